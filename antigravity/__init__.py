@@ -1,0 +1,1 @@
+"""A local gateway between LLM clients and LLM providers; import from the submodules."""

@@ -1,0 +1,1 @@
+"""Settings: typed, documented, validated as a whole, swapped as a whole."""

@@ -1,0 +1,36 @@
+"""A value that must not be seen."""
+
+from __future__ import annotations
+
+import hmac
+
+
+class Secret:
+    """Text that shows itself only to who asks for it with :meth:`reveal`."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str = "") -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the secret text."""
+        return self._value
+
+    def matches(self, candidate: str) -> bool:
+        """Return whether ``candidate`` is it, in constant time; an empty one matches nothing."""
+        return bool(self._value) & hmac.compare_digest(self._value.encode(), candidate.encode())
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(("Secret", self._value))
+
+    def __repr__(self) -> str:
+        return "Secret('…')" if self._value else "Secret('')"
+
+    __str__ = __repr__

@@ -1,0 +1,176 @@
+"""Every setting, with its type, default and meaning.  Times are in seconds, sizes in bytes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from antigravity.config.secret import Secret
+
+Seconds = Annotated[float, Meta(ge=0)]
+Bytes = Annotated[int, Meta(ge=0)]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+
+AuthMode = Literal["off", "strict", "all_except_health", "auto"]
+DispatchMode = Literal["off", "exclusive", "pooled", "fallback"]
+
+
+class ZaiMcpSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[proxy.zai.mcp]``: which z.ai tools are exposed over MCP."""
+
+    enabled: bool = False
+    web_search_enabled: bool = False
+    web_reader_enabled: bool = False
+    vision_enabled: bool = False
+
+
+class ZaiModels(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[proxy.zai.models]``: what Claude model names become at z.ai."""
+
+    opus: str = "glm-4.7"
+    sonnet: str = "glm-4.7"
+    haiku: str = "glm-4.5-air"
+
+
+class ZaiSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[proxy.zai]``: the z.ai upstream in its short form."""
+
+    enabled: bool = False
+    base_url: str = "https://api.z.ai/api/anthropic"
+    api_key: Secret = Secret()
+    dispatch_mode: DispatchMode = "off"
+    model_mapping: dict[str, str] = {}
+    models: ZaiModels = ZaiModels()
+    mcp: ZaiMcpSettings = ZaiMcpSettings()
+
+
+class ProxySettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[proxy]``: the door."""
+
+    port: Port = 8045
+    listen: list[str] = []
+    allow_lan_access: bool = False
+    auth_mode: AuthMode = "auto"
+    api_key: Secret = Secret()
+    request_timeout: Seconds = 600.0
+    custom_mapping: dict[str, str] = {}
+    allowed_origins: list[str] = []
+    allowed_hosts: list[str] = []
+    max_body_bytes: Bytes = 100 * 1024 * 1024
+    body_timeout: Seconds = 60.0
+    idle_timeout: Seconds = 120.0
+    keepalive_interval: Seconds = 15.0
+    shutdown_grace: Seconds = 10.0
+    debug_headers: bool = False
+    zai: ZaiSettings = ZaiSettings()
+
+
+class TimeoutSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[upstreams.NAME.timeouts]``: 0 is none, but for ``total``: ``proxy.request_timeout``."""
+
+    connect: Seconds = 20.0
+    first_byte: Seconds = 300.0
+    idle: Seconds = 300.0
+    total: Seconds = 0.0
+
+
+class OAuthSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[upstreams.NAME.oauth]``: the operator's own OAuth client."""
+
+    client_id: str = ""
+    client_secret: Secret = Secret()
+    token_url: str = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
+
+
+class UpstreamSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[upstreams.NAME]``: one provider.
+
+    ``kind`` names the kind of upstream (``gemini_api``, ``codeassist``, ``anthropic``,
+    ``openai``, or a plugin's).  ``base_url`` is the kind's public address if empty;
+    ``base_urls`` lists several to fall back on.  ``models`` are patterns (``*`` is a wildcard) of
+    the models to send there; empty means: what the upstream lists.  ``auth`` is how an
+    Anthropic-compatible base wants its key.  ``apis`` are the OpenAI APIs that the base
+    has.  ``quirks`` and ``options`` are the kind's own.
+    """
+
+    kind: str
+    enabled: bool = True
+    base_url: str = ""
+    base_urls: list[str] = []
+    api_key: Secret = Secret()
+    api_keys: list[Secret] = []
+    refresh_token: Secret = Secret()
+    project: str = ""
+    models: list[str] = []
+    auth: Literal["auto", "x-api-key", "bearer"] = "auto"
+    apis: list[Literal["chat", "responses"]] = ["chat", "responses"]
+    headers: dict[str, str] = {}
+    quirks: list[str] = []
+    http_proxy: str = ""
+    timeouts: TimeoutSettings = TimeoutSettings()
+    oauth: OAuthSettings = OAuthSettings()
+    options: dict[str, Any] = {}
+
+
+class RoutingSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[routing]``: where models go that nothing else decides.
+
+    ``fallback_model`` serves models that nobody knows (empty: 404).
+    ``builtin_aliases`` switches on the alias table that is shipped as data.
+    ``model_list_ttl`` is how long upstream model lists are kept.
+    """
+
+    fallback_model: str = ""
+    builtin_aliases: bool = False
+    model_list_ttl: Seconds = 300.0
+
+
+class ModelsSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[models]``: TOML files with capabilities that extend or override the shipped ones."""
+
+    files: list[str] = []
+
+
+class MediaSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[media]``: what the gateway may fetch for a client whose upstream cannot."""
+
+    fetch: bool = True
+    max_bytes: Bytes = 20 * 1024 * 1024
+    timeout: Seconds = 20.0
+    allowed_hosts: list[str] = []
+
+
+class ResponsesSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[responses]``: stored conversations of the Responses API, bounded all ways."""
+
+    max_entries: Annotated[int, Meta(ge=0)] = 1000
+    max_bytes: Bytes = 64 * 1024 * 1024
+    ttl: Seconds = 24 * 3600.0
+
+
+class LogSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[log]``: what is written to the log."""
+
+    level: Literal["debug", "info", "warn", "error"] = "info"
+    access: bool = True
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole configuration.  ``plugins`` holds ``blocked`` and one table for each plugin."""
+
+    proxy: ProxySettings = ProxySettings()
+    upstreams: dict[str, UpstreamSettings] = {}
+    routing: RoutingSettings = RoutingSettings()
+    models: ModelsSettings = ModelsSettings()
+    media: MediaSettings = MediaSettings()
+    responses: ResponsesSettings = ResponsesSettings()
+    log: LogSettings = LogSettings()
+    plugins: dict[str, Any] = {}
+
+
+def effective_auth_mode(proxy: ProxySettings) -> Literal["off", "strict", "all_except_health"]:
+    """Return the mode that ``auto`` stands for: closed on a network, open on loopback."""
+    if proxy.auth_mode == "auto":
+        return "all_except_health" if proxy.allow_lan_access else "off"
+    return proxy.auth_mode

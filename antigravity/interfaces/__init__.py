@@ -1,0 +1,1 @@
+"""Contracts between rooms and with plugins, split by subject."""

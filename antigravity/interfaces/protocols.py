@@ -1,0 +1,185 @@
+"""What a wire protocol must know: to be a server of it, and to be a client of it.
+
+Everything here is sans-IO and synchronous.  One object per protocol serves all requests;
+what belongs to one request lives in the encoder or decoder made for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+from zope.interface import Attribute, Interface
+
+from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route, TokenCount
+from antigravity.ir.capabilities import Loss, Model, Target, Traits
+from antigravity.ir.errors import GatewayError
+from antigravity.ir.events import Event
+from antigravity.ir.request import Request
+from antigravity.ir.response import Response
+from antigravity.ir.usage import Usage
+from antigravity.sse import ServerSentEvent
+
+
+class Encoded(Struct, frozen=True):
+    """A request in a protocol's words: JSON ``body``, and what could not be said in it."""
+
+    body: bytes
+    warnings: tuple[Loss, ...] = ()
+
+
+class IStreamEncoder(Interface):
+    """Turns events into the bytes of one streamed reply, in a legal order whatever comes in.
+
+    After the end (:meth:`end`, a ``Finish`` of all choices followed by :meth:`end`, or a
+    ``StreamFailure``) nothing more is ever written: later calls return ``b""``.
+    """
+
+    content_type = Attribute("The ``Content-Type`` of the stream.  :type: str")
+
+    def encode(event: Event) -> bytes:
+        """Return the bytes that ``event`` adds to the stream, often none.
+
+        A ``StreamFailure`` closes what is open and ends with the protocol's error event.
+        """
+
+    def keepalive() -> bytes:
+        """Return bytes that are legal now and mean nothing, or ``b""`` where there are none."""
+
+    def end() -> bytes:
+        """Return the terminal events.
+
+        Called once all events are in.  If no choice has finished, the stream ends with the
+        protocol's error event: an answer that stops without a reason is never passed off
+        as complete.
+        """
+
+
+class IServerProtocol(Interface):
+    """How to be a server of one protocol."""
+
+    name = Attribute("The protocol's name, such as ``anthropic``.  :type: str")
+    routes = Attribute("What it serves.  :type: tuple[Route, ...]")
+
+    def peek(call: Call) -> Head:
+        """Return model and streaming switch of a ``generate`` or ``count_tokens`` call.
+
+        :raises InvalidRequestError: if the body is no JSON object or names no model.
+        """
+
+    def decode(call: Call) -> Request:
+        """Return the request in a ``generate`` or ``count_tokens`` call.
+
+        :raises InvalidRequestError: naming the field at fault in ``param``.
+        """
+
+    def with_model(call: Call, model: str) -> bytes:
+        """Return the call's body for another model, otherwise byte for byte as it came."""
+
+    def encoder(context: ReplyContext) -> IStreamEncoder:
+        """Return an encoder for one streamed reply."""
+
+    def encode_response(response: Response, context: ReplyContext) -> HttpReply:
+        """Return the reply to a call that does not stream."""
+
+    def encode_count(count: TokenCount, call: Call) -> HttpReply:
+        """Return the reply to a ``count_tokens`` call."""
+
+    def encode_models(models: Sequence[Model], call: Call) -> HttpReply:
+        """Return the list of models.  Query parameters may page it."""
+
+    def encode_model(model: Model, call: Call) -> HttpReply:
+        """Return one model."""
+
+    def encode_error(error: GatewayError, request_id: str) -> HttpReply:
+        """Return the error in the protocol's shape, with ``Retry-After`` where it is known."""
+
+
+class IStreamDecoder(Interface):
+    """Turns an upstream's server-sent events into events of the representation.
+
+    Sequences that it returns are legal: a ``ResponseStart`` first, deltas of a tool call
+    between its start and its end, a ``Finish`` for each choice, never anything after a
+    ``StreamFailure``.
+    """
+
+    def decode(event: ServerSentEvent) -> Sequence[Event]:
+        """Return what ``event`` means.  Malformed data gives a ``StreamFailure``."""
+
+    def close() -> Sequence[Event]:
+        """Return what the end of the body means.
+
+        Nothing after a proper end, else a ``StreamFailure`` saying that the upstream broke off.
+        """
+
+
+class ITap(Interface):
+    """Watches a stream that is passed through as it is, at the lowest cost.
+
+    It decodes only the events that can hold usage or an end.
+    """
+
+    usage = Attribute("The last usage seen.  :type: Usage | None")
+    finished = Attribute("Whether the stream has ended as the protocol demands.  :type: bool")
+    meaningful = Attribute("Whether any real content was seen.  :type: bool")
+    failure = Attribute("The error event that was seen, if any.  :type: GatewayError | None")
+
+    def watch(event: ServerSentEvent) -> None:
+        """Look at one event."""
+
+
+class IClientProtocol(Interface):
+    """How to be a client of one protocol."""
+
+    name = Attribute("The protocol's name; the same as its server side's.  :type: str")
+    traits = Attribute("What requests in this protocol can say.  :type: Traits")
+
+    def encode(request: Request, target: Target) -> Encoded:
+        """Return the request, already lowered to :attr:`traits`, as a streaming one.
+
+        :raises InvalidRequestError: for what the target can't do and nobody should guess.
+        """
+
+    def encode_count(request: Request, target: Target) -> Encoded | None:
+        """Return a request to count tokens, or ``None`` if the protocol has none."""
+
+    def decoder(request: Request, target: Target) -> IStreamDecoder:
+        """Return a decoder for the streamed answer to ``request``."""
+
+    def tap() -> ITap:
+        """Return a tap for one stream that is passed through."""
+
+    def decode_usage(body: bytes) -> Usage | None:
+        """Return the usage in a whole JSON answer that is passed through, if it has one."""
+
+    def decode_count(body: bytes) -> int:
+        """Return the tokens in the answer to :meth:`encode_count`.
+
+        :raises UpstreamError: if it holds none.
+        """
+
+    def decode_models(body: bytes) -> Sequence[Model]:
+        """Return the models in the upstream's list.
+
+        :raises UpstreamError: if it is no list.
+        """
+
+    def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+        """Return the error in an answer with a status of 400 or more.
+
+        ``headers`` have lower-case names.  The delay until a retry makes sense is taken from
+        wherever the protocol puts it.  401 and 403 become an ``UpstreamCredentialError``.
+        """
+
+
+__all__ = [
+    "Encoded",
+    "IClientProtocol",
+    "IServerProtocol",
+    "IStreamDecoder",
+    "IStreamEncoder",
+    "ITap",
+    "Model",
+    "Route",
+    "Traits",
+]

@@ -1,0 +1,100 @@
+"""The way to upstreams: HTTP, with limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocol
+from zope.interface import Interface
+
+
+class Timeouts(Struct, frozen=True):
+    """Limits in seconds; 0 switches one off.
+
+    ``connect`` for the connection, ``first_byte`` until the response headers, ``idle``
+    between two reads of the body, ``total`` for the whole exchange.
+    """
+
+    connect: float = 20.0
+    first_byte: float = 300.0
+    idle: float = 300.0
+    total: float = 0.0
+
+
+class OutgoingRequest(Struct, frozen=True):
+    """One HTTP request to an upstream.  Header values may be secret: there is no repr."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = b""
+    timeouts: Timeouts = Timeouts()
+    proxy: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<OutgoingRequest {self.method} {self.url.partition('?')[0]}>"
+
+
+class IIncomingResponse(Interface):
+    """An upstream's response whose body has not been read yet.
+
+    Exactly one of :meth:`deliver`, :meth:`collect` and :meth:`abort` must be called first.
+    """
+
+    def status() -> int:
+        """Return the status code."""
+
+    def headers() -> Mapping[str, str]:
+        """Return the headers, names in lower case, the last value of each."""
+
+    def deliver(protocol: IProtocol) -> None:
+        """Deliver the body to ``protocol``; its transport can be paused, resumed and stopped.
+
+        ``connectionLost`` gets ``ResponseDone``, or a failure with a ``GatewayError`` that
+        says what went wrong (cut, idle, deadline).
+        """
+
+    def collect(limit: int) -> Deferred[bytes]:
+        """Return a Deferred that fires with the body.
+
+        It fails with ``UpstreamError`` if the body is larger than ``limit`` bytes or breaks
+        off.  Cancelling it closes the connection.
+        """
+
+    def abort() -> None:
+        """Close the connection; the body is of no interest."""
+
+
+class IHttpTransport(Interface):
+    """Sends requests to upstreams over a pool of connections."""
+
+    def send(request: OutgoingRequest) -> Deferred[IIncomingResponse]:
+        """Return a Deferred that fires with the response once its headers are in.
+
+        It fails with ``UpstreamError`` (no connection, bad answer) or ``DeadlineError``.
+        Cancelling it closes the connection within one reactor turn.
+        """
+
+    def close() -> Deferred[None]:
+        """Return a Deferred that fires when all connections are closed."""
+
+
+class Fetched(Struct, frozen=True):
+    """A file from the web."""
+
+    mime_type: str
+    data: bytes
+
+
+class IMediaFetcher(Interface):
+    """Fetches what a client's request points to, and nothing on the operator's network."""
+
+    def fetch(url: str) -> Deferred[Fetched]:
+        """Return a Deferred that fires with the file.
+
+        It fails with ``InvalidRequestError`` for an address that must not be reached (not
+        http or https, private, loopback, link-local), for a file that is too large, and for
+        an answer that is none.
+        """

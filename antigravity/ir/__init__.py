@@ -1,0 +1,1 @@
+"""The intermediate representation: what every protocol is decoded to and encoded from."""

@@ -1,0 +1,82 @@
+"""A client's HTTP request as protocols see it: no sockets, no framework."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from antigravity.ir.request import Request
+
+Operation = Literal["generate", "count_tokens", "list_models", "get_model"]
+
+
+class Route(Struct, frozen=True):
+    """One way into a protocol.
+
+    ``path`` is a pattern of literal segments and ``{name}`` segments.  A name takes one
+    segment, or any number of them when written ``{name...}``; a literal may follow it within
+    the segment (``{model...}:generateContent``).  ``tag`` tells routes of one operation apart.
+    """
+
+    method: Literal["GET", "POST", "DELETE"]
+    path: str
+    operation: Operation
+    tag: str = ""
+
+
+class Call(Struct, frozen=True):
+    """One request at the door: already authenticated, its body whole and decompressed.
+
+    ``arguments`` are the values of the route's names, percent-decoded.  ``headers`` have
+    lower-case names and the last value of each; credentials and cookies are not among them.
+    ``principal`` is an opaque name for the API key that was used, the same for the same key.
+    """
+
+    route: Route
+    arguments: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    principal: str = ""
+    request_id: str = ""
+    loopback: bool = True
+
+
+class Head(Struct, frozen=True):
+    """What routing must know of a request before anybody decodes all of it."""
+
+    model: str
+    stream: bool
+
+
+class ReplyContext(Struct, frozen=True):
+    """What an encoder of replies must know besides the events.
+
+    ``model`` is the name that the client used.  ``created`` is in seconds since the epoch.
+    ``new_id`` returns a fresh identifier with the prefix it is given (``msg_`` and so on).
+    """
+
+    call: Call
+    request: Request
+    model: str
+    created: int
+    new_id: Callable[[str], str]
+
+
+class HttpReply(Struct, frozen=True):
+    """A whole HTTP answer for a client."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class TokenCount(Struct, frozen=True):
+    """The number of input tokens of a request, and whether it was ``upstream`` who counted."""
+
+    input_tokens: int
+    source: Literal["upstream", "estimate"] = "estimate"
+    cached: int = 0

@@ -1,0 +1,147 @@
+"""One tree of errors; each protocol renders them in its own shape.
+
+An error is about the *client's* request or about the *upstream*.  Trouble with one of the
+gateway's own credentials is an :class:`UpstreamCredentialError`, which clients see as
+503: their own key is fine, and some log their user out on a 401.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """Something that a client must be told.
+
+    :ivar message: one sentence for the client: what is wrong and what to do; no secrets.
+    :ivar param: the path of the field at fault, such as ``$.messages[2].content[0].type``.
+    :ivar code: a short machine-readable word, such as ``model_not_found``.
+    :ivar retry_after: seconds until a retry makes sense, where that is known.
+    :ivar status: the HTTP status for the client.
+    :ivar upstream_status: the HTTP status that an upstream gave, where one did.
+    """
+
+    status: int = 500
+    #: Whether another attempt (same or other credential) may succeed.
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after: float | None = None,
+        upstream_status: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = code
+        self.retry_after = retry_after
+        self.upstream_status = upstream_status
+
+
+class InvalidRequestError(GatewayError):
+    """The request cannot be served as it is written."""
+
+    status = 400
+
+
+class ContextLengthError(InvalidRequestError):
+    """The prompt does not fit into the model's context window."""
+
+
+class AuthenticationError(GatewayError):
+    """The client's own key is missing or wrong."""
+
+    status = 401
+
+
+class PermissionDeniedError(GatewayError):
+    """The client may not do this."""
+
+    status = 403
+
+
+class NotFoundError(GatewayError):
+    """No such path, model or object."""
+
+    status = 404
+
+
+class MethodNotAllowedError(GatewayError):
+    """The path exists, the method does not."""
+
+    status = 405
+
+
+class ConflictError(GatewayError):
+    """The object is in a state that forbids this."""
+
+    status = 409
+
+
+class RequestTooLargeError(GatewayError):
+    """The body is larger than the limit."""
+
+    status = 413
+
+
+class UpgradeRequiredError(GatewayError):
+    """The path is not served over this transport (RFC 9110, section 15.5.22)."""
+
+    status = 426
+
+
+class RateLimitedError(GatewayError):
+    """A limit was reached, here or upstream."""
+
+    status = 429
+    retryable = True
+
+
+class QuotaExhaustedError(RateLimitedError):
+    """A quota is used up until its reset."""
+
+
+class UpstreamError(GatewayError):
+    """The upstream failed, or answered something that makes no sense."""
+
+    status = 502
+    retryable = True
+
+
+class EmptyAnswerError(UpstreamError):
+    """The upstream ended its answer before it said anything."""
+
+
+class UpstreamCredentialError(UpstreamError):
+    """The upstream refused the gateway's credential; the client is not to blame."""
+
+    status = 503
+
+
+class OverloadedError(UpstreamError):
+    """The upstream, or the gateway, has no capacity now."""
+
+    status = 503
+
+
+class UnavailableError(UpstreamError):
+    """Nothing is configured or reachable that could serve the request."""
+
+    status = 503
+    retryable = False
+
+
+class DeadlineError(UpstreamError):
+    """The upstream did not answer in time."""
+
+    status = 504
+
+
+class CancelledByClientError(GatewayError):
+    """The client went away before the answer was complete; nobody is left to be told."""
+
+    status = 499

@@ -1,0 +1,55 @@
+"""Where the bytes of an image, document, sound or film come from."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+MediaKind = Literal["image", "document", "audio", "video"]
+
+
+class InlineData(Struct, frozen=True, tag="inline"):
+    """Bytes carried in the request, as standard base64 text (RFC 4648 section 4, padded)."""
+
+    data: str
+
+
+class UrlSource(Struct, frozen=True, tag="url"):
+    """An ``http`` or ``https`` address that somebody has to fetch."""
+
+    url: str
+
+
+class FileReference(Struct, frozen=True, tag="file"):
+    """A file that lies at one provider: an OpenAI or Anthropic file id, or a Gemini file URI."""
+
+    id: str
+    provider: Literal["openai", "anthropic", "google"]
+
+
+MediaSource = InlineData | UrlSource | FileReference
+
+
+def kind_of(mime_type: str) -> MediaKind:
+    """Return the media kind of a MIME type; what is no image, sound or film is a document."""
+    major = mime_type.partition("/")[0].lower()
+    if major in ("image", "audio", "video"):
+        return major  # type: ignore[return-value]
+    return "document"
+
+
+def split_data_url(url: str) -> tuple[str, str] | None:
+    """Return ``(mime_type, base64 text)`` of a base64 ``data:`` URL (RFC 2397), else ``None``."""
+    if url[:5].lower() != "data:":
+        return None
+    head, comma, data = url[5:].partition(",")
+    if not comma or not head.lower().endswith(";base64"):
+        return None
+    mime_type = head[: -len(";base64")].partition(";")[0].strip().lower()
+    return mime_type or "text/plain", data
+
+
+def data_url(mime_type: str, data: str) -> str:
+    """Return the ``data:`` URL of base64 text."""
+    return f"data:{mime_type};base64,{data}"

@@ -1,0 +1,122 @@
+"""Content parts: what a message is made of."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from antigravity.ir.media import MediaKind, MediaSource
+from antigravity.ir.signature import Signature
+
+
+class CacheControl(Struct, frozen=True):
+    """A prompt-cache breakpoint behind the part that carries it (Anthropic ``cache_control``)."""
+
+    ttl: str | None = None
+
+
+class Citation(Struct, frozen=True):
+    """A source for a stretch of an answer.
+
+    ``start`` and ``end`` are offsets in characters (code points) into the text of the
+    choice, from its beginning; both are ``None`` where the provider did not say.
+    """
+
+    url: str
+    title: str = ""
+    cited_text: str = ""
+    start: int | None = None
+    end: int | None = None
+    encrypted_index: str | None = None
+
+
+class Text(Struct, frozen=True, tag="text"):
+    """Plain text.  ``signature`` is a Gemini thought signature that sat on a text part."""
+
+    text: str
+    citations: tuple[Citation, ...] = ()
+    signature: Signature | None = None
+    cache: CacheControl | None = None
+
+
+class Media(Struct, frozen=True, tag="media"):
+    """An image, document, sound or film.
+
+    ``detail`` is the wanted resolution (``low``, ``high``, ``auto``); ``title`` is a file
+    name or document title; ``context`` is Anthropic's free text about a document.
+    ``mime_type`` is empty where only a URL or a file id was given.
+    """
+
+    kind: MediaKind
+    source: MediaSource
+    mime_type: str = ""
+    detail: str | None = None
+    title: str | None = None
+    context: str | None = None
+    signature: Signature | None = None
+    cache: CacheControl | None = None
+
+
+class Thinking(Struct, frozen=True, tag="thinking"):
+    """Reasoning of the model.  ``redacted`` is encrypted reasoning that has no readable text."""
+
+    text: str = ""
+    signature: Signature | None = None
+    redacted: str | None = None
+
+
+class ToolCall(Struct, frozen=True, tag="tool_call"):
+    """A call of a client-side tool.
+
+    ``arguments`` is the raw JSON text of an object, or free text when ``kind`` is ``custom``.
+    ``namespace`` is set for tools declared inside an OpenAI Responses namespace.
+    """
+
+    id: str
+    name: str
+    arguments: str = "{}"
+    kind: Literal["function", "custom"] = "function"
+    namespace: str | None = None
+    signature: Signature | None = None
+    cache: CacheControl | None = None
+
+
+class ToolResult(Struct, frozen=True, tag="tool_result"):
+    """What a client-side tool answered; stands in a ``user`` message after its call."""
+
+    call_id: str
+    parts: tuple[Text | Media, ...] = ()
+    is_error: bool = False
+    name: str | None = None
+    kind: Literal["function", "custom"] = "function"
+    cache: CacheControl | None = None
+
+
+class SearchResult(Struct, frozen=True):
+    """One page that a web search found."""
+
+    url: str
+    title: str = ""
+    encrypted_content: str | None = None
+    page_age: str | None = None
+
+
+class WebSearch(Struct, frozen=True, tag="web_search"):
+    """A web search that the provider ran: its queries and what it found."""
+
+    id: str
+    queries: tuple[str, ...] = ()
+    results: tuple[SearchResult, ...] = ()
+    error: str | None = None
+
+
+class Opaque(Struct, frozen=True, tag="opaque"):
+    """A part that only one protocol knows: its wire object, for that protocol's own encoder."""
+
+    protocol: str
+    kind: str
+    wire: dict[str, Any]
+
+
+Part = Text | Media | Thinking | ToolCall | ToolResult | WebSearch | Opaque

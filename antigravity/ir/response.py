@@ -1,0 +1,236 @@
+"""A whole answer: the fold of its events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+
+from antigravity.ir.events import (
+    CitationEvent,
+    Event,
+    Finish,
+    FinishReason,
+    LogprobsDelta,
+    MediaOutput,
+    RedactedThinking,
+    RefusalDelta,
+    ResponseStart,
+    StreamFailure,
+    TextDelta,
+    TextSignature,
+    ThinkingDelta,
+    ThinkingSignature,
+    ToolCallDelta,
+    ToolCallEnd,
+    ToolCallStart,
+    UsageUpdate,
+    WebSearchEvent,
+)
+from antigravity.ir.media import kind_of
+from antigravity.ir.parts import Citation, Media, Part, Text, Thinking, ToolCall, WebSearch
+from antigravity.ir.signature import Signature
+from antigravity.ir.usage import Usage
+
+
+class Choice(Struct, frozen=True):
+    """One of the answers; ``parts`` keep the order in which they came."""
+
+    parts: tuple[Part, ...] = ()
+    finish: FinishReason = "stop"
+    stop_sequence: str | None = None
+    native_finish: str | None = None
+    refusal: str | None = None
+    logprobs: tuple[dict[str, Any], ...] | None = None
+    transcripts: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """All visible text, joined."""
+        return "".join(part.text for part in self.parts if isinstance(part, Text))
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The tool calls, in order."""
+        return tuple(part for part in self.parts if isinstance(part, ToolCall))
+
+
+class Response(Struct, frozen=True):
+    """An answer with all its choices, at least one."""
+
+    id: str = ""
+    model: str = ""
+    choices: tuple[Choice, ...] = (Choice(),)
+    usage: Usage = Usage()
+
+
+class _OpenCall:
+    """A tool call whose arguments are still coming."""
+
+    __slots__ = ("arguments", "start")
+
+    def __init__(self, start: ToolCallStart) -> None:
+        self.start = start
+        self.arguments: list[str] = []
+
+    def part(self) -> ToolCall:
+        start = self.start
+        text = "".join(self.arguments)
+        if not text and start.kind == "function":
+            text = "{}"
+        return ToolCall(
+            id=start.id,
+            name=start.name,
+            arguments=text,
+            kind=start.kind,
+            namespace=start.namespace,
+            signature=start.signature,
+        )
+
+
+class _OpenText:
+    """A run of text or thinking that is still growing."""
+
+    __slots__ = ("citations", "pieces", "signature", "thinking")
+
+    def __init__(self, *, thinking: bool) -> None:
+        self.thinking = thinking
+        self.pieces: list[str] = []
+        self.signature: Signature | None = None
+        self.citations: list[Citation] = []
+
+    def part(self) -> Part:
+        text = "".join(self.pieces)
+        if self.thinking:
+            return Thinking(text, self.signature)
+        return Text(text, tuple(self.citations), self.signature)
+
+
+class _ChoiceFold:
+    """Collects the events of one choice."""
+
+    def __init__(self) -> None:
+        self.slots: list[_OpenText | _OpenCall | Part] = []
+        self.calls: dict[int, _OpenCall] = {}
+        self.finish: Finish | None = None
+        self.refusal: list[str] = []
+        self.logprobs: list[dict[str, Any]] | None = None
+        self.transcripts: list[str] = []
+
+    def run(self, *, thinking: bool) -> _OpenText:
+        """Return the text or thinking that new deltas belong to, opening one if need be."""
+        last = self.slots[-1] if self.slots else None
+        if isinstance(last, _OpenText) and last.thinking is thinking:
+            complete = thinking and last.signature is not None
+            if not complete:
+                return last
+        opened = _OpenText(thinking=thinking)
+        self.slots.append(opened)
+        return opened
+
+    def feed(self, event: Event) -> None:
+        match event:
+            case TextDelta():
+                self.run(thinking=False).pieces.append(event.text)
+            case ThinkingDelta():
+                self.run(thinking=True).pieces.append(event.text)
+            case ThinkingSignature():
+                self.run(thinking=True).signature = event.signature
+            case TextSignature():
+                self.run(thinking=False).signature = event.signature
+            case RedactedThinking():
+                self.slots.append(
+                    Thinking(signature=Signature("", event.family), redacted=event.data)
+                )
+            case RefusalDelta():
+                self.refusal.append(event.text)
+            case ToolCallStart():
+                self.calls[event.call] = opened = _OpenCall(event)
+                self.slots.append(opened)
+            case ToolCallDelta():
+                self.calls[event.call].arguments.append(event.arguments)
+            case MediaOutput():
+                self.slots.append(
+                    Media(
+                        kind_of(event.mime_type),
+                        event.source,
+                        event.mime_type,
+                        signature=event.signature,
+                    )
+                )
+                if event.transcript is not None:
+                    self.transcripts.append(event.transcript)
+            case WebSearchEvent():
+                self.add_search(event.search)
+            case CitationEvent():
+                self.run(thinking=False).citations.append(event.citation)
+            case LogprobsDelta():
+                self.logprobs = [*(self.logprobs or ()), *event.content]
+            case Finish():
+                self.finish = event
+            case ToolCallEnd() | ResponseStart() | UsageUpdate() | StreamFailure():
+                pass
+
+    def add_search(self, search: WebSearch) -> None:
+        """Add a search, or put what is known now in the place of the same search."""
+        for place, slot in enumerate(self.slots):
+            if isinstance(slot, WebSearch) and slot.id == search.id:
+                self.slots[place] = search
+                return
+        self.slots.append(search)
+
+    def choice(self) -> Choice:
+        parts = (
+            slot.part() if isinstance(slot, _OpenText | _OpenCall) else slot for slot in self.slots
+        )
+        finish = self.finish or Finish("stop")
+        return Choice(
+            parts=tuple(part for part in parts if part != Text("")),
+            finish=finish.reason,
+            stop_sequence=finish.stop_sequence,
+            native_finish=finish.native,
+            refusal="".join(self.refusal) or None,
+            logprobs=None if self.logprobs is None else tuple(self.logprobs),
+            transcripts=tuple(self.transcripts),
+        )
+
+
+class ResponseFold:
+    """Folds events to a :class:`Response`; feed it all, then ask for :meth:`response`."""
+
+    def __init__(self) -> None:
+        self._start = ResponseStart()
+        self._usage = Usage()
+        self._choices: dict[int, _ChoiceFold] = {}
+
+    def feed(self, event: Event) -> None:
+        """Take one event in.
+
+        :raises GatewayError: the error of a :class:`StreamFailure`.
+        """
+        match event:
+            case ResponseStart():
+                self._start = event
+            case UsageUpdate():
+                self._usage = event.usage
+            case StreamFailure():
+                raise event.error
+            case _:
+                fold = self._choices.get(event.choice)
+                if fold is None:
+                    fold = self._choices[event.choice] = _ChoiceFold()
+                fold.feed(event)
+
+    def response(self) -> Response:
+        """Return the answer so far."""
+        choices = tuple(self._choices[index].choice() for index in sorted(self._choices))
+        return Response(self._start.id, self._start.model, choices or (Choice(),), self._usage)
+
+
+def fold(events: Iterable[Event]) -> Response:
+    """Return the response that a finished sequence of events makes."""
+    folding = ResponseFold()
+    for event in events:
+        folding.feed(event)
+    return folding.response()

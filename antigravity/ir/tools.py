@@ -1,0 +1,72 @@
+"""Tools that a request offers, and how the model may use them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from antigravity.ir.parts import CacheControl
+
+JsonObject = dict[str, Any]
+
+
+class FunctionTool(Struct, frozen=True, tag="function"):
+    """A function that the client runs.
+
+    ``parameters`` is the JSON Schema of its arguments, exactly as the client wrote it.
+    ``namespace`` is the OpenAI Responses namespace that it was declared in.
+    """
+
+    name: str
+    description: str = ""
+    parameters: JsonObject | None = None
+    strict: bool | None = None
+    namespace: str | None = None
+    cache: CacheControl | None = None
+
+
+class CustomTool(Struct, frozen=True, tag="custom"):
+    """A client-side tool that takes free text, optionally bound by a grammar (``format``)."""
+
+    name: str
+    description: str = ""
+    format: JsonObject | None = None
+    namespace: str | None = None
+
+
+class WebSearchTool(Struct, frozen=True, tag="web_search"):
+    """Search of the web, run by the provider."""
+
+    name: str = "web_search"
+    allowed_domains: tuple[str, ...] = ()
+    blocked_domains: tuple[str, ...] = ()
+    max_uses: int | None = None
+    user_location: JsonObject | None = None
+    cache: CacheControl | None = None
+
+
+class HostedTool(Struct, frozen=True, tag="hosted"):
+    """Any other tool that the provider runs.
+
+    ``kind`` is ``code_execution``, ``url_context`` or the wire type; ``wire`` is the
+    declaration as the protocol named ``protocol`` writes it.
+    """
+
+    kind: str
+    protocol: str
+    wire: JsonObject = {}
+
+
+Tool = FunctionTool | CustomTool | WebSearchTool | HostedTool
+
+
+class ToolChoice(Struct, frozen=True):
+    """Whether the model must call tools.
+
+    ``required`` with ``names`` allows only these; ``auto`` with ``names`` (OpenAI's
+    ``allowed_tools``) allows these or none.
+    """
+
+    mode: Literal["auto", "none", "required"] = "auto"
+    names: tuple[str, ...] = ()

@@ -1,0 +1,131 @@
+"""Server-sent events, sans-IO (WHATWG HTML, section 9.2).
+
+The decoder takes any chunking of bytes and gives back whole events; the encoder is two
+functions.  Data stays ``bytes``: protocols decode the JSON themselves, and only if they
+have to.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+#: An event larger than this is refused: no model sends one, and it would fill the memory.
+DEFAULT_LIMIT: Final = 64 * 1024 * 1024
+
+
+class EventTooLargeError(ValueError):
+    """An event grew beyond the limit of the decoder."""
+
+
+class ServerSentEvent(NamedTuple):
+    """One event: its name (empty for the default) and its data lines joined by a newline."""
+
+    event: str
+    data: bytes
+
+
+class SseDecoder:
+    """Bytes in, events out.
+
+    Accepts LF, CRLF and CR line ends, ``data:`` with and without a space, several data
+    lines, comments, a byte-order mark, and chunks cut anywhere.  Events without data are
+    dropped, as the specification says.
+
+    :raises EventTooLargeError: from :meth:`feed`, when one event exceeds ``limit`` bytes.
+    """
+
+    __slots__ = ("_buffer", "_cr", "_data", "_first", "_limit", "_name", "_size")
+
+    def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
+        self._buffer = b""
+        self._data: list[bytes] = []
+        self._name = ""
+        self._size = 0
+        self._limit = limit
+        self._first = True
+        self._cr = False
+
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
+        """Return the events that are complete with this chunk."""
+        if self._cr:
+            self._cr = False
+            if chunk[:1] == b"\n":
+                chunk = chunk[1:]
+        data = self._buffer + chunk if self._buffer else chunk
+        if self._first and data:
+            if len(data) < 3 and b"\xef\xbb\xbf".startswith(data):
+                self._buffer = data
+                return []
+            self._first = False
+            if data.startswith(b"\xef\xbb\xbf"):
+                data = data[3:]
+        if b"\r" in data:
+            if data[-1:] == b"\r":
+                self._cr = True
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        lines = data.split(b"\n")
+        self._buffer = lines.pop()
+        if self._size + len(self._buffer) > self._limit:
+            raise EventTooLargeError(f"an event is larger than {self._limit} bytes")
+        events: list[ServerSentEvent] = []
+        for line in lines:
+            if line:
+                self._line(line)
+            elif self._data:
+                events.append(self._take())
+            else:
+                self._name = ""
+        return events
+
+    def close(self) -> list[ServerSentEvent]:
+        """Return what the end of the input completes.
+
+        The specification drops an unfinished event; some servers forget the last blank
+        line, so a complete ``data`` line counts here.
+        """
+        if self._buffer:
+            self._line(self._buffer)
+            self._buffer = b""
+        return [self._take()] if self._data else []
+
+    @property
+    def pending(self) -> bool:
+        """Whether part of an event has been read."""
+        return bool(self._buffer or self._data)
+
+    def _line(self, line: bytes) -> None:
+        if line.startswith(b"data:"):
+            value = line[6:] if line[5:6] == b" " else line[5:]
+            self._size += len(value)
+            if self._size > self._limit:
+                raise EventTooLargeError(f"an event is larger than {self._limit} bytes")
+            self._data.append(value)
+        elif line.startswith(b"event:"):
+            self._name = line[6:].strip().decode("utf-8", "replace")
+        elif line == b"data":
+            self._data.append(b"")
+
+    def _take(self) -> ServerSentEvent:
+        data = self._data
+        event = ServerSentEvent(self._name, data[0] if len(data) == 1 else b"\n".join(data))
+        self._data = []
+        self._name = ""
+        self._size = 0
+        return event
+
+
+def encode_data(data: bytes) -> bytes:
+    """Return an unnamed event; ``data`` must hold no line end (compact JSON never does)."""
+    return b"data: %b\n\n" % data
+
+
+def encode_event(name: bytes, data: bytes) -> bytes:
+    """Return a named event; neither ``name`` nor ``data`` may hold a line end."""
+    return b"event: %b\ndata: %b\n\n" % (name, data)
+
+
+#: A comment: legal on every stream, ignored by most clients, fatal to some Gemini ones.
+KEEPALIVE_COMMENT: Final = b": keep-alive\n\n"
+
+#: The end marker of OpenAI chat completions streams.
+DONE: Final = b"data: [DONE]\n\n"

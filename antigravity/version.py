@@ -1,0 +1,8 @@
+"""The gateway's version and how it names itself to others."""
+
+from typing import Final
+
+VERSION: Final = "0.1.0"
+
+#: Sent upstream as ``User-Agent``; the gateway never borrows another program's name.
+USER_AGENT: Final = f"antigravity-gateway/{VERSION}"

@@ -1,0 +1,82 @@
+"""The SSE decoder gives the same events whatever the chunking."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antigravity.sse import (
+    EventTooLargeError,
+    ServerSentEvent,
+    SseDecoder,
+    encode_data,
+    encode_event,
+)
+
+WIRE = (
+    b'\xef\xbb\xbfevent: a\ndata: {"x": "\xc3\xa9"}\n\n'
+    b": a comment\r\n\r\ndata:no space\r\ndata: second line\r\n\r\n"
+    b"id: 7\rretry: 10\rdata: after CR\r\r"
+    b"event: dropped\n\ndata\n\nevent: last\ndata: end\n\n"
+)
+EVENTS = [
+    ServerSentEvent("a", b'{"x": "\xc3\xa9"}'),
+    ServerSentEvent("", b"no space\nsecond line"),
+    ServerSentEvent("", b"after CR"),
+    ServerSentEvent("", b""),
+    ServerSentEvent("last", b"end"),
+]
+
+
+def feed(wire: bytes, cuts: list[int]) -> list[ServerSentEvent]:
+    """Decode ``wire`` cut at the given places."""
+    decoder = SseDecoder()
+    events: list[ServerSentEvent] = []
+    places = [0, *sorted(cut % (len(wire) + 1) for cut in cuts), len(wire)]
+    for start, stop in itertools.pairwise(places):
+        events += decoder.feed(wire[start:stop])
+    return events + decoder.close()
+
+
+@given(st.lists(st.integers(0, 10_000), max_size=30))
+def test_any_chunking_gives_the_same_events(cuts: list[int]) -> None:
+    assert feed(WIRE, cuts) == EVENTS
+
+
+def test_one_byte_at_a_time() -> None:
+    assert feed(WIRE, list(range(len(WIRE)))) == EVENTS
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.text("abc_", max_size=5),
+            st.binary(max_size=30).filter(lambda b: b"\n" not in b and b"\r" not in b),
+        )
+    ),
+    st.lists(st.integers(0, 10_000), max_size=10),
+)
+def test_what_is_encoded_comes_back(events: list[tuple[str, bytes]], cuts: list[int]) -> None:
+    wire = b"".join(
+        encode_event(name.encode(), data) if name else encode_data(data) for name, data in events
+    )
+    assert feed(wire, cuts) == [ServerSentEvent(name, data) for name, data in events]
+
+
+def test_an_unfinished_event_is_given_at_the_end() -> None:
+    decoder = SseDecoder()
+    assert decoder.feed(b"data: x\n") == []
+    assert decoder.pending
+    assert decoder.close() == [ServerSentEvent("", b"x")]
+    assert not decoder.pending
+
+
+@pytest.mark.parametrize("chunk", [b"data: " + b"x" * 20, b"data: " + b"x" * 9 + b"\n"])
+def test_an_endless_event_is_refused(chunk: bytes) -> None:
+    decoder = SseDecoder(limit=16)
+    decoder.feed(b"data: 1234567\n")
+    with pytest.raises(EventTooLargeError):
+        decoder.feed(chunk)
