@@ -34,48 +34,70 @@ class SseDecoder:
     :raises EventTooLargeError: from :meth:`feed`, when one event exceeds ``limit`` bytes.
     """
 
-    __slots__ = ("_buffer", "_cr", "_data", "_first", "_limit", "_name", "_size")
+    __slots__ = ("_cr", "_data", "_first", "_limit", "_name", "_pieces", "_size")
 
     def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
-        self._buffer = b""
+        self._pieces: list[bytes] = []  # of a line whose end has not come yet
         self._data: list[bytes] = []
         self._name = ""
-        self._size = 0
+        self._size = 0  # of the pieces and data lines held
         self._limit = limit
         self._first = True
         self._cr = False
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """Return the events that are complete with this chunk."""
-        if self._cr:
+        if self._first:
+            chunk = self._skip_mark(chunk)
+        if self._cr and chunk:
             self._cr = False
             if chunk[:1] == b"\n":
                 chunk = chunk[1:]
-        data = self._buffer + chunk if self._buffer else chunk
-        if self._first and data:
-            if len(data) < 3 and b"\xef\xbb\xbf".startswith(data):
-                self._buffer = data
-                return []
-            self._first = False
-            if data.startswith(b"\xef\xbb\xbf"):
-                data = data[3:]
-        if b"\r" in data:
-            if data[-1:] == b"\r":
-                self._cr = True
-            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        lines = data.split(b"\n")
-        self._buffer = lines.pop()
-        if self._size + len(self._buffer) > self._limit:
-            raise EventTooLargeError(f"an event is larger than {self._limit} bytes")
+        if b"\r" in chunk:
+            self._cr = chunk[-1:] == b"\r"
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        lines = chunk.split(b"\n")
+        rest = lines.pop()
         events: list[ServerSentEvent] = []
-        for line in lines:
-            if line:
-                self._line(line)
-            elif self._data:
-                events.append(self._take())
-            else:
-                self._name = ""
+        if lines:
+            if self._pieces:
+                lines[0] = self._join(lines[0])
+            for line in lines:
+                if line:
+                    self._line(line)
+                elif self._data:
+                    events.append(self._take())
+                else:
+                    self._name = ""
+        if rest:
+            self._hold(len(rest))
+            self._pieces.append(rest)
         return events
+
+    def _skip_mark(self, chunk: bytes) -> bytes:
+        """Return the beginning of the stream without its byte-order mark, once it is whole."""
+        start = self._join(chunk)
+        if len(start) < 3 and b"\xef\xbb\xbf".startswith(start):
+            self._pieces.append(start)
+            self._hold(len(start))
+            return b""
+        self._first = False
+        return start.removeprefix(b"\xef\xbb\xbf")
+
+    def _join(self, end: bytes) -> bytes:
+        """Return the held pieces and ``end`` as one, holding nothing any more."""
+        if not self._pieces:
+            return end
+        self._size -= sum(map(len, self._pieces))
+        self._pieces.append(end)
+        line = b"".join(self._pieces)
+        self._pieces.clear()
+        return line
+
+    def _hold(self, size: int) -> None:
+        self._size += size
+        if self._size > self._limit:
+            raise EventTooLargeError(f"an event is larger than {self._limit} bytes")
 
     def close(self) -> list[ServerSentEvent]:
         """Return what the end of the input completes.
@@ -83,22 +105,19 @@ class SseDecoder:
         The specification drops an unfinished event; some servers forget the last blank
         line, so a complete ``data`` line counts here.
         """
-        if self._buffer:
-            self._line(self._buffer)
-            self._buffer = b""
+        if self._pieces:
+            self._line(self._join(b""))
         return [self._take()] if self._data else []
 
     @property
     def pending(self) -> bool:
         """Whether part of an event has been read."""
-        return bool(self._buffer or self._data)
+        return bool(self._pieces or self._data)
 
     def _line(self, line: bytes) -> None:
         if line.startswith(b"data:"):
             value = line[6:] if line[5:6] == b" " else line[5:]
-            self._size += len(value)
-            if self._size > self._limit:
-                raise EventTooLargeError(f"an event is larger than {self._limit} bytes")
+            self._hold(len(value))
             self._data.append(value)
         elif line.startswith(b"event:"):
             self._name = line[6:].strip().decode("utf-8", "replace")
