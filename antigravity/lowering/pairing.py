@@ -1,0 +1,128 @@
+"""Every tool call has exactly one result, directly behind it and in the same order.
+
+Upstreams refuse a history in which that does not hold; clients produce such histories when
+a turn is interrupted, when results are reordered, or when old turns are cut off.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from antigravity.ir.capabilities import Loss
+from antigravity.ir.parts import Part, Text, ToolCall, ToolResult
+from antigravity.ir.request import Message, Request
+
+#: Stands in for the result of a call that was interrupted.
+INTERRUPTED: Final = "The tool call was interrupted; there is no result."
+
+
+def pair_tools(request: Request) -> tuple[Request, tuple[Loss, ...]]:
+    """Return the request with its tool calls and results paired, and what had to be changed.
+
+    A request that is in order already comes back as it is, but for the tool names that
+    results lack.
+    """
+    if not any(isinstance(p, ToolCall | ToolResult) for m in request.messages for p in m.parts):
+        return request, ()
+    pairing = _Pairing()
+    for message in request.messages:
+        pairing.add(message)
+    pairing.settle()
+    return replace(request, messages=tuple(pairing.messages)), tuple(pairing.losses)
+
+
+class _Pairing:
+    """Walks a history; ``waiting`` are the calls of the last assistant turn without a result."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.losses: list[Loss] = []
+        self.seen: set[str] = set()
+        self.waiting: list[ToolCall] = []
+        self.renamed: dict[str, deque[str]] = {}
+        self.results: dict[str, ToolResult] = {}
+        self.after: list[Message] = []
+
+    def add(self, message: Message) -> None:
+        if message.role == "assistant":
+            # Calls of one turn may come in several adjacent assistant messages.
+            if self.results or self.after:
+                self.settle()
+            self.assistant(message)
+        elif any(isinstance(part, ToolResult) for part in message.parts):
+            self.user(message)
+        elif self.waiting or self.after:
+            self.after.append(message)
+        else:
+            self.messages.append(message)
+
+    def assistant(self, message: Message) -> None:
+        parts: list[Part] = []
+        for part in message.parts:
+            if isinstance(part, ToolCall):
+                part = self.unique(part)
+                self.waiting.append(part)
+            parts.append(part)
+        self.messages.append(replace(message, parts=tuple(parts)))
+
+    def unique(self, call: ToolCall) -> ToolCall:
+        """Return the call under an id that no call before it had."""
+        identity = call.id or "call"
+        number = 1
+        while identity in self.seen:
+            number += 1
+            identity = f"{call.id or 'call'}_{number}"
+        self.seen.add(identity)
+        self.renamed.setdefault(call.id, deque()).append(identity)
+        return call if identity == call.id else replace(call, id=identity)
+
+    def user(self, message: Message) -> None:
+        others: list[Part] = []
+        names = {call.id: call.name for call in self.waiting}
+        for part in message.parts:
+            if not isinstance(part, ToolResult):
+                others.append(part)
+                continue
+            identity = self.owner(part, names)
+            if identity is None:
+                others.extend(_inert(part))
+                self.losses.append(
+                    Loss("messages", f"a result without a call ({part.call_id}) became text")
+                )
+            else:
+                self.results[identity] = replace(part, call_id=identity, name=names[identity])
+        if others:
+            self.after.append(replace(message, parts=tuple(others)))
+
+    def owner(self, result: ToolResult, names: dict[str, str]) -> str | None:
+        """Return the id of the waiting call that ``result`` belongs to."""
+        for identity in self.renamed.get(result.call_id, ()):
+            if identity in names and identity not in self.results:
+                return identity
+        return None
+
+    def settle(self) -> None:
+        """End the turn: results in the order of their calls, then what else was said."""
+        if self.waiting:
+            results = [self.results.get(call.id) or self.missing(call) for call in self.waiting]
+            self.messages.append(Message("user", tuple(results)))
+        self.messages.extend(self.after)
+        self.waiting, self.results, self.after = [], {}, []
+
+    def missing(self, call: ToolCall) -> ToolResult:
+        self.losses.append(Loss("messages", f"the call {call.id} had no result; one was made up"))
+        return ToolResult(call.id, (Text(INTERRUPTED),), True, call.name, call.kind)
+
+
+def _inert(result: ToolResult) -> Iterable[Part]:
+    """Return what an orphan result says, as plain parts."""
+    yield Text("[A tool answered, but its call is not part of this conversation any more:]")
+    yield from _parts(result.parts)
+
+
+def _parts(parts: Sequence[Part]) -> Iterable[Part]:
+    return (part for part in parts if not isinstance(part, Text) or part.text)

@@ -1,0 +1,120 @@
+"""All passes in their order, each only where the target needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from antigravity.ir.capabilities import Loss, Target, Traits
+from antigravity.ir.events import Event, StreamFailure
+from antigravity.ir.request import Request
+from antigravity.lowering.media import without_unsupported
+from antigravity.lowering.pairing import pair_tools
+from antigravity.lowering.parallel_calls import SingleToolCall
+from antigravity.lowering.stop_sequences import StopSequences
+from antigravity.lowering.structured_output import emulate_schema, needs_emulation
+from antigravity.lowering.system_turns import fold_system_turns
+from antigravity.lowering.tool_names import ToolRestorer, lower_tools
+
+
+class EventPass(Protocol):
+    """Something that changes the events of an answer on their way to the client.
+
+    ``handles`` are the event types that :meth:`feed` wants to see.
+    """
+
+    handles: tuple[type[Any], ...]
+
+    def feed(self, event: Event) -> Sequence[Event]:
+        """Return the events that ``event`` becomes."""
+
+    def close(self) -> Sequence[Event]:
+        """Return what was held back."""
+
+
+class EventPipeline:
+    """Sends events through the passes, first to last."""
+
+    __slots__ = ("_passes", "_stops")
+
+    def __init__(self, passes: Sequence[EventPass]) -> None:
+        self._passes = tuple(passes)
+        self._stops = next((p for p in passes if isinstance(p, StopSequences)), None)
+
+    @property
+    def empty(self) -> bool:
+        """Whether events come out as they go in."""
+        return not self._passes
+
+    @property
+    def done(self) -> bool:
+        """Whether the answer is complete here although the upstream goes on."""
+        return self._stops is not None and self._stops.done
+
+    def feed(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Return what comes out for ``events``."""
+        for each in self._passes:
+            if any(isinstance(event, StreamFailure) for event in events):
+                return events
+            changed: list[Event] = []
+            for event in events:
+                if isinstance(event, each.handles):
+                    changed += each.feed(event)
+                else:
+                    changed.append(event)
+            events = changed
+        return events
+
+    def close(self) -> Sequence[Event]:
+        """Return what the passes held back, in order."""
+        events: Sequence[Event] = ()
+        for each in self._passes:
+            changed: list[Event] = []
+            for event in events:
+                changed += each.feed(event) if isinstance(event, each.handles) else (event,)
+            events = [*changed, *each.close()]
+        return events
+
+
+class Lowered(Struct, frozen=True):
+    """A request in the target's words, what was lost, and the way back for the answer."""
+
+    request: Request
+    losses: tuple[Loss, ...]
+    pipeline: Any  # EventPipeline: it is mutable and made for one answer
+
+
+def lower(request: Request, traits: Traits, target: Target) -> Lowered:
+    """Fit ``request`` to a target that says what ``traits`` and its capabilities allow."""
+    losses: list[Loss] = []
+    passes: list[EventPass] = []
+    capabilities = target.capabilities
+
+    if not traits.system_turns and "system_turns" not in target.quirks:
+        request = fold_system_turns(request)
+    request, more = pair_tools(request)
+    losses += more
+    request, more = without_unsupported(request, capabilities, target.model)
+    losses += more
+    if request.tools and not capabilities.tools:
+        losses.append(Loss("tools", f"{target.model} takes no tools; they were left out"))
+        request = replace(request, tools=(), tool_choice=None)
+    if needs_emulation(request, capabilities):
+        request, structured = emulate_schema(request)
+        passes.append(structured)
+    request, table = lower_tools(request, traits)
+    if not table.trivial:
+        passes.insert(0, ToolRestorer(table, traits))
+    if request.parallel_tool_calls is False and not traits.parallel_switch:
+        passes.append(SingleToolCall())
+    if len(request.stop) > traits.max_stop:
+        passes.append(StopSequences(request.stop, request.sampling.n))
+        request = replace(request, stop=request.stop[: traits.max_stop])
+    limit = min(traits.max_choices, capabilities.max_choices)
+    if request.sampling.n > limit:
+        losses.append(Loss("n", f"{target.model} gives at most {limit} choice(s) here"))
+        request = replace(request, sampling=replace(request.sampling, n=limit))
+    return Lowered(request, tuple(losses), EventPipeline(passes))

@@ -1,0 +1,87 @@
+"""Stop sequences, for targets that take none or too few of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from antigravity.ir.events import Event, Finish, TextDelta
+
+
+class _Tail:
+    """The end of a choice's text that may turn out to begin a stop sequence."""
+
+    __slots__ = ("held", "stopped")
+
+    def __init__(self) -> None:
+        self.held = ""
+        self.stopped = False
+
+
+class StopSequences:
+    """Ends a choice where its text holds one of the sequences.
+
+    Text is held back only as long as it may be the beginning of one.  :attr:`done` tells
+    that all choices have ended here, so that the upstream need not go on.
+    """
+
+    handles: tuple[type[Any], ...] = (object,)
+
+    def __init__(self, stop: Sequence[str], choices: int = 1) -> None:
+        self._stop = tuple(sequence for sequence in stop if sequence)
+        self._tails: dict[int, _Tail] = {}
+        self._choices = choices
+        self.done = False
+
+    def feed(self, event: Event) -> Sequence[Event]:
+        """Return the events that ``event`` becomes."""
+        choice = getattr(event, "choice", None)
+        if choice is None:
+            return (event,)
+        tail = self._tails.get(choice)
+        if tail is None:
+            tail = self._tails[choice] = _Tail()
+        if tail.stopped:
+            return ()
+        if isinstance(event, TextDelta):
+            return self._text(event, tail)
+        return (*self._release(tail, choice), event)
+
+    def close(self) -> Sequence[Event]:
+        """Return the text that is still held back."""
+        released: list[Event] = []
+        for choice, tail in self._tails.items():
+            released += self._release(tail, choice)
+        return released
+
+    def _text(self, event: TextDelta, tail: _Tail) -> Sequence[Event]:
+        text = tail.held + event.text
+        place, sequence = self._first(text)
+        if sequence is not None:
+            tail.held, tail.stopped = "", True
+            self.done = sum(t.stopped for t in self._tails.values()) >= self._choices
+            finish = Finish("stop_sequence", sequence, choice=event.choice)
+            before = text[:place]
+            return (TextDelta(before, event.choice), finish) if before else (finish,)
+        keep = self._overlap(text)
+        tail.held = text[len(text) - keep :] if keep else ""
+        text = text[: len(text) - keep]
+        return (TextDelta(text, event.choice),) if text else ()
+
+    def _first(self, text: str) -> tuple[int, str | None]:
+        """Return place and name of the sequence that stands first in ``text``."""
+        found = ((text.find(sequence), sequence) for sequence in self._stop)
+        hits = [(place, sequence) for place, sequence in found if place >= 0]
+        return min(hits) if hits else (-1, None)
+
+    def _overlap(self, text: str) -> int:
+        """Return how many characters at the end of ``text`` begin some sequence."""
+        longest = max(map(len, self._stop), default=0)
+        for size in range(min(longest - 1, len(text)), 0, -1):
+            if any(sequence.startswith(text[-size:]) for sequence in self._stop):
+                return size
+        return 0
+
+    def _release(self, tail: _Tail, choice: int) -> Sequence[Event]:
+        text, tail.held = tail.held, ""
+        return (TextDelta(text, choice),) if text else ()

@@ -1,0 +1,135 @@
+"""Answers that fit a schema, for targets that cannot be told one.
+
+The schema becomes the parameters of a function that the model has to call; its arguments
+are the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from antigravity.ir.capabilities import Capabilities
+from antigravity.ir.events import (
+    Event,
+    Finish,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallEnd,
+    ToolCallStart,
+)
+from antigravity.ir.request import Request, ResponseFormat
+from antigravity.ir.tools import FunctionTool, ToolChoice
+
+_VALUE: Final = "value"
+_DEFINITIONS: Final = ("$defs", "definitions")
+
+
+def needs_emulation(request: Request, capabilities: Capabilities) -> bool:
+    """Return whether the target cannot take the request's schema as it is."""
+    if request.response_format.kind != "schema":
+        return False
+    if not capabilities.structured_output:
+        return True
+    return bool(request.tools) and not capabilities.structured_output_with_tools
+
+
+def emulate_schema(request: Request) -> tuple[Request, StructuredAnswer]:
+    """Return the request with its schema as a tool, and the pass that undoes it."""
+    form = request.response_format
+    taken = {tool.name for tool in request.tools if isinstance(tool, FunctionTool)}
+    name = "structured_response"
+    while name in taken:
+        name += "_"
+    schema = form.schema or {"type": "object"}
+    wrapped = schema.get("type") != "object"
+    tool = FunctionTool(
+        name=name,
+        description=form.description or "Give the final answer. Call this once, at the end.",
+        parameters=_wrap(schema) if wrapped else schema,
+    )
+    only = not request.tools or (request.tool_choice or ToolChoice()).mode == "none"
+    choice = ToolChoice("required", (name,)) if only else ToolChoice("required")
+    lowered = replace(
+        request,
+        tools=(tool,) if only else (*request.tools, tool),
+        tool_choice=choice,
+        response_format=ResponseFormat(),
+    )
+    return lowered, StructuredAnswer(name, wrapped=wrapped)
+
+
+def _wrap(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return an object schema around one that is none: arguments are always an object."""
+    inner = {key: value for key, value in schema.items() if key not in _DEFINITIONS}
+    outer = {key: value for key, value in schema.items() if key in _DEFINITIONS}
+    return {"type": "object", "properties": {_VALUE: inner}, "required": [_VALUE], **outer}
+
+
+class StructuredAnswer:
+    """Turns the call of the stand-in tool into text.
+
+    Other text is held back until it is known that the tool was not called.
+    """
+
+    handles: tuple[type[Any], ...] = (TextDelta, ToolCallStart, ToolCallDelta, ToolCallEnd, Finish)
+
+    def __init__(self, name: str, *, wrapped: bool) -> None:
+        self._name = name
+        self._wrapped = wrapped
+        self._call: int | None = None
+        self._answer: list[str] = []
+        self._text: list[TextDelta] = []
+        self._answered = False
+        self._others = False
+
+    def feed(self, event: Event) -> Sequence[Event]:
+        """Return the events that ``event`` becomes."""
+        match event:
+            case TextDelta():
+                self._text.append(event)
+                return ()
+            case ToolCallStart() if event.name == self._name:
+                self._call = event.call
+                return ()
+            case ToolCallDelta() if event.call == self._call:
+                self._answer.append(event.arguments)
+                return ()
+            case ToolCallEnd() if event.call == self._call:
+                return self._end(event)
+            case ToolCallStart():
+                self._others = True
+            case Finish():
+                return self._finish(event)
+        return (event,)
+
+    def close(self) -> Sequence[Event]:
+        """Return the text that turned out to be all there is."""
+        return self._release()
+
+    def _end(self, event: ToolCallEnd) -> Sequence[Event]:
+        self._call, self._answered = None, True
+        text = "".join(self._answer)
+        return (TextDelta(self._unwrapped(text) if self._wrapped else text, event.choice),)
+
+    def _finish(self, event: Finish) -> Sequence[Event]:
+        released = self._release()
+        if event.reason == "tool_calls" and self._answered and not self._others:
+            return (*released, replace(event, reason="stop"))
+        return (*released, event)
+
+    def _release(self) -> Sequence[Event]:
+        held, self._text = self._text, []
+        return () if self._answered else tuple(held)
+
+    @staticmethod
+    def _unwrapped(text: str) -> str:
+        try:
+            value = msgspec.json.decode(text.encode(), type=dict[str, msgspec.Raw])
+        except msgspec.DecodeError:
+            return text
+        inner = value.get(_VALUE)
+        return text if inner is None else bytes(inner).decode()

@@ -1,0 +1,30 @@
+"""System turns in mid-conversation, for targets that take them only at the beginning."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from antigravity.ir.parts import Part, Text
+from antigravity.ir.request import Message, Request
+
+
+def fold_system_turns(request: Request) -> Request:
+    """Return the request with later system turns said by the user, marked as what they are.
+
+    They stay where they stood, so that a prompt cache of what comes before them holds.
+    """
+    if all(message.role != "system" for message in request.messages):
+        return request
+    return replace(request, messages=tuple(_fold(message) for message in request.messages))
+
+
+def _fold(message: Message) -> Message:
+    if message.role != "system":
+        return message
+    return Message("user", tuple(_marked(part) for part in message.parts))
+
+
+def _marked(part: Part) -> Part:
+    if not isinstance(part, Text) or part.text.lstrip().startswith("<system"):
+        return part
+    return replace(part, text=f"<system-message>\n{part.text}\n</system-message>")

@@ -1,0 +1,91 @@
+"""What models can do: rules from data files, the later ones on top."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from antigravity.ir.capabilities import Capabilities
+from antigravity.routing.patterns import matches
+
+
+class Rule(Struct, frozen=True):
+    """Fields of :class:`Capabilities` for the models that match one of the patterns."""
+
+    match: tuple[str, ...]
+    fields: dict[str, Any]
+
+
+class CapabilityTable:
+    """Answers what a model can do.  All rules that match apply, in order."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._rules = tuple(rules)
+        self._known: dict[str, Capabilities] = {}
+
+    def capabilities(self, model: str) -> Capabilities:
+        """Return the capabilities of ``model``; defaults where no rule matches."""
+        known = self._known.get(model)
+        if known is None:
+            fields: dict[str, Any] = {}
+            for rule in self._rules:
+                if any(matches(pattern, model) for pattern in rule.match):
+                    fields.update(rule.fields)
+            known = msgspec.convert(fields, Capabilities)
+            if len(self._known) < 10_000:  # clients choose names: the memory must stay bounded
+                self._known[model] = known
+        return known
+
+
+def parse_rules(text: str, source: str) -> list[Rule]:
+    """Return the rules in a TOML text with ``[[model]]`` tables.
+
+    :raises ValueError: naming ``source`` and the rule at fault.
+    """
+    try:
+        tables = tomllib.loads(text).get("model", [])
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{source}: {error}") from error
+    rules = []
+    for number, table in enumerate(tables, 1):
+        patterns = table.pop("match", None)
+        if not isinstance(patterns, list) or not patterns:
+            raise ValueError(f"{source}: model rule {number} needs match = ['pattern', …]")
+        unknown = sorted(set(table) - set(Capabilities.__struct_fields__))
+        if unknown:
+            raise ValueError(f"{source}: model rule {number} has unknown keys: {unknown}")
+        try:
+            msgspec.convert(table, Capabilities)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"{source}: model rule {number}: {error}") from error
+        rules.append(Rule(tuple(map(str, patterns)), table))
+    return rules
+
+
+@cache
+def shipped_rules() -> tuple[Rule, ...]:
+    """Return the rules that come with the gateway."""
+    text = files("antigravity.routing").joinpath("models.toml").read_text("utf-8")
+    return tuple(parse_rules(text, "models.toml"))
+
+
+def load_table(extra: Sequence[Path]) -> CapabilityTable:
+    """Return the shipped table with the operator's files on top.
+
+    :raises ValueError: if a file cannot be read or used.
+    """
+    rules = list(shipped_rules())
+    for path in extra:
+        try:
+            text = path.read_text("utf-8")
+        except OSError as error:
+            raise ValueError(f"{path}: {error.strerror}") from error
+        rules += parse_rules(text, str(path))
+    return CapabilityTable(rules)
