@@ -1,0 +1,1 @@
+"""The built-in plugins: what the gateway knows, registered the way everybody registers."""

@@ -1,0 +1,48 @@
+"""The whole plugin API: what a plugin can register, and what it can watch.
+
+A plugin is a module or object with functions of these names, marked with
+:data:`hookimpl`, and an entry point in the group ``antigravity``.  See ``docs/plugins.rst``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from pluggy import HookimplMarker, HookspecMarker
+
+if TYPE_CHECKING:
+    from antigravity.ir.record import ExchangeRecord
+
+#: The entry-point group, and the project name that hooks are marked with.
+GROUP: Final = "antigravity"
+
+hookspec = HookspecMarker(GROUP)
+hookimpl = HookimplMarker(GROUP)
+
+
+@hookspec
+def register_protocols(register: Callable[[object], None], settings: Mapping[str, Any]) -> None:
+    """Register wire protocols: providers of IServerProtocol, IClientProtocol, or both."""
+
+
+@hookspec
+def register_upstreams(register: Callable[[object], None], settings: Mapping[str, Any]) -> None:
+    """Register kinds of upstream: providers of IUpstreamKind."""
+
+
+@hookspec
+def register_routes(
+    register: Callable[[str, str, Callable[[Any], Any]], None], settings: Mapping[str, Any]
+) -> None:
+    """Register HTTP routes of your own, as method, path and handler."""
+
+
+@hookspec
+def exchange_started(record: ExchangeRecord) -> object:
+    """Watch a request that was accepted and is about to be served."""
+
+
+@hookspec
+def exchange_finished(record: ExchangeRecord) -> object:
+    """Watch a request that has been answered, has failed, or whose client has gone."""

@@ -1,0 +1,215 @@
+"""Finds plugins, asks them what they have, and checks it.
+
+The built-in protocols and upstreams come through the same door.  A plugin that fails is
+reported with its name and left out; it never stops the gateway.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from importlib.metadata import entry_points
+from typing import Any, Final
+
+import pluggy
+from msgspec import Struct
+from txaio import tx as txaio
+from zope.interface import Interface
+from zope.interface.exceptions import Invalid
+from zope.interface.verify import verifyObject
+
+from antigravity import hookspecs
+from antigravity.interfaces.protocols import IClientProtocol, IServerProtocol
+from antigravity.interfaces.upstreams import IUpstreamKind
+
+#: The built-in plugins, in the order in which they register.
+DEFAULT_PLUGINS: Final = {
+    "openai": "antigravity.builtin.openai",
+    "anthropic": "antigravity.builtin.anthropic",
+    "gemini": "antigravity.builtin.gemini",
+    "codeassist": "antigravity.builtin.codeassist",
+}
+
+
+class PluginProblem(Struct, frozen=True):
+    """Why a plugin, or something it registered, was left out."""
+
+    plugin: str
+    reason: str
+
+
+class PluginInfo(Struct, frozen=True):
+    """A plugin that is in use, with the names of the hooks that it implements."""
+
+    name: str
+    builtin: bool
+    hooks: tuple[str, ...]
+
+
+class Registry:
+    """What plugins have registered, by name."""
+
+    def __init__(self) -> None:
+        self.servers: dict[str, Any] = {}
+        self.clients: dict[str, Any] = {}
+        self.upstream_kinds: dict[str, Any] = {}
+        self.routes: list[tuple[str, str, Callable[[Any], Any]]] = []
+
+    def add_protocol(self, candidate: object) -> None:
+        """Take in a protocol.
+
+        :raises ValueError: if it provides neither side, or its name is taken.
+        """
+        sides: tuple[tuple[type[Interface], dict[str, Any]], ...] = (
+            (IServerProtocol, self.servers),
+            (IClientProtocol, self.clients),
+        )
+        found = False
+        for interface, known in sides:
+            if interface.providedBy(candidate):
+                _verify(interface, candidate)
+                _add(known, candidate.name, candidate)  # type: ignore[attr-defined]
+                found = True
+        if not found:
+            raise ValueError(f"{candidate!r} provides neither IServerProtocol nor IClientProtocol")
+
+    def add_upstream_kind(self, candidate: object) -> None:
+        """Take in a kind of upstream.
+
+        :raises ValueError: if it is none, or its name is taken.
+        """
+        _verify(IUpstreamKind, candidate)
+        _add(self.upstream_kinds, candidate.kind, candidate)  # type: ignore[attr-defined]
+
+    def add_route(self, method: str, path: str, handler: Callable[[Any], Any]) -> None:
+        """Take in an HTTP route.
+
+        :raises ValueError: if the path is none, or the route is taken.
+        """
+        if not path.startswith("/"):
+            raise ValueError(f"the path {path!r} does not begin with a slash")
+        if any((known[0], known[1]) == (method.upper(), path) for known in self.routes):
+            raise ValueError(f"the route {method.upper()} {path} is taken")
+        self.routes.append((method.upper(), path, handler))
+
+
+def _verify(interface: type[Interface], candidate: object) -> None:
+    try:
+        verifyObject(interface, candidate)
+    except Invalid as error:
+        raise ValueError(" ".join(str(error).split())) from error
+
+
+def _add(known: dict[str, Any], name: str, candidate: object) -> None:
+    if name in known:
+        raise ValueError(f"the name {name!r} is taken")
+    known[name] = candidate
+
+
+def _same(plugin: object) -> object:
+    return plugin
+
+
+class PluginHost:
+    """All plugins of one gateway.  Made by ``makeService``, never at import."""
+
+    log = txaio.make_logger()
+
+    def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
+        self._settings = settings or {}
+        self._manager = pluggy.PluginManager(hookspecs.GROUP)
+        self._manager.add_hookspecs(hookspecs)
+        self._builtin: set[str] = set()
+        self.problems: list[PluginProblem] = []
+        self.registry = Registry()
+
+    @property
+    def blocked(self) -> frozenset[str]:
+        """The names that the configuration switches off."""
+        return frozenset(self._settings.get("blocked", ()))
+
+    def load(self, *, extra: Iterable[tuple[str, object]] = (), installed: bool = True) -> None:
+        """Load the built-in, the ``installed`` and the ``extra`` plugins, and ask them all."""
+        for name, module in DEFAULT_PLUGINS.items():
+            self._builtin.add(name)
+            self._load(name, partial(importlib.import_module, module))
+        if installed:
+            for point in entry_points(group=hookspecs.GROUP):
+                self._load(point.name, point.load)
+        for name, plugin in extra:
+            self._load(name, partial(_same, plugin))
+        for hook, accept in (
+            ("register_protocols", self.registry.add_protocol),
+            ("register_upstreams", self.registry.add_upstream_kind),
+            ("register_routes", self.registry.add_route),
+        ):
+            for name, plugin in self._manager.list_name_plugin():
+                if plugin is not None:
+                    self._ask(name, plugin, hook, accept)
+
+    def plugins(self) -> tuple[PluginInfo, ...]:
+        """Return the plugins in use."""
+        return tuple(
+            PluginInfo(
+                name,
+                name in self._builtin,
+                tuple(sorted(c.name for c in self._manager.get_hookcallers(plugin) or ())),
+            )
+            for name, plugin in self._manager.list_name_plugin()
+            if plugin is not None
+        )
+
+    def notify(self, hook: str, **arguments: object) -> None:
+        """Tell the observers; what they return may be a Deferred or a coroutine.
+
+        Nobody waits for them, and their failures are logged, not felt.
+        """
+        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+            wanted = {name: arguments[name] for name in implementation.argnames}
+            future = txaio.as_future(implementation.function, **wanted)
+            name = implementation.plugin_name
+            txaio.add_callbacks(future, None, partial(self._observer_failed, name, hook))
+
+    def _load(self, name: str, load: Callable[[], object]) -> None:
+        if name in self.blocked:
+            return
+        try:
+            plugin = load()
+            if self._manager.has_plugin(name):
+                raise ValueError("another plugin has the same name")
+            self._manager.register(plugin, name)
+            self._manager.check_pending()
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+            if self._manager.has_plugin(name) and self._manager.get_plugin(name) is plugin:
+                self._manager.unregister(name=name)
+            self._report(name, f"could not be loaded: {type(error).__name__}: {error}")
+
+    def _ask(self, name: str, plugin: object, hook: str, accept: Callable[..., None]) -> None:
+        """Call one plugin's hook, taking in what it registers one by one."""
+
+        def register(*candidate: Any) -> None:
+            try:
+                accept(*candidate)
+            except (ValueError, TypeError, AttributeError) as error:
+                self._report(name, f"{hook}: {error}")
+
+        others = [p for p in self._manager.get_plugins() if p is not plugin]
+        caller = self._manager.subset_hook_caller(hook, others)
+        settings = self._settings.get(name, {})
+        try:
+            caller(register=register, settings=settings)
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+            self._report(name, f"{hook} failed: {type(error).__name__}: {error}")
+
+    def _report(self, plugin: str, reason: str) -> None:
+        self.problems.append(PluginProblem(plugin, reason))
+        self.log.error("plugin {plugin} {reason}", plugin=plugin, reason=reason)
+
+    def _observer_failed(self, plugin: str, hook: str, failure: Any) -> None:
+        self.log.error(
+            "plugin {plugin}: {hook} failed: {error}",
+            plugin=plugin,
+            hook=hook,
+            error=failure.value,
+        )
