@@ -133,6 +133,56 @@ class SseDecoder:
         return event
 
 
+class EventCutter:
+    """Cuts a stream behind its last whole event, and changes no byte of it.
+
+    :raises EventTooLargeError: from :meth:`feed`, when one event exceeds ``limit`` bytes.
+    """
+
+    __slots__ = ("_held", "_limit", "_size")
+
+    def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
+        self._held: list[bytes] = []
+        self._size = 0
+        self._limit = limit
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return all that is now known to belong to whole events."""
+        # A boundary may be cut: look at the last bytes held together with the chunk.
+        tail = self._held[-1] if self._held else b""
+        window = tail[-3:] + chunk
+        end = _boundary(window) - min(len(tail), 3)
+        if end <= 0:
+            if chunk:
+                self._hold(chunk)
+            return b""
+        whole = b"".join([*self._held, chunk[:end]]) if self._held else chunk[:end]
+        self._held, self._size = [], 0
+        if end < len(chunk):
+            self._hold(chunk[end:])
+        return whole
+
+    def rest(self) -> bytes:
+        """Return what is held and forget it."""
+        held, self._held, self._size = b"".join(self._held), [], 0
+        return held
+
+    def _hold(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size > self._limit:
+            raise EventTooLargeError(f"an event is larger than {self._limit} bytes")
+        if self._held and len(self._held[-1]) < 3:
+            piece = self._held.pop() + piece
+        self._held.append(piece)
+
+
+def _boundary(data: bytes) -> int:
+    """Return the place behind the last blank line, or 0."""
+    places = (data.rfind(b"\n\n"), data.rfind(b"\n\r\n"), data.rfind(b"\r\r"))
+    sizes = (2, 3, 2)
+    return max((p + n for p, n in zip(places, sizes, strict=True) if p >= 0), default=0)
+
+
 def encode_data(data: bytes) -> bytes:
     """Return an unnamed event; ``data`` must hold no line end (compact JSON never does)."""
     return b"data: %b\n\n" % data

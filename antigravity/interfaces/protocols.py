@@ -60,6 +60,9 @@ class IServerProtocol(Interface):
 
     name = Attribute("The protocol's name, such as ``anthropic``.  :type: str")
     routes = Attribute("What it serves.  :type: tuple[Route, ...]")
+    keepalive = Attribute(
+        "Bytes that mean nothing between two whole events of a begun stream, or none.  :type: bytes"
+    )
 
     def peek(call: Call) -> Head:
         """Return model and streaming switch of a ``generate`` or ``count_tokens`` call.
@@ -93,6 +96,45 @@ class IServerProtocol(Interface):
 
     def encode_error(error: GatewayError, request_id: str) -> HttpReply:
         """Return the error in the protocol's shape, with ``Retry-After`` where it is known."""
+
+
+class IFramer(Interface):
+    """Writes JSON payloads of a protocol's stream in the framing that one call wants."""
+
+    content_type = Attribute("The ``Content-Type`` of the stream.  :type: str")
+
+    def frame(data: bytes) -> bytes:
+        """Return one payload framed."""
+
+    def end() -> bytes:
+        """Return what ends the stream."""
+
+
+class IReframing(Interface):
+    """A server protocol whose streams have more framings than the upstream's."""
+
+    def framer(call: Call) -> IFramer | None:
+        """Return the framer that ``call`` wants, or ``None`` for plain server-sent events."""
+
+
+class IStoredConversations(Interface):
+    """A server protocol whose requests may refer to an earlier answer by its id.
+
+    All values are JSON texts.  Its stream encoders have the attribute ``final_response``: the
+    whole answer's JSON object, ``None`` before the end.
+    """
+
+    def reference(body: bytes) -> str | None:
+        """Return the id of the earlier answer that a request goes on from, if it has one."""
+
+    def wants_store(body: bytes) -> bool:
+        """Return whether the answer to a request is to be kept."""
+
+    def expand(body: bytes, history: Sequence[bytes]) -> bytes:
+        """Return the request with the items of ``history`` before its own, and no reference."""
+
+    def snapshot(body: bytes, response: bytes) -> bytes:
+        """Return the items to keep: those of the (expanded) request and of its answer."""
 
 
 class IStreamDecoder(Interface):

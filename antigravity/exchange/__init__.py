@@ -1,0 +1,1 @@
+"""The life of one request: routing, attempts, commit point, relay, cancellation, record."""

@@ -1,0 +1,33 @@
+"""Response headers that tell a client how its request was served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from antigravity.ir.capabilities import Loss
+
+Headers = tuple[tuple[str, str], ...]
+
+_PASSED: Final = ("anthropic-ratelimit-", "x-ratelimit-")
+_PASSED_EXACTLY: Final = frozenset({"retry-after", "openai-processing-ms"})
+#: Longer lists of warnings are cut: proxies refuse large headers.
+WARNINGS_LIMIT: Final = 2000
+
+
+def passed_on(headers: Mapping[str, str]) -> Headers:
+    """Return the upstream's headers that mean something to a client of the same protocol."""
+    return tuple(
+        (name, value)
+        for name, value in headers.items()
+        if name.startswith(_PASSED) or name in _PASSED_EXACTLY
+    )
+
+
+def warnings(losses: Sequence[Loss]) -> Headers:
+    """Return the header that names what could not be carried."""
+    if not losses:
+        return ()
+    text = "; ".join(f"{loss.field}: {loss.detail}" for loss in losses)
+    plain = text.encode("ascii", "replace").decode().replace("\n", " ").replace("\r", " ")
+    return (("X-Antigravity-Warnings", plain[:WARNINGS_LIMIT]),)

@@ -1,0 +1,50 @@
+"""Wait until an answer has really begun: the point up to which an attempt may fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from antigravity.exchange.pump import Pump
+from antigravity.exchange.translators import Translator, empty_answer
+from antigravity.exchange.work import Work
+from antigravity.interfaces.transport import IIncomingResponse
+from antigravity.ir.errors import GatewayError
+
+
+async def begin(
+    work: Work,
+    translator: Translator,
+    response: IIncomingResponse,
+    finished: Callable[[GatewayError | None], None] | None = None,
+) -> Pump:
+    """Return the pump of an answer that has begun, its upstream paused.
+
+    A translator that is never ``meaningful`` is waited for until its end.  ``finished`` is
+    called when a begun stream has ended.
+
+    :raises GatewayError: if the answer failed, or ended without saying anything.
+    """
+    began = False
+
+    def ended(error: GatewayError | None) -> None:
+        if began:
+            work.recorder.end(error, translator.usage)
+            if finished is not None:
+                finished(error)
+
+    pump = Pump(
+        translator,
+        work.services.clock,
+        work.snapshot.settings.proxy.keepalive_interval,
+        ended,
+    )
+    response.deliver(pump)
+    await pump.begun
+    if not translator.meaningful:
+        if translator.failure is not None:
+            raise translator.failure
+        if work.head.stream:
+            raise empty_answer()
+    began = True
+    work.recorder.first_byte()
+    return pump

@@ -1,0 +1,70 @@
+"""Count the tokens of a request: by the upstream where it can, else by estimate."""
+
+from __future__ import annotations
+
+from txaio import tx as txaio
+
+from antigravity.context.estimate import estimate_tokens
+from antigravity.exchange.upstream_call import Refused, UpstreamCall
+from antigravity.exchange.work import Work
+from antigravity.interfaces.protocols import Encoded
+from antigravity.ir.call import TokenCount
+from antigravity.ir.errors import GatewayError
+from antigravity.lowering.pipeline import lower
+from antigravity.routing.router import Candidate, Decision
+
+log = txaio.make_logger()
+
+#: Bytes of an answer to a counting request; it is a handful of numbers.
+COUNT_LIMIT = 64 * 1024
+
+
+async def count_tokens(work: Work, decision: Decision) -> TokenCount:
+    """Return the number of input tokens, never 0.
+
+    :raises InvalidRequestError: if the request itself is no request.
+    """
+    request = work.request  # decoding validates, whoever counts
+    for candidate in decision.candidates[:1]:
+        try:
+            counted = await _ask(work, candidate)
+        except (GatewayError, Refused) as error:
+            log.info(
+                "{name} could not count tokens: {error}", name=candidate.upstream.name, error=error
+            )
+            continue
+        if counted is not None and counted > 0:
+            return TokenCount(counted, "upstream")
+    return TokenCount(estimate_tokens(request), "estimate")
+
+
+async def _ask(work: Work, candidate: Candidate) -> int | None:
+    """Return what the upstream counts, or ``None`` where it cannot be asked."""
+    client, target = candidate.client, candidate.target
+    credential = work.snapshot.credentials.lease(candidate.upstream.name, frozenset())
+    if credential is None:
+        return None
+    passes = candidate.native and candidate.upstream.passes(client.name, "count_tokens")
+    if passes:
+        body = work.protocol.with_model(work.call, target.model)
+    else:
+        request = await work.media_resolved(work.request, client.traits)
+        encoded: Encoded | None = client.encode_count(
+            lower(request, client.traits, target).request, target
+        )
+        if encoded is None:
+            return None
+        body = encoded.body
+    call = UpstreamCall(
+        candidate.upstream,
+        client,
+        "count_tokens",
+        target.model,
+        body,
+        credential,
+        work.call.headers if passes else {},
+    )
+    work.recorder.attempt(candidate, credential, passed=passes)
+    response = await call.send(work.services.transport)
+    answer = await response.collect(COUNT_LIMIT)
+    return int(client.decode_count(candidate.upstream.unwrap(answer)))

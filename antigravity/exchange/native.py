@@ -1,0 +1,85 @@
+"""An attempt at an upstream that speaks the client's own protocol: nothing is translated."""
+
+from __future__ import annotations
+
+from antigravity.exchange.answer_headers import passed_on
+from antigravity.exchange.begin import begin
+from antigravity.exchange.passing import PassedStream, ReframedStream
+from antigravity.exchange.translators import Translator
+from antigravity.exchange.upstream_call import UpstreamCall
+from antigravity.exchange.work import Work
+from antigravity.interfaces.exchange import Reply
+from antigravity.interfaces.protocols import IFramer, IReframing
+from antigravity.interfaces.transport import IIncomingResponse
+from antigravity.interfaces.upstreams import Credential
+from antigravity.ir.call import ReplyContext
+from antigravity.ir.errors import GatewayError
+from antigravity.ir.request import Request
+from antigravity.routing.router import Candidate
+
+#: Bytes of a whole answer that are held in memory.
+ANSWER_LIMIT = 256 * 1024 * 1024
+
+
+async def attempt_native(work: Work, candidate: Candidate, credential: Credential) -> Reply:
+    """Return the reply that one candidate gives, once it has begun to answer.
+
+    :raises GatewayError: if it fails before that.
+    :raises Refused: if the upstream refused the request.
+    """
+    call = UpstreamCall(
+        candidate.upstream,
+        candidate.client,
+        "stream" if work.head.stream else "generate",
+        candidate.target.model,
+        work.protocol.with_model(work.call, candidate.target.model),
+        credential,
+        work.call.headers,
+    )
+    response = await call.send(work.services.transport)
+    if work.head.stream:
+        return await _stream(work, candidate, response)
+    return await _whole(work, candidate, response)
+
+
+async def _stream(work: Work, candidate: Candidate, response: IIncomingResponse) -> Reply:
+    protocol, upstream = work.protocol, candidate.upstream
+    framer: IFramer | None = None
+    if IReframing.providedBy(protocol):
+        framer = protocol.framer(work.call)
+    tap = candidate.client.tap()
+    translator: Translator
+    if framer is not None or upstream.wraps():
+
+        def error_body(error: GatewayError) -> bytes:
+            body: bytes = protocol.encode_error(error, work.call.request_id).body
+            return body
+
+        translator = ReframedStream(tap, protocol.keepalive, upstream.unwrap, framer, error_body)
+    else:
+        translator = PassedStream(tap, protocol.keepalive, protocol.encoder(_context(work)))
+    headers = passed_on(response.headers())
+    pump = await begin(work, translator, response)
+    content_type = framer.content_type if framer is not None else "text/event-stream"
+    return Reply(200, content_type, headers, stream=pump)
+
+
+async def _whole(work: Work, candidate: Candidate, response: IIncomingResponse) -> Reply:
+    headers = response.headers()
+    body = candidate.upstream.unwrap(await response.collect(ANSWER_LIMIT))
+    work.recorder.first_byte()
+    work.recorder.end(None, candidate.client.decode_usage(body))
+    content_type = headers.get("content-type", "application/json")
+    return Reply(response.status(), content_type, passed_on(headers), body)
+
+
+def _context(work: Work) -> ReplyContext:
+    """Return a context for the error event: the request itself need not be decoded for it."""
+    head = work.head
+    return ReplyContext(
+        call=work.call,
+        request=Request(head.model, (), work.protocol.name, stream=True),
+        model=head.model,
+        created=int(work.recorder.record.started),
+        new_id=work.services.new_id,
+    )

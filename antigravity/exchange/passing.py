@@ -1,0 +1,169 @@
+"""Streams in the client's own protocol: passed on, not translated.  Sans-IO."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from antigravity.exchange.translators import Unwrap
+from antigravity.interfaces.protocols import IFramer, IStreamEncoder, ITap
+from antigravity.ir.errors import GatewayError, UpstreamError
+from antigravity.ir.events import StreamFailure
+from antigravity.ir.usage import Usage
+from antigravity.sse import (
+    EventCutter,
+    EventTooLargeError,
+    ServerSentEvent,
+    SseDecoder,
+    encode_data,
+)
+
+
+class _Tapped(ABC):
+    """What both ways of passing have in common: the tap, and how the stream ends."""
+
+    def __init__(self, tap: ITap, keepalive: bytes) -> None:
+        self._tap = tap
+        self._keepalive = keepalive
+        self._sse = SseDecoder()
+        self.failure: GatewayError | None = None
+        self.over = False
+
+    @property
+    def meaningful(self) -> bool:
+        """Whether real content has come."""
+        return bool(self._tap.meaningful)
+
+    @property
+    def usage(self) -> Usage | None:
+        """The last usage that was reported."""
+        usage: Usage | None = self._tap.usage
+        return usage
+
+    def keepalive(self) -> bytes:
+        """Return bytes that may stand between two events."""
+        return self._keepalive
+
+    def feed(self, data: bytes) -> bytes:
+        """Return the events that a chunk completes."""
+        if self.over:
+            return b""
+        try:
+            return self._feed(data)
+        except (EventTooLargeError, msgspec.DecodeError) as error:
+            self.over = True
+            self.failure = UpstreamError(f"The upstream's answer makes no sense: {error}.")
+            return self._failed(self.failure)
+
+    def end(self, error: GatewayError | None) -> bytes:
+        """Return the end of the stream, with an error event if it broke off."""
+        if self.over:
+            return b""
+        self.over = True
+        rest = self._rest() if error is None else b""
+        if self._tap.finished or self._tap.failure is not None:
+            self.failure = self._tap.failure
+            return rest + self._ended()
+        self.failure = error or UpstreamError(
+            "The upstream broke off before its answer was complete; try again."
+        )
+        return rest + self._failed(self.failure)
+
+    @abstractmethod
+    def _feed(self, data: bytes) -> bytes:
+        """Return the events that a chunk completes, after the tap has seen them."""
+
+    @abstractmethod
+    def _rest(self) -> bytes:
+        """Return the event that the end of the body completes."""
+
+    @abstractmethod
+    def _failed(self, error: GatewayError) -> bytes:
+        """Return the end of a stream that broke off."""
+
+    def _ended(self) -> bytes:
+        """Return the end of a stream that is complete."""
+        return b""
+
+
+class PassedStream(_Tapped):
+    """Whole events byte for byte; what follows a cut is the protocol's error event."""
+
+    def __init__(self, tap: ITap, keepalive: bytes, encoder: IStreamEncoder) -> None:
+        super().__init__(tap, keepalive)
+        self._cutter = EventCutter()
+        self._encoder = encoder
+
+    def _feed(self, data: bytes) -> bytes:
+        for frame in self._sse.feed(data):
+            self._tap.watch(frame)
+        return self._cutter.feed(data)
+
+    def _rest(self) -> bytes:
+        for frame in self._sse.close():
+            self._tap.watch(frame)
+        rest = self._cutter.rest().rstrip(b"\r\n")
+        return rest + b"\n\n" if rest else b""
+
+    def _failed(self, error: GatewayError) -> bytes:
+        return self._encoder.encode(StreamFailure(error))
+
+
+class SseFramer(Protocol):
+    """What writes payloads; see :class:`IFramer`."""
+
+    def frame(self, data: bytes) -> bytes:
+        """Return one payload framed."""
+
+    def end(self) -> bytes:
+        """Return what ends the stream."""
+
+
+class _PlainFramer:
+    """Unnamed server-sent events."""
+
+    frame = staticmethod(encode_data)
+
+    @staticmethod
+    def end() -> bytes:
+        return b""
+
+
+class ReframedStream(_Tapped):
+    """Payloads as they came, in another framing: out of an envelope, or into a JSON array.
+
+    ``error_body`` gives the JSON of an error, which is an event of its own in these streams.
+    """
+
+    def __init__(
+        self,
+        tap: ITap,
+        keepalive: bytes,
+        unwrap: Unwrap,
+        framer: IFramer | None,
+        error_body: Callable[[GatewayError], bytes],
+    ) -> None:
+        super().__init__(tap, keepalive)
+        self._unwrap = unwrap
+        self._framer: SseFramer = framer or _PlainFramer()
+        self._error_body = error_body
+
+    def _feed(self, data: bytes) -> bytes:
+        return b"".join([self._frame(frame) for frame in self._sse.feed(data)])
+
+    def _rest(self) -> bytes:
+        return b"".join([self._frame(frame) for frame in self._sse.close()])
+
+    def _ended(self) -> bytes:
+        return self._framer.end()
+
+    def _failed(self, error: GatewayError) -> bytes:
+        return self._framer.frame(self._error_body(error)) + self._framer.end()
+
+    def _frame(self, frame: ServerSentEvent) -> bytes:
+        payload = self._unwrap(frame.data)
+        self._tap.watch(frame._replace(data=payload))
+        return self._framer.frame(payload)

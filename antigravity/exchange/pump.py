@@ -1,0 +1,210 @@
+"""Moves a streamed answer from an upstream to a client, at the speed of the slower one.
+
+Until the answer has really begun, what comes out is held and the upstream is then paused:
+nothing has been sent to the client, so the attempt can still fail.  After that the pump is
+the client's producer: a client that does not read pauses the upstream, a client that goes
+away stops it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IConsumer,
+    IDelayedCall,
+    IPushProducer,
+    IReactorTime,
+)
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+from zope.interface import implementer
+
+from antigravity.exchange.translators import Translator
+from antigravity.interfaces.exchange import IReplyStream
+from antigravity.ir.errors import CancelledByClientError, GatewayError, UpstreamError
+
+
+@implementer(IReplyStream, IPushProducer)
+class Pump(Protocol):
+    """One streamed answer.
+
+    :ivar begun: fires once the answer has begun, or is over; never fails.
+    :ivar error: why the answer came to an early end, if it did.
+    """
+
+    def __init__(
+        self,
+        translator: Translator,
+        clock: IReactorTime,
+        keepalive_interval: float,
+        finished: Callable[[GatewayError | None], None],
+    ) -> None:
+        self.translator = translator
+        self.begun: Deferred[None] = Deferred(lambda _: self.abandon())
+        self.error: GatewayError | None = None
+        self._clock = clock
+        self._interval = keepalive_interval
+        self._finished: Callable[[GatewayError | None], None] | None = finished
+        self._held: list[bytes] = []
+        self._consumer: IConsumer | None = None
+        self._written: Deferred[None] | None = None
+        self._timer: IDelayedCall | None = None
+        self._last_write = 0.0
+        self._paused = False
+        self._ended = False
+
+    # -- the upstream's side ------------------------------------------------------------
+
+    def dataReceived(self, data: bytes) -> None:
+        """Translate a chunk and pass it on."""
+        if self._ended:
+            return
+        out = self.translator.feed(data)
+        if out:
+            self._write(out)
+        if self.translator.over:
+            self._end()
+            self._stop_upstream()
+        elif self._consumer is None and self.translator.meaningful:
+            self._upstream("pauseProducing")
+            self._begin()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Translate the end of the body."""
+        if self._ended:
+            return
+        error = None if reason.check(ResponseDone) else _as_error(reason)
+        out = self.translator.end(error)
+        if out:
+            self._write(out)
+        self._end()
+
+    # -- the client's side --------------------------------------------------------------
+
+    def start(self, consumer: IConsumer) -> Deferred[None]:
+        """Write the stream to ``consumer``; see :class:`IReplyStream`."""
+        written: Deferred[None] = Deferred(lambda _: self.abandon())
+        self._written = written
+        self._consumer = consumer
+        consumer.registerProducer(self, True)
+        held, self._held = self._held, []
+        if held:
+            self._write(b"".join(held))
+        if self._ended:
+            self._complete()
+        else:
+            self._last_write = self._clock.seconds()
+            self._arm()
+            if not self._paused:
+                self._upstream("resumeProducing")
+        return written
+
+    def pauseProducing(self) -> None:
+        """Hold the upstream: the client's buffers are full."""
+        self._paused = True
+        if not self._ended:
+            self._upstream("pauseProducing")
+
+    def resumeProducing(self) -> None:
+        """Let the upstream go on."""
+        self._paused = False
+        if not self._ended:
+            self._upstream("resumeProducing")
+
+    def stopProducing(self) -> None:
+        """Stop for good: the client is gone."""
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Stop the upstream and write nothing more: nobody is there to read it."""
+        if self._ended:
+            return
+        self._ended = True
+        self._consumer = None
+        self._disarm()
+        self._stop_upstream()
+        self._report(CancelledByClientError("The client went away."))
+
+    # -- inside -------------------------------------------------------------------------
+
+    def _write(self, out: bytes) -> None:
+        if self._consumer is None:
+            self._held.append(out)
+        else:
+            self._last_write = self._clock.seconds()
+            self._consumer.write(out)
+
+    def _begin(self) -> None:
+        begun = self.begun
+        if not begun.called:
+            begun.callback(None)
+
+    def _end(self) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        self.error = self.translator.failure
+        self._disarm()
+        self._begin()
+        if self._consumer is not None:
+            self._complete()
+
+    def _complete(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            consumer.unregisterProducer()
+        self._report(self.error)
+        written, self._written = self._written, None
+        if written is not None and not written.called:
+            written.callback(None)
+
+    def _report(self, error: GatewayError | None) -> None:
+        finished, self._finished = self._finished, None
+        if finished is not None:
+            finished(error)
+
+    def _upstream(self, action: str) -> None:
+        """Ask something of the upstream's transport, if there still is one."""
+        transport: Any = self.transport
+        if transport is not None:
+            getattr(transport, action)()
+
+    def _stop_upstream(self) -> None:
+        self._upstream("stopProducing")
+
+    # -- keep-alives --------------------------------------------------------------------
+
+    def _arm(self) -> None:
+        if self._interval > 0:
+            idle = self._clock.seconds() - self._last_write
+            self._timer = self._clock.callLater(max(self._interval - idle, 0.05), self._tick)
+
+    def _disarm(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
+
+    def _tick(self) -> None:
+        self._timer = None
+        silent = self._clock.seconds() - self._last_write
+        if silent >= self._interval and not self._paused:
+            out = self.translator.keepalive()
+            if out:
+                self._write(out)
+            else:
+                self._last_write = self._clock.seconds()
+        elif self._paused:
+            self._last_write = self._clock.seconds()
+        self._arm()
+
+
+def _as_error(reason: Failure) -> GatewayError:
+    """Return the error that ended a body; the transport gives one of ours where it can."""
+    error = reason.value
+    if isinstance(error, GatewayError):
+        return error
+    return UpstreamError("The connection to the upstream was lost before its answer was complete.")

@@ -1,0 +1,152 @@
+"""Serves calls: the one object that the door talks to."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+from txaio import tx as txaio
+from zope.interface import implementer
+
+from antigravity.exchange.counting import count_tokens
+from antigravity.exchange.generation import generate
+from antigravity.exchange.recorder import Recorder
+from antigravity.exchange.services import Services
+from antigravity.exchange.snapshot import Snapshot
+from antigravity.exchange.work import Work
+from antigravity.interfaces.exchange import IExchange, Reply
+from antigravity.interfaces.protocols import IServerProtocol
+from antigravity.ir.call import Call, HttpReply
+from antigravity.ir.errors import CancelledByClientError, GatewayError, NotFoundError
+
+MAPPED_MODEL = "X-Mapped-Model"
+COUNT_SOURCE = "X-Token-Count-Source"
+
+
+@implementer(IExchange)
+class Exchange:
+    """Serves every call with the snapshot that is current when it comes in."""
+
+    log = txaio.make_logger()
+
+    def __init__(self, services: Services, snapshot: Snapshot) -> None:
+        self._services = services
+        self._snapshot = snapshot
+        self._running: set[Deferred[Any]] = set()
+        self._operations: dict[str, Callable[[Work], Awaitable[Reply]]] = {
+            "generate": self._generate,
+            "count_tokens": self._count,
+            "list_models": self._list_models,
+            "get_model": self._get_model,
+        }
+
+    def use(self, snapshot: Snapshot) -> None:
+        """Serve new calls with ``snapshot``; running ones keep theirs."""
+        self._snapshot = snapshot
+
+    def handle(self, protocol: IServerProtocol, call: Call) -> Deferred[Reply]:
+        """Serve one call; see :class:`IExchange`."""
+        return Deferred.fromCoroutine(self._handle(protocol, call))
+
+    def detect(self, model: str) -> Deferred[dict[str, object]]:
+        """Say how a model would be served; see :class:`IExchange`."""
+        return Deferred.fromCoroutine(self._detect(model))
+
+    def ready(self) -> bool:
+        """Return whether some upstream has a credential."""
+        return any(self._with_credential())
+
+    def status(self) -> dict[str, object]:
+        """Return which upstreams could serve."""
+        upstreams = self._snapshot.router.upstreams
+        usable = dict(zip((u.name for u in upstreams), self._with_credential(), strict=True))
+        return {"ready": any(usable.values()), "upstreams": usable}
+
+    def _with_credential(self) -> list[bool]:
+        credentials = self._snapshot.credentials
+        return [bool(credentials.credentials(u.name)) for u in self._snapshot.router.upstreams]
+
+    async def _handle(self, protocol: IServerProtocol, call: Call) -> Reply:
+        recorder = Recorder(self._services, protocol, call)
+        work = Work(self._services, self._snapshot, protocol, call, recorder)
+        try:
+            reply = await self._operations[call.route.operation](work)
+        except GatewayError as error:
+            reply = self._error(work, error)
+        except CancelledError:
+            recorder.end(CancelledByClientError("The client went away."), None)
+            raise
+        except Exception:  # noqa: BLE001 - the client must get an answer in any case
+            self.log.failure("serving {id} failed", Failure(), id=call.request_id)
+            reply = self._error(work, GatewayError("The gateway failed; its log says why."))
+        return self._labelled(work, reply)
+
+    def _error(self, work: Work, error: GatewayError) -> Reply:
+        work.recorder.end(error, None)
+        return _reply(work.protocol.encode_error(error, work.call.request_id))
+
+    def _labelled(self, work: Work, reply: Reply) -> Reply:
+        model = work.recorder.record.mapped_model
+        if not model:
+            return reply
+        plain = model.encode("ascii", "replace").decode()
+        return msgspec.structs.replace(reply, headers=(*reply.headers, (MAPPED_MODEL, plain)))
+
+    async def _generate(self, work: Work) -> Reply:
+        head = work.head
+        work.recorder.begin(head.model, stream=head.stream)
+        decision = await work.snapshot.router.route(head.model, work.protocol.name)
+        work.recorder.record.mapped_model = decision.candidates[0].target.model
+        work.expand_conversation(native=decision.candidates[0].native)
+        return await generate(work, decision)
+
+    async def _count(self, work: Work) -> Reply:
+        head = work.head
+        work.recorder.begin(head.model, stream=False)
+        decision = await work.snapshot.router.route(head.model, work.protocol.name)
+        work.recorder.record.mapped_model = decision.candidates[0].target.model
+        count = await count_tokens(work, decision)
+        work.recorder.end(None, None)
+        reply = _reply(work.protocol.encode_count(count, work.call))
+        return msgspec.structs.replace(
+            reply, headers=(*reply.headers, (COUNT_SOURCE, count.source))
+        )
+
+    async def _list_models(self, work: Work) -> Reply:
+        models = await work.snapshot.router.models()
+        return _reply(work.protocol.encode_models(models, work.call))
+
+    async def _get_model(self, work: Work) -> Reply:
+        name = work.call.arguments["model"].removeprefix("models/")
+        for model in await work.snapshot.router.models():
+            if model.id == name:
+                return _reply(work.protocol.encode_model(model, work.call))
+        raise NotFoundError(
+            f"The model {name!r} is not in the list of models; GET /v1/models shows it.",
+            param="model",
+            code="model_not_found",
+        )
+
+    async def _detect(self, model: str) -> dict[str, object]:
+        decision = await self._snapshot.router.route(model, "openai_chat")
+        first = decision.candidates[0]
+        return {
+            "model": model,
+            "mapped_model": first.target.model,
+            "upstream": first.upstream.name,
+            "protocol": first.client.name,
+            "type": first.target.capabilities.family,
+            "features": msgspec.to_builtins(first.target.capabilities),
+            "steps": [msgspec.to_builtins(hop) for hop in decision.hops],
+            "considered": [
+                {"upstream": j.upstream, "chosen": j.chosen, "reason": j.reason}
+                for j in decision.judgements
+            ],
+        }
+
+
+def _reply(reply: HttpReply) -> Reply:
+    return Reply(reply.status, reply.content_type, reply.headers, reply.body)

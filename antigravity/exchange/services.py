@@ -1,0 +1,30 @@
+"""What the exchange works with, apart from the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+from twisted.internet.interfaces import IReactorTime
+
+from antigravity.interfaces.transport import IHttpTransport, IMediaFetcher
+from antigravity.ir.record import ExchangeRecord
+from antigravity.signatures.store import SignatureStore
+from antigravity.stores.bounded import BoundedBytes
+
+
+class Services(Struct, frozen=True):
+    """Collaborators of all exchanges.
+
+    ``new_id`` returns a fresh identifier with the prefix it is given; ``started`` and
+    ``finished`` tell observers.
+    """
+
+    clock: IReactorTime
+    transport: IHttpTransport
+    media: IMediaFetcher
+    signatures: SignatureStore
+    conversations: BoundedBytes
+    new_id: Callable[[str], str]
+    started: Callable[[ExchangeRecord], None]
+    finished: Callable[[ExchangeRecord], None]

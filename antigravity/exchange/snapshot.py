@@ -1,0 +1,21 @@
+"""What one exchange works with from its beginning to its end, whatever is reloaded meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from antigravity.config.settings import Settings
+from antigravity.interfaces.accounts import ICredentialSource
+from antigravity.interfaces.protocols import IClientProtocol
+from antigravity.routing.router import Router
+
+
+class Snapshot(Struct, frozen=True):
+    """One configuration with everything that was built from it."""
+
+    settings: Settings
+    router: Router
+    credentials: ICredentialSource
+    clients: Mapping[str, IClientProtocol]

@@ -1,0 +1,110 @@
+"""An attempt at an upstream that speaks another protocol than the client."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from msgspec.structs import replace
+
+from antigravity.exchange.answer_headers import Headers, warnings
+from antigravity.exchange.begin import begin
+from antigravity.exchange.translators import EventSource, FoldedAnswer, TranslatedStream
+from antigravity.exchange.upstream_call import UpstreamCall
+from antigravity.exchange.work import Work
+from antigravity.interfaces.exchange import Reply
+from antigravity.interfaces.protocols import Encoded, IStreamEncoder
+from antigravity.interfaces.transport import IIncomingResponse
+from antigravity.interfaces.upstreams import Credential
+from antigravity.ir.call import HttpReply, ReplyContext
+from antigravity.ir.errors import GatewayError
+from antigravity.ir.request import Request
+from antigravity.lowering.pipeline import Lowered, lower
+from antigravity.routing.router import Candidate
+from antigravity.signatures.recovery import SignatureCollector, recover
+
+
+async def attempt_translated(work: Work, candidate: Candidate, credential: Credential) -> Reply:
+    """Return the reply that one candidate gives, once it has begun to answer.
+
+    :raises GatewayError: if it fails before that.
+    :raises Refused: if the upstream refused the request.
+    """
+    lowered, encoded = await _encode(work, candidate)
+    work.recorder.record.losses = lowered.losses + encoded.warnings
+    call = UpstreamCall(
+        candidate.upstream,
+        candidate.client,
+        "stream",
+        candidate.target.model,
+        encoded.body,
+        credential,
+        {},
+    )
+    response = await call.send(work.services.transport)
+    source = _source(work, candidate, lowered)
+    if work.head.stream:
+        return await _stream(work, source, response)
+    return await _whole(work, source, response)
+
+
+async def _encode(work: Work, candidate: Candidate) -> tuple[Lowered, Encoded]:
+    """Return the request in the candidate's words, and its bytes."""
+    client, target = candidate.client, candidate.target
+    request = await work.media_resolved(work.request, client.traits)
+    recall = partial(work.services.signatures.recall, work.call.principal)
+    request = recover(request, recall, target.capabilities.family)
+    request = replace(request, model=target.model, stream=True)
+    lowered = lower(request, client.traits, target)
+    encoded: Encoded = client.encode(lowered.request, target)
+    return lowered, encoded
+
+
+def _source(work: Work, candidate: Candidate, lowered: Lowered) -> EventSource:
+    keep = partial(work.services.signatures.remember, work.call.principal)
+    return EventSource(
+        candidate.client.decoder(lowered.request, candidate.target),
+        lowered.pipeline,
+        candidate.upstream.unwrap if candidate.upstream.wraps() else None,
+        SignatureCollector(keep).feed,
+    )
+
+
+def _context(work: Work) -> ReplyContext:
+    request: Request = work.request
+    return ReplyContext(
+        call=work.call,
+        request=request,
+        model=work.head.model,
+        created=int(work.recorder.record.started),
+        new_id=work.services.new_id,
+    )
+
+
+def _headers(work: Work) -> Headers:
+    if not work.snapshot.settings.proxy.debug_headers:
+        return ()
+    return warnings(work.recorder.record.losses)
+
+
+async def _stream(work: Work, source: EventSource, response: IIncomingResponse) -> Reply:
+    encoder: IStreamEncoder = work.protocol.encoder(_context(work))
+
+    def finished(error: GatewayError | None) -> None:
+        final: Any = getattr(encoder, "final_response", None)
+        if error is None and final is not None:
+            work.keep_conversation(final)
+
+    pump = await begin(work, TranslatedStream(source, encoder), response, finished)
+    return Reply(200, encoder.content_type, _headers(work), stream=pump)
+
+
+async def _whole(work: Work, source: EventSource, response: IIncomingResponse) -> Reply:
+    folded = FoldedAnswer(source)
+    await begin(work, folded, response)
+    answer = folded.response()
+    context = _context(work)
+    reply: HttpReply = work.protocol.encode_response(answer, context)
+    work.keep_conversation(reply.body)
+    work.recorder.end(None, answer.usage)
+    return Reply(reply.status, reply.content_type, (*reply.headers, *_headers(work)), reply.body)

@@ -1,0 +1,71 @@
+"""One HTTP exchange with an upstream: prepared, sent, its status looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from antigravity.interfaces.protocols import IClientProtocol
+from antigravity.interfaces.transport import IHttpTransport, IIncomingResponse
+from antigravity.interfaces.upstreams import Credential, IUpstream, UpstreamOperation
+from antigravity.ir.errors import GatewayError, UpstreamCredentialError
+
+#: Bytes of an error body that are read; more is no error message.
+ERROR_LIMIT = 1024 * 1024
+
+
+class Refused(Exception):  # noqa: N818 - an answer, not a fault of ours
+    """An upstream's answer with a status of 400 or more.
+
+    ``body`` is the answer as it came, for clients of the same protocol.
+    """
+
+    def __init__(self, error: GatewayError, body: bytes, content_type: str) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.body = body
+        self.content_type = content_type
+
+
+class UpstreamCall(Struct, frozen=True):
+    """What is asked of an upstream, for one candidate and one credential."""
+
+    upstream: IUpstream
+    client: IClientProtocol
+    operation: UpstreamOperation
+    model: str
+    body: bytes
+    credential: Credential
+    headers: Mapping[str, str]
+
+    async def send(self, transport: IHttpTransport) -> IIncomingResponse:
+        """Return the response, its body unread, of the first request that gets a good one.
+
+        :raises Refused: for a status of 400 or more.
+        :raises GatewayError: if there is no response.
+        """
+        requests = await self.upstream.prepare(
+            self.operation, self.client.name, self.model, self.body, self.credential, self.headers
+        )
+        last = len(requests) - 1
+        for place, request in enumerate(requests):
+            try:
+                response = await transport.send(request)
+                if response.status() < 400:
+                    return response
+                raise await self._refused(response)
+            except (Refused, GatewayError) as failure:
+                error = failure.error if isinstance(failure, Refused) else failure
+                if place == last or not self.upstream.try_next(error):
+                    raise
+        raise AssertionError("an upstream prepared no request")
+
+    async def _refused(self, response: IIncomingResponse) -> Refused:
+        status, headers = response.status(), response.headers()
+        body = await response.collect(ERROR_LIMIT)
+        error = self.client.decode_error(status, headers, body)
+        error.upstream_status = status
+        if isinstance(error, UpstreamCredentialError):
+            self.upstream.refused(error, self.credential)
+        return Refused(error, body, headers.get("content-type", "application/json"))

@@ -1,0 +1,116 @@
+"""One request for an answer, on its way: what all its attempts share."""
+
+from __future__ import annotations
+
+import base64
+from functools import cached_property
+from typing import cast
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+from twisted.internet.defer import gatherResults
+
+from antigravity.exchange.recorder import Recorder
+from antigravity.exchange.services import Services
+from antigravity.exchange.snapshot import Snapshot
+from antigravity.interfaces.protocols import IServerProtocol, IStoredConversations
+from antigravity.ir.call import Call, Head
+from antigravity.ir.capabilities import Traits
+from antigravity.ir.errors import NotFoundError
+from antigravity.ir.request import Request
+from antigravity.lowering.media import urls_to_fetch, with_fetched
+
+
+class _Identity(Struct):
+    """The one field of a stored answer that is looked at."""
+
+    id: str
+
+
+_IDENTITY = msgspec.json.Decoder(_Identity)
+
+
+class Work:
+    """A call with what is known about it; decodes the body once, and only if it must."""
+
+    def __init__(
+        self,
+        services: Services,
+        snapshot: Snapshot,
+        protocol: IServerProtocol,
+        call: Call,
+        recorder: Recorder,
+    ) -> None:
+        self.services = services
+        self.snapshot = snapshot
+        self.protocol = protocol
+        self.call = call
+        self.recorder = recorder
+        self._fetched: dict[str, tuple[str, str]] = {}
+
+    @cached_property
+    def head(self) -> Head:
+        """Model and streaming switch."""
+        head: Head = self.protocol.peek(self.call)
+        return head
+
+    @cached_property
+    def request(self) -> Request:
+        """The decoded request."""
+        request: Request = self.protocol.decode(self.call)
+        return request
+
+    def expand_conversation(self, *, native: bool) -> None:
+        """Put the stored turns before the request's own, where it refers to some.
+
+        A reference that is not known here is left to an upstream that keeps its own.
+
+        :raises NotFoundError: if nobody can know it.
+        """
+        protocol = self.protocol
+        if not IStoredConversations.providedBy(protocol):
+            return
+        stored = cast(IStoredConversations, protocol)
+        reference = stored.reference(self.call.body)
+        if reference is None:
+            return
+        history = self.services.conversations.get(self._conversation_key(reference))
+        if history is not None:
+            self.call = replace(self.call, body=stored.expand(self.call.body, [history]))
+            self.__dict__.pop("request", None)
+        elif not native:
+            raise NotFoundError(
+                f"The response {reference!r} is not known (any more). Send the whole "
+                "conversation as input.",
+                param="previous_response_id",
+                code="previous_response_not_found",
+            )
+
+    def keep_conversation(self, response: bytes) -> None:
+        """Keep an answer (its whole JSON object), so that a later request can refer to it."""
+        if not IStoredConversations.providedBy(self.protocol):
+            return
+        stored = cast(IStoredConversations, self.protocol)
+        if stored.wants_store(self.call.body):
+            items = stored.snapshot(self.call.body, response)
+            key = self._conversation_key(_IDENTITY.decode(response).id)
+            self.services.conversations.put(key, items)
+
+    async def media_resolved(self, request: Request, traits: Traits) -> Request:
+        """Return the request with the media that its target won't fetch fetched.
+
+        :raises InvalidRequestError: if something cannot or must not be fetched.
+        """
+        urls = urls_to_fetch(request, traits)
+        missing = [url for url in urls if url not in self._fetched]
+        if missing:
+            files = await gatherResults(
+                [self.services.media.fetch(url) for url in missing], consumeErrors=True
+            )
+            for url, file in zip(missing, files, strict=True):
+                self._fetched[url] = (file.mime_type, base64.b64encode(file.data).decode())
+        return with_fetched(request, self._fetched) if urls else request
+
+    def _conversation_key(self, reference: str) -> str:
+        return f"{self.call.principal}\0{reference}"

@@ -1,0 +1,107 @@
+"""Which models each upstream has, asked from the upstream and kept for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+from txaio import tx as txaio
+
+from antigravity.interfaces.accounts import ICredentialSource
+from antigravity.interfaces.upstreams import IUpstream
+from antigravity.ir.capabilities import Model
+from antigravity.ir.errors import GatewayError
+
+#: Seconds until an upstream that could not be asked is asked again.
+RETRY_AFTER = 30.0
+
+
+class _Listing:
+    """What is known of one upstream."""
+
+    def __init__(self) -> None:
+        self.models: Sequence[Model] | None = None
+        self.fresh_until = 0.0
+        self.running: Deferred[Sequence[Model]] | None = None
+        self.waiting: list[Deferred[Sequence[Model] | None]] = []
+
+
+class ModelCatalog:
+    """Model lists by upstream.  One question at a time is asked, however many wait for it.
+
+    A list that could once be fetched is kept when a later attempt fails.
+    """
+
+    log = txaio.make_logger()
+
+    def __init__(self, clock: IReactorTime, credentials: ICredentialSource, ttl: float) -> None:
+        self._clock = clock
+        self._credentials = credentials
+        self._ttl = ttl
+        self._listings: dict[str, _Listing] = {}
+
+    def known(self, upstream: IUpstream) -> Sequence[Model] | None:
+        """Return the models that are known now, or ``None`` if the upstream never said."""
+        listing = self._listings.get(upstream.name)
+        return None if listing is None else listing.models
+
+    def models(self, upstream: IUpstream) -> Deferred[Sequence[Model] | None]:
+        """Return a Deferred that fires with the upstream's models.
+
+        ``None`` where it has never told.  The Deferred never fails; cancelling it leaves the
+        question to the others who wait.
+        """
+        listing = self._listings.setdefault(upstream.name, _Listing())
+        if listing.fresh_until > self._clock.seconds():
+            return succeed(listing.models)
+        waiter: Deferred[Sequence[Model] | None] = Deferred(
+            lambda gone: listing.waiting.remove(gone) if gone in listing.waiting else None
+        )
+        listing.waiting.append(waiter)
+        if listing.running is None:
+            self._ask(upstream, listing)
+        return waiter
+
+    def forget(self) -> None:
+        """Ask anew next time."""
+        for listing in self._listings.values():
+            listing.fresh_until = 0.0
+
+    def stop(self) -> None:
+        """Cancel what is being asked."""
+        for listing in self._listings.values():
+            if listing.running is not None:
+                listing.running.cancel()
+
+    def _ask(self, upstream: IUpstream, listing: _Listing) -> None:
+        credential = self._credentials.lease(upstream.name, frozenset())
+        if credential is None:
+            self._settle(listing, None, RETRY_AFTER)
+            return
+        listing.running = running = upstream.models(credential)
+
+        def succeeded(models: Sequence[Model]) -> None:
+            self._settle(listing, models, self._ttl)
+
+        def failed(failure: Failure) -> None:
+            if failure.check(GatewayError, CancelledError) is None:
+                self.log.failure("asking {name} for its models failed", failure, name=upstream.name)
+            else:
+                self.log.warn(
+                    "{name} did not say which models it has: {error}",
+                    name=upstream.name,
+                    error=failure.value,
+                )
+            self._settle(listing, listing.models, RETRY_AFTER)
+
+        running.addCallbacks(succeeded, failed)
+
+    def _settle(self, listing: _Listing, models: Sequence[Model] | None, ttl: float) -> None:
+        listing.running = None
+        listing.models = models
+        listing.fresh_until = self._clock.seconds() + ttl
+        waiting, listing.waiting = listing.waiting, []
+        for waiter in waiting:
+            waiter.callback(models)

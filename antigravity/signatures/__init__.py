@@ -1,0 +1,1 @@
+"""Thought signatures that clients have no field for: kept here, put back where they belong."""

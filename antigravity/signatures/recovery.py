@@ -1,0 +1,90 @@
+"""Collect signatures from answers, and put them back into histories that have lost them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from antigravity.ir.events import (
+    Event,
+    RedactedThinking,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingSignature,
+    ToolCallStart,
+)
+from antigravity.ir.parts import Part, Thinking, ToolCall
+from antigravity.ir.request import Message, Request
+from antigravity.ir.signature import Signature
+from antigravity.signatures.store import Memory
+
+
+class SignatureCollector:
+    """Watches one answer and hands each tool call's memory to ``keep``.
+
+    The first call after some thinking gets that thinking; a call without any gets none.
+    """
+
+    def __init__(self, keep: Callable[[str, Memory], None]) -> None:
+        self._keep = keep
+        self._text: list[str] = []
+        self._thinking: list[Thinking] = []
+
+    def feed(self, event: Event) -> None:
+        """Look at one event."""
+        kind = type(event)
+        if kind is TextDelta or getattr(event, "choice", 0) != 0:
+            return
+        if kind is ThinkingDelta:
+            self._text.append(event.text)  # type: ignore[union-attr]
+        elif isinstance(event, ThinkingSignature):
+            self._thinking.append(Thinking("".join(self._text), event.signature))
+            self._text.clear()
+        elif isinstance(event, RedactedThinking):
+            self._thinking.append(
+                Thinking(signature=Signature("", event.family), redacted=event.data)
+            )
+        elif isinstance(event, ToolCallStart):
+            if event.signature is not None or self._thinking:
+                self._keep(event.id, Memory(event.signature, tuple(self._thinking)))
+            self._thinking.clear()
+            self._text.clear()
+
+
+def recover(request: Request, recall: Callable[[str], Memory | None], family: str) -> Request:
+    """Return the request with the thinking that its client dropped.
+
+    Only what ``family`` made is put back: no model accepts another family's signatures.
+    """
+    messages = tuple(_recover_message(message, recall, family) for message in request.messages)
+    if all(new is old for new, old in zip(messages, request.messages, strict=True)):
+        return request
+    return replace(request, messages=messages)
+
+
+def _recover_message(
+    message: Message, recall: Callable[[str], Memory | None], family: str
+) -> Message:
+    if message.role != "assistant":
+        return message
+    if not any(isinstance(part, ToolCall) for part in message.parts):
+        return message
+    has_thinking = any(
+        isinstance(part, Thinking) and part.signature is not None for part in message.parts
+    )
+    parts: list[Part] = []
+    changed = False
+    for part in message.parts:
+        memory = recall(part.id) if isinstance(part, ToolCall) else None
+        if isinstance(part, ToolCall) and memory is not None:
+            if not has_thinking:
+                known = [t for t in memory.thinking if t.signature and t.signature.family == family]
+                parts += known
+                changed = changed or bool(known)
+            own = memory.signature
+            if part.signature is None and own is not None and own.family == family:
+                part = replace(part, signature=own)
+                changed = True
+        parts.append(part)
+    return replace(message, parts=tuple(parts)) if changed else message

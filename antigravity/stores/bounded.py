@@ -1,0 +1,58 @@
+"""A mapping in memory that never grows beyond its bounds."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+
+class BoundedBytes:
+    """Byte strings by key, bounded by number, size and age; what was used last stays longest.
+
+    ``now`` returns seconds; ``ttl`` is in seconds.
+    """
+
+    def __init__(
+        self, now: Callable[[], float], *, max_entries: int, max_bytes: int, ttl: float
+    ) -> None:
+        self._now = now
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._ttl = ttl
+        self._entries: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def put(self, key: str, value: bytes) -> bool:
+        """Keep ``value``; return whether there is room for it at all."""
+        self.delete(key)
+        if len(value) > self._max_bytes or not self._max_entries:
+            return False
+        self._entries[key] = (self._now() + self._ttl, value)
+        self._bytes += len(value)
+        while len(self._entries) > self._max_entries or self._bytes > self._max_bytes:
+            self.delete(next(iter(self._entries)))
+        return True
+
+    def get(self, key: str) -> bytes | None:
+        """Return the value of ``key``, or ``None`` if it is not, or no longer, known."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        expires, value = entry
+        if expires <= self._now():
+            self.delete(key)
+            return None
+        self._entries[key] = (self._now() + self._ttl, value)
+        self._entries.move_to_end(key)
+        return value
+
+    def delete(self, key: str) -> bool:
+        """Forget ``key``; return whether it was known."""
+        entry = self._entries.pop(key, None)
+        if entry is None:
+            return False
+        self._bytes -= len(entry[1])
+        return True
