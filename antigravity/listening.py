@@ -1,0 +1,83 @@
+"""Where the gateway listens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import DeferredList, inlineCallbacks, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from txaio import tx as txaio
+
+from antigravity.config.settings import ProxySettings
+
+
+def endpoint_strings(proxy: ProxySettings) -> list[str]:
+    """Return the Twisted endpoint strings of a configuration.
+
+    On a network, IPv6 comes first: where it takes IPv4 along, the second is in use already.
+    """
+    if proxy.listen:
+        return list(proxy.listen)
+    if proxy.allow_lan_access:
+        return [f"tcp6:{proxy.port}:interface=\\:\\:", f"tcp:{proxy.port}:interface=0.0.0.0"]
+    return [f"tcp:{proxy.port}:interface=127.0.0.1"]
+
+
+class Listener(Service):
+    """Listens while it runs.  Starting fails if there is nowhere to listen.
+
+    :ivar ports: what is listened on.
+    """
+
+    log = txaio.make_logger()
+
+    def __init__(self, reactor: Any, factory: IProtocolFactory, proxy: ProxySettings) -> None:
+        self._reactor = reactor
+        self._factory = factory
+        self._proxy = proxy
+        self.ports: list[IListeningPort] = []
+
+    @inlineCallbacks
+    def listen(self) -> Any:
+        """Return a Deferred that fires when all ports are open.
+
+        It fails with ``CannotListenError`` if one is not, and then none is.
+        """
+        descriptions = endpoint_strings(self._proxy)
+        alternatives = self._proxy.allow_lan_access and not self._proxy.listen
+        refused: CannotListenError | None = None
+        for description in descriptions:
+            endpoint = serverFromString(self._reactor, description)
+            try:
+                port = yield endpoint.listen(self._factory)
+            except CannotListenError as error:
+                refused = error
+                if not alternatives:
+                    break
+            else:
+                self.ports.append(port)
+                self.log.info("listening on {address}", address=_readable(port))
+        if refused is not None and not (alternatives and self.ports):
+            yield self._close()
+            raise refused
+
+    @inlineCallbacks
+    def stopService(self) -> Any:
+        """Return a Deferred that fires when no port is open any more."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        yield self._close()
+
+    def _close(self) -> Any:
+        ports, self.ports = self.ports, []
+        return DeferredList([maybeDeferred(port.stopListening) for port in ports])
+
+
+def _readable(port: IListeningPort) -> str:
+    address = port.getHost()
+    host, number = getattr(address, "host", None), getattr(address, "port", None)
+    if host is None:
+        return str(address)
+    return f"http://[{host}]:{number}" if ":" in host else f"http://{host}:{number}"

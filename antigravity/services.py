@@ -1,0 +1,99 @@
+"""Services that stop in the reverse of the order in which they start, one after the other.
+
+``MultiService`` stops all its children at once; a gateway must first stop listening, then
+let running exchanges end, then close what they work with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import IService, MultiService, Service
+from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from txaio import tx as txaio
+
+
+class SequentialService(MultiService):
+    """Starts its children in order, and stops them one at a time in the reverse order.
+
+    A child that fails to stop is logged; the others are stopped all the same.
+    """
+
+    log = txaio.make_logger()
+
+    @inlineCallbacks
+    def stopService(self) -> Any:
+        """Return a Deferred that fires when all children have stopped."""
+        self.running = 0
+        for service in reversed(list(self)):
+            try:
+                yield maybeDeferred(IService(service).stopService)
+            except Exception:  # noqa: BLE001 - the others must be stopped whatever happens
+                self.log.failure("stopping {service} failed", service=service)
+
+
+class Closing(Service):
+    """Calls a function when it is stopped, and waits for what it returns."""
+
+    def __init__(self, close: Callable[[], Any]) -> None:
+        self._close = close
+
+    def stopService(self) -> Any:
+        """Close."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        return self._close()
+
+
+class Drain(Service):
+    """Waits for what is running when it is stopped, up to a grace period in seconds."""
+
+    log = txaio.make_logger()
+
+    def __init__(self, clock: IReactorTime, grace: float) -> None:
+        self._clock = clock
+        self._grace = grace
+        self._active: set[int] = set()
+        self._empty: Deferred[None] | None = None
+        self._timer: IDelayedCall | None = None
+
+    @property
+    def active(self) -> int:
+        """How many are running."""
+        return len(self._active)
+
+    def enter(self, what: object) -> None:
+        """Note that something has begun."""
+        self._active.add(id(what))
+
+    def leave(self, what: object) -> None:
+        """Note that it has ended."""
+        self._active.discard(id(what))
+        if not self._active:
+            self._done()
+
+    def stopService(self) -> Deferred[None]:
+        """Return a Deferred that fires when nothing runs any more, or the grace is over."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        if not self._active:
+            return succeed(None)
+        self.log.info("waiting for {n} running requests", n=len(self._active))
+        empty: Deferred[None] = Deferred()
+        self._empty = empty
+        self._timer = self._clock.callLater(self._grace, self.hurry)
+        return empty
+
+    def hurry(self) -> None:
+        """End the waiting: what is stopped next will cut off what still runs."""
+        if self._empty is not None:
+            self.log.warn("cutting off {n} running requests", n=len(self._active))
+            self._done()
+
+    def _done(self) -> None:
+        empty, self._empty = self._empty, None
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
+        if empty is not None:
+            empty.callback(None)

@@ -1,0 +1,183 @@
+"""Put the rooms together: from a configuration to what serves with it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+from txaio import tx as txaio
+
+from antigravity.accounts.credentials import CredentialBook
+from antigravity.accounts.files import AccountFiles
+from antigravity.config.errors import ConfigurationError
+from antigravity.config.secret import Secret
+from antigravity.config.settings import Settings, UpstreamSettings, ZaiSettings
+from antigravity.exchange.snapshot import Snapshot
+from antigravity.interfaces.transport import IHttpTransport
+from antigravity.interfaces.upstreams import IUpstream
+from antigravity.plugins import Registry
+from antigravity.routing.capability_table import load_table
+from antigravity.routing.catalog import ModelCatalog
+from antigravity.routing.mapping import ModelMapping
+from antigravity.routing.router import Entry, Router
+from antigravity.upstreams.services import UpstreamServices
+
+log = txaio.make_logger()
+
+ZAI = "zai"
+
+#: The upstreams of the demo: every kind, all served by the simulator.
+DEMO_KINDS = ("openai", "anthropic", "gemini_api", "codeassist")
+
+
+def new_id(prefix: str) -> str:
+    """Return a fresh identifier that nobody can guess."""
+    return f"{prefix}{secrets.token_hex(12)}"
+
+
+def demo_settings(settings: Settings, address: str) -> Settings:
+    """Return the settings with the simulator at ``address`` as every kind of upstream."""
+    base = UpstreamSettings(kind="", base_url=address, api_key=Secret("sk-demo"))
+    upstreams = {f"demo-{kind}": replace(base, kind=kind) for kind in DEMO_KINDS}
+    code_assist = upstreams["demo-codeassist"]
+    upstreams["demo-codeassist"] = replace(
+        code_assist,
+        api_key=Secret(),
+        refresh_token=Secret("demo-refresh-token"),
+        oauth=replace(
+            code_assist.oauth,
+            client_id="demo-client",
+            client_secret=Secret("demo-secret"),
+            token_url=f"{address}/token",
+        ),
+    )
+    proxy = replace(settings.proxy, zai=ZaiSettings())
+    return replace(settings, upstreams=upstreams, proxy=proxy)
+
+
+def load_credentials(settings: Settings, home: Path, *, demo: bool) -> CredentialBook:
+    """Return the credentials of the configuration and, but for a demo, of the account files."""
+    if demo:
+        return CredentialBook(settings)
+    records, broken = AccountFiles(home).load()
+    for file in broken:
+        log.error("account left out: {file}", file=str(file))
+    book = CredentialBook(settings, records)
+    for problem in book.problems:
+        log.warn("{problem}", problem=str(problem))
+    return book
+
+
+class UpstreamBuilder:
+    """Makes the upstreams of a configuration with the kinds that plugins have registered."""
+
+    def __init__(
+        self, registry: Registry, transport: IHttpTransport, clock: Any, request_timeout: float
+    ) -> None:
+        self._registry = registry
+        self._transport = transport
+        self._clock = clock
+        self._timeout = request_timeout
+
+    def build(self, upstreams: Mapping[str, UpstreamSettings]) -> list[IUpstream]:
+        """Return the upstreams, in order.
+
+        :raises ConfigurationError: naming the table that is at fault.
+        """
+        return [self._one(name, settings) for name, settings in upstreams.items()]
+
+    def _one(self, name: str, settings: UpstreamSettings) -> IUpstream:
+        kinds = self._registry.upstream_kinds
+        kind = kinds.get(settings.kind)
+        if kind is None:
+            raise ConfigurationError(
+                f"there is no kind of upstream {settings.kind!r}; there are {', '.join(kinds)}",
+                key=f"upstreams.{name}.kind",
+            )
+        upstream: IUpstream = kind.build(
+            settings,
+            UpstreamServices(
+                name=name,
+                transport=self._transport,
+                clock=self._clock,
+                protocols=self._registry.clients,
+                request_timeout=self._timeout,
+            ),
+        )
+        missing = [p for p in upstream.protocols if p not in self._registry.clients]
+        if missing or not upstream.protocols:
+            raise ConfigurationError(
+                f"it needs the protocol {', '.join(missing) or '(none)'}, which no plugin has",
+                key=f"upstreams.{name}.kind",
+            )
+        return upstream
+
+
+def build_snapshot(
+    settings: Settings,
+    directory: Path,
+    book: CredentialBook,
+    builder: UpstreamBuilder,
+    registry: Registry,
+    clock: Any,
+) -> tuple[Snapshot, ModelCatalog]:
+    """Return what exchanges work with, and the catalog, which has to be stopped.
+
+    ``directory`` is where relative file names of the configuration begin.
+
+    :raises ConfigurationError: if something in the settings cannot be used.
+    """
+    try:
+        table = load_table([directory / Path(name).expanduser() for name in settings.models.files])
+    except ValueError as error:
+        raise ConfigurationError(str(error), key="models.files") from error
+    upstreams = {upstream.name: upstream for upstream in builder.build(book.upstreams)}
+    catalog = ModelCatalog(clock, book, settings.routing.model_list_ttl)
+    router = Router(
+        _entries(settings, book.upstreams, upstreams),
+        registry.clients,
+        ModelMapping(settings.proxy.custom_mapping, builtin=settings.routing.builtin_aliases),
+        table,
+        catalog,
+        settings.routing.fallback_model,
+    )
+    return Snapshot(settings, router, book, registry.clients), catalog
+
+
+def _entries(
+    settings: Settings,
+    configured: Mapping[str, UpstreamSettings],
+    upstreams: Mapping[str, IUpstream],
+) -> Sequence[Entry]:
+    entries = [
+        Entry(
+            upstream,
+            tuple(configured[name].models),
+            _zai_mapping(settings) if name == ZAI and ZAI not in settings.upstreams else {},
+        )
+        for name, upstream in upstreams.items()
+    ]
+    if settings.proxy.zai.dispatch_mode == "exclusive":
+        entries.sort(key=lambda entry: entry.upstream.name != ZAI)
+    elif settings.proxy.zai.dispatch_mode == "fallback":
+        entries.sort(key=lambda entry: entry.upstream.name == ZAI)
+    return entries
+
+
+def _zai_mapping(settings: Settings) -> dict[str, str]:
+    """Return which of z.ai's models serve which Claude models."""
+    zai = settings.proxy.zai
+    return {
+        "claude-*opus*": zai.models.opus,
+        "claude-*sonnet*": zai.models.sonnet,
+        "claude-*haiku*": zai.models.haiku,
+        **zai.model_mapping,
+    }
+
+
+def has_upstreams(settings: Settings, records: Collection[object]) -> bool:
+    """Return whether anything but a demo could be served."""
+    return bool(settings.upstreams or records or settings.proxy.zai.enabled)
