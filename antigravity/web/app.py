@@ -1,0 +1,237 @@
+"""The Klein application: thin routes between the door and the exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from klein import Klein
+from klein.resource import KleinResource
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+from txaio import tx as txaio
+from werkzeug.exceptions import NotFound
+from werkzeug.routing import RequestRedirect
+
+from antigravity.config.settings import Settings
+from antigravity.interfaces.exchange import IExchange, Reply
+from antigravity.interfaces.protocols import IServerProtocol
+from antigravity.ir.call import Call
+from antigravity.ir.errors import InvalidRequestError, NotFoundError, UpgradeRequiredError
+from antigravity.version import VERSION
+from antigravity.web.door import Door
+from antigravity.web.origins import preflight_headers
+from antigravity.web.paths import corrections
+from antigravity.web.request import take_body, visit_of
+from antigravity.web.routing_table import NoSuchMethodError
+from antigravity.web.site import GatewaySite
+from antigravity.web.visits import Visit
+from antigravity.web.writer import (
+    cut,
+    is_gone,
+    set_headers,
+    sign,
+    write_reply,
+    write_whole,
+)
+
+#: A route that a plugin adds: method, path (as Klein knows them), handler.  The handler takes
+#: the request, and names in the path as keywords; it returns what Klein takes, now or later.
+ExtraRoute = tuple[str, str, Callable[..., object]]
+_Handler = Callable[..., object]
+
+_ALL: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_JSON: Final = "application/json"
+_WELCOME: Final = f"""\
+antigravity {VERSION}: one local gateway between every LLM client and every LLM provider.
+
+Point an OpenAI client at /v1, an Anthropic or Gemini client at /.
+GET /v1/models lists the models, GET /readyz says whether a request could be served now.
+The documentation is in the folder docs of the distribution.
+""".encode()
+
+
+class DetectRequest(msgspec.Struct, frozen=True):
+    """The body of ``POST /v1/models/detect``."""
+
+    model: str
+
+
+class WebApp:
+    """Everything that clients can reach.
+
+    ``extra_routes`` go before the protocols' and are behind the same door.
+    """
+
+    def __init__(
+        self,
+        exchange: IExchange,
+        protocols: Sequence[IServerProtocol],
+        settings: Settings,
+        extra_routes: Sequence[ExtraRoute] = (),
+        hostname: str = "",
+    ) -> None:
+        self.door = Door(protocols, settings, hostname)
+        self._exchange = exchange
+        self._fixed: dict[str, tuple[tuple[str, ...], _Handler]] = {
+            "/": (("GET", "HEAD"), self._welcome),
+            "/healthz": (("GET", "HEAD"), self._healthz),
+            "/readyz": (("GET", "HEAD"), self._readyz),
+            "/v1/api/event_logging": (_ALL, self._swallow),
+            "/v1/api/event_logging/batch": (_ALL, self._swallow),
+            "/v1/models/detect": (("POST",), self._detect),
+        }
+        self._klein = self._build(extra_routes)
+
+    def configure(self, settings: Settings) -> None:
+        """Follow ``settings`` from the next request on."""
+        self.door.configure(settings)
+
+    def resource(self) -> KleinResource:
+        """Return the application as a resource."""
+        return self._klein.resource()
+
+    def site(self, reactor: Any) -> GatewaySite:
+        """Return the application as a factory of connections, with all limits in force."""
+        return GatewaySite(self.resource(), self.door, reactor)
+
+    def _build(self, extra_routes: Sequence[ExtraRoute]) -> Klein:
+        klein = Klein()
+        klein.url_map.merge_slashes = False  # paths are corrected here, not by redirects
+        for number, (method, path, handler) in enumerate(extra_routes):
+            methods = [method] if method not in ("*", "ANY") else None
+            klein.route(path, methods=methods, endpoint=f"extra {number}")(self._guarded(handler))
+        for path, (methods_of_path, handler) in self._fixed.items():
+            route = klein.route(path, methods=[*methods_of_path, "OPTIONS"], endpoint=path)
+            route(self._guarded(handler))
+        serve = self._guarded(self._serve)
+        klein.route("/", branch=True, endpoint="protocols")(serve)
+        klein.handle_errors(NotFound, RequestRedirect)(lambda request, _: serve(request))
+        klein.handle_errors(Exception)(self._backstop)
+        return klein
+
+    # -- the way in, for all routes --
+
+    def _guarded(self, handler: _Handler) -> Callable[..., Deferred[Any]]:
+        def guarded(request: Any, **names: Any) -> Deferred[Any]:
+            visit = visit_of(request)
+            done: Deferred[Any] = txaio.as_future(self._enter, request, visit, handler, names)
+            return done.addErrback(self._failed, request, visit)
+
+        return guarded
+
+    def _enter(
+        self, request: Any, visit: Visit, handler: _Handler, names: Mapping[str, Any]
+    ) -> object:
+        try:
+            self.door.admit(visit)
+        finally:
+            sign(request, visit)
+        if visit.method == "OPTIONS":
+            self._preflight(request, visit)
+            return None
+        return handler(request, **names)
+
+    def _failed(self, failure: Failure, request: Any, visit: Visit) -> Deferred[None] | None:
+        if is_gone(request):
+            return None
+        error = self.door.errors.explain(failure, visit.where)
+        if request.startedWriting:
+            return cut(request)
+        protocol = self.door.errors.protocol_for(visit.path, visit.headers, visit.keys)
+        write_whole(request, self.door.errors.render(error, visit.id, protocol))
+        return None
+
+    def _backstop(self, request: Any, failure: Failure) -> Deferred[None] | None:
+        visit = visit_of(request)
+        sign(request, visit)
+        return self._failed(failure, request, visit)
+
+    def _preflight(self, request: Any, visit: Visit) -> None:
+        headers: tuple[tuple[str, str], ...] = ()
+        if visit.allowed_origin:
+            headers = preflight_headers(
+                visit.header("access-control-request-headers"),
+                visit.header("access-control-request-private-network") == "true",
+            )
+        else:
+            methods = self._fixed[visit.path][0] if visit.path in self._fixed else ()
+            allowed = methods or self.door.table.allowed(visit.path)
+            headers = (("Allow", ", ".join((*allowed, "OPTIONS"))),)
+        write_whole(request, Reply(204, "", headers))
+
+    # -- the protocols --
+
+    def _serve(self, request: Any) -> object:
+        visit = visit_of(request)
+        if visit.upgrade == "websocket" and visit.path.rstrip("/").endswith("/responses"):
+            raise UpgradeRequiredError(
+                "WebSocket is not served here; POST the same request over HTTP instead.",
+                code="websocket_not_supported",
+            )
+        try:
+            match = self.door.table.resolve(visit.method, visit.path, visit.headers, visit.keys)
+        except NotFoundError as error:
+            return self._serve_fixed(request, visit, error)
+        if match.path != visit.path:
+            _tell_correction(request, visit, match.path)
+        call = Call(
+            match.route,
+            match.arguments,
+            visit.query,
+            visit.headers,
+            take_body(request),
+            visit.principal,
+            visit.id,
+            visit.loopback,
+        )
+        return self._exchange.handle(match.protocol, call).addCallback(write_reply, request)
+
+    def _serve_fixed(self, request: Any, visit: Visit, missing: NotFoundError) -> object:
+        """Serve a fixed path that was misspelt, or called with a method that it has not.
+
+        :raises NotFoundError: ``missing``, if there is none.
+        """
+        if visit.path in self._fixed:
+            raise NoSuchMethodError(visit.method, visit.path, self._fixed[visit.path][0])
+        for correction in corrections(visit.path):
+            methods, handler = self._fixed.get(correction.path, ((), None))
+            if handler is not None and visit.method in methods:
+                _tell_correction(request, visit, correction.path)
+                return handler(request)
+        raise missing
+
+    # -- the gateway's own paths --
+
+    def _welcome(self, request: Any) -> None:
+        write_whole(request, Reply(200, "text/plain; charset=utf-8", (), _WELCOME))
+
+    def _healthz(self, request: Any) -> None:
+        write_whole(request, Reply(200, _JSON, (), b'{"status":"ok"}'))
+
+    def _readyz(self, request: Any) -> None:
+        ready = self._exchange.ready()
+        _write_json(request, {"ready": ready, **self._exchange.status()}, 200 if ready else 503)
+
+    def _swallow(self, request: Any) -> None:
+        """Thank for telemetry, and forget it."""
+        write_whole(request, Reply(200, _JSON, (), b"{}"))
+
+    def _detect(self, request: Any) -> Deferred[None]:
+        try:
+            wanted = msgspec.json.decode(take_body(request), type=DetectRequest)
+        except msgspec.DecodeError as error:
+            raise InvalidRequestError(f'Expected {{"model": "..."}}: {error}.') from None
+        return self._exchange.detect(wanted.model).addCallback(
+            lambda found: None if is_gone(request) else _write_json(request, found)
+        )
+
+
+def _write_json(request: Any, value: object, status: int = 200) -> None:
+    write_whole(request, Reply(status, _JSON, (), msgspec.json.encode(value)))
+
+
+def _tell_correction(request: Any, visit: Visit, path: str) -> None:
+    told = f"{visit.path[:200]} -> {path[:200]}"
+    set_headers(request, (("X-Path-Corrected", told),))

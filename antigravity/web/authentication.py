@@ -1,0 +1,87 @@
+"""Who may come in: keys, in any of the forms that clients send them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Final
+
+from antigravity.config.settings import ProxySettings, effective_auth_mode
+from antigravity.ir.errors import AuthenticationError
+
+#: Headers that hold keys or cookies: read here, and never handed on.
+CREDENTIAL_HEADERS: Final = frozenset(
+    {"authorization", "x-api-key", "x-goog-api-key", "cookie", "proxy-authorization"}
+)
+#: Query parameters of the same kind.
+CREDENTIAL_PARAMETERS: Final = frozenset({"key"})
+
+HEALTH_PATH: Final = "/healthz"
+
+_HOW = (
+    "Send it as 'Authorization: Bearer KEY', 'x-api-key: KEY', 'x-goog-api-key: KEY' or '?key=KEY'."
+)
+_WHERE = "It is api_key in the [proxy] table of the gateway's configuration."
+
+
+def bearer(authorization: str) -> str:
+    """Return the token of an ``Authorization`` header, or ``""`` if it is of another scheme."""
+    scheme, _, token = authorization.strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def principal_of(key: str) -> str:
+    """Return an opaque name for ``key``, the same in every run, that does not give it away."""
+    if not key:
+        return ""
+    digest = blake2b(key.encode("utf-8", "replace"), digest_size=8, person=b"principal")
+    return digest.hexdigest()
+
+
+class Authenticator:
+    """Decides by one snapshot of the settings.
+
+    ``off`` lets all in, ``strict`` nobody without a key, ``all_except_health`` the same but
+    for ``GET /healthz``.  ``OPTIONS`` always passes: browsers send preflights without keys.
+    """
+
+    def __init__(self, proxy: ProxySettings) -> None:
+        self.mode: Final = effective_auth_mode(proxy)
+        self._key = proxy.api_key
+
+    def problem(self) -> str:
+        """Return why nobody can come in, or ``""``."""
+        if self.mode != "off" and not self._key:
+            return (
+                "Authentication is on but no key is set: every request will be refused. "
+                'Set api_key in the [proxy] table, or auth_mode = "off".'
+            )
+        return ""
+
+    def authenticate(self, method: str, path: str, keys: Iterable[str]) -> str:
+        """Return the principal of the caller, ``""`` for an anonymous one.
+
+        Several keys may be sent at once, and one good one is enough: some clients send a
+        dummy in one header and the real one in another.
+
+        :raises AuthenticationError: if none of ``keys`` is right.
+        """
+        if self.mode == "off":
+            return next((principal_of(key) for key in keys if key), "")
+        used = ""
+        sent = False
+        for key in keys:  # all of them: the time taken does not tell which was right
+            sent = sent or bool(key)
+            if self._key.matches(key):
+                used = key
+        if used:
+            return principal_of(used)
+        if method == "OPTIONS" or (path == HEALTH_PATH and self.mode == "all_except_health"):
+            return ""
+        if not self._key:
+            raise AuthenticationError(
+                "The gateway demands an API key, but its operator has set none. " + _WHERE,
+                code="invalid_api_key",
+            )
+        what = "The API key is wrong." if sent else "No API key was sent."
+        raise AuthenticationError(f"{what} {_HOW} {_WHERE}", code="invalid_api_key")

@@ -1,0 +1,190 @@
+"""Request bodies: counted and decompressed while they arrive, never beyond the limit."""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from io import BytesIO
+from typing import Any, Protocol
+
+from antigravity.ir.errors import InvalidRequestError, RequestTooLargeError
+from antigravity.web.errors import UnsupportedEncodingError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+#: 8 MiB, the largest window of the ``zstd`` content coding (RFC 9659); it is allocated at once.
+_ZSTD_WINDOW_LOG = 23
+#: Decompressed output is produced in pieces of at most this size.
+_PIECE = 256 * 1024
+
+
+def too_large(limit: int) -> RequestTooLargeError:
+    """Return the error for a body beyond ``limit``."""
+    return RequestTooLargeError(
+        f"The request body is larger than {limit} bytes. The limit is max_body_bytes in the "
+        "[proxy] table of the gateway's configuration."
+    )
+
+
+class _Decompressor(Protocol):
+    """One member or frame, fed until ``eof``."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    def pieces(self, data: bytes) -> bytes:
+        """Take ``data`` and return at most :data:`_PIECE` bytes; feed ``b""`` for the next."""
+
+    @property
+    def unused(self) -> bytes:
+        """What came after the end."""
+
+
+class _Zlib:
+    def __init__(self, bits: int) -> None:
+        self._inner = zlib.decompressobj(bits)
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def unused(self) -> bytes:
+        return self._inner.unused_data
+
+    def pieces(self, data: bytes) -> bytes:
+        tail = self._inner.unconsumed_tail
+        return self._inner.decompress(tail + data if tail else data, _PIECE)
+
+
+class _Gzip(_Zlib):
+    def __init__(self) -> None:
+        super().__init__(31)
+
+
+class _Deflate(_Zlib):
+    """With the zlib header that the standard demands, or without: some leave it out."""
+
+    def __init__(self) -> None:
+        super().__init__(zlib.MAX_WBITS)
+        self._first = b""
+        self._decided = False
+
+    def pieces(self, data: bytes) -> bytes:
+        if not self._decided:
+            self._first += data
+            if len(self._first) < 2:
+                return b""
+            data, self._first = self._first, b""
+            self._decided = True
+            if data[0] & 0x0F != 8 or int.from_bytes(data[:2], "big") % 31:
+                self._inner = zlib.decompressobj(-zlib.MAX_WBITS)
+        return super().pieces(data)
+
+
+class _Zstd:
+    def __init__(self) -> None:
+        options: Any = {zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
+        self._inner: Any = zstd.ZstdDecompressor(options=options)
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._inner.eof)
+
+    @property
+    def unused(self) -> bytes:
+        return bytes(self._inner.unused_data)
+
+    def pieces(self, data: bytes) -> bytes:
+        return bytes(self._inner.decompress(data, _PIECE))
+
+
+_CODINGS: dict[str, type[_Gzip] | type[_Deflate] | type[_Zstd]] = {
+    "gzip": _Gzip,
+    "x-gzip": _Gzip,
+    "deflate": _Deflate,
+    "zstd": _Zstd,
+}
+
+
+class Body:
+    """Collects one body of at most ``limit`` bytes, before and after decompression; 0 is no limit.
+
+    :raises UnsupportedEncodingError: if ``encoding``, its ``Content-Encoding``, is unknown.
+    """
+
+    def __init__(self, limit: int, encoding: str = "") -> None:
+        coding = encoding.strip().lower()
+        self._make = None if coding in ("", "identity") else _CODINGS.get(coding)
+        if self._make is None and coding not in ("", "identity"):
+            raise UnsupportedEncodingError(
+                f"The Content-Encoding {encoding[:100]!r} is not supported; "
+                "use gzip, deflate, zstd or none."
+            )
+        self._limit = limit or sys.maxsize
+        self._received = 0
+        self._whole = b""
+        self._buffer: BytesIO | None = None
+        self._size = 0
+        self._decompressor: _Decompressor | None = self._make() if self._make else None
+        self._ended = False
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the body.
+
+        :raises RequestTooLargeError: as soon as there are too many.
+        :raises InvalidRequestError: if they can't be decompressed.
+        """
+        self._received += len(data)
+        if self._received > self._limit:
+            raise too_large(self._limit)
+        if self._make is None:
+            self._keep(data)
+            return
+        try:
+            self._decompress(data)
+        except (zlib.error, zstd.ZstdError, EOFError) as error:
+            raise InvalidRequestError(f"The body cannot be decompressed: {error}.") from error
+
+    def _keep(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > self._limit:
+            raise too_large(self._limit)
+        if self._buffer is not None:
+            self._buffer.write(data)
+        elif not self._whole:
+            self._whole = data
+        else:
+            self._buffer = BytesIO()
+            self._buffer.write(self._whole)
+            self._buffer.write(data)
+            self._whole = b""
+
+    def _decompress(self, data: bytes) -> None:
+        assert self._make is not None
+        while data or not self._ended:
+            if self._decompressor is None:  # another member follows the last one
+                self._decompressor = self._make()
+            self._ended = False
+            piece = self._decompressor.pieces(data)
+            data = b""
+            if piece:
+                self._keep(piece)
+            if self._decompressor.eof:
+                data = self._decompressor.unused
+                self._decompressor = None
+                self._ended = True
+            elif not piece:
+                return
+
+    def finish(self) -> bytes:
+        """Return the body.
+
+        :raises InvalidRequestError: if a compressed one ends too early.
+        """
+        if self._make is not None and not self._ended and self._received:
+            raise InvalidRequestError("The compressed body ends too early.")
+        return self._whole if self._buffer is None else self._buffer.getvalue()

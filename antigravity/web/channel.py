@@ -1,0 +1,270 @@
+"""One client's connection: HTTP/1.1 with strict framing and limits on size and time."""
+
+# ruff: noqa: N802, N815 - the names are Twisted's
+# mypy: disable-error-code="no-untyped-call"
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.interfaces import ISSLTransport, ITCPTransport
+from twisted.internet.protocol import connectionDone
+from twisted.protocols.basic import LineReceiver
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+
+from antigravity.ir.errors import GatewayError, InvalidRequestError
+from antigravity.web.bodies import too_large
+from antigravity.web.errors import HeadersTooLargeError, RequestTimeoutError
+from antigravity.web.request import GatewayRequest
+
+#: How long a refused client may go on sending before the connection is cut.  Closing at once
+#: would reset it, and the client might never see the answer.
+_LINGER = 5.0
+#: A body that is slower than this is stuck, in bytes a second.
+_SLOWEST = 1024
+#: More digits than this are no length.
+_LONGEST_LENGTH = 15
+
+
+class GatewayChannel(HTTPChannel):
+    """``twisted.web``'s channel, stricter.
+
+    A message whose end is in doubt is refused and the connection closed (RFC 9112, 6.3).
+    The head must be there within ``body_timeout`` of its first byte; the body must keep
+    coming; an idle connection is closed after ``idle_timeout``.  While a request is worked
+    on, time does not matter here.
+
+    One timer serves the connection for all its life: deadlines move, and the timer is set
+    anew when it fires too early.
+    """
+
+    maxHeaders = 200
+    totalHeadersSize = 64 * 1024
+    MAX_LENGTH = 64 * 1024
+    timeOut = None  # Twisted's own timer: a byte now and then defeats it
+
+    site: Any
+    transport: Any
+    _networkProducer: Any
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._refused = False
+        self._lingering = False
+        self._receiving = False
+        self._framed = False
+        self._deadline: float | None = None
+        self._timer: Any = None
+        self._body_seen = 0
+        self._buffered = 0
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether the client does not read fast enough."""
+        return self._waitingForTransport
+
+    # -- time --
+
+    def connectionMade(self) -> None:
+        """Wait for a request, but not for ever."""
+        super().connectionMade()
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpKeepAlive(True)
+        self._reckon()
+
+    def _expect_within(self, seconds: float) -> None:
+        """Demand the next step within ``seconds``; 0 is no limit."""
+        if not seconds:
+            self._deadline = None
+            return
+        self._deadline = self.site.reactor.seconds() + seconds
+        if self._timer is None:
+            self._timer = self.site.reactor.callLater(seconds, self._time_is_up)
+        elif self._timer.getTime() > self._deadline:
+            self._timer.reset(seconds)
+
+    def _reckon(self) -> None:
+        """Set the deadline for what is waited for now."""
+        if self._refused:
+            return
+        if self._handlingRequest:
+            self._receiving = False
+            self._deadline = None
+        elif self.requests or self._buffer:
+            if not self._receiving:
+                self._receiving = True
+                self._expect_within(self.site.door.limits.body_timeout)
+        else:
+            self._receiving = False
+            self._expect_within(self.site.door.limits.idle_timeout)
+
+    def _time_is_up(self) -> None:
+        self._timer = None
+        if self._deadline is None:
+            return
+        remaining = self._deadline - self.site.reactor.seconds()
+        if remaining > 0:
+            self._timer = self.site.reactor.callLater(remaining, self._time_is_up)
+        elif self._refused:
+            self.transport.abortConnection()
+        elif not self._receiving:
+            if self.is_congested:  # the last answer is still on its way
+                self._expect_within(self.site.door.limits.idle_timeout)
+            else:
+                self.loseConnection()
+        else:
+            self._check_progress()
+
+    def _check_progress(self) -> None:
+        timeout = self.site.door.limits.body_timeout
+        if self._framed and self._body_seen >= _SLOWEST * timeout:
+            self._body_seen = 0
+            self._expect_within(timeout)
+            return
+        what = "body" if self._framed else "head"
+        self.refuse(RequestTimeoutError(f"The request's {what} did not arrive in time."))
+
+    # -- receiving --
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take bytes from the client."""
+        if self._refused:
+            return
+        LineReceiver.dataReceived(self, data)
+        self._reckon()
+
+    def lineReceived(self, line: bytes) -> None:
+        """Take a line of the head."""
+        if self._refused:
+            return
+        if self._receivedHeaderSize + len(line) > self.totalHeadersSize:
+            self.refuse(HeadersTooLargeError("The request's headers are too large."))
+            return
+        super().lineReceived(line)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """Refuse a line without an end."""
+        self.refuse(HeadersTooLargeError("The request's headers are too large."))
+
+    def headerReceived(self, line: bytes) -> bool:
+        """Take a header."""
+        if self._refused:
+            return False
+        if self._receivedHeaderCount >= self.maxHeaders:
+            self.refuse(HeadersTooLargeError("The request has too many headers."))
+            return False
+        return bool(super().headerReceived(line))
+
+    def _maybeChooseTransferDecoder(self, header: bytes, data: bytes) -> bool:
+        if header == b"Content-Length" and data.isdigit() and len(data) > _LONGEST_LENGTH:
+            self.refuse(too_large(self.site.door.limits.max_body_bytes))
+            return False
+        if header == b"Transfer-Encoding" and data.lower() == b"identity":
+            return bool(self._failChooseTransferDecoder())
+        return bool(super()._maybeChooseTransferDecoder(header, data))
+
+    def allHeadersReceived(self) -> None:
+        """Judge the head; the body is read only if all is well."""
+        if self._refused:
+            return
+        request: GatewayRequest = self.requests[-1]
+        self.persistent = self.checkPersistence(request, self._version)
+        if self._version == b"HTTP/1.0" and self.length is None:
+            self.refuse(InvalidRequestError("HTTP/1.0 has no Transfer-Encoding."))
+            return
+        try:
+            request.head_received(self._command, self._path, self._version, self.length)
+        except GatewayError as error:
+            self.refuse(error)
+            return
+        if self.length != 0:
+            self._start_body(request)
+
+    def _start_body(self, request: GatewayRequest) -> None:
+        self._framed = True
+        self._body_seen = 0
+        self._receiving = True
+        self._expect_within(self.site.door.limits.body_timeout)
+        expect = request.requestHeaders.getRawHeaders(b"Expect")
+        if expect and expect[0].lower() == b"100-continue" and self._version == b"HTTP/1.1":
+            self._send100Continue()
+
+    def checkPersistence(self, request: Any, version: bytes) -> bool:
+        """Return whether the connection stays open after ``request``."""
+        if version != b"HTTP/1.1":
+            return False
+        for value in request.requestHeaders.getRawHeaders(b"Connection") or ():
+            if b"close" in (token.strip() for token in value.lower().split(b",")):
+                request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+                return False
+        return True
+
+    def rawDataReceived(self, data: bytes) -> None:
+        """Take bytes of the body, or of requests that must wait for their turn."""
+        if self._refused:
+            return
+        if self._handlingRequest:
+            self._dataBuffer.append(data)
+            self._buffered += len(data)
+            if self._buffered > self._optimisticEagerReadSize and not self._waitingForTransport:
+                self._networkProducer.pauseProducing()
+            return
+        self._body_seen += len(data)
+        try:
+            super().rawDataReceived(data)
+        except GatewayError as error:
+            self.refuse(error)
+
+    def allContentReceived(self) -> None:
+        """Go to work."""
+        if not self._refused:
+            self._framed = False
+            super().allContentReceived()
+
+    def requestDone(self, request: Any) -> None:
+        """Turn to the next request."""
+        self._buffered = 0
+        super().requestDone(request)
+        self._reckon()
+
+    # -- refusing --
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        self.refuse(InvalidRequestError("The request is not well-formed HTTP/1.1."))
+
+    def refuse(self, error: GatewayError) -> None:
+        """Answer with ``error`` at once, read no further, and close the connection."""
+        if self._refused:
+            return
+        self._refused = True
+        self.persistent = False
+        if not self.requests:
+            self.requests.append(self.requestFactory(self))
+        request: GatewayRequest = self.requests[0]
+        if request.visit is None:
+            request.method = getattr(self, "_command", b"GET")
+            request.uri = getattr(self, "_path", b"/")
+        request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+        request.answer(error)
+
+    def loseConnection(self) -> None:
+        """Close the connection once all is written; a refused client may send on for a while."""
+        if not self._refused:
+            super().loseConnection()
+        elif not self._lingering:
+            self._lingering = True
+            self._networkProducer.unregisterProducer()
+            if ITCPTransport.providedBy(self.transport) and not ISSLTransport.providedBy(
+                self.transport
+            ):
+                self.transport.loseWriteConnection()
+            self._expect_within(_LINGER)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Let everything go."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._deadline = None
+        super().connectionLost(reason)

@@ -1,0 +1,74 @@
+"""The rules of the house: who comes in, by which name, with how much."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+from txaio import tx as txaio
+
+from antigravity.config.settings import Settings
+from antigravity.interfaces.protocols import IServerProtocol
+from antigravity.ir.errors import InvalidRequestError
+from antigravity.web.authentication import Authenticator
+from antigravity.web.errors import ErrorShapes
+from antigravity.web.origins import Origins
+from antigravity.web.routing_table import RoutingTable
+from antigravity.web.visits import Visit
+
+
+class Limits(Struct, frozen=True):
+    """How much and how long, in bytes and seconds; 0 is no limit."""
+
+    max_body_bytes: int
+    body_timeout: float
+    idle_timeout: float
+    access_log: bool
+
+
+class Door:
+    """Admits requests.
+
+    What comes from the settings is swapped as a whole by :meth:`configure`; a request is
+    judged by one snapshot of it.
+    """
+
+    log = txaio.make_logger()
+
+    def __init__(
+        self, protocols: Sequence[IServerProtocol], settings: Settings, hostname: str = ""
+    ) -> None:
+        self.table = RoutingTable(protocols)
+        self.errors = ErrorShapes(protocols)
+        self._hostname = hostname
+        self.configure(settings)
+
+    def configure(self, settings: Settings) -> None:
+        """Follow ``settings`` from the next request on."""
+        proxy = settings.proxy
+        authenticator = Authenticator(proxy)
+        problem = authenticator.problem()
+        if problem:
+            self.log.warn("{problem}", problem=problem)
+        self._rules = authenticator, Origins(proxy, self._hostname)
+        self.limits = Limits(
+            max_body_bytes=proxy.max_body_bytes,
+            body_timeout=proxy.body_timeout,
+            idle_timeout=proxy.idle_timeout,
+            access_log=settings.log.access,
+        )
+
+    def admit(self, visit: Visit) -> None:
+        """Let ``visit`` in and note who it is; once is enough.
+
+        :raises GatewayError: if it may not come in, with the remedy.
+        """
+        if visit.admitted:
+            return
+        if visit.fault:
+            raise InvalidRequestError(visit.fault)
+        authenticator, origins = self._rules
+        origins.check_host(visit.host)
+        visit.allowed_origin = origins.check_origin(visit.origin)
+        visit.principal = authenticator.authenticate(visit.method, visit.path, visit.all_keys())
+        visit.admitted = True

@@ -1,0 +1,192 @@
+"""A request at the door: bounded, in memory, judged before its body is read."""
+
+# ruff: noqa: N802, N815 - the names are Twisted's
+# mypy: disable-error-code="no-untyped-call"
+
+from __future__ import annotations
+
+from io import BytesIO
+from time import time
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.python.failure import Failure
+from twisted.web import server
+from twisted.web.http import datetimeToString
+
+from antigravity.ir.errors import GatewayError, InvalidRequestError
+from antigravity.web.bodies import Body, too_large
+from antigravity.web.visits import Visit
+from antigravity.web.writer import sign, write_whole
+
+_date = (0, b"")
+
+
+def http_date() -> bytes:
+    """Return the time for a ``Date`` header, made once a second."""
+    global _date
+    now = int(time())
+    if _date[0] != now:
+        _date = (now, datetimeToString(now))
+    return _date[1]
+
+
+def peer_of(request: Any) -> str | None:
+    """Return the client's address, ``None`` if it came over no network."""
+    address = request.getClientAddress()
+    return address.host if isinstance(address, (IPv4Address, IPv6Address)) else None
+
+
+def visit_of(request: Any) -> Visit:
+    """Return what is known of ``request``, also of one that did not come through our channel."""
+    visit: Visit | None = getattr(request, "visit", None)
+    if visit is None:
+        headers = request.requestHeaders.getAllRawHeaders()
+        peer = peer_of(request)
+        visit = Visit(request.method, request.uri, request.clientproto, headers, peer)
+        request.visit = visit
+    return visit
+
+
+def take_body(request: Any) -> bytes:
+    """Return the request's body, and let go of it."""
+    if isinstance(request, GatewayRequest):
+        return request.take_body()
+    return bytes(request.content.read())
+
+
+class GatewayRequest(server.Request):
+    """``twisted.web``'s request without temporary files and form parsing.
+
+    ``args`` holds the query alone, without credentials.  The request is admitted before its
+    body is read, if it has one.
+    """
+
+    defaultContentType = None
+    clientproto = b"HTTP/1.1"
+    visit: Visit | None = None
+    channel: Any
+    transport: Any
+    started_at = 0.0
+    _body: Body | None = None
+    _whole = b""
+
+    def __init__(self, channel: Any, *args: Any) -> None:
+        super().__init__(channel, parsePOSTFormSubmission=False)
+        self.started_at = channel.site.reactor.seconds()
+
+    def head_received(self, method: bytes, uri: bytes, version: bytes, length: int | None) -> None:
+        """Note the head, once it is complete; ``length`` is ``None`` for a chunked body.
+
+        :raises GatewayError: if the body should not even be read.
+        """
+        self.method, self.uri, self.clientproto = method, uri, version
+        visit = visit_of(self)
+        self.path, self.args = visit.raw_path, visit.args
+        if length == 0:
+            return
+        door = self.channel.site.door
+        door.admit(visit)
+        limit = door.limits.max_body_bytes
+        if limit and length is not None and length > limit:
+            raise too_large(limit)
+        encodings = self.requestHeaders.getRawHeaders(b"Content-Encoding") or ()
+        self._body = Body(limit, b", ".join(encodings).decode("latin-1"))
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Take a piece of the body."""
+        assert self._body is not None
+        self._body.feed(data)
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """Go to work: all of the request is in."""
+        if self._body is not None:
+            try:
+                self._whole = self._body.finish()
+            except GatewayError as error:
+                self.answer(error)
+                return
+            self._body = None
+        self.content = BytesIO(self._whole)
+        self.process()
+
+    def take_body(self) -> bytes:
+        """Return the body; a long stream need not keep it."""
+        body, self._whole = self._whole, b""
+        self.content = BytesIO()
+        return body
+
+    def process(self) -> None:
+        """Hand the request to the application."""
+        site = self.site = self.channel.site
+        self._set_standard_headers()
+        self.prepath = []
+        path = self.path
+        if b"%" in path or not path.isascii():
+            path = unquote_to_bytes(path)
+            try:
+                path.decode()
+            except UnicodeDecodeError:
+                self.answer(InvalidRequestError("The path is not UTF-8 once percent-decoded."))
+                return
+        self.postpath = path[1:].split(b"/")
+        try:
+            self.render(site.resource)
+        except Exception:  # noqa: BLE001 - the last one to catch it
+            self.processingFailed(Failure())
+
+    def _set_standard_headers(self) -> None:
+        self.responseHeaders.setRawHeaders(b"Server", [b"antigravity"])
+        self.responseHeaders.setRawHeaders(b"Date", [http_date()])
+
+    def answer(self, error: GatewayError) -> None:
+        """Answer with ``error`` and be done."""
+        self._set_standard_headers()
+        visit = visit_of(self)
+        sign(self, visit)
+        errors = self.channel.site.door.errors
+        protocol = errors.protocol_for(visit.path, visit.headers, visit.keys)
+        write_whole(self, errors.render(error, visit.id, protocol))
+        self.finish()
+
+    def processingFailed(self, reason: Failure) -> Failure:
+        """Answer with an internal error; the traceback goes to the log."""
+        error = self.channel.site.door.errors.explain(reason, visit_of(self).where)
+        if not self.startedWriting:
+            self.answer(error)
+        else:
+            self.transport.abortConnection()
+        return reason
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """Register a producer, already paused if the client does not read now."""
+        if self.channel is None:
+            producer.stopProducing()
+            return
+        super().registerProducer(producer, streaming)
+        if streaming and self.channel.is_congested:
+            producer.pauseProducing()
+
+    def unregisterProducer(self) -> None:
+        """Forget the producer, also when the client is gone."""
+        if getattr(self, "channel", None) is None:
+            self.producer = None
+        else:
+            super().unregisterProducer()
+
+    def write(self, data: bytes) -> None:
+        """Write to the client, as one chunk where the reply is chunked."""
+        if self.chunked and not self.finished and not self._disconnected:
+            if data:
+                self.sentLength += len(data)
+                self.channel.writeSequence((b"%x\r\n" % len(data), data, b"\r\n"))
+            return
+        super().write(data)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Note that the client is gone."""
+        site = self.channel.site
+        super().connectionLost(reason)
+        if self.visit is not None:
+            site.log_abandoned(self)

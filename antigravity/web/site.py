@@ -1,0 +1,67 @@
+"""The factory of connections, and the access log."""
+
+# ruff: noqa: N802, N815 - the names are Twisted's
+# mypy: disable-error-code="no-untyped-call"
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.web import server
+from txaio import tx as txaio
+
+from antigravity.web.channel import GatewayChannel
+from antigravity.web.door import Door
+from antigravity.web.request import GatewayRequest
+
+
+class GatewaySite(server.Site):
+    """Serves ``resource`` to who passes ``door``.
+
+    The access log says method, path, status, size, time and id of each request; never its
+    query, which may hold a key.
+    """
+
+    protocol: Any = GatewayChannel
+    requestFactory: Any = GatewayRequest
+    noisy = False
+
+    access = txaio.make_logger()
+
+    def __init__(self, resource: Any, door: Door, reactor: Any) -> None:
+        super().__init__(resource, reactor=reactor, parsePOSTFormSubmission=False)
+        self.timeOut = None  # the channel keeps its own time
+        self.door = door
+
+    def startFactory(self) -> None:
+        """Open nothing: the log is txaio's."""
+
+    def stopFactory(self) -> None:
+        """Close nothing."""
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """Return what TLS clients may choose from."""
+        return [b"http/1.1"]
+
+    def log(self, request: Any) -> None:
+        """Log a request that was answered."""
+        if self.door.limits.access_log:
+            self._log(request, request.code)
+
+    def log_abandoned(self, request: Any) -> None:
+        """Log a request whose client left before the end of the answer."""
+        if self.door.limits.access_log:
+            self._log(request, 499)
+
+    def _log(self, request: Any, status: int) -> None:
+        visit = request.visit
+        path = visit.path
+        self.access.info(
+            "{method} {path} {status} {size} B {seconds:.3f} s {request_id}",
+            method=visit.method,
+            path=path if path.isascii() else path.encode("ascii", "backslashreplace").decode(),
+            status=status,
+            size=request.sentLength,
+            seconds=self.reactor.seconds() - request.started_at,
+            request_id=visit.id,
+        )

@@ -1,0 +1,195 @@
+"""What a request's first line and headers say, read once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from secrets import token_hex
+from typing import Final
+from urllib.parse import parse_qsl
+
+from antigravity.web.authentication import (
+    CREDENTIAL_HEADERS,
+    CREDENTIAL_PARAMETERS,
+    bearer,
+)
+
+_SANE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_ABSOLUTE: Final = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
+_MOST_PARAMETERS: Final = 200
+#: About the connection and the body's wrapping, both gone once a call is made.
+_FRAMING: Final = frozenset(
+    {
+        "connection",
+        "content-encoding",
+        "content-length",
+        "expect",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+#: A proxy on this machine puts these in; then the client is elsewhere.
+_FORWARDED: Final = ("x-forwarded-for", "forwarded", "cf-connecting-ip", "x-real-ip")
+_LOOPBACK: Final = ("127.", "::1", "::ffff:127.")
+
+_names: dict[bytes, str] = {}
+
+
+def _lower(name: bytes) -> str:
+    """Return a header's name in lower case; common ones are remembered."""
+    known = _names.get(name)
+    if known is None:
+        known = name.lower().decode("latin-1")
+        if len(_names) < 1024:
+            _names[name] = known
+    return known
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+class Visit:
+    """One request, as far as its head tells.
+
+    ``headers``, ``query`` and ``args`` are without credentials; those are in ``keys``, by the
+    name of where they were found.  ``fault`` says why the head can't be read, if it can't.
+    ``admitted``, ``principal`` and ``allowed_origin`` are the door's to set.
+    """
+
+    __slots__ = (
+        "admitted",
+        "allowed_origin",
+        "args",
+        "fault",
+        "headers",
+        "host",
+        "id",
+        "keys",
+        "loopback",
+        "method",
+        "origin",
+        "path",
+        "principal",
+        "query",
+        "raw_path",
+        "upgrade",
+    )
+
+    def __init__(
+        self,
+        method: bytes,
+        uri: bytes,
+        version: bytes,
+        headers: Iterator[tuple[bytes, list[bytes]]],
+        peer: str | None,
+    ) -> None:
+        self.fault = ""
+        self.admitted = False
+        self.principal = ""
+        self.allowed_origin = ""
+        self.upgrade = ""
+        self.host: str | None = None
+        self.origin: str | None = None
+        self.method = method.decode("latin-1")
+        self.headers: dict[str, str] = {}
+        self.keys: dict[str, list[str]] = {}
+        given_id = self._read_headers(headers)
+        self._read_uri(uri)
+        if self.host is None and version != b"HTTP/1.0":
+            self.fault = self.fault or "The Host header is missing."
+        self.id = given_id or "req_" + token_hex(12)
+        self.loopback = (peer is None or peer.startswith(_LOOPBACK)) and not any(
+            name in self.headers for name in _FORWARDED
+        )
+
+    def _read_headers(self, headers: Iterator[tuple[bytes, list[bytes]]]) -> str:
+        given_id = other_id = ""
+        for raw_name, values in headers:
+            name = _lower(raw_name)
+            value = values[-1]
+            if name in CREDENTIAL_HEADERS:
+                self._read_credential(name, values)
+            elif name in _FRAMING:
+                if name == "upgrade":
+                    self.upgrade = _text(value).strip().lower()
+            else:
+                self.headers[name] = text = _text(value)
+                if name == "host":
+                    self.host = text
+                    if len(values) > 1:
+                        self.fault = "There is more than one Host header."
+                elif name == "origin":
+                    # two are a trick; joined they match nothing that is allowed
+                    self.origin = text if len(values) == 1 else b", ".join(values).decode("latin-1")
+                elif name == "x-request-id":
+                    given_id = text if _SANE_ID.fullmatch(value) else ""
+                elif name == "x-client-request-id":
+                    other_id = text if _SANE_ID.fullmatch(value) else ""
+        return given_id or other_id
+
+    def _read_credential(self, name: str, values: list[bytes]) -> None:
+        if name in ("cookie", "proxy-authorization"):
+            return
+        found = [_text(value).strip() for value in values]
+        if name == "authorization":
+            found = [bearer(value) for value in found]
+        found = [value for value in found if value]
+        if found:
+            self.keys[name] = found
+
+    def _read_uri(self, uri: bytes) -> None:
+        if not uri.startswith(b"/") and uri != b"*":
+            absolute = _ABSOLUTE.fullmatch(uri)
+            if absolute is None:
+                self.fault = self.fault or "The request target is neither a path nor an address."
+            else:  # RFC 9112: it goes before the Host header
+                self.host = _text(absolute[1])
+                uri = absolute[2] if absolute[2].startswith(b"/") else b"/" + absolute[2]
+        self.raw_path, _, query = uri.partition(b"?")
+        self.path = _text(self.raw_path)
+        self.args: dict[bytes, list[bytes]] = {}
+        self.query: dict[str, str] = {}
+        if query:
+            self._read_query(query)
+
+    def _read_query(self, query: bytes) -> None:
+        try:
+            pairs = parse_qsl(
+                query.decode("latin-1"),
+                keep_blank_values=True,
+                encoding="latin-1",
+                max_num_fields=_MOST_PARAMETERS,
+            )
+        except ValueError:
+            self.fault = self.fault or "There are too many query parameters."
+            return
+        for name, value in pairs:
+            raw_name, raw_value = name.encode("latin-1"), value.encode("latin-1")
+            key = _text(raw_name)
+            if key in CREDENTIAL_PARAMETERS:
+                if value:
+                    self.keys.setdefault(key, []).append(_text(raw_value))
+            else:
+                self.query[key] = _text(raw_value)
+                self.args.setdefault(raw_name, []).append(raw_value)
+
+    def all_keys(self) -> Iterator[str]:
+        """Yield all keys that were sent, the most deliberate one first."""
+        for name in ("authorization", "x-api-key", "x-goog-api-key", "key"):
+            yield from self.keys.get(name, ())
+
+    @property
+    def where(self) -> str:
+        """Return method and path, which may be logged; the query may not."""
+        return f"{self.method} {self.path}"
+
+    def header(self, name: str) -> str:
+        """Return a header that is no credential, ``""`` if it was not sent."""
+        return self.headers.get(name, "")

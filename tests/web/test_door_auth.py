@@ -1,0 +1,157 @@
+"""Keys open the door in every form that clients send, and nothing else does."""
+
+from __future__ import annotations
+
+import pytest
+from door_kit import House
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antigravity.config.secret import Secret
+from antigravity.config.settings import ProxySettings
+from antigravity.ir.errors import AuthenticationError
+from antigravity.web.authentication import Authenticator, bearer, principal_of
+
+KEY = "sk-right"
+
+
+def authenticator(mode: str, key: str = KEY, lan: bool = False) -> Authenticator:
+    return Authenticator(
+        ProxySettings(auth_mode=mode, api_key=Secret(key), allow_lan_access=lan)  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize(
+    ("mode", "lan", "health", "others"),
+    [
+        ("off", False, True, True),
+        ("off", True, True, True),
+        ("strict", False, False, False),
+        ("all_except_health", False, True, False),
+        ("auto", False, True, True),
+        ("auto", True, True, False),
+    ],
+)
+def test_the_modes(mode: str, lan: bool, health: bool, others: bool) -> None:
+    door = authenticator(mode, lan=lan)
+    for path, is_open in (("/healthz", health), ("/v1/messages", others), ("/readyz", others)):
+        if is_open:
+            assert door.authenticate("GET", path, []) == ""
+        else:
+            with pytest.raises(AuthenticationError):
+                door.authenticate("GET", path, [])
+            with pytest.raises(AuthenticationError):
+                door.authenticate("GET", path, ["sk-wrong", ""])
+        assert door.authenticate("GET", path, ["other", KEY]) in (
+            principal_of(KEY),
+            principal_of("other"),
+        )
+
+
+@pytest.mark.parametrize("path", ["/healthz/", "//healthz", "/healthz/x", "/%68ealthz", "/Healthz"])
+def test_only_the_health_path_itself_is_open(path: str) -> None:
+    with pytest.raises(AuthenticationError):
+        authenticator("all_except_health").authenticate("GET", path, [])
+
+
+def test_an_empty_key_lets_nobody_in_and_says_so() -> None:
+    door = authenticator("strict", key="")
+    assert "no key is set" in door.problem()
+    for keys in ([], [""], ["x"]):
+        with pytest.raises(AuthenticationError, match="operator has set none"):
+            door.authenticate("POST", "/v1/messages", keys)
+    assert authenticator("strict").problem() == authenticator("off", key="").problem() == ""
+
+
+def test_preflights_pass() -> None:
+    assert authenticator("strict").authenticate("OPTIONS", "/v1/messages", []) == ""
+
+
+def test_without_authentication_users_are_told_apart_by_their_keys() -> None:
+    door = authenticator("off")
+    names = {door.authenticate("POST", "/", [key]) for key in ("a", "b", "")}
+    assert len(names) == 3
+    assert "" in names
+
+
+@given(st.text(min_size=1))
+def test_a_principal_is_stable_and_gives_nothing_away(key: str) -> None:
+    assert principal_of(key) == principal_of(key)
+    assert len(principal_of(key)) == 16
+    assert key not in principal_of(key) or len(key) < 4
+
+
+@given(st.text(), st.text(min_size=1))
+def test_only_the_right_key_opens(candidate: str, key: str) -> None:
+    key = key.encode("utf-8", "replace").decode()
+    candidate = candidate.encode("utf-8", "replace").decode()
+    door = authenticator("strict", key=key)
+    if candidate == key:
+        assert door.authenticate("GET", "/", [candidate]) == principal_of(key)
+    else:
+        with pytest.raises(AuthenticationError):
+            door.authenticate("GET", "/", [candidate])
+
+
+@pytest.mark.parametrize(
+    ("header", "token"),
+    [("Bearer x", "x"), ("bearer  x ", "x"), ("Basic eDp5", ""), ("x", ""), ("Bearer", "")],
+)
+def test_bearer(header: str, token: str) -> None:
+    assert bearer(header) == token
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/v1/messages", [f"Authorization: Bearer {KEY}"]),
+        ("/v1/messages", [f"X-Api-Key: {KEY}"]),
+        ("/v1/messages", [f"x-goog-api-key: {KEY}"]),
+        (f"/v1/messages?key={KEY}", []),
+        (f"/v1/messages?beta=true&key={KEY}", ["Authorization: Bearer dummy"]),
+        ("/v1/messages", ["x-goog-api-key: dummy", f"Authorization: Bearer {KEY}"]),
+        ("/v1/messages", ["x-api-key: dummy", f"x-api-key: {KEY}"]),
+    ],
+)
+def test_every_form_works_and_none_goes_further(path: str, headers: list[str]) -> None:
+    house = House(auth_mode="strict", api_key=Secret(KEY))
+    answer = house.ask("POST", path, b"{}", *headers, "Cookie: a=b", "Proxy-Authorization: Basic x")
+    assert answer.status == 200
+    call = house.exchange.call
+    assert call.principal == principal_of(KEY)
+    assert KEY not in repr(call)
+    forbidden = {"authorization", "x-api-key", "x-goog-api-key", "cookie", "proxy-authorization"}
+    assert not forbidden & set(call.headers)
+    assert "key" not in call.query
+    house.close()
+
+
+def test_a_refusal_says_what_to_do_in_the_callers_shape() -> None:
+    house = House(auth_mode="strict", api_key=Secret(KEY))
+    answer = house.ask("POST", "/v1/messages", b"{}", "x-api-key: nope")
+    assert answer.status == 401
+    assert answer.json["shape"] == "anthropic"
+    for word in ("wrong", "x-api-key", "x-goog-api-key", "Bearer", "?key=", "[proxy]"):
+        assert word in answer.json["message"]
+    assert "nope" not in answer.body.decode()
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    house.connect()
+    assert house.ask("GET", "/healthz").status == 401
+    assert house.ask("POST", "/v1/api/event_logging", b"{}").status == 401
+    assert not house.exchange.calls
+
+
+def test_a_key_that_is_not_ascii() -> None:
+    house = House(auth_mode="strict", api_key=Secret("schlüssel"))
+    raw = "schlüssel".encode().decode("latin-1")
+    assert house.ask("POST", "/v1/messages", b"{}", f"x-api-key: {raw}").status == 200
+    assert house.ask("POST", "/v1/messages?key=schl%C3%BCssel", b"{}").status == 200
+
+
+def test_a_changed_key_counts_from_the_next_request_on() -> None:
+    house = House(auth_mode="strict", api_key=Secret(KEY))
+    assert house.ask("GET", "/readyz", None, f"x-api-key: {KEY}").status == 200
+    house.configure(api_key=Secret("sk-new"))
+    assert house.ask("GET", "/readyz", None, f"x-api-key: {KEY}").status == 401
+    assert house.ask("GET", "/readyz", None, "x-api-key: sk-new").status == 200
+    house.close()

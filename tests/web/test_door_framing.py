@@ -1,0 +1,347 @@
+"""Raw bytes: framing, limits, time, pipelining."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from door_kit import FakeStream, House, parse
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+
+from antigravity.config.secret import Secret
+from antigravity.interfaces.exchange import Reply
+
+HEAD = b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\n"
+
+
+def refused(house: House, status: int) -> None:
+    """Check that the one answer is ``status`` and that nothing more is read."""
+    (answer,) = house.responses()
+    assert answer.status == status, answer.body
+    assert answer.headers["connection"] == "close"
+    assert answer.json["message"]
+    assert "x-request-id" in answer.headers
+    before = house.wire()
+    house.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert house.wire() == before
+    assert not house.exchange.calls
+    assert house.transport.half_closed
+    assert not house.transport.aborted
+    house.clock.advance(6)
+    assert house.transport.aborted
+    house.close()
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        HEAD + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+        HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        HEAD + b"Content-Length: 2, 2\r\n\r\n{}",
+        HEAD + b"Content-Length: +2\r\n\r\n{}",
+        HEAD + b"Content-Length: 0x2\r\n\r\n{}",
+        HEAD + b"Content-Length: -1\r\n\r\n{}",
+        HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        HEAD + b"Transfer-Encoding: identity\r\nContent-Length: 2\r\n\r\n{}",
+        HEAD + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        HEAD.replace(b"1.1", b"1.0") + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n+2\r\n{}\r\n0\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n0x2\r\n{}\r\n0\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}xx0\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\n{}\r\n0\r\n\r\n" + b"x" * 2000,
+        HEAD + b"Bad Header: 1\r\n\r\n",
+        HEAD + b"Content-Length : 2\r\n\r\n{}",
+        HEAD + b"No-Colon\r\n\r\n",
+        HEAD + b"Nul: a\x00b\r\n\r\n",
+        b"POST /v1/messages HTTP/1.1\r\n Folded: 1\r\nHost: localhost\r\n\r\n",
+        b"POST /v1/messages\r\n\r\n",
+        b"POST /v1/messages HTTP/2.0\r\n\r\n",
+        b"PO ST /v1/messages HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\r\n",
+    ],
+)
+def test_a_message_whose_end_is_in_doubt_is_refused(wire: bytes) -> None:
+    house = House()
+    house.send(wire)
+    refused(house, 400)
+    house = House()
+    for byte in wire:
+        house.send(bytes([byte]))
+    refused(house, 400)
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"GET /v1/models HTTP/1.1\r\n\r\n",
+        b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+        b"GET /v1/models HTTP/1.1\r\nHost:\r\n\r\n",
+    ],
+)
+def test_exactly_one_host_is_needed(wire: bytes) -> None:
+    house = House()
+    house.send(wire)
+    (answer,) = house.responses()
+    assert answer.status == 400
+    assert "Host" in answer.json["message"]
+
+
+def test_too_large_a_body_is_refused_before_it_is_read() -> None:
+    house = House(max_body_bytes=1000)
+    house.send(HEAD + b"Content-Length: 1001\r\nExpect: 100-continue\r\n\r\n")
+    refused(house, 413)
+    house = House(max_body_bytes=1000)
+    house.send(HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n")
+    refused(house, 413)
+
+
+def test_a_chunked_body_is_refused_when_it_grows_too_large() -> None:
+    house = House(max_body_bytes=1000)
+    house.send(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+    house.send(b"1f4\r\n" + b"x" * 500 + b"\r\n1f4\r\n" + b"x" * 500 + b"\r\n")
+    assert house.wire() == b""
+    house.send(b"1\r\nx")
+    refused(house, 413)
+    house = House(max_body_bytes=1000)
+    house.send(HEAD + b"Transfer-Encoding: chunked\r\n\r\nffffffffffff\r\n" + b"x" * 1001)
+    refused(house, 413)
+
+
+def test_who_may_not_come_in_need_not_send_a_body() -> None:
+    house = House(auth_mode="strict", api_key=Secret("k"))
+    house.send(HEAD + b"Content-Length: 500000\r\nExpect: 100-continue\r\n\r\n")
+    refused(house, 401)
+
+
+def test_too_many_and_too_large_headers() -> None:
+    house = House()
+    house.send(HEAD + b"".join(b"X-%d: y\r\n" % number for number in range(300)))
+    refused(house, 431)
+    house = House()
+    house.send(HEAD + b"".join(b"X-%d: %s\r\n" % (n, b"y" * 1000) for n in range(100)))
+    refused(house, 431)
+    house = House()
+    house.send(HEAD + b"X: " + b"y" * 70000)
+    refused(house, 431)
+    house = House()
+    house.send(b"GET /" + b"y" * 70000)
+    refused(house, 431)
+
+
+def test_continue() -> None:
+    house = House()
+    house.send(HEAD + b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+    assert house.wire() == b"HTTP/1.1 100 Continue\r\n\r\n"
+    house.send(b"{}")
+    assert [answer.status for answer in house.responses()] == [100, 200]
+    house.close()
+
+
+def test_chunked_bodies_with_extensions_and_trailers() -> None:
+    house = House()
+    house.send(
+        HEAD
+        + b"Transfer-Encoding: chunked\r\n\r\n2;a=b\r\n{}\r\n0003\r\nabc\r\n0\r\nX-T: 1\r\n\r\n"
+        + b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    )
+    assert house.exchange.call.body == b"{}abc"
+    assert "x-t" not in house.exchange.call.headers
+    assert [answer.status for answer in house.responses()] == [200, 200]
+
+
+def test_http_1_0() -> None:
+    house = House()
+    house.send(b"GET /healthz HTTP/1.0\r\n\r\n")
+    assert house.wire().startswith(b"HTTP/1.0 200 OK\r\n")
+    assert house.wire().endswith(b'{"status":"ok"}')
+    assert house.transport.disconnecting
+    house = House()
+    stream = FakeStream()
+    house.exchange.answer = lambda call: stream.reply()
+    house.send(b"POST /v1/messages HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}")
+    stream.write(b"data")
+    stream.finish()
+    head, _, body = house.wire().partition(b"\r\n\r\n")
+    assert b"Transfer-Encoding" not in head
+    assert body == b"data"
+    assert house.transport.disconnecting
+
+
+@pytest.mark.parametrize("value", ["close", "Close", "keep-alive, close", "close, TE"])
+def test_connection_close(value: str) -> None:
+    house = House()
+    answer = house.ask("GET", "/healthz", None, f"Connection: {value}")
+    assert answer.headers["connection"] == "close"
+    assert house.transport.disconnecting
+
+
+def test_pipelined_requests_are_answered_one_after_the_other() -> None:
+    house = House()
+    waiting: list[Deferred[Reply]] = []
+
+    def answer(call: object) -> Deferred[Reply]:
+        waiting.append(Deferred())
+        return waiting[-1]
+
+    house.exchange.answer = answer
+    house.send(
+        (HEAD + b"Content-Length: 1\r\n\r\n") * 1 + b"1" + HEAD + b"Content-Length: 1\r\n\r\n2"
+    )
+    house.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert len(waiting) == 1
+    waiting[0].callback(Reply(200, "text/plain", (), b"one"))
+    assert len(waiting) == 2
+    waiting[1].callback(Reply(200, "text/plain", (), b"two"))
+    assert [answer.body for answer in house.responses()] == [b"one", b"two", b'{"status":"ok"}']
+    assert [call.body for _, call in house.exchange.calls] == [b"1", b"2"]
+    house.close()
+
+
+def test_a_refused_request_ends_the_pipeline() -> None:
+    house = House(max_body_bytes=10)
+    health = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    house.send(health + HEAD + b"Content-Length: 99\r\n\r\n" + health)
+    assert [answer.status for answer in house.responses()] == [200, 413]
+
+
+def test_reading_stops_while_too_much_waits() -> None:
+    house = House()
+    house.exchange.pending()
+    house.send(HEAD + b"Content-Length: 2\r\n\r\n{}")
+    assert house.transport.producerState == "producing"
+    for _ in range(20):
+        house.send(b"x" * 1000)
+    assert house.transport.producerState == "paused"
+
+
+PIPELINE = (
+    HEAD
+    + b"Content-Length: 5\r\n\r\nhello"
+    + HEAD
+    + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+    + b"\r\nGET /v1/models?a=b HTTP/1.1\r\nHost: localhost\r\n\r\n"
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, len(PIPELINE)), max_size=12))
+def test_any_segmentation_gives_the_same_calls(cuts: list[int]) -> None:
+    house = House()
+    places = [0, *sorted(cuts), len(PIPELINE)]
+    for start, stop in itertools.pairwise(places):
+        if start != stop:
+            house.send(PIPELINE[start:stop])
+    assert [call.body for _, call in house.exchange.calls] == [b"hello", b"abcde", b""]
+    assert [answer.status for answer in house.responses()] == [200, 200, 200]
+    house.close()
+
+
+def test_a_slow_head_times_out_however_it_drips() -> None:
+    house = House(body_timeout=60, idle_timeout=500)
+    house.send(b"P")
+    for byte in (HEAD + b"X-Slow: " + b"y" * 100)[1:]:
+        house.send(bytes([byte]))
+        house.clock.advance(1)
+        if house.wire():
+            break
+    assert 59 <= house.clock.seconds() <= 61
+    refused(house, 408)
+
+
+def test_a_stuck_body_times_out() -> None:
+    house = House(body_timeout=60)
+    house.send(HEAD + b"Content-Length: 1000\r\n\r\n")
+    for _ in range(59):
+        house.clock.advance(1)
+        house.send(b"x")
+    assert house.wire() == b""
+    house.clock.advance(2)
+    refused(house, 408)
+
+
+def test_a_large_body_over_a_slow_line_is_waited_for() -> None:
+    house = House(body_timeout=60)
+    house.send(HEAD + b"Content-Length: 2000000\r\n\r\n")
+    for _ in range(200):
+        house.clock.advance(1)
+        house.send(b"x" * 10000)
+    assert house.responses()[0].status == 200
+    house.close()
+
+
+def test_an_idle_connection_is_closed() -> None:
+    house = House(idle_timeout=120)
+    house.clock.advance(119)
+    assert house.ask("GET", "/healthz").status == 200
+    house.clock.advance(119)
+    assert not house.transport.disconnecting
+    house.clock.advance(2)
+    assert house.transport.disconnecting
+    house.close()
+
+
+def test_a_running_stream_never_times_out() -> None:
+    house = House(idle_timeout=10, body_timeout=10)
+    stream = FakeStream()
+    house.exchange.answer = lambda call: stream.reply()
+    house.send(HEAD + b"Content-Length: 2\r\n\r\n{}")
+    house.clock.advance(100_000)
+    assert not house.transport.disconnecting
+    stream.write(b"late")
+    stream.finish()
+    assert house.responses()[0].body == b"late"
+    house.clock.advance(9)
+    assert not house.transport.disconnecting
+    house.clock.advance(2)
+    assert house.transport.disconnecting
+    house.close()
+
+
+def test_an_answer_that_is_still_on_its_way_keeps_the_connection() -> None:
+    house = House(idle_timeout=10)
+    house.ask("GET", "/healthz")
+    house.channel.pauseProducing()
+    house.clock.advance(100)
+    assert not house.transport.disconnecting
+    house.channel.resumeProducing()
+    house.clock.advance(100)
+    assert house.transport.disconnecting
+
+
+def test_zero_is_no_limit() -> None:
+    house = House(idle_timeout=0, body_timeout=0, max_body_bytes=0)
+    house.clock.advance(10_000)
+    house.send(HEAD + b"Content-Length: 5\r\n\r\n")
+    house.clock.advance(10_000)
+    house.send(b"hello")
+    assert house.exchange.call.body == b"hello"
+    house.close()
+
+
+def test_one_connection_needs_one_timer() -> None:
+    house = House()
+    for _ in range(50):
+        house.ask("POST", "/v1/messages", b"{}")
+        house.clock.advance(0.1)
+        assert len(house.clock.getDelayedCalls()) == 1
+    house.close()
+
+
+def test_losing_the_connection_in_mid_request_leaves_nothing_behind() -> None:
+    for wire in (b"", b"PO", HEAD, HEAD + b"Content-Length: 5\r\n\r\nab"):
+        house = House()
+        if wire:
+            house.send(wire)
+        house.close()
+        assert not house.exchange.calls
+
+
+def test_parse_is_strict() -> None:
+    with pytest.raises(AssertionError):
+        parse(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab")
