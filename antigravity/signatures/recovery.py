@@ -73,18 +73,22 @@ def _recover_message(
     has_thinking = any(
         isinstance(part, Thinking) and part.signature is not None for part in message.parts
     )
+    thinking: list[Thinking] = []
     parts: list[Part] = []
     changed = False
     for part in message.parts:
         memory = recall(part.id) if isinstance(part, ToolCall) else None
         if isinstance(part, ToolCall) and memory is not None:
             if not has_thinking:
-                known = [t for t in memory.thinking if t.signature and t.signature.family == family]
-                parts += known
-                changed = changed or bool(known)
+                thinking += [
+                    t for t in memory.thinking if t.signature and t.signature.family == family
+                ]
             own = memory.signature
             if part.signature is None and own is not None and own.family == family:
-                part = replace(part, signature=own)
+                part = replace(part, signature=own)  # noqa: PLW2901
                 changed = True
         parts.append(part)
-    return replace(message, parts=tuple(parts)) if changed else message
+    if not changed and not thinking:
+        return message
+    # A turn that thinks begins with its thinking: anything else is refused.
+    return replace(message, parts=(*thinking, *parts))

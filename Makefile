@@ -1,0 +1,51 @@
+# Two commands for users (make run, make test); the others are for who works on the gateway.
+# All of them make the virtual environment first, if it is not there or is out of date.
+
+PYTHON ?= python3
+VENV   ?= .venv
+PORT   ?= 8045
+BIN    := $(VENV)/bin
+
+.PHONY: run test lint types tests test-clients previous clean
+
+run: $(VENV)/run.stamp
+	$(BIN)/twistd -n --pidfile= antigravity --port $(PORT) --demo-if-empty
+
+test: lint types tests
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/test.stamp
+	$(BIN)/mypy
+
+tests: $(VENV)/test.stamp $(VENV)-previous/test.stamp
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+# Real command line clients, driven headless; needs npm. Node is fetched by npm if it is too old.
+test-clients: $(VENV)/test.stamp
+	$(BIN)/python -m pytest tests/clients $(PYTEST_OPTIONS)
+
+$(VENV)/base.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "antigravity needs Python 3.11 or newer; say which with make PYTHON=…"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/run.stamp: $(VENV)/base.stamp setup.cfg setup.py pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/test.stamp: $(VENV)/run.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+# The official SDKs in their previous major version, which many programs still pin.
+$(VENV)-previous/test.stamp: tests/interop/previous.txt
+	$(PYTHON) -m venv $(VENV)-previous
+	$(VENV)-previous/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(VENV)-previous build dist *.egg-info

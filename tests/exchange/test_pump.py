@@ -1,0 +1,179 @@
+"""The pump: commit point, back-pressure, cancellation, keep-alives, with no socket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.error import ConnectionLost
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.client import ResponseDone
+
+from antigravity.exchange.pump import Pump
+from antigravity.ir.errors import CancelledByClientError, GatewayError, UpstreamError
+
+
+class Shouting:
+    """A translator: upper case comes out, ``!`` begins, ``.`` ends."""
+
+    def __init__(self) -> None:
+        self.meaningful = False
+        self.over = False
+        self.failure: GatewayError | None = None
+        self.usage = None
+
+    def feed(self, data: bytes) -> bytes:
+        self.meaningful = self.meaningful or b"!" in data
+        self.over = b"." in data
+        return data.upper()
+
+    def end(self, error: GatewayError | None) -> bytes:
+        self.over = True
+        self.failure = error
+        return b"<error>" if error else b"<end>"
+
+    def keepalive(self) -> bytes:
+        return b"<ping>"
+
+
+class Transport:
+    """The upstream's side: remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def pauseProducing(self) -> None:
+        self.asked.append("pause")
+
+    def resumeProducing(self) -> None:
+        self.asked.append("resume")
+
+    def stopProducing(self) -> None:
+        self.asked.append("stop")
+
+
+class Consumer:
+    """The client's side."""
+
+    def __init__(self) -> None:
+        self.producer: Any = None
+        self.streaming: bool | None = None
+        self.written: list[bytes] = []
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        self.producer, self.streaming = producer, streaming
+
+    def unregisterProducer(self) -> None:
+        self.producer = None
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+
+class PumpTests(SynchronousTestCase):
+    """One pump between a translator and two sides."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.translator = Shouting()
+        self.upstream = Transport()
+        self.consumer = Consumer()
+        self.ends: list[GatewayError | None] = []
+        self.pump = Pump(self.translator, self.clock, 15.0, self.ends.append)
+        self.pump.makeConnection(self.upstream)  # type: ignore[arg-type]
+
+    def begun(self) -> Any:
+        """Start the stream after the answer has begun."""
+        self.pump.dataReceived(b"a!")
+        return self.pump.start(self.consumer)
+
+    def test_nothing_is_committed_before_something_is_said(self) -> None:
+        self.pump.dataReceived(b"role")
+        self.assertNoResult(self.pump.begun)
+        self.assertEqual(self.upstream.asked, [])
+        self.pump.dataReceived(b"hi!")
+        self.successResultOf(self.pump.begun)
+        self.assertEqual(self.upstream.asked, ["pause"])
+
+    def test_what_was_held_comes_first(self) -> None:
+        self.pump.dataReceived(b"role")
+        self.begun()
+        self.pump.dataReceived(b"b")
+        self.assertEqual(b"".join(self.consumer.written), b"ROLEA!B")
+        self.assertIs(self.consumer.streaming, True)
+        self.assertEqual(self.upstream.asked, ["pause", "resume"])
+
+    def test_the_end_is_written_and_reported_once(self) -> None:
+        written = self.begun()
+        self.pump.connectionLost(Failure(ResponseDone()))
+        self.successResultOf(written)
+        self.assertEqual(self.consumer.written[-1], b"<end>")
+        self.assertIsNone(self.consumer.producer)
+        self.assertEqual(self.ends, [None])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_a_cut_becomes_an_error_in_the_stream(self) -> None:
+        written = self.begun()
+        self.pump.connectionLost(Failure(ConnectionLost()))
+        self.successResultOf(written)
+        self.assertEqual(self.consumer.written[-1], b"<error>")
+        self.assertIsInstance(self.ends[0], UpstreamError)
+
+    def test_a_cut_before_the_beginning_is_left_to_the_caller(self) -> None:
+        self.pump.connectionLost(Failure(UpstreamError("idle")))
+        self.successResultOf(self.pump.begun)
+        assert self.translator.failure is not None
+        self.assertEqual(self.translator.failure.message, "idle")
+        self.assertEqual(self.ends, [])
+
+    def test_a_slow_client_pauses_the_upstream(self) -> None:
+        self.begun()
+        self.consumer.producer.pauseProducing()
+        self.consumer.producer.resumeProducing()
+        self.assertEqual(self.upstream.asked, ["pause", "resume", "pause", "resume"])
+
+    def test_a_client_that_leaves_stops_the_upstream(self) -> None:
+        written = self.begun()
+        written.cancel()
+        self.failureResultOf(written)
+        self.assertEqual(self.upstream.asked[-1], "stop")
+        self.assertIsInstance(self.ends[0], CancelledByClientError)
+        before = list(self.consumer.written)
+        self.pump.dataReceived(b"late")
+        self.pump.connectionLost(Failure(ResponseDone()))
+        self.assertEqual(self.consumer.written, before)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_a_translator_that_has_enough_stops_the_upstream(self) -> None:
+        written = self.begun()
+        self.pump.dataReceived(b"that is all.")
+        self.successResultOf(written)
+        self.assertEqual(self.upstream.asked[-1], "stop")
+        self.assertEqual(self.ends, [None])
+
+    def test_silence_is_filled_and_talk_is_not(self) -> None:
+        self.begun()
+        self.clock.advance(14.0)
+        self.pump.dataReceived(b"b")
+        self.clock.advance(14.0)
+        self.assertNotIn(b"<ping>", self.consumer.written)
+        self.clock.advance(1.1)
+        self.assertEqual(self.consumer.written.count(b"<ping>"), 1)
+        self.clock.advance(15.1)
+        self.assertEqual(self.consumer.written.count(b"<ping>"), 2)
+
+    def test_a_paused_client_is_not_pinged(self) -> None:
+        self.begun()
+        self.consumer.producer.pauseProducing()
+        for _ in range(5):
+            self.clock.advance(15.1)
+        self.assertNotIn(b"<ping>", self.consumer.written)
+
+    def test_a_stream_that_is_over_before_it_starts_is_written_whole(self) -> None:
+        self.pump.dataReceived(b"all!")
+        self.pump.connectionLost(Failure(ResponseDone()))
+        written = self.pump.start(self.consumer)
+        self.successResultOf(written)
+        self.assertEqual(b"".join(self.consumer.written), b"ALL!<end>")
+        self.assertIsNone(self.consumer.producer)

@@ -1,0 +1,112 @@
+"""The direction in which imports point is part of the design; this keeps it so."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "antigravity"
+
+#: Rooms that know no framework, and may be used without one.
+PURE = ("ir", "sse", "protocols", "lowering")
+FRAMEWORKS = {"twisted", "klein", "treq", "txaio"}
+
+#: What each room may import of ours; a room that is not named here may import anything
+#: but ``tap``.
+ALLOWED = {
+    "ir": {"ir"},
+    "sse": set(),
+    "protocols": {"ir", "sse", "protocols", "interfaces.protocols"},
+    "lowering": {"ir", "lowering"},
+    "context": {"ir", "context"},
+    "signatures": {"ir", "signatures"},
+    "stores": {"stores"},
+    "interfaces": {"ir", "interfaces", "sse"},
+    "config": {"config", "version"},
+    "simulator": {"simulator", "version"},
+    "version": set(),
+}
+
+#: What the door must never touch: it hands requests to the exchange.
+CLOSED_TO_WEB = {"transport", "accounts", "stores", "upstreams", "exchange", "wiring", "gateway"}
+
+#: The modules that may put rooms together.
+WIRING = {"tap", "gateway", "wiring"}
+
+
+def modules() -> list[Path]:
+    """Return every module of the package."""
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """Return the dotted names that a module imports, but for type checking only."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            names.add(node.module)
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def ours(path: Path) -> set[str]:
+    """Return what a module imports of ours, without the package's name."""
+    prefix = "antigravity."
+    return {name.removeprefix(prefix) for name in imported(path) if name.startswith(prefix)}
+
+
+def room(path: Path) -> str:
+    """Return the room that a module is in."""
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_the_right_way(path: Path) -> None:
+    here = room(path)
+    names = ours(path)
+    assert not any(name == "tap" or name.startswith("tap.") for name in names), "nothing uses tap"
+    if here in ALLOWED:
+        allowed = ALLOWED[here]
+        strangers = {
+            name
+            for name in names
+            if not any(name == ok or name.startswith(f"{ok}.") for ok in allowed)
+            and not any(ok.startswith(f"{name}.") for ok in allowed)
+        }
+        assert not strangers
+    if here == "web":
+        assert not {name.split(".")[0] for name in names} & CLOSED_TO_WEB
+    if here in PURE:
+        assert not {name.split(".")[0] for name in imported(path)} & FRAMEWORKS
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_the_reactor_is_a_parameter(path: Path) -> None:
+    if path.name != "tap.py":
+        assert "twisted.internet.reactor" not in imported(path)
+
+
+def test_protocols_do_not_know_each_other() -> None:
+    for path in modules():
+        parts = path.relative_to(PACKAGE).parts
+        if parts[0] != "protocols" or len(parts) < 3:
+            continue
+        others = {
+            name.split(".")[1]
+            for name in ours(path)
+            if name.startswith("protocols.")
+            and (PACKAGE / "protocols" / name.split(".")[1]).is_dir()
+        }
+        assert others <= {parts[1]}, path
+
+
+def test_the_simulator_shares_nothing_with_the_gateway() -> None:
+    for path in modules():
+        if room(path) == "simulator":
+            assert {name.split(".")[0] for name in ours(path)} <= {"simulator", "version"}, path

@@ -1,0 +1,177 @@
+"""Mapping, capabilities and selection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from antigravity.interfaces.upstreams import Credential
+from antigravity.ir.capabilities import Model
+from antigravity.ir.errors import UpstreamError
+from antigravity.routing.capability_table import load_table, parse_rules, shipped_rules
+from antigravity.routing.catalog import RETRY_AFTER, ModelCatalog
+from antigravity.routing.mapping import ModelMapping, shipped_aliases
+from antigravity.routing.patterns import matches
+from antigravity.routing.selection import Fit, Offer, select
+
+
+def test_exact_beats_pattern_and_long_beats_short() -> None:
+    mapping = ModelMapping({"*": "z", "gpt-*": "a", "gpt-5*": "b", "gpt-5.1": "c"})
+    resolved = [mapping.resolve(name)[0] for name in ("gpt-5.1", "gpt-5", "gpt-4", "o1")]
+    assert resolved == ["c", "b", "a", "z"]
+
+
+def test_hops_name_the_rule() -> None:
+    model, hops = ModelMapping({"gpt-*": "gemini-2.5-pro"}).resolve("gpt-4")
+    assert model == "gemini-2.5-pro"
+    assert [(hop.rule, hop.source, hop.target) for hop in hops] == [
+        ("custom_mapping: gpt-*", "gpt-4", "gemini-2.5-pro")
+    ]
+
+
+def test_aliases_are_off_unless_asked_for() -> None:
+    assert ModelMapping({}).resolve("gpt-4o") == ("gpt-4o", ())
+    assert ModelMapping({}, builtin=True).resolve("gpt-4o")[0] == shipped_aliases()["gpt-4o*"]
+    assert ModelMapping({"gpt-4o": "mine"}, builtin=True).resolve("gpt-4o")[0] == "mine"
+
+
+def test_patterns_are_no_regular_expressions() -> None:
+    assert matches("a.b*", "A.Bc")
+    assert not matches("a.b*", "aXbc")
+
+
+def test_every_shipped_rule_is_used_for_some_model() -> None:
+    for rule in shipped_rules():
+        for pattern in rule.match:
+            assert matches(pattern, pattern.replace("*", "-x-")) or "*" in pattern
+
+
+@pytest.mark.parametrize(
+    ("model", "family", "thinking"),
+    [
+        ("gpt-4o", "openai", "none"),
+        ("gpt-5.1", "openai", "level"),
+        ("claude-3-5-sonnet-20241022", "claude", "none"),
+        ("claude-haiku-4-5", "claude", "budget"),
+        ("claude-sonnet-5", "claude", "adaptive"),
+        ("gemini-2.5-pro", "gemini", "budget"),
+        ("gemini-3-pro-preview", "gemini", "level"),
+        ("models-nobody-knows", "other", "none"),
+    ],
+)
+def test_known_models(model: str, family: str, thinking: str) -> None:
+    capabilities = load_table(()).capabilities(model)
+    assert (capabilities.family, capabilities.thinking) == (family, thinking)
+
+
+def test_own_rules_win(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('[[model]]\nmatch = ["gpt-4o"]\nmax_output_tokens = 7\n')
+    capabilities = load_table([file]).capabilities("gpt-4o")
+    assert (capabilities.max_output_tokens, capabilities.family) == (7, "openai")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[[model]]\nmatch = []", "match"),
+        ('[[model]]\nmatch = ["x"]\nthinks = 1', "thinks"),
+        ('[[model]]\nmatch = ["x"]\nfamily = "cat"', "rule 1"),
+        ("[[model", "f.toml"),
+    ],
+)
+def test_bad_rules_are_named(text: str, named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        parse_rules(text, "f.toml")
+
+
+def chosen(offers: list[Offer], model: str, family: str) -> list[str]:
+    return [j.upstream for j in select(offers, model, family) if j.chosen]
+
+
+def test_who_lists_the_model_is_chosen_and_the_clients_protocol_preferred() -> None:
+    offers = [
+        Offer("a", models=frozenset({"m"})),
+        Offer("b", models=frozenset({"m"}), speaks=True),
+        Offer("c", models=frozenset({"other"})),
+        Offer("d", models=None),
+    ]
+    assert chosen(offers, "m", "openai") == ["b", "a"]
+
+
+def test_patterns_close_an_upstream_to_other_models() -> None:
+    offers = [Offer("a", ("gpt-*",), frozenset({"claude-x"}), frozenset({"openai"}))]
+    assert chosen(offers, "gpt-5", "openai") == ["a"]
+    assert chosen(offers, "claude-x", "claude") == []
+
+
+def test_family_decides_where_lists_do_not() -> None:
+    offers = [
+        Offer("silent"),
+        Offer("google", models=frozenset({"gemini-2.5-pro"}), families=frozenset({"gemini"})),
+    ]
+    assert chosen(offers, "gemini-9", "gemini") == ["google"]
+    assert chosen(offers, "llama", "other") == ["silent"]
+    assert select(offers, "llama", "other")[1].fit is Fit.NONE
+
+
+class Asked:
+    """An upstream that is asked for its models."""
+
+    name = "u"
+
+    def __init__(self) -> None:
+        self.questions: list[Deferred[list[Model]]] = []
+
+    def models(self, credential: Credential) -> Deferred[list[Model]]:
+        self.questions.append(Deferred())
+        return self.questions[-1]
+
+
+class Credentials:
+    """One credential for everybody."""
+
+    def lease(self, upstream: str, exclude: object) -> Credential:
+        return Credential("c", upstream, "secret")
+
+
+class CatalogTests(SynchronousTestCase):
+    """The catalog asks seldom and remembers."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.upstream = Asked()
+        self.catalog = ModelCatalog(self.clock, Credentials(), 300.0)  # type: ignore[arg-type]
+
+    def ask(self) -> Deferred[object]:
+        return self.catalog.models(self.upstream)  # type: ignore[arg-type, return-value]
+
+    def test_one_question_serves_all_who_wait(self) -> None:
+        waiting = [self.ask() for _ in range(26)]
+        self.assertEqual(len(self.upstream.questions), 1)
+        waiting[0].cancel()
+        self.failureResultOf(waiting[0])
+        self.upstream.questions[0].callback([Model("m")])
+        self.assertEqual([self.successResultOf(w) for w in waiting[1:]], [[Model("m")]] * 25)
+        self.assertEqual(self.successResultOf(self.ask()), [Model("m")])
+        self.assertEqual(len(self.upstream.questions), 1)
+
+    def test_a_list_survives_a_failure_and_the_question_is_put_again(self) -> None:
+        self.ask()
+        self.upstream.questions[0].callback([Model("m")])
+        self.clock.advance(301)
+        second = self.ask()
+        self.upstream.questions[1].errback(UpstreamError("down"))
+        self.assertEqual(self.successResultOf(second), [Model("m")])
+        self.clock.advance(RETRY_AFTER + 1)
+        self.ask()
+        self.assertEqual(len(self.upstream.questions), 3)
+
+    def test_who_never_answered_is_unknown(self) -> None:
+        first = self.ask()
+        self.upstream.questions[0].errback(UpstreamError("down"))
+        self.assertIsNone(self.successResultOf(first))
