@@ -25,6 +25,14 @@ _LINGER = 5.0
 _SLOWEST = 1024
 #: More digits than this are no length.
 _LONGEST_LENGTH = 15
+_FRAMING = frozenset({b"Content-Length", b"Transfer-Encoding"})
+#: Header names as they come, which Twisted found to be valid, and as it writes them.
+_names: dict[bytes, bytes] = {}
+_MOST_NAMES = 1024
+
+
+def _ignore(data: bytes) -> None:
+    """Take what a refused client still sends."""
 
 
 class GatewayChannel(HTTPChannel):
@@ -129,32 +137,39 @@ class GatewayChannel(HTTPChannel):
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes from the client."""
-        if self._refused:
-            return
         LineReceiver.dataReceived(self, data)
         self._reckon()
-
-    def lineReceived(self, line: bytes) -> None:
-        """Take a line of the head."""
-        if self._refused:
-            return
-        if self._receivedHeaderSize + len(line) > self.totalHeadersSize:
-            self.refuse(HeadersTooLargeError("The request's headers are too large."))
-            return
-        super().lineReceived(line)
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Refuse a line without an end."""
         self.refuse(HeadersTooLargeError("The request's headers are too large."))
 
     def headerReceived(self, line: bytes) -> bool:
-        """Take a header."""
+        """Take a header: what Twisted does, but only framing is looked at twice."""
         if self._refused:
             return False
-        if self._receivedHeaderCount >= self.maxHeaders:
-            self.refuse(HeadersTooLargeError("The request has too many headers."))
+        raw_name, colon, value = line.partition(b":")
+        name = _names.get(raw_name)
+        if name is None or not colon or name in _FRAMING:
+            return self._unusual_header(line, raw_name, name)
+        value = value.strip(b" \t")
+        if b"\0" in value or b"\n" in value or b"\r" in value:
+            self._respondToBadRequestAndDisconnect()
             return False
-        return bool(super().headerReceived(line))
+        self.requests[-1].requestHeaders.addRawHeader(name, value)
+        self._receivedHeaderCount += 1
+        if self._receivedHeaderCount > self.maxHeaders:
+            self._respondToBadRequestAndDisconnect()
+            return False
+        return True
+
+    def _unusual_header(self, line: bytes, raw_name: bytes, name: bytes | None) -> bool:
+        """Take a header whose name is new, or that is about framing; Twisted checks both."""
+        if not super().headerReceived(line):
+            return False
+        if name is None and len(_names) < _MOST_NAMES:
+            _names[raw_name] = raw_name.title()
+        return True
 
     def _maybeChooseTransferDecoder(self, header: bytes, data: bytes) -> bool:
         if header == b"Content-Length" and data.isdigit() and len(data) > _LONGEST_LENGTH:
@@ -202,8 +217,6 @@ class GatewayChannel(HTTPChannel):
 
     def rawDataReceived(self, data: bytes) -> None:
         """Take bytes of the body, or of requests that must wait for their turn."""
-        if self._refused:
-            return
         if self._handlingRequest:
             self._dataBuffer.append(data)
             self._buffered += len(data)
@@ -231,13 +244,20 @@ class GatewayChannel(HTTPChannel):
     # -- refusing --
 
     def _respondToBadRequestAndDisconnect(self) -> None:
-        self.refuse(InvalidRequestError("The request is not well-formed HTTP/1.1."))
+        if self._receivedHeaderCount > self.maxHeaders:
+            self.refuse(HeadersTooLargeError("The request has too many headers."))
+        elif self._receivedHeaderSize > self.totalHeadersSize:
+            self.refuse(HeadersTooLargeError("The request's headers are too large."))
+        else:
+            self.refuse(InvalidRequestError("The request is not well-formed HTTP/1.1."))
 
     def refuse(self, error: GatewayError) -> None:
         """Answer with ``error`` at once, read no further, and close the connection."""
         if self._refused:
             return
         self._refused = True
+        for way_in in ("dataReceived", "lineReceived", "rawDataReceived"):
+            setattr(self, way_in, _ignore)
         self.persistent = False
         if not self.requests:
             self.requests.append(self.requestFactory(self))

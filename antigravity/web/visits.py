@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from secrets import token_hex
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 
 from antigravity.web.authentication import (
     CREDENTIAL_HEADERS,
@@ -160,21 +160,21 @@ class Visit:
             self._read_query(query)
 
     def _read_query(self, query: bytes) -> None:
-        try:
-            pairs = parse_qsl(
-                query.decode("latin-1"),
-                keep_blank_values=True,
-                encoding="latin-1",
-                max_num_fields=_MOST_PARAMETERS,
-            )
-        except ValueError:
+        fields = query.split(b"&", _MOST_PARAMETERS)
+        if len(fields) > _MOST_PARAMETERS:
             self.fault = self.fault or "There are too many query parameters."
             return
-        for name, value in pairs:
-            raw_name, raw_value = name.encode("latin-1"), value.encode("latin-1")
+        for field in fields:
+            if not field:
+                continue
+            if b"%" in field or b"+" in field:
+                name, _, value = field.replace(b"+", b" ").partition(b"=")
+                raw_name, raw_value = unquote_to_bytes(name), unquote_to_bytes(value)
+            else:
+                raw_name, _, raw_value = field.partition(b"=")
             key = _text(raw_name)
             if key in CREDENTIAL_PARAMETERS:
-                if value:
+                if raw_value:
                     self.keys.setdefault(key, []).append(_text(raw_value))
             else:
                 self.query[key] = _text(raw_value)

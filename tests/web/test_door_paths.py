@@ -147,28 +147,9 @@ def test_paths_that_are_no_text(path: str) -> None:
         TABLE.resolve("GET", path, {})
 
 
-SEGMENTS = st.sampled_from(
-    [
-        "v1",
-        "v1beta",
-        "chat",
-        "completions",
-        "messages",
-        "models",
-        "responses",
-        "openai",
-        "",
-        "a%2Fb",
-        "g:generateContent",
-        "%00",
-        "x",
-        "anthropic",
-        "api",
-        "v1alpha",
-        "..",
-        "%",
-    ]
-)
+WORDS = ("v1", "v1beta", "v1alpha", "chat", "completions", "messages", "models", "responses")
+ODD = ("openai", "anthropic", "api", "", "a%2Fb", "g:generateContent", "%00", "x", "..", "%")
+SEGMENTS = st.sampled_from(WORDS + ODD)
 
 
 @given(st.lists(SEGMENTS, max_size=40), st.sampled_from(["GET", "POST"]))
