@@ -17,6 +17,12 @@ class Secret:
         """Return the secret text."""
         return self._value
 
+    def masked(self) -> str:
+        """Return enough of it for its owner to know it again: the ends of a long one."""
+        if len(self._value) < 16:
+            return "…" if self._value else ""
+        return f"{self._value[:3]}…{self._value[-4:]}"
+
     def matches(self, candidate: str) -> bool:
         """Return whether ``candidate`` is it, in constant time; an empty one matches nothing."""
         return bool(self._value) & hmac.compare_digest(self._value.encode(), candidate.encode())

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from antigravity.config.secret import Secret
 
-Seconds = Annotated[float, Meta(ge=0)]
-Bytes = Annotated[int, Meta(ge=0)]
+#: In a file also text such as ``"10m"``.
+Seconds = Annotated[float, Meta(ge=0, extra={"unit": "seconds"})]
+#: In a file also text such as ``"100 MiB"``.
+Bytes = Annotated[int, Meta(ge=0, extra={"unit": "bytes"})]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
 AuthMode = Literal["off", "strict", "all_except_health", "auto"]
 DispatchMode = Literal["off", "exclusive", "pooled", "fallback"]
+OpenAIApi = Literal["chat", "responses"]
 
 
 class ZaiMcpSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,7 +107,7 @@ class UpstreamSettings(Struct, frozen=True, forbid_unknown_fields=True):
     project: str = ""
     models: list[str] = []
     auth: Literal["auto", "x-api-key", "bearer"] = "auto"
-    apis: list[Literal["chat", "responses"]] = ["chat", "responses"]
+    apis: list[OpenAIApi] = field(default_factory=lambda: ["chat", "responses"])
     headers: dict[str, str] = {}
     quirks: list[str] = []
     http_proxy: str = ""

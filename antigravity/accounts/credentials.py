@@ -1,0 +1,104 @@
+"""The credentials of all upstreams, handed out in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from zope.interface import implementer
+
+from antigravity.accounts.records import AccountRecord, credential_id
+from antigravity.accounts.upstreams import (
+    UnclearAccountError,
+    account_problem,
+    all_upstreams,
+    check_fit,
+    upstream_of,
+)
+from antigravity.config.checks import credential_keys
+from antigravity.config.errors import Problem
+from antigravity.config.settings import Settings, UpstreamSettings
+from antigravity.interfaces.accounts import ICredentialSource
+from antigravity.interfaces.upstreams import Credential
+
+
+@implementer(ICredentialSource)
+class CredentialBook:
+    """Credentials from settings and accounts, each upstream's used in turn.
+
+    ``upstreams`` are the configured and the implied ones that are enabled.  ``problems``
+    are warnings: accounts left out, upstreams without any credential.
+    """
+
+    def __init__(self, settings: Settings, records: Collection[AccountRecord] = ()) -> None:
+        every = all_upstreams(settings, records)
+        problems: list[Problem] = []
+        found: dict[str, dict[str, Credential]] = {
+            name: {c.secret: c for c in _configured(name, upstream)}
+            for name, upstream in every.items()
+            if upstream.enabled
+        }
+        for record in records:
+            try:
+                name = upstream_of(record, settings.upstreams)
+                if name in every:
+                    check_fit(record, name, every[name])
+            except UnclearAccountError as error:
+                problems.append(account_problem(record, str(error)))
+                continue
+            if record.enabled and name in found:
+                credential = _of_account(name, record, every[name])
+                found[name][credential.secret] = credential
+        problems += [_bare(name) for name, credentials in found.items() if not credentials]
+        problems += [
+            _without_client(name)
+            for name in found
+            if every[name].kind == "codeassist" and not every[name].oauth.client_id
+        ]
+        self.upstreams = {name: every[name] for name in found}
+        self.problems = tuple(problems)
+        self._credentials = {name: tuple(each.values()) for name, each in found.items()}
+        self._next = dict.fromkeys(found, 0)
+
+    def credentials(self, upstream: str) -> Sequence[Credential]:
+        """Return all credentials of an upstream; none if there is no such upstream."""
+        return self._credentials.get(upstream, ())
+
+    def lease(self, upstream: str, exclude: Collection[str] = frozenset()) -> Credential | None:
+        """Return the credential whose turn it is."""
+        credentials = self.credentials(upstream)
+        for step in range(len(credentials)):
+            index = (self._next[upstream] + step) % len(credentials)
+            if credentials[index].id not in exclude:
+                self._next[upstream] = (index + 1) % len(credentials)
+                return credentials[index]
+        return None
+
+
+def _configured(name: str, upstream: UpstreamSettings) -> list[Credential]:
+    secrets = [getattr(upstream, key) for key in credential_keys(upstream.kind)]
+    secrets += upstream.api_keys if "api_key" in credential_keys(upstream.kind) else []
+    extra = {"project": upstream.project} if upstream.project else {}
+    return [
+        Credential(credential_id(name, secret.reveal()), name, secret.reveal(), extra=extra)
+        for secret in secrets
+        if secret
+    ]
+
+
+def _of_account(name: str, record: AccountRecord, upstream: UpstreamSettings) -> Credential:
+    extra = {"project": upstream.project} if upstream.project else {}
+    extra |= {key: value for key, value in record.extra.items() if isinstance(value, str)}
+    return Credential(record.id, name, record.secret.reveal(), record.label, extra)
+
+
+def _bare(name: str) -> Problem:
+    message = (
+        "this upstream has no credential: set api_key, or run 'antigravity accounts add' "
+        "(if its server needs none, any text will do)"
+    )
+    return Problem(message, key=f"upstreams.{name}", severity="warning")
+
+
+def _without_client(name: str) -> Problem:
+    message = "an upstream of kind codeassist needs your own OAuth client: set client_id"
+    return Problem(message, key=f"upstreams.{name}.oauth.client_id", severity="warning")

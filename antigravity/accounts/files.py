@@ -1,0 +1,152 @@
+"""Accounts in files: one JSON file each, for its owner's eyes only."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from antigravity.accounts.records import AccountRecord
+from antigravity.config.atomic import sync_directory, write_atomically
+from antigravity.config.checks import address_problem, name_problem
+from antigravity.config.home import ACCOUNTS_NAME
+from antigravity.config.secret import Secret
+from antigravity.config.validation import decode_secret
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]*")
+
+
+class AccountError(Exception):
+    """An account cannot be read, written or found; the text says which and why."""
+
+
+class BrokenFile(msgspec.Struct, frozen=True):
+    """A file that holds no account, and why."""
+
+    path: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class AccountFiles:
+    """The accounts of one home directory.
+
+    The name of a file, without ``.json``, is the account's id.  Fields that this version
+    does not know stay in the file.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.directory = home / ACCOUNTS_NAME
+
+    def load(self) -> tuple[list[AccountRecord], list[BrokenFile]]:
+        """Return all accounts, oldest first, and the files that hold none."""
+        records: list[AccountRecord] = []
+        broken: list[BrokenFile] = []
+        for path in self.paths():
+            try:
+                records.append(_read(path)[0])
+            except AccountError as error:
+                broken.append(BrokenFile(path, str(error)))
+        return sorted(records, key=lambda record: (record.created, record.id)), broken
+
+    def paths(self) -> Iterator[Path]:
+        """Yield the files, by name."""
+        try:
+            found = sorted(self.directory.glob("*.json"))
+        except FileNotFoundError:
+            return
+        yield from (path for path in found if not path.name.startswith("."))
+
+    def save(self, record: AccountRecord) -> None:
+        """Write ``record`` over what its file holds; what is not known stays.
+
+        :raises AccountError: if there is a file of that name that holds no account.
+        """
+        path = self._path(record.id)
+        fields: dict[str, Any] = {}
+        if path.exists():
+            try:
+                fields = _read(path)[1]
+            except AccountError as error:
+                raise AccountError(f"{path}: {error}; move the file away first") from None
+        fields.update(msgspec.to_builtins(record, enc_hook=_reveal))
+        text = json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
+        write_atomically(path, text.encode())
+
+    def remove(self, identifier: str) -> None:
+        """Remove the account's file.
+
+        :raises AccountError: if there is none.
+        """
+        try:
+            self._path(identifier).unlink()
+        except FileNotFoundError:
+            raise AccountError(f"there is no account {identifier}") from None
+        sync_directory(self.directory)
+
+    def find(self, wanted: str) -> AccountRecord:
+        """Return the account with that id, that label, or the only id that begins so.
+
+        :raises AccountError: if none or several are meant.
+        """
+        records, _ = self.load()
+        for matches in (
+            [record for record in records if record.id == wanted],
+            [record for record in records if record.label == wanted],
+            [record for record in records if record.id.startswith(wanted)],
+        ):
+            if wanted and len(matches) == 1:
+                return matches[0]
+            if wanted and matches:
+                ids = ", ".join(record.id for record in matches)
+                raise AccountError(f"{wanted!r} may mean any of {ids}")
+        raise AccountError(f"there is no account {wanted!r}; 'antigravity accounts list' lists all")
+
+    def has(self, identifier: str) -> bool:
+        """Return whether there is a file for that id, broken or not."""
+        return bool(_ID.fullmatch(identifier)) and self._path(identifier).exists()
+
+    def _path(self, identifier: str) -> Path:
+        if not _ID.fullmatch(identifier):
+            raise AccountError(f"{identifier!r} is no id of an account")
+        return self.directory / f"{identifier}.json"
+
+
+def _read(path: Path) -> tuple[AccountRecord, dict[str, Any]]:
+    """Return the account in a file, and all the fields there; errors never quote a value."""
+    if not _ID.fullmatch(path.stem):
+        raise AccountError("the file's name is no id of an account")
+    try:
+        fields = json.loads(path.read_bytes())
+    except OSError as error:
+        raise AccountError(error.strerror or "it cannot be read") from None
+    except json.JSONDecodeError as error:
+        raise AccountError(f"this is no JSON (line {error.lineno})") from None
+    except (ValueError, RecursionError):
+        raise AccountError("this is no JSON") from None
+    if not isinstance(fields, dict):
+        raise AccountError("this is no JSON object")
+    try:
+        record = msgspec.convert({**fields, "id": path.stem}, AccountRecord, dec_hook=decode_secret)
+    except msgspec.ValidationError as error:
+        raise AccountError(str(error)) from None
+    if not record.kind or not record.secret:
+        raise AccountError("it has no kind" if not record.kind else "it has no secret")
+    if record.base_url and (problem := address_problem(record.base_url)):
+        raise AccountError(f"base_url: {problem}")
+    if record.upstream and (problem := name_problem(record.upstream)):
+        raise AccountError(f"upstream: {problem}")
+    return record, fields
+
+
+def _reveal(value: object) -> object:
+    """Give ``msgspec`` the text of a secret: this file is where it is kept."""
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise NotImplementedError(type(value).__name__)

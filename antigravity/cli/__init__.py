@@ -1,0 +1,1 @@
+"""``antigravity …``: commands for people, one module for each group."""

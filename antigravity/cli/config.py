@@ -1,0 +1,91 @@
+"""``antigravity config …``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from msgspec import structs
+
+from antigravity.accounts.credentials import CredentialBook
+from antigravity.accounts.files import AccountFiles
+from antigravity.cli.common import Invocation, command_options, table
+from antigravity.config.display import leaves, masked
+from antigravity.config.errors import ConfigurationError, Problem
+from antigravity.config.home import FILE_NAME
+from antigravity.config.paths import dotted
+
+
+@click.group()
+def config() -> None:
+    """Check and show the configuration."""
+
+
+@config.command()
+@command_options
+def check(invocation: Invocation) -> None:
+    """Check the configuration and say everything that is wrong with it."""
+    try:
+        configuration = invocation.configuration()
+    except ConfigurationError as error:
+        problems = error.problems
+    else:
+        records, broken = AccountFiles(invocation.home).load()
+        problems = (
+            *configuration.warnings,
+            *CredentialBook(configuration.settings, records).problems,
+            *(Problem(str(file), severity="warning") for file in broken),
+        )
+    good = not any(problem.severity == "error" for problem in problems)
+    lines = [f"{problem.severity}: {problem}" for problem in problems]
+    if good:
+        lines.append("The configuration is valid.")
+    data = {"valid": good, "problems": [structs.asdict(problem) for problem in problems]}
+    invocation.show(data, "\n".join(lines))
+    if not good:
+        click.get_current_context().exit(1)
+
+
+@config.command()
+@command_options
+def show(invocation: Invocation) -> None:
+    """Show all settings in force, secrets masked, and where each comes from."""
+    configuration = invocation.configuration()
+    settings = masked(configuration.settings)
+    origins = {
+        dotted(path): str(configuration.raw.origin(path) or "default")
+        for path, _ in leaves(settings)
+    }
+    data = {"file": _file(configuration.file), "settings": settings, "origins": origins}
+    rows = [
+        (dotted(path), _written(value), origins[dotted(path)]) for path, value in leaves(settings)
+    ]
+    invocation.show(data, table(("KEY", "VALUE", "FROM"), rows))
+
+
+@config.command()
+@command_options
+def path(invocation: Invocation) -> None:
+    """Print where the configuration file is."""
+    file = invocation.config_file or invocation.home / FILE_NAME
+    data = {"home": str(invocation.home), "file": str(file), "exists": file.exists()}
+    invocation.show(data, str(file))
+
+
+def _file(file: Any) -> str | None:
+    return str(file) if file.exists() else None
+
+
+def _written(value: Any) -> str:
+    """Return a value as TOML writes it, more or less."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return f'"{value}"'
+        case list():
+            return f"[{', '.join(map(_written, value))}]"
+        case dict():
+            return "{}"
+        case _:
+            return str(value)

@@ -1,0 +1,184 @@
+"""``antigravity doctor``: look for what keeps the gateway from working, and say the remedy."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import click
+from msgspec import Struct, structs
+
+from antigravity.accounts.credentials import CredentialBook
+from antigravity.accounts.files import AccountFiles
+from antigravity.cli.common import Invocation, command_options
+from antigravity.cli.gateway import GatewayAddress, NoGatewayError, gateway_address, get_json
+from antigravity.config.errors import ConfigurationError
+from antigravity.config.home import FILE_NAME, open_to_others
+from antigravity.config.settings import Settings
+
+_MARKS = {"ok": "  ok", "warning": "warn", "failed": "FAIL"}
+_OLDEST_PYTHON = (3, 11)
+
+
+class Finding(Struct, frozen=True):
+    """What one look found, and what to do about it."""
+
+    name: str
+    status: Literal["ok", "warning", "failed"]
+    detail: str
+    remedy: str = ""
+
+
+@click.command()
+@command_options
+def doctor(invocation: Invocation) -> None:
+    """Look for what keeps the gateway from working, and say what to do about it."""
+    findings = list(examine(invocation))
+    healthy = all(finding.status != "failed" for finding in findings)
+    lines = []
+    for finding in findings:
+        lines.append(f"{_MARKS[finding.status]}  {finding.name}: {finding.detail}")
+        if finding.remedy:
+            lines.append(f"      -> {finding.remedy}")
+    data = {"healthy": healthy, "findings": [structs.asdict(finding) for finding in findings]}
+    invocation.show(data, "\n".join(lines))
+    if not healthy:
+        click.get_current_context().exit(1)
+
+
+def examine(invocation: Invocation) -> Iterator[Finding]:
+    """Yield what is found, one look after the other."""
+    yield python_finding()
+    yield name_finding()
+    yield from home_findings(invocation)
+    try:
+        configuration = invocation.configuration()
+    except ConfigurationError as error:
+        for problem in error.problems:
+            yield Finding("configuration", "failed", str(problem), "mend this line and try again")
+        return
+    there = configuration.file.exists()
+    detail = f"{configuration.file} is valid" if there else "there is no file; the defaults hold"
+    yield Finding("configuration", "ok", detail)
+    for problem in configuration.warnings:
+        yield Finding("configuration", "warning", str(problem))
+    yield from upstream_findings(configuration.settings, invocation.home)
+    yield from gateway_findings(gateway_address(configuration.settings.proxy))
+
+
+def python_finding() -> Finding:
+    """Look at the interpreter."""
+    version = platform.python_version()
+    if sys.version_info >= _OLDEST_PYTHON:
+        return Finding("python", "ok", version)
+    return Finding("python", "failed", version, "install Python 3.11 or newer")
+
+
+def name_finding() -> Finding:
+    """Look whether ``import antigravity`` finds this package and not the standard library's."""
+    code = "import antigravity as a; raise SystemExit(not hasattr(a, '__path__'))"
+    try:
+        done = subprocess.run(  # noqa: S603 - our own interpreter, our own code
+            [sys.executable, "-c", code],
+            cwd=Path(sys.executable).parent,
+            env={**os.environ, "BROWSER": "true"},
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Finding("name", "warning", f"could not be checked ({type(error).__name__})")
+    if done.returncode == 0:
+        return Finding("name", "ok", "import antigravity finds the gateway")
+    return Finding(
+        "name",
+        "failed",
+        "import antigravity finds the joke module of the standard library",
+        "install antigravity-gateway again with pip, so that antigravity.pth lies in site-packages",
+    )
+
+
+def home_findings(invocation: Invocation) -> Iterator[Finding]:
+    """Look at the home directory: is it there, and its owner's alone."""
+    home = invocation.home
+    if not home.is_dir():
+        remedy = "it is made when the gateway starts or an account is added"
+        yield Finding("home", "warning", f"{home} does not exist", remedy)
+        return
+    files = AccountFiles(home)
+    suspects = [
+        (home, "700"),
+        (files.directory, "700"),
+        (invocation.config_file or home / FILE_NAME, "600"),
+        *((path, "600") for path in files.paths()),
+    ]
+    loose = [(path, mode) for path, mode in suspects if path.exists() and open_to_others(path)]
+    for path, mode in loose:
+        yield Finding("home", "warning", f"others have rights on {path}", f"chmod {mode} '{path}'")
+    if not loose:
+        yield Finding("home", "ok", f"{home} is its owner's alone")
+
+
+def upstream_findings(settings: Settings, home: Path) -> Iterator[Finding]:
+    """Look which upstreams have credentials."""
+    records, broken = AccountFiles(home).load()
+    book = CredentialBook(settings, records)
+    for name, upstream in book.upstreams.items():
+        count = len(book.credentials(name))
+        if count:
+            noun = "credential" if count == 1 else "credentials"
+            yield Finding("upstreams", "ok", f"{name} ({upstream.kind}) has {count} {noun}")
+    for problem in book.problems:
+        yield Finding("upstreams", "warning", str(problem))
+    for file in broken:
+        remedy = "mend the file or remove it"
+        yield Finding("accounts", "warning", f"skipped {file}", remedy)
+    if not book.upstreams:
+        remedy = "run 'antigravity accounts add gemini_api' (or anthropic, openai, codeassist, zai)"
+        yield Finding("upstreams", "warning", "there are none", remedy)
+
+
+def gateway_findings(address: GatewayAddress | None) -> Iterator[Finding]:
+    """Look who listens on the port: the gateway, another program, or nobody."""
+    if address is None:
+        yield Finding("gateway", "warning", "the configuration names no TCP port to look at")
+        return
+    try:
+        answer = get_json(address, "/healthz", timeout=5.0)
+    except NoGatewayError as error:
+        if port_is_free(address):
+            yield Finding("port", "ok", f"{address.port} is free")
+            remedy = "start it with 'twistd -n antigravity'"
+            yield Finding("gateway", "warning", str(error), remedy)
+            return
+        reason = str(error)
+    else:
+        if isinstance(answer, dict) and answer.get("status") == "ok":
+            yield Finding("gateway", "ok", f"it answers at {address}")
+            return
+        reason = f"what answers at {address} is no antigravity gateway"
+    yield Finding(
+        "port",
+        "failed",
+        f"another program has port {address.port}: {reason}",
+        "end that program, or choose another proxy.port",
+    )
+
+
+def port_is_free(address: GatewayAddress) -> bool:
+    """Return whether the gateway could listen there."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        if os.name != "nt":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address.host, address.port))
+        except OSError:
+            return False
+    return True

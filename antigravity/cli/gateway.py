@@ -1,0 +1,83 @@
+"""Ask the running gateway."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+from typing import Any
+
+from msgspec import Struct
+
+from antigravity.config.settings import ProxySettings
+
+_ANY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104 - these are asked on loopback instead
+
+
+class GatewayAddress(Struct, frozen=True):
+    """Where the gateway can be asked."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+class NoGatewayError(Exception):
+    """There is no gateway that answers; the text says what happened instead."""
+
+
+def gateway_address(proxy: ProxySettings) -> GatewayAddress | None:
+    """Return where the gateway listens on TCP, as far as its settings tell."""
+    if not proxy.listen:
+        return GatewayAddress("127.0.0.1", proxy.port) if proxy.port else None
+    for endpoint in proxy.listen:
+        kind, *arguments = re.split(r"(?<!\\):", endpoint)
+        options = dict(a.split("=", 1) for a in arguments if "=" in a)
+        port = options.get("port") or (arguments[0] if arguments else "")
+        if kind in ("tcp", "tcp6") and port.isdigit() and int(port):
+            host = options.get("interface", "").replace("\\", "")
+            loopback = "::1" if kind == "tcp6" else "127.0.0.1"
+            return GatewayAddress(loopback if host in _ANY_ADDRESS else host, int(port))
+    return None
+
+
+def get_json(address: GatewayAddress, path: str, key: str = "", timeout: float = 10.0) -> Any:
+    """Return what the gateway answers to ``GET path``.
+
+    :raises NoGatewayError: if nobody answers, or not as a gateway would.
+    """
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout)
+    headers = {"Accept": "application/json"}
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
+    try:
+        connection.request("GET", path, headers=headers)
+        response = connection.getresponse()
+        body = response.read(16 * 1024 * 1024)
+    except ConnectionRefusedError:
+        raise NoGatewayError(f"nobody listens at {address}") from None
+    except TimeoutError:
+        raise NoGatewayError(f"no answer from {address} within {timeout:g} s") from None
+    except (OSError, http.client.HTTPException) as error:
+        raise NoGatewayError(f"no answer from {address} ({type(error).__name__})") from None
+    finally:
+        connection.close()
+    try:
+        data = json.loads(body)
+    except ValueError:
+        data = None
+    if response.status != 200:
+        raise NoGatewayError(f"{address}{path} answers {response.status}{_message(data)}")
+    if data is None:
+        raise NoGatewayError(f"what answers at {address} is no antigravity gateway")
+    return data
+
+
+def _message(data: Any) -> str:
+    """Return the message in an error's body."""
+    error = data.get("error") if isinstance(data, dict) else None
+    message = error.get("message") if isinstance(error, dict) else None
+    return f": {' '.join(message.split())}" if isinstance(message, str) else ""

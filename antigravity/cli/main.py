@@ -1,0 +1,66 @@
+"""The command ``antigravity``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from antigravity.accounts.files import AccountError
+from antigravity.accounts.upstreams import UnclearAccountError
+from antigravity.cli.accounts import accounts
+from antigravity.cli.config import config
+from antigravity.cli.doctor import doctor
+from antigravity.cli.models import models
+from antigravity.cli.version import version
+from antigravity.config.errors import ConfigurationError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def antigravity() -> None:
+    """Look after an antigravity gateway: its accounts, its configuration, its health.
+
+    The gateway itself is started with "twistd -n antigravity".
+    """
+
+
+for command in (accounts, config, doctor, models, version):
+    antigravity.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; trouble is told in plain lines."""
+    try:
+        code = antigravity.main(args=arguments, prog_name="antigravity", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 0
+    except click.ClickException as error:
+        return _fail(error.format_message())
+    except click.Abort:
+        return _fail("cancelled")
+    except (AccountError, UnclearAccountError) as error:
+        return _fail(str(error))
+    except ConfigurationError as error:
+        return _fail(*map(str, error.problems))
+    except BrokenPipeError:
+        # The reader of our output has enough; nothing may be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except Exception as error:
+        if os.environ.get("ANTIGRAVITY_TRACEBACK"):
+            raise
+        name = type(error).__name__
+        return _fail(f"unexpected {name}; set ANTIGRAVITY_TRACEBACK=1 to see where it comes from")
+    return code if isinstance(code, int) else 0
+
+
+def _fail(*lines: str) -> int:
+    for line in lines:
+        click.echo(f"antigravity: {line}", err=True)
+    return 1

@@ -1,0 +1,34 @@
+"""``antigravity models``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from antigravity.cli.common import Invocation, command_options, table
+from antigravity.cli.gateway import NoGatewayError, gateway_address, get_json
+
+
+@click.command()
+@command_options
+def models(invocation: Invocation) -> None:
+    """List the models that the running gateway serves."""
+    proxy = invocation.configuration().settings.proxy
+    address = gateway_address(proxy)
+    if address is None:
+        raise click.ClickException("the configuration names no TCP port to ask the gateway at")
+    try:
+        data = get_json(address, "/v1/models", proxy.api_key.reveal(), timeout=60.0)
+    except NoGatewayError as error:
+        message = f"{error}; 'antigravity doctor' tells more"
+        raise click.ClickException(message) from None
+    found = data.get("data") if isinstance(data, dict) else None
+    if not isinstance(found, list):
+        raise click.ClickException(f"what answers at {address} is no antigravity gateway")
+    rows = [_row(model) for model in found if isinstance(model, dict)]
+    invocation.show(data, table(("MODEL", "OWNER"), rows) if rows else "There are no models.")
+
+
+def _row(model: dict[str, Any]) -> tuple[str, str]:
+    return str(model.get("id", "")), str(model.get("owned_by", ""))

@@ -1,0 +1,216 @@
+"""What types cannot say about settings: addresses, patterns, and what does not go together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from antigravity.config.errors import Problem
+from antigravity.config.paths import KeyPath
+from antigravity.config.settings import (
+    ProxySettings,
+    Settings,
+    UpstreamSettings,
+    effective_auth_mode,
+)
+from antigravity.config.spelling import closest
+
+#: The kinds of upstreams that the gateway brings along; plugins may add more.
+BUILTIN_KINDS = ("gemini_api", "codeassist", "anthropic", "openai")
+
+_Found: TypeAlias = Iterator[tuple[KeyPath, Problem]]
+
+_ENDPOINT_TYPES = ("tcp", "tcp6", "ssl", "unix", "systemd", "haproxy")
+_LOOPBACK = re.compile(r"127(\.\d+){3}|localhost|::1|0:0:0:0:0:0:0:1")
+_UPSTREAM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
+_REGULAR_EXPRESSION = re.compile(r"[\^$?|\\()\[\]{}]")
+
+
+def cross_check(settings: Settings, kinds: Collection[str] | None = None) -> _Found:
+    """Yield each problem in ``settings``, with the path of the key at fault."""
+    yield from _proxy(settings.proxy)
+    for name, upstream in settings.upstreams.items():
+        yield from _upstream(("upstreams", name), name, upstream, kinds)
+    if settings.proxy.zai.enabled and "zai" in settings.upstreams:
+        message = "[upstreams.zai] takes the place of this table; only its MCP part is used"
+        yield ("proxy", "zai"), _warning(message)
+    yield from _plugins(settings.plugins)
+
+
+def _proxy(proxy: ProxySettings) -> _Found:
+    reachable = proxy.allow_lan_access and not proxy.listen
+    for index, endpoint in enumerate(proxy.listen):
+        path = ("proxy", "listen", index)
+        problem = endpoint_problem(endpoint)
+        if problem is not None:
+            yield path, problem
+        elif _is_open(endpoint):
+            reachable = True
+    mode = effective_auth_mode(proxy)
+    if mode != "off" and not proxy.api_key:
+        message = f"it is empty while authentication is on ({mode}): every client is refused"
+        yield ("proxy", "api_key"), _warning(message)
+    if mode == "off" and reachable:
+        message = "authentication is off while other machines can reach the gateway"
+        yield ("proxy", "auth_mode"), _warning(message, allowed=("strict", "all_except_health"))
+    yield from _mapping(("proxy", "custom_mapping"), proxy.custom_mapping)
+    yield from _mapping(("proxy", "zai", "model_mapping"), proxy.zai.model_mapping)
+    yield from _address(("proxy", "zai", "base_url"), proxy.zai.base_url)
+
+
+def endpoint_problem(endpoint: str) -> Problem | None:
+    """Return what is wrong with the text of a Twisted server endpoint."""
+    kind, *arguments = re.split(r"(?<!\\):", endpoint)
+    if not arguments or not re.fullmatch(r"[a-z][a-z0-9]*", kind):
+        return Problem(
+            "this is no Twisted endpoint", allowed=("such as tcp:8045:interface=127.0.0.1",)
+        )
+    if kind not in _ENDPOINT_TYPES:
+        message = f"Twisted itself has no endpoint {kind!r}; it works only if a plugin has it"
+        return Problem(message, suggestion=closest(kind, _ENDPOINT_TYPES), severity="warning")
+    if kind in ("tcp", "tcp6", "ssl"):
+        named = [a.removeprefix("port=") for a in arguments if a.startswith("port=")]
+        port = named[0] if named else arguments[0]
+        if not re.fullmatch(r"\d{1,5}", port, re.ASCII) or int(port) > 65535:
+            return Problem(
+                "the endpoint has no port that makes sense",
+                allowed=("a port from 0 to 65535, such as tcp:8045",),
+            )
+    elif kind == "unix" and not arguments[0]:
+        return Problem("the endpoint has no path", allowed=("such as unix:/run/antigravity.sock",))
+    return None
+
+
+def _is_open(endpoint: str) -> bool:
+    """Return whether other machines can reach an endpoint that has no problem."""
+    kind, *arguments = re.split(r"(?<!\\):", endpoint)
+    interfaces = [a.removeprefix("interface=") for a in arguments if a.startswith("interface=")]
+    on_loopback = bool(interfaces) and bool(_LOOPBACK.fullmatch(interfaces[0].replace("\\", "")))
+    return kind in ("tcp", "tcp6", "ssl") and not on_loopback
+
+
+def _upstream(
+    path: KeyPath, name: str, upstream: UpstreamSettings, kinds: Collection[str] | None
+) -> _Found:
+    problem = name_problem(name)
+    if problem is not None:
+        yield path, problem
+    yield from _kind((*path, "kind"), upstream.kind, kinds)
+    yield from _address((*path, "base_url"), upstream.base_url)
+    for index, address in enumerate(upstream.base_urls):
+        yield from _address((*path, "base_urls", index), address, may_be_empty=False)
+    yield from _address((*path, "http_proxy"), upstream.http_proxy, may_have_user=True)
+    yield from _address((*path, "oauth", "token_url"), upstream.oauth.token_url)
+    for index, pattern in enumerate(upstream.models):
+        yield from _pattern((*path, "models", index), pattern)
+    yield from _credentials(path, upstream)
+    for header, value in upstream.headers.items():
+        if not _HEADER_NAME.fullmatch(header) or _UNPRINTABLE.search(value):
+            yield (*path, "headers", header), Problem("this is no legal HTTP header")
+
+
+def credential_keys(kind: str) -> tuple[str, ...]:
+    """Return which keys hold the credentials of a kind of upstream; plugins' may use all."""
+    if kind == "codeassist":
+        return ("refresh_token",)
+    return ("api_key",) if kind in BUILTIN_KINDS else ("api_key", "refresh_token")
+
+
+def _credentials(path: KeyPath, upstream: UpstreamSettings) -> _Found:
+    right = credential_keys(upstream.kind)
+    for key in ("api_key", "api_keys", "refresh_token"):
+        if getattr(upstream, key) and key.removesuffix("s") not in right:
+            message = f"it has no effect for kind {upstream.kind}"
+            yield (*path, key), _warning(message, allowed=right)
+
+
+def _kind(path: KeyPath, kind: str, kinds: Collection[str] | None) -> _Found:
+    known = BUILTIN_KINDS if kinds is None else tuple(sorted(kinds))
+    if kind in known:
+        return
+    if kinds is None:
+        message = f"no upstream of kind {kind!r} is built in; it works only if a plugin has it"
+    else:
+        message = f"there is no upstream of kind {kind!r}"
+    yield (
+        path,
+        Problem(
+            message,
+            allowed=known,
+            suggestion=closest(kind, known),
+            severity="warning" if kinds is None else "error",
+        ),
+    )
+
+
+def address_problem(address: str, *, may_have_user: bool = False) -> Problem | None:
+    """Return what is wrong with the address of a server."""
+    try:
+        parts = urlsplit(address)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname)
+        good = good and (parts.port is None or parts.port > 0) and not re.search(r"\s", address)
+    except ValueError:
+        good = False
+    if not good:
+        return Problem("this is no http or https address", allowed=("http://… or https://…",))
+    if not may_have_user and "@" in parts.netloc:
+        return Problem("an address must not hold a user or a password; there is api_key")
+    return None
+
+
+def _address(
+    path: KeyPath, address: str, *, may_be_empty: bool = True, may_have_user: bool = False
+) -> _Found:
+    if address or not may_be_empty:
+        problem = address_problem(address, may_have_user=may_have_user)
+        if problem is not None:
+            yield path, problem
+
+
+def name_problem(name: str) -> Problem | None:
+    """Return what is wrong with the name of an upstream."""
+    if _UPSTREAM_NAME.fullmatch(name):
+        return None
+    return Problem("this is no name for an upstream", allowed=("letters, digits, _ - and .",))
+
+
+def _mapping(path: KeyPath, mapping: Mapping[str, str]) -> _Found:
+    for pattern, target in mapping.items():
+        here = (*path, pattern)
+        yield from _pattern(here, pattern)
+        if not target.strip() or "*" in target:
+            yield here, Problem("a mapping leads to one model, so no wildcard and not nothing")
+
+
+def _pattern(path: KeyPath, pattern: str) -> _Found:
+    if not pattern or pattern != pattern.strip() or _UNPRINTABLE.search(pattern):
+        yield (
+            path,
+            Problem(
+                "a pattern is the name of a model without spaces around it",
+                allowed=("* is the only wildcard",),
+            ),
+        )
+    elif _REGULAR_EXPRESSION.search(pattern):
+        message = "this looks like a regular expression, but * is the only wildcard"
+        yield path, _warning(message)
+
+
+def _plugins(plugins: Mapping[str, object]) -> _Found:
+    for name, value in plugins.items():
+        path = ("plugins", name)
+        if name == "blocked":
+            if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+                yield path, Problem('expected a list of names of plugins, such as ["one", "two"]')
+        elif not isinstance(value, dict):
+            suggestion = closest(name, ["blocked"])
+            message = "expected a table with the settings of the plugin of this name"
+            yield path, Problem(message, suggestion=suggestion)
+
+
+def _warning(message: str, *, allowed: tuple[str, ...] = ()) -> Problem:
+    return Problem(message, allowed=allowed, severity="warning")

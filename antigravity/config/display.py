@@ -1,0 +1,79 @@
+"""Show settings to people without showing secrets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from msgspec import Struct, structs
+
+from antigravity.config.paths import KeyPath
+from antigravity.config.secret import Secret
+
+_TELLTALE = re.compile(r"key|token|secret|passw|auth|credential|cookie", re.IGNORECASE)
+#: Tables whose values only others understand, so any of them may be secret.
+_FOREIGN = frozenset({"headers", "options", "plugins"})
+
+
+def masked(value: Any, *, hide: bool = False) -> Any:
+    """Return ``value`` as plain data with every secret masked.
+
+    :param hide: mask all text in it.
+    """
+    match value:
+        case Secret():
+            return value.masked()
+        case Struct():
+            return {name: masked_field(name, item) for name, item in structs.asdict(value).items()}
+        case dict():
+            return {key: masked(item, hide=hide) for key, item in value.items()}
+        case list() | tuple():
+            return [masked(item, hide=hide) for item in value]
+        case str():
+            return Secret(value).masked() if hide else without_password(value)
+        case bool() | int() | float():
+            return value
+        case _:
+            return str(value)
+
+
+def masked_field(name: str, value: Any) -> Any:
+    """Return the value of one setting, masked."""
+    if name == "headers":
+        return masked(value, hide=True)
+    return foreign(value) if name in _FOREIGN else masked(value)
+
+
+def foreign(value: Any) -> Any:
+    """Return a foreign table with those values masked whose names tell that they are secret."""
+    if isinstance(value, dict):
+        return {
+            key: masked(item, hide=True) if _TELLTALE.search(str(key)) else foreign(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [foreign(item) for item in value]
+    return masked(value)
+
+
+def without_password(text: str) -> str:
+    """Return an address without user and password; other text as it is."""
+    if "://" not in text or "@" not in text:
+        return text
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return "…"
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"…@{host}"))
+
+
+def leaves(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    """Yield path and value of each setting in plain data; empty tables are values."""
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from leaves(item, (*path, key))
+    else:
+        yield path, value

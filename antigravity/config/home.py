@@ -1,0 +1,70 @@
+"""The home directory: where it is, and how a new one looks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+
+import platformdirs
+
+from antigravity.config.atomic import write_atomically
+
+#: The environment variable that names the home directory.
+HOME_VARIABLE = "ANTIGRAVITY_HOME"
+FILE_NAME = "antigravity.toml"
+ACCOUNTS_NAME = "accounts"
+
+_API_KEY_LINE = '#api_key = ""\n'
+
+
+def find_home(option: str | Path | None = None, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the home directory: the option, else the environment's, else the platform's."""
+    chosen = option or environ.get(HOME_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    return Path(platformdirs.user_data_dir("antigravity", appauthor=False))
+
+
+def prepare_home(home: Path, *, with_file: bool = True) -> bool:
+    """Make what is missing of ``home`` and return whether a configuration file was made.
+
+    What exists is never touched.
+
+    :param with_file: if false, no file is made: the configuration lies elsewhere.
+    """
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (home / ACCOUNTS_NAME).mkdir(mode=0o700, exist_ok=True)
+    path = home / FILE_NAME
+    if not with_file or path.exists():
+        return False
+    with contextlib.suppress(FileExistsError):
+        write_atomically(path, initial_text(new_api_key()).encode(), replace=False)
+        return True
+    return False
+
+
+def new_api_key() -> str:
+    """Return a random key for clients of this gateway."""
+    return f"sk-{secrets.token_hex(24)}"
+
+
+def master_text() -> str:
+    """Return the file with every key in a comment."""
+    return (files(__package__) / FILE_NAME).read_text(encoding="utf-8")
+
+
+def initial_text(api_key: str) -> str:
+    """Return the file of a new home: all keys in comments, but for ``api_key``."""
+    before, found, after = master_text().partition(_API_KEY_LINE)
+    assert found, "the master file has a place for the API key"
+    return f'{before}api_key = "{api_key}"\n{after}'
+
+
+def open_to_others(path: Path) -> bool:
+    """Return whether anybody but its owner has rights on ``path`` (never so on Windows)."""
+    return os.name != "nt" and bool(stat.S_IMODE(path.stat().st_mode) & 0o077)

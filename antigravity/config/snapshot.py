@@ -1,0 +1,51 @@
+"""A configuration as it was at one moment; exchanges keep the one that they began with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from antigravity.config.errors import Problem
+from antigravity.config.home import FILE_NAME
+from antigravity.config.loading import RawConfiguration
+from antigravity.config.settings import Settings
+from antigravity.config.validation import validate
+
+
+class Configuration(Struct, frozen=True):
+    """Settings that were found good, and where they come from.
+
+    ``file`` may not exist: then no file was read.  ``raw`` knows the origin of each value.
+    """
+
+    settings: Settings
+    home: Path
+    file: Path
+    raw: RawConfiguration
+    warnings: tuple[Problem, ...] = ()
+
+
+def load(
+    home: Path,
+    config_file: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    overrides: Mapping[str, object] | None = None,
+    kinds: Collection[str] | None = None,
+) -> Configuration:
+    """Return the configuration that file, environment and command line make together.
+
+    :param home: the home directory; it need not exist.
+    :param config_file: read this file instead of the one in ``home``.
+    :param overrides: what the command line says, by dotted key; ``None`` says nothing.
+    :param kinds: the kinds of upstreams that exist, if that is known.
+    :raises ConfigurationError: with everything that is wrong.
+    """
+    file = config_file or home / FILE_NAME
+    raw = RawConfiguration(file if config_file or file.exists() else None)
+    raw.read_environment(environ)
+    raw.read_overrides(overrides or {})
+    settings, warnings = validate(raw, kinds)
+    return Configuration(settings, home, file, raw, warnings)

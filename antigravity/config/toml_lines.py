@@ -1,0 +1,136 @@
+"""Find the line on which each key of a TOML text stands; ``tomllib`` does not tell.
+
+The text is known to be valid TOML, so this only has to find its way, not to judge.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+from antigravity.config.paths import KeyPath
+
+_BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
+_SPACE = re.compile(r"[ \t]*")
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_STRING = re.compile(
+    r'"""(?:[^"\\]|\\.|"(?!""))*"{3,5}'
+    r"|'''(?:[^']|'(?!''))*'{3,5}"
+    r'|"(?:[^"\\\n]|\\.)*"'
+    r"|'[^'\n]*'",
+    re.DOTALL,
+)
+_SCALAR = re.compile(r"[^,\]}#\n]*")
+
+
+def key_lines(text: str) -> dict[KeyPath, int]:
+    """Return the line of each table, key and list item; of several, the first."""
+    return _Scanner(text).scan()
+
+
+class _Scanner:
+    """Walks over one text."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.position = 0
+        self.lines: dict[KeyPath, int] = {}
+        self.last_items: dict[KeyPath, int] = {}
+        self._counted = (0, 1)
+
+    def scan(self) -> dict[KeyPath, int]:
+        """Walk over all statements."""
+        table: KeyPath = ()
+        self.skip(_BLANK)
+        while self.position < len(self.text):
+            if self.text[self.position] == "[":
+                brackets = 2 if self.text.startswith("[[", self.position) else 1
+                self.position += brackets
+                table = self.placed(self.key(), is_item=brackets == 2)
+                self.note(table)
+                self.position += brackets
+            else:
+                self.statement(table)
+            self.skip(_BLANK)
+        return self.lines
+
+    def placed(self, name: KeyPath, *, is_item: bool) -> KeyPath:
+        """Return the path of the table of that name: within the last items of lists on the way."""
+        path: KeyPath = ()
+        for place, part in enumerate(name, 1):
+            path = (*path, part)
+            if is_item and place == len(name):
+                self.last_items[path] = self.last_items.get(path, -1) + 1
+            if path in self.last_items:
+                path = (*path, self.last_items[path])
+        return path
+
+    def statement(self, table: KeyPath) -> None:
+        """Walk over ``key = value``."""
+        path = (*table, *self.key())
+        self.note(path)
+        self.position += 1
+        self.skip(_BLANK)
+        self.value(path)
+
+    def key(self) -> KeyPath:
+        """Walk over a dotted key."""
+        parts: list[str] = []
+        while True:
+            self.skip(_SPACE)
+            if self.text[self.position] in "\"'":
+                parts.append(_unquoted(self.skip(_STRING)))
+            else:
+                parts.append(self.skip(_BARE))
+            self.skip(_SPACE)
+            if not self.text.startswith(".", self.position):
+                return tuple(parts)
+            self.position += 1
+
+    def value(self, path: KeyPath) -> None:
+        """Walk over a value, and into what it holds."""
+        opening = self.text[self.position]
+        if opening in "\"'":
+            self.skip(_STRING)
+        elif opening in "[{":
+            self.position += 1
+            self.members(path, "]" if opening == "[" else "}")
+        else:
+            self.skip(_SCALAR)
+
+    def members(self, path: KeyPath, closing: str) -> None:
+        """Walk over what stands in a list or an inline table."""
+        index = 0
+        self.skip(_BLANK)
+        while self.text[self.position] != closing:
+            if closing == "}":
+                self.statement(path)
+            else:
+                self.note((*path, index))
+                self.value((*path, index))
+                index += 1
+            self.skip(_BLANK)
+            if self.text[self.position] == ",":
+                self.position += 1
+                self.skip(_BLANK)
+        self.position += 1
+
+    def skip(self, pattern: re.Pattern[str]) -> str:
+        """Walk over what ``pattern`` matches here and return it."""
+        match = pattern.match(self.text, self.position)
+        found = match.group() if match else ""
+        self.position += len(found)
+        return found
+
+    def note(self, path: KeyPath) -> None:
+        """Remember the current line for ``path`` and for the tables around it."""
+        start, line = self._counted
+        line += self.text.count("\n", start, self.position)
+        self._counted = (self.position, line)
+        for length in range(1, len(path) + 1):
+            self.lines.setdefault(path[:length], line)
+
+
+def _unquoted(text: str) -> str:
+    """Return the key that a quoted one stands for."""
+    return str(tomllib.loads(f"key = {text}")["key"])

@@ -1,0 +1,205 @@
+"""Turn tables into settings, and name everything that is wrong with them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from antigravity.config.checks import cross_check
+from antigravity.config.errors import ConfigurationError, Problem
+from antigravity.config.loading import RawConfiguration
+from antigravity.config.paths import KeyPath, dotted
+from antigravity.config.schema import known_keys, plain, settings_type
+from antigravity.config.secret import Secret
+from antigravity.config.settings import Settings
+from antigravity.config.spelling import closest
+from antigravity.config.units import parse_bytes, parse_seconds
+
+_MISSING: Any = object()
+_TOO_LARGE = 2**63
+_NOUNS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    dict: "a table",
+}
+
+
+def validate(
+    raw: RawConfiguration, kinds: Collection[str] | None = None
+) -> tuple[Settings, tuple[Problem, ...]]:
+    """Return the settings in ``raw``, and warnings.
+
+    :param kinds: the kinds of upstreams that exist, if that is known.
+    :raises ConfigurationError: with all errors and the warnings known by then.
+    """
+    checker = _Checker(raw)
+    tables = checker.value((), raw.tables, settings_type())
+    settings = msgspec.convert(tables, Settings, dec_hook=decode_secret)
+    for path, problem in cross_check(settings, kinds):
+        checker.report(path, problem)
+    errors = [problem for problem in checker.problems if problem.severity == "error"]
+    if errors:
+        raise ConfigurationError([*errors, *raw.warnings])
+    return settings, (*raw.warnings, *checker.problems)
+
+
+def decode_secret(kind: type, value: object) -> object:
+    """Make a :class:`Secret` of text, for ``msgspec``."""
+    if kind is Secret and isinstance(value, str):
+        return Secret(value)
+    raise TypeError(f"expected text, got {_noun(value)}")
+
+
+class _Checker:
+    """Walks over tables along the types; what is wrong is reported and left out."""
+
+    def __init__(self, raw: RawConfiguration) -> None:
+        self.raw = raw
+        self.problems: list[Problem] = []
+
+    def report(self, path: KeyPath, problem: Problem) -> None:
+        """Add ``problem``, with the place of ``path``."""
+        origin = self.raw.nearest(path)
+        self.problems.append(
+            msgspec.structs.replace(problem, key=dotted(path), place=origin.place, line=origin.line)
+        )
+
+    def wrong(self, path: KeyPath, message: str, **details: Any) -> Any:
+        """Report an error and return the mark for a missing value."""
+        self.report(path, Problem(message, **details))
+        return _MISSING
+
+    def value(self, path: KeyPath, value: Any, kind: inspect.Type) -> Any:
+        """Return ``value`` as the type wants it, or the mark for a missing value."""
+        inner, unit = plain(kind)
+        match inner:
+            case inspect.StructType():
+                return self.struct(path, value, inner)
+            case inspect.DictType():
+                return self.table(path, value, inner)
+            case inspect.ListType():
+                return self.list(path, value, inner)
+            case inspect.LiteralType():
+                return self.literal(path, value, inner)
+            case inspect.IntType() | inspect.FloatType():
+                return self.number(path, value, inner, unit)
+            case inspect.AnyType():
+                return value
+            case inspect.BoolType():
+                return self.instance(path, value, bool)
+            case _:
+                return self.instance(path, value, str)
+
+    def instance(self, path: KeyPath, value: Any, wanted: type) -> Any:
+        """Check a value whose type is all that matters."""
+        if isinstance(value, wanted):
+            return value
+        return self.wrong(path, f"expected {_NOUNS[wanted]}, got {_noun(value)}")
+
+    def struct(self, path: KeyPath, value: Any, kind: inspect.StructType) -> Any:
+        """Check a table whose keys are known."""
+        if self.instance(path, value, dict) is _MISSING:
+            return _MISSING
+        fields = {field.name: field for field in kind.fields}
+        clean: dict[str, Any] = {}
+        for name, item in value.items():
+            if name in fields:
+                clean[name] = self.value((*path, name), item, fields[name].type)
+            else:
+                suggestion = _key_meant(path, name, list(fields))
+                allowed = () if suggestion else tuple(fields)
+                self.wrong(
+                    (*path, name), "there is no such key", allowed=allowed, suggestion=suggestion
+                )
+        for field in kind.fields:
+            if field.required and field.name not in value:
+                self.wrong((*path, field.name), "this key is missing")
+            if field.required and clean.get(field.name, _MISSING) is _MISSING:
+                return _MISSING
+        return {name: item for name, item in clean.items() if item is not _MISSING}
+
+    def table(self, path: KeyPath, value: Any, kind: inspect.DictType) -> Any:
+        """Check a table whose keys are the user's."""
+        if self.instance(path, value, dict) is _MISSING:
+            return _MISSING
+        checked = {
+            name: self.value((*path, name), item, kind.value_type) for name, item in value.items()
+        }
+        return {name: item for name, item in checked.items() if item is not _MISSING}
+
+    def list(self, path: KeyPath, value: Any, kind: inspect.ListType) -> Any:
+        """Check a list, item by item."""
+        if self.instance(path, value, list) is _MISSING:
+            return _MISSING
+        checked = [
+            self.value((*path, index), item, kind.item_type) for index, item in enumerate(value)
+        ]
+        return [item for item in checked if item is not _MISSING]
+
+    def literal(self, path: KeyPath, value: Any, kind: inspect.LiteralType) -> Any:
+        """Check a choice."""
+        choices = tuple(map(str, kind.values))
+        if not isinstance(value, str):
+            message = f"expected one of the allowed words, got {_noun(value)}"
+            return self.wrong(path, message, allowed=choices)
+        if value in choices:
+            return value
+        return self.wrong(
+            path,
+            f"{value!r} is not allowed",
+            allowed=choices,
+            suggestion=closest(value, choices),
+        )
+
+    def number(
+        self,
+        path: KeyPath,
+        value: Any,
+        kind: inspect.IntType | inspect.FloatType,
+        unit: str,
+    ) -> Any:
+        """Check a number; sizes and times may be text with a unit."""
+        wanted, given = _number_wanted(kind, unit), value
+        if isinstance(value, str) and unit:
+            value = parse_bytes(value) if unit == "bytes" else parse_seconds(value)
+        whole = isinstance(kind, inspect.IntType)
+        fits = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+        if not fits:
+            return self.wrong(path, f"expected {wanted}, got {_noun(given)}")
+        above = kind.ge is not None and value < kind.ge
+        below = kind.le is not None and value > kind.le
+        if above or below or not abs(value) < _TOO_LARGE:
+            return self.wrong(path, f"expected {wanted}, got {given}")
+        return value
+
+
+def _key_meant(path: KeyPath, name: str, siblings: Sequence[str]) -> str:
+    """Return the key that was probably meant: one beside it, else one of that name elsewhere."""
+    if near := closest(name, siblings):
+        return near
+    wanted = name.lower()
+    elsewhere = [key for key in known_keys() if key[-1] == wanted and "*" not in key]
+    return dotted(elsewhere[0]) if len(elsewhere) == 1 else ""
+
+
+def _noun(value: object) -> str:
+    """Return what kind of value this is, never the value: it may be secret."""
+    return _NOUNS.get(type(value), "a date or time")
+
+
+def _number_wanted(kind: inspect.IntType | inspect.FloatType, unit: str) -> str:
+    """Return what numbers are right, in words."""
+    if unit == "bytes":
+        return 'bytes as a whole number, or text such as "100 MiB"'
+    if unit == "seconds":
+        return 'seconds as a number, or text such as "90s", "10m" or "2h"'
+    text = "a whole number" if isinstance(kind, inspect.IntType) else "a number"
+    if kind.le is not None:
+        return f"{text} from {kind.ge or 0} to {kind.le}"
+    return f"{text} of {kind.ge} or more" if kind.ge is not None else text

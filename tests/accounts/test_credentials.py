@@ -1,0 +1,216 @@
+"""Every upstream gets its own credentials, each in turn, and never another's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from zope.interface.verify import verifyObject
+
+from antigravity.accounts.credentials import CredentialBook
+from antigravity.accounts.records import AccountRecord
+from antigravity.accounts.upstreams import implied_upstreams
+from antigravity.config.secret import Secret
+from antigravity.config.settings import Settings
+from antigravity.config.validation import decode_secret
+from antigravity.interfaces.accounts import ICredentialSource
+
+
+def settings(**tables: Any) -> Settings:
+    return msgspec.convert(tables, Settings, dec_hook=decode_secret)
+
+
+def upstreams(**tables: Any) -> Settings:
+    return settings(upstreams=tables)
+
+
+def account(kind: str, secret: str = "s", **fields: Any) -> AccountRecord:
+    return AccountRecord(f"{kind}-{secret}", kind, Secret(secret), **fields)
+
+
+def secrets(book: CredentialBook, upstream: str) -> list[str]:
+    return [credential.secret for credential in book.credentials(upstream)]
+
+
+def test_all_keys_of_the_configuration_are_credentials() -> None:
+    book = CredentialBook(
+        upstreams(
+            a={"kind": "openai", "api_key": "1", "api_keys": ["2", "1", ""]},
+            g={
+                "kind": "codeassist",
+                "refresh_token": "r",
+                "project": "p",
+                "oauth": {"client_id": "c"},
+            },
+            off={"kind": "openai", "api_key": "3", "enabled": False},
+        )
+    )
+    verifyObject(ICredentialSource, book)
+    assert secrets(book, "a") == ["1", "2"]
+    (google,) = book.credentials("g")
+    assert (google.secret, google.upstream, google.extra) == ("r", "g", {"project": "p"})
+    assert "r" not in repr(google).split()
+    assert not book.credentials("off")
+    assert not book.credentials("none")
+    assert book.lease("none") is None
+    assert book.problems == ()
+    assert list(book.upstreams) == ["a", "g"]
+
+
+def test_credentials_take_turns() -> None:
+    book = CredentialBook(upstreams(a={"kind": "openai", "api_keys": ["1", "2", "3"]}))
+    ids = [credential.id for credential in book.credentials("a")]
+    turns = [book.lease("a") for _ in range(6)]
+    assert [turn.id for turn in turns if turn] == ids * 2
+    first = book.lease("a", {ids[0]})
+    then = book.lease("a")
+    assert first is not None
+    assert then is not None
+    assert [first.id, then.id] == ids[1:]
+    assert book.lease("a", set(ids)) is None
+
+
+@given(st.integers(1, 6), st.lists(st.sets(st.integers(0, 5)), max_size=40))
+def test_a_lease_is_never_excluded_and_found_if_there_is_one(
+    count: int, excluded: list[set[int]]
+) -> None:
+    keys = [str(number) for number in range(count)]
+    book = CredentialBook(upstreams(a={"kind": "openai", "api_keys": keys}))
+    ids = [credential.id for credential in book.credentials("a")]
+    for numbers in excluded:
+        exclude = {ids[number] for number in numbers if number < count}
+        lease = book.lease("a", exclude)
+        assert (lease is None) == (exclude == set(ids))
+        assert lease is None or lease.id not in exclude
+
+
+def test_an_account_alone_implies_its_upstream() -> None:
+    records = [
+        account("gemini_api", "1", label="me", extra={"project": "p", "n": 1}),
+        account("zai", "2"),
+        account("openai", "3", upstream="deep", base_url="https://deep.example/v1"),
+        account("anthropic", "4", enabled=False),
+    ]
+    implied = implied_upstreams(Settings(), records)
+    assert list(implied) == ["gemini_api", "zai", "deep"]
+    assert implied["gemini_api"].base_url == ""
+    zai = implied["zai"]
+    assert (zai.kind, zai.base_url, zai.auth) == (
+        "anthropic",
+        "https://api.z.ai/api/anthropic",
+        "bearer",
+    )
+    assert implied["deep"].base_url == "https://deep.example/v1"
+    book = CredentialBook(Settings(), records)
+    (credential,) = book.credentials("gemini_api")
+    assert (credential.label, credential.extra) == ("me", {"project": "p"})
+    assert secrets(book, "deep") == ["3"]
+    assert not book.credentials("anthropic")
+
+
+def test_an_account_goes_to_the_configured_upstream_of_its_kind() -> None:
+    configured = upstreams(deep={"kind": "openai", "base_url": "https://d", "api_key": "1"})
+    records = [account("openai", "2"), account("openai", "1")]
+    assert implied_upstreams(configured, records) == {}
+    book = CredentialBook(configured, records)
+    assert secrets(book, "deep") == ["1", "2"]
+    assert [credential.id for credential in book.credentials("deep")] == ["openai-1", "openai-2"]
+
+
+@pytest.mark.parametrize(
+    ("tables", "record"),
+    [
+        ({"a": {"kind": "openai"}, "b": {"kind": "openai"}}, account("openai")),
+        ({"a": {"kind": "anthropic"}}, account("openai", upstream="a")),
+        (
+            {"a": {"kind": "openai", "base_url": "https://a"}},
+            account("openai", upstream="a", base_url="https://b"),
+        ),
+    ],
+)
+def test_where_it_is_not_clear_an_account_is_left_out(
+    tables: dict[str, Any], record: AccountRecord
+) -> None:
+    book = CredentialBook(upstreams(**tables), [record])
+    assert not any(book.credentials(name) for name in book.upstreams)
+    assert implied_upstreams(upstreams(**tables), [record]) == {}
+    assert record.id in str(book.problems[0])
+
+
+def test_an_anthropic_key_never_goes_to_zai_nor_the_other_way_round() -> None:
+    configured = upstreams(zai={"kind": "anthropic", "base_url": "https://api.z.ai/api/anthropic"})
+    records = [account("anthropic", "a"), account("zai", "z")]
+    book = CredentialBook(configured, records)
+    assert (secrets(book, "anthropic"), secrets(book, "zai")) == (["a"], ["z"])
+    merged = msgspec.structs.replace(configured, upstreams=book.upstreams)
+    again = CredentialBook(merged, records)
+    assert (secrets(again, "anthropic"), secrets(again, "zai")) == (["a"], ["z"])
+    assert implied_upstreams(merged, records) == {}
+
+
+def test_another_account_does_not_make_an_account_unclear() -> None:
+    configured = upstreams(deep={"kind": "openai"})
+    records = [account("openai", "1"), account("openai", "2", upstream="other")]
+    book = CredentialBook(configured, records)
+    assert (secrets(book, "deep"), secrets(book, "other")) == (["1"], ["2"])
+
+
+def test_two_addresses_for_one_implied_upstream_do_not_mix() -> None:
+    records = [
+        account("openai", "1", upstream="x", base_url="https://a"),
+        account("openai", "2", upstream="x", base_url="https://b"),
+    ]
+    book = CredentialBook(Settings(), records)
+    assert secrets(book, "x") == ["1"]
+    assert "openai-2" in str(book.problems[0])
+
+
+@pytest.mark.parametrize(
+    ("table", "names"),
+    [
+        ({"enabled": True, "dispatch_mode": "fallback", "api_key": "k"}, ["zai"]),
+        ({"enabled": True, "dispatch_mode": "off", "api_key": "k"}, []),
+        ({"enabled": False, "dispatch_mode": "pooled", "api_key": "k"}, []),
+    ],
+)
+def test_the_short_form_of_zai_implies_an_upstream(table: dict[str, Any], names: list[str]) -> None:
+    configured = settings(proxy={"zai": table})
+    assert list(implied_upstreams(configured, [])) == names
+    assert secrets(CredentialBook(configured), "zai") == ["k"] * len(names)
+
+
+def test_a_table_for_zai_takes_the_place_of_the_short_form() -> None:
+    configured = settings(
+        proxy={"zai": {"enabled": True, "dispatch_mode": "pooled", "api_key": "k"}},
+        upstreams={"zai": {"kind": "anthropic", "api_key": "own"}},
+    )
+    assert implied_upstreams(configured, []) == {}
+    assert secrets(CredentialBook(configured), "zai") == ["own"]
+
+
+def test_an_upstream_that_lacks_something_is_a_warning() -> None:
+    book = CredentialBook(
+        upstreams(a={"kind": "openai"}, g={"kind": "codeassist", "refresh_token": "r"})
+    )
+    assert {problem.key: problem.severity for problem in book.problems} == {
+        "upstreams.a": "warning",
+        "upstreams.g.oauth.client_id": "warning",
+    }
+
+
+def test_a_kind_uses_only_its_sort_of_credential_and_a_plugins_kind_any() -> None:
+    keys = {"api_key": "k", "api_keys": ["l"], "refresh_token": "r"}
+    kinds = ("openai", "codeassist", "mine")
+    book = CredentialBook(upstreams(**{kind: {"kind": kind, **keys} for kind in kinds}))
+    assert [sorted(secrets(book, kind)) for kind in kinds] == [["k", "l"], ["r"], ["k", "l", "r"]]
+
+
+def test_what_is_switched_off_is_not_used() -> None:
+    configured = upstreams(deep={"kind": "openai", "api_key": "1"})
+    book = CredentialBook(configured, [account("openai", "2", enabled=False)])
+    assert secrets(book, "deep") == ["1"]
+    zai = settings(proxy={"zai": {"enabled": False, "api_key": "k"}})
+    assert secrets(CredentialBook(zai, [account("zai", "a")]), "zai") == ["a"]

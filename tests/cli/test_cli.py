@@ -1,0 +1,356 @@
+"""The commands do what they say, in words for people and in JSON, and never show a secret."""
+
+from __future__ import annotations
+
+import http.server
+import io
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from antigravity.cli import doctor
+from antigravity.cli.main import main
+
+SECRET = "AIzaVeiled-0123456789"
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command on a fresh home."""
+    monkeypatch.setenv("ANTIGRAVITY_HOME", str(tmp_path / "home"))
+
+    def run(*arguments: str, stdin: str = "") -> Result:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        code = main(arguments)
+        captured = capsys.readouterr()
+        assert "Veiled" not in captured.out + captured.err
+        assert "Traceback" not in captured.err
+        return Result(code, captured.out, captured.err)
+
+    return run
+
+
+def configure(tmp_path: Path, text: str) -> Path:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    file = home / "antigravity.toml"
+    file.write_text(text)
+    file.chmod(0o600)
+    return file
+
+
+def test_the_life_of_an_account(run: Run) -> None:
+    added = run("accounts", "add", "gemini_api", "--label", "me", stdin=f"{SECRET}\n")
+    assert added.code == 0
+    assert "for upstream gemini_api" in added.out
+    assert "new API key" in added.err
+    (account,) = run("accounts", "list", "--json").json["accounts"]
+    assert account["id"] in added.out
+    assert (account["secret"], account["enabled"]) == ("AIz…6789", True)
+    assert run("accounts", "disable", "me", "--reason", "rest").code == 0
+    assert "disabled (rest)" in run("accounts", "list").out
+    shown = run("accounts", "show", account["id"][:14], "--json").json
+    assert (shown["enabled"], shown["disabled_reason"]) == (False, "rest")
+    assert run("accounts", "enable", "me", "--json").json["account"]["enabled"]
+    assert "enabled          yes" in run("accounts", "show", "me").out
+    run("accounts", "disable", "me")
+    again = run("accounts", "add", "gemini_api", "-", "--json", stdin=SECRET).json
+    assert again["updated"]
+    assert again["account"] == {**account}
+    assert run("accounts", "remove", "me").code == 0
+    assert "There are no accounts" in run("accounts", "list").out
+    assert run("accounts", "remove", "me") == Result(
+        1, "", "antigravity: there is no account 'me'; 'antigravity accounts list' lists all\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "words"),
+    [
+        (["gemni_api", "x"], "", "did you mean 'gemini_api'"),
+        (["gemini_api"], "", "the Gemini API key is empty"),
+        (["gemini_api", "a b"], "", "must not hold spaces"),
+        (["openai", "x", "--base-url", "ftp://x"], "", "no http or https address"),
+        (["openai", "x", "--upstream", "../x"], "", "no name for an upstream"),
+        (["openai", "x", "--upstream", "own"], "", "upstream own is of kind anthropic"),
+        (
+            ["anthropic", "x", "--upstream", "own", "--base-url", "https://b"],
+            "",
+            "not where upstream own is",
+        ),
+        ([], "", "Missing argument 'KIND'"),
+    ],
+)
+def test_an_account_that_makes_no_sense_is_refused(
+    run: Run, tmp_path: Path, arguments: list[str], stdin: str, words: str
+) -> None:
+    configure(tmp_path, '[upstreams.own]\nkind = "anthropic"\nbase_url = "https://a"\n')
+    result = run("accounts", "add", *arguments, stdin=stdin)
+    assert result.code == 1
+    assert words in result.err
+    assert result.err.count("\n") == 1
+    assert run("accounts", "list", "--json").json == {"accounts": [], "broken": []}
+
+
+def test_an_account_can_bring_its_own_address(run: Run) -> None:
+    def add(secret: str, *more: str) -> dict[str, Any]:
+        result = run("accounts", "add", "openai", secret, "--json", *more)
+        return dict(result.json["account"])
+
+    first = add("k1", "--base-url", "https://api.deep.example/v1")
+    assert first["upstream"] == "api-deep-example"
+    assert add("k2", "--base-url", "https://api.deep.example/v1")["upstream"] == first["upstream"]
+    assert add("k3")["upstream"] == "openai"
+    mixed = ("--upstream", "openai", "--base-url", "https://api.deep.example/v1")
+    refused = run("accounts", "add", "openai", "k4", *mixed)
+    assert (refused.code, "not where upstream openai is" in refused.err) == (1, True)
+    assert run("config", "check").code == 0
+
+
+def test_a_google_account_says_what_else_it_needs(run: Run) -> None:
+    result = run("accounts", "add", "codeassist", "1//token")
+    assert result.code == 0
+    assert "upstreams.codeassist.oauth.client_id" in result.err
+
+
+def test_a_broken_account_is_named_and_can_be_removed(run: Run, tmp_path: Path) -> None:
+    run("accounts", "add", "openai", "k")
+    broken = tmp_path / "home" / "accounts" / "bad.json"
+    broken.write_text("{")
+    result = run("accounts", "list")
+    assert (result.code, str(broken) in result.err) == (0, True)
+    assert run("accounts", "list", "--json").json["broken"][0]["file"] == str(broken)
+    assert str(broken) in run("config", "check").out
+    assert run("accounts", "remove", "bad").code == 0
+
+
+def test_a_bad_configuration_is_told_in_lines(run: Run, tmp_path: Path) -> None:
+    file = configure(tmp_path, '[proxy]\nprot = 1\nauth_mode = "x"\n')
+    checked = run("config", "check")
+    assert checked.code == 1
+    assert f"error: {file}:2: proxy.prot: " in checked.out
+    as_json = run("config", "check", "--json")
+    assert as_json.code == 1
+    assert [problem["key"] for problem in as_json.json["problems"]] == [
+        "proxy.prot",
+        "proxy.auth_mode",
+    ]
+    for command in (["config", "show"], ["models"], ["accounts", "add", "openai", "x"]):
+        result = run(*command)
+        assert (result.code, result.out, result.err.count("\n")) == (1, "", 2)
+        assert result.err.startswith(f"antigravity: {file}:2: proxy.prot")
+    assert run("doctor").code == 1
+
+
+def test_warnings_do_not_make_it_invalid(run: Run, tmp_path: Path) -> None:
+    configure(tmp_path, '[upstreams.a]\nkind = "openai"\n')
+    result = run("config", "check")
+    assert result.code == 0
+    assert "warning: upstreams.a: this upstream has no credential" in result.out
+    assert "valid" in result.out
+
+
+def test_settings_are_shown_masked_with_their_origin(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = configure(
+        tmp_path,
+        '[proxy]\napi_key = "sk-Veiled-0123456789"\n'
+        '[upstreams.a]\nkind = "openai"\nheaders = { X = "Veiled" }\n'
+        'http_proxy = "http://me:Veiled@p:1"\noptions = { api_token = "Veiled", size = 3 }\n'
+        '[plugins.p]\nnested = { password = "Veiled" }\nname = "n"\n',
+    )
+    monkeypatch.setenv("ANTIGRAVITY_PROXY__PORT", "8046")
+    shown = run("config", "show", "--json").json
+    assert shown["settings"]["proxy"]["api_key"] == "sk-…6789"
+    assert shown["settings"]["upstreams"]["a"]["http_proxy"] == "http://…@p:1"
+    assert shown["settings"]["upstreams"]["a"]["options"]["size"] == 3
+    assert shown["settings"]["plugins"]["p"]["name"] == "n"
+    assert shown["origins"]["proxy.api_key"] == f"{file}:2"
+    assert shown["origins"]["proxy.port"] == "environment variable ANTIGRAVITY_PROXY__PORT"
+    assert shown["origins"]["log.level"] == "default"
+    lines = run("config", "show").out.splitlines()
+    assert any(line.split() == ["log.access", "true", "default"] for line in lines)
+
+
+def test_the_path_is_shown_even_of_a_bad_file(run: Run, tmp_path: Path) -> None:
+    file = configure(tmp_path, "=")
+    assert run("config", "path").out == f"{file}\n"
+    other = run("config", "path", "--home", str(tmp_path / "o"), "--json").json
+    assert other["file"] == str(tmp_path / "o" / "antigravity.toml")
+    assert not other["exists"]
+    assert not (tmp_path / "o").exists()
+
+
+def test_another_file_can_be_checked(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "other.toml"
+    file.write_text("port = 1")
+    assert f"{file}:1: port" in run("config", "check", "--config", str(file)).out
+    assert "no such file" in run("config", "show", "--config", str(tmp_path / "none")).err
+
+
+class Gateway(http.server.BaseHTTPRequestHandler):
+    """Stands in for the gateway."""
+
+    def do_GET(self) -> None:
+        if self.path == "/healthz":
+            self.reply(200, {"status": "ok"})
+        elif self.headers["Authorization"] != "Bearer sk-Veiled":
+            self.reply(401, {"error": {"message": "wrong\nkey"}})
+        else:
+            self.reply(200, {"data": [{"id": "gpt-x", "owned_by": "o"}]})
+
+    def reply(self, status: int, data: object) -> None:
+        body = json.dumps(data).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Run a gateway's stand-in and give its port."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Gateway) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+def test_models_are_asked_of_the_running_gateway(run: Run, tmp_path: Path, port: int) -> None:
+    file = configure(tmp_path, f'[proxy]\nport = {port}\napi_key = "sk-Veiled"\n')
+    assert run("models").out.split() == ["MODEL", "OWNER", "gpt-x", "o"]
+    assert run("models", "--json").json == {"data": [{"id": "gpt-x", "owned_by": "o"}]}
+    file.write_text(f"[proxy]\nlisten = ['tcp:{port}:interface=127.0.0.1']\n")
+    refused = run("models")
+    assert refused.code == 1
+    assert "answers 401: wrong key" in refused.err
+
+
+def test_models_without_a_gateway_say_so(run: Run, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        configure(tmp_path, f"proxy.port = {taken.getsockname()[1]}")
+        result = run("models")
+    assert result.code == 1
+    assert result.err.startswith("antigravity: nobody listens at http://127.0.0.1:")
+
+
+def findings(result: Result) -> dict[str, tuple[str, str]]:
+    return {each["name"]: (each["status"], each["detail"]) for each in result.json["findings"]}
+
+
+def test_the_doctor_finds_a_healthy_gateway(run: Run, tmp_path: Path, port: int) -> None:
+    configure(tmp_path, f'proxy.port = {port}\nupstreams.a = {{ kind="openai", api_key="k" }}\n')
+    result = run("doctor", "--json")
+    assert result.code == 0
+    found = findings(result)
+    assert {status for status, _ in found.values()} == {"ok"}
+    assert found["upstreams"] == ("ok", "a (openai) has 1 credential")
+    assert set(found) == {"python", "name", "home", "configuration", "upstreams", "gateway"}
+
+
+def test_the_doctor_finds_what_is_wrong_and_says_the_remedy(run: Run, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        file = configure(tmp_path, f"proxy.port = {number}")
+        file.chmod(0o644)
+
+        def answer() -> None:
+            connection, _ = taken.accept()
+            connection.sendall(b"SSH-2.0\r\n\r\n")
+            connection.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        result = run("doctor", "--json")
+        thread.join()
+    assert result.code == 1
+    found = findings(result)
+    assert found["port"][0] == "failed"
+    assert found["home"] == ("warning", f"others have rights on {file}")
+    assert found["upstreams"] == ("warning", "there are none")
+
+
+def test_the_doctor_is_content_before_the_first_start(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("ANTIGRAVITY_PROXY__PORT", str(free.getsockname()[1]))
+    result = run("doctor")
+    assert result.code == 0
+    assert "accounts add gemini_api" in result.out
+    assert "twistd -n antigravity" in result.out
+    assert not (tmp_path / "home").exists()
+
+
+def test_the_doctor_notices_the_joke_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    def joke(*arguments: object, **options: object) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.CompletedProcess([], 1)
+
+    monkeypatch.setattr(doctor.subprocess, "run", joke)
+    assert doctor.name_finding().status == "failed"
+
+
+@pytest.mark.parametrize("arguments", [[], ["accounts"], ["--help"], ["accounts", "add", "--help"]])
+def test_help_is_no_error(run: Run, arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert (result.code, result.err) == (0, "")
+    assert "Usage:" in result.out
+
+
+@pytest.mark.parametrize("arguments", [["bogus"], ["config", "bogus"], ["version", "--bogus"]])
+def test_a_wrong_command_is_one_line(run: Run, arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert (result.code, result.out, result.err.count("\n")) == (1, "", 1)
+
+
+def test_a_bug_is_one_line_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("antigravity.cli.version.platform", None)
+    result = run("version")
+    assert result.code == 1
+    assert result.err.startswith(
+        "antigravity: unexpected AttributeError; set ANTIGRAVITY_TRACEBACK"
+    )
+
+
+def test_an_unwritable_home_is_one_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file")
+    result = run("accounts", "add", "openai", "k")
+    assert result.code == 1
+    assert result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [["-m", "antigravity"], ["-c", "import antigravity.__main__"]])
+def test_it_runs_as_a_module(tmp_path: Path, command: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, *command, "version"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("antigravity-gateway ")
