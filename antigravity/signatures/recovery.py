@@ -85,7 +85,7 @@ def _recover_message(
                 ]
             own = memory.signature
             if part.signature is None and own is not None and own.family == family:
-                part = replace(part, signature=own)  # noqa: PLW2901
+                part = replace(part, signature=own)
                 changed = True
         parts.append(part)
     if not changed and not thinking:

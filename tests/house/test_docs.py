@@ -1,0 +1,68 @@
+"""The documentation says what the code does."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import docutils.core
+import pytest
+
+from antigravity import hookspecs
+from antigravity.plugins import PluginHost
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.rst"), *(ROOT / "docs").glob("*.rst")])
+
+
+def hooks() -> dict[str, str]:
+    """Return every hook with its signature as the documentation writes it."""
+    found = {}
+    for name, function in vars(hookspecs).items():
+        if hasattr(function, f"{hookspecs.GROUP}_spec"):
+            arguments = ", ".join(inspect.signature(function).parameters)
+            found[name] = f"{name}({arguments})"
+    return found
+
+
+def test_every_hook_has_a_section_titled_with_its_signature() -> None:
+    text = (ROOT / "docs/plugins.rst").read_text("utf-8")
+    titles = re.findall(r"^(\w+\(.*\))\n~+$", text, re.MULTILINE)
+    assert sorted(titles) == sorted(hooks().values())
+    assert len(titles) >= 5
+
+
+def test_the_example_plugin_works() -> None:
+    text = (ROOT / "docs/plugins.rst").read_text("utf-8")
+    code = text.split("Example\n-------")[1].split(".. code-block:: python\n\n")[1]
+    namespace: dict[str, object] = {}
+    exec(inspect.cleandoc(code), namespace)  # our own page
+    plugin = type("Plugin", (), {})()
+    for name in hooks():
+        if name in namespace:
+            setattr(plugin, name, namespace[name])
+    host = PluginHost()
+    host.load(extra=[("example", plugin)], installed=False)
+    assert host.problems == []
+    assert "my-server" in host.registry.upstream_kinds
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_are_valid_and_their_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text("utf-8")
+    docutils.core.publish_doctree(
+        text,
+        settings_overrides={"report_level": 2, "halt_level": 2, "warning_stream": False},
+    )
+    for target in re.findall(r"<([^<>`]+\.rst)>`_", text):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_dependency_is_named_with_its_reason() -> None:
+    page = (ROOT / "docs/architecture.rst").read_text("utf-8")
+    block = (ROOT / "setup.cfg").read_text("utf-8").split("install_requires =")[1].split("\n\n")[0]
+    names = [re.split(r"[><=;]", line.strip())[0] for line in block.strip().splitlines()]
+    assert names
+    for name in names:
+        assert f"   * - {name}\n" in page, name
