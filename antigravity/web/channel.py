@@ -59,7 +59,7 @@ class GatewayChannel(HTTPChannel):
     def __init__(self) -> None:
         super().__init__()
         self._refused = False
-        self._lingering = False
+        self._leaving = False
         self._receiving = False
         self._framed = False
         self._deadline: float | None = None
@@ -77,8 +77,10 @@ class GatewayChannel(HTTPChannel):
     def connectionMade(self) -> None:
         """Wait for a request, but not for ever."""
         super().connectionMade()
+        self.site.connections.add(self)
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpKeepAlive(True)
+        self.site.channels.add(self)
         self._reckon()
 
     def _expect_within(self, seconds: float) -> None:
@@ -94,7 +96,7 @@ class GatewayChannel(HTTPChannel):
 
     def _reckon(self) -> None:
         """Set the deadline for what is waited for now."""
-        if self._refused:
+        if self._refused or self._leaving:
             return
         if self._handlingRequest:
             self._receiving = False
@@ -114,7 +116,7 @@ class GatewayChannel(HTTPChannel):
         remaining = self._deadline - self.site.reactor.seconds()
         if remaining > 0:
             self._timer = self.site.reactor.callLater(remaining, self._time_is_up)
-        elif self._refused:
+        elif self._leaving:
             self.transport.abortConnection()
         elif not self._receiving:
             if self.is_congested:  # the last answer is still on its way
@@ -209,6 +211,9 @@ class GatewayChannel(HTTPChannel):
         """Return whether the connection stays open after ``request``."""
         if version != b"HTTP/1.1":
             return False
+        if self.site.is_closing:
+            request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+            return False
         for value in request.requestHeaders.getRawHeaders(b"Connection") or ():
             if b"close" in (token.strip() for token in value.lower().split(b",")):
                 request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
@@ -238,10 +243,12 @@ class GatewayChannel(HTTPChannel):
     def requestDone(self, request: Any) -> None:
         """Turn to the next request."""
         self._buffered = 0
+        if self.site.is_closing:
+            self.persistent = False
         super().requestDone(request)
         self._reckon()
 
-    # -- refusing --
+    # -- leaving --
 
     def _respondToBadRequestAndDisconnect(self) -> None:
         if self._receivedHeaderCount > self.maxHeaders:
@@ -272,8 +279,8 @@ class GatewayChannel(HTTPChannel):
         """Close the connection once all is written; a refused client may send on for a while."""
         if not self._refused:
             super().loseConnection()
-        elif not self._lingering:
-            self._lingering = True
+        elif not self._leaving:
+            self._leaving = True
             self._networkProducer.unregisterProducer()
             if ITCPTransport.providedBy(self.transport) and not ISSLTransport.providedBy(
                 self.transport
@@ -281,10 +288,26 @@ class GatewayChannel(HTTPChannel):
                 self.transport.loseWriteConnection()
             self._expect_within(_LINGER)
 
+    def leave_if_idle(self) -> None:
+        """Close the connection if nothing is going on."""
+        if not self._receiving and not self._handlingRequest and not self._leaving:
+            self.loseConnection()
+
+    def leave(self) -> None:
+        """Close the connection for good; what is written already may still go out."""
+        if self._handlingRequest:
+            self.transport.abortConnection()
+        elif not self._leaving:
+            self._leaving = True
+            self.loseConnection()
+            self._expect_within(_LINGER)
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Let everything go."""
+        self.site.connections.discard(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         self._deadline = None
         super().connectionLost(reason)
+        self.site.channel_gone(self)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.web import server
 from txaio import tx as txaio
 
@@ -32,12 +33,48 @@ class GatewaySite(server.Site):
         super().__init__(resource, reactor=reactor, parsePOSTFormSubmission=False)
         self.timeOut = None  # the channel keeps its own time
         self.door = door
+        self.channels: set[GatewayChannel] = set()
+        self.is_closing = False
+        self._all_gone: list[Deferred[None]] = []
 
     def startFactory(self) -> None:
-        """Open nothing: the log is txaio's."""
+        """Begin, with the first port."""
+        self.is_closing = False
 
     def stopFactory(self) -> None:
-        """Close nothing."""
+        """Let each connection end with the request that it is at: the last port is gone."""
+        self.is_closing = True
+        for channel in list(self.channels):
+            channel.leave_if_idle()
+
+    def close_all(self) -> Deferred[None]:
+        """Close all connections, and cut off what still runs.
+
+        Return a Deferred that fires when all are gone.
+        """
+        self.is_closing = True
+        for channel in list(self.channels):
+            channel.leave()
+        gone: Deferred[None] = Deferred()
+        self._all_gone.append(gone)
+        self._tell_if_empty()
+        return gone
+
+    def channel_gone(self, channel: GatewayChannel) -> None:
+        """Forget a connection that was lost."""
+        self.channels.discard(channel)
+        self._tell_if_empty()
+
+    def _tell_if_empty(self) -> None:
+        if not self.channels:
+            waiting, self._all_gone = self._all_gone, []
+            for gone in waiting:
+                gone.callback(None)
+
+    def close_all(self) -> None:
+        """Cut every connection that is still open."""
+        for channel in list(self.connections):
+            channel.transport.abortConnection()
 
     def acceptableProtocols(self) -> list[bytes]:
         """Return what TLS clients may choose from."""

@@ -56,6 +56,8 @@ def write_reply(reply: Reply, request: Any) -> Deferred[None] | None:
     Cancelling the Deferred cancels the stream.  Nothing is written to who is gone.
     """
     if is_gone(request):
+        if reply.stream is not None:
+            reply.stream.abandon()
         return None
     if reply.stream is None:
         write_whole(request, reply)
