@@ -77,7 +77,6 @@ class GatewayChannel(HTTPChannel):
     def connectionMade(self) -> None:
         """Wait for a request, but not for ever."""
         super().connectionMade()
-        self.site.connections.add(self)
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpKeepAlive(True)
         self.site.channels.add(self)
@@ -304,7 +303,6 @@ class GatewayChannel(HTTPChannel):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Let everything go."""
-        self.site.connections.discard(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

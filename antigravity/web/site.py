@@ -71,11 +71,6 @@ class GatewaySite(server.Site):
             for gone in waiting:
                 gone.callback(None)
 
-    def close_all(self) -> None:
-        """Cut every connection that is still open."""
-        for channel in list(self.connections):
-            channel.transport.abortConnection()
-
     def acceptableProtocols(self) -> list[bytes]:
         """Return what TLS clients may choose from."""
         return [b"http/1.1"]
