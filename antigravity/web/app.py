@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 from klein import Klein
 from klein.resource import KleinResource
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from txaio import tx as txaio
 from werkzeug.exceptions import NotFound
@@ -18,7 +18,12 @@ from antigravity.config.settings import Settings
 from antigravity.interfaces.exchange import IExchange, Reply
 from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.call import Call
-from antigravity.ir.errors import InvalidRequestError, NotFoundError, UpgradeRequiredError
+from antigravity.ir.errors import (
+    GatewayError,
+    InvalidRequestError,
+    NotFoundError,
+    UpgradeRequiredError,
+)
 from antigravity.version import VERSION
 from antigravity.web.door import Door
 from antigravity.web.origins import preflight_headers
@@ -63,6 +68,8 @@ class WebApp:
 
     ``extra_routes`` go before the protocols' and are behind the same door.
     """
+
+    log = txaio.make_logger()
 
     def __init__(
         self,
@@ -135,6 +142,8 @@ class WebApp:
 
     def _failed(self, failure: Failure, request: Any, visit: Visit) -> Deferred[None] | None:
         if is_gone(request):
+            if not failure.check(CancelledError, GatewayError):
+                self.log.failure("{where} failed", failure=failure, where=visit.where)
             return None
         error = self.door.errors.explain(failure, visit.where)
         if request.startedWriting:

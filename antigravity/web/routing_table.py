@@ -152,7 +152,7 @@ class RoutingTable:
         allowed = self.allowed(path)
         if allowed:
             raise NoSuchMethodError(method, path, allowed)
-        raise NotFoundError(self._hint(wanted, path))
+        raise NotFoundError(self._hint(wanted, path), code="path_not_found")
 
     def allowed(self, path: str) -> tuple[str, ...]:
         """Return the methods that ``path`` is served with."""

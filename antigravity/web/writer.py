@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
+from twisted.web.http import RESPONSES
 from txaio import tx as txaio
 
 from antigravity.interfaces.exchange import Reply
@@ -14,11 +16,18 @@ from antigravity.web.origins import Headers, cors_headers
 from antigravity.web.visits import Visit
 
 _log = txaio.make_logger()
+_WORDS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
 def is_gone(request: Any) -> bool:
     """Return whether nobody can be answered: the client left, or has been answered."""
     return getattr(request, "channel", None) is None
+
+
+def set_status(request: Any, status: int) -> None:
+    """Set the status, with the words for it also where Twisted knows none."""
+    words = _WORDS.get(status)
+    request.setResponseCode(status, words if status not in RESPONSES else None)
 
 
 def set_headers(request: Any, headers: Headers) -> None:
@@ -40,7 +49,7 @@ def sign(request: Any, visit: Visit) -> None:
 
 def write_whole(request: Any, reply: Reply | HttpReply) -> None:
     """Write ``reply`` and its length; whoever called finishes the request."""
-    request.setResponseCode(reply.status)
+    set_status(request, reply.status)
     set_headers(request, reply.headers)
     headers = request.responseHeaders
     if reply.status not in (204, 304):
@@ -62,7 +71,7 @@ def write_reply(reply: Reply, request: Any) -> Deferred[None] | None:
     if reply.stream is None:
         write_whole(request, reply)
         return None
-    request.setResponseCode(reply.status)
+    set_status(request, reply.status)
     set_headers(request, (("Cache-Control", "no-cache"), ("X-Accel-Buffering", "no")))
     set_headers(request, reply.headers)
     request.responseHeaders.setRawHeaders(b"Content-Type", [reply.content_type.encode()])

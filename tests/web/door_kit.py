@@ -102,6 +102,9 @@ class FakeStream:
     def stopProducing(self) -> None:
         self.happened.append("stop")
 
+    def abandon(self) -> None:
+        self.happened.append("abandon")
+
     def write(self, data: bytes) -> None:
         self.consumer.write(data)
 
@@ -182,8 +185,9 @@ class Transport(StringTransport):
 class Response:
     """One parsed HTTP response."""
 
-    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        self.status = status
+    def __init__(self, line: str, headers: dict[str, str], body: bytes) -> None:
+        _, status, self.phrase = line.split(" ", 2)
+        self.status = int(status)
         self.headers = headers
         self.body = body
 
@@ -192,7 +196,7 @@ class Response:
         return json.loads(self.body)
 
 
-def parse(wire: bytes, heads: Sequence[bytes] = ()) -> list[Response]:
+def parse(wire: bytes) -> list[Response]:
     """Parse responses; strict about framing, so that a test sees every stray byte."""
     found = []
     while wire:
@@ -221,7 +225,7 @@ def parse(wire: bytes, heads: Sequence[bytes] = ()) -> list[Response]:
                 body, wire = wire[:count], wire[count:]
             else:
                 body, wire = wire, b""
-        found.append(Response(status, headers, body))
+        found.append(Response(status_line, headers, body))
     return found
 
 

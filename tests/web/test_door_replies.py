@@ -138,8 +138,17 @@ def test_a_reply_that_comes_after_the_client_left_is_dropped(logged: Any) -> Non
     house.send(ASK)
     house.close()
     assert stream.consumer is None
+    assert stream.happened == ["abandon"]
     assert house.wire() == b""
     assert not failures(logged)
+
+
+def test_a_bug_that_shows_when_the_client_left_is_logged(logged: Any) -> None:
+    house = House()
+    house.exchange.answer = lambda call: Deferred(lambda d: d.errback(ValueError("a bug")))
+    house.send(ASK)
+    house.close()
+    assert failures(logged) == ["a bug"]
 
 
 def test_registering_after_the_client_left_stops_the_stream() -> None:

@@ -73,9 +73,10 @@ def test_websockets_are_sent_to_http(path: str) -> None:
     answer = House().ask(
         "GET", path, None, "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"
     )
-    assert answer.status == 426
+    assert (answer.status, answer.phrase) == (426, "Upgrade Required")
     assert answer.json["shape"].startswith("openai")
     assert answer.headers["upgrade"]
+    assert answer.headers["connection"] == "Upgrade"
 
 
 @pytest.mark.parametrize(
