@@ -1,0 +1,1 @@
+"""The Anthropic Messages protocol: how to serve it, and how to be a client of it.  Sans-IO."""

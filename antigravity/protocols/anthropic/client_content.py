@@ -1,0 +1,281 @@
+"""Encodes messages for an upstream: parts to wire blocks, turns in the order that it demands."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from antigravity.ir.media import FileReference, InlineData, UrlSource
+from antigravity.ir.parts import (
+    CacheControl,
+    Media,
+    Opaque,
+    Part,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    WebSearch,
+)
+from antigravity.ir.request import Message
+from antigravity.protocols.anthropic.losses import Losses
+from antigravity.protocols.anthropic.server_content import NATIVE_FAMILY
+from antigravity.protocols.anthropic.tool_input import parse, wrap_broken, wrap_text
+from antigravity.protocols.anthropic.web_search import (
+    search_content,
+    search_id,
+    search_input,
+    wire_citation,
+)
+
+Block = dict[str, Any]
+
+#: What stands for the user where a conversation doesn't begin with one.
+PLACEHOLDER: Final = "Continue."
+
+_THINKING: Final = ("thinking", "redacted_thinking")
+_UNSAFE: Final = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+class Turn:
+    """One turn on the wire: adjacent messages of a role, merged."""
+
+    def __init__(self, role: str) -> None:
+        self.role = role
+        self.blocks: list[Block] = []
+
+    @property
+    def thinks(self) -> bool:
+        """Whether it begins with thinking."""
+        return bool(self.blocks) and self.blocks[0]["type"] in _THINKING
+
+    def has(self, *kinds: str) -> bool:
+        """Return whether it has a block of one of these types."""
+        return any(block["type"] in kinds for block in self.blocks)
+
+    def arrange(self) -> None:
+        """Put what the API wants first to the front: results of tools, and thinking."""
+        if self.role == "user":
+            self.blocks.sort(key=lambda block: block["type"] != "tool_result")
+        elif not self.thinks and self.has(*_THINKING):
+            self.blocks.sort(key=lambda block: block["type"] not in _THINKING)
+
+
+def turns(messages: Sequence[Message], losses: Losses) -> list[Turn]:
+    """Return alternating turns that begin with the user's, none of them empty."""
+    writer = _ContentWriter(losses)
+    found: list[Turn] = []
+    for message in messages:
+        role = "assistant" if message.role == "assistant" else "user"
+        if message.role == "system":
+            losses.add("messages.role", "a later system turn was said by the user")
+        blocks = [block for part in message.parts for block in writer.blocks(part, role)]
+        if not blocks:
+            continue
+        if not found or found[-1].role != role:
+            found.append(Turn(role))
+        found[-1].blocks += blocks
+    for turn in found:
+        turn.arrange()
+    if not found or found[0].role != "user":
+        losses.add("messages", "the conversation has to begin with the user: a turn was put first")
+        found.insert(0, Turn("user"))
+        found[0].blocks = [{"type": "text", "text": PLACEHOLDER}]
+    return found
+
+
+def text_block(text: Text) -> Block:
+    """Return a text without citations."""
+    return {"type": "text", "text": text.text, **_cache(text.cache)}
+
+
+def cache_control(cache: CacheControl) -> Block:
+    """Return a cache breakpoint."""
+    return {"type": "ephemeral"} if cache.ttl is None else {"type": "ephemeral", "ttl": cache.ttl}
+
+
+def _cache(cache: CacheControl | None) -> Block:
+    return {} if cache is None else {"cache_control": cache_control(cache)}
+
+
+class _ContentWriter:
+    """Writes the parts of one request; ids of calls stay unique and become legal."""
+
+    def __init__(self, losses: Losses) -> None:
+        self._losses = losses
+        self._ids: dict[str, str] = {}
+
+    def blocks(self, part: Part, role: str) -> Iterator[Block]:
+        """Yield the blocks that a part becomes in a turn of ``role``, often one."""
+        match part:
+            case Text():
+                yield from self._text(part, role)
+            case Media():
+                yield from self._media(part)
+            case Thinking() if role == "assistant":
+                yield from self._thinking(part)
+            case ToolCall() if role == "assistant":
+                yield self._call(part)
+            case ToolResult() if role == "user":
+                yield self._result(part)
+            case WebSearch():
+                yield from self._search(part, role)
+            case Opaque() if part.protocol == "anthropic":
+                yield part.wire
+            case Opaque():
+                self._losses.add("messages.parts", f"a {part.kind} of {part.protocol} was dropped")
+            case _:
+                kind = type(part).__name__
+                self._losses.add("messages.parts", f"a {kind} in a turn of the {role} was dropped")
+
+    def _text(self, part: Text, role: str) -> Iterator[Block]:
+        if not part.text.strip():
+            if part.cache is not None:
+                self._losses.add("messages.cache", "a breakpoint on an empty text was dropped")
+            return
+        block = text_block(part)
+        citations = [
+            wire_citation(citation) for citation in part.citations if citation.encrypted_index
+        ]
+        if len(citations) < len(part.citations):
+            self._losses.add("messages.citations", "citations of another provider were dropped")
+        if citations and role == "assistant":
+            block["citations"] = citations
+        yield block
+
+    def _media(self, part: Media) -> Iterator[Block]:
+        source = self._source(part)
+        if source is None:
+            return
+        block: Block = {"type": part.kind, "source": source}
+        if part.kind == "document":
+            for name in ("title", "context"):
+                if value := getattr(part, name):
+                    block[name] = value
+        yield block | _cache(part.cache)
+
+    def _source(self, part: Media) -> Block | None:
+        """Return the source of an image or document, ``None`` if it can't be said."""
+        if part.kind not in ("image", "document"):
+            self._losses.add("messages.media", f"{part.kind} can't be sent and was dropped")
+            return None
+        match part.source:
+            case UrlSource(url):
+                return {"type": "url", "url": url}
+            case FileReference(file_id, "anthropic"):
+                return {"type": "file", "file_id": file_id}
+            case FileReference(_, provider):
+                self._losses.add("messages.media", f"a file that lies at {provider} was dropped")
+                return None
+            case InlineData(data):
+                pass
+        if part.kind == "image":
+            mime_type = part.mime_type or "image/png"
+            return {"type": "base64", "media_type": mime_type, "data": data}
+        if part.mime_type in ("application/pdf", ""):
+            return {"type": "base64", "media_type": "application/pdf", "data": data}
+        text = _decode_text(data)
+        if text is None:
+            detail = (
+                f"a document of type {part.mime_type} was dropped: only PDF and text can be sent"
+            )
+            self._losses.add("messages.media", detail)
+            return None
+        if part.mime_type != "text/plain":
+            self._losses.add(
+                "messages.media", f"a {part.mime_type} document was sent as plain text"
+            )
+        return {"type": "text", "media_type": "text/plain", "data": text}
+
+    def _thinking(self, part: Thinking) -> Iterator[Block]:
+        signature = part.signature
+        if part.redacted is not None and (signature is None or signature.family == NATIVE_FAMILY):
+            yield {"type": "redacted_thinking", "data": part.redacted}
+        elif signature is None or signature.family != NATIVE_FAMILY or not signature.value:
+            self._losses.add(
+                "messages.thinking", "thinking without a signature of Claude's was dropped"
+            )
+        else:
+            yield {"type": "thinking", "thinking": part.text, "signature": signature.value}
+
+    def _call(self, part: ToolCall) -> Block:
+        if part.kind == "custom":
+            text = wrap_text(part.arguments)
+        elif not part.arguments.strip():
+            text = "{}"
+        elif parse(part.arguments) is None:
+            text = wrap_broken(part.arguments)
+            detail = 'arguments that are no JSON object were wrapped as {"raw": ...}'
+            self._losses.add("messages.tool_call.arguments", detail)
+        else:
+            text = part.arguments
+        return {
+            "type": "tool_use",
+            "id": self._id(part.id),
+            "name": part.name,
+            "input": msgspec.Raw(text.encode()),
+            **_cache(part.cache),
+        }
+
+    def _result(self, part: ToolResult) -> Block:
+        inner: list[Block] = []
+        for piece in part.parts:
+            inner.extend(
+                self._text(piece, "user") if isinstance(piece, Text) else self._media(piece)
+            )
+        block: Block = {"type": "tool_result", "tool_use_id": self._id(part.call_id)}
+        if part.is_error:
+            block["is_error"] = True
+            inner = inner or [{"type": "text", "text": "(no output)"}]
+        if len(inner) == 1 and set(inner[0]) == {"type", "text"}:
+            block["content"] = inner[0]["text"]
+        elif inner:
+            block["content"] = inner
+        return block | _cache(part.cache)
+
+    def _search(self, part: WebSearch, role: str) -> Iterator[Block]:
+        """Yield a search as it was, if the upstream can check it, else as text."""
+        proven = bool(part.results) and all(item.encrypted_content for item in part.results)
+        if role == "assistant" and (proven or part.error is not None or self._runs(part)):
+            wire_id = search_id(part.id)
+            query = msgspec.Raw(search_input(part.queries).encode())
+            yield {"type": "server_tool_use", "id": wire_id, "name": "web_search", "input": query}
+            if not self._runs(part):
+                content = search_content(part)
+                yield {"type": "web_search_tool_result", "tool_use_id": wire_id, "content": content}
+            return
+        lines = [f"Web search: {', '.join(part.queries)}"]
+        lines += [f"- {item.title} {item.url}" for item in part.results]
+        self._losses.add("messages.web_search", "a search of another provider became text")
+        yield {"type": "text", "text": "\n".join(lines)}
+
+    @staticmethod
+    def _runs(part: WebSearch) -> bool:
+        """Return whether the upstream itself is still at this search (``pause_turn``)."""
+        return part.id.startswith("srvtoolu_") and not part.results and part.error is None
+
+    def _id(self, name: str) -> str:
+        """Return the id of a call as the wire takes it; the same for the same name."""
+        known = self._ids.get(name)
+        if known is not None:
+            return known
+        base = safe = _UNSAFE.sub("_", name) or "toolu"
+        number = 1
+        taken = set(self._ids.values())
+        while safe in taken:
+            number += 1
+            safe = f"{base}_{number}"
+        self._ids[name] = safe
+        return safe
+
+
+def _decode_text(data: str) -> str | None:
+    try:
+        return base64.b64decode(data, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return None

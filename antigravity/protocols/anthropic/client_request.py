@@ -1,0 +1,238 @@
+"""Encodes requests for an upstream."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from antigravity.interfaces.protocols import Encoded
+from antigravity.ir.capabilities import Target
+from antigravity.ir.request import Request
+from antigravity.protocols.anthropic.client_content import Turn, text_block, turns
+from antigravity.protocols.anthropic.client_thinking import ThinkingPlan, fit_budget, plan
+from antigravity.protocols.anthropic.client_tools import wire_choice, wire_tools
+from antigravity.protocols.anthropic.losses import Losses
+from antigravity.protocols.anthropic.server_request import MESSAGE_FIELDS, OWN_EXTENSIONS
+
+#: ``max_tokens`` where neither the client nor the model's data says one: the API demands it.
+DEFAULT_MAX_TOKENS: Final = 32_000
+
+_COUNTED: Final = frozenset(
+    {"model", "messages", "system", "tools", "tool_choice", "thinking", "output_config"}
+)
+_FIXED: Final = frozenset({"model", "messages", "stream", "max_tokens"})
+_LOWEST_TOP_P: Final = 0.95  # while thinking
+
+
+def encode_request(request: Request, target: Target) -> Encoded:
+    """Return the body of a streaming request."""
+    losses = Losses()
+    body = _body(request, target, losses)
+    return Encoded(msgspec.json.encode(body), losses.all())
+
+
+def encode_count(request: Request, target: Target) -> Encoded:
+    """Return the body of a request to count tokens."""
+    losses = Losses()
+    body = _body(request, target, losses)
+    counted = {name: value for name, value in body.items() if name in _COUNTED}
+    return Encoded(msgspec.json.encode(counted), losses.all())
+
+
+def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
+    capabilities = target.capabilities
+    conversation = turns(request.messages, losses)
+    thinking = plan(request, capabilities, losses)
+    tools = wire_tools(request, capabilities, losses)
+    choice = wire_choice(request) if tools else None
+    if thinking.active and choice is not None and choice["type"] in ("any", "tool"):
+        thinking.switch_off("the model can't be made to call a tool while it thinks", losses)
+    if thinking.budgeted and _lost_thinking(conversation):
+        thinking.switch_off("a tool call under way came without its signed thinking", losses)
+    max_tokens = _max_tokens(request, target, losses)
+    fit_budget(thinking, max_tokens, losses)
+    _finish_prefill(conversation, thinking, target, losses)
+    body: dict[str, Any] = {"model": target.model, "max_tokens": max_tokens, "stream": True}
+    if system := [text_block(text) for text in request.system if text.text.strip()]:
+        body["system"] = system
+    if tools:
+        body["tools"] = tools
+    if choice is not None:
+        body["tool_choice"] = choice
+    body["messages"] = [{"role": turn.role, "content": turn.blocks} for turn in conversation]
+    if thinking.field is not None:
+        body["thinking"] = thinking.field
+    if config := _output_config(request, thinking, target, body, losses):
+        body["output_config"] = config
+    _add_sampling(body, request, thinking, target, losses)
+    if stop := [text for text in request.stop if text.strip()]:
+        body["stop_sequences"] = stop
+    if len(stop) < len(request.stop):
+        losses.add("stop", "a stop sequence of white space was dropped")
+    _add_metadata(body, request)
+    _add_extensions(body, request, thinking, losses)
+    _note_the_rest(request, losses)
+    return body
+
+
+def _max_tokens(request: Request, target: Target, losses: Losses) -> int:
+    limit = target.capabilities.max_output_tokens
+    asked = request.max_output_tokens
+    if asked is None:
+        return limit or DEFAULT_MAX_TOKENS
+    if limit is not None and asked > limit:
+        losses.add("max_output_tokens", f"the limit was cut to the model's {limit}")
+        return limit
+    return asked
+
+
+def _lost_thinking(conversation: list[Turn]) -> bool:
+    """Return whether a call is being answered whose turn doesn't begin with thinking.
+
+    The API refuses to go on thinking there.
+    """
+    if len(conversation) < 2 or not conversation[-1].has("tool_result"):
+        return False
+    return not conversation[-2].thinks
+
+
+def _finish_prefill(
+    conversation: list[Turn], thinking: ThinkingPlan, target: Target, losses: Losses
+) -> None:
+    """See to an answer that the client has begun: not all models go on with one."""
+    last = conversation[-1]
+    if last.role != "assistant" or last.has("server_tool_use"):
+        return
+    if not target.capabilities.prefill or thinking.active:
+        losses.add("messages", "the beginning of the answer was dropped: the model takes none")
+        conversation.pop()
+        return
+    final = last.blocks[-1]
+    if final["type"] == "text":
+        final["text"] = final["text"].rstrip()
+
+
+def _output_config(
+    request: Request,
+    thinking: ThinkingPlan,
+    target: Target,
+    body: dict[str, Any],
+    losses: Losses,
+) -> dict[str, Any]:
+    """Return ``output_config``; a form that it can't hold becomes an instruction."""
+    config: dict[str, Any] = {}
+    own = request.extensions.get("output_config") if request.protocol == "anthropic" else None
+    if isinstance(own, dict):
+        config.update(own)
+    if thinking.effort is not None:
+        config["effort"] = thinking.effort
+    wanted = request.response_format
+    if wanted.kind == "text":
+        return config
+    capabilities = target.capabilities
+    able = capabilities.structured_output and (
+        not request.tools or capabilities.structured_output_with_tools
+    )
+    if wanted.kind == "schema" and wanted.schema is not None and able:
+        config["format"] = {"type": "json_schema", "schema": wanted.schema}
+        return config
+    hint = "Answer with one JSON object and nothing else: no prose, no code fence."
+    if wanted.schema is not None:
+        schema = msgspec.json.encode(wanted.schema).decode()
+        hint += f" It must be valid against this JSON Schema: {schema}"
+    body.setdefault("system", []).append({"type": "text", "text": hint})
+    losses.add("response_format", "the form of the answer became an instruction")
+    return config
+
+
+def _add_sampling(
+    body: dict[str, Any],
+    request: Request,
+    thinking: ThinkingPlan,
+    target: Target,
+    losses: Losses,
+) -> None:
+    sampling = request.sampling
+    temperature, top_p, top_k = sampling.temperature, sampling.top_p, sampling.top_k
+    given = [
+        name for name in ("temperature", "top_p", "top_k") if getattr(sampling, name) is not None
+    ]
+    if not target.capabilities.sampling:
+        for name in given:
+            losses.add(f"sampling.{name}", "the model takes no sampling parameters")
+        return
+    if temperature is not None and temperature > 1:
+        losses.add("sampling.temperature", "the temperature was cut to 1")
+        temperature = 1.0
+    if thinking.active:
+        if temperature not in (None, 1):
+            losses.add("sampling.temperature", "thinking allows no temperature but 1")
+        if top_k is not None:
+            losses.add("sampling.top_k", "thinking allows no top_k")
+        if top_p is not None and top_p < _LOWEST_TOP_P:
+            losses.add("sampling.top_p", f"thinking allows no top_p below {_LOWEST_TOP_P}")
+            top_p = None
+        temperature, top_k = (1.0 if temperature == 1 else None), None
+    if temperature is not None and top_p is not None and request.protocol != "anthropic":
+        losses.add("sampling.top_p", "only one of temperature and top_p can be sent")
+        top_p = None
+    values = {"temperature": temperature, "top_p": top_p, "top_k": top_k}
+    body.update({name: value for name, value in values.items() if value is not None})
+
+
+def _add_metadata(body: dict[str, Any], request: Request) -> None:
+    metadata = dict(request.metadata) if request.protocol == "anthropic" else {}
+    if request.user:
+        metadata["user_id"] = request.user
+    if metadata:
+        body["metadata"] = metadata
+
+
+def _add_extensions(
+    body: dict[str, Any], request: Request, thinking: ThinkingPlan, losses: Losses
+) -> None:
+    """Put back what only this protocol's clients can say."""
+    if request.protocol != "anthropic":
+        return
+    for name, value in request.extensions.items():
+        if name in OWN_EXTENSIONS or name in _FIXED or name == "output_config":
+            continue
+        body[name] = value
+    if MESSAGE_FIELDS in request.extensions:
+        losses.add("messages", "settings of single messages were dropped")
+    management = body.get("context_management")
+    if isinstance(management, dict) and not thinking.active:
+        _drop_thinking_edits(body, management, losses)
+
+
+def _drop_thinking_edits(body: dict[str, Any], management: dict[str, Any], losses: Losses) -> None:
+    """Drop the edits of ``context_management`` that the API refuses without thinking."""
+    edits = management.get("edits")
+    if not isinstance(edits, list):
+        return
+    kept = [
+        edit
+        for edit in edits
+        if not (isinstance(edit, dict) and str(edit.get("type")).startswith("clear_thinking"))
+    ]
+    if len(kept) == len(edits):
+        return
+    losses.add("extensions.context_management", "edits of thinking were dropped with the thinking")
+    if kept:
+        body["context_management"] = {**management, "edits": kept}
+    else:
+        del body["context_management"]
+
+
+def _note_the_rest(request: Request, losses: Losses) -> None:
+    """Note what this protocol has no words for."""
+    for name in ("seed", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs"):
+        if getattr(request.sampling, name):
+            losses.add(f"sampling.{name}", "the protocol doesn't know it")
+    for name in ("verbosity", "service_tier", "image_config", "audio_config"):
+        if getattr(request, name):
+            losses.add(name, "the protocol doesn't know it")
+    for kind in request.modalities:
+        if kind != "text":
+            losses.add("modalities", f"the model can't answer with {kind}")

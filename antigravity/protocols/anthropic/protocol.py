@@ -1,0 +1,149 @@
+"""The Messages API, both sides of it: all that other rooms need to know."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from zope.interface import implementer
+
+from antigravity.interfaces.protocols import Encoded, IClientProtocol, IServerProtocol
+from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route, TokenCount
+from antigravity.ir.capabilities import Model, Target, Traits
+from antigravity.ir.errors import GatewayError
+from antigravity.ir.request import Request
+from antigravity.ir.response import Response
+from antigravity.ir.usage import Usage
+from antigravity.protocols.anthropic import (
+    client_reply,
+    client_request,
+    errors,
+    schema,
+    server_reply,
+)
+from antigravity.protocols.anthropic.client_stream import AnthropicStreamDecoder, AnthropicTap
+from antigravity.protocols.anthropic.reading import read, read_object, reject
+from antigravity.protocols.anthropic.server_request import decode_request
+from antigravity.protocols.anthropic.server_stream import PING, AnthropicStreamEncoder
+from antigravity.protocols.json_body import replace_model
+
+
+@implementer(IServerProtocol)
+class AnthropicServer:
+    """Serves Messages, token counts and models."""
+
+    name = "anthropic"
+    keepalive = PING
+    routes = (
+        Route("POST", "/v1/messages", "generate"),
+        Route("POST", "/v1/messages/count_tokens", "count_tokens"),
+        Route("GET", "/v1/models/claude", "list_models", "claude"),
+        Route("GET", "/v1/models", "list_models"),
+        Route("GET", "/v1/models/{model...}", "get_model"),
+    )
+
+    def peek(self, call: Call) -> Head:
+        """Return model and streaming switch.
+
+        :raises InvalidRequestError: if the body is no JSON object or names no model.
+        """
+        members = read_object(call.body)
+        if "model" not in members:
+            reject("$.model", "Field required")
+        beginning = read(call.body, schema.Beginning, "$")
+        if not beginning.model:
+            reject("$.model", "String should have at least 1 character")
+        return Head(beginning.model, bool(beginning.stream))
+
+    def decode(self, call: Call) -> Request:
+        """Return the request.
+
+        :raises InvalidRequestError: naming the field at fault.
+        """
+        return decode_request(call)
+
+    def with_model(self, call: Call, model: str) -> bytes:
+        """Return the body for another model, otherwise byte for byte as it came."""
+        return replace_model(call.body, model)
+
+    def encoder(self, context: ReplyContext) -> AnthropicStreamEncoder:
+        """Return an encoder for one streamed reply."""
+        return AnthropicStreamEncoder(context)
+
+    def encode_response(self, response: Response, context: ReplyContext) -> HttpReply:
+        """Return the reply to a call that does not stream."""
+        return server_reply.encode_response(response, context)
+
+    def encode_count(self, count: TokenCount, call: Call) -> HttpReply:
+        """Return the reply to a ``count_tokens`` call."""
+        return server_reply.encode_count(count, call)
+
+    def encode_models(self, models: Sequence[Model], call: Call) -> HttpReply:
+        """Return a page of the list of models.
+
+        :raises InvalidRequestError: if the call's cursor or limit makes no sense.
+        """
+        return server_reply.encode_models(models, call)
+
+    def encode_model(self, model: Model, call: Call) -> HttpReply:
+        """Return one model."""
+        return server_reply.encode_model(model, call)
+
+    def encode_error(self, error: GatewayError, request_id: str) -> HttpReply:
+        """Return the error."""
+        return server_reply.encode_error(error, request_id)
+
+
+@implementer(IClientProtocol)
+class AnthropicClient:
+    """Asks for Messages and token counts."""
+
+    name = "anthropic"
+    traits = Traits(
+        family="claude",
+        name_pattern=re.compile(r"[a-zA-Z0-9_-]{1,128}"),
+        name_max=128,
+        url_media=frozenset({"image", "document"}),
+        media_in_tool_results=True,
+        parallel_switch=True,
+        max_stop=8191,
+        max_choices=1,
+    )
+
+    def encode(self, request: Request, target: Target) -> Encoded:
+        """Return the request as a streaming one."""
+        return client_request.encode_request(request, target)
+
+    def encode_count(self, request: Request, target: Target) -> Encoded:
+        """Return a request to count tokens."""
+        return client_request.encode_count(request, target)
+
+    def decoder(self, request: Request, target: Target) -> AnthropicStreamDecoder:
+        """Return a decoder for the streamed answer to ``request``."""
+        return AnthropicStreamDecoder()
+
+    def tap(self) -> AnthropicTap:
+        """Return a tap for one stream that is passed through."""
+        return AnthropicTap()
+
+    def decode_usage(self, body: bytes) -> Usage | None:
+        """Return the usage in a whole message, if it has one."""
+        return client_reply.decode_usage(body)
+
+    def decode_count(self, body: bytes) -> int:
+        """Return the tokens in the answer to :meth:`encode_count`.
+
+        :raises UpstreamError: if it holds none.
+        """
+        return client_reply.decode_count(body)
+
+    def decode_models(self, body: bytes) -> Sequence[Model]:
+        """Return the models in the upstream's list.
+
+        :raises UpstreamError: if it is no list.
+        """
+        return client_reply.decode_models(body)
+
+    def decode_error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+        """Return the error in an answer with a status of 400 or more."""
+        return errors.decode_error(status, headers, body)

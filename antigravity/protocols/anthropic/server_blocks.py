@@ -1,0 +1,302 @@
+"""Turns events into content blocks, in an order that the Messages API allows.
+
+Blocks follow each other and never overlap: what comes while a tool call is still open
+waits behind it.  The result goes to a :class:`BlockSink`: one writes a stream, one collects a
+message, and so both kinds of reply are the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from antigravity.ir.call import ReplyContext
+from antigravity.ir.events import (
+    CitationEvent,
+    Event,
+    Finish,
+    MediaOutput,
+    RedactedThinking,
+    RefusalDelta,
+    TextDelta,
+    ThinkingDelta,
+    ThinkingSignature,
+    ToolCallDelta,
+    ToolCallEnd,
+    ToolCallStart,
+    WebSearchEvent,
+)
+from antigravity.ir.media import FileReference, InlineData, data_url
+from antigravity.ir.parts import Citation, WebSearch
+from antigravity.ir.request import Request
+from antigravity.ir.signature import Signature, seal
+from antigravity.protocols.anthropic.server_content import NATIVE_FAMILY
+from antigravity.protocols.anthropic.tool_input import wrap_text
+from antigravity.protocols.anthropic.web_search import (
+    search_content,
+    search_id,
+    search_input,
+    wire_citation,
+)
+
+
+class BlockSink(Protocol):
+    """Where content blocks go; a delta belongs to the block opened last."""
+
+    def open(self, block: dict[str, Any]) -> None:
+        """Begin a block."""
+
+    def text(self, text: str) -> None:
+        """Add text."""
+
+    def thinking(self, text: str) -> None:
+        """Add thinking."""
+
+    def signature(self, signature: str) -> None:
+        """Sign the thinking."""
+
+    def input_json(self, fragment: str) -> None:
+        """Add JSON text to a tool's input."""
+
+    def citation(self, citation: dict[str, Any]) -> None:
+        """Add a citation."""
+
+    def close(self) -> None:
+        """End the block."""
+
+
+def shows_thinking(request: Request) -> bool:
+    """Return whether the client asked for thinking: others may not expect such blocks."""
+    thinking = request.thinking
+    if thinking.mode == "default":
+        return thinking.include is True or thinking.effort not in (None, "none")
+    return thinking.mode != "off"
+
+
+class BlockMachine:
+    """The blocks of one answer.  Feed it the events of choice 0, then :meth:`finish` it."""
+
+    def __init__(self, sink: BlockSink, context: ReplyContext) -> None:
+        self._sink = sink
+        self._new_id = context.new_id
+        self._shown = shows_thinking(context.request)
+        self._omit = context.request.thinking.include is False
+        self._open = ""  # the type of the open block, if any
+        self._call: ToolCallStart | None = None  # the open tool call
+        self._arguments: list[str] = []  # of an open custom call
+        self._got_arguments = False
+        self._ended: set[int] = set()
+        self._waiting: list[Event] = []  # what came while a call was open
+        self._hidden: list[ThinkingSignature | RedactedThinking] = []
+        self._carried: Signature | None = None  # signature of the block before
+        self._late: dict[str, WebSearch] = {}  # searches that came behind an open text
+        self._asked: dict[str, str] = {}  # searches shown, without results so far
+        self._answered: set[str] = set()
+        self._citations: list[Citation] = []  # that found no open text
+        self.calls = 0
+        self.searches = 0
+
+    def feed(self, event: Event) -> None:
+        """Take one event in; those that have no place in a message are dropped."""
+        match event:
+            case ToolCallDelta() if self._call is not None and self._call.call == event.call:
+                self._add_arguments(event.arguments)
+            case ToolCallEnd() if self._call is not None and self._call.call == event.call:
+                self._close_call()
+                self._resume()
+            case _ if self._call is not None:
+                self._waiting.append(event)
+            case _:
+                self._content(event)
+
+    def finish(self, finish: Finish) -> None:
+        """Close all that is open, and complete what was begun."""
+        while self._call is not None:
+            self._close_call()
+            self._resume()
+        self._show_late()
+        self._close()
+        if finish.reason != "pause":
+            for wire_id in self._asked.values():
+                self._search_result(wire_id, [])
+
+    def abandon(self) -> None:
+        """Close the open block and nothing more: the answer broke off."""
+        if self._open:
+            self._sink.close()
+        self._open = ""
+
+    def _resume(self) -> None:
+        """Take in again what waited for a call that has ended now."""
+        waiting, self._waiting = self._waiting, []
+        for event in waiting:
+            self.feed(event)
+
+    def _content(self, event: Event) -> None:
+        match event:
+            case TextDelta() | RefusalDelta():
+                self._text(event.text)
+            case ThinkingDelta():
+                if event.text and self._shown and not self._omit:
+                    self._enter("thinking", {"thinking": "", "signature": ""})
+                    self._sink.thinking(event.text)
+            case ThinkingSignature():
+                self._thinking_signature(event)
+            case RedactedThinking():
+                self._redacted(event)
+            case ToolCallStart():
+                self._start_call(event)
+            case MediaOutput():
+                self._media(event)
+            case WebSearchEvent():
+                self._search(event.search)
+            case CitationEvent():
+                self._cite(event.citation)
+            case _:
+                pass
+
+    def _enter(self, kind: str, fields: dict[str, Any]) -> None:
+        """Be in a block of this type, going on with the open one if it is of it."""
+        self._show_late()
+        if self._open == kind:
+            return
+        self._close()
+        self._begin(kind, fields)
+
+    def _begin(self, kind: str, fields: dict[str, Any]) -> None:
+        self._sink.open({"type": kind, **fields})
+        self._open = kind
+        self._carried = None
+
+    def _close(self) -> None:
+        if self._open:
+            self._sink.close()
+            self._open = ""
+
+    def _text(self, text: str) -> None:
+        if not text:
+            return
+        self._enter("text", {"text": ""})
+        self._sink.text(text)
+        waiting, self._citations = self._citations, []
+        for citation in waiting:
+            self._sink.citation(wire_citation(citation))
+
+    def _cite(self, citation: Citation) -> None:
+        if self._open == "text":
+            self._sink.citation(wire_citation(citation))
+        else:
+            self._citations.append(citation)
+
+    def _thinking_signature(self, event: ThinkingSignature) -> None:
+        if not event.signature.value:
+            return
+        if self._shown:
+            self._sign(event.signature)
+        else:
+            self._hidden.append(event)
+
+    def _sign(self, signature: Signature) -> None:
+        """Put a signature on the open thinking, or on an empty one made for it."""
+        self._enter("thinking", {"thinking": "", "signature": ""})
+        self._sink.signature(seal(signature, NATIVE_FAMILY))
+        self._close()
+        self._carried = signature
+
+    def _redacted(self, event: RedactedThinking) -> None:
+        if not self._shown:
+            self._hidden.append(event)
+            return
+        self._show_late()
+        self._close()
+        sealed = seal(Signature(event.data, event.family), NATIVE_FAMILY)
+        self._begin("redacted_thinking", {"data": sealed})
+        self._close()
+
+    def _start_call(self, event: ToolCallStart) -> None:
+        if event.call in self._ended:
+            return
+        self._show_hidden()
+        if event.signature and event.signature.value and event.signature != self._carried:
+            self._sign(event.signature)
+        self._show_late()
+        self._close()
+        self._begin("tool_use", {"id": event.id, "name": event.name, "input": {}})
+        self._call = event
+        self._ended.add(event.call)
+        self._arguments = []
+        self._got_arguments = False
+        self.calls += 1
+
+    def _show_hidden(self) -> None:
+        """Show signed thinking that the client didn't ask for: the call is nothing without it."""
+        hidden, self._hidden = self._hidden, []
+        shown, self._shown = self._shown, True
+        for event in hidden:
+            self._content(event)
+        self._shown = shown
+
+    def _add_arguments(self, text: str) -> None:
+        if not text:
+            return
+        if self._call is not None and self._call.kind == "custom":
+            self._arguments.append(text)
+            return
+        self._got_arguments = True
+        self._sink.input_json(text)
+
+    def _close_call(self) -> None:
+        if self._call is not None and self._call.kind == "custom":
+            self._sink.input_json(wrap_text("".join(self._arguments)))
+        elif not self._got_arguments:
+            self._sink.input_json("{}")
+        self._close()
+        self._call = None
+
+    def _media(self, event: MediaOutput) -> None:
+        """Write media as Markdown: replies have no block for it."""
+        if event.transcript:
+            self._text(event.transcript)
+            return
+        source = event.source
+        if isinstance(source, InlineData):
+            address = data_url(event.mime_type, source.data)
+        else:
+            address = source.id if isinstance(source, FileReference) else source.url
+        kind = event.mime_type.partition("/")[0] or "file"
+        mark = "!" if kind == "image" else ""
+        self._text(f"{mark}[{kind}]({address})")
+
+    def _search(self, search: WebSearch) -> None:
+        """Show a search; behind an open text it waits, for citations of that text may follow."""
+        if self._open == "text":
+            self._late[search.id] = search
+        else:
+            self._show_search(search)
+
+    def _show_late(self) -> None:
+        late, self._late = self._late, {}
+        for search in late.values():
+            self._show_search(search)
+
+    def _show_search(self, search: WebSearch) -> None:
+        if search.id in self._answered:
+            return
+        wire_id = self._asked.get(search.id)
+        if wire_id is None:
+            wire_id = search_id(search.id) if search.id else self._new_id("srvtoolu_")
+            self._asked[search.id] = wire_id
+            self.searches += 1
+            self._close()
+            use = {"id": wire_id, "name": "web_search", "input": {}}
+            self._begin("server_tool_use", use)
+            self._sink.input_json(search_input(search.queries))
+            self._close()
+        if search.results or search.error is not None:
+            del self._asked[search.id]
+            self._answered.add(search.id)
+            self._close()
+            self._search_result(wire_id, search_content(search))
+
+    def _search_result(self, wire_id: str, content: Any) -> None:
+        self._begin("web_search_tool_result", {"tool_use_id": wire_id, "content": content})
+        self._close()
