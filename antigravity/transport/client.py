@@ -1,0 +1,286 @@
+"""The HTTP client: one pool of connections, a limit for every wait, plain errors.
+
+It stands on Twisted's ``Agent`` rather than on treq's ``HTTPClient``: the latter adds
+``Accept-Encoding: gzip`` and a cookie jar that all credentials would share to every request,
+and costs ten times as much.  Redirects are not followed: an upstream that moves is
+misconfigured, and a credential must not move with it.
+"""
+
+# ruff: noqa: N802 - names that Twisted calls
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred, DeferredList, fail
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IProtocol,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
+from twisted.python.failure import Failure
+from twisted.web.client import URI, Agent, HTTPConnectionPool, ProxyAgent
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent, IAgentEndpointFactory, IPolicyForHTTPS, IResponse
+from zope.interface import implementer
+
+from antigravity.interfaces.transport import (
+    IHttpTransport,
+    IIncomingResponse,
+    OutgoingRequest,
+)
+from antigravity.ir.errors import GatewayError, UnavailableError
+from antigravity.transport.endpoints import BoundedEndpoint, DirectEndpoints, caching_policy
+from antigravity.transport.failures import before_answer, cause_of, was_cancelled
+from antigravity.transport.limits import deadline
+from antigravity.transport.proxy import Proxy, TunnelEndpoints, parse_proxy
+from antigravity.transport.response import IncomingResponse
+from antigravity.transport.sending import BytesProducer
+
+#: Connections kept open to one host.
+MAX_PERSISTENT: Final = 1024
+
+#: Seconds that an unused connection is kept.
+KEEP: Final = 90.0
+
+#: Seconds that :meth:`HttpTransport.close` waits for the other sides.
+CLOSING: Final = 5.0
+
+
+class _Lease:
+    """What ``Agent`` needs of a pool, for one request.
+
+    It remembers the connection that was given, so that it can be ended at once, and sets the
+    time limit for opening one.
+    """
+
+    def __init__(
+        self, pool: HTTPConnectionPool, reactor: IReactorTime, limit: float, where: str, key: Any
+    ) -> None:
+        self.persistent = pool.persistent
+        self.connection: Any = None
+        self._pool = pool
+        self._reactor = reactor
+        self._limit = limit
+        self.where = where
+        self._key = key
+
+    def getConnection(self, key: Any, endpoint: IStreamClientEndpoint) -> Deferred[IProtocol]:
+        """Return a Deferred that fires with a connection."""
+        bounded = BoundedEndpoint(endpoint, self._reactor, self._limit, self.where)
+        leasing: Deferred[Any] = self._pool.getConnection(self._key or key, bounded)
+        return leasing.addCallback(self._given)
+
+    def _given(self, connection: Any) -> Any:
+        self.connection = connection
+        return connection
+
+    def kill(self) -> None:
+        """End the connection now, without waiting for what is still unsent."""
+        if self.connection is not None:
+            self.connection.transport.abortConnection()
+
+
+class _Exchange:
+    """One request and the wait for its response headers."""
+
+    def __init__(self, transport: HttpTransport, request: OutgoingRequest) -> None:
+        self._transport = transport
+        self._reactor = transport.reactor
+        self._request = request
+        self._limits = request.timeouts
+        self._timers: dict[str, IDelayedCall] = {}
+        self._lease: _Lease | None = None
+        self._asking: Deferred[IResponse] | None = None
+        self._incoming: IncomingResponse | None = None
+        self._where = "the upstream"
+        self._settled = False
+        self.result: Deferred[IIncomingResponse] = Deferred(lambda _: self._give_up())
+
+    def start(self) -> Deferred[IIncomingResponse]:
+        """Send the request."""
+        request = self._request
+        result = self.result
+        try:
+            url = request.url.encode("ascii")
+            uri: URI = URI.fromBytes(url)
+            self._where = _where(uri)
+            agent, extra = self._agent(uri)
+            headers = _headers((*request.headers, *extra))
+        except GatewayError as error:
+            return fail(error)
+        except ValueError:
+            return fail(UnavailableError("the address of an upstream is not a valid one"))
+        producer = BytesProducer(request.body) if request.body else None
+        self._transport.active.add(self)
+        for limit in ("first_byte", "total"):
+            seconds = getattr(self._limits, limit)
+            if seconds:
+                self._timers[limit] = self._reactor.callLater(seconds, self._expired, limit)
+        try:
+            asking = agent.request(request.method.encode("ascii"), url, headers, producer)
+        except ValueError:
+            asking = fail(UnavailableError("the address of an upstream is not a valid one"))
+        self._asking = asking
+        asking.addCallbacks(self._arrived, self._failed)
+        return result
+
+    def _agent(self, uri: URI) -> tuple[IAgent, tuple[tuple[str, str], ...]]:
+        """Return what sends the request, and headers that it must carry for that."""
+        transport = self._transport
+        if not self._request.proxy:
+            return self._direct(transport.endpoints, self._where, None), ()
+        proxy = parse_proxy(self._request.proxy)
+        where = f"the proxy {proxy.name}"
+        if uri.scheme == b"https":
+            key = ("http-proxy-CONNECT", self._request.proxy, uri.scheme, uri.host, uri.port)
+            tunnels = TunnelEndpoints(transport.direct, proxy)
+            return self._direct(tunnels, where, key), ()
+        return self._plain_proxy(proxy, where)
+
+    def _direct(self, endpoints: IAgentEndpointFactory, where: str, key: Any) -> IAgent:
+        agent: IAgent = Agent.usingEndpointFactory(
+            self._reactor, endpoints, self._new_lease(where, key)
+        )
+        return agent
+
+    def _plain_proxy(self, proxy: Proxy, where: str) -> tuple[IAgent, tuple[tuple[str, str], ...]]:
+        self._where = f"{self._where} (by {where})"
+        endpoint = self._transport.direct.tcp(proxy.host, proxy.port)
+        lease = self._new_lease(where, ("http-proxy", self._request.proxy))
+        agent: IAgent = ProxyAgent(endpoint, self._reactor, lease)
+        if proxy.authorization:
+            return agent, (("proxy-authorization", proxy.authorization),)
+        return agent, ()
+
+    def _new_lease(self, where: str, key: Any) -> _Lease:
+        self._lease = lease = _Lease(
+            self._transport.pool, self._reactor, self._limits.connect, where, key
+        )
+        return lease
+
+    def _arrived(self, response: IResponse) -> None:
+        assert self._lease is not None
+        self._cancel_timer("first_byte")
+        self._settled = True
+        self._incoming = incoming = IncomingResponse(
+            response,
+            reactor=self._reactor,
+            idle=self._limits.idle,
+            where=self._where,
+            kill=self._lease.kill,
+            on_end=self._ended,
+        )
+        self.result.callback(incoming)
+
+    def _failed(self, failure: Failure) -> None:
+        if self._settled:
+            return
+        self._settled = True
+        self._ended()
+        if was_cancelled(cause_of(failure)):
+            self.result.errback(UnavailableError("the transport is closed"))
+        else:
+            lease = self._lease
+            connecting = lease is not None and lease.connection is None
+            where = lease.where if lease and connecting else self._where
+            self.result.errback(before_answer(cause_of(failure), where))
+
+    def _expired(self, limit: Any) -> None:
+        self._timers.pop(limit, None)
+        error = deadline(limit, getattr(self._limits, limit), self._where)
+        if self._incoming is not None:
+            self._incoming.fail(error)
+        else:
+            self._give_up()
+            self.result.errback(error)
+
+    def _give_up(self) -> None:
+        """Stop; whatever the agent says now is of no interest."""
+        if not self._settled:
+            self._settled = True
+            self._ended()
+            if self._asking is not None:
+                self._asking.cancel()
+
+    def stop(self) -> None:
+        """Stop whatever goes on, because the transport closes."""
+        error = UnavailableError("the gateway is shutting down")
+        if self._incoming is not None:
+            self._incoming.fail(error)
+        elif not self._settled:
+            self._give_up()
+            self.result.errback(error)
+
+    def _ended(self) -> None:
+        for limit in tuple(self._timers):
+            self._cancel_timer(limit)
+        self._transport.active.discard(self)
+
+    def _cancel_timer(self, limit: str) -> None:
+        timer = self._timers.pop(limit, None)
+        if timer is not None:
+            timer.cancel()
+
+
+@implementer(IHttpTransport)
+class HttpTransport:
+    """Sends requests over one pool of persistent connections.
+
+    ``policy`` is for TLS (the browsers' one if ``None``).  ``endpoints`` replaces the way to
+    hosts, for who must look at addresses before they are connected to.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        policy: IPolicyForHTTPS | None = None,
+        endpoints: IAgentEndpointFactory | None = None,
+        persistent: bool = True,
+    ) -> None:
+        self.reactor: Any = reactor
+        self.direct = DirectEndpoints(reactor, caching_policy(policy))
+        self.endpoints = endpoints or self.direct
+        self.pool = HTTPConnectionPool(reactor, persistent)
+        self.pool.maxPersistentPerHost = MAX_PERSISTENT
+        self.pool.cachedConnectionTimeout = KEEP  # type: ignore[assignment]
+        # Never twice: a model's answer costs money, and who retries is the exchange.
+        self.pool.retryAutomatically = False
+        self.active: set[_Exchange] = set()
+        self._closed = False
+
+    def send(self, request: OutgoingRequest) -> Deferred[IIncomingResponse]:
+        """Return a Deferred that fires with the response once its headers are in."""
+        if self._closed:
+            return fail(UnavailableError("the gateway is shutting down"))
+        return _Exchange(self, request).start()
+
+    def close(self) -> Deferred[None]:
+        """Return a Deferred that fires when all connections are closed."""
+        self._closed = True
+        for exchange in tuple(self.active):
+            exchange.stop()
+        closing = self.pool.closeCachedConnections()
+        closing.addTimeout(CLOSING, self.reactor)
+        turn: Deferred[None] = Deferred()  # connections that were aborted end with the next turn
+        self.reactor.callLater(0, turn.callback, None)
+        both = DeferredList([closing, turn], consumeErrors=True)
+        return both.addCallback(lambda _: None)
+
+
+def _where(uri: URI) -> str:
+    """Return host and port, without what else an address may hold."""
+    host = uri.host.rpartition(b"@")[2].decode("ascii")
+    return f"[{host}]:{uri.port}" if ":" in host else f"{host}:{uri.port}"
+
+
+def _headers(pairs: tuple[tuple[str, str], ...]) -> Headers:
+    """Return ``pairs`` for the wire; bodies are asked for as they are, not compressed."""
+    headers = Headers()
+    for name, value in pairs:
+        headers.addRawHeader(name.encode("ascii"), value.encode())
+    if not headers.hasHeader(b"accept-encoding"):
+        headers.addRawHeader(b"accept-encoding", b"identity")
+    return headers

@@ -1,0 +1,114 @@
+"""Where connections are opened, and for how long that may take."""
+
+# ruff: noqa: N802 - names that Twisted calls
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.interfaces import (
+    IProtocol,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
+from twisted.python.failure import Failure
+from twisted.web.client import URI, BrowserLikePolicyForHTTPS, HostnameCachingHTTPSPolicy
+from twisted.web.error import SchemeNotSupported
+from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS
+from zope.interface import implementer
+
+from antigravity.transport.failures import failure_of
+from antigravity.transport.limits import deadline
+
+#: Twisted wants a limit for each address of a name; ours is for the whole connection.
+_NO_LIMIT = 3600.0
+
+_SCHEMES = frozenset((b"http", b"https"))
+
+
+def caching_policy(policy: IPolicyForHTTPS | None) -> IPolicyForHTTPS:
+    """Return ``policy``, or the browsers' one, so that a TLS context is made once per name."""
+    if policy is None:
+        policy = BrowserLikePolicyForHTTPS()
+    return HostnameCachingHTTPSPolicy(policy, cacheSize=64)
+
+
+@implementer(IStreamClientEndpoint)
+class LazyEndpoint:
+    """Makes the endpoint when a connection is needed; most requests find one in the pool."""
+
+    def __init__(self, make: Callable[[], IStreamClientEndpoint]) -> None:
+        self._make = make
+
+    def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
+        """Connect."""
+        return self._make().connect(factory)
+
+
+@implementer(IAgentEndpointFactory)
+class DirectEndpoints:
+    """Endpoints straight to the host of an address, with verified TLS for https."""
+
+    def __init__(self, reactor: object, policy: IPolicyForHTTPS) -> None:
+        self._reactor = reactor
+        self._policy = policy
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
+        """Return an endpoint for ``uri``."""
+        if uri.scheme not in _SCHEMES:
+            raise SchemeNotSupported(f"Unsupported scheme: {uri.scheme!r}")
+        return LazyEndpoint(lambda: self._make(uri))
+
+    def _make(self, uri: URI) -> IStreamClientEndpoint:
+        endpoint: IStreamClientEndpoint = self.tcp(uri.host.decode("ascii"), uri.port)
+        if uri.scheme == b"https":
+            return self.tls(endpoint, uri)
+        return endpoint
+
+    def tcp(self, host: str, port: int) -> IStreamClientEndpoint:
+        """Return an endpoint for plain TCP."""
+        return HostnameEndpoint(self._reactor, host, port, timeout=_NO_LIMIT)
+
+    def tls(self, endpoint: IStreamClientEndpoint, uri: URI) -> IStreamClientEndpoint:
+        """Return ``endpoint`` with TLS for the host of ``uri`` on top."""
+        creator = self._policy.creatorForNetloc(uri.host, uri.port)
+        return wrapClientTLS(creator, endpoint)
+
+
+@implementer(IStreamClientEndpoint)
+class BoundedEndpoint:
+    """An endpoint that gives up after ``limit`` seconds, with a ``DeadlineError``."""
+
+    def __init__(
+        self, endpoint: IStreamClientEndpoint, reactor: IReactorTime, limit: float, where: str
+    ) -> None:
+        self._endpoint = endpoint
+        self._reactor = reactor
+        self._limit = limit
+        self._where = where
+
+    def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
+        """Connect."""
+        connecting = self._endpoint.connect(factory)
+        if not self._limit:
+            return connecting
+        late = False
+
+        def expire() -> None:
+            nonlocal late
+            late = True
+            connecting.cancel()
+
+        timer = self._reactor.callLater(self._limit, expire)
+
+        def settle(result: IProtocol | Failure) -> IProtocol | Failure:
+            if timer.active():
+                timer.cancel()
+            if late:
+                return failure_of(deadline("connect", self._limit, self._where))
+            return result
+
+        return connecting.addBoth(settle)

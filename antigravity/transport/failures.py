@@ -1,0 +1,109 @@
+"""Puts what went wrong below HTTP into plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from OpenSSL import SSL
+from service_identity import VerificationError
+from twisted.internet import error
+from twisted.internet.defer import CancelledError
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseNeverReceived
+from twisted.web.error import SchemeNotSupported
+
+from antigravity.ir.errors import GatewayError, UnavailableError, UpstreamError
+
+#: Failures nest (request in retry in proxy), but never deeper than this.
+_MAX_DEPTH: Final = 8
+
+
+def failure_of(exception: BaseException) -> Failure:
+    """Return ``exception`` as Twisted carries it."""
+    return Failure(exception)
+
+
+def cause_of(failure: Failure) -> BaseException:
+    """Return the exception in ``failure``."""
+    assert failure.value is not None
+    return failure.value
+
+
+def causes(exception: BaseException, depth: int = _MAX_DEPTH) -> Iterator[BaseException]:
+    """Yield ``exception`` and all that it wraps; Agent hides causes in ``reasons``."""
+    yield exception
+    reasons = getattr(exception, "reasons", None)
+    if isinstance(reasons, list) and depth:
+        for reason in reasons:
+            inner = reason.value if isinstance(reason, Failure) else reason
+            if isinstance(inner, BaseException):
+                yield from causes(inner, depth - 1)
+
+
+def was_cancelled(exception: BaseException) -> bool:
+    """Return whether a cancellation is at the bottom of ``exception``."""
+    return any(
+        isinstance(cause, CancelledError | error.ConnectingCancelledError)
+        for cause in causes(exception)
+    )
+
+
+def _tls_reason(cause: SSL.Error) -> str:
+    """Return OpenSSL's own words, without its file and function names."""
+    details = cause.args[0] if cause.args else ()
+    if isinstance(details, list | tuple):
+        words = [str(detail[-1]) for detail in details if detail]
+        return "; ".join(word for word in words if word) or "the handshake failed"
+    return "the handshake failed"
+
+
+def _describe(exception: BaseException, where: str) -> str | None:
+    """Return one sentence about ``exception``, or ``None`` if it is not known."""
+    match exception:
+        case error.ConnectionRefusedError():
+            return f"connection refused by {where}"
+        case error.DNSLookupError() | error.UnknownHostError():
+            return f"the name of {where} does not resolve"
+        case error.TimeoutError():
+            return f"no connection to {where}: the network timed out"
+        case VerificationError():
+            return f"the TLS certificate of {where} belongs to another name"
+        case SSL.Error():
+            return f"TLS with {where} failed: {_tls_reason(exception)}"
+        case error.NoRouteError():
+            return f"no route to {where}"
+        case error.ConnectError():
+            return f"could not connect to {where}"
+        case SchemeNotSupported():
+            return f"the address of {where} is neither http nor https"
+    return None
+
+
+def before_answer(exception: BaseException, where: str) -> GatewayError:
+    """Return the error for an exchange that failed before the response headers were in."""
+    known = list(causes(exception))
+    for cause in known:
+        if isinstance(cause, GatewayError):
+            return cause
+    for cause in known:
+        text = _describe(cause, where)
+        if text is not None:
+            if isinstance(cause, SchemeNotSupported):
+                return UnavailableError(text)
+            return UpstreamError(text)
+    if any(isinstance(cause, error.ConnectionClosed) for cause in known):
+        return UpstreamError(f"{where} closed the connection before it answered")
+    if isinstance(exception, ResponseNeverReceived):
+        return UpstreamError(f"{where} did not answer")
+    return UpstreamError(f"{where} answered something that is not HTTP")
+
+
+def in_body(exception: BaseException, where: str) -> GatewayError:
+    """Return the error for a body that did not end as it should."""
+    for cause in causes(exception):
+        if isinstance(cause, GatewayError):
+            return cause
+        if isinstance(cause, SSL.Error):
+            return UpstreamError(f"{where} broke off its answer: {_tls_reason(cause)}")
+    return UpstreamError(f"{where} broke off its answer")

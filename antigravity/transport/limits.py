@@ -1,0 +1,28 @@
+"""The errors of time limits: which one was hit, and which setting raises it."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from antigravity.ir.errors import DeadlineError
+
+Limit = Literal["connect", "first_byte", "idle", "total"]
+
+_WHAT: Final[dict[Limit, str]] = {
+    "connect": "no connection to {where} within {seconds:g} s",
+    "first_byte": "{where} sent no response headers within {seconds:g} s",
+    "idle": "{where} sent nothing for {seconds:g} s",
+    "total": "{where} did not finish its answer within {seconds:g} s",
+}
+
+
+def deadline(limit: Limit, seconds: float, where: str) -> DeadlineError:
+    """Return the error for ``limit``; its ``code`` is the limit's name and ``_timeout``.
+
+    ``where`` is a host and port, never a whole address: its query may hold a secret.
+    """
+    what = _WHAT[limit].format(where=where, seconds=seconds)
+    setting = f"upstreams.NAME.timeouts.{limit}"
+    if limit == "total":
+        setting += " (or proxy.request_timeout, its default)"
+    return DeadlineError(f"{what}; to wait longer, raise {setting}", code=f"{limit}_timeout")

@@ -1,0 +1,129 @@
+"""Fetches what a client's request points to, and nothing on the operator's network."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.web.iweb import IPolicyForHTTPS
+from zope.interface import implementer
+
+from antigravity.config.settings import MediaSettings
+from antigravity.interfaces.transport import (
+    Fetched,
+    IHttpTransport,
+    IIncomingResponse,
+    IMediaFetcher,
+    OutgoingRequest,
+    Timeouts,
+)
+from antigravity.ir.errors import DeadlineError, GatewayError, InvalidRequestError, UpstreamError
+from antigravity.transport.client import HttpTransport
+from antigravity.transport.endpoints import caching_policy
+from antigravity.transport.guard import GuardedEndpoints
+from antigravity.transport.sniff import mime_type_of
+from antigravity.transport.web_address import WebAddress, join, parse
+from antigravity.version import USER_AGENT
+
+MAX_REDIRECTS: Final = 3
+
+_REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
+
+
+@implementer(IMediaFetcher)
+class MediaFetcher:
+    """Fetches over its own, unpooled connections.
+
+    The guard looks at the address that is connected to; ``media.allowed_hosts`` names the
+    hosts (``host`` or ``host:port``) that may be anywhere.
+    """
+
+    def __init__(
+        self,
+        settings: MediaSettings,
+        reactor: Any,
+        *,
+        policy: IPolicyForHTTPS | None = None,
+    ) -> None:
+        self._settings = settings
+        self._reactor = reactor
+        self._allowed = frozenset(host.lower() for host in settings.allowed_hosts)
+        guard = GuardedEndpoints(reactor, caching_policy(policy), self._allowed)
+        self._transport: IHttpTransport = HttpTransport(reactor, endpoints=guard, persistent=False)
+
+    def fetch(self, url: str) -> Deferred[Fetched]:
+        """Return a Deferred that fires with the file."""
+        return Deferred.fromCoroutine(self._fetch(url))
+
+    def close(self) -> Deferred[None]:
+        """Return a Deferred that fires when all connections are closed."""
+        return self._transport.close()
+
+    async def _fetch(self, url: str) -> Fetched:
+        if not self._settings.fetch:
+            raise InvalidRequestError(
+                "this gateway fetches no URLs (media.fetch is false); send the data inline"
+            )
+        address = self._checked(parse(url))
+        until = self._reactor.seconds() + self._settings.timeout
+        for _ in range(MAX_REDIRECTS + 1):
+            response = await self._ask(address, until)
+            status = response.status()
+            headers = response.headers()
+            if status == 200:
+                data = await self._read(response, address)
+                return Fetched(mime_type_of(headers.get("content-type", ""), data), data)
+            response.abort()
+            if status not in _REDIRECTS or not headers.get("location"):
+                raise InvalidRequestError(f"{address.shown} answered {status}")
+            address = self._checked(join(address, headers["location"]))
+        raise InvalidRequestError(f"the URL redirects more than {MAX_REDIRECTS} times")
+
+    def _checked(self, address: WebAddress) -> WebAddress:
+        """Return ``address`` if its port may be reached; the guard looks at the host."""
+        if not address.has_default_port() and not address.is_in_with_port(self._allowed):
+            raise InvalidRequestError(
+                f"{address.shown} is on port {address.port}; an operator can allow "
+                f"{address.netloc} in media.allowed_hosts"
+            )
+        return address
+
+    async def _ask(self, address: WebAddress, until: float) -> IIncomingResponse:
+        left = 0.0
+        if self._settings.timeout:
+            left = until - self._reactor.seconds()
+            if left <= 0:
+                raise self._too_slow(address)
+        request = OutgoingRequest(
+            "GET",
+            address.url,
+            (("user-agent", USER_AGENT), ("accept", "*/*")),
+            timeouts=Timeouts(connect=left, first_byte=left, idle=left, total=left),
+        )
+        try:
+            return await self._transport.send(request)
+        except GatewayError as error:
+            raise self._explained(error, address) from error
+
+    async def _read(self, response: IIncomingResponse, address: WebAddress) -> bytes:
+        try:
+            return await response.collect(self._settings.max_bytes)
+        except GatewayError as error:
+            raise self._explained(error, address) from error
+
+    def _explained(self, error: GatewayError, address: WebAddress) -> GatewayError:
+        """Return ``error`` as one about the client's request."""
+        if isinstance(error, InvalidRequestError):
+            return error
+        if isinstance(error, DeadlineError):
+            return self._too_slow(address)
+        if isinstance(error, UpstreamError) and error.code == "answer_too_large":
+            return InvalidRequestError(
+                f"{address.shown} is larger than {self._settings.max_bytes} bytes (media.max_bytes)"
+            )
+        return InvalidRequestError(f"could not fetch {address.shown}: {error.message}")
+
+    def _too_slow(self, address: WebAddress) -> InvalidRequestError:
+        return InvalidRequestError(
+            f"{address.shown} was not fetched within {self._settings.timeout:g} s (media.timeout)"
+        )

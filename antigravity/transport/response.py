@@ -1,0 +1,260 @@
+"""A response whose body is still to come, with its limits."""
+
+# ruff: noqa: N815 - names that Twisted calls
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IProtocol, IPushProducer, IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+from twisted.web.iweb import IResponse
+from zope.interface import implementer
+
+from antigravity.interfaces.transport import IIncomingResponse
+from antigravity.ir.errors import CancelledByClientError, GatewayError, UpstreamError
+from antigravity.transport.failures import cause_of, failure_of, in_body
+from antigravity.transport.limits import deadline
+
+#: Ends the connection that a response comes on, now.
+Kill = Callable[[], None]
+
+
+@implementer(IPushProducer)
+class Body(Protocol):
+    """Stands between the connection and the reader of one body.
+
+    To the reader it is the transport: it can be paused, resumed and stopped.  The idle
+    limit costs one attribute per read: the timer looks at the time of the last read only
+    when it fires.  Time in which the reader has paused does not count.
+    """
+
+    def __init__(
+        self,
+        reader: IProtocol,
+        *,
+        reactor: IReactorTime,
+        idle: float,
+        where: str,
+        kill: Kill,
+        on_end: Callable[[], None],
+    ) -> None:
+        self._reader: IProtocol | None = reader
+        self._reactor = reactor
+        self._seconds = reactor.seconds
+        self._idle = idle
+        self._where = where
+        self._kill = kill
+        self._on_end = on_end
+        self._timer: IDelayedCall | None = None
+        self._last = 0.0
+        self._stopped = False
+        self.paused = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the reader has been told of the end."""
+        return self._reader is None
+
+    # What the connection calls.
+
+    def connectionMade(self) -> None:
+        """Begin; the reader may pause or stop already."""
+        assert self._reader is not None
+        self._last = self._seconds()
+        if self._idle:
+            self._timer = self._reactor.callLater(self._idle, self._look)
+        self._reader.makeConnection(self)  # type: ignore[arg-type]
+
+    def dataReceived(self, data: bytes) -> None:
+        """Pass ``data`` on."""
+        reader = self._reader
+        if reader is not None and not self._stopped:
+            self._last = self._seconds()
+            reader.dataReceived(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Tell the reader, in plain words."""
+        if self._stopped:
+            reason = failure_of(CancelledByClientError("the answer was not read to its end"))
+        elif not isinstance(reason.value, ResponseDone):
+            reason = failure_of(in_body(cause_of(reason), self._where))
+        self._end(reason)
+
+    # What the reader calls.
+
+    def pauseProducing(self) -> None:
+        """Read nothing more from the connection for now."""
+        self.paused = True
+        if self._reader is not None and not self._stopped:
+            self.transport.pauseProducing()  # type: ignore[union-attr]
+
+    def resumeProducing(self) -> None:
+        """Read on; the idle time begins anew."""
+        self.paused = False
+        if self._reader is not None and not self._stopped:
+            self._last = self._seconds()
+            self.transport.resumeProducing()  # type: ignore[union-attr]
+
+    def stopProducing(self) -> None:
+        """Close the connection; ``connectionLost`` follows with the next reactor turn."""
+        if self._reader is not None and not self._stopped:
+            self._stopped = True
+            self._release()
+            self._kill()
+
+    loseConnection = stopProducing
+    abortConnection = stopProducing
+
+    # Limits.
+
+    def fail(self, failure: GatewayError) -> None:
+        """Close the connection and tell the reader why, at once."""
+        if self._reader is not None and not self._stopped:
+            self._kill()
+            self._end(failure_of(failure))
+
+    def _look(self) -> None:
+        """See whether the upstream has been silent for too long."""
+        self._timer = None
+        left = self._idle
+        if not self.paused:
+            left -= self._seconds() - self._last
+        if left <= 0:
+            self.fail(deadline("idle", self._idle, self._where))
+        else:
+            self._timer = self._reactor.callLater(left, self._look)
+
+    def _release(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        self._on_end()
+
+    def _end(self, reason: Failure) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            if not self._stopped:
+                self._release()
+            reader.connectionLost(reason)
+
+
+class _Collector(Protocol):
+    """Gathers a body up to a limit."""
+
+    def __init__(self, limit: int, where: str, result: Deferred[bytes]) -> None:
+        self._limit = limit
+        self._where = where
+        self._result = result
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def dataReceived(self, data: bytes) -> None:
+        self._size += len(data)
+        self._pieces.append(data)
+        if self._size > self._limit:
+            self._pieces.clear()
+            self.transport.fail(too_large(self._where, self._limit))  # type: ignore[union-attr]
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._result.called:  # cancelled
+            return
+        if isinstance(reason.value, ResponseDone):
+            self._result.callback(b"".join(self._pieces))
+        else:
+            self._result.errback(reason)
+
+
+def too_large(where: str, limit: int) -> UpstreamError:
+    """Return the error for a body that is larger than its reader wants."""
+    return UpstreamError(f"{where} sent more than {limit} bytes", code="answer_too_large")
+
+
+@implementer(IIncomingResponse)
+class IncomingResponse:
+    """A response over Twisted's HTTP client.
+
+    ``kill`` ends the connection; it is used only as long as the body has not ended, for
+    afterwards the connection is another request's.  ``on_end`` is called once.
+    """
+
+    def __init__(
+        self,
+        response: IResponse,
+        *,
+        reactor: IReactorTime,
+        idle: float,
+        where: str,
+        kill: Kill,
+        on_end: Callable[[], None],
+    ) -> None:
+        self._response: Any = response
+        self._reactor = reactor
+        self._idle = idle
+        self._where = where
+        self._kill = kill
+        self._on_end = on_end
+        self._body: Body | None = None
+        self._failure: GatewayError | None = None
+
+    def status(self) -> int:
+        """Return the status code."""
+        code: int = self._response.code
+        return code
+
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers, names in lower case, the last value of each."""
+        return {
+            name.decode("latin-1").lower(): values[-1].decode("latin-1")
+            for name, values in self._response.headers.getAllRawHeaders()
+        }
+
+    def deliver(self, protocol: IProtocol) -> None:
+        """Deliver the body to ``protocol``."""
+        if self._failure is not None and self._body is not None:
+            protocol.makeConnection(self._body)  # type: ignore[arg-type]
+            protocol.connectionLost(failure_of(self._failure))
+            return
+        if self._body is not None:
+            raise RuntimeError("the body has been asked for already")
+        self._body = body = Body(
+            protocol,
+            reactor=self._reactor,
+            idle=self._idle,
+            where=self._where,
+            kill=self._kill,
+            on_end=self._on_end,
+        )
+        self._response.deliverBody(body)
+        if body.paused:
+            body.pauseProducing()  # deliverBody has resumed the connection
+
+    def collect(self, limit: int) -> Deferred[bytes]:
+        """Return a Deferred that fires with the body, if it has no more than ``limit`` bytes."""
+        result: Deferred[bytes] = Deferred(lambda _: self.abort())
+        length = self._response.length
+        if isinstance(length, int) and length > limit:
+            self.abort()
+            result.errback(too_large(self._where, limit))
+            return result
+        self.deliver(_Collector(limit, self._where, result))
+        return result
+
+    def abort(self) -> None:
+        """Close the connection."""
+        if self._body is None:
+            self.deliver(Protocol())
+        assert self._body is not None
+        self._body.stopProducing()
+
+    def fail(self, failure: GatewayError) -> None:
+        """Close the connection, and let the reader, present or to come, know why."""
+        if self._body is not None:
+            self._body.fail(failure)
+        else:
+            self.abort()
+            self._failure = failure

@@ -1,0 +1,100 @@
+"""The address of a file that a client wants fetched: checked before anything is done.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+from urllib.parse import quote, urljoin, urlsplit
+
+import idna
+from msgspec import Struct
+
+from antigravity.ir.errors import InvalidRequestError
+
+_MAX_LENGTH: Final = 8192
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+class WebAddress(Struct, frozen=True):
+    """An http or https address; ``host`` is in the form that goes on the wire."""
+
+    scheme: str
+    host: str
+    port: int
+    target: str
+
+    @property
+    def netloc(self) -> str:
+        """Host and port, as they are written in an address."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The whole address."""
+        return f"{self.scheme}://{self.netloc}{self.target}"
+
+    @property
+    def shown(self) -> str:
+        """The address without its query, which may hold a signature."""
+        return f"{self.scheme}://{self.netloc}{self.target.partition('?')[0]}"
+
+    def is_in_with_port(self, hosts: Collection[str]) -> bool:
+        """Return whether ``hosts`` names this host and its port."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}" in hosts
+
+    def has_default_port(self) -> bool:
+        """Return whether the port is 80 or 443."""
+        return self.port in _PORTS.values()
+
+
+def _host(name: str) -> str:
+    """Return ``name`` as it goes on the wire.
+
+    :raises ValueError: if it is no name of a host.
+    """
+    if ":" in name:
+        if "%" in name:
+            raise ValueError("an address with a zone")
+        return name
+    if name.isascii():
+        return name.rstrip(".")
+    return idna.encode(name.rstrip("."), uts46=True).decode("ascii")
+
+
+def parse(url: str) -> WebAddress:
+    """Return ``url`` in its parts.
+
+    :raises InvalidRequestError: if it is not an address that may be fetched at all.
+    """
+    if len(url) > _MAX_LENGTH:
+        raise InvalidRequestError(f"the URL is longer than {_MAX_LENGTH} characters")
+    try:
+        parts = urlsplit(url.strip())
+        scheme, port = parts.scheme.lower(), parts.port
+        host = _host(parts.hostname or "")
+    except ValueError:  # idna's errors are such, too
+        raise InvalidRequestError("the URL is malformed") from None
+    if scheme not in _PORTS:
+        raise InvalidRequestError("only http and https URLs can be fetched")
+    if "@" in parts.netloc:
+        raise InvalidRequestError("the URL must not hold a user name or password")
+    if not host or port == 0:
+        raise InvalidRequestError("the URL is malformed")
+    target = quote(parts.path or "/", safe="/%:=&~+!$,;'@()*[]")
+    if parts.query:
+        target += "?" + quote(parts.query, safe="/%:=&?~+!$,;'@()*[]")
+    return WebAddress(scheme, host, port or _PORTS[scheme], target)
+
+
+def join(base: WebAddress, location: str) -> WebAddress:
+    """Return where a redirect from ``base`` leads.
+
+    :raises InvalidRequestError: as :func:`parse` does.
+    """
+    try:
+        url = urljoin(base.url, location)
+    except ValueError:
+        raise InvalidRequestError("the URL redirects to a malformed one") from None
+    return parse(url)

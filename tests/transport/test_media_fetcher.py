@@ -1,0 +1,244 @@
+"""The fetcher reaches the public Internet, what an operator allows, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from loopback_peer import Peer, Received, Script, chunk, listen, ok, pause, reactor
+from self_signed import certificate, trusting
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import CancelledError
+from twisted.trial.unittest import TestCase
+from zope.interface.verify import verifyObject
+
+from antigravity.config.settings import MediaSettings
+from antigravity.interfaces.transport import IMediaFetcher
+from antigravity.ir.errors import InvalidRequestError
+from antigravity.transport.media import MediaFetcher
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 100
+
+
+class Resolver:
+    """Answers from a table, and takes note of what was asked."""
+
+    def __init__(self, names: dict[str, list[list[str]]]) -> None:
+        self.names = names
+        self.asked: list[str] = []
+
+    def resolveHostName(self, receiver: Any, name: str, port: int = 0, *more: Any) -> None:
+        self.asked.append(name)
+        receiver.resolutionBegan(None)
+        answers = self.names.get(name, [[name] if name[0].isdigit() else []])
+        for host in answers.pop(0) if len(answers) > 1 else answers[0]:
+            kind = IPv6Address if ":" in host else IPv4Address
+            receiver.addressResolved(kind("TCP", host, port))
+        receiver.resolutionComplete()
+
+
+class Reactor:
+    """The reactor, with names of our own; every connection ends at the test's server."""
+
+    def __init__(self, names: dict[str, list[list[str]]]) -> None:
+        self.nameResolver = Resolver(names)
+        self.connected: list[tuple[str, int]] = []
+        self.port = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(reactor, name)
+
+    def connectTCP(self, host: str, port: int, *more: Any, **options: Any) -> Any:
+        self.connected.append((host, port))
+        return reactor.connectTCP("127.0.0.1", self.port, *more, **options)
+
+
+class FetcherCase(TestCase):
+    timeout = 20
+
+    def fetcher(
+        self, names: dict[str, list[list[str]]] | None = None, policy: Any = None, **settings: Any
+    ) -> MediaFetcher:
+        self.reactor = Reactor(names or {"pub.test": [["93.184.216.34"]]})
+        self.reactor.port = getattr(self, "port", 0)
+        fetcher = MediaFetcher(MediaSettings(**settings), self.reactor, policy=policy)
+        self.addCleanup(lambda: fetcher.close())
+        return fetcher
+
+    def serve(self, answer: Any, context: Any = None) -> Script:
+        script = Script(answer)
+        self.port = listen(self, script, context)
+        return script
+
+    async def refused(self, fetching: Any) -> str:
+        try:
+            await fetching
+        except InvalidRequestError as error:
+            self.assertNotIn("secret", error.message)
+            return error.message
+        raise AssertionError("it was fetched")
+
+
+class Fetching(FetcherCase):
+    async def test_a_file(self) -> None:
+        script = self.serve(lambda peer, got: peer.write(ok(PNG, "Content-Type: image/x-PNG; a=b")))
+        fetcher = self.fetcher()
+        verifyObject(IMediaFetcher, fetcher)
+        fetched = await fetcher.fetch("http://pub.test/a?sig=1")
+        self.assertEqual((fetched.mime_type, fetched.data), ("image/x-png", PNG))
+        self.assertEqual(script.requests[0].first, "GET /a?sig=1 HTTP/1.1")
+        self.assertEqual(script.requests[0].headers["host"], "pub.test")
+        self.assertEqual(self.reactor.connected, [("93.184.216.34", 80)])
+
+    async def test_the_type_is_sniffed_where_it_is_not_given(self) -> None:
+        self.serve(lambda peer, got: peer.write(ok(PNG)))
+        self.assertEqual((await self.fetcher().fetch("http://pub.test/")).mime_type, "image/png")
+
+    async def test_tls_is_for_the_name(self) -> None:
+        signed = certificate("pub.test")
+        self.serve(lambda peer, got: peer.write(ok(PNG)), signed)
+        fetcher = self.fetcher(policy=trusting(signed))
+        await fetcher.fetch("https://pub.test/")
+        self.assertEqual(self.reactor.connected, [("93.184.216.34", 443)])
+        other = self.fetcher({"other.test": [["93.184.216.34"]]}, policy=trusting(signed))
+        self.assertIn("another name", await self.refused(other.fetch("https://other.test/")))
+
+    async def test_redirects(self) -> None:
+        def answer(peer: Peer, got: Received) -> None:
+            number = int(got.first.split("/")[1].split(" ")[0])
+            if number:
+                peer.write(ok(b"", f"Location: /{number - 1}", status="302 Found"))
+            else:
+                peer.write(ok(PNG))
+
+        self.serve(answer)
+        fetched = await self.fetcher().fetch("http://pub.test/3")
+        self.assertEqual(fetched.data, PNG)
+        message = await self.refused(self.fetcher().fetch("http://pub.test/4"))
+        self.assertIn("more than 3 times", message)
+
+    async def test_cancelling_closes_the_connection(self) -> None:
+        script = self.serve(lambda peer, got: None)
+        fetching = self.fetcher().fetch("http://pub.test/")
+        while not script.requests:
+            await pause(0.01)
+        fetching.cancel()
+        with self.assertRaises(CancelledError):
+            await fetching
+        await script.peers[0].lost
+
+
+class Guarding(FetcherCase):
+    async def test_addresses_that_are_not_public(self) -> None:
+        for address in ("127.0.0.1", "10.1.2.3", "169.254.169.254", "::ffff:10.0.0.1", "fe80::1"):
+            fetcher = self.fetcher({"evil.test": [[address]]})
+            message = await self.refused(fetcher.fetch("http://evil.test/?secret"))
+            self.assertIn("not on the public Internet", message)
+            self.assertIn("media.allowed_hosts", message)
+            self.assertEqual(self.reactor.connected, [])
+
+    async def test_one_bad_address_is_enough(self) -> None:
+        fetcher = self.fetcher({"evil.test": [["93.184.216.34", "127.0.0.1"]]})
+        await self.refused(fetcher.fetch("http://evil.test/"))
+        self.assertEqual(self.reactor.connected, [])
+
+    async def test_written_addresses_in_every_form(self) -> None:
+        names = {"2130706433": [["127.0.0.1"]], "0x7f.1": [["127.0.0.1"]], "127.1": [["127.0.0.1"]]}
+        fetcher = self.fetcher(names)
+        for host in ("127.0.0.1", "2130706433", "0x7f.1", "127.1"):
+            await self.refused(fetcher.fetch(f"http://{host}/"))
+        self.assertEqual(self.reactor.connected, [])
+
+    async def test_a_name_that_changes_its_mind(self) -> None:
+        self.serve(lambda peer, got: peer.write(ok(PNG)))
+        fetcher = self.fetcher({"evil.test": [["93.184.216.34"], ["127.0.0.1"]]})
+        await fetcher.fetch("http://evil.test/")
+        self.assertEqual(self.reactor.nameResolver.asked, ["evil.test"])
+        self.assertEqual(self.reactor.connected, [("93.184.216.34", 80)])
+        await self.refused(fetcher.fetch("http://evil.test/"))
+
+    async def test_redirects_are_checked_again(self) -> None:
+        for location in (
+            "http://evil.test/",
+            "http://pub.test:8080/",
+            "file:///etc/passwd",
+            "http://u:secret@pub.test/",
+        ):
+            script = self.serve(
+                lambda peer, got, to=location: peer.write(
+                    ok(b"", f"Location: {to}", status="302 Found")
+                )
+            )
+            names = {"pub.test": [["93.184.216.34"]], "evil.test": [["10.0.0.1"]]}
+            await self.refused(self.fetcher(names).fetch("http://pub.test/"))
+            self.assertEqual(len(script.requests), 1)
+
+    async def test_other_ports(self) -> None:
+        message = await self.refused(self.fetcher().fetch("http://pub.test:8080/"))
+        self.assertIn("pub.test:8080", message)
+
+    async def test_a_name_that_does_not_resolve(self) -> None:
+        message = await self.refused(self.fetcher().fetch("http://nowhere.test/"))
+        self.assertIn("does not resolve", message)
+
+    async def test_what_an_operator_allows(self) -> None:
+        self.serve(lambda peer, got: peer.write(ok(PNG)))
+        names = {"intra.test": [["10.0.0.1"]]}
+        fetcher = self.fetcher(names, allowed_hosts=["Intra.test"])
+        await fetcher.fetch("http://intra.test/")
+        await self.refused(fetcher.fetch("http://intra.test:8080/"))
+        fetcher = self.fetcher(names, allowed_hosts=["intra.test:8080"])
+        await fetcher.fetch("http://intra.test:8080/")
+        await self.refused(fetcher.fetch("http://intra.test/"))
+
+    async def test_fetching_can_be_switched_off(self) -> None:
+        message = await self.refused(self.fetcher(fetch=False).fetch("http://pub.test/"))
+        self.assertIn("media.fetch", message)
+
+
+class Bounds(FetcherCase):
+    async def test_a_file_that_is_too_large(self) -> None:
+        def endless(peer: Peer, got: Received) -> None:
+            peer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            peer.write(chunk(b"x" * 1000) * 100)
+
+        for answer in (endless, lambda peer, got: peer.write(ok(b"x" * 5000))):
+            script = self.serve(answer)
+            fetcher = self.fetcher(max_bytes=4096)
+            message = await self.refused(fetcher.fetch("http://pub.test/a?secret"))
+            self.assertIn("http://pub.test/a is larger than 4096 bytes (media.max_bytes)", message)
+            await script.peers[0].lost
+
+    async def test_a_server_that_is_too_slow(self) -> None:
+        def trickle(peer: Peer, got: Received) -> None:
+            peer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+
+            def more() -> None:
+                if not peer.gone:
+                    peer.write(chunk(b"."))
+                    reactor.callLater(0.05, more)
+
+            more()
+
+        for answer in (trickle, lambda peer, got: None):
+            script = self.serve(answer)
+            fetcher = self.fetcher(timeout=0.3)
+            message = await self.refused(fetcher.fetch("http://pub.test/?secret"))
+            self.assertIn("within 0.3 s (media.timeout)", message)
+            await script.peers[0].lost
+            await pause(0.1)  # for the server's own timer
+
+    async def test_the_time_is_for_all_redirects_together(self) -> None:
+        def again(peer: Peer, got: Received) -> None:
+            reactor.callLater(0.2, peer.write, ok(b"", "Location: /", status="302 Found"))
+
+        self.serve(again)
+        message = await self.refused(self.fetcher(timeout=0.3).fetch("http://pub.test/"))
+        self.assertIn("media.timeout", message)
+        await pause(0.2)  # for the server's own timer
+
+    async def test_answers_that_are_none(self) -> None:
+        self.serve(lambda peer, got: peer.write(ok(b"", status="404 Not Found")))
+        message = await self.refused(self.fetcher().fetch("http://pub.test/?secret"))
+        self.assertEqual(message, "http://pub.test/ answered 404")
+        self.serve(lambda peer, got: peer.close())
+        await self.refused(self.fetcher().fetch("http://pub.test/?secret"))
