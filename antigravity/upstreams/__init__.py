@@ -1,0 +1,1 @@
+"""What can serve a request: each kind is protocols, addresses, authentication and quirks."""

@@ -1,0 +1,78 @@
+"""Anthropic's Messages API, there and at those who serve it, too (z.ai, for one)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from zope.interface import implementer
+
+from antigravity.config.settings import UpstreamSettings
+from antigravity.interfaces.upstreams import Credential, IUpstreamKind, UpstreamOperation
+from antigravity.upstreams.addresses import BaseUrl
+from antigravity.upstreams.base import HeaderPairs, HttpUpstream
+from antigravity.upstreams.services import UpstreamServices
+
+DEFAULT_VERSION: Final = "2023-06-01"
+
+#: How OAuth tokens begin; the API takes them as Bearer only, and keys as ``x-api-key``.
+_OAUTH_START: Final = "sk-ant-oat"
+
+_PATHS: Final = {
+    "generate": ("/v1/messages", ""),
+    "stream": ("/v1/messages", ""),
+    "count_tokens": ("/v1/messages/count_tokens", ""),
+    "list_models": ("/v1/models", "limit=1000"),
+}
+
+
+class AnthropicUpstream(HttpUpstream):
+    """A base address with Anthropic's paths below it, with or without ``/v1`` at its end."""
+
+    kind = "anthropic"
+    default_urls = ("https://api.anthropic.com",)
+
+    def __init__(self, settings: UpstreamSettings, services: UpstreamServices) -> None:
+        super().__init__(settings, services, ("anthropic",))
+        self._betas = self._extra.pop("anthropic-beta", "")
+
+    def _normal(self, base: BaseUrl) -> BaseUrl:
+        return base.without("/v1")
+
+    def _target(self, operation: UpstreamOperation, protocol: str, model: str) -> tuple[str, str]:
+        if protocol != "anthropic":
+            raise self._no_operation(operation, protocol)
+        return _PATHS[operation]
+
+    def _authorization(self, credential: Credential, base: BaseUrl) -> HeaderPairs:
+        scheme = self._settings.auth
+        if scheme == "auto":
+            scheme = "bearer" if credential.secret.startswith(_OAUTH_START) else "x-api-key"
+        if scheme == "bearer":
+            return (("authorization", f"Bearer {credential.secret}"),)
+        return (("x-api-key", credential.secret),)
+
+    def _forwarded(self, headers: Mapping[str, str]) -> HeaderPairs:
+        version = ("anthropic-version", headers.get("anthropic-version") or DEFAULT_VERSION)
+        betas = _joined(headers.get("anthropic-beta", ""), self._betas)
+        return (version, ("anthropic-beta", betas)) if betas else (version,)
+
+
+def _joined(*lists: str) -> str:
+    """Return comma-separated lists as one, each name once."""
+    names = (name.strip() for text in lists for name in text.split(","))
+    return ",".join(dict.fromkeys(name for name in names if name))
+
+
+@implementer(IUpstreamKind)
+class AnthropicKind:
+    """Makes upstreams of kind ``anthropic``."""
+
+    kind = "anthropic"
+    description = "Anthropic's Messages API, or a compatible base URL"
+
+    def build(self, settings: object, services: object) -> AnthropicUpstream:
+        """Return the upstream for one ``[upstreams.NAME]`` table."""
+        assert isinstance(settings, UpstreamSettings)
+        assert isinstance(services, UpstreamServices)
+        return AnthropicUpstream(settings, services)

@@ -1,0 +1,195 @@
+"""What upstreams over HTTP have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Final
+
+from twisted.internet.defer import Deferred, fail, succeed
+from zope.interface import implementer
+
+from antigravity.config.errors import ConfigurationError
+from antigravity.config.settings import UpstreamSettings
+from antigravity.interfaces.transport import OutgoingRequest, Timeouts
+from antigravity.interfaces.upstreams import Credential, IUpstream, UpstreamOperation
+from antigravity.ir.capabilities import Model
+from antigravity.ir.errors import GatewayError, UnavailableError
+from antigravity.upstreams.addresses import BaseUrl, bases_of, proxy_of
+from antigravity.upstreams.asking import ask
+from antigravity.upstreams.fallback import worth_trying_next
+from antigravity.upstreams.services import UpstreamServices
+from antigravity.version import USER_AGENT
+
+#: Headers that no configuration may change: they are the gateway's or the connection's.
+_OWN_HEADERS: Final = frozenset(
+    (
+        "user-agent",
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "accept-encoding",
+    )
+)
+
+HeaderPairs = tuple[tuple[str, str], ...]
+
+
+def extra_headers(settings: UpstreamSettings, name: str) -> dict[str, str]:
+    """Return the configured headers, names in lower case.  Their values may be secret.
+
+    :raises ConfigurationError: for a header that is not the operator's to set.
+    """
+    headers = {key.lower(): value for key, value in settings.headers.items()}
+    for key in headers:
+        if key in _OWN_HEADERS:
+            raise ConfigurationError(
+                f"the header {key} is the gateway's own", key=f"upstreams.{name}.headers"
+            )
+    return headers
+
+
+def timeouts_of(settings: UpstreamSettings, services: UpstreamServices) -> Timeouts:
+    """Return the limits for one request."""
+    limits = settings.timeouts
+    return Timeouts(
+        connect=limits.connect,
+        first_byte=limits.first_byte,
+        idle=limits.idle,
+        total=limits.total or services.request_timeout,
+    )
+
+
+@implementer(IUpstream)
+class HttpUpstream:
+    """An upstream whose requests need nothing but an address and headers.
+
+    A kind says which protocols it speaks, where its paths are and how it wants its
+    credential.
+    """
+
+    kind: ClassVar[str]
+    default_urls: ClassVar[tuple[str, ...]]
+
+    def __init__(
+        self, settings: UpstreamSettings, services: UpstreamServices, protocols: tuple[str, ...]
+    ) -> None:
+        self.name = services.name
+        self.protocols = protocols
+        self.quirks = frozenset(settings.quirks)
+        self._settings = settings
+        self._services = services
+        self._bases = tuple(
+            self._normal(base) for base in bases_of(settings, services.name, self.default_urls)
+        )
+        self._timeouts = timeouts_of(settings, services)
+        self._proxy = proxy_of(settings, services.name)
+        self._extra = extra_headers(settings, services.name)
+
+    def prepare(
+        self,
+        operation: UpstreamOperation,
+        protocol: str,
+        model: str,
+        body: bytes,
+        credential: Credential,
+        headers: Mapping[str, str],
+    ) -> Deferred[Sequence[OutgoingRequest]]:
+        """Return a Deferred that fires with one request for each base address."""
+        try:
+            path, query = self._target(operation, protocol, model)
+            requests = [
+                self._request(
+                    operation,
+                    base.join(path, query),
+                    self._headers(operation, base, credential, headers),
+                    body,
+                )
+                for base in self._bases
+            ]
+        except GatewayError as error:
+            return fail(error)
+        return succeed(requests)
+
+    def try_next(self, error: GatewayError) -> bool:
+        """Return whether the next base address should be tried."""
+        return worth_trying_next(error)
+
+    def unwrap(self, payload: bytes) -> bytes:
+        """Return ``payload``: nothing is wrapped."""
+        return payload
+
+    def wraps(self) -> bool:
+        """Return ``False``: nothing is wrapped."""
+        return False
+
+    def passes(self, protocol: str, operation: UpstreamOperation) -> bool:
+        """Return whether the upstream speaks ``protocol``."""
+        return protocol in self.protocols
+
+    def refused(self, error: GatewayError, credential: Credential) -> None:
+        """Take note of nothing: a key is not cached."""
+
+    def models(self, credential: Credential) -> Deferred[Sequence[Model]]:
+        """Return a Deferred that fires with the models in the upstream's list."""
+        return Deferred.fromCoroutine(self._models(credential))
+
+    async def _models(self, credential: Credential) -> Sequence[Model]:
+        name = self.protocols[0]
+        protocol = self._services.protocols[name]
+        requests = await self.prepare("list_models", name, "", b"", credential, {})
+        body = await ask(self._services.transport, requests, protocol.decode_error, self.try_next)
+        models: Sequence[Model] = protocol.decode_models(body)
+        return models
+
+    # What a kind fills in.
+
+    def _normal(self, base: BaseUrl) -> BaseUrl:
+        """Return ``base`` in the form that the paths are relative to."""
+        return base
+
+    def _target(self, operation: UpstreamOperation, protocol: str, model: str) -> tuple[str, str]:
+        """Return path and query of an operation.
+
+        :raises GatewayError: if the upstream has no such operation.
+        """
+        raise NotImplementedError
+
+    def _authorization(self, credential: Credential, base: BaseUrl) -> HeaderPairs:
+        """Return the headers that hold the credential."""
+        raise NotImplementedError
+
+    def _forwarded(self, headers: Mapping[str, str]) -> HeaderPairs:
+        """Return the client's headers that the upstream is told, and defaults of such."""
+        return ()
+
+    # The request itself.
+
+    def _headers(
+        self,
+        operation: UpstreamOperation,
+        base: BaseUrl,
+        credential: Credential,
+        headers: Mapping[str, str],
+    ) -> HeaderPairs:
+        merged = {
+            "user-agent": USER_AGENT,
+            "accept": "text/event-stream" if operation == "stream" else "application/json",
+        }
+        if operation != "list_models":
+            merged["content-type"] = "application/json"
+        if credential.secret:
+            merged.update(self._authorization(credential, base))
+        merged.update(self._forwarded(headers))
+        merged.update(self._extra)
+        return tuple(merged.items())
+
+    def _request(
+        self, operation: UpstreamOperation, url: str, headers: HeaderPairs, body: bytes
+    ) -> OutgoingRequest:
+        if operation == "list_models":
+            return OutgoingRequest("GET", url, headers, b"", self._timeouts, self._proxy)
+        return OutgoingRequest("POST", url, headers, body, self._timeouts, self._proxy)
+
+    def _no_operation(self, operation: str, protocol: str) -> UnavailableError:
+        return UnavailableError(f"upstream {self.name} has no {operation} in {protocol}")

@@ -1,0 +1,116 @@
+"""Finds the project that an account works in, and sets one up if there is none yet."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+from antigravity.interfaces.upstreams import Credential
+from antigravity.ir.errors import UpstreamError
+from antigravity.upstreams.codeassist.flight import SingleFlight
+
+#: How often, and how many seconds apart, it is asked whether a project is ready.
+POLLS: Final = 10
+POLL_INTERVAL: Final = 5.0
+
+#: Calls a method of the internal API: method, body, access token; gives the answer's body.
+Call = Callable[[str, bytes, str], Awaitable[bytes]]
+
+
+class _Tier(Struct, rename="camel"):
+    id: str = ""
+    is_default: bool = False
+
+
+class _Assist(Struct, rename="camel"):
+    """The answer of ``loadCodeAssist``."""
+
+    cloudaicompanion_project: Any = None
+    allowed_tiers: list[_Tier] | None = None
+
+
+class _Operation(Struct):
+    """The answer of ``onboardUser``: something that is going on."""
+
+    done: bool = False
+    response: dict[str, Any] | None = None
+
+
+class ProjectDiscovery:
+    """Knows the projects of credentials, asking once for each.
+
+    ``metadata`` is what the service is told of who asks.  Nothing is assumed: an account
+    without a project, or without a tier to set one up in, is an error that says what to set.
+    """
+
+    def __init__(
+        self, call: Call, clock: IReactorTime, upstream: str, metadata: dict[str, str]
+    ) -> None:
+        self._call = call
+        self._clock = clock
+        self._upstream = upstream
+        self._metadata = metadata
+        self._projects: dict[str, str] = {}
+        self._asking: SingleFlight[str] = SingleFlight()
+
+    def project(self, credential: Credential, token: str) -> Deferred[str]:
+        """Return a Deferred that fires with the project of ``credential``."""
+        known = self._projects.get(credential.id)
+        if known is not None:
+            return succeed(known)
+        return self._asking.join(
+            credential.id, lambda: Deferred.fromCoroutine(self._find(credential, token))
+        )
+
+    async def _find(self, credential: Credential, token: str) -> str:
+        body = msgspec.json.encode({"metadata": self._metadata})
+        assist = self._decoded(await self._call("loadCodeAssist", body, token), _Assist)
+        project = _name_of(assist.cloudaicompanion_project)
+        if not project:
+            project = await self._set_up(credential, assist, token)
+        self._projects[credential.id] = project
+        return project
+
+    async def _set_up(self, credential: Credential, assist: _Assist, token: str) -> str:
+        tier = next((tier.id for tier in assist.allowed_tiers or () if tier.is_default), "")
+        if not tier:
+            raise self._no_project(credential, "and no default tier to set one up in")
+        body = msgspec.json.encode({"tierId": tier, "metadata": self._metadata})
+        for poll in range(POLLS):
+            if poll:
+                await deferLater(self._clock, POLL_INTERVAL)
+            answer = self._decoded(await self._call("onboardUser", body, token), _Operation)
+            if answer.done:
+                project = _name_of((answer.response or {}).get("cloudaicompanionProject"))
+                if project:
+                    return project
+                raise self._no_project(credential, "and none was set up")
+        raise self._no_project(credential, "and setting one up takes too long")
+
+    def _no_project(self, credential: Credential, why: str) -> UpstreamError:
+        return UpstreamError(
+            f"the account {credential.label or credential.id} has no project, {why}; set "
+            f"upstreams.{self._upstream}.project",
+            code="project_missing",
+        )
+
+    def _decoded(self, body: bytes, kind: type[Any]) -> Any:
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except msgspec.DecodeError:
+            raise UpstreamError(
+                f"what upstream {self._upstream} says of its accounts makes no sense"
+            ) from None
+
+
+def _name_of(project: object) -> str:
+    """Return the id of a project, which comes as text or as an object."""
+    if isinstance(project, dict):
+        project = project.get("id")
+    return project if isinstance(project, str) else ""

@@ -1,0 +1,20 @@
+"""Where Code Assist is served: the newest first, as the service itself would have it.
+
+``upstreams.NAME.base_urls`` replaces the list.  Whether the next one is tried is for
+:mod:`antigravity.upstreams.fallback` to say.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+DEFAULT_BASE_URLS: Final = (
+    "https://daily-cloudcode-pa.sandbox.googleapis.com",
+    "https://daily-cloudcode-pa.googleapis.com",
+    "https://cloudcode-pa.googleapis.com",
+)
+
+
+def path_of(method: str) -> str:
+    """Return the path of a method of the internal API."""
+    return f"/v1internal:{method}"

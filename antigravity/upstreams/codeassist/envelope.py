@@ -1,0 +1,167 @@
+"""The envelope around a Gemini body, and how it comes off.  Pure.
+
+Only the names at the top of a body are read; what they hold is passed on as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Raw, Struct
+
+from antigravity.ir.errors import InvalidRequestError
+from antigravity.version import USER_AGENT
+
+RequestType = Literal["agent", "image_gen"]
+
+#: What the envelope says of its sender: the gateway's own name.
+SENDER: Final = USER_AGENT.partition("/")[0]
+
+#: What changes least comes first: prefix caches live on that.  ``contents`` comes last.
+_FIRST: Final[tuple[str, ...]] = (
+    "systemInstruction",
+    "system_instruction",
+    "tools",
+    "toolConfig",
+    "tool_config",
+    "generationConfig",
+    "generation_config",
+    "safetySettings",
+    "safety_settings",
+    "sessionId",
+)
+_LAST: Final[str] = "contents"
+
+#: What the public API has in the body, and the envelope outside or nowhere.
+_NOT_INSIDE: Final = frozenset(("model",))
+
+#: What a count refuses; see the table of envelopes in the protocol's documentation.
+_NOT_COUNTED: Final = _NOT_INSIDE | {
+    "safetySettings",
+    "safety_settings",
+    "sessionId",
+    "session_id",
+}
+_COUNT_WRAPPERS: Final = ("generateContentRequest", "generate_content_request")
+
+_DECODER: Final = msgspec.json.Decoder(dict[str, Raw])
+_FNV_OFFSET: Final = 0xCBF29CE484222325
+_FNV_PRIME: Final = 0x100000001B3
+
+
+class _Envelope(Struct, rename="camel", omit_defaults=True):
+    """A request; a project that is not known is left out."""
+
+    request_id: str
+    model: str
+    user_agent: str
+    request_type: RequestType
+    request: Raw
+    project: str = ""
+
+
+class _CountEnvelope(Struct):
+    """A count names neither project nor model: both are refused."""
+
+    request: Raw
+
+
+_NOTHING: Final = Raw(b"null")
+
+
+class _Reply(Struct):
+    """An answer, or a payload of a stream."""
+
+    response: Raw = _NOTHING
+
+
+_REPLY: Final = msgspec.json.Decoder(_Reply)
+
+
+def _fields(body: bytes | Raw) -> dict[str, Raw]:
+    try:
+        return _DECODER.decode(body)
+    except msgspec.DecodeError:
+        raise InvalidRequestError("the body is not a JSON object") from None
+
+
+def _ordered(fields: dict[str, Raw]) -> Raw:
+    """Return ``fields`` as JSON, in the order that is best for caches."""
+    last = fields.pop(_LAST, None)
+    ordered: dict[str, Raw] = {name: fields.pop(name) for name in _FIRST if name in fields}
+    ordered.update(fields)
+    if last is not None:
+        ordered[_LAST] = last
+    return Raw(msgspec.json.encode(ordered))
+
+
+def wrap(
+    body: bytes,
+    *,
+    model: str,
+    project: str,
+    request_id: str,
+    request_type: RequestType,
+    session_id: str,
+) -> bytes:
+    """Return ``body`` in an envelope; a session that it names itself stays.
+
+    :raises InvalidRequestError: if it is no JSON object.
+    """
+    fields = {name: raw for name, raw in _fields(body).items() if name not in _NOT_INSIDE}
+    if "session_id" in fields:
+        fields["sessionId"] = fields.pop("session_id")
+    fields.setdefault("sessionId", Raw(msgspec.json.encode(session_id)))
+    envelope = _Envelope(
+        request_id=request_id,
+        model=model.removeprefix("models/"),
+        user_agent=SENDER,
+        request_type=request_type,
+        request=_ordered(fields),
+        project=project,
+    )
+    return msgspec.json.encode(envelope)
+
+
+def wrap_count(body: bytes) -> bytes:
+    """Return ``body`` in the envelope of a count, without what that refuses.
+
+    :raises InvalidRequestError: if it is no JSON object.
+    """
+    fields = _fields(body)
+    for wrapper in _COUNT_WRAPPERS:
+        if wrapper in fields:
+            fields = _fields(fields[wrapper])
+            break
+    kept = {name: raw for name, raw in fields.items() if name not in _NOT_COUNTED}
+    return msgspec.json.encode(_CountEnvelope(_ordered(kept)))
+
+
+def unwrap(payload: bytes) -> bytes:
+    """Return what ``response`` holds, or ``payload`` if there is none."""
+    try:
+        response = bytes(_REPLY.decode(payload).response)
+    except msgspec.DecodeError:
+        return payload
+    return payload if response == b"null" else response
+
+
+def session_id(account: str) -> str:
+    """Return the session of an account: a negative number, the same every time."""
+    value = _FNV_OFFSET
+    for byte in account.encode():
+        value = ((value ^ byte) * _FNV_PRIME) & 0xFFFFFFFFFFFFFFFF
+    return f"-{value & 0x7FFFFFFFFFFFFFFF}"
+
+
+def request_type(model: str) -> RequestType:
+    """Return what kind of request one for ``model`` is."""
+    return "image_gen" if "image" in model.split("-") else "agent"
+
+
+def request_id(kind: RequestType, milliseconds: int, entropy: str) -> str:
+    """Return the id of a request; ``entropy`` is at least 8 hexadecimal digits."""
+    if kind == "image_gen":
+        return f"agent-{entropy}"
+    return f"agent/{milliseconds}/{entropy[:8]}"

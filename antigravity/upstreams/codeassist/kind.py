@@ -1,0 +1,24 @@
+"""What configurations can name."""
+
+from __future__ import annotations
+
+from zope.interface import implementer
+
+from antigravity.config.settings import UpstreamSettings
+from antigravity.interfaces.upstreams import IUpstreamKind
+from antigravity.upstreams.codeassist.upstream import CodeAssistUpstream
+from antigravity.upstreams.services import UpstreamServices
+
+
+@implementer(IUpstreamKind)
+class CodeAssistKind:
+    """Makes upstreams of kind ``codeassist``."""
+
+    kind = "codeassist"
+    description = "Google Code Assist accounts, with an OAuth client of your own"
+
+    def build(self, settings: object, services: object) -> CodeAssistUpstream:
+        """Return the upstream for one ``[upstreams.NAME]`` table."""
+        assert isinstance(settings, UpstreamSettings)
+        assert isinstance(services, UpstreamServices)
+        return CodeAssistUpstream(settings, services)

@@ -1,0 +1,42 @@
+"""The list of models of an account.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+
+from antigravity.ir.capabilities import Model
+from antigravity.ir.errors import UpstreamError
+
+
+class _Info(Struct, rename="camel"):
+    display_name: str = ""
+    max_tokens: int | None = None
+    max_output_tokens: int | None = None
+
+
+class _Available(Struct):
+    models: dict[str, _Info]
+
+
+def decode_models(body: bytes) -> Sequence[Model]:
+    """Return the models in the answer of ``fetchAvailableModels``.
+
+    :raises UpstreamError: if there are none in it.
+    """
+    try:
+        available = msgspec.json.decode(body, type=_Available)
+    except msgspec.DecodeError:
+        raise UpstreamError("the upstream's list of models makes no sense") from None
+    return tuple(
+        Model(
+            id=name,
+            display_name=info.display_name or name,
+            owned_by="google",
+            input_token_limit=info.max_tokens,
+            output_token_limit=info.max_output_tokens,
+        )
+        for name, info in available.models.items()
+    )

@@ -1,0 +1,195 @@
+"""Access tokens from refresh tokens, with the operator's own OAuth client."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import msgspec
+from msgspec import Struct
+from twisted.internet.defer import Deferred, succeed
+
+from antigravity.config.settings import OAuthSettings
+from antigravity.interfaces.transport import OutgoingRequest, Timeouts
+from antigravity.interfaces.upstreams import Credential
+from antigravity.ir.errors import (
+    GatewayError,
+    OverloadedError,
+    UnavailableError,
+    UpstreamCredentialError,
+    UpstreamError,
+)
+from antigravity.upstreams.asking import ask
+from antigravity.upstreams.codeassist.flight import SingleFlight
+from antigravity.upstreams.services import UpstreamServices
+from antigravity.version import USER_AGENT
+
+#: Seconds before its end at which a token is replaced.
+EARLY: Final = 300.0
+
+#: A token younger than this is not the one that was refused: answers to requests with the
+#: one before may still come in.
+YOUNG: Final = 30.0
+
+_TIMEOUTS: Final = Timeouts(connect=10.0, first_byte=20.0, idle=20.0, total=30.0)
+
+
+class _Answer(Struct):
+    """The token endpoint's good answer (RFC 6749, section 5.1)."""
+
+    access_token: str
+    expires_in: float = 3600.0
+
+
+class _Token(Struct, frozen=True):
+    """A token, what it was made from, and its times on the clock."""
+
+    access: str
+    refresh: str
+    made: float
+    expires: float
+
+    def __repr__(self) -> str:
+        return "<_Token>"
+
+
+class AccessTokens:
+    """The access tokens of all credentials of one upstream."""
+
+    def __init__(
+        self, settings: OAuthSettings, services: UpstreamServices, proxy: str | None
+    ) -> None:
+        self._settings = settings
+        self._services = services
+        self._clock = services.clock
+        self._proxy = proxy
+        self._tokens: dict[str, _Token] = {}
+        self._refreshing: SingleFlight[str] = SingleFlight()
+
+    def token(self, credential: Credential) -> Deferred[str]:
+        """Return a Deferred that fires with a token that lasts a while.
+
+        It fails with ``UpstreamCredentialError`` for a refresh token that is of no use any
+        more, and with ``UnavailableError`` if there is no OAuth client to ask with.
+        """
+        token = self._tokens.get(credential.id)
+        if token is not None and token.refresh != credential.secret:
+            del self._tokens[credential.id]
+            token = None
+        if token is not None and token.expires - EARLY > self._clock.seconds():
+            return succeed(token.access)
+        return self._refreshing.join(
+            credential.id, lambda: Deferred.fromCoroutine(self._refresh(credential))
+        )
+
+    def refused(self, credential: Credential) -> None:
+        """Drop the token of ``credential``, unless it is a newer one than was refused."""
+        token = self._tokens.get(credential.id)
+        if token is not None and self._clock.seconds() - token.made >= YOUNG:
+            del self._tokens[credential.id]
+
+    async def _refresh(self, credential: Credential) -> str:
+        request = self._request(credential)
+        try:
+            body = await ask(
+                self._services.transport,
+                [request],
+                lambda status, headers, body: self._error(credential, status, body),
+                lambda error: False,
+            )
+            answer = msgspec.json.decode(body, type=_Answer, strict=False)
+        except msgspec.DecodeError:
+            return self._last_resort(
+                credential, UpstreamError("the OAuth server's answer makes no sense")
+            )
+        except UpstreamCredentialError as error:
+            self._tokens.pop(credential.id, None)
+            self._services.on_credential_invalid(credential, error.message)
+            raise
+        except UpstreamError as error:
+            return self._last_resort(credential, error)
+        now = self._clock.seconds()
+        self._tokens[credential.id] = _Token(
+            answer.access_token, credential.secret, now, now + answer.expires_in
+        )
+        return answer.access_token
+
+    def _last_resort(self, credential: Credential, error: UpstreamError) -> str:
+        """Return the old token while it lasts.
+
+        :raises UpstreamError: ``error``, if there is none.
+        """
+        token = self._tokens.get(credential.id)
+        if token is None or token.expires <= self._clock.seconds():
+            raise error
+        return token.access
+
+    def _request(self, credential: Credential) -> OutgoingRequest:
+        settings, name = self._settings, self._services.name
+        missing = [
+            f"upstreams.{name}.oauth.{key}"
+            for key, value in (
+                ("client_id", settings.client_id),
+                ("client_secret", settings.client_secret),
+            )
+            if not value
+        ]
+        if missing:
+            raise UnavailableError(
+                f"upstream {name} has no OAuth client: set {' and '.join(missing)} to those "
+                "of a client of your own (Google Cloud console, APIs & Services, Credentials)",
+                code="oauth_client_missing",
+            )
+        form = {
+            "grant_type": "refresh_token",
+            "client_id": settings.client_id,
+            "client_secret": settings.client_secret.reveal(),
+            "refresh_token": credential.secret,
+        }
+        headers = (
+            ("user-agent", USER_AGENT),
+            ("accept", "application/json"),
+            ("content-type", "application/x-www-form-urlencoded"),
+        )
+        return OutgoingRequest(
+            "POST", settings.token_url, headers, urlencode(form).encode(), _TIMEOUTS, self._proxy
+        )
+
+    def _error(self, credential: Credential, status: int, body: bytes) -> GatewayError:
+        """Return the error in the token endpoint's answer (RFC 6749, section 5.2)."""
+        word = _error_word(body)
+        who = credential.label or credential.id
+        if word == "invalid_grant":
+            return UpstreamCredentialError(
+                f"the refresh token of {who} has been revoked or has expired; add the account "
+                "again",
+                code="invalid_grant",
+                upstream_status=status,
+            )
+        if word in ("invalid_client", "unauthorized_client"):
+            keys = f"upstreams.{self._services.name}.oauth"
+            return UnavailableError(
+                f"the OAuth server refuses the client ({word}); check {keys}.client_id and "
+                f"{keys}.client_secret, and that the refresh token of {who} was made with them",
+                code=word,
+                upstream_status=status,
+            )
+        if status == 429 or status >= 500:
+            return OverloadedError(
+                f"the OAuth server is overloaded ({status})", upstream_status=status
+            )
+        reason = f"{status} {word}".rstrip()
+        return UpstreamError(
+            f"the OAuth server gave no token for {who} ({reason})", upstream_status=status
+        )
+
+
+def _error_word(body: bytes) -> str:
+    """Return the error code in ``body``, empty if there is none."""
+    try:
+        answer: Mapping[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return ""
+    word = answer.get("error", "")
+    return word if isinstance(word, str) and word.replace("_", "").isalnum() else ""

@@ -1,0 +1,185 @@
+"""Code Assist as an upstream: tokens, projects, envelopes, and several addresses."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from antigravity.config.errors import ConfigurationError
+from antigravity.config.settings import UpstreamSettings
+from antigravity.interfaces.transport import OutgoingRequest
+from antigravity.interfaces.upstreams import Credential, IUpstream, UpstreamOperation
+from antigravity.ir.capabilities import Model
+from antigravity.ir.errors import GatewayError, UnavailableError, UpstreamCredentialError
+from antigravity.upstreams.addresses import bases_of, proxy_of
+from antigravity.upstreams.asking import ask
+from antigravity.upstreams.base import extra_headers, timeouts_of
+from antigravity.upstreams.codeassist import envelope
+from antigravity.upstreams.codeassist.discovery import ProjectDiscovery
+from antigravity.upstreams.codeassist.endpoints import DEFAULT_BASE_URLS, path_of
+from antigravity.upstreams.codeassist.models import decode_models
+from antigravity.upstreams.codeassist.oauth import AccessTokens
+from antigravity.upstreams.fallback import worth_trying_next
+from antigravity.upstreams.services import UpstreamServices
+from antigravity.version import USER_AGENT
+
+PROTOCOL: Final = "gemini"
+
+#: What the service is told of who asks; ``upstreams.NAME.options.ide_type`` replaces it.
+DEFAULT_IDE_TYPE: Final = "IDE_UNSPECIFIED"
+
+_METHODS: Final[Mapping[UpstreamOperation, tuple[str, str]]] = {
+    "generate": ("generateContent", ""),
+    "stream": ("streamGenerateContent", "alt=sse"),
+    "count_tokens": ("countTokens", ""),
+    "list_models": ("fetchAvailableModels", ""),
+}
+
+
+@implementer(IUpstream)
+class CodeAssistUpstream:
+    """Accounts with a refresh token; a credential's secret is that token.
+
+    The project is the credential's own (``extra["project"]``), else the configured one,
+    else what the service says.
+    """
+
+    kind = "codeassist"
+    protocols = (PROTOCOL,)
+
+    def __init__(self, settings: UpstreamSettings, services: UpstreamServices) -> None:
+        self.name = services.name
+        self.quirks = frozenset((*settings.quirks, self.kind))
+        self._settings = settings
+        self._services = services
+        self._bases = bases_of(settings, services.name, DEFAULT_BASE_URLS)
+        self._timeouts = timeouts_of(settings, services)
+        self._proxy = proxy_of(settings, services.name)
+        self._extra = tuple(extra_headers(settings, services.name).items())
+        self._tokens = AccessTokens(settings.oauth, services, self._proxy)
+        ide_type = settings.options.get("ide_type", DEFAULT_IDE_TYPE)
+        if not isinstance(ide_type, str):
+            raise ConfigurationError(
+                "this must be text", key=f"upstreams.{self.name}.options.ide_type"
+            )
+        self._discovery = ProjectDiscovery(
+            self._call, services.clock, self.name, {"ideType": ide_type}
+        )
+
+    def prepare(
+        self,
+        operation: UpstreamOperation,
+        protocol: str,
+        model: str,
+        body: bytes,
+        credential: Credential,
+        headers: Mapping[str, str],
+    ) -> Deferred[Sequence[OutgoingRequest]]:
+        """Return a Deferred that fires with one request for each base address."""
+        return Deferred.fromCoroutine(self._prepare(operation, protocol, model, body, credential))
+
+    def try_next(self, error: GatewayError) -> bool:
+        """Return whether the next base address should be tried."""
+        return worth_trying_next(error)
+
+    def unwrap(self, payload: bytes) -> bytes:
+        """Return the Gemini object in ``payload``."""
+        return envelope.unwrap(payload)
+
+    def wraps(self) -> bool:
+        """Return ``True``: answers come in an envelope."""
+        return True
+
+    def passes(self, protocol: str, operation: UpstreamOperation) -> bool:
+        """Return whether a Gemini body may go into the envelope as it is."""
+        return protocol == PROTOCOL and operation != "list_models"
+
+    def refused(self, error: GatewayError, credential: Credential) -> None:
+        """Drop the cached access token."""
+        self._tokens.refused(credential)
+
+    def models(self, credential: Credential) -> Deferred[Sequence[Model]]:
+        """Return a Deferred that fires with the models of the account."""
+        return Deferred.fromCoroutine(self._models(credential))
+
+    async def _models(self, credential: Credential) -> Sequence[Model]:
+        requests = await self._prepare("list_models", PROTOCOL, "", b"", credential)
+        return decode_models(await self._ask(requests))
+
+    async def _prepare(
+        self,
+        operation: UpstreamOperation,
+        protocol: str,
+        model: str,
+        body: bytes,
+        credential: Credential,
+    ) -> Sequence[OutgoingRequest]:
+        if protocol != PROTOCOL:
+            raise UnavailableError(f"upstream {self.name} has no {operation} in {protocol}")
+        token = await self._tokens.token(credential)
+        if operation == "count_tokens":
+            wrapped = envelope.wrap_count(body)
+        else:
+            project = await self._project(credential, token)
+            if operation == "list_models":
+                wrapped = msgspec.json.encode({"project": project})
+            else:
+                wrapped = self._wrap(body, model, project, credential)
+        method, query = _METHODS[operation]
+        return self._requests(method, query, wrapped, token)
+
+    async def _project(self, credential: Credential, token: str) -> str:
+        known = credential.extra.get("project") or self._settings.project
+        if known:
+            return known
+        try:
+            return await self._discovery.project(credential, token)
+        except UpstreamCredentialError as error:
+            self.refused(error, credential)
+            raise
+
+    def _wrap(self, body: bytes, model: str, project: str, credential: Credential) -> bytes:
+        kind = envelope.request_type(model)
+        milliseconds = int(self._services.clock.seconds() * 1000)
+        return envelope.wrap(
+            body,
+            model=model,
+            project=project,
+            request_id=envelope.request_id(kind, milliseconds, secrets.token_hex(16)),
+            request_type=kind,
+            session_id=envelope.session_id(credential.id),
+        )
+
+    def _requests(
+        self, method: str, query: str, body: bytes, token: str
+    ) -> Sequence[OutgoingRequest]:
+        headers = (
+            ("user-agent", USER_AGENT),
+            ("accept", "text/event-stream" if query else "application/json"),
+            ("content-type", "application/json"),
+            ("authorization", f"Bearer {token}"),
+            *self._extra,
+        )
+        return [
+            OutgoingRequest(
+                "POST",
+                base.join(path_of(method), query),
+                headers,
+                body,
+                self._timeouts,
+                self._proxy,
+            )
+            for base in self._bases
+        ]
+
+    async def _call(self, method: str, body: bytes, token: str) -> bytes:
+        return await self._ask(self._requests(method, "", body, token))
+
+    async def _ask(self, requests: Sequence[OutgoingRequest]) -> bytes:
+        decode_error = self._services.protocols[PROTOCOL].decode_error
+        return await ask(self._services.transport, requests, decode_error, self.try_next)

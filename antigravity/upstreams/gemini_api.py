@@ -1,0 +1,77 @@
+"""Google's public Gemini API, with a key."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import quote
+
+from zope.interface import implementer
+
+from antigravity.config.settings import UpstreamSettings
+from antigravity.interfaces.upstreams import Credential, IUpstreamKind, UpstreamOperation
+from antigravity.ir.errors import InvalidRequestError
+from antigravity.upstreams.addresses import BaseUrl
+from antigravity.upstreams.base import HeaderPairs, HttpUpstream
+from antigravity.upstreams.services import UpstreamServices
+
+_METHODS: Final = {
+    "generate": ("generateContent", ""),
+    "stream": ("streamGenerateContent", "alt=sse"),
+    "count_tokens": ("countTokens", ""),
+}
+
+_VERSION_AT_END: Final = re.compile(r"/v\d+(?:(?:alpha|beta)\d*)?$")
+
+
+def resource_of(model: str) -> str:
+    """Return the path of ``model``, which may be a bare name or ``models/…`` already.
+
+    :raises InvalidRequestError: if it would lead elsewhere.
+    """
+    segments = model.split("/")
+    if any(segment in ("", ".", "..") for segment in segments):
+        raise InvalidRequestError(f"{model!r} is not the name of a model", param="$.model")
+    if len(segments) == 1:
+        segments.insert(0, "models")
+    return "/" + "/".join(quote(segment, safe="") for segment in segments)
+
+
+class GeminiApiUpstream(HttpUpstream):
+    """A base address with Gemini's paths below it, with or without a version at its end."""
+
+    kind = "gemini_api"
+    default_urls = ("https://generativelanguage.googleapis.com",)
+
+    def __init__(self, settings: UpstreamSettings, services: UpstreamServices) -> None:
+        super().__init__(settings, services, ("gemini",))
+
+    def _normal(self, base: BaseUrl) -> BaseUrl:
+        if _VERSION_AT_END.search(base.path):
+            return base
+        return BaseUrl(base.origin, base.path + "/v1beta", base.query)
+
+    def _target(self, operation: UpstreamOperation, protocol: str, model: str) -> tuple[str, str]:
+        if protocol != "gemini":
+            raise self._no_operation(operation, protocol)
+        if operation == "list_models":
+            return "/models", "pageSize=1000"
+        method, query = _METHODS[operation]
+        return f"{resource_of(model)}:{method}", query
+
+    def _authorization(self, credential: Credential, base: BaseUrl) -> HeaderPairs:
+        return (("x-goog-api-key", credential.secret),)
+
+
+@implementer(IUpstreamKind)
+class GeminiApiKind:
+    """Makes upstreams of kind ``gemini_api``."""
+
+    kind = "gemini_api"
+    description = "Google's public Gemini API, with a key"
+
+    def build(self, settings: object, services: object) -> GeminiApiUpstream:
+        """Return the upstream for one ``[upstreams.NAME]`` table."""
+        assert isinstance(settings, UpstreamSettings)
+        assert isinstance(services, UpstreamServices)
+        return GeminiApiUpstream(settings, services)

@@ -1,0 +1,85 @@
+"""OpenAI's APIs, there and at the many who serve them, too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from zope.interface import implementer
+
+from antigravity.config.errors import ConfigurationError
+from antigravity.config.settings import UpstreamSettings
+from antigravity.interfaces.upstreams import Credential, IUpstreamKind, UpstreamOperation
+from antigravity.upstreams.addresses import BaseUrl
+from antigravity.upstreams.base import HeaderPairs, HttpUpstream
+from antigravity.upstreams.services import UpstreamServices
+
+CHAT: Final = "openai_chat"
+RESPONSES: Final = "openai_responses"
+
+_PATHS: Final = {
+    (CHAT, "generate"): "/chat/completions",
+    (CHAT, "stream"): "/chat/completions",
+    (CHAT, "list_models"): "/models",
+    (RESPONSES, "generate"): "/responses",
+    (RESPONSES, "stream"): "/responses",
+    (RESPONSES, "count_tokens"): "/responses/input_tokens",
+    (RESPONSES, "list_models"): "/models",
+}
+
+
+class OpenAIUpstream(HttpUpstream):
+    """A base address that has chat completions, responses, or both.
+
+    ``/v1`` is added to an address without any path and to no other: compatible servers put
+    their version where they like.  Chat comes first for translation: it is what all of
+    them do well.
+    """
+
+    kind = "openai"
+    default_urls = ("https://api.openai.com/v1",)
+
+    def __init__(self, settings: UpstreamSettings, services: UpstreamServices) -> None:
+        names = {"chat": CHAT, "responses": RESPONSES}
+        protocols = tuple(name for api, name in names.items() if api in settings.apis)
+        if not protocols:
+            raise ConfigurationError(
+                'name at least one of "chat" and "responses"',
+                key=f"upstreams.{services.name}.apis",
+            )
+        super().__init__(settings, services, protocols)
+
+    def passes(self, protocol: str, operation: UpstreamOperation) -> bool:
+        """Return whether there is such an operation."""
+        return protocol in self.protocols and (protocol, operation) in _PATHS
+
+    def _normal(self, base: BaseUrl) -> BaseUrl:
+        return base.with_default("/v1")
+
+    def _target(self, operation: UpstreamOperation, protocol: str, model: str) -> tuple[str, str]:
+        path = _PATHS.get((protocol, operation))
+        if path is None or protocol not in self.protocols:
+            raise self._no_operation(operation, protocol)
+        return path, ""
+
+    def _authorization(self, credential: Credential, base: BaseUrl) -> HeaderPairs:
+        return (("authorization", f"Bearer {credential.secret}"),)
+
+    def _forwarded(self, headers: Mapping[str, str]) -> HeaderPairs:
+        # Not the organization and the project: those belong to the client's own key.
+        beta = headers.get("openai-beta")
+        return (("openai-beta", beta),) if beta else ()
+
+
+@implementer(IUpstreamKind)
+class OpenAIKind:
+    """Makes upstreams of kind ``openai``."""
+
+    kind = "openai"
+    description = "OpenAI's chat completions and responses, or a compatible base URL"
+
+    def build(self, settings: object, services: object) -> OpenAIUpstream:
+        """Return the upstream for one ``[upstreams.NAME]`` table."""
+        assert isinstance(settings, UpstreamSettings)
+        assert isinstance(services, UpstreamServices)
+        return OpenAIUpstream(settings, services)
