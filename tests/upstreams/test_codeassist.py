@@ -1,166 +1,21 @@
-"""Code Assist: envelopes, tokens, projects, and the order of addresses."""
+"""Code Assist: tokens, projects, and the order of addresses."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
-import pytest
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.trial.unittest import SynchronousTestCase
-from upstream_fakes import FakeResponse, World, credential
+from codeassist_service import HOSTS, TOKEN_URL, Case, Service
+from upstream_fakes import FakeResponse, credential
 
-from antigravity.config.secret import Secret
 from antigravity.config.settings import OAuthSettings
 from antigravity.ir.errors import (
-    InvalidRequestError,
     OverloadedError,
     UnavailableError,
     UpstreamCredentialError,
     UpstreamError,
 )
-from antigravity.upstreams.codeassist import envelope
-from antigravity.upstreams.codeassist.flight import SingleFlight
-from antigravity.upstreams.codeassist.kind import CodeAssistKind
 from antigravity.version import USER_AGENT
-
-BODY = (
-    b'{"contents":[{"role":"user","parts":[{"text":"\xc3\xa9 \\u00e9"}]}],"model":"m",'
-    b'"tools":[ ],"labels":{"a":1.0},"systemInstruction":{"parts":[]},"safetySettings":[]}'
-)
-TOKEN_URL = "https://oauth.test/token"
-HOSTS = ("daily-cloudcode-pa.sandbox", "daily-cloudcode-pa", "cloudcode-pa")
-
-
-def wrapped(body: bytes = BODY, **options: Any) -> bytes:
-    given: dict[str, Any] = {
-        "model": "models/gemini-3-pro",
-        "project": "p1",
-        "request_id": "agent/1/00000000",
-        "request_type": "agent",
-        "session_id": "-7",
-    }
-    return envelope.wrap(body, **(given | options))
-
-
-class Envelopes(SynchronousTestCase):
-    def test_what_is_in_it_stays_byte_for_byte(self) -> None:
-        self.assertEqual(
-            wrapped(),
-            b'{"requestId":"agent/1/00000000","model":"gemini-3-pro",'
-            b'"userAgent":"antigravity-gateway","requestType":"agent","request":{'
-            b'"systemInstruction":{"parts":[]},"tools":[ ],"safetySettings":[],"sessionId":"-7",'
-            b'"labels":{"a":1.0},"contents":[{"role":"user","parts":[{"text":"\xc3\xa9 \\u00e9"}]'
-            b'}]},"project":"p1"}',
-        )
-
-    def test_a_project_that_is_not_known_is_left_out(self) -> None:
-        self.assertNotIn("project", msgspec.json.decode(wrapped(project="")))
-
-    def test_a_session_that_the_body_names_stays(self) -> None:
-        for name in (b"sessionId", b"session_id"):
-            body = wrapped(b'{"%b":"mine","contents":[]}' % name)
-            self.assertEqual(
-                msgspec.json.decode(body)["request"], {"sessionId": "mine", "contents": []}
-            )
-
-    def test_a_count_holds_only_what_is_taken(self) -> None:
-        counted = msgspec.json.decode(envelope.wrap_count(BODY))
-        self.assertEqual(list(counted), ["request"])
-        self.assertEqual(
-            list(counted["request"]), ["systemInstruction", "tools", "labels", "contents"]
-        )
-        self.assertEqual(
-            envelope.wrap_count(b'{"generateContentRequest":{"model":"m","contents":[]}}'),
-            b'{"request":{"contents":[]}}',
-        )
-
-    def test_what_is_no_object_is_refused(self) -> None:
-        for body in (b"", b"[]", b"1", b'{"a":', b'"x"'):
-            with pytest.raises(InvalidRequestError):
-                wrapped(body)
-            with pytest.raises(InvalidRequestError):
-                envelope.wrap_count(body)
-
-    def test_answers_come_out(self) -> None:
-        for payload, inner in (
-            (b'{"traceId":"x","response": {"a": 1.0} }', b'{"a": 1.0}'),
-            (b'{"a":1}', b'{"a":1}'),
-            (b'{"response":null,"a":1}', b'{"response":null,"a":1}'),
-            (b'{"error":{"code":1}}', b'{"error":{"code":1}}'),
-            (b"garbage", b"garbage"),
-            (b"[1]", b"[1]"),
-        ):
-            self.assertEqual(envelope.unwrap(payload).strip(), inner)
-
-    def test_sessions_are_stable_negative_and_each_accounts_own(self) -> None:
-        sessions = {envelope.session_id(f"account-{n}") for n in range(100)}
-        self.assertEqual(len(sessions), 100)
-        self.assertEqual(envelope.session_id("a"), envelope.session_id("a"))
-        for session in sessions:
-            self.assertTrue(session.startswith("-"))
-            self.assertLess(int(session[1:]), 2**63)
-
-    def test_ids_and_types_by_model(self) -> None:
-        self.assertEqual(envelope.request_type("gemini-3-pro"), "agent")
-        self.assertEqual(envelope.request_type("gemini-3.1-flash-image"), "image_gen")
-        self.assertEqual(envelope.request_id("agent", 12, "0123456789ab"), "agent/12/01234567")
-        self.assertEqual(envelope.request_id("image_gen", 12, "0123"), "agent-0123")
-
-
-class Service(World):
-    """A service that gives tokens, projects and models; ``answers`` overrides a method."""
-
-    def __init__(self, **answers: Callable[[Any], Any]) -> None:
-        super().__init__(self.reply)
-        self.answers = answers
-        self.tokens = 0
-        self.waiting: list[Deferred[Any]] | None = None
-
-    def reply(self, request: Any) -> Any:
-        if request.url == TOKEN_URL:
-            if self.waiting is not None:
-                self.waiting.append(waiter := Deferred())
-                return waiter
-            return self.token(request)
-        method = request.url.partition("v1internal:")[2].partition("?")[0]
-        answer = self.answers.get(method, self.default)
-        return answer(request)
-
-    def token(self, request: Any) -> Any:
-        if "token" in self.answers:
-            return self.answers["token"](request)
-        self.tokens += 1
-        return (200, {"access_token": f"at-{self.tokens}", "expires_in": 3599})
-
-    def default(self, request: Any) -> Any:
-        if "loadCodeAssist" in request.url:
-            return (200, {"cloudaicompanionProject": "found"})
-        return (500, b"")
-
-    def calls(self, method: str) -> list[Any]:
-        return [request for request in self.transport.requests if method in request.url]
-
-    def upstream(self, **settings: Any) -> Any:
-        oauth = OAuthSettings("id", Secret("client-secret"), TOKEN_URL)
-        return self.build(CodeAssistKind(), **({"oauth": oauth} | settings))
-
-
-class Case(SynchronousTestCase):
-    def prepare(self, upstream: Any, operation: str = "stream", **options: Any) -> Deferred[Any]:
-        return upstream.prepare(
-            operation,
-            options.get("protocol", "gemini"),
-            options.get("model", "gemini-3-pro"),
-            options.get("body", BODY),
-            options.get("credential", credential("rt-1", label="me@mail.test")),
-            {"user-agent": "somebody"},
-        )
-
-    def prepared(self, upstream: Any, operation: str = "stream", **options: Any) -> Any:
-        return self.successResultOf(self.prepare(upstream, operation, **options))
 
 
 class Requests(Case):
@@ -416,38 +271,3 @@ class Projects(Case):
         self.failureResultOf(self.prepare(upstream), UpstreamCredentialError)
         self.failureResultOf(self.prepare(upstream), UpstreamCredentialError)
         self.assertEqual(service.tokens, 2)
-
-
-class Flights(SynchronousTestCase):
-    def test_who_leaves_does_not_take_the_answer_along(self) -> None:
-        flights: SingleFlight[int] = SingleFlight()
-        asking: Deferred[int] = Deferred()
-        first = flights.join("k", lambda: asking)
-        second = flights.join("k", lambda: self.fail("asked twice"))
-        first.cancel()
-        self.failureResultOf(first, CancelledError)
-        asking.callback(7)
-        self.assertEqual(self.successResultOf(second), 7)
-
-    def test_the_last_one_to_leave_puts_out_the_light(self) -> None:
-        flights: SingleFlight[int] = SingleFlight()
-        cancelled: list[Any] = []
-        waiters = [flights.join("k", lambda: Deferred(cancelled.append)) for _ in range(3)]
-        for waiter in waiters:
-            waiter.cancel()
-            self.failureResultOf(waiter, CancelledError)
-        self.assertEqual(len(cancelled), 1)
-        again: Deferred[int] = Deferred()
-        asked = flights.join("k", lambda: again)
-        again.callback(1)
-        self.assertEqual(self.successResultOf(asked), 1)
-
-    def test_everybody_hears_of_a_failure_and_the_next_one_asks_anew(self) -> None:
-        flights: SingleFlight[int] = SingleFlight()
-        asking: Deferred[int] = Deferred()
-        waiters = [flights.join("k", lambda: asking) for _ in range(3)]
-        asking.errback(UpstreamError("x"))
-        for waiter in waiters:
-            self.failureResultOf(waiter, UpstreamError)
-        fresh: Deferred[int] = Deferred()
-        self.assertNoResult(flights.join("k", lambda: fresh))

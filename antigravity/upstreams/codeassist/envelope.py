@@ -36,7 +36,7 @@ _LAST: Final[str] = "contents"
 #: What the public API has in the body, and the envelope outside or nowhere.
 _NOT_INSIDE: Final = frozenset(("model",))
 
-#: What a count refuses; see the table of envelopes in the protocol's documentation.
+#: What a count refuses besides.
 _NOT_COUNTED: Final = _NOT_INSIDE | {
     "safetySettings",
     "safety_settings",
