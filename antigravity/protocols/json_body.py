@@ -1,0 +1,139 @@
+"""JSON bodies of requests, for any protocol: decode with good errors, peek, change the model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from antigravity.ir.call import Head
+from antigravity.ir.errors import InvalidRequestError
+
+T = TypeVar("T")
+
+#: Which values a field may have: a pattern for its whole path, and the values.
+Allowed = Sequence[tuple[re.Pattern[str], tuple[str, ...]]]
+
+_WHAT_AND_WHERE: Final = re.compile(r"(?P<what>.*?)(?: - at `\$?\.?(?P<path>[^`]*)`)?", re.DOTALL)
+_MISSING: Final = re.compile(r"Object missing required field `(?P<field>.*)`")
+_KEY: Final = re.compile(rb'\s*[,{]\s*("(?:[^"\\]|\\.)*")\s*:\s*', re.DOTALL)
+_END: Final = re.compile(rb"\s*}\s*\Z")
+
+
+class _HeadBody(Struct):
+    model: str
+    stream: bool | None = None
+
+
+def load_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in ``body``.
+
+    :raises InvalidRequestError: if it holds none.
+    """
+    return decode_object(body, dict[str, Any])
+
+
+def decode_object(body: bytes, kind: type[T]) -> T:
+    """Return the JSON object in ``body`` as ``kind``, or raise ``InvalidRequestError``."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise invalid(error) from error
+    except ValueError as error:
+        raise InvalidRequestError(f"The request body is not valid JSON: {error}.") from error
+    except RecursionError as error:
+        raise InvalidRequestError("The request body is nested too deeply.") from error
+
+
+def convert(value: Any, kind: Any, at: str = "", allowed: Allowed = ()) -> Any:
+    """Return a decoded JSON value as the type ``kind``.
+
+    ``at`` is the path of ``value`` in the body.
+
+    :raises InvalidRequestError: naming the field at fault, with the values that it may have.
+    """
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise invalid(error, at, allowed) from error
+
+
+def invalid(
+    error: msgspec.ValidationError, at: str = "", allowed: Allowed = ()
+) -> InvalidRequestError:
+    """Return the error for the client that says what msgspec found."""
+    match = _WHAT_AND_WHERE.fullmatch(str(error))
+    assert match is not None
+    what, path = match["what"], join(at, match["path"] or "")
+    missing = _MISSING.fullmatch(what)
+    if missing is not None:
+        path = join(path, missing["field"])
+        return bad_field(path, "is required", _values(path, allowed))
+    if not path:
+        return InvalidRequestError(f"The request body must be a JSON object: {_lower(what)}.")
+    return bad_field(path, f"is invalid: {_lower(what)}", _values(path, allowed))
+
+
+def bad_field(path: str, problem: str, values: Sequence[str] = ()) -> InvalidRequestError:
+    """Return an error about one field, naming the values that it may have."""
+    hint = f" Allowed values: {', '.join(values)}." if values else ""
+    return InvalidRequestError(f"`{path}` {problem}.{hint}", param=path)
+
+
+def join(at: str, path: str) -> str:
+    """Return the path of something inside ``at``."""
+    if not at or not path:
+        return at or path
+    return at + path if path.startswith("[") else f"{at}.{path}"
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _values(path: str, allowed: Allowed) -> tuple[str, ...]:
+    for pattern, values in allowed:
+        if pattern.fullmatch(path):
+            return values
+    return ()
+
+
+def peek(body: bytes) -> Head:
+    """Return what routing must know of a body that names its model itself.
+
+    :raises InvalidRequestError: if it is no JSON object or names no model.
+    """
+    head = decode_object(body, _HeadBody)
+    if not head.model:
+        raise bad_field("model", "must not be empty")
+    return Head(head.model, bool(head.stream))
+
+
+def replace_model(body: bytes, model: str) -> bytes:
+    """Return ``body`` with another top-level ``model``, otherwise byte for byte as it is.
+
+    :raises InvalidRequestError: if it is no JSON object.
+    """
+    name = msgspec.json.encode(model)
+    place = 0
+    pieces: list[bytes] = []
+    copied = 0
+    for key, value in decode_object(body, dict[str, Raw]).items():
+        match = _KEY.match(body, place)
+        if match is None or msgspec.json.decode(match[1]) != key:
+            return _rebuilt(body, model)
+        place = match.end() + memoryview(value).nbytes
+        if key == "model":
+            pieces += [body[copied : match.end()], name]
+            copied = place
+    if not pieces or not _END.match(body, place):
+        return _rebuilt(body, model)
+    return b"".join([*pieces, body[copied:]])
+
+
+def _rebuilt(body: bytes, model: str) -> bytes:
+    """Return the body written anew: it lacks a model, or has a key twice."""
+    return msgspec.json.encode({**load_object(body), "model": model})

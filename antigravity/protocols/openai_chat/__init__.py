@@ -1,0 +1,1 @@
+"""OpenAI Chat Completions: how to serve it, and how to be a client of it."""

@@ -1,0 +1,224 @@
+"""Reads what chunks say about one choice."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from antigravity.ir.events import (
+    MEANINGFUL,
+    CitationEvent,
+    Event,
+    Finish,
+    FinishReason,
+    LogprobsDelta,
+    MediaOutput,
+    RedactedThinking,
+    RefusalDelta,
+    TextDelta,
+    TextSignature,
+    ThinkingDelta,
+    ThinkingSignature,
+)
+from antigravity.ir.media import InlineData, MediaSource, UrlSource, split_data_url
+from antigravity.ir.parts import Citation
+from antigravity.ir.signature import Signature
+from antigravity.protocols.openai_chat.client_calls import CallAssembler
+from antigravity.protocols.openai_chat.extra_content import is_thought, read_signature
+from antigravity.protocols.openai_chat.schema import ChunkChoice, ChunkDelta, ChunkToolCall
+
+_REASONS: Final[dict[str, FinishReason]] = {
+    "stop": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+}
+#: Reasons that compatible servers give when they failed.
+_FAILURES: Final = frozenset(("error", "insufficient_system_resource", "abort"))
+
+
+class ChoiceDecoder:
+    """Turns the deltas of one choice into events.
+
+    ``finish`` is the reason as the upstream gave it, ``meaningful`` whether there was any
+    content.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        audio_type: str,
+        next_call: Callable[[], int],
+        make_id: Callable[[int], str],
+    ) -> None:
+        self.finish: str | None = None
+        self.meaningful = False
+        self._index = index
+        self._audio_type = audio_type
+        self._calls = CallAssembler(index, next_call, make_id)
+        self._refused = False
+        self._audio: list[str] = []
+        self._transcript: list[str] = []
+
+    @property
+    def broken(self) -> bool:
+        """Whether the content is of no use, whatever else comes."""
+        return self.finish in _FAILURES or self._calls.nameless
+
+    def whole(self) -> bool:
+        """Return whether the content can stand as it is, although no reason was given."""
+        return self.meaningful and self._calls.whole()
+
+    def decode(self, wire: ChunkChoice) -> Iterator[Event]:
+        """Give the events of one chunk."""
+        delta = wire.delta or wire.message
+        if delta is not None:
+            for event in self._delta(delta):
+                self.meaningful = self.meaningful or isinstance(event, MEANINGFUL)
+                yield event
+        if wire.logprobs is not None:
+            yield from self._logprobs(wire.logprobs)
+        if wire.finish_reason:
+            self.finish = wire.finish_reason
+
+    def end(self) -> Iterator[Event]:
+        """Give what was held back, and the end."""
+        yield from self._calls.end()
+        if self._audio or self._transcript:
+            source = InlineData(_joined(self._audio))
+            transcript = "".join(self._transcript)
+            yield MediaOutput(self._audio_type, source, None, transcript or None, self._index)
+        reason = _REASONS.get(self.finish or "", "stop")
+        if reason in ("stop", "tool_calls"):
+            reason = "tool_calls" if self._calls.any else "refusal" if self._refused else "stop"
+        yield Finish(reason, native=self.finish, choice=self._index)
+
+    def _delta(self, delta: ChunkDelta) -> Iterator[Event]:
+        yield from self._thoughts(delta)
+        if isinstance(delta.content, str):
+            if delta.content:
+                if is_thought(delta.extra_content):
+                    yield ThinkingDelta(delta.content, self._index)
+                else:
+                    yield TextDelta(delta.content, self._index)
+        elif delta.content is not None:
+            yield from self._parts(delta.content)
+        if delta.refusal:
+            self._refused = True
+            yield RefusalDelta(delta.refusal, self._index)
+        if delta.extra_content is not None:
+            signature = read_signature(delta.extra_content)
+            if signature is not None:
+                yield TextSignature(signature, self._index)
+        for call in delta.tool_calls or ():
+            yield from self._calls.feed(call)
+        if delta.function_call:
+            yield from self._calls.feed(ChunkToolCall(index=0, function=delta.function_call))
+        if delta.images is not None:
+            yield from self._images(delta.images)
+        if delta.annotations is not None:
+            yield from self._citations(delta.annotations)
+        if delta.audio is not None:
+            self._hear(delta.audio)
+
+    def _thoughts(self, delta: ChunkDelta) -> Iterator[Event]:
+        """Give the thoughts of a delta, which OpenRouter writes in two fields at once."""
+        text = delta.reasoning_content or delta.reasoning
+        if isinstance(text, str) and text:
+            yield ThinkingDelta(text, self._index)
+        for detail in _objects(delta.reasoning_details):
+            said = detail.get("text") or detail.get("summary")
+            if not text and isinstance(said, str) and said:
+                yield ThinkingDelta(said, self._index)
+            family = _family(detail.get("format"))
+            signature, data = detail.get("signature"), detail.get("data")
+            if isinstance(signature, str) and signature:
+                yield ThinkingSignature(Signature(signature, family), self._index)
+            if detail.get("type") == "reasoning.encrypted" and isinstance(data, str) and data:
+                yield RedactedThinking(data, self._index, family)
+
+    def _parts(self, content: Any) -> Iterator[Event]:
+        """Give the events of a content that is a list (Mistral)."""
+        for part in _objects(content):
+            match part:
+                case {"type": "text", "text": str(text)} if text:
+                    yield TextDelta(text, self._index)
+                case {"type": "thinking", "thinking": str(text)} if text:
+                    yield ThinkingDelta(text, self._index)
+                case {"type": "thinking", "thinking": list(inner)}:
+                    for piece in _objects(inner):
+                        if isinstance(piece.get("text"), str) and piece["text"]:
+                            yield ThinkingDelta(piece["text"], self._index)
+                case {"type": "image_url"}:
+                    yield from self._images([part])
+
+    def _images(self, images: Any) -> Iterator[Event]:
+        for item in _objects(images):
+            inner = item.get("image_url")
+            url = inner.get("url") if isinstance(inner, dict) else inner
+            if not isinstance(url, str) or not url:
+                continue
+            split = split_data_url(url)
+            source: MediaSource = UrlSource(url) if split is None else InlineData(split[1])
+            mime_type = split[0] if split else "image/png"
+            yield MediaOutput(mime_type, source, choice=self._index)
+
+    def _citations(self, annotations: Any) -> Iterator[Event]:
+        for item in _objects(annotations):
+            inner = item.get("url_citation")
+            wire = inner if isinstance(inner, dict) else item
+            url = wire.get("url")
+            if not isinstance(url, str):
+                continue
+            start, end = wire.get("start_index"), wire.get("end_index")
+            known = isinstance(start, int) and isinstance(end, int)
+            citation = Citation(
+                url,
+                str(wire.get("title") or ""),
+                str(wire.get("content") or ""),
+                start if known else None,
+                end if known else None,
+            )
+            yield CitationEvent(citation, self._index)
+
+    def _hear(self, audio: Any) -> None:
+        """Keep sound, which comes in many small pieces, until it is whole."""
+        if not isinstance(audio, dict):
+            return
+        data, transcript = audio.get("data"), audio.get("transcript")
+        if isinstance(data, str) and data:
+            self.meaningful = True
+            self._audio.append(data)
+        if isinstance(transcript, str) and transcript:
+            self.meaningful = True
+            self._transcript.append(transcript)
+
+    def _logprobs(self, logprobs: Any) -> Iterator[Event]:
+        content = logprobs.get("content") if isinstance(logprobs, dict) else None
+        tokens = [entry for entry in _objects(content) if "token" in entry and "logprob" in entry]
+        if tokens:
+            yield LogprobsDelta(tokens, self._index)
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """Return the objects in ``value``, if it is a list."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _family(wire_format: Any) -> str:
+    """Return the model family in OpenRouter's name of a signature format."""
+    for word, family in (("anthropic", "claude"), ("google", "gemini"), ("openai", "openai")):
+        if isinstance(wire_format, str) and wire_format.startswith(word):
+            return family
+    return "other"
+
+
+def _joined(pieces: list[str]) -> str:
+    """Return pieces of base64 as one; each may be padded on its own."""
+    try:
+        return base64.b64encode(b"".join(map(base64.b64decode, pieces))).decode("ascii")
+    except ValueError:
+        return "".join(pieces)

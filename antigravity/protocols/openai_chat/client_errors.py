@@ -1,0 +1,194 @@
+"""Reads errors: which kind they are, what they say, and when a retry makes sense.
+
+Bodies are OpenAI's (``{"error": {...}}``), Google's (the same with a numeric code and
+details, sometimes in a list), those of other servers (``message`` or ``detail``), or text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from antigravity.ir.errors import (
+    ContextLengthError,
+    DeadlineError,
+    GatewayError,
+    InvalidRequestError,
+    NotFoundError,
+    OverloadedError,
+    QuotaExhaustedError,
+    RateLimitedError,
+    RequestTooLargeError,
+    UpstreamCredentialError,
+    UpstreamError,
+)
+from antigravity.protocols.openai_chat.client_delay import delay_from_body, delay_from_headers
+
+_LONGEST: Final = 500
+_QUOTA_WORDS: Final = ("insufficient_quota", "quota_exhausted", "billing_hard_limit_reached")
+_KEY_WORDS: Final = ("invalid_api_key", "api_key_invalid", "authentication_error")
+_OVERLOAD_WORDS: Final = ("overloaded", "overloaded_error", "unavailable", "engine_overloaded")
+_RATE_WORDS: Final = ("rate_limit_exceeded", "rate_limit_error", "resource_exhausted")
+_LENGTH_PHRASES: Final = (
+    "maximum context length",
+    "context length",
+    "context window",
+    "prompt is too long",
+    "input token count",
+    "too many tokens",
+)
+
+
+class _Said(Struct, frozen=True):
+    """What a body says.  ``words`` are its codes, types and reasons in lower case."""
+
+    message: str = ""
+    param: str | None = None
+    code: str | None = None
+    words: frozenset[str] = frozenset()
+    number: int | None = None
+    details: tuple[dict[str, Any], ...] = ()
+
+
+def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+    """Return the error in an answer with a status of 400 or more."""
+    said = _read(body)
+    delay = delay_from_headers(headers, limited=False)
+    if delay is None:
+        delay = delay_from_body(said.message, said.details)
+    if delay is None and status == 429:
+        delay = delay_from_headers(headers, limited=True)
+    return _error(status, said, delay)
+
+
+def error_from_stream(data: bytes) -> GatewayError:
+    """Return the error in an event in the middle of a stream."""
+    said = _read(data)
+    status = said.number or 0
+    if not 400 <= status < 600:
+        status = _guessed_status(said)
+    return _error(status, said, delay_from_body(said.message, said.details), sent=False)
+
+
+def _guessed_status(said: _Said) -> int:
+    for words, status in (
+        (_QUOTA_WORDS, 429),
+        (_RATE_WORDS, 429),
+        (_OVERLOAD_WORDS, 503),
+        (_KEY_WORDS, 401),
+        (("invalid_request_error", "context_length_exceeded", "invalid_argument"), 400),
+    ):
+        if not said.words.isdisjoint(words):
+            return status
+    return 500
+
+
+def _error(status: int, said: _Said, delay: float | None, *, sent: bool = True) -> GatewayError:
+    kind = _kind(status, said)
+    message = said.message or f"The upstream answered with status {status} and no reason."
+    code = said.code
+    if issubclass(kind, UpstreamCredentialError):
+        # The upstream's own words may repeat a part of the credential.
+        message, code = "The upstream refused the gateway's credential.", None
+    elif issubclass(kind, NotFoundError):
+        code = code or "model_not_found"
+    elif issubclass(kind, ContextLengthError):
+        code = "context_length_exceeded"
+    return kind(
+        message,
+        param=said.param if issubclass(kind, InvalidRequestError) else None,
+        code=code,
+        retry_after=delay,
+        upstream_status=status if sent else None,
+    )
+
+
+def _kind(status: int, said: _Said) -> type[GatewayError]:
+    if status in (401, 403) or (status == 400 and not said.words.isdisjoint(_KEY_WORDS)):
+        return UpstreamCredentialError
+    if status == 402:
+        return QuotaExhaustedError
+    if status == 429:
+        exhausted = not said.words.isdisjoint(_QUOTA_WORDS)
+        return QuotaExhaustedError if exhausted else RateLimitedError
+    if status in (400, 413, 422) and _too_long(said):
+        return ContextLengthError
+    if status in _KINDS:
+        return _KINDS[status]
+    if status >= 500:
+        return UpstreamError
+    return InvalidRequestError
+
+
+_KINDS: Final[dict[int, type[GatewayError]]] = {
+    404: NotFoundError,
+    405: UpstreamError,
+    408: DeadlineError,
+    413: RequestTooLargeError,
+    503: OverloadedError,
+    504: DeadlineError,
+    529: OverloadedError,
+}
+
+
+def _too_long(said: _Said) -> bool:
+    if "context_length_exceeded" in said.words:
+        return True
+    text = said.message.lower()
+    return any(phrase in text for phrase in _LENGTH_PHRASES)
+
+
+def _read(body: bytes) -> _Said:
+    try:
+        wire = msgspec.json.decode(body)
+    except (ValueError, RecursionError):
+        return _Said(_plain(body))
+    if isinstance(wire, list) and wire:
+        wire = wire[0]
+    inner = wire.get("error", wire) if isinstance(wire, dict) else wire
+    if not isinstance(inner, dict):
+        return _Said(_short(inner) if isinstance(inner, str) else "")
+    return _said(inner)
+
+
+def _said(inner: dict[str, Any]) -> _Said:
+    details = inner.get("details")
+    found = (
+        [item for item in details if isinstance(item, dict)] if isinstance(details, list) else []
+    )
+    words = [inner.get(name) for name in ("code", "type", "status")]
+    words += [detail.get("reason") for detail in found]
+    code, param = inner.get("code"), inner.get("param")
+    number = code
+    if isinstance(code, str) and code.isascii() and code.isdigit():
+        number, code = int(code), None
+    return _Said(
+        _short(_message(inner)),
+        param if isinstance(param, str) else None,
+        code if isinstance(code, str) else None,
+        frozenset(word.lower() for word in words if isinstance(word, str)),
+        number if isinstance(number, int) else None,
+        tuple(found),
+    )
+
+
+def _message(inner: dict[str, Any]) -> str:
+    for name in ("message", "detail", "error"):
+        value = inner.get(name)
+        if isinstance(value, str) and value:
+            return value
+        if isinstance(value, list | dict) and value:  # FastAPI lists what is wrong
+            return msgspec.json.encode(value).decode()
+    return ""
+
+
+def _plain(body: bytes) -> str:
+    text = body[: 4 * _LONGEST].decode("utf-8", "replace").strip()
+    return "" if text.startswith("<") else _short(text)  # nobody wants to read HTML
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -1,0 +1,178 @@
+"""Writes the messages of a request."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from antigravity.ir.capabilities import Target
+from antigravity.ir.parts import (
+    Media,
+    Opaque,
+    Part,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    WebSearch,
+)
+from antigravity.ir.request import Message, Request
+from antigravity.ir.signature import Signature
+from antigravity.protocols.openai_chat.client_content import ContentWriter
+from antigravity.protocols.openai_chat.losses import Losses
+from antigravity.protocols.openai_chat.schema import NAME
+
+_MOVED: Final = "[The tool returned media; see the next user message.]"
+
+
+class _Turn:
+    """A message on the wire with what must follow it directly: the results of its calls."""
+
+    __slots__ = ("media", "message", "results")
+
+    def __init__(self, message: dict[str, Any] | None) -> None:
+        self.message = message
+        self.results: list[dict[str, Any]] = []
+        self.media: list[dict[str, Any]] = []
+
+    def wire(self) -> list[dict[str, Any]]:
+        messages = [] if self.message is None else [self.message]
+        messages += self.results
+        if self.media:
+            messages.append({"role": "user", "content": self.media})
+        return messages
+
+
+class MessageWriter:
+    """Writes the messages of one request for one target."""
+
+    def __init__(self, target: Target, losses: Losses) -> None:
+        self._content = ContentWriter(target, losses)
+        self._losses = losses
+        self._system = "developer" if "developer_role" in target.quirks else "system"
+        self._keeps_thinking = "reasoning_content" in target.quirks
+        self._gemini = target.capabilities.family == "gemini"
+        self._turns: list[_Turn] = []
+        self._calls: dict[str, _Turn] = {}  # the turn that each call id was last seen in
+
+    def messages(self, request: Request) -> list[dict[str, Any]]:
+        """Return all messages, the leading instructions first."""
+        if request.system:
+            self._said(self._system, list(request.system), None)
+        for message in request.messages:
+            if message.role == "assistant":
+                self._assistant(message)
+            else:
+                self._other(message)
+        return [wire for turn in self._turns for wire in turn.wire()]
+
+    def _said(self, role: str, parts: list[Text | Media], name: str | None) -> None:
+        message: dict[str, Any] = {"role": role, "content": self._content.content(parts)}
+        if name is not None:
+            message["name"] = name
+        self._turns.append(_Turn(message))
+
+    def _other(self, message: Message) -> None:
+        parts: list[Text | Media] = []
+        for part in message.parts:
+            if isinstance(part, ToolResult):
+                self._result(part)
+            elif isinstance(part, Text | Media):
+                parts.append(part)
+            else:
+                self._lost(part)
+        if parts:
+            role = self._system if message.role == "system" else "user"
+            self._said(role, parts, message.name)
+
+    def _result(self, result: ToolResult) -> None:
+        """Put a result behind the message with its call, or here where there is none."""
+        turn = self._calls.get(result.call_id)
+        if turn is None:
+            turn = self._calls[result.call_id] = _Turn(None)
+            self._turns.append(turn)
+        texts: list[Text | Media] = [part for part in result.parts if isinstance(part, Text)]
+        media = [part for part in result.parts if isinstance(part, Media)]
+        if media:
+            self._losses.add("messages.tool_result.media", "moved to a user message behind it")
+            texts.append(Text(_MOVED))
+            note = f"[Media that the tool returned for the call {result.call_id}:]"
+            turn.media.append({"type": "text", "text": note})
+            turn.media += [self._content.part(part) for part in media]
+        if result.is_error:
+            self._losses.add("messages.tool_result.is_error", "sent as a plain result")
+        wire: dict[str, Any] = {"role": "tool", "tool_call_id": result.call_id}
+        if result.cache is not None and texts:
+            pieces = [self._content.part(part) for part in texts]
+            pieces[-1] = self._content.cached(pieces[-1], result.cache)
+            wire["content"] = pieces
+        else:
+            wire["content"] = self._content.content(texts)
+        if result.name is not None:
+            wire["name"] = result.name
+        turn.results.append(wire)
+
+    def _assistant(self, message: Message) -> None:
+        texts: list[str] = []
+        thoughts: list[str] = []
+        calls: list[dict[str, Any]] = []
+        wire: dict[str, Any] = {"role": "assistant", "content": None}
+        before: Part | None = None
+        for part in message.parts:
+            match part:
+                case Text():
+                    # Texts with something between them were separate paragraphs.
+                    apart = bool(texts) and not isinstance(before, Text)
+                    texts.append(f"\n\n{part.text}" if apart else part.text)
+                    self._content.part(part)
+                case ToolCall():
+                    calls.append(self._call(part))
+                case Thinking() if self._keeps_thinking and part.text:
+                    thoughts.append(part.text)
+                case Opaque(protocol=protocol, kind="audio", wire=audio) if protocol == NAME:
+                    wire["audio"] = audio
+                case _:
+                    self._lost(part)
+            before = part
+        if texts or not (calls or "audio" in wire):
+            wire["content"] = "".join(texts)
+        if message.name is not None:
+            wire["name"] = message.name
+        if thoughts:
+            wire["reasoning_content"] = "".join(thoughts)
+        if calls:
+            wire["tool_calls"] = calls
+        turn = _Turn(wire)
+        self._turns.append(turn)
+        for call in calls:
+            self._calls[call["id"]] = turn
+
+    def _call(self, call: ToolCall) -> dict[str, Any]:
+        if call.namespace is not None:
+            self._losses.add("messages.tool_call.namespace", "dropped: chat has none")
+        if call.cache is not None:
+            self._losses.add("cache", "dropped: chat has no cache breakpoint on tool calls")
+        text = "input" if call.kind == "custom" else "arguments"
+        wire: dict[str, Any] = {
+            "id": call.id,
+            "type": call.kind,
+            call.kind: {"name": call.name, text: call.arguments},
+        }
+        match call.signature:
+            case Signature(value=value, family="gemini") if self._gemini:
+                wire["extra_content"] = {"google": {"thought_signature": value}}
+            case Signature():
+                self._content.signature_lost()
+        return wire
+
+    def _lost(self, part: Part) -> None:
+        """Note that a part has no place on this wire."""
+        match part:
+            case Thinking():
+                field, detail = "messages.thinking", "dropped: the target takes no thoughts back"
+            case WebSearch():
+                field, detail = "messages.web_search", "dropped: chat has no record of searches"
+            case Opaque(protocol=protocol, kind=kind):
+                field, detail = f"messages.{kind}", f"dropped: only {protocol} knows it"
+            case _:
+                field, detail = "messages.media", "dropped: chat takes no such part in this role"
+        self._losses.add(field, detail)

@@ -1,0 +1,125 @@
+"""Reads a streamed answer: server-sent events in, events of the representation out.
+
+Ends are held back until the stream is over, for some servers give a reason before the last
+content, or several reasons.  A stream is complete with ``[DONE]`` or with a reason for
+each choice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterator, Sequence
+
+import msgspec
+from zope.interface import implementer
+
+from antigravity.interfaces.protocols import IStreamDecoder
+from antigravity.ir.errors import EmptyAnswerError, GatewayError, UpstreamError
+from antigravity.ir.events import Event, ResponseStart, StreamFailure, UsageUpdate
+from antigravity.ir.request import Request
+from antigravity.ir.usage import Usage
+from antigravity.protocols.openai_chat.audio_formats import audio_type
+from antigravity.protocols.openai_chat.client_choice import ChoiceDecoder
+from antigravity.protocols.openai_chat.client_errors import error_from_stream
+from antigravity.protocols.openai_chat.client_usage import read_usage
+from antigravity.protocols.openai_chat.schema import Chunk
+from antigravity.sse import ServerSentEvent
+
+_CHUNK = msgspec.json.Decoder(Chunk)
+
+
+@implementer(IStreamDecoder)
+class ChatStreamDecoder:
+    """Decodes one streamed answer."""
+
+    def __init__(self, request: Request) -> None:
+        audio = (request.audio_config or {}).get("format")
+        self._audio_type = audio_type(audio if isinstance(audio, str) else "pcm16")
+        self._choices: dict[int, ChoiceDecoder] = {}
+        self._calls = 0
+        self._started = False
+        self._over = False
+        self._usage: Usage | None = None
+        self._seed = ""
+
+    def decode(self, event: ServerSentEvent) -> Sequence[Event]:
+        """Return what ``event`` means."""
+        data = event.data.strip()
+        if self._over or not data:
+            return ()
+        if data.startswith(b"[DONE]"):
+            return self._finished(done=True)
+        try:
+            chunk = _CHUNK.decode(data)
+        except (ValueError, RecursionError):
+            return self._failed(UpstreamError("The upstream sent a malformed chunk."))
+        if chunk.error or event.event == "error" or chunk.kind == "error":
+            return self._failed(error_from_stream(data))
+        return list(self._chunk(chunk))
+
+    def close(self) -> Sequence[Event]:
+        """Return what the end of the body means."""
+        return () if self._over else self._finished(done=False)
+
+    def _chunk(self, chunk: Chunk) -> Iterator[Event]:
+        # Azure sends a first chunk without anything but its filters' results.
+        if not self._started and (chunk.choices or chunk.id):
+            yield from self._start(chunk.id or "", chunk.model or "")
+        for place, wire in enumerate(chunk.choices or ()):
+            index = place if wire.index is None else wire.index
+            choice = self._choices.get(index)
+            if choice is None:
+                choice = self._choices[index] = ChoiceDecoder(
+                    index, self._audio_type, self._next_call, self._make_id
+                )
+            yield from choice.decode(wire)
+        if chunk.usage is not None:
+            usage = read_usage(chunk.usage)
+            if usage is not None and usage != self._usage:
+                self._usage = usage
+                yield from self._start("", "")
+                yield UsageUpdate(usage)
+
+    def _start(self, response_id: str, model: str) -> Iterator[Event]:
+        if not self._started:
+            self._started = True
+            self._seed = response_id
+            yield ResponseStart(response_id, model)
+
+    def _next_call(self) -> int:
+        self._calls += 1
+        return self._calls - 1
+
+    def _make_id(self, number: int) -> str:
+        """Return an id for a call that came without one: the same for the same answer."""
+        self._seed = self._seed or secrets.token_hex(12)
+        name = f"{self._seed}.{number}".encode()
+        return f"call_{hashlib.sha256(name).hexdigest()[:24]}"
+
+    def _finished(self, *, done: bool) -> Sequence[Event]:
+        """Return the ends of all choices, if the stream may end like this."""
+        choices = self._choices.values()
+        if not any(choice.finish or choice.meaningful for choice in choices):
+            return self._failed(_nothing(done=done))
+        for choice in choices:
+            if choice.broken or not (choice.finish or (done and choice.whole())):
+                return self._failed(_cut())
+        self._over = True
+        return [event for choice in choices for event in choice.end()]
+
+    def _failed(self, error: GatewayError) -> Sequence[Event]:
+        self._over = True
+        return [*self._start("", ""), StreamFailure(error)]
+
+
+def _nothing(*, done: bool) -> GatewayError:
+    return (
+        EmptyAnswerError("The upstream ended its answer before it said anything.")
+        if done
+        else _cut()
+    )
+
+
+def _cut() -> GatewayError:
+    return UpstreamError("The upstream broke off before its answer was complete.")

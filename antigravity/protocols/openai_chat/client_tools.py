@@ -1,0 +1,110 @@
+"""Writes the tools of a request, and how they may be used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from antigravity.ir.capabilities import Target
+from antigravity.ir.request import Request
+from antigravity.ir.tools import CustomTool, FunctionTool, HostedTool, Tool, WebSearchTool
+from antigravity.protocols.openai_chat.client_content import ContentWriter
+from antigravity.protocols.openai_chat.losses import Losses
+from antigravity.protocols.openai_chat.schema import NAME
+
+
+def write_tools(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
+    """Return the fields of a body that are about tools."""
+    writer = _ToolWriter(target, losses)
+    for tool in request.tools:
+        writer.add(tool)
+    fields = writer.fields()
+    if "tools" not in fields:
+        # Without tools the fields about their use are refused.
+        if request.tool_choice is not None and request.tool_choice.mode == "required":
+            losses.add("tool_choice", "dropped: no tool is left to choose")
+        return fields
+    if request.tool_choice is not None:
+        fields["tool_choice"] = _choice(request)
+    if request.parallel_tool_calls is not None:
+        fields["parallel_tool_calls"] = request.parallel_tool_calls
+    return fields
+
+
+class _ToolWriter:
+    """Writes declarations for one target."""
+
+    def __init__(self, target: Target, losses: Losses) -> None:
+        self._losses = losses
+        self._content = ContentWriter(target, losses)
+        self._search_known = target.capabilities.web_search
+        self._tools: list[dict[str, Any]] = []
+        self._search: dict[str, Any] | None = None
+
+    def fields(self) -> dict[str, Any]:
+        fields: dict[str, Any] = {}
+        if self._tools:
+            fields["tools"] = self._tools
+        if self._search is not None:
+            fields["web_search_options"] = self._search
+        return fields
+
+    def add(self, tool: Tool) -> None:
+        match tool:
+            case FunctionTool():
+                self._tools.append(self._function(tool))
+            case CustomTool():
+                self._tools.append(self._custom(tool))
+            case WebSearchTool():
+                self._add_search(tool)
+            case HostedTool(protocol=protocol) if protocol == NAME:
+                self._tools.append(tool.wire)
+            case HostedTool():
+                self._losses.add(f"tools.{tool.kind}", f"dropped: only {tool.protocol} knows it")
+
+    def _function(self, tool: FunctionTool) -> dict[str, Any]:
+        if tool.namespace is not None:
+            self._losses.add("tools.namespace", "dropped: chat has none")
+        function: dict[str, Any] = {"name": tool.name}
+        if tool.description:
+            function["description"] = tool.description
+        if tool.parameters is not None:
+            function["parameters"] = tool.parameters
+        if tool.strict is not None:
+            function["strict"] = tool.strict
+        return self._content.cached({"type": "function", "function": function}, tool.cache)
+
+    def _custom(self, tool: CustomTool) -> dict[str, Any]:
+        if tool.namespace is not None:
+            self._losses.add("tools.namespace", "dropped: chat has none")
+        custom: dict[str, Any] = {"name": tool.name}
+        if tool.description:
+            custom["description"] = tool.description
+        if tool.format is not None:
+            custom["format"] = tool.format
+        return {"type": "custom", "custom": custom}
+
+    def _add_search(self, tool: WebSearchTool) -> None:
+        if not self._search_known:
+            self._losses.add("tools.web_search", "dropped: the target can't search the web")
+            return
+        if tool.allowed_domains or tool.blocked_domains or tool.max_uses is not None:
+            self._losses.add("tools.web_search.limits", "dropped: chat has no limits on searches")
+        self._search = {}
+        if tool.user_location is not None:
+            place = {key: item for key, item in tool.user_location.items() if key != "type"}
+            self._search["user_location"] = {"type": "approximate", "approximate": place}
+
+
+def _choice(request: Request) -> str | dict[str, Any]:
+    choice = request.tool_choice
+    assert choice is not None
+    if not choice.names or choice.mode == "none":
+        return choice.mode
+    custom = {tool.name for tool in request.tools if isinstance(tool, CustomTool)}
+    named = []
+    for name in choice.names:
+        kind = "custom" if name in custom else "function"
+        named.append({"type": kind, kind: {"name": name}})
+    if choice.mode == "required" and len(named) == 1:
+        return named[0]
+    return {"type": "allowed_tools", "allowed_tools": {"mode": choice.mode, "tools": named}}

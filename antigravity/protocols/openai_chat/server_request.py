@@ -1,0 +1,98 @@
+"""Reads a client's request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from antigravity.ir.call import Call
+from antigravity.ir.request import Request, ResponseFormat, Sampling, ThinkingConfig
+from antigravity.protocols.json_body import bad_field, convert, load_object
+from antigravity.protocols.openai_chat.schema import ALLOWED, NAME, ChatRequest
+from antigravity.protocols.openai_chat.server_messages import read_messages
+from antigravity.protocols.openai_chat.server_tools import read_tool_choice, read_tools
+
+_KNOWN = frozenset(ChatRequest.__struct_fields__)
+
+
+def decode(call: Call) -> Request:
+    """Return the request in a call.
+
+    :raises InvalidRequestError: naming the field at fault in ``param``.
+    """
+    body = load_object(call.body)
+    wire: ChatRequest = convert(body, ChatRequest, allowed=ALLOWED)
+    system, messages = read_messages(wire.messages)
+    stream = bool(wire.stream)
+    options = wire.stream_options
+    parallel = False if wire.functions and not wire.tools else wire.parallel_tool_calls
+    return Request(
+        model=wire.model,
+        messages=messages,
+        protocol=NAME,
+        system=system,
+        stream=stream,
+        include_usage=not stream or bool(options is not None and options.include_usage),
+        tools=read_tools(wire),
+        tool_choice=read_tool_choice(wire),
+        parallel_tool_calls=parallel,
+        sampling=_sampling(wire),
+        stop=(wire.stop,) if isinstance(wire.stop, str) else tuple(wire.stop or ()),
+        max_output_tokens=wire.max_completion_tokens or wire.max_tokens,
+        thinking=_thinking(wire),
+        response_format=_response_format(wire),
+        modalities=tuple(wire.modalities or ()),
+        image_config=wire.image_config,
+        audio_config=wire.audio,
+        metadata=wire.metadata or {},
+        user=wire.user or wire.safety_identifier,
+        prompt_cache_key=wire.prompt_cache_key,
+        service_tier=wire.service_tier,
+        verbosity=wire.verbosity,
+        extensions=_extensions(body, wire),
+    )
+
+
+def _extensions(body: dict[str, Any], wire: ChatRequest) -> dict[str, Any]:
+    """Return the fields, or pieces of fields, that the representation has no name for."""
+    extensions = {name: value for name, value in body.items() if name not in _KNOWN}
+    if wire.user and wire.safety_identifier:
+        extensions["safety_identifier"] = wire.safety_identifier
+    size = (wire.web_search_options or {}).get("search_context_size")
+    if size is not None:
+        extensions["web_search_options"] = {"search_context_size": size}
+    return extensions
+
+
+def _sampling(wire: ChatRequest) -> Sampling:
+    return Sampling(
+        temperature=wire.temperature,
+        top_p=wire.top_p,
+        top_k=wire.top_k,
+        seed=wire.seed,
+        presence_penalty=wire.presence_penalty,
+        frequency_penalty=wire.frequency_penalty,
+        logprobs=wire.logprobs,
+        top_logprobs=wire.top_logprobs,
+        n=wire.n or 1,
+    )
+
+
+def _thinking(wire: ChatRequest) -> ThinkingConfig:
+    if wire.reasoning_effort is None:
+        return ThinkingConfig()
+    if wire.reasoning_effort == "none":
+        return ThinkingConfig("off")
+    return ThinkingConfig("on", effort=wire.reasoning_effort)
+
+
+def _response_format(wire: ChatRequest) -> ResponseFormat:
+    if wire.response_format is None or wire.response_format.type == "text":
+        return ResponseFormat()
+    if wire.response_format.type == "json_object":
+        return ResponseFormat("json")
+    definition = wire.response_format.json_schema
+    if definition is None:
+        raise bad_field("response_format.json_schema", "is required")
+    return ResponseFormat(
+        "schema", definition.name, definition.description, definition.schema, definition.strict
+    )

@@ -1,0 +1,65 @@
+"""Legacy completions, as the rest of the gateway sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zope.interface import implementer
+
+from antigravity.interfaces.protocols import IServerProtocol, IStreamEncoder
+from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route, TokenCount
+from antigravity.ir.capabilities import Model
+from antigravity.ir.errors import GatewayError
+from antigravity.ir.request import Request
+from antigravity.ir.response import Response
+from antigravity.protocols.json_body import peek, replace_model
+from antigravity.protocols.openai_completions.reply import encode_response
+from antigravity.protocols.openai_completions.request import NAME, decode
+from antigravity.protocols.openai_completions.stream import CompletionStreamEncoder
+from antigravity.protocols.openai_shapes import error_reply, json_reply, model_object
+from antigravity.sse import KEEPALIVE_COMMENT
+
+
+@implementer(IServerProtocol)
+class OpenAICompletionsServer:
+    """Serves legacy completions."""
+
+    name = NAME
+    routes = (Route("POST", "/v1/completions", "generate"),)
+    keepalive = KEEPALIVE_COMMENT
+
+    def peek(self, call: Call) -> Head:
+        """Return model and streaming switch of a call."""
+        return peek(call.body)
+
+    def decode(self, call: Call) -> Request:
+        """Return the request in a call."""
+        return decode(call)
+
+    def with_model(self, call: Call, model: str) -> bytes:
+        """Return the call's body for another model, otherwise byte for byte as it came."""
+        return replace_model(call.body, model)
+
+    def encoder(self, context: ReplyContext) -> IStreamEncoder:
+        """Return an encoder for one streamed reply."""
+        return CompletionStreamEncoder(context)
+
+    def encode_response(self, response: Response, context: ReplyContext) -> HttpReply:
+        """Return the reply to a call that does not stream."""
+        return encode_response(response, context)
+
+    def encode_count(self, count: TokenCount, call: Call) -> HttpReply:
+        """Return a count of tokens; no route of this protocol asks for one."""
+        return json_reply({"input_tokens": count.input_tokens})
+
+    def encode_models(self, models: Sequence[Model], call: Call) -> HttpReply:
+        """Return the list of models; the route belongs to chat completions."""
+        return json_reply({"object": "list", "data": [model_object(model) for model in models]})
+
+    def encode_model(self, model: Model, call: Call) -> HttpReply:
+        """Return one model."""
+        return json_reply(model_object(model))
+
+    def encode_error(self, error: GatewayError, request_id: str) -> HttpReply:
+        """Return the error in OpenAI's shape."""
+        return error_reply(error)

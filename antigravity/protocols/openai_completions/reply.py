@@ -1,0 +1,40 @@
+"""Writes whole replies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from antigravity.ir.call import HttpReply, ReplyContext
+from antigravity.ir.response import Choice, Response
+from antigravity.protocols.openai_completions.answer import (
+    choice_object,
+    finish_reason,
+    legacy_logprobs,
+)
+from antigravity.protocols.openai_completions.request import echoed
+from antigravity.protocols.openai_shapes import completion_usage, json_reply
+
+
+def encode_response(response: Response, context: ReplyContext) -> HttpReply:
+    """Return the answer to a call that does not stream."""
+    echo = echoed(context.call)
+    return json_reply(
+        {
+            "id": context.new_id("cmpl-"),
+            "object": "text_completion",
+            "created": context.created,
+            "model": context.model,
+            "choices": [
+                _choice(choice, index, echo) for index, choice in enumerate(response.choices)
+            ],
+            "usage": completion_usage(response.usage),
+        }
+    )
+
+
+def _choice(choice: Choice, index: int, echo: str) -> dict[str, Any]:
+    logprobs = None
+    if choice.logprobs is not None:
+        logprobs = legacy_logprobs(choice.logprobs, len(echo))
+    text = echo + choice.text + (choice.refusal or "")
+    return choice_object(index, text, finish_reason(choice.finish), logprobs)

@@ -1,0 +1,95 @@
+"""What OpenAI's protocols write alike: errors, token counts and models."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+
+from antigravity.ir.call import HttpReply
+from antigravity.ir.capabilities import Model
+from antigravity.ir.errors import (
+    AuthenticationError,
+    ContextLengthError,
+    GatewayError,
+    NotFoundError,
+    PermissionDeniedError,
+    QuotaExhaustedError,
+    RateLimitedError,
+)
+from antigravity.ir.usage import Usage
+
+
+def error_object(error: GatewayError) -> dict[str, Any]:
+    """Return what stands under ``error`` in a body or in a stream."""
+    kind, code = _kind(error)
+    return {
+        "message": error.message,
+        "type": kind,
+        "param": error.param,
+        "code": error.code or code,
+    }
+
+
+def _kind(error: GatewayError) -> tuple[str, str | None]:
+    """Return OpenAI's type of an error, and its code where the error has none of its own."""
+    match error:
+        case ContextLengthError():
+            return "invalid_request_error", "context_length_exceeded"
+        case AuthenticationError():
+            return "authentication_error", "invalid_api_key"
+        case PermissionDeniedError():
+            return "permission_error", None
+        case NotFoundError():
+            return "invalid_request_error", "model_not_found"
+        case QuotaExhaustedError():
+            return "insufficient_quota", "insufficient_quota"
+        case RateLimitedError():
+            return "rate_limit_error", "rate_limit_exceeded"
+        case _ if error.status < 500:
+            return "invalid_request_error", None
+        case _:
+            return "server_error", None
+
+
+def error_reply(error: GatewayError) -> HttpReply:
+    """Return an error as a whole HTTP answer."""
+    headers: tuple[tuple[str, str], ...] = ()
+    if error.retry_after is not None:
+        headers = (("retry-after", str(max(0, math.ceil(error.retry_after)))),)
+    return HttpReply(
+        error.status,
+        msgspec.json.encode({"error": error_object(error)}),
+        "application/json",
+        headers,
+    )
+
+
+def completion_usage(usage: Usage) -> dict[str, Any]:
+    """Return token counts as both completion protocols write them."""
+    prompt = {"cached_tokens": usage.cached, "audio_tokens": 0}
+    if usage.cache_write:
+        prompt["cache_write_tokens"] = usage.cache_write
+    return {
+        "prompt_tokens": usage.input_total,
+        "completion_tokens": usage.output,
+        "total_tokens": usage.total,
+        "prompt_tokens_details": prompt,
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning, "audio_tokens": 0},
+    }
+
+
+def model_object(model: Model) -> dict[str, Any]:
+    """Return one entry of the list of models."""
+    return {
+        "id": model.id,
+        "object": "model",
+        "created": model.created,
+        "owned_by": model.owned_by or "antigravity",
+    }
+
+
+def json_reply(value: Any, status: int = 200) -> HttpReply:
+    """Return a JSON value as a whole HTTP answer."""
+    return HttpReply(status, msgspec.json.encode(value))
