@@ -1,0 +1,158 @@
+"""A client's request body becomes a request of the representation."""
+
+from __future__ import annotations
+
+from typing import Final, get_args
+
+import msgspec
+
+from antigravity.ir.request import Effort, Request, ResponseFormat, Sampling, ThinkingConfig
+from antigravity.protocols.json_body import bad_field, load_object
+from antigravity.protocols.openai_responses.schema import (
+    NAME,
+    FormatField,
+    JsonObject,
+    ReasoningField,
+    RequestBody,
+    read,
+    refuse,
+    required,
+)
+from antigravity.protocols.openai_responses.server_items import Conversation
+from antigravity.protocols.openai_responses.server_tools import Tools, decode_choice
+
+#: The word in ``include`` that asks for log probabilities.
+LOGPROBS: Final = "message.output_text.logprobs"
+
+#: The key in a request's extensions under which this protocol keeps notes for its own encoder.
+NOTES: Final = "openai_responses"
+
+_EFFORTS: Final[tuple[str, ...]] = get_args(Effort)
+_FORMATS: Final = ("text", "json_object", "json_schema")
+_VERBOSITIES: Final = ("low", "medium", "high")
+
+#: Known fields that have no other place than the extensions.
+_KEPT: Final = frozenset(("include", "store", "previous_response_id", "safety_identifier"))
+_KNOWN: Final = frozenset(RequestBody.__struct_fields__) - _KEPT
+_REASONING: Final = frozenset(ReasoningField.__struct_fields__)
+
+
+def decode(body: bytes) -> Request:
+    """Return the request in a body.
+
+    :raises InvalidRequestError: naming the field at fault in ``param``.
+    """
+    fields = load_object(body)
+    wire = read(fields, RequestBody)
+    _refuse_foreign_state(wire)
+    conversation, tools = _conversation(wire)
+    extensions = {
+        name: value for name, value in fields.items() if name not in _KNOWN and value is not None
+    }
+    notes = tools.notes
+    rest = _rest_of_reasoning(fields.get("reasoning"))
+    if rest:
+        notes["reasoning"] = rest
+    if notes:
+        extensions[NOTES] = notes
+    text = wire.text
+    if text and text.verbosity is not None and text.verbosity not in _VERBOSITIES:
+        raise refuse("text.verbosity", text.verbosity, _VERBOSITIES)
+    return Request(
+        model=wire.model,
+        messages=conversation.messages(),
+        protocol=NAME,
+        system=tuple(conversation.system),
+        stream=bool(wire.stream),
+        tools=tools.tools(),
+        tool_choice=decode_choice(wire.tool_choice),
+        parallel_tool_calls=wire.parallel_tool_calls,
+        sampling=_sampling(wire),
+        max_output_tokens=wire.max_output_tokens,
+        thinking=_thinking(wire.reasoning),
+        response_format=_format(text.format if text else None),
+        metadata=wire.metadata or {},
+        user=wire.user or wire.safety_identifier,
+        prompt_cache_key=wire.prompt_cache_key,
+        service_tier=wire.service_tier,
+        verbosity=text.verbosity if text else None,
+        extensions=extensions,
+    )
+
+
+def _refuse_foreign_state(wire: RequestBody) -> None:
+    """Refuse what only OpenAI's own servers could look up: answering without it misleads."""
+    for name, value, remedy in (
+        ("conversation", wire.conversation, "send `previous_response_id` or all of it as `input`"),
+        ("prompt", wire.prompt, "send its text as `instructions` or `input`"),
+    ):
+        if value is not None:
+            raise bad_field(name, f"refers to what OpenAI stores and isn't known here: {remedy}")
+    if wire.input is None:
+        raise required("input")
+
+
+def _conversation(wire: RequestBody) -> tuple[Conversation, Tools]:
+    conversation, tools = Conversation(), Tools()
+    if isinstance(wire.instructions, str):
+        conversation.instruct(wire.instructions)
+    elif wire.instructions:
+        for place, item in enumerate(wire.instructions):
+            conversation.add(item, f"instructions[{place}]")
+    items = wire.input
+    if isinstance(items, str):
+        items = [{"role": "user", "content": items}]
+    for place, item in enumerate(items or ()):
+        conversation.add(item, f"input[{place}]")
+    for place, tool in enumerate(wire.tools or ()):
+        tools.add(tool, f"tools[{place}]")
+    for tool, path in conversation.tools:
+        tools.add(tool, path)
+    return conversation, tools
+
+
+def _sampling(wire: RequestBody) -> Sampling:
+    wanted = LOGPROBS in (wire.include or ()) or bool(wire.top_logprobs)
+    return Sampling(
+        temperature=wire.temperature,
+        top_p=wire.top_p,
+        logprobs=True if wanted else None,
+        top_logprobs=wire.top_logprobs,
+    )
+
+
+def _thinking(field: ReasoningField | None) -> ThinkingConfig:
+    if field is None:
+        return ThinkingConfig()
+    summary = field.summary or field.generate_summary
+    include = True if summary else None
+    if field.effort is None:
+        return ThinkingConfig(include=include, summary=summary)
+    if field.effort not in _EFFORTS:
+        raise refuse("reasoning.effort", field.effort, _EFFORTS)
+    if field.effort == "none":
+        return ThinkingConfig("off", include=include, summary=summary)
+    effort = msgspec.convert(field.effort, Effort)
+    return ThinkingConfig("on", effort=effort, include=include, summary=summary)
+
+
+def _rest_of_reasoning(field: object) -> JsonObject:
+    if not isinstance(field, dict):
+        return {}
+    return {
+        name: value for name, value in field.items() if name not in _REASONING and value is not None
+    }
+
+
+def _format(field: FormatField | None) -> ResponseFormat:
+    if field is None or field.type == "text":
+        return ResponseFormat()
+    if field.type == "json_object":
+        return ResponseFormat("json")
+    if field.type != "json_schema":
+        raise refuse("text.format.type", field.type, _FORMATS)
+    if field.schema is None:
+        raise required("text.format.schema")
+    return ResponseFormat(
+        "schema", field.name or "response", field.description, field.schema, field.strict
+    )
