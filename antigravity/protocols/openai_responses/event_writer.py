@@ -1,0 +1,50 @@
+"""Numbers a stream's events and puts them into bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from antigravity.sse import encode_event
+
+
+class EventWriter:
+    """Numbers events and collects their bytes; a ``quiet`` one only counts."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._sequence = 0
+        self._pieces: list[bytes] = []
+
+    def emit(self, kind: str, **fields: Any) -> None:
+        """Write one event."""
+        number = self._sequence
+        self._sequence += 1
+        if not self._quiet:
+            data = {"type": kind, "sequence_number": number, **fields}
+            self._pieces.append(encode_event(kind.encode(), msgspec.json.encode(data)))
+
+    def deltas(self, kind: str, **fields: Any) -> Callable[[str], None]:
+        """Return a function that writes events which differ in ``delta`` alone."""
+        fixed = msgspec.json.encode({"type": kind, **fields})[:-1]
+
+        def write(delta: str) -> None:
+            number = self._sequence
+            self._sequence += 1
+            if not self._quiet:
+                data = b'%b,"sequence_number":%d,"delta":%b}' % (
+                    fixed,
+                    number,
+                    msgspec.json.encode(delta),
+                )
+                self._pieces.append(encode_event(name, data))
+
+        name = kind.encode()
+        return write
+
+    def take(self) -> bytes:
+        """Return what was written since the last time."""
+        pieces, self._pieces = self._pieces, []
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -1,0 +1,166 @@
+"""The response object, which every reply ends in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from antigravity.ir.call import ReplyContext
+from antigravity.ir.errors import (
+    ContextLengthError,
+    GatewayError,
+    InvalidRequestError,
+    QuotaExhaustedError,
+    RateLimitedError,
+)
+from antigravity.ir.events import FinishReason
+from antigravity.ir.usage import Usage
+from antigravity.protocols.openai_responses.schema import MALFORMED, JsonObject
+
+#: Why an answer is incomplete; reasons that aren't here end a complete one.
+INCOMPLETE: Final[dict[FinishReason, str | None]] = {
+    "length": "max_output_tokens",
+    "content_filter": "content_filter",
+    "pause": None,  # the protocol has no word for it
+}
+
+
+class _Echo(Struct):
+    """The fields of the request that its response repeats."""
+
+    background: Any = None
+    instructions: Any = None
+    max_output_tokens: Any = None
+    max_tool_calls: Any = None
+    metadata: Any = None
+    parallel_tool_calls: Any = None
+    previous_response_id: Any = None
+    prompt_cache_key: Any = None
+    reasoning: Any = None
+    safety_identifier: Any = None
+    store: Any = None
+    temperature: Any = None
+    text: Any = None
+    tool_choice: Any = None
+    tools: Any = None
+    top_logprobs: Any = None
+    top_p: Any = None
+    truncation: Any = None
+    user: Any = None
+
+
+class ResponseObject:
+    """Makes the JSON of one response in each of its states."""
+
+    def __init__(self, context: ReplyContext) -> None:
+        self._head = {
+            "id": context.new_id("resp_"),
+            "object": "response",
+            "created_at": context.created,
+        }
+        self._tail = {"model": context.model, **_echo(context.call.body)}
+
+    def encode(
+        self,
+        status: str,
+        output: Sequence[JsonObject] = (),
+        usage: Usage | None = None,
+        error: JsonObject | None = None,
+        incomplete: str | None = None,
+    ) -> bytes:
+        """Return the response as JSON."""
+        details = {"reason": incomplete} if incomplete else None
+        return msgspec.json.encode(
+            {
+                **self._head,
+                "status": status,
+                "error": error,
+                "incomplete_details": details,
+                **self._tail,
+                "output": output,
+                "usage": None if usage is None else encode_usage(usage),
+            }
+        )
+
+
+def _echo(body: bytes) -> JsonObject:
+    """Return what the response repeats of the request, with the protocol's defaults."""
+    try:
+        echo = msgspec.json.decode(body, type=_Echo)
+    except MALFORMED:
+        echo = _Echo()
+    text = echo.text if isinstance(echo.text, dict) else {}
+    reasoning = echo.reasoning if isinstance(echo.reasoning, dict) else {}
+    tools = echo.tools if isinstance(echo.tools, list) else []
+    fields: JsonObject = {
+        "background": False,
+        "instructions": echo.instructions,
+        "max_output_tokens": echo.max_output_tokens,
+        "max_tool_calls": echo.max_tool_calls,
+        "metadata": echo.metadata or {},
+        "parallel_tool_calls": echo.parallel_tool_calls is not False,
+        "previous_response_id": echo.previous_response_id,
+        "prompt_cache_key": echo.prompt_cache_key,
+        "reasoning": {"effort": None, "summary": None, **reasoning},
+        "safety_identifier": echo.safety_identifier,
+        "service_tier": "default",
+        "store": echo.store is not False,
+        "temperature": echo.temperature,
+        "text": {**text, "format": text.get("format") or {"type": "text"}},
+        "tool_choice": echo.tool_choice or "auto",
+        "tools": [_declared(tool) for tool in tools],
+        "top_logprobs": echo.top_logprobs,
+        "top_p": echo.top_p,
+        "truncation": echo.truncation or "disabled",
+        "user": echo.user,
+    }
+    #  Tools are large and the object is sent three times: encode them once.
+    return {name: Raw(msgspec.json.encode(value)) for name, value in fields.items()}
+
+
+def _declared(tool: Any) -> Any:
+    """Return a tool with the fields that response objects always have."""
+    if not isinstance(tool, dict):
+        return tool
+    if tool.get("type") == "function":
+        return {"description": None, "parameters": None, "strict": None, **tool}
+    if tool.get("type") == "namespace":
+        return {**tool, "description": tool.get("description") or ""}
+    return tool
+
+
+def encode_usage(usage: Usage) -> JsonObject:
+    """Return the counts as the protocol writes them; openai 3.x wants every field."""
+    return {
+        "input_tokens": usage.input_total,
+        "input_tokens_details": {
+            "cached_tokens": usage.cached,
+            "cache_write_tokens": usage.cache_write,
+        },
+        "output_tokens": usage.output,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning},
+        "total_tokens": usage.total,
+    }
+
+
+def failure(error: GatewayError) -> JsonObject:
+    """Return the ``error`` of a failed response.
+
+    Its codes are those that Codex acts on; of a rate limit it reads the delay from the
+    message.
+    """
+    message, code = error.message, "server_error"
+    if isinstance(error, ContextLengthError):
+        code = "context_length_exceeded"
+    elif isinstance(error, QuotaExhaustedError):
+        code = "insufficient_quota"
+    elif isinstance(error, RateLimitedError):
+        code = "rate_limit_exceeded"
+        if error.retry_after is not None and "try again in" not in message.lower():
+            message = f"{message} Please try again in {error.retry_after:.3f}s."
+    elif isinstance(error, InvalidRequestError):
+        code = "invalid_prompt"
+    return {"code": code, "message": message}
