@@ -1,0 +1,180 @@
+"""Messages of the representation become input items of the wire."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from antigravity.ir.media import InlineData
+from antigravity.ir.parts import (
+    Media,
+    Opaque,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    WebSearch,
+)
+from antigravity.ir.request import Message
+from antigravity.protocols.openai_responses.client_content import (
+    input_part,
+    output_text,
+    tool_output,
+)
+from antigravity.protocols.openai_responses.encrypted import FAMILY
+from antigravity.protocols.openai_responses.schema import NAME, JsonObject
+
+#: The longest identifier that OpenAI takes.
+ID_MAX: Final = 64
+
+Warn = Callable[[str, str], None]
+
+
+def short_id(call_id: str) -> str:
+    """Return a call's id, or a stable shorter one where it is too long for the wire."""
+    if len(call_id) <= ID_MAX:
+        return call_id
+    return f"call_{hashlib.sha256(call_id.encode()).hexdigest()[:40]}"
+
+
+class Items:
+    """Collects the input; what can't be said goes to ``warn``."""
+
+    def __init__(self, warn: Warn) -> None:
+        self.items: list[JsonObject] = []
+        self._warn = warn
+        self._content: list[JsonObject] = []  # of the message that is being written
+        self._role = ""
+
+    def add(self, messages: Sequence[Message]) -> None:
+        """Take messages in."""
+        for message in messages:
+            if message.role == "assistant":
+                self._assistant(message)
+            else:
+                self._user(message, "developer" if message.role == "system" else "user")
+            self._flush()
+
+    def _say(self, role: str, part: JsonObject) -> None:
+        if self._role != role:
+            self._flush()
+        self._role = role
+        self._content.append(part)
+
+    def _flush(self) -> None:
+        if self._content:
+            self.items.append({"type": "message", "role": self._role, "content": self._content})
+        self._role, self._content = "", []
+
+    def _item(self, item: JsonObject) -> None:
+        self._flush()
+        self.items.append(item)
+
+    def _user(self, message: Message, role: str) -> None:
+        for part in message.parts:
+            match part:
+                case Text() | Media():
+                    self._say(role, input_part(part))
+                case ToolResult():
+                    self._result(part)
+                case Opaque():
+                    self._opaque(part)
+                case _:
+                    self._lose(part)
+
+    def _assistant(self, message: Message) -> None:
+        written = 0
+        for part in message.parts:
+            match part:
+                case Text():
+                    if part.text:
+                        self._say("assistant", output_text(part, written))
+                    written += len(part.text)
+                    if part.signature is not None:
+                        self._warn("messages.text.signature", "left out: it isn't OpenAI's")
+                case Thinking():
+                    self._thinking(part)
+                case ToolCall():
+                    self._call(part)
+                case WebSearch():
+                    self._search(part)
+                case Media():
+                    self._media(part)
+                case Opaque():
+                    self._opaque(part)
+                case ToolResult():
+                    self._result(part)
+
+    def _lose(self, part: object) -> None:
+        self._warn(f"messages.{type(part).__name__.lower()}", "left out: no form on this wire")
+
+    def _opaque(self, part: Opaque) -> None:
+        if part.protocol == NAME:
+            self._item(part.wire)
+        else:
+            self._warn(f"messages.{part.kind}", f"left out: only {part.protocol} knows it")
+
+    def _thinking(self, part: Thinking) -> None:
+        signature = part.signature
+        if signature is None or signature.family != FAMILY:
+            self._warn("messages.thinking", "left out: it has no signature of OpenAI's")
+            return
+        summary = [{"type": "summary_text", "text": part.text}] if part.text else []
+        encrypted = part.redacted or signature.value
+        self._item({"type": "reasoning", "summary": summary, "encrypted_content": encrypted})
+
+    def _call(self, part: ToolCall) -> None:
+        if part.signature is not None:
+            self._warn("messages.tool_call.signature", "left out: it isn't OpenAI's")
+        custom = part.kind == "custom"
+        item: JsonObject = {
+            "type": "custom_tool_call" if custom else "function_call",
+            "call_id": short_id(part.id),
+            "name": part.name,
+            "input" if custom else "arguments": part.arguments,
+        }
+        if part.namespace is not None:
+            item["namespace"] = part.namespace
+        self._item(item)
+
+    def _result(self, part: ToolResult) -> None:
+        if part.is_error:
+            self._warn("messages.tool_result.is_error", "not marked: only its text tells")
+        custom = part.kind == "custom"
+        self._item(
+            {
+                "type": "custom_tool_call_output" if custom else "function_call_output",
+                "call_id": short_id(part.call_id),
+                "output": tool_output(part.parts),
+            }
+        )
+
+    def _search(self, part: WebSearch) -> None:
+        action: JsonObject = {"type": "search", "query": next(iter(part.queries), "")}
+        if len(part.queries) > 1:
+            action["queries"] = list(part.queries)
+        if part.results:
+            action["sources"] = [{"type": "url", "url": page.url} for page in part.results]
+        status = "completed" if part.error is None else "failed"
+        item: JsonObject = {"type": "web_search_call", "status": status, "action": action}
+        if part.id.startswith("ws_") and len(part.id) <= ID_MAX:
+            item["id"] = part.id  # others are refused; none is fine
+        self._item(item)
+
+    def _media(self, part: Media) -> None:
+        if part.kind != "image" or not isinstance(part.source, InlineData):
+            self._lose(part)
+            return
+        digest = hashlib.sha256(part.source.data.encode()).hexdigest()[:40]
+        if part.signature is not None:
+            self._warn("messages.media.signature", "left out: it isn't OpenAI's")
+        self._item(
+            {
+                "type": "image_generation_call",
+                "id": f"ig_{digest}",
+                "status": "completed",
+                "result": part.source.data,
+                "output_format": part.mime_type.partition("/")[2] or "png",
+            }
+        )

@@ -1,0 +1,220 @@
+"""A request of the representation becomes the body for an upstream."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Final, get_args
+
+import msgspec
+
+from antigravity.interfaces.protocols import Encoded
+from antigravity.ir.capabilities import Capabilities, Loss, Target
+from antigravity.ir.request import Effort, Request, ResponseFormat, Sampling, ThinkingConfig
+from antigravity.ir.tools import WebSearchTool
+from antigravity.protocols.openai_responses.client_items import Items
+from antigravity.protocols.openai_responses.client_tools import encode_choice, encode_tools
+from antigravity.protocols.openai_responses.schema import NAME, JsonObject, without_nulls
+from antigravity.protocols.openai_responses.server_request import LOGPROBS, NOTES
+
+_ENCRYPTED: Final = "reasoning.encrypted_content"
+_SOURCES: Final = "web_search_call.action.sources"
+_EFFORTS: Final[tuple[Effort, ...]] = get_args(Effort)
+
+#: Protocols whose clients mean OpenAI's own words by them.
+_OPENAI: Final = frozenset((NAME, "openai_chat"))
+
+#: Extensions that are spoken to the gateway, which has acted on them.
+_OURS: Final = frozenset(("store", "previous_response_id", NOTES, "include"))
+
+#: Extensions that ask for what a streamed, unstored exchange can't do.
+_IMPOSSIBLE: Final = {"background": "answered at once instead"}
+
+#: The longest ``user`` and ``prompt_cache_key`` that OpenAI takes.
+_KEY_MAX: Final = 64
+
+
+class Warnings:
+    """Collects what could not be said, each thing once."""
+
+    def __init__(self) -> None:
+        self._losses: dict[Loss, None] = {}
+
+    def __call__(self, field: str, detail: str) -> None:
+        """Note a loss."""
+        self._losses[Loss(field, detail)] = None
+
+    def losses(self) -> tuple[Loss, ...]:
+        """Return the losses in the order in which they were noted."""
+        return tuple(self._losses)
+
+
+def encode(request: Request, target: Target) -> Encoded:
+    """Return the body of a streaming request that the upstream doesn't store."""
+    warn = Warnings()
+    own = request.protocol == NAME
+    notes: JsonObject = request.extensions.get(NOTES, {}) if own else {}
+    items = Items(warn)
+    items.add(request.messages)
+    body: JsonObject = {
+        "model": target.model,
+        "instructions": "\n\n".join(text.text for text in request.system) or None,
+        "input": items.items,
+        "stream": True,
+        "store": False,
+        "max_output_tokens": request.max_output_tokens,
+        "parallel_tool_calls": request.parallel_tool_calls,
+        "prompt_cache_key": _short(request.prompt_cache_key),
+        "text": _text(request.response_format, request.verbosity),
+        "reasoning": _reasoning(request.thinking, target.capabilities, notes, warn),
+        **_sampling(request.sampling, target.capabilities, warn),
+        **_tools(request, notes, warn),
+        **_identity(request),
+        "include": _include(request, target.capabilities) or None,
+    }
+    _note_unsayable(request, warn)
+    if own:
+        body = {**_extensions(request.extensions, warn), **without_nulls(body)}
+    return Encoded(msgspec.json.encode(without_nulls(body)), warn.losses())
+
+
+def _short(key: str | None) -> str | None:
+    """Return a key, or a stable short one where it is too long for the wire."""
+    if key is None or len(key) <= _KEY_MAX:
+        return key
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _identity(request: Request) -> JsonObject:
+    """Return who asks; other protocols' metadata and tiers would mean something else here."""
+    fields: JsonObject = {}
+    if request.user != request.extensions.get("safety_identifier"):
+        fields["user"] = _short(request.user)
+    if request.protocol in _OPENAI:
+        fields["metadata"] = request.metadata or None
+        fields["service_tier"] = request.service_tier
+    return fields
+
+
+def _extensions(extensions: dict[str, Any], warn: Warnings) -> JsonObject:
+    for name, detail in _IMPOSSIBLE.items():
+        if extensions.get(name):
+            warn(name, detail)
+    if extensions.get("previous_response_id") is not None:
+        warn("previous_response_id", "left out: the upstream keeps no conversations for us")
+    return {
+        name: value
+        for name, value in extensions.items()
+        if name not in _OURS and name not in _IMPOSSIBLE
+    }
+
+
+def _include(request: Request, capabilities: Capabilities) -> list[str]:
+    wanted = (
+        dict.fromkeys(request.extensions.get("include") or ()) if request.protocol == NAME else {}
+    )
+    if capabilities.thinking != "none":
+        wanted[_ENCRYPTED] = None
+    if any(isinstance(tool, WebSearchTool) for tool in request.tools):
+        wanted[_SOURCES] = None
+    if request.sampling.logprobs and capabilities.logprobs:
+        wanted[LOGPROBS] = None
+    else:
+        wanted.pop(LOGPROBS, None)
+    return list(wanted)
+
+
+def _text(wanted: ResponseFormat, verbosity: str | None) -> JsonObject | None:
+    text: JsonObject = {"verbosity": verbosity}
+    if wanted.kind == "json":
+        text["format"] = {"type": "json_object"}
+    elif wanted.kind == "schema":
+        text["format"] = without_nulls(
+            {
+                "type": "json_schema",
+                "name": wanted.name,
+                "description": wanted.description,
+                "schema": wanted.schema or {},
+                "strict": wanted.strict,
+            }
+        )
+    return without_nulls(text) or None
+
+
+def _sampling(sampling: Sampling, capabilities: Capabilities, warn: Warnings) -> JsonObject:
+    fields: JsonObject = {}
+    for name in ("temperature", "top_p"):
+        value = getattr(sampling, name)
+        if value is not None and not capabilities.sampling:
+            warn(f"sampling.{name}", "left out: the model doesn't take it")
+        else:
+            fields[name] = value
+    for name in ("top_k", "seed", "presence_penalty", "frequency_penalty"):
+        if getattr(sampling, name) is not None:
+            warn(f"sampling.{name}", "left out: this protocol has no such field")
+    if sampling.logprobs:
+        if capabilities.logprobs:
+            fields["top_logprobs"] = sampling.top_logprobs
+        else:
+            warn("sampling.logprobs", "left out: the model doesn't give them")
+    if sampling.n > 1:
+        warn("sampling.n", "one answer only: this protocol has no choices")
+    return fields
+
+
+def _tools(request: Request, notes: JsonObject, warn: Warnings) -> JsonObject:
+    own = request.protocol == NAME
+    tools = encode_tools(request.tools, notes, warn, own=own)
+    fields: JsonObject = {"tools": tools or None}
+    if request.tool_choice is not None and tools:
+        fields["tool_choice"] = encode_choice(request.tool_choice, request.tools)
+    return fields
+
+
+def _note_unsayable(request: Request, warn: Warnings) -> None:
+    if request.stop:
+        warn("stop", "not sent: this protocol has no stop sequences")
+    others = [kind for kind in request.modalities if kind != "text"]
+    if others:
+        warn("modalities", f"not asked for: {', '.join(others)}")
+    if request.image_config is not None:
+        warn("image_config", "left out: this protocol has no such field")
+    if request.audio_config is not None:
+        warn("audio_config", "left out: this protocol has no such field")
+
+
+def _reasoning(
+    thinking: ThinkingConfig, capabilities: Capabilities, notes: JsonObject, warn: Warnings
+) -> JsonObject | None:
+    if capabilities.thinking == "none":
+        if thinking.mode in ("on", "adaptive"):
+            warn("thinking", "left out: the model doesn't think")
+        return None
+    fields: JsonObject = dict(notes.get("reasoning", {}))
+    effort = _wanted_effort(thinking)
+    if effort is not None:
+        fitting = _fit(effort, capabilities.efforts)
+        if fitting != effort:
+            warn("thinking.effort", f"{fitting} instead of {effort}: the model has no such effort")
+        fields["effort"] = fitting
+    fields["summary"] = thinking.summary or ("auto" if thinking.include else None)
+    return without_nulls(fields) or None
+
+
+def _wanted_effort(thinking: ThinkingConfig) -> Effort | None:
+    if thinking.mode == "off":
+        return "none"
+    if thinking.effort is not None or thinking.budget is None:
+        return thinking.effort
+    if thinking.budget < 2000:
+        return "low"
+    return "medium" if thinking.budget < 7000 else "high"
+
+
+def _fit(effort: Effort, efforts: Sequence[Effort]) -> Effort:
+    """Return the nearest effort that a model has, the lower of two; none known, all fit."""
+    if not efforts or effort in efforts:
+        return effort
+    wanted = _EFFORTS.index(effort)
+    places = [_EFFORTS.index(known) for known in efforts if known != "none"] or [wanted]
+    return _EFFORTS[min(places, key=lambda place: (abs(place - wanted), place))]

@@ -1,0 +1,120 @@
+"""An upstream's Responses events become events of the representation, up to the last one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from zope.interface import implementer
+
+from antigravity.interfaces.protocols import IStreamDecoder
+from antigravity.ir.errors import GatewayError, UpstreamError
+from antigravity.ir.events import (
+    Event,
+    Finish,
+    FinishReason,
+    ResponseStart,
+    StreamFailure,
+    UsageUpdate,
+)
+from antigravity.protocols.openai_responses.client_output import Output
+from antigravity.protocols.openai_responses.client_reply import decode_usage
+from antigravity.protocols.openai_responses.schema import MALFORMED, JsonObject
+from antigravity.protocols.openai_responses.tap import failure_of
+from antigravity.protocols.openai_responses.wire_event import WireEvent
+from antigravity.sse import ServerSentEvent
+
+_INCOMPLETE: Final[dict[object, FinishReason]] = {
+    "max_output_tokens": "length",
+    "content_filter": "content_filter",
+}
+
+
+@implementer(IStreamDecoder)
+class ResponsesDecoder:
+    """Decodes one stream."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        self._output = Output(self._add)
+        self._started = False
+        self._ended = False
+
+    def decode(self, event: ServerSentEvent) -> Sequence[Event]:
+        """Return what ``event`` means."""
+        if self._ended or event.data == b"[DONE]":
+            return ()
+        try:
+            wire = msgspec.json.decode(event.data, type=WireEvent)
+        except MALFORMED:
+            self._fail(UpstreamError("The upstream sent an event that is no JSON object."))
+            return self._take()
+        self._event(wire.type if isinstance(wire.type, str) else event.event, wire)
+        return self._take()
+
+    def close(self) -> Sequence[Event]:
+        """Return what the end of the body means."""
+        if not self._ended:
+            self._fail(UpstreamError("The upstream broke off its answer."))
+        return self._take()
+
+    def _take(self) -> Sequence[Event]:
+        events, self._events = self._events, []
+        return events
+
+    def _add(self, event: Event) -> None:
+        self._start("", "")
+        self._events.append(event)
+
+    def _start(self, response_id: object, model: object) -> None:
+        if not self._started:
+            self._started = True
+            self._events.append(
+                ResponseStart(
+                    response_id if isinstance(response_id, str) else "",
+                    model if isinstance(model, str) else "",
+                )
+            )
+
+    def _fail(self, error: GatewayError) -> None:
+        self._ended = True
+        self._add(StreamFailure(error))
+
+    def _event(self, kind: str, wire: WireEvent) -> None:
+        response: JsonObject = wire.response if isinstance(wire.response, dict) else {}
+        match kind:
+            case "response.created" | "response.queued" | "response.in_progress":
+                self._start(response.get("id"), response.get("model"))
+            case "response.completed" | "response.incomplete":
+                self._start(response.get("id"), response.get("model"))
+                self._finish(kind, response)
+            case "response.failed" | "response.cancelled" | "error":
+                self._fail(failure_of(wire.response, wire.error, msgspec.structs.asdict(wire)))
+            case "" if wire.error is not None:
+                self._fail(failure_of(None, wire.error, {}))
+            case _:
+                self._output.event(kind, wire)
+
+    def _finish(self, kind: str, response: JsonObject) -> None:
+        status = response.get("status")
+        if status == "failed" or (response.get("error") and status != "completed"):
+            self._fail(failure_of(response, None, {}))
+            return
+        self._output.finish(response.get("output"))
+        usage = decode_usage(response.get("usage"))
+        if usage is not None:
+            self._add(UsageUpdate(usage))
+        reason: FinishReason
+        native = "completed"
+        if kind == "response.incomplete" or status == "incomplete":
+            details = response.get("incomplete_details")
+            word = details.get("reason") if isinstance(details, dict) else None
+            native = word if isinstance(word, str) else "incomplete"
+            reason = _INCOMPLETE.get(word, "length")
+        elif self._output.calls:
+            reason = "tool_calls"
+        else:
+            reason = "refusal" if self._output.refused else "stop"
+        self._add(Finish(reason, native=native))
+        self._ended = True

@@ -1,0 +1,154 @@
+"""The two objects that stand for the protocol: as a server of it, and as a client of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from zope.interface import implementer
+
+from antigravity.interfaces.protocols import (
+    Encoded,
+    IClientProtocol,
+    IServerProtocol,
+    IStoredConversations,
+)
+from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route, TokenCount
+from antigravity.ir.capabilities import Model, Target, Traits
+from antigravity.ir.errors import GatewayError
+from antigravity.ir.request import Request
+from antigravity.ir.response import Response
+from antigravity.ir.usage import Usage
+from antigravity.protocols.json_body import peek, replace_model
+from antigravity.protocols.openai_responses import (
+    client_reply,
+    client_request,
+    conversation,
+    server_request,
+)
+from antigravity.protocols.openai_responses.client_stream import ResponsesDecoder
+from antigravity.protocols.openai_responses.encrypted import FAMILY
+from antigravity.protocols.openai_responses.schema import NAME
+from antigravity.protocols.openai_responses.server_stream import ResponsesEncoder
+from antigravity.protocols.openai_responses.tap import ResponsesTap
+from antigravity.protocols.openai_responses.unfold import unfold
+from antigravity.protocols.openai_shapes import error_reply, json_reply, model_object
+from antigravity.sse import KEEPALIVE_COMMENT
+
+ROUTES: Final = (Route("POST", "/v1/responses", "generate"),)
+TRAITS: Final = Traits(
+    family=FAMILY,
+    custom_tools=True,
+    namespaces=True,
+    system_turns=True,
+    url_media=frozenset(("image", "document")),
+    media_in_tool_results=True,
+    max_stop=0,
+    max_choices=1,
+)
+
+
+@implementer(IServerProtocol, IStoredConversations)
+class OpenAIResponsesServer:
+    """How to be a server of the protocol.  Every method is described by its interface."""
+
+    name = NAME
+    routes = ROUTES
+    keepalive = KEEPALIVE_COMMENT
+
+    def peek(self, call: Call) -> Head:
+        """Return model and streaming switch."""
+        return peek(call.body)
+
+    def decode(self, call: Call) -> Request:
+        """Return the request in a call."""
+        return server_request.decode(call.body)
+
+    def with_model(self, call: Call, model: str) -> bytes:
+        """Return the call's body for another model."""
+        return replace_model(call.body, model)
+
+    def encoder(self, context: ReplyContext) -> ResponsesEncoder:
+        """Return an encoder for one streamed reply."""
+        return ResponsesEncoder(context)
+
+    def encode_response(self, response: Response, context: ReplyContext) -> HttpReply:
+        """Return the whole reply: the object that a stream of the same events ends in."""
+        encoder = ResponsesEncoder(context, quiet=True)
+        for event in unfold(response):
+            encoder.encode(event)
+        encoder.end()
+        return HttpReply(200, encoder.final_response or b"")
+
+    def encode_count(self, count: TokenCount, call: Call) -> HttpReply:
+        """Return a count."""
+        fields = {"object": "response.input_tokens", "input_tokens": count.input_tokens}
+        return json_reply(fields)
+
+    def encode_models(self, models: Sequence[Model], call: Call) -> HttpReply:
+        """Return the list of models."""
+        data = [model_object(model) for model in models]
+        return json_reply({"object": "list", "data": data})
+
+    def encode_model(self, model: Model, call: Call) -> HttpReply:
+        """Return one model."""
+        return json_reply(model_object(model))
+
+    def encode_error(self, error: GatewayError, request_id: str) -> HttpReply:
+        """Return the error in OpenAI's shape."""
+        return error_reply(error)
+
+    def reference(self, body: bytes) -> str | None:
+        """Return the id of the response that the request goes on from."""
+        return conversation.reference(body)
+
+    def wants_store(self, body: bytes) -> bool:
+        """Return whether the answer may be kept."""
+        return conversation.wants_store(body)
+
+    def expand(self, body: bytes, history: Sequence[bytes]) -> bytes:
+        """Return the body with its history, and without its reference."""
+        return conversation.expand(body, history)
+
+    def snapshot(self, body: bytes, response: bytes) -> bytes:
+        """Return what to keep of an answered request."""
+        return conversation.snapshot(body, response)
+
+
+@implementer(IClientProtocol)
+class OpenAIResponsesClient:
+    """How to be a client of the protocol.  Every method is described by its interface."""
+
+    name = NAME
+    traits = TRAITS
+
+    def encode(self, request: Request, target: Target) -> Encoded:
+        """Return the request as a streaming one."""
+        return client_request.encode(request, target)
+
+    def encode_count(self, request: Request, target: Target) -> None:
+        """Return nothing: OpenAI can count, most compatible servers can't."""
+
+    def decoder(self, request: Request, target: Target) -> ResponsesDecoder:
+        """Return a decoder for the streamed answer."""
+        return ResponsesDecoder()
+
+    def tap(self) -> ResponsesTap:
+        """Return a tap for one stream that is passed through."""
+        return ResponsesTap()
+
+    def decode_usage(self, body: bytes) -> Usage | None:
+        """Return the usage in a whole answer."""
+        return client_reply.usage_of(body)
+
+    def decode_count(self, body: bytes) -> int:
+        """Return the tokens in a count."""
+        return client_reply.decode_count(body)
+
+    def decode_models(self, body: bytes) -> Sequence[Model]:
+        """Return the models in the upstream's list."""
+        return client_reply.decode_models(body)
+
+    def decode_error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+        """Return the error in a refusing answer."""
+        return client_reply.decode_error(status, headers, body)
