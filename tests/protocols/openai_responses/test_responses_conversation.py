@@ -1,0 +1,125 @@
+"""A kept conversation goes on as if the client had sent all of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from responses_kit import SERVER, call, context, stream
+
+from antigravity.ir import events as ev
+from antigravity.ir.errors import InvalidRequestError
+from antigravity.ir.parts import Text, Thinking, ToolCall, ToolResult
+from antigravity.ir.signature import Signature
+
+
+def wire(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+FIRST = {"model": "m", "instructions": "old", "input": "hi \u2603", "temperature": 0.10}
+ANSWER: list[ev.Event] = [
+    ev.ThinkingDelta("hm"),
+    ev.ThinkingSignature(Signature("s", "claude")),
+    ev.TextDelta("ok"),
+    ev.ToolCallStart(0, "a", "f"),
+    ev.ToolCallEnd(0),
+    ev.Finish("tool_calls"),
+]
+SECOND = {
+    "model": "m",
+    "instructions": "new",
+    "previous_response_id": "resp_1",
+    "input": [{"type": "function_call_output", "call_id": "a", "output": "1"}],
+}
+
+
+def test_a_second_turn_has_the_first_before_it() -> None:
+    _stream, response = stream(ANSWER)
+    assert response is not None
+    kept = SERVER.snapshot(wire(FIRST), response)
+    assert SERVER.reference(wire(SECOND)) == "resp_1"
+    expanded = SERVER.expand(wire(SECOND), [kept])
+    assert SERVER.reference(expanded) is None
+    request = SERVER.decode(call(expanded))
+    assert request.system == (Text("new"),)
+    assert [message.parts for message in request.messages] == [
+        (Text("hi \u2603"),),
+        (
+            Thinking("hm", Signature("s", "claude")),
+            Text("ok"),
+            ToolCall("a", "f", "{}"),
+        ),
+        (ToolResult("a", (Text("1"),)),),
+    ]
+    again = SERVER.snapshot(expanded, response)
+    assert len(json.loads(again)) == len(json.loads(kept)) + 1 + 3
+
+
+def test_other_fields_stay_as_they_came() -> None:
+    body = b'{"model":"m", "temperature":0.10,"input":"x","previous_response_id":"r","n":1e2}'
+    expanded = SERVER.expand(body, [])
+    assert b'"temperature":0.10' in expanded
+    assert b'"n":1e2' in expanded
+    assert json.loads(expanded)["input"] == [{"type": "message", "role": "user", "content": "x"}]
+
+
+def test_a_body_without_input_is_only_its_history() -> None:
+    expanded = SERVER.expand(b'{"previous_response_id":"r"}', [b'[{"id":"a"}]', b' {"id":"b"}'])
+    assert json.loads(expanded) == {"input": [{"id": "a"}, {"id": "b"}]}
+
+
+@pytest.mark.parametrize(
+    ("body", "reference", "store"),
+    [
+        ({}, None, True),
+        ({"store": None, "previous_response_id": None}, None, True),
+        ({"store": False, "previous_response_id": "r"}, "r", False),
+    ],
+)
+def test_the_switches(body: Any, reference: str | None, store: bool) -> None:
+    assert SERVER.reference(wire(body)) == reference
+    assert SERVER.wants_store(wire(body)) is store
+
+
+def test_switches_of_a_wrong_type_are_named() -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        SERVER.reference(b'{"previous_response_id": 3}')
+    assert caught.value.param == "previous_response_id"
+    with pytest.raises(InvalidRequestError):
+        SERVER.wants_store(b"[]")
+
+
+items = st.lists(
+    st.fixed_dictionaries(
+        {"type": st.just("message"), "role": st.just("user"), "content": st.text(max_size=5)}
+    ),
+    max_size=4,
+)
+
+
+@given(st.lists(st.tuples(items, items), min_size=1, max_size=4))
+def test_turn_by_turn_nothing_is_lost_or_reordered(turns: list[tuple[Any, Any]]) -> None:
+    kept = b"[]"
+    said: list[Any] = []
+    for number, (asked, answered) in enumerate(turns):
+        body = wire({"model": "m", "input": asked, "previous_response_id": f"r{number}"})
+        expanded = SERVER.expand(body, [kept])
+        said += asked
+        assert json.loads(expanded)["input"] == said
+        kept = SERVER.snapshot(expanded, wire({"id": "x", "output": answered}))
+        said += answered
+        assert json.loads(kept) == said
+
+
+def test_only_an_answer_that_ended_well_can_be_kept() -> None:
+    encoder = SERVER.encoder(context())
+    for event in ANSWER:
+        assert encoder.final_response is None
+        encoder.encode(event)
+    encoder.end()
+    assert encoder.final_response is not None
+    assert json.loads(encoder.final_response)["object"] == "response"
