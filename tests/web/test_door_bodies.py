@@ -10,7 +10,7 @@ import zlib
 
 import pytest
 from door_kit import House
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from antigravity.ir.errors import InvalidRequestError, RequestTooLargeError
@@ -41,6 +41,7 @@ CODINGS = {
 }
 
 
+@settings(deadline=None)
 @given(
     st.binary(max_size=2000),
     st.sampled_from(sorted(CODINGS)),
@@ -88,6 +89,13 @@ def test_broken_compression(coding: str) -> None:
     body.feed(whole[:-1])
     with pytest.raises(InvalidRequestError, match="too early"):
         body.finish()
+
+
+def test_a_window_that_would_take_much_memory_is_refused() -> None:
+    compressor = zstd.ZstdCompressor(options={zstd.CompressionParameter.window_log: 27})
+    frame = compressor.compress(b"x") + compressor.flush()
+    with pytest.raises(InvalidRequestError, match="decompressed"):
+        Body(1000, "zstd").feed(frame)
 
 
 @pytest.mark.parametrize("coding", ["br", "gzip, zstd", "compress", "gzip;q=1"])

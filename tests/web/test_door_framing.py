@@ -59,6 +59,10 @@ def refused(house: House, status: int) -> None:
         HEAD + b"Content-Length : 2\r\n\r\n{}",
         HEAD + b"No-Colon\r\n\r\n",
         HEAD + b"Nul: a\x00b\r\n\r\n",
+        *(
+            HEAD + b"Accept: x\r\nAccept: a" + byte + b"Content-Length: 9\r\n\r\n"
+            for byte in (b"\n", b"\r", b"\0")
+        ),
         b"POST /v1/messages HTTP/1.1\r\n Folded: 1\r\nHost: localhost\r\n\r\n",
         b"POST /v1/messages\r\n\r\n",
         b"POST /v1/messages HTTP/2.0\r\n\r\n",
