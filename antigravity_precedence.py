@@ -19,13 +19,18 @@ class AntigravityFinder:
         """Return the spec of the gateway's package, or ``None`` to let others look."""
         if name != _NAME or path is not None:
             return None
-        import os
         from importlib.machinery import PathFinder
 
-        standard = os.path.dirname(os.__file__)
-        elsewhere = [entry for entry in sys.path if os.path.abspath(entry or ".") != standard]
+        # The standard library is known by its content: its address is spelt in many ways
+        # (letter case, links, a zip file), and frozen programs do not know it at all.
+        elsewhere = [
+            entry for entry in sys.path if PathFinder.find_spec("__future__", [entry]) is None
+        ]
         spec = PathFinder.find_spec(name, elsewhere, target)
-        return spec if spec is not None and spec.submodule_search_locations else None
+        # A folder of this name without __init__.py has no origin: that is not the package.
+        if spec is None or spec.origin is None or spec.submodule_search_locations is None:
+            return None
+        return spec
 
 
 def install():  # type: ignore[no-untyped-def]

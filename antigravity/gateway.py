@@ -158,7 +158,7 @@ class Gateway(Service):
 
         self.simulator = simulator = build_simulator(self._reactor)
         endpoint = TCP4ServerEndpoint(self._reactor, 0, interface="127.0.0.1")
-        port = yield endpoint.listen(Site(simulator.resource))
+        port = yield endpoint.listen(Site(simulator.resource()))
         self._add(Closing(simulator.stop))
         self._add(Closing(port.stopListening))
         address = f"http://127.0.0.1:{port.getHost().port}"
