@@ -9,14 +9,14 @@ from msgspec import Struct
 from antigravity.interfaces.protocols import IClientProtocol
 from antigravity.interfaces.transport import IHttpTransport, IIncomingResponse
 from antigravity.interfaces.upstreams import Credential, IUpstream, UpstreamOperation
-from antigravity.ir.errors import GatewayError, UpstreamCredentialError
+from antigravity.ir.errors import GatewayError, UpstreamCredentialError, UpstreamError
 
 #: Bytes of an error body that are read; more is no error message.
 ERROR_LIMIT = 1024 * 1024
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not a fault of ours
-    """An upstream's answer with a status of 400 or more.
+    """An upstream's answer with a status that is no success.
 
     ``body`` is the answer as it came, for clients of the same protocol.
     """
@@ -42,7 +42,7 @@ class UpstreamCall(Struct, frozen=True):
     async def send(self, transport: IHttpTransport) -> IIncomingResponse:
         """Return the response, its body unread, of the first request that gets a good one.
 
-        :raises Refused: for a status of 400 or more.
+        :raises Refused: for any other status than success; a redirect is one, and is not followed.
         :raises GatewayError: if there is no response.
         """
         requests = await self.upstream.prepare(
@@ -52,7 +52,7 @@ class UpstreamCall(Struct, frozen=True):
         for place, request in enumerate(requests):
             try:
                 response = await transport.send(request)
-                if response.status() < 400:
+                if response.status() < 300:
                     return response
                 raise await self._refused(response)
             except (Refused, GatewayError) as failure:
@@ -64,6 +64,13 @@ class UpstreamCall(Struct, frozen=True):
     async def _refused(self, response: IIncomingResponse) -> Refused:
         status, headers = response.status(), response.headers()
         body = await response.collect(ERROR_LIMIT)
+        if status < 400:
+            moved = UpstreamError(
+                f"The upstream {self.upstream.name} answered {status} where an answer was "
+                "expected; check its base_url.",
+                upstream_status=status,
+            )
+            return Refused(moved, b"", "")
         error = self.client.decode_error(status, headers, body)
         error.upstream_status = status
         if isinstance(error, UpstreamCredentialError):

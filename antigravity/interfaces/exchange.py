@@ -24,6 +24,9 @@ class IReplyStream(Interface):
         It never fails: errors are written in the protocol's shape.
         """
 
+    def abandon() -> None:
+        """Stop the upstream, and write nothing (more): nobody is there to read it."""
+
 
 class Reply(Struct, frozen=True):
     """The answer to one call: whole in ``body``, or a ``stream`` (an :class:`IReplyStream`)."""

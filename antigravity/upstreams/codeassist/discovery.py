@@ -95,7 +95,7 @@ class ProjectDiscovery:
 
     def _no_project(self, credential: Credential, why: str) -> UpstreamError:
         return UpstreamError(
-            f"the account {credential.label or credential.id} has no project, {why}; set "
+            f"the account {credential.id} has no project, {why}; set "
             f"upstreams.{self._upstream}.project",
             code="project_missing",
         )

@@ -159,7 +159,7 @@ class AccessTokens:
     def _error(self, credential: Credential, status: int, body: bytes) -> GatewayError:
         """Return the error in the token endpoint's answer (RFC 6749, section 5.2)."""
         word = _error_word(body)
-        who = credential.label or credential.id
+        who = credential.id
         if word == "invalid_grant":
             return UpstreamCredentialError(
                 f"the refresh token of {who} has been revoked or has expired; add the account "
