@@ -1,0 +1,155 @@
+"""The finder that lets ``import antigravity`` find the gateway."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import sysconfig
+import types
+import webbrowser
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import antigravity_precedence
+from antigravity_precedence import AntigravityFinder, install
+
+ROOT = Path(__file__).parents[2]
+STANDARD_LIBRARY = sysconfig.get_path("stdlib")
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """Return a folder with a package of the name."""
+    folder = tmp_path / "packages"
+    (folder / "antigravity").mkdir(parents=True)
+    (folder / "antigravity" / "__init__.py").write_text("")
+    return folder
+
+
+def found() -> str | None:
+    spec = AntigravityFinder.find_spec("antigravity")
+    return None if spec is None else spec.origin
+
+
+def test_the_joke_is_really_there() -> None:
+    spec = importlib.util.spec_from_file_location("joke", f"{STANDARD_LIBRARY}/antigravity.py")
+    assert spec is not None
+    assert (Path(STANDARD_LIBRARY) / "antigravity.py").exists()
+
+
+@pytest.mark.parametrize("name", ["os", "this", "antigravity_precedence", "antigravity.ir", ""])
+def test_it_answers_for_one_name_alone(name: str) -> None:
+    assert AntigravityFinder.find_spec(name) is None
+
+
+def test_it_does_not_answer_for_a_module_of_that_name_in_a_package() -> None:
+    assert AntigravityFinder.find_spec("antigravity", ["/somewhere"]) is None
+
+
+def test_the_package_wins_though_it_comes_later(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [STANDARD_LIBRARY, str(package)])
+    assert found() == str(package / "antigravity" / "__init__.py")
+
+
+def test_the_standard_library_is_known_by_any_address(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(STANDARD_LIBRARY, target_is_directory=True)
+    path = [str(link), STANDARD_LIBRARY + os.sep, os.path.relpath(STANDARD_LIBRARY), str(package)]
+    monkeypatch.setattr(sys, "path", path)
+    assert found() == str(package / "antigravity" / "__init__.py")
+
+
+def test_a_zipped_standard_library_is_known_too(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "python.zip"
+    with zipfile.ZipFile(archive, "w") as target:
+        for name in ("__future__.py", "antigravity.py"):
+            target.write(Path(STANDARD_LIBRARY) / name, name)
+    monkeypatch.setattr(sys, "path", [str(archive), str(package)])
+    assert found() == str(package / "antigravity" / "__init__.py")
+
+
+def test_the_package_may_be_zipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = tmp_path / "application.pyz"
+    with zipfile.ZipFile(archive, "w") as target:
+        target.writestr("antigravity/__init__.py", "")
+    monkeypatch.setattr(sys, "path", [STANDARD_LIBRARY, str(archive)])
+    assert found() == str(archive / "antigravity" / "__init__.py")
+
+
+def test_a_folder_that_is_no_package_is_passed_over(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home" / "antigravity").mkdir(parents=True)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "home"), STANDARD_LIBRARY])
+    assert found() is None
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "home"), STANDARD_LIBRARY, str(package)])
+    assert found() == str(package / "antigravity" / "__init__.py")
+
+
+def test_a_module_of_the_users_own_is_left_to_the_usual_order(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "antigravity.py").write_text("mine = True")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), STANDARD_LIBRARY, str(package)])
+    assert found() is None
+
+
+def test_odd_entries_of_the_path_do_no_harm(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    odd: list[object] = ["", Path("/usr"), b"/usr", None, "/no/such/folder"]
+    monkeypatch.setattr(sys, "path", [*odd, STANDARD_LIBRARY, str(package)])
+    assert found() == str(package / "antigravity" / "__init__.py")
+
+
+def test_installing_twice_is_installing_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    others = [finder for finder in sys.meta_path if finder is not AntigravityFinder]
+    monkeypatch.setattr(sys, "meta_path", list(others))
+    install()
+    install()
+    assert sys.meta_path == [AntigravityFinder, *others]
+
+
+def test_a_joke_that_was_imported_before_is_forgotten_and_no_browser_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    monkeypatch.setattr(sys, "meta_path", [f for f in sys.meta_path if f is not AntigravityFinder])
+    monkeypatch.setitem(sys.modules, "antigravity", types.ModuleType("antigravity"))
+    install()
+    assert "antigravity" not in sys.modules
+    module = importlib.import_module("antigravity")
+    assert Path(str(module.__file__)) == ROOT / "antigravity" / "__init__.py"
+    assert opened == []
+
+
+def test_the_package_itself_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    package = types.ModuleType("antigravity")
+    package.__path__ = []
+    monkeypatch.setattr(sys, "meta_path", [f for f in sys.meta_path if f is not AntigravityFinder])
+    monkeypatch.setitem(sys.modules, "antigravity", package)
+    install()
+    assert sys.modules["antigravity"] is package
+
+
+def test_both_start_up_files_say_the_same() -> None:
+    for name, text in {
+        "antigravity.pth": "import antigravity_precedence; antigravity_precedence.install()\n",
+        "antigravity.start": "antigravity_precedence:install\n",
+    }.items():
+        assert (ROOT / name).read_text("ascii") == text
+    assert antigravity_precedence.install is install

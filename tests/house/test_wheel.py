@@ -1,0 +1,223 @@
+"""The distribution holds what it needs, and works where it is installed.
+
+It is built from its own sdist, and installed in an environment of its own.  That borrows the
+dependencies of the running one, behind its own packages on the path, so that no time is lost
+with downloads.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import twisted
+from process_kit import clean_environment, get, running
+
+ROOT = Path(__file__).parents[2]
+DEPENDENCIES = Path(twisted.__file__).parents[1]
+TWISTD = "import sys; from twisted.scripts.twistd import run; sys.argv[0] = 'twistd'; run()"
+STARTUP_FILES = ("antigravity.pth", "antigravity.start")
+
+
+class Built(NamedTuple):
+    wheel: Path
+    sdist: Path
+
+
+class Environment(NamedTuple):
+    """A virtual environment, and a directory to run things from that holds nothing."""
+
+    python: Path
+    packages: Path
+    neutral: Path
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.command(str(self.python), *arguments)
+
+    def command(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=self.neutral,
+            env=clean_environment(self.neutral / "home"),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+def pip(*arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments],
+        env=clean_environment(Path("/nowhere")),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def make_environment(folder: Path) -> Environment:
+    python = folder / "environment" / ("Scripts" if os.name == "nt" else "bin") / "python"
+    subprocess.run(
+        [sys.executable, "-m", "venv", "--without-pip", str(folder / "environment")], check=True
+    )
+    (folder / "neutral").mkdir()
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    packages = subprocess.run(
+        [str(python), "-c", code], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    (Path(packages) / "zz_dependencies.pth").write_text(f"{DEPENDENCIES}\n")
+    return Environment(python, Path(packages), folder / "neutral")
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the source, as a clone would be."""
+    target = tmp_path_factory.mktemp("source") / "antigravity"
+    ignored = shutil.ignore_patterns(
+        ".venv*", ".git", ".*_cache", ".hypothesis", "__pycache__", "build", "dist", "*.egg-info",
+        "node_modules", "dropin.cache", "*.pyc",
+    )  # fmt: skip
+    shutil.copytree(ROOT, target, ignore=ignored)
+    return target
+
+
+@pytest.fixture(scope="module")
+def built(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Return the sdist, and the wheel that was built from it."""
+    target = tmp_path_factory.mktemp("dist")
+    done = subprocess.run(
+        [sys.executable, "-m", "build", "--outdir", str(target), str(source)],
+        env=clean_environment(target),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    (wheel,) = target.glob("*.whl")
+    (sdist,) = target.glob("*.tar.gz")
+    return Built(wheel, sdist)
+
+
+@pytest.fixture(scope="module")
+def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """Return an environment with the wheel in it."""
+    environment = make_environment(tmp_path_factory.mktemp("installed"))
+    pip("--python", str(environment.python), "install", "--no-deps", "-q", str(built.wheel))
+    return environment
+
+
+@pytest.fixture
+def stripped(installed: Environment) -> Iterator[Environment]:
+    """Return the same without the files that the interpreter reads when it starts."""
+    kept = {name: (installed.packages / name).read_bytes() for name in STARTUP_FILES}
+    for name in STARTUP_FILES:
+        (installed.packages / name).unlink()
+    yield installed
+    for name, content in kept.items():
+        (installed.packages / name).write_bytes(content)
+
+
+def test_the_wheel_holds_everything(built: Built) -> None:
+    names = set(zipfile.ZipFile(built.wheel).namelist())
+    expected = {
+        *STARTUP_FILES,
+        "antigravity_precedence.py",
+        "twisted/plugins/antigravity_plugin.py",
+        "antigravity/py.typed",
+        "antigravity/config/antigravity.toml",
+        "antigravity/routing/models.toml",
+        "antigravity/routing/aliases.toml",
+    }
+    expected |= {str(path.relative_to(ROOT)) for path in (ROOT / "antigravity").rglob("*.py")}
+    metadata = {name for name in names if ".dist-info/" in name}
+    assert names - metadata == expected
+    assert any(name.endswith("/LICENSE") for name in metadata)
+
+
+def test_the_sdist_can_be_tested(built: Built) -> None:
+    with tarfile.open(built.sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    for path in (
+        *STARTUP_FILES, "Makefile", "README.rst", "CHANGELOG.rst", "CONTRIBUTING.rst", "LICENSE",
+        "pyproject.toml", "setup.cfg", "setup.py", ".ci/run", "etc/antigravity.toml",
+        "twisted/plugins/antigravity_plugin.py", "docs/architecture.rst",
+        "newsfragments/README.rst",
+    ):  # fmt: skip
+        assert path in names, path
+    tests = {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("*.py")}
+    assert tests <= names
+    assert not any(".hypothesis" in name or "__pycache__" in name for name in names)
+
+
+def test_its_own_copy_is_what_runs(installed: Environment) -> None:
+    code = "import antigravity.hookspecs, antigravity; print(antigravity.__file__)"
+    done = installed.run("-c", code)
+    assert done.stdout.strip() == str(installed.packages / "antigravity" / "__init__.py"), done
+
+
+def test_starting_python_loads_nothing_more(installed: Environment) -> None:
+    code = (
+        "import sys; print('antigravity' in sys.modules, 'antigravity_precedence' in sys.modules)"
+    )
+    assert installed.run("-c", code).stdout.split() == ["False", "True"]
+
+
+def test_the_command_says_its_version(installed: Environment) -> None:
+    script = str(installed.python.with_name("antigravity"))
+    expected = subprocess.run(
+        [sys.executable, "-m", "antigravity", "version"], capture_output=True, text=True, check=True
+    ).stdout
+    assert expected.startswith("antigravity-gateway ")
+    for done in (
+        installed.run("-m", "antigravity", "version"),
+        installed.command(script, "version"),
+    ):
+        assert (done.returncode, done.stdout) == (0, expected), done.stderr
+
+
+def check_twistd(environment: Environment) -> None:
+    shown = environment.run("-c", TWISTD, "--help")
+    words = shown.stdout.split()
+    assert "antigravity" in words, shown.stdout + shown.stderr
+    assert "antigravity-simulator" in words
+    command = (str(environment.python), "-c", TWISTD, "-n", "--pidfile=", "antigravity")
+    home = environment.neutral / "home"
+    with running((*command, "--port", "0"), home, environment.neutral) as gateway:
+        assert json.loads(get(f"{gateway.address()}/healthz")) == {"status": "ok"}
+        code = gateway.stop()
+    # twistd ends itself with the signal that stopped it, once all is done.
+    assert code == -signal.SIGTERM, gateway.log
+    assert "Server Shut Down" in gateway.log
+    assert "Traceback" not in gateway.log
+    assert sorted(path.name for path in environment.neutral.iterdir()) == ["home"]
+
+
+def test_twistd_runs_it(installed: Environment) -> None:
+    check_twistd(installed)
+
+
+def test_twistd_runs_it_without_the_start_up_files(stripped: Environment) -> None:
+    check_twistd(stripped)
+
+
+def test_an_editable_install_works_from_anywhere(
+    source: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    environment = make_environment(tmp_path_factory.mktemp("editable"))
+    pip("--python", str(environment.python), "install", "--no-deps", "-q", "-e", str(source))
+    done = environment.run("-c", "import antigravity; print(antigravity.__file__)")
+    assert done.stdout.strip() == str(source / "antigravity" / "__init__.py"), done
+    shown = environment.run("-c", TWISTD, "antigravity", "--version")
+    assert shown.stdout.startswith("antigravity "), shown.stdout + shown.stderr
