@@ -13,6 +13,7 @@ from twisted.internet.defer import inlineCallbacks
 from txaio import tx as txaio
 
 from antigravity.config.settings import Settings
+from antigravity.exchange.log import log_exchange
 from antigravity.exchange.service import Exchange
 from antigravity.exchange.services import Services
 from antigravity.ir.record import ExchangeRecord
@@ -128,6 +129,7 @@ class Gateway(Service):
 
         def finished(record: ExchangeRecord) -> None:
             drain.leave(record)
+            log_exchange(record)
             plugins.notify("exchange_finished", record=record)
 
         responses = settings.responses

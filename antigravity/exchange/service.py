@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import msgspec
 from twisted.internet.defer import CancelledError, Deferred
@@ -35,7 +34,6 @@ class Exchange:
     def __init__(self, services: Services, snapshot: Snapshot) -> None:
         self._services = services
         self._snapshot = snapshot
-        self._running: set[Deferred[Any]] = set()
         self._operations: dict[str, Callable[[Work], Awaitable[Reply]]] = {
             "generate": self._generate,
             "count_tokens": self._count,

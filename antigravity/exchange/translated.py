@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from antigravity.context.estimate import estimate_tokens
 from antigravity.exchange.answer_headers import Headers, warnings
 from antigravity.exchange.begin import begin
 from antigravity.exchange.translators import EventSource, FoldedAnswer, TranslatedStream
@@ -67,6 +68,7 @@ def _source(work: Work, candidate: Candidate, lowered: Lowered) -> EventSource:
         lowered.pipeline,
         candidate.upstream.unwrap if candidate.upstream.wraps() else None,
         SignatureCollector(keep).feed,
+        partial(estimate_tokens, lowered.request),
     )
 
 

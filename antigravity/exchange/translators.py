@@ -6,9 +6,11 @@ knows when the answer has really begun (``meaningful``) and when it is complete 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from antigravity.context.estimate import ASCII_PER_TOKEN
 from antigravity.interfaces.protocols import IStreamDecoder, IStreamEncoder
 from antigravity.ir.errors import EmptyAnswerError, GatewayError, UpstreamError
 from antigravity.ir.events import (
@@ -81,12 +83,15 @@ class EventSource:
         pipeline: EventPipeline,
         unwrap: Unwrap | None,
         watch: Callable[[Event], None] | None,
+        estimate_input: Callable[[], int],
     ) -> None:
         self._sse = SseDecoder()
         self._decoder = decoder
         self._pipeline = None if pipeline.empty else pipeline
         self._unwrap = unwrap
         self._watch = watch
+        self._estimate_input = estimate_input
+        self._spoken = 0
         self._closed = False
         self.meaningful = False
         self.failure: GatewayError | None = None
@@ -131,7 +136,15 @@ class EventSource:
             events += self._note(closing)
         if self._pipeline is not None and self.failure is None:
             events += self._pipeline.close()
+        if self.done and self.usage is None:
+            events.append(self._estimated_usage())
         return events
+
+    def _estimated_usage(self) -> UsageUpdate:
+        """Return a usage for an upstream that is stopped before it could tell its own."""
+        spoken = math.ceil(self._spoken / ASCII_PER_TOKEN)
+        self.usage = Usage(input_total=self._estimate_input(), output=spoken)
+        return UsageUpdate(self.usage)
 
     def _note(self, events: Sequence[Event]) -> Sequence[Event]:
         """Remember what matters, and return the events after the passes."""
@@ -141,7 +154,9 @@ class EventSource:
             if not self.meaningful and _says_something(event):
                 self.meaningful = True
             kind = type(event)
-            if kind is UsageUpdate:
+            if kind is TextDelta:
+                self._spoken += len(event.text)  # type: ignore[union-attr]
+            elif kind is UsageUpdate:
                 self.usage = event.usage  # type: ignore[union-attr]
             elif kind is StreamFailure:
                 self.failure = event.error  # type: ignore[union-attr]
