@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -39,7 +39,7 @@ from antigravity.protocols.openai_responses.wire_event import WireEvent
 _Field = Literal["text", "refusal", "summary", "content"]
 
 #: How an item's own parts are called, and where their text stands.
-_PARTS: dict[object, tuple[_Field, str]] = {
+_PARTS: Final[dict[str, tuple[_Field, str]]] = {
     "output_text": ("text", "text"),
     "text": ("text", "text"),
     "refusal": ("refusal", "refusal"),
@@ -138,10 +138,10 @@ class Output:
         if not self._items:
             for place, item in enumerate(items):
                 self._end(WireEvent(output_index=place, item=item))
-        final = {item.get("call_id"): item for item in items if item.get("call_id")}
         for known in self._items.values():
             if known.call is not None and not known.done:
-                item = final.get(known.call.id, {})
+                call_id = known.call.id
+                item = next((item for item in items if item.get("call_id") == call_id), {})
                 self._rest_of_arguments(known, item.get("arguments", item.get("input")))
                 self._end_call(known)
 
@@ -224,9 +224,13 @@ class Output:
 
     def _part(self, item: _Item, index: int, part: object) -> None:
         """Take a content part in its final form."""
-        if not isinstance(part, dict) or part.get("type") not in _PARTS:
+        if not isinstance(part, dict):
             return
-        field, name = _PARTS[part["type"]]
+        kind = part.get("type")
+        form = _PARTS.get(kind) if isinstance(kind, str) else None
+        if form is None:
+            return
+        field, name = form
         if field == "content":
             self._thoughts(item, field, index, part.get(name))
             return
@@ -272,7 +276,8 @@ class Output:
             case "image_generation_call":
                 result = final.get("result")
                 if isinstance(result, str) and result:
-                    mime_type = f"image/{final.get('output_format') or 'png'}"
+                    form = final.get("output_format")
+                    mime_type = f"image/{form}" if form and isinstance(form, str) else "image/png"
                     self._emit(MediaOutput(mime_type, InlineData(result)))
 
     def _end_reasoning(self, item: _Item, final: JsonObject) -> None:

@@ -25,7 +25,7 @@ from antigravity.protocols.openai_responses.tap import failure_of
 from antigravity.protocols.openai_responses.wire_event import WireEvent
 from antigravity.sse import ServerSentEvent
 
-_INCOMPLETE: Final[dict[object, FinishReason]] = {
+_INCOMPLETE: Final[dict[str, FinishReason]] = {
     "max_output_tokens": "length",
     "content_filter": "content_filter",
 }
@@ -111,7 +111,7 @@ class ResponsesDecoder:
             details = response.get("incomplete_details")
             word = details.get("reason") if isinstance(details, dict) else None
             native = word if isinstance(word, str) else "incomplete"
-            reason = _INCOMPLETE.get(word, "length")
+            reason = _INCOMPLETE.get(native, "length")
         elif self._output.calls:
             reason = "tool_calls"
         else:

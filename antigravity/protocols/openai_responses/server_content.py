@@ -67,7 +67,7 @@ def decode_parts(content: list[JsonObject], path: str, before: int = 0) -> tuple
 
 def _part(part: JsonObject, path: str, before: int) -> Text | Media:
     kind = part.get("type")
-    if kind in _TEXT_TYPES:
+    if isinstance(kind, str) and kind in _TEXT_TYPES:
         text = read(part, TextPart, path)
         return Text(text.text, citations(text.annotations or (), before))
     match kind:

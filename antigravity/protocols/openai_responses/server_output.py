@@ -306,20 +306,23 @@ def _annotation(citation: Citation, before: int, length: int) -> JsonObject:
 
 def _logprob(entry: JsonObject) -> JsonObject:
     """Return an entry of chat completions' ``logprobs.content`` with every field."""
-    token = str(entry.get("token", ""))
-    fixed: JsonObject = {
-        "token": token,
-        "bytes": entry.get("bytes") or list(token.encode("utf-8", "replace")),
-        "logprob": entry.get("logprob", 0.0),
+    tops = entry.get("top_logprobs")
+    return {
+        **_token(entry),
+        "top_logprobs": [_token(top) for top in tops if isinstance(top, dict)]
+        if isinstance(tops, list)
+        else [],
     }
-    if "top_logprobs" in entry:
-        fixed["top_logprobs"] = [
-            {name: value for name, value in _logprob(top).items() if name != "top_logprobs"}
-            for top in entry["top_logprobs"] or ()
-        ]
-    else:
-        fixed["top_logprobs"] = []
-    return fixed
+
+
+def _token(entry: JsonObject) -> JsonObject:
+    token, code, logprob = entry.get("token"), entry.get("bytes"), entry.get("logprob")
+    token = token if isinstance(token, str) else ""
+    return {
+        "token": token,
+        "bytes": code if isinstance(code, list) else list(token.encode("utf-8", "replace")),
+        "logprob": logprob if isinstance(logprob, int | float) else 0.0,
+    }
 
 
 def _action(search: WebSearch) -> JsonObject:

@@ -33,7 +33,7 @@ _VERBOSITIES: Final = ("low", "medium", "high")
 
 #: Known fields that have no other place than the extensions.
 _KEPT: Final = frozenset(("include", "store", "previous_response_id", "safety_identifier"))
-_KNOWN: Final = frozenset(RequestBody.__struct_fields__) - _KEPT
+_KNOWN: Final = (frozenset(RequestBody.__struct_fields__) - _KEPT) | {NOTES}
 _REASONING: Final = frozenset(ReasoningField.__struct_fields__)
 
 

@@ -390,6 +390,12 @@ def test_extensions_go_out_again_where_they_came_from() -> None:
     assert encode(foreign)[0].keys() & {"truncation"} == set()
 
 
+def test_a_client_cannot_write_our_notes() -> None:
+    request = decode({"openai_responses": "x", "tools": [{"type": "web_search"}]})
+    assert request.extensions == {}
+    assert encode(request)[0]["tools"] == [{"type": "web_search"}]
+
+
 def comparable(request: Request) -> Request:
     """Return a request without what the encoder replaces on purpose."""
     gone = ("store", "include", "stream_options")

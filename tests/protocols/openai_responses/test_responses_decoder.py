@@ -341,6 +341,36 @@ def test_the_delay_of_a_rate_limit_is_read_from_its_message() -> None:
     assert last.error.retry_after == 61.5
 
 
+@pytest.mark.parametrize("odd", [[], {}, 3, None, True, ["x"]])
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "response.content_part.done", "part": {"type": "ODD", "text": "ODD"}},
+        {"type": "response.output_item.added", "item": {**CALL, "call_id": "ODD", "name": "ODD"}},
+        {"type": "response.output_item.done", "item": {"type": "ODD", "id": "ODD"}},
+        {"type": "response.output_item.done", "item": {**CALL, "namespace": "ODD", "id": "ODD"}},
+        {"type": "response.output_item.done", "item": {"type": "message", "content": ["ODD"]}},
+        {"type": "response.output_item.done", "item": {"type": "reasoning", "summary": ["ODD"]}},
+        {"type": "response.output_text.delta", "output_index": "ODD", "item_id": "ODD"},
+        {"type": "response.output_text.annotation.added", "annotation": "ODD"},
+        {"type": "response.incomplete", "response": {"incomplete_details": {"reason": "ODD"}}},
+        {"type": "response.incomplete", "response": {"incomplete_details": "ODD"}},
+        {"type": "response.completed", "response": {"output": [{**CALL, "call_id": "ODD"}, "ODD"]}},
+        {"type": "response.completed", "response": {"usage": {"input_tokens": "ODD"}}},
+        {"type": "response.failed", "response": {"error": {"code": "ODD", "message": "ODD"}}},
+        {"type": "error", "error": "ODD", "code": "ODD"},
+    ],
+)
+def test_values_of_any_kind_are_survived_anywhere(event: dict[str, Any], odd: Any) -> None:
+    text = json.dumps(event).replace('"ODD"', json.dumps(odd))
+    begun = added({**CALL, "arguments": ""}, 7)
+    found = run(CREATED, begun, json.loads(text))
+    assert isinstance(found[-1], ev.Finish | ev.StreamFailure)
+    tap = CLIENT.tap()
+    for one in sse(json.loads(text)):
+        tap.watch(one)
+
+
 @pytest.mark.parametrize("data", [b"{", b"[1]", b'"x"', b'{"type":"\xff"}'])
 def test_garbage_fails_at_once_and_for_good(data: bytes) -> None:
     decoder = CLIENT.decoder(REQUEST, Target("m"))

@@ -488,6 +488,36 @@ def test_errors_name_the_field_and_what_it_may_hold(
         assert word in caught.value.message
 
 
+@pytest.mark.parametrize("odd", [[], {}, 3, True, ["x"]])
+@pytest.mark.parametrize(
+    ("param", "body"),
+    [
+        ("input[0].type", {"input": [{"type": "ODD"}]}),
+        ("input[0].role", {"input": [{"role": "ODD"}]}),
+        (
+            "input[0].content[0].type",
+            {"input": [{"role": "user", "content": [{"type": "ODD"}]}]},
+        ),
+        ("tools[0].type", {"tools": [{"type": "ODD"}]}),
+        ("tool_choice.type", {"tool_choice": {"type": "ODD"}}),
+        (
+            "tool_choice.tools[0].type",
+            {"tool_choice": {"type": "allowed_tools", "tools": [{"type": "ODD"}]}},
+        ),
+        ("reasoning.effort", {"reasoning": {"effort": "ODD"}}),
+        ("text.format.type", {"text": {"format": {"type": "ODD"}}}),
+        ("include[0]", {"include": ["ODD"]}),
+        ("store", {"store": "ODD"}),
+    ],
+)
+def test_values_of_any_kind_are_refused_by_name(param: str, body: Any, odd: Any) -> None:
+    if param == "store" and odd is True:
+        return
+    with pytest.raises(InvalidRequestError) as caught:
+        decode(json.loads(json.dumps(body).replace('"ODD"', json.dumps(odd))))
+    assert caught.value.param == param
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"a":"\xff"}', b"[" * 9999, b'"x"'])
 def test_a_body_that_is_no_object_is_refused(body: bytes) -> None:
     for method in (SERVER.decode, SERVER.peek):

@@ -256,6 +256,15 @@ def test_a_search_is_shown_while_it_runs_and_filled_when_its_results_come() -> N
     assert b'"queries":["q","r"]' in encoder.encode(ev.TextDelta("x"))
 
 
+def test_probabilities_have_every_field_however_they_come() -> None:
+    odd = [{"token": 3, "top_logprobs": 7}, {"token": "a", "top_logprobs": ["x", {"token": "b"}]}]
+    response = final([ev.TextDelta("a"), ev.LogprobsDelta(odd), STOP])
+    SDK_RESPONSE.validate_python(response)
+    first, second = response["output"][0]["content"][0]["logprobs"]
+    assert first == {"token": "", "bytes": [], "logprob": 0.0, "top_logprobs": []}
+    assert second["top_logprobs"] == [{"token": "b", "bytes": [98], "logprob": 0.0}]
+
+
 def test_images_are_items() -> None:
     response = final([ev.MediaOutput("image/webp", InlineData("aGk=")), STOP])
     assert response["output"][0]["result"] == "aGk="
