@@ -75,7 +75,7 @@ def _source(work: Work, candidate: Candidate, lowered: Lowered) -> EventSource:
 def _context(work: Work) -> ReplyContext:
     request: Request = work.request
     return ReplyContext(
-        call=work.call,
+        call=work.original_call,
         request=request,
         model=work.head.model,
         created=int(work.recorder.record.started),

@@ -46,6 +46,8 @@ class Work:
         self.snapshot = snapshot
         self.protocol = protocol
         self.call = call
+        #: The call as it came, before stored turns were put into its body.
+        self.original_call = call
         self.recorder = recorder
         self._fetched: dict[str, tuple[str, str]] = {}
 
