@@ -1,12 +1,16 @@
-"""Where credentials of upstreams come from."""
+"""Where credentials of upstreams come from, and who is next."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Literal
 
-from zope.interface import Interface
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+from zope.interface import Attribute, Interface
 
 from antigravity.interfaces.upstreams import Credential
+from antigravity.ir.errors import GatewayError
 
 
 class ICredentialSource(Interface):
@@ -20,3 +24,78 @@ class ICredentialSource(Interface):
 
         :param exclude: ids of credentials that are of no use this time.
         """
+
+
+class Option(Struct, frozen=True):
+    """One place where a request could be served: an upstream, and its name for the model."""
+
+    upstream: str
+    model: str
+
+
+class Demand(Struct, frozen=True):
+    """What a request needs an account for.
+
+    ``options`` are in order of preference.  ``session`` is an opaque key of the conversation,
+    empty where there is none.  ``exclude`` are ids of credentials that were tried already.
+    """
+
+    options: tuple[Option, ...]
+    session: str = ""
+    exclude: frozenset[str] = frozenset()
+
+
+class Verdict(Struct, frozen=True):
+    """What the pool thinks of one account for one option, for people."""
+
+    option: Option
+    credential: str
+    label: str
+    state: Literal["chosen", "available", "locked", "busy", "excluded", "disabled", "protected"]
+    reason: str
+    free_in: float | None = None
+
+
+class ILease(Interface):
+    """An account that was chosen for one attempt.
+
+    Exactly one of :meth:`succeeded`, :meth:`failed` and :meth:`release` has to be called
+    in the end; each gives the account's place back, and later calls do nothing.
+    """
+
+    option = Attribute("Where to send the request.  :type: Option")
+    credential = Attribute("With which credential.  :type: Credential")
+
+    def succeeded() -> None:
+        """Take note that the account has served."""
+
+    def failed(error: GatewayError) -> None:
+        """Take note of why it has not: lock the account (and model), end a binding."""
+
+    def release() -> None:
+        """Give the place back without any judgement: the client has gone, say."""
+
+
+class IAccountPool(Interface):
+    """Many accounts that behave as one reliable upstream."""
+
+    def lease(demand: Demand, patience: float) -> Deferred[ILease]:
+        """Return a Deferred that fires with the account that is to serve.
+
+        If none is free now, the demand waits in a fair queue, ``patience`` seconds at the most.
+        It fails with ``RateLimitedError`` or ``OverloadedError`` whose ``retry_after`` is true,
+        if no account gets free in that time, and with ``UnavailableError`` if there is none at
+        all.  Cancelling it leaves the queue.
+        """
+
+    def explain(demand: Demand) -> Sequence[Verdict]:
+        """Return what would be chosen, and why each other account would not."""
+
+    def fix(credential: str | None) -> None:
+        """Serve everything that it can from one account, or from all again."""
+
+    def clear_bindings() -> None:
+        """Forget which conversation belongs to which account."""
+
+    def status() -> dict[str, object]:
+        """Return accounts (labels masked), lockouts, bindings and queue as a JSON object."""
