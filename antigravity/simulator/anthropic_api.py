@@ -1,0 +1,72 @@
+"""Anthropic's side of the simulator: keys, messages and counts."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from twisted.web.server import Request
+
+from antigravity.simulator import dialects
+from antigravity.simulator.exchange import Exchange, Result
+from antigravity.simulator.faults import ApiError, anthropic_error
+from antigravity.simulator.intake import Intake, bearer
+from antigravity.simulator.read import anthropic as read_anthropic
+from antigravity.simulator.state import State, check_key
+from antigravity.simulator.strict import anthropic as strict_anthropic
+
+#: What a count does not take.
+_NOT_COUNTED: Final = ("max_tokens", "stream", "temperature", "metadata", "stop_sequences")
+
+
+def check_anthropic_key(headers: dict[str, str], version: bool = True) -> None:
+    """Refuse a missing or bad key, and a request without a version.
+
+    :raises ApiError: as the service words it.
+    """
+    key = headers.get("x-api-key") or bearer(headers)
+    if not key:
+        raise ApiError(401, "x-api-key header is required")
+    if key.startswith("bad-"):
+        raise ApiError(401, "invalid x-api-key")
+    check_key(key)
+    if version and "anthropic-version" not in headers:
+        raise ApiError(400, "anthropic-version: header is required")
+
+
+class AnthropicApi:
+    """Answers as Anthropic does; compatible services need no ``version`` header."""
+
+    def __init__(self, state: State, intake: Intake, exchange: Exchange) -> None:
+        self._state = state
+        self._intake = intake
+        self._exchange = exchange
+
+    def message(self, request: Request, version: bool = True) -> Result:
+        """Answer a message."""
+
+        def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
+            check_anthropic_key(headers, version)
+            strict_anthropic.check(body)
+            view = read_anthropic.read(body)
+            return self._exchange.run(
+                request,
+                dialects.ANTHROPIC,
+                view,
+                bool(body.get("stream")),
+                (("request-id", f"req_sim{self._state.next_number():08d}"),),
+            )
+
+        return self._intake.serve(request, anthropic_error, work)
+
+    def count(self, request: Request, version: bool = True) -> Result:
+        """Count the tokens of a message."""
+
+        def work(headers: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+            check_anthropic_key(headers, version)
+            for name in _NOT_COUNTED:
+                if name in body:
+                    raise ApiError(400, f"{name}: Extra inputs are not permitted")
+            strict_anthropic.check_input(body)
+            return {"input_tokens": read_anthropic.read(body).count_tokens()}
+
+        return self._intake.serve(request, anthropic_error, work)

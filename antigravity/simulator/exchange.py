@@ -1,0 +1,129 @@
+"""The way from a view to bytes on the wire: the script, its pauses and its faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.web.server import Request
+
+from antigravity.simulator.dialects import Dialect
+from antigravity.simulator.faults import Answer, Headers
+from antigravity.simulator.render.events import Context
+from antigravity.simulator.script import Script
+from antigravity.simulator.state import State
+from antigravity.simulator.stream import Clock, Plan, StreamWriter, plan, until
+from antigravity.simulator.view import View, compact
+from antigravity.simulator.writing import write_script
+
+#: What a route may return to Klein.
+Result = bytes | Deferred[None]
+
+
+def send(request: Request, answer: Answer) -> bytes:
+    """Set status and headers, and return the body."""
+    request.setResponseCode(answer.status)
+    _set_headers(request, (("content-type", "application/json"), *answer.headers))
+    body = compact(answer.body).encode()
+    request.setHeader(b"content-length", b"%d" % len(body))
+    return body
+
+
+def _set_headers(request: Request, headers: Headers) -> None:
+    for name, value in headers:
+        request.setHeader(name.encode("ascii"), value.encode("latin-1"))
+
+
+class Exchange:
+    """Answers requests; knows which answers are under way, so that they can be stopped."""
+
+    def __init__(self, state: State, clock: Clock) -> None:
+        self._state = state
+        self._clock = clock
+        self._writers: set[StreamWriter] = set()
+
+    def stop(self) -> None:
+        """Break off what is under way."""
+        for writer in list(self._writers):
+            writer.stop()
+        self._writers.clear()
+
+    def run(
+        self,
+        request: Request,
+        dialect: Dialect,
+        view: View,
+        stream: bool,
+        headers: Headers = (),
+        done: Callable[[Script, Context], None] = lambda *_: None,
+    ) -> Result:
+        """Answer ``view``, whole or as a stream.
+
+        :param done: is told what is answered, before it is.
+        :raises ApiError: if the script is an error.
+        """
+        number = self._state.next_number()
+        context = Context(view, number, int(self._clock.seconds()))
+        ids = iter(range(100))
+        script = write_script(
+            view,
+            lambda: context.id(dialect.call_prefix, next(ids)),
+            self._state.failed,
+        )
+        if script.late_error is not None and not stream:
+            raise script.late_error
+        done(script, context)
+        kind = dialect.stream_type if stream else "application/json"
+        _set_headers(request, (("content-type", kind), *headers))
+        self._state.stats.answered += 1
+        if stream:
+            return self._deliver(request, self._streamed(dialect, script, context), script)
+        return self._whole(request, dialect, script, context)
+
+    def _streamed(self, dialect: Dialect, script: Script, context: Context) -> Plan:
+        if script.fault is not None and script.fault.kind == "empty":
+            return Plan(())
+        events = list(dialect.events(script, context))
+        if script.late_error is not None:
+            events = until(events, script.error_after, lambda event: event.content)
+            events += dialect.error_events(script.late_error, len(events))
+        return plan(dialect.framing(events), script.fault)
+
+    def _whole(
+        self, request: Request, dialect: Dialect, script: Script, context: Context
+    ) -> Result:
+        value: dict[str, Any] = dialect.reply(script, context)
+        body = compact(value).encode()
+        fault = script.fault
+        end = "finish"
+        if fault is not None:
+            if fault.kind == "empty":
+                body = b""
+            elif fault.kind == "garbage":
+                body = body[: len(body) // 2]
+            else:
+                end = fault.kind
+        request.setHeader(b"content-length", b"%d" % len(body))
+        pause = script.ttft + script.delay * max(0, len(script.chunks) - 1)
+        if end == "finish" and pause == 0:
+            return body
+        steps: tuple[tuple[bytes, bool], ...] = ((body, True),) if body else ()
+        if end == "cut":
+            steps = ((body[: len(body) // 2], True),)
+        elif end == "stall":
+            steps = ((b"", True),)
+        return self._deliver(request, Plan(steps, end), replace(script, ttft=pause))
+
+    def _deliver(self, request: Request, steps: Plan, script: Script) -> Deferred[None]:
+        writer = StreamWriter(
+            request, steps, self._clock, self._state.stats, script.ttft, script.delay
+        )
+        self._writers.add(writer)
+
+        def forget(result: Any) -> Any:
+            self._writers.discard(writer)
+            return result
+
+        return writer.run().addBoth(forget)

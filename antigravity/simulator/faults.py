@@ -1,0 +1,160 @@
+"""Errors and faults, and how each protocol shows them; pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+Headers = tuple[tuple[str, str], ...]
+
+_ANTHROPIC: Final = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+_OPENAI: Final = {429: "rate_limit_error", 403: "permission_error"}
+_GOOGLE: Final = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "ABORTED",
+    413: "INVALID_ARGUMENT",
+    429: "RESOURCE_EXHAUSTED",
+    499: "CANCELLED",
+    500: "INTERNAL",
+    501: "UNIMPLEMENTED",
+    502: "INTERNAL",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+_MESSAGES: Final = {
+    401: "The simulator refuses this credential.",
+    403: "The simulator forbids this.",
+    404: "Not found.",
+    429: "Resource has been exhausted (e.g. check quota).",
+    500: "Internal error encountered.",
+    503: "The model is overloaded. Please try again later.",
+    529: "Overloaded",
+}
+
+
+@dataclass
+class ApiError(Exception):
+    """A refusal; a renderer turns it into a protocol's error body."""
+
+    status: int
+    message: str = ""
+    param: str | None = None
+    code: str | None = None
+    retry: float | None = None
+    reason: str = ""
+    body: Any = None
+    violations: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Give a message to an error that has none."""
+        if not self.message:
+            self.message = _MESSAGES.get(self.status, f"Simulated failure {self.status}.")
+        super().__init__(self.message)
+
+
+@dataclass(frozen=True)
+class Break:
+    """A fault of the connection: ``kind`` is cut, stall, garbage or empty, after N chunks."""
+
+    kind: str
+    after: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A status, headers and a JSON body."""
+
+    status: int
+    headers: Headers
+    body: Any
+
+
+def seconds(value: float) -> str:
+    """Return seconds as the services write them: no needless fraction."""
+    return str(int(value)) if value == int(value) else f"{value:.9f}".rstrip("0")
+
+
+def anthropic_error(error: ApiError, request_id: str = "req_sim") -> Answer:
+    """Return the error as Anthropic shows it."""
+    kind = _ANTHROPIC.get(error.status, "api_error" if error.status >= 500 else _ANTHROPIC[400])
+    headers: Headers = (("request-id", request_id),)
+    if error.retry is not None:
+        headers += (("retry-after", seconds(error.retry)),)
+    body = (
+        error.body
+        if error.body is not None
+        else {
+            "type": "error",
+            "error": {"type": kind, "message": error.message},
+            "request_id": request_id,
+        }
+    )
+    return Answer(error.status, headers, body)
+
+
+def openai_error(error: ApiError) -> Answer:
+    """Return the error as OpenAI shows it."""
+    kind = _OPENAI.get(error.status)
+    if kind is None:
+        kind = "server_error" if error.status >= 500 else "invalid_request_error"
+    code = error.code
+    if error.status == 429:
+        kind = "insufficient_quota" if error.reason == "QUOTA_EXHAUSTED" else "requests"
+        code = code or ("insufficient_quota" if kind != "requests" else "rate_limit_exceeded")
+    headers: Headers = ()
+    if error.retry is not None:
+        headers = (
+            ("retry-after", seconds(error.retry)),
+            ("retry-after-ms", str(math.ceil(error.retry * 1000))),
+            ("x-ratelimit-reset-requests", f"{seconds(error.retry)}s"),
+        )
+    body = (
+        error.body
+        if error.body is not None
+        else {"error": {"message": error.message, "type": kind, "param": error.param, "code": code}}
+    )
+    return Answer(error.status, headers, body)
+
+
+def google_error(error: ApiError) -> Answer:
+    """Return the error as Google's services show it, with its details."""
+    details: list[dict[str, Any]] = []
+    if error.reason or error.retry is not None:
+        info: dict[str, Any] = {
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": error.reason or "RATE_LIMIT_EXCEEDED",
+            "domain": "googleapis.com",
+        }
+        if error.retry is not None:
+            info["metadata"] = {"quotaResetDelay": f"{seconds(error.retry)}s"}
+        details.append(info)
+    if error.retry is not None:
+        retry = f"{seconds(error.retry)}s"
+        details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": retry})
+    if error.violations:
+        found = [
+            {"field": f, "description": d} if f else {"description": d} for f, d in error.violations
+        ]
+        details.append(
+            {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": found}
+        )
+    status = _GOOGLE.get(error.status, "UNKNOWN")
+    body: dict[str, Any] = {"code": error.status, "message": error.message, "status": status}
+    if details:
+        body["details"] = details
+    return Answer(error.status, (), error.body if error.body is not None else {"error": body})

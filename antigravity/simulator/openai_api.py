@@ -1,0 +1,120 @@
+"""OpenAI's side of the simulator: keys, chats, completions and responses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.web.server import Request
+
+from antigravity.simulator import dialects
+from antigravity.simulator.exchange import Exchange, Result
+from antigravity.simulator.faults import ApiError, Headers, openai_error
+from antigravity.simulator.intake import Intake, bearer
+from antigravity.simulator.read import chat as read_chat
+from antigravity.simulator.read import responses as read_responses
+from antigravity.simulator.render.events import Context
+from antigravity.simulator.render.responses import output
+from antigravity.simulator.script import Script
+from antigravity.simulator.state import State, check_key
+from antigravity.simulator.strict import chat as strict_chat
+from antigravity.simulator.strict import responses as strict_responses
+
+
+def check_openai_key(headers: dict[str, str]) -> None:
+    """Refuse a missing or a bad key.
+
+    :raises ApiError: as the service words it.
+    """
+    key = bearer(headers)
+    if not key:
+        raise ApiError(
+            401,
+            "You didn't provide an API key. You need to provide your API key in an "
+            "Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
+        )
+    if key.startswith("bad-"):
+        raise ApiError(
+            401,
+            f"Incorrect API key provided: {key[:8]}***. You can find your API key at "
+            "https://platform.openai.com/account/api-keys.",
+            code="invalid_api_key",
+        )
+    check_key(key)
+
+
+class OpenAiApi:
+    """Answers as OpenAI does."""
+
+    def __init__(self, state: State, intake: Intake, exchange: Exchange) -> None:
+        self._state = state
+        self._intake = intake
+        self._exchange = exchange
+
+    def chat(self, request: Request, lenient: bool = False) -> Result:
+        """Answer a chat; compatible services are lenient."""
+
+        def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
+            check_openai_key(headers)
+            strict_chat.check(body, lenient)
+            view = read_chat.read(body)
+            return self._exchange.run(
+                request, dialects.CHAT, view, bool(body.get("stream")), self._headers()
+            )
+
+        return self._intake.serve(request, openai_error, work)
+
+    def completion(self, request: Request) -> Result:
+        """Answer a legacy completion."""
+
+        def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
+            check_openai_key(headers)
+            strict_chat.check_completion(body)
+            view = read_chat.read_completion(body)
+            stream = bool(body.get("stream"))
+            return self._exchange.run(request, dialects.COMPLETIONS, view, stream, self._headers())
+
+        return self._intake.serve(request, openai_error, work)
+
+    def response(self, request: Request) -> Result:
+        """Answer a response; what is stored can be continued."""
+
+        def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
+            check_openai_key(headers)
+            items = self._earlier(body) + read_responses.items_of(body.get("input"))
+            strict_responses.check(body, items, self._state.items.__contains__)
+            view = read_responses.read(body, items)
+
+            def keep(script: Script, context: Context) -> None:
+                if body.get("store") is False:
+                    return
+                made = output(script, context)
+                self._state.responses.put(context.id("resp_"), [*items, *made])
+                for item in made:
+                    self._state.items.put(item["id"], True)
+
+            stream = bool(body.get("stream"))
+            return self._exchange.run(
+                request, dialects.RESPONSES, view, stream, self._headers(), keep
+            )
+
+        return self._intake.serve(request, openai_error, work)
+
+    def _headers(self) -> Headers:
+        return (
+            ("x-request-id", f"req_sim{self._state.next_number():08d}"),
+            ("openai-version", "2020-10-01"),
+        )
+
+    def _earlier(self, body: dict[str, Any]) -> list[Any]:
+        named = body.get("previous_response_id")
+        if named is None:
+            return []
+        found = self._state.responses.get(str(named))
+        if found is None:
+            raise ApiError(
+                400,
+                f"Previous response with id '{named}' not found.",
+                param="previous_response_id",
+                code="previous_response_not_found",
+            )
+        return found

@@ -1,0 +1,1 @@
+"""Turn a request that was found legal into a view; pure."""

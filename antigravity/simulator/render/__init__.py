@@ -1,0 +1,1 @@
+"""Write a script in each protocol, whole or as a stream; pure."""

@@ -1,0 +1,82 @@
+"""What the simulated model will do, as a value; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from antigravity.simulator.faults import ApiError, Break
+from antigravity.simulator.view import compact
+
+
+@dataclass(frozen=True)
+class Call:
+    """A tool call; ``text`` is what a custom (free-form) tool gets."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any]
+    namespace: str = ""
+    custom: bool = False
+
+    @property
+    def text(self) -> str:
+        """The input of a custom tool."""
+        value = self.arguments.get("input")
+        return value if isinstance(value, str) else compact(self.arguments)
+
+
+@dataclass(frozen=True)
+class Citation:
+    """A source for ``text[start:stop]``."""
+
+    start: int
+    stop: int
+    url: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What the request and the answer count."""
+
+    prompt: int = 0
+    answer: int = 0
+    thinking: int = 0
+
+
+@dataclass(frozen=True)
+class Script:
+    """What the simulated model will do.
+
+    ``finish`` is stop, length, tool, stop_sequence, filter, or a word that only the protocol
+    knows; ``spelled`` is the word of ``[[finish]]``.
+    """
+
+    thinking: str = ""
+    chunks: tuple[str, ...] = ()
+    calls: tuple[Call, ...] = ()
+    image: bool = False
+    citations: tuple[Citation, ...] = ()
+    finish: str = "stop"
+    spelled: str = ""
+    stop_sequence: str | None = None
+    usage: Usage = Usage()
+    delay: float = 0.0
+    ttft: float = 0.0
+    fault: Break | None = None
+    late_error: ApiError | None = None
+    error_after: int = 0
+    choices: int = 1
+    plain: bool = True  # plain text, so other choices may differ from the first
+
+    @property
+    def text(self) -> str:
+        """The whole text."""
+        return "".join(self.chunks)
+
+    def choice(self, index: int) -> Script:
+        """Return the script of one of the choices: plain texts say which they are."""
+        if index == 0 or not self.plain or not self.chunks:
+            return self
+        return replace(self, chunks=(*self.chunks, f" (choice {index + 1})"))

@@ -1,0 +1,243 @@
+"""The routes of the simulator, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+from klein import Klein
+from twisted.python.failure import Failure
+from twisted.web.resource import IResource
+from twisted.web.server import Request
+from werkzeug.exceptions import HTTPException
+
+from antigravity.simulator import catalog, mcp
+from antigravity.simulator.anthropic_api import AnthropicApi, check_anthropic_key
+from antigravity.simulator.exchange import Exchange, Result, send
+from antigravity.simulator.faults import (
+    Answer,
+    ApiError,
+    anthropic_error,
+    google_error,
+    openai_error,
+)
+from antigravity.simulator.google_api import GoogleApi, check_google_key
+from antigravity.simulator.intake import (
+    Intake,
+    bearer,
+    content_of,
+    path_of,
+    query_of,
+    shape_of,
+)
+from antigravity.simulator.openai_api import OpenAiApi, check_openai_key
+from antigravity.simulator.state import State, check_key
+from antigravity.simulator.stream import Clock
+from antigravity.simulator.strict.chat import check_model as check_openai_model
+from antigravity.simulator.strict.gemini_models import check_model as check_gemini_model
+
+
+class SimulatorApp:
+    """The Klein application of one simulator.
+
+    :param raw_schemas: whether ``v1internal`` knows ``parametersJsonSchema`` and
+        ``responseJsonSchema``.
+    """
+
+    app: ClassVar[Klein] = Klein()
+
+    def __init__(self, state: State, clock: Clock, raw_schemas: bool = False) -> None:
+        self.state = state
+        self.exchange = Exchange(state, clock)
+        self._intake = Intake(state)
+        self._openai = OpenAiApi(state, self._intake, self.exchange)
+        self._anthropic = AnthropicApi(state, self._intake, self.exchange)
+        self._google = GoogleApi(state, self._intake, self.exchange, raw_schemas)
+
+    def resource(self) -> IResource:
+        """Return the resource that serves it all."""
+        resource: IResource = self.app.resource()
+        return resource
+
+    # OpenAI
+
+    @app.route("/v1/chat/completions", methods=["POST"])
+    def chat(self, request: Request) -> Result:
+        """Answer a chat."""
+        return self._openai.chat(request)
+
+    @app.route("/api/paas/v4/chat/completions", methods=["POST"])
+    def compatible_chat(self, request: Request) -> Result:
+        """Answer a chat as z.ai does, with its vision models."""
+        return self._openai.chat(request, lenient=True)
+
+    @app.route("/v1/completions", methods=["POST"])
+    def completion(self, request: Request) -> Result:
+        """Answer a legacy completion."""
+        return self._openai.completion(request)
+
+    @app.route("/v1/responses", methods=["POST"])
+    def response(self, request: Request) -> Result:
+        """Answer a response."""
+        return self._openai.response(request)
+
+    # Anthropic
+
+    @app.route("/v1/messages", methods=["POST"])
+    def message(self, request: Request) -> Result:
+        """Answer a message."""
+        return self._anthropic.message(request)
+
+    @app.route("/api/anthropic/v1/messages", methods=["POST"])
+    def compatible_message(self, request: Request) -> Result:
+        """Answer a message as z.ai does."""
+        return self._anthropic.message(request, version=False)
+
+    @app.route("/v1/messages/count_tokens", methods=["POST"])
+    def count(self, request: Request) -> Result:
+        """Count the tokens of a message."""
+        return self._anthropic.count(request)
+
+    @app.route("/api/anthropic/v1/messages/count_tokens", methods=["POST"])
+    def compatible_count(self, request: Request) -> Result:
+        """Count the tokens of a message, as z.ai does."""
+        return self._anthropic.count(request, version=False)
+
+    # Google
+
+    @app.route("/v1beta/models/<path:target>", methods=["POST"])
+    @app.route("/v1/models/<path:target>", methods=["POST"])
+    def gemini(self, request: Request, target: str) -> Result:
+        """Serve the verbs of the Gemini API."""
+        return self._google.gemini(request, target)
+
+    @app.route("/v1internal:<verb>", methods=["POST"])
+    def internal(self, request: Request, verb: str) -> Result:
+        """Serve the verbs of Code Assist."""
+        return self._google.internal(request, verb)
+
+    @app.route("/token", methods=["POST"])
+    @app.route("/oauth2/token", methods=["POST"])
+    def token(self, request: Request) -> Result:
+        """Give an OAuth access token."""
+        return self._google.token(request)
+
+    @app.route("/o/oauth2/v2/auth", methods=["GET"])
+    def authorize(self, request: Request) -> Result:
+        """Give OAuth consent."""
+        return self._google.authorize(request)
+
+    @app.route("/oauth2/v1/userinfo", methods=["GET"])
+    @app.route("/oauth2/v2/userinfo", methods=["GET"])
+    def user_info(self, request: Request) -> Result:
+        """Say whose access token it is."""
+        return self._google.user_info(request)
+
+    # Lists of models: three protocols share the path
+
+    @app.route("/v1/models", methods=["GET"])
+    @app.route("/v1beta/models", methods=["GET"])
+    @app.route("/api/anthropic/v1/models", methods=["GET"])
+    def models(self, request: Request) -> Result:
+        """List the models."""
+        shape, query = shape_of(request), query_of(request)
+
+        def work(headers: dict[str, str], _: dict[str, Any]) -> dict[str, Any]:
+            if shape is google_error:
+                check_google_key(request, headers)
+                size = query.get("pageSize", "50")
+                return catalog.gemini_list(
+                    int(size) if size.isdigit() else 50, query.get("pageToken", "")
+                )
+            if shape is anthropic_error:
+                check_anthropic_key(headers)
+                limit = query.get("limit", "20")
+                return catalog.anthropic_list(
+                    int(limit) if limit.isdigit() else 20, query.get("after_id")
+                )
+            check_openai_key(headers)
+            return catalog.openai_list()
+
+        return self._intake.serve(request, shape, work)
+
+    @app.route("/v1/models/<path:name>", methods=["GET"])
+    @app.route("/v1beta/models/<path:name>", methods=["GET"])
+    @app.route("/api/anthropic/v1/models/<path:name>", methods=["GET"])
+    def model(self, request: Request, name: str) -> Result:
+        """Describe one model."""
+        shape = shape_of(request)
+
+        def work(headers: dict[str, str], _: dict[str, Any]) -> dict[str, Any]:
+            if shape is google_error:
+                check_google_key(request, headers)
+                return catalog.gemini_model(check_gemini_model(name))
+            if shape is anthropic_error:
+                check_anthropic_key(headers)
+                if name.startswith("no-such"):
+                    raise ApiError(404, f"model: {name}")
+                return catalog.anthropic_model(name)
+            check_openai_key(headers)
+            return catalog.openai_model(check_openai_model({"model": name}))
+
+        return self._intake.serve(request, shape, work)
+
+    # MCP
+
+    @app.route("/api/mcp/<server>/mcp", methods=["GET", "POST", "DELETE"])
+    def mcp(self, request: Request, server: str) -> Result:
+        """Serve the remote MCP servers."""
+
+        def work(headers: dict[str, str], _: dict[str, Any]) -> Result:
+            key = bearer(headers)
+            if not key:
+                raise ApiError(401, "Unauthorized")
+            check_key(key)
+            if server not in mcp.TOOLS:
+                raise ApiError(404)
+            method = request.method.decode("ascii")
+            reply = mcp.handle(self.state, server, method, headers, content_of(request))
+            request.setResponseCode(reply.status)
+            if reply.body:
+                request.setHeader(b"content-type", reply.content_type.encode("ascii"))
+            if reply.session:
+                request.setHeader(b"mcp-session-id", reply.session.encode("ascii"))
+            return reply.body
+
+        return self._intake.serve(request, openai_error, work)
+
+    # The simulator itself
+
+    @app.route("/healthz", methods=["GET"])
+    def healthz(self, request: Request) -> bytes:
+        """Say that it lives."""
+        return send(request, Answer(200, (), {"status": "ok"}))
+
+    @app.route("/_simulator/requests", methods=["GET"])
+    def requests(self, request: Request) -> bytes:
+        """Show what has arrived."""
+        entries = [asdict(entry) for entry in self.state.log]
+        return send(request, Answer(200, (), {"requests": entries}))
+
+    @app.route("/_simulator/requests", methods=["DELETE"])
+    def forget_requests(self, request: Request) -> bytes:
+        """Forget what has arrived."""
+        self.state.log.clear()
+        return send(request, Answer(200, (), {"requests": []}))
+
+    @app.route("/_simulator/stats", methods=["GET"])
+    def stats(self, request: Request) -> bytes:
+        """Show the counters."""
+        return send(request, Answer(200, (), asdict(self.state.stats)))
+
+    # What is not there
+
+    @app.handle_errors(HTTPException)
+    def no_route(self, request: Any, failure: Failure) -> Any:
+        """Refuse a path or a method that does not exist."""
+        assert isinstance(failure.value, HTTPException)
+        status = failure.value.code or 400
+        method = request.method.decode("latin-1")
+        text = f"Invalid URL ({method} {path_of(request)})"
+        if status == 405:
+            text = f"Not allowed to {method} on {path_of(request)}"
+        return self._intake.refuse(request, ApiError(status, text))

@@ -1,0 +1,201 @@
+"""What the simulator remembers: all of it in memory, all of it bounded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
+
+from antigravity.simulator.faults import ApiError
+
+_REMEMBERED: Final = 10_000
+_LOGGED: Final = 1_000
+#: A larger body is logged by its size alone.
+_LARGEST: Final = 8 * 1024 * 1024
+
+T = TypeVar("T")
+
+
+class Bounded(Generic[T]):
+    """A mapping that forgets its oldest entries."""
+
+    def __init__(self, limit: int = _REMEMBERED) -> None:
+        self._limit = limit
+        self._items: OrderedDict[str, T] = OrderedDict()
+
+    def get(self, key: str) -> T | None:
+        """Return what is kept under ``key``, or None."""
+        return self._items.get(key)
+
+    def put(self, key: str, value: T) -> None:
+        """Keep ``value`` under ``key``."""
+        self._items[key] = value
+        self._items.move_to_end(key)
+        while len(self._items) > self._limit:
+            self._items.popitem(last=False)
+
+    def drop(self, key: str) -> bool:
+        """Forget ``key``; return whether it was known."""
+        return self._items.pop(key, None) is not None
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._items
+
+
+@dataclass(frozen=True)
+class Logged:
+    """One request as it arrived; headers have lower-case names and their last values."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: Any = None
+
+
+@dataclass
+class Stats:
+    """Counters; ``open_streams`` is a gauge."""
+
+    requests: int = 0
+    refused: int = 0
+    answered: int = 0
+    open_streams: int = 0
+    finished_streams: int = 0
+    cancelled_streams: int = 0
+    broken_streams: int = 0
+    tokens_issued: int = 0
+
+
+@dataclass(frozen=True)
+class Account:
+    """A simulated Google account: its refresh token is all that it is."""
+
+    refresh_token: str
+
+    @property
+    def project(self) -> str:
+        """The project that belongs to the account."""
+        return "sim-project-" + hashlib.sha256(self.refresh_token.encode()).hexdigest()[:8]
+
+    @property
+    def email(self) -> str:
+        """The address of the account."""
+        return f"user-{self.project[-8:]}@simulator.example"
+
+
+@dataclass(frozen=True)
+class _AccessToken:
+    account: Account
+    expires: float
+
+
+def check_key(key: str) -> None:
+    """Refuse the keys that are made to be refused.
+
+    :raises ApiError: with 401, 403 or 429.
+    """
+    if key.startswith("bad-"):
+        raise ApiError(
+            401, "API key not valid. Please pass a valid API key.", code="invalid_api_key"
+        )
+    if key.startswith("forbidden-"):
+        raise ApiError(403, "The caller does not have permission.")
+    if key.startswith("exhausted-"):
+        raise ApiError(
+            429,
+            "You have exhausted your capacity on this model. Your quota will reset after 1h0m0s.",
+            retry=3600.0,
+            reason="QUOTA_EXHAUSTED",
+        )
+
+
+@dataclass
+class State:
+    """Counters, tokens, sessions and the log of one simulator.
+
+    :param seconds: tells the time.
+    :param lifetime: how many seconds an access token is good for.
+    """
+
+    seconds: Callable[[], float]
+    lifetime: float = 3599.0
+    stats: Stats = field(default_factory=Stats)
+    log: deque[Logged] = field(default_factory=lambda: deque(maxlen=_LOGGED))
+    responses: Bounded[list[Any]] = field(default_factory=lambda: Bounded(1_000))
+    items: Bounded[bool] = field(default_factory=Bounded)
+    sessions: Bounded[str] = field(default_factory=Bounded)
+    _numbers: int = 0
+    _failures: Bounded[int] = field(default_factory=Bounded)
+    _access: Bounded[_AccessToken] = field(default_factory=Bounded)
+    _codes: Bounded[str] = field(default_factory=Bounded)
+    _boarding: Bounded[int] = field(default_factory=Bounded)
+
+    def next_number(self) -> int:
+        """Return a number that was not given before."""
+        self._numbers += 1
+        return self._numbers
+
+    def failed(self, conversation: str, directive: str) -> int:
+        """Count a failure; return how many there were before."""
+        key = f"{directive}\0{conversation}"
+        before = self._failures.get(key) or 0
+        self._failures.put(key, before + 1)
+        return before
+
+    def record(self, entry: Logged, size: int) -> None:
+        """Keep a request in the log."""
+        self.stats.requests += 1
+        if size > _LARGEST:
+            entry = Logged(entry.method, entry.path, entry.query, entry.headers, {"_bytes": size})
+        self.log.append(entry)
+
+    # Google accounts
+
+    def issue(self, refresh_token: str) -> str:
+        """Return a new access token."""
+        token = f"sim-at-{self.next_number():08d}"
+        self._access.put(
+            token, _AccessToken(Account(refresh_token), self.seconds() + self.lifetime)
+        )
+        self.stats.tokens_issued += 1
+        return token
+
+    def account(self, access_token: str) -> Account:
+        """Return the account of a good access token.
+
+        :raises ApiError: if it was not issued here, or has expired.
+        """
+        found = self._access.get(access_token)
+        if found is None or found.expires <= self.seconds():
+            raise ApiError(
+                401,
+                "Request had invalid authentication credentials. Expected OAuth 2 access token, "
+                "login cookie or other valid authentication credential. See "
+                "https://developers.google.com/identity/sign-in/web/devconsole-project.",
+                reason="ACCESS_TOKEN_EXPIRED" if found else "ACCESS_TOKEN_TYPE_UNSUPPORTED",
+            )
+        return found.account
+
+    def keep_challenge(self, code: str, challenge: str) -> None:
+        """Remember the PKCE challenge of an authorization code."""
+        self._codes.put(code, challenge)
+
+    def challenge(self, code: str) -> str | None:
+        """Return the PKCE challenge of an authorization code, once."""
+        found = self._codes.get(code)
+        self._codes.drop(code)
+        return found
+
+    def has_project(self, account: Account) -> bool:
+        """Return whether the account has a project: new ones must be onboarded first."""
+        fresh = account.refresh_token.startswith("new-")
+        return not fresh or (self._boarding.get(account.refresh_token) or 0) >= 2
+
+    def onboard(self, account: Account) -> bool:
+        """Take one step; return whether it is done: the second one finishes."""
+        steps = (self._boarding.get(account.refresh_token) or 0) + 1
+        self._boarding.put(account.refresh_token, steps)
+        return steps >= 2

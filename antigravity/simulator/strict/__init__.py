@@ -1,0 +1,1 @@
+"""What each service refuses, with its own error messages; pure."""
