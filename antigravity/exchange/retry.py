@@ -1,0 +1,99 @@
+"""What to do after a failed attempt: pure.
+
+Nothing has been sent to the client yet.  What another account may cure goes to another
+account at once; what passes by itself is waited for briefly; what the request itself is to
+blame for is told to the client.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from antigravity.ir.errors import (
+    DeadlineError,
+    EmptyAnswerError,
+    GatewayError,
+    InvalidRequestError,
+    NotFoundError,
+    OverloadedError,
+    RateLimitedError,
+    UnavailableError,
+    UpstreamCredentialError,
+    UpstreamError,
+)
+
+#: Attempts for one request at the most.
+MAX_ATTEMPTS: Final = 3
+
+#: A limit that ends within so many seconds is waited for on the same account.
+SHORT_LIMIT: Final = 2.0
+#: Added to a limit's end, so that the account is really free.
+LIMIT_MARGIN: Final = 0.2
+#: Seconds before a repaired or merely unlucky request goes out again.
+SOON: Final = 0.2
+#: Seconds before a failed server is asked again, times the number of attempts.
+SERVER_PAUSE: Final = 1.0
+#: Seconds before a model without capacity is asked again, times the number of attempts.
+CAPACITY_PAUSE: Final = 2.0
+
+#: The code of :class:`OverloadedError` when the model, not an account, has no capacity.
+CAPACITY: Final = "model_capacity_exhausted"
+
+
+class Step(Struct, frozen=True):
+    """What comes next.
+
+    ``give_up``; or, after ``delay`` seconds, the ``same`` account, any ``other`` one, or the
+    same one with the history ``repair``-ed.
+    """
+
+    action: Literal["give_up", "same", "other", "repair"]
+    delay: float = 0.0
+
+
+GIVE_UP: Final = Step("give_up")
+
+
+def next_step(error: GatewayError, attempts: int, *, repaired: bool, luck: float) -> Step:
+    """Return what to do after the ``attempts``-th attempt failed with ``error``.
+
+    ``luck`` is a random number from 0 to 1; it spreads the delays, so that many clients do
+    not come back at the same moment.
+    """
+    if attempts >= MAX_ATTEMPTS:
+        return GIVE_UP
+    if is_about_signatures(error):
+        return GIVE_UP if repaired else Step("repair", SOON)
+    jitter = 0.5 + luck
+    match error:
+        case RateLimitedError(retry_after=float(delay)) if delay <= SHORT_LIMIT:
+            return Step("same", delay + LIMIT_MARGIN)
+        case RateLimitedError() | UpstreamCredentialError():
+            return Step("other")
+        case OverloadedError(code="model_capacity_exhausted"):
+            return Step("same", CAPACITY_PAUSE * attempts * jitter)
+        case OverloadedError():
+            return Step("other", SERVER_PAUSE * attempts * jitter)
+        case EmptyAnswerError():
+            return Step("other", SOON)
+        case UnavailableError() | DeadlineError(code="total_timeout"):
+            return GIVE_UP
+        case NotFoundError():
+            return Step("other", SOON)
+        case UpstreamError():
+            return Step("other", SERVER_PAUSE * attempts * jitter)
+        case _:
+            return GIVE_UP
+
+
+def is_about_signatures(error: GatewayError) -> bool:
+    """Return whether an upstream refused the thought signatures in the history.
+
+    Upstreams have no code for it; their words are what there is.
+    """
+    if not isinstance(error, InvalidRequestError) or error.upstream_status != 400:
+        return False
+    words = error.message.lower()
+    return "signature" in words and ("think" in words or "thought" in words)

@@ -1,0 +1,62 @@
+"""The last resort when an upstream refuses a history's signatures: a history without any.
+
+Old thinking is left out.  Tool calls of finished steps become plain text together with
+their results, because a model that demands a signature on every call would refuse them bare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from antigravity.ir.capabilities import Loss
+from antigravity.ir.parts import Media, Part, Text, Thinking, ToolCall, ToolResult
+from antigravity.ir.request import Message, Request, ThinkingConfig
+
+REPAIRED = Loss("messages", "the upstream refused the history's signatures: it was sent without")
+
+
+def without_signatures(request: Request, *, demanded: bool) -> Request:
+    """Return the request with no signature and no thinking in its history.
+
+    ``demanded`` says that the model refuses calls without one; then calls and results become
+    text.  Otherwise thinking is switched off, because it cannot go on from nothing.
+    """
+    messages = tuple(
+        message
+        for message in (_bare(message, demanded=demanded) for message in request.messages)
+        if message.parts
+    )
+    if demanded:
+        return replace(request, messages=messages)
+    return replace(request, messages=messages, thinking=ThinkingConfig("off"))
+
+
+def _bare(message: Message, *, demanded: bool) -> Message:
+    parts: list[Part] = []
+    for part in message.parts:
+        parts += _told(part) if demanded else _unsigned(part)
+    return replace(message, parts=tuple(parts))
+
+
+def _unsigned(part: Part) -> Iterator[Part]:
+    match part:
+        case Thinking():
+            return
+        case ToolCall() | Text() | Media():
+            yield replace(part, signature=None) if part.signature is not None else part
+        case _:
+            yield part
+
+
+def _told(part: Part) -> Iterator[Part]:
+    """Yield what a call or a result says, in words."""
+    match part:
+        case ToolCall():
+            yield Text(f"[The tool {part.name} was called with {part.arguments}]")
+        case ToolResult():
+            yield Text(f"[The tool {part.name or ''} {'failed' if part.is_error else 'answered'}:]")
+            yield from part.parts
+        case _:
+            yield from _unsigned(part)

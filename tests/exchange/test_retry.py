@@ -1,0 +1,76 @@
+"""What is tried again, where and when."""
+
+from __future__ import annotations
+
+import pytest
+
+from antigravity.exchange.retry import CAPACITY, MAX_ATTEMPTS, is_about_signatures, next_step
+from antigravity.ir import errors
+
+
+@pytest.mark.parametrize(
+    ("error", "action"),
+    [
+        (errors.InvalidRequestError("no"), "give_up"),
+        (errors.ContextLengthError("too long", upstream_status=400), "give_up"),
+        (errors.RequestTooLargeError("big"), "give_up"),
+        (errors.AuthenticationError("who"), "give_up"),
+        (errors.UnavailableError("nobody"), "give_up"),
+        (errors.DeadlineError("late", code="total_timeout"), "give_up"),
+        (errors.CancelledByClientError("gone"), "give_up"),
+        (errors.DeadlineError("late", code="first_byte_timeout"), "other"),
+        (errors.NotFoundError("no model here"), "other"),
+        (errors.UpstreamError("500"), "other"),
+        (errors.EmptyAnswerError("nothing"), "other"),
+        (errors.UpstreamCredentialError("401"), "other"),
+        (errors.RateLimitedError("slow down"), "other"),
+        (errors.RateLimitedError("slow down", retry_after=7200.0), "other"),
+        (errors.QuotaExhaustedError("gone", retry_after=3600.0), "other"),
+        (errors.RateLimitedError("slow down", retry_after=1.5), "same"),
+        (errors.OverloadedError("full", code=CAPACITY), "same"),
+        (errors.OverloadedError("busy"), "other"),
+        (
+            errors.InvalidRequestError(
+                "messages.1.content.0: Invalid `signature` in `thinking` block", upstream_status=400
+            ),
+            "repair",
+        ),
+        (
+            errors.InvalidRequestError(
+                "Function call is missing a thought_signature in functionCall parts.",
+                upstream_status=400,
+            ),
+            "repair",
+        ),
+    ],
+)
+def test_the_class_of_an_error_decides(error: errors.GatewayError, action: str) -> None:
+    assert next_step(error, 1, repaired=False, luck=0.5).action == action
+
+
+def test_a_short_limit_is_waited_for_to_its_end() -> None:
+    step = next_step(errors.RateLimitedError("wait", retry_after=1.5), 1, repaired=False, luck=0.0)
+    assert 1.5 < step.delay < 2.0
+
+
+def test_pauses_grow_and_are_spread() -> None:
+    def delay(attempts: int, luck: float) -> float:
+        return next_step(errors.UpstreamError("500"), attempts, repaired=False, luck=luck).delay
+
+    assert delay(1, 0.0) < delay(1, 1.0)
+    assert delay(1, 0.5) < delay(2, 0.5)
+
+
+def test_there_is_an_end() -> None:
+    for error in (errors.UpstreamError("500"), errors.RateLimitedError("x", retry_after=0.1)):
+        assert next_step(error, MAX_ATTEMPTS, repaired=False, luck=0.5).action == "give_up"
+
+
+def test_a_history_is_repaired_once() -> None:
+    error = errors.InvalidRequestError("Invalid signature in thinking block", upstream_status=400)
+    assert is_about_signatures(error)
+    assert next_step(error, 2, repaired=True, luck=0.5).action == "give_up"
+
+
+def test_a_clients_own_word_about_signatures_is_no_upstreams() -> None:
+    assert not is_about_signatures(errors.InvalidRequestError("thinking: signature required"))
