@@ -10,12 +10,16 @@ from msgspec.structs import replace
 
 from antigravity.ir.capabilities import Loss, Target, Traits
 from antigravity.ir.events import Event, StreamFailure
-from antigravity.ir.request import Request
+from antigravity.ir.request import Request, ResponseFormat
 from antigravity.lowering.media import without_unsupported
 from antigravity.lowering.pairing import pair_tools
 from antigravity.lowering.parallel_calls import SingleToolCall
 from antigravity.lowering.stop_sequences import StopSequences
-from antigravity.lowering.structured_output import emulate_schema, needs_emulation
+from antigravity.lowering.structured_output import (
+    emulate_schema,
+    must_call_tool,
+    needs_emulation,
+)
 from antigravity.lowering.system_turns import fold_system_turns
 from antigravity.lowering.tool_names import ToolRestorer, lower_tools
 
@@ -103,8 +107,12 @@ def lower(request: Request, traits: Traits, target: Target) -> Lowered:
         losses.append(Loss("tools", f"{target.model} takes no tools; they were left out"))
         request = replace(request, tools=(), tool_choice=None)
     if needs_emulation(request, capabilities):
-        request, structured = emulate_schema(request)
-        passes.append(structured)
+        if must_call_tool(request):
+            losses.append(Loss("response_format", "dropped: the answer has to be a tool call"))
+            request = replace(request, response_format=ResponseFormat())
+        else:
+            request, structured = emulate_schema(request)
+            passes.append(structured)
     request, table = lower_tools(request, traits)
     if not table.trivial:
         passes.insert(0, ToolRestorer(table, traits))

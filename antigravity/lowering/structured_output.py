@@ -37,6 +37,12 @@ def needs_emulation(request: Request, capabilities: Capabilities) -> bool:
     return bool(request.tools) and not capabilities.structured_output_with_tools
 
 
+def must_call_tool(request: Request) -> bool:
+    """Return whether the client demands a call of its own tools, whatever the answer's form."""
+    choice = request.tool_choice
+    return bool(request.tools) and choice is not None and choice.mode == "required"
+
+
 def emulate_schema(request: Request) -> tuple[Request, StructuredAnswer]:
     """Return the request with its schema as a tool, and the pass that undoes it."""
     form = request.response_format
@@ -52,7 +58,9 @@ def emulate_schema(request: Request) -> tuple[Request, StructuredAnswer]:
         parameters=_wrap(schema) if wrapped else schema,
     )
     only = not request.tools or (request.tool_choice or ToolChoice()).mode == "none"
-    choice = ToolChoice("required", (name,)) if only else ToolChoice("required")
+    wanted = request.tool_choice or ToolChoice()
+    names = (name,) if only else (*wanted.names, name) if wanted.names else ()
+    choice = ToolChoice("required", names)
     lowered = replace(
         request,
         tools=(tool,) if only else (*request.tools, tool),
@@ -102,6 +110,7 @@ class StructuredAnswer:
                 return self._end(event)
             case ToolCallStart():
                 self._others = True
+                return (*self._release(), event)  # what was said before a call stays there
             case Finish():
                 return self._finish(event)
         return (event,)

@@ -45,7 +45,7 @@ def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
     conversation = turns(request.messages, losses)
     thinking = plan(request, capabilities, losses)
     tools = wire_tools(request, capabilities, losses)
-    choice = wire_choice(request) if tools else None
+    choice = wire_choice(request, losses) if tools else None
     if thinking.active and choice is not None and choice["type"] in ("any", "tool"):
         thinking.switch_off("the model can't be made to call a tool while it thinks", losses)
     if thinking.budgeted and _lost_thinking(conversation):

@@ -90,7 +90,7 @@ def _web_search(tool: WebSearchTool, losses: Losses) -> dict[str, Any]:
     return wire
 
 
-def wire_choice(request: Request) -> dict[str, Any] | None:
+def wire_choice(request: Request, losses: Losses) -> dict[str, Any] | None:
     """Return the ``tool_choice`` of the body, ``None`` for the default."""
     choice = request.tool_choice
     one_call = request.parallel_tool_calls is False
@@ -99,6 +99,8 @@ def wire_choice(request: Request) -> dict[str, Any] | None:
     if choice.mode == "none":
         return {"type": "none"}
     wire: dict[str, Any] = {"type": "auto"}
+    if len(choice.names) > (choice.mode == "required"):
+        losses.add("tool_choice", "no choice among some of the tools can be sent: all are allowed")
     if choice.mode == "required":
         if len(choice.names) == 1:
             wire = {"type": "tool", "name": choice.names[0]}
