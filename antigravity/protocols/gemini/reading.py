@@ -1,0 +1,150 @@
+"""Read a client's JSON: both spellings of every field, and errors that name the field."""
+
+from __future__ import annotations
+
+import re
+import types
+from functools import cache
+from typing import Any, Final, NamedTuple, TypeVar, Union, get_args, get_origin
+
+import msgspec
+from msgspec import Raw, Struct
+
+from antigravity.ir.errors import InvalidRequestError
+from antigravity.protocols.gemini.schema import Content, Part
+
+W = TypeVar("W", bound=Struct)
+
+_AT: Final = re.compile(r" - at `\$?([^`]*)`$")
+
+
+class _Field(NamedTuple):
+    """A field's name on the wire, and the messages inside it, if any."""
+
+    wire: str
+    message: type[Struct] | None
+    listed: bool
+
+
+def refused(param: str, problem: str) -> InvalidRequestError:
+    """Return the error that refuses the field at ``param``."""
+    return InvalidRequestError(f"Invalid value at '{dotted(param)}': {problem}", param=param)
+
+
+def dotted(param: str) -> str:
+    """Return ``$.contents[0].role`` as Google's API writes it: ``contents[0].role``."""
+    return param.removeprefix("$").removeprefix(".")
+
+
+def load_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in ``body``.
+
+    :raises InvalidRequestError: if it holds none.
+    """
+    try:
+        value = msgspec.json.decode(body)
+    except RecursionError:
+        raise InvalidRequestError("The request body is nested too deeply.") from None
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise InvalidRequestError(f"The request body is not valid JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise InvalidRequestError("The request body must be a JSON object.")
+    return value
+
+
+def load_members(body: bytes) -> dict[str, Raw]:
+    """Return the members of the JSON object in ``body``, none of them looked into.
+
+    :raises InvalidRequestError: if it holds none.
+    """
+    try:
+        return msgspec.json.decode(body, type=dict[str, Raw])
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        load_object(body)  # says what is wrong
+        raise InvalidRequestError(f"The request body is not valid JSON: {error}.") from None
+
+
+def normal(value: Any, kind: type[Struct]) -> Any:
+    """Return a message with every known field under its camel-case name.
+
+    ``null`` means absent, one message stands for a list of one, and text stands for a turn
+    or a part.  Unknown fields stay as they are.
+    """
+    value = _coerce(value, kind)
+    if not isinstance(value, dict):
+        return value
+    fields = _fields(kind)
+    result: dict[str, Any] = {}
+    for key, item in value.items():
+        field = fields.get(key)
+        if field is None:
+            result[key] = item
+        elif item is not None and (key == field.wire or field.wire not in result):
+            result[field.wire] = _inside(item, field)
+    return result
+
+
+def read(value: Any, kind: type[W], at: str = "$") -> W:
+    """Return a :func:`normal` message as its struct.
+
+    :raises InvalidRequestError: naming the field at fault.
+    """
+    try:
+        return msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError as error:
+        problem = str(error)
+        if found := _AT.search(problem):
+            problem = problem[: found.start()]
+            at += found[1]
+        raise refused(at, problem) from None
+
+
+def extras(value: Any, kind: type[Struct]) -> dict[str, Any]:
+    """Return the fields of a :func:`normal` message that its struct does not know."""
+    if not isinstance(value, dict):
+        return {}
+    known = _fields(kind)
+    return {key: item for key, item in value.items() if key not in known and item is not None}
+
+
+def _inside(value: Any, field: _Field) -> Any:
+    """Return a field's value with the messages in it made normal."""
+    if field.listed:
+        items = value if isinstance(value, list) else [value]
+        if field.message is None:
+            return items
+        return [normal(item, field.message) for item in items]
+    return value if field.message is None else normal(value, field.message)
+
+
+def _coerce(value: Any, kind: type[Struct]) -> Any:
+    """Return what a shorthand stands for."""
+    if kind is Content:
+        if isinstance(value, str):
+            return {"parts": [value]}
+        if isinstance(value, list):
+            return {"parts": value}
+    elif kind is Part and isinstance(value, str):
+        return {"text": value}
+    return value
+
+
+@cache
+def _fields(kind: type[Struct]) -> dict[str, _Field]:
+    """Return the fields of a message by each of their spellings."""
+    found: dict[str, _Field] = {}
+    for info in msgspec.structs.fields(kind):
+        options = (
+            get_args(info.type)
+            if get_origin(info.type) in (Union, types.UnionType)
+            else (info.type,)
+        )
+        field = _Field(info.encode_name, None, False)
+        for option in options:
+            listed = get_origin(option) is list
+            inner = get_args(option)[0] if listed else option
+            message = inner if isinstance(inner, type) and issubclass(inner, Struct) else None
+            if listed or message is not None:
+                field = _Field(info.encode_name, message, listed)
+        found[info.encode_name] = found[info.name] = field
+    return found

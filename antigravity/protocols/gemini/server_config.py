@@ -1,0 +1,123 @@
+"""``generationConfig`` of a client's request."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar, cast
+
+from msgspec import Struct, UnsetType
+
+from antigravity.ir.request import Effort, ResponseFormat, Sampling, ThinkingConfig
+from antigravity.protocols.gemini import schema
+from antigravity.protocols.gemini.json_schema.from_gemini import from_gemini, lower_types
+from antigravity.protocols.gemini.reading import extras, refused
+
+T = TypeVar("T")
+
+#: The values of the enums ``Modality`` and ``ThinkingLevel``, by number.
+_MODALITIES: Final = ("", "text", "image", "audio", "video")
+_LEVELS: Final = ("", "low", "medium", "high", "minimal")
+_EFFORTS: Final = frozenset({"minimal", "low", "medium", "high", "xhigh", "max"})
+
+
+class Decoded(Struct):
+    """What a request says about sampling, limits, thinking and the form of the answer."""
+
+    sampling: Sampling = Sampling()
+    stop: tuple[str, ...] = ()
+    max_output_tokens: int | None = None
+    thinking: ThinkingConfig = ThinkingConfig()
+    response_format: ResponseFormat = ResponseFormat()
+    modalities: tuple[str, ...] = ()
+    image_config: dict[str, Any] | None = None
+    audio_config: dict[str, Any] | None = None
+    extensions: dict[str, Any] = {}
+
+
+def decode_config(config: schema.GenerationConfig, raw: dict[str, Any], at: str) -> Decoded:
+    """Return the configuration in the representation's words."""
+    rest = extras(raw, schema.GenerationConfig)
+    form = _form(config, raw, rest)
+    top_k = _or_none(config.top_k)
+    return Decoded(
+        sampling=Sampling(
+            temperature=_or_none(config.temperature),
+            top_p=_or_none(config.top_p),
+            top_k=None if top_k is None else int(top_k),
+            seed=_or_none(config.seed),
+            presence_penalty=_or_none(config.presence_penalty),
+            frequency_penalty=_or_none(config.frequency_penalty),
+            logprobs=_or_none(config.response_logprobs),
+            top_logprobs=_or_none(config.logprobs),
+            n=max(1, config.candidate_count or 1),
+        ),
+        stop=tuple(config.stop_sequences or ()),
+        max_output_tokens=_or_none(config.max_output_tokens),
+        thinking=_thinking(config.thinking_config, f"{at}.thinkingConfig"),
+        response_format=form,
+        modalities=tuple(
+            _modality(value, f"{at}.responseModalities")
+            for value in config.response_modalities or ()
+        ),
+        image_config=_or_none(config.image_config),
+        audio_config=_or_none(config.speech_config),
+        extensions=rest,
+    )
+
+
+def _or_none(value: T | UnsetType) -> T | None:
+    return None if isinstance(value, UnsetType) else value
+
+
+def _form(
+    config: schema.GenerationConfig, raw: dict[str, Any], rest: dict[str, Any]
+) -> ResponseFormat:
+    """Return the form of the answer; forms that only Gemini knows go to ``rest``."""
+    mime_type = config.response_mime_type or ""
+    if mime_type and mime_type not in ("application/json", "text/plain"):
+        for key in ("responseMimeType", "responseSchema", "responseJsonSchema"):
+            if key in raw:
+                rest[key] = raw[key]
+        return ResponseFormat()
+    if isinstance(config.response_json_schema, dict):
+        return ResponseFormat("schema", schema=lower_types(config.response_json_schema))
+    if isinstance(config.response_schema, dict):
+        return ResponseFormat("schema", schema=from_gemini(config.response_schema))
+    return ResponseFormat("json" if mime_type == "application/json" else "text")
+
+
+def _thinking(settings: schema.ThinkingSettings | UnsetType, at: str) -> ThinkingConfig:
+    if isinstance(settings, UnsetType):
+        return ThinkingConfig()
+    include = _or_none(settings.include_thoughts)
+    effort = _effort(settings.thinking_level, f"{at}.thinkingLevel")
+    budget = _or_none(settings.thinking_budget)
+    if budget == 0:
+        return ThinkingConfig("off", include=include)
+    if budget is not None and budget < 0:
+        return ThinkingConfig("adaptive", effort=effort, include=include)
+    if budget is not None or effort is not None:
+        return ThinkingConfig("on", budget, effort, include)
+    return ThinkingConfig(include=include)
+
+
+def _effort(level: str | int | UnsetType, at: str) -> Effort | None:
+    if isinstance(level, UnsetType):
+        return None
+    if isinstance(level, int):
+        name = _LEVELS[level] if 0 <= level < len(_LEVELS) else None
+    else:
+        name = level.lower().removeprefix("thinking_level_")
+        name = "" if name == "unspecified" else name
+    if name == "":
+        return None
+    if name not in _EFFORTS:
+        raise refused(at, f"{level!r} is no thinking level. Use MINIMAL, LOW, MEDIUM or HIGH.")
+    return cast(Effort, name)
+
+
+def _modality(value: str | int, at: str) -> str:
+    if isinstance(value, str):
+        return value.lower().removeprefix("modality_")
+    if 0 < value < len(_MODALITIES):
+        return _MODALITIES[value]
+    raise refused(at, f"{value} is no modality. Use TEXT, IMAGE or AUDIO.")

@@ -1,0 +1,81 @@
+"""From a client's ``generateContent`` or ``countTokens`` call to a request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET
+
+from antigravity.ir.call import Call
+from antigravity.ir.request import Request
+from antigravity.protocols.gemini import schema
+from antigravity.protocols.gemini.reading import extras, load_object, normal, read, refused
+from antigravity.protocols.gemini.server_config import Decoded, decode_config
+from antigravity.protocols.gemini.server_parts import decode_messages, decode_system
+from antigravity.protocols.gemini.server_tools import decode_choice, decode_tools
+
+
+def model_of(call: Call) -> str:
+    """Return the model that a call's path names, without its ``models/``."""
+    model = call.arguments.get("model", "")
+    while model.startswith("models/"):
+        model = model.removeprefix("models/")
+    return model
+
+
+def decode_request(call: Call) -> Request:
+    """Return the request.
+
+    :raises InvalidRequestError: naming the field at fault.
+    """
+    body, at = load_object(call.body), "$"
+    if call.route.operation == "count_tokens":
+        wrapped = normal(body, schema.CountRequest).get("generateContentRequest")
+        if wrapped is not None:
+            at = "$.generateContentRequest"
+            if not isinstance(wrapped, dict):
+                raise refused(at, "this must be an object.")
+            body = wrapped
+    return _decode(body, call, at)
+
+
+def _decode(body: dict[str, Any], call: Call, at: str) -> Request:
+    raw = normal(body, schema.GenerateRequest)
+    wire = read(raw, schema.GenerateRequest, at)
+    messages = decode_messages(wire.contents, raw.get("contents", []), at)
+    if not messages:
+        raise refused(f"{at}.contents", "at least one turn with a part is needed.")
+    extensions = {key: raw[key] for key in extras(raw, schema.GenerateRequest) if key != "model"}
+    config = Decoded()
+    if wire.generation_config is not UNSET:
+        config = decode_config(
+            wire.generation_config, raw["generationConfig"], f"{at}.generationConfig"
+        )
+        if config.extensions:
+            extensions["generationConfig"] = config.extensions
+    tools, tool_extensions = decode_tools(wire.tools or (), raw.get("tools", ()))
+    extensions |= tool_extensions
+    choice = None
+    if wire.tool_config is not UNSET:
+        choice, rest = decode_choice(wire.tool_config, raw["toolConfig"], f"{at}.toolConfig")
+        if rest:
+            extensions["toolConfig"] = rest
+    system = wire.system_instruction
+    return Request(
+        model=model_of(call),
+        messages=messages,
+        protocol="gemini",
+        system=() if system is UNSET else decode_system(system, f"{at}.systemInstruction"),
+        stream=call.route.tag == "stream",
+        tools=tools,
+        tool_choice=choice,
+        sampling=config.sampling,
+        stop=config.stop,
+        max_output_tokens=config.max_output_tokens,
+        thinking=config.thinking,
+        response_format=config.response_format,
+        modalities=config.modalities,
+        image_config=config.image_config,
+        audio_config=config.audio_config,
+        extensions=extensions,
+    )

@@ -1,0 +1,56 @@
+"""Thought signatures on the wire.
+
+``thoughtSignature`` is bytes, so its JSON must be base64: some SDKs refuse anything else.
+Signatures of another family are sealed and then written as base64 of the seal; redacted
+thinking travels the same way, under a family name of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from antigravity.ir.parts import Thinking
+from antigravity.ir.signature import Signature, seal, unseal
+from antigravity.protocols.gemini import base64_text
+
+FAMILY: Final = "gemini"
+_REDACTED: Final = "redacted-"
+_SEAL_START: Final = b"ag1."
+#: Enough base64 to see whether a seal is inside.
+_PEEK: Final = 8
+
+
+def to_wire(signature: Signature) -> str:
+    """Return the ``thoughtSignature`` that a client can carry."""
+    if signature.family == FAMILY and base64_text.canonical(signature.value):
+        return signature.value
+    # A native value that is no base64 is sealed too: no family is native to "".
+    return base64_text.encode(seal(signature, "").encode())
+
+
+def from_wire(text: str) -> Signature:
+    """Return the signature in a ``thoughtSignature``; the inverse of :func:`to_wire`."""
+    start = base64_text.decode(text[:_PEEK])
+    if start is not None and start.startswith(_SEAL_START):
+        data = base64_text.decode(text)
+        if data is not None:
+            return unseal(data.decode("utf-8", "replace"), FAMILY)
+    return unseal(text, FAMILY)
+
+
+def of_redacted(data: str, family: str) -> Signature:
+    """Return redacted thinking as a signature, so that it can travel like one."""
+    return Signature(data, _REDACTED + family)
+
+
+def thinking_of(signature: Signature, text: str = "") -> Thinking:
+    """Return the thinking that a signature proves; the inverse of :func:`of_redacted`."""
+    if signature.family.startswith(_REDACTED):
+        family = signature.family.removeprefix(_REDACTED)
+        return Thinking(text, Signature("", family), redacted=signature.value)
+    return Thinking(text, signature)
+
+
+def useful_alone(signature: Signature) -> bool:
+    """Return whether a signature is worth something without the thinking that it proves."""
+    return signature.family != "claude"

@@ -1,0 +1,48 @@
+"""Put another model into a body, and change nothing else.
+
+The model stands in the path; only ``countTokens`` names it in the body too.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+
+from antigravity.protocols.gemini.reading import load_members
+
+_KEY: Final = re.compile(rb'[ \t\r\n,]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
+_WRAPPERS: Final = ("generateContentRequest", "generate_content_request")
+
+
+def with_model(body: bytes, model: str) -> bytes:
+    """Return ``body`` with ``model`` wherever it names one."""
+    named = msgspec.json.encode(f"models/{model}")
+    changes = []
+    for key, start, end in _members(body):
+        if key == "model":
+            changes.append((start, end, named))
+        elif key in _WRAPPERS and body[start : start + 1] == b"{":
+            changes.append((start, end, with_model(body[start:end], model)))
+    for start, end, value in reversed(changes):
+        body = body[:start] + value + body[end:]
+    return body
+
+
+def _members(body: bytes) -> list[tuple[str, int, int]]:
+    """Return name, beginning and end of each member of an object.
+
+    The decoder gives every value as a slice of the body, so a value's length is known and
+    nothing inside it is looked at.  An object with a name twice is left alone.
+    """
+    values = load_members(body)
+    found: list[tuple[str, int, int]] = []
+    place = body.index(b"{") + 1
+    while match := _KEY.match(body, place):
+        name = msgspec.json.decode(match[1], type=str)
+        place = match.end() + memoryview(values[name]).nbytes
+        if body[match.end() : place] != memoryview(values[name]):
+            return []
+        found.append((name, match.end(), place))
+    return found
