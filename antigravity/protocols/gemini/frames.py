@@ -1,0 +1,87 @@
+"""The two framings of a Gemini stream: server-sent events, and one JSON array."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from zope.interface import implementer
+
+from antigravity.interfaces.protocols import IFramer
+from antigravity.ir.call import Call
+from antigravity.sse import encode_data
+
+
+class Framer(Protocol):
+    """What writes the chunks of a stream; see :class:`IFramer`."""
+
+    content_type: str
+
+    def frame(self, data: bytes) -> bytes:
+        """Return one chunk framed."""
+
+    def end(self) -> bytes:
+        """Return what ends the stream."""
+
+    def keepalive(self) -> bytes:
+        """Return bytes that are legal now and mean nothing, if there are any."""
+
+
+@implementer(IFramer)
+class SseFramer:
+    """Server-sent events: no names, no comments (they are fatal to clients), no end marker."""
+
+    content_type = "text/event-stream"
+
+    def frame(self, data: bytes) -> bytes:
+        """Return one event."""
+        return encode_data(data)
+
+    def end(self) -> bytes:
+        """Return nothing: the connection's end is the end."""
+        return b""
+
+    def keepalive(self) -> bytes:
+        """Return nothing: only a comment would do."""
+        return b""
+
+
+@implementer(IFramer)
+class ArrayFramer:
+    """One JSON array, an element for each chunk; for clients that don't ask for ``alt=sse``.
+
+    Some readers want ``[`` as the very first byte and nothing at all behind ``]``.
+    """
+
+    content_type = "application/json"
+
+    def __init__(self) -> None:
+        self._begun = False
+        self._ended = False
+
+    def frame(self, data: bytes) -> bytes:
+        """Return one element, with what parts it from the element before."""
+        opening = b"\n," if self._begun else b"["
+        self._begun = True
+        return opening + data
+
+    def end(self) -> bytes:
+        """Return the end of the array."""
+        if self._ended:
+            return b""
+        self._ended = True
+        return b"\n]" if self._begun else b"[]"
+
+    def keepalive(self) -> bytes:
+        """Return white space, once the array is open."""
+        return b"\n" if self._begun and not self._ended else b""
+
+
+def wants_sse(call: Call) -> bool:
+    """Return whether a call asks for server-sent events."""
+    alt = call.query.get("alt") or call.query.get("$alt") or ""
+    return alt.partition(";")[0].lower() == "sse"
+
+
+def framer_for(call: Call) -> SseFramer | ArrayFramer:
+    """Return the framer that a call wants."""
+    return SseFramer() if wants_sse(call) else ArrayFramer()

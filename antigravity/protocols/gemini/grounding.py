@@ -1,0 +1,172 @@
+"""``groundingMetadata``: what was searched, found and cited.
+
+Offsets are UTF-8 bytes on the wire and characters in the representation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from antigravity.ir.parts import Citation, SearchResult, WebSearch
+
+
+class Page(Struct, rename="camel"):
+    """A page, document or place."""
+
+    uri: str | None = None
+    title: str | None = None
+
+
+class Chunk(Struct, rename="camel"):
+    """A source; exactly one field is set."""
+
+    web: Page | None = None
+    retrieved_context: Page | None = None
+    maps: Page | None = None
+
+    def page(self) -> Page:
+        """Return whatever the source is."""
+        return self.web or self.retrieved_context or self.maps or Page()
+
+
+class Segment(Struct, rename="camel"):
+    """A stretch of the answer, in bytes."""
+
+    start_index: int | None = None
+    end_index: int | None = None
+    text: str | None = None
+
+
+class Support(Struct, rename="camel"):
+    """Which sources stand behind a stretch."""
+
+    segment: Segment | None = None
+    grounding_chunk_indices: list[int] | None = None
+
+
+class GroundingMetadata(Struct, rename="camel"):
+    """All that a search left behind."""
+
+    web_search_queries: list[str] | None = None
+    grounding_chunks: list[Chunk] | None = None
+    grounding_supports: list[Support] | None = None
+
+
+class CitationSource(Struct, rename="camel"):
+    """A source that the answer repeats."""
+
+    start_index: int | None = None
+    end_index: int | None = None
+    uri: str | None = None
+    title: str | None = None
+
+
+class CitationMetadata(Struct, rename="camel"):
+    """Sources that the answer repeats, under either of the names that Google uses."""
+
+    citation_sources: list[CitationSource] | None = None
+    citations: list[CitationSource] | None = None
+
+
+def search_of(metadata: GroundingMetadata, identity: str) -> WebSearch | None:
+    """Return the search that ``metadata`` tells of, if it tells of one."""
+    pages = [chunk.page() for chunk in metadata.grounding_chunks or ()]
+    results = tuple(SearchResult(page.uri or "", page.title or "") for page in pages)
+    queries = tuple(metadata.web_search_queries or ())
+    return WebSearch(identity, queries, results) if queries or results else None
+
+
+def citations_of(metadata: GroundingMetadata, text: str) -> Iterator[Citation]:
+    """Yield the citations in ``metadata``; ``text`` is the whole answer."""
+    pages = [chunk.page() for chunk in metadata.grounding_chunks or ()]
+    data = text.encode()
+    for support in metadata.grounding_supports or ():
+        segment = support.segment or Segment()
+        start, end = _characters(segment, text, data)
+        for index in support.grounding_chunk_indices or ():
+            if 0 <= index < len(pages):
+                page = pages[index]
+                yield Citation(page.uri or "", page.title or "", segment.text or "", start, end)
+
+
+def repeated_of(metadata: CitationMetadata, text: str) -> Iterator[Citation]:
+    """Yield the sources that the answer repeats."""
+    data = text.encode()
+    for source in (*(metadata.citation_sources or ()), *(metadata.citations or ())):
+        if source.uri:
+            segment = Segment(source.start_index, source.end_index)
+            start, end = _characters(segment, text, data)
+            yield Citation(source.uri, source.title or "", "", start, end)
+
+
+def _characters(segment: Segment, text: str, data: bytes) -> tuple[int | None, int | None]:
+    """Return a stretch in characters; its text, where given, decides which reading is right."""
+    if segment.end_index is None:
+        return None, None
+    first, last = segment.start_index or 0, segment.end_index
+    if not 0 <= first <= last <= len(data):
+        first, last = 0, 0
+    start = len(data[:first].decode("utf-8", "ignore"))
+    end = start + len(data[first:last].decode("utf-8", "ignore"))
+    if segment.text and text[start:end] != segment.text:
+        start = text.find(segment.text)
+        if start < 0:
+            return None, None
+        end = start + len(segment.text)
+    return (start, end) if end > start else (None, None)
+
+
+class GroundingBuilder:
+    """Collects searches and citations of one candidate for ``groundingMetadata``."""
+
+    def __init__(self) -> None:
+        self._searches: dict[str, WebSearch] = {}
+        self._citations: list[Citation] = []
+
+    def search(self, search: WebSearch) -> None:
+        """Take a search in, or what is known now of one that is in already."""
+        self._searches[search.id] = search
+
+    def cite(self, citation: Citation) -> None:
+        """Take a citation in."""
+        self._citations.append(citation)
+
+    def build(self, text: str) -> dict[str, Any] | None:
+        """Return ``groundingMetadata`` for an answer with ``text``, or ``None`` if empty."""
+        if not self._searches and not self._citations:
+            return None
+        searches = self._searches.values()
+        places: dict[str, int] = {}
+        chunks: list[dict[str, Any]] = []
+        found = [(result.url, result.title) for search in searches for result in search.results]
+        for url, title in (*found, *((cited.url, cited.title) for cited in self._citations)):
+            if url not in places:
+                places[url] = len(chunks)
+                chunks.append({"web": {"uri": url, "title": title}})
+        supports: dict[tuple[int, int], list[int]] = {}
+        for cited in self._citations:
+            if cited.start is not None and cited.end is not None:
+                indices = supports.setdefault((cited.start, cited.end), [])
+                if places[cited.url] not in indices:
+                    indices.append(places[cited.url])
+        return {
+            "webSearchQueries": [query for search in searches for query in search.queries],
+            "groundingChunks": chunks,
+            "groundingSupports": [
+                _support(text, start, end, indices) for (start, end), indices in supports.items()
+            ],
+        }
+
+
+def _support(text: str, start: int, end: int, indices: list[int]) -> dict[str, Any]:
+    start = max(0, min(start, len(text)))
+    end = max(start, min(end, len(text)))
+    first = len(text[:start].encode())
+    cited = text[start:end]
+    return {
+        "segment": {"startIndex": first, "endIndex": first + len(cited.encode()), "text": cited},
+        "groundingChunkIndices": indices,
+    }
