@@ -1,0 +1,83 @@
+"""``generationConfig`` of a request, as Gemini takes it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from antigravity.ir.capabilities import Capabilities
+from antigravity.ir.request import Request
+from antigravity.protocols.gemini.json_schema.clean import clean
+from antigravity.protocols.gemini.losses import Losses
+from antigravity.protocols.gemini.thinking import thinking_fields
+
+MAX_STOP: Final = 5
+
+
+def encode_config(
+    request: Request, capabilities: Capabilities, extensions: dict[str, Any], losses: Losses
+) -> dict[str, Any]:
+    """Return ``generationConfig``: what the client asked for and nothing else."""
+    config: dict[str, Any] = {
+        **_sampling(request, capabilities, losses),
+        **_stop(request, losses),
+        **thinking_fields(request, capabilities, losses),
+        **_form(request, capabilities, losses),
+        "responseModalities": [name.upper() for name in request.modalities] or None,
+        "imageConfig": request.image_config,
+        "speechConfig": request.audio_config,
+    }
+    if request.verbosity is not None:
+        losses.note("verbosity", "Gemini has no such setting; it was dropped")
+    more = extensions.get("generationConfig")
+    config = {key: value for key, value in config.items() if value is not None}
+    return {**config, **more} if isinstance(more, dict) else config
+
+
+def _sampling(request: Request, capabilities: Capabilities, losses: Losses) -> dict[str, Any]:
+    sampling = request.sampling
+    fields: dict[str, Any] = {
+        "temperature": sampling.temperature,
+        "topP": sampling.top_p,
+        "topK": sampling.top_k,
+        "seed": sampling.seed,
+        "presencePenalty": sampling.presence_penalty,
+        "frequencyPenalty": sampling.frequency_penalty,
+    }
+    if not capabilities.sampling and any(value is not None for value in fields.values()):
+        losses.note("sampling", "the model takes no sampling parameters; they were dropped")
+        fields = {}
+    if sampling.logprobs is not None or sampling.top_logprobs is not None:
+        if capabilities.logprobs:
+            fields["responseLogprobs"] = sampling.logprobs
+            fields["logprobs"] = sampling.top_logprobs
+        elif sampling.logprobs:
+            losses.note("sampling.logprobs", "the model gives none; the wish was dropped")
+    if sampling.n > 1:
+        count = min(sampling.n, capabilities.max_choices)
+        if count < sampling.n:
+            losses.note("sampling.n", f"the model gives at most {count} choices")
+        fields["candidateCount"] = count
+    return fields
+
+
+def _stop(request: Request, losses: Losses) -> dict[str, Any]:
+    if len(request.stop) > MAX_STOP:
+        losses.note("stop", f"only the first {MAX_STOP} stop sequences were kept")
+    return {"stopSequences": list(request.stop[:MAX_STOP])} if request.stop else {}
+
+
+def _form(request: Request, capabilities: Capabilities, losses: Losses) -> dict[str, Any]:
+    form = request.response_format
+    if form.kind == "text":
+        return {}
+    fields: dict[str, Any] = {"responseMimeType": "application/json"}
+    if form.kind == "schema" and form.schema is not None:
+        if capabilities.raw_schema:
+            fields["responseJsonSchema"] = form.schema
+        else:
+            cleaned = clean(form.schema)
+            fields["responseSchema"] = cleaned.schema
+            if cleaned.dropped:
+                listed = ", ".join(sorted(cleaned.dropped))
+                losses.note("response_format", f"schema keywords without a counterpart: {listed}")
+    return fields

@@ -1,0 +1,89 @@
+"""Media of a request, as Gemini takes them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from antigravity.ir.capabilities import Capabilities
+from antigravity.ir.errors import InvalidRequestError
+from antigravity.ir.media import FileReference, InlineData, MediaKind
+from antigravity.ir.parts import Media
+from antigravity.protocols.gemini.losses import Losses
+from antigravity.protocols.gemini.youtube import is_youtube
+
+#: What the first bytes of a file look like in base64.
+_BEGINNINGS: Final = {
+    "iVBORw0KGgo": "image/png",
+    "/9j/": "image/jpeg",
+    "R0lGOD": "image/gif",
+    "UklGR": "image/webp",
+    "JVBERi": "application/pdf",
+}
+_USUAL: Final[dict[MediaKind, str]] = {
+    "image": "image/png",
+    "document": "application/pdf",
+    "audio": "audio/wav",
+    "video": "video/mp4",
+}
+_RESOLUTIONS: Final = {
+    "low": "MEDIA_RESOLUTION_LOW",
+    "medium": "MEDIA_RESOLUTION_MEDIUM",
+    "high": "MEDIA_RESOLUTION_HIGH",
+    "ultra_high": "MEDIA_RESOLUTION_ULTRA_HIGH",
+}
+
+
+def media_fields(media: Media, param: str) -> dict[str, Any]:
+    """Return ``inlineData`` or ``fileData`` of a medium.
+
+    :raises InvalidRequestError: if Google cannot get at it.
+    """
+    source = media.source
+    if isinstance(source, InlineData):
+        return {"inlineData": {"mimeType": _mime_type(media, source.data), "data": source.data}}
+    if isinstance(source, FileReference):
+        if source.provider != "google":
+            raise InvalidRequestError(
+                f"The file {source.id!r} lies at {source.provider}, where this model cannot read"
+                " it. Send its content instead.",
+                param=param,
+            )
+        return _file(source.id, media.mime_type)
+    if is_youtube(source.url) or source.url.startswith("gs://"):
+        return _file(source.url, media.mime_type)
+    raise InvalidRequestError(
+        f"This model cannot fetch {source.url!r}. Send the file's content instead.", param=param
+    )
+
+
+def media_part(
+    media: Media, capabilities: Capabilities, losses: Losses, param: str
+) -> dict[str, Any]:
+    """Return a part that holds a medium.
+
+    :raises InvalidRequestError: if Google cannot get at it.
+    """
+    part = media_fields(media, param)
+    if media.title or media.context:
+        losses.note("messages", "titles of media and notes on them have no place and were dropped")
+    if media.detail in _RESOLUTIONS:
+        if capabilities.media_resolution:
+            part["mediaResolution"] = {"level": _RESOLUTIONS[media.detail]}
+        else:
+            losses.note("messages", "the model takes no resolution of media; detail was dropped")
+    return part
+
+
+def _file(uri: str, mime_type: str) -> dict[str, Any]:
+    known = {"mimeType": mime_type} if mime_type else {}
+    return {"fileData": {**known, "fileUri": uri}}
+
+
+def _mime_type(media: Media, data: str) -> str:
+    """Return the MIME type, guessed from the first bytes or the kind where nobody said it."""
+    if media.mime_type:
+        return media.mime_type
+    for beginning, mime_type in _BEGINNINGS.items():
+        if data.startswith(beginning):
+            return mime_type
+    return _USUAL[media.kind]

@@ -1,0 +1,84 @@
+"""Whole answers of an upstream: token counts, models and usage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from antigravity.ir.capabilities import Model
+from antigravity.ir.errors import UpstreamError
+from antigravity.ir.usage import Usage
+from antigravity.protocols.gemini import token_counts, wire
+
+
+class _Count(Struct, rename="camel"):
+    total_tokens: int | None = None
+
+
+class _Model(Struct, rename="camel"):
+    name: str = ""
+    display_name: str | None = None
+    input_token_limit: int | None = None
+    output_token_limit: int | None = None
+    supported_generation_methods: list[str] | None = None
+
+
+class _Models(Struct):
+    models: list[_Model]
+
+
+def _decode(body: bytes, kind: Any, what: str) -> Any:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise UpstreamError(f"The upstream's {what} makes no sense: {error}.") from error
+
+
+def decode_count(body: bytes) -> int:
+    """Return the tokens in a ``CountTokensResponse``.
+
+    :raises UpstreamError: if it holds none.
+    """
+    count: _Count = _decode(body, _Count, "token count")
+    if count.total_tokens is None:
+        raise UpstreamError("The upstream's token count is missing.")
+    return count.total_tokens
+
+
+def decode_models(body: bytes) -> Sequence[Model]:
+    """Return the models in a list that can generate content.
+
+    :raises UpstreamError: if it is no list.
+    """
+    listed: _Models = _decode(body, _Models, "list of models")
+    return [
+        Model(
+            id=model.name.removeprefix("models/"),
+            display_name=model.display_name or "",
+            owned_by="google",
+            input_token_limit=model.input_token_limit,
+            output_token_limit=model.output_token_limit,
+        )
+        for model in listed.models
+        if model.name
+        and (
+            model.supported_generation_methods is None
+            or "generateContent" in model.supported_generation_methods
+        )
+    ]
+
+
+def decode_usage(body: bytes) -> Usage | None:
+    """Return the usage in a whole answer, or the last one in an array of chunks."""
+    try:
+        answers = msgspec.json.decode(body, type=list[wire.AnswerGlance] | wire.AnswerGlance)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    listed = answers if isinstance(answers, list) else [answers]
+    for answer in reversed(listed):
+        if answer.usage_metadata is not None:
+            return token_counts.from_wire(answer.usage_metadata)
+    return None

@@ -1,0 +1,68 @@
+"""From a request to the body of ``streamGenerateContent`` or ``countTokens``.
+
+The order of keys is fixed and contents come last, so that a provider's cache of the
+beginning of a prompt holds from turn to turn.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from antigravity.interfaces.protocols import Encoded
+from antigravity.ir.capabilities import Target
+from antigravity.ir.errors import InvalidRequestError
+from antigravity.ir.request import Request
+from antigravity.protocols.gemini.client_config import encode_config
+from antigravity.protocols.gemini.client_contents import encode_contents
+from antigravity.protocols.gemini.client_tools import encode_choice, encode_tools
+from antigravity.protocols.gemini.losses import Losses
+
+#: Extensions that are merged into other fields.
+_MERGED: Final = frozenset(
+    {"toolConfig", "generationConfig", "functionDeclarations", "googleSearch"}
+)
+
+
+def encode_body(request: Request, target: Target) -> Encoded:
+    """Return the body of a request for an answer.
+
+    :raises InvalidRequestError: for what the target cannot do and nobody should guess.
+    """
+    losses = Losses()
+    body = _body(request, target, losses)
+    return Encoded(msgspec.json.encode(body), losses.all())
+
+
+def encode_count_body(request: Request, target: Target) -> Encoded:
+    """Return the body of a request to count tokens.
+
+    :raises InvalidRequestError: as :func:`encode_body`.
+    """
+    losses = Losses()
+    body = {"model": f"models/{target.model}", **_body(request, target, losses)}
+    return Encoded(msgspec.json.encode({"generateContentRequest": body}), losses.all())
+
+
+def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
+    capabilities = target.capabilities
+    extensions = request.extensions if request.protocol == "gemini" else {}
+    tools = encode_tools(request, capabilities, extensions, losses)
+    contents = encode_contents(request, capabilities, losses)
+    if not contents:
+        raise InvalidRequestError(
+            "There is nothing to answer: every message is empty.", param="$.messages"
+        )
+    texts = [{"text": part.text} for part in request.system if part.text.strip()]
+    if request.service_tier not in (None, "auto", "default"):
+        losses.note("service_tier", "Gemini has no such setting; it was dropped")
+    body: dict[str, Any] = {
+        "systemInstruction": {"role": "user", "parts": texts} if texts else None,
+        "tools": tools or None,
+        "toolConfig": encode_choice(request, tools, extensions, losses) or None,
+        "generationConfig": encode_config(request, capabilities, extensions, losses) or None,
+    }
+    body |= {key: value for key, value in extensions.items() if key not in _MERGED}
+    body["contents"] = contents
+    return {key: value for key, value in body.items() if value is not None}

@@ -1,0 +1,256 @@
+"""Chunks of a ``streamGenerateContent`` answer to events."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+from zope.interface import implementer
+
+from antigravity.interfaces.protocols import IStreamDecoder
+from antigravity.ir.errors import GatewayError, UpstreamError
+from antigravity.ir.events import (
+    CitationEvent,
+    Event,
+    Finish,
+    LogprobsDelta,
+    MediaOutput,
+    RefusalDelta,
+    ResponseStart,
+    StreamFailure,
+    TextDelta,
+    TextSignature,
+    ThinkingDelta,
+    ThinkingSignature,
+    ToolCallDelta,
+    ToolCallEnd,
+    ToolCallStart,
+    UsageUpdate,
+    WebSearchEvent,
+)
+from antigravity.ir.media import FileReference, InlineData
+from antigravity.ir.request import Request
+from antigravity.ir.signature import Signature
+from antigravity.ir.tools import FunctionTool
+from antigravity.ir.usage import Usage
+from antigravity.protocols.gemini import finish_reasons, grounding, logprobs, token_counts, wire
+from antigravity.protocols.gemini.base64_text import standard
+from antigravity.protocols.gemini.client_errors import error_of_status
+from antigravity.protocols.gemini.json_schema.repair import Repair
+from antigravity.protocols.gemini.signatures import FAMILY
+from antigravity.sse import ServerSentEvent
+
+
+class _Choice:
+    """What is known of one candidate."""
+
+    __slots__ = ("called", "citations", "finished", "grounding", "text")
+
+    def __init__(self) -> None:
+        self.text: list[str] = []
+        self.called = False
+        self.finished = False
+        self.grounding: grounding.GroundingMetadata | None = None
+        self.citations: grounding.CitationMetadata | None = None
+
+
+@implementer(IStreamDecoder)
+class GeminiStreamDecoder:
+    """Decodes one streamed answer."""
+
+    def __init__(self, request: Request) -> None:
+        self._schemas = {
+            tool.name: tool.parameters
+            for tool in request.tools
+            if isinstance(tool, FunctionTool) and tool.parameters
+        }
+        self._repairs: dict[str, Repair] = {}
+        self._choices: dict[int, _Choice] = {}
+        self._ids: set[str] = set()
+        self._calls = 0
+        self._searches = 0
+        self._usage: Usage | None = None
+        self._started = False
+        self._failed = False
+
+    def decode(self, event: ServerSentEvent) -> Sequence[Event]:
+        """Return what a chunk means.  Malformed data gives a ``StreamFailure``."""
+        data = event.data.strip()
+        if self._failed or not data or data == b"[DONE]":
+            return ()
+        try:
+            if data.startswith(b"["):
+                chunks = msgspec.json.decode(data, type=list[wire.Answer])
+            else:
+                chunks = [wire.decode_answer(data)]
+        except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+            return self._fail(
+                UpstreamError(f"The upstream's answer makes no sense: {error}.", code="bad_answer")
+            )
+        events: list[Event] = []
+        for chunk in chunks:
+            if not self._failed:
+                events += self._chunk(chunk)
+        return events
+
+    def close(self) -> Sequence[Event]:
+        """Return a ``StreamFailure`` unless every candidate has come to its end."""
+        choices = self._choices.values()
+        if self._failed or (choices and all(choice.finished for choice in choices)):
+            return ()
+        return self._fail(
+            UpstreamError("The upstream broke off before its answer was complete; try again.")
+        )
+
+    def _chunk(self, chunk: wire.Answer) -> list[Event]:
+        events: list[Event] = []
+        if not self._started:
+            self._started = True
+            events.append(ResponseStart(chunk.response_id or "", chunk.model_version or ""))
+        if chunk.error is not None:
+            return [*events, *self._fail(error_of_status(chunk.error))]
+        for candidate in chunk.candidates or ():
+            events += self._candidate(candidate)
+            if self._failed:
+                return events
+        feedback = chunk.prompt_feedback
+        if feedback is not None and feedback.block_reason and not self._choices:
+            events += self._blocked(feedback.block_reason, feedback.block_reason_message)
+        if chunk.usage_metadata is not None:
+            usage = token_counts.from_wire(chunk.usage_metadata, self._searches)
+            if usage != self._usage:
+                self._usage = usage
+                events.append(UsageUpdate(usage))
+        return events
+
+    def _blocked(self, reason: str, message: str | None) -> Iterator[Event]:
+        """Yield the refusal of a prompt."""
+        choice = self._choices[0] = _Choice()
+        choice.finished = True
+        yield RefusalDelta(message or f"The provider blocked the prompt ({reason}).")
+        yield Finish("content_filter", native=reason)
+
+    def _candidate(self, candidate: wire.Candidate) -> list[Event]:
+        index = candidate.index or 0
+        choice = self._choices.get(index)
+        if choice is None:
+            choice = self._choices[index] = _Choice()
+        if choice.finished:
+            return []
+        events: list[Event] = []
+        if candidate.content is not None:
+            for part in candidate.content.parts or ():
+                events += self._part(part, choice, index)
+        if candidate.logprobs_result is not None:
+            content = logprobs.from_wire(candidate.logprobs_result)
+            if content:
+                events.append(LogprobsDelta(content, index))
+        choice.grounding = candidate.grounding_metadata or choice.grounding
+        choice.citations = candidate.citation_metadata or choice.citations
+        native = candidate.finish_reason
+        if native and native != "FINISH_REASON_UNSPECIFIED":
+            failure = finish_reasons.failure_of(native, candidate.finish_message)
+            if failure is not None:
+                return [*events, *self._fail(failure)]
+            choice.finished = True
+            events += self._sources(choice, index)
+            reason = finish_reasons.from_wire(native, called=choice.called)
+            events.append(Finish(reason, native=native, choice=index))
+        return events
+
+    def _part(self, part: wire.AnswerPart, choice: _Choice, index: int) -> Iterator[Event]:
+        text, value = part.text, part.thought_signature
+        if part.function_call is not None:
+            yield from self._call(part.function_call, value, choice, index)
+            return
+        if part.thought:
+            if text:
+                yield ThinkingDelta(text, index)
+            if value:
+                yield ThinkingSignature(Signature(value, FAMILY), index)
+            return
+        signature = Signature(value, FAMILY) if value else None
+        if part.inline_data is not None:
+            mime_type = part.inline_data.mime_type or "application/octet-stream"
+            data = standard(part.inline_data.data)
+            if data:
+                yield MediaOutput(mime_type, InlineData(data), signature, choice=index)
+            return
+        if part.file_data is not None:
+            mime_type = part.file_data.mime_type or "application/octet-stream"
+            source = FileReference(part.file_data.file_uri, "google")
+            yield MediaOutput(mime_type, source, signature, choice=index)
+            return
+        shown = text or _run_of_code(part)
+        if shown:
+            choice.text.append(shown)
+            yield TextDelta(shown, index)
+        if signature is not None:
+            yield TextSignature(signature, index)
+
+    def _call(
+        self, call: wire.Call, signature: str | None, choice: _Choice, index: int
+    ) -> Iterator[Event]:
+        """Yield a whole call: Gemini never sends one in pieces."""
+        choice.called = True
+        number, self._calls = self._calls, self._calls + 1
+        identity = call.id or ""
+        while not identity or identity in self._ids:
+            identity = f"call_{secrets.token_hex(12)}"
+        self._ids.add(identity)
+        signed = Signature(signature, FAMILY) if signature else None
+        yield ToolCallStart(number, identity, call.name, signature=signed, choice=index)
+        yield ToolCallDelta(number, self._arguments(call), index)
+        yield ToolCallEnd(number, index)
+
+    def _arguments(self, call: wire.Call) -> str:
+        """Return the arguments as JSON text, with the types that their schema declares."""
+        raw = bytes(call.args)
+        if not raw or raw == b"null":
+            return "{}"
+        text = msgspec.json.format(raw, indent=-1).decode()
+        repair = self._repair(call.name)
+        if repair is None or '"' not in text:
+            return text
+        value: Any = msgspec.json.decode(raw)
+        if not isinstance(value, dict):
+            return text
+        repaired = repair.arguments(value)
+        return text if repaired == value else msgspec.json.encode(repaired).decode()
+
+    def _repair(self, name: str) -> Repair | None:
+        if name in self._schemas and name not in self._repairs:
+            self._repairs[name] = Repair(self._schemas[name])
+        return self._repairs.get(name)
+
+    def _sources(self, choice: _Choice, index: int) -> Iterator[Event]:
+        """Yield the search behind an answer and what it cites; offsets need the whole text."""
+        text = "".join(choice.text)
+        if choice.grounding is not None:
+            search = grounding.search_of(choice.grounding, f"search_{secrets.token_hex(12)}")
+            if search is not None:
+                self._searches += max(1, len(search.queries))
+                yield WebSearchEvent(search, index)
+            for citation in grounding.citations_of(choice.grounding, text):
+                yield CitationEvent(citation, index)
+        if choice.citations is not None:
+            for citation in grounding.repeated_of(choice.citations, text):
+                yield CitationEvent(citation, index)
+
+    def _fail(self, error: GatewayError) -> list[Event]:
+        self._failed = True
+        start = [] if self._started else [ResponseStart()]
+        self._started = True
+        return [*start, StreamFailure(error)]
+
+
+def _run_of_code(part: wire.AnswerPart) -> str:
+    """Return code that Google ran, or its output, as Markdown: other protocols have no word."""
+    if part.executable_code is not None and part.executable_code.code:
+        language = (part.executable_code.language or "").lower()
+        return f"\n```{language}\n{part.executable_code.code.rstrip()}\n```\n"
+    if part.code_execution_result is not None and part.code_execution_result.output:
+        return f"\n```\n{part.code_execution_result.output.rstrip()}\n```\n"
+    return ""

@@ -1,0 +1,118 @@
+"""Tools of a request, as Gemini takes them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from antigravity.ir.capabilities import Capabilities
+from antigravity.ir.request import Request
+from antigravity.ir.tools import CustomTool, FunctionTool, HostedTool, WebSearchTool
+from antigravity.protocols.gemini.json_schema.clean import clean_parameters
+from antigravity.protocols.gemini.losses import Losses
+
+#: Hosted tools that have the same meaning in every protocol.
+_HOSTED: Final = {"code_execution": "codeExecution", "url_context": "urlContext"}
+
+
+def encode_tools(
+    request: Request, capabilities: Capabilities, extensions: dict[str, Any], losses: Losses
+) -> list[dict[str, Any]]:
+    """Return ``tools``: functions sorted by name, so that prompt caches hold, then the others."""
+    more = extensions.get("functionDeclarations", {})
+    declarations: dict[str, dict[str, Any]] = {}
+    for tool in request.tools:
+        if isinstance(tool, FunctionTool):
+            declaration = _function(tool, capabilities, losses)
+            declarations[tool.name] = {**declaration, **more.get(tool.name, {})}
+        elif isinstance(tool, CustomTool):
+            declarations[tool.name] = _custom(tool, capabilities)
+    tools: list[dict[str, Any]] = []
+    if declarations:
+        tools.append(
+            {"functionDeclarations": [declarations[name] for name in sorted(declarations)]}
+        )
+    for tool in request.tools:
+        if isinstance(tool, WebSearchTool):
+            if declarations and not capabilities.web_search_with_tools:
+                losses.note("tools", "web search does not mix with functions here; it was dropped")
+            elif not any("googleSearch" in each for each in tools):
+                tools.append({"googleSearch": _search(tool, extensions, losses)})
+        elif isinstance(tool, HostedTool):
+            wire = _hosted(tool)
+            if wire is None:
+                losses.note("tools", f"the hosted tool {tool.kind} is unknown here; it was dropped")
+            else:
+                tools.append(wire)
+    return tools
+
+
+def _function(tool: FunctionTool, capabilities: Capabilities, losses: Losses) -> dict[str, Any]:
+    declaration: dict[str, Any] = {"name": tool.name, "description": tool.description}
+    if tool.parameters is None:
+        return declaration
+    if capabilities.raw_schema:
+        return {**declaration, "parametersJsonSchema": tool.parameters}
+    cleaned = clean_parameters(tool.parameters)
+    if cleaned.dropped:
+        losses.note("tools", f"schema keywords without a counterpart: {_listed(cleaned.dropped)}")
+    if cleaned.schema["properties"]:
+        declaration["parameters"] = cleaned.schema
+    return declaration
+
+
+def _listed(names: frozenset[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def _custom(tool: CustomTool, capabilities: Capabilities) -> dict[str, Any]:
+    """Return a function that takes the free text of a custom tool."""
+    key = "parametersJsonSchema" if capabilities.raw_schema else "parameters"
+    schema = {
+        "type": "object",
+        "properties": {"input": {"type": "string"}},
+        "required": ["input"],
+    }
+    return {"name": tool.name, "description": tool.description, key: schema}
+
+
+def _search(tool: WebSearchTool, extensions: dict[str, Any], losses: Losses) -> dict[str, Any]:
+    """Return the settings of the search."""
+    settings = extensions.get("googleSearch")
+    if isinstance(settings, dict):
+        return settings
+    if tool.allowed_domains or tool.blocked_domains or tool.max_uses or tool.user_location:
+        losses.note("tools", "web search takes no domains, limits or location; they were dropped")
+    return {}
+
+
+def _hosted(tool: HostedTool) -> dict[str, Any] | None:
+    if tool.protocol == "gemini":
+        return tool.wire
+    key = _HOSTED.get(tool.kind)
+    return None if key is None else {key: {}}
+
+
+def encode_choice(
+    request: Request, tools: list[dict[str, Any]], extensions: dict[str, Any], losses: Losses
+) -> dict[str, Any]:
+    """Return ``toolConfig``, empty if there is nothing to say."""
+    given = extensions.get("toolConfig")
+    config = dict(given) if isinstance(given, dict) else {}
+    calling = dict(config.pop("functionCallingConfig", None) or {})
+    choice = request.tool_choice
+    if not any("functionDeclarations" in tool for tool in tools):
+        if choice is not None and choice.mode == "required":
+            losses.note("tool_choice", "there is no function to call; the demand was dropped")
+        return config
+    if choice is not None and choice.mode == "none":
+        calling["mode"] = "NONE"
+    elif choice is not None:
+        if choice.mode == "required":
+            calling["mode"] = "ANY"
+        elif choice.names:
+            calling["mode"] = "VALIDATED"  # only ANY and VALIDATED take names
+        else:
+            calling.setdefault("mode", "AUTO")
+        if choice.names:
+            calling["allowedFunctionNames"] = list(choice.names)
+    return {**config, "functionCallingConfig": calling} if calling else config
