@@ -40,11 +40,14 @@ class PluginProblem(Struct, frozen=True):
 
 
 class PluginInfo(Struct, frozen=True):
-    """A plugin that is in use, with the names of the hooks that it implements."""
+    """A plugin that is in use: the hooks that it implements, and what it has registered."""
 
     name: str
     builtin: bool
     hooks: tuple[str, ...]
+    protocols: tuple[str, ...] = ()
+    upstream_kinds: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
 
 
 class Registry:
@@ -56,8 +59,8 @@ class Registry:
         self.upstream_kinds: dict[str, Any] = {}
         self.routes: list[tuple[str, str, Callable[[Any], Any]]] = []
 
-    def add_protocol(self, candidate: object) -> None:
-        """Take in a protocol.
+    def add_protocol(self, candidate: Any) -> str:
+        """Take in a protocol, and return its name.
 
         :raises ValueError: if it provides neither side, or its name is taken.
         """
@@ -73,17 +76,19 @@ class Registry:
                 found = True
         if not found:
             raise ValueError(f"{candidate!r} provides neither IServerProtocol nor IClientProtocol")
+        return str(candidate.name)
 
-    def add_upstream_kind(self, candidate: object) -> None:
-        """Take in a kind of upstream.
+    def add_upstream_kind(self, candidate: Any) -> str:
+        """Take in a kind of upstream, and return its name.
 
         :raises ValueError: if it is none, or its name is taken.
         """
         _verify(IUpstreamKind, candidate)
-        _add(self.upstream_kinds, candidate.kind, candidate)  # type: ignore[attr-defined]
+        _add(self.upstream_kinds, candidate.kind, candidate)
+        return str(candidate.kind)
 
-    def add_route(self, method: str, path: str, handler: Callable[[Any], Any]) -> None:
-        """Take in an HTTP route.
+    def add_route(self, method: str, path: str, handler: Callable[[Any], Any]) -> str:
+        """Take in an HTTP route, and return its method and path.
 
         :raises ValueError: if the path is none, or the route is taken.
         """
@@ -92,6 +97,7 @@ class Registry:
         if any((known[0], known[1]) == (method.upper(), path) for known in self.routes):
             raise ValueError(f"the route {method.upper()} {path} is taken")
         self.routes.append((method.upper(), path, handler))
+        return f"{method.upper()} {path}"
 
 
 def _verify(interface: type[Interface], candidate: object) -> None:
@@ -121,6 +127,7 @@ class PluginHost:
         self._manager = pluggy.PluginManager(hookspecs.GROUP)
         self._manager.add_hookspecs(hookspecs)
         self._builtin: set[str] = set()
+        self._registered: dict[tuple[str, str], list[str]] = {}
         self.problems: list[PluginProblem] = []
         self.registry = Registry()
 
@@ -155,6 +162,9 @@ class PluginHost:
                 name,
                 name in self._builtin,
                 tuple(sorted(c.name for c in self._manager.get_hookcallers(plugin) or ())),
+                self._registered_by(name, "register_protocols"),
+                self._registered_by(name, "register_upstreams"),
+                self._registered_by(name, "register_routes"),
             )
             for name, plugin in self._manager.list_name_plugin()
             if plugin is not None
@@ -185,12 +195,16 @@ class PluginHost:
                 self._manager.unregister(name=name)
             self._report(name, f"could not be loaded: {type(error).__name__}: {error}")
 
-    def _ask(self, name: str, plugin: object, hook: str, accept: Callable[..., None]) -> None:
+    def _registered_by(self, plugin: str, hook: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self._registered.get((plugin, hook), ())))
+
+    def _ask(self, name: str, plugin: object, hook: str, accept: Callable[..., str]) -> None:
         """Call one plugin's hook, taking in what it registers one by one."""
+        registered = self._registered.setdefault((name, hook), [])
 
         def register(*candidate: Any) -> None:
             try:
-                accept(*candidate)
+                registered.append(accept(*candidate))
             except (ValueError, TypeError, AttributeError) as error:
                 self._report(name, f"{hook}: {error}")
 

@@ -14,6 +14,7 @@ from antigravity.cli.accounts import accounts
 from antigravity.cli.config import config
 from antigravity.cli.doctor import doctor
 from antigravity.cli.models import models
+from antigravity.cli.plugins import plugins
 from antigravity.cli.version import version
 from antigravity.config.errors import ConfigurationError
 
@@ -26,7 +27,7 @@ def antigravity() -> None:
     """
 
 
-for command in (accounts, config, doctor, models, version):
+for command in (accounts, config, doctor, models, plugins, version):
     antigravity.add_command(command)
 
 
