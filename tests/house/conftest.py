@@ -1,0 +1,28 @@
+"""The demo, for the tests that try what the documentation shows."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from process_kit import running
+
+MAKEFILE = Path(__file__).parents[2] / "Makefile"
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run the demo as ``make run`` does where nothing is configured; give its address."""
+    folder = tmp_path_factory.mktemp("demo")
+    (line,) = re.findall(r"^\t.*twistd(.*)$", MAKEFILE.read_text("utf-8"), re.MULTILINE)
+    arguments = shlex.split(line.replace("$(PORT)", "0"))
+    assert arguments[-1] == "--demo-if-empty"
+    twistd = shutil.which("twistd", path=str(Path(sys.executable).parent))
+    assert twistd is not None
+    with running((twistd, *arguments), folder / "home", folder) as gateway:
+        yield gateway.address()

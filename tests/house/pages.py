@@ -1,0 +1,79 @@
+"""Read what the documentation shows: code blocks, commands, tables."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import docutils.core
+from docutils import nodes
+from process_kit import clean_environment
+
+ROOT = Path(__file__).parents[2]
+PORT = re.compile(r"http://127\.0\.0\.1:(?:8045|9045)")
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """Return the code blocks of a page in a language."""
+    text = (ROOT / page).read_text("utf-8")
+    found = re.findall(rf"^\.\. code-block:: {language}\n\n((?:   .*\n|\n)+)", text, re.MULTILINE)
+    return [re.sub(r"^   ", "", block, flags=re.MULTILINE).strip() for block in found]
+
+
+def commands(page: str) -> list[str]:
+    """Return the shell commands of a page, each with its continuation, without comments."""
+    text = "\n".join(blocks(page, "console")).replace("\\\n", " ")
+    lines = [line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")]
+    return [re.sub(r"\s+# .*", "", line).strip() for line in lines]
+
+
+def tables(page: str) -> list[list[list[str]]]:
+    """Return the tables of a page as rows of cells, each cell as plain text."""
+    document = docutils.core.publish_doctree((ROOT / page).read_text("utf-8"))
+    return [
+        [[cell.astext() for cell in row.findall(nodes.entry)] for row in table.findall(nodes.row)]
+        for table in document.findall(nodes.table)
+    ]
+
+
+def table(page: str, head: str) -> list[list[str]]:
+    """Return the rows of the one table of a page whose first heading is ``head``."""
+    (found,) = (rows for rows in tables(page) if rows[0][0] == head)
+    return found[1:]
+
+
+def at(address: str, text: str) -> str:
+    """Return a snippet for the address of a running gateway."""
+    assert PORT.search(text), text
+    return PORT.sub(address, text)
+
+
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user would."""
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=clean_environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def run_python(code: str, address: str, folder: Path) -> str:
+    """Run a snippet against a gateway and return what it prints."""
+    done = run([sys.executable, "-W", "ignore", "-c", at(address, code)], folder)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def run_curl(line: str, address: str, folder: Path) -> str:
+    """Run a curl command against a gateway and return what it prints."""
+    arguments = shlex.split(at(address, line))[1:]
+    done = run(["curl", "--silent", "--fail", "--noproxy", "*", *arguments], folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

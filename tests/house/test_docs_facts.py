@@ -1,0 +1,195 @@
+"""What the pages claim in tables and quote from messages is what the code does."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import click
+import pytest
+from pages import ROOT, blocks, commands, run_curl, run_python, table
+
+from antigravity.cli.main import antigravity as command
+from antigravity.config.settings import ProxySettings
+from antigravity.ir import errors
+from antigravity.ir.errors import AuthenticationError, GatewayError
+from antigravity.plugins import PluginHost
+from antigravity.simulator import directives
+from antigravity.simulator.faults import ApiError
+from antigravity.simulator.state import check_key
+from antigravity.tap import Options
+from antigravity.web.authentication import Authenticator
+
+
+@cache
+def texts() -> tuple[str, ...]:
+    """Return every text in the code, with ``{}`` for what f-strings fill in."""
+    found = []
+    for path in (ROOT / "antigravity").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    return tuple(found)
+
+
+def classes() -> Mapping[str, type[GatewayError]]:
+    return {
+        name: value
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, GatewayError) and value is not GatewayError
+    }
+
+
+def test_the_table_of_errors_is_complete() -> None:
+    listed = {row[0]: int(row[1]) for row in table("docs/protocols.rst", "Error")}
+    assert listed == {name: kind.status for name, kind in classes().items()}
+
+
+def test_each_protocol_says_errors_as_the_table_does() -> None:
+    host = PluginHost()
+    host.load(installed=False)
+    servers = host.registry.servers
+    for status, openai, anthropic, gemini in table("docs/protocols.rst", "Status"):
+        error = GatewayError("It failed.")
+        named = next(kind for kind in classes().values() if kind.status == int(status))
+        error = named("It failed.")
+        said = {
+            name: json.loads(servers[name].encode_error(error, "req_1").body)["error"]
+            for name in servers
+        }
+        assert {said[n]["type"] for n in servers if n.startswith("openai")} == {openai}
+        assert said["anthropic"]["type"] == anthropic
+        assert (said["gemini"]["status"], said["gemini"]["code"]) == (gemini, int(status))
+
+
+def test_messages_that_are_quoted_exist() -> None:
+    quoted = [
+        text
+        for row in table("docs/operations.rst", "Message")
+        if "twistd says" not in row[0] and "opens a web page" not in row[0]
+        for text in re.sub(r" \(log\)$", "", row[0]).split(" or ")
+    ]
+    assert len(quoted) > 15
+    for text in quoted:
+        assert any(text in known for known in texts()), text
+
+
+@pytest.mark.parametrize("lan", [False, True])
+def test_the_table_of_modes_is_true(lan: bool) -> None:
+    rows = table("docs/security.rst", "proxy.auth_mode")
+    assert [row[0] for row in rows] == ["off", "strict", "all_except_health", "auto (default)"]
+    for mode, health, others in rows:
+        name = mode.partition(" ")[0]
+        door = Authenticator(ProxySettings(auth_mode=name, allow_lan_access=lan))  # type: ignore[arg-type]
+        for path, claim in (("/healthz", health), ("/v1/models", others)):
+            needs = claim.startswith("needs") and ("allow_lan_access" not in claim or lan)
+            try:
+                door.authenticate("GET", path, ())
+            except AuthenticationError:
+                assert needs, (mode, path)
+            else:
+                assert not needs, (mode, path)
+
+
+def test_the_headers_that_are_explained_exist() -> None:
+    for name, _ in table("docs/clients.rst", "Header"):
+        assert any(name.lower() == text.lower() for text in texts()), name
+
+
+def test_the_options_of_twistd_are_all_explained() -> None:
+    shown = {row[0].split()[0] for row in table("docs/operations.rst", "Option")}
+    options = {"--" + option[0] for option in (*Options.optParameters, *Options.optFlags)}
+    assert shown == options | {"--listen", "--version"}
+
+
+def test_the_directives_are_all_explained() -> None:
+    cells = " ".join(row[0] for row in table("docs/simulator.rst", "Directive"))
+    source = Path(directives.__file__).read_text("utf-8")
+    known = set(re.findall(r'^ +case "([a-z" |]+)"', source, re.MULTILINE))
+    names = {name for group in known for name in re.findall(r"[a-z]+", group)} | {"then"}
+    assert set(re.findall(r"\[\[([a-z]+)", cells)) == names
+
+
+def test_directives_read_as_they_are_written() -> None:
+    cells = " ".join(row[0] for row in table("docs/simulator.rst", "Directive"))
+    values = {"N": "3", "S": "1", "{JSON}": "{}", "STATUS": "429", "NAME": "f", "REASON": "stop"}
+    for text in re.findall(r"\[\[.*?\]\]", cells):
+        filled = re.sub(r"\{JSON\}|\b[A-Z]+\b", lambda m: values.get(m[0], m[0].lower()), text)
+        assert directives.has_directives(filled), filled
+        assert directives.parse(filled).rest in ("", filled if "then" in filled else "")
+
+
+def test_the_keys_of_the_simulator_are_refused() -> None:
+    for names, effect in table("docs/simulator.rst", "Begins with"):
+        if not re.match(r"\d{3}", effect):
+            continue
+        with pytest.raises(ApiError) as caught:
+            check_key(names + "x")
+        assert caught.value.status == int(effect[:3])
+
+
+def test_the_endpoints_of_the_simulator_exist() -> None:
+    cells = " ".join(row[1] for row in table("docs/simulator.rst", "Service"))
+    cells = re.sub(r"\(also\s+under /v1\)", "", cells)
+    folder = ROOT / "antigravity/simulator"
+    source = "".join(path.read_text("utf-8") for path in folder.rglob("*.py"))
+    routes = [
+        re.sub(r"<(?:path:)?\w+>", "[^ ;,]+", route)
+        for route in re.findall(r'"(/[^"\s]+)"', source)
+    ]
+    paths = re.findall(r"(?<![\w}])/[\w/.:{}-]+", cells)
+    assert len(paths) > 20
+    for path in paths:
+        assert any(re.fullmatch(route, path) for route in routes), path
+
+
+def test_commands_of_antigravity_exist() -> None:
+    pattern = re.compile(r"``antigravity ([a-z ]+?)(?: [A-Z-].*?)?``")
+    for page in (ROOT / "docs").glob("*.rst"):
+        for line in pattern.findall(page.read_text("utf-8")):
+            found: click.Command = command
+            for word in line.split():
+                if not isinstance(found, click.Group):
+                    break
+                assert word in found.commands, (page.name, line)
+                found = found.commands[word]
+
+
+def modules_of(code: str) -> set[str]:
+    return {
+        name
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.ImportFrom | ast.Import)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else
+                     [alias.name for alias in node.names])
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("code", blocks("docs/clients.rst", "python"), ids=lambda code: code[:40])
+def test_the_snippets_for_clients_are_answered(code: str, demo: str, tmp_path: Path) -> None:
+    for name in modules_of(code):
+        if importlib.util.find_spec(name.partition(".")[0]) is None:
+            pytest.skip(f"{name} is not installed")
+    assert run_python(code, demo, tmp_path) == "Hello!\n"
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+@pytest.mark.parametrize(
+    "line",
+    [
+        line
+        for page in ("docs/clients.rst", "docs/simulator.rst")
+        for line in commands(page)
+        if line.startswith("curl ")
+    ],
+)
+def test_curl_commands_are_answered(line: str, demo: str, tmp_path: Path) -> None:
+    answer = run_curl(line, demo, tmp_path)
+    json.loads(answer)
+    assert "Hello!" in answer or "demo-anthropic" in answer or "max_completion_tokens" in answer

@@ -1,0 +1,106 @@
+"""The README is true: its commands exist, and what it shows works against the demo."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pages import ROOT, blocks, commands, run, run_curl, run_python
+from process_kit import clean_environment, get
+
+from antigravity.config.settings import ProxySettings
+
+PAGE = "README.rst"
+README = (ROOT / PAGE).read_text("utf-8")
+PROMPT = "Hello!"
+
+
+def imported(code: str) -> str:
+    """Return the name of what a snippet imports first."""
+    first = ast.parse(code).body[0]
+    assert isinstance(first, ast.Import | ast.ImportFrom)
+    if isinstance(first, ast.ImportFrom):
+        return f"{first.module}.{first.names[0].name}"
+    return first.names[0].name
+
+
+def test_the_port_is_the_default_one() -> None:
+    assert set(re.findall(r"(?:127\.0\.0\.1:|port )(\d+)", README)) == {str(ProxySettings().port)}
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+def test_make_knows_the_targets() -> None:
+    targets = [command.split()[1] for command in commands(PAGE) if command.startswith("make ")]
+    assert targets == ["run", "test"]
+    for target in targets:
+        done = run(["make", "-n", "-C", str(ROOT), target], ROOT)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout
+
+
+def test_the_commands_of_antigravity_exist(tmp_path: Path) -> None:
+    lines = [shlex.split(line) for line in commands(PAGE) if "/antigravity" in line.split()[0]]
+    assert [line[1] for line in lines] == ["accounts", "doctor"]
+    for program, *arguments in lines:
+        assert program == ".venv/bin/antigravity"
+        done = run([sys.executable, "-m", "antigravity", *arguments, "--help"], tmp_path)
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_first_account_can_be_added(tmp_path: Path) -> None:
+    (line,) = (line for line in commands(PAGE) if " accounts add " in line)
+    done = subprocess.run(
+        [sys.executable, "-m", "antigravity", *shlex.split(line)[1:]],
+        cwd=tmp_path,
+        env=clean_environment(tmp_path),
+        input="AIza-a-key\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+def test_the_curl_command_is_answered(demo: str, tmp_path: Path) -> None:
+    (line,) = (line for line in commands(PAGE) if line.startswith("curl "))
+    answer = json.loads(run_curl(line, demo, tmp_path))
+    assert answer["choices"][0]["message"]["content"] == PROMPT
+
+
+@pytest.mark.parametrize("code", blocks(PAGE, "python"), ids=imported)
+def test_the_python_snippets_are_answered(code: str, demo: str, tmp_path: Path) -> None:
+    assert run_python(code, demo, tmp_path) == f"{PROMPT}\n"
+
+
+def test_there_is_a_snippet_for_each_sdk() -> None:
+    assert [imported(code) for code in blocks(PAGE, "python")] == [
+        "openai.OpenAI",
+        "anthropic.Anthropic",
+        "google.genai",
+        "google.generativeai",
+    ]
+
+
+def test_the_clients_of_the_command_line_are_pointed_at_the_gateway() -> None:
+    pointed = [line for line in commands(PAGE) if re.search(r"\b(claude|gemini|codex)\b", line)]
+    assert len([line for line in pointed if "127.0.0.1:8045" in line]) == 3
+
+
+def test_the_models_that_it_names_are_listed(demo: str) -> None:
+    listed = {model["id"] for model in json.loads(get(f"{demo}/v1/models"))["data"]}
+    named = set(re.findall(r"[\"`]((?:gpt|claude|gemini)-[\w.-]+)[\"`]", README))
+    assert named
+    assert named <= listed
+
+
+def test_the_pages_that_it_links_to_are_all_there() -> None:
+    linked = set(re.findall(r"<(docs/[\w.]+)>`_", README))
+    assert linked == {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.rst")}
