@@ -44,7 +44,9 @@ async def _ask(work: Work, candidate: Candidate) -> int | None:
     credential = work.snapshot.credentials.lease(candidate.upstream.name, frozenset())
     if credential is None:
         return None
-    passes = candidate.native and candidate.upstream.passes(client.name, "count_tokens")
+    passes = candidate.native and candidate.upstream.passes(
+        client.name, "count_tokens", work.call.body
+    )
     if passes:
         body = work.protocol.with_model(work.call, target.model)
     else:

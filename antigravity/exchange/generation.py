@@ -51,7 +51,9 @@ async def generate(work: Work, decision: Decision) -> Reply:
 
 def _passes(candidate: Candidate, work: Work) -> bool:
     operation: UpstreamOperation = "stream" if work.head.stream else "generate"
-    return candidate.native and bool(candidate.upstream.passes(candidate.client.name, operation))
+    return candidate.native and bool(
+        candidate.upstream.passes(candidate.client.name, operation, work.call.body)
+    )
 
 
 def _plan(work: Work, decision: Decision) -> Iterator[tuple[Candidate, Credential]]:

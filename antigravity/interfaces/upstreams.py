@@ -67,8 +67,8 @@ class IUpstream(Interface):
     def wraps() -> bool:
         """Return whether :meth:`unwrap` changes anything; if not, bytes may pass as they are."""
 
-    def passes(protocol: str, operation: UpstreamOperation) -> bool:
-        """Return whether a body of the same protocol may be passed through unchanged."""
+    def passes(protocol: str, operation: UpstreamOperation, body: bytes = b"") -> bool:
+        """Return whether ``body``, of the same protocol, may be passed through unchanged."""
 
     def refused(error: GatewayError, credential: Credential) -> None:
         """Take note that ``credential`` was refused with a 401, so that cached tokens go."""

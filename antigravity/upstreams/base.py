@@ -123,7 +123,7 @@ class HttpUpstream:
         """Return ``False``: nothing is wrapped."""
         return False
 
-    def passes(self, protocol: str, operation: UpstreamOperation) -> bool:
+    def passes(self, protocol: str, operation: UpstreamOperation, body: bytes = b"") -> bool:
         """Return whether the upstream speaks ``protocol``."""
         return protocol in self.protocols
 

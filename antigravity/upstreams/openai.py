@@ -49,7 +49,7 @@ class OpenAIUpstream(HttpUpstream):
             )
         super().__init__(settings, services, protocols)
 
-    def passes(self, protocol: str, operation: UpstreamOperation) -> bool:
+    def passes(self, protocol: str, operation: UpstreamOperation, body: bytes = b"") -> bool:
         """Return whether there is such an operation."""
         return protocol in self.protocols and (protocol, operation) in _PATHS
 

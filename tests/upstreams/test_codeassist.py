@@ -63,6 +63,17 @@ class Requests(Case):
         self.assertEqual(upstream.unwrap(b'{"response":{"a":1}}'), b'{"a":1}')
         self.assertIn("codeassist", upstream.quirks)
 
+    def test_raw_schemas_do_not_pass(self) -> None:
+        upstream = Service().upstream()
+        self.assertTrue(upstream.passes("gemini", "stream", b'{"contents":[]}'))
+        for name in (b"parametersJsonSchema", b"response_json_schema", b"responseJsonSchema"):
+            body = b'{"tools":[{"functionDeclarations":[{"%s": {}}]}]}' % name
+            self.assertFalse(upstream.passes("gemini", "stream", body))
+            self.assertTrue(upstream.passes("gemini", "count_tokens", body))
+            quoted = msgspec.json.encode({"text": body.decode()})
+            self.assertTrue(upstream.passes("gemini", "generate", quoted))
+        self.assertFalse(upstream.passes("anthropic", "generate", b"{}"))
+
     def test_models(self) -> None:
         models = {"m1": {"displayName": "One", "maxTokens": 5, "quotaInfo": {}}, "m2": {}}
         service = Service(fetchAvailableModels=lambda request: (200, {"models": models}))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from antigravity.interfaces.protocols import Encoded
 from antigravity.ir.capabilities import Target
@@ -47,6 +48,8 @@ def encode_count_body(request: Request, target: Target) -> Encoded:
 
 def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
     capabilities = target.capabilities
+    if "codeassist" in target.quirks:  # it refuses the fields of raw JSON Schemas
+        capabilities = replace(capabilities, raw_schema=False)
     extensions = request.extensions if request.protocol == "gemini" else {}
     tools = encode_tools(request, capabilities, extensions, losses)
     contents = encode_contents(request, capabilities, losses)

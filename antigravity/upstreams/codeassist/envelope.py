@@ -5,6 +5,7 @@ Only the names at the top of a body are read; what they hold is passed on as it 
 
 from __future__ import annotations
 
+import re
 from typing import Final, Literal
 
 import msgspec
@@ -45,6 +46,11 @@ _NOT_COUNTED: Final = _NOT_INSIDE | {
 }
 _COUNT_WRAPPERS: Final = ("generateContentRequest", "generate_content_request")
 
+#: The field names of raw JSON Schemas; inside of text the quotes would be escaped.
+_RAW_SCHEMA: Final = re.compile(
+    rb'(?<!\\)"(?:parameters|response|input|output)(?:JsonSchema|_json_schema)"\s*:'
+)
+
 _DECODER: Final = msgspec.json.Decoder(dict[str, Raw])
 _FNV_OFFSET: Final = 0xCBF29CE484222325
 _FNV_PRIME: Final = 0x100000001B3
@@ -84,6 +90,11 @@ def _fields(body: bytes | Raw) -> dict[str, Raw]:
         return _DECODER.decode(body)
     except msgspec.DecodeError:
         raise InvalidRequestError("the body is not a JSON object") from None
+
+
+def has_raw_schema(body: bytes) -> bool:
+    """Return whether there is a raw JSON Schema in a Gemini request."""
+    return _RAW_SCHEMA.search(body) is not None
 
 
 def _ordered(fields: dict[str, Raw]) -> Raw:

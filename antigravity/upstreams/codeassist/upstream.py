@@ -95,9 +95,14 @@ class CodeAssistUpstream:
         """Return ``True``: answers come in an envelope."""
         return True
 
-    def passes(self, protocol: str, operation: UpstreamOperation) -> bool:
-        """Return whether a Gemini body may go into the envelope as it is."""
-        return protocol == PROTOCOL and operation != "list_models"
+    def passes(self, protocol: str, operation: UpstreamOperation, body: bytes = b"") -> bool:
+        """Return whether a Gemini body may go into the envelope as it is.
+
+        One with raw JSON Schemas may not: the service does not know those fields.
+        """
+        if protocol != PROTOCOL or operation == "list_models":
+            return False
+        return operation == "count_tokens" or not envelope.has_raw_schema(body)
 
     def refused(self, error: GatewayError, credential: Credential) -> None:
         """Drop the cached access token."""

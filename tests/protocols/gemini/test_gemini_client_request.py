@@ -253,6 +253,19 @@ SCHEMA = {
 }
 
 
+def test_code_assist_gets_no_raw_schemas() -> None:
+    capabilities = Capabilities("gemini", raw_schema=True)
+    target = Target("gemini-x", capabilities, frozenset({"codeassist"}))
+    request = asked(
+        tools=(FunctionTool("f", "d", SCHEMA), CustomTool("c")),
+        response_format=ResponseFormat("schema", schema=SCHEMA),
+    )
+    body = CLIENT.encode(request, target).body
+    assert b"JsonSchema" not in body
+    assert body.count(b'"parameters"') == 2
+    assert b'"responseSchema"' in body
+
+
 def test_schemas_raw_or_cleaned() -> None:
     request = asked(
         tools=(FunctionTool("f", "d", SCHEMA), FunctionTool("e", "", {}), CustomTool("c")),
