@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import replace
 from txaio import tx as txaio
@@ -14,7 +14,7 @@ from antigravity.accounts.credentials import CredentialBook
 from antigravity.accounts.files import AccountFiles
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.secret import Secret
-from antigravity.config.settings import Settings, UpstreamSettings, ZaiSettings
+from antigravity.config.settings import OpenAIApi, Settings, UpstreamSettings, ZaiSettings
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.transport import IHttpTransport
 from antigravity.interfaces.upstreams import IUpstream
@@ -29,8 +29,20 @@ log = txaio.make_logger()
 
 ZAI = "zai"
 
-#: The upstreams of the demo: every kind, all served by the simulator.
-DEMO_KINDS = ("openai", "anthropic", "gemini_api", "codeassist")
+#: The upstreams of the demo, all served by the simulator: every kind, and each OpenAI API alone,
+#: so that every protocol can be translated to every other.
+DEMO_KINDS: Final = {
+    "demo-openai": "openai",
+    "demo-openai-chat": "openai",
+    "demo-openai-responses": "openai",
+    "demo-anthropic": "anthropic",
+    "demo-gemini_api": "gemini_api",
+    "demo-codeassist": "codeassist",
+}
+_DEMO_APIS: Final[Mapping[str, list[OpenAIApi]]] = {
+    "demo-openai-chat": ["chat"],
+    "demo-openai-responses": ["responses"],
+}
 
 
 def new_id(prefix: str) -> str:
@@ -41,7 +53,10 @@ def new_id(prefix: str) -> str:
 def demo_settings(settings: Settings, address: str) -> Settings:
     """Return the settings with the simulator at ``address`` as every kind of upstream."""
     base = UpstreamSettings(kind="", base_url=address, api_key=Secret("sk-demo"))
-    upstreams = {f"demo-{kind}": replace(base, kind=kind) for kind in DEMO_KINDS}
+    upstreams = {
+        name: replace(base, kind=kind, apis=_DEMO_APIS.get(name, base.apis))
+        for name, kind in DEMO_KINDS.items()
+    }
     code_assist = upstreams["demo-codeassist"]
     upstreams["demo-codeassist"] = replace(
         code_assist,
