@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
 from twisted.application.service import Service
-from twisted.internet.defer import inlineCallbacks
+from twisted.internet.defer import DeferredLock, inlineCallbacks
 from txaio import tx as txaio
 
+from antigravity.assembly import Assembly, Configure, Configured
 from antigravity.config.settings import Settings
+from antigravity.demo import DemoSimulator
 from antigravity.exchange.log import log_exchange
 from antigravity.exchange.service import Exchange
 from antigravity.exchange.services import Services
 from antigravity.ir.record import ExchangeRecord
-from antigravity.listening import Listener
+from antigravity.listening import Listener, endpoint_strings
 from antigravity.plugins import PluginHost
 from antigravity.services import Closing, Drain, SequentialService
 from antigravity.signatures.store import SignatureStore
 from antigravity.stores.bounded import BoundedBytes
 from antigravity.transport.client import HttpTransport
-from antigravity.transport.media import MediaFetcher
-from antigravity.web.app import WebApp
-from antigravity.wiring import (
-    UpstreamBuilder,
-    build_snapshot,
-    demo_settings,
-    load_credentials,
-    new_id,
-)
+from antigravity.web.site import GatewaySite
+from antigravity.wiring import demo_settings, new_id
 
 
 class Gateway(Service):
-    """Serves with one configuration, from :meth:`startService` to :meth:`stopService`.
+    """Serves, from :meth:`startService` to :meth:`stopService`.
 
-    ``demo`` serves everything from a simulator inside.  ``failed`` is called when the
-    gateway cannot start.
+    ``demo`` serves everything from a simulator inside.  ``configure`` reads the
+    configuration anew for :meth:`reload`.  ``failed`` is called when the gateway cannot start.
     """
 
     log = txaio.make_logger()
@@ -51,24 +46,39 @@ class Gateway(Service):
         plugins: PluginHost,
         *,
         demo: bool = False,
+        configure: Configure | None = None,
         failed: Callable[[BaseException], None] | None = None,
     ) -> None:
         self._reactor = reactor
-        self._settings = settings
         self._home = home
-        self._plugins = plugins
-        self._demo = demo
+        self._first = Configured(settings, plugins)
+        self._configure = configure
         self._failed = failed
         self._children = SequentialService()  # type: ignore[no-untyped-call]
-        self._drain: Drain | None = None
+        self._changing = DeferredLock()
+        self._drain = Drain(reactor, settings.proxy.shutdown_grace)
+        self._demo = DemoSimulator(reactor) if demo else None
+        self._assembly: Assembly | None = None
+        self._exchange: Exchange | None = None
+        self._site: GatewaySite | None = None
+        self._transport = HttpTransport(reactor)
         self.listener: Listener | None = None
-        self.simulator: Any = None
+
+    @property
+    def simulator(self) -> Any:
+        """The simulator of the demo, once it runs."""
+        return None if self._demo is None else self._demo.simulator
+
+    @property
+    def settings(self) -> Settings:
+        """What the gateway serves with now."""
+        return self._first.settings if self._assembly is None else self._assembly.settings
 
     def startService(self) -> Any:
         """Start everything; the Deferred that it returns fires when clients can come."""
         super().startService()  # type: ignore[no-untyped-call]
         self._children.startService()  # type: ignore[no-untyped-call]
-        started = self._start()
+        started = self._changing.run(self._start)
         started.addErrback(self._not_started)
         return started
 
@@ -76,67 +86,91 @@ class Gateway(Service):
     def stopService(self) -> Any:
         """Stop listening, let running exchanges end, then close everything else."""
         super().stopService()  # type: ignore[no-untyped-call]
-        yield self._children.stopService()
+        yield self._changing.run(self._children.stopService)
 
     def hurry(self) -> None:
         """While the gateway stops, wait no longer for running exchanges."""
-        if self._drain is not None:
-            self._drain.hurry()
+        self._drain.hurry()
+
+    def reload(self) -> Any:
+        """Serve with the configuration as it is now; running exchanges keep what they have.
+
+        Return a Deferred that fires when that is so.  It fails, and nothing is changed, if the
+        configuration cannot be used.
+        """
+        return self._changing.run(self._reload)
 
     @inlineCallbacks
     def _start(self) -> Any:
-        settings = self._settings
-        transport = HttpTransport(self._reactor)
-        self._add(Closing(transport.close))
-        if self._demo:
-            settings = demo_settings(settings, (yield self._start_simulator()))
-        exchange, drain = self._build_exchange(settings, transport)
-        registry = self._plugins.registry
-        app = WebApp(
-            exchange,
-            list(registry.servers.values()),
-            settings,
-            registry.routes,
-            hostname=socket.gethostname(),
-        )
-        site = app.site(self._reactor)
+        self._add(Closing(self._transport.close))
+        if self._demo is not None:
+            self._add(Closing(self._demo.stop))
+            yield self._demo.start()
+        self._assembly = assembly = self._assemble(self._first)
+        self._add(Closing(self._stop_assembly))
+        self._exchange = exchange = Exchange(self._services(assembly), assembly.snapshot)
+        self._site = site = assembly.app(exchange).site(self._reactor)
         self._add(Closing(site.close_all))
-        self._add(drain)
-        self._drain = drain
-        self.listener = listener = Listener(self._reactor, site, settings.proxy)
+        self._add(self._drain)
+        self._add(Closing(self._stop_listening))
+        self.listener = yield self._listen(assembly.settings)
+
+    def _assemble(self, configured: Configured) -> Assembly:
+        demo = self._demo
+        if demo is not None:
+            settings = demo_settings(configured.settings, demo.address)
+            configured = replace(configured, settings=settings)
+        return Assembly(
+            configured, self._home, self._transport, self._reactor, demo=demo is not None
+        )
+
+    @inlineCallbacks
+    def _reload(self) -> Any:
+        if self._configure is None or not self.running or self._exchange is None:
+            return
+        old, before = self._assembly, self.listener
+        new = self._assemble(self._configure())
+        moved = endpoint_strings(new.settings.proxy) != endpoint_strings(self.settings.proxy)
+        try:
+            listener = (yield self._listen(new.settings)) if moved else before
+        except Exception:
+            yield new.stop()
+            raise
+        self._use(new, self._exchange)
+        self.listener = listener
+        if moved and before is not None:
+            yield before.stopService()
+        if old is not None:
+            yield old.stop()
+        self.log.info("serving with the new configuration")
+
+    def _use(self, assembly: Assembly, exchange: Exchange) -> None:
+        """Serve new requests with ``assembly``."""
+        app = assembly.app(exchange)
+        exchange.use(assembly.snapshot)
+        assert self._site is not None
+        self._site.resource, self._site.door = app.resource(), app.door
+        self._assembly = assembly
+
+    @inlineCallbacks
+    def _listen(self, settings: Settings) -> Any:
+        assert self._site is not None
+        listener = Listener(self._reactor, self._site, settings.proxy)
         yield listener.listen()
-        self._add(listener)
+        return listener
 
-    def _build_exchange(
-        self, settings: Settings, transport: HttpTransport
-    ) -> tuple[Exchange, Drain]:
-        clock, plugins = self._reactor, self._plugins
-        drain = Drain(clock, settings.proxy.shutdown_grace)
-        media = MediaFetcher(settings.media, clock)
-        self._add(Closing(media.close))
-        book = load_credentials(settings, self._home, demo=self._demo)
-        builder = UpstreamBuilder(
-            plugins.registry, transport, clock, settings.proxy.request_timeout
-        )
-        snapshot, catalog = build_snapshot(
-            settings, self._home, book, builder, plugins.registry, clock
-        )
-        self._add(Closing(catalog.stop))
+    def _stop_listening(self) -> Any:
+        return None if self.listener is None else self.listener.stopService()
 
-        def started(record: ExchangeRecord) -> None:
-            drain.enter(record)
-            plugins.notify("exchange_started", record=record)
+    def _stop_assembly(self) -> Any:
+        return None if self._assembly is None else self._assembly.stop()
 
-        def finished(record: ExchangeRecord) -> None:
-            drain.leave(record)
-            log_exchange(record)
-            plugins.notify("exchange_finished", record=record)
-
-        responses = settings.responses
-        services = Services(
+    def _services(self, assembly: Assembly) -> Services:
+        clock = self._reactor
+        responses = assembly.settings.responses
+        return Services(
             clock=clock,
-            transport=transport,
-            media=media,
+            transport=self._transport,
             signatures=SignatureStore(clock.seconds),
             conversations=BoundedBytes(
                 time.monotonic,
@@ -145,27 +179,22 @@ class Gateway(Service):
                 ttl=responses.ttl,
             ),
             new_id=new_id,
-            started=started,
-            finished=finished,
+            started=self._exchange_started,
+            finished=self._exchange_finished,
         )
-        return Exchange(services, snapshot), drain
 
-    @inlineCallbacks
-    def _start_simulator(self) -> Any:
-        """Start the simulator on a free port of loopback, and return its address."""
-        from twisted.internet.endpoints import TCP4ServerEndpoint
-        from twisted.web.server import Site
+    def _exchange_started(self, record: ExchangeRecord) -> None:
+        self._drain.enter(record)
+        self._notify("exchange_started", record)
 
-        from antigravity.simulator.service import build_simulator
+    def _exchange_finished(self, record: ExchangeRecord) -> None:
+        self._drain.leave(record)
+        log_exchange(record)
+        self._notify("exchange_finished", record)
 
-        self.simulator = simulator = build_simulator(self._reactor)
-        endpoint = TCP4ServerEndpoint(self._reactor, 0, interface="127.0.0.1")
-        port = yield endpoint.listen(Site(simulator.resource()))
-        self._add(Closing(simulator.stop))
-        self._add(Closing(port.stopListening))
-        address = f"http://127.0.0.1:{port.getHost().port}"
-        self.log.warn("DEMO: every model is simulated, by the simulator at {a}", a=address)
-        return address
+    def _notify(self, hook: str, record: ExchangeRecord) -> None:
+        if self._assembly is not None:
+            self._assembly.plugins.notify(hook, record=record)
 
     def _add(self, service: Service) -> None:
         service.setServiceParent(self._children)

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from twisted.application.service import IService
 from twisted.internet.error import CannotListenError
 from twisted.python import usage
+from twisted.python.failure import Failure
 from txaio import tx as txaio
 
 from antigravity.accounts.files import AccountFiles
+from antigravity.assembly import Configured, watched_files
 from antigravity.config.errors import ConfigurationError
-from antigravity.config.home import find_home, prepare_home
-from antigravity.config.settings import effective_auth_mode
+from antigravity.config.home import FILE_NAME, find_home, prepare_home
+from antigravity.config.settings import Settings, effective_auth_mode
 from antigravity.config.snapshot import Configuration, load
 from antigravity.gateway import Gateway
 from antigravity.plugins import PluginHost
+from antigravity.services import SequentialService
 from antigravity.version import VERSION
+from antigravity.watching import FileWatcher
 from antigravity.wiring import has_upstreams
 
 log = txaio.make_logger()
@@ -60,31 +66,57 @@ class Options(usage.Options):
         raise SystemExit(0)
 
 
-def load_configuration(options: Options) -> tuple[Configuration, PluginHost]:
-    """Return the configuration that the options point to, and the plugins that it wants.
+class ConfigurationReader:
+    """Reads the configuration that the options point to, with the plugins that it wants."""
+
+    def __init__(self, options: Options) -> None:
+        self.home = find_home(options["home"])
+        self._file = Path(options["config"]).absolute() if options["config"] else None
+        self._overrides: dict[str, object] = {"proxy.port": options["port"]}
+        if options["listen"]:
+            self._overrides["proxy.listen"] = options["listen"]
+
+    @property
+    def file(self) -> Path:
+        """The configuration file."""
+        return self._file or self.home / FILE_NAME
+
+    def prepare(self) -> None:
+        """Make the home directory, if it is not there.
+
+        :raises OSError: if that can't be done.
+        """
+        if prepare_home(self.home, with_file=self._file is None):
+            log.info("made {home} with a commented antigravity.toml", home=str(self.home))
+
+    def read(self) -> Configured:
+        """Return the configuration as it is now.
+
+        :raises ConfigurationError: with everything that is wrong.
+        """
+        plugins = PluginHost(self._load(None).settings.plugins)
+        plugins.load()
+        configuration = self._load(plugins.registry.upstream_kinds)
+        for problem in configuration.warnings:
+            log.warn("{problem}", problem=str(problem))
+        return Configured(configuration.settings, plugins)
+
+    def _load(self, kinds: Collection[str] | None) -> Configuration:
+        return load(self.home, self._file, overrides=self._overrides, kinds=kinds)
+
+
+def read_first(reader: ConfigurationReader) -> Configured:
+    """Return the configuration to start with.
 
     :raises usage.UsageError: with everything that is wrong.
     """
-    home = find_home(options["home"])
-    file = Path(options["config"]).absolute() if options["config"] else None
-    overrides: dict[str, object] = {"proxy.port": options["port"]}
-    if options["listen"]:
-        overrides["proxy.listen"] = options["listen"]
     try:
-        if prepare_home(home, with_file=file is None):
-            log.info("made {home} with a commented antigravity.toml", home=str(home))
-        configuration = load(home, file, overrides=overrides)
-        plugins = PluginHost(configuration.settings.plugins)
-        plugins.load()
-        kinds = plugins.registry.upstream_kinds
-        configuration = load(home, file, overrides=overrides, kinds=kinds)
+        reader.prepare()
+        return reader.read()
     except ConfigurationError as error:
         raise usage.UsageError(f"The configuration cannot be used:\n{error}") from error
     except OSError as error:
         raise usage.UsageError(f"{error.filename}: {error.strerror}") from error
-    for problem in configuration.warnings:
-        log.warn("{problem}", problem=str(problem))
-    return configuration, plugins
 
 
 def makeService(options: Options) -> IService:
@@ -94,37 +126,79 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor
 
-    configuration, plugins = load_configuration(options)
-    settings = configuration.settings
+    loop: Any = reactor
+    reader = ConfigurationReader(options)
+    configured = read_first(reader)
+    settings = configured.settings
     txaio.set_global_log_level(settings.log.level)
-    records, _ = AccountFiles(configuration.home).load()
-    demo = bool(options["demo"])
-    if options["demo-if-empty"] and not has_upstreams(settings, records):
-        log.warn("no upstream and no account is configured: this is the demo")
-        demo = True
     log.info(
         "antigravity {version}, configuration {file}, authentication {mode}",
         version=VERSION,
-        file=str(configuration.file),
+        file=str(reader.file),
         mode=effective_auth_mode(settings.proxy),
     )
-    loop: Any = reactor
-
-    def failed(error: BaseException) -> None:
-        if isinstance(error, CannotListenError | ConfigurationError):
-            log.error("cannot start: {error}", error=str(error))
-        else:
-            log.failure("cannot start")
-        loop.callLater(0, _stop, loop)
-
-    gateway = Gateway(loop, settings, configuration.home, plugins, demo=demo, failed=failed)
+    gateway = Gateway(
+        loop,
+        settings,
+        reader.home,
+        configured.plugins,
+        demo=_wants_demo(options, settings, reader.home),
+        configure=reader.read,
+        failed=partial(_cannot_start, loop),
+    )
+    services = SequentialService()  # type: ignore[no-untyped-call]
+    gateway.setServiceParent(services)  # type: ignore[no-untyped-call]
+    watcher = FileWatcher(
+        loop,
+        lambda: watched_files(reader.home, reader.file, gateway.settings),
+        partial(_reload, gateway),
+    )
+    watcher.setServiceParent(services)  # type: ignore[no-untyped-call]
+    loop.addSystemEventTrigger("before", "startup", _reload_on_hangup, loop, gateway)
     loop.addSystemEventTrigger("before", "shutdown", _second_signal_stops, loop, gateway)
-    return gateway
+    return services
+
+
+def _wants_demo(options: Options, settings: Settings, home: Path) -> bool:
+    if options["demo"]:
+        return True
+    if not options["demo-if-empty"]:
+        return False
+    records, _ = AccountFiles(home).load()
+    if has_upstreams(settings, records):
+        return False
+    log.warn("no upstream and no account is configured: this is the demo")
+    return True
+
+
+def _cannot_start(reactor: Any, error: BaseException) -> None:
+    if isinstance(error, CannotListenError | ConfigurationError):
+        log.error("cannot start: {error}", error=str(error))
+    else:
+        log.failure("cannot start", Failure(error))
+    reactor.callLater(0, _stop, reactor)
 
 
 def _stop(reactor: Any) -> None:
     if reactor.running:
         reactor.stop()
+
+
+def _reload(gateway: Gateway) -> Any:
+    """Reload, and say why where that can't be done: the gateway goes on as before."""
+
+    def failed(failure: Failure) -> None:
+        if failure.check(ConfigurationError, CannotListenError, OSError):
+            log.error("the new configuration is not used: {e}", e=str(failure.value))
+        else:
+            log.failure("the new configuration is not used", failure)
+
+    return gateway.reload().addErrback(failed)
+
+
+def _reload_on_hangup(reactor: Any, gateway: Gateway) -> None:
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda number, frame: reactor.callFromThread(_reload, gateway))
 
 
 def _second_signal_stops(reactor: Any, gateway: Gateway) -> None:

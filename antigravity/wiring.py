@@ -16,7 +16,7 @@ from antigravity.config.errors import ConfigurationError
 from antigravity.config.secret import Secret
 from antigravity.config.settings import OpenAIApi, Settings, UpstreamSettings, ZaiSettings
 from antigravity.exchange.snapshot import Snapshot
-from antigravity.interfaces.transport import IHttpTransport
+from antigravity.interfaces.transport import IHttpTransport, IMediaFetcher
 from antigravity.interfaces.upstreams import IUpstream
 from antigravity.plugins import Registry
 from antigravity.routing.capability_table import load_table
@@ -138,6 +138,7 @@ def build_snapshot(
     builder: UpstreamBuilder,
     registry: Registry,
     clock: Any,
+    media: IMediaFetcher,
 ) -> tuple[Snapshot, ModelCatalog]:
     """Return what exchanges work with, and the catalog, which has to be stopped.
 
@@ -159,7 +160,7 @@ def build_snapshot(
         catalog,
         settings.routing.fallback_model,
     )
-    return Snapshot(settings, router, book, registry.clients), catalog
+    return Snapshot(settings, router, book, registry.clients, media), catalog
 
 
 def _entries(

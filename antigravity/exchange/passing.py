@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
 import msgspec
 
@@ -19,7 +19,23 @@ from antigravity.sse import (
     ServerSentEvent,
     SseDecoder,
     encode_data,
+    encode_event,
 )
+
+#: What a JSON text may begin with.
+_JSON_BEGINS: Final = b'{["-0123456789tfn'
+
+
+def check_json(data: bytes) -> None:
+    """Look whether an event's data can be whole JSON; both ends tell enough.
+
+    Reading all of it would cost more than all the rest of passing it on.
+
+    :raises msgspec.DecodeError: if it cannot.
+    """
+    begin, end = data[:1], data.rstrip()[-1:]
+    if not begin or begin not in _JSON_BEGINS or (begin == b"{") is not (end == b"}"):
+        raise msgspec.DecodeError("an event is no JSON")
 
 
 class _Tapped(ABC):
@@ -52,18 +68,28 @@ class _Tapped(ABC):
         if self.over:
             return b""
         try:
-            return self._feed(data)
-        except (EventTooLargeError, msgspec.DecodeError) as error:
-            self.over = True
-            self.failure = UpstreamError(f"The upstream's answer makes no sense: {error}.")
-            return self._failed(self.failure)
+            frames = self._sse.feed(data)
+        except EventTooLargeError as error:
+            return self._senseless(error)
+        out: list[bytes] = []
+        for place, frame in enumerate(frames):
+            try:
+                out.append(self._pass(frame))
+            except msgspec.DecodeError as error:
+                return self._before(frames[:place], out) + self._senseless(error)
+        return self._passed(data, out)
+
+    def _senseless(self, error: Exception) -> bytes:
+        self.over = True
+        self.failure = UpstreamError(f"The upstream's answer makes no sense: {error}.")
+        return self._failed(self.failure)
 
     def end(self, error: GatewayError | None) -> bytes:
         """Return the end of the stream, with an error event if it broke off."""
         if self.over:
             return b""
         self.over = True
-        rest = self._rest() if error is None else b""
+        rest = b"" if error is not None else self._rest()
         if self._tap.finished or self._tap.failure is not None:
             self.failure = self._tap.failure
             return rest + self._ended()
@@ -72,13 +98,27 @@ class _Tapped(ABC):
         )
         return rest + self._failed(self.failure)
 
-    @abstractmethod
-    def _feed(self, data: bytes) -> bytes:
-        """Return the events that a chunk completes, after the tap has seen them."""
+    def _rest(self) -> bytes:
+        """Return the event that the end of the body completes, if it does."""
+        try:
+            return b"".join([self._pass(frame) for frame in self._sse.close()])
+        except msgspec.DecodeError:
+            return b""  # cut in the middle, so it says nothing
 
     @abstractmethod
-    def _rest(self) -> bytes:
-        """Return the event that the end of the body completes."""
+    def _pass(self, frame: ServerSentEvent) -> bytes:
+        """Show the tap an event, and return it in the client's framing.
+
+        :raises msgspec.DecodeError: if it makes no sense.
+        """
+
+    def _passed(self, data: bytes, out: list[bytes]) -> bytes:
+        """Return what the client gets for a chunk that completed events."""
+        return b"".join(out)
+
+    def _before(self, frames: Sequence[ServerSentEvent], out: list[bytes]) -> bytes:
+        """Return what the client gets of a chunk of which only ``frames`` make sense."""
+        return b"".join(out)
 
     @abstractmethod
     def _failed(self, error: GatewayError) -> bytes:
@@ -97,19 +137,35 @@ class PassedStream(_Tapped):
         self._cutter = EventCutter()
         self._encoder = encoder
 
-    def _feed(self, data: bytes) -> bytes:
-        for frame in self._sse.feed(data):
-            self._tap.watch(frame)
+    def _pass(self, frame: ServerSentEvent) -> bytes:
+        check_json(frame.data)
+        self._tap.watch(frame)
+        return b""
+
+    def _passed(self, data: bytes, out: list[bytes]) -> bytes:
         return self._cutter.feed(data)
 
+    def _before(self, frames: Sequence[ServerSentEvent], out: list[bytes]) -> bytes:
+        return b"".join([_encoded(frame) for frame in frames])
+
     def _rest(self) -> bytes:
-        for frame in self._sse.close():
-            self._tap.watch(frame)
+        frames = self._sse.close()
+        try:
+            for frame in frames:
+                self._pass(frame)
+        except msgspec.DecodeError:
+            return b""  # cut in the middle, so it says nothing
         rest = self._cutter.rest().rstrip(b"\r\n")
         return rest + b"\n\n" if rest else b""
 
     def _failed(self, error: GatewayError) -> bytes:
         return self._encoder.encode(StreamFailure(error))
+
+
+def _encoded(frame: ServerSentEvent) -> bytes:
+    """Return an event in the bytes that it came in, or some that mean the same."""
+    data = frame.data.replace(b"\n", b"\ndata: ")
+    return encode_event(frame.event.encode(), data) if frame.event else encode_data(data)
 
 
 class SseFramer(Protocol):
@@ -151,19 +207,14 @@ class ReframedStream(_Tapped):
         self._framer: SseFramer = framer or _PlainFramer()
         self._error_body = error_body
 
-    def _feed(self, data: bytes) -> bytes:
-        return b"".join([self._frame(frame) for frame in self._sse.feed(data)])
-
-    def _rest(self) -> bytes:
-        return b"".join([self._frame(frame) for frame in self._sse.close()])
-
     def _ended(self) -> bytes:
         return self._framer.end()
 
     def _failed(self, error: GatewayError) -> bytes:
         return self._framer.frame(self._error_body(error)) + self._framer.end()
 
-    def _frame(self, frame: ServerSentEvent) -> bytes:
+    def _pass(self, frame: ServerSentEvent) -> bytes:
         payload = self._unwrap(frame.data)
+        check_json(payload)
         self._tap.watch(frame._replace(data=payload))
         return self._framer.frame(payload)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
 
-from antigravity.interfaces.transport import IHttpTransport, IMediaFetcher
+from antigravity.interfaces.transport import IHttpTransport
 from antigravity.ir.record import ExchangeRecord
 from antigravity.signatures.store import SignatureStore
 from antigravity.stores.bounded import BoundedBytes
@@ -22,7 +22,6 @@ class Services(Struct, frozen=True):
 
     clock: IReactorTime
     transport: IHttpTransport
-    media: IMediaFetcher
     signatures: SignatureStore
     conversations: BoundedBytes
     new_id: Callable[[str], str]

@@ -9,6 +9,7 @@ from msgspec import Struct
 from antigravity.config.settings import Settings
 from antigravity.interfaces.accounts import ICredentialSource
 from antigravity.interfaces.protocols import IClientProtocol
+from antigravity.interfaces.transport import IMediaFetcher
 from antigravity.routing.router import Router
 
 
@@ -19,3 +20,4 @@ class Snapshot(Struct, frozen=True):
     router: Router
     credentials: ICredentialSource
     clients: Mapping[str, IClientProtocol]
+    media: IMediaFetcher

@@ -108,7 +108,7 @@ class Work:
         missing = [url for url in urls if url not in self._fetched]
         if missing:
             files = await gatherResults(
-                [self.services.media.fetch(url) for url in missing], consumeErrors=True
+                [self.snapshot.media.fetch(url) for url in missing], consumeErrors=True
             )
             for url, file in zip(missing, files, strict=True):
                 self._fetched[url] = (file.mime_type, base64.b64encode(file.data).decode())

@@ -1,0 +1,82 @@
+"""Everything that is built from one configuration, and replaced by the next one."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from antigravity.accounts.credentials import CredentialBook
+from antigravity.config.settings import Settings
+from antigravity.exchange.snapshot import Snapshot
+from antigravity.interfaces.exchange import IExchange
+from antigravity.interfaces.transport import IHttpTransport
+from antigravity.plugins import PluginHost
+from antigravity.routing.catalog import ModelCatalog
+from antigravity.transport.media import MediaFetcher
+from antigravity.web.app import WebApp
+from antigravity.wiring import UpstreamBuilder, build_snapshot, load_credentials
+
+
+class Configured(Struct, frozen=True):
+    """A valid configuration with the plugins that it wants, loaded."""
+
+    settings: Settings
+    plugins: PluginHost
+
+
+class Assembly:
+    """One configuration at work.
+
+    :raises ConfigurationError: if something in it cannot be used; then nothing was begun.
+    """
+
+    def __init__(
+        self,
+        configured: Configured,
+        home: Path,
+        transport: IHttpTransport,
+        reactor: Any,
+        *,
+        demo: bool,
+    ) -> None:
+        settings = configured.settings
+        self.settings = settings
+        self.plugins = configured.plugins
+        self.media = MediaFetcher(settings.media, reactor)
+        self.book: CredentialBook = load_credentials(settings, home, demo=demo)
+        registry = configured.plugins.registry
+        builder = UpstreamBuilder(registry, transport, reactor, settings.proxy.request_timeout)
+        snapshot, catalog = build_snapshot(
+            settings, home, self.book, builder, registry, reactor, self.media
+        )
+        self.snapshot: Snapshot = snapshot
+        self._catalog: ModelCatalog = catalog
+
+    def app(self, exchange: IExchange) -> WebApp:
+        """Return the web application with the protocols and routes of the plugins."""
+        registry = self.plugins.registry
+        return WebApp(
+            exchange,
+            list(registry.servers.values()),
+            self.settings,
+            registry.routes,
+            hostname=socket.gethostname(),
+        )
+
+    def stop(self) -> Any:
+        """End what runs in the background, and return a Deferred that fires when it has."""
+        self._catalog.stop()
+        return self.media.close()
+
+
+def watched_files(home: Path, file: Path, settings: Settings) -> Sequence[Path]:
+    """Return the files and folders whose change is a change of the configuration."""
+    tables = [home / Path(name).expanduser() for name in settings.models.files]
+    return (file, home / "accounts", *tables)
+
+
+Configure = Callable[[], Configured]
