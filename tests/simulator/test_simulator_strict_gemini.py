@@ -165,3 +165,13 @@ def test_claude_behind_google_needs_ids_and_its_own_signatures() -> None:
     ):
         with pytest.raises(ApiError, match=message):
             check("claude-sonnet-4-6", body(USER, model(*parts), result), internal=True)
+
+
+def test_numbers_stand_for_the_names_of_enumerations() -> None:
+    # As SDKs that speak protocol buffers send them.
+    tools = declared(parameters={"type": 6, "properties": {"a": {"type": 1}}})
+    calling = {"functionCallingConfig": {"mode": 2, "allowedFunctionNames": ["f"]}}
+    read = check(OLD, body(tools=tools, toolConfig=calling))
+    schema = read["tools"][0]["functionDeclarations"][0]["parameters"]
+    assert (schema["type"], schema["properties"]["a"]["type"]) == ("OBJECT", "STRING")
+    assert read["toolConfig"]["functionCallingConfig"]["mode"] == "ANY"

@@ -63,6 +63,11 @@ _TYPES: Final = {
 }  # fmt: skip
 _PREFIX: Final = "Invalid JSON payload received. Unknown name"
 SCHEMA_TYPES: Final = ("STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL")
+#: Enumerations whose values are looked at, by the field; a number is as good as a name.
+_NUMBERED: Final = {
+    "type": ("TYPE_UNSPECIFIED", *SCHEMA_TYPES),
+    "mode": ("MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED"),
+}
 
 
 def snake(name: str) -> str:
@@ -157,6 +162,8 @@ class Reader:
             return value
         if kind not in _TYPES:
             return self._message(kind, value, path)
+        if kind == "e":
+            value = _named(value, path)
         good = {
             "s": isinstance(value, str),
             "e": isinstance(value, str | int) and not isinstance(value, bool),
@@ -190,6 +197,14 @@ class Reader:
     def _wrong(self, path: str, kind: str, value: Any) -> None:
         shown = json.dumps(value)[:80]
         self.violations.append((path, f"Invalid value at '{path}' ({kind}), {shown}"))
+
+
+def _named(value: Any, path: str) -> Any:
+    """Return the name of a value of an enumeration that came as a number."""
+    names = _NUMBERED.get(path.rpartition(".")[2], ())
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names):
+        return names[value]
+    return value
 
 
 def _is_number(value: Any) -> bool:
