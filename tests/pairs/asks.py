@@ -297,9 +297,7 @@ def anthropic(ask: Ask) -> dict[str, Any]:
     if ask.effort:
         body["thinking"] = {"type": "enabled", "budget_tokens": budget[ask.effort]}
     if ask.tools:
-        body["tools"] = [
-            {"name": n, "description": n, "input_schema": SCHEMA} for n in ask.tools
-        ]
+        body["tools"] = [{"name": n, "description": n, "input_schema": SCHEMA} for n in ask.tools]
         kinds = {"auto": "auto", "none": "none", "required": "any"}
         choice = _chosen(ask, lambda name: {"type": "tool", "name": name})
         if isinstance(choice, str):
@@ -328,8 +326,7 @@ def gemini(ask: Ask) -> dict[str, Any]:
         said = [{"text": turn.model}] if turn.model else []
         if turn.calls:
             calls = [
-                {"functionCall": {"name": call.name, "args": call.arguments}}
-                for call in turn.calls
+                {"functionCall": {"name": call.name, "args": call.arguments}} for call in turn.calls
             ]
             contents.append({"role": "model", "parts": said + calls})
             results = []
@@ -361,8 +358,7 @@ def gemini(ask: Ask) -> dict[str, Any]:
         body["tools"] = [
             {
                 "functionDeclarations": [
-                    {"name": n, "description": n, "parametersJsonSchema": SCHEMA}
-                    for n in ask.tools
+                    {"name": n, "description": n, "parametersJsonSchema": SCHEMA} for n in ask.tools
                 ]
             }
         ]

@@ -192,3 +192,59 @@ def check(trip: Trip) -> None:
 @given(ask=asks())
 def test_any_request_arrives(source: str, goal: str, model: str, ask: Ask) -> None:
     check(Trip(source, goal, model, ask))
+
+
+EQUAL = Called("get_weather", {"city": "Bern"}, "sun", picture=True)
+LOOP = Ask(
+    turns=(
+        Turn((Said("Weather?"), Shown(), Shown("document"))),
+        Turn((Said("Twice."),), "Sure.", (EQUAL, EQUAL)),
+    ),
+    system="Be brief.",
+    tools=("get_weather", "a.b"),
+    choice="=a.b",
+    parallel=False,
+    stop=("END", "STOP", "HALT", "A", "B", "C"),
+    effort="high",
+    form=True,
+)
+
+
+@pytest.mark.parametrize(("source", "goal", "model"), EVERY)
+def test_a_tool_loop_arrives(source: str, goal: str, model: str) -> None:
+    check(Trip(source, goal, model, LOOP))
+
+
+@pytest.mark.parametrize(("source", "goal", "model"), CHATTING)
+def test_a_forced_tool_is_forced_whatever_form_is_wanted(
+    source: str, goal: str, model: str
+) -> None:
+    trip = Trip(source, goal, model, LOOP)
+    assert trip.got.tool_choice is not None
+    assert trip.got.tool_choice.mode == "required"
+    assert [trip.restored(name) for name in trip.got.tool_choice.names] == ["a.b"]
+
+
+@pytest.mark.parametrize(("goal", "model"), TARGETS)
+def test_a_choice_among_some_tools_is_kept_or_named(goal: str, model: str) -> None:
+    body = WRITERS["openai_chat"](Ask((Turn((Said("Hi"),)),), tools=("one", "two", "three")))
+    named = [{"type": "function", "function": {"name": name}} for name in ("one", "two")]
+    body["tool_choice"] = {
+        "type": "allowed_tools",
+        "allowed_tools": {"mode": "auto", "tools": named},
+    }
+    client, goal_target = CLIENTS[goal], target(model)
+    lowered = lower(decode("openai_chat", body), client.traits, goal_target)
+    encoded = client.encode(lowered.request, goal_target)
+    got = decode(goal, encoded.body).tool_choice
+    kept = got is not None and got.names == ("one", "two") and got.mode == "auto"
+    assert kept or lost(encoded.warnings, "tool_choice")
+
+
+@pytest.mark.parametrize(("source", "goal", "model"), CHATTING)
+def test_more_effort_never_means_less_thinking(source: str, goal: str, model: str) -> None:
+    ranks = []
+    for effort in (None, "low", "medium", "high"):
+        ask = Ask((Turn((Said("Hi"),)),), effort=effort, max_tokens=30_000)  # type: ignore[arg-type]
+        ranks.append(amount(Trip(source, goal, model, ask).got.thinking) or 0)
+    assert ranks == sorted(ranks)

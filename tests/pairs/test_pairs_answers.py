@@ -1,0 +1,203 @@
+"""An answer means the same for the client as it did for the upstream, streamed or whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from answers import HAND_WRITTEN, answers, sense
+from asks import WRITERS, Ask, Said, Turn
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pairs_kit import CLIENTS, PAIRS, SERVERS, call_of, context, target
+
+from antigravity.exchange.translators import EventSource, FoldedAnswer, TranslatedStream
+from antigravity.ir.call import ReplyContext
+from antigravity.ir.events import Event
+from antigravity.ir.request import Request
+from antigravity.ir.response import Response, fold
+from antigravity.lowering.pipeline import EventPipeline
+from antigravity.sse import SseDecoder
+
+ASK = Ask(turns=(Turn((Said("Hi"),)),), effort="high", tools=("f", "get_x", "a-b"))
+PLAIN = Ask(turns=(Turn((Said("Hi"),)),))
+BODIES = {name: write(PLAIN if "completions" in name else ASK) for name, write in WRITERS.items()}
+TARGET = target("some-model")
+REQUEST = SERVERS["openai_chat"].decode(call_of("openai_chat", BODIES["openai_chat"]))
+
+
+def reply_context(server: str, *, stream: bool = True) -> ReplyContext:
+    return context(server, BODIES[server], stream=stream)
+
+
+def wire(server: str, events: Sequence[Event]) -> bytes:
+    """Return the stream in which a server of a protocol tells events."""
+    encoder = SERVERS[server].encoder(reply_context(server))
+    return b"".join([*(encoder.encode(event) for event in events), encoder.end()])
+
+
+def source(client: str, request: Request = REQUEST) -> EventSource:
+    decoder = CLIENTS[client].decoder(request, TARGET)
+    return EventSource(decoder, EventPipeline(()), None, None, lambda: 1)
+
+
+def read(client: str, data: bytes) -> Response:
+    """Return the answer in a stream, as a client of the protocol reads it."""
+    decoder = CLIENTS[client].decoder(REQUEST, TARGET)
+    frames = SseDecoder()
+    events = [e for f in [*frames.feed(data), *frames.close()] for e in decoder.decode(f)]
+    return fold([*events, *decoder.close()])
+
+
+def translate(server: str, client: str, data: bytes, sizes: Sequence[int] = ()) -> bytes:
+    """Return the client's stream for an upstream's, which arrives in pieces."""
+    stream = TranslatedStream(source(client), SERVERS[server].encoder(reply_context(server)))
+    out, place = b"", 0
+    for size in sizes:
+        out += stream.feed(data[place : place + size])
+        place += size
+    out += stream.feed(data[place:])
+    out += stream.end(None)
+    assert stream.failure is None
+    assert stream.meaningful
+    assert stream.over
+    return out
+
+
+def completion_sense(data: bytes) -> dict[str, Any]:
+    """Read a stream of legacy completions: there is no client for them."""
+    frames = [f.data for f in SseDecoder().feed(data)]
+    assert frames.pop() == b"[DONE]"
+    chunks = [json.loads(frame) for frame in frames]
+    choices = [choice for chunk in chunks for choice in chunk["choices"]]
+    reasons = [choice["finish_reason"] for choice in choices if choice["finish_reason"]]
+    usage = chunks[-1]["usage"]
+    return {
+        "text": "".join(choice["text"] for choice in choices),
+        "finish": reasons,
+        "usage": (
+            usage["prompt_tokens"],
+            usage["prompt_tokens_details"]["cached_tokens"],
+            usage["completion_tokens"],
+        ),
+    }
+
+
+def whole_sense(server: str, body: bytes) -> dict[str, Any]:
+    """Read a whole answer with nothing of the gateway's."""
+    wire = json.loads(body)
+    return WHOLE[server](wire)  # type: ignore[no-any-return]
+
+
+def _chat(wire: Any) -> dict[str, Any]:
+    message = wire["choices"][0]["message"]
+    usage = wire["usage"]
+    return {
+        "text": (message["content"] or "") + (message.get("refusal") or ""),
+        "thinking": message.get("reasoning_content") or "",
+        "calls": [
+            (c["function"]["name"], json.loads(c["function"]["arguments"]))
+            for c in message.get("tool_calls") or ()
+        ],
+        "usage": (usage["prompt_tokens"], usage["completion_tokens"]),
+    }
+
+
+def _completion(wire: Any) -> dict[str, Any]:
+    usage = wire["usage"]
+    return {
+        "text": wire["choices"][0]["text"],
+        "usage": (usage["prompt_tokens"], usage["completion_tokens"]),
+    }
+
+
+def _response(wire: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {"text": "", "thinking": "", "calls": []}
+    for item in wire["output"]:
+        if item["type"] == "message":
+            found["text"] += "".join(part["text"] for part in item["content"])
+        elif item["type"] == "reasoning":
+            parts = [*item.get("summary", ()), *(item.get("content") or ())]
+            found["thinking"] += "".join(part["text"] for part in parts)
+        else:
+            found["calls"].append((item["name"], json.loads(item["arguments"])))
+    usage = wire["usage"]
+    return {**found, "usage": (usage["input_tokens"], usage["output_tokens"])}
+
+
+def _message(wire: Any) -> dict[str, Any]:
+    blocks, usage = wire["content"], wire["usage"]
+    read = sum(usage.get(n) or 0 for n in ("input_tokens", "cache_read_input_tokens"))
+    return {
+        "text": "".join(b["text"] for b in blocks if b["type"] == "text"),
+        "thinking": "".join(b["thinking"] for b in blocks if b["type"] == "thinking"),
+        "calls": [(b["name"], b["input"]) for b in blocks if b["type"] == "tool_use"],
+        "usage": (read, usage["output_tokens"]),
+    }
+
+
+def _content(wire: Any) -> dict[str, Any]:
+    parts, usage = wire["candidates"][0]["content"]["parts"], wire["usageMetadata"]
+    calls = [part["functionCall"] for part in parts if "functionCall" in part]
+    return {
+        "text": "".join(p.get("text", "") for p in parts if not p.get("thought")),
+        "thinking": "".join(p["text"] for p in parts if p.get("thought")),
+        "calls": [(call["name"], call.get("args") or {}) for call in calls],
+        "usage": (
+            usage["promptTokenCount"],
+            usage["candidatesTokenCount"] + usage.get("thoughtsTokenCount", 0),
+        ),
+    }
+
+
+WHOLE: dict[str, Any] = {
+    "openai_chat": _chat,
+    "openai_completions": _completion,
+    "openai_responses": _response,
+    "anthropic": _message,
+    "gemini": _content,
+}
+
+
+def check(server: str, client: str, events: Sequence[Event], sizes: Sequence[int] = ()) -> None:
+    upstream = wire(client, events)
+    wanted = sense(fold(events))
+    at_the_gateway = sense(read(client, upstream))
+    assert at_the_gateway == wanted
+    out = translate(server, client, upstream, sizes)
+    assert out == translate(server, client, upstream), "chunks make no difference"
+    folded = FoldedAnswer(source(client))
+    for place in range(0, len(upstream), 37):
+        folded.feed(upstream[place : place + 37])
+    folded.end(None)
+    whole = folded.response()
+    assert sense(whole) == wanted
+    reply = SERVERS[server].encode_response(whole, reply_context(server, stream=False))
+    assert reply.status == 200
+    found = whole_sense(server, reply.body)
+    usage = wanted["usage"]
+    assert found == {**{k: wanted[k] for k in found}, "usage": (usage[0], usage[2])}
+    if server == "openai_completions":
+        found = completion_sense(out)
+        assert found["text"] == wanted["text"]
+        assert found["usage"] == wanted["usage"]
+        assert len(found["finish"]) == 1
+        return
+    assert sense(read(server, out)) == wanted
+
+
+@pytest.mark.parametrize(("server", "client"), PAIRS)
+@pytest.mark.parametrize("name", HAND_WRITTEN)
+def test_answers_arrive(server: str, client: str, name: str) -> None:
+    check(server, client, HAND_WRITTEN[name])
+
+
+@pytest.mark.parametrize(("server", "client"), PAIRS)
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(events=answers(), sizes=st.lists(st.integers(1, 90), max_size=8))
+def test_any_answer_arrives(
+    server: str, client: str, events: list[Event], sizes: list[int]
+) -> None:
+    check(server, client, events, sizes)

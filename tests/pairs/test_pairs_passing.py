@@ -1,0 +1,149 @@
+"""Streams in the client's own protocol: nothing is changed, and no cut looks like an end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pytest
+from answers import HAND_WRITTEN, sense
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pairs_kit import CLIENTS, SERVERS, call_of, context
+from test_pairs_answers import BODIES, read, reply_context, wire
+
+from antigravity.exchange.passing import PassedStream, ReframedStream
+from antigravity.ir.errors import DeadlineError, GatewayError
+from antigravity.ir.response import fold
+from antigravity.ir.usage import Usage
+from antigravity.sse import SseDecoder, encode_data
+
+ANSWER = HAND_WRITTEN["thought, text, calls"]
+STREAMS = {name: wire(name, ANSWER) for name in CLIENTS}
+#: Other servers end their lines in other ways.
+ENDINGS = (b"\n", b"\r\n", b"\r")
+CUTS = st.lists(st.integers(1, 200), max_size=12)
+
+
+def passed(name: str) -> PassedStream:
+    server = SERVERS[name]
+    return PassedStream(CLIENTS[name].tap(), server.keepalive, server.encoder(reply_context(name)))
+
+
+def pieces(data: bytes, sizes: Sequence[int]) -> list[bytes]:
+    found, place = [], 0
+    for size in sizes:
+        found.append(data[place : place + size])
+        place += size
+    return [*found, data[place:]]
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+@pytest.mark.parametrize("ending", ENDINGS)
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(sizes=CUTS)
+def test_bytes_pass_unchanged(name: str, ending: bytes, sizes: list[int]) -> None:
+    data = STREAMS[name].replace(b"\n", ending)
+    stream = passed(name)
+    out = b"".join([*(stream.feed(piece) for piece in pieces(data, sizes)), stream.end(None)])
+    assert out == data
+    assert stream.failure is None
+    assert stream.meaningful
+    assert stream.usage is not None
+    assert (stream.usage.input_total, stream.usage.output) == (120, 33)
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(part=st.floats(0.0, 0.8), known=st.booleans())
+def test_a_cut_ends_in_the_error_event(name: str, part: float, known: bool) -> None:
+    data = STREAMS[name]
+    error: GatewayError | None = DeadlineError("Too slow.") if known else None
+    stream = passed(name)
+    place = int(len(data) * part)
+    out = stream.feed(data[:place]) + stream.end(error)
+    assert stream.failure is not None
+    whole = data[:place].rpartition(b"\n\n")[0]
+    assert out.startswith(whole)
+    added = SseDecoder().feed(out[len(whole) :].lstrip(b"\n"))
+    assert added, "something tells of the cut"
+    told = b"".join(frame.data for frame in added)
+    assert b"error" in told
+    assert (b"Too slow." if known else b"broke off") in told
+    with pytest.raises(GatewayError):
+        read(name, out)
+    assert stream.feed(data[place:]) == b""
+    assert stream.end(None) == b""
+
+
+@settings(max_examples=30, deadline=None)
+@given(sizes=CUTS, enveloped=st.booleans())
+def test_a_gemini_array_holds_the_same_payloads(sizes: list[int], enveloped: bool) -> None:
+    data = STREAMS["gemini"]
+    payloads = [json.loads(frame.data) for frame in SseDecoder().feed(data)]
+    if enveloped:
+        data = b"".join(
+            encode_data(json.dumps({"response": payload}).encode()) for payload in payloads
+        )
+    stream = reframed(enveloped=enveloped, sse=False)
+    out = b"".join([*(stream.feed(piece) for piece in pieces(data, sizes)), stream.end(None)])
+    assert out[:1] == b"["
+    assert out[-1:] == b"]"
+    assert json.loads(out) == payloads
+    assert isinstance(stream.usage, Usage)
+    assert stream.keepalive() == b""
+
+
+def reframed(*, enveloped: bool, sse: bool) -> ReframedStream:
+    server = SERVERS["gemini"]
+
+    def unwrap(data: bytes) -> bytes:
+        return json.dumps(json.loads(data)["response"]).encode() if enveloped else data
+
+    return ReframedStream(
+        CLIENTS["gemini"].tap(),
+        server.keepalive,
+        unwrap,
+        server.framer(call_of("gemini", BODIES["gemini"], sse=sse)),
+        lambda error: server.encode_error(error, "req_1").body,
+    )
+
+
+@pytest.mark.parametrize("sse", [False, True])
+@pytest.mark.parametrize("cut", [0, 60, 400])
+def test_a_cut_array_is_still_json(cut: int, sse: bool) -> None:
+    stream = reframed(enveloped=False, sse=sse)
+    out = stream.feed(STREAMS["gemini"][:cut]) + stream.end(DeadlineError("Too slow."))
+    found = [json.loads(frame.data) for frame in SseDecoder().feed(out)] if sse else json.loads(out)
+    assert found[-1]["error"]["message"] == "Too slow."
+    assert found[-1]["error"]["code"] == 504
+    assert stream.end(None) == b""
+
+
+def test_an_array_from_another_protocol_reads_like_the_stream() -> None:
+    encoder = SERVERS["gemini"].encoder(context("gemini", BODIES["gemini"], sse=False))
+    out = b"".join([*(encoder.encode(event) for event in ANSWER), encoder.end()])
+    as_events = b"".join(encode_data(json.dumps(chunk).encode()) for chunk in json.loads(out))
+    assert sense(read("gemini", as_events)) == sense(fold(ANSWER))
+
+
+GARBAGE = (b'data: {"broken": [1, 2,\n\n', b"data: <html>\n\n", b"data: \xff\xfe\n\n")
+
+
+@pytest.mark.parametrize("garbage", GARBAGE)
+@pytest.mark.parametrize("name", CLIENTS)
+def test_garbage_becomes_an_error_behind_all_that_made_sense(name: str, garbage: bytes) -> None:
+    first, blank, _ = STREAMS[name].partition(b"\n\n")
+    stream = passed(name)
+    out = stream.feed(first + blank + garbage + STREAMS[name]) + stream.end(None)
+    assert stream.failure is not None
+    assert out.startswith(first + blank)
+    assert garbage not in out
+    with pytest.raises(GatewayError, match="no JSON"):
+        read(name, out)
+
+
+def test_garbage_in_an_array_becomes_its_last_element() -> None:
+    stream = reframed(enveloped=False, sse=False)
+    out = stream.feed(STREAMS["gemini"].partition(b"\n\n")[0] + b"\n\n" + GARBAGE[0])
+    assert [("error" in element) for element in json.loads(out + stream.end(None))] == [False, True]
