@@ -73,6 +73,20 @@ class CredentialBook:
                 return credentials[index]
         return None
 
+    def drop(self, credential: Credential) -> bool:
+        """Forget a credential that is of no use any more; return whether it was known.
+
+        One with the same id and another secret is a new one, and stays.
+        """
+        known = self.credentials(credential.upstream)
+        kept = tuple(
+            each for each in known if (each.id, each.secret) != (credential.id, credential.secret)
+        )
+        if len(kept) == len(known):
+            return False
+        self._credentials[credential.upstream] = kept
+        return True
+
 
 def _configured(name: str, upstream: UpstreamSettings) -> list[Credential]:
     secrets = [getattr(upstream, key) for key in credential_keys(upstream.kind)]

@@ -108,6 +108,24 @@ class AccountFiles:
                 raise AccountError(f"{wanted!r} may mean any of {ids}")
         raise AccountError(f"there is no account {wanted!r}; 'antigravity accounts list' lists all")
 
+    def disable(self, identifier: str, secret: Secret, reason: str, when: float) -> bool:
+        """Disable the account of that id, if ``secret`` is still its secret; return if it was.
+
+        An account that has been given another secret meanwhile is a good one again.
+
+        :raises AccountError: if its file cannot be read or written.
+        """
+        path = self._path(identifier)
+        if not path.exists():
+            return False
+        record, _ = _read(path)
+        if record.secret != secret:
+            return False
+        self.save(
+            msgspec.structs.replace(record, enabled=False, disabled_reason=reason, disabled_at=when)
+        )
+        return True
+
     def has(self, identifier: str) -> bool:
         """Return whether there is a file for that id, broken or not."""
         return bool(_ID.fullmatch(identifier)) and self._path(identifier).exists()

@@ -36,8 +36,9 @@ class AccountRecord(Struct, frozen=True):
     """One account.
 
     ``upstream`` is the name of the upstream that it is for; empty means the one of its
-    kind.  ``base_url`` is where that is, if no configuration says so.  ``created`` is in
-    seconds since 1970.  ``extra`` holds what a kind of upstream needs besides.
+    kind.  ``base_url`` is where that is, if no configuration says so.  ``created`` and
+    ``disabled_at`` are in seconds since 1970.  ``extra`` holds what a kind of upstream needs
+    besides.
     """
 
     id: str
@@ -50,6 +51,7 @@ class AccountRecord(Struct, frozen=True):
     created: float = 0.0
     base_url: str = ""
     extra: dict[str, Any] = {}
+    disabled_at: float = 0.0
 
     @property
     def upstream_kind(self) -> str:
