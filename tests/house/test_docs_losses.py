@@ -1,0 +1,143 @@
+"""The table of what is lost between protocols is what the encoders do."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from pages import table
+
+from antigravity.ir.capabilities import Capabilities, Target
+from antigravity.ir.errors import InvalidRequestError
+from antigravity.ir.media import FileReference, InlineData
+from antigravity.ir.parts import (
+    CacheControl,
+    Citation,
+    Media,
+    SearchResult,
+    Text,
+    ToolCall,
+    ToolResult,
+    WebSearch,
+)
+from antigravity.ir.request import Message, Request, Sampling
+from antigravity.ir.tools import FunctionTool, HostedTool, WebSearchTool
+from antigravity.lowering.pipeline import lower
+from antigravity.plugins import PluginHost
+
+COLUMNS = ("openai_chat", "openai_responses", "anthropic", "gemini")
+ABLE = Capabilities(
+    inputs=("image", "document", "audio", "video"),
+    raw_schema=True,
+    web_search=True,
+    web_search_with_tools=True,
+    media_in_tool_results=True,
+)
+FUNCTION = FunctionTool("look", "", {"type": "object", "properties": {}})
+QUESTION = Message("user", (Text("Hello!"),))
+PLAIN = Request("m", (QUESTION,), "elsewhere", max_output_tokens=2000)
+IMAGE = Media("image", InlineData("iVBORw0KGgo="), "image/png")
+
+
+def sampled(**values: Any) -> Request:
+    return replace(PLAIN, sampling=Sampling(**values))
+
+
+def said(*parts: Any) -> Request:
+    """Return a conversation in which the assistant has said something."""
+    return replace(PLAIN, messages=(QUESTION, Message("assistant", parts), QUESTION))
+
+
+def looked(result: ToolResult) -> Request:
+    """Return a conversation in which a tool has answered."""
+    call = Message("assistant", (ToolCall("call_1", "look", "{}"),))
+    return replace(PLAIN, tools=(FUNCTION,), messages=(QUESTION, call, Message("user", (result,))))
+
+
+REQUESTS: dict[str, tuple[Request, ...]] = {
+    "top_k": (sampled(top_k=5),),
+    "seed, penalties": (sampled(seed=1), sampled(presence_penalty=0.5)),
+    "log probabilities": (sampled(logprobs=True, top_logprobs=2),),
+    "n above 1": (sampled(n=3),),
+    "temperature above 1": (sampled(temperature=1.5),),
+    "verbosity, service tier": (
+        replace(PLAIN, verbosity="low"),
+        replace(PLAIN, service_tier="flex"),
+    ),
+    "cache breakpoints": (
+        replace(PLAIN, messages=(Message("user", (Text("Hello!", cache=CacheControl()),)),)),
+    ),
+    "a tool result marked as an error": (
+        looked(ToolResult("call_1", (Text("no"),), True, "look")),
+    ),
+    "media in tool results": (looked(ToolResult("call_1", (IMAGE,), False, "look")),),
+    "a hosted tool of another provider": (
+        replace(PLAIN, tools=(HostedTool("abacus", "elsewhere", {"type": "abacus"}), FUNCTION)),
+    ),
+    "limits of a web search": (
+        replace(PLAIN, tools=(WebSearchTool(max_uses=3, allowed_domains=("a.example",)),)),
+    ),
+    "a file that lies at another provider": (
+        replace(
+            PLAIN,
+            messages=(
+                Message(
+                    "user",
+                    (Text("Look!"), Media("image", FileReference("f", "elsewhere"), "image/png")),  # type: ignore[arg-type]
+                ),
+            ),
+        ),
+    ),
+    "citations in the history": (
+        said(Text("t", (Citation("https://a.example", start=0, end=1),))),
+    ),
+    "web searches in the history": (
+        said(WebSearch("ws_1", ("q",), (SearchResult("https://a.example"),)), Text("t")),
+    ),
+}
+
+
+@cache
+def clients() -> dict[str, Any]:
+    host = PluginHost()
+    host.load(installed=False)
+    return host.registry.clients
+
+
+def outcome(request: Request, name: str) -> str:
+    """Return what becomes of a request at a protocol: kept, noted or refused."""
+    client = clients()[name]
+    target = Target("m", ABLE)
+    try:
+        lowered = lower(request, client.traits, target)
+        encoded = client.encode(lowered.request, target)
+    except InvalidRequestError:
+        return "refused"
+    return "noted" if lowered.losses + encoded.warnings else "kept"
+
+
+def test_plain_requests_lose_nothing() -> None:
+    assert {outcome(PLAIN, name) for name in COLUMNS} == {"kept"}
+
+
+def test_every_row_is_tried() -> None:
+    rows = table("docs/protocols.rst", "Of the request")
+    assert [row[0] for row in rows] == list(REQUESTS)
+
+
+@pytest.mark.parametrize(
+    "row", table("docs/protocols.rst", "Of the request"), ids=lambda row: row[0]
+)
+def test_a_row_is_true(row: list[str]) -> None:
+    for name, claim in zip(COLUMNS, row[1:], strict=True):
+        for request in REQUESTS[row[0]]:
+            match claim.split()[0].strip(",:"):
+                case "kept" | "unnoted":
+                    expected = "kept"
+                case "refused":
+                    expected = "refused"
+                case _:
+                    expected = "noted"
+            assert outcome(request, name) == expected, (name, claim)

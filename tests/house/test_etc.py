@@ -1,0 +1,207 @@
+"""The examples in ``etc/`` parse, and what they say fits the code."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from antigravity.config.settings import ProxySettings, effective_auth_mode
+from antigravity.config.snapshot import load
+from antigravity.tap import Options
+
+ETC = Path(__file__).parents[2] / "etc"
+ROOT = ETC.parent
+DEFAULTS = ProxySettings()
+
+
+def settings_of(environ: Mapping[str, str], folder: Path) -> ProxySettings:
+    """Return the settings of the door that an environment makes; a wrong name is an error."""
+    configuration = load(folder, None, environ=environ)
+    assert configuration.warnings == () or all(
+        w.severity != "error" for w in configuration.warnings
+    )
+    return configuration.settings.proxy
+
+
+# systemd
+
+
+@pytest.fixture(scope="module")
+def unit() -> configparser.ConfigParser:
+    """Return the unit; keys may be repeated there, and the last one is kept."""
+    parser = configparser.ConfigParser(strict=False, interpolation=None, comment_prefixes="#")
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string((ETC / "antigravity.service").read_text("ascii"))
+    return parser
+
+
+def test_the_unit_starts_the_gateway(unit: configparser.ConfigParser) -> None:
+    service = unit["Service"]
+    program, *arguments = shlex.split(service["ExecStart"])
+    assert program.endswith("/bin/twistd")
+    assert arguments[:3] == ["-n", "--pidfile=", "antigravity"]
+    options = Options()
+    options.parseOptions(arguments[3:])
+    assert options["home"] == f"/var/lib/{service['StateDirectory']}"
+    assert service["Type"] == "simple"
+    assert unit["Install"]["WantedBy"] == "multi-user.target"
+
+
+def test_the_unit_gives_running_answers_their_time(unit: configparser.ConfigParser) -> None:
+    assert float(unit["Service"]["TimeoutStopSec"]) > DEFAULTS.shutdown_grace
+
+
+def test_the_unit_takes_all_rights_that_are_not_needed(unit: configparser.ConfigParser) -> None:
+    service = unit["Service"]
+    for name, value in {
+        "DynamicUser": "yes",
+        "StateDirectoryMode": "0700",
+        "UMask": "0077",
+        "ProtectSystem": "strict",
+        "ProtectHome": "yes",
+        "PrivateTmp": "yes",
+        "PrivateDevices": "yes",
+        "NoNewPrivileges": "yes",
+        "CapabilityBoundingSet": "",
+        "RestrictAddressFamilies": "AF_INET AF_INET6 AF_UNIX",
+    }.items():
+        assert service[name] == value, name
+
+
+def test_the_unit_knows_only_keys_of_systemd(unit: configparser.ConfigParser) -> None:
+    assert unit.sections() == ["Unit", "Service", "Install"]
+    for section in unit.sections():
+        for key in unit[section]:
+            assert re.fullmatch(r"[A-Z][A-Za-z]+", key), key
+
+
+# Docker
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Return the instructions of the Dockerfile with their arguments."""
+    lines = (ETC / "Dockerfile").read_text("ascii").splitlines()
+    text = "\n".join(line for line in lines if not line.lstrip().startswith("#"))
+    found = re.sub(r"\s*\\\n\s*", " ", text).splitlines()
+    return [(word, rest) for word, _, rest in (line.partition(" ") for line in found) if word]
+
+
+def of(name: str) -> list[str]:
+    return [rest for word, rest in instructions() if word == name]
+
+
+def test_what_the_image_copies_exists_and_is_let_through() -> None:
+    ignored = (ETC / "Dockerfile.dockerignore").read_text("ascii").splitlines()
+    let_through = {line[1:] for line in ignored if line.startswith("!")}
+    copied = {
+        source
+        for rest in of("COPY")
+        if not rest.startswith("--from")
+        for source in rest.split()[:-1]
+    }
+    assert "*" in ignored
+    assert copied == let_through
+    assert [source for source in copied if not (ROOT / source).exists()] == []
+    assert {"setup.py", "antigravity.pth", "antigravity.start", "twisted"} <= copied
+
+
+def test_the_image_runs_without_rights() -> None:
+    words = [word for word, _ in instructions()]
+    assert of("USER") == ["antigravity"]
+    assert words.index("USER") < words.index("CMD")
+    (volume,) = of("VOLUME")
+    assert any(f"ANTIGRAVITY_HOME={volume}" in rest for rest in of("ENV"))
+    assert any(f"-m 0700 -o antigravity -g antigravity {volume}" in rest for rest in of("RUN"))
+
+
+def test_the_image_demands_a_key(tmp_path: Path) -> None:
+    variables = dict(item.split("=", 1) for rest in of("ENV") for item in rest.split())
+    proxy = settings_of(variables, tmp_path)
+    assert proxy.allow_lan_access
+    assert effective_auth_mode(proxy) == "all_except_health"
+
+
+def test_the_image_starts_the_gateway_and_looks_after_it() -> None:
+    (command,) = of("CMD")
+    assert json.loads(command) == ["twistd", "-n", "--pidfile=", "antigravity"]
+    assert of("EXPOSE") == [str(DEFAULTS.port)]
+    (check,) = of("HEALTHCHECK")
+    program, flag, code = json.loads(check.partition("CMD ")[2])
+    assert (program, flag) == ("python", "-c")
+    compile(code, "HEALTHCHECK", "exec")
+    assert f":{DEFAULTS.port}/healthz" in code
+
+
+def test_compose_fits_the_image(tmp_path: Path) -> None:
+    text = (ETC / "compose.yaml").read_text("ascii")
+    code = [
+        line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")
+    ]
+    for line in code:
+        indent = len(line) - len(line.lstrip())
+        assert indent % 2 == 0
+        assert "\t" not in line
+        assert re.fullmatch(r" *(?:- )?(?:[\w./-]+:(?: .+)?|\S.*)", line), line
+    assert re.findall(r"^(\w+):", text, re.MULTILINE) == ["services", "volumes"]
+    assert f'"127.0.0.1:{DEFAULTS.port}:{DEFAULTS.port}"' in text
+    (dockerfile,) = re.findall(r"dockerfile: (\S+)", text)
+    (context,) = re.findall(r"context: (\S+)", text)
+    assert (ETC / context / dockerfile).is_file()
+    (volume,) = of("VOLUME")
+    assert f"- home:{volume}\n" in text
+    (grace,) = re.findall(r"stop_grace_period: (\d+)s", text)
+    assert float(grace) > DEFAULTS.shutdown_grace
+    named = dict(re.findall(r"(ANTIGRAVITY_\w+): (\S+)", text))
+    assert named
+    settings_of(
+        {name: value if "$" not in value else "" for name, value in named.items()}, tmp_path
+    )
+
+
+# nginx
+
+
+def nginx() -> str:
+    lines = (ETC / "nginx.conf").read_text("ascii").splitlines()
+    return "\n".join(line for line in lines if not line.lstrip().startswith("#"))
+
+
+def test_the_nginx_example_is_well_formed() -> None:
+    text = nginx()
+    depth = 0
+    for token in re.findall(r"[{}]", text):
+        depth += 1 if token == "{" else -1
+        assert depth >= 0
+    assert depth == 0
+    statements = re.sub(r"\s+", " ", text).replace("{", "{;").replace("}", ";};")
+    for statement in filter(None, (s.strip() for s in statements.split(";"))):
+        assert re.fullmatch(r"\}|[a-z_]+(?: .+)?(?: ?\{)?", statement), statement
+    assert text.index("log_format antigravity") < text.index("antigravity.log antigravity;")
+    assert "$request_uri" not in text
+    assert "$query_string" not in text
+
+
+def test_the_nginx_example_lets_streams_through_and_waits_longer_than_the_gateway() -> None:
+    text = nginx()
+    assert "proxy_buffering off;" in text
+    assert f"server 127.0.0.1:{DEFAULTS.port};" in text
+    (size,) = re.findall(r"client_max_body_size (\d+)m;", text)
+    assert int(size) * 1024 * 1024 >= DEFAULTS.max_body_bytes
+    for name in ("read", "send"):
+        (limit,) = re.findall(rf"proxy_{name}_timeout (\d+)s;", text)
+        assert float(limit) > DEFAULTS.request_timeout
+
+
+def test_the_settings_for_nginx_are_legal(tmp_path: Path) -> None:
+    shown = re.findall(r"^#   (.+)$", (ETC / "nginx.conf").read_text("ascii"), re.MULTILINE)
+    (tmp_path / "antigravity.toml").write_text("\n".join(shown))
+    proxy = load(tmp_path, None, environ={}).settings.proxy
+    assert effective_auth_mode(proxy) == "strict"
+    (name,) = re.findall(r"server_name (\S+);", nginx())
+    assert proxy.allowed_hosts == [name]
