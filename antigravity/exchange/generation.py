@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 from antigravity.exchange.native import attempt_native
 from antigravity.exchange.translated import attempt_translated
 from antigravity.exchange.upstream_call import Refused
 from antigravity.exchange.work import Work
 from antigravity.interfaces.exchange import Reply
+from antigravity.interfaces.protocols import ICompleteness
 from antigravity.interfaces.upstreams import Credential, UpstreamOperation
 from antigravity.ir.errors import GatewayError, UnavailableError, UpstreamCredentialError
 from antigravity.routing.router import Candidate, Decision
@@ -50,10 +52,16 @@ async def generate(work: Work, decision: Decision) -> Reply:
 
 
 def _passes(candidate: Candidate, work: Work) -> bool:
+    if not candidate.native:
+        return False
     operation: UpstreamOperation = "stream" if work.head.stream else "generate"
-    return candidate.native and bool(
-        candidate.upstream.passes(candidate.client.name, operation, work.call.body)
-    )
+    body = work.call.body
+    if not candidate.upstream.passes(candidate.client.name, operation, body):
+        return False
+    protocol = work.protocol
+    if not ICompleteness.providedBy(protocol):
+        return True
+    return bool(cast(ICompleteness, protocol).is_complete(body, candidate.target.capabilities))
 
 
 def _plan(work: Work, decision: Decision) -> Iterator[tuple[Candidate, Credential]]:

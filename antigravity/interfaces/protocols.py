@@ -12,7 +12,7 @@ from msgspec import Struct
 from zope.interface import Attribute, Interface
 
 from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route, TokenCount
-from antigravity.ir.capabilities import Loss, Model, Target, Traits
+from antigravity.ir.capabilities import Capabilities, Loss, Model, Target, Traits
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import Event
 from antigravity.ir.request import Request
@@ -115,6 +115,16 @@ class IReframing(Interface):
 
     def framer(call: Call) -> IFramer | None:
         """Return the framer that ``call`` wants, or ``None`` for plain server-sent events."""
+
+
+class ICompleteness(Interface):
+    """A server protocol some of whose clients leave out what some models demand."""
+
+    def is_complete(body: bytes, capabilities: Capabilities) -> bool:
+        """Return whether ``body`` may pass to a model of such ``capabilities`` as it is.
+
+        What is not complete is decoded, completed and encoded anew.
+        """
 
 
 class IStoredConversations(Interface):

@@ -10,16 +10,23 @@ from zope.interface import implementer
 from antigravity.interfaces.protocols import (
     Encoded,
     IClientProtocol,
+    ICompleteness,
     IReframing,
     IServerProtocol,
 )
 from antigravity.ir.call import Call, Head, HttpReply, Operation, ReplyContext, Route, TokenCount
-from antigravity.ir.capabilities import Model, Target, Traits
+from antigravity.ir.capabilities import Capabilities, Model, Target, Traits
 from antigravity.ir.errors import GatewayError, InvalidRequestError
 from antigravity.ir.request import Request
 from antigravity.ir.response import Response
 from antigravity.ir.usage import Usage
-from antigravity.protocols.gemini import client_errors, client_reply, errors, server_reply
+from antigravity.protocols.gemini import (
+    client_errors,
+    client_reply,
+    completeness,
+    errors,
+    server_reply,
+)
 from antigravity.protocols.gemini.client_config import MAX_STOP
 from antigravity.protocols.gemini.client_request import encode_body, encode_count_body
 from antigravity.protocols.gemini.client_stream import GeminiStreamDecoder
@@ -50,7 +57,7 @@ def _routes(version: str) -> tuple[Route, ...]:
     )
 
 
-@implementer(IServerProtocol, IReframing)
+@implementer(IServerProtocol, IReframing, ICompleteness)
 class GeminiServer:
     """Serves generateContent, streamed and whole, token counts and models."""
 
@@ -80,6 +87,10 @@ class GeminiServer:
     def with_model(self, call: Call, model: str) -> bytes:
         """Return the body for another model, otherwise byte for byte as it came."""
         return with_model(call.body, model)
+
+    def is_complete(self, body: bytes, capabilities: Capabilities) -> bool:
+        """Return whether a body may pass to such a model as it is."""
+        return completeness.is_complete(body, capabilities)
 
     def encoder(self, context: ReplyContext) -> GeminiStreamEncoder:
         """Return an encoder for one streamed reply."""
