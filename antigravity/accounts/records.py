@@ -12,18 +12,22 @@ from antigravity.config.secret import Secret
 
 
 class AccountKind(Struct, frozen=True):
-    """A kind of account: the kind of upstream that it is for, and what its secret is."""
+    """A kind of account: the kind of upstream that it is for, and what its secret is.
+
+    ``oauth`` if it is a person's, who has logged in, and not a key.
+    """
 
     name: str
     upstream_kind: str
     secret_name: str
+    oauth: bool = False
 
 
 #: The kinds of accounts that the gateway knows by itself.
 ACCOUNT_KINDS: Final[Mapping[str, AccountKind]] = {
     kind.name: kind
     for kind in (
-        AccountKind("codeassist", "codeassist", "OAuth refresh token"),
+        AccountKind("codeassist", "codeassist", "OAuth refresh token", oauth=True),
         AccountKind("gemini_api", "gemini_api", "Gemini API key"),
         AccountKind("anthropic", "anthropic", "Anthropic API key"),
         AccountKind("openai", "openai", "API key"),

@@ -3,60 +3,21 @@
 from __future__ import annotations
 
 import http.server
-import io
 import json
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from cli_kit import Result, Run, configure
 
 from antigravity.cli import doctor
-from antigravity.cli.main import main
 
 SECRET = "AIzaVeiled-0123456789"
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command on a fresh home."""
-    monkeypatch.setenv("ANTIGRAVITY_HOME", str(tmp_path / "home"))
-
-    def run(*arguments: str, stdin: str = "") -> Result:
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
-        code = main(arguments)
-        captured = capsys.readouterr()
-        assert "Veiled" not in captured.out + captured.err
-        assert "Traceback" not in captured.err
-        return Result(code, captured.out, captured.err)
-
-    return run
-
-
-def configure(tmp_path: Path, text: str) -> Path:
-    home = tmp_path / "home"
-    home.mkdir(mode=0o700)
-    file = home / "antigravity.toml"
-    file.write_text(text)
-    file.chmod(0o600)
-    return file
 
 
 def test_the_life_of_an_account(run: Run) -> None:
@@ -76,7 +37,10 @@ def test_the_life_of_an_account(run: Run) -> None:
     run("accounts", "disable", "me")
     again = run("accounts", "add", "gemini_api", "-", "--json", stdin=SECRET).json
     assert again["updated"]
-    assert again["account"] == {**account}
+    assert not again["account"]["enabled"], "the same secret is no better than before"
+    hint = run("accounts", "add", "gemini_api", SECRET).err
+    assert f"'antigravity accounts enable {account['id']}' uses it again" in hint
+    assert run("accounts", "enable", "me", "--json").json["account"] == account
     assert run("accounts", "remove", "me").code == 0
     assert "There are no accounts" in run("accounts", "list").out
     assert run("accounts", "remove", "me") == Result(

@@ -1,0 +1,76 @@
+"""Adding accounts: whether one is known already, and what becomes of it then.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from msgspec import Struct, structs
+
+from antigravity.accounts.records import ACCOUNT_KINDS, AccountRecord, credential_id
+
+Outcome = Literal["added", "updated", "unchanged"]
+
+
+class Enrolled(Struct, frozen=True):
+    """What is to be kept of an account that was added."""
+
+    record: AccountRecord
+    outcome: Outcome
+    enabled_again: bool = False
+
+
+def enrol(fresh: AccountRecord, known: Iterable[AccountRecord], now: float) -> Enrolled:
+    """Return the account to save for ``fresh``, which names its upstream and has no id.
+
+    An account that is known keeps its id, and what ``fresh`` doesn't say.  With a new secret
+    it is a good one again, and enabled; with the old one it stays as it is.
+    """
+    before = known_as(fresh, known)
+    if before is None:
+        identifier = credential_id(fresh.upstream, fresh.secret.reveal())
+        return Enrolled(
+            structs.replace(fresh, id=identifier, created=fresh.created or now), "added"
+        )
+    after = structs.replace(
+        before,
+        kind=fresh.kind,
+        secret=fresh.secret,
+        upstream=fresh.upstream,
+        label=fresh.label or before.label,
+        base_url=fresh.base_url or before.base_url,
+        extra={**before.extra, **fresh.extra},
+    )
+    renewed = after.secret != before.secret and not before.enabled
+    if renewed:
+        after = structs.replace(after, enabled=True, disabled_reason="", disabled_at=0.0)
+    return Enrolled(after, "unchanged" if after == before else "updated", renewed)
+
+
+def known_as(fresh: AccountRecord, known: Iterable[AccountRecord]) -> AccountRecord | None:
+    """Return the known account that ``fresh`` is: that with its secret, its id, or its address.
+
+    An e-mail address is who somebody is only where the provider says so: with OAuth.  The
+    label of a key is any text, which two keys may share.
+    """
+    same = [each for each in known if _upstream(each) == fresh.upstream]
+    identifier = credential_id(fresh.upstream, fresh.secret.reveal())
+    address = fresh.label.casefold() if is_oauth(fresh.kind) and "@" in fresh.label else None
+    for matches in (
+        [each for each in same if each.secret == fresh.secret],
+        [each for each in same if each.id == identifier],
+        [each for each in same if is_oauth(each.kind) and each.label.casefold() == address],
+    ):
+        if matches:
+            return matches[0]
+    return None
+
+
+def is_oauth(kind: str) -> bool:
+    """Return whether a kind of account is somebody's, rather than a key."""
+    known = ACCOUNT_KINDS.get(kind)
+    return known is not None and known.oauth
+
+
+def _upstream(record: AccountRecord) -> str:
+    return record.upstream or record.kind

@@ -1,0 +1,132 @@
+"""Find accounts in a text: JSON, or tokens between other words.  Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from antigravity.accounts.records import AccountRecord
+from antigravity.config.secret import Secret
+
+#: What keys and tokens look like; the first pattern that matches says the kind.
+_SHAPES: Final = (
+    ("codeassist", re.compile(r"1//[A-Za-z0-9_-]{10,}")),
+    ("anthropic", re.compile(r"sk-ant-[A-Za-z0-9_-]{10,}")),
+    ("openai", re.compile(r"sk-[A-Za-z0-9_-]{10,}")),
+    ("gemini_api", re.compile(r"AIza[A-Za-z0-9_-]{30,}")),
+)
+_TOKEN: Final = re.compile(
+    rf"(?<![A-Za-z0-9_/-])(?:{'|'.join(shape.pattern for _, shape in _SHAPES)})"
+)
+#: Where programs keep the secret of an account, best first.
+_SECRET_KEYS: Final = ("secret", "refresh_token", "refreshToken", "api_key", "apiKey", "key")
+_LABEL_KEYS: Final = ("label", "email", "name")
+_UNFIT: Final = re.compile(r"[\s\x00-\x1f\x7f…]")
+
+
+class Left(Struct, frozen=True):
+    """Something that was not taken, and why; neither tells a secret."""
+
+    what: str
+    why: str
+
+
+class Found(Struct, frozen=True):
+    """What there is in a text; the accounts have no id, and not all an upstream."""
+
+    accounts: tuple[AccountRecord, ...] = ()
+    left: tuple[Left, ...] = ()
+
+
+def find_accounts(text: str, kind: str = "") -> Found:
+    """Return the accounts in ``text``.
+
+    :param kind: the kind of accounts that do not say it themselves.
+    """
+    text = text.strip().removeprefix("\ufeff")
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return _distinct(_from_words(text, kind))
+    return _distinct(_from_json(data, kind))
+
+
+def kind_of(secret: str) -> str:
+    """Return the kind of account that a secret looks like; empty if like none."""
+    return next((kind for kind, shape in _SHAPES if shape.fullmatch(secret)), "")
+
+
+def _from_words(text: str, kind: str) -> Iterator[AccountRecord | Left]:
+    for match in _TOKEN.finditer(text):
+        token = match.group()
+        yield AccountRecord("", kind or kind_of(token), Secret(token))
+
+
+def _from_json(data: Any, kind: str) -> Iterator[AccountRecord | Left]:
+    if isinstance(data, dict):
+        data = data["accounts"] if isinstance(data.get("accounts"), list) else [data]
+    items = data if isinstance(data, list) else [data]
+    for number, item in enumerate(items, 1):
+        if isinstance(item, str):
+            item = {"secret": item}
+        if isinstance(item, dict):
+            yield _account(item, f"entry {number}", kind)
+        else:
+            yield Left(f"entry {number}", "this is neither an account nor a token")
+
+
+def _account(item: Mapping[str, Any], what: str, kind: str) -> AccountRecord | Left:
+    """Return the account that a JSON object describes."""
+    token = item.get("token")
+    inner = token if isinstance(token, dict) else {}
+    label = _text(item, _LABEL_KEYS) or _text(inner, _LABEL_KEYS)
+    secret = _text(item, _SECRET_KEYS) or _text(inner, _SECRET_KEYS)
+    if not secret and isinstance(token, str):
+        secret = token.strip()
+    if not secret:
+        return Left(what, "it has no secret")
+    if "…" in secret:
+        return Left(what, "its secret is masked; 'accounts export --secrets' writes them out")
+    if _UNFIT.search(secret):
+        return Left(what, "its secret holds spaces")
+    found = _text(item, ("kind",)) or kind or kind_of(secret)
+    if not found and (_text(item, _SECRET_KEYS[1:3]) or _text(inner, _SECRET_KEYS[1:3])):
+        found = "codeassist"
+    if not found:
+        return Left(what, "its kind is not clear; say it as KIND")
+    extra = item.get("extra")
+    created = item.get("created")
+    return AccountRecord(
+        "",
+        found,
+        Secret(secret),
+        _text(item, ("upstream",)),
+        label,
+        item.get("enabled") is not False,
+        _text(item, ("disabled_reason",)),
+        base_url=_text(item, ("base_url",)),
+        extra=extra if isinstance(extra, dict) else {},
+        created=created if isinstance(created, int | float) else 0.0,
+    )
+
+
+def _text(item: Mapping[str, Any], keys: tuple[str, ...]) -> str:
+    """Return the first text that there is under one of ``keys``."""
+    values = (item.get(key) for key in keys)
+    return next((value.strip() for value in values if isinstance(value, str) and value), "")
+
+
+def _distinct(found: Iterator[AccountRecord | Left]) -> Found:
+    """Return what was found, each secret once."""
+    accounts: dict[tuple[str, str], AccountRecord] = {}
+    left = []
+    for each in found:
+        if isinstance(each, Left):
+            left.append(each)
+        else:
+            accounts.setdefault((each.upstream, each.secret.reveal()), each)
+    return Found(tuple(accounts.values()), tuple(left))

@@ -1,0 +1,187 @@
+"""``antigravity accounts add``: one account, or all that are in a text."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from msgspec import structs
+
+from antigravity.accounts.enrolment import Enrolled
+from antigravity.accounts.files import AccountError
+from antigravity.accounts.pasted import Left, find_accounts
+from antigravity.accounts.records import ACCOUNT_KINDS, AccountRecord
+from antigravity.accounts.upstreams import UnclearAccountError
+from antigravity.cli.account_saving import AccountSaver, check_kind
+from antigravity.cli.account_view import state, view
+from antigravity.cli.common import Invocation, command_options, note
+from antigravity.config.secret import Secret
+
+
+@click.command()
+@click.argument("kind", required=False)
+@click.argument("secret", required=False)
+@click.option("--label", default="", help="A name for it, such as an e-mail address.")
+@click.option("--upstream", default="", help="The upstream that it is for, if not its kind's.")
+@click.option("--base-url", default="", help="Where that upstream is, if no table says so.")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    help="Add all accounts in this file: a JSON array, or any text with tokens; - is "
+    "standard input.",
+)
+@command_options
+def add(
+    invocation: Invocation,
+    kind: str | None,
+    secret: str | None,
+    label: str,
+    upstream: str,
+    base_url: str,
+    source: str | None,
+) -> None:
+    """Add an account of KIND: codeassist, gemini_api, anthropic, openai or zai.
+
+    Without SECRET it is asked for, and with - it is read from standard input: so it stays out
+    of the shell's history.  Adding a known account again updates it, and enables it if its
+    secret is a new one.
+
+    With --from, or without KIND and with something on standard input, all accounts in a text
+    are added; KIND is then for those that don't show theirs.
+    """
+    if source is None and kind is not None:
+        record = AccountRecord("", kind, Secret(), upstream, label, base_url=base_url)
+        _add_one(invocation, record, secret)
+        return
+    if secret is not None:
+        raise click.UsageError("with --from there is no SECRET on the command line")
+    text = _text_of(source)
+    if not text.strip() and kind is None and source is None:
+        raise click.UsageError("Missing argument 'KIND', or --from.")
+    settings = invocation.configuration().settings
+    if kind:
+        check_kind(kind, settings.upstreams)
+    found = find_accounts(text, kind or "")
+    fresh = [
+        structs.replace(
+            account,
+            label=account.label or label,
+            upstream=account.upstream or upstream,
+            base_url=account.base_url or base_url,
+        )
+        for account in found.accounts
+    ]
+    saver = AccountSaver(invocation, settings)
+    saved, left = save_all(saver, fresh, quiet=invocation.as_json)
+    report(invocation, saver, saved, [*found.left, *left])
+
+
+def save_all(
+    saver: AccountSaver, fresh: Sequence[AccountRecord], *, quiet: bool
+) -> tuple[list[Enrolled], list[Left]]:
+    """Save accounts, showing progress on a terminal; return what came of it."""
+    saved: list[Enrolled] = []
+    left: list[Left] = []
+    hidden = quiet or not sys.stderr.isatty()
+    with click.progressbar(
+        fresh, label="Adding accounts", file=sys.stderr, hidden=hidden, show_pos=True
+    ) as accounts:
+        for account in accounts:
+            try:
+                saved.append(saver.save(saver.placed(account)))
+            except (AccountError, UnclearAccountError) as error:
+                what = account.label or f"{account.kind} {account.secret.masked()}"
+                left.append(Left(what, str(error)))
+    return saved, left
+
+
+def report(
+    invocation: Invocation, saver: AccountSaver, saved: Sequence[Enrolled], left: Sequence[Left]
+) -> None:
+    """Say what was added and what was not; nothing at all is a failure."""
+    counts = {
+        outcome: sum(each.outcome == outcome for each in saved)
+        for outcome in ("added", "updated", "unchanged")
+    }
+    data: dict[str, Any] = {
+        **counts,
+        "accounts": [{"outcome": each.outcome, **view(each.record)} for each in saved],
+        "left": [structs.asdict(each) for each in left],
+    }
+    lines = [f"{each.outcome:9}  {_line(each)}" for each in saved]
+    lines += [f"left out   {each.what}: {each.why}" for each in left]
+    summary = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+    if left:
+        summary = f"{summary}, {len(left)} left out" if summary else f"{len(left)} left out"
+    lines.append(f"{summary}." if summary else "There are no accounts in it.")
+    invocation.show(data, "\n".join(lines))
+    warn(saver, sorted({each.record.upstream for each in saved}))
+    if not saved:
+        click.get_current_context().exit(1)
+
+
+def warn(saver: AccountSaver, upstreams: Sequence[str]) -> None:
+    """Say what upstreams still lack."""
+    for upstream in upstreams:
+        for problem in saver.problems(upstream):
+            note(f"antigravity: {problem}")
+
+
+def stays_disabled(record: AccountRecord) -> str:
+    """Return why an account is not used although it was added, empty if it is."""
+    if record.enabled:
+        return ""
+    return f"it stays {state(record)}; 'antigravity accounts enable {record.id}' uses it again"
+
+
+def _line(enrolled: Enrolled) -> str:
+    record = enrolled.record
+    line = f"{record.id} for {record.upstream} ({record.label or record.secret.masked()})"
+    if enrolled.enabled_again:
+        return f"{line}, enabled again"
+    return line if record.enabled else f"{line}: {stays_disabled(record)}"
+
+
+def _add_one(invocation: Invocation, record: AccountRecord, secret: str | None) -> None:
+    settings = invocation.configuration().settings
+    check_kind(record.kind, settings.upstreams)
+    saver = AccountSaver(invocation, settings)
+    fresh = saver.placed(structs.replace(record, secret=Secret(_read_secret(secret, record.kind))))
+    enrolled = saver.save(fresh)
+    saved = enrolled.record
+    data = {"updated": enrolled.outcome != "added", "account": view(saved)}
+    did = "Added" if enrolled.outcome == "added" else "Updated"
+    invocation.show(data, f"{did} {saved.id} for upstream {saved.upstream}.")
+    if reason := stays_disabled(saved):
+        note(f"antigravity: {reason}")
+    warn(saver, [saved.upstream])
+
+
+def _text_of(source: str | None) -> str:
+    """Return the text in a file or on standard input."""
+    if source is not None and source != "-":
+        return Path(source).read_text(encoding="utf-8", errors="replace")
+    if source is None and sys.stdin.isatty():
+        return ""
+    return sys.stdin.read()
+
+
+def _read_secret(given: str | None, kind: str) -> str:
+    """Return the secret from the command line, standard input or a prompt."""
+    known = ACCOUNT_KINDS.get(kind)
+    what = known.secret_name if known else "Secret"
+    if given == "-" or (given is None and not sys.stdin.isatty()):
+        given = sys.stdin.read()
+    elif given is None:
+        given = click.prompt(what, hide_input=True)
+    text = str(given).strip()
+    if not text:
+        raise AccountError(f"the {what} is empty")
+    if re.search(r"[\s\x00-\x1f\x7f]", text):
+        raise AccountError(f"the {what} must not hold spaces or line breaks")
+    return text

@@ -1,0 +1,109 @@
+"""Save accounts that are added, after asking whether anything can use them."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from msgspec import structs
+
+from antigravity.accounts.credentials import CredentialBook
+from antigravity.accounts.enrolment import Enrolled, enrol
+from antigravity.accounts.files import AccountError, AccountFiles
+from antigravity.accounts.records import ACCOUNT_KINDS, AccountRecord
+from antigravity.accounts.upstreams import all_upstreams, check_fit, is_at, upstream_of
+from antigravity.cli.common import Invocation, note
+from antigravity.config.checks import address_problem, name_problem
+from antigravity.config.errors import Problem
+from antigravity.config.home import FILE_NAME, prepare_home
+from antigravity.config.settings import Settings, UpstreamSettings
+from antigravity.config.spelling import closest
+
+
+class AccountSaver:
+    """Saves accounts in one home directory; it is made when the first one is saved."""
+
+    def __init__(self, invocation: Invocation, settings: Settings) -> None:
+        self._invocation = invocation
+        self._settings = settings
+        self._files = AccountFiles(invocation.home)
+        self._records = {record.id: record for record in self._files.load()[0]}
+        self._prepared = False
+
+    def placed(self, fresh: AccountRecord) -> AccountRecord:
+        """Return ``fresh`` with the name of the upstream that it is for.
+
+        :raises AccountError: if nothing can use it.
+        :raises UnclearAccountError: if it is not clear which upstream it is for.
+        """
+        upstreams = self._settings.upstreams
+        check_kind(fresh.kind, upstreams)
+        if fresh.base_url and (problem := address_problem(fresh.base_url)):
+            raise AccountError(f"--base-url: {problem}")
+        if fresh.base_url and not fresh.upstream:
+            fresh = structs.replace(fresh, upstream=_upstream_at(fresh, upstreams))
+        name = upstream_of(fresh, upstreams)
+        if problem := name_problem(name):
+            raise AccountError(f"--upstream: {problem}")
+        return structs.replace(fresh, upstream=name)
+
+    def save(self, fresh: AccountRecord) -> Enrolled:
+        """Save an account that has been placed; it may be known already.
+
+        :raises AccountError: if it cannot be saved.
+        :raises UnclearAccountError: if the other accounts of its upstream are elsewhere.
+        """
+        enrolled = enrol(fresh, self._records.values(), time.time())
+        record = enrolled.record
+        others = [other for other in self._records.values() if other.id != record.id]
+        existing = all_upstreams(self._settings, others).get(record.upstream)
+        if existing is not None:
+            check_fit(record, record.upstream, existing)
+        if enrolled.outcome != "unchanged":
+            self._prepare()
+            self._files.save(record)
+            self._records[record.id] = record
+        return enrolled
+
+    def known(self) -> tuple[AccountRecord, ...]:
+        """Return the accounts that there are now."""
+        return tuple(self._records.values())
+
+    def problems(self, upstream: str) -> list[Problem]:
+        """Return what an upstream still lacks."""
+        found = CredentialBook(self._settings, self.known()).problems
+        return [problem for problem in found if problem.key.startswith(f"upstreams.{upstream}.")]
+
+    def _prepare(self) -> None:
+        if self._prepared:
+            return
+        home, with_file = self._invocation.home, self._invocation.config_file is None
+        if prepare_home(home, with_file=with_file):
+            note(f"Made {home / FILE_NAME} with a new API key for your clients.")
+        self._prepared = True
+
+
+def check_kind(kind: str, upstreams: Mapping[str, UpstreamSettings]) -> None:
+    """Refuse a kind that nothing here can use.
+
+    :raises AccountError: which says what there is.
+    """
+    others = {each.kind for each in upstreams.values()} - set(ACCOUNT_KINDS)
+    kinds = [*ACCOUNT_KINDS, *sorted(others)]
+    if kind not in kinds:
+        near = closest(kind, kinds)
+        hint = f"; did you mean {near!r}?" if near else ""
+        message = f"there is no kind of account {kind!r}; allowed: {', '.join(kinds)}{hint}"
+        raise AccountError(message)
+
+
+def _upstream_at(record: AccountRecord, upstreams: Mapping[str, UpstreamSettings]) -> str:
+    """Return the name of the upstream at the record's address; a new one is named after it."""
+    for name, upstream in upstreams.items():
+        if upstream.kind == record.upstream_kind and is_at(upstream, record.base_url):
+            return name
+    if record.kind == "zai":
+        return record.kind
+    return re.sub(r"[^a-z0-9]+", "-", (urlsplit(record.base_url).hostname or "").lower()).strip("-")

@@ -1,0 +1,48 @@
+"""How accounts are shown: without their secrets."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from antigravity.accounts.records import AccountRecord
+from antigravity.config.display import foreign
+
+
+def view(record: AccountRecord) -> dict[str, Any]:
+    """Return what may be shown of an account."""
+    return {
+        "id": record.id,
+        "kind": record.kind,
+        "upstream": record.upstream,
+        "label": record.label,
+        "secret": record.secret.masked(),
+        "enabled": record.enabled,
+        "disabled_reason": record.disabled_reason,
+        "disabled_at": when(record.disabled_at),
+        "created": when(record.created),
+        "base_url": record.base_url,
+        "extra": foreign(record.extra),
+    }
+
+
+def when(seconds: float) -> str:
+    """Return a time as people and programs read it; empty for none."""
+    if not seconds:
+        return ""
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    return moment.isoformat(timespec="seconds")
+
+
+def written(value: object) -> str:
+    """Return a value for people."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value) if value else "-"
+
+
+def state(record: AccountRecord) -> str:
+    """Return whether an account is used, and if not, why."""
+    if record.enabled:
+        return "enabled"
+    return f"disabled ({record.disabled_reason})" if record.disabled_reason else "disabled"
