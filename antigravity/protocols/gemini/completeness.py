@@ -12,6 +12,7 @@ from typing import Final
 from antigravity.ir.capabilities import Capabilities
 
 _CALL: Final = re.compile(rb'(?<!\\)"function(?:Call|_call)"\s*:')
+_RESPONSE: Final = re.compile(rb'(?<!\\)"function(?:Response|_response)"\s*:')
 _SIGNATURE: Final = re.compile(rb'(?<!\\)"thought(?:Signature|_signature)"\s*:')
 _ID: Final = re.compile(rb'(?<!\\)"id"\s*:\s*"[^"]')
 
@@ -19,13 +20,12 @@ _ID: Final = re.compile(rb'(?<!\\)"id"\s*:\s*"[^"]')
 def is_complete(body: bytes, capabilities: Capabilities) -> bool:
     """Return whether a request may pass as it is to a model of such ``capabilities``.
 
-    One with calls may not where signatures are demanded and it has none, nor without ids
-    where Claude stands behind the protocol.
+    One with calls may not where signatures are demanded and it has none, nor with fewer ids
+    than calls and responses where Claude stands behind the protocol.
     """
     if capabilities.requires_signatures:
-        wanted = _SIGNATURE
-    elif capabilities.family == "claude":
-        wanted = _ID
-    else:
-        return True
-    return _CALL.search(body) is None or wanted.search(body) is not None
+        return _CALL.search(body) is None or _SIGNATURE.search(body) is not None
+    if capabilities.family == "claude":
+        named = len(_CALL.findall(body)) + len(_RESPONSE.findall(body))
+        return named == 0 or len(_ID.findall(body)) >= named
+    return True

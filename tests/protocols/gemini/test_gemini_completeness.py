@@ -34,6 +34,8 @@ def body(*parts: Any) -> bytes:
         ([CALL], CLAUDE, False),
         ([{"functionCall": {"id": "", "name": "f"}}], CLAUDE, False),
         ([{"functionCall": {"id": "c1", "name": "f"}}], CLAUDE, True),
+        ([{"functionCall": {"id": "c1"}}, {"functionResponse": {"name": "f"}}], CLAUDE, False),
+        ([{"functionCall": {"id": "a"}}, {"functionResponse": {"id": "a"}}], CLAUDE, True),
         ([{"text": "hi"}], CLAUDE, True),
     ],
 )
