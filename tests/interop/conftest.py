@@ -1,0 +1,114 @@
+"""A gateway with the simulator behind it, and every SDK that is installed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from anthropic_calls import Messages
+from dialect import Dialect
+from genai_calls import GenAI
+from openai_chat_calls import Chat
+from openai_responses_calls import Responses
+
+try:
+    from generativeai_calls import GenerativeAI
+except ModuleNotFoundError:  # the previous generation is tested without it
+    OLDER: tuple[Dialect, ...] = ()
+else:
+    OLDER = (GenerativeAI(),)
+
+DIALECTS: dict[str, Dialect] = {
+    each.name: each for each in (Chat(), Responses(), Messages(), GenAI(), *OLDER)
+}
+TWISTD = Path(sys.executable).with_name("twistd")
+STARTS_WITHIN = 30.0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # The SDKs are not ours: what they warn about is not for these tests to judge.
+    config.addinivalue_line("markers", "dialects(*names): the SDKs that a test is run with")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.filterwarnings("ignore"))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that takes ``dialect`` with all SDKs, or with those that its marker names."""
+    if "dialect" not in metafunc.fixturenames:
+        return
+    marker = metafunc.definition.get_closest_marker("dialects")
+    names = [name for name in marker.args if name in DIALECTS] if marker else list(DIALECTS)
+    metafunc.parametrize("dialect", [DIALECTS[name] for name in names], ids=names)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    give_up = time.monotonic() + STARTS_WITHIN
+    while time.monotonic() < give_up:
+        if process.poll() is not None:
+            pytest.fail(f"the gateway ended:\n{log.read_text()}")
+        try:
+            urllib.request.urlopen(f"{url}/readyz", timeout=2).close()
+        except (OSError, urllib.error.URLError):
+            time.sleep(0.05)
+        else:
+            return
+    process.kill()
+    process.wait()
+    pytest.fail(f"the gateway did not start:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a gateway with the simulator inside.
+
+    ``ANTIGRAVITY_TEST_URL`` names one that runs already; otherwise one is started as people
+    start it, and must end well and without a traceback in its log.
+    """
+    running = os.environ.get("ANTIGRAVITY_TEST_URL")
+    if running:
+        yield running
+        return
+    home = tmp_path_factory.mktemp("gateway")
+    log = home / "log"
+    port = _free_port()
+    command: list[Any] = [TWISTD, "-n", "--pidfile=", "antigravity", "--demo"]
+    command += ["--port", str(port), "--home", home]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=home)
+        try:
+            _wait(f"http://127.0.0.1:{port}", process, log)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            try:
+                code = process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                code = process.wait()
+    said = log.read_text()
+    assert code in (0, -signal.SIGTERM), said[-5000:]  # twistd ends as the signal would have it
+    assert "Server Shut Down." in said, said[-5000:]
+    assert "Traceback" not in said, said[said.index("Traceback") - 500 :][:5000]
+    assert "Unhandled" not in said, said[said.index("Unhandled") - 500 :][:5000]

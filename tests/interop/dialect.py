@@ -1,0 +1,134 @@
+"""What the tests say to every SDK, and what they get back, in no SDK's words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+Mode = Literal["whole", "stream"]
+Finish = Literal["stop", "length", "tools", "filter"]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A function that the model may call; ``schema`` is JSON Schema."""
+
+    name: str
+    schema: dict[str, Any]
+    description: str = "Do it."
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A call that the model made."""
+
+    id: str
+    name: str
+    arguments: Any
+
+
+@dataclass(frozen=True)
+class Media:
+    """An image or a PDF, as base64."""
+
+    mime_type: str
+    data: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a tool gave back."""
+
+    call: ToolCall
+    text: str
+    media: Media | None = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a request asks for besides its conversation.
+
+    ``choice`` is ``any``, ``none`` or a tool's name.  ``thinking`` is ``off``, an effort, or a
+    budget in tokens.
+    """
+
+    system: str = ""
+    tools: Sequence[Tool] = ()
+    choice: str | None = None
+    parallel: bool | None = None
+    thinking: str | int | None = None
+    schema: dict[str, Any] | None = None
+    stop: Sequence[str] = ()
+    max_tokens: int | None = None
+    n: int = 1
+    search: bool = False
+    images: bool = False
+    logprobs: int | None = None
+
+
+@dataclass
+class Answer:
+    """One answer of the model; ``turn`` is what the SDK's user puts into the history."""
+
+    text: str = ""
+    thinking: str = ""
+    calls: list[ToolCall] = field(default_factory=list)
+    finish: str = ""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    thinking_tokens: int | None = None
+    images: list[bytes] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+    choices: list[str] = field(default_factory=list)
+    logprobs: list[str] = field(default_factory=list)
+    turn: Any = None
+    raw: Any = None
+
+
+class Dialect(Protocol):
+    """One SDK with one of its APIs."""
+
+    name: str
+
+    def ask(self, url: str, model: str, history: list[Any], options: Options, mode: Mode) -> Answer:
+        """Send the history and return the answer."""
+
+    def user(self, text: str, media: Sequence[Media] = ()) -> list[Any]:
+        """Return the entries of the history for something that the user says."""
+
+    def answered(self, answer: Answer) -> list[Any]:
+        """Return the entries of the history for an answer."""
+
+    def results(self, results: Sequence[Result]) -> list[Any]:
+        """Return the entries of the history for what tools gave back."""
+
+
+class Talk:
+    """A conversation with one model through one SDK."""
+
+    def __init__(
+        self, dialect: Dialect, url: str, model: str, mode: Mode = "whole", **options: Any
+    ) -> None:
+        self.dialect = dialect
+        self.url = url
+        self.model = model
+        self.mode = mode
+        self.options = Options(**options)
+        self.history: list[Any] = []
+
+    def say(self, text: str, *media: Media) -> Answer:
+        """Say something, and return the answer."""
+        self.history += self.dialect.user(text, media)
+        return self._ask()
+
+    def give(self, *results: Result) -> Answer:
+        """Give results of tools back, and return the answer."""
+        self.history += self.dialect.results(results)
+        return self._ask()
+
+    def _ask(self) -> Answer:
+        answer = self.dialect.ask(self.url, self.model, self.history, self.options, self.mode)
+        self.history += self.dialect.answered(answer)
+        return answer

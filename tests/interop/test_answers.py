@@ -1,0 +1,80 @@
+"""Text in, text out: every SDK over every upstream, whole and streamed."""
+
+from __future__ import annotations
+
+import pytest
+from dialect import Dialect, Mode, Talk
+from targets import EVERY, TARGETS, Target, name
+
+MODES: tuple[Mode, ...] = ("whole", "stream")
+LONG = "The quick brown fox jumps over the lazy dog. Ünïcödé and 日本語 and 🦊 survive, too."
+
+
+@pytest.fixture(params=EVERY, ids=name)
+def target(request: pytest.FixtureRequest) -> Target:
+    found: Target = request.param
+    return found
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_model_answers(url: str, dialect: Dialect, target: Target, mode: Mode) -> None:
+    answer = Talk(dialect, url, target.model, mode).say(f"[[say {LONG}]] [[chunks 7]]")
+    assert answer.text == LONG
+    assert answer.finish == "stop"
+    assert answer.calls == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_usage_is_counted(url: str, dialect: Dialect, target: Target, mode: Mode) -> None:
+    answer = Talk(dialect, url, target.model, mode).say(f"[[say {LONG}]]")
+    assert answer.input_tokens > 0
+    assert answer.output_tokens >= len(LONG) // 4
+    assert answer.total_tokens == answer.input_tokens + answer.output_tokens
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_system_prompt_arrives(url: str, dialect: Dialect, target: Target, mode: Mode) -> None:
+    talk = Talk(dialect, url, target.model, mode, system="Talk like a pirate.")
+    assert talk.say("[[system]]").text == "Talk like a pirate."
+
+
+def test_a_conversation_goes_on(url: str, dialect: Dialect, target: Target) -> None:
+    talk = Talk(dialect, url, target.model)
+    talk.say("[[say one]]")
+    talk.say("[[say two]]")
+    body = talk.say("[[request]]").text
+    said = ['"[[say one]]"', '"[[say two]]"', '"[[request]]"']  # thoughts cite them without quotes
+    places = [body.index(each) for each in said]
+    assert places == sorted(places)
+    assert body.count(said[0]) == 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_output_limit_ends_an_answer(
+    url: str, dialect: Dialect, target: Target, mode: Mode
+) -> None:
+    talk = Talk(dialect, url, target.model, mode, max_tokens=16)
+    answer = talk.say("[[tokens 100]]")
+    assert answer.finish == "length"
+    assert len(answer.text) <= 16 * 4
+
+
+@pytest.mark.dialects("chat", "anthropic", "genai", "generativeai")
+@pytest.mark.parametrize("mode", MODES)
+def test_a_stop_sequence_ends_an_answer(
+    url: str, dialect: Dialect, target: Target, mode: Mode
+) -> None:
+    talk = Talk(dialect, url, target.model, mode, stop=["STOP"])
+    answer = talk.say("[[say before the STOP after]] [[chunks 9]]")
+    assert answer.text == "before the "
+    assert answer.finish == "stop"
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=name)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_filter_is_no_ordinary_end(
+    url: str, dialect: Dialect, target: Target, mode: Mode
+) -> None:
+    word = "SAFETY" if target.name in ("gemini", "codeassist") else "content_filter"
+    answer = Talk(dialect, url, target.model, mode).say(f"[[say No.]] [[finish {word}]]")
+    assert answer.finish == "filter"
