@@ -104,7 +104,8 @@ def _upstream(
     for index, address in enumerate(upstream.base_urls):
         yield from _address((*path, "base_urls", index), address, may_be_empty=False)
     yield from _address((*path, "http_proxy"), upstream.http_proxy, may_have_user=True)
-    yield from _address((*path, "oauth", "token_url"), upstream.oauth.token_url)
+    for key in ("token_url", "auth_url", "userinfo_url"):
+        yield from _address((*path, "oauth", key), getattr(upstream.oauth, key))
     for index, pattern in enumerate(upstream.models):
         yield from _pattern((*path, "models", index), pattern)
     yield from _credentials(path, upstream)

@@ -79,11 +79,22 @@ class TimeoutSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OAuthSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[upstreams.NAME.oauth]``: the operator's own OAuth client."""
+    """``[upstreams.NAME.oauth]``: the operator's own OAuth client.
+
+    ``auth_url`` and ``userinfo_url`` are for logging in only, as ``scopes`` are.
+    """
 
     client_id: str = ""
     client_secret: Secret = Secret()
     token_url: str = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
+    auth_url: str = "https://accounts.google.com/o/oauth2/v2/auth"
+    userinfo_url: str = "https://www.googleapis.com/oauth2/v2/userinfo"
+    scopes: list[str] = field(
+        default_factory=lambda: [
+            "https://www.googleapis.com/auth/cloud-platform",
+            "https://www.googleapis.com/auth/userinfo.email",
+        ]
+    )
 
 
 class UpstreamSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -144,6 +155,12 @@ class MediaSettings(Struct, frozen=True, forbid_unknown_fields=True):
     allowed_hosts: list[str] = []
 
 
+class QuotaSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[quota]``: what is left of accounts, where the upstream tells it; 0 never asks."""
+
+    refresh_interval: Seconds = 900.0
+
+
 class ResponsesSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[responses]``: stored conversations of the Responses API, bounded all ways."""
 
@@ -167,6 +184,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     routing: RoutingSettings = RoutingSettings()
     models: ModelsSettings = ModelsSettings()
     media: MediaSettings = MediaSettings()
+    quota: QuotaSettings = QuotaSettings()
     responses: ResponsesSettings = ResponsesSettings()
     log: LogSettings = LogSettings()
     plugins: dict[str, Any] = {}
