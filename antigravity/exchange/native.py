@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from antigravity.exchange.answer_headers import passed_on
 from antigravity.exchange.begin import begin
-from antigravity.exchange.passing import PassedStream, ReframedStream
-from antigravity.exchange.translators import Translator
+from antigravity.exchange.passing import PassedStream, ReframedStream, check_json
+from antigravity.exchange.translators import Translator, empty_answer
 from antigravity.exchange.upstream_call import UpstreamCall
 from antigravity.exchange.work import Work
 from antigravity.interfaces.exchange import Reply
@@ -13,7 +15,7 @@ from antigravity.interfaces.protocols import IFramer, IReframing
 from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.call import ReplyContext
-from antigravity.ir.errors import GatewayError
+from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.ir.request import Request
 from antigravity.routing.router import Candidate
 
@@ -66,7 +68,14 @@ async def _stream(work: Work, candidate: Candidate, response: IIncomingResponse)
 
 async def _whole(work: Work, candidate: Candidate, response: IIncomingResponse) -> Reply:
     headers = response.headers()
-    body = candidate.upstream.unwrap(await response.collect(ANSWER_LIMIT))
+    body = await response.collect(ANSWER_LIMIT)
+    if not body.strip():
+        raise empty_answer()
+    try:
+        body = candidate.upstream.unwrap(body)
+        check_json(body)
+    except msgspec.DecodeError as error:
+        raise UpstreamError("The upstream's answer is no JSON; try again.") from error
     work.recorder.first_byte()
     work.recorder.end(None, candidate.client.decode_usage(body))
     content_type = headers.get("content-type", "application/json")

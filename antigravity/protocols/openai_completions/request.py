@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from antigravity.ir.call import Call
 from antigravity.ir.parts import Text
-from antigravity.ir.request import Message, Request, Sampling
+from antigravity.ir.request import Message, Request, Sampling, ThinkingConfig
 from antigravity.protocols.json_body import bad_field, convert, load_object
 
 NAME: Final = "openai_completions"
@@ -71,6 +71,7 @@ def decode(call: Call) -> Request:
         sampling=_sampling(wire),
         stop=(wire.stop,) if isinstance(wire.stop, str) else tuple(wire.stop or ()),
         max_output_tokens=wire.max_tokens,
+        thinking=ThinkingConfig(include=False),  # there is no place for thoughts
         user=wire.user,
         extensions={name: value for name, value in body.items() if name not in _KNOWN},
     )

@@ -107,7 +107,8 @@ def _kind(status: int | None, code: str, word: str, message: str) -> type[Gatewa
     named = _BY_WORD.get(code) or _BY_WORD.get(word)
     if named in (None, InvalidRequestError) and _TOO_LONG.search(message):
         return ContextLengthError
-    if named is not None and not (named is InvalidRequestError and status in _BY_STATUS):
+    vague = named in (InvalidRequestError, UpstreamError)  # the status knows better
+    if named is not None and not (vague and status in _BY_STATUS):
         return named
     if status in _BY_STATUS:
         return _BY_STATUS[status]

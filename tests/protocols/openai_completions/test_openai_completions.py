@@ -18,7 +18,7 @@ from antigravity.ir import errors
 from antigravity.ir import events as ev
 from antigravity.ir.call import Call, ReplyContext
 from antigravity.ir.parts import Text, Thinking
-from antigravity.ir.request import Message, Request, Sampling
+from antigravity.ir.request import Message, Request, Sampling, ThinkingConfig
 from antigravity.ir.response import Choice, Response
 from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_completions.protocol import OpenAICompletionsServer
@@ -81,6 +81,7 @@ def test_a_request() -> None:
         sampling=Sampling(0.5, logprobs=True, top_logprobs=3, n=2),
         stop=("x",),
         max_output_tokens=9,
+        thinking=ThinkingConfig(include=False),
         user="u",
         extensions={"logit_bias": {"1": 2}},
     )
