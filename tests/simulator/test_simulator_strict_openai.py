@@ -8,7 +8,7 @@ import pytest
 
 from antigravity.simulator import signing
 from antigravity.simulator.faults import ApiError
-from antigravity.simulator.read.responses import items_of
+from antigravity.simulator.read.responses import items_of, read
 from antigravity.simulator.strict import chat, responses
 
 USER = {"role": "user", "content": "hi"}
@@ -132,3 +132,19 @@ def test_responses_accepted() -> None:
     namespace = item("namespace", name="mcp__x", tools=[item("function", name="f")])
     given = [SAID, THOUGHT, FUNCTION, OUTPUT]
     responses.check({"model": "gpt-5.1", "input": given, "tools": [namespace]}, given)
+
+
+def test_tools_may_come_as_an_item_of_the_input() -> None:
+    inner = [item("custom", name="exec"), item("function", name="wait")]
+    tools = item("additional_tools", tools=[item("namespace", name="functions", tools=inner)])
+    body = {"model": "gpt-5.1", "input": [tools, SAID], "tool_choice": item("custom", name="exec")}
+    responses.check(body, body["input"])
+    seen = read(body, body["input"])
+    assert [(tool.full_name, tool.custom) for tool in seen.tools] == [
+        ("functions.exec", True),
+        ("functions.wait", False),
+    ]
+    wrong = item("additional_tools", tools=[item("function", name="a.b")])
+    with pytest.raises(ApiError, match="does not match pattern") as caught:
+        responses.check({"model": "gpt-5.1", "input": [wrong, SAID]}, [wrong, SAID])
+    assert caught.value.param == "input[0].tools[0].name"

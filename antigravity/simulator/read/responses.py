@@ -32,7 +32,7 @@ def read(body: dict[str, Any], items: list[Any]) -> View:
         model=body["model"],
         turns=tuple(turns),
         body=body,
-        tools=tuple(tool for given in body.get("tools") or () for tool in _tools(given)),
+        tools=tuple(tool for given in _declared(body, items) for tool in _tools(given)),
         choice="none" if choice == "none" else "any" if forced else "auto",
         allowed=allowed_by(choice),
         parallel=body.get("parallel_tool_calls") is not False,
@@ -42,6 +42,12 @@ def read(body: dict[str, Any], items: list[Any]) -> View:
         thinking=effort not in (None, "none", "minimal"),
         show_thinking=bool((body.get("reasoning") or {}).get("summary")),
     )
+
+
+def _declared(body: dict[str, Any], items: list[Any]) -> list[Any]:
+    """Return the declarations of tools; some clients send theirs as an item of the input."""
+    later = [item.get("tools") or () for item in items if item.get("type") == "additional_tools"]
+    return [tool for tools in (body.get("tools") or (), *later) for tool in tools]
 
 
 def _tools(tool: dict[str, Any], namespace: str = "") -> list[Tool]:

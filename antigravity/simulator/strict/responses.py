@@ -78,20 +78,23 @@ def check(
             "following item.",
             "input",
         )
-    names = _tools(body.get("tools"))
+    names = _tools(body.get("tools"), "tools")
+    for index, item in enumerate(items):
+        if item.get("type") == "additional_tools":
+            names += _tools(item.get("tools"), f"input[{index}].tools")
     _choice(body.get("tool_choice"), names)
     _format(body, items)
     _limits(body, model)
 
 
-def _tools(tools: Any) -> list[str]:
+def _tools(tools: Any, place: str) -> list[str]:
     names: list[str] = []
     if tools is None:
         return names
     if not isinstance(tools, list):
-        refuse("Invalid type for 'tools': expected an array of objects.", "tools", "invalid_type")
+        refuse(f"Invalid type for '{place}': expected an array of objects.", place, "invalid_type")
     for index, tool in enumerate(tools):
-        _tool(f"tools[{index}]", tool, names)
+        _tool(f"{place}[{index}]", tool, names)
     return names
 
 
