@@ -25,6 +25,8 @@ _TOKEN: Final = re.compile(
 #: Where programs keep the secret of an account, best first.
 _SECRET_KEYS: Final = ("secret", "refresh_token", "refreshToken", "api_key", "apiKey", "key")
 _LABEL_KEYS: Final = ("label", "email", "name")
+#: Seconds since 1970 in the year 3000.
+_END_OF_TIME: Final = 32_503_680_000
 _UNFIT: Final = re.compile(r"[\s\x00-\x1f\x7f…]")
 
 
@@ -99,7 +101,6 @@ def _account(item: Mapping[str, Any], what: str, kind: str) -> AccountRecord | L
     if not found:
         return Left(what, "its kind is not clear; say it as KIND")
     extra = item.get("extra")
-    created = item.get("created")
     return AccountRecord(
         "",
         found,
@@ -110,8 +111,15 @@ def _account(item: Mapping[str, Any], what: str, kind: str) -> AccountRecord | L
         _text(item, ("disabled_reason",)),
         base_url=_text(item, ("base_url",)),
         extra=extra if isinstance(extra, dict) else {},
-        created=created if isinstance(created, int | float) else 0.0,
+        created=_time(item.get("created")),
+        disabled_at=_time(item.get("disabled_at")),
     )
+
+
+def _time(value: object) -> float:
+    """Return a time in seconds since 1970; 0 for what is none."""
+    good = isinstance(value, int | float) and 0 < value < _END_OF_TIME
+    return float(value) if good else 0.0  # type: ignore[arg-type]
 
 
 def _text(item: Mapping[str, Any], keys: tuple[str, ...]) -> str:

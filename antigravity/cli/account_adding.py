@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,9 +101,16 @@ def save_all(
 
 
 def report(
-    invocation: Invocation, saver: AccountSaver, saved: Sequence[Enrolled], left: Sequence[Left]
+    invocation: Invocation,
+    saver: AccountSaver,
+    saved: Sequence[Enrolled],
+    left: Sequence[Left],
+    *,
+    more: Mapping[str, Any] | None = None,
+    lines: Sequence[str] = (),
+    empty_fails: bool = True,
 ) -> None:
-    """Say what was added and what was not; nothing at all is a failure."""
+    """Say what was added and what was not, and what is said besides."""
     counts = {
         outcome: sum(each.outcome == outcome for each in saved)
         for outcome in ("added", "updated", "unchanged")
@@ -112,16 +119,17 @@ def report(
         **counts,
         "accounts": [{"outcome": each.outcome, **view(each.record)} for each in saved],
         "left": [structs.asdict(each) for each in left],
+        **(more or {}),
     }
-    lines = [f"{each.outcome:9}  {_line(each)}" for each in saved]
-    lines += [f"left out   {each.what}: {each.why}" for each in left]
+    told = [f"{each.outcome:9}  {_line(each)}" for each in saved]
+    told += [f"left out   {each.what}: {each.why}" for each in left]
     summary = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
     if left:
         summary = f"{summary}, {len(left)} left out" if summary else f"{len(left)} left out"
-    lines.append(f"{summary}." if summary else "There are no accounts in it.")
-    invocation.show(data, "\n".join(lines))
+    told.append(f"{summary}." if summary else "There are no accounts in it.")
+    invocation.show(data, "\n".join([*told, *lines]))
     warn(saver, sorted({each.record.upstream for each in saved}))
-    if not saved:
+    if not saved and empty_fails:
         click.get_current_context().exit(1)
 
 

@@ -30,7 +30,10 @@ def when(seconds: float) -> str:
     """Return a time as people and programs read it; empty for none."""
     if not seconds:
         return ""
-    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    try:
+        moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    except (ValueError, OverflowError, OSError):
+        return "unknown"  # a file says what it likes
     return moment.isoformat(timespec="seconds")
 
 

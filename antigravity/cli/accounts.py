@@ -9,6 +9,7 @@ from msgspec import structs
 
 from antigravity.accounts.files import AccountFiles
 from antigravity.cli.account_adding import add
+from antigravity.cli.account_exchange import export_accounts, import_accounts
 from antigravity.cli.account_view import state, view, written
 from antigravity.cli.common import Invocation, command_options, note, table
 
@@ -98,5 +99,5 @@ def _switch(invocation: Invocation, account: str, *, enabled: bool, reason: str)
     invocation.show({"account": view(record)}, f"{did} {record.id}.")
 
 
-for command in (add,):
+for command in (add, export_accounts, import_accounts):
     accounts.add_command(command)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,3 +92,108 @@ def test_a_key_never_goes_where_it_was_not_meant(run: Run, tmp_path: Path) -> No
     assert "it may be for any of a, b" in result.out
     assert run("accounts", "add", "--upstream", "b", stdin=OPENAI).code == 0
     assert files(tmp_path).load()[0][0].upstream == "b"
+
+
+def test_what_is_exported_with_secrets_can_be_added_again(run: Run, tmp_path: Path) -> None:
+    run("accounts", "add", "--label", "me@x", stdin=f"{REFRESH} {OPENAI}")
+    run("accounts", "disable", openai_id(tmp_path), "--reason", "rest")
+    shown = run("accounts", "export")
+    assert [each["label"] for each in shown.json] == ["me@x", "me@x"]
+    assert shown.err == ""
+    target = tmp_path / "out.json"
+    result = run("accounts", "export", str(target), "--secrets")
+    assert (result.code, result.out) == (0, f"Wrote 2 accounts to {target}.\n")
+    assert "this holds secrets" in result.err
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    before = {record.id: record for record in files(tmp_path).load()[0]}
+    refused = run("accounts", "export", str(target))
+    assert (refused.code, "--force" in refused.err) == (1, True)
+    for identifier in before:
+        run("accounts", "remove", identifier)
+    assert run("accounts", "add", "--from", str(target)).out.endswith("2 added.\n")
+    assert {record.id: record for record in files(tmp_path).load()[0]} == before
+    assert run("accounts", "export", str(target), "--force").code == 0
+    masked = run("accounts", "add", "--from", str(target))
+    assert (masked.code, "accounts export --secrets" in masked.out) == (1, True)
+
+
+def openai_id(tmp_path: Path) -> str:
+    return next(each.id for each in files(tmp_path).load()[0] if each.kind == "openai")
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> Path:
+    """Make the directory of another program."""
+    home = tmp_path / "tools"
+    (home / "accounts").mkdir(parents=True)
+    for number in (1, 2):
+        (home / "accounts" / f"u{number}.json").write_text(
+            json.dumps(
+                {
+                    "id": f"u{number}",
+                    "email": f"{number}@x",
+                    "token": {"refresh_token": f"1//Veiled-{number}"},
+                    "created_at": number,
+                }
+            )
+        )
+    gui = {
+        "theme": "dark",
+        "proxy": {
+            "port": 8046,
+            "api_key": "sk-Veiled-0123456789",
+            "custom_mapping": {"gpt-4*": "gemini-2.5-pro"},
+            "upstream_proxy": {"enabled": True, "url": "http://u:Veiled@h:1"},
+        },
+    }
+    (home / "gui_config.json").write_text(json.dumps(gui))
+    return home
+
+
+def test_import_takes_accounts_and_leaves_settings_to_decide(
+    run: Run, tmp_path: Path, tools: Path
+) -> None:
+    result = run("accounts", "import", str(tools))
+    assert result.code == 0
+    assert "2 added, 1 left out." in result.out
+    assert "left out   theme: there is no such setting" in result.out
+    assert 'api_key = "sk-…6789"' in result.out
+    assert 'custom_mapping = { "gpt-4*" = "gemini-2.5-pro" }' in result.out
+    assert "only with the OAuth client that it was made with" in result.out
+    file = tmp_path / "home" / "imported.toml"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert run("config", "check", "--config", str(file)).code == 0
+    settings = run("config", "show", "--config", str(file), "--json").json["settings"]
+    assert settings["proxy"]["port"] == 8046
+    assert settings["upstreams"]["codeassist"]["http_proxy"] == "http://…@h:1"
+    assert run("config", "show", "--json").json["settings"]["proxy"]["port"] == 8045
+    assert [each.label for each in files(tmp_path).load()[0]] == ["1@x", "2@x"]
+
+
+def test_import_never_takes_back_an_account_that_is_newer(
+    run: Run, tmp_path: Path, tools: Path
+) -> None:
+    run("accounts", "add", "codeassist", "1//Veiled-newer", "--label", "1@x")
+    first = run("accounts", "import", str(tools), "--json").json
+    assert (first["added"], first["unchanged"]) == (1, 0)
+    assert first["left"][-1]["why"] == "it is here with another token; --replace takes this one"
+    again = run("accounts", "import", str(tools), "--json").json
+    assert (again["added"], again["unchanged"]) == (0, 1)
+    assert again["settings_file"].endswith("imported-2.toml")
+    assert files(tmp_path).find("1@x").secret.reveal() == "1//Veiled-newer"
+    replaced = run("accounts", "import", str(tools), "--replace", "--json").json
+    assert (replaced["updated"], replaced["unchanged"]) == (1, 1)
+    assert files(tmp_path).find("1@x").secret.reveal() == "1//Veiled-1"
+
+
+def test_import_of_nothing_says_what_is_missing(run: Run, tmp_path: Path) -> None:
+    result = run("accounts", "import", str(tmp_path))
+    assert (result.code, "give its path" in result.err) == (1, True)
+
+
+def test_progress_is_shown_on_a_terminal_only(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Adding accounts" not in run("accounts", "add", stdin=OPENAI).err
+    monkeypatch.setattr(type(sys.stderr), "isatty", lambda self: self is sys.stderr, raising=False)
+    text = " ".join(f"sk-Veiled-number-{number}" for number in range(3))
+    assert "3/3" in run("accounts", "add", "--from", "-", stdin=text).err
+    assert "Adding accounts" not in run("accounts", "add", "--json", "--from", "-", stdin=text).err

@@ -1,0 +1,201 @@
+"""Read an existing ``~/.antigravity_tools``: its accounts, and what its settings are here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct, inspect
+
+from antigravity.accounts.files import AccountError
+from antigravity.accounts.pasted import Left
+from antigravity.accounts.records import AccountRecord
+from antigravity.config.checks import address_problem
+from antigravity.config.errors import ConfigurationError
+from antigravity.config.loading import Origin, RawConfiguration
+from antigravity.config.paths import KeyPath, dotted
+from antigravity.config.schema import plain, type_at
+from antigravity.config.secret import Secret
+from antigravity.config.validation import validate
+
+INDEX: Final = "accounts.json"
+ACCOUNTS: Final = "accounts"
+SETTINGS: Final = "gui_config.json"
+
+#: Tables that are somewhere else here; all others are where they are there.
+_MOVED: Final[Mapping[KeyPath, KeyPath]] = {("proxy", "experimental"): ("experimental",)}
+_HTTP_PROXY: Final[KeyPath] = ("upstreams", "codeassist", "http_proxy")
+
+
+class _Token(Struct):
+    refresh_token: str = ""
+    email: str | None = None
+
+
+class _Account(Struct):
+    """What is wanted of ``accounts/ID.json``; ``disabled`` is by a dead token, or by hand."""
+
+    token: _Token
+    email: str = ""
+    created_at: float = 0.0
+    disabled: bool = False
+    disabled_reason: str | None = None
+    disabled_at: float | None = None
+    proxy_disabled: bool = False
+    proxy_disabled_reason: str | None = None
+
+
+class _Summary(Struct):
+    id: str
+    email: str = ""
+
+
+class _Index(Struct):
+    accounts: list[_Summary]
+
+
+class ToolsHome(Struct, frozen=True):
+    """What was found; ``settings`` are values of ours by path, with secrets as such."""
+
+    accounts: tuple[AccountRecord, ...]
+    settings: Mapping[KeyPath, Any]
+    left: tuple[Left, ...]
+
+
+def read_tools_home(directory: Path) -> ToolsHome:
+    """Return what can be taken from ``directory``, and what has to be left.
+
+    :raises AccountError: if it is no such directory.
+    """
+    if not any((directory / name).exists() for name in (INDEX, ACCOUNTS, SETTINGS)):
+        raise AccountError(f"{directory} holds neither {INDEX} nor {SETTINGS}; give its path")
+    accounts: list[AccountRecord] = []
+    settings: dict[KeyPath, Any] = {}
+    left: list[Left] = []
+    for found in _accounts(directory):
+        if isinstance(found, Left):
+            left.append(found)
+        else:
+            accounts.append(found)
+    for each in _settings(directory / SETTINGS):
+        if isinstance(each, Left):
+            left.append(each)
+        else:
+            settings[each[0]] = each[1]
+    return ToolsHome(tuple(accounts), settings, tuple(left))
+
+
+def _accounts(directory: Path) -> Iterator[AccountRecord | Left]:
+    """Yield the accounts, in the order of the index; without one, all that have a file."""
+    paths = {path.stem: path for path in sorted((directory / ACCOUNTS).glob("*.json"))}
+    try:
+        index = msgspec.json.decode((directory / INDEX).read_bytes(), type=_Index)
+    except (OSError, msgspec.DecodeError):
+        listed = [_Summary(stem) for stem in paths]
+    else:
+        listed = index.accounts
+    for summary in listed:
+        path = paths.pop(summary.id, None)
+        if path is None:
+            yield Left(f"account {summary.email or summary.id}", f"it has no file in {ACCOUNTS}/")
+        else:
+            yield _account(path)
+    for path in paths.values():
+        yield Left(f"{ACCOUNTS}/{path.name}", f"{INDEX} doesn't list it")
+
+
+def _account(path: Path) -> AccountRecord | Left:
+    what = f"{ACCOUNTS}/{path.name}"
+    try:
+        account = msgspec.json.decode(path.read_bytes(), type=_Account)
+    except (OSError, msgspec.DecodeError):
+        return Left(what, "it cannot be read as an account")
+    secret = account.token.refresh_token.strip()
+    if not secret or any(letter.isspace() for letter in secret):
+        return Left(what, "it has no refresh token")
+    reason = ""
+    if account.disabled:
+        reason = account.disabled_reason or "disabled where it comes from"
+    elif account.proxy_disabled:
+        reason = account.proxy_disabled_reason or "disabled for the proxy where it comes from"
+    return AccountRecord(
+        "",
+        "codeassist",
+        Secret(secret),
+        label=account.email or account.token.email or "",
+        enabled=not reason,
+        disabled_reason=reason,
+        disabled_at=(account.disabled_at or 0.0) if reason else 0.0,
+        created=account.created_at,
+    )
+
+
+def _settings(file: Path) -> Iterator[tuple[KeyPath, Any] | Left]:
+    """Yield the settings that differ from our defaults, and those that have no place here."""
+    try:
+        tables = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, RecursionError):
+        tables = None
+    if not isinstance(tables, dict):
+        yield Left(SETTINGS, "it cannot be read as settings")
+        return
+    proxy = tables.get("proxy")
+    if isinstance(proxy, dict):
+        upstream = proxy.pop("upstream_proxy", None)
+        if isinstance(upstream, dict) and upstream.get("enabled") and upstream.get("url"):
+            yield _http_proxy(str(upstream["url"]))
+    yield from _walk((), tables)
+
+
+def _http_proxy(url: str) -> tuple[KeyPath, Any] | Left:
+    if address_problem(url, may_have_user=True):
+        return Left("proxy.upstream_proxy", "only http:// and https:// proxies can be used")
+    return _HTTP_PROXY, url
+
+
+def _walk(path: KeyPath, table: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Any] | Left]:
+    for key, value in table.items():
+        here = (*path, key)
+        ours = _ours(here)
+        kind = type_at(ours)
+        if isinstance(value, dict) and value and not isinstance(kind, inspect.DictType):
+            if kind is not None or here in _MOVED or len(here) == 1:
+                yield from _walk(here, value)
+            else:
+                yield Left(dotted(here), "there is no such setting")
+        elif value in (None, "", {}, []):
+            continue
+        elif kind is None:
+            yield Left(dotted(here), "there is no such setting")
+        else:
+            yield from _setting(here, ours, value, kind)
+
+
+def _ours(path: KeyPath) -> KeyPath:
+    """Return where a setting is here."""
+    for before, after in _MOVED.items():
+        if path[: len(before)] == before:
+            return (*after, *path[len(before) :])
+    return path
+
+
+def _setting(
+    here: KeyPath, ours: KeyPath, value: Any, kind: inspect.Type
+) -> Iterator[tuple[KeyPath, Any] | Left]:
+    """Yield one setting, if its value is good here and not the default."""
+    raw = RawConfiguration()
+    raw.set(ours, value, Origin(SETTINGS))
+    try:
+        settings, _ = validate(raw)
+    except ConfigurationError as error:
+        yield Left(dotted(here), error.problems[0].message)
+        return
+    if settings != validate(RawConfiguration())[0]:
+        inner, _ = plain(kind)
+        secret = isinstance(inner, inspect.CustomType)
+        yield ours, Secret(value) if secret else value

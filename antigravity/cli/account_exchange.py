@@ -1,0 +1,190 @@
+"""``antigravity accounts export`` and ``import``: accounts that come and go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from msgspec import structs
+
+from antigravity.accounts.enrolment import Enrolled, known_as
+from antigravity.accounts.files import AccountError, AccountFiles
+from antigravity.accounts.pasted import Left
+from antigravity.accounts.records import AccountRecord
+from antigravity.accounts.tools_home import ToolsHome, read_tools_home
+from antigravity.accounts.upstreams import UnclearAccountError
+from antigravity.cli.account_adding import report, save_all
+from antigravity.cli.account_saving import AccountSaver
+from antigravity.cli.common import Invocation, command_options, note
+from antigravity.config.atomic import write_atomically
+from antigravity.config.display import foreign, without_password
+from antigravity.config.home import prepare_home
+from antigravity.config.paths import KeyPath
+from antigravity.config.secret import Secret
+from antigravity.config.toml_text import toml_text
+
+DEFAULT_SOURCE = "~/.antigravity_tools"
+SETTINGS_NAME = "imported.toml"
+
+_SETTINGS_HINT = (
+    "These settings are in {file} and have no effect yet; move to antigravity.toml what you want:"
+)
+_TOKENS_HINT = (
+    "A refresh token works only with the OAuth client that it was made with; if that is not "
+    "yours, run 'antigravity accounts login' for each account."
+)
+_OAUTH_HINT = """
+# A refresh token works only with the OAuth client that it was made with.
+#[upstreams.codeassist.oauth]
+#client_id = ""
+#client_secret = ""
+"""
+
+
+@click.command("export")
+@click.argument("path", required=False, type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--secrets", is_flag=True, help="Write the secrets, too; else they are masked.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@command_options
+def export_accounts(invocation: Invocation, path: Path | None, secrets: bool, force: bool) -> None:
+    """Write all accounts as a JSON array, to PATH or to the screen.
+
+    "antigravity accounts add --from PATH" reads it again, if it was written with --secrets.
+    """
+    records, broken = AccountFiles(invocation.home).load()
+    text = json.dumps([_entry(each, secrets) for each in records], indent=2, ensure_ascii=False)
+    if path is None:
+        click.echo(text)
+    else:
+        try:
+            write_atomically(path, f"{text}\n".encode(), replace=force)
+        except FileExistsError:
+            raise AccountError(f"{path} is there already; --force writes over it") from None
+        data = {"file": str(path), "accounts": len(records)}
+        invocation.show(data, f"Wrote {len(records)} accounts to {path}.")
+    if secrets:
+        note("antigravity: this holds secrets; who has it can use the accounts")
+    for file in broken:
+        note(f"antigravity: skipped {file}")
+
+
+@click.command("import")
+@click.argument("path", default=DEFAULT_SOURCE, type=click.Path(path_type=Path))
+@click.option("--upstream", default="", help="The upstream that the accounts are for.")
+@click.option("--replace", is_flag=True, help="Take its token for accounts that are here, too.")
+@command_options
+def import_accounts(invocation: Invocation, path: Path, upstream: str, replace: bool) -> None:
+    """Take accounts and settings from PATH, an existing ~/.antigravity_tools.
+
+    Accounts that are here already stay as they are, unless --replace says otherwise.
+    Settings are written to imported.toml in the home directory and have no effect before you
+    move them to antigravity.toml.
+    """
+    found = read_tools_home(path.expanduser())
+    settings = invocation.configuration().settings
+    saver = AccountSaver(invocation, settings)
+    fresh: list[AccountRecord] = []
+    kept: list[Enrolled] = []
+    left = list(found.left)
+    for account in found.accounts:
+        account = structs.replace(account, upstream=upstream)
+        try:
+            known = known_as(saver.placed(account), saver.known())
+        except (AccountError, UnclearAccountError):
+            known = None  # saving it says why it cannot be
+        if known is None or replace:
+            fresh.append(account)
+        elif known.secret == account.secret:
+            kept.append(Enrolled(known, "unchanged"))
+        else:
+            why = "it is here with another token; --replace takes this one"
+            left.append(Left(account.label or known.id, why))
+    saved, refused = save_all(saver, fresh, quiet=invocation.as_json)
+    file = _write_settings(invocation, found)
+    _report(invocation, saver, [*saved, *kept], [*left, *refused], found, file)
+
+
+def _report(
+    invocation: Invocation,
+    saver: AccountSaver,
+    saved: list[Enrolled],
+    left: list[Left],
+    found: ToolsHome,
+    file: Path | None,
+) -> None:
+    shown = {path: _shown(value) for path, value in found.settings.items()}
+    more: dict[str, Any] = {
+        "settings": _nested(shown),
+        "settings_file": None if file is None else str(file),
+    }
+    lines = []
+    if file is not None:
+        lines += ["", _SETTINGS_HINT.format(file=file), "", _toml(shown).rstrip()]
+    if any(each.record.enabled for each in saved):
+        lines += ["", _TOKENS_HINT]
+    report(invocation, saver, saved, left, more=more, lines=lines, empty_fails=file is None)
+
+
+def _entry(record: AccountRecord, secrets: bool) -> dict[str, Any]:
+    """Return an account as it is exported."""
+    fields: dict[str, Any] = msgspec.to_builtins(record, enc_hook=_hidden)
+    if secrets:
+        return {**fields, "secret": record.secret.reveal()}
+    return {**fields, "extra": foreign(record.extra)}
+
+
+def _hidden(value: object) -> object:
+    if isinstance(value, Secret):
+        return value.masked()
+    raise NotImplementedError(type(value).__name__)
+
+
+def _write_settings(invocation: Invocation, found: ToolsHome) -> Path | None:
+    """Write the settings to a file of their own, and return it."""
+    if not found.settings:
+        return None
+    bare = {
+        path: value.reveal() if isinstance(value, Secret) else value
+        for path, value in found.settings.items()
+    }
+    text = _toml(bare)
+    prepare_home(invocation.home, with_file=invocation.config_file is None)
+    number = 1
+    while True:
+        name = SETTINGS_NAME if number == 1 else SETTINGS_NAME.replace(".", f"-{number}.")
+        try:
+            write_atomically(invocation.home / name, text.encode(), replace=False)
+        except FileExistsError:
+            number += 1
+        else:
+            return invocation.home / name
+
+
+def _nested(values: Mapping[KeyPath, Any]) -> dict[str, Any]:
+    tables: dict[str, Any] = {}
+    for path, value in values.items():
+        here = tables
+        for part in path[:-1]:
+            here = here.setdefault(str(part), {})
+        here[str(path[-1])] = value
+    return tables
+
+
+def _toml(values: Mapping[KeyPath, Any]) -> str:
+    """Return settings as a file that is valid by itself."""
+    tables = _nested(values)
+    upstreams = tables.get("upstreams", {})
+    for name in upstreams:
+        upstreams[name] = {"kind": "codeassist", **upstreams[name]}
+    inline = frozenset(path for path, value in values.items() if isinstance(value, dict))
+    return toml_text(tables, inline=inline) + (_OAUTH_HINT if upstreams else "")
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return value.masked()
+    return without_password(value) if isinstance(value, str) else value
