@@ -22,7 +22,7 @@ ALLOWED = {
     "lowering": {"ir", "lowering"},
     "context": {"ir", "context"},
     "signatures": {"ir", "signatures"},
-    "stores": {"stores"},
+    "stores": {"stores", "interfaces.stores"},
     "interfaces": {"ir", "interfaces", "sse"},
     "config": {"config", "version"},
     "simulator": {"simulator", "version"},

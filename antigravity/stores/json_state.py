@@ -1,0 +1,135 @@
+"""State in one JSON file, written seldom, whole, and for its owner's eyes only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from txaio import tx as txaio
+from zope.interface import implementer
+
+from antigravity.interfaces.stores import IStateStore
+
+#: The version of the file's form.
+VERSION: Final = 1
+#: A larger file is none of ours.
+_LARGEST: Final = 64 * 1024 * 1024
+
+
+@implementer(IStateStore)
+class JsonState:
+    """Keeps one JSON object.
+
+    ``write`` replaces a file atomically.  ``run`` calls a function with arguments, in a
+    thread perhaps, and returns a Deferred with its result.  Changes are written ``delay``
+    seconds after the first of them at the latest, never two writes at a time.
+    """
+
+    log = txaio.make_logger()
+
+    def __init__(
+        self,
+        path: Path,
+        clock: IReactorTime,
+        *,
+        write: Callable[[Path, bytes], None],
+        run: Callable[..., Deferred[Any]] = maybeDeferred,
+        delay: float = 3.0,
+    ) -> None:
+        self._path = path
+        self._clock = clock
+        self._write = write
+        self._run = run
+        self._delay = delay
+        self._snapshot: Callable[[], Mapping[str, Any]] | None = None
+        self._timer: IDelayedCall | None = None
+        self._writing: Deferred[None] | None = None
+        self._dirty = False
+        self._open = False
+        self._stopping: list[Deferred[None]] = []
+
+    def load(self) -> Mapping[str, Any]:
+        """Return what was kept; a file that is of no use is reported, and is left alone."""
+        try:
+            if self._path.stat().st_size > _LARGEST:
+                raise ValueError("it is too large")
+            value = msgspec.json.decode(self._path.read_bytes())
+            if not isinstance(value, dict) or value.get("version") != VERSION:
+                raise ValueError("it is not of this version")
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, RecursionError) as error:
+            self.log.error("{path} is ignored: {error}", path=str(self._path), error=str(error))
+            return {}
+        return value
+
+    def watch(self, snapshot: Callable[[], Mapping[str, Any]]) -> None:
+        """Take the function that returns what is to be kept, as plain data."""
+        self._snapshot = snapshot
+        self._open = True
+
+    def changed(self) -> None:
+        """Take note that there is something new to keep; after the end, nothing is."""
+        if not self._open:
+            return
+        self._dirty = True
+        if self._timer is None and self._writing is None:
+            self._timer = self._clock.callLater(self._delay, self._due)
+
+    def stop(self) -> Deferred[None]:
+        """Return a Deferred that fires when the last change is written."""
+        self._open = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._writing is None and not self._dirty:
+            return succeed(None)
+        stopped: Deferred[None] = Deferred()
+        self._stopping.append(stopped)
+        if self._writing is None:
+            self._save()
+        return stopped
+
+    def _due(self) -> None:
+        self._timer = None
+        self._save()
+
+    def _save(self) -> None:
+        """Begin to write what is to be kept now."""
+        self._dirty = False
+        if self._snapshot is None:
+            self._written(None)
+            return
+        data = msgspec.json.encode({"version": VERSION, **self._snapshot()})
+        self._writing = writing = self._run(self._replace, data)
+        writing.addErrback(self._failed)
+        writing.addCallback(self._written)
+
+    def _replace(self, data: bytes) -> None:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.name != "nt":
+            self._path.parent.chmod(0o700)
+        self._write(self._path, data)
+
+    def _failed(self, failure: Any) -> None:
+        failure.trap(Exception)
+        self.log.error(
+            "{path} cannot be written: {error}", path=str(self._path), error=str(failure.value)
+        )
+
+    def _written(self, _: object) -> None:
+        """Go on with what came meanwhile, and tell who waits for the end."""
+        self._writing = None
+        if self._dirty and self._stopping:
+            self._save()
+            return
+        if self._dirty:
+            self.changed()
+        stopping, self._stopping = self._stopping, []
+        for each in stopping:
+            each.callback(None)
