@@ -16,6 +16,7 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 
 AuthMode = Literal["off", "strict", "all_except_health", "auto"]
 DispatchMode = Literal["off", "exclusive", "pooled", "fallback"]
+SchedulingMode = Literal["CacheFirst", "Balance", "PerformanceFirst"]
 OpenAIApi = Literal["chat", "responses"]
 
 
@@ -48,6 +49,15 @@ class ZaiSettings(Struct, frozen=True, forbid_unknown_fields=True):
     mcp: ZaiMcpSettings = ZaiMcpSettings()
 
 
+class SchedulingSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[proxy.scheduling]``: which of several accounts serves a request."""
+
+    mode: SchedulingMode = "Balance"
+    max_wait_seconds: Seconds = 60.0
+    max_concurrency: Annotated[int, Meta(ge=0)] = 0
+    queue_limit: Annotated[int, Meta(ge=0)] = 1000
+
+
 class ProxySettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[proxy]``: the door."""
 
@@ -66,6 +76,7 @@ class ProxySettings(Struct, frozen=True, forbid_unknown_fields=True):
     keepalive_interval: Seconds = 15.0
     shutdown_grace: Seconds = 10.0
     debug_headers: bool = False
+    scheduling: SchedulingSettings = SchedulingSettings()
     zai: ZaiSettings = ZaiSettings()
 
 
