@@ -16,6 +16,8 @@ from antigravity.ir.errors import GatewayError
 class ICredentialSource(Interface):
     """Knows the credentials of each upstream and hands them out."""
 
+    upstreams = Attribute("Names of all upstreams.  :type: Collection[str]")
+
     def credentials(upstream: str) -> Sequence[Credential]:
         """Return all credentials of the upstream of that name that may be used."""
 

@@ -1,0 +1,92 @@
+"""What an upstream's error says about the account that was used: pure.
+
+How long a lock lasts is the upstream's to say.  The steps here stand in where it does not.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from antigravity.ir.errors import (
+    EmptyAnswerError,
+    GatewayError,
+    NotFoundError,
+    OverloadedError,
+    QuotaExhaustedError,
+    RateLimitedError,
+    UnavailableError,
+    UpstreamCredentialError,
+    UpstreamError,
+)
+
+PenaltyKind = Literal[
+    "quota", "rate", "capacity", "failure", "credential", "billing", "revoked", "absent"
+]
+
+#: The code of an error that is about all accounts of a model alike.
+CAPACITY_CODE: Final = "model_capacity_exhausted"
+#: The code of an error after which only a new token helps.
+REVOKED_CODE: Final = "invalid_grant"
+
+
+class Rule(Struct, frozen=True):
+    """What one kind of error leads to.
+
+    ``reach`` is what is locked: the account for one ``model``, the whole ``account``, or the
+    model for ``everyone``.  ``steps`` are seconds, by the number of failures in a row.
+    ``jitter`` is the part of a step that chance may add, so that not all come back at once.
+    ``unbinds`` says whether conversations leave the account.
+    """
+
+    kind: PenaltyKind
+    reach: Literal["model", "account", "everyone"]
+    steps: tuple[float, ...]
+    jitter: float = 0.0
+    unbinds: bool = False
+
+    def step(self, failures: int) -> float:
+        """Return the seconds after that many failures in a row."""
+        return self.steps[min(max(failures, 1), len(self.steps)) - 1]
+
+
+QUOTA: Final = Rule("quota", "model", (60.0, 300.0, 1800.0, 7200.0))
+RATE: Final = Rule("rate", "model", (5.0, 10.0, 20.0, 40.0, 60.0))
+CAPACITY: Final = Rule("capacity", "everyone", (5.0, 10.0, 15.0), jitter=0.2)
+FAILURE: Final = Rule("failure", "model", (8.0,))
+CREDENTIAL: Final = Rule("credential", "account", (600.0,), unbinds=True)
+BILLING: Final = Rule("billing", "account", (600.0,), unbinds=True)
+REVOKED: Final = Rule("revoked", "account", (math.inf,), unbinds=True)
+ABSENT: Final = Rule("absent", "model", (5.0,), unbinds=True)
+
+
+def rule_for(error: GatewayError) -> Rule | None:
+    """Return what an error leads to; ``None`` if it says nothing about the account.
+
+    An empty answer comes as often from the request (too few tokens) as from the upstream, so
+    nobody else has to suffer for it.
+    """
+    if isinstance(error, UnavailableError | EmptyAnswerError):
+        return None
+    if isinstance(error, UpstreamCredentialError) and error.code == REVOKED_CODE:
+        return REVOKED
+    if error.upstream_status == 402:
+        return BILLING
+    match error:
+        case QuotaExhaustedError():
+            return QUOTA
+        case RateLimitedError():
+            return RATE
+        case OverloadedError(code=code) if code == CAPACITY_CODE:
+            return CAPACITY
+        case UpstreamCredentialError():
+            return CREDENTIAL
+        case NotFoundError():
+            return ABSENT
+    if error.upstream_status in (401, 403):
+        return CREDENTIAL
+    if error.upstream_status == 404:
+        return ABSENT
+    return FAILURE if isinstance(error, UpstreamError) else None

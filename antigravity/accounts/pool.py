@@ -1,0 +1,280 @@
+"""The accounts behind one reliable upstream: who serves, who waits, and for how long."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IReactorTime
+from txaio import tx as txaio
+from zope.interface import implementer
+
+from antigravity.accounts.affinity import Bindings
+from antigravity.accounts.lease import Lease
+from antigravity.accounts.lockouts import Lockouts
+from antigravity.accounts.occupancy import Occupancy
+from antigravity.accounts.pool_report import report, verdicts
+from antigravity.accounts.refusals import queue_full, refusal, stopping
+from antigravity.accounts.roster import (
+    FactsProvider,
+    Family,
+    Roster,
+    each_model,
+    no_facts,
+    secret_stamp,
+)
+from antigravity.accounts.selection import POLICIES
+from antigravity.accounts.waiting import Choice, WaitingRoom
+from antigravity.config.settings import SchedulingSettings
+from antigravity.interfaces.accounts import (
+    Demand,
+    IAccountPool,
+    ICredentialSource,
+    ILease,
+    Verdict,
+)
+from antigravity.interfaces.selection import Candidate, ISelectionPolicy, Situation
+from antigravity.interfaces.stores import IStateStore
+from antigravity.ir.errors import GatewayError
+
+
+@implementer(IAccountPool)
+class AccountPool:
+    """Leases accounts.
+
+    ``clock`` must count seconds since the epoch (as reactors do): locks are kept over
+    restarts.  ``facts`` returns tier and quota of an account for a model.  ``state`` keeps
+    locks and bindings.  ``family`` returns which models of an upstream share an account's
+    cache.  ``chance`` returns a number from 0 to 1.
+    """
+
+    log = txaio.make_logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        source: ICredentialSource,
+        settings: SchedulingSettings,
+        *,
+        facts: FactsProvider = no_facts,
+        state: IStateStore | None = None,
+        policies: Mapping[str, ISelectionPolicy] = POLICIES,
+        family: Family = each_model,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._clock = clock
+        self._state = state
+        self._policies = policies
+        self._family = family
+        self._lockouts = Lockouts(clock.seconds, chance=chance)
+        self._bindings = Bindings(clock.seconds)
+        self._occupancy = Occupancy(clock.seconds)
+        self._roster = Roster(
+            source,
+            facts,
+            self._lockouts,
+            self._bindings,
+            self._occupancy,
+            family,
+            clock.seconds,
+        )
+        self._room = WaitingRoom(clock, self._choose, self._grant, self._refuse)
+        self._stopped = False
+        self._configure(settings)
+
+    # Life
+
+    def start(self) -> None:
+        """Take in what was kept of the last run."""
+        self._stopped = False
+        if self._state is None:
+            return
+        kept = self._state.load()
+        lockouts = kept.get("lockouts")
+        ignored = self._lockouts.restore(lockouts if isinstance(lockouts, Mapping) else {})
+        ignored += self._bindings.restore(kept.get("bindings"))
+        if ignored:
+            self.log.warn("{n} entries of the kept state make no sense", n=ignored)
+        self._state.watch(self._snapshot)
+
+    def stop(self) -> Deferred[None]:
+        """Refuse who waits, and return a Deferred that fires when everything is kept."""
+        self._stopped = True
+        self._room.refuse_all(stopping)
+        return succeed(None) if self._state is None else self._state.stop()
+
+    def reload(self, source: ICredentialSource, settings: SchedulingSettings) -> None:
+        """Go on with other accounts and settings; leases that are out stay valid."""
+        self._roster.source = source
+        self._configure(settings)
+        self._occupancy.keep_only(
+            {each.id for name in source.upstreams for each in source.credentials(name)}
+        )
+        self.recheck()
+
+    def recheck(self) -> None:
+        """Look again who can serve those that wait: what is known of accounts has changed."""
+        self._room.serve()
+
+    # Demands
+
+    def lease(self, demand: Demand, patience: float) -> Deferred[ILease]:
+        """Return a Deferred that fires with the account that is to serve."""
+        if self._stopped:
+            return fail(stopping())
+        self._room.serve_due()
+        choice = self._choose(demand, 0.0 if patience > 0 else math.inf)
+        if choice.chosen is not None:
+            return succeed(self._grant(demand, choice))
+        if patience <= 0 or choice.hopeless(patience):
+            return fail(self._refuse(demand, choice))
+        if len(self._room) >= self._settings.queue_limit:
+            return fail(queue_full(self._occupancy.typical))
+        return self._room.wait(demand, patience, choice.again)
+
+    def explain(self, demand: Demand) -> Sequence[Verdict]:
+        """Return what would be chosen, and why each other account would not."""
+        choice = self._choose(demand, 0.0)
+        return verdicts(choice.candidates, choice.chosen, self._roster.source)
+
+    # Control
+
+    def fix(self, credential: str | None) -> None:
+        """Serve everything that it can from one account, or from all again."""
+        self._roster.fixed = credential
+        self.log.info("fixed account: {credential}", credential=credential or "none")
+        self.recheck()
+
+    def protect(self, pairs: Collection[tuple[str, str]]) -> None:
+        """Spare these accounts (ids of credentials) for these models, and no others."""
+        self._roster.protected = frozenset(pairs)
+        self.recheck()
+
+    def readmit(self, credential: str) -> bool:
+        """Forget all locks of an account; return whether there were any."""
+        had = self._lockouts.release(credential)
+        self._changed()
+        self.recheck()
+        return had
+
+    def clear_bindings(self) -> None:
+        """Forget which conversation belongs to which account."""
+        self._bindings.clear()
+        self._changed()
+
+    def status(self) -> dict[str, object]:
+        """Return accounts (labels masked), lockouts, bindings and queue as a JSON object."""
+        return {
+            "mode": self._settings.mode,
+            "fixed": self._roster.fixed,
+            "running": self._occupancy.running,
+            "queue": {"waiting": len(self._room), "limit": self._settings.queue_limit},
+            **report(
+                self._roster.source,
+                self._lockouts,
+                self._bindings,
+                self._occupancy,
+                self._clock.seconds(),
+            ),
+        }
+
+    # Inside
+
+    def _configure(self, settings: SchedulingSettings) -> None:
+        self._settings = settings
+        self._policy = self._policies[settings.mode]
+        self._roster.limit = settings.max_concurrency
+
+    def _snapshot(self) -> dict[str, Any]:
+        return {"lockouts": self._lockouts.snapshot(), "bindings": self._bindings.snapshot()}
+
+    def _changed(self) -> None:
+        if self._state is not None:
+            self._state.changed()
+
+    def _situation(self, demand: Demand, waited: float) -> Situation:
+        return Situation(demand.session, waited, self._settings.max_wait_seconds)
+
+    def _choose(self, demand: Demand, waited: float) -> Choice:
+        candidates = self._roster.candidates(demand)
+        selection = self._policy.select(candidates, self._situation(demand, waited))
+        locks = [c.locked_for for c in candidates if c.eligible and c.locked_for > 0]
+        again = min([selection.wait, *locks])
+        chosen = next((each for each in selection.order if each.available), None)
+        return Choice(candidates, chosen, again)
+
+    def _refuse(self, demand: Demand, choice: Choice) -> GatewayError:
+        return refusal(demand, choice.candidates, self._occupancy.typical)
+
+    def _grant(self, demand: Demand, choice: Choice, waited: float = 0.0) -> Lease:
+        chosen = choice.chosen
+        assert chosen is not None
+        option, name, session = chosen.option, chosen.credential, demand.session
+        if session and self._policy.sticky:
+            self._bind(demand, choice, chosen, waited)
+        self._occupancy.take(option.upstream, name, session)
+        credential = self._roster.credential(chosen)
+        return Lease(option, credential, session, self._clock.seconds(), self._ended)
+
+    def _bind(self, demand: Demand, choice: Choice, chosen: Candidate, waited: float) -> None:
+        """Note whose the conversation is, if that changes now or should be refreshed."""
+        option = chosen.option
+        family = self._family(option)
+        known = self._bindings.get(demand.session, option.upstream, family)
+        if known is not None and known != chosen.credential:
+            own = [c for c in choice.candidates if c.place == chosen.place and c.bound]
+            situation = self._situation(demand, waited)
+            bound = own[0] if own else None
+            if chosen.fixed or not self._policy.moves(bound, choice.candidates, situation):
+                return
+            self.log.info(
+                "session {session} moves from {old} to {new} for {model}",
+                session=demand.session[:8],
+                old=known,
+                new=chosen.credential,
+                model=option.model,
+            )
+        elif known is None and chosen.fixed:
+            return  # it would stay there when the account is not fixed any more
+        if self._bindings.bind(demand.session, option.upstream, family, chosen.credential):
+            self._changed()
+
+    def _ended(self, lease: Lease, success: bool, error: GatewayError | None) -> None:
+        """Take a lease's place back, with what was learnt."""
+        option, name = lease.option, lease.credential.id
+        if success:
+            self._lockouts.succeeded(option.upstream, name, option.model, since=lease.began)
+        elif error is not None:
+            self._failed(lease, error)
+        lasted = self._clock.seconds() - lease.began
+        self._occupancy.give_back(name, lease.session, lasted)
+        self.recheck()
+
+    def _failed(self, lease: Lease, error: GatewayError) -> None:
+        option, name = lease.option, lease.credential.id
+        rule = self._lockouts.failed(
+            option.upstream,
+            name,
+            option.model,
+            error,
+            since=lease.began,
+            stamp=secret_stamp(lease.credential),
+        )
+        if rule is None:
+            return
+        self._changed()
+        if rule.unbinds and rule.reach == "account":
+            self._bindings.drop_account(name)
+        elif rule.unbinds:
+            self._bindings.drop(lease.session, option.upstream, self._family(option), name)
+        held = self._lockouts.held(option.upstream, name, option.model)
+        self.log.info(
+            "{credential} is locked for {model} ({kind}) for {seconds} s",
+            credential=name if rule.reach != "everyone" else "every account",
+            model=option.model if rule.reach != "account" else "all models",
+            kind=rule.kind,
+            seconds="?" if held is None else round(held.until - self._clock.seconds(), 1),
+        )

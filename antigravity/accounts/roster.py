@@ -1,0 +1,119 @@
+"""What is known of each account that could serve a demand, put together."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from antigravity.accounts.affinity import Bindings
+from antigravity.accounts.lockouts import Lockouts
+from antigravity.accounts.occupancy import Occupancy
+from antigravity.accounts.selection import tier_rank
+from antigravity.interfaces.accounts import Demand, ICredentialSource, Option
+from antigravity.interfaces.selection import AccountFacts, Candidate
+from antigravity.interfaces.upstreams import Credential
+
+FactsProvider: TypeAlias = Callable[[Credential, str], AccountFacts]
+Family: TypeAlias = Callable[[Option], str]
+
+_NEUTRAL = AccountFacts()
+
+
+def no_facts(credential: Credential, model: str) -> AccountFacts:
+    """Return that nothing is known."""
+    return _NEUTRAL
+
+
+def each_model(option: Option) -> str:
+    """Return the family that has one model only, as prompt caches do."""
+    return option.model
+
+
+def secret_stamp(credential: Credential) -> str:
+    """Return what stands for a credential's secret, telling nothing of it."""
+    data = f"antigravity account\0{credential.id}\0{credential.secret}".encode()
+    return hashlib.sha256(data).hexdigest()[:12]
+
+
+class Roster:
+    """Makes candidates; looks everything up anew each time.
+
+    ``limit`` is how many requests one account may serve at a time, 0 for any number.
+    ``protected`` are accounts that must be spared for a model.
+    """
+
+    def __init__(
+        self,
+        source: ICredentialSource,
+        facts: FactsProvider,
+        lockouts: Lockouts,
+        bindings: Bindings,
+        occupancy: Occupancy,
+        family: Family,
+        now: Callable[[], float],
+    ) -> None:
+        self.source = source
+        self.limit = 0
+        self.fixed: str | None = None
+        self.protected: frozenset[tuple[str, str]] = frozenset()
+        self._facts = facts
+        self._lockouts = lockouts
+        self._bindings = bindings
+        self._occupancy = occupancy
+        self._family = family
+        self._now = now
+
+    def candidates(self, demand: Demand) -> list[Candidate]:
+        """Return every account of every option, in order."""
+        found: list[Candidate] = []
+        for place, option in enumerate(demand.options):
+            bound = None
+            if demand.session:
+                bound = self._bindings.get(demand.session, option.upstream, self._family(option))
+            recent = self._occupancy.recent(option.upstream)
+            found += [
+                self._candidate(place, option, credential, demand, bound, recent)
+                for credential in self.source.credentials(option.upstream)
+            ]
+        return found
+
+    def credential(self, candidate: Candidate) -> Credential:
+        """Return the credential of a candidate that was just made."""
+        every: Sequence[Credential] = self.source.credentials(candidate.option.upstream)
+        return next(each for each in every if each.id == candidate.credential)
+
+    def _candidate(
+        self,
+        place: int,
+        option: Option,
+        credential: Credential,
+        demand: Demand,
+        bound: str | None,
+        recent: str | None,
+    ) -> Candidate:
+        name = credential.id
+        facts = self._facts(credential, option.model)
+        lock = self._lockouts.held(
+            option.upstream, name, option.model, lambda: secret_stamp(credential)
+        )
+        load = self._occupancy.load(name)
+        return Candidate(
+            place=place,
+            option=option,
+            credential=name,
+            tier=tier_rank(facts.tier),
+            remaining=1.0 if facts.remaining is None else facts.remaining,
+            load=load,
+            foreign_load=self._occupancy.foreign_load(name, demand.session),
+            last_used=self._occupancy.last_used(name),
+            locked_for=0.0 if lock is None else lock.until - self._now(),
+            lock="" if lock is None else lock.kind,
+            disabled=facts.disabled,
+            protected=(name, option.model) in self.protected,
+            excluded=name in demand.exclude,
+            busy=bool(self.limit) and load >= self.limit,
+            fixed=name == self.fixed,
+            bound=name == bound,
+            recent=name == recent,
+        )

@@ -1,0 +1,113 @@
+"""Which of many accounts serves next: what a policy is told, and what it answers.
+
+Everything here is synchronous and without side effects.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+from msgspec import Struct
+from zope.interface import Attribute, Interface
+
+from antigravity.interfaces.accounts import Option
+
+
+class AccountFacts(Struct, frozen=True):
+    """What is known of one account for one model, from wherever it is known.
+
+    ``tier`` is ``ULTRA``, ``PRO``, ``FREE`` or empty; ``remaining`` the fraction of the quota
+    that is left, ``None`` where nobody knows; ``disabled`` the reason why the account must
+    not be used, empty if it may.
+    """
+
+    tier: str = ""
+    remaining: float | None = None
+    disabled: str = ""
+
+
+class Candidate(Struct, frozen=True):
+    """One account for one option of a demand, as things are now.
+
+    ``place`` is the option's place in the demand.  ``load`` counts the requests that the
+    account serves, ``foreign_load`` those of other conversations.  ``last_used`` is in
+    seconds, 0 for never.  ``locked_for`` is in seconds, infinite where only people can help;
+    ``lock`` says what for.  ``fixed``, ``bound`` and ``recent`` mark the account that
+    everything goes to, that the conversation belongs to, and that served last.
+    """
+
+    place: int
+    option: Option
+    credential: str
+    tier: int = 0
+    remaining: float = 1.0
+    load: int = 0
+    foreign_load: int = 0
+    last_used: float = 0.0
+    locked_for: float = 0.0
+    lock: str = ""
+    disabled: str = ""
+    protected: bool = False
+    excluded: bool = False
+    busy: bool = False
+    fixed: bool = False
+    bound: bool = False
+    recent: bool = False
+
+    @property
+    def eligible(self) -> bool:
+        """Whether the account may serve the demand now or when it gets free."""
+        return not (self.disabled or self.excluded or self.protected or math.isinf(self.locked_for))
+
+    @property
+    def available(self) -> bool:
+        """Whether the account may serve the demand now."""
+        return self.eligible and self.locked_for <= 0 and not self.busy
+
+    @property
+    def state(self) -> Literal["available", "locked", "busy", "excluded", "disabled", "protected"]:
+        """What speaks against the account most."""
+        if self.disabled:
+            return "disabled"
+        if self.excluded:
+            return "excluded"
+        if self.locked_for > 0:
+            return "locked"
+        if self.protected:
+            return "protected"
+        return "busy" if self.busy else "available"
+
+
+class Situation(Struct, frozen=True):
+    """What else a choice depends on.  Times are in seconds."""
+
+    session: str = ""
+    waited: float = 0.0
+    max_wait: float = 60.0
+
+
+class Selection(Struct, frozen=True):
+    """Who may serve now, best first; if nobody, ``wait`` is when to ask again at the latest."""
+
+    order: tuple[Candidate, ...] = ()
+    wait: float = math.inf
+
+
+class ISelectionPolicy(Interface):
+    """A way to choose among accounts, named by ``proxy.scheduling.mode``."""
+
+    name = Attribute("The name in the configuration.  :type: str")
+    sticky = Attribute("Whether conversations belong to accounts.  :type: bool")
+
+    def select(candidates: Sequence[Candidate], situation: Situation) -> Selection:
+        """Return who may serve: only candidates that are ``available``."""
+
+    def moves(
+        bound: Candidate | None, candidates: Sequence[Candidate], situation: Situation
+    ) -> bool:
+        """Return whether a conversation that another account serves belongs to that one now.
+
+        :param bound: the account that it belonged to, ``None`` if that is not offered any more.
+        """

@@ -1,0 +1,121 @@
+"""A pool on a fake clock, with accounts from thin air."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from zope.interface import implementer
+
+from antigravity.accounts.pool import AccountPool
+from antigravity.config.settings import SchedulingSettings
+from antigravity.interfaces.accounts import Demand, ICredentialSource, ILease, Option
+from antigravity.interfaces.selection import AccountFacts
+from antigravity.interfaces.upstreams import Credential
+
+BEGINNING = 1_800_000_000.0
+PRO = Option("google", "gemini-pro")
+FLASH = Option("google", "gemini-flash")
+
+
+@implementer(ICredentialSource)
+class Source:
+    """Credentials by upstream; secrets are not ids."""
+
+    def __init__(self, **upstreams: Sequence[str]) -> None:
+        self.upstreams = upstreams
+        self.secrets: dict[str, str] = {}
+
+    def credentials(self, upstream: str) -> Sequence[Credential]:
+        return [
+            Credential(name, upstream, self.secrets.get(name, f"secret-{name}"), f"{name}@mail.de")
+            for name in self.upstreams.get(upstream, ())
+        ]
+
+    def lease(self, upstream: str, exclude: Collection[str] = frozenset()) -> Credential | None:
+        raise AssertionError("the pool chooses by itself")
+
+
+class PoolKit:
+    """Everything around one pool, and short words for what tests ask of it."""
+
+    def __init__(
+        self,
+        accounts: Sequence[str] = ("a", "b"),
+        *,
+        facts: Mapping[str, AccountFacts] | None = None,
+        clock: Clock | None = None,
+        state: Any = None,
+        policies: Any = None,
+        **settings: Any,
+    ) -> None:
+        self.clock = clock or Clock()
+        if clock is None:
+            self.clock.advance(BEGINNING)
+        self.source = Source(google=list(accounts))
+        self.facts = dict(facts or {})
+        more = {} if policies is None else {"policies": policies}
+        self.pool = AccountPool(
+            self.clock,
+            self.source,
+            SchedulingSettings(**settings),
+            facts=lambda credential, model: self.facts.get(credential.id, AccountFacts()),
+            state=state,
+            chance=lambda: 0.5,
+            **more,
+        )
+        self.pool.start()
+
+    def ask(
+        self,
+        session: str = "",
+        *options: Option,
+        exclude: Collection[str] = (),
+        patience: float = 60.0,
+    ) -> Deferred[ILease]:
+        """Return the Deferred of a lease, whose failure is no unhandled error."""
+        demand = Demand(options or (PRO,), session, frozenset(exclude))
+        deferred = self.pool.lease(demand, patience)
+        deferred.addErrback(lambda failure: failure)
+        return deferred
+
+    def take(self, session: str = "", *options: Option, **more: Any) -> Any:
+        """Return a lease that is there at once."""
+        return got(self.ask(session, *options, **more))
+
+    def refused(self, session: str = "", *options: Option, **more: Any) -> Any:
+        """Return the error of a demand that is refused at once."""
+        return error(self.ask(session, *options, **more))
+
+    def states(self, session: str = "", *options: Option) -> dict[str, str]:
+        """Return the verdict on each account."""
+        demand = Demand(options or (PRO,), session)
+        return {verdict.credential: verdict.state for verdict in self.pool.explain(demand)}
+
+
+def got(deferred: Deferred[ILease]) -> Any:
+    """Return the result of a Deferred that has fired."""
+    results: list[Any] = []
+
+    def keep(result: Any) -> Any:
+        results.append(result)
+        return result
+
+    deferred.addCallback(keep)
+    assert results, "it has not fired"
+    return results[0]
+
+
+def error(deferred: Deferred[ILease]) -> Any:
+    """Return the error of a Deferred that has failed."""
+    errors: list[Any] = []
+    deferred.addErrback(lambda failure: errors.append(failure.value))
+    assert errors, "it has not failed"
+    return errors[0]
+
+
+def waits(deferred: Deferred[ILease]) -> bool:
+    """Return whether a Deferred has not fired yet."""
+    return not deferred.called

@@ -1,0 +1,417 @@
+"""Many accounts behave as one: nobody gets what is locked, and everybody gets what is free."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pool_kit import BEGINNING, FLASH, PRO, PoolKit, Source, error, got, waits
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from zope.interface.verify import verifyObject
+
+from antigravity.config.atomic import write_atomically
+from antigravity.config.settings import SchedulingSettings
+from antigravity.interfaces.accounts import Demand, IAccountPool, ILease, Option
+from antigravity.interfaces.selection import AccountFacts
+from antigravity.ir.errors import (
+    EmptyAnswerError,
+    InvalidRequestError,
+    NotFoundError,
+    OverloadedError,
+    QuotaExhaustedError,
+    RateLimitedError,
+    UnavailableError,
+    UpstreamCredentialError,
+    UpstreamError,
+)
+from antigravity.stores.json_state import JsonState
+
+
+def quota(seconds: float | None = None) -> QuotaExhaustedError:
+    return QuotaExhaustedError("used up", retry_after=seconds, upstream_status=429)
+
+
+def refused() -> UpstreamCredentialError:
+    return UpstreamCredentialError("no", upstream_status=401)
+
+
+def test_it_keeps_its_contract() -> None:
+    kit = PoolKit()
+    verifyObject(IAccountPool, kit.pool)
+    verifyObject(ILease, kit.take())
+
+
+def state(path: Path, clock: Clock) -> JsonState:
+    return JsonState(path, clock, write=write_atomically)
+
+
+def test_no_lease_before_the_reset_time_nor_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "accounts.json"
+    clock = Clock()
+    clock.advance(BEGINNING)
+    kit = PoolKit(["a"], clock=clock, state=state(path, clock))
+    kit.take().failed(quota(7200.0))
+    refusal = kit.refused()
+    assert isinstance(refusal, QuotaExhaustedError)
+    assert refusal.retry_after == 7200.0
+    assert kit.take("", FLASH).credential.id == "a"  # other models of the account are free
+    kit.pool.stop()
+    clock.advance(3600.0)
+    again = PoolKit(["a", "b"], clock=clock, state=state(path, clock))
+    for _ in range(10):
+        assert again.take().credential.id == "b"
+    alone = PoolKit(["a"], clock=clock, state=state(path, clock))
+    assert alone.refused().retry_after == 3600.0
+    clock.advance(3599.5)
+    assert alone.states() == {"a": "locked"}
+    clock.advance(0.5)
+    assert alone.take().credential.id == "a"
+
+
+def test_a_lock_beyond_all_ceilings_is_kept() -> None:
+    kit = PoolKit(["a"])
+    kit.take().failed(quota(30 * 86400.0))
+    kit.clock.advance(29 * 86400.0)
+    assert kit.refused().retry_after == 86400.0
+
+
+def test_capacity_locks_the_model_for_all_and_burns_nobody() -> None:
+    kit = PoolKit(["a", "b", "c"])
+    kit.take().failed(OverloadedError("full", code="model_capacity_exhausted"))
+    assert kit.states() == dict.fromkeys("abc", "locked")
+    assert sorted(kit.states("", FLASH).values()) == ["available", "available", "chosen"]
+    waiting = kit.ask()
+    kit.clock.advance(5.0)
+    assert waits(waiting)  # five seconds and the jitter
+    kit.clock.advance(0.5)
+    got(waiting).succeeded()
+    kit.take().failed(OverloadedError("full", code="model_capacity_exhausted", retry_after=39.0))
+    refusal = kit.refused(patience=10.0)
+    assert isinstance(refusal, OverloadedError)
+    assert refusal.code == "model_capacity_exhausted"
+    assert 39.0 <= refusal.retry_after <= 40.0
+
+
+def test_the_first_account_that_gets_free_serves_who_waits() -> None:
+    kit = PoolKit(["a", "b"])
+    first = kit.take()
+    first.failed(RateLimitedError("slow", retry_after=30.0))
+    second = kit.take()
+    second.failed(RateLimitedError("slow", retry_after=12.0))
+    waiting = kit.ask()
+    kit.clock.advance(11.9)
+    assert waits(waiting)
+    kit.clock.advance(0.1)
+    assert got(waiting).credential.id == second.credential.id
+
+
+def test_what_cannot_be_in_time_is_refused_at_once_with_the_truth() -> None:
+    kit = PoolKit(["a", "b"])
+    kit.take().failed(quota(900.0))
+    kit.take().failed(RateLimitedError("slow", retry_after=300.0))
+    refusal = kit.refused(patience=60.0)
+    assert type(refusal) is RateLimitedError
+    assert refusal.retry_after == 300.0
+    assert "mail.de" not in refusal.message
+    assert not any(f" {name} " in refusal.message for name in "ab")
+
+
+def test_those_that_wait_learn_at_once_that_it_is_in_vain() -> None:
+    kit = PoolKit(["a"], max_concurrency=1)
+    lease = kit.take()
+    waiting = kit.ask()
+    lease.failed(quota(500.0))
+    assert error(waiting).retry_after == 500.0
+    assert kit.clock.getDelayedCalls() == []
+
+
+def test_patience_ends() -> None:
+    kit = PoolKit(["a"], max_concurrency=1)
+    kit.take()
+    waiting = kit.ask(patience=20.0)
+    kit.clock.advance(19.9)
+    assert waits(waiting)
+    kit.clock.advance(0.1)
+    refusal = error(waiting)
+    assert isinstance(refusal, OverloadedError)
+    assert refusal.retry_after > 0
+    assert kit.clock.getDelayedCalls() == []
+
+
+def test_whoever_leaves_loses_nothing_for_others() -> None:
+    kit = PoolKit(["a"], max_concurrency=1)
+    lease = kit.take()
+    waiting = [kit.ask(f"s{n}") for n in range(3)]
+    waiting[0].cancel()
+    assert isinstance(error(waiting[0]), CancelledError)
+    assert kit.pool.status()["queue"] == {"waiting": 2, "limit": 1000}
+    lease.release()
+    next_lease = got(waiting[1])
+    next_lease.succeeded()
+    got(waiting[2]).succeeded()
+    assert kit.pool.status()["running"] == 0
+    assert kit.clock.getDelayedCalls() == []
+
+
+def test_whoever_leaves_in_the_moment_of_the_call_gives_the_place_on() -> None:
+    kit = PoolKit(["a", "b"], max_concurrency=1)
+    leases = [kit.take(), kit.take()]
+    first = kit.ask("s1", PRO)
+    second, third = kit.ask("s2"), kit.ask("s3")
+    first.addCallback(lambda lease: second.cancel() or lease)
+    errors: list[object] = []
+    second.addErrback(errors.append)
+    kit.pool.reload(kit.source, SchedulingSettings(max_concurrency=2))
+    assert len(errors) == 1
+    assert got(third) is not None
+    for lease in (*leases, got(first), got(third)):
+        lease.succeeded()
+    assert kit.pool.status()["running"] == 0
+
+
+def test_a_hundred_demands_share_two_accounts_fairly() -> None:
+    kit = PoolKit(["a", "b"], max_concurrency=2, max_wait_seconds=1000.0)
+    order: list[str] = []
+    running: list[ILease] = []
+    most = 0
+
+    def serving(lease: ILease, session: str) -> None:
+        nonlocal most
+        order.append(session)
+        running.append(lease)
+        most = max(most, len(running))
+
+    for session in ["greedy"] * 90 + [f"s{n}" for n in range(10)]:
+        deferred: Deferred[ILease] = kit.ask(session, patience=1000.0)
+        deferred.addCallback(serving, session)
+    assert len(running) == 4
+    while running:
+        kit.clock.advance(1.0)
+        lease = running.pop(0)
+        lease.succeeded()
+    assert len(order) == 100
+    assert most == 4
+    assert order.count("greedy") == 90
+    # the greedy one had four before the others came; then they take turns
+    assert max(order.index(f"s{n}") for n in range(10)) < 4 + 1 + 11
+    assert kit.clock.getDelayedCalls() == []
+
+
+def test_a_full_queue_refuses() -> None:
+    kit = PoolKit(["a"], max_concurrency=1, queue_limit=1)
+    kit.take()
+    waiting = kit.ask()
+    refusal = kit.refused()
+    assert refusal.code == "queue_full"
+    assert refusal.retry_after >= 1
+    assert waits(waiting)
+
+
+def test_newcomers_do_not_overtake() -> None:
+    kit = PoolKit(["a"], max_concurrency=1)
+    kit.take().failed(RateLimitedError("slow", retry_after=10.0))
+    waiting = kit.ask("old")
+    kit.clock.rightNow += 10.0  # the lock is over, but no timer has fired yet
+    newcomer = kit.ask("new")
+    assert got(waiting).credential.id == "a"
+    assert waits(newcomer)
+
+
+def test_the_next_attempt_goes_elsewhere() -> None:
+    kit = PoolKit(["a", "b"])
+    first = kit.take("s")
+    first.failed(UpstreamError("broken", upstream_status=500))
+    second = kit.take("s", exclude=[first.credential.id])
+    assert second.credential.id != first.credential.id
+    second.failed(UpstreamError("broken", upstream_status=500))
+    refusal = kit.refused("s", exclude=["a", "b"])
+    assert refusal.retry_after == 8.0
+
+
+def test_all_tried_and_none_to_blame() -> None:
+    kit = PoolKit(["a"])
+    kit.take().failed(EmptyAnswerError("nothing"))
+    refusal = kit.refused(exclude=["a"])
+    assert isinstance(refusal, UnavailableError)
+    assert refusal.code == "no_account_left"
+    assert kit.take().credential.id == "a"  # an empty answer locks nobody
+
+
+def test_the_clients_own_errors_lock_nobody() -> None:
+    kit = PoolKit(["a"])
+    kit.take().failed(InvalidRequestError("no", upstream_status=400))
+    assert kit.states() == {"a": "chosen"}
+
+
+def test_without_any_account_there_is_nothing_to_wait_for() -> None:
+    refusal = PoolKit([]).refused()
+    assert isinstance(refusal, UnavailableError)
+    assert refusal.code == "no_credential"
+
+
+def test_an_option_is_used_when_those_before_it_cannot_serve() -> None:
+    kit = PoolKit(["a"])
+    kit.source.upstreams["zai"] = ["z"]
+    other = Option("zai", "glm")
+    kit.take("", PRO, other).failed(quota(100.0))
+    lease = kit.take("", PRO, other)
+    assert (lease.credential.id, lease.option) == ("z", other)
+    lease.succeeded()
+    kit.clock.advance(100.0)
+    assert kit.take("", PRO, other).option == PRO
+
+
+def test_a_disabled_account_is_never_leased() -> None:
+    kit = PoolKit(["a", "b"], facts={"a": AccountFacts("ULTRA", disabled="by hand")})
+    assert {kit.take(f"s{n}").credential.id for n in range(20)} == {"b"}
+    kit.pool.fix("a")
+    assert kit.take().credential.id == "b"
+
+
+def test_it_is_looked_at_the_last_moment() -> None:
+    kit = PoolKit(["a"], max_concurrency=1)
+    lease = kit.take()
+    waiting = kit.ask()
+    kit.facts["a"] = AccountFacts(disabled="its owner said so")
+    lease.succeeded()
+    assert isinstance(error(waiting), UnavailableError)
+
+
+def test_a_removed_account_is_gone_and_a_new_one_serves_who_waits() -> None:
+    kit = PoolKit(["a"], max_concurrency=1)
+    lease = kit.take("s")
+    waiting = kit.ask("s")
+    kit.pool.reload(Source(google=["c"]), SchedulingSettings(max_concurrency=1))
+    assert got(waiting).credential.id == "c"
+    lease.succeeded()
+    assert waits(kit.ask("s"))
+
+
+def test_a_revoked_login_is_out_until_there_is_a_new_one(tmp_path: Path) -> None:
+    clock = Clock()
+    clock.advance(BEGINNING)
+    kit = PoolKit(["a"], clock=clock, state=state(tmp_path / "s.json", clock))
+    kit.take().failed(UpstreamCredentialError("revoked", code="invalid_grant", upstream_status=400))
+    clock.advance(10 * 86400.0)
+    refusal = kit.refused("", FLASH)
+    assert isinstance(refusal, UnavailableError)
+    assert refusal.retry_after is None
+    kit.pool.stop()
+    again = PoolKit(["a"], clock=clock, state=state(tmp_path / "s.json", clock))
+    assert again.states() == {"a": "locked"}
+    again.source.secrets["a"] = "a new token"
+    assert again.states() == {"a": "chosen"}
+    del again.source.secrets["a"]
+    assert again.pool.readmit("a")
+    assert again.states() == {"a": "chosen"}
+    assert "secret-a" not in (tmp_path / "s.json").read_text()
+
+
+def test_the_end_leaves_no_timers_and_nobody_waiting(tmp_path: Path) -> None:
+    clock = Clock()
+    clock.advance(BEGINNING)
+    kit = PoolKit(["a"], clock=clock, state=state(tmp_path / "s.json", clock), max_concurrency=1)
+    lease = kit.take("s")
+    waiting = kit.ask("t")
+    stopped = kit.pool.stop()
+    assert stopped.called
+    assert error(waiting).code == "stopping"
+    lease.failed(quota(10.0))
+    assert kit.refused().code == "stopping"
+    assert clock.getDelayedCalls() == []
+    assert json.loads((tmp_path / "s.json").read_text())["bindings"]
+
+
+def test_a_lease_ends_once() -> None:
+    kit = PoolKit(["a"], max_concurrency=1)
+    lease = kit.take()
+    lease.succeeded()
+    lease.failed(quota(10.0))
+    lease.release()
+    assert kit.pool.status()["running"] == 0
+    kit.take()
+    assert waits(kit.ask())
+
+
+def test_explain_names_a_reason_for_each() -> None:
+    kit = PoolKit(
+        ["free", "pro", "off", "spared", "tried", "full", "out"],
+        facts={
+            "free": AccountFacts("FREE"),
+            "pro": AccountFacts("PRO", 0.5),
+            "off": AccountFacts(disabled="switched off"),
+            "full": AccountFacts("ULTRA"),
+        },
+        max_concurrency=1,
+    )
+    kit.pool.protect([("spared", PRO.model)])
+    kit.pool.fix("out")
+    kit.take().failed(quota(50.0))
+    kit.pool.fix("full")
+    kit.take()
+    kit.pool.fix(None)
+    before = kit.pool.status()
+    found = kit.pool.explain(Demand((PRO,), "s", frozenset({"tried"})))
+    assert found[0].credential == "pro"
+    assert {v.credential: v.state for v in found} == {
+        "pro": "chosen",
+        "free": "available",
+        "off": "disabled",
+        "spared": "protected",
+        "tried": "excluded",
+        "full": "busy",
+        "out": "locked",
+    }
+    assert all(verdict.reason for verdict in found)
+    reasons = {v.credential: v.reason for v in found}
+    assert reasons["off"] == "switched off"
+    assert "tier" in reasons["free"]
+    assert "PRO" in reasons["pro"]
+    assert {v.free_in for v in found if v.credential == "out"} == {50.0}
+    assert {v.label for v in found if v.credential == "pro"} == {"pr***@mail.de"}
+    assert kit.pool.status() == before  # asking changes nothing
+
+
+def test_status_is_json_and_tells_no_secret() -> None:
+    kit = PoolKit(["alice", "bob"])
+    kit.take("s").failed(quota(7200.0))
+    kit.take("s")
+    text = json.dumps(kit.pool.status())
+    assert "secret" not in text
+    assert "alice@mail.de" not in text
+    status = json.loads(text)
+    (lock,) = status["lockouts"]
+    assert (lock["model"], lock["reason"], lock["free_in"]) == (PRO.model, "quota", 7200.0)
+    assert status["running"] == 1
+    assert status["bindings"] == 1
+    assert sum(each["running"] for each in status["accounts"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("failure", "unbound"),
+    [
+        (refused(), True),
+        (UpstreamCredentialError("no", upstream_status=403), True),
+        (UpstreamError("pay", upstream_status=402), True),
+        (NotFoundError("no model", upstream_status=404), True),
+        (UpstreamError("broken", upstream_status=500), False),
+        (RateLimitedError("slow", retry_after=5.0), False),
+    ],
+)
+def test_only_trouble_with_the_account_ends_a_binding(
+    failure: UpstreamError, unbound: bool
+) -> None:
+    kit = PoolKit(["a", "b", "c", "d"])
+    lease = kit.take("s")
+    own = lease.credential.id
+    lease.failed(failure)
+    bound = {each["id"]: each["bindings"] for each in kit.pool.status()["accounts"]}  # type: ignore[attr-defined]
+    assert bound[own] == (not unbound)
+    other = kit.take("s")
+    assert other.credential.id != own
+    other.succeeded()
+    kit.clock.advance(600.0)
+    later = kit.take("s").credential.id
+    assert later == (other.credential.id if unbound else own)

@@ -1,0 +1,288 @@
+"""The modes do what their names promise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pool_kit import FLASH, PRO, PoolKit, got, waits
+from zope.interface.verify import verifyObject
+
+from antigravity.accounts.affinity import weight
+from antigravity.accounts.selection import POLICIES, is_hot
+from antigravity.interfaces.accounts import Option
+from antigravity.interfaces.selection import (
+    AccountFacts,
+    Candidate,
+    ISelectionPolicy,
+    Selection,
+    Situation,
+)
+from antigravity.ir.errors import RateLimitedError
+
+ALL = ["a", "b", "c"]
+
+
+def slow(seconds: float) -> RateLimitedError:
+    return RateLimitedError("slow", retry_after=seconds)
+
+
+@pytest.mark.parametrize("name", ["CacheFirst", "Balance", "PerformanceFirst"])
+def test_all_modes_are_policies(name: str) -> None:
+    verifyObject(ISelectionPolicy, POLICIES[name])
+    assert POLICIES[name].name == name
+
+
+@pytest.mark.parametrize("mode", ["CacheFirst", "Balance"])
+def test_a_conversation_stays_where_it_is(mode: str) -> None:
+    kit = PoolKit(ALL, mode=mode)
+    homes: dict[str, str] = {}
+    for turn in range(5):
+        for number in range(12):
+            lease = kit.take(f"s{number}")
+            home = homes.setdefault(f"s{number}", lease.credential.id)
+            assert lease.credential.id == home, turn
+            lease.succeeded()
+    assert set(homes.values()) == set(ALL)
+
+
+def test_cache_first_waits_for_its_own_account() -> None:
+    kit = PoolKit(ALL, mode="CacheFirst")
+    own = kit.take("s")
+    own.failed(slow(30.0))
+    waiting = kit.ask("s")
+    assert waits(waiting)
+    assert set(kit.states("s").values()) == {"locked", "available"}
+    kit.clock.advance(30.0)
+    assert got(waiting).credential.id == own.credential.id
+
+
+def test_cache_first_moves_when_it_has_waited_enough() -> None:
+    kit = PoolKit(ALL, mode="CacheFirst", max_wait_seconds=40.0, max_concurrency=1)
+    own = kit.take("s")
+    waiting = kit.ask("s", patience=100.0)
+    kit.clock.advance(39.0)
+    assert waits(waiting)
+    kit.clock.advance(1.0)
+    moved = got(waiting)
+    assert moved.credential.id != own.credential.id
+    own.succeeded()
+    moved.succeeded()
+    assert kit.take("s").credential.id == moved.credential.id
+
+
+def test_cache_first_does_not_wait_in_vain() -> None:
+    kit = PoolKit(ALL, mode="CacheFirst", max_wait_seconds=40.0)
+    own = kit.take("s")
+    own.failed(slow(41.0))
+    assert kit.take("s").credential.id != own.credential.id
+
+
+def test_cache_first_moves_at_the_end_of_a_shorter_patience() -> None:
+    kit = PoolKit(ALL, mode="CacheFirst", max_concurrency=1)
+    own = kit.take("s")
+    waiting = kit.ask("s", patience=10.0)
+    kit.clock.advance(10.0)
+    assert got(waiting).credential.id != own.credential.id
+
+
+def test_balance_moves_at_once_and_comes_back() -> None:
+    kit = PoolKit(ALL)
+    own = kit.take("s")
+    own.failed(slow(30.0))
+    others = {kit.take("s").credential.id for _ in range(3)}
+    assert len(others) == 1  # the second choice is always the same
+    assert own.credential.id not in others
+    kit.clock.advance(30.0)
+    assert kit.take("s").credential.id == own.credential.id
+
+
+def test_balance_moves_for_good_when_the_account_is_out_for_long() -> None:
+    kit = PoolKit(ALL)
+    own = kit.take("s")
+    own.failed(slow(7200.0))
+    new = kit.take("s").credential.id
+    kit.clock.advance(7200.0)
+    assert kit.take("s").credential.id == new != own.credential.id
+
+
+def test_performance_first_spreads_by_load() -> None:
+    kit = PoolKit(ALL, mode="PerformanceFirst")
+    leases = [kit.take("s") for _ in range(9)]
+    used = [lease.credential.id for lease in leases]
+    assert {used.count(name) for name in ALL} == {3}
+    quiet = leases[4]
+    quiet.succeeded()
+    assert kit.take("s").credential.id == quiet.credential.id
+    assert kit.pool.status()["bindings"] == 0
+
+
+def test_performance_first_takes_turns_where_nobody_works() -> None:
+    kit = PoolKit(ALL, mode="PerformanceFirst")
+    used = []
+    for _ in range(6):
+        lease = kit.take("s")
+        used.append(lease.credential.id)
+        lease.succeeded()
+        kit.clock.advance(1.0)
+    assert {used.count(name) for name in ALL} == {2}
+
+
+def test_a_conversation_leaves_a_hot_account_for_good() -> None:
+    kit = PoolKit(["a", "b"])
+    kit.pool.fix("a")
+    kit.take("s").succeeded()
+    kit.pool.fix(None)
+    session = next(name for name in map(str, range(99)) if weight(name, "a") > weight(name, "b"))
+    kit.take(session).succeeded()
+    kit.pool.fix("a")
+    busy = [kit.take("other") for _ in range(6)]
+    kit.pool.fix(None)
+    assert kit.take(session).credential.id == "b"
+    for lease in busy:
+        lease.succeeded()
+    assert kit.take(session).credential.id == "b"
+
+
+def test_a_conversations_own_burst_does_not_drive_it_away() -> None:
+    kit = PoolKit(ALL)
+    assert len({kit.take("s").credential.id for _ in range(26)}) == 1
+
+
+def test_conversations_are_bound_per_model() -> None:
+    kit = PoolKit(ALL)
+    own = kit.take("s", PRO)
+    own.failed(slow(7200.0))
+    kit.take("s", FLASH).succeeded()
+    assert kit.pool.status()["bindings"] == 2
+
+
+def test_the_order_of_the_pool() -> None:
+    facts = {
+        "a": AccountFacts("FREE", 1.0),
+        "b": AccountFacts("PRO", 0.2),
+        "c": AccountFacts("PRO", 0.9),
+        "d": AccountFacts("ULTRA", 0.1),
+    }
+    kit = PoolKit(list("abcd"), facts=facts)
+    tried: list[str] = []
+    while len(tried) < 4:
+        tried.append(kit.take("s", exclude=tried).credential.id)
+    assert tried == ["d", "c", "b", "a"]
+
+
+def test_load_counts_where_quotas_are_alike() -> None:
+    kit = PoolKit(["a", "b"], facts={"a": AccountFacts("PRO", 0.53), "b": AccountFacts("PRO", 0.5)})
+    used = [kit.take(f"s{n}").credential.id for n in range(40)]
+    assert abs(used.count("a") - used.count("b")) <= 14
+
+
+def test_without_a_conversation_the_last_account_serves_for_a_minute() -> None:
+    kit = PoolKit(list("abcdefgh"))
+    first = kit.take()
+    first.succeeded()
+    kit.clock.advance(59.0)
+    second = kit.take()
+    assert second.credential.id == first.credential.id
+    second.succeeded()
+    kit.clock.advance(61.0)
+    assert kit.take().credential.id != first.credential.id  # the turn of one that was idle
+
+
+def test_without_a_conversation_load_is_spread_all_the_same() -> None:
+    kit = PoolKit(ALL)
+    used = [kit.take().credential.id for _ in range(30)]
+    assert all(7 <= used.count(name) <= 13 for name in ALL)
+
+
+def test_a_fixed_account_serves_what_it_can() -> None:
+    kit = PoolKit(ALL)
+
+    def serve(session: str) -> str:
+        lease = kit.take(session)
+        lease.succeeded()
+        return str(lease.credential.id)
+
+    own = {name: serve(name) for name in map(str, range(9))}
+    assert set(own.values()) == set(ALL)
+    kit.pool.fix("b")
+    assert {serve(name) for name in [*own, "new"]} == {"b"}
+    kit.take("x").failed(slow(30.0))
+    assert serve("x") != "b"
+    kit.pool.fix(None)
+    kit.clock.advance(30.0)
+    assert {name: serve(name) for name in own} == own  # fixing has moved nobody for good
+
+
+def test_bindings_can_be_cleared() -> None:
+    kit = PoolKit(ALL)
+    for number in range(9):
+        kit.take(f"s{number}")
+    kit.pool.clear_bindings()
+    assert kit.pool.status()["bindings"] == 0
+
+
+def test_two_processes_agree_without_talking() -> None:
+    one, two = PoolKit(list("abcde")), PoolKit(list("edcba"))
+    for number in range(50):
+        session = f"conversation {number}"
+        first, second = one.take(session), two.take(session)
+        assert first.credential.id == second.credential.id
+        first.succeeded()
+        second.succeeded()
+
+
+def test_a_plugins_policy_is_chosen_by_name() -> None:
+    class Last:
+        name = "Balance"
+        sticky = False
+
+        def select(self, candidates: Any, situation: Situation) -> Selection:
+            return Selection(tuple(reversed(candidates)))
+
+        def moves(self, bound: Any, candidates: Any, situation: Situation) -> bool:
+            return False
+
+    kit = PoolKit(ALL, policies={"Balance": Last()}, max_concurrency=1)
+    assert [kit.take().credential.id for _ in range(3)] == ["c", "b", "a"]
+    assert waits(kit.ask())  # whatever a policy says, nobody is leased who is not free
+
+
+def candidate(name: str, load: int, foreign: int | None = None) -> Candidate:
+    return Candidate(0, PRO, name, load=load, foreign_load=load if foreign is None else foreign)
+
+
+def test_hot_is_relative() -> None:
+    idle = [candidate("b", 0), candidate("c", 0)]
+    assert is_hot(candidate("a", 5), [candidate("a", 5), *idle])
+    assert not is_hot(candidate("a", 3), idle)
+    assert not is_hot(candidate("a", 20, 0), idle)
+    assert not is_hot(candidate("a", 5), [candidate("b", 4)])
+    assert not is_hot(candidate("a", 50), [candidate("a", 50)])
+
+
+@given(
+    st.sets(st.integers(0, 50), min_size=2, max_size=8), st.integers(0, 10**6), st.integers(0, 7)
+)
+def test_rendezvous_moves_only_the_conversations_of_an_account_that_goes(
+    numbers: set[int], session: int, which: int
+) -> None:
+    accounts = sorted(f"account-{number}" for number in numbers)
+    gone = accounts[which % len(accounts)]
+
+    def first(among: list[str]) -> str:
+        return max(among, key=lambda name: weight(str(session), name))
+
+    before = first(accounts)
+    after = first([name for name in accounts if name != gone])
+    assert after == before or before == gone
+
+
+def test_options_are_never_reordered_by_affinity() -> None:
+    kit = PoolKit(["a"])
+    kit.source.upstreams["zai"] = ["z"]
+    other = Option("zai", "glm")
+    kit.take("s", other)
+    assert kit.take("s", PRO, other).credential.id == "a"

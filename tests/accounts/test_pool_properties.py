@@ -1,0 +1,169 @@
+"""Whatever happens: nobody gets what must not be had, and no place is ever lost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from pool_kit import FLASH, PRO, PoolKit
+from twisted.internet.defer import Deferred
+
+from antigravity.config.settings import SchedulingSettings
+from antigravity.interfaces.accounts import Demand
+from antigravity.interfaces.selection import AccountFacts
+from antigravity.ir.errors import (
+    GatewayError,
+    NotFoundError,
+    OverloadedError,
+    QuotaExhaustedError,
+    RateLimitedError,
+    UpstreamCredentialError,
+    UpstreamError,
+)
+
+NAMES = ("a", "b", "c", "d")
+CAP = 2
+MODES = ("CacheFirst", "Balance", "PerformanceFirst")
+
+
+class PoolMachine(RuleBasedStateMachine):
+    """Does everything that can be done to a pool, and keeps a second account of locks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kit = PoolKit(NAMES, max_concurrency=CAP, queue_limit=20)
+        self.leases: list[Any] = []
+        self.waiting: list[tuple[Deferred[Any], Demand]] = []
+        self.locks: dict[tuple[str, str], float] = {}
+        self.disabled: set[str] = set()
+
+    @rule(
+        session=st.sampled_from(["", "s", "t", "u"]),
+        options=st.sampled_from([(PRO,), (FLASH,), (PRO, FLASH)]),
+        exclude=st.sets(st.sampled_from(NAMES), max_size=3),
+        patience=st.sampled_from([0.0, 5.0, 60.0, 1000.0]),
+    )
+    def ask(self, session: str, options: Any, exclude: set[str], patience: float) -> None:
+        demand = Demand(options, session, frozenset(exclude))
+        deferred = self.kit.pool.lease(demand, patience)
+        entry = (deferred, demand)
+        self.waiting.append(entry)
+
+        def done(result: Any) -> None:
+            self.waiting.remove(entry)
+            if hasattr(result, "credential"):
+                self.check(result, demand)
+                self.leases.append(result)
+            else:
+                self.check_refusal(result.value)
+
+        deferred.addBoth(done)
+
+    def check(self, lease: Any, demand: Demand) -> None:
+        name, model = lease.credential.id, lease.option.model
+        now = self.kit.clock.seconds()
+        assert lease.option in demand.options
+        assert name not in demand.exclude
+        assert name not in self.disabled
+        assert self.locks.get((name, model), 0.0) <= now
+        assert self.locks.get((name, "*"), 0.0) <= now
+        assert self.locks.get(("*", model), 0.0) <= now
+        running = Counter(each.credential.id for each in self.leases)
+        assert running[name] < CAP
+
+    def check_refusal(self, error: Any) -> None:
+        if isinstance(error, GatewayError):
+            assert error.retry_after is None or error.retry_after > 0
+            assert error.status in (429, 503)
+
+    @precondition(lambda self: self.leases)
+    @rule(which=st.integers(0, 99), how=st.sampled_from(["succeeded", "release"]))
+    def end(self, which: int, how: str) -> None:
+        lease = self.leases.pop(which % len(self.leases))
+        getattr(lease, how)()
+        getattr(lease, how)()
+
+    @precondition(lambda self: self.leases)
+    @rule(
+        which=st.integers(0, 99),
+        delay=st.sampled_from([0.5, 30.0, 7200.0]),
+        kind=st.integers(0, 5),
+    )
+    def fail(self, which: int, delay: float, kind: int) -> None:
+        lease = self.leases.pop(which % len(self.leases))
+        name, model = lease.credential.id, lease.option.model
+        error, place = [
+            (QuotaExhaustedError("q", retry_after=delay), (name, model)),
+            (RateLimitedError("r", retry_after=delay), (name, model)),
+            (UpstreamError("e", retry_after=delay, upstream_status=500), (name, model)),
+            (NotFoundError("n", retry_after=delay, upstream_status=404), (name, model)),
+            (UpstreamCredentialError("c", retry_after=delay), (name, "*")),
+            (
+                OverloadedError("o", code="model_capacity_exhausted", retry_after=delay),
+                ("*", model),
+            ),
+        ][kind]
+        until = self.kit.clock.seconds() + delay
+        self.locks[place] = max(until, self.locks.get(place, 0.0))
+        lease.failed(error)
+
+    @rule(seconds=st.sampled_from([0.25, 1.0, 29.0, 400.0, 8000.0]))
+    def wait(self, seconds: float) -> None:
+        self.kit.clock.advance(seconds)
+
+    @precondition(lambda self: self.waiting)
+    @rule(which=st.integers(0, 99))
+    def leave(self, which: int) -> None:
+        self.waiting[which % len(self.waiting)][0].cancel()
+
+    @rule(name=st.sampled_from(NAMES), off=st.booleans())
+    def switch(self, name: str, off: bool) -> None:
+        (self.disabled.add if off else self.disabled.discard)(name)
+        self.kit.facts[name] = AccountFacts(disabled="off" if off else "")
+        self.kit.pool.recheck()
+
+    @rule(mode=st.sampled_from(MODES))
+    def change_mode(self, mode: Any) -> None:
+        self.kit.pool.reload(
+            self.kit.source, SchedulingSettings(mode, max_concurrency=CAP, queue_limit=20)
+        )
+
+    @rule(name=st.sampled_from([None, *NAMES]))
+    def fix(self, name: str | None) -> None:
+        self.kit.pool.fix(name)
+
+    @invariant()
+    def no_place_is_lost(self) -> None:
+        status: Any = self.kit.pool.status()
+        running = {each["id"]: each["running"] for each in status["accounts"]}
+        counted = Counter(each.credential.id for each in self.leases)
+        assert running == {name: counted[name] for name in NAMES}
+        assert status["queue"]["waiting"] == len(self.waiting)
+        if not self.waiting:
+            assert self.kit.clock.getDelayedCalls() == []
+
+    @invariant()
+    def nobody_waits_for_what_is_free(self) -> None:
+        mode = self.kit.pool.status()["mode"]
+        for _, demand in self.waiting:
+            found = self.kit.pool.explain(demand)
+            chosen = [verdict for verdict in found if verdict.state == "chosen"]
+            assert not chosen
+            if mode != "CacheFirst":
+                assert not [verdict for verdict in found if verdict.state == "available"]
+
+    def teardown(self) -> None:
+        self.kit.clock.advance(100_000.0)
+        assert not self.waiting
+        for lease in self.leases:
+            lease.release()
+        self.kit.pool.stop()
+        assert self.kit.pool.status()["running"] == 0
+        assert self.kit.clock.getDelayedCalls() == []
+
+
+TestPool = PoolMachine.TestCase
+TestPool.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
