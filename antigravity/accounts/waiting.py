@@ -105,20 +105,22 @@ class WaitingRoom:
         now = self._clock.seconds()
         wake = math.inf
         done: list[_Waiter] = []
-        # Demands that nobody can serve in this pass: what is like them need not be looked at.
+        # What gets nobody in this pass: demands like it, of that conversation or (if nobody at
+        # all is free) of any, need not be looked at.
         stuck: dict[object, Choice] = {}
         for waiter in self._queue:
             demand, waited = waiter.demand, now - waiter.arrived
             alike = (demand.options, demand.exclude)
-            choice = stuck.get(alike) or self._choose(demand, waited)
+            own = (*alike, demand.session)
+            choice = stuck.get(alike) or stuck.get(own) or self._choose(demand, waited)
             if choice.chosen is not None:
                 waiter.result = self._grant(demand, choice, waited)
             elif choice.hopeless(waiter.deadline - now):
                 waiter.result = self._refuse(demand, choice)
             else:
                 wake = min(wake, choice.again)
-                if not any(each.available for each in choice.candidates):
-                    stuck[alike] = choice
+                open_to_others = any(each.available for each in choice.candidates)
+                stuck[own if open_to_others else alike] = choice
                 continue
             self._queue.remove(waiter, served=choice.chosen is not None)
             done.append(waiter)

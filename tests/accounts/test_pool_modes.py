@@ -216,6 +216,17 @@ def test_a_fixed_account_serves_what_it_can() -> None:
     assert {name: serve(name) for name in own} == own  # fixing has moved nobody for good
 
 
+def test_a_fixed_account_binds_nobody_whose_own_is_out() -> None:
+    kit = PoolKit(ALL)
+    own = kit.take("s")
+    own.failed(slow(7200.0))
+    kit.pool.fix(next(name for name in ALL if name != own.credential.id))
+    kit.take("s").succeeded()
+    kit.pool.fix(None)
+    kit.clock.advance(7200.0)
+    assert kit.take("s").credential.id == own.credential.id
+
+
 def test_bindings_can_be_cleared() -> None:
     kit = PoolKit(ALL)
     for number in range(9):
