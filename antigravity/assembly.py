@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.threads import deferToThreadPool
 
 from antigravity.accounts.credentials import CredentialBook
+from antigravity.accounts.files import AccountFiles
+from antigravity.accounts.pool import AccountPool
+from antigravity.accounts.retirement import Retirement
+from antigravity.config.atomic import write_atomically
 from antigravity.config.settings import Settings
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.exchange import IExchange
@@ -40,6 +48,7 @@ class Assembly:
         home: Path,
         transport: IHttpTransport,
         reactor: Any,
+        pool: AccountPool,
         *,
         demo: bool,
     ) -> None:
@@ -49,9 +58,14 @@ class Assembly:
         self.media = MediaFetcher(settings.media, reactor)
         self.book: CredentialBook = load_credentials(settings, home, demo=demo)
         registry = configured.plugins.registry
-        builder = UpstreamBuilder(registry, transport, reactor, settings.proxy.request_timeout)
+        self._retirement = Retirement(
+            AccountFiles(home), self.book.drop, time.time, partial(in_thread, reactor)
+        )
+        builder = UpstreamBuilder(
+            registry, transport, reactor, settings.proxy.request_timeout, self._retirement.retire
+        )
         snapshot, catalog = build_snapshot(
-            settings, home, self.book, builder, registry, reactor, self.media
+            settings, home, self.book, builder, registry, reactor, self.media, pool
         )
         self.snapshot: Snapshot = snapshot
         self._catalog: ModelCatalog = catalog
@@ -70,7 +84,18 @@ class Assembly:
     def stop(self) -> Any:
         """End what runs in the background, and return a Deferred that fires when it has."""
         self._catalog.stop()
-        return self.media.close()
+        return DeferredList([maybeDeferred(self.media.close), self._retirement.close()])
+
+
+def in_thread(reactor: Any, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+    """Call a function that waits for the disk in a thread."""
+    return deferToThreadPool(reactor, reactor.getThreadPool(), function, *arguments)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file for its owner's eyes only, in a folder of the same kind."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_atomically(path, data)
 
 
 def watched_files(home: Path, file: Path, settings: Settings) -> Sequence[Path]:

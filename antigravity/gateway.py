@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from twisted.application.service import Service
 from twisted.internet.defer import DeferredLock, inlineCallbacks
 from txaio import tx as txaio
 
-from antigravity.assembly import Assembly, Configure, Configured
+from antigravity.accounts.credentials import CredentialBook
+from antigravity.accounts.pool import AccountPool
+from antigravity.assembly import Assembly, Configure, Configured, in_thread, write_private
 from antigravity.config.settings import Settings
 from antigravity.demo import DemoSimulator
 from antigravity.exchange.log import log_exchange
@@ -24,6 +27,7 @@ from antigravity.plugins import PluginHost
 from antigravity.services import Closing, Drain, SequentialService
 from antigravity.signatures.store import SignatureStore
 from antigravity.stores.bounded import BoundedBytes
+from antigravity.stores.json_state import JsonState
 from antigravity.transport.client import HttpTransport
 from antigravity.web.site import GatewaySite
 from antigravity.wiring import demo_settings, new_id
@@ -58,6 +62,7 @@ class Gateway(Service):
         self._changing = DeferredLock()
         self._drain = Drain(reactor, settings.proxy.shutdown_grace)
         self._demo = DemoSimulator(reactor) if demo else None
+        self._pool = self._make_pool()
         self._assembly: Assembly | None = None
         self._exchange: Exchange | None = None
         self._site: GatewaySite | None = None
@@ -106,7 +111,10 @@ class Gateway(Service):
         if self._demo is not None:
             self._add(Closing(self._demo.stop))
             yield self._demo.start()
+        self._pool.start()
+        self._add(Closing(self._pool.stop))
         self._assembly = assembly = self._assemble(self._first)
+        self._pool.reload(assembly.book, assembly.settings.proxy.scheduling)
         self._add(Closing(self._stop_assembly))
         self._exchange = exchange = Exchange(self._services(assembly), assembly.snapshot)
         self._site = site = assembly.app(exchange).site(self._reactor)
@@ -121,7 +129,27 @@ class Gateway(Service):
             settings = demo_settings(configured.settings, demo.address)
             configured = replace(configured, settings=settings)
         return Assembly(
-            configured, self._home, self._transport, self._reactor, demo=demo is not None
+            configured,
+            self._home,
+            self._transport,
+            self._reactor,
+            self._pool,
+            demo=demo is not None,
+        )
+
+    def _make_pool(self) -> AccountPool:
+        """Return a pool that has no accounts yet; a demo keeps no state."""
+        nothing = Settings()
+        state = None
+        if self._demo is None:
+            state = JsonState(
+                self._home / "state" / "pool.json",
+                self._reactor,
+                write=write_private,
+                run=partial(in_thread, self._reactor),
+            )
+        return AccountPool(
+            self._reactor, CredentialBook(nothing), nothing.proxy.scheduling, state=state
         )
 
     @inlineCallbacks
@@ -148,6 +176,7 @@ class Gateway(Service):
         """Serve new requests with ``assembly``."""
         app = assembly.app(exchange)
         exchange.use(assembly.snapshot)
+        self._pool.reload(assembly.book, assembly.settings.proxy.scheduling)
         assert self._site is not None
         self._site.resource, self._site.door = app.resource(), app.door
         self._assembly = assembly

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,8 +16,9 @@ from antigravity.config.errors import ConfigurationError
 from antigravity.config.secret import Secret
 from antigravity.config.settings import OpenAIApi, Settings, UpstreamSettings, ZaiSettings
 from antigravity.exchange.snapshot import Snapshot
+from antigravity.interfaces.accounts import IAccountPool
 from antigravity.interfaces.transport import IHttpTransport, IMediaFetcher
-from antigravity.interfaces.upstreams import IUpstream
+from antigravity.interfaces.upstreams import Credential, IUpstream
 from antigravity.plugins import Registry
 from antigravity.routing.capability_table import load_table
 from antigravity.routing.catalog import ModelCatalog
@@ -90,12 +91,18 @@ class UpstreamBuilder:
     """Makes the upstreams of a configuration with the kinds that plugins have registered."""
 
     def __init__(
-        self, registry: Registry, transport: IHttpTransport, clock: Any, request_timeout: float
+        self,
+        registry: Registry,
+        transport: IHttpTransport,
+        clock: Any,
+        request_timeout: float,
+        retire: Callable[[Credential, str], None],
     ) -> None:
         self._registry = registry
         self._transport = transport
         self._clock = clock
         self._timeout = request_timeout
+        self._retire = retire
 
     def build(self, upstreams: Mapping[str, UpstreamSettings]) -> list[IUpstream]:
         """Return the upstreams, in order.
@@ -120,6 +127,7 @@ class UpstreamBuilder:
                 clock=self._clock,
                 protocols=self._registry.clients,
                 request_timeout=self._timeout,
+                on_credential_invalid=self._retire,
             ),
         )
         missing = [p for p in upstream.protocols if p not in self._registry.clients]
@@ -139,6 +147,7 @@ def build_snapshot(
     registry: Registry,
     clock: Any,
     media: IMediaFetcher,
+    pool: IAccountPool,
 ) -> tuple[Snapshot, ModelCatalog]:
     """Return what exchanges work with, and the catalog, which has to be stopped.
 
@@ -160,7 +169,7 @@ def build_snapshot(
         catalog,
         settings.routing.fallback_model,
     )
-    return Snapshot(settings, router, book, registry.clients, media), catalog
+    return Snapshot(settings, router, book, registry.clients, media, pool), catalog
 
 
 def _entries(

@@ -28,6 +28,7 @@ async def begin(
 
     def ended(error: GatewayError | None) -> None:
         if began:
+            work.settle(error)
             work.recorder.end(error, translator.usage)
             if finished is not None:
                 finished(error)

@@ -2,80 +2,181 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
 from typing import cast
 
+from msgspec import Struct
+from twisted.internet.defer import CancelledError
+from twisted.internet.task import deferLater
+from txaio import tx as txaio
+
 from antigravity.exchange.native import attempt_native
+from antigravity.exchange.retry import MAX_ATTEMPTS, Step, next_step
 from antigravity.exchange.translated import attempt_translated
 from antigravity.exchange.upstream_call import Refused
 from antigravity.exchange.work import Work
+from antigravity.interfaces.accounts import Demand, ILease, Option
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import ICompleteness
-from antigravity.interfaces.upstreams import Credential, UpstreamOperation
-from antigravity.ir.errors import GatewayError, UnavailableError, UpstreamCredentialError
+from antigravity.interfaces.upstreams import UpstreamOperation
+from antigravity.ir.errors import (
+    GatewayError,
+    RateLimitedError,
+    UpstreamCredentialError,
+    UpstreamError,
+)
 from antigravity.routing.router import Candidate, Decision
 
-#: Attempts for one request at the most; all before the first byte went to the client.
-MAX_ATTEMPTS = 3
+log = txaio.make_logger()
 
 
-async def generate(work: Work, decision: Decision) -> Reply:
-    """Return the reply of the first attempt that succeeds.
+class _Failure(Struct, frozen=True):
+    """Why an attempt failed; ``refusal`` is the upstream's own answer, if a client may see it."""
 
-    An attempt that fails in a way that another account may not is followed by another one.
-
-    :raises GatewayError: the last attempt's error.
-    """
-    last: GatewayError | None = None
+    error: GatewayError
     refusal: Reply | None = None
-    for candidate, credential in _plan(work, decision):
-        passed = _passes(candidate, work)
-        work.recorder.attempt(candidate, credential, passed=passed)
+
+
+class Generation:
+    """Tries the candidates of one decision, with the accounts that the pool gives."""
+
+    def __init__(self, work: Work, decision: Decision) -> None:
+        self._work = work
+        self._candidates = {
+            Option(candidate.upstream.name, candidate.target.model): candidate
+            for candidate in decision.candidates
+        }
+        self._exclude: frozenset[str] = frozenset()
+        self._attempts = 0
+
+    async def run(self) -> Reply:
+        """Return the reply of the first attempt that succeeds.
+
+        :raises GatewayError: the last attempt's error.
+        """
+        failure: _Failure | None = None
+        while True:
+            try:
+                lease = await self._lease()
+            except GatewayError as error:
+                if failure is None or _tells_more(error, failure.error):
+                    raise
+                return self._give_up(failure)
+            outcome = await self._attempt(lease)
+            if isinstance(outcome, Reply):
+                return outcome
+            failure = outcome
+            step = self._after(failure.error, lease)
+            if step.action == "give_up":
+                return self._give_up(failure)
+            if step.action == "repair":
+                self._work.repair(self._candidates[lease.option].target.capabilities)
+            if step.delay:
+                await deferLater(self._work.services.clock, step.delay)
+
+    async def _lease(self) -> ILease:
+        """Return the account for the next attempt.
+
+        :raises GatewayError: if there is none.
+        """
+        work = self._work
+        session = work.session() if self._is_choice() else ""
+        demand = Demand(tuple(self._candidates), session, self._exclude)
+        patience = work.snapshot.settings.proxy.scheduling.max_wait_seconds
+        lease: ILease = await work.snapshot.pool.lease(demand, patience)
+        return lease
+
+    async def _attempt(self, lease: ILease) -> Reply | _Failure:
+        work, candidate = self._work, self._candidates[lease.option]
+        passed = self._passes(candidate)
+        self._attempts += 1
+        work.lease = lease
+        work.recorder.attempt(candidate, lease.credential, passed=passed)
+        attempt = attempt_native if passed else attempt_translated
         try:
-            if passed:
-                return await attempt_native(work, candidate, credential)
-            return await attempt_translated(work, candidate, credential)
+            reply = await attempt(work, candidate, lease.credential)
         except Refused as refused:
-            last = refused.error
-            refusal = _refusal(refused, native=passed)
+            failure = _Failure(refused.error, _refusal(refused, native=passed))
         except GatewayError as error:
-            last, refusal = error, None
-        work.recorder.failed(last)
-        if not last.retryable:
-            break
-    if last is None:
-        raise _no_credential(decision)
-    if refusal is not None:
-        work.recorder.end(last, None)
-        return refusal
-    raise last
+            failure = _Failure(error)
+        except CancelledError:
+            work.give_back()
+            raise
+        except Exception:
+            work.give_back()
+            raise
+        else:
+            if reply.stream is None:
+                work.settle(None)
+            return reply
+        work.settle(failure.error)
+        work.recorder.failed(failure.error)
+        return failure
+
+    def _after(self, error: GatewayError, lease: ILease) -> Step:
+        """Return what to do next, knowing which accounts are left."""
+        luck = random.random()  # noqa: S311 - it spreads delays, it hides nothing
+        step = next_step(error, self._attempts, repaired=self._work.repaired, luck=luck)
+        if step.action != "other":
+            return step
+        if isinstance(error, RateLimitedError):
+            return step  # the pool has locked the account, and knows when it is free again
+        self._exclude |= {lease.credential.id}
+        if self._others_left():
+            return Step("other")
+        self._exclude = frozenset()
+        passing = isinstance(error, UpstreamError)
+        if not passing or isinstance(error, UpstreamCredentialError):
+            return Step("give_up")
+        return step
+
+    def _accounts(self) -> set[str]:
+        credentials = self._work.snapshot.credentials
+        return {
+            credential.id
+            for option in self._candidates
+            for credential in credentials.credentials(option.upstream)
+        }
+
+    def _is_choice(self) -> bool:
+        return len(self._accounts()) > 1
+
+    def _others_left(self) -> bool:
+        return bool(self._accounts() - self._exclude)
+
+    def _passes(self, candidate: Candidate) -> bool:
+        """Return whether the body can go up as it came."""
+        work, body = self._work, self._work.call.body
+        operation: UpstreamOperation = "stream" if work.head.stream else "generate"
+        if work.repaired or not candidate.native:
+            return False
+        if not candidate.upstream.passes(candidate.client.name, operation, body):
+            return False
+        if not ICompleteness.providedBy(work.protocol):
+            return True
+        protocol = cast(ICompleteness, work.protocol)
+        return bool(protocol.is_complete(body, candidate.target.capabilities))
+
+    def _give_up(self, failure: _Failure) -> Reply:
+        if self._attempts > 1:
+            log.info(
+                "{id}: gave up after {n} of {most} attempts",
+                id=self._work.call.request_id,
+                n=self._attempts,
+                most=MAX_ATTEMPTS,
+            )
+        if failure.refusal is None:
+            raise failure.error
+        self._work.recorder.end(failure.error, None)
+        return failure.refusal
 
 
-def _passes(candidate: Candidate, work: Work) -> bool:
-    if not candidate.native:
-        return False
-    operation: UpstreamOperation = "stream" if work.head.stream else "generate"
-    body = work.call.body
-    if not candidate.upstream.passes(candidate.client.name, operation, body):
-        return False
-    protocol = work.protocol
-    if not ICompleteness.providedBy(protocol):
-        return True
-    return bool(cast(ICompleteness, protocol).is_complete(body, candidate.target.capabilities))
+def _tells_more(pool: GatewayError, failure: GatewayError) -> bool:
+    """Return whether the pool's error says more than that of the last attempt.
 
-
-def _plan(work: Work, decision: Decision) -> Iterator[tuple[Candidate, Credential]]:
-    """Yield what to try: each candidate with each of its credentials, up to the limit."""
-    attempts = 0
-    for candidate in decision.candidates:
-        used: frozenset[str] = frozenset()
-        while attempts < MAX_ATTEMPTS:
-            credential = work.snapshot.credentials.lease(candidate.upstream.name, used)
-            if credential is None or credential.id in used:
-                break
-            used |= {credential.id}
-            attempts += 1
-            yield candidate, credential
+    Of limits the pool knows the one that ends first; of all else only that it is locked now.
+    """
+    return isinstance(pool, RateLimitedError) and isinstance(failure, RateLimitedError)
 
 
 def _refusal(refused: Refused, *, native: bool) -> Reply | None:
@@ -94,12 +195,3 @@ def _refusal(refused: Refused, *, native: bool) -> Reply | None:
 
 def _seconds(delay: float) -> str:
     return str(max(1, round(delay + 0.4999)))
-
-
-def _no_credential(decision: Decision) -> UnavailableError:
-    names = ", ".join(sorted({c.upstream.name for c in decision.candidates}))
-    return UnavailableError(
-        f"No credential for {names}: add one with 'antigravity accounts add', or set api_key in "
-        "the configuration file.",
-        code="no_credential",
-    )

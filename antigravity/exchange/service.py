@@ -11,7 +11,7 @@ from txaio import tx as txaio
 from zope.interface import implementer
 
 from antigravity.exchange.counting import count_tokens
-from antigravity.exchange.generation import generate
+from antigravity.exchange.generation import Generation
 from antigravity.exchange.recorder import Recorder
 from antigravity.exchange.services import Services
 from antigravity.exchange.snapshot import Snapshot
@@ -99,7 +99,7 @@ class Exchange:
         decision = await work.snapshot.router.route(head.model, work.protocol.name)
         work.recorder.record.mapped_model = decision.candidates[0].target.model
         work.expand_conversation(native=decision.candidates[0].native)
-        return await generate(work, decision)
+        return await Generation(work, decision).run()
 
     async def _count(self, work: Work) -> Reply:
         head = work.head

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from antigravity.config.settings import Settings
-from antigravity.interfaces.accounts import ICredentialSource
+from antigravity.interfaces.accounts import IAccountPool, ICredentialSource
 from antigravity.interfaces.protocols import IClientProtocol
 from antigravity.interfaces.transport import IMediaFetcher
 from antigravity.routing.router import Router
@@ -21,3 +21,4 @@ class Snapshot(Struct, frozen=True):
     credentials: ICredentialSource
     clients: Mapping[str, IClientProtocol]
     media: IMediaFetcher
+    pool: IAccountPool

@@ -23,6 +23,7 @@ from antigravity.ir.request import Request
 from antigravity.lowering.pipeline import Lowered, lower
 from antigravity.routing.router import Candidate
 from antigravity.signatures.recovery import SignatureCollector, recover
+from antigravity.signatures.repair import REPAIRED
 
 
 async def attempt_translated(work: Work, candidate: Candidate, credential: Credential) -> Reply:
@@ -32,7 +33,8 @@ async def attempt_translated(work: Work, candidate: Candidate, credential: Crede
     :raises Refused: if the upstream refused the request.
     """
     lowered, encoded = await _encode(work, candidate)
-    work.recorder.record.losses = lowered.losses + encoded.warnings
+    repaired = (REPAIRED,) if work.repaired else ()
+    work.recorder.record.losses = repaired + lowered.losses + encoded.warnings
     call = UpstreamCall(
         candidate.upstream,
         candidate.client,
@@ -53,8 +55,9 @@ async def _encode(work: Work, candidate: Candidate) -> tuple[Lowered, Encoded]:
     """Return the request in the candidate's words, and its bytes."""
     client, target = candidate.client, candidate.target
     request = await work.media_resolved(work.request, client.traits)
-    recall = partial(work.services.signatures.recall, work.call.principal)
-    request = recover(request, recall, target.capabilities.family)
+    if not work.repaired:
+        recall = partial(work.services.signatures.recall, work.call.principal)
+        request = recover(request, recall, target.capabilities.family)
     request = replace(request, model=target.model, stream=True)
     lowered = lower(request, client.traits, target)
     encoded: Encoded = client.encode(lowered.request, target)

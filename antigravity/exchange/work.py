@@ -11,15 +11,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 from twisted.internet.defer import gatherResults
 
+from antigravity.accounts.sessions import session_from_headers, session_from_request, session_key
 from antigravity.exchange.recorder import Recorder
 from antigravity.exchange.services import Services
 from antigravity.exchange.snapshot import Snapshot
+from antigravity.interfaces.accounts import ILease
 from antigravity.interfaces.protocols import IServerProtocol, IStoredConversations
 from antigravity.ir.call import Call, Head
-from antigravity.ir.capabilities import Traits
-from antigravity.ir.errors import NotFoundError
+from antigravity.ir.capabilities import Capabilities, Traits
+from antigravity.ir.errors import CancelledByClientError, GatewayError, NotFoundError
 from antigravity.ir.request import Request
 from antigravity.lowering.media import urls_to_fetch, with_fetched
+from antigravity.signatures.repair import without_signatures
 
 
 class _Identity(Struct):
@@ -49,6 +52,10 @@ class Work:
         #: The call as it came, before stored turns were put into its body.
         self.original_call = call
         self.recorder = recorder
+        #: The account of the attempt that is running.
+        self.lease: ILease | None = None
+        #: Whether the history was repaired after an upstream refused its signatures.
+        self.repaired = False
         self._fetched: dict[str, tuple[str, str]] = {}
 
     @cached_property
@@ -62,6 +69,43 @@ class Work:
         """The decoded request."""
         request: Request = self.protocol.decode(self.call)
         return request
+
+    def session(self) -> str:
+        """Return the key of the conversation, for affinity; empty where it would not matter.
+
+        Headers say it for free; a body is decoded for it only if there is a choice to make.
+        """
+        identity = session_from_headers(self.call.headers)
+        if identity is None:
+            try:
+                identity = session_from_request(self.request)
+            except GatewayError:
+                return ""  # the upstream will say what is wrong with it
+        return session_key(self.call.principal, identity)
+
+    def repair(self, capabilities: Capabilities) -> None:
+        """Go on with a history that has no signatures: the upstream refused them."""
+        demanded = capabilities.requires_signatures
+        self.__dict__["request"] = without_signatures(self.request, demanded=demanded)
+        self.repaired = True
+
+    def settle(self, error: GatewayError | None) -> None:
+        """Tell the pool how the attempt went, once."""
+        lease, self.lease = self.lease, None
+        if lease is None:
+            return
+        if error is None:
+            lease.succeeded()
+        elif isinstance(error, CancelledByClientError):
+            lease.release()
+        else:
+            lease.failed(error)
+
+    def give_back(self) -> None:
+        """Give the account back without any judgement."""
+        lease, self.lease = self.lease, None
+        if lease is not None:
+            lease.release()
 
     def expand_conversation(self, *, native: bool) -> None:
         """Put the stored turns before the request's own, where it refers to some.
