@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.settings import UpstreamSettings
+from antigravity.interfaces.quota import IQuotaSource, Quota
 from antigravity.interfaces.transport import OutgoingRequest
 from antigravity.interfaces.upstreams import Credential, IUpstream, UpstreamOperation
 from antigravity.ir.capabilities import Model
@@ -24,6 +25,7 @@ from antigravity.upstreams.codeassist.discovery import ProjectDiscovery
 from antigravity.upstreams.codeassist.endpoints import DEFAULT_BASE_URLS, path_of
 from antigravity.upstreams.codeassist.models import decode_models
 from antigravity.upstreams.codeassist.oauth import AccessTokens
+from antigravity.upstreams.codeassist.quota import read_quota
 from antigravity.upstreams.fallback import worth_trying_next
 from antigravity.upstreams.services import UpstreamServices
 from antigravity.version import USER_AGENT
@@ -41,7 +43,7 @@ _METHODS: Final[Mapping[UpstreamOperation, tuple[str, str]]] = {
 }
 
 
-@implementer(IUpstream)
+@implementer(IUpstream, IQuotaSource)
 class CodeAssistUpstream:
     """Accounts with a refresh token; a credential's secret is that token.
 
@@ -67,9 +69,8 @@ class CodeAssistUpstream:
             raise ConfigurationError(
                 "this must be text", key=f"upstreams.{self.name}.options.ide_type"
             )
-        self._discovery = ProjectDiscovery(
-            self._call, services.clock, self.name, {"ideType": ide_type}
-        )
+        self._metadata = {"ideType": ide_type}
+        self._discovery = ProjectDiscovery(self._call, services.clock, self.name, self._metadata)
 
     def prepare(
         self,
@@ -111,6 +112,18 @@ class CodeAssistUpstream:
     def models(self, credential: Credential) -> Deferred[Sequence[Model]]:
         """Return a Deferred that fires with the models of the account."""
         return Deferred.fromCoroutine(self._models(credential))
+
+    def quota(self, credential: Credential) -> Deferred[Quota]:
+        """Return a Deferred that fires with what is left of the account."""
+        return Deferred.fromCoroutine(self._quota(credential))
+
+    async def _quota(self, credential: Credential) -> Quota:
+        requests = await self._prepare("list_models", PROTOCOL, "", b"", credential)
+        available = await self._ask(requests)
+        token = await self._tokens.token(credential)
+        body = msgspec.json.encode({"metadata": self._metadata})
+        assist = await self._call("loadCodeAssist", body, token)
+        return read_quota(assist, available, self._services.clock.seconds())
 
     async def _models(self, credential: Credential) -> Sequence[Model]:
         requests = await self._prepare("list_models", PROTOCOL, "", b"", credential)

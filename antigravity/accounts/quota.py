@@ -1,0 +1,174 @@
+"""Know what is left of each account, by asking its upstream now and then."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
+from txaio import tx as txaio
+
+from antigravity.accounts.quota_files import QuotaFiles
+from antigravity.accounts.retirement import InThread
+from antigravity.interfaces.quota import IQuotaSource, Quota, Tier
+from antigravity.interfaces.selection import AccountFacts
+from antigravity.interfaces.upstreams import Credential
+from antigravity.ir.errors import GatewayError
+
+#: Seconds until it is looked again whether somebody has to be asked.
+PACE: Final = 10.0
+#: No account is waited for longer.
+LIMIT: Final = 60.0
+#: How much an interval differs from the last one, so that gateways don't ask in step.
+JITTER: Final = 0.1
+
+#: Returns the accounts that can be asked, and whom to ask.
+Sources = Callable[[], Iterable[tuple[IQuotaSource, Credential]]]
+
+
+class QuotaKeeper(Service):
+    """Asks for the quotas of accounts, one at a time, each once in an interval.
+
+    :param interval: returns the seconds between two questions for one account; 0 is never.
+    :param files: keeps what is known over a restart, if there is such a place.
+    """
+
+    log = txaio.make_logger()
+
+    def __init__(
+        self,
+        clock: Any,
+        sources: Sources,
+        interval: Callable[[], float],
+        in_thread: InThread,
+        files: QuotaFiles | None = None,
+        jitter: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._clock = clock
+        self._sources = sources
+        self._interval = interval
+        self._in_thread = in_thread
+        self._files = files
+        self._jitter = jitter
+        self._quotas: dict[str, Quota] = {}
+        #: When each account was asked, and how much its interval varies.
+        self._asked: dict[str, tuple[float, float]] = {}
+        self._timer: IDelayedCall | None = None
+        self._round: Deferred[None] | None = None
+
+    def startService(self) -> None:
+        """Remember what was known, and ask for what is not known or too old."""
+        super().startService()  # type: ignore[no-untyped-call]
+        if self._files is not None:
+            self._quotas = self._files.load()
+        now = self._clock.seconds()
+        self._asked = {
+            identifier: (quota.fetched, self._variation())
+            for identifier, quota in self._quotas.items()
+            if quota.fetched <= now
+        }
+        self._timer = self._clock.callLater(0, self._tick)
+
+    def stopService(self) -> Any:
+        """Ask no more; return a Deferred that fires when nothing is under way."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        asking = self._round
+        if asking is not None:
+            asking.cancel()
+        return asking
+
+    def quota_of(self, identifier: str, model: str) -> float | None:
+        """Return the fraction that is left of a model for an account, if it is known."""
+        quota = self._quotas.get(identifier)
+        return None if quota is None else quota.left(model, self._clock.seconds())
+
+    def tier_of(self, identifier: str) -> Tier:
+        """Return the tier of an account; empty if it isn't known."""
+        quota = self._quotas.get(identifier)
+        return "" if quota is None else quota.tier
+
+    def facts(self, credential: Credential, model: str) -> AccountFacts:
+        """Return what is known of an account for a model."""
+        return AccountFacts(
+            tier=self.tier_of(credential.id), remaining=self.quota_of(credential.id, model)
+        )
+
+    def refresh(self, source: IQuotaSource, credential: Credential) -> Deferred[Quota]:
+        """Return a Deferred that fires with what is left of an account now, and keep it."""
+        return Deferred.fromCoroutine(self._refresh(source, credential))
+
+    def _tick(self) -> None:
+        self._timer = None
+        asking = self._round = Deferred.fromCoroutine(self._ask_all())
+        asking.addErrback(self._broken)
+        asking.addBoth(self._ended)
+
+    def _ended(self, _: object) -> None:
+        self._round = None
+        if self.running:
+            self._timer = self._clock.callLater(PACE, self._tick)
+
+    def _broken(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            self.log.failure("asking for quotas failed", failure=failure)
+
+    async def _ask_all(self) -> None:
+        """Ask for every account whose time has come."""
+        interval = self._interval()
+        present = list(self._sources()) if interval > 0 else []
+        for source, credential in present:
+            now = self._clock.seconds()
+            asked, variation = self._asked.get(credential.id, (0.0, 0.0))
+            if asked + interval * variation > now:
+                continue
+            self._asked[credential.id] = (now, self._variation())
+            try:
+                await self._refresh(source, credential)
+            except GatewayError as error:
+                if not self.running:
+                    return
+                self.log.warn(
+                    "the quota of {credential} is not known: {error}",
+                    credential=credential.id,
+                    error=error.message,
+                )
+        if present:
+            await self._forget({credential.id for _, credential in present})
+
+    async def _refresh(self, source: IQuotaSource, credential: Credential) -> Quota:
+        asking = source.quota(credential)
+        asking.addTimeout(LIMIT, self._clock, onTimeoutCancel=_too_slow)
+        quota = await asking
+        self._quotas[credential.id] = quota
+        if self._files is not None:
+            try:
+                await self._in_thread(self._files.save, credential.id, quota)
+            except OSError as error:
+                self.log.error("quotas cannot be kept: {why}", why=error.strerror or "unknown")
+        return quota
+
+    async def _forget(self, present: set[str]) -> None:
+        """Keep no memory of accounts that are no more."""
+        gone = (self._asked.keys() | self._quotas.keys()) - present
+        for identifier in gone:
+            self._asked.pop(identifier, None)
+            self._quotas.pop(identifier, None)
+        if gone and self._files is not None:
+            await self._in_thread(self._files.forget, gone)
+
+    def _variation(self) -> float:
+        return self._jitter(1.0 - JITTER, 1.0 + JITTER)
+
+
+def _too_slow(result: object, timeout: float) -> object:
+    """Turn what a cancelled question gives into an error that says why."""
+    if isinstance(result, Failure) and result.check(CancelledError, GatewayError):
+        raise GatewayError(f"no answer within {timeout:g} seconds")
+    return result

@@ -1,0 +1,52 @@
+"""What is left of accounts, kept on disk: one file for each."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from antigravity.config.atomic import write_atomically
+from antigravity.interfaces.quota import Quota
+
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]*")
+
+
+class QuotaFiles:
+    """The quotas in one home directory, by the ids of credentials.
+
+    A file that cannot be read is as good as none: it is written again soon.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.directory = home / "state" / "quota"
+
+    def load(self) -> dict[str, Quota]:
+        """Return all that is known."""
+        quotas = {}
+        for path in self.directory.glob("*.json"):
+            try:
+                quotas[path.stem] = msgspec.json.decode(path.read_bytes(), type=Quota)
+            except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+                continue
+        return quotas
+
+    def save(self, identifier: str, quota: Quota) -> None:
+        """Write what is known of one account.
+
+        :raises OSError: if it cannot be written.
+        """
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(self._path(identifier), msgspec.json.encode(quota))
+
+    def forget(self, identifiers: set[str]) -> None:
+        """Remove what is known of accounts that are no more."""
+        for identifier in identifiers:
+            self._path(identifier).unlink(missing_ok=True)
+
+    def _path(self, identifier: str) -> Path:
+        if not _ID.fullmatch(identifier):
+            raise ValueError("this is no id of a credential")
+        return self.directory / f"{identifier}.json"

@@ -1,0 +1,182 @@
+"""Quotas are asked for on a schedule, one account at a time, and known until they are renewed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.task import Clock
+
+from antigravity.accounts.quota import LIMIT, PACE, QuotaKeeper
+from antigravity.accounts.quota_files import QuotaFiles
+from antigravity.interfaces.quota import ModelQuota, Quota
+from antigravity.interfaces.upstreams import Credential
+from antigravity.ir.errors import GatewayError, UpstreamError
+
+INTERVAL = 900.0
+
+
+class Upstream:
+    """Tells a quota when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Deferred[Quota]]] = []
+        self.cancelled = 0
+
+    def quota(self, credential: Credential) -> Deferred[Quota]:
+        def cancel(_: object) -> None:
+            self.cancelled += 1
+
+        waiting: Deferred[Quota] = Deferred(cancel)
+        self.asked.append((credential.id, waiting))
+        return waiting
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _ in self.asked]
+
+
+class Setting:
+    def __init__(self, home: Path | None = None) -> None:
+        self.clock = Clock()
+        self.clock.advance(1_000_000)
+        self.upstream = Upstream()
+        self.names = ["a", "b"]
+        self.interval = INTERVAL
+        self.keeper = QuotaKeeper(
+            self.clock,
+            lambda: [(self.upstream, Credential(name, "up", "s")) for name in self.names],
+            lambda: self.interval,
+            maybeDeferred,
+            QuotaFiles(home) if home else None,
+            jitter=lambda low, high: 1.0,
+        )
+
+    def answer(self, **fields: Any) -> None:
+        values = {"fetched": self.clock.seconds(), "models": {"m": ModelQuota(0.5)}, **fields}
+        self.upstream.asked[-1][1].callback(Quota(**values))
+
+    def start(self) -> None:
+        self.keeper.startService()
+        self.clock.advance(0)
+
+    def stop(self) -> None:
+        self.keeper.stopService()
+        assert self.clock.getDelayedCalls() == []
+
+
+@pytest.fixture
+def setting() -> Setting:
+    return Setting()
+
+
+def test_one_at_a_time_and_each_once_in_an_interval(setting: Setting) -> None:
+    setting.start()
+    assert setting.upstream.names == ["a"]
+    setting.clock.advance(PACE)
+    assert setting.upstream.names == ["a"], "the first answer is still waited for"
+    setting.answer(tier="PRO")
+    assert setting.upstream.names == ["a", "b"]
+    setting.answer()
+    assert (setting.keeper.tier_of("a"), setting.keeper.quota_of("a", "m")) == ("PRO", 0.5)
+    for _ in range(int(INTERVAL / PACE) - 2):
+        setting.clock.advance(PACE)
+    assert len(setting.upstream.asked) == 2
+    setting.clock.pump([PACE] * 2)
+    assert setting.upstream.names == ["a", "b", "a"]
+    setting.stop()
+
+
+def test_what_is_not_known_is_not_guessed(setting: Setting) -> None:
+    setting.start()
+    now = setting.clock.seconds()
+    setting.answer(
+        models={"gone": ModelQuota(0.0, now + 60), "open": ModelQuota(None, now + 60)},
+        renamed={"old": "gone"},
+    )
+    keeper = setting.keeper
+    assert [keeper.quota_of("a", m) for m in ("gone", "old", "open", "x")] == [0.0, 0.0, None, None]
+    assert (keeper.quota_of("c", "m"), keeper.tier_of("c")) == (None, "")
+    facts = keeper.facts(Credential("a", "up", "s"), "gone")
+    assert (facts.remaining, facts.tier, facts.disabled) == (0.0, "", "")
+    setting.clock.advance(60)
+    assert keeper.quota_of("a", "gone") is None, "it has been renewed meanwhile"
+    setting.stop()
+
+
+def test_a_failure_is_no_obstacle_for_the_others(setting: Setting) -> None:
+    setting.start()
+    setting.upstream.asked[0][1].errback(UpstreamError("no"))
+    assert setting.upstream.names == ["a", "b"]
+    setting.clock.advance(LIMIT)
+    assert setting.upstream.cancelled == 1, "an answer that never comes"
+    setting.clock.advance(PACE)
+    assert len(setting.upstream.asked) == 2, "it is not asked again at once"
+    setting.stop()
+
+
+def test_an_unexpected_error_does_not_end_the_service(setting: Setting) -> None:
+    setting.start()
+    setting.upstream.asked[0][1].errback(ValueError("a mistake"))
+    setting.clock.advance(PACE)
+    assert setting.upstream.names == ["a", "b"]
+    setting.stop()
+
+
+@pytest.mark.parametrize("error", [None, GatewayError("cancelled")])
+def test_it_stops_while_it_asks(setting: Setting, error: Exception | None) -> None:
+    setting.start()
+    waiting = setting.upstream.asked[0][1]
+    if error is not None:
+        waiting._canceller = lambda gone: gone.errback(error)
+    stopped = maybeDeferred(setting.keeper.stopService)
+    assert stopped.called
+    assert setting.upstream.names == ["a"]
+    assert setting.clock.getDelayedCalls() == []
+
+
+def test_it_can_be_switched_off_and_on(setting: Setting) -> None:
+    setting.interval = 0
+    setting.start()
+    setting.clock.pump([PACE] * 3)
+    assert setting.upstream.asked == []
+    setting.interval = INTERVAL
+    setting.clock.advance(PACE)
+    assert setting.upstream.names == ["a"]
+    setting.stop()
+
+
+def test_it_is_kept_over_a_restart(tmp_path: Path) -> None:
+    first = Setting(tmp_path)
+    first.start()
+    quota = {"m": ModelQuota(0.25, first.clock.seconds() + 9999)}
+    first.answer(tier="ULTRA", plan="Ultra", models=quota)
+    first.answer()
+    first.stop()
+    (tmp_path / "state" / "quota" / "broken.json").write_text("{")
+    second = Setting(tmp_path)
+    second.clock.advance(INTERVAL / 2)
+    second.names = ["a", "c"]
+    second.start()
+    assert second.keeper.quota_of("a", "m") == 0.25
+    assert second.keeper.tier_of("a") == "ULTRA"
+    assert second.upstream.names == ["c"], "what is known of the other is not too old"
+    second.answer()
+    second.stop()
+    assert sorted(QuotaFiles(tmp_path).load()) == ["a", "c"]
+
+
+def test_an_account_can_be_asked_at_once(setting: Setting) -> None:
+    asked = setting.keeper.refresh(setting.upstream, Credential("z", "up", "s"))
+    setting.answer()
+    assert asked.called
+    assert setting.keeper.quota_of("z", "m") == 0.5
+    failing = setting.keeper.refresh(setting.upstream, Credential("z", "up", "s"))
+    setting.upstream.asked[-1][1].errback(UpstreamError("no"))
+    failures: list[Any] = []
+    failing.addErrback(failures.append)
+    assert failures[0].check(UpstreamError)
+    assert setting.keeper.quota_of("z", "m") == 0.5
+    assert setting.clock.getDelayedCalls() == []
