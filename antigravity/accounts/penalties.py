@@ -62,6 +62,11 @@ REVOKED: Final = Rule("revoked", "account", (math.inf,), unbinds=True)
 ABSENT: Final = Rule("absent", "model", (5.0,), unbinds=True)
 
 
+#: What these say of an account is a guess: the next request may well be served, and a lock must
+#: not make an upstream unusable that has no other account.
+GUESSED_KINDS: Final = frozenset({FAILURE.kind, ABSENT.kind, CREDENTIAL.kind})
+
+
 def rule_for(error: GatewayError) -> Rule | None:
     """Return what an error leads to; ``None`` if it says nothing about the account.
 

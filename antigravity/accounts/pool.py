@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from txaio import tx as txaio
@@ -200,6 +201,9 @@ class AccountPool:
 
     def _choose(self, demand: Demand, waited: float) -> Choice:
         candidates = self._roster.candidates(demand)
+        eligible = [each for each in candidates if each.eligible]
+        if eligible and all(each.locked_for > 0 for each in eligible):
+            candidates = [_without_guess(each) for each in candidates]
         selection = self._policy.select(candidates, self._situation(demand, waited))
         locks = [c.locked_for for c in candidates if c.eligible and c.locked_for > 0]
         again = min([selection.wait, *locks])
@@ -278,3 +282,8 @@ class AccountPool:
             kind=rule.kind,
             seconds="?" if held is None else round(held.until - self._clock.seconds(), 1),
         )
+
+
+def _without_guess(candidate: Candidate) -> Candidate:
+    """Return the candidate unlocked if its lock is a guess: with nobody free, a try is better."""
+    return replace(candidate, locked_for=0.0) if candidate.guessed else candidate

@@ -34,8 +34,9 @@ class Candidate(Struct, frozen=True):
     ``place`` is the option's place in the demand.  ``load`` counts the requests that the
     account serves, ``foreign_load`` those of other conversations.  ``last_used`` is in
     seconds, 0 for never.  ``locked_for`` is in seconds, infinite where only people can help;
-    ``lock`` says what for.  ``fixed``, ``bound`` and ``recent`` mark the account that
-    everything goes to, that the conversation belongs to, and that served last.
+    ``lock`` says what for, ``guessed`` that its length is no word of the upstream's.
+    ``fixed``, ``bound`` and ``recent`` mark the account that everything goes to, that the
+    conversation belongs to, and that served last.
     """
 
     place: int
@@ -55,6 +56,7 @@ class Candidate(Struct, frozen=True):
     fixed: bool = False
     bound: bool = False
     recent: bool = False
+    guessed: bool = False
 
     @property
     def eligible(self) -> bool:

@@ -230,6 +230,30 @@ def test_the_next_attempt_goes_elsewhere() -> None:
     assert refusal.retry_after == 8.0
 
 
+def test_a_guess_does_not_close_the_only_account() -> None:
+    for error in (
+        UpstreamError("broken", upstream_status=500),
+        UpstreamCredentialError("not for this model", upstream_status=403),
+    ):
+        kit = PoolKit(["a"])
+        kit.take("s").failed(error)
+        assert kit.take("s").credential.id == "a"
+
+
+def test_a_guess_is_believed_while_somebody_else_is_free() -> None:
+    kit = PoolKit(["a", "b"])
+    first = kit.take("s")
+    first.failed(UpstreamError("broken", upstream_status=500))
+    assert {kit.take(str(n)).credential.id for n in range(9)} != {first.credential.id}
+    assert first.credential.id not in {kit.take(str(n)).credential.id for n in range(9)}
+
+
+def test_an_upstreams_word_closes_even_the_only_account() -> None:
+    kit = PoolKit(["a"])
+    kit.take("s").failed(UpstreamError("come back", upstream_status=503, retry_after=30.0))
+    assert kit.refused("s").retry_after == 30.0
+
+
 def test_all_tried_and_none_to_blame() -> None:
     kit = PoolKit(["a"])
     kit.take().failed(EmptyAnswerError("nothing"))
