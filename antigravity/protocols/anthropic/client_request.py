@@ -10,6 +10,7 @@ from antigravity.interfaces.protocols import Encoded
 from antigravity.ir.capabilities import Target
 from antigravity.ir.request import Request
 from antigravity.protocols.anthropic.client_content import Turn, text_block, turns
+from antigravity.protocols.anthropic.client_schema import fit_schema
 from antigravity.protocols.anthropic.client_thinking import ThinkingPlan, fit_budget, plan
 from antigravity.protocols.anthropic.client_tools import wire_choice, wire_tools
 from antigravity.protocols.anthropic.losses import Losses
@@ -135,12 +136,16 @@ def _output_config(
         not request.tools or capabilities.structured_output_with_tools
     )
     if wanted.kind == "schema" and wanted.schema is not None and able:
-        config["format"] = {"type": "json_schema", "schema": wanted.schema}
+        schema, lost = fit_schema(wanted.schema)
+        config["format"] = {"type": "json_schema", "schema": schema}
+        if lost:
+            names = ", ".join(sorted(lost))
+            losses.add("response_format", f"schema keywords that are not enforced: {names}")
         return config
     hint = "Answer with one JSON object and nothing else: no prose, no code fence."
     if wanted.schema is not None:
-        schema = msgspec.json.encode(wanted.schema).decode()
-        hint += f" It must be valid against this JSON Schema: {schema}"
+        text = msgspec.json.encode(wanted.schema).decode()
+        hint += f" It must be valid against this JSON Schema: {text}"
     body.setdefault("system", []).append({"type": "text", "text": hint})
     losses.add("response_format", "the form of the answer became an instruction")
     return config

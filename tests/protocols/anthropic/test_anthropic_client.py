@@ -354,7 +354,8 @@ def test_a_choice_among_several_tools_offers_these_only() -> None:
 def test_forms_of_answers() -> None:
     schema = ResponseFormat("schema", schema=SCHEMA)
     body, losses = encode(request(response_format=schema))
-    assert body["output_config"] == {"format": {"type": "json_schema", "schema": SCHEMA}}
+    closed = {**SCHEMA, "additionalProperties": False}
+    assert body["output_config"] == {"format": {"type": "json_schema", "schema": closed}}
     assert not losses
     for form, able in ((schema, False), (ResponseFormat("json"), True)):
         body, losses = encode(

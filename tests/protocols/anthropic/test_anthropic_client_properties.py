@@ -38,6 +38,7 @@ CLAUDE = Signature("sig", "claude")
 ADAPTIVE = Capabilities(family="claude", thinking="adaptive", web_search=True)
 BUDGET = Capabilities(family="claude", thinking="budget", max_budget=32_000, web_search=True)
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
+CLOSED = {**SCHEMA, "additionalProperties": False}
 GET = FunctionTool("get", "Get it.", SCHEMA)
 
 
@@ -139,7 +140,7 @@ requests = st.builds(
             ThinkingConfig(effort="low"),
         ]
     ),
-    response_format=st.sampled_from([ResponseFormat(), ResponseFormat("schema", schema=SCHEMA)]),
+    response_format=st.sampled_from([ResponseFormat(), ResponseFormat("schema", schema=CLOSED)]),
     user=st.just("u"),
     metadata=st.just({"user_id": "u"}),
     extensions=st.sampled_from([{}, {"service_tier": "auto", "new": [1]}]),
