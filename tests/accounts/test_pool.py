@@ -97,7 +97,7 @@ def test_capacity_locks_the_model_for_all_and_burns_nobody() -> None:
 def test_the_first_account_that_gets_free_serves_who_waits() -> None:
     kit = PoolKit(["a", "b"])
     first = kit.take()
-    first.failed(RateLimitedError("slow", retry_after=30.0))
+    first.failed(RateLimitedError("slow", retry_after=3000.0))
     second = kit.take()
     second.failed(RateLimitedError("slow", retry_after=12.0))
     waiting = kit.ask()
@@ -231,12 +231,12 @@ def test_the_next_attempt_goes_elsewhere() -> None:
 
 
 def test_a_guess_does_not_close_the_only_account() -> None:
-    for error in (
+    for guess in (
         UpstreamError("broken", upstream_status=500),
         UpstreamCredentialError("not for this model", upstream_status=403),
     ):
         kit = PoolKit(["a"])
-        kit.take("s").failed(error)
+        kit.take("s").failed(guess)
         assert kit.take("s").credential.id == "a"
 
 
@@ -250,8 +250,8 @@ def test_a_guess_is_believed_while_somebody_else_is_free() -> None:
 
 def test_an_upstreams_word_closes_even_the_only_account() -> None:
     kit = PoolKit(["a"])
-    kit.take("s").failed(UpstreamError("come back", upstream_status=503, retry_after=30.0))
-    assert kit.refused("s").retry_after == 30.0
+    kit.take("s").failed(UpstreamError("come back", upstream_status=503, retry_after=3000.0))
+    assert kit.refused("s").retry_after == 3000.0
 
 
 def test_all_tried_and_none_to_blame() -> None:
