@@ -22,7 +22,7 @@ from antigravity.protocols.gemini.arguments import call_arguments, json_object
 from antigravity.protocols.gemini.client_media import media_fields, media_part
 from antigravity.protocols.gemini.losses import Losses
 from antigravity.protocols.gemini.server_parts import PART_FIELDS
-from antigravity.protocols.gemini.signatures import FAMILY
+from antigravity.protocols.gemini.signatures import FAMILY, family_of
 
 WirePart = dict[str, Any]
 
@@ -97,10 +97,12 @@ class _ModelTurn:
 
     A signature on thinking is that of the call behind it: this is how clients of other
     protocols bring it back.  Thinking itself is not sent again but to carry a signature.
+    Claude behind the protocol is different: it signs the thinking, and wants it back.
     """
 
     def __init__(self, capabilities: Capabilities, losses: Losses, at: str) -> None:
         self._capabilities = capabilities
+        self._family = family_of(capabilities)
         self._losses = losses
         self._at = at
         self._parts: list[WirePart] = []
@@ -145,8 +147,9 @@ class _ModelTurn:
 
     def _call(self, part: ToolCall) -> None:
         signature = self._native(part.signature)
-        if signature is None and not self._in_calls and self._waiting is not None:
-            signature, self._waiting = self._waiting.signature, None
+        waiting = None if self._in_calls or self._family != FAMILY else self._waiting
+        if waiting is not None and signature in (None, waiting.signature):
+            signature, self._waiting = waiting.signature, None
         call = {
             "id": part.id,
             "name": part.name,
@@ -161,8 +164,8 @@ class _ModelTurn:
             self._add({"text": waiting.text, "thought": True}, waiting.signature)
 
     def _native(self, signature: Signature | None) -> Signature | None:
-        """Return a signature that Gemini made; note the loss of any other."""
-        if signature is None or signature.family == FAMILY:
+        """Return a signature that the model can read; note the loss of any other."""
+        if signature is None or signature.family == self._family:
             return signature
         self._losses.note("messages", f"a thought signature of {signature.family} was left out")
         return None

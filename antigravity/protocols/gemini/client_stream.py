@@ -58,9 +58,10 @@ class _Choice:
 
 @implementer(IStreamDecoder)
 class GeminiStreamDecoder:
-    """Decodes one streamed answer."""
+    """Decodes one streamed answer; ``family`` is whose signatures the model makes."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, family: str = FAMILY) -> None:
+        self._family = family
         self._schemas = {
             tool.name: tool.parameters
             for tool in request.tools
@@ -169,9 +170,9 @@ class GeminiStreamDecoder:
             if text:
                 yield ThinkingDelta(text, index)
             if value:
-                yield ThinkingSignature(Signature(value, FAMILY), index)
+                yield ThinkingSignature(Signature(value, self._family), index)
             return
-        signature = Signature(value, FAMILY) if value else None
+        signature = Signature(value, self._family) if value else None
         if part.inline_data is not None:
             mime_type = part.inline_data.mime_type or "application/octet-stream"
             data = standard(part.inline_data.data)
@@ -200,7 +201,7 @@ class GeminiStreamDecoder:
         while not identity or identity in self._ids:
             identity = f"call_{secrets.token_hex(12)}"
         self._ids.add(identity)
-        signed = Signature(signature, FAMILY) if signature else None
+        signed = Signature(signature, self._family) if signature else None
         yield ToolCallStart(number, identity, call.name, signature=signed, choice=index)
         yield ToolCallDelta(number, self._arguments(call), index)
         yield ToolCallEnd(number, index)

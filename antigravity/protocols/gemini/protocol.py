@@ -35,6 +35,7 @@ from antigravity.protocols.gemini.frames import ArrayFramer, wants_sse
 from antigravity.protocols.gemini.reading import load_members
 from antigravity.protocols.gemini.server_request import decode_request, model_of
 from antigravity.protocols.gemini.server_stream import GeminiStreamEncoder
+from antigravity.protocols.gemini.signatures import family_of
 from antigravity.protocols.gemini.with_model import with_model
 
 _POSTS: tuple[tuple[str, Operation, str], ...] = (
@@ -153,7 +154,7 @@ class GeminiClient:
 
     def decoder(self, request: Request, target: Target) -> GeminiStreamDecoder:
         """Return a decoder for the streamed answer to ``request``."""
-        return GeminiStreamDecoder(request)
+        return GeminiStreamDecoder(request, family_of(target.capabilities))
 
     def tap(self) -> GeminiTap:
         """Return a tap for one stream that is passed through."""

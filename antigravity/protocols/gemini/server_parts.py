@@ -67,7 +67,7 @@ def decode_messages(contents: Sequence[schema.Content], raw: Any, at: str) -> tu
         if part.function_call is not UNSET and part.function_call.id is not UNSET
     )
     ids = CallIds(given)
-    messages = []
+    messages: list[Message] = []
     for index, content in enumerate(contents):
         where = f"{at}.contents[{index}]"
         role = _ROLES.get(content.role.lower())
@@ -81,9 +81,34 @@ def decode_messages(contents: Sequence[schema.Content], raw: Any, at: str) -> tu
             for place, (wire, whole) in enumerate(zip(content.parts, raw_parts, strict=True))
             for part in _decode(wire, whole, ids, f"{where}.parts[{place}]")
         )
-        if parts:
-            messages.append(Message(role, parts))
+        if messages and role == messages[-1].role == "assistant":
+            # Chats of official clients keep each piece of a stream as a content of its own.
+            messages[-1] = Message(role, _joined((*messages[-1].parts, *parts)))
+        elif parts:
+            messages.append(Message(role, _joined(parts)))
     return tuple(messages)
+
+
+def _joined(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """Return the parts with the pieces of one thought as one.
+
+    A signature that comes without a text proves all that is before it.
+    """
+    joined: list[Part] = []
+    for part in parts:
+        last = joined[-1] if joined else None
+        if (
+            isinstance(part, Thinking)
+            and isinstance(last, Thinking)
+            and part.redacted is None
+            and last.redacted is None
+            and last.signature is None
+            and not (part.signature and part.text)
+        ):
+            joined[-1] = Thinking(last.text + part.text, part.signature)
+        else:
+            joined.append(part)
+    return tuple(joined)
 
 
 def decode_system(content: schema.Content, at: str) -> tuple[Text, ...]:

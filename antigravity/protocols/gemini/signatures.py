@@ -9,15 +9,23 @@ from __future__ import annotations
 
 from typing import Final
 
+from antigravity.ir.capabilities import Capabilities
 from antigravity.ir.parts import Thinking
 from antigravity.ir.signature import Signature, seal, unseal
 from antigravity.protocols.gemini import base64_text
 
 FAMILY: Final = "gemini"
+#: Claude models behind the protocol sign as Claude does everywhere: the thought itself.
+CLAUDE: Final = "claude"
 _REDACTED: Final = "redacted-"
 _SEAL_START: Final = b"ag1."
 #: Enough base64 to see whether a seal is inside.
 _PEEK: Final = 8
+
+
+def family_of(capabilities: Capabilities) -> str:
+    """Return the family whose signatures a model makes, and takes back."""
+    return CLAUDE if capabilities.family == CLAUDE else FAMILY
 
 
 def to_wire(signature: Signature) -> str:
@@ -53,4 +61,4 @@ def thinking_of(signature: Signature, text: str = "") -> Thinking:
 
 def useful_alone(signature: Signature) -> bool:
     """Return whether a signature is worth something without the thinking that it proves."""
-    return signature.family != "claude"
+    return signature.family != CLAUDE

@@ -473,3 +473,20 @@ def test_thinking_before_a_signed_call_does_not_sign_the_next_one() -> None:
     parts = turns(request)[1][1]
     assert [part.get("thoughtSignature") for part in parts] == ["c2ln", "b3du", None]
     assert parts[0]["thought"] is True
+
+
+def test_a_signature_that_came_back_twice_goes_up_once() -> None:
+    request = asked(HI, model(Thinking("h", NATIVE), ToolCall("1", "f", signature=NATIVE)))
+    [part] = turns(request)[1][1]
+    assert part["thoughtSignature"] == NATIVE.value
+    assert "functionCall" in part
+
+
+def test_claude_behind_the_protocol_gets_its_thinking_back() -> None:
+    claude = Capabilities(family="claude")
+    signed = Thinking("h", Signature("c2ln", "claude"))
+    request = asked(HI, model(signed, ToolCall("1", "f")), model(Thinking("g", NATIVE)))
+    body = json.loads(CLIENT.encode(request, Target("claude-x", claude)).body)
+    thought, call = body["contents"][1]["parts"]
+    assert thought == {"text": "h", "thought": True, "thoughtSignature": "c2ln"}
+    assert "thoughtSignature" not in call

@@ -564,3 +564,22 @@ def test_a_result_belongs_to_the_latest_open_call_of_its_name() -> None:
     (result,) = request.messages[-1].parts
     assert isinstance(result, ToolResult)
     assert result.call_id == "call_f_2"
+
+
+def test_the_pieces_of_a_streamed_thought_are_one_again() -> None:
+    # Chats keep every chunk, each as a content of its own; only the last piece is signed.
+    signature = to_wire(Signature("abcd", "claude"))
+    pieces = [
+        {"text": "First ", "thought": True},
+        {"text": "then.", "thought": True},
+        {"text": "", "thought": True, "thoughtSignature": signature},
+        {"functionCall": {"name": "f", "args": {}}},
+    ]
+    together = [{"role": "model", "parts": pieces}]
+    apart = [{"role": "model", "parts": [piece]} for piece in pieces]
+    for contents in (together, apart):
+        body = {"contents": [{"role": "user", "parts": [{"text": "x"}]}, *contents]}
+        [_, turn] = decode(body).messages
+        thinking, call = turn.parts
+        assert thinking == Thinking("First then.", Signature("abcd", "claude"))
+        assert isinstance(call, ToolCall)
