@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,16 @@ from txaio import tx as txaio
 
 from antigravity.accounts.credentials import CredentialBook
 from antigravity.accounts.pool import AccountPool
+from antigravity.accounts.quota import QuotaKeeper
+from antigravity.accounts.quota_files import QuotaFiles
 from antigravity.assembly import Assembly, Configure, Configured, in_thread, write_private
 from antigravity.config.settings import Settings
 from antigravity.demo import DemoSimulator
 from antigravity.exchange.log import log_exchange
 from antigravity.exchange.service import Exchange
 from antigravity.exchange.services import Services
+from antigravity.interfaces.quota import IQuotaSource
+from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.record import ExchangeRecord
 from antigravity.listening import Listener, endpoint_strings
 from antigravity.plugins import PluginHost
@@ -62,6 +66,13 @@ class Gateway(Service):
         self._changing = DeferredLock()
         self._drain = Drain(reactor, settings.proxy.shutdown_grace)
         self._demo = DemoSimulator(reactor) if demo else None
+        self._quotas = QuotaKeeper(
+            reactor,
+            self._quota_sources,
+            lambda: self.settings.quota.refresh_interval,
+            partial(in_thread, reactor),
+            None if demo else QuotaFiles(home),
+        )
         self._pool = self._make_pool()
         self._assembly: Assembly | None = None
         self._exchange: Exchange | None = None
@@ -116,6 +127,7 @@ class Gateway(Service):
         self._assembly = assembly = self._assemble(self._first)
         self._pool.reload(assembly.book, assembly.settings.proxy.scheduling)
         self._add(Closing(self._stop_assembly))
+        self._add(self._quotas)
         self._exchange = exchange = Exchange(self._services(assembly), assembly.snapshot)
         self._site = site = assembly.app(exchange).site(self._reactor)
         self._add(Closing(site.close_all))
@@ -149,8 +161,22 @@ class Gateway(Service):
                 run=partial(in_thread, self._reactor),
             )
         return AccountPool(
-            self._reactor, CredentialBook(nothing), nothing.proxy.scheduling, state=state
+            self._reactor,
+            CredentialBook(nothing),
+            nothing.proxy.scheduling,
+            facts=self._quotas.facts,
+            state=state,
         )
+
+    def _quota_sources(self) -> Iterator[tuple[IQuotaSource, Credential]]:
+        """Yield the accounts whose upstream tells what is left of them."""
+        assembly = self._assembly
+        if assembly is None:
+            return
+        for upstream in assembly.snapshot.router.upstreams:
+            if IQuotaSource.providedBy(upstream):
+                for credential in assembly.book.credentials(upstream.name):
+                    yield upstream, credential
 
     @inlineCallbacks
     def _reload(self) -> Any:
