@@ -57,6 +57,7 @@ class Drain(Service):
         self._active: set[int] = set()
         self._empty: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
+        self._turn: IDelayedCall | None = None
 
     @property
     def active(self) -> int:
@@ -70,8 +71,9 @@ class Drain(Service):
     def leave(self, what: object) -> None:
         """Note that it has ended."""
         self._active.discard(id(what))
-        if not self._active:
-            self._done()
+        if not self._active and self._empty is not None and self._turn is None:
+            # Its last bytes are written in this turn, behind who calls here.
+            self._turn = self._clock.callLater(0, self._turned)
 
     def stopService(self) -> Deferred[None]:
         """Return a Deferred that fires when nothing runs any more, or the grace is over."""
@@ -90,10 +92,16 @@ class Drain(Service):
             self.log.warn("cutting off {n} running requests", n=len(self._active))
             self._done()
 
+    def _turned(self) -> None:
+        self._turn = None
+        if not self._active:
+            self._done()
+
     def _done(self) -> None:
         empty, self._empty = self._empty, None
-        timer, self._timer = self._timer, None
-        if timer is not None and timer.active():
-            timer.cancel()
+        for timer in (self._timer, self._turn):
+            if timer is not None and timer.active():
+                timer.cancel()
+        self._timer = self._turn = None
         if empty is not None:
             empty.callback(None)

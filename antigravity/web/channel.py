@@ -294,7 +294,8 @@ class GatewayChannel(HTTPChannel):
 
     def leave(self) -> None:
         """Close the connection for good; what is written already may still go out."""
-        if self._handlingRequest:
+        # Twisted forgets to reset the flag behind the last request of a connection.
+        if self._handlingRequest and self.requests:
             self.transport.abortConnection()
         elif not self._leaving:
             self._leaving = True

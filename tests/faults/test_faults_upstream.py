@@ -1,0 +1,166 @@
+"""Whatever an upstream does, the client gets an end that its protocol knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from faults_kit import (
+    NATIVE,
+    WAYS,
+    Answer,
+    FaultCase,
+    check_broken_stream,
+    check_complete,
+    check_refusal,
+    reactor,
+)
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.protocol import Factory
+
+from antigravity.config.secret import Secret
+from antigravity.config.settings import TimeoutSettings
+
+#: What clients see for a status of the upstream's.
+STATUSES = {400: 400, 401: 503, 403: 503, 404: 404, 413: 413, 429: 429, 500: 502, 503: 503}
+SHORT = TimeoutSettings(connect=2.0, first_byte=0.4, idle=0.4, total=3.0)
+
+
+class UpstreamFaults(FaultCase):
+    async def every(self, prompt: str, *, stream: bool, ways: Any = WAYS) -> dict[Any, Answer]:
+        """Ask in every way at once."""
+        answers = await gatherResults(
+            [Deferred.fromCoroutine(self.ask(way, prompt, stream=stream)) for way in ways],
+            consumeErrors=True,
+        )
+        return dict(zip(ways, answers, strict=True))
+
+    async def test_it_works_at_all(self) -> None:
+        await self.start()
+        for (protocol, _), answer in (await self.every("[[say fine]]", stream=True)).items():
+            check_complete(protocol, answer, "fine")
+        for answer in (await self.every("[[say fine]]", stream=False)).values():
+            self.assertEqual(answer.status, 200, answer.body)
+            self.assertIn(b"fine", answer.body)
+
+    async def check_statuses(self, *, stream: bool) -> None:
+        for status, seen in (*STATUSES.items(), (529, 503)):
+            await self.start()
+            prompt = f"[[error {status}{' retry=7s' if status == 429 else ''}]]"
+            for way, answer in (await self.every(prompt, stream=stream)).items():
+                native = way[0] == way[1] and status not in (401, 403)
+                check_refusal(way[0], answer)
+                self.assertEqual(
+                    answer.status, status if native else seen, (status, way, answer.body)
+                )
+                if status == 429:
+                    self.assertEqual(answer.headers.get("retry-after"), "7", way)
+
+    async def test_refusals_of_streams(self) -> None:
+        await self.check_statuses(stream=True)
+
+    async def test_refusals_of_whole_answers(self) -> None:
+        await self.check_statuses(stream=False)
+
+    async def test_before_the_first_byte_a_fault_is_a_status(self) -> None:
+        faults = {
+            "[[empty]]": (502,),
+            "[[cut 0]] hello": (502,),
+            "[[stall 0]] hello": (504,),
+            "[[ttft 5]] hello": (504,),
+            "[[garbage 0]] hello": (502,),
+        }
+        for prompt, statuses in faults.items():
+            for stream in (True, False):
+                await self.start(timeouts=SHORT)
+                answers = await self.every(prompt, stream=stream)
+                for (protocol, goal), answer in answers.items():
+                    where = (prompt, stream, protocol, goal, answer.status, answer.body)
+                    self.assertIn(answer.status, statuses, where)
+                    check_refusal(protocol, answer)
+        self.assertEqual(self.simulator.stats.open_streams, 0)
+
+    async def test_after_the_first_byte_a_fault_is_an_event(self) -> None:
+        text = "one two three four five six seven eight nine ten"
+        for fault in ("[[cut 2]]", "[[stall 1]]", "[[garbage 1]]", "[[error 529 after=1]]"):
+            await self.start(timeouts=SHORT)
+            answers = await self.every(f"{fault} [[chunks 5]] {text}", stream=True)
+            for (protocol, goal), answer in answers.items():
+                try:
+                    check_broken_stream(protocol, answer)
+                except AssertionError as error:
+                    raise AssertionError(f"{fault} {protocol} {goal}: {answer.body!r}") from error
+                self.assertIn(b"one", answer.body, (fault, protocol, goal))
+        await self.eventually(lambda: self.simulator.stats.open_streams == 0)
+
+    async def test_after_the_first_byte_whole_answers_are_refused(self) -> None:
+        for fault, status in (("[[cut 2]]", 502), ("[[stall 1]]", 504)):
+            await self.start(timeouts=SHORT)
+            answers = await self.every(f"{fault} [[chunks 5]] one two three four", stream=False)
+            for (protocol, goal), answer in answers.items():
+                where = f"{fault} {protocol} {goal} {answer.body!r}"
+                self.assertEqual(answer.status, status, where)
+                check_refusal(protocol, answer)
+
+    async def test_the_whole_deadline(self) -> None:
+        await self.start(timeouts=TimeoutSettings(first_byte=2.0, idle=2.0, total=0.5))
+        prompt = "[[chunks 50]] [[delay 0.05]] [[tokens 300]]"
+        for (protocol, _), answer in (await self.every(prompt, stream=True)).items():
+            check_broken_stream(protocol, answer)
+        await self.start(timeouts=TimeoutSettings(first_byte=2.0, idle=2.0, total=0.5))
+        foreign = [way for way in WAYS if way not in NATIVE]
+        for way, answer in (await self.every(prompt, stream=False, ways=foreign)).items():
+            check_refusal(way[0], answer, 504)
+        await self.eventually(lambda: self.simulator.stats.open_streams == 0)
+
+    async def test_nobody_listens(self) -> None:
+        port = reactor.listenTCP(0, Factory(), interface="127.0.0.1")
+        number = port.getHost().port
+        await port.stopListening()
+        for stream in (True, False):
+            await self.start(address=f"http://127.0.0.1:{number}")
+            for (protocol, _), answer in (await self.every("hello", stream=stream)).items():
+                error = check_refusal(protocol, answer, 502)
+                self.assertNotIn("sk-good", str(error))
+
+
+class Credentials(FaultCase):
+    async def check_second(self, first: str, **more: Any) -> None:
+        keys = [Secret("sk-second")]
+        await self.start(upstream={"api_key": Secret(first), "api_keys": keys}, **more)
+        for protocol, goal in WAYS:
+            for stream in (True, False):
+                answer = await self.ask((protocol, goal), "[[say fine]]", stream=stream)
+                self.assertEqual(answer.status, 200, (protocol, goal, answer.body))
+                self.assertIn(b"fine", answer.body)
+
+    async def test_a_second_key_is_tried_when_the_first_is_refused(self) -> None:
+        await self.check_second("bad-key")
+
+    async def test_a_second_key_is_tried_when_the_first_is_forbidden(self) -> None:
+        await self.check_second("forbidden-key")
+
+    async def test_a_second_key_is_tried_when_the_first_is_exhausted(self) -> None:
+        await self.check_second("exhausted-key")
+
+    async def test_when_all_keys_are_refused_the_client_is_not_to_blame(self) -> None:
+        keys = [Secret("forbidden-two")]
+        await self.start(upstream={"api_key": Secret("bad-one"), "api_keys": keys})
+        for way in WAYS:
+            answer = await self.ask(way, "hello")
+            check_refusal(way[0], answer, 503)
+            self.assertNotIn(b"bad-one", answer.body)
+            self.assertNotIn(b"forbidden-two", answer.body)
+
+    async def test_when_all_keys_are_exhausted_the_client_is_told_when_to_return(self) -> None:
+        await self.start(upstream={"api_key": Secret("exhausted-one")})
+        for way in WAYS:
+            answer = await self.ask(way, "hello")
+            check_refusal(way[0], answer, 429)
+            self.assertEqual(answer.headers["retry-after"], "3600")
+
+    async def test_a_failure_that_passes_is_retried_with_another_key(self) -> None:
+        keys = [Secret("sk-two")]
+        await self.start(upstream={"api_keys": keys})
+        for number, way in enumerate(WAYS):
+            answer = await self.ask(way, f"[[error 500 times=1]] fine {number}")
+            check_complete(way[0], answer, "fine")

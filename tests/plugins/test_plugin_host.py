@@ -1,0 +1,282 @@
+"""Plugins come in by one door; one that is broken is named and left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+from typing import Any
+
+from treq.testing import StubTreq
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from antigravity import plugins
+from antigravity.config.settings import Settings
+from antigravity.hookspecs import hookimpl
+from antigravity.interfaces.upstreams import IUpstream, IUpstreamKind
+from antigravity.ir.record import ExchangeRecord
+from antigravity.plugins import DEFAULT_PLUGINS, PluginHost
+from antigravity.protocols.anthropic.protocol import AnthropicServer
+from antigravity.web.app import WebApp
+
+RECORD = ExchangeRecord("req_1", "anthropic", "generate", "m", 0.0)
+
+
+@implementer(IUpstreamKind)
+class Kind:
+    """A kind of upstream that is whole."""
+
+    description = "For tests."
+
+    def __init__(self, kind: str = "mine") -> None:
+        self.kind = kind
+
+    def build(self, settings: object, services: object) -> IUpstream:
+        raise NotImplementedError
+
+
+@implementer(IUpstreamKind)
+class HalfKind:
+    """It says that it is a kind, and lacks the method."""
+
+    kind = "half"
+    description = "Broken."
+
+
+class Upstreams:
+    """A plugin that registers kinds, with what they are told of its settings."""
+
+    def __init__(self, *kinds: object) -> None:
+        self._kinds = kinds
+        self.settings: Any = None
+
+    @hookimpl
+    def register_upstreams(self, register: Callable[[object], None], settings: Any) -> None:
+        self.settings = settings
+        for kind in self._kinds:
+            register(kind)
+
+
+def load(*extra: tuple[str, object], **settings: Any) -> PluginHost:
+    host = PluginHost(settings)
+    host.load(extra=extra, installed=False)
+    return host
+
+
+def told(host: PluginHost) -> list[tuple[str, str]]:
+    return [(problem.plugin, problem.reason) for problem in host.problems]
+
+
+class Loading(SynchronousTestCase):
+    def test_the_built_in_ones_bring_every_protocol(self) -> None:
+        host = load()
+        self.assertEqual(host.problems, [])
+        self.assertEqual({p.name for p in host.plugins() if p.builtin}, set(DEFAULT_PLUGINS))
+        self.assertEqual(
+            set(host.registry.servers),
+            {"openai_chat", "openai_completions", "openai_responses", "anthropic", "gemini"},
+        )
+        self.assertEqual(
+            set(host.registry.upstream_kinds), {"openai", "anthropic", "gemini_api", "codeassist"}
+        )
+
+    def test_a_plugin_that_raises_is_named_and_the_others_work(self) -> None:
+        class Raising:
+            @hookimpl
+            def register_upstreams(self, register: Callable[[object], None]) -> None:
+                register(Kind("early"))
+                raise RuntimeError("out of order")
+
+        host = load(("raising", Raising()), ("good", Upstreams(Kind())))
+        self.assertEqual(
+            told(host), [("raising", "register_upstreams failed: RuntimeError: out of order")]
+        )
+        self.assertIn("mine", host.registry.upstream_kinds)
+        self.assertIn("anthropic", host.registry.servers)
+
+    def test_a_hook_that_does_not_exist_is_refused(self) -> None:
+        class Misspelt:
+            @hookimpl
+            def register_upstream(self, register: Callable[[object], None]) -> None:
+                register(Kind())
+
+        host = load(("misspelt", Misspelt()))
+        ((name, reason),) = told(host)
+        self.assertEqual(name, "misspelt")
+        self.assertIn("register_upstream", reason)
+        self.assertNotIn("misspelt", [plugin.name for plugin in host.plugins()])
+
+    def test_an_entry_point_that_cannot_be_imported_is_named(self) -> None:
+        points = (
+            EntryPoint("gone", "no.such.module:plugin", "antigravity"),
+            EntryPoint("openai", "antigravity.builtin.anthropic", "antigravity"),
+        )
+        self.patch(plugins, "entry_points", lambda group: points)
+        host = PluginHost()
+        host.load()
+        (gone, twice) = told(host)
+        self.assertEqual(gone[0], "gone")
+        self.assertIn("ModuleNotFoundError", gone[1])
+        self.assertEqual(
+            twice,
+            ("openai", "could not be loaded: ValueError: another plugin has the same name"),
+        )
+        self.assertIn("openai_chat", host.registry.servers)
+
+    def test_what_lacks_a_method_is_refused_by_its_name(self) -> None:
+        host = load(("half", Upstreams(HalfKind(), Kind())))
+        ((name, reason),) = told(host)
+        self.assertEqual(name, "half")
+        self.assertIn("IUpstreamKind", reason)
+        self.assertIn("build", reason)
+        self.assertEqual(
+            set(host.registry.upstream_kinds) - set(load().registry.upstream_kinds), {"mine"}
+        )
+
+    def test_what_is_no_protocol_is_refused(self) -> None:
+        class Wrong:
+            @hookimpl
+            def register_protocols(self, register: Callable[[object], None]) -> None:
+                register(object())
+                register(None)
+
+        host = load(("wrong", Wrong()))
+        self.assertEqual([name for name, _ in told(host)], ["wrong", "wrong"])
+        self.assertTrue(all("IServerProtocol" in reason for _, reason in told(host)))
+
+    def test_a_name_belongs_to_who_comes_first(self) -> None:
+        class Twin:
+            @hookimpl
+            def register_protocols(self, register: Callable[[object], None]) -> None:
+                register(AnthropicServer())
+
+        host = load(("twin", Twin()))
+        self.assertEqual(
+            told(host), [("twin", "register_protocols: the name 'anthropic' is taken")]
+        )
+
+    def test_a_blocked_plugin_is_never_asked(self) -> None:
+        blocked = Upstreams(Kind())
+        host = load(("mine", blocked), blocked=["mine", "anthropic"])
+        self.assertIsNone(blocked.settings)
+        self.assertNotIn("mine", host.registry.upstream_kinds)
+        self.assertNotIn("anthropic", host.registry.servers)
+        self.assertEqual(host.problems, [])
+
+    def test_each_plugin_gets_its_own_settings(self) -> None:
+        one, two = Upstreams(Kind("one")), Upstreams(Kind("two"))
+        load(("one", one), ("two", two), one={"colour": "red"})
+        self.assertEqual(one.settings, {"colour": "red"})
+        self.assertEqual(two.settings, {})
+
+    def test_routes_are_checked(self) -> None:
+        class Routes:
+            @hookimpl
+            def register_routes(self, register: Callable[..., None]) -> None:
+                register("GET", "/mine", lambda request: b"")
+                register("get", "/mine", lambda request: b"")
+                register("GET", "mine", lambda request: b"")
+
+        host = load(("routes", Routes()))
+        self.assertEqual([route[:2] for route in host.registry.routes], [("GET", "/mine")])
+        self.assertEqual(
+            [reason for _, reason in told(host)],
+            [
+                "register_routes: the route GET /mine is taken",
+                "register_routes: the path 'mine' does not begin with a slash",
+            ],
+        )
+
+
+class Observer:
+    """Watches in the way that it is told."""
+
+    def __init__(self, react: Callable[[ExchangeRecord], object]) -> None:
+        self._react = react
+        self.seen: list[str] = []
+
+    @hookimpl
+    def exchange_finished(self, record: ExchangeRecord) -> object:
+        self.seen.append(record.id)
+        return self._react(record)
+
+
+class Observing(SynchronousTestCase):
+    def test_values_deferreds_and_coroutines_are_all_fine(self) -> None:
+        waiting: Deferred[None] = Deferred()
+        done: list[str] = []
+
+        async def later(record: ExchangeRecord) -> None:
+            await waiting
+            done.append(record.id)
+
+        watchers = [
+            Observer(lambda _: None),
+            Observer(lambda _: succeed(1)),
+            Observer(later),
+        ]
+        host = load(*((f"w{number}", each) for number, each in enumerate(watchers)))
+        host.notify("exchange_finished", record=RECORD)
+        self.assertEqual([watcher.seen for watcher in watchers], [["req_1"]] * 3)
+        self.assertEqual(done, [])
+        waiting.callback(None)
+        self.assertEqual(done, ["req_1"])
+
+    def test_one_that_fails_harms_neither_the_others_nor_the_exchange(self) -> None:
+        def explode(record: ExchangeRecord) -> object:
+            raise RuntimeError("boom")
+
+        async def explode_later(record: ExchangeRecord) -> None:
+            raise RuntimeError("boom later")
+
+        last = Observer(lambda _: None)
+        host = load(
+            ("now", Observer(explode)),
+            ("deferred", Observer(lambda _: fail(RuntimeError("boom deferred")))),
+            ("coroutine", Observer(explode_later)),
+            ("last", last),
+        )
+        complaints: list[tuple[str, str]] = []
+
+        class Log:
+            def error(self, _: str, *, plugin: str, hook: str, error: BaseException) -> None:
+                complaints.append((plugin, str(error)))
+
+        self.patch(PluginHost, "log", Log())
+        host.notify("exchange_finished", record=RECORD)
+        self.assertEqual(last.seen, ["req_1"])
+        self.assertEqual(
+            sorted(complaints),
+            [("coroutine", "boom later"), ("deferred", "boom deferred"), ("now", "boom")],
+        )
+
+    def test_nobody_need_watch(self) -> None:
+        host = load()
+        host.notify("exchange_started", record=RECORD)
+        host.notify("exchange_finished", record=RECORD)
+
+
+class Serving(SynchronousTestCase):
+    def test_routes_are_served_behind_the_door(self) -> None:
+        class Routes:
+            @hookimpl
+            def register_routes(self, register: Callable[..., None], settings: Any) -> None:
+                register("GET", "/mine/<name>", lambda request, name: f"{name}!".encode())
+                register("GET", "/later", lambda request: succeed(settings["word"].encode()))
+
+        host = load(("routes", Routes()), routes={"word": "yes"})
+        app = WebApp(
+            None,  # type: ignore[arg-type]
+            list(host.registry.servers.values()),
+            Settings(),
+            host.registry.routes,
+        )
+        client = StubTreq(app.resource())
+        for path, body in (("/mine/one", b"one!"), ("/later", b"yes")):
+            answer = self.successResultOf(client.get(f"http://localhost{path}"))
+            self.assertEqual(answer.code, 200)
+            self.assertEqual(self.successResultOf(answer.content()), body)
+            self.assertTrue(answer.headers.hasHeader("X-Request-Id"))
+        refused = self.successResultOf(client.get("http://elsewhere.example/later"))
+        self.assertEqual(refused.code, 403)
