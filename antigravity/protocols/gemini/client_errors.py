@@ -78,7 +78,7 @@ def error_of_status(
     status = _STATUSES.get(name) if isinstance(name, str) else None
     if status is None:
         status = code if isinstance(code, int) and 400 <= code < 600 else http_status or 500
-    if http_status is not None and status != 400:
+    if http_status is not None and (status != 400 or 400 <= http_status < 429):
         status = http_status  # but a 429 or 500 around an INVALID_ARGUMENT is really a 400
     message = _message(fields.get("message", error), status)
     reasons = [str(reason) for each in details if (reason := each.get("reason"))]
