@@ -1,0 +1,105 @@
+"""Fixtures: one simulator for all, one gateway for each upstream protocol, fresh clients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from drivers import ClaudeCode, Codex, Driver, GeminiCli, OpenCode
+from installation import UnavailableError
+from servers import TARGETS, Gateway, Simulator
+
+#: Gives the gateway before an upstream protocol; with ``fallback`` only names that the
+#: upstream does not have are sent to another model.
+Gateways = Callable[..., Gateway]
+
+
+@pytest.fixture(scope="session")
+def upstreams(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """The simulator."""
+    simulator = Simulator(tmp_path_factory.mktemp("simulator") / "run")
+    yield simulator
+    simulator.stop()
+
+
+@pytest.fixture
+def simulator(upstreams: Simulator) -> Simulator:
+    """The simulator, with nothing in its memory of requests."""
+    upstreams.forget()
+    return upstreams
+
+
+@pytest.fixture(scope="session")
+def started(
+    tmp_path_factory: pytest.TempPathFactory, upstreams: Simulator
+) -> Iterator[dict[tuple[str, bool], Gateway]]:
+    """The gateways that are running."""
+    running: dict[tuple[str, bool], Gateway] = {}
+    yield running
+    for gateway in running.values():
+        gateway.stop()
+
+
+@pytest.fixture
+def gateways(
+    tmp_path_factory: pytest.TempPathFactory,
+    simulator: Simulator,
+    started: dict[tuple[str, bool], Gateway],
+) -> Gateways:
+    """Start gateways when they are first asked for."""
+
+    def get(target: str, *, fallback: bool = False) -> Gateway:
+        if (target, fallback) not in started:
+            folder = tmp_path_factory.mktemp(f"gateway-{target}") / "run"
+            started[target, fallback] = Gateway(
+                folder, TARGETS[target], simulator.address, fallback
+            )
+        gateway = started[target, fallback]
+        gateway.arrivals()
+        return gateway
+
+    return get
+
+
+def _made(make: Callable[[], Driver]) -> Driver:
+    try:
+        return make()
+    except UnavailableError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def claude(tmp_path: Path) -> Driver:
+    """Claude Code."""
+    return _made(lambda: ClaudeCode(tmp_path))
+
+
+@pytest.fixture
+def codex(tmp_path: Path) -> Driver:
+    """Codex with a provider of its own."""
+    return _made(lambda: Codex(tmp_path))
+
+
+@pytest.fixture
+def codex_builtin(tmp_path: Path) -> Driver:
+    """Codex with its built-in provider."""
+    return _made(lambda: Codex(tmp_path, builtin=True))
+
+
+@pytest.fixture
+def codex_code_mode(tmp_path: Path) -> Driver:
+    """Codex with a model that writes programs in place of tool calls."""
+    return _made(lambda: Codex(tmp_path, "gpt-6.1-sol"))
+
+
+@pytest.fixture
+def gemini(tmp_path: Path) -> Driver:
+    """Gemini CLI."""
+    return _made(lambda: GeminiCli(tmp_path))
+
+
+@pytest.fixture
+def opencode(tmp_path: Path) -> Driver:
+    """opencode."""
+    return _made(lambda: OpenCode(tmp_path))

@@ -1,0 +1,178 @@
+"""How each client is set up, told of the gateway, and asked."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from installation import find_client, search_path
+from programs import Finished, run_client
+
+KEY = "sk-client"
+
+
+class Driver:
+    """A client with a home of its own; nothing but loopback can be reached from there."""
+
+    name = ""
+
+    def __init__(self, folder: Path) -> None:
+        self.program = find_client(self.name)
+        self.home = folder / "home"
+        self.work = folder / "work"
+        self.home.mkdir()
+        self.work.mkdir()
+
+    def ask(
+        self, gateway: str, prompt: str, *options: str, timeout: float = 90.0, **extra: str
+    ) -> Finished:
+        """Let the client answer one prompt, with the gateway at this address."""
+        return run_client(
+            [self.program, *self.arguments(options)],
+            {**self._surroundings(), **self.environment(gateway), **extra},
+            self.work,
+            prompt=prompt,
+            timeout=timeout,
+        )
+
+    def arguments(self, options: Sequence[str]) -> Sequence[str]:
+        """Return the command line; the prompt comes by standard input."""
+        raise NotImplementedError
+
+    def environment(self, gateway: str) -> Mapping[str, str]:
+        """Write the client's files and return the variables that it needs."""
+        raise NotImplementedError
+
+    def _surroundings(self) -> dict[str, str]:
+        # The proxy is a port where nobody listens: what is not loopback fails at once.
+        nowhere = "http://127.0.0.1:9"
+        proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), nowhere)
+        local = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")
+        return {
+            **proxies,
+            **local,
+            "PATH": search_path(),
+            "HOME": str(self.home),
+            "TMPDIR": os.environ.get("TMPDIR", "/tmp"),
+            "LANG": "C.UTF-8",
+            "TERM": "dumb",
+            "CI": "1",
+            "DO_NOT_TRACK": "1",
+        }
+
+    def _write(self, path: str, text: str) -> None:
+        file = self.home / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+
+class ClaudeCode(Driver):
+    """Anthropic Messages."""
+
+    name = "claude"
+
+    def arguments(self, options: Sequence[str]) -> Sequence[str]:
+        return ["-p", "--dangerously-skip-permissions", *options]
+
+    def environment(self, gateway: str) -> Mapping[str, str]:
+        return {
+            "ANTHROPIC_BASE_URL": gateway,
+            "ANTHROPIC_API_KEY": KEY,
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+            "CLAUDE_CODE_MAX_RETRIES": "2",
+            "DISABLE_AUTOUPDATER": "1",
+            "DISABLE_TELEMETRY": "1",
+            "DISABLE_ERROR_REPORTING": "1",
+            "IS_SANDBOX": "1",  # it refuses to skip permissions for root without it
+        }
+
+
+class Codex(Driver):
+    """OpenAI Responses, by a provider of our own or by the built-in one."""
+
+    name = "codex"
+
+    def __init__(self, folder: Path, model: str = "gpt-5.5", *, builtin: bool = False) -> None:
+        super().__init__(folder)
+        self._model = model
+        self._builtin = builtin
+
+    def arguments(self, options: Sequence[str]) -> Sequence[str]:
+        free = "--dangerously-bypass-approvals-and-sandbox"
+        return ["exec", "--skip-git-repo-check", free, *options, "-"]
+
+    def environment(self, gateway: str) -> Mapping[str, str]:
+        provider = f'openai_base_url = "{gateway}/v1"\n'
+        if not self._builtin:
+            provider = 'model_provider = "local"\n'
+        self._write(
+            ".codex/config.toml",
+            f'model = "{self._model}"\n{provider}'
+            "check_for_update_on_startup = false\n"
+            "[analytics]\nenabled = false\n"
+            '[model_providers.local]\nname = "local"\nwire_api = "responses"\n'
+            f'base_url = "{gateway}/v1"\nenv_key = "LOCAL_API_KEY"\n'
+            # Else it asks thirty times, with pauses, before it gives up.
+            "request_max_retries = 1\nstream_max_retries = 1\n",
+        )
+        if self._builtin:
+            self._write(".codex/auth.json", json.dumps({"OPENAI_API_KEY": KEY}))
+        return {"LOCAL_API_KEY": KEY}
+
+
+class GeminiCli(Driver):
+    """Gemini."""
+
+    name = "gemini"
+
+    def arguments(self, options: Sequence[str]) -> Sequence[str]:
+        return ["--yolo", *options]
+
+    def environment(self, gateway: str) -> Mapping[str, str]:
+        settings: dict[str, Any] = {
+            "general": {"enableAutoUpdate": False, "enableAutoUpdateNotification": False},
+            "privacy": {"usageStatisticsEnabled": False},
+            "telemetry": {"enabled": False},
+            "security": {
+                "auth": {"selectedType": "gemini-api-key"},
+                "folderTrust": {"enabled": False},
+            },
+        }
+        self._write(".gemini/settings.json", json.dumps(settings))
+        return {"GOOGLE_GEMINI_BASE_URL": gateway, "GEMINI_API_KEY": KEY}
+
+
+class OpenCode(Driver):
+    """Chat completions, Responses, Messages or Gemini: one provider for each."""
+
+    name = "opencode"
+
+    def arguments(self, options: Sequence[str]) -> Sequence[str]:
+        return ["run", *options]
+
+    def environment(self, gateway: str) -> Mapping[str, str]:
+        def provider(base: str, model: str, **more: str) -> dict[str, Any]:
+            options = {"baseURL": gateway + base, "apiKey": KEY}
+            return {**more, "options": options, "models": {model: {"name": model}}}
+
+        settings = {
+            "share": "disabled",
+            "autoupdate": False,
+            "permission": "allow",
+            "provider": {
+                "anthropic": provider("/v1", "claude-sonnet-5"),
+                "openai": provider("/v1", "gpt-5"),
+                "google": provider("/v1beta", "gemini-3-flash"),
+                "local": provider("/v1", "gpt-4o", npm="@ai-sdk/openai-compatible", name="local"),
+            },
+        }
+        self._write(".config/opencode/opencode.json", json.dumps(settings))
+        return {
+            "OPENCODE_DISABLE_AUTOUPDATE": "1",
+            "OPENCODE_DISABLE_MODELS_FETCH": "1",
+            "OPENCODE_DISABLE_DEFAULT_PLUGINS": "1",
+            "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
+        }

@@ -1,0 +1,137 @@
+"""Codex over the gateway, to every upstream protocol."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Gateways
+from drivers import Driver
+from servers import TARGETS, Simulator
+
+SHELL = '[[tool exec_command {"cmd": "expr 40 + 2 | sed s/^/ZEBRA-/"}]]'
+OTHER = '[[tool exec_command {"cmd": "expr 20 + 3 | sed s/^/LYNX-/"}]]'
+LONG = "[[chunks 8]][[say " + "word " * 40 + "]]"
+
+every_target = pytest.mark.parametrize("target", TARGETS)
+
+
+def patch_of(file: str, text: str) -> str:
+    """Return a patch that adds a file."""
+    return f"*** Begin Patch\n*** Add File: {file}\n+{text}\n*** End Patch\n"
+
+
+@every_target
+def test_it_answers(codex: Driver, gateways: Gateways, target: str) -> None:
+    gateway = gateways(target)
+    answer = codex.ask(gateway.address, "Hello [[say GREETING-7 zürich]]")
+    assert answer.out.strip() == "GREETING-7 zürich", answer.said
+    assert answer.code == 0
+    assert {a.status for a in gateway.arrivals()} == {200}
+
+
+@every_target
+def test_it_runs_a_command(codex: Driver, gateways: Gateways, target: str) -> None:
+    gateway = gateways(target)
+    answer = codex.ask(gateway.address, SHELL)
+    assert "ZEBRA-42" in answer.out, answer.said
+    assert [a.status for a in gateway.arrivals() if a.method == "POST"] == [200, 200]
+
+
+@every_target
+def test_it_runs_commands_in_parallel(codex: Driver, gateways: Gateways, target: str) -> None:
+    answer = codex.ask(gateways(target).address, SHELL + OTHER)
+    assert "ZEBRA-42" in answer.out, answer.said
+    assert "LYNX-23" in answer.out, answer.said
+
+
+@every_target
+def test_its_thinking_survives_a_tool_loop(
+    codex: Driver, gateways: Gateways, simulator: Simulator, target: str
+) -> None:
+    prompt = f"[[think PONDER-5]]{SHELL}[[then]][[think PONDER-6]]{OTHER}"
+    answer = codex.ask(gateways(target).address, prompt, "-c", 'model_reasoning_effort="high"')
+    assert "LYNX-23" in answer.out, answer.said
+    last = json.dumps(simulator.bodies()[-1])
+    if target != "chat":  # which has no place for thinking
+        assert last.count('ignature": "') >= 2 or last.count("encrypted_content") >= 2, last[-3000:]
+
+
+@every_target
+def test_apply_patch_changes_a_file(codex: Driver, gateways: Gateways, target: str) -> None:
+    patch = json.dumps({"input": patch_of("made.txt", "PATCHED-9")})
+    answer = codex.ask(gateways(target).address, f"[[tool apply_patch {patch}]]")
+    made = codex.work / "made.txt"
+    assert made.exists(), answer.said
+    assert made.read_text() == "PATCHED-9\n"
+
+
+@every_target
+def test_code_mode(codex_code_mode: Driver, gateways: Gateways, target: str) -> None:
+    # Its tools come inside of the input, and in a namespace.
+    name = "exec" if target == "responses" else "functions__exec"
+    command = json.dumps({"cmd": "expr 40 + 2 | sed s/^/ZEBRA-/"})
+    program = f"const done = await tools.exec_command({command}); text(done.output);"
+    call = json.dumps({"input": program})
+    answer = codex_code_mode.ask(gateways(target).address, f"[[tool {name} {call}]]")
+    assert "ZEBRA-42" in answer.out, answer.said
+
+
+@every_target
+def test_output_schema(codex: Driver, gateways: Gateways, target: str, tmp_path: Path) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"n": {"type": "integer"}},
+        "required": ["n"],
+        "additionalProperties": False,
+    }
+    file = tmp_path / "schema.json"
+    file.write_text(json.dumps(schema))
+    answer = codex.ask(gateways(target).address, "Count", "--output-schema", str(file))
+    assert isinstance(json.loads(answer.out)["n"], int), answer.said
+
+
+@pytest.mark.parametrize("target", ["responses", "anthropic"])
+def test_the_builtin_provider_falls_back_to_http_at_once(
+    codex_builtin: Driver, gateways: Gateways, target: str
+) -> None:
+    gateway = gateways(target)
+    answer = codex_builtin.ask(gateway.address, SHELL)
+    assert "ZEBRA-42" in answer.out, answer.said
+    arrivals = gateway.arrivals()
+    sockets = [a.status for a in arrivals if a.path == "/v1/responses" and a.method == "GET"]
+    assert sockets
+    assert set(sockets) == {426}
+    assert [a.status for a in arrivals if a.method == "POST"] == [200, 200]
+    assert answer.seconds < 15
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        *((target, 400) for target in TARGETS),
+        ("responses", 401),
+        ("chat", 429),
+        ("gemini", 500),
+        ("anthropic", 529),
+    ],
+)
+def test_errors_end_it(codex: Driver, gateways: Gateways, target: str, status: int) -> None:
+    gateway = gateways(target)
+    answer = codex.ask(gateway.address, f"[[error {status} message=REFUSED-9]]", timeout=150)
+    assert answer.code != 0, answer.said
+    assert "ERROR" in answer.err, answer.said
+    assert 1 <= len(gateway.arrivals()) <= 12
+
+
+@every_target
+@pytest.mark.parametrize("fault", ["cut 3", "garbage 3", "empty"])
+def test_a_broken_stream_ends_it(
+    codex: Driver, gateways: Gateways, target: str, fault: str
+) -> None:
+    gateway = gateways(target)
+    answer = codex.ask(gateway.address, f"{LONG}[[{fault}]]", timeout=150)
+    assert answer.code != 0, answer.said
+    assert "ERROR" in answer.err, answer.said
+    assert 1 <= len(gateway.arrivals()) <= 12
