@@ -195,7 +195,7 @@ def test_answers_arrive(server: str, client: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(("server", "client"), PAIRS)
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(events=answers(), sizes=st.lists(st.integers(1, 90), max_size=8))
 def test_any_answer_arrives(
     server: str, client: str, events: list[Event], sizes: list[int]

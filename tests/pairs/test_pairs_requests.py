@@ -188,7 +188,7 @@ def check(trip: Trip) -> None:
 
 
 @pytest.mark.parametrize(("source", "goal", "model"), EVERY)
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(ask=asks())
 def test_any_request_arrives(source: str, goal: str, model: str, ask: Ask) -> None:
     check(Trip(source, goal, model, ask))
