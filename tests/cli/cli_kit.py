@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from antigravity.simulator.service import Simulator
+
 
 class Result(NamedTuple):
     code: int
@@ -16,6 +18,35 @@ class Result(NamedTuple):
     @property
     def json(self) -> Any:
         return json.loads(self.out)
+
+
+class Simulated(NamedTuple):
+    """A simulator that runs, and where."""
+
+    address: str
+    simulator: Simulator
+
+    def table(self, **oauth: str) -> str:
+        """Return the table of an upstream that is it."""
+        keys = {
+            "client_id": "client",
+            "client_secret": "Veiled-secret",
+            "token_url": f"{self.address}/token",
+            "auth_url": f"{self.address}/o/oauth2/v2/auth",
+            "userinfo_url": f"{self.address}/oauth2/v2/userinfo",
+            **oauth,
+        }
+        lines = [f'{key} = "{value}"' for key, value in keys.items()]
+        return "\n".join(
+            [
+                "[upstreams.codeassist]",
+                'kind = "codeassist"',
+                f'base_url = "{self.address}"',
+                "[upstreams.codeassist.oauth]",
+                *lines,
+                "",
+            ]
+        )
 
 
 Run = Callable[..., Result]

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import io
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_kit import Result, Run
+from cli_kit import Result, Run, Simulated
+from twisted.internet.selectreactor import SelectReactor
+from twisted.web.server import Site
 
 from antigravity.cli.main import main
+from antigravity.simulator.service import build_simulator
 
 
 @pytest.fixture
@@ -26,3 +31,17 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         return Result(code, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def simulated() -> Iterator[Simulated]:
+    """Run a simulator in a thread, with a reactor of its own."""
+    reactor = SelectReactor()
+    simulator = build_simulator(reactor)
+    port = reactor.listenTCP(0, Site(simulator.resource()), interface="127.0.0.1")
+    thread = threading.Thread(target=reactor.run, kwargs={"installSignalHandlers": False})
+    thread.start()
+    yield Simulated(f"http://127.0.0.1:{port.getHost().port}", simulator)
+    reactor.callFromThread(simulator.stop)
+    reactor.callFromThread(reactor.stop)
+    thread.join()

@@ -1,0 +1,164 @@
+"""``antigravity accounts refresh``: ask upstreams about accounts now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from msgspec import Struct, structs
+from twisted.internet.defer import maybeDeferred
+
+from antigravity.accounts.credentials import CredentialBook
+from antigravity.accounts.files import AccountFiles
+from antigravity.accounts.quota import QuotaKeeper
+from antigravity.accounts.quota_files import QuotaFiles
+from antigravity.accounts.records import AccountRecord
+from antigravity.accounts.retirement import Retirement
+from antigravity.cli.account_view import when
+from antigravity.cli.asynchronous import run
+from antigravity.cli.common import Invocation, command_options, note, table
+from antigravity.config.settings import Settings
+from antigravity.interfaces.quota import IQuotaSource, Quota
+from antigravity.interfaces.upstreams import Credential, IUpstream
+from antigravity.ir.errors import GatewayError
+from antigravity.plugins import PluginHost
+from antigravity.transport.client import HttpTransport
+from antigravity.wiring import UpstreamBuilder
+
+
+class Answer(Struct, frozen=True):
+    """What an upstream said of one account: a quota, that it works, or an error."""
+
+    record: AccountRecord
+    works: bool
+    quota: Quota | None = None
+    error: str = ""
+
+
+@click.command()
+@click.argument("account", required=False)
+@command_options
+def refresh(invocation: Invocation, account: str | None) -> None:
+    """Ask now whether accounts work, and what is left of them where the upstream tells it.
+
+    Without ACCOUNT all that are enabled are asked.  One whose token has been revoked is
+    disabled, with reason and time.
+    """
+    files = AccountFiles(invocation.home)
+    if account is None:
+        records = [record for record in files.load()[0] if record.enabled]
+    else:
+        records = [files.find(account)]
+    settings = invocation.configuration().settings
+    book = CredentialBook(settings, [structs.replace(each, enabled=True) for each in records])
+    for problem in book.problems:
+        if problem.key.startswith("upstreams.") or not problem.key:
+            note(f"antigravity: {problem}")
+    answers = run(
+        lambda reactor, transport: _ask(
+            reactor, transport, settings, invocation.home, book, records
+        )
+    )
+    data = {"accounts": [_data(answer) for answer in answers]}
+    text = _table(answers) if answers else "There are no enabled accounts."
+    if account is not None and answers and (quota := answers[0].quota):
+        text += f"\n\n{_models(quota)}"
+    invocation.show(data, text)
+    if not all(answer.works for answer in answers) or (account is not None and not answers):
+        click.get_current_context().exit(1)
+
+
+async def _ask(
+    reactor: Any,
+    transport: HttpTransport,
+    settings: Settings,
+    home: Path,
+    book: CredentialBook,
+    records: Sequence[AccountRecord],
+) -> list[Answer]:
+    """Ask about each account, one after the other."""
+    retirement = Retirement(AccountFiles(home), book.drop, time.time, maybeDeferred)
+    plugins = PluginHost(settings.plugins)
+    plugins.load()
+    builder = UpstreamBuilder(
+        plugins.registry, transport, reactor, settings.proxy.request_timeout, retirement.retire
+    )
+    keeper = QuotaKeeper(reactor, tuple, lambda: 0.0, maybeDeferred, QuotaFiles(home))
+    by_id = {record.id: record for record in records}
+    answers = []
+    used = {name: each for name, each in book.upstreams.items() if book.credentials(name)}
+    for upstream in builder.build(used):
+        for credential in book.credentials(upstream.name):
+            if record := by_id.get(credential.id):
+                answers.append(await _answer(keeper, upstream, credential, record))
+    return answers
+
+
+async def _answer(
+    keeper: QuotaKeeper, upstream: IUpstream, credential: Credential, record: AccountRecord
+) -> Answer:
+    try:
+        if IQuotaSource.providedBy(upstream):
+            return Answer(record, True, await keeper.refresh(upstream, credential))
+        await upstream.models(credential)
+        return Answer(record, True)
+    except GatewayError as error:
+        return Answer(record, False, error=error.message)
+
+
+def _data(answer: Answer) -> dict[str, Any]:
+    record, quota = answer.record, answer.quota
+    data: dict[str, Any] = {
+        "id": record.id,
+        "label": record.label,
+        "works": answer.works,
+        "error": answer.error,
+    }
+    if quota is not None:
+        data |= {
+            "tier": quota.tier,
+            "plan": quota.plan,
+            "models": {
+                name: {"fraction": each.fraction, "reset": when(each.reset or 0.0) or None}
+                for name, each in quota.models.items()
+            },
+        }
+    return data
+
+
+def _table(answers: Sequence[Answer]) -> str:
+    rows = []
+    for answer in answers:
+        quota = answer.quota
+        rows.append(
+            (
+                answer.record.id,
+                answer.record.label or "-",
+                "works" if answer.works else answer.error,
+                (quota.tier or "-") if quota else "-",
+                _least(quota) if quota else "-",
+            )
+        )
+    return table(("ID", "LABEL", "STATE", "TIER", "LEAST LEFT"), rows)
+
+
+def _least(quota: Quota) -> str:
+    """Return the model of which the least is left."""
+    known = [(each.fraction, name) for name, each in quota.models.items()]
+    left = [(fraction, name) for fraction, name in known if fraction is not None]
+    return "{:.0%} of {}".format(*min(left)) if left else "-"
+
+
+def _models(quota: Quota) -> str:
+    rows = [
+        (
+            name,
+            "-" if each.fraction is None else f"{each.fraction:.0%}",
+            when(each.reset or 0.0) or "-",
+        )
+        for name, each in sorted(quota.models.items())
+    ]
+    return table(("MODEL", "LEFT", "UNTIL"), rows)
