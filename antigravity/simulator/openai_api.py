@@ -99,6 +99,18 @@ class OpenAiApi:
 
         return self._intake.serve(request, openai_error, work)
 
+    def input_tokens(self, request: Request) -> Result:
+        """Count the tokens of the input of a response."""
+
+        def work(headers: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+            check_openai_key(headers)
+            items = self._earlier(body) + read_responses.items_of(body.get("input"))
+            strict_responses.check(body, items, self._state.items.__contains__)
+            counted = read_responses.read(body, items).count_tokens()
+            return {"object": "response.input_tokens", "input_tokens": counted}
+
+        return self._intake.serve(request, openai_error, work)
+
     def _headers(self) -> Headers:
         return (
             ("x-request-id", f"req_sim{self._state.next_number():08d}"),

@@ -81,6 +81,11 @@ class SimulatorApp:
         """Answer a response."""
         return self._openai.response(request)
 
+    @app.route("/v1/responses/input_tokens", methods=["POST"])
+    def input_tokens(self, request: Request) -> Result:
+        """Count the tokens of a response's input."""
+        return self._openai.input_tokens(request)
+
     # Anthropic
 
     @app.route("/v1/messages", methods=["POST"])

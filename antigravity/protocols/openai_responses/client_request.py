@@ -66,7 +66,7 @@ def encode(request: Request, target: Target) -> Encoded:
         "parallel_tool_calls": request.parallel_tool_calls,
         "prompt_cache_key": _short(request.prompt_cache_key),
         "text": _text(request.response_format, request.verbosity),
-        "reasoning": _reasoning(request.thinking, target.capabilities, notes, warn),
+        "reasoning": _reasoning(request, target.capabilities, notes, warn),
         **_sampling(request.sampling, target.capabilities, warn),
         **_tools(request, notes, warn),
         **_identity(request),
@@ -184,8 +184,9 @@ def _note_unsayable(request: Request, warn: Warnings) -> None:
 
 
 def _reasoning(
-    thinking: ThinkingConfig, capabilities: Capabilities, notes: JsonObject, warn: Warnings
+    request: Request, capabilities: Capabilities, notes: JsonObject, warn: Warnings
 ) -> JsonObject | None:
+    thinking = request.thinking
     if capabilities.thinking == "none":
         if thinking.mode in ("on", "adaptive"):
             warn("thinking", "left out: the model doesn't think")
@@ -197,8 +198,16 @@ def _reasoning(
         if fitting != effort:
             warn("thinking.effort", f"{fitting} instead of {effort}: the model has no such effort")
         fields["effort"] = fitting
-    fields["summary"] = thinking.summary or ("auto" if thinking.include else None)
+    fields["summary"] = thinking.summary or ("auto" if _wants_to_see(request) else None)
     return without_nulls(fields) or None
+
+
+def _wants_to_see(request: Request) -> bool:
+    """Return whether thoughts are wanted; but at OpenAI, who asks for them gets to see them."""
+    thinking = request.thinking
+    if thinking.include is None and request.protocol not in _OPENAI:
+        return thinking.mode in ("on", "adaptive")
+    return bool(thinking.include)
 
 
 def _wanted_effort(thinking: ThinkingConfig) -> Effort | None:

@@ -35,7 +35,10 @@ from antigravity.protocols.openai_responses.unfold import unfold
 from antigravity.protocols.openai_shapes import error_reply, json_reply, model_object
 from antigravity.sse import KEEPALIVE_COMMENT
 
-ROUTES: Final = (Route("POST", "/v1/responses", "generate"),)
+ROUTES: Final = (
+    Route("POST", "/v1/responses", "generate"),
+    Route("POST", "/v1/responses/input_tokens", "count_tokens"),
+)
 TRAITS: Final = Traits(
     family=FAMILY,
     custom_tools=True,

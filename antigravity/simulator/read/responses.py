@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from antigravity.simulator.read.attachments import inline, linked
 from antigravity.simulator.read.chat import allowed_by
 from antigravity.simulator.view import Attachment, Tool, Turn, View, compact
+
+_LOGPROBS: Final = "message.output_text.logprobs"
 
 
 def items_of(given: Any) -> list[Any]:
@@ -41,6 +43,7 @@ def read(body: dict[str, Any], items: list[Any]) -> View:
         json_mode=form.get("type") == "json_object",
         thinking=effort not in (None, "none", "minimal"),
         show_thinking=bool((body.get("reasoning") or {}).get("summary")),
+        logprobs=(body.get("top_logprobs") or 0) if _LOGPROBS in body.get("include", ()) else None,
     )
 
 

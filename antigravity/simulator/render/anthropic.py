@@ -84,6 +84,8 @@ def _usage(script: Script) -> dict[str, Any]:
         "output_tokens": script.usage.answer + script.usage.thinking,
         "service_tier": "standard",
     }
+    if script.usage.thinking:
+        usage["output_tokens_details"] = {"thinking_tokens": script.usage.thinking}
     if script.citations:
         usage["server_tool_use"] = {"web_search_requests": 1, "web_fetch_requests": 0}
     return usage

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from antigravity.simulator.faults import ApiError, openai_error
 from antigravity.simulator.render.events import Context, Event
+from antigravity.simulator.render.logprobs import logprobs
 from antigravity.simulator.render.picture import PNG_BASE64
-from antigravity.simulator.render.pieces import alternatives, halves, tokens
+from antigravity.simulator.render.pieces import halves
 from antigravity.simulator.script import Call, Script
 from antigravity.simulator.view import compact
 
@@ -193,14 +194,7 @@ def _logprobs(text: str, context: Context) -> dict[str, Any] | None:
     wanted = context.view.logprobs
     if wanted is None:
         return None
-    content = []
-    for token in tokens(text):
-        found = [
-            {"token": word, "logprob": value, "bytes": list(word.encode())}
-            for word, value in alternatives(token, max(1, wanted))
-        ]
-        content.append({**found[0], "top_logprobs": found[:wanted]})
-    return {"content": content, "refusal": None}
+    return {"content": logprobs(text, wanted), "refusal": None}
 
 
 def _usage(script: Script) -> dict[str, Any]:

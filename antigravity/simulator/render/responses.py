@@ -8,6 +8,7 @@ from typing import Any, Final
 from antigravity.simulator import signing
 from antigravity.simulator.faults import ApiError, openai_error
 from antigravity.simulator.render.events import Context, Event
+from antigravity.simulator.render.logprobs import logprobs
 from antigravity.simulator.render.picture import PNG_BASE64
 from antigravity.simulator.render.pieces import halves
 from antigravity.simulator.script import Call, Script
@@ -45,7 +46,7 @@ def output(script: Script, context: Context) -> list[dict[str, Any]]:
             "type": "output_text",
             "text": script.text,
             "annotations": _annotations(script),
-            "logprobs": [],
+            "logprobs": _logprobs(script.text, context),
         }
         items.append(
             {
@@ -101,7 +102,7 @@ def _lifecycle(script: Script, context: Context) -> Iterator[_Stage]:
             case "reasoning":
                 yield from _reasoning_stages(item, place)
             case "message":
-                yield from _message_stages(script, item, place)
+                yield from _message_stages(script, item, place, context)
             case "function_call":
                 for number, piece in enumerate(halves(item["arguments"])):
                     fields = {**place, "delta": piece}
@@ -138,20 +139,26 @@ def _reasoning_stages(item: dict[str, Any], place: dict[str, Any]) -> Iterator[_
 
 
 def _message_stages(
-    script: Script, item: dict[str, Any], place: dict[str, Any]
+    script: Script, item: dict[str, Any], place: dict[str, Any], context: Context
 ) -> Iterator[_Stage]:
     here = {**place, "content_index": 0}
     part = item["content"][0]
-    opening = {**part, "text": "", "annotations": []}
+    opening = {**part, "text": "", "annotations": [], "logprobs": []}
     yield "response.content_part.added", False, {**here, "part": opening}
     for chunk in script.chunks:
-        yield "response.output_text.delta", True, {**here, "delta": chunk, "logprobs": []}
+        fields = {**here, "delta": chunk, "logprobs": _logprobs(chunk, context)}
+        yield "response.output_text.delta", True, fields
     for number, note in enumerate(part["annotations"]):
         fields = {**here, "annotation_index": number, "annotation": note}
         yield "response.output_text.annotation.added", False, fields
-    fields = {**here, "text": part["text"], "logprobs": []}
+    fields = {**here, "text": part["text"], "logprobs": part["logprobs"]}
     yield "response.output_text.done", False, fields
     yield "response.content_part.done", False, {**here, "part": part}
+
+
+def _logprobs(text: str, context: Context) -> list[dict[str, Any]]:
+    wanted = context.view.logprobs
+    return [] if wanted is None else logprobs(text, wanted)
 
 
 def _begun(item: dict[str, Any]) -> dict[str, Any]:

@@ -302,9 +302,26 @@ def test_thinking(
     thinking: ThinkingConfig, efforts: Any, reasoning: Any, losses: list[str]
 ) -> None:
     target = Target("gpt", Capabilities(thinking="level", efforts=efforts))
-    body, found = encode(replace(FOREIGN, thinking=thinking), target)
+    body, found = encode(replace(FOREIGN, thinking=thinking, protocol="openai_chat"), target)
     assert body.get("reasoning") == reasoning
     assert found == losses
+
+
+@pytest.mark.parametrize(
+    ("thinking", "summary"),
+    [
+        (ThinkingConfig("on", budget=2000), "auto"),
+        (ThinkingConfig("adaptive"), "auto"),
+        (ThinkingConfig("on", budget=2000, include=False), None),
+        (ThinkingConfig("off"), None),
+        (ThinkingConfig(), None),
+    ],
+)
+def test_thinking_is_summarised_for_clients_that_are_used_to_see_it(
+    thinking: ThinkingConfig, summary: str | None
+) -> None:
+    body, _losses = encode(replace(FOREIGN, thinking=thinking, protocol="anthropic"), THINKER)
+    assert body.get("reasoning", {}).get("summary") == summary
 
 
 def test_a_model_that_does_not_think_is_not_asked_to() -> None:
