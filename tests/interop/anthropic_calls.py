@@ -99,6 +99,11 @@ class Messages:
         return [{"role": "user", "content": blocks}]
 
 
+def _thought(usage: Any) -> int | None:
+    details = getattr(usage, "output_tokens_details", None)
+    return details.thinking_tokens if details else None
+
+
 def read(message: Any) -> Answer:
     """Return what a message says."""
     usage = message.usage
@@ -109,6 +114,7 @@ def read(message: Any) -> Answer:
         input_tokens=given,
         output_tokens=usage.output_tokens,
         total_tokens=given + usage.output_tokens,
+        thinking_tokens=_thought(usage),
         turn=message.content,
         raw=message,
     )

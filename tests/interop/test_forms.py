@@ -1,0 +1,77 @@
+"""Structured output, several choices, log probabilities, and what is found on the web."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from dialect import Dialect, Mode, Talk
+from material import FORM, WEATHER
+from targets import EVERY, TARGETS, Target, name
+
+MODES: tuple[Mode, ...] = ("whole", "stream")
+FILLED = {"answer": "forty-two", "sure": True, "steps": [1, 2, 3]}
+
+
+@pytest.mark.dialects("chat", "responses", "anthropic", "genai")
+@pytest.mark.parametrize("target", EVERY, ids=name)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_form_is_filled_in(url: str, dialect: Dialect, target: Target, mode: Mode) -> None:
+    talk = Talk(dialect, url, target.model, mode, schema=FORM)
+    given = talk.say("Fill it in.")
+    found = json.loads(given.text)
+    assert set(found) == {"answer", "sure", "steps"}
+    assert isinstance(found["sure"], bool)
+    assert given.finish == "stop"
+    assert json.loads(talk.say(f"[[json {json.dumps(FILLED)}]]").text) == FILLED
+
+
+@pytest.mark.dialects("chat", "responses", "anthropic", "genai")
+@pytest.mark.parametrize("target", TARGETS, ids=name)
+def test_a_form_and_tools_together(url: str, dialect: Dialect, target: Target) -> None:
+    talk = Talk(dialect, url, target.model, schema=FORM, tools=[WEATHER])
+    asked = talk.say('[[tool get_weather {"city": "Ulm"}]]')
+    assert [call.name for call in asked.calls] == ["get_weather"]
+    assert asked.finish == "tools"
+
+
+@pytest.mark.dialects("chat", "genai", "generativeai")
+@pytest.mark.parametrize(
+    "target", [each for each in TARGETS if each.name in ("chat", "gemini", "codeassist")], ids=name
+)
+@pytest.mark.parametrize("mode", MODES)
+def test_several_choices(url: str, dialect: Dialect, target: Target, mode: Mode) -> None:
+    answer = Talk(dialect, url, target.model, mode, n=2).say("[[say one]]")
+    assert answer.choices == ["one", "one (choice 2)"]
+
+
+@pytest.mark.dialects("chat", "genai")
+@pytest.mark.parametrize("target", TARGETS, ids=name)
+def test_choices_that_nobody_gives_are_no_error(url: str, dialect: Dialect, target: Target) -> None:
+    answer = Talk(dialect, url, target.model, n=2).say("[[say one]]")
+    assert answer.choices[0] == "one"
+
+
+@pytest.mark.dialects("chat", "responses", "genai")
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "model",
+    [
+        "demo-openai-chat/gpt-4.1",
+        "demo-openai-responses/gpt-4.1",
+        "demo-gemini_api/gemini-2.5-flash",
+        "demo-codeassist/gemini-2.5-flash",
+    ],
+)
+def test_log_probabilities(url: str, dialect: Dialect, model: str, mode: Mode) -> None:
+    answer = Talk(dialect, url, model, mode, logprobs=2).say("[[say one two three]]")
+    assert "".join(answer.logprobs) == "one two three"
+
+
+@pytest.mark.dialects("chat", "responses", "anthropic", "genai")
+@pytest.mark.parametrize("target", TARGETS, ids=name)
+@pytest.mark.parametrize("mode", MODES)
+def test_sources_from_the_web(url: str, dialect: Dialect, target: Target, mode: Mode) -> None:
+    answer = Talk(dialect, url, target.model, mode, search=True).say("[[cite]]")
+    assert answer.text.startswith("Zürich is the largest city of Switzerland.")
+    assert answer.sources == ["https://example.com/zurich", "https://example.org/cafe"]
