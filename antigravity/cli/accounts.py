@@ -10,9 +10,10 @@ from msgspec import structs
 from antigravity.accounts.files import AccountFiles
 from antigravity.cli.account_adding import add
 from antigravity.cli.account_exchange import export_accounts, import_accounts
+from antigravity.cli.account_login import login
 from antigravity.cli.account_refresh import refresh
 from antigravity.cli.account_view import state, view, written
-from antigravity.cli.common import Invocation, command_options, note, table
+from antigravity.cli.invocation import Invocation, command_options, note, table
 
 
 @click.group()
@@ -100,5 +101,5 @@ def _switch(invocation: Invocation, account: str, *, enabled: bool, reason: str)
     invocation.show({"account": view(record)}, f"{did} {record.id}.")
 
 
-for command in (add, export_accounts, import_accounts, refresh):
+for command in (add, login, export_accounts, import_accounts, refresh):
     accounts.add_command(command)

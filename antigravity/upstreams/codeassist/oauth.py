@@ -158,7 +158,7 @@ class AccessTokens:
 
     def _error(self, credential: Credential, status: int, body: bytes) -> GatewayError:
         """Return the error in the token endpoint's answer (RFC 6749, section 5.2)."""
-        word = _error_word(body)
+        word = error_word(body)
         who = credential.id
         if word == "invalid_grant":
             return UpstreamCredentialError(
@@ -185,7 +185,7 @@ class AccessTokens:
         )
 
 
-def _error_word(body: bytes) -> str:
+def error_word(body: bytes) -> str:
     """Return the error code in ``body``, empty if there is none."""
     try:
         answer: Mapping[str, Any] = msgspec.json.decode(body, type=dict[str, Any])

@@ -1,0 +1,166 @@
+"""``antigravity accounts login``: get an account by logging in, in a browser."""
+
+from __future__ import annotations
+
+import os
+import sys
+import webbrowser
+from collections.abc import Mapping
+
+import click
+
+from antigravity.accounts.records import AccountRecord
+from antigravity.cli.account_adding import stays_disabled, warn
+from antigravity.cli.account_saving import AccountSaver
+from antigravity.cli.account_view import view
+from antigravity.cli.asynchronous import run
+from antigravity.cli.invocation import Invocation, command_options, note
+from antigravity.cli.loopback import Callback
+from antigravity.config.secret import Secret
+from antigravity.config.settings import OAuthSettings, Settings, UpstreamSettings
+from antigravity.upstreams.addresses import proxy_of
+from antigravity.upstreams.codeassist.consent import (
+    CALLBACK_PATH,
+    Consent,
+    ConsentError,
+    ask_consent,
+    code_in,
+    code_in_text,
+    redeem,
+)
+
+KIND = "codeassist"
+
+
+@click.command()
+@click.option("--upstream", default="", help="The upstream to log in for (kind codeassist).")
+@click.option("--label", default="", help="A name for it, if not its e-mail address.")
+@click.option("--no-browser", is_flag=True, help="Open no browser here: paste its answer.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="The loopback port to come back to, for a tunnel say (default: any that is free).",
+)
+@click.option("--timeout", default=300.0, help="Seconds to wait for the browser (default: 300).")
+@command_options
+def login(
+    invocation: Invocation, upstream: str, label: str, no_browser: bool, port: int, timeout: float
+) -> None:
+    """Log in to Google in a browser, and add the account.
+
+    It takes an OAuth client of your own, of the type "Desktop app": client_id and
+    client_secret in [upstreams.codeassist.oauth].  Where there is no browser, open the
+    address on another machine, and paste the address at which the browser ends.
+    """
+    settings = invocation.configuration().settings
+    name, table = _upstream(settings, upstream)
+    _check_client(name, table.oauth)
+    try:
+        consent, code = _code(
+            table.oauth, port, timeout, browser=not no_browser and has_browser(os.environ)
+        )
+        proxy = proxy_of(table, name)
+        granted = run(
+            lambda reactor, transport: redeem(transport, table.oauth, consent, code, proxy)
+        )
+    except ConsentError as error:
+        raise click.ClickException(str(error)) from None
+    saver = AccountSaver(invocation, settings)
+    fresh = AccountRecord("", KIND, Secret(granted.refresh_token), name, label or granted.email)
+    enrolled = saver.save(saver.placed(fresh))
+    record = enrolled.record
+    did = "Added" if enrolled.outcome == "added" else "Updated"
+    data = {"updated": enrolled.outcome != "added", "account": view(record)}
+    who = f" ({record.label})" if record.label else ""
+    invocation.show(data, f"{did} {record.id}{who} for upstream {name}.")
+    if reason := stays_disabled(record):
+        note(f"antigravity: {reason}")
+    warn(saver, [name])
+
+
+def has_browser(environ: Mapping[str, str], platform: str = sys.platform) -> bool:
+    """Return whether a browser can be seen by who sits at this terminal."""
+    if environ.get("BROWSER"):
+        return True
+    if platform in ("darwin", "win32"):
+        return not environ.get("SSH_CONNECTION")
+    return bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
+
+
+def _upstream(settings: Settings, wanted: str) -> tuple[str, UpstreamSettings]:
+    """Return the upstream to log in for.
+
+    :raises click.ClickException: if it is not clear which, or it is of another kind.
+    """
+    names = [name for name, each in settings.upstreams.items() if each.kind == KIND]
+    if not wanted and len(names) > 1:
+        raise click.ClickException(f"say which with --upstream: {', '.join(names)}")
+    name = wanted or (names[0] if names else KIND)
+    table = settings.upstreams.get(name, UpstreamSettings(kind=KIND))
+    if table.kind != KIND:
+        raise click.ClickException(
+            f"upstream {name} is of kind {table.kind}; only {KIND} has a login, others have keys: "
+            f"'antigravity accounts add {table.kind}'"
+        )
+    return name, table
+
+
+def _check_client(name: str, oauth: OAuthSettings) -> None:
+    """Refuse to begin without an OAuth client."""
+    keys = {"client_id": oauth.client_id, "client_secret": oauth.client_secret}
+    missing = [f"upstreams.{name}.oauth.{key}" for key, value in keys.items() if not value]
+    if missing:
+        raise click.ClickException(
+            f"there is no OAuth client to log in with: set {' and '.join(missing)} to those of a "
+            "client of your own, of the type 'Desktop app' (Google Cloud console, APIs & "
+            "Services, Credentials)"
+        )
+
+
+def _code(oauth: OAuthSettings, port: int, timeout: float, *, browser: bool) -> tuple[Consent, str]:
+    """Return an attempt to log in and its code, from the browser or pasted."""
+    attempt: list[Consent] = []
+    callback = Callback(
+        CALLBACK_PATH, lambda query: _judged(query, attempt[0]), _NotOursError, port
+    )
+    consent = ask_consent(oauth, callback.address)
+    attempt.append(consent)
+    with callback:
+        if browser and webbrowser.open(consent.url):
+            note(f"Log in with your browser. If it does not open, go to:\n\n{consent.url}\n")
+            answer = callback.wait(timeout)
+            if answer is None:
+                raise ConsentError(f"nobody has logged in within {timeout:g} seconds")
+            return consent, code_in(answer, consent)
+        pasted = _pasted(consent)
+        answer = None if pasted else callback.wait(0)
+    return consent, code_in(answer, consent) if answer else code_in_text(pasted, consent)
+
+
+def _pasted(consent: Consent) -> str:
+    """Return what the user pastes: nothing, if the browser has found its way back alone."""
+    note(
+        f"Open this address in a browser, on any machine:\n\n{consent.url}\n\n"
+        "After you have logged in, the browser ends at an address that it cannot reach, "
+        f"beginning with {consent.redirect_uri}. Copy that address from the browser. If it says "
+        "instead that you have logged in, just press Enter."
+    )
+    return str(click.prompt("Paste it here", default="", show_default=False, err=True)).strip()
+
+
+class _NotOursError(Exception):
+    """What came in does not belong to this login."""
+
+
+def _judged(query: str, consent: Consent) -> str:
+    """Return a query that belongs to this login, whether the user said yes or no.
+
+    :raises _NotOursError: if it does not.
+    """
+    try:
+        code_in(query, consent)
+    except ConsentError as error:
+        if not error.final:
+            raise _NotOursError from None
+    return query

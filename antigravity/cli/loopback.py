@@ -1,0 +1,119 @@
+"""Wait on loopback for the browser to come back with a code."""
+
+from __future__ import annotations
+
+import http.server
+import queue
+import socket
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final
+from urllib.parse import urlsplit
+
+#: Seconds that one connection may take; a browser's spare one must not block the end.
+_PATIENCE: Final = 5.0
+
+_DONE: Final = "You have logged in. This window can be closed."
+_WRONG: Final = "This is not the login that antigravity waits for."
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
+class Callback:
+    """Listens on 127.0.0.1 and ::1, on the same port, while it is entered.
+
+    ``judge`` is given each query that comes in; what it returns is the result, and what it
+    raises of ``refusal`` is answered with 400 and otherwise ignored: a web page must not be
+    able to end a login that it knows nothing of.
+    """
+
+    def __init__(
+        self, path: str, judge: Callable[[str], str], refusal: type[Exception], port: int = 0
+    ) -> None:
+        self._path = path
+        self._judge = judge
+        self._refusal = refusal
+        self._results: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._servers = self._bind(port)
+        self.port: int = self._servers[0].server_address[1]
+        host = "[::1]" if isinstance(self._servers[0], _Server6) else "127.0.0.1"
+        self.address = f"http://{host}:{self.port}{path}"
+
+    def __enter__(self) -> Callback:
+        for server in self._servers:
+            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
+
+    def wait(self, timeout: float) -> str | None:
+        """Return the result, or ``None`` if there is none in time."""
+        try:
+            return self._results.get(timeout=timeout)
+        except queue.Empty:
+            return None
+
+    def _bind(self, port: int) -> list[_Server]:
+        """Bind to both addresses; a machine may have one only."""
+        servers: list[_Server] = []
+        failure: OSError | None = None
+        for kind, host in ((_Server, "127.0.0.1"), (_Server6, "::1")):
+            wanted = servers[0].server_address[1] if servers else port
+            try:
+                servers.append(kind((host, wanted), self._handler()))
+            except OSError as error:
+                failure = failure or error
+        if not servers:
+            assert failure is not None
+            raise failure
+        return servers
+
+    def _handler(self) -> type[http.server.BaseHTTPRequestHandler]:
+        callback = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            timeout = _PATIENCE
+
+            def do_GET(self) -> None:
+                parts = urlsplit(self.path)
+                if parts.path != callback._path:
+                    self._say(404, _WRONG)
+                    return
+                try:
+                    result = callback._judge(parts.query)
+                except callback._refusal:
+                    self._say(400, _WRONG)
+                    return
+                self._say(200, _DONE)
+                callback._results.put(result)
+
+            def _say(self, status: int, text: str) -> None:
+                body = text.encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "text/plain; charset=utf-8")
+                self.send_header("Content-Length", str(len(body)))
+                self.send_header("Referrer-Policy", "no-referrer")
+                self.send_header("Connection", "close")
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *arguments: object) -> None:
+                """Log nothing: the path holds the code."""
+
+        return Handler

@@ -1,0 +1,213 @@
+"""Log in with OAuth: authorization code with PKCE (RFC 6749, 7636, 8252), as a native program.
+
+The code comes back to a port of loopback or is pasted; either way it is good only together
+with the verifier, which never leaves this process before the code is redeemed.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from antigravity.config.settings import OAuthSettings
+from antigravity.interfaces.transport import IHttpTransport, OutgoingRequest, Timeouts
+from antigravity.ir.errors import GatewayError, UpstreamError
+from antigravity.upstreams.asking import ask
+from antigravity.upstreams.codeassist.oauth import error_word
+from antigravity.version import USER_AGENT
+
+#: Where the browser comes back to, below the loopback address.
+CALLBACK_PATH: Final = "/oauth2/callback"
+
+_TIMEOUTS: Final = Timeouts(connect=10.0, first_byte=20.0, idle=20.0, total=30.0)
+
+
+class ConsentError(Exception):
+    """Nobody has logged in; the text says why, and what to do.
+
+    ``final`` if it is the answer to this attempt: the user has said no.
+    """
+
+    def __init__(self, message: str, *, final: bool = False) -> None:
+        super().__init__(message)
+        self.final = final
+
+
+class Consent(Struct, frozen=True):
+    """One attempt to log in: what the browser is sent to, and what must come back."""
+
+    url: str
+    redirect_uri: str
+    state: str
+    verifier: str
+
+    def __repr__(self) -> str:
+        return f"<Consent {self.redirect_uri}>"
+
+
+class Granted(Struct, frozen=True):
+    """What a login has given."""
+
+    refresh_token: str
+    email: str = ""
+
+    def __repr__(self) -> str:
+        return "<Granted>"
+
+
+class _Tokens(Struct):
+    access_token: str
+    refresh_token: str = ""
+
+
+class _UserInfo(Struct):
+    email: str = ""
+
+
+def ask_consent(settings: OAuthSettings, redirect_uri: str) -> Consent:
+    """Return a new attempt, whose URL is for the user's browser."""
+    state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(48)
+    digest = hashlib.sha256(verifier.encode()).digest()
+    query = {
+        "client_id": settings.client_id,
+        "redirect_uri": redirect_uri,
+        "response_type": "code",
+        "scope": " ".join(settings.scopes),
+        "state": state,
+        "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
+        "code_challenge_method": "S256",
+        # Without both, Google gives a refresh token only the first time.
+        "access_type": "offline",
+        "prompt": "consent",
+    }
+    mark = "&" if "?" in settings.auth_url else "?"
+    url = f"{settings.auth_url}{mark}{urlencode(query)}"
+    return Consent(url, redirect_uri, state, verifier)
+
+
+def code_in(query: str, consent: Consent) -> str:
+    """Return the code in the query that the browser came back with.
+
+    :raises ConsentError: if it is not of this attempt, or the user said no.
+    """
+    values = {key: found[-1] for key, found in parse_qs(query, errors="replace").items()}
+    if not hmac.compare_digest(values.get("state", "").encode(), consent.state.encode()):
+        raise ConsentError("this answer is not for this login (its state is another); try again")
+    if "error" in values:
+        word = values["error"] if values["error"].replace("_", "").isalnum() else "refused"
+        raise ConsentError(f"the login was refused ({word})", final=True)
+    if not values.get("code"):
+        raise ConsentError("there is no code in this answer; try again")
+    return values["code"]
+
+
+def code_in_text(text: str, consent: Consent) -> str:
+    """Return the code in what was pasted: the address that the browser ended at, or the code.
+
+    A bare code has no state; that it is of this attempt is for PKCE to prove.
+
+    :raises ConsentError: if there is none, or it is not of this attempt.
+    """
+    text = text.strip()
+    if not text:
+        raise ConsentError("nothing was pasted")
+    if "://" in text or "code=" in text or "error=" in text:
+        try:
+            query = urlsplit(text).query
+        except ValueError:
+            raise ConsentError("this is no address") from None
+        return code_in(query or text.rpartition("?")[2], consent)
+    if any(letter.isspace() for letter in text):
+        raise ConsentError("this is neither an address nor a code")
+    return unquote(text)
+
+
+async def redeem(
+    transport: IHttpTransport,
+    settings: OAuthSettings,
+    consent: Consent,
+    code: str,
+    proxy: str | None = None,
+) -> Granted:
+    """Return what the code is good for, with the address of who has logged in if that is told.
+
+    :raises ConsentError: if it is good for nothing.
+    """
+    form = {
+        "grant_type": "authorization_code",
+        "client_id": settings.client_id,
+        "client_secret": settings.client_secret.reveal(),
+        "code": code,
+        "redirect_uri": consent.redirect_uri,
+        "code_verifier": consent.verifier,
+    }
+    request = OutgoingRequest(
+        "POST",
+        settings.token_url,
+        (*_HEADERS, ("content-type", "application/x-www-form-urlencoded")),
+        urlencode(form).encode(),
+        _TIMEOUTS,
+        proxy,
+    )
+    try:
+        body = await ask(transport, [request], _token_error, lambda error: False)
+        tokens = msgspec.json.decode(body, type=_Tokens, strict=False)
+    except msgspec.DecodeError:
+        raise ConsentError("the OAuth server's answer makes no sense") from None
+    except GatewayError as error:
+        raise ConsentError(error.message) from None
+    if not tokens.refresh_token:
+        raise ConsentError(
+            "the OAuth server gave no refresh token; take the access of this client away at "
+            "https://myaccount.google.com/connections and log in again"
+        )
+    return Granted(
+        tokens.refresh_token, await _email(transport, settings, tokens.access_token, proxy)
+    )
+
+
+_HEADERS: Final = (("user-agent", USER_AGENT), ("accept", "application/json"))
+
+
+async def _email(
+    transport: IHttpTransport, settings: OAuthSettings, token: str, proxy: str | None
+) -> str:
+    """Return the address of who has logged in; empty where the scopes don't allow it."""
+    if not settings.userinfo_url:
+        return ""
+    headers = (*_HEADERS, ("authorization", f"Bearer {token}"))
+    request = OutgoingRequest("GET", settings.userinfo_url, headers, b"", _TIMEOUTS, proxy)
+    try:
+        body = await ask(transport, [request], _userinfo_error, lambda error: False)
+        return msgspec.json.decode(body, type=_UserInfo).email
+    except (GatewayError, msgspec.DecodeError):
+        return ""
+
+
+def _userinfo_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+    return UpstreamError("the address is not told", upstream_status=status)
+
+
+def _token_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+    """Return the error in the token endpoint's answer, with its remedy."""
+    word = error_word(body)
+    if word == "invalid_grant":
+        message = "the code is wrong, has been used or has expired; log in again"
+    elif word in ("invalid_client", "unauthorized_client"):
+        message = f"the OAuth server refuses the client ({word}); check client_id and client_secret"
+    elif word == "redirect_uri_mismatch":
+        message = (
+            "the OAuth server refuses the address to come back to; the client must be of the "
+            "type 'Desktop app'"
+        )
+    else:
+        message = f"the OAuth server gave no token ({f'{status} {word}'.rstrip()})"
+    return UpstreamError(message, code=word or None, upstream_status=status)
