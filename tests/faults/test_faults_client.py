@@ -57,7 +57,7 @@ class Leaving(FaultCase):
     async def test_a_client_that_does_not_read_pauses_the_upstream(self) -> None:
         await self.start()
         for way in (("openai_chat", "openai_chat"), ("gemini", "openai_chat")):
-            reading = await self.begin(way, "[[chunks 300]] [[tokens 1600000]]")
+            reading = await self.begin(way, "[[chunks 600]] [[tokens 2000000]]")
             handle = reading.transport.getHandle()  # type: ignore[union-attr]
             handle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
             await reading.until(b"\r\n\r\n")
