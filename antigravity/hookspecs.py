@@ -39,6 +39,20 @@ def register_routes(
 
 
 @hookspec
+def register_warmup_filters(
+    register: Callable[[object], None], settings: Mapping[str, Any]
+) -> None:
+    """Register filters for requests that no model has to answer: providers of IWarmupFilter."""
+
+
+@hookspec
+def register_background_detectors(
+    register: Callable[[object], None], settings: Mapping[str, Any]
+) -> None:
+    """Register detectors of clients' own small tasks: providers of IBackgroundDetector."""
+
+
+@hookspec
 def exchange_started(record: ExchangeRecord) -> object:
     """Watch a request that was accepted and is about to be served."""
 

@@ -20,6 +20,7 @@ from zope.interface.exceptions import Invalid
 from zope.interface.verify import verifyObject
 
 from antigravity import hookspecs
+from antigravity.interfaces.interception import IBackgroundDetector, IWarmupFilter
 from antigravity.interfaces.protocols import IClientProtocol, IServerProtocol
 from antigravity.interfaces.upstreams import IUpstreamKind
 
@@ -29,6 +30,8 @@ DEFAULT_PLUGINS: Final = {
     "anthropic": "antigravity.builtin.anthropic",
     "gemini": "antigravity.builtin.gemini",
     "codeassist": "antigravity.builtin.codeassist",
+    "claude-code": "antigravity.builtin.claude_code",
+    "opencode": "antigravity.builtin.opencode",
 }
 
 
@@ -48,6 +51,8 @@ class PluginInfo(Struct, frozen=True):
     protocols: tuple[str, ...] = ()
     upstream_kinds: tuple[str, ...] = ()
     routes: tuple[str, ...] = ()
+    warmup_filters: tuple[str, ...] = ()
+    background_detectors: tuple[str, ...] = ()
 
 
 class Registry:
@@ -58,6 +63,8 @@ class Registry:
         self.clients: dict[str, Any] = {}
         self.upstream_kinds: dict[str, Any] = {}
         self.routes: list[tuple[str, str, Callable[[Any], Any]]] = []
+        self.warmup_filters: dict[str, Any] = {}
+        self.background_detectors: dict[str, Any] = {}
 
     def add_protocol(self, candidate: Any) -> str:
         """Take in a protocol, and return its name.
@@ -98,6 +105,24 @@ class Registry:
             raise ValueError(f"the route {method.upper()} {path} is taken")
         self.routes.append((method.upper(), path, handler))
         return f"{method.upper()} {path}"
+
+    def add_warmup_filter(self, candidate: Any) -> str:
+        """Take in a filter for warm-ups, and return its name.
+
+        :raises ValueError: if it is none, or its name is taken.
+        """
+        _verify(IWarmupFilter, candidate)
+        _add(self.warmup_filters, candidate.name, candidate)
+        return str(candidate.name)
+
+    def add_background_detector(self, candidate: Any) -> str:
+        """Take in a detector of background tasks, and return its name.
+
+        :raises ValueError: if it is none, or its name is taken.
+        """
+        _verify(IBackgroundDetector, candidate)
+        _add(self.background_detectors, candidate.name, candidate)
+        return str(candidate.name)
 
 
 def _verify(interface: type[Interface], candidate: object) -> None:
@@ -150,6 +175,8 @@ class PluginHost:
             ("register_protocols", self.registry.add_protocol),
             ("register_upstreams", self.registry.add_upstream_kind),
             ("register_routes", self.registry.add_route),
+            ("register_warmup_filters", self.registry.add_warmup_filter),
+            ("register_background_detectors", self.registry.add_background_detector),
         ):
             for name, plugin in self._manager.list_name_plugin():
                 if plugin is not None:
@@ -165,6 +192,8 @@ class PluginHost:
                 self._registered_by(name, "register_protocols"),
                 self._registered_by(name, "register_upstreams"),
                 self._registered_by(name, "register_routes"),
+                self._registered_by(name, "register_warmup_filters"),
+                self._registered_by(name, "register_background_detectors"),
             )
             for name, plugin in self._manager.list_name_plugin()
             if plugin is not None

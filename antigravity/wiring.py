@@ -16,6 +16,7 @@ from antigravity.config.errors import ConfigurationError
 from antigravity.config.secret import Secret
 from antigravity.config.settings import OpenAIApi, Settings, UpstreamSettings, ZaiSettings
 from antigravity.exchange.snapshot import Snapshot
+from antigravity.interception.stage import Interception
 from antigravity.interfaces.accounts import IAccountPool
 from antigravity.interfaces.transport import IHttpTransport, IMediaFetcher
 from antigravity.interfaces.upstreams import Credential, IUpstream
@@ -169,7 +170,18 @@ def build_snapshot(
         catalog,
         settings.routing.fallback_model,
     )
-    return Snapshot(settings, router, book, registry.clients, media, pool), catalog
+    interception = _interception(settings, registry)
+    return Snapshot(settings, router, book, registry.clients, media, pool, interception), catalog
+
+
+def _interception(settings: Settings, registry: Registry) -> Interception:
+    """Return what the plugins can recognise, as far as it is switched on."""
+    on = settings.interception
+    return Interception(
+        tuple(registry.warmup_filters.values()) if on.warmup else (),
+        tuple(registry.background_detectors.values()) if on.background_tasks else (),
+        tuple(on.clients),
+    )
 
 
 def _entries(

@@ -180,6 +180,18 @@ class ResponsesSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ttl: Seconds = 24 * 3600.0
 
 
+class InterceptionSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[interception]``: what clients ask on their own, without their users.
+
+    ``warmup`` answers warm-ups here, ``background_tasks`` sends small tasks to the model
+    ``internal-background-task``.  ``clients`` are patterns of the User-Agents to do it for.
+    """
+
+    warmup: bool = True
+    background_tasks: bool = True
+    clients: list[str] = field(default_factory=lambda: ["*"])
+
+
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[log]``: what is written to the log."""
 
@@ -197,6 +209,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     media: MediaSettings = MediaSettings()
     quota: QuotaSettings = QuotaSettings()
     responses: ResponsesSettings = ResponsesSettings()
+    interception: InterceptionSettings = InterceptionSettings()
     log: LogSettings = LogSettings()
     plugins: dict[str, Any] = {}
 

@@ -16,7 +16,7 @@ def log_exchange(record: ExchangeRecord) -> None:
     last = record.attempts[-1] if record.attempts else None
     write(
         "{request_id} {protocol} {model} -> {upstream}/{mapped}: {outcome} after {seconds:.3f} s, "
-        "{input} + {output} tokens, {attempts} attempt(s){why}",
+        "{input} + {output} tokens, {attempts} attempt(s){intercepted}{why}",
         request_id=record.id,
         protocol=record.protocol,
         model=record.model,
@@ -27,6 +27,7 @@ def log_exchange(record: ExchangeRecord) -> None:
         input=usage.input_total if usage else "?",
         output=usage.output if usage else "?",
         attempts=len(record.attempts),
+        intercepted=f", {record.intercepted}" if record.intercepted else "",
         why=_reasons(record),
         losses=[loss.field for loss in record.losses],
     )

@@ -12,6 +12,11 @@ from zope.interface import implementer
 
 from antigravity.exchange.counting import count_tokens
 from antigravity.exchange.generation import Generation
+from antigravity.exchange.intercepting import (
+    answer_warmup,
+    interception_headers,
+    route_background,
+)
 from antigravity.exchange.recorder import Recorder
 from antigravity.exchange.services import Services
 from antigravity.exchange.snapshot import Snapshot
@@ -87,16 +92,24 @@ class Exchange:
         return _reply(work.protocol.encode_error(error, work.call.request_id))
 
     def _labelled(self, work: Work, reply: Reply) -> Reply:
-        model = work.recorder.record.mapped_model
-        if not model:
+        record = work.recorder.record
+        labels = interception_headers(record)
+        if record.mapped_model:
+            plain = record.mapped_model.encode("ascii", "replace").decode()
+            labels += ((MAPPED_MODEL, plain),)
+        if not labels:
             return reply
-        plain = model.encode("ascii", "replace").decode()
-        return msgspec.structs.replace(reply, headers=(*reply.headers, (MAPPED_MODEL, plain)))
+        return msgspec.structs.replace(reply, headers=(*reply.headers, *labels))
 
     async def _generate(self, work: Work) -> Reply:
         head = work.head
         work.recorder.begin(head.model, stream=head.stream)
-        decision = await work.snapshot.router.route(head.model, work.protocol.name)
+        warmed_up = answer_warmup(work)
+        if warmed_up is not None:
+            return warmed_up
+        decision = await route_background(work)
+        if decision is None:
+            decision = await work.snapshot.router.route(head.model, work.protocol.name)
         work.recorder.record.mapped_model = decision.candidates[0].target.model
         work.expand_conversation(native=decision.candidates[0].native)
         return await Generation(work, decision).run()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from antigravity.config.settings import Settings
+from antigravity.interception.stage import Interception
 from antigravity.interfaces.accounts import IAccountPool, ICredentialSource
 from antigravity.interfaces.protocols import IClientProtocol
 from antigravity.interfaces.transport import IMediaFetcher
@@ -22,3 +23,4 @@ class Snapshot(Struct, frozen=True):
     clients: Mapping[str, IClientProtocol]
     media: IMediaFetcher
     pool: IAccountPool
+    interception: Interception = Interception()

@@ -32,7 +32,9 @@ class AttemptRecord(Struct):
 class ExchangeRecord(Struct):
     """One exchange.  Filled in while it runs; ``started`` is in seconds since the epoch.
 
-    ``first_byte`` and ``duration`` are in seconds since the start.
+    ``first_byte`` and ``duration`` are in seconds since the start.  ``intercepted`` says what
+    the gateway took the request for: ``warmup:FILTER`` was answered without a model,
+    ``background:KIND`` was sent to the model for background tasks.
     """
 
     id: str
@@ -51,3 +53,4 @@ class ExchangeRecord(Struct):
     duration: float | None = None
     attempts: list[AttemptRecord] = []
     losses: tuple[Loss, ...] = ()
+    intercepted: str | None = None

@@ -90,6 +90,20 @@ class Router:
             raise NotFoundError(await self._unknown(asked), param="model", code="model_not_found")
         return decision
 
+    def maps(self, name: str) -> bool:
+        """Return whether a rule names ``name`` itself; a wildcard does not."""
+        return name in self._mapping.names()
+
+    async def route_mapped(self, name: str, protocol: str) -> Decision | None:
+        """Return who can serve a name that no client asks for and only rules know.
+
+        ``None`` if no rule names it, or nobody can; no fallback model stands in.
+        """
+        if not self._entries or not self.maps(name):
+            return None
+        decision = await self._decide(name, name, protocol)
+        return decision if decision.candidates else None
+
     async def models(self) -> list[Model]:
         """Return every model that can be served now, each once, mapped names included."""
         lists = await gatherResults(

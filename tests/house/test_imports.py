@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "antigravity"
 
 #: Rooms that know no framework, and may be used without one.
-PURE = ("ir", "sse", "protocols", "lowering")
+PURE = ("ir", "sse", "protocols", "lowering", "interception")
 FRAMEWORKS = {"twisted", "klein", "treq", "txaio"}
 
 #: What each room may import of ours; a room that is not named here may import anything
@@ -22,6 +22,13 @@ ALLOWED = {
     "lowering": {"ir", "lowering"},
     "context": {"ir", "context"},
     "signatures": {"ir", "signatures"},
+    "interception": {
+        "ir",
+        "interception",
+        "interfaces.interception",
+        "context.estimate",
+        "signatures.repair",
+    },
     "stores": {"stores", "interfaces.stores"},
     "interfaces": {"ir", "interfaces", "sse"},
     "config": {"config", "version"},

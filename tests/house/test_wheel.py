@@ -139,6 +139,7 @@ def test_the_wheel_holds_everything(built: Built) -> None:
         "antigravity/config/antigravity.toml",
         "antigravity/routing/models.toml",
         "antigravity/routing/aliases.toml",
+        "antigravity/interception/background.toml",
     }
     expected |= {str(path.relative_to(ROOT)) for path in (ROOT / "antigravity").rglob("*.py")}
     metadata = {name for name in names if ".dist-info/" in name}

@@ -1,0 +1,110 @@
+"""Tasks that clients set on their own, recognised by how the client words them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+from zope.interface import implementer
+
+from antigravity.interfaces.interception import IBackgroundDetector
+from antigravity.ir.parts import Text, ToolResult
+from antigravity.ir.request import Request
+
+#: A longer text of the user is work, whatever it says.
+LONGEST: Final = 800
+#: How much of a text is looked at.
+LOOKED_AT: Final = 500
+
+REMINDER: Final = "<system-reminder>"
+
+
+class Wording(Struct, frozen=True, forbid_unknown_fields=True):
+    """One way to recognise a task; the data file explains the fields."""
+
+    kind: str
+    openings: tuple[str, ...] = ()
+    phrases: tuple[str, ...] = ()
+    system: tuple[str, ...] = ()
+    answers: tuple[frozenset[str], ...] = ()
+    texts: frozenset[str] = frozenset()
+
+
+@cache
+def shipped_wordings() -> Mapping[str, tuple[Wording, ...]]:
+    """Return the wordings that come with the gateway, by client."""
+    data = files("antigravity.interception").joinpath("background.toml").read_bytes()
+    return msgspec.toml.decode(data, type=dict[str, tuple[Wording, ...]])
+
+
+@implementer(IBackgroundDetector)
+class BackgroundTasks:
+    """Recognises the tasks of one client."""
+
+    def __init__(
+        self,
+        name: str,
+        is_client: Callable[[Mapping[str, str]], bool],
+        wordings: tuple[Wording, ...],
+    ) -> None:
+        self.name = name
+        self._is_client = is_client
+        self._wordings = wordings
+
+    def wants(self, headers: Mapping[str, str]) -> bool:
+        """Return whether the client sent it."""
+        return self._is_client(headers)
+
+    def detect(self, request: Request, headers: Mapping[str, str]) -> str | None:
+        """Return the kind of task, ``None`` for work that the user has set."""
+        if not self.wants(headers):
+            return None
+        text = last_user_text(request)
+        if text is None:
+            return None
+        return next((w.kind for w in self._wordings if _fits(w, request, text)), None)
+
+
+def last_user_text(request: Request) -> str | None:
+    """Return the last thing that the user says, ``None`` where tools have the last word."""
+    last = request.messages[-1] if request.messages else None
+    if last is None or last.role != "user":
+        return None
+    if any(isinstance(part, ToolResult) for part in last.parts):
+        return None
+    for part in reversed(last.parts):
+        if isinstance(part, Text):
+            text = part.text.strip()
+            if text and not text.startswith(REMINDER):
+                return text
+    return None
+
+
+def _fits(wording: Wording, request: Request, text: str) -> bool:
+    if wording.openings and text.startswith(wording.openings):
+        return True
+    if request.tools:
+        return False
+    if text in wording.texts and request.max_output_tokens == 1:
+        return True
+    if len(text) <= LONGEST and _says(text, wording.phrases):
+        return True
+    if any(_says(part.text, wording.system) for part in request.system):
+        return True
+    return _answer(request) in wording.answers
+
+
+def _says(text: str, phrases: tuple[str, ...]) -> bool:
+    beginning = text[:LOOKED_AT]
+    return any(phrase in beginning for phrase in phrases)
+
+
+def _answer(request: Request) -> frozenset[str] | None:
+    """Return the names of the properties that the answer must have."""
+    schema = request.response_format.schema
+    properties = schema.get("properties") if schema is not None else None
+    return frozenset(properties) if isinstance(properties, dict) else None

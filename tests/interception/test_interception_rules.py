@@ -1,0 +1,229 @@
+"""What is a warm-up, what is a background task, and above all what is neither."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from antigravity.interception.answer import simulated_answer
+from antigravity.interception.background import BackgroundTasks, shipped_wordings
+from antigravity.interception.clients import is_claude_code, is_opencode
+from antigravity.interception.reduction import reduced
+from antigravity.interception.warmup import ClaudeCodeWarmup
+from antigravity.ir.call import Call
+from antigravity.ir.parts import Thinking, ToolCall, ToolResult
+from antigravity.ir.request import Request
+from antigravity.ir.response import fold
+from antigravity.protocols.anthropic.protocol import AnthropicServer
+
+SERVER = AnthropicServer()
+ROUTE = next(route for route in SERVER.routes if route.operation == "generate")
+CLAUDE_CODE = {"user-agent": "claude-cli/2.1.329 (external, cli)"}
+OPENCODE = {"user-agent": "opencode/1.18.33 ai-sdk/anthropic"}
+TOOL = {"name": "Read", "description": "", "input_schema": {"type": "object"}}
+
+
+def request(*contents: Any, **more: Any) -> Request:
+    """Return a conversation that the user begins; contents are in turns."""
+    messages = [
+        {"role": ("user", "assistant")[place % 2], "content": content}
+        for place, content in enumerate(contents)
+    ]
+    body = {"model": "m", "max_tokens": 99, "messages": messages, **more}
+    found: Request = SERVER.decode(Call(ROUTE, {}, {}, {}, json.dumps(body).encode()))
+    return found
+
+
+def text(words: str) -> dict[str, str]:
+    return {"type": "text", "text": words}
+
+
+def result(words: Any, *, error: bool) -> dict[str, Any]:
+    return {"type": "tool_result", "tool_use_id": "t", "content": words, "is_error": error}
+
+
+CALL = [{"type": "tool_use", "id": "t", "name": "Read", "input": {}}]
+REMINDER = text("<system-reminder>\nToday is Monday.\n</system-reminder>")
+
+WARMUPS = {
+    "the word": request("Warmup"),
+    "the word and a little more": request("Warmup: get ready"),
+    "a block": request([REMINDER, text("Warmup")]),
+    "a block that goes on": request([REMINDER, text("Warmup\n" + "x" * 500)]),
+    "a failed tool": request("hi", CALL, [result("Warmup failed", error=True)]),
+    "a failed tool in blocks": request("hi", CALL, [result([text("Warmup")], error=True)]),
+    "with tools": request("Warmup", tools=[TOOL]),
+}
+WORK = {
+    "a probe": request("."),
+    "earlier in the conversation": request("Warmup", "OK", "and now the work"),
+    "the model's own word": request("hi", "Warmup"),
+    "a long text": request("Warmup " + "x" * 93),
+    "letters that go on": request("Warmups are good for you"),
+    "lower case": request("warmup"),
+    "not at the beginning": request("The Warmup"),
+    "a block with more": request([REMINDER, text("Warmup the cache module")]),
+    "a tool that worked": request("hi", CALL, [result("Warmup", error=False)]),
+}
+
+
+@pytest.mark.parametrize("name", WARMUPS)
+def test_a_warmup(name: str) -> None:
+    found = ClaudeCodeWarmup()
+    assert found.wants(CLAUDE_CODE)
+    assert found.matches(WARMUPS[name], CLAUDE_CODE)
+
+
+@pytest.mark.parametrize("name", WORK)
+def test_no_warmup(name: str) -> None:
+    assert not ClaudeCodeWarmup().matches(WORK[name], CLAUDE_CODE)
+
+
+def test_only_claude_code_warms_up() -> None:
+    found = ClaudeCodeWarmup()
+    assert found.wants({"x-app": "cli", "user-agent": "Bun/1.3"})
+    others: tuple[dict[str, str], ...] = (
+        {},
+        {"user-agent": "curl/8.9"},
+        {"user-agent": "my-claude-cli/1.0"},
+        {"x-app": "web"},
+    )
+    for headers in others:
+        assert not found.wants(headers)
+        assert not found.matches(WARMUPS["the word"], headers)
+
+
+def test_the_answer_is_complete_and_its_usage_true() -> None:
+    asked = request("Warmup")
+    events, usage = simulated_answer(asked)
+    answer = fold(events)
+    assert (answer.choices[0].text, answer.choices[0].finish) == ("OK", "stop")
+    assert answer.usage == usage
+    assert (0 < usage.input_total < 20, usage.output) == (True, 1)
+    longer = simulated_answer(request("Warmup", system="x" * 4000))[1]
+    assert longer.input_total > usage.input_total + 900
+
+
+# -- background tasks -----------------------------------------------------------------------
+
+TITLE = {
+    "format": {
+        "type": "json_schema",
+        "schema": {
+            "type": "object",
+            "properties": {"title": {"type": "string"}},
+            "required": ["title"],
+            "additionalProperties": False,
+        },
+    }
+}
+PAGE = TITLE["format"] | {
+    "schema": {
+        "type": "object",
+        "properties": {"title": {"type": "string"}, "body": {"type": "string"}},
+    }
+}
+
+TASKS: dict[str, tuple[str, Request]] = {
+    "a title, by its schema": ("title", request("Mend the roof", output_config=TITLE)),
+    "a title of a long text": ("title", request("roof " * 900, output_config=TITLE)),
+    "a title, by its prompt": (
+        "title",
+        request("Please write a 5-10 word title for the following conversation:\n\nroofs"),
+    ),
+    "a title, by its system prompt": (
+        "title",
+        request("roofs", system="Analyze if this message indicates a new conversation topic."),
+    ),
+    "a summary": ("summary", request("Summarize this coding conversation in 50 characters.")),
+    "a recap": (
+        "summary",
+        request("roofs", "Done.", "The user stepped away and is coming back. Recap in under 40"),
+    ),
+    "a suggestion, long and with tools": (
+        "suggestion",
+        request(
+            "roofs",
+            "Done.",
+            [text("[SUGGESTION MODE: Suggest what.]\n" + "x" * 1500), REMINDER],
+            tools=[TOOL],
+        ),
+    ),
+    "a probe": ("probe", request("quota", max_tokens=1)),
+}
+NO_TASKS = {
+    "work": request("Mend the roof", tools=[TOOL]),
+    "a person who wants a title": request(
+        "Find a title for this conversation and write it to a file", tools=[TOOL]
+    ),
+    "a long text": request("Generate a title for " + "x" * 800),
+    "words far behind": request("y" * 500 + " Generate a title for this"),
+    "a probe that wants an answer": request("quota"),
+    "a dot": request(".", max_tokens=1),
+    "other properties": request("A page", output_config={"format": PAGE}),
+    "a reminder": request(
+        [REMINDER, text("<system-reminder>Generate a title for it</system-reminder>")]
+    ),
+    "a tool's result": request(
+        "Generate a title for it", CALL, [result("roof", error=False), text("Generate a title for")]
+    ),
+    "said before": request("Generate a title for it", "Roofs", "Thanks"),
+    "compaction": request(
+        "Your task is to create a detailed summary of the conversation so far." + "x" * 900
+    ),
+}
+
+
+def detector(name: str) -> BackgroundTasks:
+    is_client = {"claude-code": is_claude_code, "opencode": is_opencode}[name]
+    return BackgroundTasks(name, is_client, shipped_wordings()[name])
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_background_task(name: str) -> None:
+    kind, asked = TASKS[name]
+    assert detector("claude-code").detect(asked, CLAUDE_CODE) == kind
+    assert detector("claude-code").detect(asked, {"user-agent": "curl/8.9"}) is None
+
+
+@pytest.mark.parametrize("name", NO_TASKS)
+def test_no_background_task(name: str) -> None:
+    assert detector("claude-code").detect(NO_TASKS[name], CLAUDE_CODE) is None
+
+
+def test_the_titles_of_opencode() -> None:
+    title = request(
+        "Generate a title for this conversation:\n",
+        system="You are a title generator. You output ONLY a thread title. Nothing else.",
+    )
+    assert detector("opencode").detect(title, OPENCODE) == "title"
+    assert detector("opencode").detect(title, CLAUDE_CODE) is None
+    assert detector("opencode").detect(request("Mend the roof"), OPENCODE) is None
+
+
+def test_what_is_left_of_a_request() -> None:
+    thinking = {"type": "thinking", "thinking": "hm", "signature": "c2lnbmF0dXJl"}
+    asked = request(
+        "roofs",
+        [thinking, {"type": "tool_use", "id": "t", "name": "Read", "input": {"p": 1}}],
+        [result("tiles", error=False)],
+        "Done.",
+        "[SUGGESTION MODE: what?]",
+        tools=[TOOL],
+        tool_choice={"type": "auto"},
+        thinking={"type": "enabled", "budget_tokens": 2048},
+        context_management={"edits": [{"type": "clear_thinking_20251015"}]},
+        system="Be brief.",
+    )
+    left = reduced(asked)
+    parts = [part for message in left.messages for part in message.parts]
+    assert not [p for p in parts if isinstance(p, Thinking | ToolCall | ToolResult)]
+    said = " ".join(p.text for p in parts)  # type: ignore[union-attr]
+    assert "Read" in said
+    assert "tiles" in said
+    assert (left.tools, left.tool_choice, left.thinking.mode) == ((), None, "off")
+    assert left.extensions == {}
+    assert left.system == asked.system
+    assert asked.extensions
