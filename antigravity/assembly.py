@@ -20,6 +20,7 @@ from antigravity.accounts.retirement import Retirement
 from antigravity.config.atomic import write_atomically
 from antigravity.config.settings import Settings
 from antigravity.exchange.snapshot import Snapshot
+from antigravity.interfaces.administration import IAdministration
 from antigravity.interfaces.exchange import IExchange
 from antigravity.interfaces.transport import IHttpTransport
 from antigravity.plugins import PluginHost
@@ -70,7 +71,7 @@ class Assembly:
         self.snapshot: Snapshot = snapshot
         self._catalog: ModelCatalog = catalog
 
-    def app(self, exchange: IExchange) -> WebApp:
+    def app(self, exchange: IExchange, administration: IAdministration) -> WebApp:
         """Return the web application with the protocols and routes of the plugins."""
         registry = self.plugins.registry
         return WebApp(
@@ -79,6 +80,7 @@ class Assembly:
             self.settings,
             registry.routes,
             hostname=socket.gethostname(),
+            administration=administration,
         )
 
     def stop(self) -> Any:

@@ -17,12 +17,14 @@ from antigravity.accounts.credentials import CredentialBook
 from antigravity.accounts.pool import AccountPool
 from antigravity.accounts.quota import QuotaKeeper
 from antigravity.accounts.quota_files import QuotaFiles
+from antigravity.administration import Administration
 from antigravity.assembly import Assembly, Configure, Configured, in_thread, write_private
 from antigravity.config.settings import Settings
 from antigravity.demo import DemoSimulator
 from antigravity.exchange.log import log_exchange
 from antigravity.exchange.service import Exchange
 from antigravity.exchange.services import Services
+from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.quota import IQuotaSource
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.record import ExchangeRecord
@@ -129,11 +131,18 @@ class Gateway(Service):
         self._add(Closing(self._stop_assembly))
         self._add(self._quotas)
         self._exchange = exchange = Exchange(self._services(assembly), assembly.snapshot)
-        self._site = site = assembly.app(exchange).site(self._reactor)
+        self._site = site = assembly.app(exchange, self._administration()).site(self._reactor)
         self._add(Closing(site.close_all))
         self._add(self._drain)
         self._add(Closing(self._stop_listening))
         self.listener = yield self._listen(assembly.settings)
+
+    def _administration(self) -> Administration:
+        def snapshot() -> Snapshot:
+            assert self._assembly is not None
+            return self._assembly.snapshot
+
+        return Administration(snapshot, lambda: self._drain.active, self.reload)
 
     def _assemble(self, configured: Configured) -> Assembly:
         demo = self._demo
@@ -200,7 +209,7 @@ class Gateway(Service):
 
     def _use(self, assembly: Assembly, exchange: Exchange) -> None:
         """Serve new requests with ``assembly``."""
-        app = assembly.app(exchange)
+        app = assembly.app(exchange, self._administration())
         exchange.use(assembly.snapshot)
         self._pool.reload(assembly.book, assembly.settings.proxy.scheduling)
         assert self._site is not None

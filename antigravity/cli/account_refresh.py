@@ -19,7 +19,7 @@ from antigravity.accounts.records import AccountRecord
 from antigravity.accounts.retirement import Retirement
 from antigravity.cli.account_view import when
 from antigravity.cli.asynchronous import run
-from antigravity.cli.common import Invocation, command_options, note, table
+from antigravity.cli.invocation import Invocation, command_options, note, table
 from antigravity.config.settings import Settings
 from antigravity.interfaces.quota import IQuotaSource, Quota
 from antigravity.interfaces.upstreams import Credential, IUpstream

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from antigravity.accounts.credentials import CredentialBook
 from antigravity.accounts.files import AccountFiles
-from antigravity.cli.common import Invocation, command_options, table
+from antigravity.cli.invocation import Invocation, command_options, table
 from antigravity.config.display import leaves, masked
 from antigravity.config.errors import ConfigurationError, Problem
 from antigravity.config.home import FILE_NAME

@@ -16,8 +16,8 @@ from msgspec import Struct, structs
 
 from antigravity.accounts.credentials import CredentialBook
 from antigravity.accounts.files import AccountFiles
-from antigravity.cli.common import Invocation, command_options
 from antigravity.cli.gateway import GatewayAddress, NoGatewayError, gateway_address, get_json
+from antigravity.cli.invocation import Invocation, command_options
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.home import FILE_NAME, open_to_others
 from antigravity.config.settings import Settings

@@ -44,8 +44,10 @@ def gateway_address(proxy: ProxySettings) -> GatewayAddress | None:
     return None
 
 
-def get_json(address: GatewayAddress, path: str, key: str = "", timeout: float = 10.0) -> Any:
-    """Return what the gateway answers to ``GET path``.
+def get_json(
+    address: GatewayAddress, path: str, key: str = "", timeout: float = 10.0, method: str = "GET"
+) -> Any:
+    """Return what the gateway answers to ``GET path`` (or another ``method``).
 
     :raises NoGatewayError: if nobody answers, or not as a gateway would.
     """
@@ -54,7 +56,7 @@ def get_json(address: GatewayAddress, path: str, key: str = "", timeout: float =
     if key:
         headers["Authorization"] = f"Bearer {key}"
     try:
-        connection.request("GET", path, headers=headers)
+        connection.request(method, path, headers=headers)
         response = connection.getresponse()
         body = response.read(16 * 1024 * 1024)
     except ConnectionRefusedError:

@@ -11,6 +11,7 @@ import click
 from antigravity.accounts.files import AccountError
 from antigravity.accounts.upstreams import UnclearAccountError
 from antigravity.cli.accounts import accounts
+from antigravity.cli.administration import explain, reload, status
 from antigravity.cli.config import config
 from antigravity.cli.doctor import doctor
 from antigravity.cli.models import models
@@ -27,7 +28,17 @@ def antigravity() -> None:
     """
 
 
-for command in (accounts, config, doctor, models, plugins, version):
+for command in (
+    accounts,
+    config,
+    doctor,
+    explain,
+    models,
+    plugins,
+    reload,
+    status,
+    version,
+):
     antigravity.add_command(command)
 
 

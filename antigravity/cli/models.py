@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from antigravity.cli.common import Invocation, command_options, table
 from antigravity.cli.gateway import NoGatewayError, gateway_address, get_json
+from antigravity.cli.invocation import Invocation, command_options, table
 
 
 @click.command()

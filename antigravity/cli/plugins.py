@@ -7,7 +7,7 @@ from collections.abc import Collection
 import click
 from msgspec import structs
 
-from antigravity.cli.common import Invocation, command_options, note, table
+from antigravity.cli.invocation import Invocation, command_options, note, table
 from antigravity.plugins import PluginHost
 
 

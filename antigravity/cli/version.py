@@ -7,7 +7,7 @@ import platform
 import click
 import twisted
 
-from antigravity.cli.common import Invocation, command_options
+from antigravity.cli.invocation import Invocation, command_options
 from antigravity.version import VERSION
 
 

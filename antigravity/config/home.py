@@ -20,6 +20,7 @@ FILE_NAME = "antigravity.toml"
 ACCOUNTS_NAME = "accounts"
 
 _API_KEY_LINE = '#api_key = ""\n'
+_ADMIN_KEY_LINE = '#admin_key = ""\n'
 
 
 def find_home(option: str | Path | None = None, environ: Mapping[str, str] = os.environ) -> Path:
@@ -43,7 +44,7 @@ def prepare_home(home: Path, *, with_file: bool = True) -> bool:
     if not with_file or path.exists():
         return False
     with contextlib.suppress(FileExistsError):
-        write_atomically(path, initial_text(new_api_key()).encode(), replace=False)
+        write_atomically(path, initial_text(new_api_key(), new_api_key()).encode(), replace=False)
         return True
     return False
 
@@ -58,11 +59,17 @@ def master_text() -> str:
     return (files(__package__) / FILE_NAME).read_text(encoding="utf-8")
 
 
-def initial_text(api_key: str) -> str:
-    """Return the file of a new home: all keys in comments, but for ``api_key``."""
-    before, found, after = master_text().partition(_API_KEY_LINE)
-    assert found, "the master file has a place for the API key"
-    return f'{before}api_key = "{api_key}"\n{after}'
+def initial_text(api_key: str, admin_key: str) -> str:
+    """Return the file of a new home: all keys in comments, but for the two that are secret."""
+    text = master_text()
+    for line, name, key in (
+        (_API_KEY_LINE, "api_key", api_key),
+        (_ADMIN_KEY_LINE, "admin_key", admin_key),
+    ):
+        before, found, after = text.partition(line)
+        assert found, f"the master file has a place for {name}"
+        text = f'{before}{name} = "{key}"\n{after}'
+    return text
 
 
 def open_to_others(path: Path) -> bool:

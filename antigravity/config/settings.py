@@ -76,6 +76,8 @@ class ProxySettings(Struct, frozen=True, forbid_unknown_fields=True):
     keepalive_interval: Seconds = 15.0
     shutdown_grace: Seconds = 10.0
     debug_headers: bool = False
+    admin_key: Secret = Secret()
+    expose_account: Literal["never", "loopback", "always"] = "loopback"
     scheduling: SchedulingSettings = SchedulingSettings()
     zai: ZaiSettings = ZaiSettings()
 

@@ -6,6 +6,7 @@ import random
 from typing import cast
 
 from msgspec import Struct
+from msgspec.structs import replace
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import deferLater
 from txaio import tx as txaio
@@ -28,6 +29,8 @@ from antigravity.ir.errors import (
 from antigravity.routing.router import Candidate, Decision
 
 log = txaio.make_logger()
+
+ACCOUNT = "X-Account-Email"
 
 
 class _Failure(Struct, frozen=True):
@@ -108,10 +111,19 @@ class Generation:
         else:
             if reply.stream is None:
                 work.settle(None)
-            return reply
+            return self._signed(reply, lease)
         work.settle(failure.error)
         work.recorder.failed(failure.error)
         return failure
+
+    def _signed(self, reply: Reply, lease: ILease) -> Reply:
+        """Return the reply with the account that serves it, for whom the operator tells it."""
+        work, label = self._work, lease.credential.label
+        expose = work.snapshot.settings.proxy.expose_account
+        told = expose == "always" or (expose == "loopback" and work.call.loopback)
+        if not told or not label or not label.isprintable() or not label.isascii():
+            return reply
+        return replace(reply, headers=(*reply.headers, (ACCOUNT, label)))
 
     def _after(self, error: GatewayError, lease: ILease) -> Step:
         """Return what to do next, knowing which accounts are left."""

@@ -15,6 +15,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.routing import RequestRedirect
 
 from antigravity.config.settings import Settings
+from antigravity.interfaces.administration import IAdministration
 from antigravity.interfaces.exchange import IExchange, Reply
 from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.call import Call
@@ -25,6 +26,7 @@ from antigravity.ir.errors import (
     UpgradeRequiredError,
 )
 from antigravity.version import VERSION
+from antigravity.web.admin import AdminPaths
 from antigravity.web.door import Door
 from antigravity.web.origins import preflight_headers
 from antigravity.web.paths import corrections
@@ -78,6 +80,7 @@ class WebApp:
         settings: Settings,
         extra_routes: Sequence[ExtraRoute] = (),
         hostname: str = "",
+        administration: IAdministration | None = None,
     ) -> None:
         self.door = Door(protocols, settings, hostname)
         self._exchange = exchange
@@ -89,6 +92,8 @@ class WebApp:
             "/v1/api/event_logging/batch": (_ALL, self._swallow),
             "/v1/models/detect": (("POST",), self._detect),
         }
+        if administration is not None:
+            self._fixed |= AdminPaths(administration).paths()
         self._klein = self._build(extra_routes)
 
     def configure(self, settings: Settings) -> None:

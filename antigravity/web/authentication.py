@@ -17,6 +17,8 @@ CREDENTIAL_HEADERS: Final = frozenset(
 CREDENTIAL_PARAMETERS: Final = frozenset({"key"})
 
 HEALTH_PATH: Final = "/healthz"
+#: What stands below it has a key of its own, whatever the mode.
+ADMIN_PREFIX: Final = "/admin/"
 
 _HOW = (
     "Send it as 'Authorization: Bearer KEY', 'x-api-key: KEY', 'x-goog-api-key: KEY' or '?key=KEY'."
@@ -48,6 +50,7 @@ class Authenticator:
     def __init__(self, proxy: ProxySettings) -> None:
         self.mode: Final = effective_auth_mode(proxy)
         self._key = proxy.api_key
+        self._admin_key = proxy.admin_key
 
     def problem(self) -> str:
         """Return why nobody can come in, or ``""``."""
@@ -66,6 +69,8 @@ class Authenticator:
 
         :raises AuthenticationError: if none of ``keys`` is right.
         """
+        if path.startswith(ADMIN_PREFIX):
+            return self._administrator(keys)
         if self.mode == "off":
             return next((principal_of(key) for key in keys if key), "")
         used = ""
@@ -85,3 +90,20 @@ class Authenticator:
             )
         what = "The API key is wrong." if sent else "No API key was sent."
         raise AuthenticationError(f"{what} {_HOW} {_WHERE}", code="invalid_api_key")
+
+    def _administrator(self, keys: Iterable[str]) -> str:
+        """Return the principal of an administrator; the key of clients opens nothing here."""
+        if not self._admin_key:
+            raise AuthenticationError(
+                "The administration is switched off. Set admin_key in the [proxy] table of the "
+                "gateway's configuration to switch it on.",
+                code="invalid_api_key",
+            )
+        good = [key for key in keys if self._admin_key.matches(key)]
+        if not good:
+            raise AuthenticationError(
+                f"The administration has a key of its own. {_HOW} It is admin_key in the [proxy] "
+                "table of the gateway's configuration.",
+                code="invalid_api_key",
+            )
+        return principal_of(good[0])

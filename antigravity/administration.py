@@ -1,0 +1,82 @@
+"""What an operator sees and changes of a running gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from antigravity.exchange.snapshot import Snapshot
+from antigravity.interfaces.accounts import Demand, Option
+from antigravity.interfaces.administration import IAdministration
+from antigravity.version import VERSION
+
+
+@implementer(IAdministration)
+class Administration:
+    """Speaks for one gateway.
+
+    ``snapshot`` returns what is served with now, ``running`` how many exchanges run,
+    ``reload`` reads the configuration anew.
+    """
+
+    def __init__(
+        self,
+        snapshot: Callable[[], Snapshot],
+        running: Callable[[], int],
+        reload: Callable[[], Any],
+    ) -> None:
+        self._snapshot = snapshot
+        self._running = running
+        self._reload = reload
+
+    def status(self) -> dict[str, object]:
+        """Return how the gateway is."""
+        pool = self._snapshot().pool.status()
+        return {"version": VERSION, "exchanges": self._running(), "pool": pool}
+
+    def explain(self, model: str, protocol: str) -> Deferred[dict[str, object]]:
+        """Return a Deferred that fires with who would serve a model, and why nobody else."""
+        return Deferred.fromCoroutine(self._explain(model, protocol))
+
+    def reload(self) -> Deferred[None]:
+        """Return a Deferred that fires when the configuration was read anew."""
+        done: Deferred[None] = self._reload()
+        return done
+
+    def fix_account(self, credential: str | None) -> None:
+        """Serve everything that it can from one account, or from all again."""
+        self._snapshot().pool.fix(credential)
+
+    def clear_bindings(self) -> None:
+        """Forget which conversation belongs to which account."""
+        self._snapshot().pool.clear_bindings()
+
+    async def _explain(self, model: str, protocol: str) -> dict[str, object]:
+        snapshot = self._snapshot()
+        decision = await snapshot.router.route(model, protocol)
+        options = tuple(Option(c.upstream.name, c.target.model) for c in decision.candidates)
+        verdicts = snapshot.pool.explain(Demand(options))
+        return {
+            "model": model,
+            "mapped_model": decision.model,
+            "steps": [msgspec.to_builtins(hop) for hop in decision.hops],
+            "upstreams": [
+                {"upstream": j.upstream, "chosen": j.chosen, "reason": j.reason}
+                for j in decision.judgements
+            ],
+            "accounts": [
+                {
+                    "account": verdict.credential,
+                    "upstream": verdict.option.upstream,
+                    "model": verdict.option.model,
+                    "state": verdict.state,
+                    "reason": verdict.reason,
+                    "free_in": verdict.free_in,
+                }
+                for verdict in verdicts
+            ],
+        }

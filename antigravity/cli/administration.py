@@ -1,0 +1,79 @@
+"""``antigravity status``, ``explain`` and ``reload``: ask the running gateway as its operator."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from antigravity.cli.gateway import NoGatewayError, gateway_address, get_json
+from antigravity.cli.invocation import Invocation, command_options, table
+
+
+@click.command()
+@command_options
+def status(invocation: Invocation) -> None:
+    """Show the running gateway's accounts, locks and queue."""
+    data = _ask(invocation, "/admin/status")
+    pool = data["pool"]
+    rows = [
+        (str(each["id"]), str(each["upstream"]), str(each["running"]), str(each["bindings"]))
+        for each in pool["accounts"]
+    ]
+    summary = (
+        f"version {data['version']}, mode {pool['mode']}: {data['exchanges']} running, "
+        f"{pool['queue']['waiting']} waiting, {len(pool['lockouts'])} locked"
+    )
+    heads = ("ACCOUNT", "UPSTREAM", "RUNNING", "CONVERSATIONS")
+    lines = [summary, table(heads, rows) if rows else "There are no accounts."]
+    invocation.show(data, "\n".join(lines))
+
+
+@click.command()
+@click.argument("model")
+@click.option("--protocol", default="openai_chat", show_default=True, help="the client's protocol")
+@command_options
+def explain(invocation: Invocation, model: str, protocol: str) -> None:
+    """Say who would serve MODEL, and why nobody else."""
+    data = _ask(invocation, f"/admin/explain?model={quote(model)}&protocol={quote(protocol)}")
+    upstreams = [
+        (each["upstream"], "yes" if each["chosen"] else "no", each["reason"])
+        for each in data["upstreams"]
+    ]
+    accounts = [
+        (each["account"], each["upstream"], each["state"], each["reason"])
+        for each in data["accounts"]
+    ]
+    lines = [f"{data['model']} is served as {data['mapped_model']}"]
+    lines += [f"  {step['rule']}: {step['source']} -> {step['target']}" for step in data["steps"]]
+    lines += ["", table(("UPSTREAM", "CHOSEN", "REASON"), upstreams)]
+    lines += ["", table(("ACCOUNT", "UPSTREAM", "STATE", "REASON"), accounts)]
+    invocation.show(data, "\n".join(lines))
+
+
+@click.command()
+@command_options
+def reload(invocation: Invocation) -> None:
+    """Let the running gateway read its configuration anew."""
+    data = _ask(invocation, "/admin/reload", "POST")
+    invocation.show(data, "The gateway serves with the configuration as it is now.")
+
+
+def _ask(invocation: Invocation, path: str, method: str = "GET") -> dict[str, Any]:
+    """Return what the gateway's administration answers."""
+    proxy = invocation.configuration().settings.proxy
+    address = gateway_address(proxy)
+    if address is None:
+        raise click.ClickException("the configuration names no TCP port to ask the gateway at")
+    if not proxy.admin_key:
+        raise click.ClickException(
+            "the administration is switched off: set proxy.admin_key, and start the gateway again"
+        )
+    try:
+        data = get_json(address, path, proxy.admin_key.reveal(), 60.0, method)
+    except NoGatewayError as error:
+        raise click.ClickException(str(error)) from None
+    if not isinstance(data, dict):
+        raise click.ClickException(f"what answers at {address} is no antigravity gateway")
+    return data

@@ -1,0 +1,32 @@
+"""What an operator can ask of a running gateway."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from zope.interface import Interface
+
+
+class IAdministration(Interface):
+    """Shows and changes how a gateway serves.  All values are JSON objects without secrets."""
+
+    def status() -> dict[str, object]:
+        """Return accounts (masked), locks, bindings, queue and what is running."""
+
+    def explain(model: str, protocol: str) -> Deferred[dict[str, object]]:
+        """Return a Deferred that fires with who would serve ``model``, and why nobody else.
+
+        ``protocol`` is the name of the client's protocol.  It fails with a ``GatewayError`` if
+        nobody would.
+        """
+
+    def reload() -> Deferred[None]:
+        """Return a Deferred that fires when the configuration was read anew.
+
+        It fails, with what is wrong, if the configuration can't be used.
+        """
+
+    def fix_account(credential: str | None) -> None:
+        """Serve everything that it can from one account, or from all again."""
+
+    def clear_bindings() -> None:
+        """Forget which conversation belongs to which account."""

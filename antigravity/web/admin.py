@@ -1,0 +1,82 @@
+"""The operator's paths below ``/admin/``; the door has checked their key already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.python.failure import Failure
+
+from antigravity.interfaces.administration import IAdministration
+from antigravity.interfaces.exchange import Reply
+from antigravity.ir.errors import ConflictError, GatewayError, InvalidRequestError
+from antigravity.web.request import take_body, visit_of
+from antigravity.web.writer import is_gone, write_whole
+
+Handler = Callable[[Any], object]
+
+
+class FixRequest(msgspec.Struct, frozen=True):
+    """The body of ``POST /admin/account``: the id of an account, or null for all."""
+
+    account: str | None = None
+
+
+class AdminPaths:
+    """Handlers for one gateway's administration."""
+
+    def __init__(self, administration: IAdministration) -> None:
+        self._administration = administration
+
+    def paths(self) -> dict[str, tuple[tuple[str, ...], Handler]]:
+        """Return every path with its methods and handler."""
+        return {
+            "/admin/status": (("GET", "HEAD"), self._status),
+            "/admin/explain": (("GET", "HEAD"), self._explain),
+            "/admin/reload": (("POST",), self._reload),
+            "/admin/account": (("POST",), self._fix),
+            "/admin/bindings": (("DELETE",), self._clear),
+        }
+
+    def _status(self, request: Any) -> None:
+        _write(request, self._administration.status())
+
+    def _explain(self, request: Any) -> Deferred[None]:
+        query = visit_of(request).query
+        model = query.get("model", "")
+        if not model:
+            raise InvalidRequestError("Say which model: /admin/explain?model=NAME.", param="model")
+        found = self._administration.explain(model, query.get("protocol", "openai_chat"))
+        return found.addCallback(lambda answer: _write(request, answer))
+
+    def _reload(self, request: Any) -> Deferred[None]:
+        done: Deferred[None] = maybeDeferred(self._administration.reload)
+        done.addErrback(_not_reloaded)
+        return done.addCallback(lambda _: _write(request, {"reloaded": True}))
+
+    def _fix(self, request: Any) -> None:
+        try:
+            wanted = msgspec.json.decode(take_body(request), type=FixRequest)
+        except msgspec.DecodeError as error:
+            raise InvalidRequestError(f'Expected {{"account": "ID"}} or null: {error}.') from None
+        self._administration.fix_account(wanted.account)
+        _write(request, {"fixed": wanted.account})
+
+    def _clear(self, request: Any) -> None:
+        self._administration.clear_bindings()
+        _write(request, {"cleared": True})
+
+
+def _not_reloaded(failure: Failure) -> None:
+    """Turn what is wrong with a configuration into an error for the operator."""
+    error = failure.value
+    if isinstance(error, GatewayError):
+        raise error
+    raise ConflictError(f"The new configuration is not used: {error}", code="bad_configuration")
+
+
+def _write(request: Any, value: object) -> None:
+    if not is_gone(request):
+        write_whole(request, Reply(200, "application/json", (), msgspec.json.encode(value)))

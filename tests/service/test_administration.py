@@ -1,0 +1,136 @@
+"""The operator sees and changes how the gateway serves; nobody else does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import treq
+from click.testing import CliRunner
+from twisted.internet import reactor
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import TestCase
+
+from antigravity.assembly import Configured
+from antigravity.cli.main import antigravity
+from antigravity.config.errors import ConfigurationError
+from antigravity.config.secret import Secret
+from antigravity.config.settings import ProxySettings, Settings
+from antigravity.gateway import Gateway
+from antigravity.plugins import PluginHost
+
+ADMIN, CLIENT = "sk-admin", "sk-client"
+
+
+class AdministrationTests(TestCase):
+    """One demo gateway with an administrator's key."""
+
+    async def start(self, **fields: Any) -> None:
+        """Start the gateway on a free port."""
+        proxy = ProxySettings(
+            listen=["tcp:0:interface=127.0.0.1"], admin_key=Secret(ADMIN), api_key=Secret(CLIENT)
+        )
+        self.settings = Settings(proxy)
+        self.wrong = False
+        host = PluginHost()
+        host.load(installed=False)
+
+        def configure() -> Configured:
+            if self.wrong:
+                raise ConfigurationError("that is no port", key="proxy.port")
+            return Configured(self.settings, host)
+
+        self.gateway = Gateway(
+            reactor, self.settings, Path(self.mktemp()), host, demo=True, configure=configure
+        )
+        self.addCleanup(self.gateway.stopService)
+        await self.gateway.startService()
+        assert self.gateway.listener is not None
+        self.port = self.gateway.listener.ports[0].getHost().port
+
+    async def ask(self, method: str, path: str, key: str = ADMIN, **more: Any) -> tuple[int, Any]:
+        response = await treq.request(
+            method,
+            f"http://127.0.0.1:{self.port}{path}",
+            headers={"x-api-key": key},
+            persistent=False,
+            **more,
+        )
+        return response.code, await treq.json_content(response)
+
+    async def test_only_the_administrators_key_opens_it(self) -> None:
+        await self.start()
+        self.assertEqual((await self.ask("GET", "/admin/status"))[0], 200)
+        for key in (CLIENT, ""):
+            code, body = await self.ask("GET", "/admin/status", key)
+            self.assertEqual(code, 401)
+            self.assertIn("admin_key", str(body))
+
+    async def test_explain_says_who_and_why_nobody_else(self) -> None:
+        await self.start()
+        code, body = await self.ask("GET", "/admin/explain?model=claude-sonnet-5")
+        self.assertEqual(code, 200)
+        chosen = [each["upstream"] for each in body["upstreams"] if each["chosen"]]
+        self.assertEqual(chosen, ["demo-anthropic"])
+        self.assertTrue(all(each["reason"] for each in body["upstreams"]))
+        self.assertEqual([each["state"] for each in body["accounts"]], ["chosen"])
+        self.assertEqual((await self.ask("GET", "/admin/explain"))[0], 400)
+        self.assertEqual((await self.ask("GET", "/admin/explain?model=no-such"))[0], 404)
+
+    async def test_an_account_is_fixed_and_let_go(self) -> None:
+        await self.start()
+        account = (await self.ask("GET", "/admin/status"))[1]["pool"]["accounts"][0]["id"]
+        await self.ask("POST", "/admin/account", json={"account": account})
+        self.assertEqual((await self.ask("GET", "/admin/status"))[1]["pool"]["fixed"], account)
+        await self.ask("POST", "/admin/account", json={"account": None})
+        self.assertIsNone((await self.ask("GET", "/admin/status"))[1]["pool"]["fixed"])
+        self.assertEqual((await self.ask("POST", "/admin/account", json={"account": 3}))[0], 400)
+        self.assertEqual((await self.ask("DELETE", "/admin/bindings"))[0], 200)
+
+    async def test_a_bad_configuration_is_told_to_who_reloads(self) -> None:
+        await self.start()
+        self.assertEqual((await self.ask("POST", "/admin/reload"))[0], 200)
+        self.wrong = True
+        code, body = await self.ask("POST", "/admin/reload")
+        self.assertEqual(code, 409)
+        self.assertIn("proxy.port: that is no port", str(body))
+
+    async def test_the_command_line_shows_it(self) -> None:
+        await self.start()
+        home = Path(self.mktemp())
+        home.mkdir(mode=0o700)
+        (home / "antigravity.toml").write_text(
+            f'[proxy]\nport = {self.port}\nadmin_key = "{ADMIN}"\n'
+        )
+
+        def run(*arguments: str) -> Any:
+            return CliRunner().invoke(antigravity, [*arguments, "--home", str(home)])
+
+        shown = await deferToThread(run, "status")
+        self.assertEqual(shown.exit_code, 0, shown.output)
+        self.assertIn("demo-anthropic", shown.output)
+        self.assertNotIn(ADMIN, shown.output)
+        told = await deferToThread(run, "explain", "claude-sonnet-5")
+        self.assertIn("it lists the model", told.output)
+        self.assertEqual((await deferToThread(run, "reload")).exit_code, 0)
+        self.wrong = True
+        refused = await deferToThread(run, "reload")
+        self.assertEqual(refused.exit_code, 1)
+        self.assertIn("that is no port", refused.output)
+
+
+class ClosedTests(TestCase):
+    """Without a key there is no administration."""
+
+    async def test_no_key_no_way_in(self) -> None:
+        host = PluginHost()
+        host.load(installed=False)
+        settings = Settings(ProxySettings(listen=["tcp:0:interface=127.0.0.1"]))
+        gateway = Gateway(reactor, settings, Path(self.mktemp()), host, demo=True)
+        self.addCleanup(gateway.stopService)
+        await gateway.startService()
+        assert gateway.listener is not None
+        port = gateway.listener.ports[0].getHost().port
+        response = await treq.get(f"http://127.0.0.1:{port}/admin/status", persistent=False)
+        self.assertEqual(response.code, 401)
+        self.assertIn(b"switched off", await response.content())
