@@ -30,15 +30,26 @@ class ClaudeCodeWarmup:
 
     def matches(self, request: Request, headers: Mapping[str, str]) -> bool:
         """Return whether the last message is a warm-up."""
-        return self.wants(headers) and bool(request.messages) and is_warmup(request.messages[-1])
+        if not self.wants(headers) or not request.messages:
+            return False
+        return is_warmup(request.messages[-1], first=_begins(request))
 
 
-def is_warmup(message: Message) -> bool:
-    """Return whether a message is a warm-up."""
+def _begins(request: Request) -> bool:
+    """Return whether nothing was said before the last message."""
+    return all(message.role == "system" for message in request.messages[:-1])
+
+
+def is_warmup(message: Message, *, first: bool) -> bool:
+    """Return whether a message is a warm-up.
+
+    A short text that only begins with the word is one at the beginning of a conversation;
+    later on it is what somebody types.
+    """
     if message.role != "user":
         return False
     match message.parts:
-        case (Text(text=text),) if len(text) < PROMPT_LENGTH and _opens(text):
+        case (Text(text=text),) if first and len(text) < PROMPT_LENGTH and _opens(text):
             return True
     return any(map(_is_warmup_part, message.parts))
 

@@ -60,6 +60,7 @@ WORK = {
     "a probe": request("."),
     "earlier in the conversation": request("Warmup", "OK", "and now the work"),
     "the model's own word": request("hi", "Warmup"),
+    "typed later on": request("hi", "hello", "Warmup the cache module, please"),
     "a long text": request("Warmup " + "x" * 93),
     "letters that go on": request("Warmups are good for you"),
     "lower case": request("warmup"),
