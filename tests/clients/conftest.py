@@ -10,8 +10,9 @@ from drivers import ClaudeCode, Codex, Driver, GeminiCli, OpenCode
 from installation import UnavailableError
 from servers import TARGETS, Gateway, Simulator
 
-#: Gives the gateway before an upstream protocol; with ``fallback`` only names that the
-#: upstream does not have are sent to another model.
+#: Gives the gateway before an upstream protocol.  With ``fallback`` only names that the
+#: upstream does not have are sent to another model.  A ``fresh`` one is for this test alone:
+#: after errors of an upstream a gateway remembers for a while that its account failed.
 Gateways = Callable[..., Gateway]
 
 
@@ -46,20 +47,27 @@ def gateways(
     tmp_path_factory: pytest.TempPathFactory,
     simulator: Simulator,
     started: dict[tuple[str, bool], Gateway],
-) -> Gateways:
+) -> Iterator[Gateways]:
     """Start gateways when they are first asked for."""
+    alone: list[Gateway] = []
 
-    def get(target: str, *, fallback: bool = False) -> Gateway:
+    def start(target: str, fallback: bool) -> Gateway:
+        folder = tmp_path_factory.mktemp(f"gateway-{target}") / "run"
+        return Gateway(folder, TARGETS[target], simulator.address, fallback)
+
+    def get(target: str, *, fallback: bool = False, fresh: bool = False) -> Gateway:
+        if fresh:
+            alone.append(start(target, fallback))
+            return alone[-1]
         if (target, fallback) not in started:
-            folder = tmp_path_factory.mktemp(f"gateway-{target}") / "run"
-            started[target, fallback] = Gateway(
-                folder, TARGETS[target], simulator.address, fallback
-            )
+            started[target, fallback] = start(target, fallback)
         gateway = started[target, fallback]
         gateway.arrivals()
         return gateway
 
-    return get
+    yield get
+    for gateway in alone:
+        gateway.stop()
 
 
 def _made(make: Callable[[], Driver]) -> Driver:

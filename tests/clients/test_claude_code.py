@@ -112,8 +112,10 @@ def test_it_counts_its_context(claude: Driver, gateways: Gateways, target: str) 
     ],
 )
 def test_errors_end_it(claude: Driver, gateways: Gateways, target: str, status: int) -> None:
-    gateway = gateways(target)
-    answer = claude.ask(gateway.address, f"[[error {status} message=REFUSED-9]]", *MODEL)
+    gateway = gateways(target, fresh=True)
+    answer = claude.ask(
+        gateway.address, f"[[error {status} retry=1s message=REFUSED-9]]", *MODEL, timeout=150
+    )
     assert answer.code != 0
     assert "Error" in answer.out, answer.said
     arrivals = gateway.arrivals()
@@ -125,7 +127,7 @@ def test_errors_end_it(claude: Driver, gateways: Gateways, target: str, status: 
 def test_a_broken_stream_ends_it(
     claude: Driver, gateways: Gateways, target: str, fault: str
 ) -> None:
-    gateway = gateways(target)
+    gateway = gateways(target, fresh=True)
     answer = claude.ask(gateway.address, f"{LONG}[[{fault}]]", *MODEL, timeout=150)
     # It may go on by itself, with a prompt of its own: so an error is one of two good ends.
     assert answer.code != 0 or "cut off" in answer.out, answer.said

@@ -118,8 +118,10 @@ def test_the_builtin_provider_falls_back_to_http_at_once(
     ],
 )
 def test_errors_end_it(codex: Driver, gateways: Gateways, target: str, status: int) -> None:
-    gateway = gateways(target)
-    answer = codex.ask(gateway.address, f"[[error {status} message=REFUSED-9]]", timeout=150)
+    gateway = gateways(target, fresh=True)
+    answer = codex.ask(
+        gateway.address, f"[[error {status} retry=1s message=REFUSED-9]]", timeout=150
+    )
     assert answer.code != 0, answer.said
     assert "ERROR" in answer.err, answer.said
     assert 1 <= len(gateway.arrivals()) <= 12
@@ -130,7 +132,7 @@ def test_errors_end_it(codex: Driver, gateways: Gateways, target: str, status: i
 def test_a_broken_stream_ends_it(
     codex: Driver, gateways: Gateways, target: str, fault: str
 ) -> None:
-    gateway = gateways(target)
+    gateway = gateways(target, fresh=True)
     answer = codex.ask(gateway.address, f"{LONG}[[{fault}]]", timeout=150)
     assert answer.code != 0, answer.said
     assert "ERROR" in answer.err, answer.said

@@ -62,8 +62,8 @@ def test_it_chooses_a_model_by_itself(gemini: Driver, gateways: Gateways, target
 
 @every_target
 def test_a_refusal_ends_it(gemini: Driver, gateways: Gateways, target: str) -> None:
-    gateway = gateways(target)
-    answer = gemini.ask(gateway.address, "[[error 400 message=REFUSED-9]]", *MODEL)
+    gateway = gateways(target, fresh=True)
+    answer = gemini.ask(gateway.address, "[[error 400 message=REFUSED-9]]", *MODEL, timeout=150)
     assert answer.code != 0, answer.said
     assert "REFUSED-9" in answer.said
     assert 1 <= len(gateway.arrivals()) <= 4
@@ -74,7 +74,7 @@ def test_a_refusal_ends_it(gemini: Driver, gateways: Gateways, target: str) -> N
 def test_a_broken_stream_ends_it(
     gemini: Driver, gateways: Gateways, target: str, fault: str
 ) -> None:
-    gateway = gateways(target)
+    gateway = gateways(target, fresh=True)
     answer = gemini.ask(gateway.address, f"{LONG}[[{fault}]]", *MODEL, timeout=150)
     assert answer.said.strip()
     assert 1 <= len(gateway.arrivals()) <= 12

@@ -57,7 +57,7 @@ def test_it_answers(opencode: Driver, gateways: Gateways, provider: str) -> None
 @pytest.mark.parametrize("fault", ["error 400 message=REFUSED-9", "cut 3"])
 def test_faults_end_it(opencode: Driver, gateways: Gateways, provider: str, fault: str) -> None:
     target = "gemini" if provider == "anthropic" else "anthropic"
-    gateway = gateways(target, fallback=True)
+    gateway = gateways(target, fallback=True, fresh=True)
     answer = opencode.ask(
         gateway.address, f"{LONG}[[{fault}]]", "--model", PROVIDERS[provider], timeout=150
     )
