@@ -34,6 +34,8 @@ directive                       effect
 ``[[garbage N]]``               sends malformed data after N chunks, then ends
 ``[[empty]]``                   ends at once with nothing; ``[[empty reply]]`` is a legal
                                 reply without content
+``[[cut N times=1]]``           breaks only once per conversation; ``stall``, ``garbage`` and
+                                ``empty`` take it too
 ``[[system]]``                  answers with the system prompt
 ``[[tools]]``                   answers with the JSON list of the tools' names
 ``[[request]]``                 answers with the JSON of the request's body
@@ -43,9 +45,10 @@ A chunk is a piece of text or thinking, a tool call, or an image.  Text that is 
 is the echo; a ``[[…]]`` that can't be read as a directive is text.
 
 Keys: any key is good, but ``bad-…`` (401), ``forbidden-…`` (403) and ``exhausted-…`` (429 with
-a delay); the same prefixes work on OAuth refresh tokens, and so do ``revoked…`` (refused),
-``new-…`` (must be onboarded first), ``paid-…`` and ``ultra-…`` (tiers).  A model whose name
-begins with ``no-such`` does not exist.
+a delay); ``flaky-…`` fails one request of five, another way each time.  The same prefixes
+work on OAuth refresh tokens, and so do ``revoked…`` (refused), ``new-…`` (must be onboarded
+first), ``paid-…`` and ``ultra-…`` (tiers).  A model whose name begins with ``no-such`` does not
+exist.
 
 This package imports nothing of the gateway but its version, so that the two can't share a
 mistake.

@@ -18,8 +18,8 @@ from antigravity.simulator.strict import anthropic as strict_anthropic
 _NOT_COUNTED: Final = ("max_tokens", "stream", "temperature", "metadata", "stop_sequences")
 
 
-def check_anthropic_key(headers: dict[str, str], version: bool = True) -> None:
-    """Refuse a missing or bad key, and a request without a version.
+def check_anthropic_key(headers: dict[str, str], version: bool = True) -> str:
+    """Return the key; refuse a missing or bad one, and a request without a version.
 
     :raises ApiError: as the service words it.
     """
@@ -31,6 +31,7 @@ def check_anthropic_key(headers: dict[str, str], version: bool = True) -> None:
     check_key(key)
     if version and "anthropic-version" not in headers:
         raise ApiError(400, "anthropic-version: header is required")
+    return key
 
 
 class AnthropicApi:
@@ -45,7 +46,7 @@ class AnthropicApi:
         """Answer a message."""
 
         def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
-            check_anthropic_key(headers, version)
+            key = check_anthropic_key(headers, version)
             strict_anthropic.check(body)
             view = read_anthropic.read(body)
             return self._exchange.run(
@@ -53,6 +54,7 @@ class AnthropicApi:
                 dialects.ANTHROPIC,
                 view,
                 bool(body.get("stream")),
+                key,
                 (("request-id", f"req_sim{self._state.next_number():08d}"),),
             )
 

@@ -58,6 +58,7 @@ class Directives:
     stall: int | None = None
     garbage: int | None = None
     empty: str | None = None
+    breaks: int | None = None  # how often cut, stall, garbage or empty strikes
     show: str | None = None  # "system", "tools" or "request"
 
 
@@ -188,6 +189,12 @@ def _tool(argument: str) -> ToolDirective:
     return ToolDirective(name, arguments)
 
 
+def _repeated(argument: str) -> tuple[str, int | None]:
+    """Return an argument without its ``times=N``, and that number."""
+    rest, found, times = argument.strip().rpartition("times=")
+    return (rest.strip(), _count(times)) if found else (argument.strip(), None)
+
+
 def _count(argument: str) -> int:
     count = int(argument.strip() or "0")
     if count < 0:
@@ -223,16 +230,18 @@ def _apply(known: Directives, name: str, argument: str) -> Directives:
             return replace(known, chunks=max(1, _count(text)))
         case "tokens":
             return replace(known, tokens=_count(text))
-        case "cut":
-            return replace(known, cut=_count(text))
-        case "stall":
-            return replace(known, stall=_count(text))
-        case "garbage":
-            return replace(known, garbage=_count(text))
+        case "cut" | "stall" | "garbage":
+            after, times = _repeated(text)
+            fields: dict[str, Any] = {name: _count(after), "breaks": times}
+            return replace(known, **fields)
         case "finish" if word:
             return replace(known, finish=word)
-        case "empty" if word in ("", "reply"):
+        case "empty" if word == "reply":
             return replace(known, empty=word)
+        case "empty":
+            rest, times = _repeated(text)
+            if not rest:
+                return replace(known, empty="", breaks=times)
         case "image" if not word:
             return replace(known, image=True)
         case "cite" if not word:

@@ -56,14 +56,17 @@ class Exchange:
         dialect: Dialect,
         view: View,
         stream: bool,
+        key: str,
         headers: Headers = (),
         done: Callable[[Script, Context], None] = lambda *_: None,
     ) -> Result:
         """Answer ``view``, whole or as a stream.
 
+        :param key: stands for the account: a key, or a refresh token.
         :param done: is told what is answered, before it is.
-        :raises ApiError: if the script is an error.
+        :raises ApiError: if the script is an error, or the account fails.
         """
+        flaw = self._state.admit(key)
         number = self._state.next_number()
         context = Context(view, number, int(self._clock.seconds()))
         ids = iter(range(100))
@@ -72,6 +75,8 @@ class Exchange:
             lambda: context.id(dialect.call_prefix, next(ids)),
             self._state.failed,
         )
+        if flaw is not None:
+            script = replace(script, fault=flaw, late_error=None)
         if script.late_error is not None and not stream:
             raise script.late_error
         done(script, context)

@@ -22,8 +22,8 @@ from antigravity.simulator.strict.gemini_models import check_model
 _LOOPBACK: Final = ("http://127.0.0.1", "http://[::1]", "http://localhost")
 
 
-def check_google_key(request: Request, headers: dict[str, str]) -> None:
-    """Refuse a missing or a bad key.
+def check_google_key(request: Request, headers: dict[str, str]) -> str:
+    """Return the key; refuse a missing or a bad one.
 
     :raises ApiError: as the service words it.
     """
@@ -35,6 +35,7 @@ def check_google_key(request: Request, headers: dict[str, str]) -> None:
             "Please use API Key or other form of API consumer identity to call this API.",
         )
     check_key(key)
+    return key
 
 
 class GoogleApi:
@@ -51,7 +52,7 @@ class GoogleApi:
         name, _, verb = target.rpartition(":")
 
         def work(headers: dict[str, str], body: dict[str, Any]) -> Result | dict[str, Any]:
-            check_google_key(request, headers)
+            key = check_google_key(request, headers)
             model = check_model(name)
             if verb == "countTokens":
                 return _count(model, body)
@@ -60,7 +61,7 @@ class GoogleApi:
             view = read_gemini.read(model, strict_gemini.check(model, body), body)
             dialect = dialects.GEMINI if alt_of(request) == "sse" else dialects.GEMINI_ARRAY
             stream = verb == "streamGenerateContent"
-            return self._exchange.run(request, dialect, view, stream)
+            return self._exchange.run(request, dialect, view, stream, key)
 
         return self._intake.serve(request, google_error, work)
 
@@ -100,6 +101,7 @@ class GoogleApi:
             dialects.CODE_ASSIST if sse else dialects.CODE_ASSIST_ARRAY,
             view,
             verb == "streamGenerateContent",
+            account.refresh_token,
             (("x-cloudaicompanion-trace-id", f"simtrace{self._state.next_number():08d}"),),
         )
 

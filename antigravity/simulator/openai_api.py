@@ -20,8 +20,8 @@ from antigravity.simulator.strict import chat as strict_chat
 from antigravity.simulator.strict import responses as strict_responses
 
 
-def check_openai_key(headers: dict[str, str]) -> None:
-    """Refuse a missing or a bad key.
+def check_openai_key(headers: dict[str, str]) -> str:
+    """Return the key; refuse a missing or a bad one.
 
     :raises ApiError: as the service words it.
     """
@@ -40,6 +40,7 @@ def check_openai_key(headers: dict[str, str]) -> None:
             code="invalid_api_key",
         )
     check_key(key)
+    return key
 
 
 class OpenAiApi:
@@ -54,11 +55,11 @@ class OpenAiApi:
         """Answer a chat; compatible services are lenient."""
 
         def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
-            check_openai_key(headers)
+            key = check_openai_key(headers)
             strict_chat.check(body, lenient)
             view = read_chat.read(body)
             return self._exchange.run(
-                request, dialects.CHAT, view, bool(body.get("stream")), self._headers()
+                request, dialects.CHAT, view, bool(body.get("stream")), key, self._headers()
             )
 
         return self._intake.serve(request, openai_error, work)
@@ -67,11 +68,13 @@ class OpenAiApi:
         """Answer a legacy completion."""
 
         def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
-            check_openai_key(headers)
+            key = check_openai_key(headers)
             strict_chat.check_completion(body)
             view = read_chat.read_completion(body)
             stream = bool(body.get("stream"))
-            return self._exchange.run(request, dialects.COMPLETIONS, view, stream, self._headers())
+            return self._exchange.run(
+                request, dialects.COMPLETIONS, view, stream, key, self._headers()
+            )
 
         return self._intake.serve(request, openai_error, work)
 
@@ -79,7 +82,7 @@ class OpenAiApi:
         """Answer a response; what is stored can be continued."""
 
         def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
-            check_openai_key(headers)
+            key = check_openai_key(headers)
             items = self._earlier(body) + read_responses.items_of(body.get("input"))
             strict_responses.check(body, items, self._state.items.__contains__)
             view = read_responses.read(body, items)
@@ -94,7 +97,7 @@ class OpenAiApi:
 
             stream = bool(body.get("stream"))
             return self._exchange.run(
-                request, dialects.RESPONSES, view, stream, self._headers(), keep
+                request, dialects.RESPONSES, view, stream, key, self._headers(), keep
             )
 
         return self._intake.serve(request, openai_error, work)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
-from antigravity.simulator.faults import ApiError
+from antigravity.simulator.faults import ApiError, Break
+from antigravity.simulator.flaky import flaw
 
 _REMEMBERED: Final = 10_000
 _LOGGED: Final = 1_000
@@ -127,8 +128,11 @@ class State:
     responses: Bounded[list[Any]] = field(default_factory=lambda: Bounded(1_000))
     items: Bounded[bool] = field(default_factory=Bounded)
     sessions: Bounded[str] = field(default_factory=Bounded)
+    #: Keys and refresh tokens that are refused from now on.
+    refused: set[str] = field(default_factory=set)
     _numbers: int = 0
     _failures: Bounded[int] = field(default_factory=Bounded)
+    _uses: Bounded[int] = field(default_factory=Bounded)
     _access: Bounded[_AccessToken] = field(default_factory=Bounded)
     _codes: Bounded[str] = field(default_factory=Bounded)
     _boarding: Bounded[int] = field(default_factory=Bounded)
@@ -144,6 +148,20 @@ class State:
         before = self._failures.get(key) or 0
         self._failures.put(key, before + 1)
         return before
+
+    def admit(self, key: str) -> Break | None:
+        """Count a request of an account; return how its answer is to break, if it is.
+
+        :raises ApiError: if the account is refused, or fails now.
+        """
+        if key in self.refused:
+            raise ApiError(401, "This credential has been revoked.", code="invalid_api_key")
+        number = self._uses.get(key) or 0
+        self._uses.put(key, number + 1)
+        found = flaw(key, number)
+        if isinstance(found, ApiError):
+            raise found
+        return found
 
     def record(self, entry: Logged, size: int) -> None:
         """Keep a request in the log."""

@@ -70,6 +70,11 @@ def write_script(
                 raise error_of(error)
             late = error
             break
+    fault = _fault(told)
+    if fault is not None and told.breaks is not None:
+        before = failed(view.conversation, f"{fault.kind} {fault.after} times={told.breaks}")
+        if before >= told.breaks:
+            fault, told = None, replace(told, empty=None)
     script = _content(view, told, next_id, answering=directives is None)
     script = limited(view, script)
     if told.finish:
@@ -80,7 +85,7 @@ def write_script(
         script,
         delay=told.delay,
         ttft=told.ttft,
-        fault=_fault(told),
+        fault=fault,
         late_error=error_of(late) if late else None,
         error_after=(late.after or 0) if late else 0,
         choices=view.choices,

@@ -177,6 +177,44 @@ class Answers(SimulatorCase):
         assert codes == [503, 503, 200]
 
     @inlineCallbacks
+    def test_a_flaky_account_fails_one_request_of_five(self) -> Any:
+        keys = {"authorization": "Bearer flaky-1"}
+        codes = []
+        for number in range(60):
+            try:
+                response, body = yield self.ask("/v1/chat/completions", chat(f"{number}"), **keys)
+            except ResponseFailed:
+                codes.append("cut")
+                continue
+            except ValueError:
+                codes.append("garbage")
+                continue
+            codes.append(response.code if body else "empty")
+        wrong = [place for place, code in enumerate(codes) if code != 200]
+        assert len({place % 5 for place in wrong}) == 1
+        assert {codes[place] for place in wrong} >= {429, 500, 503, 529, "cut", "empty", "garbage"}
+
+    @inlineCallbacks
+    def test_a_key_that_is_lost(self) -> Any:
+        first, _ = yield self.ask("/v1/chat/completions", chat("x"))
+        self.simulator.state.refused.add("k")
+        second, body = yield self.ask("/v1/chat/completions", chat("x"))
+        assert (first.code, second.code) == (200, 401)
+        assert body["error"]["code"] == "invalid_api_key"
+
+    @inlineCallbacks
+    def test_an_answer_that_breaks_only_once(self) -> Any:
+        for fault in ("empty", "cut 0", "garbage 0"):
+            request = message(f"[[{fault} times=1]] good {fault}", stream=True)
+            try:
+                _, raw = yield self.ask("/v1/messages", request, "anthropic")
+            except (ResponseFailed, PotentialDataLoss):
+                raw = b""
+            assert b"good" not in raw
+            _, raw = yield self.ask("/v1/messages", request, "anthropic")
+            assert b"message_stop" in raw
+
+    @inlineCallbacks
     def test_unknown_paths_and_methods(self) -> Any:
         response, body = yield self.ask("/v1/nothing", {})
         assert (response.code, body["error"]["type"]) == (404, "invalid_request_error")
