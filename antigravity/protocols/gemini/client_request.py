@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from antigravity.interfaces.protocols import Encoded
 from antigravity.ir.capabilities import Target
 from antigravity.ir.errors import InvalidRequestError
+from antigravity.ir.marks import has_cache_breakpoints, has_citations
 from antigravity.ir.request import Request
 from antigravity.protocols.gemini.client_config import encode_config
 from antigravity.protocols.gemini.client_contents import encode_contents
@@ -58,6 +59,10 @@ def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
             "There is nothing to answer: every message is empty.", param="$.messages"
         )
     texts = [{"text": part.text} for part in request.system if part.text.strip()]
+    if has_cache_breakpoints(request):
+        losses.note("cache", "dropped: Gemini caches on its own")
+    if has_citations(request):
+        losses.note("messages", "citations in the history were left out")
     if request.service_tier not in (None, "auto", "default"):
         losses.note("service_tier", "Gemini has no such setting; it was dropped")
     body: dict[str, Any] = {

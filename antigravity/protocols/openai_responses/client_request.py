@@ -10,6 +10,7 @@ import msgspec
 
 from antigravity.interfaces.protocols import Encoded
 from antigravity.ir.capabilities import Capabilities, Loss, Target
+from antigravity.ir.marks import has_cache_breakpoints
 from antigravity.ir.request import Effort, Request, ResponseFormat, Sampling, ThinkingConfig
 from antigravity.ir.tools import WebSearchTool
 from antigravity.protocols.openai_responses.client_items import Items
@@ -72,6 +73,8 @@ def encode(request: Request, target: Target) -> Encoded:
         **_identity(request),
         "include": _include(request, target.capabilities) or None,
     }
+    if has_cache_breakpoints(request):
+        warn("cache", "dropped: OpenAI caches on its own")
     _note_unsayable(request, warn)
     if own:
         body = {**_extensions(request.extensions, warn), **without_nulls(body)}
