@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
@@ -23,3 +23,27 @@ class IStateStore(Interface):
 
     def stop() -> Deferred[None]:
         """Return a Deferred that fires when the last change is written."""
+
+
+class Entry(NamedTuple):
+    """What is kept under one key, until ``expires`` (seconds since the epoch)."""
+
+    key: str
+    expires: float
+    value: bytes
+
+
+class IExpiringStore(Interface):
+    """Keeps byte strings by key, each until its time.  No method waits for a disk, none fails."""
+
+    def load() -> Deferred[list[Entry]]:
+        """Return a Deferred that fires with what is kept, the oldest first."""
+
+    def put(entry: Entry) -> None:
+        """Keep something, before long, in place of what has the same key."""
+
+    def delete(key: str) -> None:
+        """Keep what has this key no longer."""
+
+    def stop() -> Deferred[None]:
+        """Return a Deferred that fires when everything new is kept and all is closed."""

@@ -1,0 +1,195 @@
+"""Entries with an expiry in one SQLite file, for its owner's eyes only.
+
+Everything here waits for the disk: it is called in threads, one call at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from antigravity.interfaces.stores import Entry
+
+#: The version of the file's form.
+VERSION: Final = 1
+#: Seconds to wait for another process that has the file.
+_PATIENCE: Final = 2.0
+#: What SQLite says if the file itself is at fault; all else may pass.
+_BROKEN: Final = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_COMPANIONS: Final = ("-wal", "-shm")
+
+_SCHEMA: Final = f"""
+    BEGIN IMMEDIATE;
+    CREATE TABLE entries (
+        id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, expires REAL NOT NULL, value BLOB NOT NULL
+    );
+    CREATE INDEX entries_by_expiry ON entries (expires);
+    PRAGMA user_version = {VERSION};
+    COMMIT;
+"""
+
+
+class StoreFileError(Exception):
+    """The file could not be used; the message says why, and what was done about it."""
+
+
+class _UnusableError(Exception):
+    """The file is in order, and none of ours."""
+
+
+class SqliteFile:
+    """The file at ``path``; ``now`` returns seconds since the epoch."""
+
+    def __init__(
+        self, path: Path, now: Callable[[], float], *, max_entries: int, max_bytes: int
+    ) -> None:
+        self._path = path
+        self._now = now
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._connection: sqlite3.Connection | None = None
+
+    def read(self) -> list[Entry]:
+        """Return the newest entries that are within the bounds, the oldest first; drop the rest.
+
+        :raises StoreFileError: if the file is of no use.
+        """
+        with self._transaction() as connection:
+            kept: list[Entry] = []
+            size, last = 0, None
+            for number, key, expires, value in connection.execute(
+                "SELECT id, key, expires, value FROM entries WHERE expires > ? ORDER BY id DESC",
+                (self._now(),),
+            ):
+                size += len(value)
+                if len(kept) >= self._max_entries or size > self._max_bytes:
+                    break
+                last = number
+                kept.append(Entry(_text(bytes(key)), float(expires), bytes(value)))
+            connection.execute("DELETE FROM entries WHERE ? IS NULL OR id < ?", (last, last))
+            connection.execute("DELETE FROM entries WHERE expires <= ?", (self._now(),))
+        self._empty_log()
+        return kept[::-1]
+
+    def write(self, changes: Mapping[str, Entry | None], *, sweep: bool = False) -> float | None:
+        """Keep the entries, drop those that are ``None`` and all that have expired.
+
+        ``sweep`` leaves no trace of what was dropped.  Return when the next one expires,
+        ``None`` if there is none.
+
+        :raises StoreFileError: if that is not possible now.
+        """
+        with self._transaction() as connection:
+            connection.executemany(
+                "DELETE FROM entries WHERE key = ?",
+                [(_blob(key),) for key, entry in changes.items() if entry is None],
+            )
+            connection.executemany(
+                "INSERT OR REPLACE INTO entries (key, expires, value) VALUES (?, ?, ?)",
+                [(_blob(e.key), e.expires, e.value) for e in changes.values() if e is not None],
+            )
+            connection.execute("DELETE FROM entries WHERE expires <= ?", (self._now(),))
+            (earliest,) = connection.execute("SELECT min(expires) FROM entries").fetchone()
+        if sweep:
+            self._empty_log()
+        return None if earliest is None else float(earliest)
+
+    def close(self) -> None:
+        """Close the file; what is called next opens it again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _empty_log(self) -> None:
+        """Empty the write-ahead log, in which there may be something that was dropped."""
+        with self._opened() as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._opened() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        try:
+            if self._connection is None:
+                self._connection = self._open()
+            yield self._connection
+        except (sqlite3.Error, OSError, ValueError, TypeError, _UnusableError) as error:
+            raise self._failed(error) from error
+        except BaseException:
+            self.close()  # which also ends the transaction
+            raise
+
+    def _failed(self, error: Exception) -> StoreFileError:
+        """Close the file, and set it aside if it is of no use."""
+        try:
+            self.close()
+            if isinstance(error, OSError) or not _is_broken(error):
+                return StoreFileError(f"{self._path} cannot be used now: {error}")
+            aside = self._path.with_name(f"{self._path.name}.broken")
+            os.replace(self._path, aside)
+            for companion in self._companions():
+                companion.unlink(missing_ok=True)
+        except (sqlite3.Error, OSError) as trouble:
+            return StoreFileError(f"{self._path} is of no use ({error}), and stays so: {trouble}")
+        return StoreFileError(f"{self._path} is of no use ({error}): it is now {aside.name}")
+
+    def _open(self) -> sqlite3.Connection:
+        self._make_private()
+        connection = sqlite3.connect(
+            self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
+        )
+        try:
+            _prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _make_private(self) -> None:
+        """Make the file before SQLite does: its companions take their rights from it."""
+        directory = self._path.parent
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        if os.name != "nt":
+            directory.chmod(0o700)
+            for path in (self._path, *self._companions()):
+                if path.exists():
+                    path.chmod(0o600)
+
+    def _companions(self) -> list[Path]:
+        return [self._path.with_name(self._path.name + suffix) for suffix in _COMPANIONS]
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Set the connection up, and the tables of a new file."""
+    connection.execute("PRAGMA secure_delete = ON")
+    connection.execute("PRAGMA journal_mode = WAL").fetchall()
+    connection.execute("PRAGMA synchronous = NORMAL")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if version == 0 and tables == 0:
+        connection.executescript(_SCHEMA)
+    elif version != VERSION:
+        raise _UnusableError(f"its version is {version}, not {VERSION}")
+
+
+def _is_broken(error: Exception) -> bool:
+    # Errors of Python's own have no code: what was read made no sense to it.
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _BROKEN
+
+
+def _blob(key: str) -> bytes:
+    return key.encode("utf-8", "surrogatepass")
+
+
+def _text(key: bytes) -> str:
+    return key.decode("utf-8", "surrogatepass")
