@@ -28,10 +28,10 @@ from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.quota import IQuotaSource
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.record import ExchangeRecord
+from antigravity.keeping import Keeping
 from antigravity.listening import Listener, endpoint_strings
 from antigravity.plugins import PluginHost
 from antigravity.services import Closing, Drain, SequentialService
-from antigravity.signatures.store import SignatureStore
 from antigravity.stores.bounded import BoundedBytes
 from antigravity.stores.json_state import JsonState
 from antigravity.transport.client import HttpTransport
@@ -76,6 +76,7 @@ class Gateway(Service):
             None if demo else QuotaFiles(home),
         )
         self._pool = self._make_pool()
+        self._keeping = Keeping(reactor, settings.signatures, None if demo else home / "state")
         self._assembly: Assembly | None = None
         self._exchange: Exchange | None = None
         self._site: GatewaySite | None = None
@@ -126,6 +127,8 @@ class Gateway(Service):
             yield self._demo.start()
         self._pool.start()
         self._add(Closing(self._pool.stop))
+        self._add(Closing(self._keeping.stop))
+        yield self._keeping.start()
         self._assembly = assembly = self._assemble(self._first)
         self._pool.reload(assembly.book, assembly.settings.proxy.scheduling)
         self._add(Closing(self._stop_assembly))
@@ -235,7 +238,8 @@ class Gateway(Service):
         return Services(
             clock=clock,
             transport=self._transport,
-            signatures=SignatureStore(clock.seconds),
+            signatures=self._keeping.signatures,
+            calibration=self._keeping.calibration,
             conversations=BoundedBytes(
                 time.monotonic,
                 max_entries=responses.max_entries,

@@ -182,6 +182,18 @@ class ResponsesSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ttl: Seconds = 24 * 3600.0
 
 
+class SignaturesSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[signatures]``: thinking kept for clients that drop it, bounded all ways.
+
+    ``persist`` keeps it on disk, so that a restart does not break conversations.
+    """
+
+    persist: bool = True
+    ttl: Seconds = 2 * 3600.0
+    max_entries: Annotated[int, Meta(ge=0)] = 20_000
+    max_bytes: Bytes = 64 * 1024 * 1024
+
+
 class InterceptionSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[interception]``: what clients ask on their own, without their users.
 
@@ -211,6 +223,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     media: MediaSettings = MediaSettings()
     quota: QuotaSettings = QuotaSettings()
     responses: ResponsesSettings = ResponsesSettings()
+    signatures: SignaturesSettings = SignaturesSettings()
     interception: InterceptionSettings = InterceptionSettings()
     log: LogSettings = LogSettings()
     plugins: dict[str, Any] = {}

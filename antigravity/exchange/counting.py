@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from txaio import tx as txaio
 
-from antigravity.context.estimate import estimate_tokens
+from antigravity.exchange.calibrating import calibrated_estimate
 from antigravity.exchange.upstream_call import Refused, UpstreamCall
 from antigravity.exchange.work import Work
 from antigravity.interfaces.protocols import Encoded
@@ -35,7 +35,8 @@ async def count_tokens(work: Work, decision: Decision) -> TokenCount:
             continue
         if counted is not None and counted > 0:
             return TokenCount(counted, "upstream")
-    return TokenCount(estimate_tokens(request), "estimate")
+    model = decision.candidates[0].target.model
+    return TokenCount(calibrated_estimate(work, model, request), "estimate")
 
 
 async def _ask(work: Work, candidate: Candidate) -> int | None:

@@ -6,6 +6,7 @@ import msgspec
 
 from antigravity.exchange.answer_headers import passed_on
 from antigravity.exchange.begin import begin
+from antigravity.exchange.calibrating import learn
 from antigravity.exchange.passing import PassedStream, ReframedStream, check_json
 from antigravity.exchange.translators import Translator, empty_answer
 from antigravity.exchange.upstream_call import UpstreamCall
@@ -61,7 +62,12 @@ async def _stream(work: Work, candidate: Candidate, response: IIncomingResponse)
     else:
         translator = PassedStream(tap, protocol.keepalive, protocol.encoder(_context(work)))
     headers = passed_on(response.headers())
-    pump = await begin(work, translator, response)
+
+    def finished(error: GatewayError | None) -> None:
+        if error is None:
+            learn(work, candidate.target.model, translator.usage, work.decoded)
+
+    pump = await begin(work, translator, response, finished)
     content_type = framer.content_type if framer is not None else "text/event-stream"
     return Reply(200, content_type, headers, stream=pump)
 
@@ -77,7 +83,9 @@ async def _whole(work: Work, candidate: Candidate, response: IIncomingResponse) 
     except msgspec.DecodeError as error:
         raise UpstreamError("The upstream's answer is no JSON; try again.") from error
     work.recorder.first_byte()
-    work.recorder.end(None, candidate.client.decode_usage(body))
+    usage = candidate.client.decode_usage(body)
+    work.recorder.end(None, usage)
+    learn(work, candidate.target.model, usage, work.decoded)
     content_type = headers.get("content-type", "application/json")
     return Reply(response.status(), content_type, passed_on(headers), body)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
 
+from antigravity.context.calibration import Calibration
 from antigravity.interfaces.transport import IHttpTransport
 from antigravity.ir.record import ExchangeRecord
 from antigravity.signatures.store import SignatureStore
@@ -23,6 +24,7 @@ class Services(Struct, frozen=True):
     clock: IReactorTime
     transport: IHttpTransport
     signatures: SignatureStore
+    calibration: Calibration
     conversations: BoundedBytes
     new_id: Callable[[str], str]
     started: Callable[[ExchangeRecord], None]

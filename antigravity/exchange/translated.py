@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 
-from antigravity.context.estimate import estimate_tokens
 from antigravity.exchange.answer_headers import Headers, warnings
 from antigravity.exchange.begin import begin
+from antigravity.exchange.calibrating import calibrated_estimate, learn
 from antigravity.exchange.translators import EventSource, FoldedAnswer, TranslatedStream
 from antigravity.exchange.upstream_call import UpstreamCall
 from antigravity.exchange.work import Work
@@ -46,9 +47,13 @@ async def attempt_translated(work: Work, candidate: Candidate, credential: Crede
     )
     response = await call.send(work.services.transport)
     source = _source(work, candidate, lowered)
+
+    def answered() -> None:
+        learn(work, candidate.target.model, source.reported, lowered.request)
+
     if work.head.stream:
-        return await _stream(work, source, response)
-    return await _whole(work, source, response)
+        return await _stream(work, source, response, answered)
+    return await _whole(work, source, response, answered)
 
 
 async def _encode(work: Work, candidate: Candidate) -> tuple[Lowered, Encoded]:
@@ -71,7 +76,7 @@ def _source(work: Work, candidate: Candidate, lowered: Lowered) -> EventSource:
         lowered.pipeline,
         candidate.upstream.unwrap if candidate.upstream.wraps() else None,
         SignatureCollector(keep).feed,
-        partial(estimate_tokens, lowered.request),
+        partial(calibrated_estimate, work, candidate.target.model, lowered.request),
     )
 
 
@@ -92,19 +97,26 @@ def _headers(work: Work) -> Headers:
     return warnings(work.recorder.record.losses)
 
 
-async def _stream(work: Work, source: EventSource, response: IIncomingResponse) -> Reply:
+async def _stream(
+    work: Work, source: EventSource, response: IIncomingResponse, answered: Callable[[], None]
+) -> Reply:
     encoder: IStreamEncoder = work.protocol.encoder(_context(work))
 
     def finished(error: GatewayError | None) -> None:
+        if error is not None:
+            return
+        answered()
         final: Any = getattr(encoder, "final_response", None)
-        if error is None and final is not None:
+        if final is not None:
             work.keep_conversation(final)
 
     pump = await begin(work, TranslatedStream(source, encoder), response, finished)
     return Reply(200, encoder.content_type, _headers(work), stream=pump)
 
 
-async def _whole(work: Work, source: EventSource, response: IIncomingResponse) -> Reply:
+async def _whole(
+    work: Work, source: EventSource, response: IIncomingResponse, answered: Callable[[], None]
+) -> Reply:
     folded = FoldedAnswer(source)
     await begin(work, folded, response)
     answer = folded.response()
@@ -112,4 +124,5 @@ async def _whole(work: Work, source: EventSource, response: IIncomingResponse) -
     reply: HttpReply = work.protocol.encode_response(answer, context)
     work.keep_conversation(reply.body)
     work.recorder.end(None, answer.usage)
+    answered()
     return Reply(reply.status, reply.content_type, (*reply.headers, *_headers(work)), reply.body)

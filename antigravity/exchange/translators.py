@@ -96,6 +96,8 @@ class EventSource:
         self.meaningful = False
         self.failure: GatewayError | None = None
         self.usage: Usage | None = None
+        #: What the upstream itself has said of it.
+        self.reported: Usage | None = None
 
     @property
     def done(self) -> bool:
@@ -157,7 +159,7 @@ class EventSource:
             if kind is TextDelta:
                 self._spoken += len(event.text)  # type: ignore[union-attr]
             elif kind is UsageUpdate:
-                self.usage = event.usage  # type: ignore[union-attr]
+                self.usage = self.reported = event.usage  # type: ignore[union-attr]
             elif kind is StreamFailure:
                 self.failure = event.error  # type: ignore[union-attr]
         return events if self._pipeline is None else self._pipeline.feed(events)

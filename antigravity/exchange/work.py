@@ -70,6 +70,12 @@ class Work:
         request: Request = self.protocol.decode(self.call)
         return request
 
+    @property
+    def decoded(self) -> Request | None:
+        """The request, if it had to be decoded for something."""
+        request: Request | None = self.__dict__.get("request")
+        return request
+
     def session(self) -> str:
         """Return the key of the conversation, for affinity; empty where it would not matter.
 

@@ -1,4 +1,4 @@
-"""Remember the thinking behind tool calls, for a while and within bounds.
+"""Remember the thinking behind tool calls, for a while and within bounds, also over a restart.
 
 What one API key's conversations made is never given to another's.
 """
@@ -6,10 +6,13 @@ What one API key's conversations made is never given to another's.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Final
 
+import msgspec
 from msgspec import Struct
 
+from antigravity.interfaces.stores import Entry, IExpiringStore
 from antigravity.ir.parts import Thinking
 from antigravity.ir.signature import Signature
 
@@ -30,10 +33,19 @@ class Memory(Struct, frozen=True):
         return size
 
 
-class SignatureStore:
-    """Memories by API key and tool-call id; the oldest go first.
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(Memory)
+#: What is left of the time to live when using an entry begins it anew.
+_STALE: Final = 0.9
+#: Stands between API key and call id; neither has it.
+_BETWEEN: Final = "\0"
 
-    ``now`` returns seconds; ``ttl`` is in seconds, ``max_bytes`` in bytes.
+
+class SignatureStore:
+    """Memories by API key and tool-call id; those not used for longest go first.
+
+    ``now`` returns seconds since the epoch; ``ttl`` is in seconds since the last use.
+    ``disk`` keeps what has to survive a restart.
     """
 
     def __init__(
@@ -43,31 +55,64 @@ class SignatureStore:
         ttl: float = 7200.0,
         max_entries: int = 20_000,
         max_bytes: int = 64 * 1024 * 1024,
+        disk: IExpiringStore | None = None,
     ) -> None:
         self._now = now
         self._ttl = ttl
         self._max_entries = max_entries
         self._max_bytes = max_bytes
-        self._entries: OrderedDict[tuple[str, str], tuple[float, Memory]] = OrderedDict()
+        self._disk = disk
+        self._entries: OrderedDict[str, tuple[float, Memory]] = OrderedDict()
         self._bytes = 0
 
     def __len__(self) -> int:
         return len(self._entries)
 
+    def restore(self, entries: Iterable[Entry]) -> int:
+        """Know again what ``disk`` has kept, the oldest first; return how many made no sense."""
+        latest = self._now() + self._ttl  # the time to live may be shorter now
+        senseless = 0
+        for key, expires, value in entries:
+            try:
+                memory = _DECODER.decode(value)
+            except msgspec.DecodeError:
+                senseless += 1
+                self._forget(key)
+            else:
+                self._put(key, min(expires, latest), memory)
+        self._trim()
+        return senseless
+
     def remember(self, principal: str, call_id: str, memory: Memory) -> None:
         """Keep what belongs to a call."""
-        key = (principal, call_id)
-        self._drop(key)
-        self._entries[key] = (self._now() + self._ttl, memory)
-        self._bytes += memory.size
+        self._keep(_key(principal, call_id), memory)
         self._trim()
 
     def recall(self, principal: str, call_id: str) -> Memory | None:
         """Return what belongs to a call, if it is still known."""
-        entry = self._entries.get((principal, call_id))
-        if entry is None or entry[0] <= self._now():
+        key = _key(principal, call_id)
+        entry = self._entries.get(key)
+        if entry is None:
             return None
-        return entry[1]
+        expires, memory = entry
+        now = self._now()
+        if expires <= now:
+            return None
+        if expires - now < self._ttl * _STALE:
+            # A conversation that goes on keeps its own; not each time, because it is written.
+            self._keep(key, memory)
+        return memory
+
+    def _keep(self, key: str, memory: Memory) -> None:
+        expires = self._now() + self._ttl
+        self._put(key, expires, memory)
+        if self._disk is not None:
+            self._disk.put(Entry(key, expires, _ENCODER.encode(memory)))
+
+    def _put(self, key: str, expires: float, memory: Memory) -> None:
+        self._drop(key)
+        self._entries[key] = (expires, memory)
+        self._bytes += memory.size
 
     def _trim(self) -> None:
         now = self._now()
@@ -76,9 +121,18 @@ class SignatureStore:
             full = len(self._entries) > self._max_entries or self._bytes > self._max_bytes
             if not full and expires > now:
                 return
-            self._drop(key)
+            self._forget(key)
 
-    def _drop(self, key: tuple[str, str]) -> None:
+    def _forget(self, key: str) -> None:
+        self._drop(key)
+        if self._disk is not None:
+            self._disk.delete(key)
+
+    def _drop(self, key: str) -> None:
         entry = self._entries.pop(key, None)
         if entry is not None:
             self._bytes -= entry[1].size
+
+
+def _key(principal: str, call_id: str) -> str:
+    return f"{principal}{_BETWEEN}{call_id}"

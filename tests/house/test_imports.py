@@ -21,7 +21,7 @@ ALLOWED = {
     "protocols": {"ir", "sse", "protocols", "interfaces.protocols"},
     "lowering": {"ir", "lowering"},
     "context": {"ir", "context"},
-    "signatures": {"ir", "signatures"},
+    "signatures": {"ir", "signatures", "interfaces.stores"},
     "interception": {
         "ir",
         "interception",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from antigravity.interfaces.stores import Entry
 from antigravity.ir.events import Event, TextDelta, ThinkingDelta, ThinkingSignature, ToolCallStart
 from antigravity.ir.parts import Text, Thinking, ToolCall
 from antigravity.ir.request import Message, Request
@@ -89,3 +90,84 @@ def test_keys_do_not_see_each_other() -> None:
     store = SignatureStore(lambda: 0.0)
     store.remember("alice", "call", Memory(GEMINI))
     assert store.recall("bob", "call") is None
+
+
+class Disk:
+    """What a store writes."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Entry] = {}
+        self.puts = 0
+
+    def put(self, entry: Entry) -> None:
+        self.puts += 1
+        self.kept.pop(entry.key, None)
+        self.kept[entry.key] = entry
+
+    def delete(self, key: str) -> None:
+        self.kept.pop(key, None)
+
+
+def store(now: list[float], disk: Disk, **bounds: int) -> SignatureStore:
+    return SignatureStore(lambda: now[0], ttl=100, disk=disk, **bounds)  # type: ignore[arg-type]
+
+
+MEMORY = Memory(GEMINI, (Thinking("ab", CLAUDE), Thinking(signature=CLAUDE, redacted="r")))
+
+
+def test_what_is_on_disk_is_known_again() -> None:
+    now, disk = [0.0], Disk()
+    store(now, disk).remember("k", "call", MEMORY)
+    now[0] = 99.0
+    again = store(now, Disk())
+    assert again.restore(disk.kept.values()) == 0
+    assert again.recall("k", "call") == MEMORY
+    assert again.recall("other", "call") is None
+    now[0] = 200.0
+    assert again.recall("k", "call") is None
+
+
+def test_the_disk_has_what_the_memory_has() -> None:
+    now, disk = [0.0], Disk()
+    small = store(now, disk, max_entries=3)
+    for number in range(5):
+        small.remember("k", str(number), MEMORY)
+    assert len(disk.kept) == len(small) == 3
+    now[0] = 101.0
+    small.remember("k", "new", MEMORY)
+    assert len(disk.kept) == len(small) == 1
+
+
+def test_bounds_that_have_shrunk_hold_for_what_is_restored() -> None:
+    now, disk = [0.0], Disk()
+    before = SignatureStore(lambda: now[0], ttl=1e9, disk=disk)  # type: ignore[arg-type]
+    for number in range(5):
+        before.remember("k", str(number), MEMORY)
+    after = store(now, disk, max_entries=2)
+    after.restore(list(disk.kept.values()))
+    assert len(after) == len(disk.kept) == 2
+    now[0] = 101.0  # the time to live is 100 now
+    assert after.recall("k", "4") is None
+
+
+def test_what_makes_no_sense_is_dropped() -> None:
+    disk = Disk()
+    disk.put(Entry("k\0a", 50.0, b"\xc1"))
+    disk.put(Entry("k\0b", 50.0, b"\x90"))
+    again = store([0.0], disk)
+    assert again.restore(list(disk.kept.values())) == 2
+    assert (len(again), disk.kept) == (0, {})
+
+
+def test_a_conversation_that_goes_on_keeps_its_own_and_seldom_writes() -> None:
+    now, disk = [0.0], Disk()
+    kept = store(now, disk)
+    kept.remember("k", "call", MEMORY)
+    for _ in range(100):
+        now[0] += 5.0
+        assert kept.recall("k", "call") == MEMORY
+    assert disk.puts < 40
+    now[0] += 89.0
+    assert kept.recall("k", "call") == MEMORY
+    now[0] += 100.0
+    assert kept.recall("k", "call") is None

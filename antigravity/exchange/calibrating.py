@@ -1,0 +1,21 @@
+"""Estimates of an exchange, calibrated, and what they learn from how it ended."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from antigravity.context.estimate import estimate_tokens
+from antigravity.exchange.work import Work
+from antigravity.ir.request import Request
+from antigravity.ir.usage import Usage
+
+
+def calibrated_estimate(work: Work, model: str, request: Request) -> int:
+    """Return the estimated input tokens of a request to an upstream's model."""
+    return work.services.calibration.applied(model, estimate_tokens(request))
+
+
+def learn(work: Work, model: str, usage: Usage | None, request: Request | None) -> None:
+    """Learn from the usage that an upstream has reported for a request, if both are there."""
+    if usage is not None and request is not None:
+        work.services.calibration.observe(model, usage, partial(estimate_tokens, request))

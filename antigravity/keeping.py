@@ -1,0 +1,98 @@
+"""What the gateway has learnt from its exchanges, kept over a restart."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from twisted.internet.defer import inlineCallbacks
+from txaio import tx as txaio
+
+from antigravity.assembly import in_thread, write_private
+from antigravity.config.settings import SignaturesSettings
+from antigravity.context.calibration import Calibration
+from antigravity.interfaces.stores import IExpiringStore, IStateStore
+from antigravity.signatures.store import SignatureStore
+from antigravity.stores.expiring import ExpiringStore
+from antigravity.stores.json_state import JsonState
+from antigravity.stores.sqlite_file import SqliteFile
+
+SIGNATURES_FILE: Final = "signatures.db"
+CALIBRATION_FILE: Final = "calibration.json"
+#: Calibration changes with nearly every exchange, and a little of it may be lost.
+_CALIBRATION_DELAY: Final = 30.0
+
+
+class Keeping:
+    """Signatures and calibration, from :meth:`start` to :meth:`stop`.
+
+    ``directory`` is where they are kept; without one they are in memory only.
+    """
+
+    log = txaio.make_logger()
+
+    def __init__(self, reactor: Any, settings: SignaturesSettings, directory: Path | None) -> None:
+        self._reactor = reactor
+        self._settings = settings
+        self._directory = directory
+        self._disk: IExpiringStore | None = None
+        self._state: IStateStore | None = None
+        if directory is not None:
+            if settings.persist:
+                self._disk = self._signatures_on_disk(directory / SIGNATURES_FILE)
+            self._state = JsonState(
+                directory / CALIBRATION_FILE,
+                reactor,
+                write=write_private,
+                run=partial(in_thread, reactor),
+                delay=_CALIBRATION_DELAY,
+            )
+        self.signatures = SignatureStore(
+            time.time,
+            ttl=settings.ttl,
+            max_entries=settings.max_entries,
+            max_bytes=settings.max_bytes,
+            disk=self._disk,
+        )
+        self.calibration = (
+            Calibration() if self._state is None else Calibration(self._state.changed)
+        )
+
+    @inlineCallbacks
+    def start(self) -> Any:
+        """Return a Deferred that fires when everything that was kept is known again."""
+        if self._disk is not None:
+            senseless = self.signatures.restore((yield self._disk.load()))
+            if senseless:
+                self.log.warn("{n} kept signatures make no sense, and are dropped", n=senseless)
+        elif self._directory is not None:
+            yield in_thread(self._reactor, self._delete_signatures, self._directory)
+        if self._state is not None:
+            if not self.calibration.restore(self._state.load()):
+                self.log.warn("what was kept of the calibration makes no sense: it begins anew")
+            self._state.watch(self.calibration.snapshot)
+
+    @inlineCallbacks
+    def stop(self) -> Any:
+        """Return a Deferred that fires when everything is kept."""
+        for store in (self._disk, self._state):
+            if store is not None:
+                yield store.stop()
+
+    def _signatures_on_disk(self, path: Path) -> ExpiringStore:
+        bounds = self._settings
+        file = SqliteFile(
+            path, time.time, max_entries=bounds.max_entries, max_bytes=bounds.max_bytes
+        )
+        run = partial(in_thread, self._reactor)
+        return ExpiringStore(file, self._reactor, time.time, run=run)
+
+    def _delete_signatures(self, directory: Path) -> None:
+        """Delete what earlier runs have kept: whoever switches it off does not want it there."""
+        try:
+            for path in directory.glob(f"{SIGNATURES_FILE}*"):
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            self.log.error("kept signatures cannot be deleted: {error}", error=str(error))
