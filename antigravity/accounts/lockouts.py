@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import Struct
 
-from antigravity.accounts.penalties import Rule, rule_for
+from antigravity.accounts.penalties import GUESSED_KINDS, Rule, rule_for
 from antigravity.ir.errors import GatewayError
 
 _Row = TypeVar("_Row")
@@ -41,6 +41,11 @@ class Lock(Struct, frozen=True):
     kind: str
     given: bool = False
     stamp: str = ""
+
+    @property
+    def guessed(self) -> bool:
+        """Whether nobody knows if the lock is needed: neither its time nor its cause is sure."""
+        return not self.given and self.kind in GUESSED_KINDS
 
 
 class _Streak(Struct):
@@ -128,12 +133,21 @@ class Lockouts:
 
     def succeeded(
         self, upstream: str, credential: str, model: str, *, since: float | None = None
-    ) -> None:
-        """Forget failures in a row from before the attempt began; locks stay."""
+    ) -> bool:
+        """Forget failures in a row from before the attempt began; return if that ended a lock.
+
+        Only locks that were guesses end: the account has just shown them to be wrong.
+        """
+        ended = False
         for scope in _scopes(upstream, credential, model):
             for key in [key for key in self._streaks if key[0] == scope]:
                 if since is None or self._streaks[key].last <= since:
                     del self._streaks[key]
+                    lock = self._locks.get(scope)
+                    if lock is not None and lock.kind == key[1] and lock.guessed:
+                        del self._locks[scope]
+                        ended = True
+        return ended
 
     def held(
         self, upstream: str, credential: str, model: str, stamp: Callable[[], str] | None = None

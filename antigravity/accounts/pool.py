@@ -7,13 +7,13 @@ import random
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from msgspec.structs import replace
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from txaio import tx as txaio
 from zope.interface import implementer
 
 from antigravity.accounts.affinity import Bindings
+from antigravity.accounts.guesses import without_guesses
 from antigravity.accounts.lease import Lease
 from antigravity.accounts.lockouts import Lockouts
 from antigravity.accounts.occupancy import Occupancy
@@ -203,7 +203,7 @@ class AccountPool:
         candidates = self._roster.candidates(demand)
         eligible = [each for each in candidates if each.eligible]
         if eligible and all(each.locked_for > 0 for each in eligible):
-            candidates = [_without_guess(each) for each in candidates]
+            candidates = without_guesses(candidates, self._settings.max_wait_seconds)
         selection = self._policy.select(candidates, self._situation(demand, waited))
         locks = [c.locked_for for c in candidates if c.eligible and c.locked_for > 0]
         again = min([selection.wait, *locks])
@@ -250,7 +250,8 @@ class AccountPool:
         """Take a lease's place back, with what was learnt."""
         option, name = lease.option, lease.credential.id
         if success:
-            self._lockouts.succeeded(option.upstream, name, option.model, since=lease.began)
+            if self._lockouts.succeeded(option.upstream, name, option.model, since=lease.began):
+                self._changed()
         elif error is not None:
             self._failed(lease, error)
         lasted = self._clock.seconds() - lease.began
@@ -282,8 +283,3 @@ class AccountPool:
             kind=rule.kind,
             seconds="?" if held is None else round(held.until - self._clock.seconds(), 1),
         )
-
-
-def _without_guess(candidate: Candidate) -> Candidate:
-    """Return the candidate unlocked if its lock is a guess: with nobody free, a try is better."""
-    return replace(candidate, locked_for=0.0) if candidate.guessed else candidate

@@ -9,7 +9,6 @@ from typing import TypeAlias
 from antigravity.accounts.affinity import Bindings
 from antigravity.accounts.lockouts import Lockouts
 from antigravity.accounts.occupancy import Occupancy
-from antigravity.accounts.penalties import GUESSED_KINDS
 from antigravity.accounts.selection import tier_rank
 from antigravity.interfaces.accounts import Demand, ICredentialSource, Option
 from antigravity.interfaces.selection import AccountFacts, Candidate
@@ -117,5 +116,5 @@ class Roster:
             fixed=name == self.fixed,
             bound=name == bound,
             recent=name == recent,
-            guessed=lock is not None and not lock.given and lock.kind in GUESSED_KINDS,
+            guessed=lock is not None and lock.guessed,
         )

@@ -1,0 +1,70 @@
+"""What was only guessed of an account: tried when nobody is free, forgotten when it was wrong."""
+
+from __future__ import annotations
+
+from pool_kit import PoolKit
+
+from antigravity.ir.errors import (
+    QuotaExhaustedError,
+    RateLimitedError,
+    UpstreamCredentialError,
+    UpstreamError,
+)
+
+
+def failing(kit: PoolKit, account: str, error: Exception) -> None:
+    """Have an account fail."""
+    others = {each.id for each in kit.source.credentials("google")} - {account}
+    kit.take(exclude=others).failed(error)
+
+
+def test_a_refused_account_is_not_tried_before_one_whose_server_failed() -> None:
+    kit = PoolKit(("dead", "shaky"))
+    failing(kit, "dead", UpstreamCredentialError("401", upstream_status=401))
+    failing(kit, "shaky", UpstreamError("500", upstream_status=500))
+    for _ in range(5):
+        lease = kit.take()
+        assert lease.credential.id == "shaky"
+        lease.release()
+
+
+def test_a_good_account_is_waited_for_rather_than_a_refused_one_tried() -> None:
+    kit = PoolKit(("dead", "limited"))
+    failing(kit, "dead", UpstreamCredentialError("401", upstream_status=401))
+    failing(kit, "limited", RateLimitedError("429", retry_after=3.0))
+    waiting = kit.ask()
+    assert not waiting.called
+    kit.clock.advance(3.1)
+    assert waiting.result.credential.id == "limited"
+
+
+def test_a_refused_account_is_the_last_resort() -> None:
+    kit = PoolKit(("dead", "empty"))
+    failing(kit, "dead", UpstreamCredentialError("401", upstream_status=401))
+    failing(kit, "empty", QuotaExhaustedError("429", retry_after=7200.0))
+    assert kit.take().credential.id == "dead"
+
+
+def test_success_ends_a_guess() -> None:
+    kit = PoolKit(("a",))
+    failing(kit, "a", UpstreamCredentialError("401", upstream_status=401))
+    kit.clock.advance(1.0)
+    kit.take().succeeded()
+    assert kit.pool.status()["lockouts"] == []
+
+
+def test_success_of_an_older_attempt_ends_nothing() -> None:
+    kit = PoolKit(("a", "b"))
+    older = kit.take(exclude={"b"})
+    kit.clock.advance(1.0)
+    failing(kit, "a", UpstreamCredentialError("401", upstream_status=401))
+    older.succeeded()
+    assert kit.take().credential.id == "b"
+
+
+def test_success_does_not_shorten_what_an_upstream_said() -> None:
+    kit = PoolKit(("a",))
+    first, second = kit.take(), kit.take()
+    first.failed(QuotaExhaustedError("429", retry_after=7200.0))
+    second.succeeded()
+    assert kit.refused().retry_after == 7200.0
