@@ -12,7 +12,13 @@ from twisted.internet.task import deferLater
 from txaio import tx as txaio
 
 from antigravity.exchange.native import attempt_native
-from antigravity.exchange.retry import MAX_ATTEMPTS, Step, next_step
+from antigravity.exchange.retry import (
+    MAX_ATTEMPTS,
+    MAX_REFUSALS,
+    Step,
+    is_about_account,
+    next_step,
+)
 from antigravity.exchange.translated import attempt_translated
 from antigravity.exchange.upstream_call import Refused
 from antigravity.exchange.work import Work
@@ -50,7 +56,11 @@ class Generation:
             for candidate in decision.candidates
         }
         self._exclude: frozenset[str] = frozenset()
+        #: Those of them that failed in a way that passes, and how long to wait for that.
+        self._passing: frozenset[str] = frozenset()
+        self._pause = 0.0
         self._attempts = 0
+        self._refusals = 0
 
     async def run(self) -> Reply:
         """Return the reply of the first attempt that succeeds.
@@ -62,6 +72,9 @@ class Generation:
             try:
                 lease = await self._lease()
             except GatewayError as error:
+                if failure is not None and self._passing:
+                    await self._readmit()
+                    continue
                 if failure is None or _tells_more(error, failure.error):
                     raise
                 return self._give_up(failure)
@@ -127,20 +140,33 @@ class Generation:
 
     def _after(self, error: GatewayError, lease: ILease) -> Step:
         """Return what to do next, knowing which accounts are left."""
+        if is_about_account(error) and self._refusals < MAX_REFUSALS:
+            self._refusals += 1
+            self._attempts -= 1
         luck = random.random()  # noqa: S311 - it spreads delays, it hides nothing
         step = next_step(error, self._attempts, repaired=self._work.repaired, luck=luck)
         if step.action != "other":
             return step
         if isinstance(error, RateLimitedError):
             return step  # the pool has locked the account, and knows when it is free again
+        passing = isinstance(error, UpstreamError)
+        passing = passing and not isinstance(error, UpstreamCredentialError)
         self._exclude |= {lease.credential.id}
+        if passing:
+            self._passing |= {lease.credential.id}
+            self._pause = step.delay
         if self._others_left():
             return Step("other")
-        self._exclude = frozenset()
-        passing = isinstance(error, UpstreamError)
-        if not passing or isinstance(error, UpstreamCredentialError):
-            return Step("give_up")
+        if not passing:
+            return step if self._passing else Step("give_up")
+        self._exclude = self._passing = frozenset()
         return step
+
+    async def _readmit(self) -> None:
+        """Try those again whose trouble may have passed: no other account can be had."""
+        self._exclude -= self._passing
+        self._passing = frozenset()
+        await deferLater(self._work.services.clock, self._pause)
 
     def _accounts(self) -> set[str]:
         credentials = self._work.snapshot.credentials

@@ -26,6 +26,8 @@ from antigravity.ir.errors import (
 
 #: Attempts for one request at the most.
 MAX_ATTEMPTS: Final = 3
+#: So many accounts may refuse a request besides; see :func:`is_about_account`.
+MAX_REFUSALS: Final = 10
 
 #: A limit that ends within so many seconds is waited for on the same account.
 SHORT_LIMIT: Final = 2.0
@@ -88,12 +90,24 @@ def next_step(error: GatewayError, attempts: int, *, repaired: bool, luck: float
             return GIVE_UP
 
 
+def is_about_account(error: GatewayError) -> bool:
+    """Return whether an upstream refused an account, and did not look at the request.
+
+    That is no attempt: another account, which is asked at once, has not been tried yet.
+    """
+    if isinstance(error, RateLimitedError):
+        return error.retry_after is None or error.retry_after > SHORT_LIMIT
+    return isinstance(error, UpstreamCredentialError)
+
+
 def is_about_signatures(error: GatewayError) -> bool:
-    """Return whether an upstream refused the thought signatures in the history.
+    """Return whether an upstream refused the thinking in the history, or misses it there.
 
     Upstreams have no code for it; their words are what there is.
     """
     if not isinstance(error, InvalidRequestError) or error.upstream_status != 400:
         return False
     words = error.message.lower()
+    if "expected `thinking`" in words:
+        return True  # the client dropped it, and it is not known here any more
     return "signature" in words and ("think" in words or "thought" in words)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from antigravity.exchange.retry import CAPACITY, MAX_ATTEMPTS, is_about_signatures, next_step
+from antigravity.exchange.retry import (
+    CAPACITY,
+    MAX_ATTEMPTS,
+    is_about_account,
+    is_about_signatures,
+    next_step,
+)
 from antigravity.ir import errors
 
 
@@ -42,6 +48,15 @@ from antigravity.ir import errors
             ),
             "repair",
         ),
+        (
+            errors.InvalidRequestError(
+                "messages.3.content.0.type: Expected `thinking` or `redacted_thinking`, but found "
+                "`tool_use`. When `thinking` is enabled, a final `assistant` message must start "
+                "with a thinking block.",
+                upstream_status=400,
+            ),
+            "repair",
+        ),
     ],
 )
 def test_the_class_of_an_error_decides(error: errors.GatewayError, action: str) -> None:
@@ -74,3 +89,20 @@ def test_a_history_is_repaired_once() -> None:
 
 def test_a_clients_own_word_about_signatures_is_no_upstreams() -> None:
     assert not is_about_signatures(errors.InvalidRequestError("thinking: signature required"))
+
+
+@pytest.mark.parametrize(
+    ("error", "refused"),
+    [
+        (errors.UpstreamCredentialError("401"), True),
+        (errors.QuotaExhaustedError("gone", retry_after=3600.0), True),
+        (errors.RateLimitedError("slow down"), True),
+        (errors.RateLimitedError("slow down", retry_after=1.0), False),
+        (errors.OverloadedError("busy", retry_after=60.0), False),
+        (errors.UpstreamError("500"), False),
+    ],
+)
+def test_an_account_that_is_refused_has_not_been_tried(
+    error: errors.GatewayError, refused: bool
+) -> None:
+    assert is_about_account(error) is refused

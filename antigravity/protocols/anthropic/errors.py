@@ -56,7 +56,8 @@ _TOO_LONG: Final = re.compile(
     re.IGNORECASE,
 )
 _NO_CREDIT: Final = re.compile(r"credit balance is too low", re.IGNORECASE)
-_NO_QUOTA: Final = re.compile(r"usage limit|quota|monthly|weekly", re.IGNORECASE)
+#: "(e.g. check quota)" is what Google says of any limit, also by way of compatible services.
+_NO_QUOTA: Final = re.compile(r"usage limit|(?<!check )quota|monthly|weekly", re.IGNORECASE)
 _FIELD: Final = re.compile(r"^([a-z_]+(?:\.[a-zA-Z0-9_]+)*): ")
 _REFUSED: Final = "The upstream refused the gateway's credential."
 

@@ -317,6 +317,12 @@ def test_whole_answers() -> None:
         (
             429,
             "rate_limit_error",
+            "Resource has been exhausted (e.g. check quota).",
+            errors.RateLimitedError,
+        ),
+        (
+            429,
+            "rate_limit_error",
             "This would exceed your weekly quota",
             errors.QuotaExhaustedError,
         ),
