@@ -226,7 +226,13 @@ class GeminiStreamEncoder:
         return self._framer.frame(msgspec.json.encode(chunk))
 
     def _fail(self, error: GatewayError) -> bytes:
-        """Return the error as the last chunk."""
+        """Return the error as the last chunk; it ends the candidate, too.
+
+        Some clients know no errors inside of a stream: they ask again, without any pause,
+        until they see a reason for its end that they know (``OTHER`` is none for them).
+        The others look for ``error`` at the very beginning.
+        """
         self._closed = True
-        body = msgspec.json.encode({"error": error_object(error)})
+        ended = {"finishReason": "MALFORMED_FUNCTION_CALL", "index": 0}  # read as an error
+        body = msgspec.json.encode({"error": error_object(error), "candidates": [ended]})
         return self._framer.frame(body) + self._framer.end()

@@ -121,7 +121,8 @@ def check_stream(chunks: list[dict[str, Any]]) -> None:
     for place, chunk in enumerate(chunks):
         if "error" in chunk:
             assert place == len(chunks) - 1
-            assert set(chunk) == {"error"}
+            assert list(chunk) == ["error", "candidates"]
+            assert chunk["candidates"] == [{"finishReason": "MALFORMED_FUNCTION_CALL", "index": 0}]
             assert isinstance(chunk["error"]["code"], int)
             assert chunk["error"]["message"]
             assert chunk["error"]["status"].isupper()
@@ -167,7 +168,7 @@ def parts_of(chunks: list[dict[str, Any]], index: int = 0) -> list[dict[str, Any
         for chunk in chunks
         for candidate in chunk.get("candidates", ())
         if candidate["index"] == index
-        for part in candidate["content"]["parts"]
+        for part in candidate.get("content", {}).get("parts", ())
         if part != {"text": ""}
     ]
 
