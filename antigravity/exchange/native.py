@@ -55,7 +55,11 @@ async def _stream(work: Work, candidate: Candidate, response: IIncomingResponse)
     if framer is not None or upstream.wraps():
 
         def error_body(error: GatewayError) -> bytes:
-            body: bytes = protocol.encode_error(error, work.call.request_id).body
+            body: bytes = (
+                protocol.failure(error)
+                if IReframing.providedBy(protocol)
+                else protocol.encode_error(error, work.call.request_id).body
+            )
             return body
 
         translator = ReframedStream(tap, protocol.keepalive, upstream.unwrap, framer, error_body)

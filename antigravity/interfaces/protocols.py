@@ -116,6 +116,9 @@ class IReframing(Interface):
     def framer(call: Call) -> IFramer | None:
         """Return the framer that ``call`` wants, or ``None`` for plain server-sent events."""
 
+    def failure(error: GatewayError) -> bytes:
+        """Return the JSON payload that ends a stream which broke off."""
+
 
 class ICompleteness(Interface):
     """A server protocol some of whose clients leave out what some models demand."""

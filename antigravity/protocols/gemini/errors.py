@@ -61,6 +61,17 @@ def _details(error: GatewayError) -> list[dict[str, Any]]:
     return details
 
 
+def failed_chunk(error: GatewayError) -> bytes:
+    """Return the error as the last chunk of a stream; it ends the candidate, too.
+
+    Some clients know no errors inside of a stream: they ask again, without any pause,
+    until they see a reason for its end that they know (``OTHER`` is none for them).
+    The others look for ``error`` at the very beginning.
+    """
+    ended = {"finishReason": "MALFORMED_FUNCTION_CALL", "index": 0}  # read as an error
+    return msgspec.json.encode({"error": error_object(error), "candidates": [ended]})
+
+
 def error_reply(error: GatewayError, request_id: str) -> HttpReply:
     """Return the error as a whole HTTP answer."""
     body = error_object(error)

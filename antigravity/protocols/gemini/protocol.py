@@ -101,6 +101,10 @@ class GeminiServer:
         """Return a framer for an array where the call does not ask for server-sent events."""
         return None if wants_sse(call) else ArrayFramer()
 
+    def failure(self, error: GatewayError) -> bytes:
+        """Return the last chunk of a stream that broke off."""
+        return errors.failed_chunk(error)
+
     def encode_response(self, response: Response, context: ReplyContext) -> HttpReply:
         """Return the reply to a call that does not stream."""
         return server_reply.encode_response(response, context)

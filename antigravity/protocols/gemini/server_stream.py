@@ -47,7 +47,7 @@ from antigravity.protocols.gemini.answer_parts import (
     thought_part,
 )
 from antigravity.protocols.gemini.arguments import json_object
-from antigravity.protocols.gemini.errors import error_object
+from antigravity.protocols.gemini.errors import failed_chunk
 from antigravity.protocols.gemini.frames import framer_for
 from antigravity.protocols.gemini.grounding import GroundingBuilder
 
@@ -226,13 +226,6 @@ class GeminiStreamEncoder:
         return self._framer.frame(msgspec.json.encode(chunk))
 
     def _fail(self, error: GatewayError) -> bytes:
-        """Return the error as the last chunk; it ends the candidate, too.
-
-        Some clients know no errors inside of a stream: they ask again, without any pause,
-        until they see a reason for its end that they know (``OTHER`` is none for them).
-        The others look for ``error`` at the very beginning.
-        """
+        """Return the error as the last chunk, and the end of the stream."""
         self._closed = True
-        ended = {"finishReason": "MALFORMED_FUNCTION_CALL", "index": 0}  # read as an error
-        body = msgspec.json.encode({"error": error_object(error), "candidates": [ended]})
-        return self._framer.frame(body) + self._framer.end()
+        return self._framer.frame(failed_chunk(error)) + self._framer.end()
