@@ -10,6 +10,10 @@ Mode = Literal["whole", "stream"]
 Finish = Literal["stop", "length", "tools", "filter"]
 
 
+class BrokenOffError(Exception):
+    """An answer that an SDK reports as failed without an exception of its own."""
+
+
 @dataclass(frozen=True)
 class Tool:
     """A function that the model may call; ``schema`` is JSON Schema."""

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dialect import Answer, Media, Mode, Options, Result, ToolCall
+from dialect import Answer, BrokenOffError, Media, Mode, Options, Result, ToolCall
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it announces its own end
@@ -73,9 +73,10 @@ class GenerativeAI:
 
     def ask(self, url: str, model: str, history: list[Any], options: Options, mode: Mode) -> Answer:
         made = model_of(url, model, options)
+        once = {"retry": None, "timeout": 30}
         if mode == "whole":
-            return read([made.generate_content(history)])
-        return read(made.generate_content(history, stream=True))
+            return read([made.generate_content(history, request_options=once)])
+        return read(made.generate_content(history, request_options=once, stream=True))
 
     def user(self, text: str, media: Sequence[Media] = ()) -> list[Any]:
         parts = [
@@ -134,5 +135,7 @@ def _take(answer: Answer, part: Any, index: int, texts: dict[int, str]) -> None:
 
 
 def _finish(reason: str, answer: Answer) -> str:
+    if reason == "MALFORMED_FUNCTION_CALL":
+        raise BrokenOffError(reason)  # the SDK does not look at errors inside of streams
     words = {"STOP": "tools" if answer.calls else "stop", "MAX_TOKENS": "length"}
     return words.get(reason, "filter")

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from dialect import Answer, Media, Mode, Options, Result, ToolCall
+from dialect import Answer, BrokenOffError, Media, Mode, Options, Result, ToolCall
 from openai_chat_calls import client
 
 
@@ -72,6 +72,8 @@ class Responses:
             return read(client(url).responses.create(**settings))
         with client(url).responses.stream(**settings) as stream:
             for event in stream:
+                if event.type in ("error", "response.failed"):
+                    raise BrokenOffError(event)  # the SDK leaves that to its user
                 final = getattr(event, "response", None)
             return read(final)  # not get_final_response(): it knows no incomplete ones
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 
 from dialect import Dialect
@@ -20,6 +21,14 @@ class Target:
     def model(self) -> str:
         """The name that forces the upstream."""
         return f"{self.upstream}/{self.bare_model}"
+
+
+def fresh(target: Target) -> str:
+    """Return a model like the target's that nobody else uses.
+
+    The gateway remembers for a while which models an account has failed with.
+    """
+    return f"{target.model}-{uuid.uuid4().hex[:8]}"
 
 
 CHAT = Target("chat", "demo-openai-chat", "gpt-5.1")

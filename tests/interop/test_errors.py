@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import urllib.request
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import anthropic
 import openai
 import pytest
 from anthropic_calls import client as anthropic_client
-from dialect import Dialect, Mode, Talk
+from dialect import BrokenOffError, Dialect, Mode, Talk
 from google.genai import errors as genai_errors
 from openai_chat_calls import client as openai_client
-from targets import TARGETS, Target, name
+from targets import TARGETS, Target, fresh, name
 
 try:
     from google.api_core.exceptions import GoogleAPICallError
@@ -21,6 +23,13 @@ except ModuleNotFoundError:  # the previous generation is tested without the old
 else:
     OLDER_ERRORS = (GoogleAPICallError,)
 
+FAILURES = (
+    openai.APIError,
+    anthropic.APIError,
+    genai_errors.APIError,
+    BrokenOffError,
+    *OLDER_ERRORS,
+)
 MODES: tuple[Mode, ...] = ("whole", "stream")
 NEWER = ("chat", "responses", "anthropic", "genai")
 
@@ -35,35 +44,52 @@ def status_of(error: Exception) -> int:
 
 def failing(talk: Talk, text: str) -> Exception:
     """Return the exception that saying something raises."""
-    with pytest.raises(
-        (openai.APIError, anthropic.APIError, genai_errors.APIError, *OLDER_ERRORS)
-    ) as caught:
+    with pytest.raises(FAILURES) as caught:
         talk.say(text)
     return caught.value
 
 
+def fail_at_once(url: str, dialect: Dialect, modes: Sequence[Mode], text: str) -> list[Exception]:
+    """Return the exceptions over all upstreams.
+
+    The gateway asks a failing server again, with pauses; so all are asked at the same time.
+    """
+    talks = [Talk(dialect, url, fresh(target), mode) for target in TARGETS for mode in modes]
+    with ThreadPoolExecutor(len(talks)) as threads:
+        return list(threads.map(failing, talks, [text] * len(talks)))
+
+
 @pytest.mark.parametrize("target", TARGETS, ids=name)
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("status", [400, 429, 500, 503])
-def test_an_upstreams_refusal(
-    url: str, dialect: Dialect, target: Target, mode: Mode, status: int
-) -> None:
-    error = failing(Talk(dialect, url, target.model, mode), f"[[error {status} message=Oh no]]")
-    expected = {status, 502, 503, 529} if status >= 500 else {status}
-    assert status_of(error) in expected
-    if status < 500:
-        assert "Oh no" in str(error)
+def test_an_upstreams_refusal(url: str, dialect: Dialect, target: Target, mode: Mode) -> None:
+    talk = Talk(dialect, url, fresh(target), mode)
+    error = failing(talk, "[[error 400 message=Oh no]]")
+    assert status_of(error) == 400
+    assert "Oh no" in str(error)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=name)
+def test_a_rate_limit(url: str, dialect: Dialect, target: Target) -> None:
+    # The gateway waits for an account that will soon be of use; this one will not.
+    error = failing(Talk(dialect, url, fresh(target)), "[[error 429 retry=300s]]")
+    assert status_of(error) == 429
+    assert "rate limit" in str(error)
+
+
+def test_a_server_that_fails(url: str, dialect: Dialect) -> None:
+    for error in fail_at_once(url, dialect, MODES, "[[error 503 message=Oh no]]"):
+        assert status_of(error) in (502, 503, 529)
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)
 def test_a_rate_limit_says_when_to_come_back(url: str, target: Target) -> None:
-    prompt = [{"role": "user", "content": "[[error 429 retry=7s]]"}]
+    prompt = [{"role": "user", "content": "[[error 429 retry=70s]]"}]
     with pytest.raises(openai.RateLimitError) as one:
-        openai_client(url).chat.completions.create(model=target.model, messages=prompt)
+        openai_client(url).chat.completions.create(model=fresh(target), messages=prompt)
     with pytest.raises(anthropic.RateLimitError) as two:
-        anthropic_client(url).messages.create(model=target.model, messages=prompt, max_tokens=99)
+        anthropic_client(url).messages.create(model=fresh(target), messages=prompt, max_tokens=99)
     for caught in (one, two):
-        assert 7 <= float(caught.value.response.headers["retry-after"]) <= 8
+        assert 69 <= float(caught.value.response.headers["retry-after"]) <= 71
 
 
 @pytest.mark.dialects(*NEWER)
@@ -88,17 +114,20 @@ def test_a_model_that_the_upstream_does_not_know(
 def test_a_stream_that_breaks_is_never_taken_for_complete(
     url: str, dialect: Dialect, target: Target, fault: str
 ) -> None:
+    if (
+        dialect.name == "generativeai"
+        and "error" in fault
+        and target.name in ("gemini", "codeassist")
+    ):
+        pytest.skip("the upstream's own event is passed on, and this SDK looks at none")
     long = "this answer is long enough to break in the middle " * 3
-    failing(Talk(dialect, url, target.model, "stream"), f"[[say {long}]] [[chunks 6]] [[{fault}]]")
+    failing(Talk(dialect, url, fresh(target), "stream"), f"[[say {long}]] [[chunks 6]] [[{fault}]]")
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=name)
 @pytest.mark.parametrize("fault", ["cut 2", "empty"])
-def test_a_whole_answer_that_breaks_is_an_error(
-    url: str, dialect: Dialect, target: Target, fault: str
-) -> None:
-    error = failing(Talk(dialect, url, target.model), f"[[say one two three]] [[{fault}]]")
-    assert status_of(error) in (500, 502, 503, 504)
+def test_a_whole_answer_that_breaks_is_an_error(url: str, dialect: Dialect, fault: str) -> None:
+    for error in fail_at_once(url, dialect, ["whole"], f"[[say one two three]] [[{fault}]]"):
+        assert status_of(error) in (500, 502, 503, 504, 529)
 
 
 def test_a_wrong_field_is_named(url: str) -> None:
