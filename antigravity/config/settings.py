@@ -56,6 +56,7 @@ class SchedulingSettings(Struct, frozen=True, forbid_unknown_fields=True):
     max_wait_seconds: Seconds = 60.0
     max_concurrency: Annotated[int, Meta(ge=0)] = 0
     queue_limit: Annotated[int, Meta(ge=0)] = 1000
+    retry_pause: Seconds = 1.0
 
 
 class ProxySettings(Struct, frozen=True, forbid_unknown_fields=True):

@@ -144,7 +144,13 @@ class Generation:
             self._refusals += 1
             self._attempts -= 1
         luck = random.random()  # noqa: S311 - it spreads delays, it hides nothing
-        step = next_step(error, self._attempts, repaired=self._work.repaired, luck=luck)
+        step = next_step(
+            error,
+            self._attempts,
+            repaired=self._work.repaired,
+            luck=luck,
+            pause=self._work.snapshot.settings.proxy.scheduling.retry_pause,
+        )
         if step.action != "other":
             return step
         if isinstance(error, RateLimitedError):

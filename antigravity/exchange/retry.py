@@ -33,12 +33,11 @@ MAX_REFUSALS: Final = 10
 SHORT_LIMIT: Final = 2.0
 #: Added to a limit's end, so that the account is really free.
 LIMIT_MARGIN: Final = 0.2
-#: Seconds before a repaired or merely unlucky request goes out again.
+#: Pauses, in parts of the configured one.  A failed server is given a whole one for each
+#: attempt, a model without capacity two; a repaired or merely unlucky request goes out soon.
+SERVER_PAUSES: Final = 1.0
+CAPACITY_PAUSES: Final = 2.0
 SOON: Final = 0.2
-#: Seconds before a failed server is asked again, times the number of attempts.
-SERVER_PAUSE: Final = 1.0
-#: Seconds before a model without capacity is asked again, times the number of attempts.
-CAPACITY_PAUSE: Final = 2.0
 
 #: The code of :class:`OverloadedError` when the model, not an account, has no capacity.
 CAPACITY: Final = "model_capacity_exhausted"
@@ -58,16 +57,18 @@ class Step(Struct, frozen=True):
 GIVE_UP: Final = Step("give_up")
 
 
-def next_step(error: GatewayError, attempts: int, *, repaired: bool, luck: float) -> Step:
+def next_step(
+    error: GatewayError, attempts: int, *, repaired: bool, luck: float, pause: float = 1.0
+) -> Step:
     """Return what to do after the ``attempts``-th attempt failed with ``error``.
 
-    ``luck`` is a random number from 0 to 1; it spreads the delays, so that many clients do
-    not come back at the same moment.
+    ``pause`` is in seconds.  ``luck`` is a random number from 0 to 1; it spreads the delays, so
+    that many clients do not come back at the same moment.
     """
     if attempts >= MAX_ATTEMPTS:
         return GIVE_UP
     if is_about_signatures(error):
-        return GIVE_UP if repaired else Step("repair", SOON)
+        return GIVE_UP if repaired else Step("repair", SOON * pause)
     jitter = 0.5 + luck
     match error:
         case RateLimitedError(retry_after=float(delay)) if delay <= SHORT_LIMIT:
@@ -75,17 +76,17 @@ def next_step(error: GatewayError, attempts: int, *, repaired: bool, luck: float
         case RateLimitedError() | UpstreamCredentialError():
             return Step("other")
         case OverloadedError(code="model_capacity_exhausted"):
-            return Step("same", CAPACITY_PAUSE * attempts * jitter)
+            return Step("same", CAPACITY_PAUSES * pause * attempts * jitter)
         case OverloadedError():
-            return Step("other", SERVER_PAUSE * attempts * jitter)
+            return Step("other", SERVER_PAUSES * pause * attempts * jitter)
         case EmptyAnswerError():
-            return Step("other", SOON)
+            return Step("other", SOON * pause)
         case UnavailableError() | DeadlineError(code="total_timeout"):
             return GIVE_UP
         case NotFoundError():
-            return Step("other", SOON)
+            return Step("other", SOON * pause)
         case UpstreamError():
-            return Step("other", SERVER_PAUSE * attempts * jitter)
+            return Step("other", SERVER_PAUSES * pause * attempts * jitter)
         case _:
             return GIVE_UP
 

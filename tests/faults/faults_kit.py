@@ -165,7 +165,7 @@ class FaultCase(TestCase):
 
     def setUp(self) -> None:
         # Nobody has to see the pauses; what is waited for is tested with a clock.
-        for name in ("SERVER_PAUSE", "CAPACITY_PAUSE", "SOON", "LIMIT_MARGIN"):
+        for name in ("SERVER_PAUSES", "CAPACITY_PAUSES", "SOON", "LIMIT_MARGIN"):
             self.patch(retry, name, 0.01)
         self.connections: list[Reading] = []
         self.simulator = build_simulator(reactor)

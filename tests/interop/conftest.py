@@ -95,8 +95,17 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = _free_port()
     command: list[Any] = [TWISTD, "-n", "--pidfile=", "antigravity", "--demo"]
     command += ["--port", str(port), "--home", home]
+    # Nobody has to see the pauses between attempts, and no account is waited for.
+    scheduling = "ANTIGRAVITY_PROXY__SCHEDULING__"
+    quick = {f"{scheduling}RETRY_PAUSE": "0.01", f"{scheduling}MAX_WAIT_SECONDS": "0"}
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=home)
+        process = subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=home,
+            env={**os.environ, **quick},
+        )
         try:
             _wait(f"http://127.0.0.1:{port}", process, log)
             yield f"http://127.0.0.1:{port}"
