@@ -21,6 +21,7 @@ from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.call import HttpReply, ReplyContext
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.request import Request
+from antigravity.lowering.extensions import foreign_extensions
 from antigravity.lowering.pipeline import Lowered, lower
 from antigravity.routing.router import Candidate
 from antigravity.signatures.recovery import SignatureCollector, recover
@@ -65,6 +66,8 @@ async def _encode(work: Work, candidate: Candidate) -> tuple[Lowered, Encoded]:
         request = recover(request, recall, target.capabilities.family)
     request = replace(request, model=target.model, stream=True)
     lowered = lower(request, client.traits, target)
+    unknown = foreign_extensions(request, client.name)
+    lowered = replace(lowered, losses=unknown + lowered.losses)
     encoded: Encoded = client.encode(lowered.request, target)
     return lowered, encoded
 

@@ -7,9 +7,10 @@ from typing import Any, Final
 from antigravity.ir.capabilities import Capabilities
 from antigravity.ir.request import Request
 from antigravity.ir.tools import CustomTool, FunctionTool, HostedTool, WebSearchTool
-from antigravity.protocols.gemini.json_schema.clean import clean_parameters
+from antigravity.protocols.gemini.json_schema.clean import clean, clean_parameters
 from antigravity.protocols.gemini.losses import Losses
 
+_RAW_RESPONSES: Final = ("responseJsonSchema", "response_json_schema")
 #: Hosted tools that have the same meaning in every protocol.
 _HOSTED: Final = {"code_execution": "codeExecution", "url_context": "urlContext"}
 
@@ -23,7 +24,10 @@ def encode_tools(
     for tool in request.tools:
         if isinstance(tool, FunctionTool):
             declaration = _function(tool, capabilities, losses)
-            declarations[tool.name] = {**declaration, **more.get(tool.name, {})}
+            rest = more.get(tool.name, {})
+            if not capabilities.raw_schema:
+                rest = _without_raw_schema(rest)
+            declarations[tool.name] = {**declaration, **rest}
         elif isinstance(tool, CustomTool):
             declarations[tool.name] = _custom(tool, capabilities)
     tools: list[dict[str, Any]] = []
@@ -58,6 +62,15 @@ def _function(tool: FunctionTool, capabilities: Capabilities, losses: Losses) ->
     if cleaned.schema["properties"]:
         declaration["parameters"] = cleaned.schema
     return declaration
+
+
+def _without_raw_schema(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return a declaration's other fields with a clean schema of what it returns."""
+    kept = {name: value for name, value in fields.items() if name not in _RAW_RESPONSES}
+    raw = next((fields[name] for name in _RAW_RESPONSES if name in fields), None)
+    if raw is not None:
+        kept["response"] = clean(raw).schema
+    return kept
 
 
 def _listed(names: frozenset[str]) -> str:

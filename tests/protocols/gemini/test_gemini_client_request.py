@@ -490,3 +490,17 @@ def test_claude_behind_the_protocol_gets_its_thinking_back() -> None:
     thought, call = body["contents"][1]["parts"]
     assert thought == {"text": "h", "thought": True, "thoughtSignature": "c2ln"}
     assert "thoughtSignature" not in call
+
+
+@pytest.mark.parametrize("name", ["responseJsonSchema", "response_json_schema"])
+def test_what_a_function_returns_is_no_raw_schema_where_none_are_known(name: str) -> None:
+    raw = {"type": "object", "properties": {"a": {"const": 1, "type": "integer"}}}
+    extensions = {"functionDeclarations": {"f": {name: raw, "behavior": "BLOCKING"}}}
+    request = asked(protocol="gemini", tools=(FunctionTool("f", "", None),), extensions=extensions)
+    [plain] = encode(request)[0]["tools"][0]["functionDeclarations"]
+    assert name not in plain
+    assert plain["behavior"] == "BLOCKING"
+    assert plain["response"]["type"].lower() == "object"
+    assert "const" not in plain["response"]["properties"]["a"]
+    [kept] = encode(request, raw_schema=True)[0]["tools"][0]["functionDeclarations"]
+    assert kept[name] == raw
