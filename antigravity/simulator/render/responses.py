@@ -13,6 +13,7 @@ from antigravity.simulator.render.picture import PNG_BASE64
 from antigravity.simulator.render.pieces import halves
 from antigravity.simulator.script import Call, Script
 from antigravity.simulator.view import compact
+from antigravity.simulator.writing import SOURCES
 
 _INCOMPLETE: Final = {"length": "max_output_tokens", "filter": "content_filter"}
 
@@ -28,7 +29,7 @@ def output(script: Script, context: Context) -> list[dict[str, Any]]:
                 "id": context.id("ws_"),
                 "type": "web_search_call",
                 "status": "completed",
-                "action": {"type": "search", "query": "simulated search"},
+                "action": _action(context),
             }
         )
     if script.image:
@@ -154,6 +155,14 @@ def _message_stages(
     fields = {**here, "text": part["text"], "logprobs": part["logprobs"]}
     yield "response.output_text.done", False, fields
     yield "response.content_part.done", False, {**here, "part": part}
+
+
+def _action(context: Context) -> dict[str, Any]:
+    """Return a search, with its sources only where they are wanted."""
+    action: dict[str, Any] = {"type": "search", "query": "simulated search"}
+    if "web_search_call.action.sources" in (context.view.body.get("include") or ()):
+        action["sources"] = [{"type": "url", "url": url} for url, _ in SOURCES]
+    return action
 
 
 def _logprobs(text: str, context: Context) -> list[dict[str, Any]]:
