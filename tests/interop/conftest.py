@@ -98,13 +98,14 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     # Nobody has to see the pauses between attempts, and no account is waited for.
     scheduling = "ANTIGRAVITY_PROXY__SCHEDULING__"
     quick = {f"{scheduling}RETRY_PAUSE": "0.01", f"{scheduling}MAX_WAIT_SECONDS": "0"}
+    told = {"ANTIGRAVITY_PROXY__DEBUG_HEADERS": "true"}
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=home,
-            env={**os.environ, **quick},
+            env={**os.environ, **quick, **told},
         )
         try:
             _wait(f"http://127.0.0.1:{port}", process, log)
