@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
@@ -61,7 +62,7 @@ def timeouts_of(settings: UpstreamSettings, services: UpstreamServices) -> Timeo
 
 
 @implementer(IUpstream)
-class HttpUpstream:
+class HttpUpstream(ABC):
     """An upstream whose requests need nothing but an address and headers.
 
     A kind says which protocols it speaks, where its paths are and how it wants its
@@ -127,7 +128,7 @@ class HttpUpstream:
         """Return whether the upstream speaks ``protocol``."""
         return protocol in self.protocols
 
-    def refused(self, error: GatewayError, credential: Credential) -> None:
+    def refused(self, error: GatewayError, credential: Credential) -> None:  # noqa: B027
         """Take note of nothing: a key is not cached."""
 
     def models(self, credential: Credential) -> Deferred[Sequence[Model]]:
@@ -148,16 +149,16 @@ class HttpUpstream:
         """Return ``base`` in the form that the paths are relative to."""
         return base
 
+    @abstractmethod
     def _target(self, operation: UpstreamOperation, protocol: str, model: str) -> tuple[str, str]:
         """Return path and query of an operation.
 
         :raises GatewayError: if the upstream has no such operation.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def _authorization(self, credential: Credential, base: BaseUrl) -> HeaderPairs:
         """Return the headers that hold the credential."""
-        raise NotImplementedError
 
     def _forwarded(self, headers: Mapping[str, str]) -> HeaderPairs:
         """Return the client's headers that the upstream is told, and defaults of such."""
