@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 from dialect import Dialect, Mode, Result, Talk
 from material import WEATHER
-from targets import ANTHROPIC_BUDGET, EVERY, GEMINI_BUDGET, TARGETS, Target, name, native
+from targets import (
+    ANTHROPIC_BUDGET,
+    CODE_ASSIST_CLAUDE,
+    EVERY,
+    GEMINI_BUDGET,
+    TARGETS,
+    Target,
+    name,
+    native,
+)
 
 MODES: tuple[Mode, ...] = ("whole", "stream")
 NEWER = ("chat", "responses", "anthropic", "genai")
@@ -86,12 +95,12 @@ def signed(value: Any) -> int:
 
 
 @pytest.mark.dialects(*NEWER)
-@pytest.mark.parametrize("target", TARGETS, ids=name)
+@pytest.mark.parametrize("target", [*TARGETS, CODE_ASSIST_CLAUDE], ids=name)
 def test_a_history_of_another_model_is_understood(
     url: str, dialect: Dialect, target: Target
 ) -> None:
     """A conversation can go on with any other model: what only one can read stays behind."""
-    for other in TARGETS:
+    for other in (*TARGETS, CODE_ASSIST_CLAUDE):
         if other is target or native(dialect, other) or native(dialect, target):
             continue
         talk = Talk(dialect, url, other.model, thinking="high", tools=[WEATHER])
