@@ -118,6 +118,10 @@ def _check_client(name: str, oauth: OAuthSettings) -> None:
         )
 
 
+#: Seconds for an answer that the browser shows already, but that has not got here yet.
+_STILL_ON_ITS_WAY = 1.0
+
+
 def _code(oauth: OAuthSettings, port: int, timeout: float, *, browser: bool) -> tuple[Consent, str]:
     """Return an attempt to log in and its code, from the browser or pasted."""
     attempt: list[Consent] = []
@@ -134,7 +138,7 @@ def _code(oauth: OAuthSettings, port: int, timeout: float, *, browser: bool) -> 
                 raise ConsentError(f"nobody has logged in within {timeout:g} seconds")
             return consent, code_in(answer, consent)
         pasted = _pasted(consent)
-        answer = None if pasted else callback.wait(0)
+        answer = None if pasted else callback.wait(_STILL_ON_ITS_WAY)
     return consent, code_in(answer, consent) if answer else code_in_text(pasted, consent)
 
 
