@@ -1,4 +1,4 @@
-"""The operator's paths below ``/admin/``; the door has checked their key already."""
+"""The operator's paths below ``/admin/``; whoever routes to them checks the operator's key."""
 
 from __future__ import annotations
 

@@ -93,7 +93,8 @@ class WebApp:
             "/v1/models/detect": (("POST",), self._detect),
         }
         if administration is not None:
-            self._fixed |= AdminPaths(administration).paths()
+            for path, (methods, handler) in AdminPaths(administration).paths().items():
+                self._fixed[path] = methods, self._for_operator(handler)
         self._klein = self._build(extra_routes)
 
     def configure(self, settings: Settings) -> None:
@@ -144,6 +145,15 @@ class WebApp:
             self._preflight(request, visit)
             return None
         return handler(request, **names)
+
+    def _for_operator(self, handler: _Handler) -> _Handler:
+        """Check the operator's key again where a path has led: it may have been misspelt."""
+
+        def checked(request: Any) -> object:
+            self.door.admit_operator(visit_of(request))
+            return handler(request)
+
+        return checked
 
     def _failed(self, failure: Failure, request: Any, visit: Visit) -> Deferred[None] | None:
         if is_gone(request):

@@ -70,7 +70,7 @@ class Authenticator:
         :raises AuthenticationError: if none of ``keys`` is right.
         """
         if path.startswith(ADMIN_PREFIX):
-            return self._administrator(keys)
+            return self.administrator(keys)
         if self.mode == "off":
             return next((principal_of(key) for key in keys if key), "")
         used = ""
@@ -91,8 +91,11 @@ class Authenticator:
         what = "The API key is wrong." if sent else "No API key was sent."
         raise AuthenticationError(f"{what} {_HOW} {_WHERE}", code="invalid_api_key")
 
-    def _administrator(self, keys: Iterable[str]) -> str:
-        """Return the principal of an administrator; the key of clients opens nothing here."""
+    def administrator(self, keys: Iterable[str]) -> str:
+        """Return the principal of an administrator; the key of clients opens nothing here.
+
+        :raises AuthenticationError: if none of ``keys`` is the administration's.
+        """
         if not self._admin_key:
             raise AuthenticationError(
                 "The administration is switched off. Set admin_key in the [proxy] table of the "

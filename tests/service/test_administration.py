@@ -66,6 +66,20 @@ class AdministrationTests(TestCase):
             self.assertEqual(code, 401)
             self.assertIn("admin_key", str(body))
 
+    async def test_other_spellings_of_its_paths_need_the_key_too(self) -> None:
+        await self.start()
+        for path in (
+            "/v1/admin/status",
+            "//admin/status",
+            "/%61dmin/status",
+            "/admin%2Fstatus",
+            "/openai/admin/status",
+            "/admin/status/",
+        ):
+            for key in (CLIENT, ""):
+                code, _ = await self.ask("GET", path, key)
+                self.assertEqual(code, 401, path)
+
     async def test_explain_says_who_and_why_nobody_else(self) -> None:
         await self.start()
         code, body = await self.ask("GET", "/admin/explain?model=claude-sonnet-5")
