@@ -53,6 +53,26 @@ def register_background_detectors(
 
 
 @hookspec
+def register_mcp_tools(register: Callable[[object], None], settings: Mapping[str, Any]) -> None:
+    """Register tools for MCP clients: providers of IMcpTool."""
+
+
+@hookspec
+def register_mcp_prompts(register: Callable[[object], None], settings: Mapping[str, Any]) -> None:
+    """Register prompts for MCP clients: providers of IMcpPrompt."""
+
+
+@hookspec
+def register_mcp_resources(register: Callable[[object], None], settings: Mapping[str, Any]) -> None:
+    """Register resources: providers of IMcpResource or IMcpResourceTemplate."""
+
+
+@hookspec
+def register_mcp_catalogs(register: Callable[[object], None], settings: Mapping[str, Any]) -> None:
+    """Register sets of tools, prompts and resources that change: providers of IMcpCatalog."""
+
+
+@hookspec
 def exchange_started(record: ExchangeRecord) -> object:
     """Watch a request that was accepted and is about to be served."""
 

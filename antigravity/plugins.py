@@ -21,8 +21,16 @@ from zope.interface.verify import verifyObject
 
 from antigravity import hookspecs
 from antigravity.interfaces.interception import IBackgroundDetector, IWarmupFilter
+from antigravity.interfaces.mcp import (
+    IMcpCatalog,
+    IMcpPrompt,
+    IMcpResource,
+    IMcpResourceTemplate,
+    IMcpTool,
+)
 from antigravity.interfaces.protocols import IClientProtocol, IServerProtocol
 from antigravity.interfaces.upstreams import IUpstreamKind
+from antigravity.mcp.catalog import Catalog
 
 #: The built-in plugins, in the order in which they register.
 DEFAULT_PLUGINS: Final = {
@@ -53,6 +61,10 @@ class PluginInfo(Struct, frozen=True):
     routes: tuple[str, ...] = ()
     warmup_filters: tuple[str, ...] = ()
     background_detectors: tuple[str, ...] = ()
+    mcp_tools: tuple[str, ...] = ()
+    mcp_prompts: tuple[str, ...] = ()
+    mcp_resources: tuple[str, ...] = ()
+    mcp_catalogs: tuple[str, ...] = ()
 
 
 class Registry:
@@ -65,6 +77,8 @@ class Registry:
         self.routes: list[tuple[str, str, Callable[[Any], Any]]] = []
         self.warmup_filters: dict[str, Any] = {}
         self.background_detectors: dict[str, Any] = {}
+        self.mcp = Catalog()
+        self.mcp_catalogs: list[Any] = []
 
     def add_protocol(self, candidate: Any) -> str:
         """Take in a protocol, and return its name.
@@ -124,6 +138,42 @@ class Registry:
         _add(self.background_detectors, candidate.name, candidate)
         return str(candidate.name)
 
+    def add_mcp_tool(self, candidate: Any) -> str:
+        """Take in a tool for MCP, and return its name.
+
+        :raises ValueError: if it is none, or its name is taken.
+        """
+        _verify(IMcpTool, candidate)
+        return self.mcp.add_tool(candidate)
+
+    def add_mcp_prompt(self, candidate: Any) -> str:
+        """Take in a prompt for MCP, and return its name.
+
+        :raises ValueError: if it is none, or its name is taken.
+        """
+        _verify(IMcpPrompt, candidate)
+        return self.mcp.add_prompt(candidate)
+
+    def add_mcp_resource(self, candidate: Any) -> str:
+        """Take in a resource or a template of resources, and return its address.
+
+        :raises ValueError: if it is neither, or the address is taken.
+        """
+        if IMcpResourceTemplate.providedBy(candidate):
+            _verify(IMcpResourceTemplate, candidate)
+            return self.mcp.add_template(candidate)
+        _verify(IMcpResource, candidate)
+        return self.mcp.add_resource(candidate)
+
+    def add_mcp_catalog(self, candidate: Any) -> str:
+        """Take in a catalog for MCP, and return its namespace.
+
+        :raises ValueError: if it is none.
+        """
+        _verify(IMcpCatalog, candidate)
+        self.mcp_catalogs.append(candidate)
+        return str(candidate.namespace)
+
 
 def _verify(interface: type[Interface], candidate: object) -> None:
     try:
@@ -177,6 +227,10 @@ class PluginHost:
             ("register_routes", self.registry.add_route),
             ("register_warmup_filters", self.registry.add_warmup_filter),
             ("register_background_detectors", self.registry.add_background_detector),
+            ("register_mcp_tools", self.registry.add_mcp_tool),
+            ("register_mcp_prompts", self.registry.add_mcp_prompt),
+            ("register_mcp_resources", self.registry.add_mcp_resource),
+            ("register_mcp_catalogs", self.registry.add_mcp_catalog),
         ):
             for name, plugin in self._manager.list_name_plugin():
                 if plugin is not None:
@@ -194,6 +248,10 @@ class PluginHost:
                 self._registered_by(name, "register_routes"),
                 self._registered_by(name, "register_warmup_filters"),
                 self._registered_by(name, "register_background_detectors"),
+                self._registered_by(name, "register_mcp_tools"),
+                self._registered_by(name, "register_mcp_prompts"),
+                self._registered_by(name, "register_mcp_resources"),
+                self._registered_by(name, "register_mcp_catalogs"),
             )
             for name, plugin in self._manager.list_name_plugin()
             if plugin is not None

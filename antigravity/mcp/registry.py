@@ -1,0 +1,96 @@
+"""All catalogs of an endpoint, seen as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from antigravity.interfaces.mcp import IMcpCatalog
+from antigravity.interfaces.mcp_values import McpChange
+from antigravity.mcp.catalog import SEPARATOR, Watcher, Watchers
+
+
+class McpRegistry:
+    """Catalogs that come and go while the gateway runs.
+
+    Lists are made once for each state of the catalogs.  Names of a namespace stand behind
+    ``NAMESPACE__``; of two that are the same, the first one is used.
+    """
+
+    def __init__(self, catalogs: Iterable[IMcpCatalog] = ()) -> None:
+        self._catalogs: dict[IMcpCatalog, Callable[[], None]] = {}
+        self._watchers = Watchers()
+        self._seen: dict[str, dict[str, Any]] = {}
+        for catalog in catalogs:
+            self.add(catalog)
+
+    @property
+    def catalogs(self) -> Sequence[IMcpCatalog]:
+        """The catalogs, in the order in which they came."""
+        return tuple(self._catalogs)
+
+    def add(self, catalog: IMcpCatalog) -> None:
+        """Offer what ``catalog`` holds, until it is removed."""
+        self._catalogs[catalog] = catalog.watch(self._changed)
+        self._changed_all()
+
+    def remove(self, catalog: IMcpCatalog) -> None:
+        """Offer what ``catalog`` holds no longer."""
+        unwatch = self._catalogs.pop(catalog, None)
+        if unwatch is not None:
+            unwatch()
+            self._changed_all()
+
+    def replace(self, catalogs: Iterable[IMcpCatalog]) -> None:
+        """Offer these catalogs instead of all others."""
+        for unwatch in self._catalogs.values():
+            unwatch()
+        self._catalogs = {catalog: catalog.watch(self._changed) for catalog in catalogs}
+        self._changed_all()
+
+    def watch(self, changed: Watcher) -> Callable[[], None]:
+        """Call ``changed`` for every change; return what ends that."""
+        return self._watchers.add(changed)
+
+    def tools(self) -> dict[str, Any]:
+        """Return the tools by the names that clients see."""
+        return self._all("tools", lambda c: c.tools(), "name")
+
+    def prompts(self) -> dict[str, Any]:
+        """Return the prompts by the names that clients see."""
+        return self._all("prompts", lambda c: c.prompts(), "name")
+
+    def resources(self) -> dict[str, Any]:
+        """Return the resources by address."""
+        return self._all("resources", lambda c: c.resources(), "uri")
+
+    def templates(self) -> dict[str, Any]:
+        """Return the resource templates by template."""
+        return self._all("templates", lambda c: c.templates(), "uri_template")
+
+    def _all(
+        self, kind: str, members: Callable[[IMcpCatalog], Sequence[Any]], key: str
+    ) -> dict[str, Any]:
+        seen = self._seen.get(kind)
+        if seen is None:
+            seen = self._seen[kind] = {}
+            for catalog in self._catalogs:
+                before = f"{catalog.namespace}{SEPARATOR}" if catalog.namespace else ""
+                prefix = before if key == "name" else ""
+                for member in members(catalog):
+                    seen.setdefault(prefix + getattr(member, key), member)
+        return seen
+
+    def _changed(self, change: McpChange) -> None:
+        if change.kind == "resource":
+            self._watchers.tell(change)
+            return
+        self._seen.pop(change.kind, None)
+        if change.kind == "resources":
+            self._seen.pop("templates", None)
+        self._watchers.tell(change)
+
+    def _changed_all(self) -> None:
+        self._seen.clear()
+        for kind in ("tools", "prompts", "resources"):
+            self._watchers.tell(McpChange(kind))
