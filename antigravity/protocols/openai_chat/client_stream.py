@@ -21,9 +21,9 @@ from antigravity.ir.request import Request
 from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_chat.audio_formats import audio_type
 from antigravity.protocols.openai_chat.client_choice import ChoiceDecoder
-from antigravity.protocols.openai_chat.client_errors import error_from_stream
 from antigravity.protocols.openai_chat.client_usage import read_usage
 from antigravity.protocols.openai_chat.schema import Chunk
+from antigravity.protocols.openai_errors import error_from_stream
 from antigravity.sse import ServerSentEvent
 
 _CHUNK = msgspec.json.Decoder(Chunk)

@@ -11,9 +11,9 @@ from zope.interface import implementer
 from antigravity.interfaces.protocols import ITap
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.usage import Usage
-from antigravity.protocols.openai_chat.client_errors import error_from_stream
 from antigravity.protocols.openai_chat.client_usage import read_usage
 from antigravity.protocols.openai_chat.schema import Chunk
+from antigravity.protocols.openai_errors import error_from_stream
 from antigravity.sse import ServerSentEvent
 
 _CHUNK: Final = msgspec.json.Decoder(Chunk)

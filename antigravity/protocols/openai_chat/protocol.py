@@ -21,7 +21,6 @@ from antigravity.ir.request import Request
 from antigravity.ir.response import Response
 from antigravity.ir.usage import Usage
 from antigravity.protocols.json_body import peek, replace_model
-from antigravity.protocols.openai_chat.client_errors import decode_error
 from antigravity.protocols.openai_chat.client_reply import decode_models, decode_usage
 from antigravity.protocols.openai_chat.client_request import encode
 from antigravity.protocols.openai_chat.client_stream import ChatStreamDecoder
@@ -30,6 +29,7 @@ from antigravity.protocols.openai_chat.schema import NAME
 from antigravity.protocols.openai_chat.server_reply import encode_response
 from antigravity.protocols.openai_chat.server_request import decode
 from antigravity.protocols.openai_chat.server_stream import ChatStreamEncoder
+from antigravity.protocols.openai_errors import decode_error
 from antigravity.protocols.openai_shapes import error_reply, json_reply, model_object
 from antigravity.sse import KEEPALIVE_COMMENT
 

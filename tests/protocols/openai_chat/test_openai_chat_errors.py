@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antigravity.ir import errors
-from antigravity.protocols.openai_chat.client_errors import decode_error
+from antigravity.protocols.openai_errors import decode_error
 
 
 def openai(**fields: Any) -> bytes:

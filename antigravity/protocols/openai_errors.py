@@ -25,7 +25,7 @@ from antigravity.ir.errors import (
     UpstreamCredentialError,
     UpstreamError,
 )
-from antigravity.protocols.openai_chat.client_delay import delay_from_body, delay_from_headers
+from antigravity.protocols.openai_delay import delay_from_body, delay_from_headers
 
 _LONGEST: Final = 500
 _QUOTA_WORDS: Final = ("insufficient_quota", "quota_exhausted", "billing_hard_limit_reached")
