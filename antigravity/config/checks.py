@@ -17,6 +17,7 @@ from antigravity.config.settings import (
 )
 from antigravity.config.spelling import closest
 
+from antigravity.config.tunnel_checks import tunnel_check
 #: The kinds of upstreams that the gateway brings along; plugins may add more.
 BUILTIN_KINDS = ("gemini_api", "codeassist", "anthropic", "openai")
 
@@ -50,6 +51,7 @@ def _proxy(proxy: ProxySettings) -> _Found:
             yield path, problem
         elif _is_open(endpoint):
             reachable = True
+    yield from tunnel_check(settings.tunnel, mode=effective_auth_mode(settings.proxy))
     mode = effective_auth_mode(proxy)
     if mode != "off" and not proxy.api_key:
         message = f"it is empty while authentication is on ({mode}): every client is refused"

@@ -229,9 +229,29 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     log: LogSettings = LogSettings()
     plugins: dict[str, Any] = {}
 
+class TunnelSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[tunnel]``: the gateway on the Internet, through Cloudflare's cloudflared.
+
+    Mode ``quick`` gets a new address from Cloudflare at each start; mode ``token`` runs the
+    tunnel that ``token`` belongs to.  ``hostname`` is that one's name, if Cloudflare does not
+    tell it.  ``origin_port`` is where cloudflared finds the gateway; 0 is any that is free.
+    """
+
+    enabled: bool = False
+    mode: Literal["quick", "token"] = "quick"
+    token: Secret = Secret()
+    hostname: str = ""
+    origin_port: Port = 0
+    protocol: Literal["auto", "quic", "http2"] = "auto"
+    executable: str = ""
+    start_timeout: Seconds = 60.0
+    insecure: bool = False
+
+
 
 def effective_auth_mode(proxy: ProxySettings) -> Literal["off", "strict", "all_except_health"]:
     """Return the mode that ``auto`` stands for: closed on a network, open on loopback."""
     if proxy.auth_mode == "auto":
         return "all_except_health" if proxy.allow_lan_access else "off"
     return proxy.auth_mode
+    tunnel: TunnelSettings = TunnelSettings()

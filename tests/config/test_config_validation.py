@@ -127,6 +127,10 @@ def test_an_unknown_key_with_nothing_like_it_lists_what_there_is(tmp_path: Path)
         ('[plugins]\nblocked = "x"', "plugins.blocked", 2),
         ("[plugins]\nblocked = [1]", "plugins.blocked", 2),
         ("[plugins]\nmine = 1", "plugins.mine", 2),
+        ('[tunnel]\ntoken = "service install eyJh"', "tunnel.token", 2),
+        ('[tunnel]\nhostname = "https://llm.example.org"', "tunnel.hostname", 2),
+        ('[tunnel]\norigin_port = 8046\nmode = "token"', "tunnel.token", 1),
+        (f'[tunnel]\ntoken = "{20 * "x"}"\nmode = "token"', "tunnel.origin_port", 1),
         ("proxy = 3", "proxy", 1),
         ("log = [1]", "log", 1),
         ("[proxy]\nlisten = [2000-01-01]", "proxy.listen[0]", 2),
@@ -233,3 +237,4 @@ def test_what_only_a_kind_or_a_plugin_understands_is_left_as_it_is(tmp_path: Pat
 def test_a_listener_on_loopback_needs_no_authentication(tmp_path: Path) -> None:
     text = r"""proxy.listen = ['tcp:1:interface=127.0.0.1', 'tcp6:1:interface=\:\:1', 'unix:/x']"""
     assert read(tmp_path, text).warnings == ()
+        ("[tunnel]\nenabled = true", "tunnel.enabled"),
