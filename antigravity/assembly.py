@@ -27,7 +27,12 @@ from antigravity.plugins import PluginHost
 from antigravity.routing.catalog import ModelCatalog
 from antigravity.transport.media import MediaFetcher
 from antigravity.web.app import WebApp
-from antigravity.wiring import UpstreamBuilder, build_snapshot, load_credentials
+from antigravity.wiring import (
+    UpstreamBuilder,
+    build_snapshot,
+    load_credentials,
+    selection_policy,
+)
 
 
 class Configured(Struct, frozen=True):
@@ -56,6 +61,7 @@ class Assembly:
         settings = configured.settings
         self.settings = settings
         self.plugins = configured.plugins
+        self.policy = selection_policy(settings, configured.plugins.registry)
         self.media = MediaFetcher(settings.media, reactor)
         self.book: CredentialBook = load_credentials(settings, home, demo=demo)
         registry = configured.plugins.registry

@@ -130,7 +130,7 @@ class Gateway(Service):
         self._add(Closing(self._keeping.stop))
         yield self._keeping.start()
         self._assembly = assembly = self._assemble(self._first)
-        self._pool.reload(assembly.book, assembly.settings.proxy.scheduling)
+        self._equip_pool(assembly)
         self._add(Closing(self._stop_assembly))
         self._add(self._quotas)
         self._exchange = exchange = Exchange(self._services(assembly), assembly.snapshot)
@@ -214,10 +214,14 @@ class Gateway(Service):
         """Serve new requests with ``assembly``."""
         app = assembly.app(exchange, self._administration())
         exchange.use(assembly.snapshot)
-        self._pool.reload(assembly.book, assembly.settings.proxy.scheduling)
+        self._equip_pool(assembly)
         assert self._site is not None
         self._site.resource, self._site.door = app.resource(), app.door
         self._assembly = assembly
+
+    def _equip_pool(self, assembly: Assembly) -> None:
+        scheduling = assembly.settings.proxy.scheduling
+        self._pool.reload(assembly.book, scheduling, assembly.policy)
 
     @inlineCallbacks
     def _listen(self, settings: Settings) -> Any:

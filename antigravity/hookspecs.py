@@ -53,6 +53,13 @@ def register_background_detectors(
 
 
 @hookspec
+def register_selection_policies(
+    register: Callable[[object], None], settings: Mapping[str, Any]
+) -> None:
+    """Register ways to choose among accounts: providers of ISelectionPolicy."""
+
+
+@hookspec
 def register_mcp_tools(register: Callable[[object], None], settings: Mapping[str, Any]) -> None:
     """Register tools for MCP clients: providers of IMcpTool."""
 

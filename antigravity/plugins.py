@@ -20,6 +20,7 @@ from zope.interface.exceptions import Invalid
 from zope.interface.verify import verifyObject
 
 from antigravity import hookspecs
+from antigravity.config.known import Known
 from antigravity.interfaces.interception import IBackgroundDetector, IWarmupFilter
 from antigravity.interfaces.mcp import (
     IMcpCatalog,
@@ -29,6 +30,7 @@ from antigravity.interfaces.mcp import (
     IMcpTool,
 )
 from antigravity.interfaces.protocols import IClientProtocol, IServerProtocol
+from antigravity.interfaces.selection import ISelectionPolicy
 from antigravity.interfaces.upstreams import IUpstreamKind
 from antigravity.mcp.catalog import Catalog
 
@@ -38,6 +40,7 @@ DEFAULT_PLUGINS: Final = {
     "anthropic": "antigravity.builtin.anthropic",
     "gemini": "antigravity.builtin.gemini",
     "codeassist": "antigravity.builtin.codeassist",
+    "selection": "antigravity.builtin.selection",
     "claude-code": "antigravity.builtin.claude_code",
     "opencode": "antigravity.builtin.opencode",
 }
@@ -61,6 +64,7 @@ class PluginInfo(Struct, frozen=True):
     routes: tuple[str, ...] = ()
     warmup_filters: tuple[str, ...] = ()
     background_detectors: tuple[str, ...] = ()
+    selection_policies: tuple[str, ...] = ()
     mcp_tools: tuple[str, ...] = ()
     mcp_prompts: tuple[str, ...] = ()
     mcp_resources: tuple[str, ...] = ()
@@ -77,6 +81,7 @@ class Registry:
         self.routes: list[tuple[str, str, Callable[[Any], Any]]] = []
         self.warmup_filters: dict[str, Any] = {}
         self.background_detectors: dict[str, Any] = {}
+        self.selection_policies: dict[str, Any] = {}
         self.mcp = Catalog()
         self.mcp_catalogs: list[Any] = []
 
@@ -138,6 +143,20 @@ class Registry:
         _add(self.background_detectors, candidate.name, candidate)
         return str(candidate.name)
 
+    def add_selection_policy(self, candidate: Any) -> str:
+        """Take in a way to choose among accounts, and return its name.
+
+        :raises ValueError: if it is none, or its name is taken.
+        """
+        _verify(ISelectionPolicy, candidate)
+        _add(self.selection_policies, candidate.name, candidate)
+        return str(candidate.name)
+
+    @property
+    def known(self) -> Known:
+        """The names among all this that a configuration may use."""
+        return Known(tuple(self.upstream_kinds), tuple(self.selection_policies))
+
     def add_mcp_tool(self, candidate: Any) -> str:
         """Take in a tool for MCP, and return its name.
 
@@ -182,7 +201,9 @@ def _verify(interface: type[Interface], candidate: object) -> None:
         raise ValueError(" ".join(str(error).split())) from error
 
 
-def _add(known: dict[str, Any], name: str, candidate: object) -> None:
+def _add(known: dict[str, Any], name: object, candidate: object) -> None:
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"{name!r} is no name")
     if name in known:
         raise ValueError(f"the name {name!r} is taken")
     known[name] = candidate
@@ -227,6 +248,7 @@ class PluginHost:
             ("register_routes", self.registry.add_route),
             ("register_warmup_filters", self.registry.add_warmup_filter),
             ("register_background_detectors", self.registry.add_background_detector),
+            ("register_selection_policies", self.registry.add_selection_policy),
             ("register_mcp_tools", self.registry.add_mcp_tool),
             ("register_mcp_prompts", self.registry.add_mcp_prompt),
             ("register_mcp_resources", self.registry.add_mcp_resource),
@@ -248,6 +270,7 @@ class PluginHost:
                 self._registered_by(name, "register_routes"),
                 self._registered_by(name, "register_warmup_filters"),
                 self._registered_by(name, "register_background_detectors"),
+                self._registered_by(name, "register_selection_policies"),
                 self._registered_by(name, "register_mcp_tools"),
                 self._registered_by(name, "register_mcp_prompts"),
                 self._registered_by(name, "register_mcp_resources"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from antigravity.accounts.files import AccountFiles
 from antigravity.assembly import Configured, watched_files
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.home import FILE_NAME, find_home, prepare_home
+from antigravity.config.known import Known
 from antigravity.config.settings import Settings, effective_auth_mode
 from antigravity.config.snapshot import Configuration, load
 from antigravity.gateway import Gateway
@@ -96,13 +96,13 @@ class ConfigurationReader:
         """
         plugins = PluginHost(self._load(None).settings.plugins)
         plugins.load()
-        configuration = self._load(plugins.registry.upstream_kinds)
+        configuration = self._load(plugins.registry.known)
         for problem in configuration.warnings:
             log.warn("{problem}", problem=str(problem))
         return Configured(configuration.settings, plugins)
 
-    def _load(self, kinds: Collection[str] | None) -> Configuration:
-        return load(self.home, self._file, overrides=self._overrides, kinds=kinds)
+    def _load(self, known: Known | None) -> Configuration:
+        return load(self.home, self._file, overrides=self._overrides, known=known)
 
 
 def read_first(reader: ConfigurationReader) -> Configured:

@@ -18,6 +18,7 @@ from antigravity.config.settings import OpenAIApi, Settings, UpstreamSettings, Z
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interception.stage import Interception
 from antigravity.interfaces.accounts import IAccountPool
+from antigravity.interfaces.selection import ISelectionPolicy
 from antigravity.interfaces.transport import IHttpTransport, IMediaFetcher
 from antigravity.interfaces.upstreams import Credential, IUpstream
 from antigravity.plugins import Registry
@@ -86,6 +87,22 @@ def load_credentials(settings: Settings, home: Path, *, demo: bool) -> Credentia
     for problem in book.problems:
         log.warn("{problem}", problem=str(problem))
     return book
+
+
+def selection_policy(settings: Settings, registry: Registry) -> ISelectionPolicy:
+    """Return the policy that the configuration names.
+
+    :raises ConfigurationError: if no plugin has it.
+    """
+    policies, mode = registry.selection_policies, settings.proxy.scheduling.mode
+    if mode not in policies:
+        choices = ", ".join(sorted(policies)) or "none"
+        raise ConfigurationError(
+            f"there is no selection policy {mode!r}; there are: {choices}",
+            key="proxy.scheduling.mode",
+        )
+    policy: ISelectionPolicy = policies[mode]
+    return policy
 
 
 class UpstreamBuilder:

@@ -27,7 +27,8 @@ from antigravity.accounts.roster import (
     no_facts,
     secret_stamp,
 )
-from antigravity.accounts.selection import POLICIES
+from antigravity.accounts.selection import Balance
+from antigravity.accounts.trusted_policy import TrustedPolicy
 from antigravity.accounts.waiting import Choice, WaitingRoom
 from antigravity.config.settings import SchedulingSettings
 from antigravity.interfaces.accounts import (
@@ -48,8 +49,8 @@ class AccountPool:
 
     ``clock`` must count seconds since the epoch (as reactors do): locks are kept over
     restarts.  ``facts`` returns tier and quota of an account for a model.  ``state`` keeps
-    locks and bindings.  ``family`` returns which models of an upstream share an account's
-    cache.  ``chance`` returns a number from 0 to 1.
+    locks and bindings.  ``policy`` chooses.  ``family`` returns which models of an upstream
+    share an account's cache.  ``chance`` returns a number from 0 to 1.
     """
 
     log = txaio.make_logger()
@@ -62,13 +63,12 @@ class AccountPool:
         *,
         facts: FactsProvider = no_facts,
         state: IStateStore | None = None,
-        policies: Mapping[str, ISelectionPolicy] = POLICIES,
+        policy: ISelectionPolicy | None = None,
         family: Family = each_model,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._clock = clock
         self._state = state
-        self._policies = policies
         self._family = family
         self._lockouts = Lockouts(clock.seconds, chance=chance)
         self._bindings = Bindings(clock.seconds)
@@ -84,7 +84,7 @@ class AccountPool:
         )
         self._room = WaitingRoom(clock, self._choose, self._grant, self._refuse)
         self._stopped = False
-        self._configure(settings)
+        self._configure(settings, policy or Balance())
 
     # Life
 
@@ -107,10 +107,12 @@ class AccountPool:
         self._room.refuse_all(stopping)
         return succeed(None) if self._state is None else self._state.stop()
 
-    def reload(self, source: ICredentialSource, settings: SchedulingSettings) -> None:
+    def reload(
+        self, source: ICredentialSource, settings: SchedulingSettings, policy: ISelectionPolicy
+    ) -> None:
         """Go on with other accounts and settings; leases that are out stay valid."""
         self._roster.source = source
-        self._configure(settings)
+        self._configure(settings, policy)
         self._occupancy.keep_only(
             {each.id for name in source.upstreams for each in source.credentials(name)}
         )
@@ -169,7 +171,7 @@ class AccountPool:
     def status(self) -> dict[str, object]:
         """Return accounts (labels masked), lockouts, bindings and queue as a JSON object."""
         return {
-            "mode": self._settings.mode,
+            "mode": self._policy.name,
             "fixed": self._roster.fixed,
             "running": self._occupancy.running,
             "queue": {"waiting": len(self._room), "limit": self._settings.queue_limit},
@@ -184,9 +186,9 @@ class AccountPool:
 
     # Inside
 
-    def _configure(self, settings: SchedulingSettings) -> None:
+    def _configure(self, settings: SchedulingSettings, policy: ISelectionPolicy) -> None:
         self._settings = settings
-        self._policy = self._policies[settings.mode]
+        self._policy = TrustedPolicy(policy)
         self._roster.limit = settings.max_concurrency
 
     def _snapshot(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from antigravity.config.display import leaves, masked
 from antigravity.config.errors import ConfigurationError, Problem
 from antigravity.config.home import FILE_NAME
 from antigravity.config.paths import dotted
+from antigravity.plugins import PluginHost
 
 
 @click.group()
@@ -26,7 +27,9 @@ def config() -> None:
 def check(invocation: Invocation) -> None:
     """Check the configuration and say everything that is wrong with it."""
     try:
-        configuration = invocation.configuration()
+        plugins = PluginHost(invocation.configuration().settings.plugins)
+        plugins.load()
+        configuration = invocation.configuration(plugins.registry.known)
     except ConfigurationError as error:
         problems = error.problems
     else:
@@ -35,6 +38,10 @@ def check(invocation: Invocation) -> None:
             *configuration.warnings,
             *CredentialBook(configuration.settings, records).problems,
             *(Problem(str(file), severity="warning") for file in broken),
+            *(
+                Problem(f"plugin {each.plugin} {each.reason}", severity="warning")
+                for each in plugins.problems
+            ),
         )
     good = not any(problem.severity == "error" for problem in problems)
     lines = [f"{problem.severity}: {problem}" for problem in problems]

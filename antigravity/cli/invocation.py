@@ -13,6 +13,7 @@ import click
 from msgspec import Struct
 
 from antigravity.config.home import find_home
+from antigravity.config.known import Known
 from antigravity.config.snapshot import Configuration, load
 
 _Parameters = ParamSpec("_Parameters")
@@ -25,12 +26,13 @@ class Invocation(Struct, frozen=True):
     config_file: Path | None = None
     as_json: bool = False
 
-    def configuration(self) -> Configuration:
+    def configuration(self, known: Known | None = None) -> Configuration:
         """Return the configuration that the gateway would use.
 
+        :param known: what plugins have registered, if they were asked.
         :raises ConfigurationError: if there is something wrong with it.
         """
-        return load(self.home, self.config_file)
+        return load(self.home, self.config_file, known=known)
 
     def show(self, data: Any, text: str) -> None:
         """Print the result: ``data`` for programs or ``text`` for people."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from antigravity.config.errors import Problem
+from antigravity.config.known import Known
 from antigravity.config.paths import KeyPath
 from antigravity.config.settings import (
     ProxySettings,
@@ -20,6 +21,8 @@ from antigravity.config.spelling import closest
 from antigravity.config.tunnel_checks import tunnel_check
 #: The kinds of upstreams that the gateway brings along; plugins may add more.
 BUILTIN_KINDS = ("gemini_api", "codeassist", "anthropic", "openai")
+#: The same for ways to choose among accounts.
+BUILTIN_MODES = ("CacheFirst", "Balance", "PerformanceFirst")
 
 _Found: TypeAlias = Iterator[tuple[KeyPath, Problem]]
 
@@ -31,9 +34,18 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 _REGULAR_EXPRESSION = re.compile(r"[\^$?|\\()\[\]{}]")
 
 
-def cross_check(settings: Settings, kinds: Collection[str] | None = None) -> _Found:
+def cross_check(settings: Settings, known: Known | None = None) -> _Found:
     """Yield each problem in ``settings``, with the path of the key at fault."""
+    kinds = None if known is None else known.upstream_kinds
+    modes = None if known is None else known.selection_policies
     yield from _proxy(settings.proxy)
+    yield from _registered(
+        ("proxy", "scheduling", "mode"),
+        settings.proxy.scheduling.mode,
+        "selection policy",
+        BUILTIN_MODES,
+        modes,
+    )
     for name, upstream in settings.upstreams.items():
         yield from _upstream(("upstreams", name), name, upstream, kinds)
     if settings.proxy.zai.enabled and "zai" in settings.upstreams:
@@ -101,7 +113,9 @@ def _upstream(
     problem = name_problem(name)
     if problem is not None:
         yield path, problem
-    yield from _kind((*path, "kind"), upstream.kind, kinds)
+    yield from _registered(
+        (*path, "kind"), upstream.kind, "upstream of kind", BUILTIN_KINDS, kinds
+    )
     yield from _address((*path, "base_url"), upstream.base_url)
     for index, address in enumerate(upstream.base_urls):
         yield from _address((*path, "base_urls", index), address, may_be_empty=False)
@@ -131,21 +145,27 @@ def _credentials(path: KeyPath, upstream: UpstreamSettings) -> _Found:
             yield (*path, key), _warning(message, allowed=right)
 
 
-def _kind(path: KeyPath, kind: str, kinds: Collection[str] | None) -> _Found:
-    known = BUILTIN_KINDS if kinds is None else tuple(sorted(kinds))
-    if kind in known:
+def _registered(
+    path: KeyPath, name: str, noun: str, builtin: Sequence[str], names: Collection[str] | None
+) -> _Found:
+    """Complain of a name that no plugin has registered.
+
+    ``names`` are those that one has, ``None`` if nobody knows: then it may be right.
+    """
+    known = tuple(builtin) if names is None else tuple(sorted(names))
+    if name in known:
         return
-    if kinds is None:
-        message = f"no upstream of kind {kind!r} is built in; it works only if a plugin has it"
+    if names is None:
+        message = f"no {noun} {name!r} is built in; it works only if a plugin has it"
     else:
-        message = f"there is no upstream of kind {kind!r}"
+        message = f"there is no {noun} {name!r}"
     yield (
         path,
         Problem(
             message,
             allowed=known,
-            suggestion=closest(kind, known),
-            severity="warning" if kinds is None else "error",
+            suggestion=closest(name, known),
+            severity="warning" if names is None else "error",
         ),
     )
 

@@ -16,7 +16,6 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 
 AuthMode = Literal["off", "strict", "all_except_health", "auto"]
 DispatchMode = Literal["off", "exclusive", "pooled", "fallback"]
-SchedulingMode = Literal["CacheFirst", "Balance", "PerformanceFirst"]
 OpenAIApi = Literal["chat", "responses"]
 
 
@@ -50,9 +49,12 @@ class ZaiSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SchedulingSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[proxy.scheduling]``: which of several accounts serves a request."""
+    """``[proxy.scheduling]``: which of several accounts serves a request.
 
-    mode: SchedulingMode = "Balance"
+    ``mode`` names a selection policy, which a plugin may bring.
+    """
+
+    mode: str = "Balance"
     max_wait_seconds: Seconds = 60.0
     max_concurrency: Annotated[int, Meta(ge=0)] = 0
     queue_limit: Annotated[int, Meta(ge=0)] = 1000

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import Struct
 
 from antigravity.config.errors import Problem
 from antigravity.config.home import FILE_NAME
+from antigravity.config.known import Known
 from antigravity.config.loading import RawConfiguration
 from antigravity.config.settings import Settings
 from antigravity.config.validation import validate
@@ -33,19 +34,19 @@ def load(
     config_file: Path | None = None,
     environ: Mapping[str, str] = os.environ,
     overrides: Mapping[str, object] | None = None,
-    kinds: Collection[str] | None = None,
+    known: Known | None = None,
 ) -> Configuration:
     """Return the configuration that file, environment and command line make together.
 
     :param home: the home directory; it need not exist.
     :param config_file: read this file instead of the one in ``home``.
     :param overrides: what the command line says, by dotted key; ``None`` says nothing.
-    :param kinds: the kinds of upstreams that exist, if that is known.
+    :param known: what plugins have registered, if they were asked.
     :raises ConfigurationError: with everything that is wrong.
     """
     file = config_file or home / FILE_NAME
     raw = RawConfiguration(file if config_file or file.exists() else None)
     raw.read_environment(environ)
     raw.read_overrides(overrides or {})
-    settings, warnings = validate(raw, kinds)
+    settings, warnings = validate(raw, known)
     return Configuration(settings, home, file, raw, warnings)

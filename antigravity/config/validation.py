@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -10,6 +10,7 @@ from msgspec import inspect
 
 from antigravity.config.checks import cross_check
 from antigravity.config.errors import ConfigurationError, Problem
+from antigravity.config.known import Known
 from antigravity.config.loading import RawConfiguration
 from antigravity.config.paths import KeyPath, dotted
 from antigravity.config.schema import known_keys, plain, settings_type
@@ -31,17 +32,17 @@ _NOUNS = {
 
 
 def validate(
-    raw: RawConfiguration, kinds: Collection[str] | None = None
+    raw: RawConfiguration, known: Known | None = None
 ) -> tuple[Settings, tuple[Problem, ...]]:
     """Return the settings in ``raw``, and warnings.
 
-    :param kinds: the kinds of upstreams that exist, if that is known.
+    :param known: what plugins have registered, if they were asked.
     :raises ConfigurationError: with all errors and the warnings known by then.
     """
     checker = _Checker(raw)
     tables = checker.value((), raw.tables, settings_type())
     settings = msgspec.convert(tables, Settings, dec_hook=decode_secret)
-    for path, problem in cross_check(settings, kinds):
+    for path, problem in cross_check(settings, known):
         checker.report(path, problem)
     errors = [problem for problem in checker.problems if problem.severity == "error"]
     if errors:

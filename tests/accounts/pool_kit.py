@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from antigravity.accounts.pool import AccountPool
+from antigravity.accounts.selection import POLICIES
 from antigravity.config.settings import SchedulingSettings
 from antigravity.interfaces.accounts import Demand, ICredentialSource, ILease, Option
 from antigravity.interfaces.selection import AccountFacts
@@ -56,15 +57,15 @@ class PoolKit:
             self.clock.advance(BEGINNING)
         self.source = Source(google=list(accounts))
         self.facts = dict(facts or {})
-        more = {} if policies is None else {"policies": policies}
+        scheduling = SchedulingSettings(**settings)
         self.pool = AccountPool(
             self.clock,
             self.source,
-            SchedulingSettings(**settings),
+            scheduling,
             facts=lambda credential, model: self.facts.get(credential.id, AccountFacts()),
             state=state,
+            policy=(policies or POLICIES)[scheduling.mode],
             chance=lambda: 0.5,
-            **more,
         )
         self.pool.start()
 

@@ -12,6 +12,7 @@ from zope.interface.verify import verifyObject
 
 from antigravity.accounts.affinity import weight
 from antigravity.accounts.selection import POLICIES, is_hot
+from antigravity.config.settings import SchedulingSettings
 from antigravity.interfaces.accounts import Option
 from antigravity.interfaces.selection import (
     AccountFacts,
@@ -259,6 +260,52 @@ def test_a_plugins_policy_is_chosen_by_name() -> None:
     kit = PoolKit(ALL, policies={"Balance": Last()}, max_concurrency=1)
     assert [kit.take().credential.id for _ in range(3)] == ["c", "b", "a"]
     assert waits(kit.ask())  # whatever a policy says, nobody is leased who is not free
+
+
+class Broken:
+    """A policy that goes wrong in a way that can be chosen."""
+
+    name = "Broken"
+    sticky = True
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def select(self, candidates: Any, situation: Situation) -> Any:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def moves(self, bound: Any, candidates: Any, situation: Situation) -> bool:
+        raise RuntimeError("out of order")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        RuntimeError("out of order"),
+        None,
+        Selection((Candidate(0, PRO, "stranger"),)),
+        Selection(wait=float("nan")),
+    ],
+    ids=["raises", "nothing", "stranger", "no time"],
+)
+def test_a_policy_that_fails_harms_nobody(answer: Any) -> None:
+    kit = PoolKit(ALL, policies={"Broken": Broken(answer)}, mode="Broken", max_concurrency=1)
+    leases = [kit.take("s") for _ in ALL]
+    waiting = kit.ask("s")
+    leases[1].succeeded()
+    assert got(waiting).credential.id == leases[1].credential.id
+
+
+def test_another_policy_may_take_over_while_somebody_waits() -> None:
+    kit = PoolKit(ALL, mode="CacheFirst", max_concurrency=1)
+    own = kit.take("s")
+    waiting = kit.ask("s")
+    assert waits(waiting)
+    kit.pool.reload(kit.source, SchedulingSettings(max_concurrency=1), POLICIES["Balance"])
+    assert got(waiting).credential.id != own.credential.id
+    assert kit.pool.status()["mode"] == "Balance"
 
 
 def candidate(name: str, load: int, foreign: int | None = None) -> Candidate:

@@ -166,6 +166,17 @@ def test_the_path_is_shown_even_of_a_bad_file(run: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "o").exists()
 
 
+def test_a_mode_that_no_plugin_has_is_an_error(run: Run, tmp_path: Path) -> None:
+    configure(tmp_path, '[proxy.scheduling]\nmode = "CachFirst"\n')
+    answer = run("config", "check", "--json")
+    (problem,) = json.loads(answer.out)["problems"]
+    assert answer.code == 1
+    assert (problem["key"], problem["line"]) == ("proxy.scheduling.mode", 2)
+    assert problem["severity"] == "error"
+    assert problem["allowed"] == ["Balance", "CacheFirst", "PerformanceFirst"]
+    assert problem["suggestion"] == "CacheFirst"
+
+
 def test_another_file_can_be_checked(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "other.toml"
     file.write_text("port = 1")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import inspect
 import re
 from pathlib import Path
+from types import ModuleType
 
 import docutils.core
 import pytest
 
 from antigravity import hookspecs
+from antigravity.interfaces.accounts import Option
+from antigravity.interfaces.selection import Candidate, Situation
 from antigravity.plugins import PluginHost
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +49,27 @@ def test_the_example_plugin_works() -> None:
     host.load(extra=[("example", plugin)], installed=False)
     assert host.problems == []
     assert "my-server" in host.registry.upstream_kinds
+
+
+def example_of(section: str) -> object:
+    """Return the example in a hook's section of the page, as a plugin."""
+    text = (ROOT / "docs/plugins.rst").read_text("utf-8")
+    body = text.split(f"\n{section}(")[1].split(".. code-block:: python\n\n")[1]
+    code = re.split(r"\n(?=\S)", body)[0]
+    plugin = ModuleType(section)
+    exec(inspect.cleandoc(code), vars(plugin))  # our own page
+    return plugin
+
+
+def test_the_example_of_a_selection_policy_does_what_it_says() -> None:
+    host = PluginHost({"cheap": {"order": ["b", "a"]}})
+    host.load(extra=[("cheap", example_of("register_selection_policies"))], installed=False)
+    assert host.problems == []
+    policy = host.registry.selection_policies["CheapestFirst"]
+    option = Option("google", "gemini-pro")
+    candidates = [Candidate(0, option, name) for name in ("a", "b", "c")]
+    order = policy.select(candidates, Situation()).order
+    assert [each.credential for each in order] == ["b", "a", "c"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

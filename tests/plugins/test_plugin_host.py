@@ -14,6 +14,7 @@ from zope.interface import implementer
 from antigravity import plugins
 from antigravity.config.settings import Settings
 from antigravity.hookspecs import hookimpl
+from antigravity.interfaces.selection import ISelectionPolicy
 from antigravity.interfaces.upstreams import IUpstream, IUpstreamKind
 from antigravity.ir.record import ExchangeRecord
 from antigravity.plugins import DEFAULT_PLUGINS, PluginHost
@@ -155,6 +156,40 @@ class Loading(SynchronousTestCase):
         self.assertEqual(
             told(host), [("twin", "register_protocols: the name 'anthropic' is taken")]
         )
+
+    def test_selection_policies_are_checked(self) -> None:
+        @implementer(ISelectionPolicy)
+        class Policy:
+            sticky = False
+
+            def __init__(self, name: Any) -> None:
+                self.name = name
+
+            def select(self, candidates: Any, situation: Any) -> Any:
+                raise NotImplementedError
+
+            def moves(self, bound: Any, candidates: Any, situation: Any) -> bool:
+                raise NotImplementedError
+
+        class Policies:
+            @hookimpl
+            def register_selection_policies(self, register: Callable[[object], None]) -> None:
+                for name in ("Mine", "Balance", "", 5):
+                    register(Policy(name))
+                register(object())
+
+        host = load(("policies", Policies()))
+        self.assertEqual(
+            list(host.registry.selection_policies),
+            ["CacheFirst", "Balance", "PerformanceFirst", "Mine"],
+        )
+        reasons = [reason.removeprefix("register_selection_policies: ") for _, reason in told(host)]
+        self.assertEqual(
+            reasons[:3], ["the name 'Balance' is taken", "'' is no name", "5 is no name"]
+        )
+        self.assertIn("ISelectionPolicy", reasons[3])
+        (mine,) = (plugin for plugin in host.plugins() if plugin.name == "policies")
+        self.assertEqual(mine.selection_policies, ("Mine",))
 
     def test_a_blocked_plugin_is_never_asked(self) -> None:
         blocked = Upstreams(Kind())

@@ -11,12 +11,15 @@ from msgspec.structs import replace
 from twisted.internet import reactor
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface import implementer
 
 from antigravity.assembly import Configured
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.secret import Secret
 from antigravity.config.settings import ProxySettings, Settings
 from antigravity.gateway import Gateway
+from antigravity.hookspecs import hookimpl
+from antigravity.interfaces.selection import ISelectionPolicy, Selection, Situation
 from antigravity.plugins import PluginHost
 from antigravity.watching import INTERVAL, FileWatcher
 
@@ -118,6 +121,62 @@ class ReloadTests(TestCase):
         with self.assertRaises(ConfigurationError) as caught:
             await self.gateway.reload()
         self.assertIn("anthropic", str(caught.exception))  # the demo has an upstream of that kind
+
+    async def test_a_policy_comes_is_used_and_cannot_go_while_it_is(self) -> None:
+        await self.start()
+        scheduling = replace(self.settings.proxy.scheduling, mode="Eldest")
+        settings = self.proxy(scheduling=scheduling)
+        self.next = Configured(settings, plugins())
+        with self.assertRaises(ConfigurationError) as caught:
+            await self.gateway.reload()
+        for name in ("'Eldest'", "Balance, CacheFirst, PerformanceFirst"):
+            self.assertIn(name, str(caught.exception))
+        self.assertEqual(self.mode(), "Balance")
+
+        host, policy = PluginHost(), Eldest()
+        host.load(installed=False, extra=[("eldest", policy)])
+        self.next = Configured(settings, host)
+        await self.gateway.reload()
+        self.assertEqual(self.mode(), "Eldest")
+        self.assertEqual(await self.status(self.url()), 200)
+        self.assertGreater(policy.asked, 0)
+
+        asked = policy.asked
+        host = PluginHost({"blocked": ["eldest"]})
+        host.load(installed=False, extra=[("eldest", policy)])
+        self.next = Configured(settings, host)
+        with self.assertRaises(ConfigurationError):
+            await self.gateway.reload()
+        self.next = Configured(self.settings, host)
+        await self.gateway.reload()
+        self.assertEqual(self.mode(), "Balance")
+        self.assertEqual(await self.status(self.url()), 200)
+        self.assertEqual(policy.asked, asked)
+
+    def mode(self) -> object:
+        """Return the policy that is in force, as the operator sees it."""
+        pool: Any = self.gateway._administration().status()["pool"]
+        return pool["mode"]
+
+
+@implementer(ISelectionPolicy)
+class Eldest:
+    """A plugin that is a policy: the first account serves everything."""
+
+    name = "Eldest"
+    sticky = False
+    asked = 0
+
+    @hookimpl
+    def register_selection_policies(self, register: Any) -> None:
+        register(self)
+
+    def select(self, candidates: Any, situation: Situation) -> Selection:
+        self.asked += 1
+        return Selection(tuple(candidates))
+
+    def moves(self, bound: Any, candidates: Any, situation: Situation) -> bool:
+        return False
 
 
 class WatcherTests(SynchronousTestCase):

@@ -1,0 +1,15 @@
+"""The built-in ways to choose among accounts: the modes ``CacheFirst`` and so on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from antigravity.accounts.selection import POLICIES
+from antigravity.hookspecs import hookimpl
+
+
+@hookimpl
+def register_selection_policies(register: Callable[[object], None]) -> None:
+    """Register the built-in policies."""
+    for policy in POLICIES.values():
+        register(policy)
