@@ -28,6 +28,7 @@ from antigravity.ir.errors import (
 from antigravity.version import VERSION
 from antigravity.web.admin import AdminPaths
 from antigravity.web.door import Door
+from antigravity.web.entrance import TunnelEntrance
 from antigravity.web.origins import preflight_headers
 from antigravity.web.paths import corrections
 from antigravity.web.request import take_body, visit_of
@@ -105,9 +106,12 @@ class WebApp:
         """Return the application as a resource."""
         return self._klein.resource()
 
-    def site(self, reactor: Any) -> GatewaySite:
-        """Return the application as a factory of connections, with all limits in force."""
-        return GatewaySite(self.resource(), self.door, reactor)
+    def site(self, reactor: Any, tunnel: TunnelEntrance | None = None) -> GatewaySite:
+        """Return the application as a factory of connections, with all limits in force.
+
+        ``tunnel`` makes it one for who comes through a tunnel.
+        """
+        return GatewaySite(self.resource(), self.door, reactor, tunnel)
 
     def _build(self, extra_routes: Sequence[ExtraRoute]) -> Klein:
         klein = Klein()

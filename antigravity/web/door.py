@@ -9,7 +9,7 @@ from txaio import tx as txaio
 
 from antigravity.config.settings import Settings
 from antigravity.interfaces.protocols import IServerProtocol
-from antigravity.ir.errors import InvalidRequestError
+from antigravity.ir.errors import InvalidRequestError, NotFoundError
 from antigravity.web.authentication import Authenticator
 from antigravity.web.errors import ErrorShapes
 from antigravity.web.origins import Origins
@@ -68,7 +68,10 @@ class Door:
         if visit.fault:
             raise InvalidRequestError(visit.fault)
         authenticator, origins = self._rules
-        origins.check_host(visit.host)
+        if visit.tunnel is not None:
+            visit.tunnel.check_path(visit.path)
+        if visit.tunnel is None or not visit.tunnel.knows(visit.host):
+            origins.check_host(visit.host)
         visit.allowed_origin = origins.check_origin(visit.origin)
         visit.principal = authenticator.authenticate(visit.method, visit.path, visit.all_keys())
         visit.admitted = True
@@ -77,6 +80,9 @@ class Door:
         """Let ``visit`` do what the operator may, by whichever spelling of a path it came.
 
         :raises AuthenticationError: if it did not show the administration's key.
+        :raises NotFoundError: if it came through a tunnel.
         """
+        if visit.tunnel is not None:
+            raise NotFoundError("The administration cannot be reached through a tunnel.")
         authenticator, _ = self._rules
         visit.principal = authenticator.administrator(visit.all_keys())

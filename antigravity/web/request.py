@@ -43,8 +43,11 @@ def visit_of(request: Any) -> Visit:
     visit: Visit | None = getattr(request, "visit", None)
     if visit is None:
         headers = request.requestHeaders.getAllRawHeaders()
-        peer = peer_of(request)
-        visit = Visit(request.method, request.uri, request.clientproto, headers, peer)
+        site = getattr(getattr(request, "channel", None), "site", None)
+        tunnel = getattr(site, "tunnel", None)
+        visit = Visit(
+            request.method, request.uri, request.clientproto, headers, peer_of(request), tunnel
+        )
         request.visit = visit
     return visit
 

@@ -13,6 +13,7 @@ from txaio import tx as txaio
 
 from antigravity.web.channel import GatewayChannel
 from antigravity.web.door import Door
+from antigravity.web.entrance import TunnelEntrance
 from antigravity.web.request import GatewayRequest
 
 
@@ -21,6 +22,8 @@ class GatewaySite(server.Site):
 
     The access log says method, path, status, size, time and id of each request; never its
     query, which may hold a key.
+
+    ``tunnel`` marks all that comes in here as strangers' (see :class:`TunnelEntrance`).
     """
 
     protocol: Any = GatewayChannel
@@ -29,10 +32,13 @@ class GatewaySite(server.Site):
 
     access = txaio.make_logger()
 
-    def __init__(self, resource: Any, door: Door, reactor: Any) -> None:
+    def __init__(
+        self, resource: Any, door: Door, reactor: Any, tunnel: TunnelEntrance | None = None
+    ) -> None:
         super().__init__(resource, reactor=reactor, parsePOSTFormSubmission=False)
         self.timeOut = None  # the channel keeps its own time
         self.door = door
+        self.tunnel = tunnel
         self.channels: set[GatewayChannel] = set()
         self.is_closing = False
         self._all_gone: list[Deferred[None]] = []

@@ -13,6 +13,7 @@ from antigravity.web.authentication import (
     CREDENTIAL_PARAMETERS,
     bearer,
 )
+from antigravity.web.entrance import TunnelEntrance
 
 _SANE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
@@ -32,7 +33,16 @@ _FRAMING: Final = frozenset(
     }
 )
 #: A proxy on this machine puts these in; then the client is elsewhere.
-_FORWARDED: Final = ("x-forwarded-for", "forwarded", "cf-connecting-ip", "x-real-ip")
+_FORWARDED: Final = (
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "forwarded",
+    "cf-connecting-ip",
+    "cf-ray",
+    "cdn-loop",
+    "x-real-ip",
+)
 _LOOPBACK: Final = ("127.", "::1", "::ffff:127.")
 
 _names: dict[bytes, str] = {}
@@ -60,6 +70,7 @@ class Visit:
 
     ``headers``, ``query`` and ``args`` are without credentials; those are in ``keys``, by the
     name of where they were found.  ``fault`` says why the head can't be read, if it can't.
+    ``tunnel`` is the way by which it came in, ``None`` if it came to the gateway itself.
     ``admitted``, ``principal`` and ``allowed_origin`` are the door's to set.
     """
 
@@ -79,6 +90,7 @@ class Visit:
         "principal",
         "query",
         "raw_path",
+        "tunnel",
         "upgrade",
     )
 
@@ -89,8 +101,10 @@ class Visit:
         version: bytes,
         headers: Iterator[tuple[bytes, list[bytes]]],
         peer: str | None,
+        tunnel: TunnelEntrance | None = None,
     ) -> None:
         self.fault = ""
+        self.tunnel = tunnel
         self.admitted = False
         self.principal = ""
         self.allowed_origin = ""
@@ -105,8 +119,10 @@ class Visit:
         if self.host is None and version != b"HTTP/1.0":
             self.fault = self.fault or "The Host header is missing."
         self.id = given_id or "req_" + token_hex(12)
-        self.loopback = (peer is None or peer.startswith(_LOOPBACK)) and not any(
-            name in self.headers for name in _FORWARDED
+        self.loopback = (
+            tunnel is None
+            and (peer is None or peer.startswith(_LOOPBACK))
+            and not any(name in self.headers for name in _FORWARDED)
         )
 
     def _read_headers(self, headers: Iterator[tuple[bytes, list[bytes]]]) -> str:
