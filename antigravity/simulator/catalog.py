@@ -105,13 +105,13 @@ def gemini_list(size: int, token: str) -> dict[str, Any]:
     return result
 
 
-def available_models(exhausted: bool, reset: str) -> dict[str, Any]:
+def available_models(left: float, reset: str) -> dict[str, Any]:
     """Return what ``fetchAvailableModels`` says; an empty quota has no fraction."""
     models = {}
     for name in CODE_ASSIST:
         quota: dict[str, Any] = {"resetTime": reset}
-        if not exhausted:
-            quota["remainingFraction"] = 0.75
+        if left:
+            quota["remainingFraction"] = left
         models[name] = {
             "displayName": name.replace("-", " ").title(),
             "quotaInfo": quota,
@@ -130,9 +130,8 @@ def available_models(exhausted: bool, reset: str) -> dict[str, Any]:
     }
 
 
-def quota_summary(exhausted: bool, five_hours: str, week: str) -> dict[str, Any]:
+def quota_summary(left: float, five_hours: str, week: str) -> dict[str, Any]:
     """Return what ``retrieveUserQuotaSummary`` says."""
-    left = 0.0 if exhausted else 0.75
     buckets = [
         {"window": "5h", "remainingFraction": left, "resetTime": five_hours},
         {"window": "weekly", "remainingFraction": (left + 1) / 2, "resetTime": week},

@@ -118,12 +118,10 @@ def _time(seconds: float) -> str:
 
 def fetch_models(state: State, account: Account) -> dict[str, Any]:
     """Answer ``fetchAvailableModels``."""
-    empty = account.refresh_token.startswith("exhausted-")
-    return catalog.available_models(empty, _time(state.seconds() + 3600))
+    return catalog.available_models(account.left, _time(state.seconds() + 3600))
 
 
 def quota(state: State, account: Account) -> dict[str, Any]:
     """Answer ``retrieveUserQuotaSummary``."""
     now = state.seconds()
-    empty = account.refresh_token.startswith("exhausted-")
-    return catalog.quota_summary(empty, _time(now + 3600), _time(now + 6 * 86400))
+    return catalog.quota_summary(account.left, _time(now + 3600), _time(now + 6 * 86400))

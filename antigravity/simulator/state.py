@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -85,6 +86,14 @@ class Account:
     def email(self) -> str:
         """The address of the account."""
         return f"user-{self.project[-8:]}@simulator.example"
+
+    @property
+    def left(self) -> float:
+        """What is left of each quota, as a fraction."""
+        if self.refresh_token.startswith("exhausted-"):
+            return 0.0
+        named = re.match(r"left-(\d{1,3})-", self.refresh_token)
+        return min(int(named[1]), 100) / 100 if named else 0.75
 
 
 @dataclass(frozen=True)

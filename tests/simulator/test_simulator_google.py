@@ -89,6 +89,15 @@ class CodeAssist(SimulatorCase):
         assert "resetTime" in quota
 
     @inlineCallbacks
+    def test_what_is_left_of_an_account_is_in_its_name(self) -> Any:
+        for token, left in (("left-7-a", 0.07), ("left-100-a", 1.0), ("left-a", 0.75)):
+            key = yield self.sign_in(token)
+            _, body = yield self.ask("/v1internal:fetchAvailableModels", {}, **key)
+            assert body["models"]["gemini-3-flash"]["quotaInfo"]["remainingFraction"] == left
+            _, body = yield self.ask("/v1internal:retrieveUserQuotaSummary", {}, **key)
+            assert body["groups"][0]["buckets"][0]["remainingFraction"] == left
+
+    @inlineCallbacks
     def test_a_code_is_exchanged_once_with_its_verifier(self) -> Any:
         verifier = "v" * 43
         made = hashlib.sha256(verifier.encode()).digest()
