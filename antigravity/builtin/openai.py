@@ -7,24 +7,34 @@ from collections.abc import Callable
 from antigravity.hookspecs import hookimpl
 from antigravity.protocols.openai_chat.protocol import OpenAIChatClient, OpenAIChatServer
 from antigravity.protocols.openai_completions.protocol import OpenAICompletionsServer
+from antigravity.protocols.openai_passing import PassedClient
 from antigravity.protocols.openai_responses.protocol import (
     OpenAIResponsesClient,
     OpenAIResponsesServer,
 )
-from antigravity.upstreams.openai import OpenAIKind
+from antigravity.upstreams.openai import (
+    IMAGE_EDITS,
+    IMAGES,
+    SPEECH,
+    TRANSCRIPTIONS,
+    OpenAIKind,
+)
 
 
 @hookimpl
 def register_protocols(register: Callable[[object], None]) -> None:
     """Register both sides of chat and responses, and the server side of completions."""
+    chat = OpenAIChatClient()
     for protocol in (
-        OpenAIChatServer,
-        OpenAIChatClient,
-        OpenAICompletionsServer,
-        OpenAIResponsesServer,
-        OpenAIResponsesClient,
+        OpenAIChatServer(),
+        chat,
+        OpenAICompletionsServer(),
+        OpenAIResponsesServer(),
+        OpenAIResponsesClient(),
     ):
-        register(protocol())
+        register(protocol)
+    for name in (IMAGES, IMAGE_EDITS, SPEECH, TRANSCRIPTIONS):
+        register(PassedClient(name, chat))
 
 
 @hookimpl

@@ -16,7 +16,7 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 
 AuthMode = Literal["off", "strict", "all_except_health", "auto"]
 DispatchMode = Literal["off", "exclusive", "pooled", "fallback"]
-OpenAIApi = Literal["chat", "responses"]
+OpenAIApi = Literal["chat", "responses", "images", "audio"]
 
 
 class ZaiMcpSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -134,7 +134,7 @@ class UpstreamSettings(Struct, frozen=True, forbid_unknown_fields=True):
     project: str = ""
     models: list[str] = []
     auth: Literal["auto", "x-api-key", "bearer"] = "auto"
-    apis: list[OpenAIApi] = field(default_factory=lambda: ["chat", "responses"])
+    apis: list[OpenAIApi] = field(default_factory=lambda: ["chat", "responses", "images", "audio"])
     headers: dict[str, str] = {}
     quirks: list[str] = []
     http_proxy: str = ""
@@ -172,9 +172,29 @@ class MediaSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class QuotaSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[quota]``: what is left of accounts, where the upstream tells it; 0 never asks."""
+    """``[quota]``: what is left of accounts, where the upstream tells it.
+
+    ``refresh_interval`` 0 never asks.  ``model_groups`` are names of models (``*`` is a
+    wildcard) that draw on one quota, by the name of their group.
+    """
 
     refresh_interval: Seconds = 900.0
+    model_groups: dict[str, list[str]] = {}
+
+
+class QuotaProtectionSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[quota_protection]``: a rest of each account's quota that is not spent."""
+
+    enabled: bool = False
+    threshold_percentage: Annotated[int, Meta(ge=1, le=99)] = 10
+    monitored_models: list[str] = field(
+        default_factory=lambda: [
+            "claude",
+            "gemini-3-pro-high",
+            "gemini-3-flash",
+            "gemini-3.1-flash-image",
+        ]
+    )
 
 
 class ResponsesSettings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -209,28 +229,6 @@ class InterceptionSettings(Struct, frozen=True, forbid_unknown_fields=True):
     clients: list[str] = field(default_factory=lambda: ["*"])
 
 
-class LogSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[log]``: what is written to the log."""
-
-    level: Literal["debug", "info", "warn", "error"] = "info"
-    access: bool = True
-
-
-class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole configuration.  ``plugins`` holds ``blocked`` and one table for each plugin."""
-
-    proxy: ProxySettings = ProxySettings()
-    upstreams: dict[str, UpstreamSettings] = {}
-    routing: RoutingSettings = RoutingSettings()
-    models: ModelsSettings = ModelsSettings()
-    media: MediaSettings = MediaSettings()
-    quota: QuotaSettings = QuotaSettings()
-    responses: ResponsesSettings = ResponsesSettings()
-    signatures: SignaturesSettings = SignaturesSettings()
-    interception: InterceptionSettings = InterceptionSettings()
-    log: LogSettings = LogSettings()
-    plugins: dict[str, Any] = {}
-
 class TunnelSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[tunnel]``: the gateway on the Internet, through Cloudflare's cloudflared.
 
@@ -250,10 +248,33 @@ class TunnelSettings(Struct, frozen=True, forbid_unknown_fields=True):
     insecure: bool = False
 
 
+class LogSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[log]``: what is written to the log."""
+
+    level: Literal["debug", "info", "warn", "error"] = "info"
+    access: bool = True
+
+
+class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole configuration.  ``plugins`` holds ``blocked`` and one table for each plugin."""
+
+    proxy: ProxySettings = ProxySettings()
+    upstreams: dict[str, UpstreamSettings] = {}
+    routing: RoutingSettings = RoutingSettings()
+    models: ModelsSettings = ModelsSettings()
+    media: MediaSettings = MediaSettings()
+    quota: QuotaSettings = QuotaSettings()
+    quota_protection: QuotaProtectionSettings = QuotaProtectionSettings()
+    responses: ResponsesSettings = ResponsesSettings()
+    signatures: SignaturesSettings = SignaturesSettings()
+    interception: InterceptionSettings = InterceptionSettings()
+    tunnel: TunnelSettings = TunnelSettings()
+    log: LogSettings = LogSettings()
+    plugins: dict[str, Any] = {}
+
 
 def effective_auth_mode(proxy: ProxySettings) -> Literal["off", "strict", "all_except_health"]:
     """Return the mode that ``auto`` stands for: closed on a network, open on loopback."""
     if proxy.auth_mode == "auto":
         return "all_except_health" if proxy.allow_lan_access else "off"
     return proxy.auth_mode
-    tunnel: TunnelSettings = TunnelSettings()

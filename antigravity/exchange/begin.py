@@ -16,11 +16,14 @@ async def begin(
     translator: Translator,
     response: IIncomingResponse,
     finished: Callable[[GatewayError | None], None] | None = None,
+    *,
+    cuts: bool = False,
 ) -> Pump:
     """Return the pump of an answer that has begun, its upstream paused.
 
     A translator that is never ``meaningful`` is waited for until its end.  ``finished`` is
-    called when a begun stream has ended.
+    called when a begun stream has ended.  ``cuts`` says that a stream which breaks off must
+    break the client's off, too.
 
     :raises GatewayError: if the answer failed, or ended without saying anything.
     """
@@ -38,13 +41,14 @@ async def begin(
         work.services.clock,
         work.snapshot.settings.proxy.keepalive_interval,
         ended,
+        cuts=cuts,
     )
     response.deliver(pump)
     await pump.begun
     if not translator.meaningful:
         if translator.failure is not None:
             raise translator.failure
-        if work.head.stream:
+        if work.head.stream or cuts:
             raise empty_answer()
     began = True
     work.recorder.first_byte()

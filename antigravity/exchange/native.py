@@ -8,11 +8,12 @@ from antigravity.exchange.answer_headers import passed_on
 from antigravity.exchange.begin import begin
 from antigravity.exchange.calibrating import learn
 from antigravity.exchange.passing import PassedStream, ReframedStream, check_json
+from antigravity.exchange.plain import PlainStream, file_headers, is_events, is_json
 from antigravity.exchange.translators import Translator, empty_answer
 from antigravity.exchange.upstream_call import UpstreamCall
 from antigravity.exchange.work import Work
 from antigravity.interfaces.exchange import Reply
-from antigravity.interfaces.protocols import IFramer, IReframing
+from antigravity.interfaces.protocols import IFramer, IPlainAnswers, IReframing
 from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.call import ReplyContext
@@ -40,9 +41,23 @@ async def attempt_native(work: Work, candidate: Candidate, credential: Credentia
         work.call.headers,
     )
     response = await call.send(work.services.transport)
+    content_type = response.headers().get("content-type", "")
+    if IPlainAnswers.providedBy(work.protocol) and not is_events(content_type):
+        if is_json(content_type):  # also where a stream was asked for that there is not
+            return await _whole(work, candidate, response)
+        return await _plain(work, response)
     if work.head.stream:
         return await _stream(work, candidate, response)
     return await _whole(work, candidate, response)
+
+
+async def _plain(work: Work, response: IIncomingResponse) -> Reply:
+    headers = response.headers()
+    content_type = headers.get("content-type", "application/octet-stream")
+    passed = (*passed_on(headers), *file_headers(headers))
+    status = response.status()
+    pump = await begin(work, PlainStream(), response, cuts=True)
+    return Reply(status, content_type, passed, stream=pump)
 
 
 async def _stream(work: Work, candidate: Candidate, response: IIncomingResponse) -> Reply:

@@ -32,6 +32,8 @@ from antigravity.ir.errors import CancelledByClientError, GatewayError, Upstream
 class Pump(Protocol):
     """One streamed answer.
 
+    With ``cuts`` the answer has no words for an error, so that the stream then fails.
+
     :ivar begun: fires once the answer has begun, or is over; never fails.
     :ivar error: why the answer came to an early end, if it did.
     """
@@ -42,8 +44,11 @@ class Pump(Protocol):
         clock: IReactorTime,
         keepalive_interval: float,
         finished: Callable[[GatewayError | None], None],
+        *,
+        cuts: bool = False,
     ) -> None:
         self.translator = translator
+        self._cuts = cuts
         self.begun: Deferred[None] = Deferred(lambda _: self.abandon())
         self.error: GatewayError | None = None
         self._clock = clock
@@ -159,7 +164,11 @@ class Pump(Protocol):
             consumer.unregisterProducer()
         self._report(self.error)
         written, self._written = self._written, None
-        if written is not None and not written.called:
+        if written is None or written.called:
+            return
+        if self._cuts and self.error is not None:
+            written.errback(self.error)
+        else:
             written.callback(None)
 
     def _report(self, error: GatewayError | None) -> None:

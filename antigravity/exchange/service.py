@@ -11,6 +11,7 @@ from txaio import tx as txaio
 from zope.interface import implementer
 
 from antigravity.exchange.counting import count_tokens
+from antigravity.exchange.demands import fitting
 from antigravity.exchange.generation import Generation
 from antigravity.exchange.intercepting import (
     answer_warmup,
@@ -22,9 +23,10 @@ from antigravity.exchange.services import Services
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.exchange.work import Work
 from antigravity.interfaces.exchange import IExchange, Reply
-from antigravity.interfaces.protocols import IServerProtocol
+from antigravity.interfaces.protocols import IDemanding, IServerProtocol
 from antigravity.ir.call import Call, HttpReply
 from antigravity.ir.errors import CancelledByClientError, GatewayError, NotFoundError
+from antigravity.routing.router import Decision
 
 MAPPED_MODEL = "X-Mapped-Model"
 COUNT_SOURCE = "X-Token-Count-Source"
@@ -104,12 +106,15 @@ class Exchange:
     async def _generate(self, work: Work) -> Reply:
         head = work.head
         work.recorder.begin(head.model, stream=head.stream)
-        warmed_up = answer_warmup(work)
-        if warmed_up is not None:
-            return warmed_up
-        decision = await route_background(work)
+        decision: Decision | None = None
+        if not IDemanding.providedBy(work.protocol):
+            warmed_up = answer_warmup(work)
+            if warmed_up is not None:
+                return warmed_up
+            decision = await route_background(work)
         if decision is None:
             decision = await work.snapshot.router.route(head.model, work.protocol.name)
+            decision = await fitting(work, decision)
         work.recorder.record.mapped_model = decision.candidates[0].target.model
         work.expand_conversation(native=decision.candidates[0].native)
         return await Generation(work, decision).run()

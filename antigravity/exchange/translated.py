@@ -15,7 +15,7 @@ from antigravity.exchange.translators import EventSource, FoldedAnswer, Translat
 from antigravity.exchange.upstream_call import UpstreamCall
 from antigravity.exchange.work import Work
 from antigravity.interfaces.exchange import Reply
-from antigravity.interfaces.protocols import Encoded, IStreamEncoder
+from antigravity.interfaces.protocols import Encoded, IStreamEncoder, IWholeAnswers
 from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.call import HttpReply, ReplyContext
@@ -40,7 +40,7 @@ async def attempt_translated(work: Work, candidate: Candidate, credential: Crede
     call = UpstreamCall(
         candidate.upstream,
         candidate.client,
-        "stream",
+        "generate" if IWholeAnswers.providedBy(candidate.client) else "stream",
         candidate.target.model,
         encoded.body,
         credential,
@@ -80,6 +80,7 @@ def _source(work: Work, candidate: Candidate, lowered: Lowered) -> EventSource:
         candidate.upstream.unwrap if candidate.upstream.wraps() else None,
         SignatureCollector(keep).feed,
         partial(calibrated_estimate, work, candidate.target.model, lowered.request),
+        whole=IWholeAnswers.providedBy(candidate.client),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from typing import Protocol
 
 from antigravity.context.estimate import ASCII_PER_TOKEN
@@ -26,7 +27,7 @@ from antigravity.ir.events import (
 from antigravity.ir.response import Response, ResponseFold
 from antigravity.ir.usage import Usage
 from antigravity.lowering.pipeline import EventPipeline
-from antigravity.sse import EventTooLargeError, SseDecoder
+from antigravity.sse import DEFAULT_LIMIT, EventTooLargeError, ServerSentEvent, SseDecoder
 
 Unwrap = Callable[[bytes], bytes]
 
@@ -74,6 +75,28 @@ def _says_something(event: Event) -> bool:
     return isinstance(event, MEANINGFUL)
 
 
+class WholeBody:
+    """Collects a body that is one event: the answer of an upstream that cannot stream."""
+
+    def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
+        self._body = BytesIO()
+        self._limit = limit
+
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
+        """Take a chunk in.
+
+        :raises EventTooLargeError: if the body is larger than the limit.
+        """
+        if self._body.tell() + len(chunk) > self._limit:
+            raise EventTooLargeError(f"it is larger than {self._limit} bytes")
+        self._body.write(chunk)
+        return []
+
+    def close(self) -> list[ServerSentEvent]:
+        """Return the body."""
+        return [ServerSentEvent("", self._body.getvalue())]
+
+
 class EventSource:
     """Upstream bytes to events of the representation, through the passes of one request."""
 
@@ -84,8 +107,11 @@ class EventSource:
         unwrap: Unwrap | None,
         watch: Callable[[Event], None] | None,
         estimate_input: Callable[[], int],
+        *,
+        whole: bool = False,
     ) -> None:
-        self._sse = SseDecoder()
+        self._sse: SseDecoder | WholeBody = WholeBody() if whole else SseDecoder()
+        self._whole = whole
         self._decoder = decoder
         self._pipeline = None if pipeline.empty else pipeline
         self._unwrap = unwrap
@@ -128,7 +154,8 @@ class EventSource:
         self._closed = True
         events: list[Event] = []
         if not self.done:
-            for frame in self._sse.close():
+            cut_short = self._whole and error is not None
+            for frame in () if cut_short else self._sse.close():
                 if self._unwrap is not None:
                     frame = frame._replace(data=self._unwrap(frame.data))
                 events += self._note(self._decoder.decode(frame))

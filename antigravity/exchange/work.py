@@ -16,7 +16,11 @@ from antigravity.exchange.recorder import Recorder
 from antigravity.exchange.services import Services
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.accounts import ILease
-from antigravity.interfaces.protocols import IServerProtocol, IStoredConversations
+from antigravity.interfaces.protocols import (
+    IDemanding,
+    IServerProtocol,
+    IStoredConversations,
+)
 from antigravity.ir.call import Call, Head
 from antigravity.ir.capabilities import Capabilities, Traits
 from antigravity.ir.errors import CancelledByClientError, GatewayError, NotFoundError
@@ -102,10 +106,17 @@ class Work:
             return
         if error is None:
             lease.succeeded()
-        elif isinstance(error, CancelledByClientError):
+        elif isinstance(error, CancelledByClientError) or self._has_no_path(error):
             lease.release()
         else:
             lease.failed(error)
+
+    def _has_no_path(self, error: GatewayError) -> bool:
+        """Return whether an upstream lacks a special path, or a model for it.
+
+        Its accounts go on serving the same model in conversations.
+        """
+        return IDemanding.providedBy(self.protocol) and error.upstream_status in (404, 405)
 
     def give_back(self) -> None:
         """Give the account back without any judgement."""

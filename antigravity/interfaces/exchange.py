@@ -21,7 +21,8 @@ class IReplyStream(Interface):
 
         Registers a push producer with ``consumer`` (``registerProducer(self, True)``), writes,
         and unregisters it.  Called once.  Cancelling the Deferred cancels the upstream at once.
-        It never fails: errors are written in the protocol's shape.
+        Errors are written in the protocol's shape.  Where that has none for what has begun, a
+        file say, it fails with the ``GatewayError``: the connection has to be broken off.
         """
 
     def abandon() -> None:

@@ -7,6 +7,7 @@ what belongs to one request lives in the encoder or decoder made for it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from msgspec import Struct
 from zope.interface import Attribute, Interface
@@ -150,6 +151,37 @@ class IStoredConversations(Interface):
         """Return the items to keep: those of the (expanded) request and of its answer."""
 
 
+class Demands(Struct, frozen=True):
+    """What a model must be able to take (``input``) and put out (``output``); empty: no matter."""
+
+    input: Literal["", "image", "document", "audio", "video"] = ""
+    output: str = ""
+
+
+class IDemanding(Interface):
+    """A server protocol for one special thing, such as images.
+
+    Not every model can do it, and not every upstream that speaks the protocol has a path for
+    it: a 404 says nothing of the account.  Its requests are nobody's conversation.
+    """
+
+    demands = Attribute("What a model of another protocol must be able to do.  :type: Demands")
+
+
+class IPlainAnswers(Interface):
+    """A server protocol some of whose answers are text or files.
+
+    What is no JSON, and no stream of events, is then passed on byte for byte.
+    """
+
+
+class IWholeAnswers(Interface):
+    """A client protocol that cannot stream.
+
+    Its requests go out as whole ones, and its decoder is given the whole body as one event.
+    """
+
+
 class IStreamDecoder(Interface):
     """Turns an upstream's server-sent events into events of the representation.
 
@@ -183,11 +215,22 @@ class ITap(Interface):
         """Look at one event."""
 
 
-class IClientProtocol(Interface):
-    """How to be a client of one protocol."""
+class IClientSide(Interface):
+    """What all clients of upstreams have, whatever they ask for."""
 
     name = Attribute("The protocol's name; the same as its server side's.  :type: str")
     traits = Attribute("What requests in this protocol can say.  :type: Traits")
+
+    def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+        """Return the error in an answer with a status of 400 or more.
+
+        ``headers`` have lower-case names.  The delay until a retry makes sense is taken from
+        wherever the protocol puts it.  401 and 403 become an ``UpstreamCredentialError``.
+        """
+
+
+class IClientProtocol(IClientSide):
+    """How to be a client of one protocol."""
 
     def encode(request: Request, target: Target) -> Encoded:
         """Return the request, already lowered to :attr:`traits`, as a streaming one.
@@ -219,17 +262,11 @@ class IClientProtocol(Interface):
         :raises UpstreamError: if it is no list.
         """
 
-    def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
-        """Return the error in an answer with a status of 400 or more.
-
-        ``headers`` have lower-case names.  The delay until a retry makes sense is taken from
-        wherever the protocol puts it.  401 and 403 become an ``UpstreamCredentialError``.
-        """
-
 
 __all__ = [
     "Encoded",
     "IClientProtocol",
+    "IClientSide",
     "IServerProtocol",
     "IStreamDecoder",
     "IStreamEncoder",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from antigravity.ir.request import Request
 
-Operation = Literal["generate", "count_tokens", "list_models", "get_model"]
+Operation = Literal["generate", "count_tokens", "embed", "list_models", "get_model"]
 
 
 class Route(Struct, frozen=True):
@@ -32,6 +32,7 @@ class Call(Struct, frozen=True):
     ``arguments`` are the values of the route's names, percent-decoded.  ``headers`` have
     lower-case names and the last value of each; credentials and cookies are not among them.
     ``principal`` is an opaque name for the API key that was used, the same for the same key.
+    ``memo`` is where a protocol keeps what it has read of a body that is costly to read.
     """
 
     route: Route
@@ -42,6 +43,7 @@ class Call(Struct, frozen=True):
     principal: str = ""
     request_id: str = ""
     loopback: bool = True
+    memo: dict[str, Any] = field(default_factory=dict)
 
 
 class Head(Struct, frozen=True):

@@ -103,7 +103,7 @@ class HttpUpstream(ABC):
                 self._request(
                     operation,
                     base.join(path, query),
-                    self._headers(operation, base, credential, headers),
+                    self._headers(operation, protocol, base, credential, headers),
                     body,
                 )
                 for base in self._bases
@@ -164,11 +164,16 @@ class HttpUpstream(ABC):
         """Return the client's headers that the upstream is told, and defaults of such."""
         return ()
 
+    def _content(self, protocol: str, headers: Mapping[str, str]) -> HeaderPairs:
+        """Return the client's headers about its body and the answer's, where they may differ."""
+        return ()
+
     # The request itself.
 
     def _headers(
         self,
         operation: UpstreamOperation,
+        protocol: str,
         base: BaseUrl,
         credential: Credential,
         headers: Mapping[str, str],
@@ -182,6 +187,7 @@ class HttpUpstream(ABC):
         if credential.secret:
             merged.update(self._authorization(credential, base))
         merged.update(self._forwarded(headers))
+        merged.update(self._content(protocol, headers))
         merged.update(self._extra)
         return tuple(merged.items())
 

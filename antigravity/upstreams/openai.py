@@ -8,7 +8,8 @@ from typing import Final
 from zope.interface import implementer
 
 from antigravity.config.errors import ConfigurationError
-from antigravity.config.settings import UpstreamSettings
+from antigravity.config.settings import OpenAIApi, UpstreamSettings
+from antigravity.interfaces.embeddings import IEmbeddingKind, IEmbeddingUpstream
 from antigravity.interfaces.upstreams import Credential, IUpstreamKind, UpstreamOperation
 from antigravity.upstreams.addresses import BaseUrl
 from antigravity.upstreams.base import HeaderPairs, HttpUpstream
@@ -16,7 +17,28 @@ from antigravity.upstreams.services import UpstreamServices
 
 CHAT: Final = "openai_chat"
 RESPONSES: Final = "openai_responses"
+EMBEDDINGS: Final = "openai_embeddings"
+IMAGES: Final = "openai_images"
+IMAGE_EDITS: Final = "openai_image_edits"
+SPEECH: Final = "openai_speech"
+TRANSCRIPTIONS: Final = "openai_transcriptions"
 
+#: The protocols of what ``apis`` names.
+_APIS: Final[Mapping[OpenAIApi, tuple[str, ...]]] = {
+    "chat": (CHAT,),
+    "responses": (RESPONSES,),
+    "images": (IMAGES, IMAGE_EDITS),
+    "audio": (SPEECH, TRANSCRIPTIONS),
+}
+#: What others can be translated to.
+_TRANSLATED: Final = (CHAT, RESPONSES)
+#: What is passed on only, and need not be JSON.
+_PASSED: Final[Mapping[str, str]] = {
+    IMAGES: "/images/generations",
+    IMAGE_EDITS: "/images/edits",
+    SPEECH: "/audio/speech",
+    TRANSCRIPTIONS: "/audio/transcriptions",
+}
 _PATHS: Final = {
     (CHAT, "generate"): "/chat/completions",
     (CHAT, "stream"): "/chat/completions",
@@ -25,9 +47,13 @@ _PATHS: Final = {
     (RESPONSES, "stream"): "/responses",
     (RESPONSES, "count_tokens"): "/responses/input_tokens",
     (RESPONSES, "list_models"): "/models",
+    (EMBEDDINGS, "embed_batch"): "/embeddings",
+    **{(name, "generate"): path for name, path in _PASSED.items()},
+    **{(name, "stream"): path for name, path in _PASSED.items()},
 }
 
 
+@implementer(IEmbeddingUpstream)
 class OpenAIUpstream(HttpUpstream):
     """A base address that has chat completions, responses, or both.
 
@@ -38,11 +64,17 @@ class OpenAIUpstream(HttpUpstream):
 
     kind = "openai"
     default_urls = ("https://api.openai.com/v1",)
+    embedding_protocols = (EMBEDDINGS,)
 
     def __init__(self, settings: UpstreamSettings, services: UpstreamServices) -> None:
-        names = {"chat": CHAT, "responses": RESPONSES}
-        protocols = tuple(name for api, name in names.items() if api in settings.apis)
-        if not protocols:
+        protocols = tuple(
+            name
+            for api, names in _APIS.items()
+            if api in settings.apis
+            for name in names
+            if name in services.protocols
+        )
+        if not set(protocols) & set(_TRANSLATED):
             raise ConfigurationError(
                 'name at least one of "chat" and "responses"',
                 key=f"upstreams.{services.name}.apis",
@@ -51,14 +83,17 @@ class OpenAIUpstream(HttpUpstream):
 
     def passes(self, protocol: str, operation: UpstreamOperation, body: bytes = b"") -> bool:
         """Return whether there is such an operation."""
-        return protocol in self.protocols and (protocol, operation) in _PATHS
+        return self._speaks(protocol) and (protocol, operation) in _PATHS
+
+    def _speaks(self, protocol: str) -> bool:
+        return protocol in self.protocols or protocol in self.embedding_protocols
 
     def _normal(self, base: BaseUrl) -> BaseUrl:
         return base.with_default("/v1")
 
     def _target(self, operation: UpstreamOperation, protocol: str, model: str) -> tuple[str, str]:
         path = _PATHS.get((protocol, operation))
-        if path is None or protocol not in self.protocols:
+        if path is None or not self._speaks(protocol):
             raise self._no_operation(operation, protocol)
         return path, ""
 
@@ -70,8 +105,14 @@ class OpenAIUpstream(HttpUpstream):
         beta = headers.get("openai-beta")
         return (("openai-beta", beta),) if beta else ()
 
+    def _content(self, protocol: str, headers: Mapping[str, str]) -> HeaderPairs:
+        if protocol not in _PASSED:
+            return ()
+        names = ("content-type", "accept")
+        return tuple((name, headers[name]) for name in names if headers.get(name))
 
-@implementer(IUpstreamKind)
+
+@implementer(IUpstreamKind, IEmbeddingKind)
 class OpenAIKind:
     """Makes upstreams of kind ``openai``."""
 

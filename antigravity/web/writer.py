@@ -12,6 +12,7 @@ from txaio import tx as txaio
 
 from antigravity.interfaces.exchange import Reply
 from antigravity.ir.call import HttpReply
+from antigravity.ir.errors import GatewayError
 from antigravity.web.origins import Headers, cors_headers
 from antigravity.web.visits import Visit
 
@@ -87,7 +88,8 @@ def _stream_failed(failure: Failure, request: Any) -> Any:
         if not failure.check(CancelledError):
             _log.failure("A stream failed after its client left", failure=failure)
         return None
-    _log.failure("A stream failed, which streams never should", failure=failure)
+    if not failure.check(GatewayError):
+        _log.failure("A stream failed, which streams never should", failure=failure)
     return cut(request)
 
 

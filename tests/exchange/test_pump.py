@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import ResponseDone
 
+from antigravity.exchange.plain import PlainStream
 from antigravity.exchange.pump import Pump
 from antigravity.ir.errors import CancelledByClientError, GatewayError, UpstreamError
 
@@ -177,3 +178,32 @@ class PumpTests(SynchronousTestCase):
         self.successResultOf(written)
         self.assertEqual(b"".join(self.consumer.written), b"ALL!<end>")
         self.assertIsNone(self.consumer.producer)
+
+
+class PlainPumpTests(SynchronousTestCase):
+    """A file on its way: every byte as it came, and a cut stays a cut."""
+
+    def setUp(self) -> None:
+        self.upstream = Transport()
+        self.consumer = Consumer()
+        self.ends: list[GatewayError | None] = []
+        self.pump = Pump(PlainStream(), Clock(), 15.0, self.ends.append, cuts=True)
+        self.pump.makeConnection(self.upstream)  # type: ignore[arg-type]
+        self.pump.dataReceived(b"RIFF")
+        self.written = self.pump.start(self.consumer)
+        self.pump.dataReceived(b"\x00\xff")
+
+    def test_a_whole_file(self) -> None:
+        self.consumer.producer.pauseProducing()
+        self.assertEqual(self.upstream.asked[-1], "pause")
+        self.pump.connectionLost(Failure(ResponseDone()))
+        self.successResultOf(self.written)
+        self.assertEqual(b"".join(self.consumer.written), b"RIFF\x00\xff")
+        self.assertEqual(self.ends, [None])
+
+    def test_a_cut_file_fails(self) -> None:
+        self.pump.connectionLost(Failure(ConnectionLost()))
+        self.failureResultOf(self.written, UpstreamError)
+        self.assertEqual(b"".join(self.consumer.written), b"RIFF\x00\xff")
+        self.assertIsNone(self.consumer.producer)
+        self.assertIsInstance(self.ends[0], UpstreamError)

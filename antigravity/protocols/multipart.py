@@ -1,0 +1,230 @@
+"""Bodies of the type ``multipart/form-data`` (RFC 7578): fields and files, none of them copied.
+
+The grammar is python-multipart's; limits, names and errors are decided here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from msgspec import Struct
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from antigravity.ir.call import Call
+from antigravity.ir.errors import InvalidRequestError
+from antigravity.protocols.json_body import bad_field
+
+#: Parts of one body, headers of one part, and bytes of one header.
+MAX_PARTS: Final = 128
+MAX_HEADERS: Final = 8
+MAX_HEADER: Final = 4096
+#: Bytes of a field that is no file.
+MAX_FIELD: Final = 1024 * 1024
+
+_FORM: Final = "multipart/form-data"
+#: The parser tells its log what it raises anyway.
+_SILENT: Final = logging.Logger("multipart", logging.CRITICAL + 1)
+
+
+class Part(Struct, frozen=True):
+    """One part; ``start`` and ``end`` say where in the body its content is.
+
+    ``filename`` is ``None`` for what is no file.
+    """
+
+    name: str
+    filename: str | None
+    content_type: str
+    start: int
+    end: int
+
+
+class Form:
+    """The parts of one body, in order."""
+
+    def __init__(self, body: bytes, boundary: bytes, parts: tuple[Part, ...]) -> None:
+        self._body = body
+        self._boundary = boundary
+        self.parts = parts
+
+    def data(self, part: Part) -> memoryview:
+        """Return a part's content, without copying it."""
+        return memoryview(self._body)[part.start : part.end]
+
+    def fields(self) -> Iterator[tuple[str, str]]:
+        """Yield name and text of what is no file, in order.
+
+        :raises InvalidRequestError: naming the field that is no text, or too long for one.
+        """
+        for part in self.parts:
+            if part.filename is None:
+                yield part.name, self._text(part)
+
+    def text(self, name: str) -> str | None:
+        """Return the text of the last field of a name, ``None`` if there is none."""
+        found: str | None = None
+        for part in self.parts:
+            if part.name == name and part.filename is None:
+                found = self._text(part)
+        return found
+
+    def files(self, *names: str) -> list[Part]:
+        """Return the files under any of ``names``, in order."""
+        return [part for part in self.parts if part.name in names and part.filename is not None]
+
+    def with_field(self, name: str, value: str) -> bytes:
+        """Return the body with another value of one field, otherwise byte for byte as it is."""
+        body, new = memoryview(self._body), value.encode()
+        pieces: list[bytes | memoryview] = []
+        copied = 0
+        for part in self.parts:
+            if part.name == name and part.filename is None:
+                pieces += [body[copied : part.start], new]
+                copied = part.end
+        if not pieces:
+            head = b'--%s\r\nContent-Disposition: form-data; name="%s"\r\n\r\n' % (
+                self._boundary,
+                name.encode(),
+            )
+            pieces = [head, new, b"\r\n"]
+            copied = max(0, self._body.find(b"--" + self._boundary))
+        return b"".join([*pieces, body[copied:]])
+
+    def _text(self, part: Part) -> str:
+        if part.end - part.start > MAX_FIELD:
+            raise bad_field(part.name, f"must not be longer than {MAX_FIELD} bytes")
+        try:
+            return bytes(self.data(part)).decode()
+        except UnicodeDecodeError:
+            raise bad_field(part.name, "must be UTF-8 text") from None
+
+
+def is_form(headers: Mapping[str, str]) -> bool:
+    """Return whether a body is a form, as its ``Content-Type`` says."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM
+
+
+def read_form(call: Call) -> Form:
+    """Return the form in a call, which is parsed once.
+
+    :raises InvalidRequestError: if it is none, or has too many parts.
+    """
+    known = call.memo.get("form")
+    if not isinstance(known, Form):
+        known = call.memo["form"] = parse_form(call.body, call.headers.get("content-type", ""))
+    return known
+
+
+def parse_form(body: bytes, content_type: str) -> Form:
+    """Return the form in ``body``.
+
+    :raises InvalidRequestError: if it is none, or has too many parts.
+    """
+    try:
+        kind, options = parse_options_header(content_type)
+    except UnicodeEncodeError:
+        kind, options = b"", {}
+    boundary = options.get(b"boundary", b"")
+    if kind.decode("latin-1").lower() != _FORM or not boundary:
+        raise InvalidRequestError(
+            f"The body must be {_FORM}, and its Content-Type must name the boundary."
+        )
+    reading = _Reading(body)
+    try:
+        parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": reading.part_begin,
+                "on_header_begin": reading.header_begin,
+                "on_header_field": reading.header_field,
+                "on_header_value": reading.header_value,
+                "on_header_end": reading.header_end,
+                "on_part_data": reading.part_data,
+                "on_part_end": reading.part_end,
+                "on_end": reading.end,
+            },
+            max_header_count=MAX_HEADERS,
+            max_header_size=MAX_HEADER,
+        )
+        parser.logger = _SILENT
+        parser.write(body)
+    except FormParserError as error:
+        raise InvalidRequestError(f"The multipart body cannot be read: {error}.") from error
+    if not reading.ended:
+        raise InvalidRequestError("The multipart body ends before its closing boundary.")
+    return Form(body, boundary, tuple(reading.parts))
+
+
+class _Reading:
+    """Notes what the parser finds; the whole body is one chunk, so offsets are in the body."""
+
+    def __init__(self, body: bytes) -> None:
+        self.parts: list[Part] = []
+        self.ended = False
+        self._body = body
+        self._headers: dict[bytes, bytes] = {}
+        self._field = self._value = b""
+        self._head_end = 0
+        self._start = self._end = 0
+
+    def part_begin(self) -> None:
+        if len(self.parts) >= MAX_PARTS:
+            raise InvalidRequestError(f"The multipart body has more than {MAX_PARTS} parts.")
+        self._headers = {}
+        self._start = self._end = 0
+
+    def header_begin(self) -> None:
+        self._field = self._value = b""
+
+    def header_field(self, data: bytes, start: int, end: int) -> None:
+        self._field += data[start:end]
+
+    def header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+        self._head_end = end
+
+    def header_end(self) -> None:
+        self._headers[self._field.lower()] = self._value
+
+    def part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._start == self._end:
+            self._start = start
+        self._end = end
+
+    def part_end(self) -> None:
+        disposition = _text(self._headers.get(b"content-disposition", b""))
+        _, options = parse_options_header(disposition)
+        name = options.get(b"name")
+        if not name:
+            raise InvalidRequestError(
+                f"Part {len(self.parts) + 1} of the multipart body has no name."
+            )
+        if self._start == self._end:  # nothing in it, and nobody told where
+            self._start = self._end = self._body.index(b"\r\n\r\n", self._head_end) + 4
+        filename = options.get(b"filename")
+        content_type = _text(self._headers.get(b"content-type", b""))
+        self.parts.append(
+            Part(
+                _utf8(name),
+                None if filename is None else _utf8(filename),
+                content_type.partition(";")[0].strip().lower(),
+                self._start,
+                self._end,
+            )
+        )
+
+    def end(self) -> None:
+        self.ended = True
+
+
+def _text(value: bytes) -> str:
+    """Return a header's value; what it means is decided once it is taken apart."""
+    return value.decode("latin-1")
+
+
+def _utf8(value: bytes) -> str:
+    """Return a name; clients send UTF-8 as it is (RFC 7578, section 4.2)."""
+    return value.decode("utf-8", "replace")

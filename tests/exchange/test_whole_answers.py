@@ -1,0 +1,68 @@
+"""Answers of upstreams that cannot stream, on the way that streams take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antigravity.exchange.translators import EventSource, FoldedAnswer, WholeBody
+from antigravity.ir.errors import UpstreamError
+from antigravity.ir.events import Event, Finish, ResponseStart, StreamFailure, TextDelta
+from antigravity.lowering.pipeline import EventPipeline
+from antigravity.sse import EventTooLargeError, ServerSentEvent
+
+
+class Decoder:
+    """Says what the body says."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+
+    def decode(self, event: ServerSentEvent) -> Sequence[Event]:
+        self.bodies.append(event.data)
+        if not event.data:
+            return [StreamFailure(UpstreamError("nothing"))]
+        return [ResponseStart(), TextDelta(event.data.decode("latin-1")), Finish("stop")]
+
+    def close(self) -> Sequence[Event]:
+        return () if self.bodies else [StreamFailure(UpstreamError("it broke off"))]
+
+
+def source(decoder: Decoder) -> EventSource:
+    return EventSource(decoder, EventPipeline(()), None, None, lambda: 1, whole=True)  # type: ignore[arg-type]
+
+
+@given(st.lists(st.binary(min_size=1, max_size=20), min_size=1))
+def test_the_body_is_one_event_however_it_comes(chunks: list[bytes]) -> None:
+    decoder = Decoder()
+    answer = FoldedAnswer(source(decoder))
+    for chunk in chunks:
+        assert answer.feed(chunk) == b""
+    answer.end(None)
+    assert decoder.bodies == [b"".join(chunks)]
+    assert answer.response().choices[0].text == b"".join(chunks).decode("latin-1")
+
+
+def test_half_a_body_is_not_read() -> None:
+    decoder = Decoder()
+    folded = FoldedAnswer(source(decoder))
+    folded.feed(b'{"half":')
+    why = UpstreamError("the connection was lost")
+    folded.end(why)
+    assert decoder.bodies == []
+    assert folded.failure is why
+
+
+def test_it_has_a_limit() -> None:
+    body = WholeBody(10)
+    body.feed(b"12345")
+    body.feed(b"12345")
+    with pytest.raises(EventTooLargeError, match="10 bytes"):
+        body.feed(b"1")
+    endless = source(Decoder())
+    endless._sse = WholeBody(3)
+    (failure,) = endless.feed(b"12345")
+    assert isinstance(failure, StreamFailure)

@@ -1,0 +1,126 @@
+"""Multipart bodies: what is found is what was sent, and where."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antigravity.ir.call import Call, Route
+from antigravity.ir.errors import InvalidRequestError
+from antigravity.protocols.multipart import (
+    MAX_FIELD,
+    MAX_HEADER,
+    MAX_PARTS,
+    is_form,
+    parse_form,
+    read_form,
+)
+
+BOUNDARY = "-----x7Mq"
+TYPE = f"multipart/form-data; boundary={BOUNDARY}"
+
+NAMES = st.text("abcdefgh[]_", min_size=1, max_size=12)
+#: Content that looks like boundaries, and any other.
+CONTENT = st.one_of(
+    st.binary(max_size=200),
+    st.lists(
+        st.sampled_from([b"\r\n", b"--", BOUNDARY.encode()[:-1], b"\r", b"\n", b"-", b"model"]),
+        max_size=12,
+    ).map(b"".join),
+)
+
+
+def form(*parts: tuple[str, str | None, bytes]) -> bytes:
+    """Return a body as the official SDK writes it."""
+    pieces = []
+    for name, filename, content in parts:
+        file = "" if filename is None else f'; filename="{filename}"'
+        kind = "" if filename is None else "Content-Type: image/png\r\n"
+        head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n{kind}\r\n'
+        pieces.append(head.encode() + content + b"\r\n")
+    return b"".join(pieces) + f"--{BOUNDARY}--\r\n".encode()
+
+
+@given(st.lists(st.tuples(NAMES, st.one_of(st.none(), NAMES), CONTENT), max_size=8))
+def test_what_was_sent_is_found(parts: list[tuple[str, str | None, bytes]]) -> None:
+    body = form(*parts)
+    found = parse_form(body, TYPE)
+    assert [(p.name, p.filename, bytes(found.data(p))) for p in found.parts] == parts
+    for part in found.parts:
+        assert found.data(part).obj is body, "nothing is copied"
+        assert part.content_type == ("" if part.filename is None else "image/png")
+
+
+@given(
+    st.lists(st.tuples(NAMES, st.none(), CONTENT), max_size=4),
+    st.lists(st.tuples(NAMES, st.just("f"), CONTENT), max_size=4),
+    st.one_of(st.none(), st.sampled_from([b"", b"old", b"demo/older-model"])),
+)
+def test_only_the_model_changes(
+    before: list[tuple[str, str | None, bytes]],
+    after: list[tuple[str, str | None, bytes]],
+    model: bytes | None,
+) -> None:
+    here: list[tuple[str, str | None, bytes]] = (
+        [("model", None, model)] if model is not None else []
+    )
+    changed = parse_form(form(*before, *here, *after), TYPE).with_field("model", "new-model")
+    expected = [*before, ("model", None, b"new-model"), *after]
+    if model is not None:
+        assert changed == form(*expected)
+    again = parse_form(changed, TYPE)
+    assert again.text("model") == "new-model"
+    others = [(p.name, p.filename, bytes(again.data(p))) for p in again.parts]
+    assert sorted(others, key=repr) == sorted(expected, key=repr)
+
+
+def test_fields_and_files() -> None:
+    body = form(("n", None, b"2"), ("image[]", "a.png", b"A"), ("image", "b.png", b"B"))
+    found = parse_form(body, TYPE)
+    assert dict(found.fields()) == {"n": "2"}
+    assert [bytes(found.data(p)) for p in found.files("image", "image[]")] == [b"A", b"B"]
+    assert found.text("image") is None
+    assert found.text("n") == "2"
+
+
+def test_names_are_utf8() -> None:
+    found = parse_form(form(("image", "Wäsche 洗.png", b"x")), TYPE)
+    assert found.parts[0].filename == "Wäsche 洗.png"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "said"),
+    [
+        (form(("a", None, b"1")), "application/json", "multipart/form-data"),
+        (form(("a", None, b"1")), "multipart/form-data", "boundary"),
+        (form(("a", None, b"1")), "multipart/form-data; boundary=ü洗", "boundary"),
+        (form(("a", None, b"1")), f"{TYPE}z", "cannot be read"),
+        (form(("a", None, b"1"))[:-6], TYPE, "closing boundary"),
+        (b"", TYPE, "closing boundary"),
+        (form(("a", None, b"1")).replace(b'; name="a"', b""), TYPE, "Part 1"),
+        (form(*[("a", None, b"1")] * (MAX_PARTS + 1)), TYPE, f"more than {MAX_PARTS}"),
+        (form(("a" * MAX_HEADER, None, b"1")), TYPE, "header"),
+        (form(("a", None, b"1")), f"multipart/form-data; boundary={'b' * 300}", "cannot be read"),
+    ],
+)
+def test_what_is_no_form(body: bytes, content_type: str, said: str) -> None:
+    with pytest.raises(InvalidRequestError, match=said):
+        parse_form(body, content_type)
+
+
+def test_fields_that_are_no_text() -> None:
+    with pytest.raises(InvalidRequestError, match="UTF-8") as refused:
+        dict(parse_form(form(("prompt", None, b"\xff")), TYPE).fields())
+    assert refused.value.param == "prompt"
+    with pytest.raises(InvalidRequestError, match="longer"):
+        parse_form(form(("prompt", None, b"x" * (MAX_FIELD + 1))), TYPE).text("prompt")
+
+
+def test_it_is_parsed_once() -> None:
+    call = Call(
+        Route("POST", "/", "generate"), {}, {}, {"content-type": TYPE}, form(("a", None, b"1"))
+    )
+    assert is_form(call.headers)
+    assert read_form(call) is read_form(call)
+    assert not is_form({"content-type": "application/json"})
