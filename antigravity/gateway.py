@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +12,21 @@ from twisted.application.service import Service
 from twisted.internet.defer import DeferredLock, inlineCallbacks
 from txaio import tx as txaio
 
-from antigravity.accounts.credentials import CredentialBook
-from antigravity.accounts.pool import AccountPool
-from antigravity.accounts.quota import QuotaKeeper
-from antigravity.accounts.quota_files import QuotaFiles
 from antigravity.administration import Administration
-from antigravity.assembly import Assembly, Configure, Configured, in_thread, write_private
+from antigravity.assembly import Assembly, Configure, Configured
 from antigravity.config.settings import Settings
 from antigravity.demo import DemoSimulator
 from antigravity.exchange.log import log_exchange
 from antigravity.exchange.service import Exchange
 from antigravity.exchange.services import Services
 from antigravity.exchange.snapshot import Snapshot
-from antigravity.interfaces.quota import IQuotaSource
-from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.record import ExchangeRecord
 from antigravity.keeping import Keeping
 from antigravity.listening import Listener, endpoint_strings
 from antigravity.plugins import PluginHost
+from antigravity.pooling import Pooling
 from antigravity.services import Closing, Drain, SequentialService
 from antigravity.stores.bounded import BoundedBytes
-from antigravity.stores.json_state import JsonState
 from antigravity.transport.client import HttpTransport
 from antigravity.web.site import GatewaySite
 from antigravity.wiring import demo_settings, new_id
@@ -68,14 +61,7 @@ class Gateway(Service):
         self._changing = DeferredLock()
         self._drain = Drain(reactor, settings.proxy.shutdown_grace)
         self._demo = DemoSimulator(reactor) if demo else None
-        self._quotas = QuotaKeeper(
-            reactor,
-            self._quota_sources,
-            lambda: self.settings.quota.refresh_interval,
-            partial(in_thread, reactor),
-            None if demo else QuotaFiles(home),
-        )
-        self._pool = self._make_pool()
+        self._pooling = Pooling(reactor, None if demo else home, lambda: self._assembly)
         self._keeping = Keeping(reactor, settings.signatures, None if demo else home / "state")
         self._assembly: Assembly | None = None
         self._exchange: Exchange | None = None
@@ -125,14 +111,14 @@ class Gateway(Service):
         if self._demo is not None:
             self._add(Closing(self._demo.stop))
             yield self._demo.start()
-        self._pool.start()
-        self._add(Closing(self._pool.stop))
+        self._pooling.pool.start()
+        self._add(Closing(self._pooling.pool.stop))
         self._add(Closing(self._keeping.stop))
         yield self._keeping.start()
         self._assembly = assembly = self._assemble(self._first)
-        self._equip_pool(assembly)
+        self._pooling.use(assembly)
         self._add(Closing(self._stop_assembly))
-        self._add(self._quotas)
+        self._add(self._pooling.quotas)
         self._exchange = exchange = Exchange(self._services(assembly), assembly.snapshot)
         self._site = site = assembly.app(exchange, self._administration()).site(self._reactor)
         self._add(Closing(site.close_all))
@@ -157,38 +143,9 @@ class Gateway(Service):
             self._home,
             self._transport,
             self._reactor,
-            self._pool,
+            self._pooling.pool,
             demo=demo is not None,
         )
-
-    def _make_pool(self) -> AccountPool:
-        """Return a pool that has no accounts yet; a demo keeps no state."""
-        nothing = Settings()
-        state = None
-        if self._demo is None:
-            state = JsonState(
-                self._home / "state" / "pool.json",
-                self._reactor,
-                write=write_private,
-                run=partial(in_thread, self._reactor),
-            )
-        return AccountPool(
-            self._reactor,
-            CredentialBook(nothing),
-            nothing.proxy.scheduling,
-            facts=self._quotas.facts,
-            state=state,
-        )
-
-    def _quota_sources(self) -> Iterator[tuple[IQuotaSource, Credential]]:
-        """Yield the accounts whose upstream tells what is left of them."""
-        assembly = self._assembly
-        if assembly is None:
-            return
-        for upstream in assembly.snapshot.router.upstreams:
-            if IQuotaSource.providedBy(upstream):
-                for credential in assembly.book.credentials(upstream.name):
-                    yield upstream, credential
 
     @inlineCallbacks
     def _reload(self) -> Any:
@@ -214,14 +171,10 @@ class Gateway(Service):
         """Serve new requests with ``assembly``."""
         app = assembly.app(exchange, self._administration())
         exchange.use(assembly.snapshot)
-        self._equip_pool(assembly)
+        self._pooling.use(assembly)
         assert self._site is not None
         self._site.resource, self._site.door = app.resource(), app.door
         self._assembly = assembly
-
-    def _equip_pool(self, assembly: Assembly) -> None:
-        scheduling = assembly.settings.proxy.scheduling
-        self._pool.reload(assembly.book, scheduling, assembly.policy)
 
     @inlineCallbacks
     def _listen(self, settings: Settings) -> Any:

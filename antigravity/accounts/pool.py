@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -22,9 +22,11 @@ from antigravity.accounts.refusals import queue_full, refusal, stopping
 from antigravity.accounts.roster import (
     FactsProvider,
     Family,
+    Protections,
     Roster,
     each_model,
     no_facts,
+    no_protections,
     secret_stamp,
 )
 from antigravity.accounts.selection import Balance
@@ -48,9 +50,10 @@ class AccountPool:
     """Leases accounts.
 
     ``clock`` must count seconds since the epoch (as reactors do): locks are kept over
-    restarts.  ``facts`` returns tier and quota of an account for a model.  ``state`` keeps
-    locks and bindings.  ``policy`` chooses.  ``family`` returns which models of an upstream
-    share an account's cache.  ``chance`` returns a number from 0 to 1.
+    restarts.  ``facts`` returns tier and quota of an account for a model, ``protections`` which
+    of its quotas are protected.  ``state`` keeps locks and bindings.  ``policy`` chooses.
+    ``family`` returns which models of an upstream share an account's cache.  ``chance`` returns
+    a number from 0 to 1.
     """
 
     log = txaio.make_logger()
@@ -62,12 +65,14 @@ class AccountPool:
         settings: SchedulingSettings,
         *,
         facts: FactsProvider = no_facts,
+        protections: Protections = no_protections,
         state: IStateStore | None = None,
         policy: ISelectionPolicy | None = None,
         family: Family = each_model,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._clock = clock
+        self._protections = protections
         self._state = state
         self._family = family
         self._lockouts = Lockouts(clock.seconds, chance=chance)
@@ -151,11 +156,6 @@ class AccountPool:
         self.log.info("fixed account: {credential}", credential=credential or "none")
         self.recheck()
 
-    def protect(self, pairs: Collection[tuple[str, str]]) -> None:
-        """Spare these accounts (ids of credentials) for these models, and no others."""
-        self._roster.protected = frozenset(pairs)
-        self.recheck()
-
     def readmit(self, credential: str) -> bool:
         """Forget all locks of an account; return whether there were any."""
         had = self._lockouts.release(credential)
@@ -169,7 +169,7 @@ class AccountPool:
         self._changed()
 
     def status(self) -> dict[str, object]:
-        """Return accounts (labels masked), lockouts, bindings and queue as a JSON object."""
+        """Return accounts (labels masked), what keeps them, bindings and queue, as JSON."""
         return {
             "mode": self._policy.name,
             "fixed": self._roster.fixed,
@@ -180,9 +180,14 @@ class AccountPool:
                 self._lockouts,
                 self._bindings,
                 self._occupancy,
+                self._protections,
                 self._clock.seconds(),
             ),
         }
+
+    def last_used(self, credential: str) -> float:
+        """Return when an account was used last, 0 for never."""
+        return self._occupancy.last_used(credential)
 
     # Inside
 

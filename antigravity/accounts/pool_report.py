@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from antigravity.accounts.affinity import Bindings
 from antigravity.accounts.lockouts import Lockouts
 from antigravity.accounts.occupancy import Occupancy
 from antigravity.interfaces.accounts import ICredentialSource, Verdict
-from antigravity.interfaces.selection import Candidate
+from antigravity.interfaces.selection import Candidate, Protection
+from antigravity.interfaces.upstreams import Credential
 
 _LOCKS: Final = {
     "quota": "its quota for this model is used up",
@@ -56,14 +57,28 @@ def verdicts(
     return sorted(found, key=lambda verdict: verdict.state != "chosen")
 
 
+def protected_words(protection: Protection | None) -> str:
+    """Return what is kept back, in numbers."""
+    if protection is None:
+        return ""
+    left, threshold = percent(protection.left), percent(protection.threshold)
+    return f"{left} of its quota for {protection.name} is left, and {threshold} is protected"
+
+
+def percent(fraction: float) -> str:
+    """Return a fraction for people, exact enough to be compared with a threshold."""
+    return f"{fraction * 100:.4g} %"
+
+
 def report(
     source: ICredentialSource,
     lockouts: Lockouts,
     bindings: Bindings,
     occupancy: Occupancy,
+    protections: Callable[[Credential], Sequence[Protection]],
     now: float,
 ) -> dict[str, Any]:
-    """Return accounts, lockouts and bindings as a JSON object."""
+    """Return accounts, lockouts, protected quotas and bindings as a JSON object."""
     sessions = bindings.counts()
     return {
         "accounts": [
@@ -84,13 +99,31 @@ def report(
                 "account": scope.credential,
                 "model": scope.model,
                 "reason": lock.kind,
-                "free_in": None if math.isinf(lock.until) else round(lock.until - now, 3),
+                "free_in": _seconds(lock.until - now),
                 "said_by_upstream": lock.given,
             }
             for scope, lock in lockouts.current()
         ],
+        "protected": [
+            {
+                "upstream": upstream,
+                "account": each.id,
+                "models": protection.name,
+                "left": protection.left,
+                "threshold": protection.threshold,
+                "free_in": _seconds(protection.until - now),
+            }
+            for upstream in source.upstreams
+            for each in source.credentials(upstream)
+            for protection in protections(each)
+        ],
         "bindings": len(bindings),
     }
+
+
+def _seconds(time: float) -> float | None:
+    """Return a time that JSON can hold, ``None`` where it never comes."""
+    return None if math.isinf(time) else round(time, 3)
 
 
 def _free_in(candidate: Candidate) -> float | None:
@@ -109,7 +142,7 @@ def _reason(candidate: Candidate, chosen: Candidate | None) -> str:
         case "locked":
             return _LOCKS.get(candidate.lock, candidate.lock)
         case "protected":
-            return "what is left of its quota for this model is protected"
+            return protected_words(candidate.protection)
         case "busy":
             return f"it serves {candidate.load} requests, which is its limit"
     if candidate == chosen:

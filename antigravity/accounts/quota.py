@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from twisted.application.service import Service
@@ -12,10 +12,11 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 from txaio import tx as txaio
 
+from antigravity.accounts.protection import QuotaProtection
 from antigravity.accounts.quota_files import QuotaFiles
 from antigravity.accounts.retirement import InThread
 from antigravity.interfaces.quota import IQuotaSource, Quota, Tier
-from antigravity.interfaces.selection import AccountFacts
+from antigravity.interfaces.selection import AccountFacts, Protection
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import GatewayError
 
@@ -23,6 +24,8 @@ from antigravity.ir.errors import GatewayError
 PACE: Final = 10.0
 #: No account is waited for longer.
 LIMIT: Final = 60.0
+#: Seconds until an account is asked anew that is in use and will soon have to be spared.
+CLOSE_INTERVAL: Final = 60.0
 #: How much an interval differs from the last one, so that gateways don't ask in step.
 JITTER: Final = 0.1
 
@@ -35,6 +38,9 @@ class QuotaKeeper(Service):
 
     :param interval: returns the seconds between two questions for one account; 0 is never.
     :param files: keeps what is known over a restart, if there is such a place.
+    :param last_used: returns when an account was used last.
+    :param learnt: is called when something new is known.
+    :ivar protection: what is kept back of quotas.
     """
 
     log = txaio.make_logger()
@@ -47,7 +53,13 @@ class QuotaKeeper(Service):
         in_thread: InThread,
         files: QuotaFiles | None = None,
         jitter: Callable[[float, float], float] = random.uniform,
+        *,
+        last_used: Callable[[str], float] = lambda identifier: 0.0,
+        learnt: Callable[[], None] = lambda: None,
     ) -> None:
+        self.protection = QuotaProtection()
+        self._last_used = last_used
+        self._learnt = learnt
         self._clock = clock
         self._sources = sources
         self._interval = interval
@@ -94,11 +106,32 @@ class QuotaKeeper(Service):
         quota = self._quotas.get(identifier)
         return "" if quota is None else quota.tier
 
+    def known(self, identifier: str) -> Quota | None:
+        """Return what the upstream told last of an account."""
+        return self._quotas.get(identifier)
+
+    def asked(self, identifier: str) -> float:
+        """Return when the upstream was last asked for an account, 0 for never."""
+        return self._asked.get(identifier, (0.0, 0.0))[0]
+
     def facts(self, credential: Credential, model: str) -> AccountFacts:
         """Return what is known of an account for a model."""
+        quota = self._quotas.get(credential.id)
+        if quota is None:
+            return AccountFacts()
+        now = self._clock.seconds()
         return AccountFacts(
-            tier=self.tier_of(credential.id), remaining=self.quota_of(credential.id, model)
+            tier=quota.tier,
+            remaining=quota.left(model, now),
+            protection=self.protection.of_model(credential.id, quota, model, now),
         )
+
+    def protections(self, credential: Credential) -> Sequence[Protection]:
+        """Return which quotas of an account are protected now."""
+        quota = self._quotas.get(credential.id)
+        if quota is None:
+            return ()
+        return self.protection.current(credential.id, quota, self._clock.seconds())
 
     def refresh(self, source: IQuotaSource, credential: Credential) -> Deferred[Quota]:
         """Return a Deferred that fires with what is left of an account now, and keep it."""
@@ -124,11 +157,8 @@ class QuotaKeeper(Service):
         interval = self._interval()
         present = list(self._sources()) if interval > 0 else []
         for source, credential in present:
-            now = self._clock.seconds()
-            asked, variation = self._asked.get(credential.id, (0.0, 0.0))
-            if asked + interval * variation > now:
+            if not self._is_due(credential.id, interval):
                 continue
-            self._asked[credential.id] = (now, self._variation())
             try:
                 await self._refresh(source, credential)
             except GatewayError as error:
@@ -142,11 +172,23 @@ class QuotaKeeper(Service):
         if present:
             await self._forget({credential.id for _, credential in present})
 
+    def _is_due(self, identifier: str, interval: float) -> bool:
+        """Return whether it is time to ask for an account (anew)."""
+        now = self._clock.seconds()
+        asked, variation = self._asked.get(identifier, (0.0, 0.0))
+        quota = self._quotas.get(identifier)
+        used = self._last_used(identifier) > asked
+        if used and quota is not None and self.protection.is_close(quota, now):
+            interval = min(interval, CLOSE_INTERVAL)
+        return bool(asked + interval * variation <= now)
+
     async def _refresh(self, source: IQuotaSource, credential: Credential) -> Quota:
+        self._asked[credential.id] = (self._clock.seconds(), self._variation())
         asking = source.quota(credential)
         asking.addTimeout(LIMIT, self._clock, onTimeoutCancel=_too_slow)
         quota = await asking
         self._quotas[credential.id] = quota
+        self._learnt()
         if self._files is not None:
             try:
                 await self._in_thread(self._files.save, credential.id, quota)
@@ -156,6 +198,7 @@ class QuotaKeeper(Service):
 
     async def _forget(self, present: set[str]) -> None:
         """Keep no memory of accounts that are no more."""
+        self.protection.keep_only(present)
         gone = (self._asked.keys() | self._quotas.keys()) - present
         for identifier in gone:
             self._asked.pop(identifier, None)

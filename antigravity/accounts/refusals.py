@@ -43,6 +43,9 @@ def refusal(demand: Demand, candidates: Sequence[Candidate], typical: float) -> 
         case "quota":
             message = f"{who} for {models} has used up its quota; {when}."
             return QuotaExhaustedError(message, code="quota_exhausted", retry_after=delay)
+        case "protected":
+            message = f"{who} for {models} has no quota left but what is protected; {when}."
+            return QuotaExhaustedError(message, code="quota_protected", retry_after=delay)
         case "rate":
             message = f"{who} for {models} has reached its rate limit; {when}."
             return RateLimitedError(message, code="rate_limit_exceeded", retry_after=delay)
@@ -71,7 +74,7 @@ def stopping() -> OverloadedError:
 
 
 def _comes_back(candidate: Candidate) -> bool:
-    if candidate.disabled or candidate.protected or math.isinf(candidate.locked_for):
+    if candidate.disabled or math.isinf(candidate.locked_for):
         return False
     return candidate.locked_for > 0 or candidate.busy
 

@@ -7,14 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from antigravity.accounts.affinity import Bindings
-from antigravity.accounts.lockouts import Lockouts
+from antigravity.accounts.lockouts import Lock, Lockouts
 from antigravity.accounts.occupancy import Occupancy
 from antigravity.accounts.selection import tier_rank
 from antigravity.interfaces.accounts import Demand, ICredentialSource, Option
-from antigravity.interfaces.selection import AccountFacts, Candidate
+from antigravity.interfaces.selection import PROTECTED, AccountFacts, Candidate, Protection
 from antigravity.interfaces.upstreams import Credential
 
 FactsProvider: TypeAlias = Callable[[Credential, str], AccountFacts]
+Protections: TypeAlias = Callable[[Credential], Sequence[Protection]]
 Family: TypeAlias = Callable[[Option], str]
 
 _NEUTRAL = AccountFacts()
@@ -23,6 +24,11 @@ _NEUTRAL = AccountFacts()
 def no_facts(credential: Credential, model: str) -> AccountFacts:
     """Return that nothing is known."""
     return _NEUTRAL
+
+
+def no_protections(credential: Credential) -> Sequence[Protection]:
+    """Return that nothing is protected."""
+    return ()
 
 
 def each_model(option: Option) -> str:
@@ -40,7 +46,6 @@ class Roster:
     """Makes candidates; looks everything up anew each time.
 
     ``limit`` is how many requests one account may serve at a time, 0 for any number.
-    ``protected`` are accounts that must be spared for a model.
     """
 
     def __init__(
@@ -56,7 +61,6 @@ class Roster:
         self.source = source
         self.limit = 0
         self.fixed: str | None = None
-        self.protected: frozenset[tuple[str, str]] = frozenset()
         self._facts = facts
         self._lockouts = lockouts
         self._bindings = bindings
@@ -97,6 +101,7 @@ class Roster:
         lock = self._lockouts.held(
             option.upstream, name, option.model, lambda: secret_stamp(credential)
         )
+        locked_for, kind = self._held(lock, facts.protection)
         load = self._occupancy.load(name)
         return Candidate(
             place=place,
@@ -107,14 +112,20 @@ class Roster:
             load=load,
             foreign_load=self._occupancy.foreign_load(name, demand.session),
             last_used=self._occupancy.last_used(name),
-            locked_for=0.0 if lock is None else lock.until - self._now(),
-            lock="" if lock is None else lock.kind,
+            locked_for=locked_for,
+            lock=kind,
             disabled=facts.disabled,
-            protected=(name, option.model) in self.protected,
+            protection=facts.protection,
             excluded=name in demand.exclude,
             busy=bool(self.limit) and load >= self.limit,
             fixed=name == self.fixed,
             bound=name == bound,
             recent=name == recent,
-            guessed=lock is not None and lock.guessed,
+            guessed=lock is not None and lock.guessed and facts.protection is None,
         )
+
+    def _held(self, lock: Lock | None, protection: Protection | None) -> tuple[float, str]:
+        """Return for how long an account is not to be used, and why; protection is a lock, too."""
+        if protection is not None and (lock is None or lock.until <= protection.until):
+            return protection.until - self._now(), PROTECTED
+        return (0.0, "") if lock is None else (lock.until - self._now(), lock.kind)

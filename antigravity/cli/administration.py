@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from urllib.parse import quote
 
 import click
 
+from antigravity.accounts.pool_report import percent
+from antigravity.cli.account_view import when
 from antigravity.cli.gateway import NoGatewayError, gateway_address, get_json
 from antigravity.cli.invocation import Invocation, command_options, table
 
@@ -27,6 +30,9 @@ def status(invocation: Invocation) -> None:
     )
     heads = ("ACCOUNT", "UPSTREAM", "RUNNING", "CONVERSATIONS")
     lines = [summary, table(heads, rows) if rows else "There are no accounts."]
+    if pool["protected"]:
+        kept = ("PROTECTED", "MODELS", "LEFT", "KEPT BACK", "UNTIL")
+        lines += ["", table(kept, [_protected(each) for each in pool["protected"]])]
     invocation.show(data, "\n".join(lines))
 
 
@@ -58,6 +64,12 @@ def reload(invocation: Invocation) -> None:
     """Let the running gateway read its configuration anew."""
     data = _ask(invocation, "/admin/reload", "POST")
     invocation.show(data, "The gateway serves with the configuration as it is now.")
+
+
+def _protected(each: dict[str, Any]) -> tuple[str, ...]:
+    until = "-" if each["free_in"] is None else when(time.time() + each["free_in"])
+    left, threshold = percent(each["left"]), percent(each["threshold"])
+    return (each["account"], each["models"], left, threshold, until)
 
 
 def _ask(invocation: Invocation, path: str, method: str = "GET") -> dict[str, Any]:

@@ -18,6 +18,7 @@ from antigravity.config.settings import (
 )
 from antigravity.config.spelling import closest
 
+
 from antigravity.config.tunnel_checks import tunnel_check
 #: The kinds of upstreams that the gateway brings along; plugins may add more.
 BUILTIN_KINDS = ("gemini_api", "codeassist", "anthropic", "openai")
@@ -50,6 +51,8 @@ def cross_check(settings: Settings, known: Known | None = None) -> _Found:
         yield from _upstream(("upstreams", name), name, upstream, kinds)
     if settings.proxy.zai.enabled and "zai" in settings.upstreams:
         message = "[upstreams.zai] takes the place of this table; only its MCP part is used"
+    yield from tunnel_check(settings.tunnel, mode=effective_auth_mode(settings.proxy))
+    yield from _watched(settings)
         yield ("proxy", "zai"), _warning(message)
     yield from _plugins(settings.plugins)
 
@@ -63,7 +66,6 @@ def _proxy(proxy: ProxySettings) -> _Found:
             yield path, problem
         elif _is_open(endpoint):
             reachable = True
-    yield from tunnel_check(settings.tunnel, mode=effective_auth_mode(settings.proxy))
     mode = effective_auth_mode(proxy)
     if mode != "off" and not proxy.api_key:
         message = f"it is empty while authentication is on ({mode}): every client is refused"
@@ -206,6 +208,15 @@ def _mapping(path: KeyPath, mapping: Mapping[str, str]) -> _Found:
         here = (*path, pattern)
         yield from _pattern(here, pattern)
         if not target.strip() or "*" in target:
+def _watched(settings: Settings) -> _Found:
+    """Check what is said of models and their quotas."""
+    for name, patterns in settings.quota.model_groups.items():
+        for index, pattern in enumerate(patterns):
+            yield from _pattern(("quota", "model_groups", name, index), pattern)
+    for index, name in enumerate(settings.quota_protection.monitored_models):
+        yield from _pattern(("quota_protection", "monitored_models", index), name)
+
+
             yield here, Problem("a mapping leads to one model, so no wildcard and not nothing")
 
 

@@ -7,12 +7,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 from zope.interface import Attribute, Interface
 
 from antigravity.interfaces.accounts import Option
+
+#: What :attr:`Candidate.lock` is while an account's quota is protected.
+PROTECTED: Final = "protected"
+
+
+class Protection(Struct, frozen=True):
+    """A rest of an account's quota that is kept back.
+
+    ``name`` is the model, or the group of models, that it is for.  ``left`` and ``threshold``
+    are fractions of the whole; ``until`` is in seconds since 1970, infinite where the upstream
+    does not tell when the quota is renewed.
+    """
+
+    name: str
+    left: float
+    threshold: float
+    until: float = math.inf
 
 
 class AccountFacts(Struct, frozen=True):
@@ -20,12 +37,13 @@ class AccountFacts(Struct, frozen=True):
 
     ``tier`` is ``ULTRA``, ``PRO``, ``FREE`` or empty; ``remaining`` the fraction of the quota
     that is left, ``None`` where nobody knows; ``disabled`` the reason why the account must
-    not be used, empty if it may.
+    not be used, empty if it may; ``protection`` what keeps its quota back now, if anything does.
     """
 
     tier: str = ""
     remaining: float | None = None
     disabled: str = ""
+    protection: Protection | None = None
 
 
 class Candidate(Struct, frozen=True):
@@ -34,7 +52,8 @@ class Candidate(Struct, frozen=True):
     ``place`` is the option's place in the demand.  ``load`` counts the requests that the
     account serves, ``foreign_load`` those of other conversations.  ``last_used`` is in
     seconds, 0 for never.  ``locked_for`` is in seconds, infinite where only people can help;
-    ``lock`` says what for, ``guessed`` that its length is no word of the upstream's.
+    ``lock`` says what for (:data:`PROTECTED` for a ``protection``, which is a lock until the
+    quota is renewed), ``guessed`` that its length is no word of the upstream's.
     ``fixed``, ``bound`` and ``recent`` mark the account that everything goes to, that the
     conversation belongs to, and that served last.
     """
@@ -50,7 +69,7 @@ class Candidate(Struct, frozen=True):
     locked_for: float = 0.0
     lock: str = ""
     disabled: str = ""
-    protected: bool = False
+    protection: Protection | None = None
     excluded: bool = False
     busy: bool = False
     fixed: bool = False
@@ -59,9 +78,14 @@ class Candidate(Struct, frozen=True):
     guessed: bool = False
 
     @property
+    def protected(self) -> bool:
+        """Whether what is left of the account's quota for the model is kept back."""
+        return self.protection is not None
+
+    @property
     def eligible(self) -> bool:
         """Whether the account may serve the demand now or when it gets free."""
-        return not (self.disabled or self.excluded or self.protected or math.isinf(self.locked_for))
+        return not (self.disabled or self.excluded or math.isinf(self.locked_for))
 
     @property
     def available(self) -> bool:
@@ -76,9 +100,7 @@ class Candidate(Struct, frozen=True):
         if self.excluded:
             return "excluded"
         if self.locked_for > 0:
-            return "locked"
-        if self.protected:
-            return "protected"
+            return "protected" if self.lock == PROTECTED else "locked"
         return "busy" if self.busy else "available"
 
 

@@ -14,7 +14,7 @@ from zope.interface.verify import verifyObject
 from antigravity.config.atomic import write_atomically
 from antigravity.config.settings import SchedulingSettings
 from antigravity.interfaces.accounts import Demand, IAccountPool, ILease, Option
-from antigravity.interfaces.selection import AccountFacts
+from antigravity.interfaces.selection import AccountFacts, Protection
 from antigravity.ir.errors import (
     EmptyAnswerError,
     InvalidRequestError,
@@ -367,10 +367,10 @@ def test_explain_names_a_reason_for_each() -> None:
             "pro": AccountFacts("PRO", 0.5),
             "off": AccountFacts(disabled="switched off"),
             "full": AccountFacts("ULTRA"),
+            "spared": AccountFacts(protection=Protection("pro", 0.07, 0.1, BEGINNING + 60)),
         },
         max_concurrency=1,
     )
-    kit.pool.protect([("spared", PRO.model)])
     kit.pool.fix("out")
     kit.take().failed(quota(50.0))
     kit.pool.fix("full")
@@ -393,7 +393,8 @@ def test_explain_names_a_reason_for_each() -> None:
     assert reasons["off"] == "switched off"
     assert "tier" in reasons["free"]
     assert "PRO" in reasons["pro"]
-    assert {v.free_in for v in found if v.credential == "out"} == {50.0}
+    assert reasons["spared"] == "7 % of its quota for pro is left, and 10 % is protected"
+    assert {v.credential: v.free_in for v in found if v.free_in} == {"out": 50.0, "spared": 60.0}
     assert {v.label for v in found if v.credential == "pro"} == {"pr***@mail.de"}
     assert kit.pool.status() == before  # asking changes nothing
 

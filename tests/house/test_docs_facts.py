@@ -15,6 +15,7 @@ import click
 import pytest
 from pages import ROOT, blocks, commands, run_curl, run_python, table
 
+from antigravity.accounts.model_groups import shipped_groups
 from antigravity.cli.main import antigravity as command
 from antigravity.config.settings import ProxySettings
 from antigravity.ir import errors
@@ -95,6 +96,11 @@ def test_the_table_of_modes_is_true(lan: bool) -> None:
                 assert needs, (mode, path)
             else:
                 assert not needs, (mode, path)
+
+
+def test_the_groups_of_models_are_the_shipped_ones() -> None:
+    listed = {row[0]: row[1].split(", ") for row in table("docs/accounts.rst", "Group")}
+    assert listed == shipped_groups()
 
 
 def test_the_headers_that_are_explained_exist() -> None:

@@ -1,0 +1,87 @@
+"""The accounts at work: the pool that leases them, and what is known of their quotas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from antigravity.accounts.credentials import CredentialBook
+from antigravity.accounts.model_groups import ModelGroups
+from antigravity.accounts.pool import AccountPool
+from antigravity.accounts.protection import QuotaProtection
+from antigravity.accounts.quota import QuotaKeeper
+from antigravity.accounts.quota_files import QuotaFiles
+from antigravity.assembly import Assembly, in_thread, write_private
+from antigravity.config.settings import Settings
+from antigravity.interfaces.quota import IQuotaSource
+from antigravity.interfaces.stores import IStateStore
+from antigravity.interfaces.upstreams import Credential
+from antigravity.stores.json_state import JsonState
+
+POOL_FILE: Final = "pool.json"
+
+
+class Pooling:
+    """Pool and quotas, the same over all configurations.
+
+    ``home`` is where they are kept; without one they are in memory only.  ``assembly`` returns
+    what is served with now, once there is something.
+    """
+
+    def __init__(
+        self, reactor: Any, home: Path | None, assembly: Callable[[], Assembly | None]
+    ) -> None:
+        self._reactor = reactor
+        self._home = home
+        self._assembly = assembly
+        self.quotas = QuotaKeeper(
+            reactor,
+            self.quota_sources,
+            self._interval,
+            partial(in_thread, reactor),
+            None if home is None else QuotaFiles(home),
+            last_used=lambda identifier: self.pool.last_used(identifier),
+            learnt=lambda: self.pool.recheck(),
+        )
+        nothing = Settings()
+        self.pool = AccountPool(
+            reactor,
+            CredentialBook(nothing),
+            nothing.proxy.scheduling,
+            facts=self.quotas.facts,
+            protections=self.quotas.protections,
+            state=self._state(POOL_FILE),
+        )
+
+    def use(self, assembly: Assembly) -> None:
+        """Lease the accounts of ``assembly``, by its settings."""
+        settings = assembly.settings
+        groups = ModelGroups(settings.quota.model_groups)
+        self.quotas.protection = QuotaProtection(settings.quota_protection, groups)
+        self.pool.reload(assembly.book, settings.proxy.scheduling, assembly.policy)
+
+    def quota_sources(self) -> Iterator[tuple[IQuotaSource, Credential]]:
+        """Yield the accounts whose upstream tells what is left of them."""
+        assembly = self._assembly()
+        if assembly is None:
+            return
+        for upstream in assembly.snapshot.router.upstreams:
+            if IQuotaSource.providedBy(upstream):
+                for credential in assembly.book.credentials(upstream.name):
+                    yield upstream, credential
+
+    def _interval(self) -> float:
+        assembly = self._assembly()
+        return 0.0 if assembly is None else assembly.settings.quota.refresh_interval
+
+    def _state(self, name: str) -> IStateStore | None:
+        if self._home is None:
+            return None
+        return JsonState(
+            self._home / "state" / name,
+            self._reactor,
+            write=write_private,
+            run=partial(in_thread, self._reactor),
+        )

@@ -1,0 +1,301 @@
+"""A rest of each quota is kept back, for its models alone, until the quota is renewed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from pool_kit import BEGINNING, PoolKit, Source, error, got, waits
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.task import Clock
+
+from antigravity.accounts.model_groups import ModelGroups
+from antigravity.accounts.pool import AccountPool
+from antigravity.accounts.protection import QuotaProtection
+from antigravity.accounts.quota import CLOSE_INTERVAL, PACE, QuotaKeeper
+from antigravity.accounts.selection import POLICIES
+from antigravity.config.settings import QuotaProtectionSettings, SchedulingSettings
+from antigravity.interfaces.accounts import Demand, Option
+from antigravity.interfaces.quota import ModelQuota, Quota
+from antigravity.interfaces.selection import AccountFacts, Protection
+from antigravity.interfaces.upstreams import Credential
+from antigravity.ir.errors import QuotaExhaustedError, UnavailableError, UpstreamError
+
+SONNET, OPUS, FLASH = "claude-sonnet-4-6", "claude-opus-4-6-thinking", "gemini-3-flash"
+NOW = BEGINNING
+RESET = NOW + 3600.0
+
+
+def quota(fetched: float = NOW, **models: Any) -> Quota:
+    names = {"sonnet": SONNET, "opus": OPUS, "flash": FLASH}
+    kept = {names.get(name, name): value for name, value in models.items()}
+    return Quota(fetched, models={k: ModelQuota(v, RESET) for k, v in kept.items()})
+
+
+def protection(**settings: Any) -> QuotaProtection:
+    return QuotaProtection(QuotaProtectionSettings(enabled=True, **settings))
+
+
+# Groups
+
+
+@pytest.mark.parametrize(
+    ("model", "group"),
+    [
+        (SONNET, "claude"),
+        (OPUS, "claude"),
+        ("gemini-3-pro-low", "gemini-3-pro-high"),
+        ("gemini-3.1-pro-preview", "gemini-3-pro-high"),
+        ("gemini-pro-agent", "gemini-3-pro-high"),
+        ("gemini-3.5-flash-low", "gemini-3-flash"),
+        ("gemini-3.1-flash-image", "gemini-3.1-flash-image"),
+        ("gemini-3-pro-image", "gemini-3-pro-image"),
+        ("gemini-2.5-flash", ""),
+        ("gpt-5", ""),
+    ],
+)
+def test_a_model_is_in_the_group_that_fits_it_best(model: str, group: str) -> None:
+    assert ModelGroups({}).group_of(model) == group
+
+
+def test_own_groups_add_to_the_shipped_ones_and_replace_them() -> None:
+    groups = ModelGroups({"claude": ["claude-*", "gpt-oss-*"], "old": ["gemini-2.5-*"]})
+    assert groups.covers("claude", "gpt-oss-120b")
+    assert groups.covers("old", "gemini-2.5-pro")
+    assert groups.covers("gemini-3-flash", FLASH)
+    assert not groups.covers("gemini-3-flash", "gemini-3-flash-image")
+
+
+def test_what_is_no_group_is_a_pattern() -> None:
+    groups = ModelGroups({})
+    assert groups.covers("claude-opus-*", OPUS)
+    assert not groups.covers("claude-opus-*", SONNET)
+    assert groups.covers(SONNET, SONNET)
+
+
+# What is protected
+
+
+@pytest.mark.parametrize(
+    ("left", "spared"), [(0.11, False), (0.1, True), (0.07, True), (0.0, True)]
+)
+def test_at_the_threshold_or_below_an_account_is_spared(left: float, spared: bool) -> None:
+    found = protection().of_model("a", quota(sonnet=left), SONNET, NOW)
+    assert found == (Protection("claude", left, 0.1, RESET) if spared else None)
+
+
+def test_only_the_models_of_the_group_are_spared() -> None:
+    kept = quota(sonnet=0.05, flash=0.9)
+    assert protection().of_model("a", kept, OPUS, NOW), "it draws on the same quota"
+    assert protection().of_model("a", kept, FLASH, NOW) is None
+
+
+def test_of_a_group_the_member_with_the_most_counts() -> None:
+    assert protection().of_model("a", quota(sonnet=0.0, opus=0.8), SONNET, NOW) is None
+
+
+def test_what_is_not_watched_or_not_known_is_not_spared() -> None:
+    assert protection(monitored_models=[FLASH]).current("a", quota(sonnet=0.0), NOW) == []
+    unknown = Quota(NOW, models={SONNET: ModelQuota(None, RESET)})
+    assert protection().current("a", unknown, NOW) == []
+    off = QuotaProtection(QuotaProtectionSettings())
+    assert off.current("a", quota(sonnet=0.0), NOW) == []
+
+
+def test_a_name_that_a_model_had_before_counts_for_it() -> None:
+    kept = Quota(NOW, models={"new": ModelQuota(0.0, RESET)}, renamed={"old": "new"})
+    assert protection(monitored_models=["new"]).of_model("a", kept, "old", NOW)
+
+
+def test_it_ends_when_the_quota_is_renewed_or_known_anew() -> None:
+    protects = protection()
+    low = quota(sonnet=0.05)
+    assert protects.of_model("a", low, SONNET, RESET - 1)
+    assert protects.of_model("a", low, SONNET, RESET) is None
+    assert protects.of_model("a", quota(sonnet=0.5), SONNET, NOW) is None
+
+
+# What the pool makes of it
+
+
+class Upstream:
+    """Tells a quota when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[float, Deferred[Quota]]] = []
+        self.clock = Clock()
+
+    def quota(self, credential: Credential) -> Deferred[Quota]:
+        waiting: Deferred[Quota] = Deferred()
+        self.asked.append((self.clock.seconds(), waiting))
+        return waiting
+
+
+class Protected:
+    """Two accounts in a pool whose quotas are watched."""
+
+    def __init__(self, *accounts: str, **settings: Any) -> None:
+        self.clock = Clock()
+        self.clock.advance(BEGINNING)
+        self.upstream = Upstream()
+        self.upstream.clock = self.clock
+        self.source = Source(google=list(accounts))
+        self.keeper = QuotaKeeper(
+            self.clock,
+            lambda: [(self.upstream, each) for each in self.source.credentials("google")],
+            lambda: 900.0,
+            maybeDeferred,
+            jitter=lambda low, high: 1.0,
+            last_used=lambda identifier: self.pool.last_used(identifier),
+            learnt=lambda: self.pool.recheck(),
+        )
+        self.keeper.protection = protection(**settings)
+        self.pool = AccountPool(
+            self.clock,
+            self.source,
+            SchedulingSettings(),
+            facts=self.keeper.facts,
+            protections=self.keeper.protections,
+            policy=POLICIES["Balance"],
+        )
+        self.pool.start()
+
+    def tell(self, account: str, **models: Any) -> None:
+        """Let the upstream tell a quota."""
+        credential = next(c for c in self.source.credentials("google") if c.id == account)
+        self.keeper.refresh(self.upstream, credential)
+        self.upstream.asked[-1][1].callback(quota(self.clock.seconds(), **models))
+
+    def ask(self, model: str, patience: float = 0.0) -> Any:
+        asked = self.pool.lease(Demand((Option("google", model),)), patience)
+        asked.addErrback(lambda failure: failure)
+        return asked
+
+    def who(self, model: str) -> str:
+        lease = got(self.ask(model))
+        lease.release()
+        return str(lease.credential.id)
+
+
+def test_another_account_serves_the_models_of_the_group_only() -> None:
+    kit = Protected("low", "high")
+    kit.tell("low", sonnet=0.08, flash=0.9)
+    kit.tell("high", sonnet=0.5, flash=0.2)
+    assert {kit.who(SONNET) for _ in range(5)} == {"high"}
+    assert kit.who(OPUS) == "high"
+    kit.clock.advance(61)  # the account that served last is not preferred any more
+    assert kit.who(FLASH) == "low", "other models go where the most is left"
+
+
+def test_with_everybody_protected_it_says_when_the_first_is_renewed() -> None:
+    kit = Protected("a", "b")
+    kit.tell("a", sonnet=0.08)
+    kit.clock.advance(100)
+    kit.tell("b", sonnet=0.02)
+    refusal = error(kit.ask(SONNET, patience=60.0))
+    assert isinstance(refusal, QuotaExhaustedError)
+    assert (refusal.status, refusal.code) == (429, "quota_protected")
+    assert refusal.retry_after == RESET - NOW - 100
+    assert "3500 s" in refusal.message
+    kit.clock.advance(refusal.retry_after)
+    assert kit.who(SONNET) in ("a", "b")
+
+
+def test_without_a_reset_time_there_is_nothing_to_wait_for() -> None:
+    kit = PoolKit(["a"], facts={"a": AccountFacts(protection=Protection("m", 0.0, 0.1, math.inf))})
+    refusal = kit.refused()
+    assert isinstance(refusal, UnavailableError)
+    assert (refusal.code, refusal.retry_after) == ("quota_protected", None)
+
+
+def test_who_waits_is_served_as_soon_as_a_quota_is_known_to_be_renewed() -> None:
+    kit = Protected("a")
+    kit.tell("a", sonnet=0.08)
+    kit.clock.advance(RESET - NOW - 50)
+    waiting = kit.ask(SONNET, patience=60.0)
+    assert waits(waiting), "it is renewed before patience ends"
+    kit.tell("a", sonnet=1.0)
+    got(waiting).release()
+    kit.tell("a", sonnet=0.0)
+    waiting = kit.ask(SONNET, patience=60.0)
+    kit.clock.advance(50)
+    got(waiting).release()
+
+
+def test_a_limit_of_the_upstream_that_lasts_longer_is_what_is_told() -> None:
+    kit = Protected("a")
+    lease = got(kit.ask(SONNET))
+    kit.tell("a", sonnet=0.05)
+    lease.failed(QuotaExhaustedError("no", retry_after=7200.0))
+    refusal = error(kit.ask(SONNET))
+    assert (refusal.code, refusal.retry_after) == ("quota_exhausted", 7200.0)
+
+
+def test_a_guessed_lock_does_not_open_a_protected_account() -> None:
+    kit = Protected("a")
+    lease = got(kit.ask(SONNET))
+    kit.clock.advance(RESET - NOW - 4)
+    lease.failed(UpstreamError("broken", upstream_status=500))
+    kit.tell("a", sonnet=0.05)
+    refusal = error(kit.ask(SONNET))
+    assert refusal.retry_after is not None, "the lock lasts for four seconds more than the quota"
+    (verdict,) = kit.pool.explain(Demand((Option("google", SONNET),)))
+    assert verdict.state == "locked"
+
+
+def test_status_and_explain_say_it_in_numbers() -> None:
+    kit = Protected("a", "b")
+    kit.tell("a", sonnet=0.0996, flash=0.5)
+    kit.tell("b", sonnet=0.9)
+    (told,) = kit.pool.status()["protected"]  # type: ignore[misc]
+    assert told == {
+        "upstream": "google",
+        "account": "a",
+        "models": "claude",
+        "left": 0.0996,
+        "threshold": 0.1,
+        "free_in": 3600.0,
+    }
+    found = {v.credential: v for v in kit.pool.explain(Demand((Option("google", OPUS),)))}
+    assert (found["a"].state, found["a"].free_in) == ("protected", 3600.0)
+    assert found["a"].reason == "9.96 % of its quota for claude is left, and 10 % is protected"
+    assert found["b"].state == "chosen"
+
+
+def test_a_conversation_leaves_a_protected_account() -> None:
+    kit = Protected("a", "b")
+    demand = Demand((Option("google", SONNET),), "s")
+    first = got(kit.pool.lease(demand, 0.0))
+    first.succeeded()
+    own = first.credential.id
+    kit.tell(own, sonnet=0.03)
+    second = got(kit.pool.lease(demand, 0.0))
+    second.succeeded()
+    assert second.credential.id != own
+    kit.clock.advance(RESET - NOW)
+    assert got(kit.pool.lease(demand, 0.0)).credential.id == second.credential.id
+
+
+# Staying true
+
+
+def test_an_account_in_use_that_is_close_is_asked_more_often() -> None:
+    kit = Protected("a", "b")
+    kit.keeper.startService()
+    kit.clock.advance(0)
+    for left in (0.2, 0.9):
+        kit.upstream.asked[-1][1].callback(quota(kit.clock.seconds(), sonnet=left))
+    for _ in range(2):
+        for account in ("a", "b"):
+            got(
+                kit.pool.lease(Demand((Option("google", SONNET),), exclude=frozenset({account})), 0)
+            )
+        kit.clock.advance(1)
+    kit.clock.pump([PACE] * int(CLOSE_INTERVAL / PACE + 1))
+    assert len(kit.upstream.asked) == 3, "a, which has little left, and not b"
+    kit.upstream.asked[-1][1].callback(quota(kit.clock.seconds(), sonnet=0.1))
+    assert kit.who(SONNET) == "b"
+    kit.clock.pump([PACE] * int(2 * CLOSE_INTERVAL / PACE))
+    assert len(kit.upstream.asked) == 3, "now it is spared, and not in use"
+    kit.keeper.stopService()
