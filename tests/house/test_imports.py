@@ -47,6 +47,7 @@ ALLOWED = {
 
 #: What the door must never touch: it hands requests to the exchange.
 CLOSED_TO_WEB = {"transport", "accounts", "stores", "upstreams", "exchange", "wiring", "gateway"}
+    "tunnel": {"tunnel", "config", "interfaces.transport", "ir.errors", "version"},
 
 #: The modules that may put rooms together.
 WIRING = {"tap", "gateway", "wiring"}

@@ -1,0 +1,1 @@
+"""The gateway on the Internet: Cloudflare's cloudflared, run, watched and installed."""

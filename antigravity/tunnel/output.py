@@ -1,0 +1,131 @@
+"""What cloudflared says, line by line: read for what it means, cleaned for the log."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+Level = Literal["debug", "info", "warn", "error"]
+
+_LONGEST: Final = 1000
+_HIDDEN: Final = "[redacted]"
+_LINE: Final = re.compile(r"\d{4}-\d\d-\d\dT\S+ (DBG|INF|WRN|ERR|FTL|PNC) (.*)")
+_LEVELS: Final[dict[str, Level]] = {"DBG": "debug", "INF": "info", "WRN": "warn"}
+_ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x1f\x7f-\x9f]")
+_TOKENS: Final = re.compile(r"eyJ[A-Za-z0-9+/_-]{20,}={0,2}")
+#: The service that hands out addresses is below the same domain.
+_QUICK: Final = re.compile(r"https://(?!api\.)([a-z0-9-]+\.trycloudflare\.com)\b", re.IGNORECASE)
+_REGISTERED: Final = re.compile(
+    r"\bRegistered tunnel connection|Connection [0-9a-f-]{36} registered", re.IGNORECASE
+)
+_LOST: Final = re.compile(r"Unregistered tunnel connection|Connection terminated|Lost connection")
+_INDEX: Final = re.compile(r"connIndex=(\d+)")
+_CONFIGURATION: Final = re.compile(r'Updated to new configuration config=("(?:[^"\\]|\\.)*")')
+_HOPELESS: Final = re.compile(
+    r"token is not valid|Invalid tunnel secret|Unauthorized: Tunnel not found", re.IGNORECASE
+)
+_HELP: Final = re.compile(r"See 'cloudflared .*--help'")
+
+
+class Said(Struct, frozen=True):
+    """One line.  ``is_log`` tells lines of its log from all else that it prints."""
+
+    level: Level
+    text: str
+    is_log: bool
+
+    @property
+    def is_reason(self) -> bool:
+        """Whether it may say why cloudflared ends, if it does."""
+        told = self.level == "error" or not self.is_log
+        return told and bool(self.text) and not _HELP.search(self.text)
+
+
+class Origin(Struct, frozen=True):
+    """A public name of a tunnel, and where Cloudflare sends what asks for it."""
+
+    service: str = ""
+    hostname: str = ""
+
+
+class _Configuration(Struct, frozen=True):
+    ingress: list[Origin] = []
+
+
+class _TokenParts(Struct, frozen=True):
+    s: str = ""
+
+
+class Cleaner:
+    """Takes out of lines what must not be in a log: the token, and what could harm a terminal."""
+
+    def __init__(self, token: str = "") -> None:
+        self._secrets = tuple(secret for secret in (token, _secret_in(token)) if len(secret) > 7)
+
+    def clean(self, line: str) -> str:
+        """Return ``line`` without secrets and control characters, and not too long."""
+        for secret in self._secrets:
+            line = line.replace(secret, _HIDDEN)
+        line = _TOKENS.sub(_HIDDEN, _ESCAPES.sub("", line)).strip()
+        return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+
+
+def _secret_in(token: str) -> str:
+    """Return the secret that a token wraps, ``""`` if it wraps none."""
+    try:
+        plain = base64.b64decode(token + "=" * (-len(token) % 4), validate=True)
+        return msgspec.json.decode(plain, type=_TokenParts).s
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def understand(line: str) -> Said:
+    """Return what a clean line is."""
+    match = _LINE.fullmatch(line)
+    if match is None:
+        return Said("info", line, False)
+    return Said(_LEVELS.get(match[1], "error"), match[2].strip(), True)
+
+
+def quick_address(text: str) -> str:
+    """Return the name that a quick tunnel was given, ``""`` if ``text`` tells none."""
+    match = _QUICK.search(text)
+    return match[1].lower() if match else ""
+
+
+def registered(text: str) -> str | None:
+    """Return the number of the connection to Cloudflare that stands now, if one does."""
+    return _index(text) if _REGISTERED.search(text) else None
+
+
+def lost(text: str) -> str | None:
+    """Return the number of the connection to Cloudflare that was lost, if one was."""
+    return _index(text) if _LOST.search(text) else None
+
+
+def _index(text: str) -> str:
+    match = _INDEX.search(text)
+    return match[1] if match else "0"
+
+
+def origins(line: str) -> tuple[Origin, ...] | None:
+    """Return where a tunnel's names lead, if the whole ``line`` tells that."""
+    match = _CONFIGURATION.search(line)
+    if match is None:
+        return None
+    try:
+        text = msgspec.json.decode(match[1], type=str)
+        found = msgspec.json.decode(text, type=_Configuration).ingress
+    except msgspec.DecodeError:
+        return None
+    return tuple(origin for origin in found if origin.hostname)
+
+
+def is_hopeless(text: str) -> bool:
+    """Return whether trying again with the same token can't help."""
+    return bool(_HOPELESS.search(text))

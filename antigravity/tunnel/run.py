@@ -1,0 +1,98 @@
+"""What is known of one run of cloudflared, from the lines that it has said."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from txaio import tx as txaio
+
+from antigravity.config.settings import TunnelSettings
+from antigravity.tunnel.output import (
+    Cleaner,
+    is_hopeless,
+    lost,
+    origins,
+    quick_address,
+    registered,
+    understand,
+)
+
+#: What a line has changed: the tunnel's names, whether it stands, or that it never will.
+News = Literal["", "names", "connection", "hopeless"]
+
+
+class Run:
+    """Reads the lines of one run for the tunnel of ``settings`` to ``port``.
+
+    :ivar names: under which names the tunnel can be called now.
+    :ivar connections: the connections to Cloudflare that stand.
+    :ivar reason: the last thing that it complained of.
+    :ivar has_spoken: whether it said anything at all.
+    """
+
+    log = txaio.make_logger()
+
+    def __init__(self, settings: TunnelSettings, port: int) -> None:
+        self._settings = settings
+        self._port = port
+        self._cleaner = Cleaner(settings.token.reveal())
+        self._is_quick = settings.mode == "quick"
+        self.names: frozenset[str] = frozenset()
+        if not self._is_quick and settings.hostname:
+            self.names = frozenset({settings.hostname.lower()})
+        self.connections: set[str] = set()
+        self.reason = ""
+        self.has_spoken = False
+
+    @property
+    def stands(self) -> bool:
+        """Whether clients can come."""
+        return bool(self.connections) and bool(self.names or not self._is_quick)
+
+    @property
+    def is_worth_waiting(self) -> bool:
+        """Whether cloudflared, which goes on trying by itself, has come far enough to be left."""
+        return bool(self.names) if self._is_quick else self.has_spoken
+
+    def read(self, raw: str) -> News:
+        """Log a line, learn from it, and return what it has changed."""
+        self.has_spoken = True
+        said = understand(self._cleaner.clean(raw))
+        getattr(self.log, said.level)("cloudflared: {text}", text=said.text)
+        if said.is_reason:
+            self.reason = said.text
+        if not self._is_quick and is_hopeless(said.text):
+            return "hopeless"
+        if (connection := registered(said.text)) is not None:
+            self.connections.add(connection)
+            return "connection"
+        if (connection := lost(said.text)) is not None:
+            self.connections.discard(connection)
+            return "connection"
+        return self._read_names(said.text, raw)
+
+    def _read_names(self, text: str, raw: str) -> News:
+        if self._is_quick:
+            name = quick_address(text)
+            if name and not self.names:
+                self.names = frozenset({name})
+                return "names"
+            return ""
+        told = origins(raw)  # the whole of it: what is logged may be shortened
+        if told is None:
+            return ""
+        ours = {origin.hostname.lower() for origin in told if self._is_ours(origin.service)}
+        if told and not ours:
+            self.log.warn(
+                "no public name of the tunnel leads here: set its service at Cloudflare to "
+                "http://127.0.0.1:{port}",
+                port=self._port,
+            )
+        if self._settings.hostname:
+            ours.add(self._settings.hostname.lower())
+        self.names = frozenset(ours)
+        return "names"
+
+    def _is_ours(self, service: str) -> bool:
+        hosts = ("127.0.0.1", "localhost", "[::1]")
+        return service in {f"http://{host}:{self._port}" for host in hosts}

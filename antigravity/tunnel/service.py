@@ -1,0 +1,338 @@
+"""The tunnel: it stands while it is wanted and the gateway asks its clients for a key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from txaio import tx as txaio
+
+from antigravity.config.settings import Settings, TunnelSettings, effective_auth_mode
+from antigravity.ir.errors import ConflictError
+from antigravity.tunnel.command import Command, prepare, tunnel_command
+from antigravity.tunnel.executable import NotInstalledError, find_executable
+from antigravity.tunnel.port import TunnelPort
+from antigravity.tunnel.process import OnEnd, OnLine
+from antigravity.tunnel.run import Run
+
+#: Seconds before cloudflared is started again; doubled each time that it did not help.
+FIRST_PAUSE: Final = 2.0
+LONGEST_PAUSE: Final = 300.0
+#: A tunnel that stood for so long is well: the pauses begin anew.
+WELL_AFTER: Final = 60.0
+
+REFUSAL: Final = (
+    "authentication is off: everybody on the Internet could use your accounts. Set auth_mode = "
+    '"all_except_health" and an api_key in the [proxy] table of the configuration. If everybody '
+    "may come in, start it with --insecure, or set insecure = true in the [tunnel] table"
+)
+
+State = Literal["off", "refused", "starting", "up", "waiting", "failed"]
+
+
+class Process(Protocol):
+    """A run of cloudflared, as the tunnel sees it."""
+
+    def leave(self) -> None:
+        """Ask it to end when it has done what it is at."""
+
+    def stop(self) -> None:
+        """Make it end within moments."""
+
+
+Spawn = Callable[[Command, OnLine, OnEnd], Process]
+
+
+class Entrance(Protocol):
+    """The way in, which has to know the tunnel's names."""
+
+    names: frozenset[str]
+
+
+class Tunnel:
+    """Runs cloudflared for as long as it is wanted.
+
+    ``wanted`` is what the settings say, until the operator says otherwise; changed settings
+    have the last word again.  Whatever happens, :meth:`_settle` looks what is to be done.
+    """
+
+    log = txaio.make_logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        spawn: Spawn,
+        port: TunnelPort,
+        entrance: Entrance,
+        home: Path,
+        find: Callable[[TunnelSettings, Path], Path] = find_executable,
+    ) -> None:
+        self._clock = clock
+        self._spawn = spawn
+        self._port = port
+        self._entrance = entrance
+        self._home = home
+        self._find = find
+        self._settings = TunnelSettings()
+        self._auth_mode = "off"
+        self._wanted = False
+        self._insecure = False
+        self._is_closed = False
+        self._state: State = "off"
+        self._reason = ""
+        self._run: Run | None = None
+        self._process: Process | None = None
+        self._was_stopped = False
+        self._verdict = ""
+        self._is_in = False
+        self._closing = 0
+        self._timer: IDelayedCall | None = None
+        self._waiting: list[Deferred[None]] = []
+        self._failures = 0
+        self._restarts = 0
+        self._stood_since = 0.0
+        self._address = ""
+
+    # -- what others ask of it --
+
+    def use(self, settings: Settings) -> None:
+        """Follow ``settings`` from now on."""
+        before, self._settings = self._settings, settings.tunnel
+        self._auth_mode = effective_auth_mode(settings.proxy)
+        if self._settings != before:
+            self._wanted = self._settings.enabled
+            self._insecure = False
+            if self._is_in:
+                self._withdraw()
+            self._forget_failures()
+        self._settle()
+
+    def start(self, insecure: bool = False) -> None:
+        """Want the tunnel; ``insecure`` is the operator's word that everybody may come in.
+
+        :raises ConflictError: if it cannot be, with the remedy.
+        """
+        self._insecure = self._insecure or insecure
+        if problem := self._refusal():
+            raise ConflictError(f"The tunnel is not started: {problem}.", code="tunnel_refused")
+        if self._settings.mode == "token" and not self._settings.token:
+            raise ConflictError("The tunnel is not started: tunnel.token is empty.")
+        try:
+            self._find(self._settings, self._home)
+        except NotInstalledError as error:
+            raise ConflictError(f"The tunnel is not started: {error}.") from error
+        self._wanted = True
+        if self._state in ("waiting", "failed"):
+            self._forget_failures()
+        self._settle()
+
+    def stop(self) -> Deferred[None]:
+        """Want it no more; return a Deferred that fires when nothing of it is left."""
+        self._wanted = self._insecure = False
+        self._settle()
+        return self._quiet()
+
+    def leave(self) -> None:
+        """Take nothing new, and let running requests end: the gateway is going to stop."""
+        self._is_closed = True
+        self._cancel_timer()
+        self._closed(self._port.shut())
+        if self._process is not None:
+            self._process.leave()
+
+    def close(self) -> Deferred[None]:
+        """End for good; return a Deferred that fires when nothing of it is left."""
+        self._is_closed = True
+        if self._is_in:
+            self._withdraw()
+        self._state = "off"
+        return self._quiet()
+
+    def status(self) -> dict[str, object]:
+        """Return how it is, for the operator."""
+        run, timer = self._run, self._timer
+        names = sorted(run.names) if run is not None else []
+        retry = timer.getTime() - self._clock.seconds() if timer is not None else 0.0
+        return {
+            "state": self._state,
+            "wanted": self._wanted,
+            "mode": self._settings.mode,
+            "addresses": [f"https://{name}" for name in names],
+            "connections": len(run.connections) if run is not None else 0,
+            "authentication": self._auth_mode,
+            "reason": self._reason or (run.reason if run and self._state == "starting" else ""),
+            "restarts": self._restarts,
+            "retry_in": round(retry, 1) if self._state == "waiting" else None,
+            "start_timeout": self._settings.start_timeout,
+        }
+
+    # -- what is to be done --
+
+    def _refusal(self) -> str:
+        is_open = self._auth_mode == "off"
+        return REFUSAL if is_open and not (self._insecure or self._settings.insecure) else ""
+
+    def _settle(self) -> None:
+        """Bring what is to what should be."""
+        if self._is_closed:
+            return
+        problem = self._refusal() if self._wanted else ""
+        if problem and self._state != "refused":
+            stops = "is stopped" if self._process is not None else "does not start"
+            self.log.error("the tunnel {stops}: {why}", stops=stops, why=problem)
+        if problem or not self._wanted:
+            self._state, self._reason = ("refused", problem) if problem else ("off", "")
+            self._failures = self._restarts = 0
+            if self._is_in:
+                self._withdraw()
+        elif self._process is None and not self._closing and self._state in ("off", "refused"):
+            self._launch()
+
+    def _withdraw(self) -> None:
+        """Close the way in at once, and make cloudflared end."""
+        self._is_in = False
+        self._cancel_timer()
+        self._entrance.names = frozenset()
+        self._run = None
+        self._closed(self._port.close())
+        if self._process is not None:
+            self._was_stopped = True
+            self._process.stop()
+
+    def _closed(self, closing: Deferred[Any]) -> None:
+        self._closing += 1
+        closing.addErrback(lambda failure: self.log.failure("closing the tunnel failed", failure))
+        closing.addCallback(self._is_shut)
+
+    def _is_shut(self, result: object) -> None:
+        self._closing -= 1
+        self._settle()
+        self._tell_quiet()
+
+    def _quiet(self) -> Deferred[None]:
+        waiting: Deferred[None] = Deferred()
+        self._waiting.append(waiting)
+        self._tell_quiet()
+        return waiting
+
+    def _tell_quiet(self) -> None:
+        if self._process is None and not self._closing:
+            waiting, self._waiting = self._waiting, []
+            for done in waiting:
+                done.callback(None)
+
+    def _forget_failures(self) -> None:
+        self._cancel_timer()
+        self._failures = self._restarts = 0
+        self._state, self._reason = "off", ""
+
+    # -- one run --
+
+    def _launch(self) -> None:
+        self._state, self._reason, self._verdict = "starting", "", ""
+        self._is_in, self._was_stopped = True, False
+        if self._auth_mode == "off":
+            self.log.warn("the tunnel starts INSECURE: everybody on the Internet may come in")
+        settings = self._settings
+        try:
+            executable = self._find(settings, self._home)
+            port = self._port.open(settings.origin_port)
+            prepare(self._home)
+            run = Run(settings, port)
+            command = tunnel_command(executable, settings, port, self._home)
+            self._process = self._spawn(command, partial(self._said, run), self._ended)
+        except (NotInstalledError, CannotListenError, OSError) as error:
+            self._died(str(error))
+            return
+        self._run = run
+        self._entrance.names = run.names
+        self._set_timer(settings.start_timeout, self._is_late)
+
+    def _said(self, run: Run, line: str) -> None:
+        news = run.read(line)
+        if run is not self._run:
+            return  # it is only ending still
+        if news == "hopeless":
+            self._give_up(run.reason)
+        elif news == "names":
+            self._entrance.names = run.names
+            self._tell_address(run)
+        if run.stands and self._state == "starting":
+            self._cancel_timer()
+            self._state, self._reason = "up", ""
+            self._stood_since = self._clock.seconds()
+            self.log.info("the tunnel stands")
+
+    def _tell_address(self, run: Run) -> None:
+        address = ", ".join(f"https://{name}" for name in sorted(run.names))
+        if self._address and address != self._address:
+            self.log.warn(
+                "the tunnel has another address now: {new} (it was {old})",
+                new=address or "none",
+                old=self._address,
+            )
+        elif address:
+            self.log.info("the tunnel's address is {address}", address=address)
+        self._address = address
+
+    def _is_late(self) -> None:
+        self._timer = None
+        run, seconds = self._run, self._settings.start_timeout
+        if run is not None and run.is_worth_waiting:
+            self._reason = f"there is no connection to Cloudflare after {seconds:g} s"
+            self.log.warn("the tunnel is slow: {why}; it goes on trying", why=self._reason)
+            return
+        what = "said no address" if run is not None and run.has_spoken else "said nothing"
+        self._abandon(f"cloudflared {what} within {seconds:g} s")
+
+    def _abandon(self, reason: str) -> None:
+        """End a run that leads nowhere; :meth:`_ended` starts the next one."""
+        self._verdict = reason
+        if self._process is not None:
+            self._process.stop()
+
+    def _give_up(self, reason: str) -> None:
+        self.log.error("the tunnel cannot be: {why}", why=reason)
+        self._withdraw()
+        self._state, self._reason = "failed", reason
+
+    def _ended(self, code: int | None) -> None:
+        self._process = None
+        run, self._run = self._run, None
+        if not self._was_stopped and not self._is_closed:
+            told = f": {run.reason}" if run is not None and run.reason else ""
+            self._died(self._verdict or f"cloudflared ended with exit code {code}{told}")
+        self._settle()
+        self._tell_quiet()
+
+    def _died(self, reason: str) -> None:
+        """Try again after a while."""
+        self._entrance.names = frozenset()
+        self._cancel_timer()
+        if self._state == "up" and self._clock.seconds() - self._stood_since >= WELL_AFTER:
+            self._failures = 0
+        pause = min(FIRST_PAUSE * 2**self._failures, LONGEST_PAUSE)
+        self._failures += 1
+        self._state, self._reason = "waiting", reason
+        self.log.error("the tunnel is down: {why}; again in {s:g} s", why=reason, s=pause)
+        self._set_timer(pause, self._again)
+
+    def _again(self) -> None:
+        self._timer = None
+        self._restarts += 1
+        self._state = "off"
+        self._settle()
+
+    def _set_timer(self, seconds: float, then: Callable[[], object]) -> None:
+        self._cancel_timer()
+        self._timer = self._clock.callLater(seconds, then)
+
+    def _cancel_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()

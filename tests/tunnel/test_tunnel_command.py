@@ -1,0 +1,93 @@
+"""cloudflared is found, and called without anything secret on its command line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from tunnel_kit import TOKEN
+
+from antigravity.config.secret import Secret
+from antigravity.config.settings import TunnelSettings
+from antigravity.tunnel.command import prepare, tunnel_command, tunnel_directory
+from antigravity.tunnel.executable import NotInstalledError, find_executable, installed_path
+
+QUICK = TunnelSettings()
+NAMED = TunnelSettings(mode="token", token=Secret(TOKEN), origin_port=8046)
+ENVIRON = {
+    "PATH": "/bin",
+    "HOME": "/home/me",
+    "TMPDIR": "/t",
+    "OPENAI_API_KEY": "k",
+    "TUNNEL_X": "1",
+}
+
+
+def test_a_quick_tunnel() -> None:
+    command = tunnel_command(Path("/opt/cloudflared"), QUICK, 40001, Path("/h"), ENVIRON)
+    assert command.arguments == (
+        "tunnel",
+        "--config",
+        "/h/state/tunnel/config.yml",
+        "--no-autoupdate",
+        "--metrics",
+        "127.0.0.1:0",
+        "--url",
+        "http://127.0.0.1:40001",
+    )
+    assert command.environment == {"TMPDIR": "/t", "HOME": "/h/state/tunnel"}
+
+
+def test_a_tunnel_with_a_token_gets_it_by_its_environment_alone() -> None:
+    command = tunnel_command(Path("/opt/cloudflared"), NAMED, 8046, Path("/h"), ENVIRON)
+    assert command.arguments[-3:] == ("--url", "http://127.0.0.1:8046", "run")
+    assert TOKEN not in " ".join(command.arguments)
+    assert command.environment["TUNNEL_TOKEN"] == TOKEN
+    assert TOKEN not in repr(command)
+
+
+def test_the_protocol() -> None:
+    http2 = tunnel_command(Path("/x"), replace(QUICK, protocol="http2"), 1, Path("/h"), ENVIRON)
+    place = http2.arguments.index("--protocol")
+    assert http2.arguments[place + 1] == "http2"
+
+
+def test_its_folder_is_private_and_holds_no_origins_of_others(tmp_path: Path) -> None:
+    prepare(tmp_path)
+    prepare(tmp_path)
+    folder = tunnel_directory(tmp_path)
+    assert folder.stat().st_mode & 0o077 == 0
+    content = (folder / "config.yml").read_text()
+    assert "ingress" not in content
+    assert "no-autoupdate: true" in content
+
+
+def program(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_it_is_found_on_the_path_and_else_in_the_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    with pytest.raises(NotInstalledError, match="antigravity tunnel install"):
+        find_executable(QUICK, tmp_path)
+    mine = program(installed_path(tmp_path))
+    assert find_executable(QUICK, tmp_path) == mine
+    theirs = program(tmp_path / "path" / "cloudflared")
+    assert find_executable(QUICK, tmp_path) == theirs
+
+
+def test_the_settings_can_name_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(installed_path(tmp_path))
+    monkeypatch.setenv("PATH", os.devnull)
+    special = program(tmp_path / "special")
+    assert find_executable(replace(QUICK, executable=str(special)), tmp_path) == special
+    special.chmod(0o644)
+    with pytest.raises(NotInstalledError, match=r"tunnel\.executable"):
+        find_executable(replace(QUICK, executable=str(special)), tmp_path)

@@ -1,0 +1,107 @@
+"""What cloudflared says is understood, and what must not be in a log is taken out."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tunnel_kit import BAD_TOKEN, BOX, HELP, REGISTERED, REQUESTING, SECRET, TOKEN, box, configured
+
+from antigravity.tunnel.output import (
+    Cleaner,
+    Origin,
+    is_hopeless,
+    lost,
+    origins,
+    quick_address,
+    registered,
+    understand,
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        (box("calm-river-blue"), "calm-river-blue.trycloudflare.com"),
+        ("| https://Calm-River.trycloudflare.com |", "calm-river.trycloudflare.com"),
+        (REQUESTING, ""),
+        (BOX, ""),
+        ('ERR failed: Post "https://api.trycloudflare.com/tunnel": EOF', ""),
+        ("https://calm-river.trycloudflare.com.evil.example", "calm-river.trycloudflare.com"),
+        ("https://trycloudflare.com.evil.example", ""),
+    ],
+)
+def test_addresses(line: str, name: str) -> None:
+    assert quick_address(line) == name
+
+
+def test_connections_come_and_go() -> None:
+    assert registered(REGISTERED) == "0"
+    old = "INF Connection 1f2035b6-c61f-401b-86fc-260e9955f6ae registered connIndex=1"
+    assert registered(old) == "1"
+    gone = "INF Unregistered tunnel connection connIndex=2"
+    assert (lost(gone), registered(gone)) == ("2", None)
+    assert lost(REGISTERED) is None
+    assert registered("INF Registering tunnel connection") is None
+
+
+def test_names_and_where_they_lead() -> None:
+    line = configured(("llm.example.org", "http://localhost:8046"), ("x.example", "ssh://x:22"))
+    assert origins(line) == (
+        Origin("http://localhost:8046", "llm.example.org"),
+        Origin("ssh://x:22", "x.example"),
+    )
+    assert origins(REGISTERED) is None
+    assert origins('INF Updated to new configuration config="{broken" version=1') is None
+    assert origins('INF Updated to new configuration config="{\\"ingress\\":7}" version=1') is None
+
+
+def test_levels_and_reasons() -> None:
+    said = understand('2026-01-01T00:00:00Z WRN slow error="x"')
+    assert (said.level, said.text, said.is_reason) == ("warn", 'slow error="x"', False)
+    assert understand("2026-01-01T00:00:00Z FTL gone").is_reason
+    assert understand(BAD_TOKEN).is_reason
+    assert not understand(HELP).is_reason
+    assert not understand(REGISTERED).is_reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BAD_TOKEN,
+        'Register tunnel error from server side error="Unauthorized: Invalid tunnel secret"',
+    ],
+)
+def test_what_a_token_cannot_mend(text: str) -> None:
+    assert is_hopeless(text)
+    assert not is_hopeless(REGISTERED)
+
+
+def test_the_token_and_its_secret_are_taken_out() -> None:
+    cleaner = Cleaner(TOKEN)
+    for text in (f"token={TOKEN} x", f"secret {SECRET}!", f"TUNNEL_TOKEN:{TOKEN}{TOKEN}"):
+        clean = cleaner.clean(text)
+        assert TOKEN not in clean
+        assert SECRET not in clean
+        assert "[redacted]" in clean
+    other = TOKEN.replace("a", "b")  # somebody else's, from a configuration of the machine
+    assert other not in Cleaner().clean(f"--token {other}")
+
+
+def test_a_terminal_is_safe_from_it() -> None:
+    assert Cleaner().clean("\x1b[31mred\x1b[0m\a \x9b1m") == "red 1m"
+    assert len(Cleaner().clean("x" * 5000)) < 1100
+
+
+@given(st.text(), st.text(alphabet="abcDEF0123+/=", min_size=8))
+def test_any_token_is_taken_out_of_any_line(text: str, token: str) -> None:
+    clean = Cleaner(token).clean(f"{text}{token}{text}")
+    if token not in text and token not in "[redacted]":
+        assert token not in clean.replace("[redacted]", "")
+
+
+@given(st.text())
+def test_any_line_is_understood(text: str) -> None:
+    said = understand(Cleaner(TOKEN).clean(text))
+    for read in (quick_address, registered, lost, origins, is_hopeless):
+        read(said.text)

@@ -1,0 +1,185 @@
+"""The sub-process itself: what it is told, what it says, and that it never outlives us."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tunnel_kit import REQUESTING, StandIn
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from antigravity.tunnel import process as module
+from antigravity.tunnel.command import Command
+from antigravity.tunnel.process import GuardedProcess, spawn
+
+GUARD = Path(module.__file__).with_name("guard.py")
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether a process runs; one that waits to be reaped does not."""
+    try:
+        os.kill(pid, 0)
+        stat = Path(f"/proc/{pid}/stat")
+        return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+def wait_until(holds: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """Return what ``holds`` returns, once that is true."""
+    deadline = time.monotonic() + seconds
+    while not (value := holds()):
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
+    return value
+
+
+class ProcessTests(TestCase):
+    """The stand-in behind the guard, in the reactor."""
+
+    def start(self, *plays: Any) -> None:
+        self.stand_in = StandIn(Path(self.mktemp()).absolute(), *plays)
+        self.lines: list[str] = []
+        self.ended: Deferred[int | None] = Deferred()
+        command = Command(
+            self.stand_in.path, ("tunnel", "--x"), {"TUNNEL_TOKEN": "t"}, self.stand_in.folder
+        )
+        self.process: GuardedProcess = spawn(
+            reactor, command, self.lines.append, self.ended.callback
+        )
+        self.addCleanup(self.gone)
+
+    async def gone(self) -> None:
+        self.process.stop()
+        if not self.ended.called:
+            await self.ended
+
+    async def seen(self) -> Any:
+        while (found := self.stand_in.seen()) is None:
+            await deferLater(reactor, 0.01)
+        return found
+
+    async def test_it_gets_its_arguments_and_nothing_of_our_environment(self) -> None:
+        os.environ["ANTIGRAVITY_TEST_LEAK"] = "1"
+        self.addCleanup(os.environ.pop, "ANTIGRAVITY_TEST_LEAK")
+        self.start([["say", REQUESTING], ["exit", 3]])
+        self.assertEqual(await self.ended, 3)
+        self.assertEqual(self.lines, [REQUESTING])
+        seen = self.stand_in.seen()
+        self.assertEqual(seen["argv"], ["tunnel", "--x"])
+        self.assertEqual(seen["cwd"], str(self.stand_in.folder))
+        self.assertEqual(seen["environ"]["TUNNEL_TOKEN"], "t")
+        strangers = set(seen["environ"]) - {"TUNNEL_TOKEN", "PWD", "SHLVL", "_", "OLDPWD"}
+        self.assertLessEqual(strangers, {"LC_CTYPE"})
+
+    async def test_it_ends_politely_when_asked(self) -> None:
+        self.start([["stay"]])
+        pid = (await self.seen())["pid"]
+        self.process.leave()
+        self.assertEqual(await self.ended, 0)
+        self.assertFalse(is_alive(pid))
+        self.assertIn("graceful shutdown", self.lines[-1])
+
+    async def test_one_that_does_not_listen_is_killed(self) -> None:
+        self.patch(module, "GRACE", 0.2)
+        self.start([["deaf"], ["say", "deaf"], ["stay"]])
+        pid = (await self.seen())["pid"]
+        while not self.lines:
+            await deferLater(reactor, 0.01)
+        self.process.leave()
+        self.process.stop()
+        self.assertEqual(await self.ended, 128 + signal.SIGKILL)
+        self.assertFalse(is_alive(pid))
+
+    async def test_a_guard_that_hangs_is_killed_with_all_that_it_guards(self) -> None:
+        self.patch(module, "_MORE", 0.1)
+        self.patch(module, "GRACE", 0.1)
+        self.start([["stay"]])
+        pid = (await self.seen())["pid"]
+        transport: Any = self.process.transport
+        os.kill(transport.pid, signal.SIGSTOP)
+        self.process.stop()
+        self.assertIsNone(await self.ended)
+        wait_until(lambda: not is_alive(pid))
+
+    async def test_a_program_that_cannot_start_says_so(self) -> None:
+        self.start([["stay"]])
+        await self.gone()
+        self.stand_in.path.write_text("\0 no program")
+        ended: Deferred[int | None] = Deferred()
+        lines: list[str] = []
+        command = Command(self.stand_in.path, (), {}, self.stand_in.folder)
+        spawn(reactor, command, lines.append, ended.callback)
+        self.assertEqual(await ended, 127)
+        self.assertEqual(lines, ["cannot start cloudflared: Exec format error"])
+
+    async def test_lines_come_whole_however_they_are_cut(self) -> None:
+        lines: list[str] = []
+        process = GuardedProcess(reactor, lines.append, lambda code: None)  # type: ignore[arg-type]
+        for piece in (b"on", b"e\ntwo\r\n\n", b"th\xc3", b"\xa9\nfo"):
+            process.childDataReceived(2, piece)
+        process.childDataReceived(1, b"other\n")
+        self.assertEqual(lines, ["one", "two", "th\xe9", "other"])
+        process.childDataReceived(2, b"x" * 100_000)
+        self.assertEqual(len(lines), 5)
+
+
+class OrphanTests(SynchronousTestCase):
+    """Whoever is killed: cloudflared is not left behind."""
+
+    def start(self) -> tuple[subprocess.Popen[str], int]:
+        """Start a process that starts the guard and then waits; return it, and cloudflared's id."""
+        stand_in = StandIn(Path(self.mktemp()).absolute(), [["stay"]])
+        code = (
+            "import subprocess, sys, time\n"
+            "guard = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE)\n"
+            "print(guard.pid, flush=True)\n"
+            "time.sleep(600)\n"
+        )
+        arguments = [sys.executable, "-c", code, sys.executable, "-I", "-S", str(GUARD), "5"]
+        gateway = subprocess.Popen(
+            [*arguments, str(stand_in.path)], stdout=subprocess.PIPE, text=True
+        )
+        self.addCleanup(gateway.wait)
+        self.addCleanup(gateway.kill)
+        assert gateway.stdout is not None
+        self.addCleanup(gateway.stdout.close)
+        pid = int(wait_until(stand_in.seen)["pid"])
+        self.addCleanup(self.kill, pid)
+        return gateway, pid
+
+    def kill(self, pid: int) -> None:
+        if is_alive(pid):
+            os.kill(pid, signal.SIGKILL)
+            self.fail(f"{pid} was left behind")
+
+    def test_when_the_gateway_is_killed(self) -> None:
+        gateway, pid = self.start()
+        self.assertTrue(is_alive(pid))
+        gateway.kill()
+        wait_until(lambda: not is_alive(pid))
+
+    def test_when_the_guard_is_killed(self) -> None:
+        gateway, pid = self.start()
+        assert gateway.stdout is not None
+        guard = int(gateway.stdout.readline())
+        os.kill(guard, signal.SIGKILL)
+        wait_until(lambda: not is_alive(pid))
+
+    if not sys.platform.startswith("linux"):
+        test_when_the_guard_is_killed.skip = "only Linux does that"  # type: ignore[attr-defined]
+
+    def test_when_the_guard_is_asked_to_end(self) -> None:
+        gateway, pid = self.start()
+        assert gateway.stdout is not None
+        os.kill(int(gateway.stdout.readline()), signal.SIGTERM)
+        wait_until(lambda: not is_alive(pid))

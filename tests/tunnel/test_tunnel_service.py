@@ -1,0 +1,376 @@
+"""When the tunnel starts, when it does not, and what happens when cloudflared dies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from tunnel_kit import BAD_TOKEN, HELP, REGISTERED, REQUESTING, TOKEN, box, configured
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.task import Clock
+
+from antigravity.config.secret import Secret
+from antigravity.config.settings import ProxySettings, Settings, TunnelSettings
+from antigravity.ir.errors import ConflictError
+from antigravity.tunnel.executable import NotInstalledError
+from antigravity.tunnel.service import FIRST_PAUSE, LONGEST_PAUSE, WELL_AFTER, Tunnel
+
+LOCKED = ProxySettings(auth_mode="strict", api_key=Secret("sk-key"))
+OPEN = ProxySettings(auth_mode="off")
+QUICK = TunnelSettings(enabled=True)
+NAMED = TunnelSettings(enabled=True, mode="token", token=Secret(TOKEN), origin_port=8046)
+
+
+class FakeProcess:
+    """A run that ends when the test says so."""
+
+    def __init__(self, command: Any, on_line: Any, on_end: Any) -> None:
+        self.command = command
+        self.on_line = on_line
+        self.on_end = on_end
+        self.asked: list[str] = []
+
+    def leave(self) -> None:
+        self.asked.append("leave")
+
+    def stop(self) -> None:
+        self.asked.append("stop")
+
+    def say(self, *lines: str) -> None:
+        for line in lines:
+            self.on_line(line)
+
+
+class FakePort:
+    """A port that is open or not; it takes a while to close if the test says so."""
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self.taken = False
+        self.slow: Deferred[None] | None = None
+
+    def open(self, number: int) -> int:
+        if self.taken:
+            raise CannotListenError("127.0.0.1", number, OSError(98, "in use"))
+        self.is_open = True
+        return number or 40001
+
+    def shut(self) -> Deferred[None]:
+        self.is_open = False
+        done: Deferred[None] = self.slow or Deferred()
+        if self.slow is None:
+            done.callback(None)
+        return done
+
+    close = shut
+
+
+class Entrance:
+    names: frozenset[str] = frozenset()
+
+
+class House:
+    """A tunnel whose clock, port and processes are the test's."""
+
+    def __init__(self, home: Path) -> None:
+        self.clock = Clock()
+        self.port = FakePort()
+        self.entrance = Entrance()
+        self.runs: list[FakeProcess] = []
+        self.missing = False
+        self.tunnel = Tunnel(
+            self.clock,
+            self.spawn,
+            self.port,  # type: ignore[arg-type]
+            self.entrance,
+            home,
+            self.find,
+        )
+
+    def find(self, tunnel: TunnelSettings, home: Path) -> Path:
+        if self.missing:
+            raise NotInstalledError("cloudflared is not installed")
+        return Path("/opt/cloudflared")
+
+    def spawn(self, command: Any, on_line: Any, on_end: Any) -> FakeProcess:
+        self.runs.append(FakeProcess(command, on_line, on_end))
+        return self.runs[-1]
+
+    def use(self, tunnel: TunnelSettings = QUICK, proxy: ProxySettings = LOCKED) -> None:
+        self.tunnel.use(Settings(proxy=proxy, tunnel=tunnel))
+
+    @property
+    def run(self) -> FakeProcess:
+        return self.runs[-1]
+
+    @property
+    def state(self) -> object:
+        return self.tunnel.status()["state"]
+
+    def status(self, key: str) -> Any:
+        return self.tunnel.status()[key]
+
+    def die(self, code: int | None = 1) -> None:
+        self.run.on_end(code)
+
+    def stand(self, name: str = "a-b") -> None:
+        self.run.say(REQUESTING, box(name), REGISTERED)
+        assert self.state == "up"
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Any:
+    made = House(tmp_path)
+    yield made
+    made.tunnel.close()
+    assert made.clock.getDelayedCalls() == []
+    assert not made.port.is_open
+    assert made.entrance.names == frozenset()
+
+
+def test_without_being_wanted_nothing_starts(house: House) -> None:
+    house.use(TunnelSettings())
+    assert (house.state, house.runs, house.port.is_open) == ("off", [], False)
+
+
+def test_a_quick_tunnel_stands_when_it_has_an_address_and_a_connection(house: House) -> None:
+    house.use()
+    assert house.state == "starting"
+    assert "http://127.0.0.1:40001" in house.run.command.arguments
+    house.run.say(REQUESTING, 'ERR Post "https://api.trycloudflare.com/tunnel": timeout')
+    assert house.status("addresses") == []
+    house.run.say(box("calm-river"))
+    assert (house.state, house.entrance.names) == ("starting", {"calm-river.trycloudflare.com"})
+    house.run.say(REGISTERED)
+    assert house.state == "up"
+    assert house.status("addresses") == ["https://calm-river.trycloudflare.com"]
+    house.clock.advance(QUICK.start_timeout)
+    assert house.state == "up"
+
+
+def test_it_refuses_to_start_while_authentication_is_off_and_says_the_remedy(house: House) -> None:
+    house.use(proxy=OPEN)
+    assert (house.state, house.runs, house.port.is_open) == ("refused", [], False)
+    assert "auth_mode" in house.status("reason")
+    assert "--insecure" in house.status("reason")
+    with pytest.raises(ConflictError, match="auth_mode"):
+        house.tunnel.start()
+    assert house.runs == []
+
+
+def test_auto_counts_as_what_it_stands_for(house: House) -> None:
+    house.use(proxy=ProxySettings(auth_mode="auto", api_key=Secret("sk-key")))
+    assert house.state == "refused"
+    house.use(proxy=ProxySettings(auth_mode="auto", allow_lan_access=True, api_key=Secret("k")))
+    assert house.state == "starting"
+
+
+def test_insecure_is_the_explicit_way_round(house: House) -> None:
+    house.use(replace(QUICK, insecure=True), OPEN)
+    house.stand()
+    house.use(QUICK, OPEN)
+    house.die(0)
+    assert house.state == "refused"
+    house.tunnel.start(insecure=True)
+    house.stand()
+    house.tunnel.stop()
+    house.die(0)
+    with pytest.raises(ConflictError):  # the operator's word was for that time
+        house.tunnel.start()
+
+
+def test_authentication_that_is_switched_off_ends_it_at_once(house: House) -> None:
+    house.use()
+    house.stand()
+    house.use(proxy=OPEN)
+    assert (house.state, house.port.is_open) == ("refused", False)
+    assert house.entrance.names == frozenset()
+    assert house.run.asked == ["stop"]
+    house.use()  # it is switched on again before cloudflared has ended
+    assert len(house.runs) == 1
+    house.die(0)
+    assert (house.state, len(house.runs)) == ("starting", 2)
+
+
+def test_it_waits_for_its_port_to_be_free(house: House) -> None:
+    house.use(NAMED)
+    house.run.say(REGISTERED)
+    house.port.slow = slow = Deferred()
+    house.use(replace(NAMED, protocol="http2"))
+    house.die(0)
+    assert len(house.runs) == 1
+    house.port.slow = None
+    slow.callback(None)
+    assert len(house.runs) == 2
+    assert "http2" in house.run.command.arguments
+
+
+def test_pauses_grow_while_it_dies_and_shrink_when_it_was_well(house: House) -> None:
+    house.use()
+    pauses = []
+    for _ in range(10):
+        house.run.say("2026-01-01T00:00:00Z ERR edge went away")
+        house.die(3)
+        assert house.state == "waiting"
+        assert house.status("reason") == "cloudflared ended with exit code 3: edge went away"
+        pauses.append(house.status("retry_in"))
+        house.clock.advance(pauses[-1] - 0.5)
+        assert house.state == "waiting"
+        house.clock.advance(0.5)
+        assert house.state == "starting"
+    assert pauses[:4] == [FIRST_PAUSE, 4.0, 8.0, 16.0]
+    assert pauses[-1] == LONGEST_PAUSE
+    assert house.status("restarts") == 10
+    house.stand()
+    house.clock.advance(WELL_AFTER)
+    house.die()
+    assert house.status("retry_in") == FIRST_PAUSE
+
+
+def test_a_tunnel_that_stands_for_moments_only_is_not_well(house: House) -> None:
+    house.use()
+    for _ in range(3):
+        house.stand()
+        house.die()
+        house.clock.advance(house.status("retry_in"))
+    house.die()
+    assert house.status("retry_in") == FIRST_PAUSE * 8
+
+
+def test_another_address_takes_the_place_of_the_old_one(house: House) -> None:
+    house.use()
+    house.stand("old-name")
+    house.die()
+    assert house.entrance.names == frozenset()
+    house.clock.advance(FIRST_PAUSE)
+    house.stand("new-name")
+    assert house.entrance.names == {"new-name.trycloudflare.com"}
+    assert house.status("addresses") == ["https://new-name.trycloudflare.com"]
+
+
+@pytest.mark.parametrize("said", [(), (REQUESTING,)], ids=["nothing", "no address"])
+def test_one_that_tells_no_address_in_time_is_ended_and_tried_again(
+    house: House, said: tuple[str, ...]
+) -> None:
+    house.use()
+    house.run.say(*said)
+    house.clock.advance(QUICK.start_timeout)
+    assert house.run.asked == ["stop"]
+    house.die(None)
+    assert house.state == "waiting"
+    what = "no address" if said else "nothing"
+    assert house.status("reason") == f"cloudflared said {what} within 60 s"
+
+
+def test_one_that_has_an_address_but_no_connection_is_left_to_try(house: House) -> None:
+    house.use()
+    house.run.say(box("a-b"))
+    house.clock.advance(QUICK.start_timeout)
+    assert (house.state, house.run.asked) == ("starting", [])
+    assert "no connection" in house.status("reason")
+    house.run.say(REGISTERED)
+    assert (house.state, house.status("reason")) == ("up", "")
+
+
+def test_a_bad_token_is_not_tried_again(house: House) -> None:
+    house.use(NAMED)
+    house.run.say(BAD_TOKEN, HELP)
+    assert (house.state, house.status("reason")) == ("failed", BAD_TOKEN)
+    house.die(1)
+    house.clock.advance(LONGEST_PAUSE)
+    assert (house.state, len(house.runs)) == ("failed", 1)
+    house.use(NAMED)  # a reload that changes nothing about it
+    assert len(house.runs) == 1
+    house.use(replace(NAMED, token=Secret(TOKEN + "x")))
+    assert (house.state, len(house.runs)) == ("starting", 2)
+
+
+def test_the_names_of_a_tunnel_with_a_token_are_those_that_lead_here(house: House) -> None:
+    house.use(NAMED)
+    house.run.say(REGISTERED)
+    assert (house.state, house.status("addresses")) == ("up", [])
+    here, elsewhere = "http://127.0.0.1:8046", "http://localhost:3000"
+    house.run.say(configured(("LLM.example.org", here), ("web.example.org", elsewhere)))
+    assert house.entrance.names == {"llm.example.org"}
+    house.run.say(configured(("web.example.org", elsewhere)))
+    assert house.entrance.names == frozenset()
+
+
+def test_the_name_of_a_tunnel_can_be_configured(house: House) -> None:
+    house.use(replace(NAMED, hostname="llm.example.org"))
+    assert house.entrance.names == {"llm.example.org"}
+    house.run.say(REGISTERED, configured(("other.example.org", "http://localhost:8046")))
+    assert house.entrance.names == {"llm.example.org", "other.example.org"}
+
+
+def test_the_operator_starts_and_stops_it_until_its_settings_change(house: House) -> None:
+    house.use(TunnelSettings())
+    house.tunnel.start()
+    house.stand()
+    house.use(TunnelSettings(), replace(LOCKED, request_timeout=5.0))  # about something else
+    assert house.state == "up"
+    gone = house.tunnel.stop()
+    assert not gone.called
+    house.die(0)
+    assert gone.called
+    house.use(TunnelSettings(), LOCKED)
+    assert house.state == "off"
+    house.use(QUICK)
+    assert house.state == "starting"
+
+
+def test_starting_tells_what_is_missing_and_running_tries_again(house: House) -> None:
+    house.missing = True
+    house.use(TunnelSettings())
+    with pytest.raises(ConflictError, match="not installed"):
+        house.tunnel.start()
+    house.use()
+    assert (house.state, house.status("reason")) == ("waiting", "cloudflared is not installed")
+    house.missing = False
+    house.tunnel.start()
+    assert house.state == "starting"
+
+
+def test_a_port_that_is_taken_is_tried_again(house: House) -> None:
+    house.port.taken = True
+    house.use(NAMED)
+    assert house.state == "waiting"
+    assert "8046" in house.status("reason")
+    house.port.taken = False
+    house.clock.advance(FIRST_PAUSE)
+    assert house.state == "starting"
+
+
+def test_the_gateway_stops_it_in_order(house: House) -> None:
+    house.use()
+    house.stand()
+    house.tunnel.leave()
+    assert (house.port.is_open, house.run.asked) == (False, ["leave"])
+    gone = house.tunnel.close()
+    assert house.run.asked == ["leave", "stop"]
+    assert not gone.called
+    house.die(0)
+    assert gone.called
+    house.clock.advance(LONGEST_PAUSE)
+    assert len(house.runs) == 1
+
+
+def test_what_an_old_run_says_last_is_not_believed(house: House) -> None:
+    house.use()
+    house.tunnel.stop()
+    house.run.say(box("late-name"), REGISTERED)
+    assert (house.state, house.entrance.names) == ("off", frozenset())
+    house.die(0)
+
+
+def test_a_lost_connection_is_counted(house: House) -> None:
+    house.use()
+    house.stand()
+    assert house.status("connections") == 1
+    house.run.say("2026-01-01T00:01:00Z INF Unregistered tunnel connection connIndex=0")
+    assert house.status("connections") == 0
+    house.run.say(REGISTERED)
+    assert house.status("connections") == 1
