@@ -127,13 +127,13 @@ def test_an_unknown_key_with_nothing_like_it_lists_what_there_is(tmp_path: Path)
         ("[proxy]\nmax_body_bytes = 99999999999999999999", "proxy.max_body_bytes", 2),
         ("[proxy]\nmax_body_bytes = true", "proxy.max_body_bytes", 2),
         ("[proxy]\nport = 8045.0", "proxy.port", 2),
-        ('[plugins]\nblocked = "x"', "plugins.blocked", 2),
-        ("[plugins]\nblocked = [1]", "plugins.blocked", 2),
-        ("[plugins]\nmine = 1", "plugins.mine", 2),
         ('[tunnel]\ntoken = "service install eyJh"', "tunnel.token", 2),
         ('[tunnel]\nhostname = "https://llm.example.org"', "tunnel.hostname", 2),
         ('[tunnel]\norigin_port = 8046\nmode = "token"', "tunnel.token", 1),
         (f'[tunnel]\ntoken = "{20 * "x"}"\nmode = "token"', "tunnel.origin_port", 1),
+        ('[plugins]\nblocked = "x"', "plugins.blocked", 2),
+        ("[plugins]\nblocked = [1]", "plugins.blocked", 2),
+        ("[plugins]\nmine = 1", "plugins.mine", 2),
         ("proxy = 3", "proxy", 1),
         ("log = [1]", "log", 1),
         ("[proxy]\nlisten = [2000-01-01]", "proxy.listen[0]", 2),
@@ -241,6 +241,7 @@ def test_the_built_in_names_are_those_of_the_built_in_plugins() -> None:
         ('[proxy.custom_mapping]\n"^gpt.*$" = "x"', 'proxy.custom_mapping."^gpt.*$"'),
         ('[upstreams.x]\nkind = "openai"\nrefresh_token = "r"', "upstreams.x.refresh_token"),
         ('[upstreams.x]\nkind = "codeassist"\napi_keys = ["k"]', "upstreams.x.api_keys"),
+        ("[tunnel]\nenabled = true", "tunnel.enabled"),
         ('[proxy.zai]\nenabled = true\n[upstreams.zai]\nkind = "anthropic"', "proxy.zai"),
     ],
 )
@@ -262,4 +263,3 @@ def test_what_only_a_kind_or_a_plugin_understands_is_left_as_it_is(tmp_path: Pat
 def test_a_listener_on_loopback_needs_no_authentication(tmp_path: Path) -> None:
     text = r"""proxy.listen = ['tcp:1:interface=127.0.0.1', 'tcp6:1:interface=\:\:1', 'unix:/x']"""
     assert read(tmp_path, text).warnings == ()
-        ("[tunnel]\nenabled = true", "tunnel.enabled"),
