@@ -21,7 +21,9 @@ class Capabilities(Struct, frozen=True):
     or not at all (``none``).  ``efforts`` are the names that it accepts.  Budgets are in
     tokens; ``min_budget`` 0 means that thinking can be switched off.
     ``raw_schema`` says that tool and response schemas go up unchanged
-    (``parametersJsonSchema``).  ``requires_signatures`` says that a tool call in the
+    (``parametersJsonSchema``).  ``window_counts_output`` says that a request is refused whose
+    input and ``max_output_tokens`` together exceed ``context_window``.
+    ``requires_signatures`` says that a tool call in the
     history without its thought signature is refused; ``signature_sentinel`` is the documented
     stand-in for a lost one, where there is one.
     """
@@ -34,6 +36,7 @@ class Capabilities(Struct, frozen=True):
     default_budget: int = 0
     max_output_tokens: int | None = None
     context_window: int | None = None
+    window_counts_output: bool = True
     inputs: tuple[MediaKind, ...] = ()
     outputs: tuple[str, ...] = ("text",)
     tools: bool = True

@@ -1,0 +1,130 @@
+"""Shorten what tools have said where it is far longer than it is worth: pure.
+
+Every function gives back what it has made before: what is short enough is left as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from msgspec.structs import replace
+
+from antigravity.ir.parts import Media, Part, Text, ToolResult
+from antigravity.ir.request import Message
+
+#: A longer result is cut to this, whatever it is.
+LONGEST: Final = 200_000
+#: A longer picture of a web page in words is cut to what follows.
+SNAPSHOT_LONGEST: Final = 20_000
+SNAPSHOT_KEPT: Final = 16_000
+#: What may follow a notice that the whole output lies in a file.
+SAVED_KEPT: Final = 2_000
+#: A run of so many characters of base64 is nothing that a model reads.
+BLOB_LONGEST: Final = 2_048
+#: How much of what is kept is from the beginning; the rest is from the end.
+HEAD_SHARE: Final = 0.7
+#: A result this short is not worth being replaced by a note.
+STUB_WORTH: Final = 400
+#: Nothing shorter than this is ever changed by :func:`shortened`.
+SHORTEST: Final = BLOB_LONGEST
+
+_BLOB: Final = re.compile(
+    r"(?:data:(?P<kind>[\w.+/-]{1,80})(?:;[\w=.-]{1,80}){0,4};base64,)?"
+    r"(?:[A-Za-z0-9+/_-]{2048,}={0,2}"
+    r"|(?:[A-Za-z0-9+/]{60,76}\r?\n){32,}(?:[A-Za-z0-9+/]{1,75}={0,2}(?=\r?\n|\Z))?)"
+)
+_SAVED: Final = re.compile(
+    r"\b(?:output|result|content|response)\b[^\n]{0,200}?"
+    r"\b(?:saved|written|persisted) (?:to|in|at)\b"
+    r"[^\n]{0,500}",
+    re.IGNORECASE,
+)
+#: Where a notice is looked for.
+_SAVED_WITHIN: Final = 2_000
+#: Elements of a page as browser tools number them.
+_ELEMENT: Final = re.compile(r"\[ref=\w+\]|\buid=\d+_\d+")
+#: Fewer of them are an excerpt.
+_ELEMENTS: Final = 20
+
+
+def cut(text: str, kept: int, head_share: float = HEAD_SHARE) -> str:
+    """Return at most ``kept`` characters: the beginning, a note, and the end."""
+    if len(text) <= kept:
+        return text
+    note = f"\n[... {len(text) - kept} characters left out ...]\n"
+    room = max(0, kept - len(note))
+    head = int(room * head_share)
+    tail = room - head
+    return text[:head] + note + (text[-tail:] if tail else "")
+
+
+def shortened_text(text: str) -> str:
+    """Return a tool's text without blobs, and within the limit for its kind."""
+    if len(text) < SHORTEST:
+        return text
+    text = _BLOB.sub(_without_blob, text)
+    saved = _SAVED.search(text, 0, _SAVED_WITHIN)
+    if saved is not None:
+        return text[: saved.end()] + cut(text[saved.end() :], SAVED_KEPT)
+    if len(text) > SNAPSHOT_LONGEST and _is_snapshot(text):
+        return cut(text, SNAPSHOT_KEPT)
+    return cut(text, LONGEST)
+
+
+def shortened(message: Message) -> Message:
+    """Return the message with its tool results within their limits."""
+    return _with_results(message, _shortened_result)
+
+
+def stubbed(message: Message) -> Message:
+    """Return the message with a note in the place of each tool result that is longer."""
+    return _with_results(message, _stub)
+
+
+def _without_blob(found: re.Match[str]) -> str:
+    kind = f" ({found['kind']})" if found["kind"] else ""
+    return f"[base64 data{kind} left out: {len(found[0])} characters]"
+
+
+def _is_snapshot(text: str) -> bool:
+    """Return whether a text is a web page as browser tools write it down for models."""
+    elements = _ELEMENT.finditer(text)
+    return sum(1 for _, _ in zip(range(_ELEMENTS), elements, strict=False)) == _ELEMENTS
+
+
+def _shortened_result(result: ToolResult) -> ToolResult:
+    parts = tuple(_shortened_part(part) for part in result.parts)
+    if all(new is old for new, old in zip(parts, result.parts, strict=True)):
+        return result
+    return replace(result, parts=parts)
+
+
+def _shortened_part(part: Text | Media) -> Text | Media:
+    if not isinstance(part, Text):
+        return part
+    text = shortened_text(part.text)
+    return part if text == part.text else replace(part, text=text)
+
+
+def _stub(result: ToolResult) -> ToolResult:
+    size = sum(len(part.text) for part in result.parts if isinstance(part, Text))
+    media = [part.kind for part in result.parts if isinstance(part, Media)]
+    if size <= STUB_WORTH and not media:
+        return result
+    what = [f"{size} characters"] if size else []
+    what += [f"{media.count(kind)} {kind}" for kind in dict.fromkeys(media)]
+    note = f"[This old result was left out to save room: {', '.join(what)}.]"
+    return replace(result, parts=(Text(note),))
+
+
+def _with_results(message: Message, change: Callable[[ToolResult], ToolResult]) -> Message:
+    if not any(isinstance(part, ToolResult) for part in message.parts):
+        return message
+    parts: tuple[Part, ...] = tuple(
+        change(part) if isinstance(part, ToolResult) else part for part in message.parts
+    )
+    if all(new is old for new, old in zip(parts, message.parts, strict=True)):
+        return message
+    return replace(message, parts=parts)

@@ -1,0 +1,125 @@
+"""Results of tools are shortened above their limits, and not below."""
+
+from __future__ import annotations
+
+import base64
+import random
+
+import pytest
+from histories import prose
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antigravity.context import tool_output
+from antigravity.context.tool_output import cut, shortened, shortened_text, stubbed
+from antigravity.ir.media import InlineData
+from antigravity.ir.parts import Media, Text, ToolCall, ToolResult
+from antigravity.ir.request import Message
+
+BLOB = base64.b64encode(random.Random(1).randbytes(9_000)).decode()
+SNAPSHOT = "- Page Snapshot\n" + "".join(
+    f'- link "Chapter {n}, the one about the number {n}" [ref=e{n}]\n' for n in range(600)
+)
+
+
+@given(st.text(max_size=300), st.integers(80, 300))
+def test_a_cut_keeps_both_ends_within_the_limit(text: str, kept: int) -> None:
+    short = cut(text, kept)
+    assert len(short) <= kept
+    assert cut(short, kept) == short
+    if len(text) <= kept:
+        assert short == text
+    else:
+        head, note, tail = short.partition("\n[... ")
+        assert note
+        assert text.startswith(head)
+        assert text.endswith(tail.partition(" ...]\n")[2])
+
+
+def test_what_is_within_the_limits_is_left_alone() -> None:
+    for text in ("", prose(19_000), prose(200_000), SNAPSHOT[:19_999], BLOB[:2_000]):
+        assert shortened_text(text) is text or shortened_text(text) == text
+
+
+def test_a_blob_becomes_a_note() -> None:
+    text = f"before data:image/png;base64,{BLOB} between {BLOB} after"
+    short = shortened_text(text)
+    whole = len("data:image/png;base64,") + len(BLOB)
+    assert short == (
+        f"before [base64 data (image/png) left out: {whole} characters] between "
+        f"[base64 data left out: {len(BLOB)} characters] after"
+    )
+
+
+def test_a_blob_in_lines_becomes_a_note() -> None:
+    lines = base64.encodebytes(random.Random(1).randbytes(9_000)).decode()
+    assert shortened_text(f"cert:\n{lines}end of it") == (
+        f"cert:\n[base64 data left out: {len(lines)} characters]end of it"
+    )
+
+
+def test_a_snapshot_of_a_page_keeps_seventy_and_thirty_percent() -> None:
+    assert len(SNAPSHOT) > 20_000
+    short = shortened_text(SNAPSHOT)
+    assert len(short) == 16_000
+    head, tail = short.split("\n[... ")[0], short.split(" ...]\n")[1]
+    assert SNAPSHOT.startswith(head)
+    assert SNAPSHOT.endswith(tail)
+    assert 0.68 < len(head) / (len(head) + len(tail)) < 0.72
+    # The same length in prose is none.
+    assert shortened_text(prose(len(SNAPSHOT))) == prose(len(SNAPSHOT))
+
+
+@pytest.mark.parametrize(
+    "notice",
+    [
+        "Output too large (58.2KB). Full output saved to: /tmp/results/7.txt",
+        "Error: result (812,021 characters) is too long. Output has been saved to /tmp/7.txt.",
+    ],
+)
+def test_output_that_lies_in_a_file_keeps_the_notice(notice: str) -> None:
+    text = f"{notice}\n\nPreview:\n{prose(30_000)}THE END"
+    short = shortened_text(text)
+    assert short.startswith(notice)
+    assert short.endswith("THE END")
+    assert len(short) < len(notice) + 2_100
+
+
+def test_anything_is_cut_in_the_end() -> None:
+    assert len(shortened_text(prose(300_000))) == 200_000
+
+
+@given(
+    st.lists(
+        st.sampled_from([BLOB, SNAPSHOT, prose(90_000), "Output saved to: /x", "\n", "héé"]),
+        max_size=6,
+    )
+)
+def test_shortening_again_changes_nothing(pieces: list[str]) -> None:
+    once = shortened_text(" ".join(pieces))
+    assert shortened_text(once) == once
+
+
+def test_only_results_are_touched() -> None:
+    call = ToolCall("1", "f", f'{{"data": "{BLOB}"}}')
+    picture = Media("image", InlineData(BLOB), "image/png")
+    message = Message("user", (Text(BLOB), call, picture, ToolResult("1", (Text(BLOB), picture))))
+    text, *others, result = shortened(message).parts
+    assert [text, *others] == list(message.parts[:3])
+    assert isinstance(result, ToolResult)
+    assert result.parts == (Text(f"[base64 data left out: {len(BLOB)} characters]"), picture)
+    small = Message("user", (ToolResult("1", (Text("fine"),)),))
+    assert shortened(small) is small
+
+
+def test_a_stub_says_what_is_gone_and_keeps_the_rest_of_the_result() -> None:
+    picture = Media("image", InlineData(BLOB), "image/png")
+    message = Message("user", (ToolResult("1", (Text(prose(5_000)), picture), True, "f"),))
+    (result,) = stubbed(message).parts
+    assert isinstance(result, ToolResult)
+    assert (result.call_id, result.is_error, result.name) == ("1", True, "f")
+    assert "5000 characters, 1 image" in str(result.parts)
+    assert stubbed(stubbed(message)) is not None
+    assert stubbed(stubbed(message)) == stubbed(message)
+    short = Message("user", (ToolResult("1", (Text(prose(tool_output.STUB_WORTH)),)),))
+    assert stubbed(short) is short
