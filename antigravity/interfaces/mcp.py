@@ -88,6 +88,10 @@ class IMcpTool(Interface):
         """
 
 
+class IMcpRelayed(Interface):
+    """A tool that somebody else checks the arguments of, against a schema that is theirs."""
+
+
 class IMcpDescribed(Interface):
     """A tool, prompt, resource or template with more to say in lists (icons, ``_meta``)."""
 

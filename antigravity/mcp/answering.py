@@ -1,0 +1,187 @@
+"""The answer to one POST: whole if it is ready soon and alone, else a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from msgspec import Struct
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from antigravity.interfaces.exchange import Reply
+from antigravity.interfaces.mcp_values import McpError
+from antigravity.mcp.protocol import messages
+from antigravity.mcp.protocol.event_log import EventLog
+from antigravity.mcp.streaming import EventStream
+from antigravity.sse import encode_event
+
+JSON: Final = "application/json"
+EVENTS: Final = "text/event-stream"
+#: How long a client waits for an answer without hearing anything.
+_PATIENCE: Final = 2.0
+_RETRY: Final = 0.5
+
+
+class Accepts(Struct, frozen=True):
+    """What a client can read: ``whole`` answers, ``stream`` ones."""
+
+    whole: bool
+    stream: bool
+
+
+def accepts(headers: Mapping[str, str]) -> Accepts:
+    """Return what the ``Accept`` header says; who sends none can read anything."""
+    wanted = headers.get("accept", "*/*").lower()
+    types = {one.partition(";")[0].strip() for one in wanted.split(",")}
+    if types & {"*/*", ""}:
+        return Accepts(True, True)
+    return Accepts(
+        bool(types & {JSON, "application/*"}),
+        bool(types & {EVENTS, "text/*"}),
+    )
+
+
+def error_reply(
+    status: int,
+    error: McpError,
+    id: messages.RequestId | None = None,  # noqa: A002
+    headers: tuple[tuple[str, str], ...] = (),
+) -> Deferred[Reply]:
+    """Return a Deferred that has fired with an error."""
+    return succeed(Reply(status, JSON, headers, messages.error(id, error)))
+
+
+def whole_reply(
+    wanted: Accepts, data: bytes, headers: tuple[tuple[str, str], ...] = ()
+) -> Deferred[Reply]:
+    """Return a Deferred that has fired with one message."""
+    if wanted.whole:
+        return succeed(Reply(200, JSON, headers, data))
+    return succeed(Reply(200, EVENTS, headers, encode_event(b"message", data)))
+
+
+class Answering:
+    """Collects ``expected`` answers, and other messages on their way.
+
+    ``gone`` is called when the client leaves before the end.
+
+    :ivar reply: fires with the HTTP answer.
+    :ivar complete: fires when all answers are in.
+    :ivar begun: whether the answer is a stream.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        wanted: Accepts,
+        clock: IReactorTime,
+        keepalive: float,
+        gone: Callable[[], None],
+        *,
+        expected: int = 1,
+        is_batch: bool = False,
+        prime: bool = False,
+    ) -> None:
+        self.reply: Deferred[Reply] = Deferred(lambda _: self._leave())
+        self.complete: Deferred[None] = Deferred()
+        self.begun = False
+        self.log = log
+        self._wanted = wanted
+        self._clock = clock
+        self._keepalive = keepalive
+        self._gone = gone
+        self._expected = expected
+        self._is_batch = is_batch
+        self._prime = prime
+        self._ready: list[bytes] = []
+        self._stream: EventStream | None = None
+        self._left = False
+        self._timer: IDelayedCall | None = None
+        if wanted.stream:
+            self._timer = clock.callLater(_PATIENCE if wanted.whole else 0, self._begin)
+
+    @property
+    def can_stream(self) -> bool:
+        """Whether the client can be sent anything but the answer."""
+        return self._wanted.stream
+
+    def send(self, data: bytes, *, spare: bool = False) -> None:
+        """Send a message besides the answers; it is lost on who reads no streams."""
+        if self._wanted.stream and not self._left:
+            self._begin()
+            self.log.append(data, spare=spare)
+
+    def respond(self, data: bytes, status: int = 200) -> None:
+        """Send an answer, with ``status`` if it is the whole of it."""
+        self._expected -= 1
+        if self.begun:
+            self.log.append(data)
+        else:
+            self._ready.append(data)
+        self._check(status)
+
+    def skip(self) -> None:
+        """Expect one answer less: its call was cancelled."""
+        self._expected -= 1
+        self._check(200)
+
+    def hang_up(self) -> None:
+        """End the connection for now; the answers wait in the log."""
+        if self._wanted.stream and not self._left:
+            self._begin()
+            if self._stream is not None:
+                self._stream.hang_up(_RETRY)
+
+    def _check(self, status: int) -> None:
+        if self._expected > 0:
+            return
+        self._stop_timer()
+        if self.begun:
+            self.log.end()
+        elif not self._left:
+            self._write_whole(status)
+        self.complete.callback(None)
+
+    def _write_whole(self, status: int) -> None:
+        ready, self._left = self._ready, True
+        if not ready:
+            reply = Reply(202, "")
+        elif not self._wanted.whole and status == 200:
+            body = b"".join(encode_event(b"message", data) for data in ready)
+            reply = Reply(200, EVENTS, (), body)
+        elif self._is_batch:
+            reply = Reply(status, JSON, (), b"[" + b",".join(ready) + b"]")
+        else:
+            reply = Reply(status, JSON, (), ready[0])
+        self.reply.callback(reply)
+
+    def _begin(self) -> None:
+        self._stop_timer()
+        if self.begun or self._left:
+            return
+        self.begun = True
+        ready, self._ready = self._ready, []
+        for data in ready:
+            self.log.append(data)
+        self._stream = EventStream(
+            self.log, self._clock, self._keepalive, self._leave, prime=self._prime
+        )
+        self.reply.callback(Reply(200, EVENTS, (), stream=self._stream))
+
+    def _leave(self) -> None:
+        """Note that the client has gone; answers in a log may still be fetched."""
+        self._stop_timer()
+        if not self._left:
+            self._left = not self.begun
+            self._gone()
+
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
+
+
+def no_content(status: int = 202) -> Deferred[Reply]:
+    """Return a Deferred that has fired with an answer without a body."""
+    return succeed(Reply(status, ""))

@@ -1,0 +1,140 @@
+"""Calls while they run: bounded in number and in time, ended when nobody waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import Struct
+from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+from txaio import tx as txaio
+
+from antigravity.interfaces.mcp_values import McpError
+from antigravity.mcp.context import CallContext
+from antigravity.mcp.methods import Methods
+from antigravity.mcp.protocol import content, messages
+
+
+class CallLimits(Struct, frozen=True):
+    """``most`` calls run at once, each for up to ``timeout`` seconds; 0 is no limit."""
+
+    most: int = 256
+    timeout: float = 600.0
+
+
+class Call:
+    """One call that runs.
+
+    :ivar done: fires with its result; fails with an ``McpError``, or with ``CancelledError``
+        once it was cancelled.
+    """
+
+    def __init__(self, context: CallContext, running: Deferred[Any]) -> None:
+        self.context = context
+        self.done: Deferred[Any] = Deferred()
+        self._running = running
+
+    def cancel(self) -> None:
+        """Stop it: nobody waits for its result any more."""
+        if not self.done.called:
+            self._end()
+            self.done.errback(CancelledError())
+            self._running.cancel()
+
+    def stop(self) -> None:
+        """Stop what runs, whose result is settled."""
+        self._running.cancel()
+
+    def settle(self, value: Any) -> None:
+        """Take the result or failure of what runs."""
+        if not self.done.called:
+            self._end()
+            self.done.callback(value)
+
+    def _end(self) -> None:
+        self.context.is_over = True
+        self.context.is_cancelled = not self._running.called
+
+
+class Calls:
+    """Runs calls.  ``enter`` and ``leave`` are told of each."""
+
+    log = txaio.make_logger()
+
+    def __init__(
+        self,
+        methods: Methods,
+        clock: IReactorTime,
+        enter: Callable[[object], None],
+        leave: Callable[[object], None],
+    ) -> None:
+        self.methods = methods
+        self.limits = CallLimits()
+        self._clock = clock
+        self._enter = enter
+        self._leave = leave
+        self._running: set[Call] = set()
+
+    def start(self, method: str, params: Mapping[str, Any], context: CallContext) -> Call:
+        """Start a call."""
+        if self.limits.most and len(self._running) >= self.limits.most:
+            busy = McpError(messages.INTERNAL_ERROR, "Too many calls are running; try again.")
+            return self._run(method, fail(busy), context)
+        running: Deferred[Any] = txaio.as_future(self.methods.call, method, params, context)
+        return self._run(method, running, context)
+
+    def cancel_all(self) -> None:
+        """Stop everything that runs."""
+        for call in list(self._running):
+            call.cancel()
+
+    def _run(self, method: str, running: Deferred[Any], context: CallContext) -> Call:
+        call = Call(context, running)
+        self._running.add(call)
+        self._enter(call)
+        timer = None
+        if self.limits.timeout:
+            timer = self._clock.callLater(self.limits.timeout, self._too_long, call, method)
+
+        def over(value: Any) -> Any:
+            self._running.discard(call)
+            self._leave(call)
+            if timer is not None and timer.active():
+                timer.cancel()
+            return value
+
+        call.done.addBoth(over)
+        running.addErrback(self._explain, method, call)
+        running.addBoth(call.settle)
+        return call
+
+    def _too_long(self, call: Call, method: str) -> None:
+        message = f"It was not done within {self.limits.timeout:g} seconds, and was stopped."
+        if method == "tools/call":
+            call.settle(content.failed(message))
+        else:
+            call.settle(Failure(McpError(messages.INTERNAL_ERROR, message)))
+        call.context.is_cancelled = True
+        call.stop()
+
+    def _explain(self, failure: Failure, method: str, call: Call) -> Any:
+        """Return what a client may be told; what is our fault goes to the log."""
+        if failure.check(McpError):
+            return failure
+        if failure.check(CancelledError):
+            if call.done.called:
+                return None
+            return Failure(McpError(messages.INTERNAL_ERROR, "The call was cancelled here."))
+        self.log.failure("{method} failed", failure=failure, method=method)
+        return Failure(
+            McpError(messages.INTERNAL_ERROR, "The gateway made a mistake; its log says which.")
+        )
+
+
+def as_error(failure: Failure) -> McpError:
+    """Return the error that ended a call."""
+    error = failure.value
+    assert isinstance(error, McpError)
+    return error

@@ -1,0 +1,203 @@
+"""One call and the client behind it, as tools, prompts and resources see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, get_args
+
+from twisted.internet.defer import Deferred, fail, gatherResults, succeed
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from antigravity.interfaces.mcp import IMcpContext
+from antigravity.interfaces.mcp_values import ClientRequest, Json, LogLevel, McpError
+from antigravity.mcp.answering import Answering
+from antigravity.mcp.protocol import messages
+from antigravity.mcp.protocol.revisions import Revision
+
+LEVELS: Final[tuple[str, ...]] = get_args(LogLevel)
+_ACTIONS: Final = ("accept", "decline", "cancel")
+
+#: Sends a request to the client, for a Deferred that fires with its result.
+Ask = Callable[["CallContext", ClientRequest], Deferred[Json]]
+
+
+def capability(request: ClientRequest) -> dict[str, Any]:
+    """Return the capability that a client needs to answer ``request``."""
+    if request.method == "sampling/createMessage":
+        return {"sampling": {"tools": {}} if "tools" in request.params else {}}
+    if request.method == "roots/list":
+        return {"roots": {}}
+    return {"elicitation": {"url": {}} if request.params.get("mode") == "url" else {}}
+
+
+def check_answer(request: ClientRequest, answer: object) -> Json:
+    """Return what a client has answered.
+
+    :raises McpError: if it can't be that.
+    """
+    if not isinstance(answer, Mapping):
+        raise McpError(messages.INVALID_PARAMS, f"The answer to {request.method} is no object.")
+    if request.method == "elicitation/create" and answer.get("action") not in _ACTIONS:
+        raise McpError(
+            messages.INVALID_PARAMS, f"The answer to {request.method} has no known action."
+        )
+    return answer
+
+
+@implementer(IMcpContext)
+class CallContext:
+    """A call over an ``answering``; ``ask`` is how its client is asked."""
+
+    def __init__(
+        self,
+        *,
+        principal: str,
+        revision: Revision,
+        client: Json,
+        capabilities: Json,
+        params: Json,
+        answering: Answering,
+        level: str | None,
+        ask: Ask,
+    ) -> None:
+        meta = params.get("_meta")
+        self.principal = principal
+        self.rules = revision
+        self.revision = revision.name
+        self.client = client
+        self.capabilities = capabilities
+        self.meta: Json = meta if isinstance(meta, Mapping) else {}
+        self.is_cancelled = False
+        self.headers: Mapping[str, str] = {}
+        self.is_over = False
+        self.answering = answering
+        self.level = level
+        self._ask = ask
+        self._names: dict[str, int] = {}
+
+    def progress(self, progress: float, total: float | None = None, message: str = "") -> None:
+        """Tell how far the call is; nothing is sent if the client did not ask for it."""
+        token = self.meta.get("progressToken")
+        if self.is_over or not isinstance(token, (str, int)) or isinstance(token, bool):
+            return
+        params: dict[str, Any] = {"progressToken": token, "progress": progress}
+        if total is not None:
+            params["total"] = total
+        if message:
+            params["message"] = message
+        self.answering.send(messages.notification("notifications/progress", params), spare=True)
+
+    def log(self, level: LogLevel, data: Any, logger: str = "") -> None:
+        """Send a log message to the client, if it wants messages of this level."""
+        if self.is_over or self.level is None:
+            return
+        if LEVELS.index(level) < LEVELS.index(self.level):
+            return
+        params = {"level": level, "data": data}
+        if logger:
+            params["logger"] = logger
+        self.answering.send(messages.notification("notifications/message", params), spare=True)
+
+    def can_ask(self, request: ClientRequest) -> bool:
+        """Return whether the client says that it can answer such a request."""
+        if request.method == "elicitation/create" and not self.rules.elicitation:
+            return False
+        ((name, wanted),) = capability(request).items()
+        has = self.capabilities.get(name)
+        if not isinstance(has, Mapping):
+            return False
+        if name == "elicitation" and not wanted:
+            return not has or "form" in has
+        return all(key in has for key in wanted)
+
+    def ask(self, requests: Mapping[str, ClientRequest]) -> Deferred[Mapping[str, Json]]:
+        """Ask something of the client; see :class:`IMcpContext`."""
+        for request in requests.values():
+            if not self.can_ask(request):
+                needed = {"requiredCapabilities": capability(request)}
+                code = (
+                    messages.MISSING_CAPABILITY
+                    if self.rules.stateless
+                    else messages.INVALID_REQUEST
+                )
+                return fail(
+                    McpError(code, f"The client does not support {request.method}.", needed)
+                )
+        if self.is_over:
+            return fail(McpError(messages.INTERNAL_ERROR, "The call is over."))
+        return self._ask_all({self._unique(name): one for name, one in requests.items()}, requests)
+
+    def _ask_all(
+        self, wired: Mapping[str, ClientRequest], requests: Mapping[str, ClientRequest]
+    ) -> Deferred[Mapping[str, Json]]:
+        asked = [self._ask(self, request) for request in wired.values()]
+        gathered = gatherResults(asked, consumeErrors=True)
+
+        def named(answers: list[Json]) -> Mapping[str, Json]:
+            return {
+                name: check_answer(request, answer)
+                for (name, request), answer in zip(requests.items(), answers, strict=True)
+            }
+
+        return gathered.addCallbacks(named, _first)
+
+    def elicit(self, message: str, schema: Json, name: str = "elicitation") -> Deferred[Json]:
+        """Ask the user; the result has ``action`` and, if it is ``accept``, ``content``."""
+        params = {"mode": "form", "message": message, "requestedSchema": schema}
+        return self._ask_one(name, ClientRequest("elicitation/create", params))
+
+    def sample(self, params: Json, name: str = "sampling") -> Deferred[Json]:
+        """Ask the client's model."""
+        return self._ask_one(name, ClientRequest("sampling/createMessage", params))
+
+    def list_roots(self, name: str = "roots") -> Deferred[Json]:
+        """Ask for the client's folders."""
+        return self._ask_one(name, ClientRequest("roots/list"))
+
+    def disconnect(self) -> None:
+        """Hang up on the client for now, where it can come back for the answer."""
+        if self.rules.priming and not self.is_over:
+            self.answering.hang_up()
+
+    def _ask_one(self, name: str, request: ClientRequest) -> Deferred[Json]:
+        return self.ask({name: request}).addCallback(lambda answers: answers[name])
+
+    def _unique(self, name: str) -> str:
+        """Return ``name``, numbered if it was used already: every question has its own."""
+        number = self._names[name] = self._names.get(name, 0) + 1
+        return name if number == 1 else f"{name}-{number}"
+
+
+class ReplayContext(CallContext):
+    """A call in a revision where questions end it, and it begins anew with the answers.
+
+    ``answers`` are those that the client brought; ``need`` is told what else is asked.
+
+    :ivar used: the answers that were given to the call.
+    """
+
+    answers: Mapping[str, Any] = {}
+    need: Callable[[Mapping[str, ClientRequest]], None]
+    used: dict[str, Any]
+
+    def _ask_all(
+        self, wired: Mapping[str, ClientRequest], requests: Mapping[str, ClientRequest]
+    ) -> Deferred[Mapping[str, Json]]:
+        known: dict[str, Json] = {}
+        try:
+            for name, (wire, request) in zip(requests, wired.items(), strict=True):
+                if wire in self.answers:
+                    known[name] = self.used[wire] = check_answer(request, self.answers[wire])
+        except McpError as error:
+            return fail(error)
+        if len(known) == len(requests):
+            return succeed(known)
+        self.need({name: one for name, one in wired.items() if name not in self.answers})
+        return Deferred()
+
+
+def _first(failure: Failure) -> Failure:
+    """Return the failure within that of a gathering."""
+    inner = getattr(failure.value, "subFailure", None)
+    return inner if isinstance(inner, Failure) else failure

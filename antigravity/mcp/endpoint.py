@@ -1,0 +1,159 @@
+"""An MCP endpoint: one path, all revisions."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from zope.interface import implementer
+
+from antigravity.interfaces.exchange import Reply
+from antigravity.interfaces.mcp import IMcpEndpoint, McpCall
+from antigravity.interfaces.mcp_values import McpChange, McpError
+from antigravity.mcp.answering import accepts, error_reply
+from antigravity.mcp.calls import CallLimits, Calls
+from antigravity.mcp.identity import Identity
+from antigravity.mcp.methods import Methods
+from antigravity.mcp.protocol import messages, sealing
+from antigravity.mcp.protocol.headers import META, VERSION_HEADER
+from antigravity.mcp.protocol.messages import MalformedMessageError, Parsed, Request
+from antigravity.mcp.protocol.revisions import REVISIONS
+from antigravity.mcp.registry import McpRegistry
+from antigravity.mcp.stateful import SESSION_HEADER, Stateful
+from antigravity.mcp.stateless import Stateless
+
+METHODS: Final = ("POST", "GET", "DELETE")
+#: Changes within this time are told as one.
+_TOGETHER: Final = 0.05
+
+
+class Limits(Struct, frozen=True):
+    """How much an endpoint serves; times are in seconds, 0 is no limit for ``calls``."""
+
+    calls: CallLimits = CallLimits()
+    session_ttl: float = 3600.0
+    max_sessions: int = 1000
+    keepalive: float = 15.0
+
+
+def _nothing(_: object) -> None:
+    """Tell nobody."""
+
+
+@implementer(IMcpEndpoint)
+class McpEndpoint:
+    """Offers what ``registry`` holds.
+
+    ``enter`` and ``leave`` are told of every call that runs.
+    """
+
+    def __init__(
+        self,
+        registry: McpRegistry,
+        clock: IReactorTime,
+        *,
+        identity: Identity = Identity(),  # noqa: B008 - it is frozen
+        limits: Limits = Limits(),  # noqa: B008 - it is frozen
+        enter: Callable[[object], None] = _nothing,
+        leave: Callable[[object], None] = _nothing,
+    ) -> None:
+        self.registry = registry
+        self._clock = clock
+        self._calls = Calls(Methods(registry), clock, enter, leave)
+        sealer = sealing.Sealer(secrets.token_bytes(32), time.time)
+        self._stateful = Stateful(self._calls, clock, identity, limits.keepalive)
+        self._stateless = Stateless(self._calls, clock, identity, sealer, limits.keepalive)
+        self._changes: dict[McpChange, None] = {}
+        self._timer: IDelayedCall | None = None
+        self._unwatch = registry.watch(self._changed)
+        self.configure(limits)
+
+    def configure(self, limits: Limits) -> None:
+        """Serve by other limits from now on."""
+        self._calls.limits = limits.calls
+        self._stateful.sessions.ttl = limits.session_ttl
+        self._stateful.sessions.most = limits.max_sessions
+        self._stateful.keepalive = self._stateless.keepalive = limits.keepalive
+
+    def handle(self, call: McpCall) -> Deferred[Reply]:
+        """Serve one HTTP request; see :class:`IMcpEndpoint`."""
+        if call.method == "POST":
+            return self._post(call)
+        if call.headers.get(VERSION_HEADER, "").strip() in _STATELESS:
+            return _not_allowed(("POST",))
+        if call.method == "GET":
+            return self._stateful.listen(call)
+        if call.method == "DELETE":
+            return self._stateful.delete(call)
+        return _not_allowed(METHODS)
+
+    def stop(self) -> None:
+        """End everything that runs."""
+        self._unwatch()
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
+        self._stateless.stop()
+        self._stateful.stop()
+        self._calls.cancel_all()
+
+    def _post(self, call: McpCall) -> Deferred[Reply]:
+        kind = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind and kind != "application/json":
+            return _refuse(415, "The body is application/json.")
+        wanted = accepts(call.headers)
+        if not wanted.whole and not wanted.stream:
+            return _refuse(406, "The answer is application/json or text/event-stream.")
+        try:
+            parsed = messages.parse(call.body)
+        except MalformedMessageError as error:
+            return error_reply(400, error, error.id)
+        if self._is_stateless(call, parsed):
+            return self._stateless.post(call, parsed)
+        return self._stateful.post(call, parsed)
+
+    def _is_stateless(self, call: McpCall, parsed: Parsed) -> bool:
+        """Return whether a request is of a revision without sessions."""
+        version = call.headers.get(VERSION_HEADER, "").strip()
+        if version in _STATELESS:
+            return True
+        first = parsed.messages[0]
+        if isinstance(first, Request):
+            meta = first.params.get("_meta")
+            if isinstance(meta, dict) and f"{META}protocolVersion" in meta:
+                return True
+            if first.method in ("server/discover", "subscriptions/listen"):
+                return True
+            if first.method == "initialize":
+                return False
+        unknown = bool(version) and version not in REVISIONS
+        return unknown and SESSION_HEADER not in call.headers
+
+    def _changed(self, change: McpChange) -> None:
+        self._changes[change] = None
+        if self._timer is None:
+            self._timer = self._clock.callLater(_TOGETHER, self._tell)
+
+    def _tell(self) -> None:
+        self._timer = None
+        changes, self._changes = self._changes, {}
+        for change in changes:
+            self._stateful.changed(change)
+            self._stateless.changed(change)
+
+
+_STATELESS: Final = frozenset(name for name, r in REVISIONS.items() if r.stateless)
+
+
+def _refuse(status: int, message: str) -> Deferred[Reply]:
+    return error_reply(status, McpError(messages.INVALID_REQUEST, message))
+
+
+def _not_allowed(methods: tuple[str, ...]) -> Deferred[Reply]:
+    error = McpError(messages.INVALID_REQUEST, f"Only {', '.join(methods)} is served here.")
+    return error_reply(405, error, headers=(("Allow", ", ".join(methods)),))

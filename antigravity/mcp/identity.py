@@ -1,0 +1,51 @@
+"""Who the gateway is as an MCP server, and what it can do."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from msgspec import Struct
+
+from antigravity.mcp.protocol.revisions import REVISIONS, Revision
+from antigravity.version import VERSION
+
+_CAPABILITIES: Final = {
+    "tools": {"listChanged": True},
+    "prompts": {"listChanged": True},
+    "resources": {"subscribe": True, "listChanged": True},
+    "logging": {},
+    "completions": {},
+}
+
+
+class Identity(Struct, frozen=True):
+    """A server's name for programs and for people, and what a model should know of it."""
+
+    name: str = "antigravity"
+    title: str = "antigravity gateway"
+    instructions: str = ""
+
+    def implementation(self) -> dict[str, Any]:
+        """Return who it is."""
+        return {"name": self.name, "title": self.title, "version": VERSION}
+
+    def initialized(self, revision: Revision) -> dict[str, Any]:
+        """Return the result of ``initialize``."""
+        return self._with_instructions(
+            {
+                "protocolVersion": revision.name,
+                "capabilities": _CAPABILITIES,
+                "serverInfo": self.implementation(),
+            }
+        )
+
+    def discovered(self) -> dict[str, Any]:
+        """Return the result of ``server/discover``."""
+        return self._with_instructions(
+            {"supportedVersions": list(REVISIONS), "capabilities": _CAPABILITIES}
+        )
+
+    def _with_instructions(self, out: dict[str, Any]) -> dict[str, Any]:
+        if self.instructions:
+            out["instructions"] = self.instructions
+        return out

@@ -1,0 +1,66 @@
+"""Clients of the stateless revisions that listen for changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from antigravity.interfaces.mcp_values import McpChange, McpError
+from antigravity.mcp.protocol import messages
+from antigravity.mcp.protocol.event_log import EventLog
+from antigravity.mcp.protocol.headers import META
+
+_LISTS: Final = {
+    "tools": "toolsListChanged",
+    "prompts": "promptsListChanged",
+    "resources": "resourcesListChanged",
+}
+_MOST_SUBSCRIPTIONS: Final = 1000
+
+
+class Listener:
+    """A client that listens for changes."""
+
+    def __init__(self, id: messages.RequestId, wanted: dict[str, Any], log: EventLog) -> None:  # noqa: A002
+        self.id = id
+        self.log = log
+        self._kinds = {kind for kind, field in _LISTS.items() if wanted.get(field)}
+        self._uris = frozenset(wanted.get("resourceSubscriptions", ()))
+
+    def tell(self, change: McpChange) -> None:
+        """Tell of a change, if it was asked for."""
+        if change.kind == "resource":
+            if change.uri in self._uris:
+                self.send("notifications/resources/updated", {"uri": change.uri})
+        elif change.kind in self._kinds:
+            self.send(f"notifications/{change.kind}/list_changed", {})
+
+    def send(self, method: str, params: dict[str, Any]) -> None:
+        """Send a notification, marked as one for this client."""
+        meta = {f"{META}subscriptionId": self.id}
+        data = messages.notification(method, {"_meta": meta, **params})
+        if not self.log.is_waiting(data):
+            self.log.append(data, spare=True)
+
+
+def wanted_changes(wanted: Any) -> dict[str, Any]:
+    """Return what of a filter can be served.
+
+    :raises McpError: if it is none.
+    """
+    if not isinstance(wanted, Mapping):
+        raise McpError(messages.INVALID_PARAMS, "The parameter notifications is an object.")
+    found: dict[str, Any] = {field: True for field in _LISTS.values() if wanted.get(field) is True}
+    uris = wanted.get("resourceSubscriptions")
+    if uris is not None:
+        if (
+            not isinstance(uris, list)
+            or len(uris) > _MOST_SUBSCRIPTIONS
+            or not all(isinstance(uri, str) for uri in uris)
+        ):
+            raise McpError(
+                messages.INVALID_PARAMS,
+                f"resourceSubscriptions are up to {_MOST_SUBSCRIPTIONS} addresses.",
+            )
+        found["resourceSubscriptions"] = uris
+    return found

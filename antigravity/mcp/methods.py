@@ -1,0 +1,262 @@
+"""What clients ask of tools, prompts and resources, the same in all revisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+from txaio import tx as txaio
+
+from antigravity.interfaces.mcp import IMcpCompleter, IMcpRelayed
+from antigravity.interfaces.mcp_values import Completion, McpError, ToolError
+from antigravity.ir.errors import GatewayError
+from antigravity.mcp.context import CallContext
+from antigravity.mcp.protocol import content, lists, messages, uri_templates
+from antigravity.mcp.protocol.headers import check_parameters
+from antigravity.mcp.protocol.schemas import SchemaError, Validator
+from antigravity.mcp.registry import McpRegistry
+
+_MOST_COMPLETIONS: Final = 100
+_OUR_FAULT: Final = "failed; the gateway's log says why."
+
+Method = Callable[[Mapping[str, Any], CallContext], Any]
+
+
+class Methods:
+    """The methods of one registry.  Each returns its result, or a Deferred of it."""
+
+    log = txaio.make_logger()
+
+    def __init__(self, registry: McpRegistry) -> None:
+        self.registry = registry
+        self._validators: dict[tuple[str, str], Validator] = {}
+        self._methods: dict[str, Method] = {
+            "tools/list": self._list_tools,
+            "tools/call": self._call_tool,
+            "prompts/list": self._list_prompts,
+            "prompts/get": self._get_prompt,
+            "resources/list": self._list_resources,
+            "resources/templates/list": self._list_templates,
+            "resources/read": self._read_resource,
+            "completion/complete": self._complete,
+        }
+
+    def __contains__(self, method: str) -> bool:
+        return method in self._methods
+
+    def call(self, method: str, params: Mapping[str, Any], context: CallContext) -> Any:
+        """Return the result of ``method``, or a Deferred of it.
+
+        :raises McpError: if it has none.
+        """
+        found = self._methods.get(method)
+        if found is None:
+            raise unknown_method(method)
+        return found(params, context)
+
+    # -- lists --
+
+    def _list_tools(self, params: Mapping[str, Any], context: CallContext) -> dict[str, Any]:
+        found = self.registry.tools().items()
+        entries = [lists.tool(name, one, context.rules) for name, one in found]
+        return lists.page("tools", entries, params)
+
+    def _list_prompts(self, params: Mapping[str, Any], context: CallContext) -> dict[str, Any]:
+        found = self.registry.prompts().items()
+        entries = [lists.prompt(name, one, context.rules) for name, one in found]
+        return lists.page("prompts", entries, params)
+
+    def _list_resources(self, params: Mapping[str, Any], context: CallContext) -> dict[str, Any]:
+        found = self.registry.resources().items()
+        entries = [lists.resource(uri, one, context.rules) for uri, one in found]
+        return lists.page("resources", entries, params)
+
+    def _list_templates(self, params: Mapping[str, Any], context: CallContext) -> dict[str, Any]:
+        found = self.registry.templates().items()
+        entries = [lists.template(uri, one, context.rules) for uri, one in found]
+        return lists.page("resourceTemplates", entries, params)
+
+    # -- tools --
+
+    def _call_tool(self, params: Mapping[str, Any], context: CallContext) -> Any:
+        name = text(params, "name")
+        tool = self.registry.tools().get(name)
+        if tool is None:
+            raise McpError(messages.INVALID_PARAMS, f"Unknown tool: {name[:200]}")
+        arguments = params.get("arguments")
+        arguments = {} if arguments is None else arguments
+        if not isinstance(arguments, dict):
+            raise McpError(messages.INVALID_PARAMS, "The arguments of a tool are a JSON object.")
+        if context.rules.stateless:
+            check_parameters(tool.input_schema, arguments, context.headers)
+        if not IMcpRelayed.providedBy(tool):
+            problems = self._validator(name, "input", tool.input_schema).problems(arguments)
+            if problems:
+                return content.failed(f"The arguments do not fit the tool's schema: {problems}")
+        called: Deferred[Any] = txaio.as_future(tool.call, arguments, context)
+        called.addCallback(self._tool_result, name, tool, context)
+        return called.addErrback(self._tool_failed, name)
+
+    def _tool_result(
+        self, value: Any, name: str, tool: Any, context: CallContext
+    ) -> dict[str, Any]:
+        schema = tool.output_schema
+        found = content.tool_result(value, has_schema=schema is not None)
+        if schema is not None and not found.is_error and not IMcpRelayed.providedBy(tool):
+            problems = self._validator(name, "output", schema).problems(found.structured)
+            if problems:
+                self.log.error("the tool {name} broke its output schema", name=name)
+                return content.failed("The tool's answer does not fit its own schema.")
+        return content.encode_tool_result(found, context.rules)
+
+    def _tool_failed(self, failure: Failure, name: str) -> Any:
+        error = failure.value
+        if isinstance(error, (CancelledError, McpError)):
+            return failure
+        if isinstance(error, ToolError):
+            return content.failed(str(error))
+        if isinstance(error, GatewayError):
+            return content.failed(error.message)
+        self.log.failure("the tool {name} failed", failure=failure, name=name)
+        return content.failed(f"The tool {_OUR_FAULT}")
+
+    def _validator(self, name: str, kind: str, schema: Any) -> Validator:
+        """Return a validator, made once for each schema."""
+        found = self._validators.get((name, kind))
+        if found is None or found.schema is not schema:
+            if len(self._validators) >= 10_000:
+                self._validators.clear()
+            try:
+                found = self._validators[name, kind] = Validator(schema)
+            except SchemaError as error:
+                raise McpError(
+                    messages.INTERNAL_ERROR, f"The tool {name} can't be called: {error}"
+                ) from None
+        return found
+
+    # -- prompts and resources --
+
+    def _get_prompt(self, params: Mapping[str, Any], context: CallContext) -> Any:
+        name = text(params, "name")
+        prompt = self.registry.prompts().get(name)
+        if prompt is None:
+            raise McpError(messages.INVALID_PARAMS, f"Unknown prompt: {name[:200]}")
+        arguments = texts(params, "arguments")
+        missing = [a.name for a in prompt.arguments if a.required and a.name not in arguments]
+        if missing:
+            raise McpError(messages.INVALID_PARAMS, f"Missing argument: {', '.join(missing)}")
+        done: Deferred[Any] = txaio.as_future(prompt.get, arguments, context)
+        done.addCallback(content.encode_prompt, context.rules)
+        return done.addErrback(self._failed, f"The prompt {name}")
+
+    def _read_resource(self, params: Mapping[str, Any], context: CallContext) -> Any:
+        uri = text(params, "uri")
+        resource = self.registry.resources().get(uri)
+        if resource is not None:
+            done: Deferred[Any] = txaio.as_future(resource.read, uri, context)
+        else:
+            resource, arguments = self._template_of(uri, context)
+            done = txaio.as_future(resource.read, uri, arguments, context)
+        done.addCallback(content.encode_resource, uri, resource.mime_type)
+        return done.addErrback(self._failed, "The resource")
+
+    def _template_of(self, uri: str, context: CallContext) -> tuple[Any, dict[str, str]]:
+        for template, found in self.registry.templates().items():
+            arguments = uri_templates.match(template, uri)
+            if arguments is not None:
+                return found, arguments
+        raise McpError(context.rules.resource_not_found, "Resource not found", {"uri": uri})
+
+    def check_resource(self, params: Mapping[str, Any], context: CallContext) -> str:
+        """Return the address that ``params`` name.
+
+        :raises McpError: if there is nothing.
+        """
+        uri = text(params, "uri")
+        if uri not in self.registry.resources():
+            self._template_of(uri, context)
+        return uri
+
+    def _failed(self, failure: Failure, what: str) -> Failure:
+        error = failure.value
+        if isinstance(error, (CancelledError, McpError)):
+            return failure
+        if isinstance(error, ToolError):
+            raise McpError(messages.INTERNAL_ERROR, str(error))
+        if isinstance(error, GatewayError):
+            raise McpError(messages.INTERNAL_ERROR, error.message)
+        self.log.failure("{what} failed", failure=failure, what=what)
+        raise McpError(messages.INTERNAL_ERROR, f"{what} {_OUR_FAULT}")
+
+    # -- completion --
+
+    def _complete(self, params: Mapping[str, Any], context: CallContext) -> Any:
+        argument, value, known = _completion_wanted(params)
+        completer = self._completer(params)
+        if not IMcpCompleter.providedBy(completer):
+            return _encode_completion(Completion(()))
+        done: Deferred[Any] = txaio.as_future(completer.complete, argument, value, known)
+        done.addCallback(_encode_completion)
+        return done.addErrback(self._failed, "The completion")
+
+    def _completer(self, params: Mapping[str, Any]) -> Any:
+        reference = params.get("ref")
+        if isinstance(reference, Mapping):
+            if reference.get("type") == "ref/prompt":
+                found = self.registry.prompts().get(text(reference, "name"))
+            elif reference.get("type") == "ref/resource":
+                uri = text(reference, "uri")
+                found = self.registry.templates().get(uri) or self.registry.resources().get(uri)
+            else:
+                found = None
+            if found is not None:
+                return found
+        raise McpError(messages.INVALID_PARAMS, "There is no such prompt or resource template.")
+
+
+def unknown_method(method: str) -> McpError:
+    """Return the error for a method that there is not."""
+    return McpError(messages.METHOD_NOT_FOUND, f"Method not found: {method[:200]}")
+
+
+def text(params: Mapping[str, Any], key: str) -> str:
+    """Return a parameter that is a string.
+
+    :raises McpError: if it is none.
+    """
+    value = params.get(key)
+    if not isinstance(value, str):
+        raise McpError(messages.INVALID_PARAMS, f"The parameter {key} is a string.")
+    return value
+
+
+def texts(params: Mapping[str, Any], key: str) -> dict[str, str]:
+    """Return a parameter that is an object of strings; it may be missing.
+
+    :raises McpError: if it is something else.
+    """
+    value = params.get(key) or {}
+    if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+        raise McpError(messages.INVALID_PARAMS, f"The parameter {key} is an object of strings.")
+    return value
+
+
+def _completion_wanted(params: Mapping[str, Any]) -> tuple[str, str, dict[str, str]]:
+    argument, around = params.get("argument"), params.get("context")
+    if not isinstance(argument, Mapping):
+        raise McpError(messages.INVALID_PARAMS, "The parameter argument is an object.")
+    known = texts(around, "arguments") if isinstance(around, Mapping) else {}
+    return text(argument, "name"), text(argument, "value"), known
+
+
+def _encode_completion(found: Completion) -> dict[str, Any]:
+    values = list(found.values)
+    out: dict[str, Any] = {
+        "values": values[:_MOST_COMPLETIONS],
+        "hasMore": found.has_more or len(values) > _MOST_COMPLETIONS,
+    }
+    total = found.total if found.total is not None else len(values)
+    out["total"] = total
+    return {"completion": out}

@@ -1,0 +1,164 @@
+"""JSON-RPC 2.0 as MCP uses it: messages in, messages out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from antigravity.interfaces.mcp_values import McpError
+
+PARSE_ERROR: Final = -32700
+INVALID_REQUEST: Final = -32600
+METHOD_NOT_FOUND: Final = -32601
+INVALID_PARAMS: Final = -32602
+INTERNAL_ERROR: Final = -32603
+#: Up to revision 2025-11-25; later ones say INVALID_PARAMS.
+RESOURCE_NOT_FOUND: Final = -32002
+HEADER_MISMATCH: Final = -32020
+MISSING_CAPABILITY: Final = -32021
+UNSUPPORTED_VERSION: Final = -32022
+
+_MOST_IN_A_BATCH: Final = 100
+_LONGEST_ID: Final = 256
+
+RequestId = str | int
+
+
+class Request(Struct, frozen=True):
+    """Something that wants an answer."""
+
+    id: RequestId
+    method: str
+    params: Mapping[str, Any]
+
+
+class Notification(Struct, frozen=True):
+    """Something that wants none."""
+
+    method: str
+    params: Mapping[str, Any]
+
+
+class Response(Struct, frozen=True):
+    """An answer of the other side: a ``result``, or an ``error``."""
+
+    id: RequestId
+    result: Mapping[str, Any] | None = None
+    error: McpError | None = None
+
+
+Message = Request | Notification | Response
+
+
+class Parsed(Struct, frozen=True):
+    """The messages in one body, and whether they came as a batch."""
+
+    messages: tuple[Message, ...]
+    is_batch: bool
+
+
+class MalformedMessageError(McpError):
+    """A message that can't be read; ``id`` is its id where that can."""
+
+    def __init__(self, code: int, message: str, id: RequestId | None = None) -> None:  # noqa: A002
+        super().__init__(code, message)
+        self.id = id
+
+
+def parse(body: bytes) -> Parsed:
+    """Return the messages in ``body``.
+
+    :raises MalformedMessageError: if it holds none.
+    """
+    try:
+        data = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise MalformedMessageError(PARSE_ERROR, "The body is not valid JSON.") from None
+    if not isinstance(data, list):
+        return Parsed((_message(data),), False)
+    if not 0 < len(data) <= _MOST_IN_A_BATCH:
+        raise MalformedMessageError(
+            INVALID_REQUEST, f"A batch holds 1 to {_MOST_IN_A_BATCH} messages."
+        )
+    return Parsed(tuple(map(_message, data)), True)
+
+
+def _message(data: Any) -> Message:
+    if not isinstance(data, dict) or data.get("jsonrpc") != "2.0":
+        raise MalformedMessageError(
+            INVALID_REQUEST, 'A message is a JSON object with "jsonrpc": "2.0".', _id_of(data)
+        )
+    if "method" in data:
+        return _call(data)
+    found = _id_of(data)
+    if found is None or ("result" in data) == ("error" in data):
+        raise MalformedMessageError(
+            INVALID_REQUEST, "The message is no request, notification or response.", found
+        )
+    if "error" in data:
+        return Response(found, error=_error(data["error"]))
+    result = data["result"]
+    if not isinstance(result, dict):
+        raise MalformedMessageError(INVALID_REQUEST, "A result is a JSON object.", found)
+    return Response(found, result)
+
+
+def _call(data: dict[str, Any]) -> Message:
+    method, params = data["method"], data.get("params", {})
+    found = _id_of(data)
+    if not isinstance(method, str):
+        raise MalformedMessageError(INVALID_REQUEST, "A method is a string.", found)
+    if "id" in data and found is None:
+        raise MalformedMessageError(
+            INVALID_REQUEST, f"An id is an integer or a string of up to {_LONGEST_ID} characters."
+        )
+    if not isinstance(params, dict):
+        raise MalformedMessageError(INVALID_PARAMS, "Parameters are a JSON object.", found)
+    return Notification(method, params) if found is None else Request(found, method, params)
+
+
+def _id_of(data: Any) -> RequestId | None:
+    found = data.get("id") if isinstance(data, dict) else None
+    if isinstance(found, bool) or not isinstance(found, (str, int)):
+        return None
+    return None if isinstance(found, str) and len(found) > _LONGEST_ID else found
+
+
+def _error(data: Any) -> McpError:
+    if not isinstance(data, dict):
+        return McpError(INTERNAL_ERROR, "The other side reported an error that can't be read.")
+    code, message = data.get("code"), data.get("message")
+    return McpError(
+        code if isinstance(code, int) else INTERNAL_ERROR,
+        message if isinstance(message, str) else "",
+        data.get("data"),
+    )
+
+
+def result(id: RequestId, value: Mapping[str, Any]) -> bytes:  # noqa: A002
+    """Return the answer to a request."""
+    return msgspec.json.encode({"jsonrpc": "2.0", "id": id, "result": value})
+
+
+def error(id: RequestId | None, failure: McpError) -> bytes:  # noqa: A002
+    """Return the answer to a request that failed; ``None`` where its id is not known."""
+    found: dict[str, Any] = {"code": failure.code, "message": failure.message}
+    if failure.data is not None:
+        found["data"] = failure.data
+    return msgspec.json.encode({"jsonrpc": "2.0", "id": id, "error": found})
+
+
+def request(id: RequestId, method: str, params: Mapping[str, Any]) -> bytes:  # noqa: A002
+    """Return a request."""
+    return msgspec.json.encode({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
+
+
+def notification(method: str, params: Mapping[str, Any] | None = None) -> bytes:
+    """Return a notification."""
+    found: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
+    if params:
+        found["params"] = params
+    return msgspec.json.encode(found)

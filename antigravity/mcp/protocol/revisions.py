@@ -1,0 +1,66 @@
+"""The revisions of MCP, and in what they differ."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from antigravity.mcp.protocol.messages import INVALID_PARAMS, RESOURCE_NOT_FOUND
+
+
+class Revision(Struct, frozen=True):
+    """One revision.
+
+    ``stateless``: no sessions, every request speaks for itself.  ``batches``: several messages
+    in one body.  ``audio``, ``links``: content of these kinds.  ``titles``: names for people.
+    ``structured``: results with a schema, an object or ``any_structure``.  ``elicitation``:
+    questions to the user.  ``priming``: a stream begins with an event without data.
+    """
+
+    name: str
+    stateless: bool = False
+    batches: bool = False
+    audio: bool = True
+    links: bool = True
+    titles: bool = True
+    structured: bool = True
+    any_structure: bool = False
+    elicitation: bool = True
+    priming: bool = False
+    resource_not_found: int = RESOURCE_NOT_FOUND
+
+
+_ALL: Final = (
+    Revision(
+        "2026-07-28",
+        stateless=True,
+        any_structure=True,
+        resource_not_found=INVALID_PARAMS,
+    ),
+    Revision("2025-11-25", priming=True),
+    Revision("2025-06-18"),
+    Revision(
+        "2025-03-26", batches=True, links=False, titles=False, structured=False, elicitation=False
+    ),
+    Revision(
+        "2024-11-05",
+        batches=True,
+        audio=False,
+        links=False,
+        titles=False,
+        structured=False,
+        elicitation=False,
+    ),
+)
+
+#: All revisions by name, the newest first.
+REVISIONS: Final = {revision.name: revision for revision in _ALL}
+#: The newest revision with sessions, offered to clients that ask for one that nobody knows.
+NEWEST_STATEFUL: Final = next(r for r in _ALL if not r.stateless)
+
+
+def negotiate(wanted: str) -> Revision:
+    """Return the revision of a session for a client that wants ``wanted``."""
+    found = REVISIONS.get(wanted)
+    return NEWEST_STATEFUL if found is None or found.stateless else found

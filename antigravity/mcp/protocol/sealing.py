@@ -1,0 +1,77 @@
+"""State that a client keeps for the gateway, sealed so that it can't be changed or lent.
+
+A sealed state holds for one principal, one request and a short time.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+
+from antigravity.interfaces.mcp_values import McpError
+from antigravity.mcp.protocol.messages import INVALID_PARAMS
+
+_TAG: Final = 32
+_LONGEST: Final = 1024 * 1024
+
+
+class Sealer:
+    """Seals with ``key``; ``time`` tells seconds, ``ttl`` is how long a state holds."""
+
+    def __init__(self, key: bytes, time: Callable[[], float], ttl: float = 3600.0) -> None:
+        self._key = key
+        self._time = time
+        self._ttl = ttl
+
+    def seal(self, state: Mapping[str, Any], principal: str, about: bytes) -> str:
+        """Return ``state`` as text for the request ``about`` of ``principal``.
+
+        :raises McpError: if it is too large to travel.
+        """
+        body = msgspec.json.encode([int(self._time() + self._ttl), state])
+        if len(body) > _LONGEST:
+            raise McpError(INVALID_PARAMS, "The answers so far are too large to go on with.")
+        sealed = self._tag(body, principal, about) + body
+        return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
+
+    def open(self, text: object, principal: str, about: bytes) -> dict[str, Any]:
+        """Return the state in ``text``.
+
+        :raises McpError: if it was not sealed for this, or is too old.
+        """
+        broken = McpError(
+            INVALID_PARAMS, "The requestState is not valid here (any more); begin anew."
+        )
+        if not isinstance(text, str) or len(text) > 2 * _LONGEST:
+            raise broken
+        try:
+            sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            raise broken from None
+        tag, body = sealed[:_TAG], sealed[_TAG:]
+        if not hmac.compare_digest(tag, self._tag(body, principal, about)):
+            raise broken
+        until, state = msgspec.json.decode(body)
+        if until < self._time():
+            raise broken
+        return dict(state)
+
+    def _tag(self, body: bytes, principal: str, about: bytes) -> bytes:
+        digest = blake2b(key=self._key, digest_size=_TAG, person=b"mcp-state")
+        for piece in (principal.encode(), about, body):
+            digest.update(len(piece).to_bytes(8, "big"))
+            digest.update(piece)
+        return digest.digest()
+
+
+def about(method: str, params: Mapping[str, Any]) -> bytes:
+    """Return what a sealed state is about: a request without the answers it brings."""
+    found = {key: params.get(key) for key in ("name", "uri", "arguments")}
+    text = msgspec.json.encode([method, found], order="deterministic")
+    return blake2b(text, digest_size=32).digest()

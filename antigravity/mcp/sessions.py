@@ -1,0 +1,185 @@
+"""Sessions of the stateful revisions: who the client is, and what it has open."""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from antigravity.interfaces.mcp_values import Json
+from antigravity.mcp.calls import Call
+from antigravity.mcp.protocol.event_log import EventLog
+from antigravity.mcp.protocol.messages import RequestId, Response
+from antigravity.mcp.protocol.revisions import Revision
+
+#: The stream that belongs to no request.
+STANDALONE: Final = "0"
+
+
+class Session:
+    """One client's session, bound to the ``principal`` that opened it.
+
+    Nothing here is shared between sessions.
+    """
+
+    def __init__(
+        self, principal: str, revision: Revision, client: Json, capabilities: Json
+    ) -> None:
+        self.id: Final = secrets.token_urlsafe(24)
+        self.principal: Final = principal
+        self.revision: Final = revision
+        self.client: Final = client
+        self.capabilities: Final = capabilities
+        self.level = "info"
+        self.is_ready = False
+        self.subscriptions: set[str] = set()
+        self.calls: dict[RequestId, Call] = {}
+        self.streams: dict[str, EventLog] = {STANDALONE: EventLog(STANDALONE)}
+        self.last_used = 0.0
+        self._asked: dict[RequestId, Callable[[Response], None]] = {}
+        self._numbers = {"stream": 0, "request": 0}
+
+    @property
+    def standalone(self) -> EventLog:
+        """The stream that belongs to no request."""
+        return self.streams[STANDALONE]
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call runs, or the client listens."""
+        return bool(self.calls) or any(log.reader is not None for log in self.streams.values())
+
+    def new_log(self) -> EventLog:
+        """Return a log for one POST, which the client may come back for."""
+        name = self._number("stream")
+        log = self.streams[name] = EventLog(name)
+        return log
+
+    def expect(self, answered: Callable[[Response], None]) -> RequestId:
+        """Return an id for a request to the client; ``answered`` is called with the answer."""
+        found = f"gateway-{self._number('request')}"
+        self._asked[found] = answered
+        return found
+
+    def forget(self, id: RequestId) -> bool:  # noqa: A002
+        """Wait no longer for an answer; return whether it was still waited for."""
+        return self._asked.pop(id, None) is not None
+
+    def answered(self, response: Response) -> None:
+        """Take an answer; one that nobody waits for is ignored."""
+        answered = self._asked.pop(response.id, None)
+        if answered is not None:
+            answered(response)
+
+    def _number(self, what: str) -> str:
+        self._numbers[what] += 1
+        return str(self._numbers[what])
+
+
+class FinishedStreams:
+    """Streams that have ended, kept for a while for clients that were cut off.
+
+    At most ``most`` of them and ``limit`` bytes, over all sessions; the oldest goes first.
+    """
+
+    def __init__(self, most: int = 2000, limit: int = 64 * 1024 * 1024) -> None:
+        self._most = most
+        self._limit = limit
+        self._size = 0
+        self._kept: OrderedDict[tuple[str, str], tuple[Session, EventLog]] = OrderedDict()
+
+    def keep(self, session: Session, log: EventLog) -> None:
+        """Keep a stream that has ended."""
+        self._kept[session.id, log.name] = session, log
+        self._size += log.size
+        while self._kept and (len(self._kept) > self._most or self._size > self._limit):
+            _, (owner, oldest) = self._kept.popitem(last=False)
+            self._size -= oldest.size
+            owner.streams.pop(oldest.name, None)
+
+    def drop(self, session: Session) -> None:
+        """Keep nothing of a session that has ended."""
+        for name in session.streams:
+            found = self._kept.pop((session.id, name), None)
+            if found is not None:
+                self._size -= found[1].size
+
+
+class SessionTable:
+    """All sessions of an endpoint: at most ``most``, each for ``ttl`` seconds without use.
+
+    ``ended`` is called with a session that has expired or had to go.
+    """
+
+    def __init__(self, clock: IReactorTime, ended: Callable[[Session], None]) -> None:
+        self.ttl = 3600.0
+        self.most = 1000
+        self._clock = clock
+        self._ended = ended
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._timer: IDelayedCall | None = None
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def all(self) -> tuple[Session, ...]:
+        """Return every session."""
+        return tuple(self._sessions.values())
+
+    def add(self, session: Session) -> bool:
+        """Take in a session; return ``False`` if there are too many that are in use."""
+        while len(self._sessions) >= self.most:
+            idle = next((one for one in self._sessions.values() if not one.is_busy), None)
+            if idle is None:
+                return False
+            self._end(idle)
+        self._sessions[session.id] = session
+        self._use(session)
+        self._arm()
+        return True
+
+    def find(self, id: str, principal: str) -> Session | None:  # noqa: A002
+        """Return a session of ``principal``, which is used by that."""
+        session = self._sessions.get(id)
+        if session is None or not secrets.compare_digest(session.principal, principal):
+            return None
+        self._use(session)
+        return session
+
+    def remove(self, session: Session) -> None:
+        """End a session."""
+        if session.id in self._sessions:
+            self._end(session)
+
+    def stop(self) -> None:
+        """End all sessions."""
+        for session in self.all():
+            self._end(session)
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
+
+    def _use(self, session: Session) -> None:
+        session.last_used = self._clock.seconds()
+        self._sessions.move_to_end(session.id)
+
+    def _end(self, session: Session) -> None:
+        del self._sessions[session.id]
+        self._ended(session)
+
+    def _arm(self) -> None:
+        if self._timer is None and self._sessions and self.ttl:
+            self._timer = self._clock.callLater(max(1.0, self.ttl / 10), self._sweep)
+
+    def _sweep(self) -> None:
+        self._timer = None
+        now = self._clock.seconds()
+        for session in self.all():
+            if session.is_busy:
+                session.last_used = now
+            elif self.ttl and session.last_used + self.ttl <= now:
+                self._end(session)
+        self._arm()

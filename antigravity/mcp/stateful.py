@@ -1,0 +1,319 @@
+"""The revisions with sessions, 2024-11-05 to 2025-11-25, over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from antigravity.interfaces.exchange import Reply
+from antigravity.interfaces.mcp import McpCall
+from antigravity.interfaces.mcp_values import ClientRequest, Json, McpChange, McpError
+from antigravity.mcp.answering import (
+    EVENTS,
+    Accepts,
+    Answering,
+    accepts,
+    error_reply,
+    no_content,
+    whole_reply,
+)
+from antigravity.mcp.calls import Calls, as_error
+from antigravity.mcp.context import LEVELS, CallContext
+from antigravity.mcp.identity import Identity
+from antigravity.mcp.methods import text, unknown_method
+from antigravity.mcp.protocol import messages
+from antigravity.mcp.protocol.event_log import parse_event_id
+from antigravity.mcp.protocol.headers import VERSION_HEADER
+from antigravity.mcp.protocol.messages import Notification, Parsed, Request, Response
+from antigravity.mcp.protocol.revisions import REVISIONS, negotiate
+from antigravity.mcp.sessions import FinishedStreams, Session, SessionTable
+from antigravity.mcp.streaming import EventStream
+
+SESSION_HEADER: Final = "mcp-session-id"
+#: What servers of these revisions say where a session is not known.
+_NO_SESSION: Final = -32001
+_MOST_SUBSCRIPTIONS: Final = 1000
+
+
+class Stateful:
+    """Serves sessions."""
+
+    def __init__(
+        self, calls: Calls, clock: IReactorTime, identity: Identity, keepalive: float
+    ) -> None:
+        self.keepalive = keepalive
+        self.sessions = SessionTable(clock, self._ended)
+        self._calls = calls
+        self._clock = clock
+        self._identity = identity
+        self._finished = FinishedStreams()
+
+    # -- HTTP --
+
+    def post(self, call: McpCall, parsed: Parsed) -> Deferred[Reply]:
+        """Serve messages of a client."""
+        wanted = accepts(call.headers)
+        first = parsed.messages[0]
+        if isinstance(first, Request) and first.method == "initialize" and not parsed.is_batch:
+            return self._initialize(call, first, wanted)
+        session = self._session(call)
+        if not isinstance(session, Session):
+            return session
+        if parsed.is_batch and not session.revision.batches:
+            return error_reply(
+                400,
+                McpError(
+                    messages.INVALID_REQUEST,
+                    f"Revision {session.revision.name} has no batches; send one message at a time.",
+                ),
+            )
+        requests = [m for m in parsed.messages if isinstance(m, Request)]
+        for message in parsed.messages:
+            if isinstance(message, Notification):
+                self._notified(session, message)
+            elif isinstance(message, Response):
+                session.answered(message)
+        if not requests:
+            return no_content()
+        return self._answer(session, requests, wanted, is_batch=parsed.is_batch)
+
+    def listen(self, call: McpCall) -> Deferred[Reply]:
+        """Open the stream that belongs to no request, or one that was cut off."""
+        if SESSION_HEADER not in call.headers:
+            return error_reply(
+                405,
+                McpError(messages.INVALID_REQUEST, "Only a session has a stream to listen to."),
+                headers=(("Allow", "POST, DELETE"),),
+            )
+        session = self._session(call)
+        if not isinstance(session, Session):
+            return session
+        if not accepts(call.headers).stream:
+            return error_reply(
+                406, McpError(messages.INVALID_REQUEST, f"The answer is {EVENTS}; accept it.")
+            )
+        log, after = session.standalone, session.standalone.delivered - 1
+        last = call.headers.get("last-event-id", "").strip()
+        if last:
+            place = parse_event_id(last)
+            found = None if place is None else session.streams.get(place[0])
+            if place is None or found is None:
+                return error_reply(
+                    400,
+                    McpError(messages.INVALID_REQUEST, "Nothing is kept of this stream any more."),
+                )
+            log, after = found, place[1]
+        reader = EventStream(
+            log,
+            self._clock,
+            self.keepalive,
+            lambda: None,
+            after=after,
+            prime=session.revision.priming,
+        )
+        return succeed(Reply(200, EVENTS, (), stream=reader))
+
+    def delete(self, call: McpCall) -> Deferred[Reply]:
+        """End a session."""
+        session = self._session(call)
+        if not isinstance(session, Session):
+            return session
+        self.sessions.remove(session)
+        return no_content(204)
+
+    def changed(self, change: McpChange) -> None:
+        """Tell all sessions of a change."""
+        for session in self.sessions.all():
+            if change.kind == "resource":
+                if change.uri in session.subscriptions:
+                    self._tell(session, "notifications/resources/updated", {"uri": change.uri})
+            elif session.is_ready:
+                self._tell(session, f"notifications/{change.kind}/list_changed")
+
+    def stop(self) -> None:
+        """End all sessions."""
+        self.sessions.stop()
+
+    # -- sessions --
+
+    def _initialize(self, call: McpCall, request: Request, wanted: Accepts) -> Deferred[Reply]:
+        asked = request.params.get("protocolVersion")
+        client = request.params.get("clientInfo")
+        capabilities = request.params.get("capabilities")
+        if not isinstance(asked, str) or not isinstance(client, (Mapping, type(None))):
+            error = McpError(
+                messages.INVALID_PARAMS, "initialize has a protocolVersion and a clientInfo."
+            )
+            return error_reply(400, error, request.id)
+        session = Session(
+            call.principal,
+            negotiate(asked),
+            client or {},
+            capabilities if isinstance(capabilities, Mapping) else {},
+        )
+        if not self.sessions.add(session):
+            error = McpError(messages.INTERNAL_ERROR, "Too many sessions are in use.")
+            return error_reply(503, error, request.id)
+        result = self._identity.initialized(session.revision)
+        headers = (("Mcp-Session-Id", session.id),)
+        return whole_reply(wanted, messages.result(request.id, result), headers)
+
+    def _session(self, call: McpCall) -> Session | Deferred[Reply]:
+        """Return the session of a call, or the answer that there is none."""
+        version = call.headers.get(VERSION_HEADER, "").strip()
+        if version and (version not in REVISIONS or REVISIONS[version].stateless):
+            known = ", ".join(name for name, r in REVISIONS.items() if not r.stateless)
+            message = f"MCP-Protocol-Version: a session has one of {known}."
+            return error_reply(400, McpError(messages.INVALID_REQUEST, message))
+        found = call.headers.get(SESSION_HEADER, "").strip()
+        if not found:
+            message = "Mcp-Session-Id is missing; send initialize first."
+            return error_reply(400, McpError(messages.INVALID_REQUEST, message))
+        session = self.sessions.find(found, call.principal)
+        if session is None:
+            message = "There is no such session (any more); send initialize."
+            return error_reply(404, McpError(_NO_SESSION, message))
+        return session
+
+    def _ended(self, session: Session) -> None:
+        for running in list(session.calls.values()):
+            running.cancel()
+        self._finished.drop(session)
+        for log in list(session.streams.values()):
+            log.end()
+
+    def _tell(self, session: Session, method: str, params: Json | None = None) -> None:
+        data = messages.notification(method, params)
+        if not session.standalone.is_waiting(data):
+            session.standalone.append(data, spare=True)
+
+    # -- messages --
+
+    def _notified(self, session: Session, message: Notification) -> None:
+        if message.method == "notifications/initialized":
+            session.is_ready = True
+        elif message.method == "notifications/cancelled":
+            found = message.params.get("requestId")
+            if isinstance(found, (str, int)):
+                running = session.calls.get(found)
+                if running is not None:
+                    running.cancel()
+
+    def _answer(
+        self, session: Session, requests: list[Request], wanted: Accepts, *, is_batch: bool
+    ) -> Deferred[Reply]:
+        log = session.new_log()
+
+        def all_in(_: Any) -> None:
+            """Keep what the client may come back for, and nothing else."""
+            if answering.begun:
+                self._finished.keep(session, log)
+            else:
+                session.streams.pop(log.name, None)
+
+        answering = Answering(
+            log,
+            wanted,
+            self._clock,
+            self.keepalive,
+            lambda: None,  # whoever is cut off may come back; cancelling is a message
+            expected=len(requests),
+            is_batch=is_batch,
+            prime=session.revision.priming,
+        )
+        answering.complete.addCallback(all_in)
+        for request in requests:
+            self._start(session, request, answering)
+        return answering.reply
+
+    def _start(self, session: Session, request: Request, answering: Answering) -> None:
+        if request.id in session.calls:
+            error = McpError(messages.INVALID_REQUEST, "A request with this id is running.")
+            answering.respond(messages.error(request.id, error))
+            return
+        context = CallContext(
+            principal=session.principal,
+            revision=session.revision,
+            client=session.client,
+            capabilities=session.capabilities,
+            params=request.params,
+            answering=answering,
+            level=session.level,
+            ask=lambda context, asked: self._ask(session, context, asked),
+        )
+        try:
+            own = self._own_method(session, request, context)
+        except McpError as error:
+            answering.respond(messages.error(request.id, error))
+            return
+        if own is not None:
+            answering.respond(messages.result(request.id, own))
+            return
+        running = self._calls.start(request.method, request.params, context)
+        session.calls[request.id] = running
+        running.done.addBoth(self._done, session, request, answering)
+
+    def _done(self, value: Any, session: Session, request: Request, answering: Answering) -> None:
+        session.calls.pop(request.id, None)
+        session.last_used = self._clock.seconds()
+        if not isinstance(value, Failure):
+            answering.respond(messages.result(request.id, value))
+        elif value.check(CancelledError):
+            answering.skip()
+        else:
+            answering.respond(messages.error(request.id, as_error(value)))
+
+    def _own_method(
+        self, session: Session, request: Request, context: CallContext
+    ) -> dict[str, Any] | None:
+        """Return the result of a method about the session, ``None`` for all others.
+
+        :raises McpError: if it has none.
+        """
+        match request.method:
+            case "ping":
+                return {}
+            case "logging/setLevel":
+                level = text(request.params, "level")
+                if level not in LEVELS:
+                    raise McpError(messages.INVALID_PARAMS, f"The levels are {', '.join(LEVELS)}.")
+                session.level = level
+                return {}
+            case "resources/subscribe":
+                uri = self._calls.methods.check_resource(request.params, context)
+                if len(session.subscriptions) >= _MOST_SUBSCRIPTIONS:
+                    raise McpError(messages.INVALID_REQUEST, "Too many subscriptions.")
+                session.subscriptions.add(uri)
+                return {}
+            case "resources/unsubscribe":
+                session.subscriptions.discard(text(request.params, "uri"))
+                return {}
+        if request.method not in self._calls.methods:
+            raise unknown_method(request.method)
+        return None
+
+    def _ask(self, session: Session, context: CallContext, asked: ClientRequest) -> Deferred[Json]:
+        """Send a request to the client, on the stream of the call."""
+        if not context.answering.can_stream:
+            raise McpError(messages.INVALID_REQUEST, f"The client does not accept {EVENTS}.")
+
+        def answered(response: Response) -> None:
+            if response.error is not None:
+                result.errback(response.error)
+            else:
+                result.callback(response.result or {})
+
+        def cancelled(_: Any) -> None:
+            if session.forget(found):
+                params = {"requestId": found, "reason": "The call has ended."}
+                data = messages.notification("notifications/cancelled", params)
+                context.answering.send(data)
+
+        found = session.expect(answered)
+        result: Deferred[Json] = Deferred(cancelled)
+        context.answering.send(messages.request(found, asked.method, asked.params))
+        return result

@@ -1,0 +1,266 @@
+"""The revision without sessions, 2026-07-28, over HTTP: every request speaks for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from antigravity.interfaces.exchange import Reply
+from antigravity.interfaces.mcp import McpCall
+from antigravity.interfaces.mcp_values import ClientRequest, McpChange, McpError
+from antigravity.mcp.answering import EVENTS, Answering, accepts, error_reply, no_content
+from antigravity.mcp.calls import Call, Calls, as_error
+from antigravity.mcp.context import LEVELS, ReplayContext
+from antigravity.mcp.identity import Identity
+from antigravity.mcp.listeners import Listener, wanted_changes
+from antigravity.mcp.methods import unknown_method
+from antigravity.mcp.protocol import messages, sealing
+from antigravity.mcp.protocol.event_log import EventLog
+from antigravity.mcp.protocol.headers import META, VERSION_HEADER, check_headers, mismatch
+from antigravity.mcp.protocol.messages import Parsed, Request
+from antigravity.mcp.protocol.revisions import REVISIONS, Revision
+from antigravity.mcp.streaming import EventStream
+
+#: How long clients may keep what they were told, in milliseconds.
+_TTL: Final = {
+    "server/discover": 300_000,
+    "tools/list": 30_000,
+    "prompts/list": 30_000,
+    "resources/list": 30_000,
+    "resources/templates/list": 30_000,
+    "resources/read": 0,
+}
+#: The methods that may ask the client for input.
+_ASKING: Final = ("tools/call", "prompts/get", "resources/read")
+_BAD_REQUEST: Final = (
+    messages.HEADER_MISMATCH,
+    messages.MISSING_CAPABILITY,
+    messages.UNSUPPORTED_VERSION,
+    messages.INVALID_REQUEST,
+)
+_MOST_LISTENERS: Final = 1000
+
+
+class Stateless:
+    """Serves requests that stand alone."""
+
+    def __init__(
+        self,
+        calls: Calls,
+        clock: IReactorTime,
+        identity: Identity,
+        sealer: sealing.Sealer,
+        keepalive: float,
+    ) -> None:
+        self.keepalive = keepalive
+        self._calls = calls
+        self._clock = clock
+        self._identity = identity
+        self._sealer = sealer
+        self._listeners: set[Listener] = set()
+
+    def post(self, call: McpCall, parsed: Parsed) -> Deferred[Reply]:
+        """Serve a request of a client."""
+        message = parsed.messages[0]
+        if parsed.is_batch:
+            error = McpError(messages.INVALID_REQUEST, "A body holds one message.")
+            return error_reply(400, error)
+        if not isinstance(message, Request):
+            return no_content()
+        try:
+            revision = check(message, call.headers)
+            known = message.method in ("server/discover", "subscriptions/listen")
+            if not known and message.method not in self._calls.methods:
+                raise unknown_method(message.method)
+            if message.method == "server/discover":
+                return self._discover(call, message)
+            if message.method == "subscriptions/listen":
+                return self._listen(message)
+            return self._start(call, message, revision)
+        except McpError as error:
+            return error_reply(_status(error, early=True), error, message.id)
+
+    def changed(self, change: McpChange) -> None:
+        """Tell those that listen of a change."""
+        for listener in list(self._listeners):
+            listener.tell(change)
+
+    def stop(self) -> None:
+        """End all streams."""
+        for listener in list(self._listeners):
+            meta = {f"{META}subscriptionId": listener.id}
+            result = self._result("subscriptions/listen", {"_meta": meta})
+            listener.log.append(messages.result(listener.id, result))
+            listener.log.end()
+        self._listeners.clear()
+
+    # -- discovery and changes --
+
+    def _discover(self, call: McpCall, request: Request) -> Deferred[Reply]:
+        result = self._result(request.method, self._identity.discovered())
+        answering = self._answering(call, lambda: None)
+        answering.respond(messages.result(request.id, result))
+        return answering.reply
+
+    def _listen(self, request: Request) -> Deferred[Reply]:
+        wanted = wanted_changes(request.params.get("notifications"))
+        if len(self._listeners) >= _MOST_LISTENERS:
+            raise McpError(messages.INTERNAL_ERROR, "Too many clients are listening.")
+        log = EventLog()
+        listener = Listener(request.id, wanted, log)
+        self._listeners.add(listener)
+        listener.send("notifications/subscriptions/acknowledged", {"notifications": wanted})
+        stream = EventStream(
+            log, self._clock, self.keepalive, lambda: self._listeners.discard(listener)
+        )
+        return succeed(Reply(200, EVENTS, (), stream=stream))
+
+    # -- calls --
+
+    def _start(self, call: McpCall, request: Request, revision: Revision) -> Deferred[Reply]:
+        running: list[Call] = []
+
+        def cancel() -> None:
+            for one in running:
+                one.cancel()
+
+        answering = self._answering(call, cancel)
+        context = self._context(call, request, revision, answering)
+
+        def need(requests: Mapping[str, ClientRequest]) -> None:
+            """Answer with what is needed, and stop the call once it is back here."""
+            if not context.is_over:
+                context.is_over = True
+                self._need(call, request, context, requests)
+                self._clock.callLater(0, cancel)
+
+        context.need = need
+        started = self._calls.start(request.method, request.params, context)
+        running.append(started)
+        started.done.addBoth(self._done, request, answering)
+        return answering.reply
+
+    def _context(
+        self, call: McpCall, request: Request, revision: Revision, answering: Answering
+    ) -> ReplayContext:
+        meta = request.params["_meta"]
+        client = meta.get(f"{META}clientInfo")
+        level = meta.get(f"{META}logLevel")
+        context = ReplayContext(
+            principal=call.principal,
+            revision=revision,
+            client=client if isinstance(client, Mapping) else {},
+            capabilities=meta[f"{META}clientCapabilities"],
+            params=request.params,
+            answering=answering,
+            level=level if level in LEVELS else None,
+            ask=lambda _, asked: Deferred(),
+        )
+        context.headers = call.headers
+        context.used = {}
+        if request.method in _ASKING:
+            context.answers = self._answers(call, request)
+        return context
+
+    def _answers(self, call: McpCall, request: Request) -> dict[str, Any]:
+        """Return what the client was asked before, with what it brings now."""
+        params = request.params
+        found: dict[str, Any] = {}
+        if params.get("requestState") is not None:
+            about = sealing.about(request.method, params)
+            found = self._sealer.open(params["requestState"], call.principal, about)
+        if "inputResponses" in params:
+            brought = params["inputResponses"]
+            if not isinstance(brought, Mapping):
+                raise McpError(messages.INVALID_PARAMS, "inputResponses is an object.")
+            found |= brought
+        return found
+
+    def _need(
+        self,
+        call: McpCall,
+        request: Request,
+        context: ReplayContext,
+        requests: Mapping[str, ClientRequest],
+    ) -> None:
+        about = sealing.about(request.method, request.params)
+        try:
+            state = self._sealer.seal(context.used, call.principal, about)
+        except McpError as error:
+            context.answering.respond(messages.error(request.id, error))
+            return
+        result = {
+            "resultType": "input_required",
+            "inputRequests": {
+                name: {"method": one.method, "params": one.params} for name, one in requests.items()
+            },
+            "requestState": state,
+            "_meta": self._meta(),
+        }
+        context.answering.respond(messages.result(request.id, result))
+
+    def _done(self, value: Any, request: Request, answering: Answering) -> None:
+        if answering.complete.called:
+            return
+        if not isinstance(value, Failure):
+            result = self._result(request.method, value)
+            answering.respond(messages.result(request.id, result))
+        elif value.check(CancelledError):
+            answering.skip()
+        else:
+            error = as_error(value)
+            answering.respond(messages.error(request.id, error), _status(error, early=False))
+
+    def _answering(self, call: McpCall, gone: Callable[[], None]) -> Answering:
+        return Answering(EventLog(), accepts(call.headers), self._clock, self.keepalive, gone)
+
+    def _result(self, method: str, value: Mapping[str, Any]) -> dict[str, Any]:
+        out = {"resultType": "complete", **value}
+        out["_meta"] = self._meta() | dict(value.get("_meta") or {})
+        if method in _TTL:
+            out.setdefault("ttlMs", _TTL[method])
+            out.setdefault("cacheScope", "private")
+        return out
+
+    def _meta(self) -> dict[str, Any]:
+        return {f"{META}serverInfo": self._identity.implementation()}
+
+
+def check(request: Request, headers: Mapping[str, str]) -> Revision:
+    """Return the revision of a request whose ``_meta`` and headers are as they must be.
+
+    :raises McpError: if they are not.
+    """
+    meta = request.params.get("_meta")
+    version = meta.get(f"{META}protocolVersion") if isinstance(meta, Mapping) else None
+    if not isinstance(meta, Mapping) or not isinstance(version, str):
+        raise McpError(messages.INVALID_PARAMS, f"_meta must hold {META}protocolVersion.")
+    if not isinstance(meta.get(f"{META}clientCapabilities"), Mapping):
+        raise McpError(messages.INVALID_PARAMS, f"_meta must hold {META}clientCapabilities.")
+    given = headers.get(VERSION_HEADER)
+    if given is None:
+        raise mismatch("MCP-Protocol-Version is missing.")
+    if given.strip() != version:
+        raise mismatch("MCP-Protocol-Version is not what the body says.")
+    revision = REVISIONS.get(version)
+    if revision is None or not revision.stateless:
+        raise McpError(
+            messages.UNSUPPORTED_VERSION,
+            "Unsupported protocol version",
+            {"supported": list(REVISIONS), "requested": version},
+        )
+    check_headers(request, headers)
+    return revision
+
+
+def _status(error: McpError, *, early: bool) -> int:
+    """Return the HTTP status of an error, ``early`` if no method was called."""
+    if error.code == messages.METHOD_NOT_FOUND and early:
+        return 404
+    if error.code in _BAD_REQUEST or (early and error.code == messages.INVALID_PARAMS):
+        return 400
+    return 503 if early else 200

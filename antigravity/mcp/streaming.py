@@ -1,0 +1,137 @@
+"""Streams of events to clients, at the speed at which they read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from zope.interface import implementer
+
+from antigravity.interfaces.exchange import IReplyStream
+from antigravity.mcp.protocol.event_log import EventLog
+from antigravity.sse import KEEPALIVE_COMMENT
+
+
+@implementer(IReplyStream, IPushProducer)
+class EventStream:
+    """Writes what a log holds behind ``after``, and what comes, until it ends.
+
+    A client that does not read leaves its messages in the log.  ``prime`` begins with an
+    event without data, from whose id on a client can come back.  ``left`` is called when the
+    client goes before the end.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        clock: IReactorTime,
+        keepalive: float,
+        left: Callable[[], None],
+        *,
+        after: int = 0,
+        prime: bool = False,
+    ) -> None:
+        self._log = log
+        self._clock = clock
+        self._keepalive = keepalive
+        self._left = left
+        self._after = after
+        self._prime = prime
+        self._consumer: Any = None
+        self._written: Deferred[None] | None = None
+        self._timer: IDelayedCall | None = None
+        self._paused = False
+        self._over = False
+        log.attach(self)
+
+    def start(self, consumer: Any) -> Deferred[None]:
+        """Write the stream to ``consumer``; see :class:`IReplyStream`."""
+        written: Deferred[None] = Deferred(lambda _: self.abandon())
+        self._written = written
+        if self._over:
+            written.callback(None)
+            return written
+        self._consumer = consumer
+        consumer.registerProducer(self, True)
+        if self._prime:
+            consumer.write(b"id: %b\ndata: \n\n" % self._log.event_id(self._after))
+        self._arm()
+        self._pump()
+        return written
+
+    def hang_up(self, retry: float) -> None:
+        """End the connection, not the stream; the client may come back in ``retry`` seconds."""
+        self._pump()
+        if self._consumer is not None:
+            self._consumer.write(b"retry: %d\n\n" % int(retry * 1000))
+        self.finish()
+
+    def finish(self) -> None:
+        """Write no more, and say that this was all."""
+        if self._over:
+            return
+        self._release()
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            consumer.unregisterProducer()
+        written, self._written = self._written, None
+        if written is not None and not written.called:
+            written.callback(None)
+
+    def abandon(self) -> None:
+        """Write no more: nobody is there to read it."""
+        if self._over:
+            return
+        self._release()
+        self._consumer = None
+        self._left()
+
+    def pauseProducing(self) -> None:
+        """Leave messages in the log: the client's buffers are full."""
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        """Write on."""
+        self._paused = False
+        self._pump()
+
+    def stopProducing(self) -> None:
+        """Stop for good: the client is gone."""
+        self.abandon()
+
+    def _release(self) -> None:
+        self._over = True
+        self._log.detach(self)
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
+
+    def wake(self) -> None:
+        """Write what the log has got."""
+        self._pump()
+
+    def _pump(self) -> None:
+        if self._consumer is None or self._over:
+            return
+        while not self._paused:
+            waiting = self._log.after(self._after)
+            if not waiting:
+                break
+            self._after = waiting[-1][0]
+            self._consumer.write(b"".join([self._log.event(n, data) for n, data in waiting]))
+            if self._consumer is None:  # it went while it was written to
+                return
+        if self._log.ended and not self._paused:
+            self.finish()
+
+    def _arm(self) -> None:
+        if self._keepalive > 0:
+            self._timer = self._clock.callLater(self._keepalive, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        if self._consumer is not None and not self._paused:
+            self._consumer.write(KEEPALIVE_COMMENT)
+        self._arm()
