@@ -58,16 +58,23 @@ class PoolKit:
         self.source = Source(google=list(accounts))
         self.facts = dict(facts or {})
         scheduling = SchedulingSettings(**settings)
+        self.policies = policies or POLICIES
         self.pool = AccountPool(
             self.clock,
             self.source,
             scheduling,
             facts=lambda credential, model: self.facts.get(credential.id, AccountFacts()),
             state=state,
-            policy=(policies or POLICIES)[scheduling.mode],
+            policy=self.policies[scheduling.mode],
             chance=lambda: 0.5,
         )
         self.pool.start()
+
+    def reload(self, source: Source | None = None, **settings: Any) -> None:
+        """Go on with other accounts or settings."""
+        scheduling = SchedulingSettings(**settings)
+        policy = self.policies[scheduling.mode]
+        self.pool.reload(source or self.source, scheduling, policy)
 
     def ask(
         self,

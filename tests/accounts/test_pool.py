@@ -12,7 +12,6 @@ from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
 from antigravity.config.atomic import write_atomically
-from antigravity.config.settings import SchedulingSettings
 from antigravity.interfaces.accounts import Demand, IAccountPool, ILease, Option
 from antigravity.interfaces.selection import AccountFacts, Protection
 from antigravity.ir.errors import (
@@ -163,7 +162,7 @@ def test_whoever_leaves_in_the_moment_of_the_call_gives_the_place_on() -> None:
     first.addCallback(lambda lease: second.cancel() or lease)
     errors: list[object] = []
     second.addErrback(errors.append)
-    kit.pool.reload(kit.source, SchedulingSettings(max_concurrency=2))
+    kit.reload(max_concurrency=2)
     assert len(errors) == 1
     assert got(third) is not None
     for lease in (*leases, got(first), got(third)):
@@ -307,7 +306,7 @@ def test_a_removed_account_is_gone_and_a_new_one_serves_who_waits() -> None:
     kit = PoolKit(["a"], max_concurrency=1)
     lease = kit.take("s")
     waiting = kit.ask("s")
-    kit.pool.reload(Source(google=["c"]), SchedulingSettings(max_concurrency=1))
+    kit.reload(Source(google=["c"]), max_concurrency=1)
     assert got(waiting).credential.id == "c"
     lease.succeeded()
     assert waits(kit.ask("s"))

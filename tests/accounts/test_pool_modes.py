@@ -12,7 +12,6 @@ from zope.interface.verify import verifyObject
 
 from antigravity.accounts.affinity import weight
 from antigravity.accounts.selection import POLICIES, is_hot
-from antigravity.config.settings import SchedulingSettings
 from antigravity.interfaces.accounts import Option
 from antigravity.interfaces.selection import (
     AccountFacts,
@@ -303,7 +302,7 @@ def test_another_policy_may_take_over_while_somebody_waits() -> None:
     own = kit.take("s")
     waiting = kit.ask("s")
     assert waits(waiting)
-    kit.pool.reload(kit.source, SchedulingSettings(max_concurrency=1), POLICIES["Balance"])
+    kit.reload(max_concurrency=1)
     assert got(waiting).credential.id != own.credential.id
     assert kit.pool.status()["mode"] == "Balance"
 

@@ -11,7 +11,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from pool_kit import FLASH, PRO, PoolKit
 from twisted.internet.defer import Deferred
 
-from antigravity.config.settings import SchedulingSettings
 from antigravity.interfaces.accounts import Demand
 from antigravity.interfaces.selection import AccountFacts
 from antigravity.ir.errors import (
@@ -127,9 +126,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     @rule(mode=st.sampled_from(MODES))
     def change_mode(self, mode: Any) -> None:
-        self.kit.pool.reload(
-            self.kit.source, SchedulingSettings(mode, max_concurrency=CAP, queue_limit=20)
-        )
+        self.kit.reload(mode=mode, max_concurrency=CAP, queue_limit=20)
 
     @rule(name=st.sampled_from([None, *NAMES]))
     def fix(self, name: str | None) -> None:
