@@ -17,6 +17,7 @@ from werkzeug.routing import RequestRedirect
 from antigravity.config.settings import Settings
 from antigravity.interfaces.administration import IAdministration
 from antigravity.interfaces.exchange import IExchange, Reply
+from antigravity.interfaces.mcp import IMcpEndpoint
 from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.call import Call
 from antigravity.ir.errors import (
@@ -29,6 +30,7 @@ from antigravity.version import VERSION
 from antigravity.web.admin import AdminPaths
 from antigravity.web.door import Door
 from antigravity.web.entrance import TunnelEntrance
+from antigravity.web.mcp import mcp_paths
 from antigravity.web.origins import preflight_headers
 from antigravity.web.paths import corrections
 from antigravity.web.request import take_body, visit_of
@@ -69,7 +71,8 @@ class DetectRequest(msgspec.Struct, frozen=True):
 class WebApp:
     """Everything that clients can reach.
 
-    ``extra_routes`` go before the protocols' and are behind the same door.
+    ``extra_routes`` go before the protocols' and are behind the same door, as the endpoints
+    of ``mcp`` are, by path.
     """
 
     log = txaio.make_logger()
@@ -82,6 +85,7 @@ class WebApp:
         extra_routes: Sequence[ExtraRoute] = (),
         hostname: str = "",
         administration: IAdministration | None = None,
+        mcp: Mapping[str, IMcpEndpoint] | None = None,
     ) -> None:
         self.door = Door(protocols, settings, hostname)
         self._exchange = exchange
@@ -93,6 +97,7 @@ class WebApp:
             "/v1/api/event_logging/batch": (_ALL, self._swallow),
             "/v1/models/detect": (("POST",), self._detect),
         }
+        self._fixed |= mcp_paths(mcp or {})
         if administration is not None:
             for path, (methods, handler) in AdminPaths(administration).paths().items():
                 self._fixed[path] = methods, self._for_operator(handler)

@@ -19,6 +19,7 @@ from antigravity.ir.errors import (
     NotFoundError,
     UnavailableError,
 )
+from antigravity.web.mcp_errors import McpErrorShape, is_mcp_path
 from antigravity.web.routing_table import NoSuchMethodError, preferred_protocol
 
 #: Beginnings of paths that belong to one protocol, whatever the headers say.
@@ -63,18 +64,24 @@ class ErrorShapes:
 
     def __init__(self, protocols: Iterable[IServerProtocol]) -> None:
         self._protocols = {protocol.name: protocol for protocol in protocols}
+        self._mcp = McpErrorShape()
 
     def protocol_for(
         self, path: str, headers: Mapping[str, str], credentials: Iterable[str] = ()
-    ) -> IServerProtocol | None:
+    ) -> IServerProtocol | McpErrorShape | None:
         """Return the protocol that the caller most likely speaks; ``None`` if there is none."""
+        if is_mcp_path(path):
+            return self._mcp
         name = next((name for prefix, name in _PREFIXES if path.startswith(prefix)), "")
         name = name or preferred_protocol(headers, credentials)
         found = self._protocols.get(name) or self._protocols.get("openai_chat")
         return found or next(iter(self._protocols.values()), None)
 
     def render(
-        self, error: GatewayError, request_id: str, protocol: IServerProtocol | None
+        self,
+        error: GatewayError,
+        request_id: str,
+        protocol: IServerProtocol | McpErrorShape | None,
     ) -> HttpReply:
         """Return ``error`` as ``protocol`` says it, plainly if that is ``None``."""
         if protocol is None:
