@@ -1,0 +1,214 @@
+"""A real gateway on a free port, with the simulator behind it, for the time of a test."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import treq
+from msgspec.structs import replace
+from twisted.internet.defer import maybeDeferred
+from twisted.web.client import Agent, HTTPConnectionPool
+from twisted.web.http_headers import Headers
+
+from antigravity.assembly import Configured
+from antigravity.config.home import FILE_NAME
+from antigravity.config.settings import Settings
+from antigravity.config.snapshot import load
+from antigravity.demo import DemoSimulator
+from antigravity.gateway import Gateway
+from antigravity.plugins import PluginHost
+from antigravity.testing.answers import Answer
+from antigravity.transport.sending import BytesProducer
+from antigravity.wiring import demo_settings
+
+#: The stateless revision of MCP, in which one request is all.
+_MCP_REVISION: Final = "2026-07-28"
+_MCP_META: Final = "io.modelcontextprotocol/"
+
+Plugins = Iterable[tuple[str, object]]
+
+
+class GatewayUnderTest:
+    """A running gateway; made by :func:`start_gateway`.
+
+    :ivar url: where it is, without a path.
+    """
+
+    def __init__(
+        self, reactor: Any, home: Path, plugins: Plugins, *, installed: bool, simulated: bool
+    ) -> None:
+        self._home = home
+        self._plugins = tuple(plugins)
+        self._installed = installed
+        self._reactor = reactor
+        self._demo = DemoSimulator(reactor) if simulated else None
+        self._gateway: Gateway | None = None
+        self._connections = HTTPConnectionPool(reactor, persistent=False)
+        self._agent = Agent(reactor, pool=self._connections)
+        self.url = ""
+
+    @property
+    def plugins(self) -> PluginHost:
+        """The plugins that serve now."""
+        return self._configured.plugins
+
+    @property
+    def simulator_url(self) -> str:
+        """Where the simulator is, without a path."""
+        return "" if self._demo is None else self._demo.address
+
+    @property
+    def simulator(self) -> Any:
+        """The simulator, whose ``log`` holds the requests that it got."""
+        return None if self._demo is None else self._demo.simulator
+
+    async def start(self, config: str) -> None:
+        """Start with ``config``, the text of a configuration file.
+
+        :raises ConfigurationError: if it cannot be used.
+        """
+        if self._demo is not None:
+            await self._demo.start()
+        try:
+            self._write(config)
+            configured = self._configure()
+            self._gateway = Gateway(
+                self._reactor,
+                configured.settings,
+                self._home,
+                configured.plugins,
+                configure=self._configure,
+            )
+            await self._gateway.startService()
+        except Exception:
+            await self.stop()
+            raise
+        listener = self._gateway.listener
+        assert listener is not None
+        address: Any = listener.ports[0].getHost()
+        self.url = f"http://127.0.0.1:{address.port}"
+
+    async def stop(self) -> None:
+        """Stop everything; nothing is left behind."""
+        if self._gateway is not None:
+            await maybeDeferred(self._gateway.stopService)
+        if self._demo is not None:
+            await self._demo.stop()
+        await self._connections.closeCachedConnections()
+
+    async def reload(self, config: str) -> None:
+        """Go on with another configuration, as if the file had been edited.
+
+        :raises ConfigurationError: if it cannot be used; then nothing changes.
+        """
+        assert self._gateway is not None
+        self._write(config)
+        await self._gateway.reload()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Ask the gateway; ``body`` is bytes, or something to send as JSON."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        sent = Headers({"content-type": ["application/json"]} if body is not None else {})
+        for name, value in (headers or {}).items():
+            sent.setRawHeaders(name, [value])
+        producer = None if body is None else BytesProducer(data)
+        response = await self._agent.request(
+            method.encode(), f"{self.url}{path}".encode(), sent, producer
+        )
+        found = response.headers.getAllRawHeaders()
+        names = {name.decode().lower(): values[-1].decode() for name, values in found}
+        return Answer(response.code, names, await treq.content(response))
+
+    async def mcp(
+        self, method: str, params: Mapping[str, Any] | None = None, path: str = "/mcp"
+    ) -> Any:
+        """Return the result of one MCP request: ``mcp("tools/call", {"name": …})``.
+
+        :raises AssertionError: if the answer is an error.
+        """
+        meta = {
+            f"{_MCP_META}protocolVersion": _MCP_REVISION,
+            f"{_MCP_META}clientInfo": {"name": "antigravity.testing", "version": "1"},
+            f"{_MCP_META}clientCapabilities": {},
+        }
+        message = {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": method,
+            "params": {**(params or {}), "_meta": meta},
+        }
+        headers = {
+            "accept": "application/json, text/event-stream",
+            "mcp-protocol-version": _MCP_REVISION,
+            "mcp-method": method,
+        }
+        named = (params or {}).get("name", (params or {}).get("uri"))
+        if isinstance(named, str):
+            headers["mcp-name"] = named
+        answer = await self.request("POST", path, message, headers)
+        replies = (
+            answer.chunks()
+            if "event-stream" in answer.headers.get("content-type", "")
+            else [answer.json()]
+        )
+        (reply,) = (reply for reply in replies if reply.get("id") == 1)
+        if "result" not in reply:
+            raise AssertionError(f"{method}: {reply.get('error')}")
+        return reply["result"]
+
+    def _write(self, config: str) -> None:
+        self._home.mkdir(parents=True, exist_ok=True)
+        file = self._home / FILE_NAME
+        file.touch(0o600)
+        file.write_text(config, "utf-8")
+
+    def _configure(self) -> Configured:
+        environ = {k: v for k, v in os.environ.items() if not k.startswith("ANTIGRAVITY_")}
+        fixed = {"proxy.listen": ["tcp:0:interface=127.0.0.1"]}
+        first = load(self._home, environ=environ, overrides=fixed).settings
+        plugins = PluginHost(first.plugins)
+        plugins.load(extra=self._plugins, installed=self._installed)
+        known = plugins.registry.known
+        settings = load(self._home, environ=environ, overrides=fixed, known=known).settings
+        self._configured = Configured(self._with_simulator(settings), plugins)
+        return self._configured
+
+    def _with_simulator(self, settings: Settings) -> Settings:
+        if self._demo is None:
+            return settings
+        simulated = demo_settings(settings, self._demo.address).upstreams
+        return replace(settings, upstreams={**settings.upstreams, **simulated})
+
+
+async def start_gateway(
+    reactor: Any,
+    home: Path,
+    *,
+    plugins: Plugins | Sequence[tuple[str, object]] = (),
+    config: str = "",
+    installed: bool = False,
+    simulated: bool = True,
+) -> GatewayUnderTest:
+    """Start a gateway for tests that run in a reactor, such as those of ``trial``.
+
+    :param home: an empty folder for its configuration and state.
+    :param plugins: names and plugins to use besides the built-in ones.
+    :param config: the text of the configuration file.
+    :param installed: whether to use the plugins that are installed, too.
+    :param simulated: whether to add the simulator as upstreams ``demo-openai``,
+        ``demo-anthropic``, ``demo-gemini_api`` and ``demo-codeassist``, after those of ``config``.
+    :raises ConfigurationError: if ``config`` cannot be used.
+    """
+    gateway = GatewayUnderTest(reactor, home, plugins, installed=installed, simulated=simulated)
+    await gateway.start(config)
+    return gateway

@@ -1,0 +1,40 @@
+"""Load one plugin as the gateway would, but without mercy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from antigravity.plugins import PluginHost, PluginInfo, Registry
+
+
+class LoadedPlugin(Struct, frozen=True):
+    """A plugin that is in order.
+
+    ``info`` says what it has registered, ``registry`` holds that beside what is built in,
+    ``host`` calls its observers: ``host.notify("exchange_finished", record=record)``.
+    """
+
+    info: PluginInfo
+    registry: Registry
+    host: PluginHost
+
+
+def load_plugin(
+    plugin: object, settings: Mapping[str, Any] | None = None, *, name: str = "plugin-under-test"
+) -> LoadedPlugin:
+    """Load a module or object as a plugin, with the built-in ones and no other.
+
+    :param settings: its table ``[plugins.NAME]``.
+    :raises AssertionError: with all that a gateway would report and leave out.
+    """
+    host = PluginHost({name: settings or {}})
+    host.load(extra=[(name, plugin)], installed=False)
+    if host.problems:
+        raise AssertionError("; ".join(f"{p.plugin}: {p.reason}" for p in host.problems))
+    (info,) = (info for info in host.plugins() if info.name == name)
+    if not info.hooks:
+        raise AssertionError(f"{name} implements no hook; are its functions marked with hookimpl?")
+    return LoadedPlugin(info, host.registry, host)
