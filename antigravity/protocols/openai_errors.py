@@ -32,6 +32,7 @@ _QUOTA_WORDS: Final = ("insufficient_quota", "quota_exhausted", "billing_hard_li
 _KEY_WORDS: Final = ("invalid_api_key", "api_key_invalid", "authentication_error")
 _OVERLOAD_WORDS: Final = ("overloaded", "overloaded_error", "unavailable", "engine_overloaded")
 _RATE_WORDS: Final = ("rate_limit_exceeded", "rate_limit_error", "resource_exhausted")
+_LENGTH_WORDS: Final = ("context_length_exceeded", "model_max_prompt_tokens_exceeded")
 _LENGTH_PHRASES: Final = (
     "maximum context length",
     "context length",
@@ -39,6 +40,10 @@ _LENGTH_PHRASES: Final = (
     "prompt is too long",
     "input token count",
     "too many tokens",
+    "prompt token count",
+    "maximum prompt length",
+    "input is too long",
+    "reduce the length of",
 )
 
 
@@ -135,7 +140,7 @@ _KINDS: Final[dict[int, type[GatewayError]]] = {
 
 
 def _too_long(said: _Said) -> bool:
-    if "context_length_exceeded" in said.words:
+    if not said.words.isdisjoint(_LENGTH_WORDS):
         return True
     text = said.message.lower()
     return any(phrase in text for phrase in _LENGTH_PHRASES)

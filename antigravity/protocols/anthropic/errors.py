@@ -26,6 +26,7 @@ from antigravity.ir.errors import (
     UpstreamCredentialError,
     UpstreamError,
 )
+from antigravity.ir.too_long import as_anthropic_says
 from antigravity.protocols.anthropic.reading import dotted
 
 _TYPES: Final = {
@@ -78,7 +79,9 @@ class ErrorBody(Struct, frozen=True):
 def error_object(error: GatewayError, request_id: str) -> dict[str, Any]:
     """Return the members of an error's body, its ``type`` excepted."""
     message = error.message
-    if error.param and not message.startswith(dotted(error.param)):
+    if isinstance(error, ContextLengthError):
+        message = as_anthropic_says(message)
+    elif error.param and not message.startswith(dotted(error.param)):
         message = f"{dotted(error.param)}: {message}"
     default = "api_error" if error.status >= 500 else "invalid_request_error"
     kind = _TYPES.get(error.status, default)

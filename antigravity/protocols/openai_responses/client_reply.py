@@ -65,7 +65,9 @@ _BY_WORD: Final[dict[str, type[GatewayError]]] = {
     "server_error": UpstreamError,
 }
 _TOO_LONG: Final = re.compile(
-    r"maximum context length|context (length|window).{0,40}(exceed|too)|exceeds?.{0,40}context",
+    r"maximum context length|context (length|window).{0,40}(exceed|too)|exceeds?.{0,40}context"
+    r"|prompt is too long|prompt token count|maximum prompt length|input is too long"
+    r"|reduce the length of",
     re.IGNORECASE,
 )
 _AGAIN: Final = re.compile(r"try again in\s*([0-9hms.\s]+)", re.IGNORECASE)
