@@ -23,6 +23,7 @@ from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.administration import IAdministration
 from antigravity.interfaces.exchange import IExchange
 from antigravity.interfaces.transport import IHttpTransport
+from antigravity.offering import Offering
 from antigravity.plugins import PluginHost
 from antigravity.routing.catalog import ModelCatalog
 from antigravity.transport.media import MediaFetcher
@@ -77,8 +78,13 @@ class Assembly:
         self.snapshot: Snapshot = snapshot
         self._catalog: ModelCatalog = catalog
 
-    def app(self, exchange: IExchange, administration: IAdministration) -> WebApp:
-        """Return the web application with the protocols and routes of the plugins."""
+    def app(
+        self, exchange: IExchange, administration: IAdministration, offering: Offering
+    ) -> WebApp:
+        """Return the web application with the protocols and routes of the plugins.
+
+        From now on ``offering`` offers what they have registered.
+        """
         registry = self.plugins.registry
         return WebApp(
             exchange,
@@ -87,6 +93,7 @@ class Assembly:
             registry.routes,
             hostname=socket.gethostname(),
             administration=administration,
+            mcp=offering.endpoints(self.settings, registry),
         )
 
     def stop(self) -> Any:

@@ -23,6 +23,7 @@ from antigravity.exchange.snapshot import Snapshot
 from antigravity.ir.record import ExchangeRecord
 from antigravity.keeping import Keeping
 from antigravity.listening import Listener, endpoint_strings
+from antigravity.offering import Offering
 from antigravity.plugins import PluginHost
 from antigravity.pooling import Pooling
 from antigravity.services import Closing, Drain, SequentialService
@@ -67,6 +68,7 @@ class Gateway(Service):
         self._exchange: Exchange | None = None
         self._site: GatewaySite | None = None
         self._transport = HttpTransport(reactor)
+        self._offering = Offering(reactor, self._drain)
         self.listener: Listener | None = None
 
     @property
@@ -120,8 +122,9 @@ class Gateway(Service):
         self._add(Closing(self._stop_assembly))
         self._add(self._pooling.quotas)
         self._exchange = exchange = Exchange(self._services(assembly), assembly.snapshot)
-        self._site = site = assembly.app(exchange, self._administration()).site(self._reactor)
+        self._site = site = assembly.app(exchange, self._administration(), self._offering).site(self._reactor)
         self._add(Closing(site.close_all))
+        self._add(Closing(self._offering.stop))
         self._add(self._drain)
         self._add(Closing(self._stop_listening))
         self.listener = yield self._listen(assembly.settings)
@@ -169,7 +172,7 @@ class Gateway(Service):
 
     def _use(self, assembly: Assembly, exchange: Exchange) -> None:
         """Serve new requests with ``assembly``."""
-        app = assembly.app(exchange, self._administration())
+        app = assembly.app(exchange, self._administration(), self._offering)
         exchange.use(assembly.snapshot)
         self._pooling.use(assembly)
         assert self._site is not None

@@ -248,6 +248,19 @@ class TunnelSettings(Struct, frozen=True, forbid_unknown_fields=True):
     insecure: bool = False
 
 
+class McpSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[mcp]``: tools, prompts and resources for MCP clients, at ``/mcp``.
+
+    ``max_calls`` may run at once, each for ``call_timeout``; 0 is no limit.
+    """
+
+    enabled: bool = True
+    session_ttl: Seconds = 3600.0
+    max_sessions: Annotated[int, Meta(ge=1)] = 1000
+    max_calls: Annotated[int, Meta(ge=0)] = 256
+    call_timeout: Seconds = 600.0
+
+
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[log]``: what is written to the log."""
 
@@ -268,6 +281,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     responses: ResponsesSettings = ResponsesSettings()
     signatures: SignaturesSettings = SignaturesSettings()
     interception: InterceptionSettings = InterceptionSettings()
+    mcp: McpSettings = McpSettings()
     tunnel: TunnelSettings = TunnelSettings()
     log: LogSettings = LogSettings()
     plugins: dict[str, Any] = {}
