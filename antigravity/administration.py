@@ -57,7 +57,9 @@ class Administration:
 
     async def _explain(self, model: str, protocol: str) -> dict[str, object]:
         snapshot = self._snapshot()
-        decision = await snapshot.router.route(model, protocol)
+        embeds = protocol in snapshot.embeddings.protocols
+        router = snapshot.embeddings if embeds else snapshot.router
+        decision = await router.route(model, protocol)
         options = tuple(Option(c.upstream.name, c.target.model) for c in decision.candidates)
         verdicts = snapshot.pool.explain(Demand(options))
         return {

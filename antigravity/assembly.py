@@ -88,7 +88,7 @@ class Assembly:
         registry = self.plugins.registry
         return WebApp(
             exchange,
-            list(registry.servers.values()),
+            registry.doors,
             self.settings,
             registry.routes,
             hostname=socket.gethostname(),

@@ -21,6 +21,11 @@ from zope.interface.verify import verifyObject
 
 from antigravity import hookspecs
 from antigravity.config.known import Known
+from antigravity.interfaces.embeddings import (
+    IEmbeddingClient,
+    IEmbeddingKind,
+    IEmbeddingServer,
+)
 from antigravity.interfaces.interception import IBackgroundDetector, IWarmupFilter
 from antigravity.interfaces.mcp import (
     IMcpCatalog,
@@ -77,6 +82,8 @@ class Registry:
     def __init__(self) -> None:
         self.servers: dict[str, Any] = {}
         self.clients: dict[str, Any] = {}
+        self.embedding_servers: dict[str, Any] = {}
+        self.embedding_clients: dict[str, Any] = {}
         self.upstream_kinds: dict[str, Any] = {}
         self.routes: list[tuple[str, str, Callable[[Any], Any]]] = []
         self.warmup_filters: dict[str, Any] = {}
@@ -88,11 +95,13 @@ class Registry:
     def add_protocol(self, candidate: Any) -> str:
         """Take in a protocol, and return its name.
 
-        :raises ValueError: if it provides neither side, or its name is taken.
+        :raises ValueError: if it provides no side of one, or its name is taken.
         """
         sides: tuple[tuple[type[Interface], dict[str, Any]], ...] = (
             (IServerProtocol, self.servers),
             (IClientProtocol, self.clients),
+            (IEmbeddingServer, self.embedding_servers),
+            (IEmbeddingClient, self.embedding_clients),
         )
         found = False
         for interface, known in sides:
@@ -101,8 +110,23 @@ class Registry:
                 _add(known, candidate.name, candidate)  # type: ignore[attr-defined]
                 found = True
         if not found:
-            raise ValueError(f"{candidate!r} provides neither IServerProtocol nor IClientProtocol")
+            raise ValueError(
+                f"{candidate!r} provides neither IServerProtocol nor IClientProtocol, and neither "
+                "IEmbeddingServer nor IEmbeddingClient"
+            )
         return str(candidate.name)
+
+    @property
+    def embedding_kinds(self) -> tuple[str, ...]:
+        """The names of the kinds of upstream that make vectors."""
+        kinds = self.upstream_kinds.items()
+        return tuple(name for name, kind in kinds if IEmbeddingKind.providedBy(kind))
+
+    @property
+    def doors(self) -> list[Any]:
+        """All that serve clients; a protocol that also serves vectors is one of them."""
+        servers = list(self.servers.values())
+        return [p for p in self.embedding_servers.values() if p not in servers] + servers
 
     def add_upstream_kind(self, candidate: Any) -> str:
         """Take in a kind of upstream, and return its name.

@@ -24,6 +24,7 @@ from antigravity.interfaces.upstreams import Credential, IUpstream
 from antigravity.plugins import Registry
 from antigravity.routing.capability_table import load_table
 from antigravity.routing.catalog import ModelCatalog
+from antigravity.routing.embeddings import EmbeddingRouter
 from antigravity.routing.mapping import ModelMapping
 from antigravity.routing.router import Entry, Router
 from antigravity.upstreams.services import UpstreamServices
@@ -179,16 +180,19 @@ def build_snapshot(
         raise ConfigurationError(str(error), key="models.files") from error
     upstreams = {upstream.name: upstream for upstream in builder.build(book.upstreams)}
     catalog = ModelCatalog(clock, book, settings.routing.model_list_ttl)
+    entries = _entries(settings, book.upstreams, upstreams)
+    mapping = ModelMapping(settings.proxy.custom_mapping, builtin=settings.routing.builtin_aliases)
     router = Router(
-        _entries(settings, book.upstreams, upstreams),
-        registry.clients,
-        ModelMapping(settings.proxy.custom_mapping, builtin=settings.routing.builtin_aliases),
-        table,
-        catalog,
-        settings.routing.fallback_model,
+        entries, registry.clients, mapping, table, catalog, settings.routing.fallback_model
+    )
+    embeddings = EmbeddingRouter(
+        entries, registry.embedding_clients, mapping, table, catalog, registry.embedding_kinds
     )
     interception = _interception(settings, registry)
-    return Snapshot(settings, router, book, registry.clients, media, pool, interception), catalog
+    snapshot = Snapshot(
+        settings, router, book, registry.clients, media, pool, embeddings, interception
+    )
+    return snapshot, catalog
 
 
 def _interception(settings: Settings, registry: Registry) -> Interception:

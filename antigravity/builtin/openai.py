@@ -8,6 +8,10 @@ from antigravity.hookspecs import hookimpl
 from antigravity.protocols.openai_chat.protocol import OpenAIChatClient, OpenAIChatServer
 from antigravity.protocols.openai_completions.protocol import OpenAICompletionsServer
 from antigravity.protocols.openai_passing import PassedClient
+from antigravity.protocols.openai_embeddings.protocol import (
+    OpenAIEmbeddingClient,
+    OpenAIEmbeddingServer,
+)
 from antigravity.protocols.openai_responses.protocol import (
     OpenAIResponsesClient,
     OpenAIResponsesServer,
@@ -35,6 +39,8 @@ def register_protocols(register: Callable[[object], None]) -> None:
         register(protocol)
     for name in (IMAGES, IMAGE_EDITS, SPEECH, TRANSCRIPTIONS):
         register(PassedClient(name, chat))
+    register(OpenAIEmbeddingServer())
+    register(OpenAIEmbeddingClient())
 
 
 @hookimpl

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from antigravity.ir.embeddings import TokenIds
 from antigravity.ir.media import FileReference, InlineData, UrlSource
 from antigravity.ir.parts import (
     Media,
@@ -57,6 +58,15 @@ def estimate_tokens(request: Request) -> int:
     if request.response_format.schema is not None:
         total += _json(request.response_format.schema)
     return max(1, math.ceil(total * MARGIN))
+
+
+def estimate_parts(parts: Iterable[Text | Media | TokenIds]) -> int:
+    """Return the estimated tokens of what becomes one vector, at least 1.
+
+    They are charged for, and never too many for a context: there is no margin.
+    """
+    sizes = (len(p.ids) if isinstance(p, TokenIds) else _part(p) for p in parts)
+    return max(1, math.ceil(sum(sizes)))
 
 
 def _json(value: object) -> float:

@@ -25,7 +25,7 @@ from antigravity.exchange.work import Work
 from antigravity.interfaces.accounts import Demand, ILease, Option
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import ICompleteness
-from antigravity.interfaces.upstreams import UpstreamOperation
+from antigravity.interfaces.upstreams import Credential, UpstreamOperation
 from antigravity.ir.errors import (
     GatewayError,
     RateLimitedError,
@@ -96,7 +96,7 @@ class Generation:
         :raises GatewayError: if there is none.
         """
         work = self._work
-        session = work.session() if self._is_choice() else ""
+        session = self._session() if self._is_choice() else ""
         demand = Demand(tuple(self._candidates), session, self._exclude)
         patience = work.snapshot.settings.proxy.scheduling.max_wait_seconds
         lease: ILease = await work.snapshot.pool.lease(demand, patience)
@@ -108,9 +108,8 @@ class Generation:
         self._attempts += 1
         work.lease = lease
         work.recorder.attempt(candidate, lease.credential, passed=passed)
-        attempt = attempt_native if passed else attempt_translated
         try:
-            reply = await attempt(work, candidate, lease.credential)
+            reply = await self._answer(candidate, lease.credential, passed=passed)
         except Refused as refused:
             failure = _Failure(refused.error, _refusal(refused, native=passed))
         except GatewayError as error:
@@ -128,6 +127,19 @@ class Generation:
         work.settle(failure.error)
         work.recorder.failed(failure.error)
         return failure
+
+    def _session(self) -> str:
+        """Return the key of the conversation that the request belongs to."""
+        return self._work.session()
+
+    async def _answer(self, candidate: Candidate, credential: Credential, *, passed: bool) -> Reply:
+        """Return what one attempt gives.
+
+        :raises GatewayError: if it fails.
+        :raises Refused: if the upstream refused the request.
+        """
+        attempt = attempt_native if passed else attempt_translated
+        return await attempt(self._work, candidate, credential)
 
     def _signed(self, reply: Reply, lease: ILease) -> Reply:
         """Return the reply with the account that serves it, for whom the operator tells it."""

@@ -44,11 +44,11 @@ async def attempt_native(work: Work, candidate: Candidate, credential: Credentia
     content_type = response.headers().get("content-type", "")
     if IPlainAnswers.providedBy(work.protocol) and not is_events(content_type):
         if is_json(content_type):  # also where a stream was asked for that there is not
-            return await _whole(work, candidate, response)
+            return await whole(work, candidate, response)
         return await _plain(work, response)
     if work.head.stream:
         return await _stream(work, candidate, response)
-    return await _whole(work, candidate, response)
+    return await whole(work, candidate, response)
 
 
 async def _plain(work: Work, response: IIncomingResponse) -> Reply:
@@ -91,7 +91,11 @@ async def _stream(work: Work, candidate: Candidate, response: IIncomingResponse)
     return Reply(200, content_type, headers, stream=pump)
 
 
-async def _whole(work: Work, candidate: Candidate, response: IIncomingResponse) -> Reply:
+async def whole(work: Work, candidate: Candidate, response: IIncomingResponse) -> Reply:
+    """Return an answer that is no stream, and end the record.
+
+    :raises UpstreamError: if it is none.
+    """
     headers = response.headers()
     body = await response.collect(ANSWER_LIMIT)
     if not body.strip():

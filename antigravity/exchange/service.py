@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from antigravity.exchange.counting import count_tokens
 from antigravity.exchange.demands import fitting
+from antigravity.exchange.embedding import Embedding
 from antigravity.exchange.generation import Generation
 from antigravity.exchange.intercepting import (
     answer_warmup,
@@ -44,6 +45,7 @@ class Exchange:
         self._operations: dict[str, Callable[[Work], Awaitable[Reply]]] = {
             "generate": self._generate,
             "count_tokens": self._count,
+            "embed": self._embed,
             "list_models": self._list_models,
             "get_model": self._get_model,
         }
@@ -130,6 +132,13 @@ class Exchange:
         return msgspec.structs.replace(
             reply, headers=(*reply.headers, (COUNT_SOURCE, count.source))
         )
+
+    async def _embed(self, work: Work) -> Reply:
+        head = work.head
+        work.recorder.begin(head.model, stream=False)
+        decision = await work.snapshot.embeddings.route(head.model, work.protocol.name)
+        work.recorder.record.mapped_model = decision.candidates[0].target.model
+        return await Embedding(work, decision).run()
 
     async def _list_models(self, work: Work) -> Reply:
         models = await work.snapshot.router.models()

@@ -11,11 +11,15 @@ from antigravity.interception.stage import Interception
 from antigravity.interfaces.accounts import IAccountPool, ICredentialSource
 from antigravity.interfaces.protocols import IClientProtocol
 from antigravity.interfaces.transport import IMediaFetcher
+from antigravity.routing.embeddings import EmbeddingRouter
 from antigravity.routing.router import Router
 
 
 class Snapshot(Struct, frozen=True):
-    """One configuration with everything that was built from it."""
+    """One configuration with everything that was built from it.
+
+    ``embeddings`` routes the requests for vectors.
+    """
 
     settings: Settings
     router: Router
@@ -23,4 +27,5 @@ class Snapshot(Struct, frozen=True):
     clients: Mapping[str, IClientProtocol]
     media: IMediaFetcher
     pool: IAccountPool
+    embeddings: EmbeddingRouter
     interception: Interception = Interception()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from antigravity.interfaces.protocols import IClientProtocol
+from antigravity.interfaces.protocols import IClientSide
 from antigravity.interfaces.transport import IHttpTransport, IIncomingResponse
 from antigravity.interfaces.upstreams import Credential, IUpstream, UpstreamOperation
 from antigravity.ir.errors import GatewayError, UpstreamCredentialError, UpstreamError
@@ -32,7 +32,7 @@ class UpstreamCall(Struct, frozen=True):
     """What is asked of an upstream, for one candidate and one credential."""
 
     upstream: IUpstream
-    client: IClientProtocol
+    client: IClientSide
     operation: UpstreamOperation
     model: str
     body: bytes

@@ -13,7 +13,9 @@ from antigravity.interfaces.transport import OutgoingRequest
 from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import GatewayError
 
-UpstreamOperation = Literal["generate", "stream", "count_tokens", "list_models"]
+UpstreamOperation = Literal[
+    "generate", "stream", "count_tokens", "list_models", "embed", "embed_batch"
+]
 
 
 class Credential(Struct, frozen=True):

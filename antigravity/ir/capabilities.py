@@ -25,7 +25,8 @@ class Capabilities(Struct, frozen=True):
     input and ``max_output_tokens`` together exceed ``context_window``.
     ``requires_signatures`` says that a tool call in the
     history without its thought signature is refused; ``signature_sentinel`` is the documented
-    stand-in for a lost one, where there is one.
+    stand-in for a lost one, where there is one.  ``embedding`` says that the model makes
+    vectors, and no answers.
     """
 
     family: Family = "other"
@@ -53,6 +54,7 @@ class Capabilities(Struct, frozen=True):
     sampling: bool = True
     logprobs: bool = True
     max_choices: int = 8
+    embedding: bool = False
 
 
 class Target(Struct, frozen=True):

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 from twisted.internet.defer import gatherResults
 
 from antigravity.interfaces.protocols import IClientProtocol
@@ -135,6 +136,8 @@ class Router:
     def _described(self, model: Model, name: str) -> Model:
         """Return the model with what the capability table knows filled in."""
         capabilities = self._table.capabilities(name)
+        if model.capabilities.embedding:  # its upstream says so
+            capabilities = replace(capabilities, embedding=True)
         return Model(
             model.id,
             model.display_name or model.id,
@@ -145,8 +148,17 @@ class Router:
             capabilities,
         )
 
+    def _spoken(self, upstream: IUpstream) -> tuple[str, ...]:
+        """Return the names of the protocols that an upstream speaks, best first."""
+        spoken: tuple[str, ...] = upstream.protocols
+        return spoken
+
+    def _resolve(self, name: str) -> tuple[str, tuple[Hop, ...]]:
+        """Return the name that ``name`` is served under, and the steps to it."""
+        return self._mapping.resolve(name)
+
     async def _decide(self, asked: str, name: str, protocol: str) -> Decision:
-        model, hops = self._mapping.resolve(name)
+        model, hops = self._resolve(name)
         entries = list(self._entries.values())
         prefix, slash, rest = model.partition("/")
         if slash and prefix in self._entries and rest:
@@ -185,8 +197,8 @@ class Router:
             upstream.name,
             patterns,
             None if models is None else frozenset(model.id for model in models),
-            frozenset(self._clients[name].traits.family for name in upstream.protocols),
-            protocol in upstream.protocols,
+            frozenset(self._clients[name].traits.family for name in self._spoken(upstream)),
+            protocol in self._spoken(upstream),
         )
 
     def _candidate(self, entry: Entry, model: str, protocol: str) -> Candidate:
@@ -195,8 +207,9 @@ class Router:
             if matches(pattern, model):
                 model = entry.model_mapping[pattern]
                 break
-        native = protocol in upstream.protocols
-        client = self._clients[protocol if native else upstream.protocols[0]]
+        spoken = self._spoken(upstream)
+        native = protocol in spoken
+        client = self._clients[protocol if native else spoken[0]]
         target = Target(model, self._table.capabilities(model), upstream.quirks)
         return Candidate(upstream, client, target, native)
 

@@ -9,7 +9,7 @@ from antigravity.simulator.strict.refusal import words
 OPENAI: Final = (
     "gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini", "gpt-5", "gpt-5-mini", "gpt-5-nano",
     "gpt-5.1", "gpt-5.1-codex", "gpt-5.4-nano", "o3", "o4-mini", "gpt-image-1", "whisper-1",
-    "text-embedding-3-small",
+    "text-embedding-3-small", "text-embedding-3-large", "text-embedding-ada-002",
 )  # fmt: skip
 ANTHROPIC: Final = {
     "claude-sonnet-5": "Claude Sonnet 5",
@@ -23,7 +23,8 @@ ANTHROPIC: Final = {
 GEMINI: Final = (
     "gemini-2.5-flash", "gemini-2.5-flash-lite", "gemini-2.5-pro", "gemini-2.5-flash-image",
     "gemini-3-flash", "gemini-3-pro-preview", "gemini-3.1-pro-preview", "gemini-3.5-flash",
-    "gemini-3.5-flash-lite", "gemini-3.1-flash-image",
+    "gemini-3.5-flash-lite", "gemini-3.1-flash-image", "gemini-embedding-001",
+    "gemini-embedding-2",
 )  # fmt: skip
 CODE_ASSIST: Final = (
     "gemini-2.5-flash", "gemini-2.5-pro", "gemini-3-flash", "gemini-3-pro-high",
@@ -79,6 +80,15 @@ def anthropic_list(limit: int, after: str | None) -> dict[str, Any]:
 def gemini_model(name: str) -> dict[str, Any]:
     """Return a model as the Gemini API lists it."""
     words_ = name.replace("-", " ").title()
+    if "embedding" in name:
+        return {
+            "name": f"models/{name}",
+            "version": "001",
+            "displayName": words_,
+            "inputTokenLimit": 8192 if name.endswith("-2") else 2048,
+            "outputTokenLimit": 1,
+            "supportedGenerationMethods": ["embedContent", "countTokens", "asyncBatchEmbedContent"],
+        }
     return {
         "name": f"models/{name}",
         "version": "001",

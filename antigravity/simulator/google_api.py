@@ -8,6 +8,7 @@ from urllib.parse import quote
 from twisted.web.server import Request
 
 from antigravity.simulator import dialects, google
+from antigravity.simulator.embeddings_api import VERBS, EmbeddingsApi
 from antigravity.simulator.exchange import Exchange, Result, send
 from antigravity.simulator.faults import ApiError, google_error
 from antigravity.simulator.intake import Intake, alt_of, bearer, query_of
@@ -45,10 +46,11 @@ class GoogleApi:
         self._state = state
         self._intake = intake
         self._exchange = exchange
+        self._embeddings = EmbeddingsApi(exchange)
         self._raw_schemas = raw_schemas
 
     def gemini(self, request: Request, target: str) -> Result:
-        """Generate and count, by the verb after the model's name."""
+        """Generate, count and embed, by the verb after the model's name."""
         name, _, verb = target.rpartition(":")
 
         def work(headers: dict[str, str], body: dict[str, Any]) -> Result | dict[str, Any]:
@@ -56,6 +58,8 @@ class GoogleApi:
             model = check_model(name)
             if verb == "countTokens":
                 return _count(model, body)
+            if verb in VERBS:
+                return self._embeddings.gemini(request, model, verb, body, key)
             if verb not in ("generateContent", "streamGenerateContent"):
                 raise ApiError(404)
             view = read_gemini.read(model, strict_gemini.check(model, body), body)

@@ -7,6 +7,7 @@ from typing import Any
 from twisted.web.server import Request
 
 from antigravity.simulator import dialects
+from antigravity.simulator.embeddings_api import EmbeddingsApi
 from antigravity.simulator.exchange import Exchange, Result
 from antigravity.simulator.faults import ApiError, Headers, openai_error
 from antigravity.simulator.intake import Intake, bearer
@@ -50,6 +51,7 @@ class OpenAiApi:
         self._state = state
         self._intake = intake
         self._exchange = exchange
+        self._embeddings = EmbeddingsApi(exchange)
 
     def chat(self, request: Request, lenient: bool = False) -> Result:
         """Answer a chat; compatible services are lenient."""
@@ -99,6 +101,15 @@ class OpenAiApi:
             return self._exchange.run(
                 request, dialects.RESPONSES, view, stream, key, self._headers(), keep
             )
+
+        return self._intake.serve(request, openai_error, work)
+
+    def embeddings(self, request: Request) -> Result:
+        """Answer with vectors."""
+
+        def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
+            key = check_openai_key(headers)
+            return self._embeddings.openai(request, body, key, self._headers())
 
         return self._intake.serve(request, openai_error, work)
 

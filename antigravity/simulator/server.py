@@ -86,6 +86,11 @@ class SimulatorApp:
         """Count the tokens of a response's input."""
         return self._openai.input_tokens(request)
 
+    @app.route("/v1/embeddings", methods=["POST"])
+    def embeddings(self, request: Request) -> Result:
+        """Answer with vectors."""
+        return self._openai.embeddings(request)
+
     # Anthropic
 
     @app.route("/v1/messages", methods=["POST"])

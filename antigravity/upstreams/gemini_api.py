@@ -9,6 +9,7 @@ from urllib.parse import quote
 from zope.interface import implementer
 
 from antigravity.config.settings import UpstreamSettings
+from antigravity.interfaces.embeddings import IEmbeddingKind, IEmbeddingUpstream
 from antigravity.interfaces.upstreams import Credential, IUpstreamKind, UpstreamOperation
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.upstreams.addresses import BaseUrl
@@ -20,6 +21,9 @@ _METHODS: Final = {
     "stream": ("streamGenerateContent", "alt=sse"),
     "count_tokens": ("countTokens", ""),
 }
+_EMBEDDINGS: Final = "gemini_embeddings"
+_EMBEDDING_METHODS: Final = {"embed": "embedContent", "embed_batch": "batchEmbedContents"}
+
 
 _VERSION_AT_END: Final = re.compile(r"/v\d+(?:(?:alpha|beta)\d*)?$")
 
@@ -37,11 +41,13 @@ def resource_of(model: str) -> str:
     return "/" + "/".join(quote(segment, safe="") for segment in segments)
 
 
+@implementer(IEmbeddingUpstream)
 class GeminiApiUpstream(HttpUpstream):
     """A base address with Gemini's paths below it, with or without a version at its end."""
 
     kind = "gemini_api"
     default_urls = ("https://generativelanguage.googleapis.com",)
+    embedding_protocols = (_EMBEDDINGS,)
 
     def __init__(self, settings: UpstreamSettings, services: UpstreamServices) -> None:
         super().__init__(settings, services, ("gemini",))
@@ -52,18 +58,25 @@ class GeminiApiUpstream(HttpUpstream):
         return BaseUrl(base.origin, base.path + "/v1beta", base.query)
 
     def _target(self, operation: UpstreamOperation, protocol: str, model: str) -> tuple[str, str]:
-        if protocol != "gemini":
+        if protocol == _EMBEDDINGS and operation in _EMBEDDING_METHODS:
+            return f"{resource_of(model)}:{_EMBEDDING_METHODS[operation]}", ""
+        if protocol != "gemini" or operation in _EMBEDDING_METHODS:
             raise self._no_operation(operation, protocol)
         if operation == "list_models":
             return "/models", "pageSize=1000"
         method, query = _METHODS[operation]
         return f"{resource_of(model)}:{method}", query
 
+    def passes(self, protocol: str, operation: UpstreamOperation, body: bytes = b"") -> bool:
+        """Return whether there is such an operation."""
+        spoken = self.embedding_protocols if operation in _EMBEDDING_METHODS else self.protocols
+        return protocol in spoken
+
     def _authorization(self, credential: Credential, base: BaseUrl) -> HeaderPairs:
         return (("x-goog-api-key", credential.secret),)
 
 
-@implementer(IUpstreamKind)
+@implementer(IUpstreamKind, IEmbeddingKind)
 class GeminiApiKind:
     """Makes upstreams of kind ``gemini_api``."""
 

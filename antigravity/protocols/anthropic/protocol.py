@@ -79,11 +79,12 @@ class AnthropicServer:
         return server_reply.encode_count(count, call)
 
     def encode_models(self, models: Sequence[Model], call: Call) -> HttpReply:
-        """Return a page of the list of models.
+        """Return a page of the list of models, without those that only make vectors.
 
         :raises InvalidRequestError: if the call's cursor or limit makes no sense.
         """
-        return server_reply.encode_models(models, call)
+        answering = [model for model in models if not model.capabilities.embedding]
+        return server_reply.encode_models(answering, call)
 
     def encode_model(self, model: Model, call: Call) -> HttpReply:
         """Return one model."""

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from antigravity.ir.capabilities import Model
+from antigravity.ir.capabilities import Capabilities, Model
 from antigravity.ir.errors import UpstreamError
 from antigravity.ir.usage import Usage
 from antigravity.protocols.gemini import token_counts, wire
@@ -49,7 +49,7 @@ def decode_count(body: bytes) -> int:
 
 
 def decode_models(body: bytes) -> Sequence[Model]:
-    """Return the models in a list that can generate content.
+    """Return the models in a list that can generate content, or vectors.
 
     :raises UpstreamError: if it is no list.
     """
@@ -61,14 +61,22 @@ def decode_models(body: bytes) -> Sequence[Model]:
             owned_by="google",
             input_token_limit=model.input_token_limit,
             output_token_limit=model.output_token_limit,
+            capabilities=Capabilities(embedding=_only_embeds(model)),
         )
         for model in listed.models
         if model.name
         and (
             model.supported_generation_methods is None
             or "generateContent" in model.supported_generation_methods
+            or _only_embeds(model)
         )
     ]
+
+
+def _only_embeds(model: _Model) -> bool:
+    """Return whether vectors are what a model makes, and no content."""
+    methods = model.supported_generation_methods or ()
+    return "embedContent" in methods and "generateContent" not in methods
 
 
 def decode_usage(body: bytes) -> Usage | None:

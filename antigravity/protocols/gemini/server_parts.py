@@ -89,6 +89,16 @@ def decode_messages(contents: Sequence[schema.Content], raw: Any, at: str) -> tu
     return tuple(messages)
 
 
+def decode_parts(content: schema.Content, raw: Any, at: str) -> tuple[Part, ...]:
+    """Return the parts of a content that is no turn; ``raw`` is the same as JSON."""
+    raw_parts = raw.get("parts", ()) if content.parts else ()
+    return tuple(
+        part
+        for place, (wire, whole) in enumerate(zip(content.parts, raw_parts, strict=True))
+        for part in _decode(wire, whole, CallIds(()), f"{at}.parts[{place}]")
+    )
+
+
 def _joined(parts: Sequence[Part]) -> tuple[Part, ...]:
     """Return the parts with the pieces of one thought as one.
 

@@ -29,6 +29,7 @@ from antigravity.protocols.gemini.reading import refused
 #: More models than this never stand on one page, and all of them do if nobody asks for less.
 _LARGEST_PAGE: Final = 1000
 _METHODS: Final = ("generateContent", "streamGenerateContent", "countTokens")
+_EMBEDDING_METHODS: Final = ("embedContent",)
 
 
 def _json(value: dict[str, Any]) -> HttpReply:
@@ -165,10 +166,11 @@ def encode_model(model: Model) -> HttpReply:
 def model_object(model: Model) -> dict[str, Any]:
     """Return a ``Model``; its display name is the id, which is what people have to type."""
     capabilities = model.capabilities
+    output_limit = model.output_token_limit or capabilities.max_output_tokens
     optional = {
         "description": model.display_name or None,
         "inputTokenLimit": model.input_token_limit or capabilities.context_window,
-        "outputTokenLimit": model.output_token_limit or capabilities.max_output_tokens,
+        "outputTokenLimit": 1 if capabilities.embedding else output_limit,
     }
     return {
         "name": f"models/{model.id}",
@@ -176,6 +178,6 @@ def model_object(model: Model) -> dict[str, Any]:
         "version": "001",
         "displayName": model.id,
         **{key: value for key, value in optional.items() if value is not None},
-        "supportedGenerationMethods": _METHODS,
+        "supportedGenerationMethods": _EMBEDDING_METHODS if capabilities.embedding else _METHODS,
         "thinking": capabilities.thinking != "none",
     }

@@ -1,6 +1,6 @@
 """Put another model into a body, and change nothing else.
 
-The model stands in the path; only ``countTokens`` names it in the body too.
+The model stands in the path; only token counts and embeddings name it in the body too.
 """
 
 from __future__ import annotations
@@ -9,11 +9,14 @@ import re
 from typing import Final
 
 import msgspec
+from msgspec import Raw
 
 from antigravity.protocols.gemini.reading import load_members
 
 _KEY: Final = re.compile(rb'[ \t\r\n,]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
+_BETWEEN: Final = re.compile(rb"[ \t\r\n,\[]*")
 _WRAPPERS: Final = ("generateContentRequest", "generate_content_request")
+_LISTS: Final = ("requests",)
 
 
 def with_model(body: bytes, model: str) -> bytes:
@@ -25,9 +28,26 @@ def with_model(body: bytes, model: str) -> bytes:
             changes.append((start, end, named))
         elif key in _WRAPPERS and body[start : start + 1] == b"{":
             changes.append((start, end, with_model(body[start:end], model)))
+        elif key in _LISTS and body[start : start + 1] == b"[":
+            changes.append((start, end, _each_with_model(body[start:end], model)))
     for start, end, value in reversed(changes):
         body = body[:start] + value + body[end:]
     return body
+
+
+def _each_with_model(items: bytes, model: str) -> bytes:
+    """Return a list with ``model`` in each of the objects in it."""
+    pieces: list[bytes] = []
+    copied = 0
+    for item in msgspec.json.decode(items, type=list[Raw]):
+        match = _BETWEEN.match(items, copied)
+        start = match.end() if match is not None else copied
+        end = start + memoryview(item).nbytes
+        value = items[start:end]
+        pieces.append(items[copied:start])
+        pieces.append(with_model(value, model) if value[:1] == b"{" else value)
+        copied = end
+    return b"".join([*pieces, items[copied:]])
 
 
 def _members(body: bytes) -> list[tuple[str, int, int]]:

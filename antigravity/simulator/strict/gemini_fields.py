@@ -23,6 +23,11 @@ _SPECS: Final = {
     "InnerRequest": """model:s systemInstruction:Content contents:Content[] tools:Tool[]
         toolConfig:ToolConfig safetySettings:Safety[] generationConfig:Generation
         cachedContent:s labels:* sessionId:s""",
+    "EmbedRequest": """model:s content:Content taskType:* title:s outputDimensionality:i
+        embedContentConfig:EmbedConfig""",
+    "EmbedConfig": """taskType:* title:s outputDimensionality:i autoTruncate:b documentOcr:b
+        audioTrackExtraction:b""",
+    "EmbedBatch": "model:s requests:EmbedRequest[]",
     "CountRequest": "model:s contents:Content[] generateContentRequest:Request",
     "InnerCount": """model:s systemInstruction:Content contents:Content[] tools:Tool[]
         toolConfig:ToolConfig generationConfig:Generation""",

@@ -160,12 +160,14 @@ def test_what_the_client_side_reads() -> None:
                     "supportedGenerationMethods": ["generateContent"],
                 },
                 {"name": "models/embed", "supportedGenerationMethods": ["embedContent"]},
+                {"name": "models/talk", "supportedGenerationMethods": ["bidiGenerateContent"]},
                 {"name": "b"},
             ]
         }
     ).encode()
     assert client.decode_models(body) == [
         Model("a", "A", "google", input_token_limit=5, output_token_limit=6),
+        Model("embed", owned_by="google", capabilities=Capabilities(embedding=True)),
         Model("b", owned_by="google"),
     ]
     with pytest.raises(UpstreamError):

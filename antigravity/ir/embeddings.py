@@ -1,0 +1,57 @@
+"""Vectors for texts and media: what is asked for, and what comes back.  No conversation."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from antigravity.ir.parts import Media, Text
+from antigravity.ir.usage import Usage
+
+#: One input, or a list of them; some protocols have two addresses for it.
+EmbedOperation = Literal["embed", "embed_batch"]
+
+
+class TokenIds(Struct, frozen=True, tag="token_ids"):
+    """Text that the client has already cut into the tokens of its model."""
+
+    ids: tuple[int, ...]
+
+
+class EmbeddingInput(Struct, frozen=True):
+    """What becomes one vector: the parts together.
+
+    ``param`` is the path of the input in the client's body.  ``dimensions`` shortens the
+    vector.  ``task_type`` says what the vector is for, in Gemini's words
+    (``RETRIEVAL_QUERY``); ``title`` is that of a document.
+    """
+
+    parts: tuple[Text | Media | TokenIds, ...]
+    param: str
+    dimensions: int | None = None
+    task_type: str | None = None
+    title: str | None = None
+
+
+class EmbeddingRequest(Struct, frozen=True):
+    """A request for vectors, in the order of its inputs, of which there is at least one.
+
+    ``encoding`` is how the client wants them written.  ``extensions`` are fields that only
+    the client's ``protocol`` knows.
+    """
+
+    model: str
+    inputs: tuple[EmbeddingInput, ...]
+    protocol: str
+    encoding: Literal["float", "base64"] = "float"
+    user: str | None = None
+    extensions: dict[str, Any] = {}
+
+
+class EmbeddingResponse(Struct, frozen=True):
+    """The vectors, and what they cost; ``model`` is the upstream's name for what served."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    usage: Usage | None = None
+    model: str = ""

@@ -1,0 +1,126 @@
+"""From a client's ``embedContent`` or ``batchEmbedContents`` to a request, and to its reply."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from antigravity.ir.call import Call, HttpReply
+from antigravity.ir.embeddings import EmbeddingInput, EmbeddingRequest, EmbeddingResponse
+from antigravity.ir.parts import Media, Text
+from antigravity.ir.usage import Usage
+from antigravity.protocols.gemini.embeddings_schema import (
+    BatchRequest,
+    EmbedConfig,
+    EmbedRequest,
+)
+from antigravity.protocols.gemini.reading import (
+    extras,
+    load_members,
+    load_object,
+    normal,
+    read,
+    refused,
+)
+from antigravity.protocols.gemini.server_parts import decode_parts
+from antigravity.protocols.gemini.server_request import model_of
+
+NAME: Final = "gemini_embeddings"
+#: The tag of the routes for several inputs.
+BATCH: Final = "batch"
+#: Kinds of task; older clients give the number.
+_TASKS: Final = (
+    "TASK_TYPE_UNSPECIFIED",
+    "RETRIEVAL_QUERY",
+    "RETRIEVAL_DOCUMENT",
+    "SEMANTIC_SIMILARITY",
+    "CLASSIFICATION",
+    "CLUSTERING",
+    "QUESTION_ANSWERING",
+    "FACT_VERIFICATION",
+    "CODE_RETRIEVAL_QUERY",
+)
+
+
+def decode(call: Call) -> EmbeddingRequest:
+    """Return the request in a call.
+
+    :raises InvalidRequestError: naming the field at fault.
+    """
+    body = load_object(call.body)
+    unknown: dict[str, Any] = {}
+    if call.route.tag == BATCH:
+        raw = normal(body, BatchRequest)
+        read(raw, BatchRequest)
+        requests = raw.get("requests") or []
+        if not requests:
+            raise refused("$.requests", "at least one request is needed.")
+        inputs = [
+            _input(each, f"$.requests[{place}]", unknown) for place, each in enumerate(requests)
+        ]
+        unknown |= {key: raw[key] for key in extras(raw, BatchRequest) if key != "model"}
+    else:
+        inputs = [_input(normal(body, EmbedRequest), "$", unknown)]
+    return EmbeddingRequest(model_of(call), tuple(inputs), NAME, extensions=unknown)
+
+
+def count_inputs(call: Call) -> int:
+    """Return how many inputs a call seems to have; whether they are any is not looked at."""
+    listed = load_members(call.body).get("requests") if call.route.tag == BATCH else None
+    if listed is None or bytes(memoryview(listed)[:1]) != b"[":
+        return 1
+    return len(msgspec.json.decode(listed, type=list[Raw]))
+
+
+def _input(raw: Any, at: str, unknown: dict[str, Any]) -> EmbeddingInput:
+    """Return one input; ``unknown`` takes in the fields that only Gemini knows."""
+    wire = read(raw, EmbedRequest, at)
+    if wire.content is UNSET:
+        raise refused(f"{at}.content", "the content to embed is missing.")
+    found = decode_parts(wire.content, raw["content"], f"{at}.content")
+    parts = tuple(part for part in found if isinstance(part, Text | Media))
+    if not parts or len(parts) != len(found):
+        raise refused(f"{at}.content.parts", "text or media are needed, and nothing else.")
+    given = wire.embed_content_config
+    config = EmbedConfig() if given is UNSET else given
+    dimensions = _first(config.output_dimensionality, wire.output_dimensionality)
+    if dimensions is not None and dimensions < 1:
+        raise refused(f"{at}.outputDimensionality", "this must be at least 1.")
+    unknown |= extras(raw, EmbedRequest) | extras(raw.get("embedContentConfig"), EmbedConfig)
+    return EmbeddingInput(
+        parts,
+        f"{at}.content",
+        dimensions,
+        _task(_first(config.task_type, wire.task_type), f"{at}.taskType"),
+        _first(config.title, wire.title) or None,
+    )
+
+
+def _first(*values: Any) -> Any:
+    """Return the first value that is given."""
+    return next((value for value in values if not isinstance(value, UnsetType)), None)
+
+
+def _task(value: str | int | None, at: str) -> str | None:
+    if isinstance(value, int):
+        if not 0 <= value < len(_TASKS):
+            raise refused(at, f"{value} is no kind of task.")
+        value = _TASKS[value]
+    return None if value in (None, "", _TASKS[0]) else value.upper()
+
+
+def encode(response: EmbeddingResponse, call: Call) -> HttpReply:
+    """Return the reply: a list of vectors to a call for several, else the one."""
+    vectors = [{"values": vector} for vector in response.vectors]
+    body: dict[str, Any] = (
+        {"embeddings": vectors} if call.route.tag == BATCH else {"embedding": vectors[0]}
+    )
+    if response.usage is not None:
+        body["usageMetadata"] = _counted(response.usage)
+    return HttpReply(200, msgspec.json.encode(body))
+
+
+def _counted(usage: Usage) -> dict[str, Any]:
+    return {"promptTokenCount": usage.input_total}
