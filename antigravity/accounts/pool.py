@@ -140,7 +140,9 @@ class AccountPool:
         if patience <= 0 or choice.hopeless(patience):
             return fail(self._refuse(demand, choice))
         if len(self._room) >= self._settings.queue_limit:
-            return fail(queue_full(self._occupancy.typical))
+            full = queue_full(self._occupancy.typical)
+            if not self._room.make_room(demand, full):
+                return fail(full)
         return self._room.wait(demand, patience, choice.again)
 
     def explain(self, demand: Demand) -> Sequence[Verdict]:

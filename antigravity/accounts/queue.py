@@ -1,50 +1,42 @@
-"""Who waits for an account, in an order that is fair to every conversation: pure.
+"""Who waits for an account, in an order that is fair to everybody: pure.
 
-Each conversation has one request in each round.  One that asks a hundred times at once
-waits for its own requests, not the others for them; and as a round that was begun takes no
-newcomers, everybody's turn comes.
+Principals (the API keys of clients) take turns, and within one its conversations do; a
+conversation's requests are served as they came.  Whoever was served goes to the end of the
+line, so nobody's turn depends on how much others have waiting.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Iterator
-from typing import Generic, TypeVar
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
 
 
 class FairQueue(Generic[Item]):
-    """Items by party, first come first served within each."""
+    """Items by principal and session.  An item is known by its identity."""
 
     def __init__(self) -> None:
-        self._order: list[tuple[int, int]] = []
-        self._items: dict[tuple[int, int], tuple[str, Item]] = {}
-        self._places: dict[int, tuple[int, int]] = {}
-        self._rounds: dict[str, int] = {}
-        self._waiting: dict[str, int] = {}
-        self._round = 0
-        self._arrivals = 0
+        self._lines: dict[str, dict[str, dict[int, Item]]] = {}
+        self._places: dict[int, tuple[str, str]] = {}
+        self._sizes: Counter[str] = Counter()
 
     def __len__(self) -> int:
-        return len(self._order)
+        return len(self._places)
 
     def __iter__(self) -> Iterator[Item]:
         """Yield all items, the next one first; removing some meanwhile does no harm."""
-        for place in tuple(self._order):
-            if place in self._items:
-                yield self._items[place][1]
+        for item in list(_in_turn(map(_of_principal, self._lines.values()))):
+            if id(item) in self._places:
+                yield item
 
-    def add(self, party: str, item: Item) -> None:
-        """Add an item of a party at its place."""
-        self._arrivals += 1
-        turn = max(self._rounds.get(party, 0), self._round) + 1
-        place = (turn, self._arrivals)
-        self._rounds[party] = turn
-        self._waiting[party] = self._waiting.get(party, 0) + 1
-        insort(self._order, place)
-        self._items[place] = (party, item)
-        self._places[id(item)] = place
+    def add(self, principal: str, session: str, item: Item) -> None:
+        """Add an item behind those of its session."""
+        lines = self._lines.setdefault(principal, {})
+        lines.setdefault(session, {})[id(item)] = item
+        self._places[id(item)] = (principal, session)
+        self._sizes[principal] += 1
 
     def remove(self, item: Item, *, served: bool = False) -> bool:
         """Take an item out; return whether it was there.
@@ -54,11 +46,43 @@ class FairQueue(Generic[Item]):
         place = self._places.pop(id(item), None)
         if place is None:
             return False
-        party, _ = self._items.pop(place)
-        del self._order[bisect_left(self._order, place)]
+        principal, session = place
+        lines = self._lines[principal]
+        line = lines[session]
+        del line[id(item)]
+        self._sizes[principal] -= 1
         if served:
-            self._round = max(self._round, place[0])
-        self._waiting[party] -= 1
-        if not self._waiting[party]:
-            del self._waiting[party], self._rounds[party]
+            lines[session] = lines.pop(session)
+            self._lines[principal] = self._lines.pop(principal)
+        if not line:
+            del lines[session]
+        if not lines:
+            del self._lines[principal], self._sizes[principal]
         return True
+
+    def least_due(self, principal: str) -> Item | None:
+        """Return the item that should make room for another one of ``principal``, if one should.
+
+        It is the last in turn of who has most here, if that is more than ``principal`` would.
+        """
+        if not self._sizes:
+            return None
+        most, size = max(self._sizes.items(), key=lambda entry: entry[1])
+        if size <= self._sizes.get(principal, 0) + 1:
+            return None
+        return deque(_of_principal(self._lines[most]), maxlen=1).pop()
+
+
+def _of_principal(lines: dict[str, dict[int, Item]]) -> Iterator[Item]:
+    return _in_turn(line.values() for line in lines.values())
+
+
+def _in_turn(lines: Iterable[Iterable[Any]]) -> Iterator[Any]:
+    """Yield one of each line, then another one of each, until all are empty."""
+    turns = deque(map(iter, lines))
+    while turns:
+        line = turns.popleft()
+        for item in line:
+            yield item
+            turns.append(line)
+            break

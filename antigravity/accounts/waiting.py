@@ -89,9 +89,22 @@ class WaitingRoom:
         waiter = _Waiter(demand, now, patience)
         waiter.deferred = Deferred(lambda _: self._left(waiter))
         waiter.timer = self._clock.callLater(patience, self._expired, waiter)
-        self._queue.add(demand.session, waiter)
+        self._queue.add(demand.principal, demand.session, waiter)
         self._arm(min(again, max(0.0, self._wake_at - now)))
         return waiter.deferred
+
+    def make_room(self, demand: Demand, error: GatewayError) -> bool:
+        """Send somebody away whose principal has more than its share, so that another can wait.
+
+        Return whether there was anybody.
+        """
+        waiter = self._queue.least_due(demand.principal)
+        if waiter is None:
+            return False
+        self._queue.remove(waiter)
+        waiter.result = error
+        waiter.finish()
+        return True
 
     def serve_due(self) -> None:
         """Serve those that a lock which has just ended kept waiting, before newcomers."""

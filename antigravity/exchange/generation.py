@@ -97,7 +97,8 @@ class Generation:
         """
         work = self._work
         session = self._session() if self._is_choice() else ""
-        demand = Demand(tuple(self._candidates), session, self._exclude)
+        options, who = tuple(self._candidates), work.call.principal
+        demand = Demand(options, session, self._exclude, principal=who)
         patience = work.snapshot.settings.proxy.scheduling.max_wait_seconds
         lease: ILease = await work.snapshot.pool.lease(demand, patience)
         return lease

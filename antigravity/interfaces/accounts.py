@@ -40,11 +40,13 @@ class Demand(Struct, frozen=True):
 
     ``options`` are in order of preference.  ``session`` is an opaque key of the conversation,
     empty where there is none.  ``exclude`` are ids of credentials that were tried already.
+    ``principal`` is who asks, an opaque name.
     """
 
     options: tuple[Option, ...]
     session: str = ""
     exclude: frozenset[str] = frozenset()
+    principal: str = ""
 
 
 class Verdict(Struct, frozen=True):

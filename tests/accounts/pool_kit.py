@@ -82,9 +82,10 @@ class PoolKit:
         *options: Option,
         exclude: Collection[str] = (),
         patience: float = 60.0,
+        principal: str = "",
     ) -> Deferred[ILease]:
         """Return the Deferred of a lease, whose failure is no unhandled error."""
-        demand = Demand(options or (PRO,), session, frozenset(exclude))
+        demand = Demand(options or (PRO,), session, frozenset(exclude), principal)
         deferred = self.pool.lease(demand, patience)
         deferred.addErrback(lambda failure: failure)
         return deferred

@@ -40,13 +40,16 @@ class PoolMachine(RuleBasedStateMachine):
         self.disabled: set[str] = set()
 
     @rule(
+        principal=st.sampled_from(["", "p", "q"]),
         session=st.sampled_from(["", "s", "t", "u"]),
         options=st.sampled_from([(PRO,), (FLASH,), (PRO, FLASH)]),
         exclude=st.sets(st.sampled_from(NAMES), max_size=3),
         patience=st.sampled_from([0.0, 5.0, 60.0, 1000.0]),
     )
-    def ask(self, session: str, options: Any, exclude: set[str], patience: float) -> None:
-        demand = Demand(options, session, frozenset(exclude))
+    def ask(
+        self, principal: str, session: str, options: Any, exclude: set[str], patience: float
+    ) -> None:
+        demand = Demand(options, session, frozenset(exclude), principal)
         deferred = self.kit.pool.lease(demand, patience)
         entry = (deferred, demand)
         self.waiting.append(entry)
