@@ -12,6 +12,7 @@ from zope.interface import implementer
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.accounts import Demand, Option
 from antigravity.interfaces.administration import IAdministration
+from antigravity.tunnel.service import Tunnel
 from antigravity.version import VERSION
 
 
@@ -20,7 +21,7 @@ class Administration:
     """Speaks for one gateway.
 
     ``snapshot`` returns what is served with now, ``running`` how many exchanges run,
-    ``reload`` reads the configuration anew.
+    ``reload`` reads the configuration anew, ``tunnel`` returns the tunnel.
     """
 
     def __init__(
@@ -28,10 +29,12 @@ class Administration:
         snapshot: Callable[[], Snapshot],
         running: Callable[[], int],
         reload: Callable[[], Any],
+        tunnel: Callable[[], Tunnel],
     ) -> None:
         self._snapshot = snapshot
         self._running = running
         self._reload = reload
+        self._tunnel = tunnel
 
     def status(self) -> dict[str, object]:
         """Return how the gateway is."""
@@ -54,6 +57,18 @@ class Administration:
     def clear_bindings(self) -> None:
         """Forget which conversation belongs to which account."""
         self._snapshot().pool.clear_bindings()
+
+    def tunnel(self) -> dict[str, object]:
+        """Return how the tunnel is."""
+        return self._tunnel().status()
+
+    def start_tunnel(self, insecure: bool) -> None:
+        """Start the tunnel; ``insecure`` says that everybody may come in."""
+        self._tunnel().start(insecure)
+
+    def stop_tunnel(self) -> Deferred[None]:
+        """Return a Deferred that fires when the tunnel is gone."""
+        return self._tunnel().stop()
 
     async def _explain(self, model: str, protocol: str) -> dict[str, object]:
         snapshot = self._snapshot()

@@ -29,6 +29,8 @@ from antigravity.pooling import Pooling
 from antigravity.services import Closing, Drain, SequentialService
 from antigravity.stores.bounded import BoundedBytes
 from antigravity.transport.client import HttpTransport
+from antigravity.tunnel.service import Tunnel
+from antigravity.tunnelling import Tunnelling
 from antigravity.web.site import GatewaySite
 from antigravity.wiring import demo_settings, new_id
 
@@ -67,6 +69,7 @@ class Gateway(Service):
         self._assembly: Assembly | None = None
         self._exchange: Exchange | None = None
         self._site: GatewaySite | None = None
+        self._tunnelling: Tunnelling | None = None
         self._transport = HttpTransport(reactor)
         self._offering = Offering(reactor, self._drain)
         self.listener: Listener | None = None
@@ -122,19 +125,27 @@ class Gateway(Service):
         self._add(Closing(self._stop_assembly))
         self._add(self._pooling.quotas)
         self._exchange = exchange = Exchange(self._services(assembly), assembly.snapshot)
-        self._site = site = assembly.app(exchange, self._administration(), self._offering).site(self._reactor)
+        app = assembly.app(exchange, self._administration(), self._offering)
+        self._site = site = app.site(self._reactor)
+        self._tunnelling = tunnelling = Tunnelling(self._reactor, app, self._home)
+        self._add(Closing(tunnelling.tunnel.close))
         self._add(Closing(site.close_all))
         self._add(Closing(self._offering.stop))
         self._add(self._drain)
         self._add(Closing(self._stop_listening))
         self.listener = yield self._listen(assembly.settings)
+        tunnelling.tunnel.use(assembly.settings)
 
     def _administration(self) -> Administration:
         def snapshot() -> Snapshot:
             assert self._assembly is not None
             return self._assembly.snapshot
 
-        return Administration(snapshot, lambda: self._drain.active, self.reload)
+        def tunnel() -> Tunnel:
+            assert self._tunnelling is not None
+            return self._tunnelling.tunnel
+
+        return Administration(snapshot, lambda: self._drain.active, self.reload, tunnel)
 
     def _assemble(self, configured: Configured) -> Assembly:
         demo = self._demo
@@ -176,6 +187,10 @@ class Gateway(Service):
         exchange.use(assembly.snapshot)
         self._pooling.use(assembly)
         assert self._site is not None
+        assert self._tunnelling is not None
+        # First: where authentication goes off, no stranger may still be in.
+        self._tunnelling.tunnel.use(assembly.settings)
+        self._tunnelling.serve(app)
         self._site.resource, self._site.door = app.resource(), app.door
         self._assembly = assembly
 
@@ -187,6 +202,8 @@ class Gateway(Service):
         return listener
 
     def _stop_listening(self) -> Any:
+        if self._tunnelling is not None:
+            self._tunnelling.tunnel.leave()
         return None if self.listener is None else self.listener.stopService()
 
     def _stop_assembly(self) -> Any:

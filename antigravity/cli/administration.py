@@ -18,7 +18,7 @@ from antigravity.cli.invocation import Invocation, command_options, table
 @command_options
 def status(invocation: Invocation) -> None:
     """Show the running gateway's accounts, locks and queue."""
-    data = _ask(invocation, "/admin/status")
+    data = ask(invocation, "/admin/status")
     pool = data["pool"]
     rows = [
         (str(each["id"]), str(each["upstream"]), str(each["running"]), str(each["bindings"]))
@@ -42,7 +42,7 @@ def status(invocation: Invocation) -> None:
 @command_options
 def explain(invocation: Invocation, model: str, protocol: str) -> None:
     """Say who would serve MODEL, and why nobody else."""
-    data = _ask(invocation, f"/admin/explain?model={quote(model)}&protocol={quote(protocol)}")
+    data = ask(invocation, f"/admin/explain?model={quote(model)}&protocol={quote(protocol)}")
     upstreams = [
         (each["upstream"], "yes" if each["chosen"] else "no", each["reason"])
         for each in data["upstreams"]
@@ -62,7 +62,7 @@ def explain(invocation: Invocation, model: str, protocol: str) -> None:
 @command_options
 def reload(invocation: Invocation) -> None:
     """Let the running gateway read its configuration anew."""
-    data = _ask(invocation, "/admin/reload", "POST")
+    data = ask(invocation, "/admin/reload", "POST")
     invocation.show(data, "The gateway serves with the configuration as it is now.")
 
 
@@ -72,7 +72,14 @@ def _protected(each: dict[str, Any]) -> tuple[str, ...]:
     return (each["account"], each["models"], left, threshold, until)
 
 
-def _ask(invocation: Invocation, path: str, method: str = "GET") -> dict[str, Any]:
+def ask(
+    invocation: Invocation,
+    path: str,
+    method: str = "GET",
+    body: object = None,
+    *,
+    timeout: float = 60.0,
+) -> dict[str, Any]:
     """Return what the gateway's administration answers."""
     proxy = invocation.configuration().settings.proxy
     address = gateway_address(proxy)
@@ -83,7 +90,7 @@ def _ask(invocation: Invocation, path: str, method: str = "GET") -> dict[str, An
             "the administration is switched off: set proxy.admin_key, and start the gateway again"
         )
     try:
-        data = get_json(address, path, proxy.admin_key.reveal(), 60.0, method)
+        data = get_json(address, path, proxy.admin_key.reveal(), timeout, method, body)
     except NoGatewayError as error:
         raise click.ClickException(str(error)) from None
     if not isinstance(data, dict):

@@ -45,20 +45,28 @@ def gateway_address(proxy: ProxySettings) -> GatewayAddress | None:
 
 
 def get_json(
-    address: GatewayAddress, path: str, key: str = "", timeout: float = 10.0, method: str = "GET"
+    address: GatewayAddress,
+    path: str,
+    key: str = "",
+    timeout: float = 10.0,
+    method: str = "GET",
+    body: object = None,
 ) -> Any:
-    """Return what the gateway answers to ``GET path`` (or another ``method``).
+    """Return what the gateway answers to ``GET path`` (or another ``method``, with a ``body``).
 
     :raises NoGatewayError: if nobody answers, or not as a gateway would.
     """
     connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout)
     headers = {"Accept": "application/json"}
+    content = None if body is None else json.dumps(body).encode()
+    if content is not None:
+        headers["Content-Type"] = "application/json"
     if key:
         headers["Authorization"] = f"Bearer {key}"
     try:
-        connection.request(method, path, headers=headers)
+        connection.request(method, path, content, headers)
         response = connection.getresponse()
-        body = response.read(16 * 1024 * 1024)
+        answer = response.read(16 * 1024 * 1024)
     except ConnectionRefusedError:
         raise NoGatewayError(f"nobody listens at {address}") from None
     except TimeoutError:
@@ -68,7 +76,7 @@ def get_json(
     finally:
         connection.close()
     try:
-        data = json.loads(body)
+        data = json.loads(answer)
     except ValueError:
         data = None
     if response.status != 200:

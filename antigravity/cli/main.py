@@ -16,6 +16,7 @@ from antigravity.cli.config import config
 from antigravity.cli.doctor import doctor
 from antigravity.cli.models import models
 from antigravity.cli.plugins import plugins
+from antigravity.cli.tunnel import tunnel
 from antigravity.cli.version import version
 from antigravity.config.errors import ConfigurationError
 
@@ -37,6 +38,7 @@ for command in (
     plugins,
     reload,
     status,
+    tunnel,
     version,
 ):
     antigravity.add_command(command)

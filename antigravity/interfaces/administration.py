@@ -30,3 +30,15 @@ class IAdministration(Interface):
 
     def clear_bindings() -> None:
         """Forget which conversation belongs to which account."""
+
+    def tunnel() -> dict[str, object]:
+        """Return how the tunnel is: its state, its addresses, and why it is not up."""
+
+    def start_tunnel(insecure: bool) -> None:
+        """Start the tunnel; ``insecure`` says that everybody on the Internet may come in.
+
+        :raises ConflictError: if it can't be started, with the remedy.
+        """
+
+    def stop_tunnel() -> Deferred[None]:
+        """Return a Deferred that fires when the tunnel is gone."""

@@ -24,6 +24,12 @@ class FixRequest(msgspec.Struct, frozen=True):
     account: str | None = None
 
 
+class TunnelRequest(msgspec.Struct, frozen=True):
+    """The body of ``POST /admin/tunnel/start``, if there is one."""
+
+    insecure: bool = False
+
+
 class AdminPaths:
     """Handlers for one gateway's administration."""
 
@@ -38,6 +44,9 @@ class AdminPaths:
             "/admin/reload": (("POST",), self._reload),
             "/admin/account": (("POST",), self._fix),
             "/admin/bindings": (("DELETE",), self._clear),
+            "/admin/tunnel": (("GET", "HEAD"), self._tunnel),
+            "/admin/tunnel/start": (("POST",), self._start_tunnel),
+            "/admin/tunnel/stop": (("POST",), self._stop_tunnel),
         }
 
     def _status(self, request: Any) -> None:
@@ -67,6 +76,21 @@ class AdminPaths:
     def _clear(self, request: Any) -> None:
         self._administration.clear_bindings()
         _write(request, {"cleared": True})
+
+
+    def _tunnel(self, request: Any) -> None:
+        _write(request, self._administration.tunnel())
+
+    def _start_tunnel(self, request: Any) -> None:
+        try:
+            wanted = msgspec.json.decode(take_body(request) or b"{}", type=TunnelRequest)
+        except msgspec.DecodeError as error:
+            raise InvalidRequestError(f'Expected {{"insecure": false}}: {error}.') from None
+        self._administration.start_tunnel(wanted.insecure)
+        self._tunnel(request)
+
+    def _stop_tunnel(self, request: Any) -> Deferred[None]:
+        return self._administration.stop_tunnel().addCallback(lambda _: self._tunnel(request))
 
 
 def _not_reloaded(failure: Failure) -> None:

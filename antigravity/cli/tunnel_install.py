@@ -1,0 +1,62 @@
+"""``antigravity tunnel install``: get cloudflared."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any
+
+import click
+
+from antigravity.cli.asynchronous import run
+from antigravity.cli.invocation import Invocation, command_options
+from antigravity.tunnel.download import Web, check_address
+from antigravity.tunnel.install import GITHUB_API, find_release
+from antigravity.tunnel.install import install as install_program
+from antigravity.tunnel.release import InstallError
+
+
+@click.command()
+@click.option("--version", default="", help="The release, such as 2026.3.0 (default: the latest).")
+@click.option("--sha256", default="", help="The digest that the download must have.")
+@click.option(
+    "--api",
+    default=GITHUB_API,
+    show_default=True,
+    help="Where releases are listed; a mirror of GitHub's API will do.",
+)
+@click.option(
+    "--http-proxy",
+    default="",
+    envvar=["HTTPS_PROXY", "https_proxy"],
+    help="The HTTP proxy to go through (default: $HTTPS_PROXY).",
+)
+@command_options
+def install(invocation: Invocation, version: str, sha256: str, api: str, http_proxy: str) -> None:
+    """Download cloudflared into the folder bin of the home directory.
+
+    The file is the one that Cloudflare has released for this machine on GitHub; it is installed
+    only if it has the SHA-256 that GitHub tells, or the one of --sha256.
+    """
+    if sha256 and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
+        raise click.BadParameter("a SHA-256 has 64 hexadecimal digits", param_hint="--sha256")
+
+    async def work(reactor: Any, transport: Any) -> dict[str, str]:
+        web = Web(transport, http_proxy)
+        wanted = await find_release(web, check_address(api), version, sha256)
+        hidden = invocation.as_json or not sys.stderr.isatty()
+        label = f"cloudflared {wanted.version}"
+        with click.progressbar(
+            length=wanted.size, label=label, file=sys.stderr, hidden=hidden, show_eta=True
+        ) as bar:
+            path = await install_program(
+                web, wanted, invocation.home, lambda seen, size: bar.update(seen - bar.pos)
+            )
+        return {"version": wanted.version, "path": str(path), "sha256": wanted.sha256}
+
+    try:
+        data = run(work)
+    except InstallError as error:
+        raise click.ClickException(f"cloudflared is not installed: {error}") from None
+    text = f"cloudflared {data['version']} is installed: {data['path']}"
+    invocation.show(data, f"{text}\nIts SHA-256 is {data['sha256']}, as released.")

@@ -1,0 +1,90 @@
+"""Install cloudflared into the home directory: downloaded, verified, whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Final
+from urllib.parse import quote
+
+from antigravity.config.atomic import sync_directory
+from antigravity.tunnel.download import Progress, Web, check_digest
+from antigravity.tunnel.executable import NAME, installed_path
+from antigravity.tunnel.release import InstallError, Wanted, asset_name, wanted_asset
+
+GITHUB_API: Final = "https://api.github.com"
+_RELEASES: Final = "repos/cloudflare/cloudflared/releases"
+#: No release is larger, packed or not.
+_LARGEST: Final = 300 * 1024 * 1024
+
+
+async def find_release(
+    web: Web, api: str = GITHUB_API, version: str = "", sha256: str = "", name: str = ""
+) -> Wanted:
+    """Return the file to install: of ``version``, or of the latest release.
+
+    :raises InstallError: if there is none.
+    """
+    which = f"tags/{quote(version, safe='')}" if version else "latest"
+    answer = await web.read(f"{api.rstrip('/')}/{_RELEASES}/{which}")
+    wanted = wanted_asset(answer, name or asset_name(), sha256)
+    if not 0 < wanted.size <= _LARGEST:
+        raise InstallError(f"{wanted.name} has a size that makes no sense: {wanted.size} bytes")
+    return wanted
+
+
+async def install(web: Web, wanted: Wanted, home: Path, progress: Progress) -> Path:
+    """Put the program into the home and return where it is.
+
+    What was there before stays until the new one is verified.
+
+    :raises InstallError: if it can't be got, or is not what was released.
+    """
+    path = installed_path(home)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _temporary(path) as (packed, file):
+        with file:
+            digest = await web.save(wanted.url, file, wanted.size, progress)
+        check_digest(digest, wanted.sha256)
+        if wanted.name.endswith(".tgz"):
+            with _temporary(path) as (program, unpacked):
+                with unpacked:
+                    _unpack(packed, unpacked)
+                _put(program, path)
+        else:
+            _put(packed, path)
+    return path
+
+
+@contextlib.contextmanager
+def _temporary(path: Path) -> Iterator[tuple[Path, IO[bytes]]]:
+    """Make a file beside ``path``; it is deleted at the end, if it is still there."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        yield Path(name), os.fdopen(descriptor, "wb")
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _put(program: Path, path: Path) -> None:
+    program.chmod(0o755)
+    program.replace(path)
+    sync_directory(path.parent)
+
+
+def _unpack(packed: Path, target: IO[bytes]) -> None:
+    """Write the program in an archive to ``target``; nothing else of the archive is touched."""
+    try:
+        with tarfile.open(packed, "r:gz") as archive:
+            member = archive.getmember(NAME)
+            source = archive.extractfile(member) if member.isfile() else None
+            if source is None or member.size > _LARGEST:
+                raise InstallError("the archive holds no program")
+            shutil.copyfileobj(source, target)
+    except (KeyError, tarfile.TarError, EOFError) as error:
+        raise InstallError(f"the archive cannot be read: {error}") from error

@@ -1,0 +1,100 @@
+"""Releases of cloudflared: which file is for which machine, and what it must look like."""
+
+from __future__ import annotations
+
+import platform
+import re
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+_MACHINES: Final = {
+    "x86_64": "amd64",
+    "amd64": "amd64",
+    "aarch64": "arm64",
+    "arm64": "arm64",
+    "i386": "386",
+    "i686": "386",
+    "x86": "386",
+}
+#: What is released, by system; Windows runs programs for amd64 on ARM too.
+_RELEASED: Final = {
+    "linux": ("amd64", "arm64", "arm", "386"),
+    "darwin": ("amd64", "arm64"),
+    "windows": ("amd64", "386"),
+}
+_ENDINGS: Final = {"linux": "", "darwin": ".tgz", "windows": ".exe"}
+_DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})", re.IGNORECASE)
+
+
+class InstallError(Exception):
+    """cloudflared is not installed; the text says why, and what else can be done."""
+
+
+class Asset(Struct, frozen=True):
+    """One file of a release."""
+
+    name: str
+    browser_download_url: str
+    size: int
+    digest: str | None = None
+
+
+class Release(Struct, frozen=True):
+    """A release, as GitHub tells it."""
+
+    tag_name: str
+    assets: tuple[Asset, ...] = ()
+
+
+class Wanted(Struct, frozen=True):
+    """The file to get: its address, its size in bytes, its SHA-256 in hexadecimal."""
+
+    version: str
+    name: str
+    url: str
+    size: int
+    sha256: str
+
+
+def asset_name(system: str = "", machine: str = "") -> str:
+    """Return the name of the file for a machine, this one by default.
+
+    :raises InstallError: if there is none.
+    """
+    system = (system or platform.system()).lower()
+    machine = (machine or platform.machine()).lower()
+    kind = _MACHINES.get(machine, "arm" if machine.startswith("arm") else machine)
+    if system == "windows" and kind == "arm64":
+        kind = "amd64"
+    if kind not in _RELEASED.get(system, ()):
+        raise InstallError(
+            f"there is no cloudflared for {system} on {machine}; build it, and put it on the PATH"
+        )
+    return f"cloudflared-{system}-{kind}{_ENDINGS[system]}"
+
+
+def wanted_asset(answer: bytes, name: str, sha256: str = "") -> Wanted:
+    """Return the file called ``name`` of the release that GitHub has told in ``answer``.
+
+    ``sha256`` is what somebody trusts more than GitHub, if anybody does.
+
+    :raises InstallError: if it is not there, or nobody says what it must look like.
+    """
+    try:
+        release = msgspec.json.decode(answer, type=Release)
+    except msgspec.DecodeError as error:
+        raise InstallError(f"the list of the release makes no sense: {error}") from None
+    for asset in release.assets:
+        if asset.name == name:
+            break
+    else:
+        raise InstallError(f"release {release.tag_name} has no file {name}")
+    told = _DIGEST.fullmatch(asset.digest or "")
+    if not sha256 and told is None:
+        raise InstallError(
+            f"release {release.tag_name} tells no SHA-256 of {name}; give one with --sha256"
+        )
+    digest = sha256 or (told[1] if told else "")
+    return Wanted(release.tag_name, name, asset.browser_download_url, asset.size, digest.lower())
