@@ -17,9 +17,8 @@ from antigravity.config.settings import (
     effective_auth_mode,
 )
 from antigravity.config.spelling import closest
-
-
 from antigravity.config.tunnel_checks import tunnel_check
+
 #: The kinds of upstreams that the gateway brings along; plugins may add more.
 BUILTIN_KINDS = ("gemini_api", "codeassist", "anthropic", "openai")
 #: The same for ways to choose among accounts.
@@ -51,9 +50,9 @@ def cross_check(settings: Settings, known: Known | None = None) -> _Found:
         yield from _upstream(("upstreams", name), name, upstream, kinds)
     if settings.proxy.zai.enabled and "zai" in settings.upstreams:
         message = "[upstreams.zai] takes the place of this table; only its MCP part is used"
+        yield ("proxy", "zai"), _warning(message)
     yield from tunnel_check(settings.tunnel, mode=effective_auth_mode(settings.proxy))
     yield from _watched(settings)
-        yield ("proxy", "zai"), _warning(message)
     yield from _plugins(settings.plugins)
 
 
@@ -115,9 +114,7 @@ def _upstream(
     problem = name_problem(name)
     if problem is not None:
         yield path, problem
-    yield from _registered(
-        (*path, "kind"), upstream.kind, "upstream of kind", BUILTIN_KINDS, kinds
-    )
+    yield from _registered((*path, "kind"), upstream.kind, "upstream of kind", BUILTIN_KINDS, kinds)
     yield from _address((*path, "base_url"), upstream.base_url)
     for index, address in enumerate(upstream.base_urls):
         yield from _address((*path, "base_urls", index), address, may_be_empty=False)
@@ -208,6 +205,9 @@ def _mapping(path: KeyPath, mapping: Mapping[str, str]) -> _Found:
         here = (*path, pattern)
         yield from _pattern(here, pattern)
         if not target.strip() or "*" in target:
+            yield here, Problem("a mapping leads to one model, so no wildcard and not nothing")
+
+
 def _watched(settings: Settings) -> _Found:
     """Check what is said of models and their quotas."""
     for name, patterns in settings.quota.model_groups.items():
@@ -215,9 +215,6 @@ def _watched(settings: Settings) -> _Found:
             yield from _pattern(("quota", "model_groups", name, index), pattern)
     for index, name in enumerate(settings.quota_protection.monitored_models):
         yield from _pattern(("quota_protection", "monitored_models", index), name)
-
-
-            yield here, Problem("a mapping leads to one model, so no wildcard and not nothing")
 
 
 def _pattern(path: KeyPath, pattern: str) -> _Found:
