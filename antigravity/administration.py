@@ -10,7 +10,6 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from antigravity.exchange.snapshot import Snapshot
-from antigravity.interfaces.accounts import Demand, Option
 from antigravity.interfaces.administration import IAdministration
 from antigravity.tunnel.service import Tunnel
 from antigravity.version import VERSION
@@ -75,14 +74,20 @@ class Administration:
         embeds = protocol in snapshot.embeddings.protocols
         router = snapshot.embeddings if embeds else snapshot.router
         decision = await router.route(model, protocol)
-        options = tuple(Option(c.upstream.name, c.target.model) for c in decision.candidates)
-        verdicts = snapshot.pool.explain(Demand(options))
+        verdicts = snapshot.pool.explain(decision.demand())
+        served_as = {c.upstream.name: c.target.model for c in decision.candidates}
         return {
             "model": model,
             "mapped_model": decision.model,
             "steps": [msgspec.to_builtins(hop) for hop in decision.hops],
             "upstreams": [
-                {"upstream": j.upstream, "chosen": j.chosen, "reason": j.reason}
+                {
+                    "upstream": j.upstream,
+                    "chosen": j.chosen,
+                    "place": j.place,
+                    "model": served_as.get(j.upstream),
+                    "reason": j.reason,
+                }
                 for j in decision.judgements
             ],
             "accounts": [

@@ -27,6 +27,7 @@ from antigravity.routing.catalog import ModelCatalog
 from antigravity.routing.embeddings import EmbeddingRouter
 from antigravity.routing.mapping import ModelMapping
 from antigravity.routing.router import Entry, Router
+from antigravity.routing.zai import zai_entry
 from antigravity.upstreams.services import UpstreamServices
 
 log = txaio.make_logger()
@@ -210,30 +211,19 @@ def _entries(
     configured: Mapping[str, UpstreamSettings],
     upstreams: Mapping[str, IUpstream],
 ) -> Sequence[Entry]:
-    entries = [
-        Entry(
+    entries = {
+        name: Entry(
             upstream,
             tuple(configured[name].models),
-            _zai_mapping(settings) if name == ZAI and ZAI not in settings.upstreams else {},
+            rank=configured[name].priority,
+            shares=configured[name].priority != 0,
         )
         for name, upstream in upstreams.items()
-    ]
-    if settings.proxy.zai.dispatch_mode == "exclusive":
-        entries.sort(key=lambda entry: entry.upstream.name != ZAI)
-    elif settings.proxy.zai.dispatch_mode == "fallback":
-        entries.sort(key=lambda entry: entry.upstream.name == ZAI)
-    return entries
-
-
-def _zai_mapping(settings: Settings) -> dict[str, str]:
-    """Return which of z.ai's models serve which Claude models."""
-    zai = settings.proxy.zai
-    return {
-        "claude-*opus*": zai.models.opus,
-        "claude-*sonnet*": zai.models.sonnet,
-        "claude-*haiku*": zai.models.haiku,
-        **zai.model_mapping,
     }
+    if ZAI in entries and ZAI not in settings.upstreams:
+        others = [entry.rank for name, entry in entries.items() if name != ZAI]
+        entries[ZAI] = zai_entry(settings.proxy.zai, upstreams[ZAI], others)
+    return list(entries.values())
 
 
 def has_upstreams(settings: Settings, records: Collection[object]) -> bool:

@@ -38,6 +38,7 @@ from antigravity.interfaces.accounts import (
     IAccountPool,
     ICredentialSource,
     ILease,
+    Option,
     Verdict,
 )
 from antigravity.interfaces.selection import Candidate, ISelectionPolicy, Situation
@@ -233,11 +234,13 @@ class AccountPool:
         return Lease(option, credential, session, self._clock.seconds(), self._ended)
 
     def _bind(self, demand: Demand, choice: Choice, chosen: Candidate, waited: float) -> None:
-        """Note whose the conversation is, if that changes now or should be refreshed."""
-        option = chosen.option
-        family = self._family(option)
-        known = self._bindings.get(demand.session, option.upstream, family)
-        if known is not None and known != chosen.credential:
+        """Note whose the conversation is, if that changes now or should be refreshed.
+
+        It belongs to one account of a rank, whatever upstreams the rank's options are of.
+        """
+        session, option, name = demand.session, chosen.option, chosen.credential
+        known = self._owners(demand, chosen.place)
+        if known and (option, name) not in known:
             own = [c for c in choice.candidates if c.place == chosen.place and c.bound]
             situation = self._situation(demand, waited)
             bound = own[0] if own else None
@@ -245,15 +248,27 @@ class AccountPool:
                 return
             self.log.info(
                 "session {session} moves from {old} to {new} for {model}",
-                session=demand.session[:8],
-                old=known,
-                new=chosen.credential,
+                session=session[:8],
+                old=", ".join(owner for _, owner in known),
+                new=name,
                 model=option.model,
             )
-        elif known is None and chosen.fixed:
+        elif not known and chosen.fixed:
             return  # it would stay there when the account is not fixed any more
-        if self._bindings.bind(demand.session, option.upstream, family, chosen.credential):
+        for place, owner in known:
+            if place != option:
+                self._bindings.drop(session, place.upstream, self._family(place), owner)
+        if self._bindings.bind(session, option.upstream, self._family(option), name):
             self._changed()
+
+    def _owners(self, demand: Demand, rank: int) -> list[tuple[Option, str]]:
+        """Return the accounts that a conversation belongs to, of the options of one rank."""
+        found = [
+            (option, self._bindings.get(demand.session, option.upstream, self._family(option)))
+            for place, option in demand.ranked
+            if place == rank
+        ]
+        return [(option, owner) for option, owner in found if owner is not None]
 
     def _ended(self, lease: Lease, success: bool, error: GatewayError | None) -> None:
         """Take a lease's place back, with what was learnt."""

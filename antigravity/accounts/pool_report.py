@@ -177,6 +177,8 @@ def _demerit(candidate: Candidate, chosen: Candidate | None) -> str:
         return "the conversation belongs to another account"
     if chosen.recent:
         return "another account served the last request"
+    if candidate.option.upstream != chosen.option.upstream and candidate.load <= chosen.load:
+        return "upstreams of one priority share the requests, and it is another one's turn"
     for name, mine, best in (
         ("tier", candidate.tier, chosen.tier),
         ("quota", -candidate.remaining, -chosen.remaining),

@@ -71,7 +71,7 @@ class Roster:
     def candidates(self, demand: Demand) -> list[Candidate]:
         """Return every account of every option, in order."""
         found: list[Candidate] = []
-        for place, option in enumerate(demand.options):
+        for place, option in demand.ranked:
             bound = None
             if demand.session:
                 bound = self._bindings.get(demand.session, option.upstream, self._family(option))

@@ -2,6 +2,9 @@
 
 All of them go by the order of a demand's options, and serve from the fixed account what it
 can serve.  They differ in what a conversation's own account is worth.
+
+Options of one rank may be of several upstreams.  Some tell tiers and quotas and others do not,
+so those decide within an upstream only: between upstreams, an account is as good as any other.
 """
 
 from __future__ import annotations
@@ -53,7 +56,7 @@ def is_hot(candidate: Candidate, among: Sequence[Candidate]) -> bool:
 
 
 def _peers(candidates: Sequence[Candidate], place: int) -> list[Candidate]:
-    """Return the accounts of one option that could serve it now, the busy ones too."""
+    """Return the accounts of one rank that could serve now, the busy ones too."""
     return [
         each
         for each in candidates
@@ -81,6 +84,37 @@ def _pool_key(candidate: Candidate, limit: float, session: str) -> tuple[Any, ..
     )
 
 
+def _turns(free: Sequence[Candidate], limit: float, session: str) -> dict[str, tuple[Any, ...]]:
+    """Return the place of each upstream among those of one rank.
+
+    A conversation goes by hash, so that an upstream gets as many as it has accounts; other
+    requests go where there is least to do, and then where the last one did not go.
+    """
+    turns: dict[str, tuple[Any, ...]] = {}
+    for candidate in free:
+        load = candidate.foreign_load
+        if session:
+            own = (load if load + 1 > limit else 0, -weight(session, candidate.credential))
+            turn = min(own, turns.get(candidate.option.upstream, own))
+        else:
+            least, used = turns.get(candidate.option.upstream, (load, 0.0))
+            turn = (min(load, least), max(used, candidate.last_used))
+        turns[candidate.option.upstream] = turn
+    return turns
+
+
+class _Rank:
+    """The accounts of one rank: what they share, and whether the conversation has one of them."""
+
+    def __init__(
+        self, free: Sequence[Candidate], peers: Sequence[Candidate], session: str, *, kept: bool
+    ) -> None:
+        self.limit = share(peers)
+        self.kept = kept
+        self.turns = _turns(free, self.limit, session)
+        self.latest = max((each.last_used for each in free if each.recent), default=0.0)
+
+
 @implementer(ISelectionPolicy)
 class Balance:
     """Own account if it is free and not hot, else another at once."""
@@ -90,24 +124,25 @@ class Balance:
 
     def select(self, candidates: Sequence[Candidate], situation: Situation) -> Selection:
         """Return everybody who is free: fixed, own or last used, then the pool."""
-        limits: dict[int, float] = {}
-        kept: dict[int, bool] = {}
+        session = situation.session
         free = [candidate for candidate in candidates if candidate.available]
+        ranks: dict[int, _Rank] = {}
         for place in {candidate.place for candidate in free}:
             peers = _peers(candidates, place)
-            limits[place] = share(peers)
-            kept[place] = any(each.bound and self._keeps(each, peers) for each in peers)
+            kept = any(each.bound and self._keeps(each, peers) for each in peers)
+            ranks[place] = _Rank([c for c in free if c.place == place], peers, session, kept=kept)
 
         def key(candidate: Candidate) -> tuple[Any, ...]:
-            limit = limits[candidate.place]
-            own = candidate.bound and kept[candidate.place]
-            last = candidate.recent and not situation.session and candidate.load + 1 <= limit
-            preferred = own or last
+            rank = ranks[candidate.place]
+            own = candidate.bound and rank.kept
+            last = candidate.recent and candidate.last_used == rank.latest
+            last = last and not session and candidate.load + 1 <= rank.limit
             return (
                 not candidate.fixed,
                 candidate.place,
-                not preferred,
-                *_pool_key(candidate, limit, situation.session),
+                not (own or last),
+                rank.turns[candidate.option.upstream],
+                *_pool_key(candidate, rank.limit, session),
             )
 
         return Selection(tuple(sorted(free, key=key)))

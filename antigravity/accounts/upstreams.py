@@ -96,10 +96,18 @@ def implied_upstreams(
 
 
 def _zai(settings: Settings) -> UpstreamSettings:
-    """Return z.ai as an upstream; it takes Bearer, as its remote tools demand."""
+    """Return z.ai as an upstream.
+
+    It takes Bearer, as its remote tools demand, and its plans are for certain clients.
+    """
     zai = settings.proxy.zai
-    key = zai.api_key if zai.enabled else Secret()
-    return UpstreamSettings(kind="anthropic", base_url=zai.base_url, api_key=key, auth="bearer")
+    return UpstreamSettings(
+        kind="anthropic",
+        base_url=zai.base_url,
+        api_key=zai.api_key if zai.enabled else Secret(),
+        auth="bearer",
+        quirks=["client_user_agent"],
+    )
 
 
 def all_upstreams(

@@ -44,7 +44,12 @@ def explain(invocation: Invocation, model: str, protocol: str) -> None:
     """Say who would serve MODEL, and why nobody else."""
     data = ask(invocation, f"/admin/explain?model={quote(model)}&protocol={quote(protocol)}")
     upstreams = [
-        (each["upstream"], "yes" if each["chosen"] else "no", each["reason"])
+        (
+            each["upstream"],
+            "no" if each["place"] is None else str(each["place"] + 1),
+            each["model"] or "",
+            each["reason"],
+        )
         for each in data["upstreams"]
     ]
     accounts = [
@@ -53,7 +58,7 @@ def explain(invocation: Invocation, model: str, protocol: str) -> None:
     ]
     lines = [f"{data['model']} is served as {data['mapped_model']}"]
     lines += [f"  {step['rule']}: {step['source']} -> {step['target']}" for step in data["steps"]]
-    lines += ["", table(("UPSTREAM", "CHOSEN", "REASON"), upstreams)]
+    lines += ["", table(("UPSTREAM", "PLACE", "MODEL", "REASON"), upstreams)]
     lines += ["", table(("ACCOUNT", "UPSTREAM", "STATE", "REASON"), accounts)]
     invocation.show(data, "\n".join(lines))
 

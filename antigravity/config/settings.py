@@ -119,7 +119,8 @@ class UpstreamSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ``kind`` names the kind of upstream (``gemini_api``, ``codeassist``, ``anthropic``,
     ``openai``, or a plugin's).  ``base_url`` is the kind's public address if empty;
     ``base_urls`` lists several to fall back on.  ``models`` are patterns (``*`` is a wildcard) of
-    the models to send there; empty means: what the upstream lists.  ``auth`` is how an
+    the models to send there; empty means: what the upstream lists.  The lowest ``priority``
+    serves first; equal ones but 0 share the requests.  ``auth`` is how an
     Anthropic-compatible base wants its key.  ``apis`` are the OpenAI APIs that the base
     has.  ``quirks`` and ``options`` are the kind's own.
     """
@@ -133,6 +134,7 @@ class UpstreamSettings(Struct, frozen=True, forbid_unknown_fields=True):
     refresh_token: Secret = Secret()
     project: str = ""
     models: list[str] = []
+    priority: int = 0
     auth: Literal["auto", "x-api-key", "bearer"] = "auto"
     apis: list[OpenAIApi] = field(default_factory=lambda: ["chat", "responses", "images", "audio"])
     headers: dict[str, str] = {}

@@ -22,7 +22,7 @@ from antigravity.exchange.retry import (
 from antigravity.exchange.translated import attempt_translated
 from antigravity.exchange.upstream_call import Refused
 from antigravity.exchange.work import Work
-from antigravity.interfaces.accounts import Demand, ILease, Option
+from antigravity.interfaces.accounts import ILease
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import ICompleteness
 from antigravity.interfaces.upstreams import Credential, UpstreamOperation
@@ -51,10 +51,8 @@ class Generation:
 
     def __init__(self, work: Work, decision: Decision) -> None:
         self._work = work
-        self._candidates = {
-            Option(candidate.upstream.name, candidate.target.model): candidate
-            for candidate in decision.candidates
-        }
+        self._decision = decision
+        self._candidates = decision.options
         self._exclude: frozenset[str] = frozenset()
         #: Those of them that failed in a way that passes, and how long to wait for that.
         self._passing: frozenset[str] = frozenset()
@@ -97,8 +95,12 @@ class Generation:
         """
         work = self._work
         session = self._session() if self._is_choice() else ""
-        options, who = tuple(self._candidates), work.call.principal
-        demand = Demand(options, session, self._exclude, principal=who)
+        demand = replace(
+            self._decision.demand(),
+            session=session,
+            exclude=self._exclude,
+            principal=work.call.principal,
+        )
         patience = work.snapshot.settings.proxy.scheduling.max_wait_seconds
         lease: ILease = await work.snapshot.pool.lease(demand, patience)
         return lease

@@ -41,12 +41,22 @@ class Demand(Struct, frozen=True):
     ``options`` are in order of preference.  ``session`` is an opaque key of the conversation,
     empty where there is none.  ``exclude`` are ids of credentials that were tried already.
     ``principal`` is who asks, an opaque name.
+    ``ranks`` holds a number for each option, rising: those of the same one are preferred alike,
+    and their accounts are chosen among as if they were one option's.  Without ranks, each
+    option comes behind the one before it.
     """
 
     options: tuple[Option, ...]
     session: str = ""
     exclude: frozenset[str] = frozenset()
     principal: str = ""
+    ranks: tuple[int, ...] = ()
+
+    @property
+    def ranked(self) -> Sequence[tuple[int, Option]]:
+        """Each option with its rank."""
+        ranks = self.ranks or range(len(self.options))
+        return list(zip(ranks, self.options, strict=True))
 
 
 class Verdict(Struct, frozen=True):

@@ -49,7 +49,7 @@ class AccountFacts(Struct, frozen=True):
 class Candidate(Struct, frozen=True):
     """One account for one option of a demand, as things are now.
 
-    ``place`` is the option's place in the demand.  ``load`` counts the requests that the
+    ``place`` is the option's rank in the demand.  ``load`` counts the requests that the
     account serves, ``foreign_load`` those of other conversations.  ``last_used`` is in
     seconds, 0 for never.  ``locked_for`` is in seconds, infinite where only people can help;
     ``lock`` says what for (:data:`PROTECTED` for a ``protection``, which is a lock until the

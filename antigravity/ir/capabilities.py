@@ -10,7 +10,7 @@ from msgspec import Struct
 from antigravity.ir.media import MediaKind
 from antigravity.ir.request import Effort
 
-Family = Literal["gemini", "claude", "openai", "other"]
+Family = Literal["gemini", "claude", "openai", "glm", "other"]
 
 
 class Capabilities(Struct, frozen=True):

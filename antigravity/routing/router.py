@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from twisted.internet.defer import gatherResults
 
+from antigravity.interfaces.accounts import Demand, Option
 from antigravity.interfaces.protocols import IClientProtocol
 from antigravity.interfaces.upstreams import IUpstream
 from antigravity.ir.capabilities import Capabilities, Model, Target
@@ -17,24 +18,48 @@ from antigravity.routing.capability_table import CapabilityTable
 from antigravity.routing.catalog import ModelCatalog
 from antigravity.routing.mapping import Hop, ModelMapping
 from antigravity.routing.patterns import matches, specificity
-from antigravity.routing.selection import Judgement, Offer, select
+from antigravity.routing.selection import Fit, Judgement, Offer, fit_of, select
 
 
 class Entry(Struct, frozen=True):
-    """One upstream with the settings that routing looks at."""
+    """One upstream with the settings that routing looks at.
+
+    ``model_mapping`` says which of its models takes the place of which other.  ``families`` are
+    the only ones that it serves, whatever it lists; ``None``: those of its protocols, and what
+    it lists.
+    ``rank`` and ``shares`` are as in an :class:`Offer`.  ``sole_for`` are the protocols whose
+    requests go here and nowhere else.  ``prefix`` before a model's name asks this upstream,
+    as ``NAME/`` does.
+    """
 
     upstream: IUpstream
     patterns: tuple[str, ...] = ()
     model_mapping: Mapping[str, str] = {}
+    families: frozenset[str] | None = None
+    rank: int = 0
+    shares: bool = False
+    sole_for: frozenset[str] = frozenset()
+    prefix: str = ""
+
+    def named_in(self, model: str) -> str:
+        """Return the model's own name where ``model`` asks for this upstream, else nothing."""
+        for prefix in (f"{self.upstream.name}/", self.prefix):
+            if prefix and model.startswith(prefix):
+                return model.removeprefix(prefix)
+        return ""
 
 
 class Candidate(Struct, frozen=True):
-    """One way to serve a request; ``native`` if the upstream speaks the client's protocol."""
+    """One way to serve a request; ``native`` if the upstream speaks the client's protocol.
+
+    Candidates of one ``place`` serve in turn, those of a later one stand in.
+    """
 
     upstream: IUpstream
     client: IClientProtocol
     target: Target
     native: bool
+    place: int = 0
 
 
 class Decision(Struct, frozen=True):
@@ -46,6 +71,20 @@ class Decision(Struct, frozen=True):
     candidates: tuple[Candidate, ...]
     judgements: tuple[Judgement, ...]
     capabilities: Capabilities
+
+    @property
+    def options(self) -> dict[Option, Candidate]:
+        """The candidates by what the pool of accounts knows of them."""
+        return {
+            Option(candidate.upstream.name, candidate.target.model): candidate
+            for candidate in self.candidates
+        }
+
+    def demand(self) -> Demand:
+        """Return what is asked of the pool of accounts; for whom, others know."""
+        options = self.options
+        ranks = tuple(candidate.place for candidate in options.values())
+        return Demand(tuple(options), ranks=ranks)
 
 
 class Router:
@@ -61,6 +100,10 @@ class Router:
         fallback_model: str = "",
     ) -> None:
         self._entries = {entry.upstream.name: entry for entry in entries}
+        self._stand_ins = {
+            name: tuple(sorted(entry.model_mapping, key=specificity, reverse=True))
+            for name, entry in self._entries.items()
+        }
         self._clients = clients
         self._mapping = mapping
         self._table = table
@@ -88,7 +131,8 @@ class Router:
         if not decision.candidates and self._fallback:
             decision = await self._decide(asked, self._fallback, protocol)
         if not decision.candidates:
-            raise NotFoundError(await self._unknown(asked), param="model", code="model_not_found")
+            reason = await self._unknown(asked, protocol)
+            raise NotFoundError(reason, param="model", code="model_not_found")
         return decision
 
     def maps(self, name: str) -> bool:
@@ -103,7 +147,7 @@ class Router:
         if not self._entries or not self.maps(name):
             return None
         decision = await self._decide(name, name, protocol)
-        return decision if decision.candidates else None
+        return decision if decision.candidates and decision.hops else None
 
     async def models(self) -> list[Model]:
         """Return every model that can be served now, each once, mapped names included."""
@@ -129,6 +173,9 @@ class Router:
         ]
         offered = [Model(name, owned_by=entry.upstream.name) for name in names]
         for model in models or ():
+            family = self._table.capabilities(model.id).family
+            if entry.families is not None and family not in entry.families:
+                continue
             if not entry.patterns or any(matches(p, model.id) for p in entry.patterns):
                 offered.append(model)
         return [self._described(model, model.id) for model in offered]
@@ -159,51 +206,96 @@ class Router:
 
     async def _decide(self, asked: str, name: str, protocol: str) -> Decision:
         model, hops = self._resolve(name)
-        entries = list(self._entries.values())
-        prefix, slash, rest = model.partition("/")
-        if slash and prefix in self._entries and rest:
-            entries, model = [self._entries[prefix]], rest
-            offers = [self._offer(entries[0], None, protocol, forced=True)]
-        else:
-            lists = await gatherResults(
-                [self._catalog.models(entry.upstream) for entry in entries], consumeErrors=True
-            )
-            offers = [
-                self._offer(entry, models, protocol)
-                for entry, models in zip(entries, lists, strict=True)
-            ]
+        sole = self._sole(protocol)
+        if sole is not None:
+            model, hops = await self._at_sole(sole, name, model, hops)
+        named = self._named(model)
+        if named is not None:
+            model = named.named_in(model)
         capabilities = self._table.capabilities(model)
-        judgements = select(offers, model, capabilities.family)
+        judgements: tuple[Judgement, ...]
+        if sole is not None:
+            judgements = self._judged_sole(sole, named, protocol)
+        elif named is not None:
+            judgements = (Judgement(named.upstream.name, Fit.PATTERN, "it was asked for", 0),)
+        else:
+            offers = await self._offers(protocol)
+            judgements = select(offers, model, capabilities.family)
         candidates = tuple(
-            self._candidate(self._entries[judgement.upstream], model, protocol)
+            self._candidate(self._entries[judgement.upstream], model, protocol, judgement.place)
             for judgement in judgements
-            if judgement.chosen
+            if judgement.place is not None
         )
         return Decision(asked, model, hops, candidates, judgements, capabilities)
 
-    def _offer(
-        self,
-        entry: Entry,
-        models: Sequence[Model] | None,
-        protocol: str,
-        *,
-        forced: bool = False,
-    ) -> Offer:
-        upstream = entry.upstream
-        patterns = ("*",) if forced else (*entry.patterns, *entry.model_mapping)
-        if entry.model_mapping and not entry.patterns and models is not None:
-            patterns = (*patterns, *(model.id for model in models))
-        return Offer(
-            upstream.name,
-            patterns,
-            None if models is None else frozenset(model.id for model in models),
-            frozenset(self._clients[name].traits.family for name in self._spoken(upstream)),
-            protocol in self._spoken(upstream),
+    def _sole(self, protocol: str) -> Entry | None:
+        """Return the upstream that alone serves a protocol, if one does."""
+        return next((e for e in self._entries.values() if protocol in e.sole_for), None)
+
+    async def _at_sole(
+        self, sole: Entry, name: str, model: str, hops: tuple[Hop, ...]
+    ) -> tuple[str, tuple[Hop, ...]]:
+        """Return the mapped name if the only upstream knows it, else the name as it was."""
+        if not hops or sole.named_in(model):
+            return model, hops
+        offer = self._offer(sole, await self._catalog.models(sole.upstream), "")
+        fit, _ = fit_of(offer, model, self._table.capabilities(model).family)
+        known = fit is not Fit.NONE and self._named(model) is None
+        return (model, hops) if known else (name, ())
+
+    def _named(self, model: str) -> Entry | None:
+        """Return the upstream that a model's name asks for, if it does."""
+        return next((e for e in self._entries.values() if e.named_in(model)), None)
+
+    def _judged_sole(
+        self, sole: Entry, named: Entry | None, protocol: str
+    ) -> tuple[Judgement, ...]:
+        """Return the judgements where one upstream alone serves a protocol."""
+        own = sole.upstream.name
+        reason = f"it alone serves requests in the protocol {protocol}"
+        place = 0 if named in (None, sole) else None
+        if place is None:
+            reason += ", but another upstream was asked for"
+        return (
+            Judgement(own, Fit.PATTERN, reason, place),
+            *(
+                Judgement(name, Fit.NONE, f"{own} alone serves requests in {protocol}")
+                for name in self._entries
+                if name != own
+            ),
         )
 
-    def _candidate(self, entry: Entry, model: str, protocol: str) -> Candidate:
+    async def _offers(self, protocol: str) -> list[Offer]:
+        entries = list(self._entries.values())
+        lists = await gatherResults(
+            [self._catalog.models(entry.upstream) for entry in entries], consumeErrors=True
+        )
+        return [
+            self._offer(entry, models, protocol)
+            for entry, models in zip(entries, lists, strict=True)
+        ]
+
+    def _offer(self, entry: Entry, models: Sequence[Model] | None, protocol: str) -> Offer:
         upstream = entry.upstream
-        for pattern in sorted(entry.model_mapping, key=specificity, reverse=True):
+        families = entry.families
+        if families is None:
+            spoken = self._spoken(upstream)
+            families = frozenset(self._clients[name].traits.family for name in spoken)
+        return Offer(
+            upstream.name,
+            entry.patterns,
+            None if models is None else frozenset(model.id for model in models),
+            families,
+            protocol in self._spoken(upstream),
+            self._stand_ins[upstream.name],
+            closed=entry.families is not None,
+            rank=entry.rank,
+            shares=entry.shares,
+        )
+
+    def _candidate(self, entry: Entry, model: str, protocol: str, place: int) -> Candidate:
+        upstream = entry.upstream
+        for pattern in self._stand_ins[upstream.name]:
             if matches(pattern, model):
                 model = entry.model_mapping[pattern]
                 break
@@ -211,9 +303,15 @@ class Router:
         native = protocol in spoken
         client = self._clients[protocol if native else spoken[0]]
         target = Target(model, self._table.capabilities(model), upstream.quirks)
-        return Candidate(upstream, client, target, native)
+        return Candidate(upstream, client, target, native, place)
 
-    async def _unknown(self, asked: str) -> str:
+    async def _unknown(self, asked: str, protocol: str) -> str:
+        sole = self._sole(protocol)
+        if sole is not None:
+            return (
+                f"The model {asked!r} is of another upstream, but {sole.upstream.name} alone "
+                f"serves requests in the protocol {protocol}."
+            )
         names = [model.id for model in await self.models()]
         close = difflib.get_close_matches(asked, names, 3, 0.5)
         hint = f" Did you mean {', '.join(close)}?" if close else ""

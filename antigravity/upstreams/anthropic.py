@@ -1,4 +1,9 @@
-"""Anthropic's Messages API, there and at those who serve it, too (z.ai, for one)."""
+"""Anthropic's Messages API, there and at those who serve it, too (z.ai, for one).
+
+Quirks of an upstream that are known here:
+
+``client_user_agent``  it wants to know the client's own ``User-Agent``
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,8 @@ from antigravity.upstreams.base import HeaderPairs, HttpUpstream
 from antigravity.upstreams.services import UpstreamServices
 
 DEFAULT_VERSION: Final = "2023-06-01"
+
+CLIENT_USER_AGENT: Final = "client_user_agent"
 
 #: How OAuth tokens begin; the API takes them as Bearer only, and keys as ``x-api-key``.
 _OAUTH_START: Final = "sk-ant-oat"
@@ -53,9 +60,13 @@ class AnthropicUpstream(HttpUpstream):
         return (("x-api-key", credential.secret),)
 
     def _forwarded(self, headers: Mapping[str, str]) -> HeaderPairs:
-        version = ("anthropic-version", headers.get("anthropic-version") or DEFAULT_VERSION)
-        betas = _joined(headers.get("anthropic-beta", ""), self._betas)
-        return (version, ("anthropic-beta", betas)) if betas else (version,)
+        """Return what an upstream is told of a client's headers: these, and no others ever."""
+        told = {"anthropic-version": headers.get("anthropic-version") or DEFAULT_VERSION}
+        if betas := _joined(headers.get("anthropic-beta", ""), self._betas):
+            told["anthropic-beta"] = betas
+        if CLIENT_USER_AGENT in self.quirks and (agent := headers.get("user-agent")):
+            told["user-agent"] = agent
+        return tuple(told.items())
 
 
 def _joined(*lists: str) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -117,6 +121,94 @@ def test_family_decides_where_lists_do_not() -> None:
     assert chosen(offers, "gemini-9", "gemini") == ["google"]
     assert chosen(offers, "llama", "other") == ["silent"]
     assert select(offers, "llama", "other")[1].fit is Fit.NONE
+
+
+def places(offers: list[Offer], model: str = "m", family: str = "openai") -> dict[str, Any]:
+    return {j.upstream: j.place for j in select(offers, model, family) if j.chosen}
+
+
+HAS = frozenset({"m"})
+
+
+def test_a_lower_rank_beats_protocol_and_kind_of_fit() -> None:
+    offers = [
+        Offer("named", ("m",), speaks=True),
+        Offer("listed", models=HAS, rank=-1),
+        Offer("late", ("m",), speaks=True, rank=7),
+    ]
+    assert places(offers) == {"listed": 0, "named": 1, "late": 2}
+
+
+def test_those_of_one_rank_share_if_one_of_them_does() -> None:
+    offers = [
+        Offer("a", models=HAS, speaks=True),
+        Offer("b", models=HAS),
+        Offer("c", models=HAS, rank=1),
+        Offer("d", models=HAS, rank=1, shares=True),
+    ]
+    assert places(offers) == {"a": 0, "b": 1, "c": 2, "d": 2}
+
+
+def test_a_lesser_fit_counts_where_it_ranks_before_the_sure_ones() -> None:
+    guess = {"models": frozenset({"x"}), "families": frozenset({"openai"})}
+    sure = Offer("sure", models=HAS)
+    assert places([Offer("guess", **guess, rank=-1), sure]) == {"guess": 0, "sure": 1}
+    assert places([Offer("guess", **guess), sure]) == {"sure": 0}
+    assert places([Offer("guess", **guess, rank=1), sure]) == {"sure": 0}
+    assert places([Offer("silent", rank=-1), sure]) == {"sure": 0}
+
+
+def test_who_stands_in_shuts_nobody_out_that_may_have_the_model() -> None:
+    stand_in = Offer("z", stand_ins=("m*",), families=frozenset({"glm"}), closed=True, rank=1)
+    family = Offer("family", families=frozenset({"openai"}))
+    assert places([stand_in, family]) == {"family": 0, "z": 1}
+    assert places([stand_in, Offer("listed", models=HAS)]) == {"listed": 0, "z": 1}
+    assert places([stand_in, Offer("silent")]) == {"z": 0}
+
+
+def test_a_closed_upstream_serves_its_families_only() -> None:
+    offer = Offer("z", models=frozenset({"m", "glm-1"}), families=frozenset({"glm"}), closed=True)
+    assert places([offer]) == {}
+    assert places([offer], "glm-1", "glm") == {"z": 0}
+    assert places([offer], "glm-2", "glm") == {"z": 0}
+    assert select([offer], "m", "openai")[0].reason == "it serves glm models only"
+
+
+@given(
+    st.lists(
+        st.builds(
+            Offer,
+            st.uuids().map(str),
+            patterns=st.sampled_from([(), (), ("m",), ("x",)]),
+            models=st.sampled_from([None, HAS, frozenset({"x"})]),
+            families=st.sampled_from([frozenset(), frozenset({"openai"})]),
+            stand_ins=st.sampled_from([(), (), ("*",)]),
+            speaks=st.booleans(),
+            rank=st.integers(-1, 1),
+            shares=st.booleans(),
+        ),
+        max_size=6,
+    )
+)
+def test_whatever_is_offered(offers: list[Offer]) -> None:
+    judged = select(offers, "m", "openai")
+    assert sorted(j.upstream for j in judged) == sorted(o.name for o in offers)
+    by_name = {offer.name: offer for offer in offers}
+    taken = [j for j in judged if j.chosen]
+    assert judged[: len(taken)] == tuple(taken)
+    assert bool(taken) == any(j.fit is not Fit.NONE for j in judged)
+    assert all(j.fit is not Fit.NONE for j in taken)
+    ranks = [by_name[j.upstream].rank for j in taken]
+    assert ranks == sorted(ranks)
+    for one, next_one in itertools.pairwise(taken):
+        rank = by_name[one.upstream].rank
+        together = rank == by_name[next_one.upstream].rank and any(
+            by_name[j.upstream].shares for j in taken if by_name[j.upstream].rank == rank
+        )
+        assert (next_one.place == one.place) is together
+        assert next_one.place == one.place or next_one.place == (one.place or 0) + 1
+    sure = [j for j in judged if j.fit <= Fit.LISTED]
+    assert all(j.chosen for j in sure)
 
 
 class Asked:

@@ -178,6 +178,32 @@ class Anthropic(Case):
         headers = dict(self.one(upstream, "generate", headers=sent).headers)
         self.assertEqual(headers["anthropic-beta"], "a,b,c")
 
+    def test_nothing_else_of_a_clients_headers_goes_up(self) -> None:
+        sent = {
+            "accept": "*/*",
+            "anthropic-beta": "a",
+            "anthropic-version": "2023-06-01",
+            "content-type": "text/plain",
+            "cookie": "c=1",
+            "origin": "http://localhost",
+            "user-agent": "claude-cli/2.1",
+            "x-api-key": "sk-client",
+            "x-app": "cli",
+            "x-forwarded-for": "203.0.113.9",
+            "x-stainless-os": "Linux",
+        }
+        own = {"accept", "anthropic-beta", "anthropic-version", "content-type", "user-agent"}
+        for quirks, agent in (([], USER_AGENT), (["client_user_agent"], "claude-cli/2.1")):
+            upstream = World().build(AnthropicKind(), auth="bearer", quirks=quirks)
+            headers = dict(self.one(upstream, "stream", headers=sent).headers)
+            self.assertEqual(set(headers), {*own, "authorization"})
+            self.assertEqual(headers["authorization"], "Bearer sk-1")
+            self.assertEqual(headers["accept"], "text/event-stream")
+            self.assertEqual(headers["content-type"], "application/json")
+            self.assertEqual(headers["user-agent"], agent)
+        headers = dict(self.one(upstream, "stream").headers)
+        self.assertEqual(headers["user-agent"], USER_AGENT)
+
 
 class OpenAI(Case):
     def test_paths(self) -> None:

@@ -1,0 +1,203 @@
+"""Options of one rank share the requests; those of a later rank only stand in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pool_kit import PRO, PoolKit, got, waits
+
+from antigravity.accounts.selection import POLICIES
+from antigravity.interfaces.accounts import Demand, Option
+from antigravity.interfaces.selection import AccountFacts, Candidate, Situation
+from antigravity.ir.errors import QuotaExhaustedError, RateLimitedError
+
+GLM = Option("zai", "glm")
+BOTH = (PRO, GLM)
+MODES = ["CacheFirst", "Balance", "PerformanceFirst"]
+
+
+class RankedKit(PoolKit):
+    """A pool of two upstreams; demands name both, alike unless ``ranks`` say otherwise."""
+
+    def __init__(self, accounts: Any = ("a", "b", "c"), **more: Any) -> None:
+        super().__init__(accounts, **more)
+        self.source.upstreams["zai"] = ["z"]
+
+    def demand(self, session: str, ranks: tuple[int, ...], exclude: Any = ()) -> Demand:
+        return Demand(BOTH, session, frozenset(exclude), ranks=ranks)
+
+    def serve(self, session: str = "", ranks: tuple[int, ...] = (0, 0), **more: Any) -> Any:
+        return got(self.pool.lease(self.demand(session, ranks, **more), 60.0))
+
+    def name(self, session: str = "", ranks: tuple[int, ...] = (0, 0)) -> str:
+        lease = self.serve(session, ranks)
+        lease.succeeded()
+        return str(lease.credential.id)
+
+    def bindings(self) -> int:
+        return int(self.pool.status()["bindings"])  # type: ignore[call-overload]
+
+
+def slow(seconds: float) -> RateLimitedError:
+    return RateLimitedError("slow", retry_after=seconds)
+
+
+@pytest.mark.parametrize("mode", ["CacheFirst", "Balance"])
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {},
+        {name: AccountFacts("ULTRA", 0.9) for name in "abc"},
+        {name: AccountFacts("FREE", 0.2) for name in "abc"},
+    ],
+)
+def test_an_upstream_gets_a_share_by_its_accounts(mode: str, facts: Any) -> None:
+    kit = RankedKit(mode=mode, facts=facts)
+    served = [kit.name(f"s{number}") for number in range(200)]
+    assert 30 <= served.count("z") <= 70  # one of four accounts; tier and quota do not matter
+
+
+def test_within_an_upstream_the_tier_counts_all_the_same() -> None:
+    facts = {"a": AccountFacts("PRO"), "b": AccountFacts("FREE"), "c": AccountFacts("FREE")}
+    kit = RankedKit(facts=facts)
+    assert {kit.name(f"s{number}") for number in range(40)} == {"a", "z"}
+
+
+def test_load_is_spread_where_nobody_is_in_a_conversation() -> None:
+    kit = RankedKit(mode="PerformanceFirst", facts={"a": AccountFacts("ULTRA")})
+    used = [kit.serve().credential.id for _ in range(8)]
+    assert {used.count(name) for name in "abcz"} == {2}
+
+
+def test_requests_of_no_conversation_stay_for_a_minute_then_go_elsewhere() -> None:
+    kit = RankedKit()
+    first = kit.name()
+    kit.clock.advance(1.0)
+    assert kit.name() == first
+    turns = set()
+    for _ in range(4):
+        kit.clock.advance(61.0)
+        turns.add(kit.name() == "z")
+    assert turns == {True, False}
+
+
+@pytest.mark.parametrize("mode", ["CacheFirst", "Balance"])
+def test_a_conversation_stays_whichever_upstream_it_is(mode: str) -> None:
+    kit = RankedKit(mode=mode)
+    homes = {f"s{number}": kit.name(f"s{number}") for number in range(30)}
+    assert {"z"} < set(homes.values())
+    for _ in range(3):
+        assert {session: kit.name(session) for session in homes} == homes
+    assert kit.bindings() == 30
+
+
+def at_home_with(kit: RankedKit, account: str) -> str:
+    """Return a conversation that belongs to an account."""
+    return next(name for name in map(str, range(999)) if kit.name(name) == account)
+
+
+def test_a_short_lock_lends_a_conversation_to_the_other_upstream_only() -> None:
+    kit = RankedKit(["a"])
+    session = at_home_with(kit, "a")
+    before = kit.bindings()
+    kit.serve(session).failed(slow(30.0))
+    assert kit.name(session) == "z"
+    assert kit.bindings() == before
+    kit.clock.advance(30.0)
+    assert kit.name(session) == "a"
+
+
+def test_a_long_lock_moves_it_for_good() -> None:
+    kit = RankedKit(["a"])
+    session = at_home_with(kit, "a")
+    before = kit.bindings()
+    kit.serve(session).failed(QuotaExhaustedError("gone", retry_after=7200.0))
+    assert kit.name(session) == "z"
+    assert kit.bindings() == before  # of one account, as ever
+    kit.clock.advance(7200.0)
+    assert kit.name(session) == "z"
+
+
+def test_cache_first_waits_for_its_own_account_rather_than_for_the_other_upstreams() -> None:
+    kit = RankedKit(["a"], mode="CacheFirst")
+    session = at_home_with(kit, "z")
+    kit.serve(session).failed(slow(30.0))
+    waiting = kit.pool.lease(kit.demand(session, (0, 0)), 60.0)
+    assert waits(waiting)
+    kit.clock.advance(30.0)
+    assert got(waiting).credential.id == "z"
+
+
+def test_who_was_bound_in_two_upstreams_before_belongs_to_one_from_now_on() -> None:
+    kit = RankedKit(["a"])
+    kit.name("s", (0, 1))
+    kit.serve("s", (0, 1)).failed(slow(30.0))
+    assert kit.name("s", (0, 1)) == "z"
+    assert kit.bindings() == 2
+    kit.clock.advance(30.0)
+    assert len({kit.name("s") for _ in range(5)}) == 1
+    assert kit.bindings() == 1
+
+
+@pytest.mark.parametrize("mode", ["Balance", "PerformanceFirst"])
+def test_a_later_rank_serves_only_while_no_earlier_one_can(mode: str) -> None:
+    kit = RankedKit(["a", "b"], mode=mode)
+    assert {kit.name(f"s{number}", (0, 1)) for number in range(20)} <= {"a", "b"}
+    first = kit.serve("s", (0, 1))
+    first.failed(slow(50.0))
+    second = kit.serve("s", (0, 1))
+    assert second.credential.id in {"a", "b"} - {first.credential.id}
+    second.failed(slow(20.0))
+    assert kit.name("s", (0, 1)) == "z"
+    kit.clock.advance(20.0)
+    assert kit.name("s", (0, 1)) == second.credential.id
+
+
+def test_a_later_rank_serves_where_an_earlier_one_has_no_accounts() -> None:
+    assert RankedKit([]).name("s", (0, 1)) == "z"
+
+
+def test_it_is_explained() -> None:
+    kit = RankedKit(["a"])
+    session = at_home_with(kit, "z")
+    kit.clock.advance(100_000.0)  # the conversation is forgotten, its turn is not
+    found = {v.credential: v for v in kit.pool.explain(kit.demand(session, (0, 0)))}
+    assert found["z"].state == "chosen"
+    assert "share the requests" in found["a"].reason
+    behind = {v.credential: v for v in kit.pool.explain(kit.demand(session, (0, 1)))}
+    assert behind["a"].state == "chosen"
+    assert "option before this one" in behind["z"].reason
+
+
+@st.composite
+def candidates(draw: Any) -> Candidate:
+    upstream = draw(st.sampled_from(["u", "v", "w"]))
+    name = f"{upstream}{draw(st.integers(0, 3))}"
+    load = draw(st.integers(0, 5))
+    return Candidate(
+        draw(st.integers(0, 2)),
+        Option(upstream, "m"),
+        name,
+        tier=draw(st.integers(0, 2)),
+        remaining=draw(st.sampled_from([0.0, 0.5, 1.0])),
+        load=load,
+        foreign_load=draw(st.integers(0, load)),
+        last_used=draw(st.sampled_from([0.0, 5.0, 9.0])),
+        locked_for=draw(st.sampled_from([0.0, 0.0, 7.0])),
+        disabled=draw(st.sampled_from(["", "", "off"])),
+        busy=draw(st.booleans()),
+        bound=draw(st.booleans()),
+        recent=draw(st.booleans()),
+    )
+
+
+@pytest.mark.parametrize("mode", MODES)
+@given(st.lists(candidates(), max_size=12), st.sampled_from(["", "s"]))
+def test_ranks_are_kept_and_nobody_is_lost(mode: str, found: list[Candidate], session: str) -> None:
+    order = POLICIES[mode].select(found, Situation(session, waited=60.0)).order
+    assert [each.place for each in order] == sorted(each.place for each in order)
+    free = [each for each in found if each.available]
+    assert sorted(map(repr, order)) == sorted(map(repr, free))
