@@ -42,6 +42,7 @@ class EventStream:
         self._consumer: Any = None
         self._written: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
+        self._retry: float | None = None
         self._paused = False
         self._over = False
         log.attach(self)
@@ -59,10 +60,15 @@ class EventStream:
             consumer.write(b"id: %b\ndata: \n\n" % self._log.event_id(self._after))
         self._arm()
         self._pump()
+        if self._retry is not None:
+            self.hang_up(self._retry)
         return written
 
     def hang_up(self, retry: float) -> None:
         """End the connection, not the stream; the client may come back in ``retry`` seconds."""
+        if self._consumer is None:
+            self._retry = retry  # as soon as it has begun
+            return
         self._pump()
         if self._consumer is not None:
             self._consumer.write(b"retry: %d\n\n" % int(retry * 1000))

@@ -1,0 +1,107 @@
+"""Tools, prompts and resources made of functions.
+
+A function may return its value at once, or a Deferred or coroutine of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct, field
+from zope.interface import implementer
+
+from antigravity.interfaces.mcp import (
+    IMcpCompleter,
+    IMcpContext,
+    IMcpPrompt,
+    IMcpResource,
+    IMcpResourceTemplate,
+    IMcpTool,
+)
+from antigravity.interfaces.mcp_values import Completion, Json, PromptArgument
+
+#: Returns values for an argument: its name, what was typed, and the other arguments.
+Complete = Callable[[str, str, Mapping[str, str]], Any]
+
+
+def _no_values(argument: str, value: str, known: Mapping[str, str]) -> Completion:
+    return Completion(())
+
+
+def _nothing() -> Json:
+    return {"type": "object", "additionalProperties": False}
+
+
+@implementer(IMcpTool)
+class Tool(Struct, frozen=True, eq=False):
+    """A tool that calls ``function`` with the arguments and the context."""
+
+    name: str
+    description: str
+    function: Callable[[dict[str, Any], IMcpContext], Any]
+    input_schema: Json = field(default_factory=_nothing)
+    title: str = ""
+    output_schema: Json | None = None
+    annotations: Json | None = None
+
+    def call(self, arguments: dict[str, Any], context: IMcpContext) -> Any:
+        """Call the function."""
+        return self.function(arguments, context)
+
+
+@implementer(IMcpPrompt, IMcpCompleter)
+class Prompt(Struct, frozen=True, eq=False):
+    """A prompt that calls ``function`` with the arguments and the context."""
+
+    name: str
+    description: str
+    function: Callable[[dict[str, str], IMcpContext], Any]
+    arguments: Sequence[PromptArgument] = ()
+    title: str = ""
+    values: Complete = _no_values
+
+    def get(self, arguments: dict[str, str], context: IMcpContext) -> Any:
+        """Call the function."""
+        return self.function(arguments, context)
+
+    def complete(self, argument: str, value: str, known: Mapping[str, str]) -> Any:
+        """Return values for an argument."""
+        return self.values(argument, value, known)
+
+
+@implementer(IMcpResource)
+class Resource(Struct, frozen=True, eq=False):
+    """A resource that calls ``function`` with its address and the context."""
+
+    uri: str
+    name: str
+    function: Callable[[str, IMcpContext], Any]
+    description: str = ""
+    mime_type: str = ""
+    title: str = ""
+
+    def read(self, uri: str, context: IMcpContext) -> Any:
+        """Call the function."""
+        return self.function(uri, context)
+
+
+@implementer(IMcpResourceTemplate, IMcpCompleter)
+class Template(Struct, frozen=True, eq=False):
+    """Resources that call ``function`` with address, arguments and context."""
+
+    uri_template: str
+    name: str
+    function: Callable[[str, dict[str, str], IMcpContext], Any]
+    description: str = ""
+    mime_type: str = ""
+    title: str = ""
+    values: Complete = _no_values
+
+    def read(self, uri: str, arguments: dict[str, str], context: IMcpContext) -> Any:
+        """Call the function."""
+        return self.function(uri, arguments, context)
+
+    def complete(self, argument: str, value: str, known: Mapping[str, str]) -> Any:
+        """Return values for an argument."""
+        return self.values(argument, value, known)

@@ -1,0 +1,42 @@
+"""A gateway with everything that MCP clients can be tested with: ``python serve.py PORT``."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from everything import Everything
+from msgspec.structs import replace
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import react
+
+from antigravity.config.settings import Settings
+from antigravity.gateway import Gateway
+from antigravity.plugins import PluginHost
+
+
+async def serve(clock: Any, port: str) -> None:
+    """Serve until the process is told to stop; say where once it does."""
+    plugins = PluginHost()
+    plugins.load(extra=[("everything", Everything(clock))], installed=False)
+    assert not plugins.problems, plugins.problems
+    settings = Settings()
+    # The suite sends a page's Origin that is to be let in, and one that is not.
+    proxy = replace(
+        settings.proxy,
+        port=int(port),
+        allowed_origins=[f"http://127.0.0.1:{port}", f"http://localhost:{port}"],
+    )
+    with tempfile.TemporaryDirectory() as home:
+        gateway = Gateway(clock, replace(settings, proxy=proxy), Path(home), plugins)
+        clock.addSystemEventTrigger("before", "shutdown", gateway.stopService)
+        await gateway.startService()
+        print(f"serving http://127.0.0.1:{port}/mcp", flush=True)
+        await Deferred()
+
+
+if __name__ == "__main__":
+    react(serve, sys.argv[1:], _reactor=reactor)
