@@ -13,6 +13,7 @@ from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.administration import IAdministration
 from antigravity.tunnel.service import Tunnel
 from antigravity.version import VERSION
+from antigravity.warming.on_demand import WarmupsOnDemand
 
 
 @implementer(IAdministration)
@@ -20,7 +21,8 @@ class Administration:
     """Speaks for one gateway.
 
     ``snapshot`` returns what is served with now, ``running`` how many exchanges run,
-    ``reload`` reads the configuration anew, ``tunnel`` returns the tunnel.
+    ``reload`` reads the configuration anew, ``tunnel`` returns the tunnel, ``warmups`` sends
+    warm-ups.
     """
 
     def __init__(
@@ -29,11 +31,13 @@ class Administration:
         running: Callable[[], int],
         reload: Callable[[], Any],
         tunnel: Callable[[], Tunnel],
+        warmups: WarmupsOnDemand,
     ) -> None:
         self._snapshot = snapshot
         self._running = running
         self._reload = reload
         self._tunnel = tunnel
+        self._warmups = warmups
 
     def status(self) -> dict[str, object]:
         """Return how the gateway is."""
@@ -56,6 +60,10 @@ class Administration:
     def clear_bindings(self) -> None:
         """Forget which conversation belongs to which account."""
         self._snapshot().pool.clear_bindings()
+
+    def warm_up(self, account: str, model: str, project: str) -> Deferred[dict[str, object]]:
+        """Return a Deferred that fires with what became of warm-ups."""
+        return Deferred.fromCoroutine(self._warmups.warm_up(account, model, project))
 
     def tunnel(self) -> dict[str, object]:
         """Return how the tunnel is."""

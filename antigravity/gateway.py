@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 from twisted.application.service import Service
-from twisted.internet.defer import DeferredLock, inlineCallbacks
+from twisted.internet.defer import Deferred, DeferredLock, inlineCallbacks
 from txaio import tx as txaio
 
 from antigravity.administration import Administration
@@ -20,6 +20,7 @@ from antigravity.exchange.log import log_exchange
 from antigravity.exchange.service import Exchange
 from antigravity.exchange.services import Services
 from antigravity.exchange.snapshot import Snapshot
+from antigravity.exchange.warming import Warmup
 from antigravity.ir.record import ExchangeRecord
 from antigravity.keeping import Keeping
 from antigravity.listening import Listener, endpoint_strings
@@ -64,7 +65,9 @@ class Gateway(Service):
         self._changing = DeferredLock()
         self._drain = Drain(reactor, settings.proxy.shutdown_grace)
         self._demo = DemoSimulator(reactor) if demo else None
-        self._pooling = Pooling(reactor, None if demo else home, lambda: self._assembly)
+        self._pooling = Pooling(
+            reactor, None if demo else home, lambda: self._assembly, self._warm_up
+        )
         self._keeping = Keeping(reactor, settings.signatures, None if demo else home / "state")
         self._assembly: Assembly | None = None
         self._exchange: Exchange | None = None
@@ -135,6 +138,11 @@ class Gateway(Service):
         self._add(Closing(self._stop_listening))
         self.listener = yield self._listen(assembly.settings)
         tunnelling.tunnel.use(assembly.settings)
+        self._add(self._pooling.scheduler)
+
+    def _warm_up(self, warmup: Warmup, begun: Callable[[], None]) -> Deferred[None]:
+        assert self._exchange is not None
+        return self._exchange.warm_up(warmup, begun)
 
     def _administration(self) -> Administration:
         def snapshot() -> Snapshot:
@@ -145,7 +153,9 @@ class Gateway(Service):
             assert self._tunnelling is not None
             return self._tunnelling.tunnel
 
-        return Administration(snapshot, lambda: self._drain.active, self.reload, tunnel)
+        return Administration(
+            snapshot, lambda: self._drain.active, self.reload, tunnel, self._pooling.warmups
+        )
 
     def _assemble(self, configured: Configured) -> Assembly:
         demo = self._demo

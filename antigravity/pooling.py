@@ -1,4 +1,4 @@
-"""The accounts at work: the pool that leases them, and what is known of their quotas."""
+"""The accounts at work: the pool that leases them, their quotas, and warm-ups."""
 
 from __future__ import annotations
 
@@ -13,25 +13,36 @@ from antigravity.accounts.pool import AccountPool
 from antigravity.accounts.protection import QuotaProtection
 from antigravity.accounts.quota import QuotaKeeper
 from antigravity.accounts.quota_files import QuotaFiles
+from antigravity.accounts.watch import AccountWatch
 from antigravity.assembly import Assembly, in_thread, write_private
 from antigravity.config.settings import Settings
+from antigravity.interfaces.accounts import AccountChange
 from antigravity.interfaces.quota import IQuotaSource
 from antigravity.interfaces.stores import IStateStore
 from antigravity.interfaces.upstreams import Credential
+from antigravity.plugins import PluginHost
 from antigravity.stores.json_state import JsonState
+from antigravity.warming.on_demand import WarmupsOnDemand
+from antigravity.warming.plan import WarmupPlan
+from antigravity.warming.scheduler import Send, WarmupScheduler
 
 POOL_FILE: Final = "pool.json"
+WARMUP_FILE: Final = "warmups.json"
 
 
 class Pooling:
-    """Pool and quotas, the same over all configurations.
+    """Pool, quotas and warm-ups, the same over all configurations.
 
     ``home`` is where they are kept; without one they are in memory only.  ``assembly`` returns
-    what is served with now, once there is something.
+    what is served with now, once there is something; ``send`` sends a warm-up.
     """
 
     def __init__(
-        self, reactor: Any, home: Path | None, assembly: Callable[[], Assembly | None]
+        self,
+        reactor: Any,
+        home: Path | None,
+        assembly: Callable[[], Assembly | None],
+        send: Send,
     ) -> None:
         self._reactor = reactor
         self._home = home
@@ -43,8 +54,9 @@ class Pooling:
             partial(in_thread, reactor),
             None if home is None else QuotaFiles(home),
             last_used=lambda identifier: self.pool.last_used(identifier),
-            learnt=lambda: self.pool.recheck(),
+            learnt=lambda: self.pool.learnt(),
         )
+        self._watch = AccountWatch(self.quotas.protections)
         nothing = Settings()
         self.pool = AccountPool(
             reactor,
@@ -53,6 +65,13 @@ class Pooling:
             facts=self.quotas.facts,
             protections=self.quotas.protections,
             state=self._state(POOL_FILE),
+            watch=self._watch,
+        )
+        self.scheduler = WarmupScheduler(
+            reactor, self.quota_sources, self.quotas, send, self._state(WARMUP_FILE)
+        )
+        self.warmups = WarmupsOnDemand(
+            self.scheduler, self._credentials, self.quota_sources, self.quotas
         )
 
     def use(self, assembly: Assembly) -> None:
@@ -60,6 +79,8 @@ class Pooling:
         settings = assembly.settings
         groups = ModelGroups(settings.quota.model_groups)
         self.quotas.protection = QuotaProtection(settings.quota_protection, groups)
+        self.scheduler.plan = WarmupPlan(settings.scheduled_warmup, groups)
+        self._watch.tell = partial(_tell, assembly.plugins)
         self.pool.reload(assembly.book, settings.proxy.scheduling, assembly.policy)
 
     def quota_sources(self) -> Iterator[tuple[IQuotaSource, Credential]]:
@@ -71,6 +92,13 @@ class Pooling:
             if IQuotaSource.providedBy(upstream):
                 for credential in assembly.book.credentials(upstream.name):
                     yield upstream, credential
+
+    def _credentials(self) -> Iterator[Credential]:
+        """Yield all accounts that may be used."""
+        assembly = self._assembly()
+        if assembly is not None:
+            for name in assembly.book.upstreams:
+                yield from assembly.book.credentials(name)
 
     def _interval(self) -> float:
         assembly = self._assembly()
@@ -85,3 +113,8 @@ class Pooling:
             write=write_private,
             run=partial(in_thread, self._reactor),
         )
+
+
+def _tell(plugins: PluginHost, change: AccountChange) -> None:
+    """Tell the observers of one configuration."""
+    plugins.notify("account_changed", change=change)

@@ -29,13 +29,16 @@ class Occupancy:
         """How many requests all accounts serve together."""
         return self._loads.total()
 
-    def take(self, upstream: str, credential: str, session: str) -> None:
-        """Note that an account begins to serve a request."""
+    def take(self, upstream: str, credential: str, session: str, *, attracts: bool = True) -> None:
+        """Note that an account begins to serve a request.
+
+        :param attracts: whether other requests of no conversation should follow it.
+        """
         self._loads[credential] += 1
         self._used[credential] = self._now()
         if session:
             self._own[session, credential] += 1
-        else:
+        elif attracts:
             self._recent[upstream] = (credential, self._now())
 
     def give_back(self, credential: str, session: str, lasted: float) -> None:

@@ -229,7 +229,7 @@ class AccountPool:
         option, name, session = chosen.option, chosen.credential, demand.session
         if session and self._policy.sticky:
             self._bind(demand, choice, chosen, waited)
-        self._occupancy.take(option.upstream, name, session)
+        self._occupancy.take(option.upstream, name, session, attracts=not demand.only)
         credential = self._roster.credential(chosen)
         return Lease(option, credential, session, self._clock.seconds(), self._ended)
 

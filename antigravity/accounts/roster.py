@@ -79,6 +79,7 @@ class Roster:
             found += [
                 self._candidate(place, option, credential, demand, bound, recent)
                 for credential in self.source.credentials(option.upstream)
+                if not demand.only or credential.id == demand.only
             ]
         return found
 

@@ -123,7 +123,7 @@ class WaitingRoom:
         stuck: dict[object, Choice] = {}
         for waiter in self._queue:
             demand, waited = waiter.demand, now - waiter.arrived
-            alike = (demand.options, demand.ranks, demand.exclude)
+            alike = (demand.options, demand.ranks, demand.exclude, demand.only)
             own = (*alike, demand.session)
             choice = stuck.get(alike) or stuck.get(own) or self._choose(demand, waited)
             if choice.chosen is not None:

@@ -13,6 +13,7 @@ from antigravity.cli.account_exchange import export_accounts, import_accounts
 from antigravity.cli.account_login import login
 from antigravity.cli.account_refresh import refresh
 from antigravity.cli.account_view import state, view, written
+from antigravity.cli.account_warmup import warmup
 from antigravity.cli.invocation import Invocation, command_options, note, table
 
 
@@ -101,5 +102,5 @@ def _switch(invocation: Invocation, account: str, *, enabled: bool, reason: str)
     invocation.show({"account": view(record)}, f"{did} {record.id}.")
 
 
-for command in (add, login, export_accounts, import_accounts, refresh):
+for command in (add, login, export_accounts, import_accounts, refresh, warmup):
     accounts.add_command(command)

@@ -213,8 +213,9 @@ def _watched(settings: Settings) -> _Found:
     for name, patterns in settings.quota.model_groups.items():
         for index, pattern in enumerate(patterns):
             yield from _pattern(("quota", "model_groups", name, index), pattern)
-    for index, name in enumerate(settings.quota_protection.monitored_models):
-        yield from _pattern(("quota_protection", "monitored_models", index), name)
+    for table in ("quota_protection", "scheduled_warmup"):
+        for index, name in enumerate(getattr(settings, table).monitored_models):
+            yield from _pattern((table, "monitored_models", index), name)
 
 
 def _pattern(path: KeyPath, pattern: str) -> _Found:

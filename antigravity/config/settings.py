@@ -216,6 +216,27 @@ class SignaturesSettings(Struct, frozen=True, forbid_unknown_fields=True):
     persist: bool = True
     ttl: Seconds = 2 * 3600.0
     max_entries: Annotated[int, Meta(ge=0)] = 20_000
+class ScheduledWarmupSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[scheduled_warmup]``: tiny requests, so that the windows of full quotas begin.
+
+    ``interval`` is how often all quotas are looked at.  One that was warmed up is left alone
+    for ``cooldown``, or ``weekly_cooldown`` if its window lasts for days.
+    """
+
+    enabled: bool = False
+    monitored_models: list[str] = field(
+        default_factory=lambda: [
+            "claude",
+            "gemini-3-pro-high",
+            "gemini-3-flash",
+            "gemini-3.1-flash-image",
+        ]
+    )
+    interval: Seconds = 300.0
+    cooldown: Seconds = 4 * 3600.0
+    weekly_cooldown: Seconds = 6 * 24 * 3600.0
+
+
     max_bytes: Bytes = 64 * 1024 * 1024
 
 
@@ -294,3 +315,4 @@ def effective_auth_mode(proxy: ProxySettings) -> Literal["off", "strict", "all_e
     if proxy.auth_mode == "auto":
         return "all_except_health" if proxy.allow_lan_access else "off"
     return proxy.auth_mode
+    scheduled_warmup: ScheduledWarmupSettings = ScheduledWarmupSettings()

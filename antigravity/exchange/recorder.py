@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 from antigravity.exchange.services import Services
-from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.call import Call
 from antigravity.ir.errors import CancelledByClientError, GatewayError
@@ -17,12 +16,12 @@ from antigravity.routing.router import Candidate
 class Recorder:
     """Writes one :class:`ExchangeRecord`, and tells the observers its beginning and its end."""
 
-    def __init__(self, services: Services, protocol: IServerProtocol, call: Call) -> None:
+    def __init__(self, services: Services, protocol: str, call: Call) -> None:
         self._services = services
         self._began = services.clock.seconds()
         self.record = ExchangeRecord(
             id=call.request_id,
-            protocol=protocol.name,
+            protocol=protocol,
             operation=call.route.operation,
             model="",
             started=time.time(),

@@ -22,6 +22,7 @@ from antigravity.exchange.intercepting import (
 from antigravity.exchange.recorder import Recorder
 from antigravity.exchange.services import Services
 from antigravity.exchange.snapshot import Snapshot
+from antigravity.exchange.warming import Warmup, warm_up
 from antigravity.exchange.work import Work
 from antigravity.interfaces.exchange import IExchange, Reply
 from antigravity.interfaces.protocols import IDemanding, IServerProtocol
@@ -58,6 +59,10 @@ class Exchange:
         """Serve one call; see :class:`IExchange`."""
         return Deferred.fromCoroutine(self._handle(protocol, call))
 
+    def warm_up(self, warmup: Warmup, begun: Callable[[], None]) -> Deferred[None]:
+        """Send a request of the gateway's own; see :func:`antigravity.exchange.warming.warm_up`."""
+        return Deferred.fromCoroutine(warm_up(self._services, self._snapshot, warmup, begun))
+
     def detect(self, model: str) -> Deferred[dict[str, object]]:
         """Say how a model would be served; see :class:`IExchange`."""
         return Deferred.fromCoroutine(self._detect(model))
@@ -77,7 +82,7 @@ class Exchange:
         return [bool(credentials.credentials(u.name)) for u in self._snapshot.router.upstreams]
 
     async def _handle(self, protocol: IServerProtocol, call: Call) -> Reply:
-        recorder = Recorder(self._services, protocol, call)
+        recorder = Recorder(self._services, protocol.name, call)
         work = Work(self._services, self._snapshot, protocol, call, recorder)
         try:
             reply = await self._operations[call.route.operation](work)

@@ -39,7 +39,8 @@ class Demand(Struct, frozen=True):
     """What a request needs an account for.
 
     ``options`` are in order of preference.  ``session`` is an opaque key of the conversation,
-    empty where there is none.  ``exclude`` are ids of credentials that were tried already.
+    empty where there is none.  ``exclude`` are ids of credentials that were tried already;
+    ``only`` is the one that must serve, and says nothing of who else should serve anybody.
     ``principal`` is who asks, an opaque name.
     ``ranks`` holds a number for each option, rising: those of the same one are preferred alike,
     and their accounts are chosen among as if they were one option's.  Without ranks, each
@@ -50,6 +51,7 @@ class Demand(Struct, frozen=True):
     session: str = ""
     exclude: frozenset[str] = frozenset()
     principal: str = ""
+    only: str = ""
     ranks: tuple[int, ...] = ()
 
     @property

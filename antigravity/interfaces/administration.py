@@ -31,6 +31,15 @@ class IAdministration(Interface):
     def clear_bindings() -> None:
         """Forget which conversation belongs to which account."""
 
+    def warm_up(account: str, model: str, project: str) -> Deferred[dict[str, object]]:
+        """Send tiny requests, so that the windows of quotas begin.
+
+        Return a Deferred that fires with what became of each.  An empty ``account`` stands for
+        all whose quotas are known, an empty ``model`` for everything that is full; ``project``
+        takes the place of the account's own.  It fails with a ``GatewayError`` if there is no
+        such account, or the model has to be named.
+        """
+
     def tunnel() -> dict[str, object]:
         """Return how the tunnel is: its state, its addresses, and why it is not up."""
 

@@ -135,6 +135,13 @@ class Router:
             raise NotFoundError(reason, param="model", code="model_not_found")
         return decision
 
+    def direct(self, upstream: str, model: str) -> Candidate | None:
+        """Return how one upstream serves a model of its own, ``None`` if it isn't there."""
+        entry = self._entries.get(upstream)
+        if entry is None:
+            return None
+        return self._candidate(entry, model, entry.upstream.protocols[0])
+
     def maps(self, name: str) -> bool:
         """Return whether a rule names ``name`` itself; a wildcard does not."""
         return name in self._mapping.names()

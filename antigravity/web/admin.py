@@ -1,4 +1,4 @@
-"""The operator's paths below ``/admin/``; whoever routes to them checks the operator's key."""
+"""The operator's paths; whoever routes to them checks the operator's key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from twisted.python.failure import Failure
 
 from antigravity.interfaces.administration import IAdministration
 from antigravity.interfaces.exchange import Reply
-from antigravity.ir.errors import ConflictError, GatewayError, InvalidRequestError
+from antigravity.ir.errors import (
+    ConflictError,
+    GatewayError,
+    InvalidRequestError,
+    PermissionDeniedError,
+)
 from antigravity.web.request import take_body, visit_of
 from antigravity.web.writer import is_gone, write_whole
 
@@ -30,6 +35,16 @@ class TunnelRequest(msgspec.Struct, frozen=True):
     insecure: bool = False
 
 
+class WarmupRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of ``POST /internal/warmup``; ``email`` and ``project_id`` are other spellings."""
+
+    account: str = ""
+    email: str = ""
+    model: str = ""
+    project: str = ""
+    project_id: str = ""
+
+
 class AdminPaths:
     """Handlers for one gateway's administration."""
 
@@ -44,6 +59,7 @@ class AdminPaths:
             "/admin/reload": (("POST",), self._reload),
             "/admin/account": (("POST",), self._fix),
             "/admin/bindings": (("DELETE",), self._clear),
+            "/internal/warmup": (("POST",), self._warm_up),
             "/admin/tunnel": (("GET", "HEAD"), self._tunnel),
             "/admin/tunnel/start": (("POST",), self._start_tunnel),
             "/admin/tunnel/stop": (("POST",), self._stop_tunnel),
@@ -77,7 +93,6 @@ class AdminPaths:
         self._administration.clear_bindings()
         _write(request, {"cleared": True})
 
-
     def _tunnel(self, request: Any) -> None:
         _write(request, self._administration.tunnel())
 
@@ -91,6 +106,23 @@ class AdminPaths:
 
     def _stop_tunnel(self, request: Any) -> Deferred[None]:
         return self._administration.stop_tunnel().addCallback(lambda _: self._tunnel(request))
+
+    def _warm_up(self, request: Any) -> Deferred[None]:
+        if not visit_of(request).loopback:
+            raise PermissionDeniedError(
+                "Warm-ups can be asked for on the gateway's own machine only, and not through a "
+                "proxy."
+            )
+        try:
+            wanted = msgspec.json.decode(take_body(request) or b"{}", type=WarmupRequest)
+        except msgspec.DecodeError as error:
+            raise InvalidRequestError(
+                f'Expected {{"account": "ID or address", "model": "NAME"}}, both optional: {error}.'
+            ) from None
+        done = self._administration.warm_up(
+            wanted.account or wanted.email, wanted.model, wanted.project or wanted.project_id
+        )
+        return done.addCallback(lambda answer: _write(request, answer))
 
 
 def _not_reloaded(failure: Failure) -> None:

@@ -17,8 +17,8 @@ CREDENTIAL_HEADERS: Final = frozenset(
 CREDENTIAL_PARAMETERS: Final = frozenset({"key"})
 
 HEALTH_PATH: Final = "/healthz"
-#: What stands below it has a key of its own, whatever the mode.
-ADMIN_PREFIX: Final = "/admin/"
+#: What stands below these has a key of its own, whatever the mode.
+OPERATOR_PREFIXES: Final = ("/admin/", "/internal/")
 
 _HOW = (
     "Send it as 'Authorization: Bearer KEY', 'x-api-key: KEY', 'x-goog-api-key: KEY' or '?key=KEY'."
@@ -69,7 +69,7 @@ class Authenticator:
 
         :raises AuthenticationError: if none of ``keys`` is right.
         """
-        if path.startswith(ADMIN_PREFIX):
+        if path.startswith(OPERATOR_PREFIXES):
             return self.administrator(keys)
         if self.mode == "off":
             return next((principal_of(key) for key in keys if key), "")

@@ -1,0 +1,34 @@
+"""``antigravity accounts warmup``: let the running gateway begin the windows of quotas."""
+
+from __future__ import annotations
+
+import click
+
+from antigravity.cli.administration import ask
+from antigravity.cli.invocation import Invocation, command_options, table
+
+#: Seconds to wait: one request takes up to a minute, and a few are under way at a time.
+PATIENCE = 600.0
+
+
+@click.command()
+@click.argument("account", required=False)
+@click.option("--model", default="", help="Warm up for this model, whatever is left of its quota.")
+@click.option("--project", default="", help="The Google Cloud project, instead of the account's.")
+@command_options
+def warmup(invocation: Invocation, account: str | None, model: str, project: str) -> None:
+    """Send tiny requests with ACCOUNT, so that the windows of its quotas begin.
+
+    Without --model, those quotas are warmed up that are full and were not of late; without
+    ACCOUNT, those of all accounts.  The gateway must run on this machine.
+    """
+    wanted = {"account": account or "", "model": model, "project": project}
+    data = ask(invocation, "/internal/warmup", "POST", wanted, timeout=PATIENCE)
+    rows = [
+        (each["account"], each["upstream"], each["model"], each["state"], each["reason"])
+        for each in data["results"]
+    ]
+    heads = ("ACCOUNT", "UPSTREAM", "MODEL", "STATE", "REASON")
+    invocation.show(data, table(heads, rows) if rows else "There is nothing to warm up.")
+    if not data["success"]:
+        click.get_current_context().exit(1)

@@ -1,0 +1,1 @@
+"""Scheduled warm-ups: tiny requests, so that the windows of full quotas begin."""

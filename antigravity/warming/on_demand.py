@@ -1,0 +1,133 @@
+"""What an operator wants warmed up, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from antigravity.accounts.quota import QuotaKeeper
+from antigravity.exchange.warming import Warmup
+from antigravity.interfaces.upstreams import Credential
+from antigravity.ir.errors import InvalidRequestError, NotFoundError
+from antigravity.warming.scheduler import Outcome, Sources, WarmupScheduler
+
+
+class WarmupsOnDemand:
+    """Sends warm-ups at once.  ``credentials`` returns all accounts that may be used."""
+
+    def __init__(
+        self,
+        scheduler: WarmupScheduler,
+        credentials: Callable[[], Iterable[Credential]],
+        sources: Sources,
+        quotas: QuotaKeeper,
+    ) -> None:
+        self._scheduler = scheduler
+        self._credentials = credentials
+        self._sources = sources
+        self._quotas = quotas
+
+    async def warm_up(self, account: str, model: str, project: str) -> dict[str, Any]:
+        """Warm up an account (or all) for a model (or for everything that is due).
+
+        Return a JSON object that says what became of each.
+
+        :raises GatewayError: if there is no such account, or the model has to be named.
+        """
+        chosen = self._find(account) if account else None
+        if model:
+            outcomes = await self._for_model(chosen, model, project)
+        else:
+            outcomes = await self._for_all_due(chosen, project)
+        return {
+            "success": all(each.state in ("warmed", "skipped") for each in outcomes),
+            "results": [msgspec.to_builtins(each) for each in outcomes],
+        }
+
+    def _find(self, account: str) -> Credential:
+        """Return the account of that id, label, or beginning of an id."""
+        every = list(self._credentials())
+        wanted = account.casefold()
+        for found in (
+            [each for each in every if each.id == account],
+            [each for each in every if each.label.casefold() == wanted],
+            [each for each in every if each.id.startswith(account)],
+        ):
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise InvalidRequestError(
+                    f"{len(found)} accounts are meant by {account[:100]!r}: give a whole id.",
+                    param="account",
+                )
+        raise NotFoundError(
+            f"There is no account {account[:100]!r} that may be used; 'antigravity accounts list' "
+            "shows all.",
+            param="account",
+            code="account_not_found",
+        )
+
+    async def _for_model(
+        self, chosen: Credential | None, model: str, project: str
+    ) -> Sequence[Outcome]:
+        """Warm up for one model, whatever is left of its quota."""
+        if chosen is not None:
+            return await self._scheduler.warm_up([_warmup(chosen, model, project)])
+        skipped: list[Outcome] = []
+        warmups: list[Warmup] = []
+        for _, credential in self._watched(None):
+            quota = self._quotas.known(credential.id)
+            if quota is not None and model not in quota.models and model not in quota.renamed:
+                reason = "the account has no such model"
+                skipped.append(_skipped(credential, model, reason))
+            else:
+                warmups.append(_warmup(credential, model, project))
+        return [*await self._scheduler.warm_up(warmups), *skipped]
+
+    async def _for_all_due(self, chosen: Credential | None, project: str) -> Sequence[Outcome]:
+        """Warm up what the schedule would warm up now."""
+        skipped: list[Outcome] = []
+        warmups: list[Warmup] = []
+        for source, credential in self._watched(chosen):
+            standings, problem = await self._scheduler.survey(source, credential)
+            for each in standings:
+                if each.state == "due":
+                    warmups.append(_warmup(credential, each.model, project))
+                else:
+                    reason = problem if problem and each.state == "stale" else each.reason
+                    skipped.append(_skipped(credential, each.name, reason))
+        return [*await self._scheduler.warm_up(warmups), *skipped]
+
+    def _watched(self, chosen: Credential | None) -> list[tuple[Any, Credential]]:
+        """Return the accounts whose quotas can be asked for.
+
+        :raises GatewayError: if there is none.
+        """
+        found = [
+            (source, credential)
+            for source, credential in self._sources()
+            if chosen is None or credential.id == chosen.id
+        ]
+        if found:
+            return found
+        if chosen is not None:
+            raise InvalidRequestError(
+                "The upstream of this account does not tell its quotas: say which model.",
+                param="model",
+            )
+        raise NotFoundError(
+            "There is no account whose upstream tells its quotas: say which account, and which "
+            "model.",
+            param="account",
+            code="account_not_found",
+        )
+
+
+def _warmup(credential: Credential, model: str, project: str) -> Warmup:
+    return Warmup(credential.upstream, credential.id, model, project)
+
+
+def _skipped(credential: Credential, model: str, reason: str) -> Outcome:
+    return Outcome(credential.id, credential.upstream, model, "skipped", reason)
