@@ -29,6 +29,7 @@ from antigravity.plugins import PluginHost
 from antigravity.pooling import Pooling
 from antigravity.services import Closing, Drain, SequentialService
 from antigravity.stores.bounded import BoundedBytes
+from antigravity.stores.published import PublishedFiles
 from antigravity.transport.client import HttpTransport
 from antigravity.tunnel.service import Tunnel
 from antigravity.tunnelling import Tunnelling
@@ -68,7 +69,12 @@ class Gateway(Service):
         self._pooling = Pooling(
             reactor, None if demo else home, lambda: self._assembly, self._warm_up
         )
-        self._keeping = Keeping(reactor, settings.signatures, None if demo else home / "state")
+        self._keeping = Keeping(
+            reactor,
+            settings.signatures,
+            None if demo else home / "state",
+            persist_contexts=settings.experimental.context_persist,
+        )
         self._assembly: Assembly | None = None
         self._exchange: Exchange | None = None
         self._site: GatewaySite | None = None
@@ -221,17 +227,21 @@ class Gateway(Service):
 
     def _services(self, assembly: Assembly) -> Services:
         clock = self._reactor
-        responses = assembly.settings.responses
+        responses, images = assembly.settings.responses, assembly.settings.images
         return Services(
             clock=clock,
             transport=self._transport,
             signatures=self._keeping.signatures,
             calibration=self._keeping.calibration,
+            contexts=self._keeping.contexts,
             conversations=BoundedBytes(
                 time.monotonic,
                 max_entries=responses.max_entries,
                 max_bytes=responses.max_bytes,
                 ttl=responses.ttl,
+            ),
+            files=PublishedFiles(
+                time.monotonic, max_bytes=images.url_max_bytes, ttl=images.url_ttl
             ),
             new_id=new_id,
             started=self._exchange_started,

@@ -7,11 +7,15 @@ from collections.abc import Callable
 from antigravity.hookspecs import hookimpl
 from antigravity.protocols.openai_chat.protocol import OpenAIChatClient, OpenAIChatServer
 from antigravity.protocols.openai_completions.protocol import OpenAICompletionsServer
-from antigravity.protocols.openai_passing import PassedClient
 from antigravity.protocols.openai_embeddings.protocol import (
     OpenAIEmbeddingClient,
     OpenAIEmbeddingServer,
 )
+from antigravity.protocols.openai_images.protocol import (
+    OpenAIImageEditsServer,
+    OpenAIImagesServer,
+)
+from antigravity.protocols.openai_passing import PassedClient
 from antigravity.protocols.openai_responses.protocol import (
     OpenAIResponsesClient,
     OpenAIResponsesServer,
@@ -28,6 +32,8 @@ from antigravity.upstreams.openai import (
 @hookimpl
 def register_protocols(register: Callable[[object], None]) -> None:
     """Register both sides of chat and responses, and the server side of completions."""
+    register(OpenAIImagesServer())
+    register(OpenAIImageEditsServer())
     chat = OpenAIChatClient()
     for protocol in (
         OpenAIChatServer(),

@@ -75,6 +75,7 @@ def _proxy(proxy: ProxySettings) -> _Found:
     yield from _mapping(("proxy", "custom_mapping"), proxy.custom_mapping)
     yield from _mapping(("proxy", "zai", "model_mapping"), proxy.zai.model_mapping)
     yield from _address(("proxy", "zai", "base_url"), proxy.zai.base_url)
+    yield from _address(("proxy", "public_url"), proxy.public_url)
 
 
 def endpoint_problem(endpoint: str) -> Problem | None:

@@ -13,6 +13,8 @@ Seconds = Annotated[float, Meta(ge=0, extra={"unit": "seconds"})]
 #: In a file also text such as ``"100 MiB"``.
 Bytes = Annotated[int, Meta(ge=0, extra={"unit": "bytes"})]
 Port = Annotated[int, Meta(ge=0, le=65535)]
+#: A part of something, from none to all of it.
+Part = Annotated[float, Meta(ge=0, le=1)]
 
 AuthMode = Literal["off", "strict", "all_except_health", "auto"]
 DispatchMode = Literal["off", "exclusive", "pooled", "fallback"]
@@ -73,6 +75,7 @@ class ProxySettings(Struct, frozen=True, forbid_unknown_fields=True):
     custom_mapping: dict[str, str] = {}
     allowed_origins: list[str] = []
     allowed_hosts: list[str] = []
+    public_url: str = ""
     max_body_bytes: Bytes = 100 * 1024 * 1024
     body_timeout: Seconds = 60.0
     idle_timeout: Seconds = 120.0
@@ -173,6 +176,20 @@ class MediaSettings(Struct, frozen=True, forbid_unknown_fields=True):
     allowed_hosts: list[str] = []
 
 
+class ImagesSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[images]``: the images endpoints.
+
+    ``default_model`` serves requests that name none.  ``parallel`` requests are under way at a
+    time for one client that wants several images.  What was asked for as ``url`` is kept in
+    memory for ``url_ttl``, ``url_max_bytes`` of it at the most.
+    """
+
+    default_model: str = "gemini-3.1-flash-image"
+    parallel: Annotated[int, Meta(ge=1, le=10)] = 4
+    url_ttl: Seconds = 3600.0
+    url_max_bytes: Bytes = 256 * 1024 * 1024
+
+
 class QuotaSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[quota]``: what is left of accounts, where the upstream tells it.
 
@@ -199,23 +216,6 @@ class QuotaProtectionSettings(Struct, frozen=True, forbid_unknown_fields=True):
     )
 
 
-class ResponsesSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[responses]``: stored conversations of the Responses API, bounded all ways."""
-
-    max_entries: Annotated[int, Meta(ge=0)] = 1000
-    max_bytes: Bytes = 64 * 1024 * 1024
-    ttl: Seconds = 24 * 3600.0
-
-
-class SignaturesSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[signatures]``: thinking kept for clients that drop it, bounded all ways.
-
-    ``persist`` keeps it on disk, so that a restart does not break conversations.
-    """
-
-    persist: bool = True
-    ttl: Seconds = 2 * 3600.0
-    max_entries: Annotated[int, Meta(ge=0)] = 20_000
 class ScheduledWarmupSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[scheduled_warmup]``: tiny requests, so that the windows of full quotas begin.
 
@@ -237,6 +237,23 @@ class ScheduledWarmupSettings(Struct, frozen=True, forbid_unknown_fields=True):
     weekly_cooldown: Seconds = 6 * 24 * 3600.0
 
 
+class ResponsesSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[responses]``: stored conversations of the Responses API, bounded all ways."""
+
+    max_entries: Annotated[int, Meta(ge=0)] = 1000
+    max_bytes: Bytes = 64 * 1024 * 1024
+    ttl: Seconds = 24 * 3600.0
+
+
+class SignaturesSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[signatures]``: thinking kept for clients that drop it, bounded all ways.
+
+    ``persist`` keeps it on disk, so that a restart does not break conversations.
+    """
+
+    persist: bool = True
+    ttl: Seconds = 2 * 3600.0
+    max_entries: Annotated[int, Meta(ge=0)] = 20_000
     max_bytes: Bytes = 64 * 1024 * 1024
 
 
@@ -271,6 +288,28 @@ class TunnelSettings(Struct, frozen=True, forbid_unknown_fields=True):
     insecure: bool = False
 
 
+class ExperimentalSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[experimental]``: conversations that are longer than their model takes.
+
+    The thresholds are parts of the model's window; 0 is only where a request would not fit.
+    ``context_clients_that_compact`` are patterns of the User-Agents of clients that shorten
+    their conversations themselves, if they are told that they are too long.
+    """
+
+    context_compression: bool = True
+    context_compression_threshold_l1: Part = 0.0
+    context_compression_threshold_l2: Part = 0.0
+    context_compression_threshold_l3: Part = 0.0
+    context_compression_keep_rounds: Annotated[int, Meta(ge=0)] = 5
+    context_summary_model: str = "internal-background-task"
+    context_summary_timeout: Seconds = 60.0
+    context_clients_that_compact: list[str] = field(
+        default_factory=lambda: ["claude-cli/*", "claude-code/*", "opencode/*"]
+    )
+    context_persist: bool = True
+    shorten_tool_results: Literal["when_needed", "always"] = "when_needed"
+
+
 class McpSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[mcp]``: tools, prompts and resources for MCP clients, at ``/mcp``.
 
@@ -299,13 +338,16 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     routing: RoutingSettings = RoutingSettings()
     models: ModelsSettings = ModelsSettings()
     media: MediaSettings = MediaSettings()
+    images: ImagesSettings = ImagesSettings()
     quota: QuotaSettings = QuotaSettings()
     quota_protection: QuotaProtectionSettings = QuotaProtectionSettings()
+    scheduled_warmup: ScheduledWarmupSettings = ScheduledWarmupSettings()
     responses: ResponsesSettings = ResponsesSettings()
     signatures: SignaturesSettings = SignaturesSettings()
     interception: InterceptionSettings = InterceptionSettings()
     mcp: McpSettings = McpSettings()
     tunnel: TunnelSettings = TunnelSettings()
+    experimental: ExperimentalSettings = ExperimentalSettings()
     log: LogSettings = LogSettings()
     plugins: dict[str, Any] = {}
 
@@ -315,4 +357,3 @@ def effective_auth_mode(proxy: ProxySettings) -> Literal["off", "strict", "all_e
     if proxy.auth_mode == "auto":
         return "all_except_health" if proxy.allow_lan_access else "off"
     return proxy.auth_mode
-    scheduled_warmup: ScheduledWarmupSettings = ScheduledWarmupSettings()

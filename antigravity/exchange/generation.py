@@ -11,6 +11,7 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.task import deferLater
 from txaio import tx as txaio
 
+from antigravity.exchange.fitting import Fitting
 from antigravity.exchange.native import attempt_native
 from antigravity.exchange.retry import (
     MAX_ATTEMPTS,
@@ -27,11 +28,13 @@ from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import ICompleteness
 from antigravity.interfaces.upstreams import Credential, UpstreamOperation
 from antigravity.ir.errors import (
+    ContextLengthError,
     GatewayError,
     RateLimitedError,
     UpstreamCredentialError,
     UpstreamError,
 )
+from antigravity.ir.images import NO_WISH
 from antigravity.routing.router import Candidate, Decision
 
 log = txaio.make_logger()
@@ -59,6 +62,7 @@ class Generation:
         self._pause = 0.0
         self._attempts = 0
         self._refusals = 0
+        self._fitting = Fitting(work, _serve)
 
     async def run(self) -> Reply:
         """Return the reply of the first attempt that succeeds.
@@ -76,15 +80,20 @@ class Generation:
                 if failure is None or _tells_more(error, failure.error):
                     raise
                 return self._give_up(failure)
+            if not await self._prepared(lease):
+                continue
             outcome = await self._attempt(lease)
             if isinstance(outcome, Reply):
                 return outcome
             failure = outcome
+            if self._shortens(failure.error, lease):
+                continue
             step = self._after(failure.error, lease)
             if step.action == "give_up":
                 return self._give_up(failure)
             if step.action == "repair":
                 self._work.repair(self._candidates[lease.option].target.capabilities)
+                self._fitting.forget()
             if step.delay:
                 await deferLater(self._work.services.clock, step.delay)
 
@@ -105,11 +114,35 @@ class Generation:
         lease: ILease = await work.snapshot.pool.lease(demand, patience)
         return lease
 
+    async def _prepared(self, lease: ILease) -> bool:
+        """Return whether the attempt can begin; if not, the account was given back.
+
+        A summary takes its time and an account of its own.
+        """
+        candidate = self._candidates[lease.option]
+        try:
+            if not self._fitting.wants_summary(candidate):
+                return True
+        except Exception:
+            lease.release()
+            raise
+        lease.release()
+        await self._fitting.summarise(candidate)
+        return False
+
+    def _shortens(self, error: GatewayError, lease: ILease) -> bool:
+        """Return whether a shorter prompt is to be tried, as this one was too long."""
+        if not isinstance(error, ContextLengthError):
+            return False
+        return self._fitting.shortens(self._candidates[lease.option], error)
+
     async def _attempt(self, lease: ILease) -> Reply | _Failure:
         work, candidate = self._work, self._candidates[lease.option]
-        passed = self._passes(candidate)
+        fitted = self._fitting.fitted(candidate)
+        passed = fitted is None and self._passes(candidate)
         self._attempts += 1
         work.lease = lease
+        work.recorder.record.compressed = None if fitted is None else fitted.label
         work.recorder.attempt(candidate, lease.credential, passed=passed)
         try:
             reply = await self._answer(candidate, lease.credential, passed=passed)
@@ -141,8 +174,10 @@ class Generation:
         :raises GatewayError: if it fails.
         :raises Refused: if the upstream refused the request.
         """
-        attempt = attempt_native if passed else attempt_translated
-        return await attempt(self._work, candidate, credential)
+        if passed:
+            return await attempt_native(self._work, candidate, credential)
+        fitted = self._fitting.fitted(candidate)
+        return await attempt_translated(self._work, candidate, credential, fitted)
 
     def _signed(self, reply: Reply, lease: ILease) -> Reply:
         """Return the reply with the account that serves it, for whom the operator tells it."""
@@ -207,7 +242,7 @@ class Generation:
         """Return whether the body can go up as it came."""
         work, body = self._work, self._work.call.body
         operation: UpstreamOperation = "stream" if work.head.stream else "generate"
-        if work.repaired or not candidate.native:
+        if work.repaired or not candidate.native or candidate.target.wish != NO_WISH:
             return False
         if not candidate.upstream.passes(candidate.client.name, operation, body):
             return False
@@ -228,6 +263,10 @@ class Generation:
             raise failure.error
         self._work.recorder.end(failure.error, None)
         return failure.refusal
+
+
+async def _serve(work: Work, decision: Decision) -> Reply:
+    return await Generation(work, decision).run()
 
 
 def _tells_more(pool: GatewayError, failure: GatewayError) -> bool:

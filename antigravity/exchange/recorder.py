@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from copy import copy
+
+from msgspec.structs import replace
 
 from antigravity.exchange.services import Services
 from antigravity.interfaces.upstreams import Credential
@@ -81,6 +84,20 @@ class Recorder:
             if record.attempts and record.attempts[-1].ended is None:
                 self.failed(error)
         self._services.finished(record)
+
+    def branch(self) -> Recorder:
+        """Return a recorder for one of several parallel parts; nobody is told of those."""
+        part = copy(self)
+        part.record = replace(self.record, attempts=[], losses=())
+        part._services = replace(self._services, finished=lambda record: None)
+        return part
+
+    def absorb(self, part: Recorder) -> None:
+        """Take over what a part has noted."""
+        record, other = self.record, part.record
+        record.attempts += other.attempts
+        record.losses = tuple(dict.fromkeys((*record.losses, *other.losses)))
+        record.mapped_model = other.mapped_model
 
     def _elapsed(self) -> float:
         return self._services.clock.seconds() - self._began

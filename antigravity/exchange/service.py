@@ -13,7 +13,7 @@ from zope.interface import implementer
 from antigravity.exchange.counting import count_tokens
 from antigravity.exchange.demands import fitting
 from antigravity.exchange.embedding import Embedding
-from antigravity.exchange.generation import Generation
+from antigravity.exchange.fanout import generate
 from antigravity.exchange.intercepting import (
     answer_warmup,
     interception_headers,
@@ -25,12 +25,14 @@ from antigravity.exchange.snapshot import Snapshot
 from antigravity.exchange.warming import Warmup, warm_up
 from antigravity.exchange.work import Work
 from antigravity.interfaces.exchange import IExchange, Reply
+from antigravity.interfaces.files import PublishedFile
 from antigravity.interfaces.protocols import IDemanding, IServerProtocol
 from antigravity.ir.call import Call, HttpReply
 from antigravity.ir.errors import CancelledByClientError, GatewayError, NotFoundError
 from antigravity.routing.router import Decision
 
 MAPPED_MODEL = "X-Mapped-Model"
+COMPRESSED = "X-Context-Compressed"
 COUNT_SOURCE = "X-Token-Count-Source"
 
 
@@ -54,6 +56,12 @@ class Exchange:
     def use(self, snapshot: Snapshot) -> None:
         """Serve new calls with ``snapshot``; running ones keep theirs."""
         self._snapshot = snapshot
+        images = snapshot.settings.images
+        self._services.files.configure(max_bytes=images.url_max_bytes, ttl=images.url_ttl)
+
+    def published(self, name: str) -> PublishedFile | None:
+        """Return a file that was promised to a client; see :class:`IExchange`."""
+        return self._services.files.find(name)
 
     def handle(self, protocol: IServerProtocol, call: Call) -> Deferred[Reply]:
         """Serve one call; see :class:`IExchange`."""
@@ -106,6 +114,8 @@ class Exchange:
         if record.mapped_model:
             plain = record.mapped_model.encode("ascii", "replace").decode()
             labels += ((MAPPED_MODEL, plain),)
+        if record.compressed is not None:
+            labels += ((COMPRESSED, record.compressed),)
         if not labels:
             return reply
         return msgspec.structs.replace(reply, headers=(*reply.headers, *labels))
@@ -124,7 +134,7 @@ class Exchange:
             decision = await fitting(work, decision)
         work.recorder.record.mapped_model = decision.candidates[0].target.model
         work.expand_conversation(native=decision.candidates[0].native)
-        return await Generation(work, decision).run()
+        return await generate(work, decision)
 
     async def _count(self, work: Work) -> Reply:
         head = work.head

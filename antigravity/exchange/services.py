@@ -8,10 +8,12 @@ from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
 
 from antigravity.context.calibration import Calibration
+from antigravity.context.memory import ContextMemory
 from antigravity.interfaces.transport import IHttpTransport
 from antigravity.ir.record import ExchangeRecord
 from antigravity.signatures.store import SignatureStore
 from antigravity.stores.bounded import BoundedBytes
+from antigravity.stores.published import PublishedFiles
 
 
 class Services(Struct, frozen=True):
@@ -25,7 +27,9 @@ class Services(Struct, frozen=True):
     transport: IHttpTransport
     signatures: SignatureStore
     calibration: Calibration
+    contexts: ContextMemory
     conversations: BoundedBytes
+    files: PublishedFiles
     new_id: Callable[[str], str]
     started: Callable[[ExchangeRecord], None]
     finished: Callable[[ExchangeRecord], None]

@@ -11,6 +11,8 @@ from msgspec.structs import replace
 from antigravity.exchange.answer_headers import Headers, warnings
 from antigravity.exchange.begin import begin
 from antigravity.exchange.calibrating import calibrated_estimate, learn
+from antigravity.exchange.context import reply_context
+from antigravity.exchange.fitting import Fitted
 from antigravity.exchange.translators import EventSource, FoldedAnswer, TranslatedStream
 from antigravity.exchange.upstream_call import UpstreamCall
 from antigravity.exchange.work import Work
@@ -18,9 +20,9 @@ from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import Encoded, IStreamEncoder, IWholeAnswers
 from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.interfaces.upstreams import Credential
-from antigravity.ir.call import HttpReply, ReplyContext
+from antigravity.ir.call import HttpReply
+from antigravity.ir.capabilities import Loss
 from antigravity.ir.errors import GatewayError
-from antigravity.ir.request import Request
 from antigravity.lowering.extensions import foreign_extensions
 from antigravity.lowering.pipeline import Lowered, lower
 from antigravity.routing.router import Candidate
@@ -28,15 +30,20 @@ from antigravity.signatures.recovery import SignatureCollector, recover
 from antigravity.signatures.repair import REPAIRED
 
 
-async def attempt_translated(work: Work, candidate: Candidate, credential: Credential) -> Reply:
+async def attempt_translated(
+    work: Work, candidate: Candidate, credential: Credential, fitted: Fitted | None = None
+) -> Reply:
     """Return the reply that one candidate gives, once it has begun to answer.
+
+    ``fitted`` is the request if it was changed for this candidate.
 
     :raises GatewayError: if it fails before that.
     :raises Refused: if the upstream refused the request.
     """
-    lowered, encoded = await _encode(work, candidate)
-    repaired = (REPAIRED,) if work.repaired else ()
-    work.recorder.record.losses = repaired + lowered.losses + encoded.warnings
+    lowered, encoded = await _encode(work, candidate, fitted)
+    changes: tuple[Loss, ...] = (REPAIRED,) if work.repaired else ()
+    changes += fitted.losses if fitted is not None else ()
+    work.recorder.record.losses = changes + lowered.losses + encoded.warnings
     call = UpstreamCall(
         candidate.upstream,
         candidate.client,
@@ -44,7 +51,7 @@ async def attempt_translated(work: Work, candidate: Candidate, credential: Crede
         candidate.target.model,
         encoded.body,
         credential,
-        {},
+        work.call.headers if candidate.native else {},
     )
     response = await call.send(work.services.transport)
     source = _source(work, candidate, lowered)
@@ -57,11 +64,14 @@ async def attempt_translated(work: Work, candidate: Candidate, credential: Crede
     return await _whole(work, source, response, answered)
 
 
-async def _encode(work: Work, candidate: Candidate) -> tuple[Lowered, Encoded]:
+async def _encode(
+    work: Work, candidate: Candidate, fitted: Fitted | None
+) -> tuple[Lowered, Encoded]:
     """Return the request in the candidate's words, and its bytes."""
     client, target = candidate.client, candidate.target
-    request = await work.media_resolved(work.request, client.traits)
-    if not work.repaired:
+    request = work.request if fitted is None else fitted.request
+    request = await work.media_resolved(request, client.traits)
+    if not work.repaired and fitted is None:
         recall = partial(work.services.signatures.recall, work.call.principal)
         request = recover(request, recall, target.capabilities.family)
     request = replace(request, model=target.model, stream=True)
@@ -84,17 +94,6 @@ def _source(work: Work, candidate: Candidate, lowered: Lowered) -> EventSource:
     )
 
 
-def _context(work: Work) -> ReplyContext:
-    request: Request = work.request
-    return ReplyContext(
-        call=work.original_call,
-        request=request,
-        model=work.head.model,
-        created=int(work.recorder.record.started),
-        new_id=work.services.new_id,
-    )
-
-
 def _headers(work: Work) -> Headers:
     if not work.snapshot.settings.proxy.debug_headers:
         return ()
@@ -104,7 +103,7 @@ def _headers(work: Work) -> Headers:
 async def _stream(
     work: Work, source: EventSource, response: IIncomingResponse, answered: Callable[[], None]
 ) -> Reply:
-    encoder: IStreamEncoder = work.protocol.encoder(_context(work))
+    encoder: IStreamEncoder = work.protocol.encoder(reply_context(work))
 
     def finished(error: GatewayError | None) -> None:
         if error is not None:
@@ -124,7 +123,7 @@ async def _whole(
     folded = FoldedAnswer(source)
     await begin(work, folded, response)
     answer = folded.response()
-    context = _context(work)
+    context = reply_context(work)
     reply: HttpReply = work.protocol.encode_response(answer, context)
     work.keep_conversation(reply.body)
     work.recorder.end(None, answer.usage)

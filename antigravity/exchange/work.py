@@ -66,6 +66,9 @@ class Work:
     def head(self) -> Head:
         """Model and streaming switch."""
         head: Head = self.protocol.peek(self.call)
+        if not head.model and IDemanding.providedBy(self.protocol):
+            model = self.snapshot.settings.images.default_model
+            head = Head(model, head.stream)
         return head
 
     @cached_property
@@ -80,11 +83,18 @@ class Work:
         request: Request | None = self.__dict__.get("request")
         return request
 
+    def take(self, head: Head, request: Request) -> None:
+        """Serve ``request``, which was made here, in place of what the call holds."""
+        self.__dict__["head"] = head
+        self.__dict__["request"] = request
+
     def session(self) -> str:
         """Return the key of the conversation, for affinity; empty where it would not matter.
 
         Headers say it for free; a body is decoded for it only if there is a choice to make.
         """
+        if IDemanding.providedBy(self.protocol):
+            return ""
         identity = session_from_headers(self.call.headers)
         if identity is None:
             try:

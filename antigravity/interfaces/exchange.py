@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer
 from zope.interface import Interface
 
+from antigravity.interfaces.files import PublishedFile
 from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.call import Call
 
@@ -54,6 +55,9 @@ class IExchange(Interface):
 
         It fails with a ``GatewayError`` if it would not be.
         """
+
+    def published(name: str) -> PublishedFile | None:
+        """Return a file that an answer has given an address of, while it is kept."""
 
     def ready() -> bool:
         """Return whether a request could be served now."""

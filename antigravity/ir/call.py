@@ -32,7 +32,8 @@ class Call(Struct, frozen=True):
     ``arguments`` are the values of the route's names, percent-decoded.  ``headers`` have
     lower-case names and the last value of each; credentials and cookies are not among them.
     ``principal`` is an opaque name for the API key that was used, the same for the same key.
-    ``memo`` is where a protocol keeps what it has read of a body that is costly to read.
+    ``base_url`` is where the client finds the gateway.  ``memo`` is where a protocol keeps
+    what it has read of a body that is costly to read.
     """
 
     route: Route
@@ -43,6 +44,7 @@ class Call(Struct, frozen=True):
     principal: str = ""
     request_id: str = ""
     loopback: bool = True
+    base_url: str = ""
     memo: dict[str, Any] = field(default_factory=dict)
 
 
@@ -58,6 +60,8 @@ class ReplyContext(Struct, frozen=True):
 
     ``model`` is the name that the client used.  ``created`` is in seconds since the epoch.
     ``new_id`` returns a fresh identifier with the prefix it is given (``msg_`` and so on).
+    ``publish`` takes the type and the base64 text of a file, and returns an address where the
+    client can fetch it for a while.
     """
 
     call: Call
@@ -65,6 +69,7 @@ class ReplyContext(Struct, frozen=True):
     model: str
     created: int
     new_id: Callable[[str], str]
+    publish: Callable[[str, str], str] | None = None
 
 
 class HttpReply(Struct, frozen=True):

@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from antigravity.ir.images import NO_WISH, ImageWish
 from antigravity.ir.media import MediaKind
 from antigravity.ir.request import Effort
 
@@ -27,6 +28,11 @@ class Capabilities(Struct, frozen=True):
     history without its thought signature is refused; ``signature_sentinel`` is the documented
     stand-in for a lost one, where there is one.  ``embedding`` says that the model makes
     vectors, and no answers.
+
+    ``image_ratios`` and ``image_sizes`` are what the model can draw (``16:9``, ``2K``),
+    ``image_formats`` what it can be told to write (``png``), ``image_references`` how many
+    images it takes to draw from (0: not known).  ``protocol`` names the client protocol that
+    the model is asked in, where that is not the first one of its upstream.
     """
 
     family: Family = "other"
@@ -55,17 +61,24 @@ class Capabilities(Struct, frozen=True):
     logprobs: bool = True
     max_choices: int = 8
     embedding: bool = False
+    image_ratios: tuple[str, ...] = ()
+    image_sizes: tuple[str, ...] = ()
+    image_formats: tuple[str, ...] = ()
+    image_references: int = 0
+    protocol: str = ""
 
 
 class Target(Struct, frozen=True):
     """The model that a request goes to, as the upstream names it, and what it can do.
 
-    ``quirks`` are switches of the upstream that its protocol encoder knows by name.
+    ``quirks`` are switches of the upstream that its protocol encoder knows by name.  ``wish``
+    is what the client's name for the model said about images (``…-16x9-4k``).
     """
 
     model: str
     capabilities: Capabilities = Capabilities()
     quirks: frozenset[str] = frozenset()
+    wish: ImageWish = NO_WISH
 
 
 class Traits(Struct, frozen=True):

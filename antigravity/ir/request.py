@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from antigravity.ir.images import ImageWish
 from antigravity.ir.parts import Part, Text
 from antigravity.ir.tools import JsonObject, Tool, ToolChoice
 
@@ -71,7 +72,8 @@ class Request(Struct, frozen=True):
     ``extensions`` holds the fields that the representation has no name for, as the protocol
     named ``protocol`` wrote them; only that protocol's encoder may look at them.
     ``prompt_cache_key``, ``service_tier`` and ``verbosity`` are OpenAI's.  ``modalities``
-    are the wanted output kinds (``text``, ``image``, ``audio``).
+    are the wanted output kinds (``text``, ``image``, ``audio``).  ``image`` is what an image
+    should be like, in nobody's words; ``image_config`` says the same in Gemini's.
     """
 
     model: str
@@ -89,6 +91,7 @@ class Request(Struct, frozen=True):
     thinking: ThinkingConfig = ThinkingConfig()
     response_format: ResponseFormat = ResponseFormat()
     modalities: tuple[str, ...] = ()
+    image: ImageWish | None = None
     image_config: JsonObject | None = None
     audio_config: JsonObject | None = None
     metadata: dict[str, Any] = {}

@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import (
     CitationEvent,
     Event,
@@ -57,12 +58,16 @@ class Choice(Struct, frozen=True):
 
 
 class Response(Struct, frozen=True):
-    """An answer with all its choices, at least one."""
+    """An answer with all its choices, at least one.
+
+    ``failures`` are the errors of choices that were asked for one by one and failed.
+    """
 
     id: str = ""
     model: str = ""
     choices: tuple[Choice, ...] = (Choice(),)
     usage: Usage = Usage()
+    failures: tuple[GatewayError, ...] = ()
 
 
 class _OpenCall:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from antigravity.ir.capabilities import Loss, Target, Traits
 from antigravity.ir.events import Event, StreamFailure
 from antigravity.ir.request import Request, ResponseFormat
+from antigravity.lowering.images import fit_image
 from antigravity.lowering.media import without_unsupported
 from antigravity.lowering.pairing import pair_tools
 from antigravity.lowering.parallel_calls import SingleToolCall
@@ -100,6 +101,8 @@ def lower(request: Request, traits: Traits, target: Target) -> Lowered:
     if not traits.system_turns and "system_turns" not in target.quirks:
         request = fold_system_turns(request)
     request, more = pair_tools(request)
+    losses += more
+    request, more = fit_image(request, target)
     losses += more
     request, more = without_unsupported(request, capabilities, target.model)
     losses += more

@@ -48,15 +48,18 @@ def decode_object(body: bytes, kind: type[T]) -> T:
         raise InvalidRequestError("The request body is nested too deeply.") from error
 
 
-def convert(value: Any, kind: Any, at: str = "", allowed: Allowed = ()) -> Any:
+def convert(
+    value: Any, kind: Any, at: str = "", allowed: Allowed = (), *, strict: bool = True
+) -> Any:
     """Return a decoded JSON value as the type ``kind``.
 
-    ``at`` is the path of ``value`` in the body.
+    ``at`` is the path of ``value`` in the body.  Without ``strict`` text may be a number or a
+    truth value, as it must be in forms.
 
     :raises InvalidRequestError: naming the field at fault, with the values that it may have.
     """
     try:
-        return msgspec.convert(value, kind)
+        return msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
         raise invalid(error, at, allowed) from error
 

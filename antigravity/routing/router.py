@@ -14,6 +14,8 @@ from antigravity.interfaces.protocols import IClientProtocol
 from antigravity.interfaces.upstreams import IUpstream
 from antigravity.ir.capabilities import Capabilities, Model, Target
 from antigravity.ir.errors import NotFoundError, UnavailableError
+from antigravity.ir.images import NO_WISH, ImageWish
+from antigravity.routing import image_suffix
 from antigravity.routing.capability_table import CapabilityTable
 from antigravity.routing.catalog import ModelCatalog
 from antigravity.routing.mapping import Hop, ModelMapping
@@ -142,6 +144,17 @@ class Router:
             return None
         return self._candidate(entry, model, entry.upstream.protocols[0])
 
+    def window(self, candidate: Candidate) -> int | None:
+        """Return how many tokens a candidate's model takes, as far as that is known.
+
+        The operator knows it best, then the upstream, then the table that is shipped.
+        """
+        target = candidate.target
+        known = target.capabilities.context_window
+        if self._table.is_own(target.model, "context_window"):
+            return known
+        return self._catalog.input_limit(candidate.upstream, target.model) or known
+
     def maps(self, name: str) -> bool:
         """Return whether a rule names ``name`` itself; a wildcard does not."""
         return name in self._mapping.names()
@@ -212,10 +225,11 @@ class Router:
         return self._mapping.resolve(name)
 
     async def _decide(self, asked: str, name: str, protocol: str) -> Decision:
-        model, hops = self._resolve(name)
+        model, hops, wish = self._wished(*self._resolve(name))
         sole = self._sole(protocol)
         if sole is not None:
             model, hops = await self._at_sole(sole, name, model, hops)
+            wish = wish if hops else NO_WISH
         named = self._named(model)
         if named is not None:
             model = named.named_in(model)
@@ -229,7 +243,9 @@ class Router:
             offers = await self._offers(protocol)
             judgements = select(offers, model, capabilities.family)
         candidates = tuple(
-            self._candidate(self._entries[judgement.upstream], model, protocol, judgement.place)
+            self._candidate(
+                self._entries[judgement.upstream], model, protocol, wish, judgement.place
+            )
             for judgement in judgements
             if judgement.place is not None
         )
@@ -300,17 +316,42 @@ class Router:
             shares=entry.shares,
         )
 
-    def _candidate(self, entry: Entry, model: str, protocol: str, place: int) -> Candidate:
+    def _wished(self, model: str, hops: tuple[Hop, ...]) -> tuple[str, tuple[Hop, ...], ImageWish]:
+        """Return the model without what the end of its name says about images, and that.
+
+        A name that is mapped or listed as it is means nothing else.
+        """
+        base, wish = image_suffix.split(model)
+        if wish == NO_WISH or hops:
+            return model, hops, NO_WISH
+        listed = (self._catalog.known(upstream) or () for upstream in self.upstreams)
+        if any(known.id == model for models in listed for known in models):
+            return model, hops, NO_WISH
+        served, more = self._resolve(base)
+        if not self._table.capabilities(served.rpartition("/")[2]).image_ratios:
+            return model, hops, NO_WISH
+        return served, (Hop("image suffix", model, base), *more), wish
+
+    def _candidate(
+        self,
+        entry: Entry,
+        model: str,
+        protocol: str,
+        wish: ImageWish = NO_WISH,
+        place: int = 0,
+    ) -> Candidate:
         upstream = entry.upstream
         for pattern in self._stand_ins[upstream.name]:
             if matches(pattern, model):
                 model = entry.model_mapping[pattern]
                 break
         spoken = self._spoken(upstream)
-        native = protocol in spoken
-        client = self._clients[protocol if native else spoken[0]]
-        target = Target(model, self._table.capabilities(model), upstream.quirks)
-        return Candidate(upstream, client, target, native, place)
+        capabilities = self._table.capabilities(model)
+        name = protocol if protocol in spoken else spoken[0]
+        if capabilities.protocol in spoken:
+            name = capabilities.protocol
+        target = Target(model, capabilities, upstream.quirks, wish)
+        return Candidate(upstream, self._clients[name], target, name == protocol, place)
 
     async def _unknown(self, asked: str, protocol: str) -> str:
         sole = self._sole(protocol)

@@ -18,10 +18,10 @@ from antigravity.interfaces.transport import (
     Timeouts,
 )
 from antigravity.ir.errors import DeadlineError, GatewayError, InvalidRequestError, UpstreamError
+from antigravity.ir.sniff import mime_type_of
 from antigravity.transport.client import HttpTransport
 from antigravity.transport.endpoints import caching_policy
 from antigravity.transport.guard import GuardedEndpoints
-from antigravity.transport.sniff import mime_type_of
 from antigravity.transport.web_address import WebAddress, join, parse
 from antigravity.version import USER_AGENT
 

@@ -28,6 +28,7 @@ from antigravity.ir.errors import (
 )
 from antigravity.version import VERSION
 from antigravity.web.admin import AdminPaths
+from antigravity.web.authentication import FILES_PATH
 from antigravity.web.door import Door
 from antigravity.web.entrance import TunnelEntrance
 from antigravity.web.mcp import mcp_paths
@@ -124,6 +125,8 @@ class WebApp:
         for number, (method, path, handler) in enumerate(extra_routes):
             methods = [method] if method not in ("*", "ANY") else None
             klein.route(path, methods=methods, endpoint=f"extra {number}")(self._guarded(handler))
+        files = self._guarded(self._file)
+        klein.route(f"{FILES_PATH}<name>", methods=["GET", "HEAD"], endpoint="files")(files)
         for path, (methods_of_path, handler) in self._fixed.items():
             route = klein.route(path, methods=[*methods_of_path, "OPTIONS"], endpoint=path)
             route(self._guarded(handler))
@@ -218,6 +221,7 @@ class WebApp:
             visit.principal,
             visit.id,
             visit.loopback,
+            self.door.base_url(visit, request.isSecure()),
         )
         return self._exchange.handle(match.protocol, call).addCallback(write_reply, request)
 
@@ -246,6 +250,20 @@ class WebApp:
     def _readyz(self, request: Any) -> None:
         ready = self._exchange.ready()
         _write_json(request, {"ready": ready, **self._exchange.status()}, 200 if ready else 503)
+
+    def _file(self, request: Any, name: str) -> None:
+        """Serve a file that an answer gave the address of; nothing lists them."""
+        file = self._exchange.published(name)
+        if file is None:
+            raise NotFoundError(
+                "There is no such file, or its time is over.", code="file_not_found"
+            )
+        headers = (
+            ("Cache-Control", f"private, max-age={int(file.remaining)}"),
+            ("Content-Security-Policy", "default-src 'none'; sandbox"),
+            ("X-Content-Type-Options", "nosniff"),
+        )
+        write_whole(request, Reply(200, file.mime_type, headers, file.data))
 
     def _swallow(self, request: Any) -> None:
         """Thank for telemetry, and forget it."""

@@ -17,6 +17,8 @@ CREDENTIAL_HEADERS: Final = frozenset(
 CREDENTIAL_PARAMETERS: Final = frozenset({"key"})
 
 HEALTH_PATH: Final = "/healthz"
+#: The name of a file below it is secret enough: browsers fetch images without a key.
+FILES_PATH: Final = "/files/"
 #: What stands below these has a key of its own, whatever the mode.
 OPERATOR_PREFIXES: Final = ("/admin/", "/internal/")
 
@@ -44,7 +46,8 @@ class Authenticator:
     """Decides by one snapshot of the settings.
 
     ``off`` lets all in, ``strict`` nobody without a key, ``all_except_health`` the same but
-    for ``GET /healthz``.  ``OPTIONS`` always passes: browsers send preflights without keys.
+    for ``GET /healthz``.  Files under addresses that an answer gave need none.  ``OPTIONS`` always
+    passes: browsers send preflights without keys.
     """
 
     def __init__(self, proxy: ProxySettings) -> None:
@@ -81,6 +84,8 @@ class Authenticator:
                 used = key
         if used:
             return principal_of(used)
+        if method in ("GET", "HEAD") and path.startswith(FILES_PATH):
+            return ""
         if method == "OPTIONS" or (path == HEALTH_PATH and self.mode == "all_except_health"):
             return ""
         if not self._key:

@@ -76,6 +76,10 @@ class Door:
         visit.principal = authenticator.authenticate(visit.method, visit.path, visit.all_keys())
         visit.admitted = True
 
+    def base_url(self, visit: Visit, secure: bool) -> str:
+        """Return the address where ``visit`` found the gateway, without a final slash."""
+        return self._rules[1].base_url(visit.host, visit.headers, secure)
+
     def admit_operator(self, visit: Visit) -> None:
         """Let ``visit`` do what the operator may, by whichever spelling of a path it came.
 

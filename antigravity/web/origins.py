@@ -7,6 +7,7 @@ A page on the internet can make a browser talk to a server on the same machine: 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
@@ -83,6 +84,7 @@ class Origins:
             entry[1:].lower() for entry in proxy.allowed_hosts if entry.startswith("*.")
         )
         self._origins = frozenset(normal_origin(entry) for entry in proxy.allowed_origins)
+        self._public_url = proxy.public_url.rstrip("/")
         self._good_hosts: set[str] = set()
 
     def check_host(self, host: str | None) -> None:
@@ -109,6 +111,21 @@ class Origins:
         if name in self._names or self._any_host or name.endswith(self._suffixes):
             return True
         return self._lan and (name.endswith(".local") or _is_address(name))
+
+    def base_url(self, host: str | None, headers: Mapping[str, str], secure: bool) -> str:
+        """Return the gateway's address as a client called it, or as the operator has set it.
+
+        A proxy before it may say by which name; only a name that the gateway answers to counts.
+        """
+        if self._public_url:
+            return self._public_url
+        forwarded = headers.get("x-forwarded-host", "").partition(",")[0].strip()
+        name = host_name(forwarded) if forwarded else ""
+        called = forwarded if name and self._knows(name) else host
+        scheme = headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
+        if scheme not in _DEFAULT_PORTS:
+            scheme = "https" if secure else "http"
+        return f"{scheme}://{called or 'localhost'}"
 
     def check_origin(self, origin: str | None) -> str:
         """Return the origin to name in CORS headers, ``""`` for a request without one.

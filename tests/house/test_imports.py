@@ -44,7 +44,7 @@ ALLOWED = {
         "interfaces.mcp_values",
         "interfaces.exchange",
     },
-    "stores": {"stores", "interfaces.stores"},
+    "stores": {"stores", "interfaces.stores", "interfaces.files"},
     "interfaces": {"ir", "interfaces", "sse"},
     "config": {"config", "version"},
     "tunnel": {"tunnel", "config", "interfaces.transport", "ir.errors", "version"},

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from antigravity.ir.errors import InvalidRequestError
+from antigravity.ir.sniff import mime_type_of, sniff
 from antigravity.transport.addresses import is_public
-from antigravity.transport.sniff import mime_type_of, sniff
 from antigravity.transport.web_address import join, parse
 
 

@@ -18,6 +18,7 @@ from zope.interface import implementer
 
 from antigravity.config.settings import LogSettings, ProxySettings, Settings
 from antigravity.interfaces.exchange import IExchange, IReplyStream, Reply
+from antigravity.interfaces.files import PublishedFile
 from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.call import Call, HttpReply, Route
 from antigravity.ir.errors import GatewayError
@@ -127,6 +128,7 @@ class FakeExchange:
             200, "application/json", (), b'{"got":%d}' % len(call.body)
         )
         self.is_ready = True
+        self.files: dict[str, PublishedFile] = {}
 
     def handle(self, protocol: IServerProtocol, call: Call) -> Deferred[Reply]:
         self.calls.append((protocol, call))
@@ -143,6 +145,9 @@ class FakeExchange:
 
     def detect(self, model: str) -> Deferred[dict[str, object]]:
         return succeed({"model": model, "upstream": "u"})
+
+    def published(self, name: str) -> PublishedFile | None:
+        return self.files.get(name)
 
     def ready(self) -> bool:
         return self.is_ready

@@ -7,6 +7,13 @@ from msgspec import Struct
 from antigravity.ir.usage import Usage
 
 
+class ModalityCount(Struct, rename="camel"):
+    """A part of a count, by what it is."""
+
+    modality: str | None = None
+    token_count: int | None = None
+
+
 class UsageMetadata(Struct, rename="camel"):
     """Counts as Gemini reports them: thoughts and tool prompts stand beside, not inside."""
 
@@ -16,6 +23,8 @@ class UsageMetadata(Struct, rename="camel"):
     thoughts_token_count: int | None = None
     tool_use_prompt_token_count: int | None = None
     total_token_count: int | None = None
+    prompt_tokens_details: list[ModalityCount] | None = None
+    candidates_tokens_details: list[ModalityCount] | None = None
 
 
 def from_wire(counts: UsageMetadata, searches: int = 0) -> Usage:
@@ -29,7 +38,13 @@ def from_wire(counts: UsageMetadata, searches: int = 0) -> Usage:
         reasoning=reasoning,
         tool_input=tool_input,
         searches=searches,
+        image_input=_images(counts.prompt_tokens_details),
+        image_output=_images(counts.candidates_tokens_details),
     )
+
+
+def _images(details: list[ModalityCount] | None) -> int:
+    return sum(each.token_count or 0 for each in details or () if each.modality == "IMAGE")
 
 
 def to_wire(usage: Usage) -> dict[str, int]:

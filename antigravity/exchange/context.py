@@ -1,0 +1,43 @@
+"""What encoders of replies are told."""
+
+from __future__ import annotations
+
+import binascii
+from functools import partial
+
+from antigravity.exchange.work import Work
+from antigravity.ir.call import ReplyContext
+from antigravity.ir.errors import UnavailableError, UpstreamError
+
+#: Below it the files are that the gateway serves for a while.
+FILES_PATH = "/files/"
+
+
+def reply_context(work: Work) -> ReplyContext:
+    """Return the context of the reply to one call."""
+    return ReplyContext(
+        call=work.original_call,
+        request=work.request,
+        model=work.head.model,
+        created=int(work.recorder.record.started),
+        new_id=work.services.new_id,
+        publish=partial(_publish, work),
+    )
+
+
+def _publish(work: Work, mime_type: str, data: str) -> str:
+    """Keep a file in base64, and return where the client can fetch it.
+
+    :raises GatewayError: if there is no room for it, or it is none.
+    """
+    try:
+        file = binascii.a2b_base64(data)
+    except binascii.Error as error:
+        raise UpstreamError("The upstream's answer holds a file that is no base64.") from error
+    name = work.services.files.publish(mime_type, file)
+    if not name:
+        raise UnavailableError(
+            f"An image of {len(file)} bytes is larger than all that the gateway keeps under "
+            "addresses (url_max_bytes in its [images] table). Ask for b64_json instead."
+        )
+    return f"{work.call.base_url}{FILES_PATH}{name}"

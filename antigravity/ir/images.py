@@ -1,0 +1,48 @@
+"""What an image should be like."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+#: Resolutions by name, with the side in pixels that a square image has then.
+RESOLUTIONS: Final = {"512": 512, "1K": 1024, "2K": 2048, "4K": 4096}
+
+
+class ImageWish(Struct, frozen=True):
+    """What was said about an image; an empty field: nothing.
+
+    ``width`` and ``height`` are in pixels, or a bare ratio where ``is_ratio``.
+    ``resolution`` is one of :data:`RESOLUTIONS` that was named outright; ``quality`` names one
+    that will do.  ``mask`` says that one came with the images to draw from.  ``format``,
+    ``compression`` and ``background`` are OpenAI's.
+    """
+
+    width: int = 0
+    height: int = 0
+    is_ratio: bool = False
+    resolution: str = ""
+    quality: str = ""
+    format: str = ""
+    compression: int | None = None
+    background: str = ""
+    mask: bool = False
+
+    def over(self, other: ImageWish) -> ImageWish:
+        """Return this wish, completed by what only ``other`` says."""
+        sized = self if self.width else other
+        return ImageWish(
+            sized.width,
+            sized.height,
+            sized.is_ratio,
+            self.resolution or ("" if self.quality else other.resolution),
+            self.quality or other.quality,
+            self.format or other.format,
+            other.compression if self.compression is None else self.compression,
+            self.background or other.background,
+            self.mask or other.mask,
+        )
+
+
+NO_WISH: Final = ImageWish()

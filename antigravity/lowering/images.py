@@ -1,0 +1,148 @@
+"""Fit the wish for an image to what the target's model can make.
+
+What was named outright and does not exist is refused, naming what does; a size in pixels
+becomes the nearest shape that there is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from antigravity.ir.capabilities import Capabilities, Loss, Target
+from antigravity.ir.errors import InvalidRequestError
+from antigravity.ir.images import NO_WISH, RESOLUTIONS, ImageWish
+from antigravity.ir.parts import Media
+from antigravity.ir.request import Request
+
+#: How far the nearest ratio may be off before the client is told.
+TOLERANCE: Final = 0.05
+#: An image may be so much larger than a resolution, side by side, and still be of it.
+_MARGIN: Final = 1.4
+
+#: Both spellings that clients use.
+_RATIO: Final = ("aspectRatio", "aspect_ratio")
+_SIZE: Final = ("imageSize", "image_size")
+
+
+def fit_image(request: Request, target: Target) -> tuple[Request, tuple[Loss, ...]]:
+    """Return the request with what the model is to be told, and what was lost.
+
+    The client's own configuration goes before its other words, and those before what the
+    model's name asks for.
+
+    :raises InvalidRequestError: for what was named and the model has not got.
+    """
+    capabilities = target.capabilities
+    if "image" not in capabilities.outputs:
+        return request, ()
+    wish = (request.image or NO_WISH).over(target.wish)
+    losses: list[Loss] = []
+    config: dict[str, Any] = dict(request.image_config or {})
+    told = {key: config.pop(key) for key in (*_RATIO, *_SIZE) if config.get(key)}
+    ratio = next((told[key] for key in _RATIO if key in told), "")
+    if not ratio:
+        ratio = _ratio(wish, capabilities, target.model, losses)
+    size = next((told[key] for key in _SIZE if key in told), "")
+    if not size:
+        size = _resolution(wish, capabilities, target.model, losses)
+    config |= {key: value for key, value in ((_RATIO[0], ratio), (_SIZE[0], size)) if value}
+    if request.image is not None:
+        _check_references(request, capabilities, target.model)
+        _check_looks(wish, capabilities, target.model, losses)
+        if wish.format in capabilities.image_formats:
+            config["mimeType"] = f"image/{wish.format}"
+    return replace(request, image_config=config or None), tuple(losses)
+
+
+def nearest_ratio(width: int, height: int, ratios: Sequence[str]) -> tuple[str, float]:
+    """Return the nearest of ``ratios``, and by which part of it the wanted one is off."""
+    wanted = math.log(width / height)
+
+    def distance(ratio: str) -> float:
+        across, _, down = ratio.partition(":")
+        return abs(math.log(int(across) / int(down)) - wanted)
+
+    best = min(ratios, key=distance)
+    return best, math.exp(distance(best)) - 1
+
+
+def _ratio(wish: ImageWish, capabilities: Capabilities, model: str, losses: list[Loss]) -> str:
+    if not wish.width:
+        return ""
+    ratios = capabilities.image_ratios
+    if not ratios:
+        losses.append(Loss("size", f"the shapes of {model} are not known here; it was left out"))
+        return ""
+    best, off = nearest_ratio(wish.width, wish.height, ratios)
+    if off > TOLERANCE:
+        separator = ":" if wish.is_ratio else "x"
+        wanted = f"{wish.width}{separator}{wish.height}"
+        losses.append(Loss("size", f"{wanted} became {best}, the nearest shape of {model}"))
+    return best
+
+
+def _resolution(wish: ImageWish, capabilities: Capabilities, model: str, losses: list[Loss]) -> str:
+    """Return the resolution to ask for, empty for the model's own."""
+    sizes = capabilities.image_sizes
+    if wish.resolution:
+        if wish.resolution in sizes:
+            return wish.resolution
+        choices = f"it has {', '.join(sizes)}" if sizes else "it has one resolution only"
+        raise InvalidRequestError(
+            f"{model} makes no images of the size {wish.resolution}; {choices}.",
+            param="image_size",
+        )
+    if wish.quality:
+        return _at_most(wish.quality, sizes, model, losses)
+    if wish.width and not wish.is_ratio and sizes:
+        side = math.sqrt(wish.width * wish.height)
+        known = sorted(sizes, key=RESOLUTIONS.__getitem__)
+        return next((size for size in known if RESOLUTIONS[size] * _MARGIN >= side), known[-1])
+    return ""
+
+
+def _at_most(wanted: str, sizes: Sequence[str], model: str, losses: list[Loss]) -> str:
+    """Return a resolution that will do for a quality: a wish, which may be met in part."""
+    if wanted in sizes:
+        return wanted
+    smaller = [size for size in sizes if RESOLUTIONS[size] <= RESOLUTIONS[wanted]]
+    best = max(smaller, key=RESOLUTIONS.__getitem__, default="")
+    if RESOLUTIONS[wanted] > RESOLUTIONS["1K"]:
+        losses.append(Loss("quality", f"{model} gives {best or 'one resolution only'}"))
+    return best
+
+
+def _check_references(request: Request, capabilities: Capabilities, model: str) -> None:
+    count = sum(isinstance(part, Media) for m in request.messages for part in m.parts)
+    if count and "image" not in capabilities.inputs:
+        raise InvalidRequestError(f"{model} edits no images; it draws new ones.", param="image")
+    most = capabilities.image_references
+    if most and count > most:
+        raise InvalidRequestError(
+            f"{model} takes at most {most} images (mask included); there are {count}.",
+            param="image",
+        )
+
+
+def _check_looks(
+    wish: ImageWish, capabilities: Capabilities, model: str, losses: list[Loss]
+) -> None:
+    if wish.background == "transparent":
+        raise InvalidRequestError(
+            f"{model} makes no transparent images. `background` may be: auto, opaque.",
+            param="background",
+        )
+    if wish.format and wish.format not in capabilities.image_formats:
+        losses.append(
+            Loss("output_format", f"{model} chooses it; output_format in the answer says which")
+        )
+    if wish.mask:
+        losses.append(
+            Loss("mask", f"{model} knows none; it is shown to it with words, and not enforced")
+        )
+    if wish.compression is not None:
+        losses.append(Loss("output_compression", f"{model} has no such setting"))

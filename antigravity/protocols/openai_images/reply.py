@@ -1,0 +1,50 @@
+"""Writes whole replies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from antigravity.ir.call import HttpReply, ReplyContext
+from antigravity.ir.parts import Media
+from antigravity.ir.response import Response
+from antigravity.protocols.openai_images.answer import (
+    image_fields,
+    looks,
+    no_image,
+    usage_fields,
+)
+from antigravity.protocols.openai_shapes import error_object, json_reply
+
+#: Names how many of the wanted images could not be had.
+FAILED = "X-Images-Failed"
+
+
+def encode_response(response: Response, context: ReplyContext) -> HttpReply:
+    """Return the images, and what went wrong with others.
+
+    :raises GatewayError: if there is no image at all.
+    """
+    images = [
+        part
+        for choice in response.choices
+        for part in choice.parts
+        if isinstance(part, Media) and part.kind == "image"
+    ]
+    told = [(image, fields) for image in images if (fields := image_fields(image, context))]
+    if not told:
+        choices = response.choices
+        text = " ".join(choice.refusal or choice.text for choice in choices)
+        raise no_image({choice.finish for choice in choices}, text)
+    body: dict[str, Any] = {
+        "created": context.created,
+        "data": [fields for _, fields in told],
+        **looks(told[0][0], context),
+    }
+    if response.usage.total:
+        body["usage"] = usage_fields(response.usage)
+    reply = json_reply(body)
+    if not response.failures:
+        return reply
+    body["failures"] = [error_object(error) for error in response.failures]
+    failed = f"{len(response.failures)} of {len(response.failures) + len(told)}"
+    return HttpReply(200, json_reply(body).body, headers=((FAILED, failed),))

@@ -1,0 +1,54 @@
+"""A call becomes one user message: the images to draw from, then the words."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from antigravity.ir.call import Call
+from antigravity.ir.parts import Part, Text
+from antigravity.ir.request import Message, Request, Sampling
+from antigravity.protocols.json_body import bad_field
+from antigravity.protocols.openai_images.reading import asked, references
+from antigravity.protocols.openai_images.schema import (
+    EDITS,
+    GENERATIONS,
+    response_format_of,
+    wish_of,
+)
+
+#: No model of another protocol has a field for a mask; it is shown to it, and explained.
+_MASK_NOTE: Final = (
+    "The second picture is a mask for the first one and of the same size. Change the first "
+    "picture only where the mask is fully transparent, and leave all the rest as it is."
+)
+
+
+def decode(call: Call, model: str, *, edit: bool) -> Request:
+    """Return the request in a call.
+
+    :raises InvalidRequestError: naming the field at fault in ``param``.
+    """
+    given = asked(call)
+    body = given.body
+    if not body.prompt.strip():
+        raise bad_field("prompt", "is required")
+    response_format_of(body)
+    parts: list[Part] = []
+    if edit:
+        images, mask = references(call)
+        parts += images
+        if mask is not None:
+            parts[1:1] = [mask]
+            parts.append(Text(_MASK_NOTE))
+    parts.append(Text(body.prompt))
+    return Request(
+        model=model,
+        messages=(Message("user", tuple(parts)),),
+        protocol=EDITS if edit else GENERATIONS,
+        stream=bool(body.stream),
+        modalities=("image",),
+        sampling=Sampling(n=body.n or 1),
+        image=wish_of(body),
+        user=body.user,
+        extensions=given.unknown,
+    )

@@ -1,0 +1,124 @@
+"""What a call asks for, out of JSON and forms alike."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from antigravity.ir.images import RESOLUTIONS, ImageWish
+from antigravity.protocols.json_body import bad_field
+
+GENERATIONS: Final = "openai_images"
+EDITS: Final = "openai_image_edits"
+
+QUALITIES: Final = {
+    "auto": "",
+    "low": "1K",
+    "standard": "1K",
+    "medium": "2K",
+    "hd": "4K",
+    "high": "4K",
+    "xhigh": "4K",
+    "max": "4K",
+    "1k": "1K",
+    "2k": "2K",
+    "4k": "4K",
+}
+FORMATS: Final = ("png", "jpeg", "webp")
+BACKGROUNDS: Final = ("auto", "opaque", "transparent")
+RESPONSE_FORMATS: Final = ("b64_json", "url")
+
+_PAIR: Final = re.compile(r"\s*(\d{1,5})\s*([x*:])\s*(\d{1,5})\s*", re.IGNORECASE)
+#: Nobody means so few pixels: it is a ratio.
+_FEW: Final = 64
+
+
+class ImagesBody(Struct):
+    """The fields of a call that mean something here; others are named as lost."""
+
+    prompt: str = ""
+    model: str | None = None
+    n: Annotated[int, Meta(ge=1, le=10)] | None = None
+    size: str | None = None
+    quality: str | None = None
+    image_size: str | None = None
+    camel_image_size: str | None = field(default=None, name="imageSize")
+    aspect_ratio: str | None = None
+    response_format: str | None = None
+    output_format: str | None = None
+    output_compression: Annotated[int, Meta(ge=0, le=100)] | None = None
+    background: str | None = None
+    stream: bool | None = None
+    user: str | None = None
+    image: Any | UnsetType = UNSET
+    images: Any | UnsetType = UNSET
+    mask: Any | UnsetType = UNSET
+
+
+#: Names as they stand on the wire.
+KNOWN: Final = frozenset(ImagesBody.__struct_encode_fields__)
+
+
+def wish_of(body: ImagesBody) -> ImageWish:
+    """Return what the image should be like.
+
+    :raises InvalidRequestError: naming the choices for what is none of them.
+    """
+    width, height, is_ratio, resolution = _size(body.size)
+    if body.aspect_ratio and not width:
+        width, height, _, _ = _size(body.aspect_ratio, "aspect_ratio")
+        is_ratio = True
+    named = body.image_size or body.camel_image_size
+    if named:
+        resolution = _one_of("image_size", named.upper(), tuple(RESOLUTIONS))
+    quality = (body.quality or "auto").lower()
+    return ImageWish(
+        width=width,
+        height=height,
+        is_ratio=is_ratio,
+        resolution=resolution,
+        quality=QUALITIES[_one_of("quality", quality, tuple(QUALITIES))],
+        format=_one_of("output_format", _format(body.output_format), ("", *FORMATS)),
+        compression=body.output_compression,
+        background=_one_of("background", (body.background or "auto").lower(), BACKGROUNDS),
+        mask=body.mask is not UNSET and bool(body.mask),
+    )
+
+
+def response_format_of(body: ImagesBody) -> str:
+    """Return how the client wants to get its images.
+
+    :raises InvalidRequestError: if there is no such way.
+    """
+    return _one_of("response_format", body.response_format or "b64_json", RESPONSE_FORMATS)
+
+
+def _format(name: str | None) -> str:
+    name = (name or "").lower().removeprefix("image/")
+    return "jpeg" if name == "jpg" else name
+
+
+def _size(text: str | None, name: str = "size") -> tuple[int, int, bool, str]:
+    """Return width, height, whether they are a ratio, and a resolution."""
+    if not text or text.strip().lower() == "auto":
+        return 0, 0, False, ""
+    if text.strip().upper() in RESOLUTIONS:
+        return 0, 0, False, text.strip().upper()
+    found = _PAIR.fullmatch(text)
+    width, height = (int(found[1]), int(found[3])) if found else (0, 0)
+    if found is None or not width or not height:
+        raise bad_field(
+            name,
+            "must be WIDTHxHEIGHT in pixels (1536x1024), a ratio (16:9), a resolution "
+            f"({', '.join(RESOLUTIONS)}) or auto",
+        )
+    return width, height, found[2] == ":" or max(width, height) < _FEW, ""
+
+
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        named = [choice for choice in choices if choice]
+        raise bad_field(name, f"is {value[:100]!r}, which there is not", named)
+    return value

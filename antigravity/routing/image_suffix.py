@@ -1,0 +1,31 @@
+"""What the end of an image model's name asks for (``…-16x9``, ``…-4k``, both): pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from antigravity.ir.images import NO_WISH, RESOLUTIONS, ImageWish
+
+_SUFFIX: Final = re.compile(
+    r"-(?:(?P<width>[1-9]\d?)x(?P<height>[1-9]\d?)|(?P<size>[124]k|512))\Z", re.IGNORECASE
+)
+
+
+def split(model: str) -> tuple[str, ImageWish]:
+    """Return the name without its suffixes, in either order, and what they ask for.
+
+    Each is taken once: what is left over belongs to the name.
+    """
+    wish = NO_WISH
+    while match := _SUFFIX.search(model):
+        if match["size"] and not wish.resolution:
+            more = ImageWish(resolution=match["size"].upper())
+        elif match["width"] and not wish.width:
+            more = ImageWish(int(match["width"]), int(match["height"]), is_ratio=True)
+        else:
+            break
+        wish = wish.over(more)
+        model = model[: match.start()]
+    assert not wish.resolution or wish.resolution in RESOLUTIONS
+    return model, wish
