@@ -1,0 +1,90 @@
+"""Plugins bring protocols for vectors by the hook that brings all protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from zope.interface import alsoProvides, implementer
+
+from antigravity.hookspecs import hookimpl
+from antigravity.interfaces.embeddings import IEmbeddingServer
+from antigravity.plugins import PluginHost
+from antigravity.protocols.anthropic.protocol import AnthropicServer
+from antigravity.protocols.openai_embeddings.protocol import (
+    OpenAIEmbeddingClient,
+    OpenAIEmbeddingServer,
+)
+
+
+class Protocols:
+    """A plugin with some protocols."""
+
+    def __init__(self, *protocols: object) -> None:
+        self._protocols = protocols
+
+    @hookimpl
+    def register_protocols(self, register: Callable[[object], None]) -> None:
+        for protocol in self._protocols:
+            register(protocol)
+
+
+def load(*protocols: object) -> PluginHost:
+    host = PluginHost()
+    host.load(extra=[("mine", Protocols(*protocols))], installed=False)
+    return host
+
+
+class OwnServer(OpenAIEmbeddingServer):
+    """The same protocol in another place."""
+
+    name = "own_embeddings"
+
+
+class OwnClient(OpenAIEmbeddingClient):
+    name = "own_embeddings"
+
+
+def test_both_sides_are_taken_in_and_served() -> None:
+    server, client = OwnServer(), OwnClient()
+    host = load(server, client)
+    assert host.problems == []
+    assert host.registry.embedding_servers["own_embeddings"] is server
+    assert host.registry.embedding_clients["own_embeddings"] is client
+    assert server in host.registry.doors
+    (plugin,) = (plugin for plugin in host.plugins() if plugin.name == "mine")
+    assert plugin.protocols == ("own_embeddings",)
+
+
+def test_one_object_may_serve_conversations_and_vectors() -> None:
+    class Both(AnthropicServer, OpenAIEmbeddingServer):  # type: ignore[misc]
+        name = "both"
+
+    both = Both()
+    alsoProvides(both, IEmbeddingServer)  # type: ignore[no-untyped-call]
+    host = load(both)
+    assert host.problems == []
+    assert host.registry.servers["both"] is host.registry.embedding_servers["both"] is both
+    assert [door for door in host.registry.doors if door is both] == [both]
+
+
+def test_what_lacks_a_method_is_refused_by_its_name() -> None:
+    @implementer(IEmbeddingServer)
+    class Half:
+        name = "half"
+        routes = ()
+
+    host = load(Half())
+    ((plugin, reason),) = [(problem.plugin, problem.reason) for problem in host.problems]
+    assert plugin == "mine"
+    assert "IEmbeddingServer" in reason
+    assert "half" not in host.registry.embedding_servers
+
+
+def test_a_name_can_be_taken_once() -> None:
+    host = load(OpenAIEmbeddingClient())
+    ((_, reason),) = [(problem.plugin, problem.reason) for problem in host.problems]
+    assert "'openai_embeddings' is taken" in reason
+
+
+def test_the_kinds_of_upstream_that_make_vectors_are_known() -> None:
+    assert load().registry.embedding_kinds == ("openai", "gemini_api")
