@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 
 import click
 from msgspec import structs
 
 from antigravity.cli.invocation import Invocation, command_options, note, table
+from antigravity.cli.plugin_skeleton import SkeletonError, write_skeleton
 from antigravity.plugins import PluginHost
+from antigravity.testing.checks import check_registered
 
 
 @click.group()
@@ -46,6 +49,57 @@ def list_plugins(invocation: Invocation) -> None:
     invocation.show(data, "\n".join(lines))
     for problem in host.problems:
         note(f"antigravity: plugin {problem.plugin} {problem.reason}")
+
+
+@plugins.command("check")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@command_options
+def check_plugins(invocation: Invocation, names: tuple[str, ...]) -> None:
+    """Check plugins (all, or those named), and all that they register; exit with 1 for faults."""
+    host = PluginHost(invocation.configuration().settings.plugins)
+    host.load()
+    known = {info.name: info for info in host.plugins()}
+    broken = {problem.plugin for problem in host.problems}
+    missing = [name for name in names if name not in known.keys() | broken]
+    if missing:
+        blocked = [name for name in missing if name in host.blocked]
+        why = f"; blocked: {_listed(blocked)}" if blocked else ""
+        raise click.ClickException(f"There is no plugin {_listed(missing)}{why}.")
+    wanted = [info for name, info in known.items() if not names or name in names]
+    problems = [p for p in host.problems if not names or p.plugin in names]
+    problems += check_registered(host.registry, wanted)
+    data = {
+        "checked": [info.name for info in wanted],
+        "problems": [structs.asdict(problem) for problem in problems],
+    }
+    lines = [f"{problem.plugin}: {problem.reason}" for problem in problems]
+    lines.append(f"{len(wanted)} plugins checked, {len(problems)} faults found.")
+    invocation.show(data, "\n".join(lines))
+    if problems:
+        raise click.exceptions.Exit(1)
+
+
+@plugins.command("new")
+@click.argument("name")
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder to make (default: antigravity-NAME here).",
+)
+@command_options
+def new_plugin(invocation: Invocation, name: str, into: Path | None) -> None:
+    """Make a distribution with a plugin that works: change it into your own."""
+    folder = into or Path(f"antigravity-{name}")
+    try:
+        written = write_skeleton(name, folder)
+    except SkeletonError as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}") from error
+    data = {"folder": str(folder), "files": [str(file) for file in written]}
+    lines = [f"Made {folder}. Go on with:", f"  cd {folder}", "  pip install -e '.[test]'"]
+    lines += ["  pytest", f"  antigravity plugins check {name}"]
+    invocation.show(data, "\n".join(lines))
 
 
 def _listed(names: Collection[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from antigravity.plugins import PluginHost, PluginInfo, Registry
+from antigravity.testing.checks import check_registered
 
 
 class LoadedPlugin(Struct, frozen=True):
@@ -27,6 +28,8 @@ def load_plugin(
 ) -> LoadedPlugin:
     """Load a module or object as a plugin, with the built-in ones and no other.
 
+    What it registers is checked as ``antigravity plugins check`` does it.
+
     :param settings: its table ``[plugins.NAME]``.
     :raises AssertionError: with all that a gateway would report and leave out.
     """
@@ -34,7 +37,15 @@ def load_plugin(
     host.load(extra=[(name, plugin)], installed=False)
     if host.problems:
         raise AssertionError("; ".join(f"{p.plugin}: {p.reason}" for p in host.problems))
+    info = _info(host, name)
+    faults = [problem.reason for problem in check_registered(host.registry, [info])]
+    if faults:
+        raise AssertionError("; ".join(faults))
+    return LoadedPlugin(info, host.registry, host)
+
+
+def _info(host: PluginHost, name: str) -> PluginInfo:
     (info,) = (info for info in host.plugins() if info.name == name)
     if not info.hooks:
         raise AssertionError(f"{name} implements no hook; are its functions marked with hookimpl?")
-    return LoadedPlugin(info, host.registry, host)
+    return info

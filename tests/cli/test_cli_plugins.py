@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from zope.interface import implementer
 
 from antigravity import plugins as loader
 from antigravity.cli.main import main
 from antigravity.hookspecs import hookimpl
+from antigravity.interfaces.selection import ISelectionPolicy
 from antigravity.plugins import DEFAULT_PLUGINS
 
 
@@ -141,3 +145,89 @@ def test_real_entry_points_are_read(
     importlib.invalidate_caches()
     (plugin,) = (plugin for plugin in listed(capsys)["plugins"] if plugin["name"] == "colour")
     assert plugin["hooks"] == ["exchange_finished"]
+
+
+def test_check_finds_nothing_in_what_is_built_in(
+    home: Path, install: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plugins", "check", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"checked": list(DEFAULT_PLUGINS), "problems": []}
+
+
+def with_policy(policy: Any) -> ModuleType:
+    """Return a plugin that registers a selection policy."""
+    module = ModuleType("policies")
+    module.register_selection_policies = hookimpl(  # type: ignore[attr-defined]
+        lambda register: register(policy), specname="register_selection_policies"
+    )
+    return module
+
+
+@implementer(ISelectionPolicy)
+class Grabbing:
+    name = "Grabbing"
+    sticky = False
+
+    def select(self, candidates: Any, situation: Any) -> Any:
+        return [candidates[0]]
+
+    def moves(self, bound: Any, candidates: Any, situation: Any) -> bool:
+        return False
+
+
+def test_check_names_faults_and_fails(
+    home: Path, install: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(mine=with_policy(Grabbing()), broken=ValueError("no"))
+    assert main(["plugins", "check", "mine"]) == 1
+    said = capsys.readouterr().out
+    assert "mine: selection policy 'Grabbing' raises IndexError" in said
+    assert "broken" not in said
+    assert main(["plugins", "check"]) == 1
+    assert "broken: could not be loaded: ValueError: no" in capsys.readouterr().out
+
+
+def test_check_knows_whom_it_does_not_know(
+    home: Path, install: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "antigravity.toml").write_text('[plugins]\nblocked = ["gemini"]\n')
+    assert main(["plugins", "check", "gemini", "nobody"]) == 1
+    assert "There is no plugin gemini, nobody; blocked: gemini." in capsys.readouterr().err
+
+
+def test_new_makes_a_plugin_whose_tests_pass(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "made"
+    assert main(["plugins", "new", "my-server", "--into", str(folder), "--json"]) == 0
+    files = json.loads(capsys.readouterr().out)["files"]
+    assert str(folder / "src" / "antigravity_my_server" / "plugin.py") in files
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-5000:]
+    assert "3 passed" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["My", "a--b", "9to5", "é", "a b", "../up"])
+def test_new_wants_a_name(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert main(["plugins", "new", name, "--into", str(tmp_path / "made")]) == 1
+    assert "is no name for a plugin" in capsys.readouterr().err
+    assert not (tmp_path / "made").exists()
+
+
+def test_new_overwrites_nothing(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "work").write_text("mine")
+    assert main(["plugins", "new", "mine", "--into", str(tmp_path)]) == 1
+    assert "not empty" in capsys.readouterr().err
+    assert (tmp_path / "work").read_text() == "mine"

@@ -1,4 +1,4 @@
-"""The demo, for the tests that try what the documentation shows."""
+"""What several of these tests need and what takes long: the demo, and the distribution, built."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from process_kit import running
+from wheel_kit import Built, build, copy_source
 
 MAKEFILE = Path(__file__).parents[2] / "Makefile"
 
@@ -26,3 +27,15 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert twistd is not None
     with running((twistd, *arguments), folder / "home", folder) as gateway:
         yield gateway.address()
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the source."""
+    return copy_source(tmp_path_factory.mktemp("source") / "antigravity")
+
+
+@pytest.fixture(scope="session")
+def built(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Return the distribution."""
+    return build(source, tmp_path_factory.mktemp("dist"))

@@ -49,11 +49,15 @@ class Running:
     def log(self) -> str:
         return "".join(self.lines)
 
-    def address(self, timeout: float = 30.0) -> str:
+    def address(self) -> str:
         """Return where it listens, once it does."""
+        return self.said(r"listening on (http://[\w.:]+)")
+
+    def said(self, pattern: str, timeout: float = 30.0) -> str:
+        """Return the first group of a pattern in its log, once it is there."""
         deadline = time.monotonic() + timeout
         with self._changed:
-            while not (match := re.search(r"listening on (http://[\w.:]+)", self.log)):
+            while not (match := re.search(pattern, self.log)):
                 assert self.process.poll() is None, self.log
                 assert time.monotonic() < deadline, self.log
                 self._changed.wait(0.1)

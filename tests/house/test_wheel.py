@@ -8,8 +8,6 @@ with downloads.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,104 +15,26 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-import twisted
-from process_kit import clean_environment, get, running
-
-ROOT = Path(__file__).parents[2]
-DEPENDENCIES = Path(twisted.__file__).parents[1]
-TWISTD = "import sys; from twisted.scripts.twistd import run; sys.argv[0] = 'twistd'; run()"
-STARTUP_FILES = ("antigravity.pth", "antigravity.start")
-
-
-class Built(NamedTuple):
-    wheel: Path
-    sdist: Path
-
-
-class Environment(NamedTuple):
-    """A virtual environment, and a directory to run things from that holds nothing."""
-
-    python: Path
-    packages: Path
-    neutral: Path
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self.command(str(self.python), *arguments)
-
-    def command(self, *command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command,
-            cwd=self.neutral,
-            env=clean_environment(self.neutral / "home"),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-
-def pip(*arguments: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments],
-        env=clean_environment(Path("/nowhere")),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def make_environment(folder: Path) -> Environment:
-    python = folder / "environment" / ("Scripts" if os.name == "nt" else "bin") / "python"
-    subprocess.run(
-        [sys.executable, "-m", "venv", "--without-pip", str(folder / "environment")], check=True
-    )
-    (folder / "neutral").mkdir()
-    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    packages = subprocess.run(
-        [str(python), "-c", code], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    (Path(packages) / "zz_dependencies.pth").write_text(f"{DEPENDENCIES}\n")
-    return Environment(python, Path(packages), folder / "neutral")
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the source, as a clone would be."""
-    target = tmp_path_factory.mktemp("source") / "antigravity"
-    ignored = shutil.ignore_patterns(
-        ".venv*", ".git", ".*_cache", ".hypothesis", "__pycache__", "build", "dist", "*.egg-info",
-        "node_modules", "dropin.cache", "*.pyc",
-    )  # fmt: skip
-    shutil.copytree(ROOT, target, ignore=ignored)
-    return target
-
-
-@pytest.fixture(scope="module")
-def built(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Return the sdist, and the wheel that was built from it."""
-    target = tmp_path_factory.mktemp("dist")
-    done = subprocess.run(
-        [sys.executable, "-m", "build", "--outdir", str(target), str(source)],
-        env=clean_environment(target),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    (wheel,) = target.glob("*.whl")
-    (sdist,) = target.glob("*.tar.gz")
-    return Built(wheel, sdist)
+from process_kit import get, running
+from wheel_kit import (
+    ROOT,
+    STARTUP_FILES,
+    TWISTD,
+    Built,
+    Environment,
+    install,
+    make_environment,
+    pip,
+)
 
 
 @pytest.fixture(scope="module")
 def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """Return an environment with the wheel in it."""
     environment = make_environment(tmp_path_factory.mktemp("installed"))
-    pip("--python", str(environment.python), "install", "--no-deps", "-q", str(built.wheel))
+    install(environment, built.wheel)
     return environment
 
 
@@ -136,14 +56,14 @@ def test_the_wheel_holds_everything(built: Built) -> None:
         "antigravity_precedence.py",
         "twisted/plugins/antigravity_plugin.py",
         "antigravity/py.typed",
-        "antigravity/config/antigravity.toml",
-        "antigravity/routing/models.toml",
-        "antigravity/routing/aliases.toml",
-        "antigravity/interception/background.toml",
     }
-    expected |= {str(path.relative_to(ROOT)) for path in (ROOT / "antigravity").rglob("*.py")}
+    package = ROOT / "antigravity"
+    for pattern in ("*.py", "*.toml", "*.in"):
+        expected |= {str(path.relative_to(ROOT)) for path in package.rglob(pattern)}
     metadata = {name for name in names if ".dist-info/" in name}
     assert names - metadata == expected
+    assert "antigravity/config/antigravity.toml" in names
+    assert "antigravity/cli/skeleton/pyproject.toml.in" in names
     assert any(name.endswith("/LICENSE") for name in metadata)
 
 

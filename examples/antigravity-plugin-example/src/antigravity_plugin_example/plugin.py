@@ -1,0 +1,53 @@
+"""The hooks; the entry point names this module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from antigravity.hookspecs import hookimpl
+from antigravity.ir.record import ExchangeRecord
+from antigravity_plugin_example.cellar import CellarKind
+from antigravity_plugin_example.greeting import GreetingFilter
+from antigravity_plugin_example.say import SayProtocol
+from antigravity_plugin_example.visits import Visits
+from antigravity_plugin_example.words import Limerick, Reverse
+
+Register = Callable[..., None]
+
+visits = Visits()
+
+
+@hookimpl
+def register_protocols(register: Register) -> None:
+    register(SayProtocol())
+
+
+@hookimpl
+def register_upstreams(register: Register) -> None:
+    register(CellarKind())
+
+
+@hookimpl
+def register_warmup_filters(register: Register, settings: Mapping[str, Any]) -> None:
+    register(GreetingFilter(settings.get("client", "polite-client")))
+
+
+@hookimpl
+def register_mcp_tools(register: Register) -> None:
+    register(Reverse())
+
+
+@hookimpl
+def register_mcp_prompts(register: Register) -> None:
+    register(Limerick())
+
+
+@hookimpl
+def register_routes(register: Register) -> None:
+    register("GET", "/example/visits", visits.show)
+
+
+@hookimpl
+def exchange_finished(record: ExchangeRecord) -> None:
+    visits.count(record)

@@ -1,0 +1,71 @@
+"""A protocol: the prompt is the body, the model is in the path, the answer is plain text."""
+
+from __future__ import annotations
+
+from zope.interface import implementer
+
+from antigravity.interfaces.protocols import IStreamEncoder
+from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route
+from antigravity.ir.errors import GatewayError, InvalidRequestError
+from antigravity.ir.events import Event, StreamFailure, TextDelta
+from antigravity.ir.parts import Text
+from antigravity.ir.request import Message, Request
+from antigravity.ir.response import Response
+from antigravity.protocols.answering import AnsweringProtocol
+
+PLAIN = "text/plain; charset=utf-8"
+
+
+@implementer(IStreamEncoder)
+class SayEncoder:
+    """Writes the text as it comes."""
+
+    content_type = PLAIN
+
+    def __init__(self) -> None:
+        self._over = False
+
+    def encode(self, event: Event) -> bytes:
+        if self._over:
+            return b""
+        if isinstance(event, TextDelta):
+            return event.text.encode()
+        if isinstance(event, StreamFailure):
+            self._over = True
+            return f"\n[{event.error.message}]\n".encode()
+        return b""
+
+    def keepalive(self) -> bytes:
+        return b""
+
+    def end(self) -> bytes:
+        over, self._over = self._over, True
+        return b"" if over else b"\n"
+
+
+class SayProtocol(AnsweringProtocol):
+    name = "say"
+    routes = (Route("POST", "/say/{model...}", "generate"),)
+
+    def peek(self, call: Call) -> Head:
+        return Head(call.arguments["model"], "stream" in call.query)
+
+    def decode(self, call: Call) -> Request:
+        try:
+            prompt = call.body.decode()
+        except UnicodeDecodeError as error:
+            raise InvalidRequestError("The prompt is no UTF-8.", param="body") from error
+        if not prompt.strip():
+            raise InvalidRequestError("The body is the prompt, and it is empty.", param="body")
+        head = self.peek(call)
+        message = Message("user", (Text(prompt),))
+        return Request(head.model, (message,), self.name, stream=head.stream)
+
+    def encoder(self, context: ReplyContext) -> IStreamEncoder:
+        return SayEncoder()
+
+    def encode_response(self, response: Response, context: ReplyContext) -> HttpReply:
+        return HttpReply(200, f"{response.choices[0].text}\n".encode(), PLAIN)
+
+    def encode_error(self, error: GatewayError, request_id: str) -> HttpReply:
+        return HttpReply(error.status, f"{error.message}\n".encode(), PLAIN)

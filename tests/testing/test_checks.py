@@ -1,0 +1,124 @@
+"""What ``plugins check`` finds in things that have all methods and do the wrong thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from antigravity.ir.call import HttpReply
+from antigravity.ir.errors import GatewayError
+from antigravity.ir.events import TextDelta
+from antigravity.plugins import PluginHost
+from antigravity.testing.checks import (
+    check_client_protocol,
+    check_mcp_tool,
+    check_selection_policy,
+    check_server_protocol,
+    check_upstream_kind,
+)
+from antigravity.testing.unplugged import unplugged_services
+
+Check = Callable[[Any], Iterator[str]]
+
+
+class Changed:
+    """An object like another but for some attributes."""
+
+    def __init__(self, original: Any, **changed: Any) -> None:
+        self._original = original
+        vars(self).update(changed)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._original, name)
+
+
+@pytest.fixture(scope="module")
+def registry() -> Any:
+    host = PluginHost()
+    host.load(installed=False)
+    return host.registry
+
+
+class Endless:
+    content_type = "text/plain"
+
+    def encode(self, event: Any) -> bytes:
+        return event.text.encode() if isinstance(event, TextDelta) else b""
+
+    def end(self) -> bytes:
+        return b"the end"
+
+
+def silent(error: GatewayError, request_id: str) -> HttpReply:
+    return HttpReply(200, b"{}")
+
+
+def test_a_server_protocol_has_to_say_errors(registry: Any) -> None:
+    faults = list(
+        check_server_protocol(Changed(registry.servers["anthropic"], encode_error=silent))
+    )
+    assert "says NotFoundError with status 200" in faults
+    assert "does not say the message of a RateLimitedError" in faults
+
+
+def test_a_stream_has_to_end(registry: Any) -> None:
+    endless = Changed(registry.servers["gemini"], encoder=lambda context: Endless())
+    faults = " ".join(check_server_protocol(endless))
+    assert "goes on after its end" in faults
+    assert "goes on after an error" in faults
+
+
+def test_a_server_protocol_has_to_be_reachable(registry: Any) -> None:
+    hidden = Changed(registry.servers["gemini"], routes=())
+    assert list(check_server_protocol(hidden)) == ["has no routes, so nobody can reach it"]
+
+
+def test_a_client_protocol_has_to_know_errors(registry: Any) -> None:
+    deaf = Changed(
+        registry.clients["openai_chat"],
+        decode_error=lambda status, headers, body: GatewayError("Something went wrong."),
+    )
+    faults = " ".join(check_client_protocol(deaf))
+    assert "trouble with its credential" in faults
+    assert "does not take a 429 for a limit" in faults
+
+
+class Gullible:
+    def decode(self, event: Any) -> list[Any]:
+        return []
+
+    def close(self) -> list[Any]:
+        return []
+
+
+def test_a_client_protocol_has_to_doubt(registry: Any) -> None:
+    gullible = Changed(registry.clients["openai_chat"], decoder=lambda request, target: Gullible())
+    faults = " ".join(check_client_protocol(gullible))
+    assert "passes off an answer that breaks off" in faults
+    assert "one StreamFailure" in faults
+
+
+def test_a_policy_has_to_choose_among_the_offered() -> None:
+    class Inventive:
+        def select(self, candidates: Any, situation: Any) -> Any:
+            return ["somebody"]
+
+    assert list(check_selection_policy(Inventive())) == ["does not answer with a Selection"]
+
+
+def test_a_tool_has_to_say_what_it_takes() -> None:
+    class Mute:
+        input_schema: dict[str, Any] = {}
+        description = ""
+
+    assert len(list(check_mcp_tool(Mute()))) == 2
+
+
+def test_a_kind_has_to_build_an_upstream(registry: Any) -> None:
+    services = unplugged_services("mine", registry.clients)
+    kind = Changed(registry.upstream_kinds["openai"], build=lambda settings, services: object())
+    (fault,) = check_upstream_kind(kind, services)
+    assert "IUpstream" in fault
+    assert list(check_upstream_kind(registry.upstream_kinds["openai"], services)) == []
