@@ -67,7 +67,7 @@ class Assembly:
         self.book: CredentialBook = load_credentials(settings, home, demo=demo)
         registry = configured.plugins.registry
         self._retirement = Retirement(
-            AccountFiles(home), self.book.drop, time.time, partial(in_thread, reactor)
+            AccountFiles(home), self.book.drop, time.time, partial(in_thread, reactor), pool.retired
         )
         builder = UpstreamBuilder(
             registry, transport, reactor, settings.proxy.request_timeout, self._retirement.retire

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pluggy import HookimplMarker, HookspecMarker
 
 if TYPE_CHECKING:
+    from antigravity.interfaces.accounts import AccountChange
     from antigravity.ir.record import ExchangeRecord
 
 #: The entry-point group, and the project name that hooks are marked with.
@@ -87,3 +88,8 @@ def exchange_started(record: ExchangeRecord) -> object:
 @hookspec
 def exchange_finished(record: ExchangeRecord) -> object:
     """Watch a request that has been answered, has failed, or whose client has gone."""
+
+
+@hookspec
+def account_changed(change: AccountChange) -> object:
+    """Watch an account be locked, disabled or protected, or come back."""

@@ -13,11 +13,14 @@ from antigravity.accounts.pool import AccountPool
 from antigravity.accounts.protection import QuotaProtection
 from antigravity.accounts.quota import QuotaKeeper
 from antigravity.accounts.quota_files import QuotaFiles
+from antigravity.accounts.watch import AccountWatch
 from antigravity.assembly import Assembly, in_thread, write_private
 from antigravity.config.settings import Settings
+from antigravity.interfaces.accounts import AccountChange
 from antigravity.interfaces.quota import IQuotaSource
 from antigravity.interfaces.stores import IStateStore
 from antigravity.interfaces.upstreams import Credential
+from antigravity.plugins import PluginHost
 from antigravity.stores.json_state import JsonState
 from antigravity.warming.on_demand import WarmupsOnDemand
 from antigravity.warming.plan import WarmupPlan
@@ -51,8 +54,9 @@ class Pooling:
             partial(in_thread, reactor),
             None if home is None else QuotaFiles(home),
             last_used=lambda identifier: self.pool.last_used(identifier),
-            learnt=lambda: self.pool.recheck(),
+            learnt=lambda: self.pool.learnt(),
         )
+        self._watch = AccountWatch(self.quotas.protections)
         nothing = Settings()
         self.pool = AccountPool(
             reactor,
@@ -61,6 +65,7 @@ class Pooling:
             facts=self.quotas.facts,
             protections=self.quotas.protections,
             state=self._state(POOL_FILE),
+            watch=self._watch,
         )
         self.scheduler = WarmupScheduler(
             reactor, self.quota_sources, self.quotas, send, self._state(WARMUP_FILE)
@@ -75,6 +80,7 @@ class Pooling:
         groups = ModelGroups(settings.quota.model_groups)
         self.quotas.protection = QuotaProtection(settings.quota_protection, groups)
         self.scheduler.plan = WarmupPlan(settings.scheduled_warmup, groups)
+        self._watch.tell = partial(_tell, assembly.plugins)
         self.pool.reload(assembly.book, settings.proxy.scheduling, assembly.policy)
 
     def quota_sources(self) -> Iterator[tuple[IQuotaSource, Credential]]:
@@ -107,3 +113,8 @@ class Pooling:
             write=write_private,
             run=partial(in_thread, self._reactor),
         )
+
+
+def _tell(plugins: PluginHost, change: AccountChange) -> None:
+    """Tell the observers of one configuration."""
+    plugins.notify("account_changed", change=change)

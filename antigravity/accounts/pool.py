@@ -32,6 +32,7 @@ from antigravity.accounts.roster import (
 from antigravity.accounts.selection import Balance
 from antigravity.accounts.trusted_policy import TrustedPolicy
 from antigravity.accounts.waiting import Choice, WaitingRoom
+from antigravity.accounts.watch import AccountWatch
 from antigravity.config.settings import SchedulingSettings
 from antigravity.interfaces.accounts import (
     Demand,
@@ -43,6 +44,7 @@ from antigravity.interfaces.accounts import (
 )
 from antigravity.interfaces.selection import Candidate, ISelectionPolicy, Situation
 from antigravity.interfaces.stores import IStateStore
+from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import GatewayError
 
 
@@ -53,8 +55,8 @@ class AccountPool:
     ``clock`` must count seconds since the epoch (as reactors do): locks are kept over
     restarts.  ``facts`` returns tier and quota of an account for a model, ``protections`` which
     of its quotas are protected.  ``state`` keeps locks and bindings.  ``policy`` chooses.
-    ``family`` returns which models of an upstream share an account's cache.  ``chance`` returns
-    a number from 0 to 1.
+    ``watch`` tells observers.  ``family`` returns which models of an upstream share an account's
+    cache.  ``chance`` returns a number from 0 to 1.
     """
 
     log = txaio.make_logger()
@@ -69,12 +71,14 @@ class AccountPool:
         protections: Protections = no_protections,
         state: IStateStore | None = None,
         policy: ISelectionPolicy | None = None,
+        watch: AccountWatch | None = None,
         family: Family = each_model,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._clock = clock
         self._protections = protections
         self._state = state
+        self._watch = watch or AccountWatch()
         self._family = family
         self._lockouts = Lockouts(clock.seconds, chance=chance)
         self._bindings = Bindings(clock.seconds)
@@ -119,14 +123,22 @@ class AccountPool:
         """Go on with other accounts and settings; leases that are out stay valid."""
         self._roster.source = source
         self._configure(settings, policy)
-        self._occupancy.keep_only(
-            {each.id for name in source.upstreams for each in source.credentials(name)}
-        )
-        self.recheck()
+        self._occupancy.keep_only({each.id for each in _all(source)})
+        self.learnt()
 
     def recheck(self) -> None:
         """Look again who can serve those that wait: what is known of accounts has changed."""
         self._room.serve()
+
+    def learnt(self) -> None:
+        """Tell observers, and those that wait, what is new of the accounts."""
+        self._watch.look(_all(self._roster.source))
+        self.recheck()
+
+    def retired(self, credential: Credential, reason: str) -> None:
+        """Take note that an account is gone from the source for good."""
+        self._watch.retired(credential, reason)
+        self.recheck()
 
     # Demands
 
@@ -162,6 +174,8 @@ class AccountPool:
     def readmit(self, credential: str) -> bool:
         """Forget all locks of an account; return whether there were any."""
         had = self._lockouts.release(credential)
+        if had:
+            self._watch.readmitted(credential)
         self._changed()
         self.recheck()
         return had
@@ -276,6 +290,7 @@ class AccountPool:
         if success:
             if self._lockouts.succeeded(option.upstream, name, option.model, since=lease.began):
                 self._changed()
+                self._watch.unlocked(option.upstream, name, option.model)
         elif error is not None:
             self._failed(lease, error)
         lasted = self._clock.seconds() - lease.began
@@ -284,6 +299,7 @@ class AccountPool:
 
     def _failed(self, lease: Lease, error: GatewayError) -> None:
         option, name = lease.option, lease.credential.id
+        before = self._lockouts.held(option.upstream, name, option.model)
         rule = self._lockouts.failed(
             option.upstream,
             name,
@@ -300,6 +316,10 @@ class AccountPool:
         elif rule.unbinds:
             self._bindings.drop(lease.session, option.upstream, self._family(option), name)
         held = self._lockouts.held(option.upstream, name, option.model)
+        if held is not None:
+            account = "" if rule.reach == "everyone" else name
+            model = "" if rule.reach == "account" else option.model
+            self._watch.locked(option, account, model, before, held)
         self.log.info(
             "{credential} is locked for {model} ({kind}) for {seconds} s",
             credential=name if rule.reach != "everyone" else "every account",
@@ -307,3 +327,7 @@ class AccountPool:
             kind=rule.kind,
             seconds="?" if held is None else round(held.until - self._clock.seconds(), 1),
         )
+
+
+def _all(source: ICredentialSource) -> list[Credential]:
+    return [each for name in source.upstreams for each in source.credentials(name)]

@@ -26,6 +26,7 @@ class Retirement:
 
     :param drop: forgets a credential, and returns whether it was known.
     :param now: tells the seconds since 1970.
+    :param told: is called with what was retired, and why.
     """
 
     log = txaio.make_logger()
@@ -36,11 +37,13 @@ class Retirement:
         drop: Callable[[Credential], bool],
         now: Callable[[], float],
         in_thread: InThread,
+        told: Callable[[Credential, str], None] = lambda credential, reason: None,
     ) -> None:
         self._files = files
         self._drop = drop
         self._now = now
         self._in_thread = in_thread
+        self._told = told
         self._writing: set[Deferred[Any]] = set()
 
     def retire(self, credential: Credential, reason: str) -> None:
@@ -50,6 +53,7 @@ class Retirement:
         self.log.warn(
             "{credential} is taken out of use: {reason}", credential=credential.id, reason=reason
         )
+        self._told(credential, reason)
         writing = self._in_thread(
             self._files.disable, credential.id, Secret(credential.secret), reason, self._now()
         )

@@ -72,6 +72,22 @@ class Verdict(Struct, frozen=True):
     free_in: float | None = None
 
 
+class AccountChange(Struct, frozen=True):
+    """What has become of an account, for observers; no secret, and no address of anybody.
+
+    ``account`` is its id, empty where a model is locked for all accounts of the upstream.
+    ``model`` is empty where it is about all models; a protection names its quota there.
+    ``until`` is in seconds since the epoch, ``None`` where nobody knows.
+    """
+
+    state: Literal["locked", "unlocked", "disabled", "enabled", "protected", "unprotected"]
+    upstream: str
+    account: str
+    model: str = ""
+    reason: str = ""
+    until: float | None = None
+
+
 class ILease(Interface):
     """An account that was chosen for one attempt.
 

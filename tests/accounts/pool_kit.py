@@ -11,6 +11,7 @@ from zope.interface import implementer
 
 from antigravity.accounts.pool import AccountPool
 from antigravity.accounts.selection import POLICIES
+from antigravity.accounts.watch import AccountWatch
 from antigravity.config.settings import SchedulingSettings
 from antigravity.interfaces.accounts import Demand, ICredentialSource, ILease, Option
 from antigravity.interfaces.selection import AccountFacts
@@ -50,6 +51,7 @@ class PoolKit:
         clock: Clock | None = None,
         state: Any = None,
         policies: Any = None,
+        watch: AccountWatch | None = None,
         **settings: Any,
     ) -> None:
         self.clock = clock or Clock()
@@ -65,6 +67,7 @@ class PoolKit:
             scheduling,
             facts=lambda credential, model: self.facts.get(credential.id, AccountFacts()),
             state=state,
+            watch=watch,
             policy=self.policies[scheduling.mode],
             chance=lambda: 0.5,
         )

@@ -1,0 +1,121 @@
+"""Observers learn what becomes of accounts, once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pool_kit import BEGINNING, FLASH, PRO, PoolKit, Source
+
+from antigravity.accounts.watch import AccountWatch
+from antigravity.interfaces.accounts import AccountChange
+from antigravity.interfaces.selection import Protection
+from antigravity.interfaces.upstreams import Credential
+from antigravity.ir.errors import (
+    OverloadedError,
+    RateLimitedError,
+    UpstreamCredentialError,
+    UpstreamError,
+)
+
+
+class Watched:
+    """A pool whose changes are written down."""
+
+    def __init__(self, *accounts: str, **settings: Any) -> None:
+        self.protections: dict[str, list[Protection]] = {}
+        self.watch = AccountWatch(lambda credential: self.protections.get(credential.id, []))
+        self.changes: list[AccountChange] = []
+        self.watch.tell = self.changes.append
+        self.kit = PoolKit(accounts, watch=self.watch, **settings)
+        self.kit.reload(**settings)
+
+    def told(self) -> list[AccountChange]:
+        changes, self.changes[:] = list(self.changes), []
+        return changes
+
+
+def test_those_that_are_there_from_the_beginning_are_no_news() -> None:
+    assert Watched("a", "b").told() == []
+
+
+def test_a_lock_is_told_once_and_again_if_it_gets_longer() -> None:
+    watched = Watched("a")
+    leases = [watched.kit.take() for _ in range(3)]
+    for lease, delay in zip(leases, (30.0, 20.0, 50.0), strict=True):
+        lease.failed(RateLimitedError("slow", retry_after=delay))
+    first, longer = watched.told()
+    assert first == AccountChange("locked", "google", "a", PRO.model, "rate", BEGINNING + 30)
+    assert longer.until == BEGINNING + 50
+    watched.kit.clock.advance(50.0)
+    watched.kit.take().succeeded()
+    assert watched.told() == []
+
+
+def test_what_a_lock_is_for() -> None:
+    watched = Watched("a", "b", max_concurrency=1)
+    one, two = watched.kit.take(), watched.kit.take()
+    one.failed(UpstreamCredentialError("gone", code="invalid_grant"))
+    two.failed(OverloadedError("full", code="model_capacity_exhausted", retry_after=5.0))
+    revoked, full = watched.told()
+    name = one.credential.id
+    assert revoked == AccountChange("locked", "google", name, "", "revoked", None)
+    assert (full.account, full.model, full.reason) == ("", PRO.model, "capacity")
+
+
+def test_a_guess_that_was_wrong_is_told() -> None:
+    watched = Watched("a")
+    watched.kit.take("", FLASH).failed(UpstreamError("broken", upstream_status=500))
+    watched.kit.take("", FLASH).succeeded()
+    assert [change.state for change in watched.told()] == ["locked", "unlocked"]
+
+
+def test_people_who_end_locks_are_told_of() -> None:
+    watched = Watched("a")
+    watched.kit.take().failed(RateLimitedError("slow", retry_after=30.0))
+    watched.told()
+    watched.kit.pool.readmit("a")
+    watched.kit.pool.readmit("a")
+    assert watched.told() == [AccountChange("unlocked", "google", "a")]
+
+
+def test_accounts_that_come_and_go() -> None:
+    watched = Watched("a", "b")
+    watched.kit.reload(Source(google=["b", "c"], zai=["z"]))
+    assert watched.told() == [
+        AccountChange("disabled", "google", "a"),
+        AccountChange("enabled", "google", "c"),
+        AccountChange("enabled", "zai", "z"),
+    ]
+    watched.kit.reload(Source(google=["b", "c"], zai=["z"]))
+    assert watched.told() == []
+
+
+def test_one_that_is_retired_is_told_of_once_with_the_reason() -> None:
+    watched = Watched("a", "b")
+    watched.kit.pool.retired(Credential("a", "google", "secret-a"), "revoked")
+    watched.kit.reload(Source(google=["b"]))
+    assert watched.told() == [AccountChange("disabled", "google", "a", reason="revoked")]
+    watched.kit.reload(Source(google=["a", "b"]))
+    assert watched.told() == [AccountChange("enabled", "google", "a")]
+
+
+def test_protection_begins_and_ends() -> None:
+    watched = Watched("a", "b")
+    until = BEGINNING + 900
+    watched.protections["a"] = [Protection("gemini-pro", 0.05, 0.1, until)]
+    watched.kit.pool.learnt()
+    watched.kit.pool.learnt()
+    assert watched.told() == [
+        AccountChange("protected", "google", "a", "gemini-pro", "quota", until)
+    ]
+    watched.protections.clear()
+    watched.kit.pool.learnt()
+    assert watched.told() == [AccountChange("unprotected", "google", "a", "gemini-pro")]
+
+
+def test_no_secret_and_no_address_is_told() -> None:
+    watched = Watched("a")
+    watched.kit.take().failed(UpstreamCredentialError("no", upstream_status=401))
+    (change,) = watched.told()
+    assert "secret" not in repr(change)
+    assert "mail.de" not in repr(change)
