@@ -20,7 +20,8 @@ from antigravity.cli.gateway import GatewayAddress, NoGatewayError, gateway_addr
 from antigravity.cli.invocation import Invocation, command_options
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.home import FILE_NAME, open_to_others
-from antigravity.config.settings import Settings
+from antigravity.config.settings import Settings, TunnelSettings
+from antigravity.tunnel.executable import NotInstalledError, find_executable
 
 _MARKS = {"ok": "  ok", "warning": "warn", "failed": "FAIL"}
 _OLDEST_PYTHON = (3, 11)
@@ -69,6 +70,7 @@ def examine(invocation: Invocation) -> Iterator[Finding]:
     for problem in configuration.warnings:
         yield Finding("configuration", "warning", str(problem))
     yield from upstream_findings(configuration.settings, invocation.home)
+    yield from tunnel_findings(configuration.settings.tunnel, invocation.home)
     yield from gateway_findings(gateway_address(configuration.settings.proxy))
 
 
@@ -142,6 +144,27 @@ def upstream_findings(settings: Settings, home: Path) -> Iterator[Finding]:
     if not book.upstreams:
         remedy = "run 'antigravity accounts add gemini_api' (or anthropic, openai, codeassist, zai)"
         yield Finding("upstreams", "warning", "there are none", remedy)
+
+
+def tunnel_findings(tunnel: TunnelSettings, home: Path) -> Iterator[Finding]:
+    """Look whether cloudflared is there and can run, if a tunnel is configured."""
+    if tunnel == TunnelSettings():
+        return
+    try:
+        program = find_executable(tunnel, home)
+        told = subprocess.run(  # noqa: S603 - the operator's program
+            [program, "--version"], capture_output=True, text=True, timeout=30, check=True
+        ).stdout
+    except NotInstalledError as error:
+        status: Literal["failed", "warning"] = "failed" if tunnel.enabled else "warning"
+        yield Finding("tunnel", status, str(error), "run 'antigravity tunnel install'")
+    except (OSError, subprocess.SubprocessError) as error:
+        remedy = "run 'antigravity tunnel install', or name another one as tunnel.executable"
+        detail = f"{program} does not run ({type(error).__name__})"
+        yield Finding("tunnel", "failed", detail, remedy)
+    else:
+        version = " ".join(told.split()[:3])
+        yield Finding("tunnel", "ok", f"{version or 'cloudflared'} is {program}")
 
 
 def gateway_findings(address: GatewayAddress | None) -> Iterator[Finding]:

@@ -59,4 +59,4 @@ def install(invocation: Invocation, version: str, sha256: str, api: str, http_pr
     except InstallError as error:
         raise click.ClickException(f"cloudflared is not installed: {error}") from None
     text = f"cloudflared {data['version']} is installed: {data['path']}"
-    invocation.show(data, f"{text}\nIts SHA-256 is {data['sha256']}, as released.")
+    invocation.show(data, f"{text}\nThe download had the SHA-256 {data['sha256']}.")

@@ -1,0 +1,70 @@
+"""``antigravity tunnel`` without a gateway, and what the doctor says of cloudflared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_kit import Run, configure
+
+
+def findings(run: Run) -> list[dict[str, Any]]:
+    data = run("doctor", "--json").json
+    return [each for each in data["findings"] if each["name"] == "tunnel"]
+
+
+def program(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "no-bin"))
+
+
+def test_the_doctor_is_silent_where_no_tunnel_is_configured(run: Run, tmp_path: Path) -> None:
+    configure(tmp_path, "")
+    assert findings(run) == []
+
+
+@pytest.mark.parametrize(("enabled", "status"), [("true", "failed"), ("false", "warning")])
+def test_the_doctor_misses_cloudflared(run: Run, tmp_path: Path, enabled: str, status: str) -> None:
+    configure(tmp_path, f'[tunnel]\nenabled = {enabled}\nprotocol = "http2"\n')
+    (finding,) = findings(run)
+    assert finding["status"] == status
+    assert "antigravity tunnel install" in finding["remedy"]
+
+
+def test_the_doctor_tells_which_one_there_is(run: Run, tmp_path: Path) -> None:
+    home = configure(tmp_path, '[tunnel]\nprotocol = "http2"\n').parent
+    text = "#!/bin/sh\n[ \"$1\" = --version ] && echo 'cloudflared version 2026.3.0 (built …)'\n"
+    path = program(tmp_path / "home/bin/cloudflared", text)
+    (finding,) = findings(run)
+    assert finding["status"] == "ok"
+    assert finding["detail"] == f"cloudflared version 2026.3.0 is {path}"
+    assert home.exists()
+
+
+@pytest.mark.parametrize("text", ["\0 for another machine", "#!/bin/sh\nexit 1\n"])
+def test_the_doctor_notices_one_that_does_not_run(run: Run, tmp_path: Path, text: str) -> None:
+    configure(tmp_path, '[tunnel]\nprotocol = "http2"\n')
+    program(tmp_path / "home/bin/cloudflared", text)
+    (finding,) = findings(run)
+    assert finding["status"] == "failed"
+    assert "does not run" in finding["detail"]
+
+
+@pytest.mark.parametrize("command", ["start", "stop", "status"])
+def test_the_commands_say_what_is_missing(run: Run, tmp_path: Path, command: str) -> None:
+    file = configure(tmp_path, "[proxy]\nport = 1\n")
+    refused = run("tunnel", command)
+    assert refused.code == 1
+    assert "admin_key" in refused.err
+    file.write_text('[proxy]\nport = 1\nadmin_key = "sk-admin"\n')
+    alone = run("tunnel", command)
+    assert alone.code == 1
+    assert "nobody listens" in alone.err

@@ -1,0 +1,49 @@
+"""What the page on the tunnel claims is what the code does."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, get_args
+
+from pages import ROOT, table
+
+from antigravity.cli.tunnel_install import install
+from antigravity.tunnel import process, service
+from antigravity.web.admin import AdminPaths
+
+PAGE = "docs/tunnel.rst"
+TEXT = " ".join((ROOT / PAGE).read_text("utf-8").split())
+
+
+def test_the_states_are_all_explained() -> None:
+    assert [row[0] for row in table(PAGE, "State")] == list(get_args(service.State))
+
+
+def test_the_requests_exist() -> None:
+    administration: Any = object()
+    paths = AdminPaths(administration).paths()
+    listed = {tuple(row[0].split()) for row in table(PAGE, "Request")}
+    known = {
+        (methods[0], path) for path, (methods, _) in paths.items() if path.startswith("/admin/tun")
+    }
+    assert listed == known
+
+
+def test_the_flags_of_install_are_all_explained() -> None:
+    listed = {row[0].split()[0] for row in table(PAGE, "Flag")}
+    common = {"--json", "--home", "--config"}
+    assert listed == {option.opts[0] for option in install.params} - common
+
+
+def test_times_are_true() -> None:
+    assert "tried again after 2 seconds, then 4, 8 and so on up to 5 minutes" in TEXT
+    assert (service.FIRST_PAUSE, service.LONGEST_PAUSE) == (2.0, 300.0)
+    assert "stood for a minute" in TEXT
+    assert service.WELL_AFTER == 60.0
+    assert "killed if it has not after 5 seconds" in TEXT
+    assert process.GRACE == 5.0
+
+
+def test_the_refusal_names_what_the_page_shows() -> None:
+    assert re.search(r'auth_mode = "(\w+)"', TEXT)[1] in service.REFUSAL  # type: ignore[index]
+    assert "--insecure" in service.REFUSAL
