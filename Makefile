@@ -6,7 +6,7 @@ VENV   ?= .venv
 PORT   ?= 8045
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint types tests test-clients test-chaos previous clean
+.PHONY: run test lint types tests test-clients test-conformance test-chaos previous clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/twistd -n --pidfile= antigravity --port $(PORT) --demo-if-empty
@@ -26,6 +26,10 @@ tests: $(VENV)/test.stamp $(VENV)-previous/test.stamp
 # Real command line clients, driven headless; needs npm. Node is fetched by npm if it is too old.
 test-clients: $(VENV)/test.stamp
 	$(BIN)/python -m pytest tests/clients $(PYTEST_OPTIONS)
+
+# The official conformance suite for MCP servers; needs npm, as test-clients does.
+test-conformance: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -s tests/conformance $(PYTEST_OPTIONS)
 
 # Thousands of requests at accounts that fail, and a session of five hundred turns: two minutes.
 test-chaos: $(VENV)/test.stamp

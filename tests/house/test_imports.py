@@ -109,6 +109,15 @@ def test_imports_point_the_right_way(path: Path) -> None:
         assert not {name.split(".")[0] for name in imported(path)} & FRAMEWORKS
 
 
+def test_what_mcp_says_on_the_wire_is_pure() -> None:
+    wire = sorted((PACKAGE / "mcp" / "protocol").glob("*.py"))
+    assert wire
+    for path in wire:
+        assert not {name.split(".")[0] for name in imported(path)} & FRAMEWORKS, path
+        allowed = ("mcp.protocol", "sse", "interfaces.mcp", "interfaces.mcp_values")
+        assert all(name.startswith(allowed) or name == "mcp" for name in ours(path)), path
+
+
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_the_reactor_is_a_parameter(path: Path) -> None:
     # The kit for tests of plugins runs a reactor in a thread, for tests that know none.

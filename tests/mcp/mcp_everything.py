@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from questions import QUESTIONS, prompts_that_ask
+from mcp_questions import QUESTIONS, prompts_that_ask
 from twisted.internet.task import deferLater
 
 from antigravity.hookspecs import hookimpl

@@ -1,4 +1,4 @@
-"""A gateway with everything that MCP clients can be tested with: ``python serve.py PORT``."""
+"""A gateway with everything that MCP clients can be tested with: ``python mcp_serve.py PORT``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from everything import Everything
+from mcp_everything import Everything
 from msgspec.structs import replace
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred

@@ -1,0 +1,89 @@
+"""The official conformance suite for MCP servers, installed with npm and run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from installation import CACHE, UnavailableError, ensure_node, search_path
+
+PACKAGE: Final = "@modelcontextprotocol/conformance"
+#: The release, and the one that knows the newest revision too.
+VERSIONS: Final = ("0.1.16", "0.2.0-alpha.12")
+
+
+@dataclass
+class Figures:
+    """What a run has found: the checks of every scenario by their outcome."""
+
+    scenarios: dict[str, Counter[str]] = field(default_factory=dict)
+    complaints: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> int:
+        """How many scenarios have nothing to complain about."""
+        return sum(not each["FAILURE"] and not each["WARNING"] for each in self.scenarios.values())
+
+    def __str__(self) -> str:
+        checks = sum(each["SUCCESS"] for each in self.scenarios.values())
+        return f"{self.passed} of {len(self.scenarios)} scenarios passed, with {checks} checks"
+
+
+def program(version: str) -> Path:
+    """Return the suite's program, after installing it if it is not there.
+
+    :raises UnavailableError: if that is not possible.
+    """
+    ensure_node()
+    folder = CACHE / f"conformance-{version}"
+    found = folder / "node_modules" / PACKAGE / "dist" / "index.js"
+    if found.exists():
+        return found
+    npm = shutil.which("npm", path=search_path())
+    if npm is None:
+        raise UnavailableError("there is no npm to install the conformance suite")
+    folder.mkdir(parents=True, exist_ok=True)
+    options = ("--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
+    done = subprocess.run(
+        [npm, "install", *options, "--prefix", folder, "--save-exact", f"{PACKAGE}@{version}"],
+        cwd=folder,
+        env={**os.environ, "PATH": search_path()},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    if done.returncode or not found.exists():
+        raise UnavailableError(f"npm cannot install {PACKAGE}: {done.stderr.strip()[-400:]}")
+    return found
+
+
+def run(version: str, url: str, arguments: Sequence[str], folder: Path) -> Figures:
+    """Run the suite against a server, and return what it found."""
+    node = shutil.which("node", path=search_path())
+    assert node is not None
+    done = subprocess.run(
+        [node, program(version), "server", "--url", url, "-o", folder, *arguments],
+        env={**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    figures = Figures()
+    for results in sorted(folder.glob("*/checks.json")):
+        scenario = results.parent.name.removeprefix("server-").partition("-20")[0]
+        outcomes = figures.scenarios.setdefault(scenario, Counter())
+        for check in json.loads(results.read_text()):
+            outcomes[check["status"]] += 1
+            if check["status"] in ("FAILURE", "WARNING"):
+                figures.complaints.append(f"{scenario}: {check['id']}: {check['errorMessage']}")
+    assert figures.scenarios, done.stdout[-2000:] + done.stderr[-2000:]
+    return figures

@@ -1,0 +1,78 @@
+"""The official Python client, in its two generations and all its modes, against the gateway."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp_process import asked, offering_everything
+
+PREVIOUS = Path(__file__).parents[2] / ".venv-previous" / "bin" / "python"
+LOGGED = ["Tool execution started", "Tool processing data", "Tool execution completed"]
+YES = '{"name": "Ada", "response": "yes"}'
+#: What the answers have in common.
+COMMON = {
+    "simple": [False, ["This is a simple text response for testing."]],
+    "failing": [True, ["This tool intentionally returns an error for testing"]],
+    "progress": [False, ["Done."]],
+    "elicitation": [False, [f"User response: action=accept, content={YES}"]],
+    "sampling": [False, ["LLM response: Paris"]],
+    "logging": [False, ["Logged three times."]],
+    "unknown tool": -32602,
+    "logged": LOGGED,
+    "reported": [0.0, 50.0, 100.0],
+}
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with offering_everything(tmp_path_factory.mktemp("everything")) as address:
+        yield address
+
+
+def common(found: dict[str, Any]) -> dict[str, Any]:
+    return {key: found[key] for key in COMMON}
+
+
+@pytest.mark.parametrize(
+    ("mode", "revision"),
+    [("auto", "2026-07-28"), ("2026-07-28", "2026-07-28"), ("legacy", "2025-11-25")],
+)
+def test_the_current_client(url: str, mode: str, revision: str) -> None:
+    found = asked(sys.executable, "ask_current.py", url, mode)
+    assert found["revision"] == revision
+    assert "test_simple_text" in found["tools"]
+    assert common(found) == COMMON
+    assert found["picture"] == [False, ["image"]]
+    assert found["wrong arguments"][0] is True
+    assert "$.prompt" in found["wrong arguments"][1][0]
+    assert found["mirrored"] == [False, ['{"region": "Z\\u00fcrich ", "query": "q"}']]
+    answer = f"action=accept, content={YES}"
+    assert found["two rounds"] == [False, [f"{answer}; {answer}"]]
+    assert found["prompt"] == "Prompt with arguments: arg1='a', arg2='b'"
+    assert found["resource"] == "7"
+    heard = [] if mode == "legacy" else ["ResourceUpdated", "ToolsListChanged"]
+    assert found["changed"] == heard
+
+
+def test_the_previous_client(url: str) -> None:
+    if not PREVIOUS.exists():
+        pytest.skip("there is no .venv-previous; make .venv-previous/test.stamp makes it")
+    installed = subprocess.run([PREVIOUS, "-c", "import mcp"], capture_output=True, check=False)
+    if installed.returncode:
+        pytest.skip(".venv-previous has no mcp; make .venv-previous/test.stamp installs it")
+    found = asked(PREVIOUS, "ask_previous.py", url)
+    assert found["revision"] == "2025-11-25"
+    assert found["session"] is True
+    assert common(found) == COMMON
+    # What it had missed while it was cut off came when it was back.
+    assert found["reconnection"] == [False, ["You came back for this."]]
+    assert found["quiet"] == [False, ["Logged three times."]]
+    assert found["changed"] == [
+        "notifications/resources/updated",
+        "notifications/tools/list_changed",
+    ]
