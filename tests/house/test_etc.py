@@ -57,6 +57,10 @@ def test_the_unit_gives_running_answers_their_time(unit: configparser.ConfigPars
     assert float(unit["Service"]["TimeoutStopSec"]) > DEFAULTS.shutdown_grace
 
 
+def test_the_unit_lets_the_gateway_stop_what_it_runs(unit: configparser.ConfigParser) -> None:
+    assert unit["Service"]["KillMode"] == "mixed"
+
+
 def test_the_unit_takes_all_rights_that_are_not_needed(unit: configparser.ConfigParser) -> None:
     service = unit["Service"]
     for name, value in {
