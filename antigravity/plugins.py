@@ -38,6 +38,8 @@ from antigravity.interfaces.protocols import IClientProtocol, IServerProtocol
 from antigravity.interfaces.selection import ISelectionPolicy
 from antigravity.interfaces.upstreams import IUpstreamKind
 from antigravity.mcp.catalog import Catalog
+from antigravity.mcp.checks import check_tool
+from antigravity.mcp.protocol.uri_templates import check_template
 
 #: The built-in plugins, in the order in which they register.
 DEFAULT_PLUGINS: Final = {
@@ -187,6 +189,7 @@ class Registry:
         :raises ValueError: if it is none, or its name is taken.
         """
         _verify(IMcpTool, candidate)
+        check_tool(candidate)
         return self.mcp.add_tool(candidate)
 
     def add_mcp_prompt(self, candidate: Any) -> str:
@@ -204,6 +207,7 @@ class Registry:
         """
         if IMcpResourceTemplate.providedBy(candidate):
             _verify(IMcpResourceTemplate, candidate)
+            check_template(candidate.uri_template)
             return self.mcp.add_template(candidate)
         _verify(IMcpResource, candidate)
         return self.mcp.add_resource(candidate)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from txaio import tx as txaio
 
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.mcp_values import McpError
@@ -71,6 +72,8 @@ class Answering:
     :ivar begun: whether the answer is a stream.
     """
 
+    logger = txaio.make_logger()
+
     def __init__(
         self,
         log: EventLog,
@@ -111,6 +114,20 @@ class Answering:
         if self._wanted.stream and not self._left:
             self._begin()
             self.log.append(data, spare=spare)
+
+    def result(self, id: messages.RequestId, value: Mapping[str, Any]) -> None:  # noqa: A002
+        """Send the result of a request, or an error if it is nothing that JSON can say."""
+        try:
+            data = messages.result(id, value)
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            self.logger.failure("the answer to an MCP request is not JSON")
+            broken = McpError(messages.INTERNAL_ERROR, "The answer is broken; the log says how.")
+            data = messages.error(id, broken)
+        self.respond(data)
+
+    def fail(self, id: messages.RequestId, error: McpError, status: int = 200) -> None:  # noqa: A002
+        """Send the error that a request ended with."""
+        self.respond(messages.error(id, error), status)
 
     def respond(self, data: bytes, status: int = 200) -> None:
         """Send an answer, with ``status`` if it is the whole of it."""

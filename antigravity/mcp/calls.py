@@ -29,16 +29,19 @@ class Call:
 
     :ivar done: fires with its result; fails with an ``McpError``, or with ``CancelledError``
         once it was cancelled.
+    :ivar reason: why it was cancelled, where the client did not want it.
     """
 
     def __init__(self, context: CallContext, running: Deferred[Any]) -> None:
         self.context = context
         self.done: Deferred[Any] = Deferred()
+        self.reason = ""
         self._running = running
 
-    def cancel(self) -> None:
-        """Stop it: nobody waits for its result any more."""
+    def cancel(self, reason: str = "") -> None:
+        """Stop it; ``reason`` is for who still waits for its result, if anybody does."""
         if not self.done.called:
+            self.reason = reason
             self._end()
             self.done.errback(CancelledError())
             self._running.cancel()
@@ -85,10 +88,10 @@ class Calls:
         running: Deferred[Any] = txaio.as_future(self.methods.call, method, params, context)
         return self._run(method, running, context)
 
-    def cancel_all(self) -> None:
+    def cancel_all(self, reason: str) -> None:
         """Stop everything that runs."""
         for call in list(self._running):
-            call.cancel()
+            call.cancel(reason)
 
     def _run(self, method: str, running: Deferred[Any], context: CallContext) -> Call:
         call = Call(context, running)

@@ -98,9 +98,9 @@ class McpEndpoint:
         timer, self._timer = self._timer, None
         if timer is not None and timer.active():
             timer.cancel()
+        self._calls.cancel_all("The gateway is stopping.")
         self._stateless.stop()
         self._stateful.stop()
-        self._calls.cancel_all()
 
     def _post(self, call: McpCall) -> Deferred[Reply]:
         kind = call.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from antigravity.interfaces.mcp_values import McpChange, McpError
+from antigravity.mcp.methods import LONGEST_URI
 from antigravity.mcp.protocol import messages
 from antigravity.mcp.protocol.event_log import EventLog
 from antigravity.mcp.protocol.headers import META
@@ -56,7 +57,7 @@ def wanted_changes(wanted: Any) -> dict[str, Any]:
         if (
             not isinstance(uris, list)
             or len(uris) > _MOST_SUBSCRIPTIONS
-            or not all(isinstance(uri, str) for uri in uris)
+            or not all(isinstance(uri, str) and len(uri) <= LONGEST_URI for uri in uris)
         ):
             raise McpError(
                 messages.INVALID_PARAMS,

@@ -19,6 +19,8 @@ from antigravity.mcp.protocol.schemas import SchemaError, Validator
 from antigravity.mcp.registry import McpRegistry
 
 _MOST_COMPLETIONS: Final = 100
+#: What is kept for a client that subscribes must be bounded.
+LONGEST_URI: Final = 4096
 _OUR_FAULT: Final = "failed; the gateway's log says why."
 
 Method = Callable[[Mapping[str, Any], CallContext], Any]
@@ -175,6 +177,10 @@ class Methods:
         :raises McpError: if there is nothing.
         """
         uri = text(params, "uri")
+        if len(uri) > LONGEST_URI:
+            raise McpError(
+                messages.INVALID_PARAMS, f"An address has up to {LONGEST_URI} characters."
+            )
         if uri not in self.registry.resources():
             self._template_of(uri, context)
         return uri

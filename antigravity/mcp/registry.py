@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Final, Literal
 
 from antigravity.interfaces.mcp import IMcpCatalog
 from antigravity.interfaces.mcp_values import McpChange
 from antigravity.mcp.catalog import SEPARATOR, Watcher, Watchers
+from antigravity.mcp.protocol import lists
+from antigravity.mcp.protocol.revisions import REVISIONS
+
+Kind = Literal["tools", "prompts", "resources"]
+_KINDS: Final[tuple[Kind, ...]] = ("tools", "prompts", "resources")
 
 
 class McpRegistry:
@@ -43,10 +48,15 @@ class McpRegistry:
 
     def replace(self, catalogs: Iterable[IMcpCatalog]) -> None:
         """Offer these catalogs instead of all others."""
+        before = self._shape()
         for unwatch in self._catalogs.values():
             unwatch()
         self._catalogs = {catalog: catalog.watch(self._changed) for catalog in catalogs}
-        self._changed_all()
+        self._seen.clear()
+        after = self._shape()
+        for kind in _KINDS:
+            if before[kind] != after[kind]:
+                self._watchers.tell(McpChange(kind))
 
     def watch(self, changed: Watcher) -> Callable[[], None]:
         """Call ``changed`` for every change; return what ends that."""
@@ -92,5 +102,17 @@ class McpRegistry:
 
     def _changed_all(self) -> None:
         self._seen.clear()
-        for kind in ("tools", "prompts", "resources"):
+        for kind in _KINDS:
             self._watchers.tell(McpChange(kind))
+
+    def _shape(self) -> dict[Kind, object]:
+        """Return what clients can see of everything."""
+        newest = next(iter(REVISIONS.values()))
+        return {
+            "tools": [lists.tool(name, one, newest) for name, one in self.tools().items()],
+            "prompts": [lists.prompt(name, one, newest) for name, one in self.prompts().items()],
+            "resources": (
+                [lists.resource(uri, one, newest) for uri, one in self.resources().items()],
+                [lists.template(uri, one, newest) for uri, one in self.templates().items()],
+            ),
+        }

@@ -21,7 +21,7 @@ from antigravity.mcp.answering import (
     no_content,
     whole_reply,
 )
-from antigravity.mcp.calls import Calls, as_error
+from antigravity.mcp.calls import Call, Calls, as_error
 from antigravity.mcp.context import LEVELS, CallContext
 from antigravity.mcp.identity import Identity
 from antigravity.mcp.methods import text, unknown_method
@@ -37,6 +37,8 @@ SESSION_HEADER: Final = "mcp-session-id"
 #: What servers of these revisions say where a session is not known.
 _NO_SESSION: Final = -32001
 _MOST_SUBSCRIPTIONS: Final = 1000
+#: What a session keeps of it lives as long as the session.
+_LONGEST_INITIALIZE: Final = 256 * 1024
 
 
 class Stateful:
@@ -141,6 +143,9 @@ class Stateful:
     # -- sessions --
 
     def _initialize(self, call: McpCall, request: Request, wanted: Accepts) -> Deferred[Reply]:
+        if len(call.body) > _LONGEST_INITIALIZE:
+            error = McpError(messages.INVALID_REQUEST, "initialize is too large.")
+            return error_reply(413, error, request.id)
         asked = request.params.get("protocolVersion")
         client = request.params.get("clientInfo")
         capabilities = request.params.get("capabilities")
@@ -181,7 +186,7 @@ class Stateful:
 
     def _ended(self, session: Session) -> None:
         for running in list(session.calls.values()):
-            running.cancel()
+            running.cancel("The session has ended.")
         self._finished.drop(session)
         for log in list(session.streams.values()):
             log.end()
@@ -233,7 +238,7 @@ class Stateful:
     def _start(self, session: Session, request: Request, answering: Answering) -> None:
         if request.id in session.calls:
             error = McpError(messages.INVALID_REQUEST, "A request with this id is running.")
-            answering.respond(messages.error(request.id, error))
+            answering.fail(request.id, error)
             return
         context = CallContext(
             principal=session.principal,
@@ -248,24 +253,27 @@ class Stateful:
         try:
             own = self._own_method(session, request, context)
         except McpError as error:
-            answering.respond(messages.error(request.id, error))
+            answering.fail(request.id, error)
             return
         if own is not None:
-            answering.respond(messages.result(request.id, own))
+            answering.result(request.id, own)
             return
         running = self._calls.start(request.method, request.params, context)
         session.calls[request.id] = running
-        running.done.addBoth(self._done, session, request, answering)
+        running.done.addBoth(self._done, session, request, running)
 
-    def _done(self, value: Any, session: Session, request: Request, answering: Answering) -> None:
+    def _done(self, value: Any, session: Session, request: Request, call: Call) -> None:
         session.calls.pop(request.id, None)
         session.last_used = self._clock.seconds()
+        answering = call.context.answering
         if not isinstance(value, Failure):
-            answering.respond(messages.result(request.id, value))
-        elif value.check(CancelledError):
-            answering.skip()
+            answering.result(request.id, value)
+        elif not value.check(CancelledError):
+            answering.fail(request.id, as_error(value))
+        elif call.reason:
+            answering.fail(request.id, McpError(messages.INTERNAL_ERROR, call.reason))
         else:
-            answering.respond(messages.error(request.id, as_error(value)))
+            answering.skip()
 
     def _own_method(
         self, session: Session, request: Request, context: CallContext

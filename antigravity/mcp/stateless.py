@@ -103,7 +103,7 @@ class Stateless:
     def _discover(self, call: McpCall, request: Request) -> Deferred[Reply]:
         result = self._result(request.method, self._identity.discovered())
         answering = self._answering(call, lambda: None)
-        answering.respond(messages.result(request.id, result))
+        answering.result(request.id, result)
         return answering.reply
 
     def _listen(self, request: Request) -> Deferred[Reply]:
@@ -141,7 +141,7 @@ class Stateless:
         context.need = need
         started = self._calls.start(request.method, request.params, context)
         running.append(started)
-        started.done.addBoth(self._done, request, answering)
+        started.done.addBoth(self._done, request, started)
         return answering.reply
 
     def _context(
@@ -191,7 +191,7 @@ class Stateless:
         try:
             state = self._sealer.seal(context.used, call.principal, about)
         except McpError as error:
-            context.answering.respond(messages.error(request.id, error))
+            context.answering.fail(request.id, error)
             return
         result = {
             "resultType": "input_required",
@@ -201,19 +201,21 @@ class Stateless:
             "requestState": state,
             "_meta": self._meta(),
         }
-        context.answering.respond(messages.result(request.id, result))
+        context.answering.result(request.id, result)
 
-    def _done(self, value: Any, request: Request, answering: Answering) -> None:
+    def _done(self, value: Any, request: Request, call: Call) -> None:
+        answering = call.context.answering
         if answering.complete.called:
             return
         if not isinstance(value, Failure):
-            result = self._result(request.method, value)
-            answering.respond(messages.result(request.id, result))
-        elif value.check(CancelledError):
-            answering.skip()
-        else:
+            answering.result(request.id, self._result(request.method, value))
+        elif not value.check(CancelledError):
             error = as_error(value)
-            answering.respond(messages.error(request.id, error), _status(error, early=False))
+            answering.fail(request.id, error, _status(error, early=False))
+        elif call.reason:
+            answering.fail(request.id, McpError(messages.INTERNAL_ERROR, call.reason), 503)
+        else:
+            answering.skip()
 
     def _answering(self, call: McpCall, gone: Callable[[], None]) -> Answering:
         return Answering(EventLog(), accepts(call.headers), self._clock, self.keepalive, gone)

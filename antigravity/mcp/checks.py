@@ -1,0 +1,51 @@
+"""Whether what somebody wants to offer is something that clients can use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from antigravity.interfaces.mcp_values import Json
+from antigravity.mcp.catalog import check_name
+from antigravity.mcp.protocol.headers import mirrored
+from antigravity.mcp.protocol.schemas import Validator
+
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_MIRRORED_TYPES: Final = ("string", "integer", "boolean")
+
+
+def check_tool(tool: Any) -> None:
+    """Check a tool's name and schemas.
+
+    :raises ValueError: if clients could not call it.
+    """
+    check_name(tool.name)
+    schema = tool.input_schema
+    if not isinstance(schema, Mapping) or schema.get("type") != "object":
+        raise ValueError(f"the input schema of {tool.name} is not of type object")
+    _check_schema(tool.name, schema)
+    _check_mirrored(tool.name, schema)
+    if tool.output_schema is not None:
+        _check_schema(tool.name, tool.output_schema)
+
+
+def _check_schema(name: str, schema: Json) -> None:
+    try:
+        Validator(schema)
+    except ValueError as error:
+        raise ValueError(f"the tool {name}: {error}") from None
+
+
+def _check_mirrored(name: str, schema: Json) -> None:
+    """Check the names of headers that repeat arguments: clients leave out tools with bad ones."""
+    seen: set[str] = set()
+    for header, path in mirrored(schema):
+        inner: Any = schema
+        for key in path:
+            inner = inner["properties"][key]
+        if not _TOKEN.fullmatch(header) or header.lower() in seen:
+            raise ValueError(f"the tool {name}: x-mcp-header {header!r} is no header, or is twice")
+        if inner.get("type") not in _MIRRORED_TYPES:
+            raise ValueError(f"the tool {name}: x-mcp-header is for {', '.join(_MIRRORED_TYPES)}")
+        seen.add(header.lower())
