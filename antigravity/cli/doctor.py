@@ -153,7 +153,7 @@ def tunnel_findings(tunnel: TunnelSettings, home: Path) -> Iterator[Finding]:
     try:
         program = find_executable(tunnel, home)
         told = subprocess.run(  # noqa: S603 - the operator's program
-            [program, "--version"], capture_output=True, text=True, timeout=30, check=True
+            [program, "--version"], capture_output=True, text=True, timeout=10, check=True
         ).stdout
     except NotInstalledError as error:
         status: Literal["failed", "warning"] = "failed" if tunnel.enabled else "warning"
