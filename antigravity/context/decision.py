@@ -22,8 +22,9 @@ ENOUGH: Final = 0.75
 FORK_ENOUGH: Final = 0.5
 #: A cut that need not be is not worth a prefix cache if it frees less than this of the limit.
 WORTH: Final = 0.25
-#: So many tokens are reserved for a summary.
+#: A summary has so many tokens at the most, and no larger part of what fits.
 SUMMARY_TOKENS: Final = 4_000
+SUMMARY_SHARE: Final = 0.125
 #: Estimates may be too high by so much: what is beyond that will not fit.
 DOUBT: Final = 1.15
 #: The last messages keep their thinking.
@@ -45,6 +46,11 @@ class Limits(Struct, frozen=True):
     def lowest(self) -> int:
         """Below this nothing is done."""
         return min(self.fit, self.l1, self.l2, self.l3)
+
+    @property
+    def summary(self) -> int:
+        """How many tokens a summary may have."""
+        return min(SUMMARY_TOKENS, int(self.fit * SUMMARY_SHARE))
 
     def hopeless(self, tokens: int) -> bool:
         """Return whether so many tokens will not fit, even if the estimate is too high."""
@@ -148,7 +154,7 @@ def _fork(
     if not places:
         return 0
     head = messages[: head_length(messages)]
-    wanted = terms.limits.l3 * FORK_ENOUGH - SUMMARY_TOKENS
+    wanted = terms.limits.l3 * FORK_ENOUGH - terms.limits.summary
     end = last_user(messages)
     tail = [
         changed(index, message, plan, {}, keep_signatures=terms.keep_signatures)
@@ -161,7 +167,7 @@ def _fork(
         return measure([*head, *tail[place:]])
 
     place = _first(places, lambda cut: left(cut) <= wanted)
-    after = left(place) + SUMMARY_TOKENS
+    after = left(place) + terms.limits.summary
     if after >= now or terms.limits.hopeless(after):
         return 0
     return place if must or now - after >= terms.limits.l3 * WORTH else 0

@@ -33,6 +33,7 @@ from antigravity.routing.router import Decision
 
 MAPPED_MODEL = "X-Mapped-Model"
 COMPRESSED = "X-Context-Compressed"
+COMPRESSED = "X-Context-Compressed"
 COUNT_SOURCE = "X-Token-Count-Source"
 
 
@@ -114,6 +115,8 @@ class Exchange:
         if record.mapped_model:
             plain = record.mapped_model.encode("ascii", "replace").decode()
             labels += ((MAPPED_MODEL, plain),)
+        if record.compressed is not None:
+            labels += ((COMPRESSED, record.compressed),)
         if record.compressed is not None:
             labels += ((COMPRESSED, record.compressed),)
         if not labels:

@@ -34,7 +34,9 @@ class ExchangeRecord(Struct):
 
     ``first_byte`` and ``duration`` are in seconds since the start.  ``intercepted`` says what
     the gateway took the request for: ``warmup:FILTER`` was answered without a model,
-    ``background:KIND`` was sent to the model for background tasks.
+    ``background:KIND`` was sent to the model for background tasks, ``context:summary`` is a
+    request of the gateway's own.  ``compressed`` says how a conversation was made to fit, such
+    as ``l1; tokens=180000->120000``.
     """
 
     id: str
@@ -53,4 +55,5 @@ class ExchangeRecord(Struct):
     duration: float | None = None
     attempts: list[AttemptRecord] = []
     losses: tuple[Loss, ...] = ()
+    compressed: str | None = None
     intercepted: str | None = None

@@ -24,10 +24,14 @@ class Rule(Struct, frozen=True):
 
 
 class CapabilityTable:
-    """Answers what a model can do.  All rules that match apply, in order."""
+    """Answers what a model can do.  All rules that match apply, in order.
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
-        self._rules = tuple(rules)
+    ``own`` are rules of the operator's that come after all others.
+    """
+
+    def __init__(self, rules: Iterable[Rule], own: Iterable[Rule] = ()) -> None:
+        self._own = tuple(own)
+        self._rules = (*rules, *self._own)
         self._known: dict[str, Capabilities] = {}
 
     def capabilities(self, model: str) -> Capabilities:
@@ -42,6 +46,13 @@ class CapabilityTable:
             if len(self._known) < 10_000:  # clients choose names: the memory must stay bounded
                 self._known[model] = known
         return known
+
+    def is_own(self, model: str, field: str) -> bool:
+        """Return whether the operator says what a field of ``model`` is."""
+        return any(
+            field in rule.fields and any(matches(pattern, model) for pattern in rule.match)
+            for rule in self._own
+        )
 
 
 def parse_rules(text: str, source: str) -> list[Rule]:
@@ -81,11 +92,11 @@ def load_table(extra: Sequence[Path]) -> CapabilityTable:
 
     :raises ValueError: if a file cannot be read or used.
     """
-    rules = list(shipped_rules())
+    own: list[Rule] = []
     for path in extra:
         try:
             text = path.read_text("utf-8")
         except OSError as error:
             raise ValueError(f"{path}: {error.strerror}") from error
-        rules += parse_rules(text, str(path))
-    return CapabilityTable(rules)
+        own += parse_rules(text, str(path))
+    return CapabilityTable(shipped_rules(), own)

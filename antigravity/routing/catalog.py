@@ -23,6 +23,7 @@ class _Listing:
 
     def __init__(self) -> None:
         self.models: Sequence[Model] | None = None
+        self.limits: dict[str, int] = {}
         self.fresh_until = 0.0
         self.running: Deferred[Sequence[Model]] | None = None
         self.waiting: list[Deferred[Sequence[Model] | None]] = []
@@ -46,6 +47,11 @@ class ModelCatalog:
         """Return the models that are known now, or ``None`` if the upstream never said."""
         listing = self._listings.get(upstream.name)
         return None if listing is None else listing.models
+
+    def input_limit(self, upstream: IUpstream, model: str) -> int | None:
+        """Return how many tokens a model takes, if the upstream has said so."""
+        listing = self._listings.get(upstream.name)
+        return None if listing is None else listing.limits.get(model)
 
     def models(self, upstream: IUpstream) -> Deferred[Sequence[Model] | None]:
         """Return a Deferred that fires with the upstream's models.
@@ -101,6 +107,7 @@ class ModelCatalog:
     def _settle(self, listing: _Listing, models: Sequence[Model] | None, ttl: float) -> None:
         listing.running = None
         listing.models = models
+        listing.limits = {m.id: m.input_token_limit for m in models or () if m.input_token_limit}
         listing.fresh_until = self._clock.seconds() + ttl
         waiting, listing.waiting = listing.waiting, []
         for waiter in waiting:

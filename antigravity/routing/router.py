@@ -155,6 +155,17 @@ class Router:
             return known
         return self._catalog.input_limit(candidate.upstream, target.model) or known
 
+    def window(self, candidate: Candidate) -> int | None:
+        """Return how many tokens a candidate's model takes, as far as that is known.
+
+        The operator knows it best, then the upstream, then the table that is shipped.
+        """
+        target = candidate.target
+        known = target.capabilities.context_window
+        if self._table.is_own(target.model, "context_window"):
+            return known
+        return self._catalog.input_limit(candidate.upstream, target.model) or known
+
     def maps(self, name: str) -> bool:
         """Return whether a rule names ``name`` itself; a wildcard does not."""
         return name in self._mapping.names()

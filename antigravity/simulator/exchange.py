@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.web.server import Request
 
 from antigravity.simulator.dialects import Dialect
-from antigravity.simulator.faults import Answer, Headers
+from antigravity.simulator.faults import Answer, Headers, too_long
 from antigravity.simulator.render.events import Context
 from antigravity.simulator.script import Script
 from antigravity.simulator.state import State
@@ -64,9 +64,12 @@ class Exchange:
 
         :param key: stands for the account: a key, or a refresh token.
         :param done: is told what is answered, before it is.
-        :raises ApiError: if the script is an error, or the account fails.
+        :raises ApiError: if the script is an error, the account fails, or the prompt is too long.
         """
         flaw = self._state.admit(key)
+        window = self._state.windows.get(view.model)
+        if window is not None and (tokens := view.count_tokens()) > window:
+            raise too_long(dialect.error, tokens, window)
         number = self._state.next_number()
         context = Context(view, number, int(self._clock.seconds()))
         ids = iter(range(100))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -65,6 +66,25 @@ class ApiError(Exception):
         if not self.message:
             self.message = _MESSAGES.get(self.status, f"Simulated failure {self.status}.")
         super().__init__(self.message)
+
+
+def too_long(shape: Callable[[ApiError], Answer], tokens: int, window: int) -> ApiError:
+    """Return the refusal of a prompt, as the service of an errors' shape words it."""
+    if shape is anthropic_error:
+        return ApiError(400, f"prompt is too long: {tokens} tokens > {window} maximum")
+    if shape is google_error:
+        return ApiError(
+            400,
+            f"The input token count ({tokens}) exceeds the maximum number of tokens allowed "
+            f"({window}).",
+        )
+    return ApiError(
+        400,
+        f"This model's maximum context length is {window} tokens. However, your messages "
+        f"resulted in {tokens} tokens. Please reduce the length of the messages.",
+        param="messages",
+        code="context_length_exceeded",
+    )
 
 
 @dataclass(frozen=True)

@@ -139,6 +139,8 @@ class State:
     sessions: Bounded[str] = field(default_factory=Bounded)
     #: Keys and refresh tokens that are refused from now on.
     refused: set[str] = field(default_factory=set)
+    #: How many tokens of a prompt some models take; the others take all.
+    windows: dict[str, int] = field(default_factory=dict)
     _numbers: int = 0
     _failures: Bounded[int] = field(default_factory=Bounded)
     _uses: Bounded[int] = field(default_factory=Bounded)

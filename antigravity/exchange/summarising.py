@@ -1,0 +1,116 @@
+"""Have a model sum up the older part of a conversation, as a request of the same client."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+from twisted.internet import defer
+from twisted.internet.defer import CancelledError, Deferred
+from txaio import tx as txaio
+
+from antigravity.context.transcript import read_summary, summary_request
+from antigravity.exchange.internal import PROTOCOL, InternalProtocol
+from antigravity.exchange.recorder import Recorder
+from antigravity.exchange.work import Work
+from antigravity.interception.stage import BACKGROUND_MODEL
+from antigravity.interfaces.exchange import Reply
+from antigravity.ir.call import Call, Route
+from antigravity.ir.errors import CancelledByClientError, DeadlineError, GatewayError
+from antigravity.ir.request import Message
+from antigravity.routing.router import Decision
+
+log = txaio.make_logger()
+
+ROUTE: Final = Route("POST", "/internal/summary", "generate")
+#: What a record says of such a request.
+INTERCEPTED: Final = "context:summary"
+
+#: Serves a request by the upstreams of a decision.
+Serve = Callable[[Work, Decision], Awaitable[Reply]]
+
+
+class Older(Struct, frozen=True):
+    """The older part of a conversation: messages, a summary of what was before them.
+
+    ``tokens`` is how long a summary of both may be.
+    """
+
+    messages: Sequence[Message]
+    summary: str
+    tokens: int
+
+
+async def summary_of(work: Work, serve: Serve, older: Older) -> str:
+    """Return a summary; empty if there is none.
+
+    It is a request of its own, with a record, attempts and accounts of its own.  It ends with
+    the client's request; nothing that goes wrong with it is the client's trouble.
+    """
+    try:
+        decision = await _route(work)
+        if decision is None:
+            return ""
+        return read_summary(await _ask(work, serve, decision, older), older.tokens)
+    except GatewayError as error:
+        log.warn(
+            "{id}: no summary could be had, the older part is left out: {error}",
+            id=work.call.request_id,
+            error=error.message,
+        )
+        return ""
+
+
+async def _route(work: Work) -> Decision | None:
+    """Return who writes summaries, ``None`` if the operator has named nobody.
+
+    :raises GatewayError: if nobody has the model.
+    """
+    router = work.snapshot.router
+    model = work.snapshot.settings.experimental.context_summary_model
+    if not model:
+        return None
+    if model == BACKGROUND_MODEL:  # a name that only a mapping gives a meaning
+        return await router.route_mapped(model, PROTOCOL)
+    return await router.route(model, PROTOCOL)
+
+
+async def _ask(work: Work, serve: Serve, decision: Decision, older: Older) -> str:
+    """Return what the model answers.
+
+    :raises GatewayError: if it fails, or takes too long.
+    """
+    window = work.snapshot.router.window(decision.candidates[0])
+    request = summary_request(older.messages, older.summary, older.tokens, window, PROTOCOL)
+    protocol: Any = InternalProtocol(decision.asked, request)
+    identity = f"{work.call.request_id}-summary"
+    call = Call(ROUTE, {}, {}, {}, b"", work.call.principal, identity, work.call.loopback)
+    recorder = Recorder(work.services, PROTOCOL, call)
+    recorder.record.intercepted = INTERCEPTED
+    recorder.begin(decision.asked, stream=False)
+    asked = Work(work.services, work.snapshot, protocol, call, recorder)
+    limit = work.snapshot.settings.experimental.context_summary_timeout
+    serving: Deferred[Reply] = Deferred.fromCoroutine(_served(serve, asked, decision))
+    serving.addTimeout(limit, work.services.clock)
+    try:
+        reply = await serving
+    except GatewayError as error:
+        recorder.end(error, None)
+        raise
+    except defer.TimeoutError as error:
+        late = DeadlineError(f"The summary took longer than {limit:g} seconds.")
+        recorder.end(late, None)
+        raise late from error
+    except CancelledError:
+        recorder.end(CancelledByClientError("The client went away."), None)
+        raise
+    except Exception as error:
+        failed = GatewayError(f"The summary failed: {type(error).__name__}.")
+        recorder.end(failed, None)
+        raise failed from error
+    return reply.body.decode()
+
+
+async def _served(serve: Serve, work: Work, decision: Decision) -> Reply:
+    return await serve(work, decision)

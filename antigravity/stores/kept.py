@@ -1,0 +1,46 @@
+"""Byte strings in memory within bounds, and on disk too, so that they survive a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from antigravity.interfaces.stores import Entry, IExpiringStore
+from antigravity.stores.bounded import BoundedBytes
+
+
+class KeptBytes(BoundedBytes):
+    """Like :class:`BoundedBytes`; ``now`` returns seconds since the epoch.
+
+    What is only read is not written again: on disk an entry lives from when it was put there.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], float],
+        *,
+        max_entries: int,
+        max_bytes: int,
+        ttl: float,
+        disk: IExpiringStore | None = None,
+    ) -> None:
+        super().__init__(now, max_entries=max_entries, max_bytes=max_bytes, ttl=ttl)
+        self._disk = disk
+
+    def restore(self, entries: Iterable[Entry]) -> None:
+        """Know again what ``disk`` has kept, the oldest first."""
+        for entry in entries:
+            super().put(entry.key, entry.value)
+
+    def put(self, key: str, value: bytes) -> bool:
+        """Keep ``value``; return whether there is room for it at all."""
+        kept = super().put(key, value)
+        if kept and self._disk is not None:
+            self._disk.put(Entry(key, self._now() + self._ttl, value))
+        return kept
+
+    def delete(self, key: str) -> bool:
+        """Forget ``key``; return whether it was known."""
+        known = super().delete(key)
+        if known and self._disk is not None:
+            self._disk.delete(key)
+        return known
