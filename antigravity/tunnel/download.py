@@ -1,7 +1,5 @@
 """Get a file of a known size and digest over HTTPS."""
 
-
-
 from __future__ import annotations
 
 import hashlib
