@@ -168,4 +168,5 @@ def _unknown(request: EmbeddingRequest, candidate: Candidate) -> tuple[Loss, ...
     if candidate.native:
         return ()
     detail = f"only {request.protocol} knows this; it was left out"
-    return tuple(Loss(name, detail) for name in request.extensions)
+    each = (name for given in request.inputs for name in given.extensions)
+    return tuple(Loss(name, detail) for name in dict.fromkeys((*request.extensions, *each)))

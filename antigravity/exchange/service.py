@@ -175,6 +175,8 @@ class Exchange:
 
     async def _detect(self, model: str) -> dict[str, object]:
         decision = await self._snapshot.router.route(model, "openai_chat")
+        if decision.capabilities.embedding:
+            decision = await self._snapshot.embeddings.route(model, "openai_embeddings")
         first = decision.candidates[0]
         return {
             "model": model,

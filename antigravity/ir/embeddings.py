@@ -24,7 +24,8 @@ class EmbeddingInput(Struct, frozen=True):
 
     ``param`` is the path of the input in the client's body.  ``dimensions`` shortens the
     vector.  ``task_type`` says what the vector is for, in Gemini's words
-    (``RETRIEVAL_QUERY``); ``title`` is that of a document.
+    (``RETRIEVAL_QUERY``); ``title`` is that of a document.  ``extensions`` are fields that
+    only the client's protocol knows.
     """
 
     parts: tuple[Text | Media | TokenIds, ...]
@@ -32,13 +33,14 @@ class EmbeddingInput(Struct, frozen=True):
     dimensions: int | None = None
     task_type: str | None = None
     title: str | None = None
+    extensions: dict[str, Any] = {}
 
 
 class EmbeddingRequest(Struct, frozen=True):
     """A request for vectors, in the order of its inputs, of which there is at least one.
 
-    ``encoding`` is how the client wants them written.  ``extensions`` are fields that only
-    the client's ``protocol`` knows.
+    ``encoding`` is how the client wants them written.  ``extensions`` are fields for all
+    inputs that only the client's ``protocol`` knows.
     """
 
     model: str

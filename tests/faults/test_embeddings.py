@@ -325,3 +325,30 @@ class Embeddings(FaultCase):
         reading.transport.write("\r\n".join([*lines, "", ""]).encode())  # type: ignore[union-attr]
         await reading.closed
         return Answer(reading.data).json()
+
+    async def test_split_batches_keep_what_only_their_protocol_knows(self) -> None:
+        await self.start()
+        texts = [f"text {n}" for n in range(130)]
+        path, body = path_and_body("gemini", GEMINI, texts)
+        body["requests"][120]["embedContentConfig"] = {"autoTruncate": True}
+        assert vectors_in("gemini", await self.post(path, body)) == expected(texts)
+        told = [r for each in self.asked() for r in each["requests"] if "embedContentConfig" in r]
+        assert [each["content"]["parts"][0]["text"] for each in told] == ["text 120"]
+        assert self.records[-1].losses == ()
+        path, body = path_and_body("gemini", OPENAI, texts[:2])
+        body["requests"][1]["embedContentConfig"] = {"autoTruncate": True}
+        assert vectors_in("gemini", await self.post(path, body)) == expected(texts[:2])
+        assert [loss.field for loss in self.records[-1].losses] == ["embedContentConfig"]
+
+    async def test_who_serves_a_model_is_told(self) -> None:
+        await self.start()
+        asked = {"openai_embeddings": "text-embedding-3-small", "gemini_embeddings": OLDER}
+        for protocol, model in asked.items():
+            found = (await self.post("/v1/models/detect", {"model": model})).json()
+            assert (found["protocol"], found["features"]["embedding"]) == (protocol, True)
+            assert found["mapped_model"] == model.rpartition("/")[2]
+        assert self.gateway is not None
+        explained = await self.gateway._administration().explain(OLDER, "openai_embeddings")
+        assert explained["mapped_model"] == "gemini-embedding-001"
+        (upstream,) = (u for u in explained["upstreams"] if u["chosen"])
+        assert upstream["upstream"] == "gemini-to-gemini"

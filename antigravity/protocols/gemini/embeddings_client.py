@@ -19,6 +19,7 @@ from antigravity.ir.parts import Media
 from antigravity.ir.usage import Usage
 from antigravity.protocols.gemini.client_media import media_fields
 from antigravity.protocols.gemini.embeddings_schema import Answer, Counted, Glance
+from antigravity.protocols.gemini.embeddings_server import NAME
 
 
 def encode(
@@ -29,10 +30,15 @@ def encode(
     :raises InvalidRequestError: for token ids, and for media that the model does not take.
     """
     model = target.model if "/" in target.model else f"models/{target.model}"
-    values = [{"model": model, **_input(each, target)} for each in inputs]
+    own = request.protocol == NAME
+    values = [
+        {"model": model, **_input(each, target), **(each.extensions if own else {})}
+        for each in inputs
+    ]
     if len(values) == 1:
         return EncodedEmbedding("embed", msgspec.json.encode(values[0]))
-    return EncodedEmbedding("embed_batch", msgspec.json.encode({"requests": values}))
+    batch = {"requests": values, **(request.extensions if own else {})}
+    return EncodedEmbedding("embed_batch", msgspec.json.encode(batch))
 
 
 def _input(each: EmbeddingInput, target: Target) -> dict[str, Any]:

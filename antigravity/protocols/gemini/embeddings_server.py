@@ -57,12 +57,10 @@ def decode(call: Call) -> EmbeddingRequest:
         requests = raw.get("requests") or []
         if not requests:
             raise refused("$.requests", "at least one request is needed.")
-        inputs = [
-            _input(each, f"$.requests[{place}]", unknown) for place, each in enumerate(requests)
-        ]
-        unknown |= {key: raw[key] for key in extras(raw, BatchRequest) if key != "model"}
+        inputs = [_input(each, f"$.requests[{place}]") for place, each in enumerate(requests)]
+        unknown = {key: raw[key] for key in extras(raw, BatchRequest) if key != "model"}
     else:
-        inputs = [_input(normal(body, EmbedRequest), "$", unknown)]
+        inputs = [_input(normal(body, EmbedRequest), "$")]
     return EmbeddingRequest(model_of(call), tuple(inputs), NAME, extensions=unknown)
 
 
@@ -74,8 +72,8 @@ def count_inputs(call: Call) -> int:
     return len(msgspec.json.decode(listed, type=list[Raw]))
 
 
-def _input(raw: Any, at: str, unknown: dict[str, Any]) -> EmbeddingInput:
-    """Return one input; ``unknown`` takes in the fields that only Gemini knows."""
+def _input(raw: Any, at: str) -> EmbeddingInput:
+    """Return one input."""
     wire = read(raw, EmbedRequest, at)
     if wire.content is UNSET:
         raise refused(f"{at}.content", "the content to embed is missing.")
@@ -88,13 +86,16 @@ def _input(raw: Any, at: str, unknown: dict[str, Any]) -> EmbeddingInput:
     dimensions = _first(config.output_dimensionality, wire.output_dimensionality)
     if dimensions is not None and dimensions < 1:
         raise refused(f"{at}.outputDimensionality", "this must be at least 1.")
-    unknown |= extras(raw, EmbedRequest) | extras(raw.get("embedContentConfig"), EmbedConfig)
+    unknown = extras(raw, EmbedRequest)
+    if rest := extras(raw.get("embedContentConfig"), EmbedConfig):
+        unknown["embedContentConfig"] = rest
     return EmbeddingInput(
         parts,
         f"{at}.content",
         dimensions,
         _task(_first(config.task_type, wire.task_type), f"{at}.taskType"),
         _first(config.title, wire.title) or None,
+        unknown,
     )
 
 

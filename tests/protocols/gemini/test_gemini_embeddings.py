@@ -9,6 +9,7 @@ import pytest
 from gemini_support import patient
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from antigravity.ir.call import Call
 from antigravity.ir.capabilities import Capabilities, Target
@@ -126,7 +127,13 @@ def test_media_and_unknown_fields_are_kept() -> None:
     assert text == Text("a")
     assert isinstance(media, Media)
     assert (media.kind, media.source) == ("image", InlineData("AAAA"))
-    assert request.extensions == {"autoFlavour": 1, "ocr": True}
+    unknown = {"autoFlavour": 1, "embedContentConfig": {"ocr": True}}
+    assert request.inputs[0].extensions == unknown
+    for protocol, kept in (("gemini_embeddings", unknown), ("other", {})):
+        foreign = replace(request, protocol=protocol)
+        done = json.loads(CLIENT.encode_embedding(foreign, request.inputs, EVERYTHING).body)
+        known = {"model": "models/gemini-embedding-2", "content": content("a", PNG)}
+        assert done == {**known, **kept}
 
 
 @pytest.mark.parametrize(
