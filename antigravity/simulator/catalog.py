@@ -23,7 +23,8 @@ ANTHROPIC: Final = {
 GEMINI: Final = (
     "gemini-2.5-flash", "gemini-2.5-flash-lite", "gemini-2.5-pro", "gemini-2.5-flash-image",
     "gemini-3-flash", "gemini-3-pro-preview", "gemini-3.1-pro-preview", "gemini-3.5-flash",
-    "gemini-3.5-flash-lite", "gemini-3.1-flash-image", "gemini-embedding-001",
+    "gemini-3.5-flash-lite", "gemini-3.1-flash-image", "gemini-3-pro-image",
+    "imagen-4.0-generate-001", "imagen-4.0-fast-generate-001", "gemini-embedding-001",
     "gemini-embedding-2",
 )  # fmt: skip
 CODE_ASSIST: Final = (
@@ -88,6 +89,15 @@ def gemini_model(name: str) -> dict[str, Any]:
             "inputTokenLimit": 8192 if name.endswith("-2") else 2048,
             "outputTokenLimit": 1,
             "supportedGenerationMethods": ["embedContent", "countTokens", "asyncBatchEmbedContent"],
+        }
+    if name.startswith("imagen-"):
+        return {
+            "name": f"models/{name}",
+            "version": "001",
+            "displayName": words_,
+            "inputTokenLimit": 480,
+            "outputTokenLimit": 8192,
+            "supportedGenerationMethods": ["predict"],
         }
     return {
         "name": f"models/{name}",

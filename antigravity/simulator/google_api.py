@@ -11,6 +11,7 @@ from antigravity.simulator import dialects, google
 from antigravity.simulator.embeddings_api import VERBS, EmbeddingsApi
 from antigravity.simulator.exchange import Exchange, Result, send
 from antigravity.simulator.faults import ApiError, google_error
+from antigravity.simulator.images_api import ImagesApi
 from antigravity.simulator.intake import Intake, alt_of, bearer, query_of
 from antigravity.simulator.read import gemini as read_gemini
 from antigravity.simulator.state import Account, State, check_key
@@ -47,6 +48,7 @@ class GoogleApi:
         self._intake = intake
         self._exchange = exchange
         self._embeddings = EmbeddingsApi(exchange)
+        self._images = ImagesApi(exchange)
         self._raw_schemas = raw_schemas
 
     def gemini(self, request: Request, target: str) -> Result:
@@ -60,6 +62,8 @@ class GoogleApi:
                 return _count(model, body)
             if verb in VERBS:
                 return self._embeddings.gemini(request, model, verb, body, key)
+            if verb == "predict":
+                return self._images.predict(request, model, body, key)
             if verb not in ("generateContent", "streamGenerateContent"):
                 raise ApiError(404)
             view = read_gemini.read(model, strict_gemini.check(model, body), body)

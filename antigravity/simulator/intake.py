@@ -17,6 +17,7 @@ from antigravity.simulator.faults import (
     google_error,
     openai_error,
 )
+from antigravity.simulator.forms import is_multipart, read_form
 from antigravity.simulator.state import Logged, State
 
 ErrorShape = Callable[[ApiError], Answer]
@@ -127,7 +128,10 @@ def _parse(request: Request, raw: bytes) -> tuple[Any, str | None]:
         return _parse_lenient(raw), None  # JSON-RPC has errors of its own
     if path_of(request) in _FORMS:
         return dict(parse_qsl(raw.decode("latin-1"), keep_blank_values=True)), None
+    content_type = headers_of(request).get("content-type", "")
     try:
+        if is_multipart(content_type):
+            return read_form(content_type, raw), None
         body = json.loads(raw)
     except ValueError as error:
         return None, str(error)

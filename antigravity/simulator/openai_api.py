@@ -10,6 +10,8 @@ from antigravity.simulator import dialects
 from antigravity.simulator.embeddings_api import EmbeddingsApi
 from antigravity.simulator.exchange import Exchange, Result
 from antigravity.simulator.faults import ApiError, Headers, openai_error
+from antigravity.simulator.forms import is_multipart
+from antigravity.simulator.images_api import ImagesApi
 from antigravity.simulator.intake import Intake, bearer
 from antigravity.simulator.read import chat as read_chat
 from antigravity.simulator.read import responses as read_responses
@@ -52,6 +54,7 @@ class OpenAiApi:
         self._intake = intake
         self._exchange = exchange
         self._embeddings = EmbeddingsApi(exchange)
+        self._images = ImagesApi(exchange)
 
     def chat(self, request: Request, lenient: bool = False) -> Result:
         """Answer a chat; compatible services are lenient."""
@@ -110,6 +113,18 @@ class OpenAiApi:
         def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
             key = check_openai_key(headers)
             return self._embeddings.openai(request, body, key, self._headers())
+
+        return self._intake.serve(request, openai_error, work)
+
+    def images(self, request: Request, *, edit: bool) -> Result:
+        """Draw, from words alone or from images."""
+
+        def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
+            key = check_openai_key(headers)
+            form = is_multipart(headers.get("content-type", ""))
+            if form and not edit:
+                raise ApiError(400, "Unsupported content type: 'multipart/form-data'.")
+            return self._images.openai(request, body, key, self._headers(), form=form, edit=edit)
 
         return self._intake.serve(request, openai_error, work)
 

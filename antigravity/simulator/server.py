@@ -91,6 +91,16 @@ class SimulatorApp:
         """Answer with vectors."""
         return self._openai.embeddings(request)
 
+    @app.route("/v1/images/generations", methods=["POST"])
+    def draw(self, request: Request) -> Result:
+        """Draw from words."""
+        return self._openai.images(request, edit=False)
+
+    @app.route("/v1/images/edits", methods=["POST"])
+    def edit(self, request: Request) -> Result:
+        """Draw from images."""
+        return self._openai.images(request, edit=True)
+
     # Anthropic
 
     @app.route("/v1/messages", methods=["POST"])

@@ -82,6 +82,8 @@ class View:
     show_thinking: bool = True
     choices: int = 1
     logprobs: int | None = None
+    draws: bool = False  # a model that answers with a picture
+    frame: tuple[int, int] = (1024, 1024)
     # What follows is made from the turns:
     prompt: str = field(init=False, default="")
     rounds: int = field(init=False, default=0)
@@ -131,6 +133,11 @@ class View:
         if self.schema is not None:
             size += len(compact(self.schema))
         return max(1, count(size) + attachments * ATTACHMENT_TOKENS)
+
+    def seen_tokens(self) -> int:
+        """Return how many of them are images."""
+        seen = [item for turn in self.turns for item in turn.attachments]
+        return sum(item.mime_type.startswith("image/") for item in seen) * ATTACHMENT_TOKENS
 
 
 def count(size: int) -> int:

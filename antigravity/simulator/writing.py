@@ -127,11 +127,16 @@ def _content(view: View, told: Directives, next_id: Callable[[], str], answering
         thinking=thinking,
         chunks=split(text, told.chunks),
         calls=calls,
-        image=told.image,
+        image=told.image or _draws(view, told),
         citations=citations,
         finish="tool" if calls else "stop",
         plain=plain,
     )
+
+
+def _draws(view: View, told: Directives) -> bool:
+    """Return whether a model that draws does, and is not told to do something else."""
+    return view.draws and not (told.say or told.finish or told.tokens is not None)
 
 
 def split(text: str, chunks: int | None) -> tuple[str, ...]:
@@ -196,7 +201,7 @@ def _text(
         return compact(instance_of(view.schema)), False
     if told.tokens is not None:
         return "".join(f"{i % 1000:03d} " for i in range(told.tokens)), True
-    if told.image or told.cite:
+    if told.image or told.cite or view.draws:
         return "", False
     if answering and view.results:
         said = [f"Result: {result}" for result in view.results]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from antigravity.simulator.drawing import draws, frame
 from antigravity.simulator.read.attachments import inline
 from antigravity.simulator.view import Attachment, Tool, Turn, View, compact
 
@@ -13,6 +14,7 @@ def read(model: str, body: dict[str, Any], raw: dict[str, Any]) -> View:
     config = body.get("generationConfig") or {}
     calling = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
     thinking = config.get("thinkingConfig") or {}
+    image = config.get("imageConfig") or {}
     mode = str(calling.get("mode", "AUTO")).upper()
     system = body.get("systemInstruction")
     turns = [_turn({**system, "role": "system"})] if system else []
@@ -31,6 +33,8 @@ def read(model: str, body: dict[str, Any], raw: dict[str, Any]) -> View:
         json_mode=schema is None and config.get("responseMimeType") == "application/json",
         thinking=bool(thinking.get("includeThoughts")) and thinking.get("thinkingBudget") != 0,
         choices=config.get("candidateCount") or 1,
+        draws=draws(model),
+        frame=frame(image.get("aspectRatio", ""), image.get("imageSize", "")),
         logprobs=(config.get("logprobs") or 0) if config.get("responseLogprobs") else None,
     )
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from antigravity.simulator import signing
+from antigravity.simulator.drawing import picture
 from antigravity.simulator.faults import ApiError, google_error
 from antigravity.simulator.render.events import Context, Event
-from antigravity.simulator.render.picture import PNG_BASE64
 from antigravity.simulator.render.pieces import alternatives, halves, tokens
 from antigravity.simulator.script import Call, Script
 from antigravity.simulator.strict.gemini_models import is_claude, is_gemini_3, version
@@ -87,7 +87,7 @@ def _parts(script: Script, context: Context, whole: bool) -> Iterator[tuple[dict
             part["thoughtSignature"] = signing.sign("gemini", chunk)
         yield part, True
     if script.image:
-        yield {"inlineData": {"mimeType": "image/png", "data": PNG_BASE64}}, True
+        yield {"inlineData": {"mimeType": "image/png", "data": picture(context.view)}}, True
     for index, call in enumerate(script.calls):
         yield _call(call, model, first=index == 0, thinks=bool(script.thinking)), True
 
@@ -153,8 +153,10 @@ def _frame(script: Script, context: Context) -> dict[str, Any]:
         "promptTokenCount": script.usage.prompt,
         "candidatesTokenCount": answer,
         "totalTokenCount": script.usage.prompt + answer + script.usage.thinking,
-        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": script.usage.prompt}],
+        "promptTokensDetails": _details(script.usage.prompt, context.view.seen_tokens()),
     }
+    if script.image:
+        usage["candidatesTokensDetails"] = [{"modality": "IMAGE", "tokenCount": answer}]
     if script.usage.thinking:
         usage["thoughtsTokenCount"] = script.usage.thinking
     return {
@@ -162,6 +164,12 @@ def _frame(script: Script, context: Context) -> dict[str, Any]:
         "modelVersion": context.view.model,
         "responseId": context.id("resp"),
     }
+
+
+def _details(prompt: int, seen: int) -> list[dict[str, Any]]:
+    """Return the tokens of the prompt by what they are."""
+    details = [{"modality": "TEXT", "tokenCount": prompt - seen}]
+    return details + ([{"modality": "IMAGE", "tokenCount": seen}] if seen else [])
 
 
 def _blocked(script: Script, context: Context) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The one picture that is ever drawn; pure."""
+"""Pictures as bytes; pure."""
 
 from __future__ import annotations
 
@@ -7,19 +7,29 @@ import struct
 import zlib
 from typing import Final
 
+_START: Final = b"\x89PNG\r\n\x1a\n"
 
-def _png() -> bytes:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        seal = struct.pack(">I", zlib.crc32(kind + data))
-        return struct.pack(">I", len(data)) + kind + data + seal
 
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    seal = struct.pack(">I", zlib.crc32(kind + data))
+    return struct.pack(">I", len(data)) + kind + data + seal
+
+
+def _pixel() -> bytes:
     header = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)
     pixel = zlib.compress(b"\x00\x33\x66\x99", 9)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixel) + chunk(b"IEND", b"")
-    )
+    return _START + _chunk(b"IHDR", header) + _chunk(b"IDAT", pixel) + _chunk(b"IEND", b"")
+
+
+def png(width: int, height: int, note: str) -> bytes:
+    """Return a black picture with a comment in it."""
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    rows = zlib.compress(bytes(((width + 7) // 8 + 1) * height), 1)
+    said = b"Comment\0\0\0\0\0" + note.encode()
+    chunks = ((b"IHDR", header), (b"iTXt", said), (b"IDAT", rows), (b"IEND", b""))
+    return _START + b"".join(_chunk(kind, data) for kind, data in chunks)
 
 
 #: A picture of one blue pixel.
-PNG: Final = _png()
+PNG: Final = _pixel()
 PNG_BASE64: Final = base64.b64encode(PNG).decode("ascii")

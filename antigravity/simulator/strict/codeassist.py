@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from antigravity.simulator.drawing import draws
 from antigravity.simulator.faults import ApiError
 from antigravity.simulator.strict import gemini
 from antigravity.simulator.strict.gemini_contents import check_contents
@@ -37,6 +38,9 @@ def open_envelope(body: dict[str, Any], project: str, raw: bool) -> tuple[str, d
             "exist).",
             reason="IAM_PERMISSION_DENIED",
         )
+    wanted = "image_gen" if draws(model) else "agent"
+    if envelope.get("requestType") not in (None, "", wanted, "web_search"):
+        invalid(f"requestType must be {wanted} for {model}.")
     return model, gemini.check(model, inner, internal=True, raw=raw)
 
 

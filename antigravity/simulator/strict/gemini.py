@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from antigravity.simulator.strict.drawing import check_drawing
 from antigravity.simulator.strict.gemini_contents import check_contents, check_function_name
 from antigravity.simulator.strict.gemini_fields import Reader, snake
 from antigravity.simulator.strict.gemini_models import invalid, version
@@ -26,6 +27,7 @@ def check(
     declared = _tools(model, body, internal)
     _tool_config(body.get("toolConfig"), declared)
     _generation(model, body, declared, internal)
+    check_drawing(model, body, internal)
     return body
 
 

@@ -1,0 +1,143 @@
+"""What OpenAI's images endpoints and Google's ``predict`` refuse; pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from antigravity.simulator.drawing import frame, ratios, sizes
+from antigravity.simulator.faults import ApiError
+from antigravity.simulator.strict.gemini_models import invalid
+from antigravity.simulator.strict.refusal import refuse, words
+from antigravity.simulator.view import Attachment, Turn, View
+
+_FIELDS: Final = words(
+    """background model moderation n output_compression output_format partial_images prompt quality
+    response_format safety_identifier size stream style user"""
+)
+_EDIT_FIELDS: Final = words("image image[] images input_fidelity mask") | _FIELDS - {"style"}
+_CHOICES: Final = {
+    "background": words("transparent opaque auto"),
+    "output_format": words("png webp jpeg"),
+    "quality": words("low medium high auto"),
+}
+_TYPES: Final = {"89504e47": "image/png", "ffd8ff": "image/jpeg", "52494646": "image/webp"}
+_PIXELS: Final = re.compile(r"(\d{2,4})x(\d{2,4})")
+_PREDICT: Final = words(
+    """sampleCount aspectRatio sampleImageSize personGeneration outputOptions includeRaiReason
+    includeSafetyAttributes guidanceScale language safetySetting seed"""
+)
+
+
+def check(body: dict[str, Any], form: bool, edit: bool) -> View:
+    """Return the view of a legal request for images.
+
+    :param form: whether it is a form, where all values are texts.
+    :raises ApiError: as the service words it.
+    """
+    for name in sorted(body.keys() - (_EDIT_FIELDS if edit else _FIELDS)):
+        refuse(f"Unknown parameter: '{name}'.", name, "unknown_parameter")
+    model = str(body.get("model") or "gpt-image-1")
+    if not model.startswith(("gpt-image", "chatgpt-image")):
+        message = f"The model '{model}' does not exist."
+        raise ApiError(404, message, param="model", code="model_not_found")
+    prompt = body.get("prompt")
+    if not isinstance(prompt, str) or not prompt:
+        refuse("Missing required parameter: 'prompt'.", "prompt", "missing_required_parameter")
+    if "response_format" in body:
+        refuse("Unknown parameter: 'response_format'.", "response_format", "unknown_parameter")
+    for name, choices in _CHOICES.items():
+        if body.get(name) not in (None, *choices):
+            refuse(f"Invalid value: '{body[name]}'. Supported values are {choices}.", name)
+    number = _number(body, "n", 1, 10, form)
+    _number(body, "partial_images", 0, 3, form)
+    seen = _images(body, form) if edit else ()
+    return View(
+        model=model,
+        turns=(Turn("user", (prompt,), seen),),
+        body={**body, "stream": body.get("stream") in (True, "true")},
+        choices=number or 1,
+        draws=True,
+        frame=_frame(str(body.get("size") or "auto")),
+    )
+
+
+def _number(body: dict[str, Any], name: str, low: int, high: int, form: bool) -> int | None:
+    value = body.get(name)
+    if value is None:
+        return None
+    if form and isinstance(value, str) and value.isdigit():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        refuse(f"Invalid type for '{name}': expected an integer.", name, "invalid_type")
+    if not low <= value <= high:
+        refuse(f"Invalid '{name}': expected a value between {low} and {high}.", name)
+    return value
+
+
+def _frame(size: str) -> tuple[int, int]:
+    if size == "auto":
+        return 1024, 1024
+    found = _PIXELS.fullmatch(size)
+    if found is None or int(found[1]) % 16 or int(found[2]) % 16:
+        refuse(f"Invalid value: '{size}'. Supported values are: '1024x1024' and so on.", "size")
+    return int(found[1]), int(found[2])
+
+
+def _images(body: dict[str, Any], form: bool) -> tuple[Attachment, ...]:
+    if not form:
+        given = body.get("images")
+        if not isinstance(given, list) or not given:
+            refuse("Missing required parameter: 'images'.", "images")
+        return tuple(Attachment("image/*", None, "given") for _ in given)
+    names = ("image", "image[]", "mask")
+    found = [body[name] for name in names if name in body]
+    files = [file for value in found for file in (value if isinstance(value, list) else [value])]
+    if not {"image", "image[]"} & body.keys():
+        refuse("Missing required parameter: 'image'.", "image", "missing_required_parameter")
+    if len(files) > 17:
+        refuse("Too many images.", "image")
+    return tuple(map(_image, files))
+
+
+def _image(file: Any) -> Attachment:
+    if not isinstance(file, dict):
+        refuse("Invalid type for 'image': expected a file.", "image", "invalid_type")
+    kinds = [kind for start, kind in _TYPES.items() if file["start"].startswith(start)]
+    if not kinds:
+        refuse("Invalid image file or mode for image.", "image", "invalid_image_file")
+    return Attachment(kinds[0], file["size"])
+
+
+def check_predict(model: str, body: dict[str, Any]) -> View:
+    """Return the view of a legal request at ``predict``.
+
+    :raises ApiError: as the service words it.
+    """
+    if not model.startswith("imagen-"):
+        raise ApiError(404, f"models/{model} is not found, or is not supported for predict.")
+    instances = body.get("instances")
+    if not isinstance(instances, list) or len(instances) != 1:
+        invalid("Exactly one instance is expected.")
+    prompt = instances[0].get("prompt") if isinstance(instances[0], dict) else None
+    if not isinstance(prompt, str) or not prompt or set(instances[0]) != {"prompt"}:
+        invalid("Text prompt cannot be empty.")
+    told = body.get("parameters") or {}
+    for name in sorted(told.keys() - _PREDICT):
+        invalid(f"{name} parameter is not supported in Gemini API.")
+    number = told.get("sampleCount", 4)
+    if not isinstance(number, int) or not 1 <= number <= 4:
+        invalid("sampleCount must be between 1 and 4.")
+    ratio, size = told.get("aspectRatio", "1:1"), told.get("sampleImageSize", "1K")
+    if ratio not in ratios(model):
+        invalid(f"aspectRatio {ratio} is not supported.")
+    if "sampleImageSize" in told and size not in sizes(model):
+        invalid(f"sampleImageSize {size} is not supported.")
+    return View(
+        model=model,
+        turns=(Turn("user", (prompt,)),),
+        body=body,
+        choices=number,
+        draws=True,
+        frame=frame(ratio, size),
+    )
