@@ -10,14 +10,19 @@ from antigravity.protocols.gemini.embeddings import (
     GeminiEmbeddingServer,
 )
 from antigravity.protocols.gemini.protocol import GeminiClient, GeminiServer
+from antigravity.protocols.imagen.client import ImagenClient
+from antigravity.protocols.imagen.server import ImagenServer
 from antigravity.upstreams.gemini_api import GeminiApiKind
 
 
 @hookimpl
 def register_protocols(register: Callable[[object], None]) -> None:
     """Register both sides of the Gemini protocol, and of its embeddings."""
-    register(GeminiServer())
-    register(GeminiClient())
+    server, client = GeminiServer(), GeminiClient()
+    register(server)
+    register(client)
+    register(ImagenServer(server))
+    register(ImagenClient(client))
     register(GeminiEmbeddingServer())
     register(GeminiEmbeddingClient())
 

@@ -82,6 +82,15 @@ class IUpstream(Interface):
         """
 
 
+class IModelProtocols(Interface):
+    """An upstream some of whose models are asked in protocols of their own.
+
+    Which ones those are, their capabilities say (``protocol``).
+    """
+
+    model_protocols = Attribute("Names of those client protocols.  :type: tuple[str, ...]")
+
+
 class IUpstreamKind(Interface):
     """A kind of upstream that configurations can name; makes the upstreams."""
 

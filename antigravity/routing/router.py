@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,7 +12,7 @@ from twisted.internet.defer import gatherResults
 
 from antigravity.interfaces.accounts import Demand, Option
 from antigravity.interfaces.protocols import IClientProtocol
-from antigravity.interfaces.upstreams import IUpstream
+from antigravity.interfaces.upstreams import IModelProtocols, IUpstream
 from antigravity.ir.capabilities import Capabilities, Model, Target
 from antigravity.ir.errors import NotFoundError, UnavailableError
 from antigravity.ir.images import NO_WISH, ImageWish
@@ -143,17 +144,6 @@ class Router:
         if entry is None:
             return None
         return self._candidate(entry, model, entry.upstream.protocols[0])
-
-    def window(self, candidate: Candidate) -> int | None:
-        """Return how many tokens a candidate's model takes, as far as that is known.
-
-        The operator knows it best, then the upstream, then the table that is shipped.
-        """
-        target = candidate.target
-        known = target.capabilities.context_window
-        if self._table.is_own(target.model, "context_window"):
-            return known
-        return self._catalog.input_limit(candidate.upstream, target.model) or known
 
     def window(self, candidate: Candidate) -> int | None:
         """Return how many tokens a candidate's model takes, as far as that is known.
@@ -359,8 +349,9 @@ class Router:
         spoken = self._spoken(upstream)
         capabilities = self._table.capabilities(model)
         name = protocol if protocol in spoken else spoken[0]
-        if capabilities.protocol in spoken:
-            name = capabilities.protocol
+        if capabilities.protocol in self._clients and IModelProtocols.providedBy(upstream):
+            own: Any = upstream
+            name = capabilities.protocol if capabilities.protocol in own.model_protocols else name
         target = Target(model, capabilities, upstream.quirks, wish)
         return Candidate(upstream, self._clients[name], target, name == protocol, place)
 

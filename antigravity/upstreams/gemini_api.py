@@ -10,7 +10,12 @@ from zope.interface import implementer
 
 from antigravity.config.settings import UpstreamSettings
 from antigravity.interfaces.embeddings import IEmbeddingKind, IEmbeddingUpstream
-from antigravity.interfaces.upstreams import Credential, IUpstreamKind, UpstreamOperation
+from antigravity.interfaces.upstreams import (
+    Credential,
+    IModelProtocols,
+    IUpstreamKind,
+    UpstreamOperation,
+)
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.upstreams.addresses import BaseUrl
 from antigravity.upstreams.base import HeaderPairs, HttpUpstream
@@ -21,6 +26,7 @@ _METHODS: Final = {
     "stream": ("streamGenerateContent", "alt=sse"),
     "count_tokens": ("countTokens", ""),
 }
+_IMAGEN: Final = "imagen"
 _EMBEDDINGS: Final = "gemini_embeddings"
 _EMBEDDING_METHODS: Final = {"embed": "embedContent", "embed_batch": "batchEmbedContents"}
 
@@ -41,13 +47,14 @@ def resource_of(model: str) -> str:
     return "/" + "/".join(quote(segment, safe="") for segment in segments)
 
 
-@implementer(IEmbeddingUpstream)
+@implementer(IEmbeddingUpstream, IModelProtocols)
 class GeminiApiUpstream(HttpUpstream):
     """A base address with Gemini's paths below it, with or without a version at its end."""
 
     kind = "gemini_api"
     default_urls = ("https://generativelanguage.googleapis.com",)
     embedding_protocols = (_EMBEDDINGS,)
+    model_protocols = (_IMAGEN,)
 
     def __init__(self, settings: UpstreamSettings, services: UpstreamServices) -> None:
         super().__init__(settings, services, ("gemini",))
@@ -60,6 +67,8 @@ class GeminiApiUpstream(HttpUpstream):
     def _target(self, operation: UpstreamOperation, protocol: str, model: str) -> tuple[str, str]:
         if protocol == _EMBEDDINGS and operation in _EMBEDDING_METHODS:
             return f"{resource_of(model)}:{_EMBEDDING_METHODS[operation]}", ""
+        if protocol == _IMAGEN and operation == "generate":
+            return f"{resource_of(model)}:predict", ""
         if protocol != "gemini" or operation in _EMBEDDING_METHODS:
             raise self._no_operation(operation, protocol)
         if operation == "list_models":
@@ -69,6 +78,8 @@ class GeminiApiUpstream(HttpUpstream):
 
     def passes(self, protocol: str, operation: UpstreamOperation, body: bytes = b"") -> bool:
         """Return whether there is such an operation."""
+        if protocol == _IMAGEN:
+            return operation == "generate"
         spoken = self.embedding_protocols if operation in _EMBEDDING_METHODS else self.protocols
         return protocol in spoken
 

@@ -49,7 +49,7 @@ def decode_count(body: bytes) -> int:
 
 
 def decode_models(body: bytes) -> Sequence[Model]:
-    """Return the models in a list that can generate content, or vectors.
+    """Return the models in a list that can generate content, images or vectors.
 
     :raises UpstreamError: if it is no list.
     """
@@ -67,7 +67,7 @@ def decode_models(body: bytes) -> Sequence[Model]:
         if model.name
         and (
             model.supported_generation_methods is None
-            or "generateContent" in model.supported_generation_methods
+            or {"generateContent", "predict"} & set(model.supported_generation_methods)
             or _only_embeds(model)
         )
     ]

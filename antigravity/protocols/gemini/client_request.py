@@ -19,6 +19,7 @@ from antigravity.ir.request import Request
 from antigravity.protocols.gemini.client_config import encode_config
 from antigravity.protocols.gemini.client_contents import encode_contents
 from antigravity.protocols.gemini.client_tools import encode_choice, encode_tools
+from antigravity.protocols.gemini.drawing import draws, fit_drawing
 from antigravity.protocols.gemini.losses import Losses
 
 #: Extensions that are merged into other fields.
@@ -51,6 +52,8 @@ def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
     capabilities = target.capabilities
     if "codeassist" in target.quirks:  # it refuses the fields of raw JSON Schemas
         capabilities = replace(capabilities, raw_schema=False)
+        if draws(capabilities):
+            request = fit_drawing(request, losses)
     extensions = request.extensions if request.protocol == "gemini" else {}
     tools = encode_tools(request, capabilities, extensions, losses)
     contents = encode_contents(request, capabilities, losses)

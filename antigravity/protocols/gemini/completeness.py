@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 from antigravity.ir.capabilities import Capabilities
+from antigravity.protocols.gemini.drawing import draws, may_pass
 
 _CALL: Final = re.compile(rb'(?<!\\)"function(?:Call|_call)"\s*:')
 _RESPONSE: Final = re.compile(rb'(?<!\\)"function(?:Response|_response)"\s*:')
@@ -21,8 +22,11 @@ def is_complete(body: bytes, capabilities: Capabilities) -> bool:
     """Return whether a request may pass as it is to a model of such ``capabilities``.
 
     One with calls may not where signatures are demanded and it has none, nor with fewer ids
-    than calls and responses where Claude stands behind the protocol.
+    than calls and responses where Claude stands behind the protocol.  One for a picture may not
+    hold what only other models take.
     """
+    if draws(capabilities):
+        return may_pass(body)
     if capabilities.requires_signatures:
         return _CALL.search(body) is None or _SIGNATURE.search(body) is not None
     if capabilities.family == "claude":

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from antigravity.ir.call import Call, HttpReply, ReplyContext, TokenCount
-from antigravity.ir.capabilities import Model
+from antigravity.ir.capabilities import Capabilities, Model
 from antigravity.ir.events import FinishReason
 from antigravity.ir.parts import Media, Part, Text, Thinking, ToolCall, WebSearch
 from antigravity.ir.response import Choice, Response
@@ -178,6 +178,13 @@ def model_object(model: Model) -> dict[str, Any]:
         "version": "001",
         "displayName": model.id,
         **{key: value for key, value in optional.items() if value is not None},
-        "supportedGenerationMethods": _EMBEDDING_METHODS if capabilities.embedding else _METHODS,
+        "supportedGenerationMethods": _methods(capabilities),
         "thinking": capabilities.thinking != "none",
     }
+
+
+def _methods(capabilities: Capabilities) -> tuple[str, ...]:
+    """Return what can be asked of a model here; what draws is served as Imagen is, too."""
+    if capabilities.embedding:
+        return _EMBEDDING_METHODS
+    return (*_METHODS, "predict") if "image" in capabilities.outputs else _METHODS

@@ -1,0 +1,152 @@
+"""How to be a client of ``predict``: the last thing that was said is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from zope.interface import implementer
+
+from antigravity.interfaces.protocols import (
+    Encoded,
+    IClientProtocol,
+    IStreamDecoder,
+    ITap,
+    IWholeAnswers,
+)
+from antigravity.ir.capabilities import Loss, Model, Target, Traits
+from antigravity.ir.errors import GatewayError, InvalidRequestError, UpstreamError
+from antigravity.ir.events import (
+    Event,
+    Finish,
+    MediaOutput,
+    RefusalDelta,
+    ResponseStart,
+    StreamFailure,
+)
+from antigravity.ir.media import InlineData
+from antigravity.ir.parts import Text
+from antigravity.ir.request import Request
+from antigravity.ir.usage import Usage
+from antigravity.protocols.imagen.wire import NAME, PredictAnswer
+from antigravity.sse import ServerSentEvent
+
+_MALFORMED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+#: The configuration of an image in Gemini's words, and in these.
+_WORDS: Final = {"aspectRatio": "aspectRatio", "imageSize": "sampleImageSize"}
+_FILTERED: Final = "The provider's filter left nothing of the answer."
+
+
+@implementer(IClientProtocol, IWholeAnswers)
+class ImagenClient:
+    """Asks Imagen; ``google`` reads the same upstream's errors and lists."""
+
+    name = NAME
+    traits = Traits(family="gemini", max_choices=4)
+
+    def __init__(self, google: IClientProtocol) -> None:
+        self._google = google
+
+    def encode(self, request: Request, target: Target) -> Encoded:
+        """Return the request.
+
+        :raises InvalidRequestError: if there are no words to draw by.
+        """
+        prompt, losses = _prompt(request)
+        config = dict(request.image_config or {})
+        mime_type = config.pop("mimeType", None)
+        parameters: dict[str, Any] = {
+            "sampleCount": request.sampling.n,
+            **{_WORDS.get(key, key): value for key, value in config.items()},
+            "includeRaiReason": True,
+        }
+        if mime_type:
+            parameters["outputOptions"] = {"mimeType": mime_type}
+        body = {"instances": [{"prompt": prompt}], "parameters": parameters}
+        return Encoded(msgspec.json.encode(body), tuple(losses))
+
+    def encode_count(self, request: Request, target: Target) -> Encoded | None:
+        """Return ``None``: nothing is counted here."""
+        return None
+
+    def decoder(self, request: Request, target: Target) -> IStreamDecoder:
+        """Return a decoder for one whole answer."""
+        return PredictDecoder(target.model)
+
+    def tap(self) -> ITap:
+        """Fail: there are no streams to watch."""
+        raise UpstreamError("predict has no streams.")
+
+    def decode_usage(self, body: bytes) -> Usage | None:
+        """Return ``None``: no tokens are counted."""
+        return None
+
+    def decode_count(self, body: bytes) -> int:
+        """Fail: nothing is counted here."""
+        raise UpstreamError("predict counts no tokens.")
+
+    def decode_models(self, body: bytes) -> Sequence[Model]:
+        """Return the models in the upstream's list."""
+        models: Sequence[Model] = self._google.decode_models(body)
+        return models
+
+    def decode_error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+        """Return the error in an answer with a status of 400 or more."""
+        error: GatewayError = self._google.decode_error(status, headers, body)
+        return error
+
+
+def _prompt(request: Request) -> tuple[str, list[Loss]]:
+    """Return the words of the last turn, after those of the system."""
+    losses: list[Loss] = []
+    asked = [message for message in request.messages if message.role == "user"]
+    last = asked[-1] if asked else None
+    texts = [part.text for part in last.parts if isinstance(part, Text)] if last else []
+    if len(request.messages) > 1:
+        losses.append(Loss("messages", "only the last turn is drawn; the others were left out"))
+    if last is not None and len(texts) < len(last.parts):
+        losses.append(Loss("messages", "the model reads words only; the rest was left out"))
+    words = "\n".join(text for text in (*(t.text for t in request.system), *texts) if text.strip())
+    if not words:
+        raise InvalidRequestError("There are no words to draw by.", param="$.messages")
+    return words, losses
+
+
+@implementer(IStreamDecoder)
+class PredictDecoder:
+    """Decodes one whole answer; each image is a choice."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._seen = False
+
+    def decode(self, event: ServerSentEvent) -> Sequence[Event]:
+        """Return what the body means."""
+        self._seen = True
+        try:
+            answer = msgspec.json.decode(event.data, type=PredictAnswer)
+        except _MALFORMED as error:
+            problem = UpstreamError(f"The upstream's answer makes no sense: {error}.")
+            return [ResponseStart("", self._model), StreamFailure(problem)]
+        events: list[Event] = [ResponseStart("", self._model)]
+        for index, prediction in enumerate(answer.predictions):
+            if prediction.bytes_base64_encoded:
+                kind = prediction.mime_type or "image/png"
+                source = InlineData(prediction.bytes_base64_encoded)
+                events += [MediaOutput(kind, source, choice=index), Finish("stop", choice=index)]
+            else:
+                events += _filtered(prediction.rai_filtered_reason, index)
+        if not answer.predictions:
+            events += _filtered(answer.rai_filtered_reason, 0)
+        return events
+
+    def close(self) -> Sequence[Event]:
+        """Return a failure if there was no body."""
+        if self._seen:
+            return ()
+        return [StreamFailure(UpstreamError("The upstream broke off; try again."))]
+
+
+def _filtered(reason: str | None, index: int) -> list[Event]:
+    return [RefusalDelta(reason or _FILTERED, index), Finish("content_filter", choice=index)]
