@@ -52,6 +52,7 @@ def cross_check(settings: Settings, known: Known | None = None) -> _Found:
         message = "[upstreams.zai] takes the place of this table; only its MCP part is used"
         yield ("proxy", "zai"), _warning(message)
     yield from tunnel_check(settings.tunnel, mode=effective_auth_mode(settings.proxy))
+    yield from _fallbacks(settings)
     yield from _watched(settings)
     yield from _plugins(settings.plugins)
 
@@ -207,6 +208,18 @@ def _mapping(path: KeyPath, mapping: Mapping[str, str]) -> _Found:
         yield from _pattern(here, pattern)
         if not target.strip() or "*" in target:
             yield here, Problem("a mapping leads to one model, so no wildcard and not nothing")
+
+
+def _fallbacks(settings: Settings) -> _Found:
+    """Check which models stand in for which."""
+    for pattern, models in settings.routing.fallback_models.items():
+        here = ("routing", "fallback_models", pattern)
+        yield from _pattern(here, pattern)
+        if not models:
+            yield here, Problem("expected at least one model that serves in its place")
+        for index, model in enumerate(models):
+            if not model.strip() or "*" in model:
+                yield (*here, index), Problem("this has to be one model: no wildcard, not nothing")
 
 
 def _watched(settings: Settings) -> _Found:

@@ -152,11 +152,13 @@ class RoutingSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[routing]``: where models go that nothing else decides.
 
     ``fallback_model`` serves models that nobody knows (empty: 404).
+    ``fallback_models`` lists for a model, or a pattern, those that serve while it cannot be had.
     ``builtin_aliases`` switches on the alias table that is shipped as data.
     ``model_list_ttl`` is how long upstream model lists are kept.
     """
 
     fallback_model: str = ""
+    fallback_models: dict[str, list[str]] = {}
     builtin_aliases: bool = False
     model_list_ttl: Seconds = 300.0
 

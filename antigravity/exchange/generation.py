@@ -30,6 +30,7 @@ from antigravity.interfaces.upstreams import Credential, UpstreamOperation
 from antigravity.ir.errors import (
     ContextLengthError,
     GatewayError,
+    OverloadedError,
     RateLimitedError,
     UpstreamCredentialError,
     UpstreamError,
@@ -110,8 +111,7 @@ class Generation:
             exclude=self._exclude,
             principal=work.call.principal,
         )
-        patience = work.snapshot.settings.proxy.scheduling.max_wait_seconds
-        lease: ILease = await work.snapshot.pool.lease(demand, patience)
+        lease: ILease = await work.snapshot.pool.lease(demand, work.patience)
         return lease
 
     async def _prepared(self, lease: ILease) -> bool:
@@ -143,6 +143,7 @@ class Generation:
         self._attempts += 1
         work.lease = lease
         work.recorder.record.compressed = None if fitted is None else fitted.label
+        work.recorder.record.losses = work.notes
         work.recorder.attempt(candidate, lease.credential, passed=passed)
         try:
             reply = await self._answer(candidate, lease.credential, passed=passed)
@@ -201,6 +202,8 @@ class Generation:
             luck=luck,
             pause=self._work.snapshot.settings.proxy.scheduling.retry_pause,
         )
+        if isinstance(error, OverloadedError) and self._work.yields(error):
+            step = replace(step, delay=0.0)  # there is no need to wait for capacity
         if step.action != "other":
             return step
         if isinstance(error, RateLimitedError):
@@ -259,7 +262,7 @@ class Generation:
                 n=self._attempts,
                 most=MAX_ATTEMPTS,
             )
-        if failure.refusal is None:
+        if failure.refusal is None or self._work.yields(failure.error):
             raise failure.error
         self._work.recorder.end(failure.error, None)
         return failure.refusal

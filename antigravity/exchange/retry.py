@@ -43,6 +43,12 @@ SOON: Final = 0.2
 CAPACITY: Final = "model_capacity_exhausted"
 
 
+#: Codes of errors that are about the gateway, whatever the model.
+_OF_GATEWAY: Final = frozenset({"queue_full", "stopping"})
+#: Codes of errors that say that a model has no account that could serve.
+_NO_ACCOUNT: Final = frozenset({"accounts_disabled", "no_credential", "quota_protected"})
+
+
 class Step(Struct, frozen=True):
     """What comes next.
 
@@ -99,6 +105,21 @@ def is_about_account(error: GatewayError) -> bool:
     if isinstance(error, RateLimitedError):
         return error.retry_after is None or error.retry_after > SHORT_LIMIT
     return isinstance(error, UpstreamCredentialError)
+
+
+def gives_way(error: GatewayError) -> bool:
+    """Return whether another model may serve: nobody can serve this one now.
+
+    It has no capacity, or each account for it is at a limit, locked or refused.
+    """
+    match error:
+        case RateLimitedError() | UpstreamCredentialError():
+            return True
+        case OverloadedError(code=code):
+            return code not in _OF_GATEWAY
+        case UnavailableError(code=code):
+            return code in _NO_ACCOUNT
+    return False
 
 
 def is_about_signatures(error: GatewayError) -> bool:

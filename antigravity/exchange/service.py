@@ -10,6 +10,8 @@ from twisted.python.failure import Failure
 from txaio import tx as txaio
 from zope.interface import implementer
 
+from antigravity.exchange.alternatives import answer_by_any
+from antigravity.exchange.answer_headers import warnings
 from antigravity.exchange.counting import count_tokens
 from antigravity.exchange.demands import fitting
 from antigravity.exchange.embedding import Embedding
@@ -117,8 +119,9 @@ class Exchange:
             labels += ((MAPPED_MODEL, plain),)
         if record.compressed is not None:
             labels += ((COMPRESSED, record.compressed),)
-        if record.compressed is not None:
-            labels += ((COMPRESSED, record.compressed),)
+        passed = record.attempts and record.attempts[-1].passed_through
+        if passed and work.snapshot.settings.proxy.debug_headers:
+            labels += warnings(work.notes)
         if not labels:
             return reply
         return msgspec.structs.replace(reply, headers=(*reply.headers, *labels))
@@ -134,10 +137,7 @@ class Exchange:
             decision = await route_background(work)
         if decision is None:
             decision = await work.snapshot.router.route(head.model, work.protocol.name)
-            decision = await fitting(work, decision)
-        work.recorder.record.mapped_model = decision.candidates[0].target.model
-        work.expand_conversation(native=decision.candidates[0].native)
-        return await generate(work, decision)
+        return await answer_by_any(work, decision, _answer)
 
     async def _count(self, work: Work) -> Reply:
         head = work.head
@@ -191,6 +191,17 @@ class Exchange:
                 for j in decision.judgements
             ],
         }
+
+
+async def _answer(work: Work, decision: Decision) -> Reply:
+    """Return the answer of one model.
+
+    :raises GatewayError: if there is none.
+    """
+    decision = await fitting(work, decision)
+    work.recorder.record.mapped_model = decision.candidates[0].target.model
+    work.expand_conversation(native=decision.candidates[0].native)
+    return await generate(work, decision)
 
 
 def _reply(reply: HttpReply) -> Reply:

@@ -41,7 +41,7 @@ async def attempt_translated(
     :raises Refused: if the upstream refused the request.
     """
     lowered, encoded = await _encode(work, candidate, fitted)
-    changes: tuple[Loss, ...] = (REPAIRED,) if work.repaired else ()
+    changes: tuple[Loss, ...] = (*work.notes, REPAIRED) if work.repaired else work.notes
     changes += fitted.losses if fitted is not None else ()
     work.recorder.record.losses = changes + lowered.losses + encoded.warnings
     call = UpstreamCall(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from functools import cached_property
-from typing import cast
+from typing import Literal, cast
 
 import msgspec
 from msgspec import Struct
@@ -13,6 +13,7 @@ from twisted.internet.defer import gatherResults
 
 from antigravity.accounts.sessions import session_from_headers, session_from_request, session_key
 from antigravity.exchange.recorder import Recorder
+from antigravity.exchange.retry import SHORT_LIMIT, gives_way
 from antigravity.exchange.services import Services
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.accounts import ILease
@@ -22,7 +23,7 @@ from antigravity.interfaces.protocols import (
     IStoredConversations,
 )
 from antigravity.ir.call import Call, Head
-from antigravity.ir.capabilities import Capabilities, Traits
+from antigravity.ir.capabilities import Capabilities, Loss, Traits
 from antigravity.ir.errors import CancelledByClientError, GatewayError, NotFoundError
 from antigravity.ir.request import Request
 from antigravity.lowering.media import urls_to_fetch, with_fetched
@@ -36,6 +37,9 @@ class _Identity(Struct):
 
 
 _IDENTITY = msgspec.json.Decoder(_Identity)
+
+
+Succession = Literal["", "capacity", "any"]
 
 
 class Work:
@@ -58,6 +62,10 @@ class Work:
         self.recorder = recorder
         #: The account of the attempt that is running.
         self.lease: ILease | None = None
+        #: What there is to say of the request besides what is lost in translation.
+        self.notes: tuple[Loss, ...] = ()
+        #: After which errors another model takes over: none, those of capacity, or any.
+        self.succession: Succession = ""
         #: Whether the history was repaired after an upstream refused its signatures.
         self.repaired = False
         self._fetched: dict[str, tuple[str, str]] = {}
@@ -102,6 +110,21 @@ class Work:
             except GatewayError:
                 return ""  # the upstream will say what is wrong with it
         return session_key(self.call.principal, identity)
+
+    @property
+    def patience(self) -> float:
+        """For how many seconds an account is worth waiting for."""
+        patience = self.snapshot.settings.proxy.scheduling.max_wait_seconds
+        return min(patience, SHORT_LIMIT) if self.succession else patience
+
+    def yields(self, error: GatewayError) -> bool:
+        """Return whether another model takes over after ``error``."""
+        match self.succession:
+            case "any":
+                return True
+            case "capacity":
+                return gives_way(error)
+        return False
 
     def repair(self, capabilities: Capabilities) -> None:
         """Go on with a history that has no signatures: the upstream refused them."""

@@ -170,6 +170,11 @@ class Router:
         decision = await self._decide(name, name, protocol)
         return decision if decision.candidates and decision.hops else None
 
+    async def route_other(self, asked: str, name: str, protocol: str) -> Decision | None:
+        """Return who can serve ``name`` to a client that asked for another; ``None``: nobody."""
+        decision = await self._decide(asked, name, protocol)
+        return decision if decision.candidates else None
+
     async def models(self) -> list[Model]:
         """Return every model that can be served now, each once, mapped names included."""
         lists = await gatherResults(

@@ -95,6 +95,10 @@ def test_an_unknown_key_with_nothing_like_it_lists_what_there_is(tmp_path: Path)
     [
         ('[upstreams.x]\nkind = "openai"\nbase_url = "api.x.com"', "upstreams.x.base_url", 3),
         ('[upstreams.x]\nkind = "openai"\nbase_url = "https://"', "upstreams.x.base_url", 3),
+        ('[routing]\nfallback_models = { "a" = [] }', "routing.fallback_models.a", 2),
+        ('[routing.fallback_models]\n" a" = ["b"]', 'routing.fallback_models." a"', 2),
+        ('[routing.fallback_models]\na = ["b", "c*"]', "routing.fallback_models.a[1]", 2),
+        ('[upstreams.x]\nkind = "openai"\npriority = 1.5', "upstreams.x.priority", 3),
         ('[upstreams.x]\nkind = "openai"\nbase_url = "https://u:p@x"', "upstreams.x.base_url", 3),
         ('[upstreams.x]\nkind = "openai"\nbase_url = "http://x:99999"', "upstreams.x.base_url", 3),
         (

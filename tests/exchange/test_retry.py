@@ -7,6 +7,7 @@ import pytest
 from antigravity.exchange.retry import (
     CAPACITY,
     MAX_ATTEMPTS,
+    gives_way,
     is_about_account,
     is_about_signatures,
     next_step,
@@ -106,3 +107,30 @@ def test_an_account_that_is_refused_has_not_been_tried(
     error: errors.GatewayError, refused: bool
 ) -> None:
     assert is_about_account(error) is refused
+
+
+@pytest.mark.parametrize(
+    ("error", "gives"),
+    [
+        (errors.OverloadedError("full", code=CAPACITY), True),
+        (errors.OverloadedError("busy"), True),
+        (errors.OverloadedError("locked", code="accounts_locked"), True),
+        (errors.QuotaExhaustedError("gone", retry_after=3600.0), True),
+        (errors.RateLimitedError("slow down"), True),
+        (errors.UpstreamCredentialError("401"), True),
+        (errors.UnavailableError("disabled", code="accounts_disabled"), True),
+        (errors.UnavailableError("none", code="no_credential"), True),
+        (errors.OverloadedError("too many wait", code="queue_full"), False),
+        (errors.OverloadedError("stopping", code="stopping"), False),
+        (errors.UnavailableError("no upstream", code="no_upstream"), False),
+        (errors.UpstreamError("500"), False),
+        (errors.EmptyAnswerError("nothing"), False),
+        (errors.DeadlineError("late"), False),
+        (errors.InvalidRequestError("no"), False),
+        (errors.ContextLengthError("too long"), False),
+    ],
+)
+def test_another_model_serves_only_where_nobody_can_serve_this_one(
+    error: errors.GatewayError, gives: bool
+) -> None:
+    assert gives_way(error) is gives

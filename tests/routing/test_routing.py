@@ -18,6 +18,7 @@ from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import UpstreamError
 from antigravity.routing.capability_table import load_table, parse_rules, shipped_rules
 from antigravity.routing.catalog import RETRY_AFTER, ModelCatalog
+from antigravity.routing.fallbacks import fallbacks_for
 from antigravity.routing.mapping import ModelMapping, shipped_aliases
 from antigravity.routing.patterns import matches
 from antigravity.routing.selection import Fit, Offer, select
@@ -41,6 +42,15 @@ def test_aliases_are_off_unless_asked_for() -> None:
     assert ModelMapping({}).resolve("gpt-4o") == ("gpt-4o", ())
     assert ModelMapping({}, builtin=True).resolve("gpt-4o")[0] == shipped_aliases()["gpt-4o*"]
     assert ModelMapping({"gpt-4o": "mine"}, builtin=True).resolve("gpt-4o")[0] == "mine"
+
+
+def test_models_that_stand_in_are_found_as_mappings_are() -> None:
+    table = {"claude-*": ["a"], "claude-opus-*": ["b", "c"], "mine": ["d"]}
+    assert fallbacks_for(table, "claude-opus-4-6") == ["b", "c"]
+    assert fallbacks_for(table, "claude-haiku-4-5") == ["a"]
+    assert fallbacks_for(table, "mine", "claude-opus-4-6") == ["d"]
+    assert fallbacks_for(table, "yours", "claude-opus-4-6") == ["b", "c"]
+    assert fallbacks_for(table, "gpt-5") == ()
 
 
 def test_patterns_are_no_regular_expressions() -> None:

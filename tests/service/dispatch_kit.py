@@ -40,6 +40,19 @@ ADMIN = "sk-admin"
 ANSWERING = ("/messages", "/completions", "/responses", "generateContent", "GenerateContent")
 
 
+#: What Claude Code sends with a title that it wants, and how it is known.
+CLAUDE_CODE = {"user_agent": "claude-cli/2.1.329 (external, cli)", "x_app": "cli"}
+_TITLE = {
+    "type": "json_schema",
+    "schema": {
+        "type": "object",
+        "properties": {"title": {"type": "string"}},
+        "required": ["title"],
+        "additionalProperties": False,
+    },
+}
+
+
 class Answer(Struct):
     """What a client got."""
 
@@ -144,6 +157,16 @@ class DispatchCase(TestCase):
         return await self.ask(
             "/v1/messages", {"model": model, "max_tokens": 500, "messages": said, **more}
         )
+
+    async def title(self, model: str) -> Answer:
+        """Ask for a title as Claude Code does on its own."""
+        body = {
+            "model": model,
+            "max_tokens": 64,
+            "messages": [{"role": "user", "content": "Mend the roof"}],
+            "output_config": {"format": _TITLE},
+        }
+        return await self.ask("/v1/messages", body, **CLAUDE_CODE)
 
     async def chat(self, text: str = "hello", model: str = CLAUDE, **more: Any) -> Answer:
         """Ask for a completion as a client of OpenAI's."""

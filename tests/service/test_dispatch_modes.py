@@ -100,10 +100,15 @@ class Exclusive(DispatchCase):
 
     async def test_clients_small_tasks_go_nowhere_else(self) -> None:
         await self.begin(custom_mapping={"internal-background-task": "gemini-2.5-flash"})
-        title = "Please write a 5-10 word title for the following conversation: hello"
-        answer = await self.message(title, model="claude-haiku-4-5")
+        answer = await self.title("claude-haiku-4-5")
         self.assertEqual(answer.headers["x-mapped-model"], "glm-4.5-air")
-        self.assertEqual(self.served_by(), {"zai": 1})
+        self.settings = replace(
+            self.settings, proxy=replace(self.settings.proxy, zai=self.zai("pooled"))
+        )
+        await self.gateway.reload()
+        answer = await self.title("claude-haiku-4-5")
+        self.assertEqual(answer.headers["x-mapped-model"], "gemini-2.5-flash")
+        self.assertEqual(self.served_by(), {"zai": 1, "other": 1})
 
     async def test_for_other_clients_it_comes_first(self) -> None:
         await self.begin()
