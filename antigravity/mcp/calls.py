@@ -36,15 +36,16 @@ class Call:
         self.context = context
         self.done: Deferred[Any] = Deferred()
         self.reason = ""
+        self.is_settled = False
         self._running = running
 
     def cancel(self, reason: str = "") -> None:
         """Stop it; ``reason`` is for who still waits for its result, if anybody does."""
-        if not self.done.called:
+        if not self.is_settled:
             self.reason = reason
             self._end()
+            self._running.cancel()  # first: it may take questions back on its stream
             self.done.errback(CancelledError())
-            self._running.cancel()
 
     def stop(self) -> None:
         """Stop what runs, whose result is settled."""
@@ -52,11 +53,12 @@ class Call:
 
     def settle(self, value: Any) -> None:
         """Take the result or failure of what runs."""
-        if not self.done.called:
+        if not self.is_settled:
             self._end()
             self.done.callback(value)
 
     def _end(self) -> None:
+        self.is_settled = True
         self.context.is_over = True
         self.context.is_cancelled = not self._running.called
 
@@ -127,7 +129,7 @@ class Calls:
         if failure.check(McpError):
             return failure
         if failure.check(CancelledError):
-            if call.done.called:
+            if call.is_settled:
                 return None
             return Failure(McpError(messages.INTERNAL_ERROR, "The call was cancelled here."))
         self.log.failure("{method} failed", failure=failure, method=method)

@@ -50,7 +50,9 @@ class Session:
     @property
     def is_busy(self) -> bool:
         """Whether a call runs, or the client listens."""
-        return bool(self.calls) or any(log.reader is not None for log in self.streams.values())
+        return bool(self.calls) or any(
+            log.reader is not None and not log.ended for log in self.streams.values()
+        )
 
     def new_log(self) -> EventLog:
         """Return a log for one POST, which the client may come back for."""

@@ -1,0 +1,456 @@
+"""Sessions: opened, used, resumed, bounded, and nobody else's."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from mcp_kit import Client, Reader, answer, error, notification, request, result
+from twisted.internet.defer import CancelledError, Deferred
+
+from antigravity.interfaces.mcp_values import McpError, ToolError
+from antigravity.mcp.calls import CallLimits
+from antigravity.mcp.endpoint import Limits
+from antigravity.mcp.objects import Resource, Tool
+
+LEGACY = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+
+
+class Slow:
+    """A tool that waits until it is told what to answer."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Deferred[Any]] = []
+        self.contexts: list[Any] = []
+        self.cancelled = 0
+        self.tool = Tool("slow", "Waits.", self._call)
+
+    def _call(self, arguments: Any, context: Any) -> Deferred[Any]:
+        waiting: Deferred[Any] = Deferred()
+        waiting.addErrback(self._note)
+        self.waiting.append(waiting)
+        self.contexts.append(context)
+        return waiting
+
+    def _note(self, failure: Any) -> Any:
+        failure.trap(CancelledError)
+        self.cancelled += 1
+        return failure
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client()
+
+
+@pytest.fixture
+def slow(client: Client) -> Slow:
+    found = Slow()
+    client.catalog.add_tool(found.tool)
+    return found
+
+
+@pytest.mark.parametrize("revision", LEGACY)
+def test_a_known_revision_is_taken(client: Client, revision: str) -> None:
+    assert client.initialize(revision)["protocolVersion"] == revision
+
+
+@pytest.mark.parametrize("revision", ["1999-01-01", "2026-07-28", "x"])
+def test_another_one_is_answered_with_an_offer(client: Client, revision: str) -> None:
+    assert client.initialize(revision)["protocolVersion"] == "2025-11-25"
+
+
+def test_a_session_that_nobody_knows_is_not_found(client: Client) -> None:
+    client.initialize()
+    for method, body in (("POST", request("ping")), ("GET", b""), ("DELETE", b"")):
+        reply = answer(client.http(method, body, {"mcp-session-id": "other"}))
+        assert reply.status == 404
+        assert error(reply)["code"] == -32001
+
+
+def test_a_session_is_for_the_key_that_opened_it(client: Client) -> None:
+    client.initialize()
+    client.principal = "mallory"
+    assert client.post(request("ping")).status == 404
+    assert answer(client.http("DELETE")).status == 404
+    client.principal = "alice"
+    assert client.ask("ping")["result"] == {}
+
+
+def test_without_a_session_there_is_only_initialize(client: Client) -> None:
+    assert client.post(request("tools/list")).status == 400
+    assert answer(client.http("GET")).status == 405
+    assert answer(client.http("DELETE")).status == 400
+
+
+def test_a_deleted_session_is_gone_with_all_that_it_had(client: Client, slow: Slow) -> None:
+    client.initialize()
+    listening = client.listen()
+    waiting = client.start("slow")
+    assert answer(client.http("DELETE")).status == 204
+    assert listening.is_over
+    assert slow.cancelled == 1
+    assert "ended" in error(answer(waiting))["message"]
+    assert client.post(request("ping")).status == 404
+    assert not client.running
+
+
+def test_a_session_expires_that_nobody_uses(client: Client, slow: Slow) -> None:
+    client.endpoint.configure(Limits(session_ttl=100.0))
+    client.initialize()
+    client.clock.pump([10.0] * 9)
+    assert client.ask("ping")["result"] == {}
+    client.start("slow")
+    client.clock.pump([10.0] * 30)
+    assert client.ask("ping", id=2)["result"] == {}  # it was busy all the time
+    slow.waiting[0].callback("done")
+    client.clock.pump([10.0] * 12)
+    assert client.post(request("ping")).status == 404
+
+
+def test_the_session_that_was_idle_longest_makes_room(client: Client, slow: Slow) -> None:
+    client.endpoint.configure(Limits(max_sessions=2))
+    sessions = []
+    for _ in range(3):
+        client.headers.clear()
+        client.initialize()
+        sessions.append(dict(client.headers))
+    found = [client.post(request("ping"), one).status for one in sessions]
+    assert found == [404, 200, 200]
+    for one in sessions[1:]:
+        client.headers = one
+        client.start("slow")
+    client.headers = {}
+    params = {"protocolVersion": "2025-11-25", "capabilities": {}}
+    assert client.post(request("initialize", params)).status == 503
+
+
+def test_two_sessions_share_nothing(client: Client, slow: Slow) -> None:
+    client.initialize()
+    first = dict(client.headers)
+    client.headers = {}
+    client.initialize()
+    second = dict(client.headers)
+    client.headers = first
+    one = client.start("slow", id=7)
+    client.headers = second
+    other = client.start("slow", id=7)
+    client.post(notification("notifications/cancelled", {"requestId": 7}))
+    assert slow.cancelled == 1
+    assert answer(other).status == 202
+    slow.waiting[0].callback("mine")
+    assert result(answer(one))["content"][0]["text"] == "mine"
+
+
+def test_what_is_quick_is_json_and_what_is_not_becomes_a_stream(client: Client, slow: Slow) -> None:
+    client.initialize()
+    quick = client.start("slow")
+    slow.waiting[0].callback("quick")
+    assert answer(quick).content_type == "application/json"
+    late = client.start("slow")
+    client.clock.advance(2.5)
+    reader = Reader(answer(late))
+    slow.waiting[1].callback("late")
+    assert reader.messages[-1]["result"]["content"][0]["text"] == "late"
+    assert reader.is_over
+
+
+def test_a_silent_stream_is_kept_alive(client: Client, slow: Slow) -> None:
+    client.initialize()
+    waiting = client.start("slow")
+    client.clock.advance(2.5)
+    reader = Reader(answer(waiting))
+    client.clock.advance(16)
+    assert reader.raw.endswith(b": keep-alive\n\n")
+    slow.waiting[0].callback("done")
+    assert not [call for call in client.clock.getDelayedCalls() if call.getTime() < 300]
+
+
+def test_progress_is_for_who_asked_for_it(client: Client, slow: Slow) -> None:
+    client.initialize()
+    waiting = client.start("slow", progressToken="p")
+    slow.contexts[0].progress(1, 2, "half")
+    reader = Reader(answer(waiting))
+    slow.waiting[0].callback("done")
+    slow.contexts[0].progress(2, 2)  # too late
+    told = {"progressToken": "p", "progress": 1, "total": 2, "message": "half"}
+    assert [m.get("params") for m in reader.messages] == [told, None]
+    unasked = client.start("slow")
+    slow.contexts[1].progress(1, 2)
+    slow.waiting[1].callback("done")
+    assert answer(unasked).content_type == "application/json"
+
+
+def test_logs_are_filtered_by_level(client: Client, slow: Slow) -> None:
+    client.initialize()
+    assert client.ask("logging/setLevel", {"level": "warning"})["result"] == {}
+    assert client.ask("logging/setLevel", {"level": "loud"})["error"]["code"] == -32602
+    waiting = client.start("slow")
+    for level in ("info", "warning", "emergency"):
+        slow.contexts[0].log(level, level)
+    reader = Reader(answer(waiting))
+    assert [m["params"]["data"] for m in reader.messages] == ["warning", "emergency"]
+    slow.waiting[0].callback("done")
+
+
+def test_who_is_cut_off_gets_what_was_missed_and_nothing_twice(client: Client, slow: Slow) -> None:
+    client.initialize()
+    waiting = client.start("slow", progressToken=1)
+    context = slow.contexts[0]
+    context.progress(1)
+    reader = Reader(answer(waiting))
+    context.progress(2)
+    reader.leave()
+    assert slow.cancelled == 0  # leaving is no cancelling here
+    context.progress(3)
+    again = client.listen(last=reader.ids[1])  # it has had the first one only
+    context.progress(4)
+    slow.waiting[0].callback("done")
+    assert [m["params"]["progress"] for m in again.messages[:-1]] == [2, 3, 4]
+    assert again.messages[-1]["result"]["content"][0]["text"] == "done"
+    assert again.is_over
+    assert reader.messages[-1]["params"]["progress"] == 2
+    # It may have been lost once more: what has ended is kept for a while.
+    assert client.listen(last=again.ids[-2]).messages == again.messages[-1:]
+
+
+def test_a_stream_begins_with_an_id_where_the_revision_has_that(client: Client, slow: Slow) -> None:
+    for number, (revision, primed) in enumerate((("2025-11-25", True), ("2025-06-18", False))):
+        client.headers.clear()
+        client.initialize(revision)
+        waiting = client.start("slow")
+        client.clock.advance(2.5)
+        reader = Reader(answer(waiting))
+        assert (reader.raw == b"id: 1-0\ndata: \n\n") is primed
+        slow.waiting[number].callback("done")
+
+
+def test_a_stream_of_another_session_cannot_be_resumed(client: Client, slow: Slow) -> None:
+    client.initialize()
+    waiting = client.start("slow")
+    client.clock.advance(2.5)
+    reader = Reader(answer(waiting))
+    client.headers.clear()
+    client.initialize()
+    for last in (reader.ids[0], "9-9", "x", "-1", "1-" + "9" * 40):
+        assert answer(client.http("GET", headers={"last-event-id": last})).status == 400
+
+
+def test_a_client_that_does_not_read_holds_nothing_up(client: Client, slow: Slow) -> None:
+    client.initialize()
+    waiting = client.start("slow", progressToken=1)
+    context = slow.contexts[0]
+    context.progress(0)
+    reader = Reader(answer(waiting))
+    reader.producer.pauseProducing()
+    before = len(reader.raw)
+    for number in range(20_000):
+        context.progress(number, message="x" * 100)
+    slow.waiting[0].callback("done")
+    assert len(reader.raw) == before
+    reader.producer.resumeProducing()
+    assert len(reader.raw) < 2**20  # the oldest progress went
+    assert reader.messages[-1]["result"]["content"][0]["text"] == "done"
+    assert reader.is_over
+
+
+def test_a_cancelled_call_is_not_answered(client: Client, slow: Slow) -> None:
+    client.initialize()
+    waiting = client.start("slow", id="a")
+    context = slow.contexts[0]
+    for wrong in ("b", None, {}, 1):
+        client.post(notification("notifications/cancelled", {"requestId": wrong}))
+    assert slow.cancelled == 0
+    client.post(notification("notifications/cancelled", {"requestId": "a"}))
+    assert slow.cancelled == 1
+    assert context.is_cancelled
+    assert answer(waiting).body == b""
+    assert client.ask("ping", id="a")["result"] == {}  # the id is free again
+
+
+def test_an_id_that_runs_cannot_be_used_twice(client: Client, slow: Slow) -> None:
+    client.initialize()
+    client.start("slow", id=5)
+    assert error(answer(client.start("slow", id=5)))["code"] == -32600
+    assert len(slow.waiting) == 1
+
+
+def test_a_client_that_leaves_before_the_answer_loses_it_alone(client: Client, slow: Slow) -> None:
+    client.initialize()
+    waiting = client.start("slow")
+    waiting.addErrback(lambda failure: failure.trap(CancelledError) and None)
+    waiting.cancel()
+    assert slow.cancelled == 0
+    slow.waiting[0].callback("to nobody")
+    assert not client.running
+    assert client.ask("ping")["result"] == {}
+
+
+def test_a_question_goes_on_the_stream_of_its_call(client: Client) -> None:
+    async def greet(arguments: Any, context: Any) -> str:
+        answered = await context.elicit("Who?", {"type": "object"})
+        return f"Hello, {answered['content']['name']}."
+
+    client.catalog.add_tool(Tool("greet", "Greets.", greet))
+    client.initialize(capabilities={"elicitation": {}})
+    reader = Reader(answer(client.start("greet")))
+    asked = reader.messages[0]
+    assert asked["method"] == "elicitation/create"
+    assert asked["params"]["message"] == "Who?"
+    said = {"action": "accept", "content": {"name": "Ada"}}
+    response = {"jsonrpc": "2.0", "id": asked["id"], "result": said}
+    assert client.post(response).status == 202
+    assert client.post(response).status == 202  # once more changes nothing
+    assert reader.messages[1]["result"]["content"][0]["text"] == "Hello, Ada."
+    assert reader.is_over
+
+
+def test_a_question_that_the_client_refuses_is_an_error(client: Client) -> None:
+    async def ask(arguments: Any, context: Any) -> str:
+        try:
+            await context.sample({"messages": [], "maxTokens": 1})
+        except McpError as refused:
+            return f"refused: {refused.code}"
+        return "answered"
+
+    client.catalog.add_tool(Tool("ask", "Asks.", ask))
+    client.initialize(capabilities={"sampling": {}})
+    reader = Reader(answer(client.start("ask")))
+    refusal = {"code": -1, "message": "no"}
+    client.post({"jsonrpc": "2.0", "id": reader.messages[0]["id"], "error": refusal})
+    assert reader.messages[1]["result"]["content"][0]["text"] == "refused: -1"
+    client.headers.clear()
+    client.initialize()
+    text = result(answer(client.start("ask")))["content"][0]["text"]
+    assert text == "refused: -32600"  # it cannot be asked at all
+
+
+def test_a_call_that_ends_takes_its_question_back(client: Client) -> None:
+    async def ask(arguments: Any, context: Any) -> str:
+        return str(await context.list_roots())
+
+    client.catalog.add_tool(Tool("ask", "Asks.", ask))
+    client.initialize(capabilities={"roots": {}})
+    reader = Reader(answer(client.start("ask", id=3)))
+    client.post(notification("notifications/cancelled", {"requestId": 3}))
+    assert [m["method"] for m in reader.messages] == ["roots/list", "notifications/cancelled"]
+    assert reader.messages[1]["params"]["requestId"] == reader.messages[0]["id"]
+    assert reader.is_over
+
+
+def test_changes_are_told_to_who_listens(client: Client, slow: Slow) -> None:
+    uri = "test://watched"
+    client.catalog.add_resource(Resource(uri, "Watched", lambda uri, context: "text"))
+    client.clock.advance(1)
+    client.initialize()
+    listening = client.listen()
+    client.catalog.remove_tool("slow")
+    client.catalog.resource_updated(uri)  # nobody has subscribed to it
+    client.clock.advance(1)
+    assert [m["method"] for m in listening.messages] == ["notifications/tools/list_changed"]
+    assert client.ask("resources/subscribe", {"uri": "test://none"})["error"]["code"] == -32002
+    assert client.ask("resources/subscribe", {"uri": uri})["result"] == {}
+    client.catalog.resource_updated(uri)
+    client.clock.advance(1)
+    assert listening.messages[-1]["params"] == {"uri": uri}
+    client.ask("resources/unsubscribe", {"uri": uri})
+    before = len(listening.messages)
+    client.catalog.resource_updated(uri)
+    client.clock.advance(1)
+    assert len(listening.messages) == before
+
+
+def test_a_change_while_nobody_listened_is_told_once(client: Client, slow: Slow) -> None:
+    client.initialize()
+    client.clock.advance(1)
+    client.listen().leave()
+    for number in range(5):
+        client.catalog.set_tools([Tool(f"t{number}", "", lambda a, c: "")])
+        client.clock.advance(1)
+    told = [m["method"] for m in client.listen().messages]
+    assert told.count("notifications/tools/list_changed") == 1
+
+
+def test_a_second_listener_takes_the_place_of_the_first(client: Client) -> None:
+    client.initialize()
+    first, second = client.listen(), client.listen()
+    assert first.is_over
+    client.catalog.set_tools([])
+    client.clock.advance(1)
+    assert first.messages == []
+    assert len(second.messages) == 1
+
+
+def test_batches_are_for_the_revisions_that_have_them(client: Client) -> None:
+    batch = [request("ping", id=1), request("tools/list", id=2), notification("x")]
+    client.initialize("2025-03-26")
+    found = json.loads(client.post(batch).body)
+    assert {one["id"] for one in found} == {1, 2}
+    assert client.post([notification("x")]).status == 202
+    client.headers.clear()
+    client.initialize("2025-06-18")
+    refused = client.post(batch)
+    assert (refused.status, error(refused)["code"]) == (400, -32600)
+
+
+def test_a_version_that_no_session_has_is_refused(client: Client) -> None:
+    client.initialize()
+    for version, status in (("2025-03-26", 200), ("", 200), ("1.0", 400)):
+        headers = {"mcp-protocol-version": version}
+        assert client.post(request("ping"), headers).status == status
+
+
+def test_failures_tell_no_internals(client: Client) -> None:
+    def broken(arguments: Any, context: Any) -> str:
+        raise ToolError("Ask for something else.")
+
+    def unjson(arguments: Any, context: Any) -> Any:
+        return {"type": "text", "text": object()}
+
+    client.catalog.add_tool(Tool("broken", "", broken))
+    client.catalog.add_tool(Tool("unjson", "", unjson))
+    client.initialize()
+    told = result(answer(client.start("broken")))
+    assert told == {
+        "content": [{"type": "text", "text": "Ask for something else."}],
+        "isError": True,
+    }
+    assert error(answer(client.start("none")))["code"] == -32602
+    assert client.ask("no/such")["error"]["code"] == -32601
+
+
+def test_calls_are_bounded_in_number_and_time(client: Client, slow: Slow) -> None:
+    client.endpoint.configure(Limits(CallLimits(most=2, timeout=30.0)))
+    client.initialize()
+    first = client.start("slow", id=1)
+    client.start("slow", id=2)
+    assert error(answer(client.start("slow", id=3)))["code"] == -32603
+    client.clock.advance(2.5)
+    reader = Reader(answer(first))
+    client.clock.advance(30)
+    assert reader.messages[-1]["result"]["isError"] is True
+    assert slow.cancelled == 2
+    assert not client.running
+
+
+def test_a_client_that_reads_no_streams_gets_json_alone(client: Client, slow: Slow) -> None:
+    client.initialize(capabilities={"roots": {}})
+    client.headers["accept"] = "application/json"
+    waiting = client.start("slow", progressToken=1)
+    slow.contexts[0].progress(1)
+    client.clock.advance(60)
+    slow.waiting[0].callback("late")
+    assert result(answer(waiting))["content"][0]["text"] == "late"
+    assert answer(client.http("GET")).status == 406
+
+
+def test_stopping_ends_everything(client: Client, slow: Slow) -> None:
+    client.initialize()
+    listening = client.listen()
+    waiting = client.start("slow")
+    client.endpoint.stop()
+    assert listening.is_over
+    assert "stopping" in error(answer(waiting))["message"]
+    assert client.clock.getDelayedCalls() == []
+    assert not client.running

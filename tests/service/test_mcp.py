@@ -1,0 +1,168 @@
+"""MCP through the whole gateway: the door, the configuration, and its changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import TestCase
+
+from antigravity.hookspecs import hookimpl
+from antigravity.mcp.objects import Tool
+from antigravity.testing.answers import Answer
+from antigravity.testing.gateway import start_gateway
+
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {}},
+}
+LIST = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
+CALL = {"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {"name": "wait"}}
+BROKEN = {"jsonrpc": "2.0", "id": 4, "method": "tools/call", "params": {"name": "broken"}}
+STRICT = '[proxy]\nauth_mode = "strict"\napi_key = "sk-right"\n'
+
+
+class Plugin:
+    """Two tools: one that waits, one that fails with something that is nobody's business."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Deferred[Any]] = []
+
+    @hookimpl
+    def register_mcp_tools(self, register: Callable[[object], None]) -> None:
+        register(Tool("wait", "Waits.", self._wait))
+        register(Tool("broken", "Fails.", self._fail))
+
+    def _wait(self, arguments: Any, context: Any) -> Deferred[Any]:
+        waiting: Deferred[Any] = Deferred()
+        self.waiting.append(waiting)
+        return waiting
+
+    def _fail(self, arguments: Any, context: Any) -> Any:
+        raise ValueError("the secret is sk-hidden")
+
+
+class McpTests(TestCase):
+    """One gateway for each test."""
+
+    async def start(self, config: str = "") -> None:
+        self.plugin = Plugin()
+        self.gateway = await start_gateway(
+            reactor,
+            Path(self.mktemp()),
+            plugins=[("mine", self.plugin)],
+            config=config,
+            simulated=False,
+        )
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.gateway.stop()))
+
+    async def post(self, body: object, path: str = "/mcp", **headers: str) -> Answer:
+        return await self.gateway.request("POST", path, body, headers)
+
+    async def session(self, **headers: str) -> dict[str, str]:
+        opened = await self.post(INITIALIZE, **headers)
+        self.assertEqual(opened.status, 200)
+        return {"mcp-session-id": opened.headers["mcp-session-id"], **headers}
+
+    async def test_every_form_of_key_opens_it_and_no_other_does(self) -> None:
+        await self.start(STRICT)
+        for headers, path in (
+            ({"authorization": "Bearer sk-right"}, "/mcp"),
+            ({"x-api-key": "sk-right"}, "/mcp"),
+            ({"x-goog-api-key": "sk-right"}, "/mcp"),
+            ({}, "/mcp?key=sk-right"),
+        ):
+            self.assertEqual((await self.post(INITIALIZE, path, **headers)).status, 200)
+        for headers in ({}, {"x-api-key": "sk-wrong"}):
+            refused = await self.post(INITIALIZE, **headers)
+            self.assertEqual(refused.status, 401)
+            self.assertEqual(refused.json()["jsonrpc"], "2.0")
+            self.assertIsNone(refused.json()["id"])
+            self.assertIn("www-authenticate", refused.headers)
+
+    async def test_a_session_is_for_its_key(self) -> None:
+        await self.start()
+        headers = await self.session(**{"x-api-key": "one"})
+        self.assertEqual((await self.post(LIST, **headers)).status, 200)
+        self.assertEqual((await self.post(LIST, **{**headers, "x-api-key": "two"})).status, 404)
+
+    async def test_foreign_names_and_pages_are_refused(self) -> None:
+        await self.start()
+        for headers in ({"host": "evil.example"}, {"origin": "http://evil.example"}):
+            refused = await self.post(INITIALIZE, **headers)
+            self.assertEqual(refused.status, 403)
+            self.assertIn("error", refused.json())
+
+    async def test_a_body_that_is_too_large_is_refused_as_mcp_says_it(self) -> None:
+        await self.start("[proxy]\nmax_body_bytes = 1000\n")
+        refused = await self.post({**LIST, "params": {"x": "x" * 2000}})
+        self.assertEqual(refused.status, 413)
+        self.assertEqual(refused.json()["jsonrpc"], "2.0")
+
+    async def test_other_methods_are_named(self) -> None:
+        await self.start()
+        refused = await self.gateway.request("PUT", "/mcp", LIST)
+        self.assertEqual(refused.status, 405)
+        self.assertEqual(set(refused.headers["allow"].split(", ")), {"GET", "POST", "DELETE"})
+
+    async def test_a_session_lives_on_when_the_configuration_changes(self) -> None:
+        await self.start()
+        headers = await self.session()
+        names = {t["name"] for t in (await self.post(LIST, **headers)).json()["result"]["tools"]}
+        self.assertLessEqual({"wait", "broken"}, names)
+        running = Deferred.fromCoroutine(self.post(CALL, **headers))
+        while not self.plugin.waiting:
+            await self.pause()
+        await self.gateway.reload('[plugins]\nblocked = ["mine"]\n')
+        names = {t["name"] for t in (await self.post(LIST, **headers)).json()["result"]["tools"]}
+        self.assertFalse({"wait", "broken"} & names)
+        self.plugin.waiting[0].callback("still there")
+        answer = await running
+        self.assertEqual(answer.json()["result"]["content"][0]["text"], "still there")
+
+    async def test_it_can_be_switched_off_and_on(self) -> None:
+        await self.start()
+        headers = await self.session()
+        await self.gateway.reload("[mcp]\nenabled = false\n")
+        self.assertEqual((await self.post(LIST, **headers)).status, 404)
+        self.assertEqual((await self.gateway.request("GET", "/mcp")).status, 404)
+        await self.gateway.reload("")
+        self.assertEqual((await self.post(LIST, **headers)).status, 404)  # the session is over
+        self.assertEqual((await self.post(INITIALIZE)).status, 200)
+
+    async def test_stopping_waits_for_calls_that_run(self) -> None:
+        await self.start()
+        headers = await self.session()
+        running = Deferred.fromCoroutine(self.post(CALL, **headers))
+        while not self.plugin.waiting:
+            await self.pause()
+        stopped = Deferred.fromCoroutine(self.gateway.stop())
+        await self.pause(0.1)
+        self.assertFalse(stopped.called)
+        self.plugin.waiting[0].callback("in time")
+        answer = await running
+        self.assertEqual(answer.json()["result"]["content"][0]["text"], "in time")
+        await stopped
+
+    async def test_a_failure_of_the_plugin_stays_here(self) -> None:
+        await self.start()
+        headers = await self.session()
+        answer = await self.post(BROKEN, **headers)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertTrue(answer.json()["result"]["isError"])
+        self.assertNotIn("hidden", json.dumps(answer.json()))
+
+    async def test_a_slash_too_many_is_forgiven(self) -> None:
+        await self.start()
+        self.assertEqual((await self.post(INITIALIZE, "/mcp/")).status, 200)
+
+    async def pause(self, seconds: float = 0.01) -> None:
+        pausing: Deferred[None] = Deferred()
+        reactor.callLater(seconds, pausing.callback, None)  # type: ignore[attr-defined]
+        await pausing
