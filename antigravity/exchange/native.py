@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 
 from antigravity.exchange.answer_headers import passed_on
@@ -13,13 +15,20 @@ from antigravity.exchange.translators import Translator, empty_answer
 from antigravity.exchange.upstream_call import UpstreamCall
 from antigravity.exchange.work import Work
 from antigravity.interfaces.exchange import Reply
-from antigravity.interfaces.protocols import IFramer, IPlainAnswers, IReframing
+from antigravity.interfaces.protocols import (
+    ICollectingTap,
+    IFramer,
+    IPlainAnswers,
+    IReframing,
+    ITap,
+)
 from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.call import ReplyContext
 from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.ir.request import Request
 from antigravity.routing.router import Candidate
+from antigravity.signatures.recovery import SignatureCollector
 
 #: Bytes of a whole answer that are held in memory.
 ANSWER_LIMIT = 256 * 1024 * 1024
@@ -41,14 +50,15 @@ async def attempt_native(work: Work, candidate: Candidate, credential: Credentia
         work.call.headers,
     )
     response = await call.send(work.services.transport)
+    tap = _tap(work, candidate)
     content_type = response.headers().get("content-type", "")
     if IPlainAnswers.providedBy(work.protocol) and not is_events(content_type):
         if is_json(content_type):  # also where a stream was asked for that there is not
-            return await whole(work, candidate, response)
+            return await whole(work, candidate, response, tap)
         return await _plain(work, response)
     if work.head.stream:
-        return await _stream(work, candidate, response)
-    return await whole(work, candidate, response)
+        return await _stream(work, candidate, response, tap)
+    return await whole(work, candidate, response, tap)
 
 
 async def _plain(work: Work, response: IIncomingResponse) -> Reply:
@@ -60,12 +70,13 @@ async def _plain(work: Work, response: IIncomingResponse) -> Reply:
     return Reply(status, content_type, passed, stream=pump)
 
 
-async def _stream(work: Work, candidate: Candidate, response: IIncomingResponse) -> Reply:
+async def _stream(
+    work: Work, candidate: Candidate, response: IIncomingResponse, tap: ITap
+) -> Reply:
     protocol, upstream = work.protocol, candidate.upstream
     framer: IFramer | None = None
     if IReframing.providedBy(protocol):
         framer = protocol.framer(work.call)
-    tap = candidate.client.tap()
     translator: Translator
     if framer is not None or upstream.wraps():
 
@@ -91,8 +102,10 @@ async def _stream(work: Work, candidate: Candidate, response: IIncomingResponse)
     return Reply(200, content_type, headers, stream=pump)
 
 
-async def whole(work: Work, candidate: Candidate, response: IIncomingResponse) -> Reply:
-    """Return an answer that is no stream, and end the record.
+async def whole(
+    work: Work, candidate: Candidate, response: IIncomingResponse, tap: ITap | None = None
+) -> Reply:
+    """Return an answer that is no stream, shown to ``tap``, and end the record.
 
     :raises UpstreamError: if it is none.
     """
@@ -106,11 +119,23 @@ async def whole(work: Work, candidate: Candidate, response: IIncomingResponse) -
     except msgspec.DecodeError as error:
         raise UpstreamError("The upstream's answer is no JSON; try again.") from error
     work.recorder.first_byte()
+    if ICollectingTap.providedBy(tap):
+        tap.whole(body)
     usage = candidate.client.decode_usage(body)
     work.recorder.end(None, usage)
     learn(work, candidate.target.model, usage, work.decoded)
     content_type = headers.get("content-type", "application/json")
     return Reply(response.status(), content_type, passed_on(headers), body)
+
+
+def _tap(work: Work, candidate: Candidate) -> ITap:
+    """Return a tap that remembers the thinking behind tool calls, if it can."""
+    tap: ITap = candidate.client.tap()
+    if ICollectingTap.providedBy(tap):
+        keep = partial(work.services.signatures.remember, work.call.principal)
+        family = candidate.target.capabilities.family
+        tap.collect(SignatureCollector(keep).feed, family)
+    return tap
 
 
 def _context(work: Work) -> ReplyContext:

@@ -6,7 +6,7 @@ what belongs to one request lives in the encoder or decoder made for it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -213,6 +213,21 @@ class ITap(Interface):
 
     def watch(event: ServerSentEvent) -> None:
         """Look at one event."""
+
+
+class ICollectingTap(ITap):
+    """A tap that also finds what a client may drop although later turns need it."""
+
+    def collect(tell: Callable[[Event], None], family: str) -> None:
+        """Tell of tool calls, and of the signed thinking before them, from now on.
+
+        Of other events nobody is told.  What costs something is done when a tool is called.
+
+        :param family: whose signatures the model makes.
+        """
+
+    def whole(body: bytes) -> None:
+        """Look at a whole answer, instead of events."""
 
 
 class IClientSide(Interface):

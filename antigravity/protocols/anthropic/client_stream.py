@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Raw, Struct
 from zope.interface import implementer
 
-from antigravity.interfaces.protocols import IStreamDecoder, ITap
+from antigravity.interfaces.protocols import IStreamDecoder
 from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.ir.events import (
     CitationEvent,
@@ -29,91 +28,24 @@ from antigravity.ir.events import (
 )
 from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
-from antigravity.protocols.anthropic import schema
+from antigravity.protocols.anthropic.client_events import (
+    Block,
+    StopDelta,
+    name_of,
+    read_block,
+    read_delta,
+    read_message_delta,
+    read_query,
+    read_results,
+    read_start,
+    read_stop,
+)
 from antigravity.protocols.anthropic.errors import classify, read_error
 from antigravity.protocols.anthropic.reasons import finish
 from antigravity.protocols.anthropic.server_content import NATIVE_FAMILY
-from antigravity.protocols.anthropic.usage import UsageField, merge
+from antigravity.protocols.anthropic.usage import merge
 from antigravity.protocols.anthropic.web_search import read_citation, read_search
 from antigravity.sse import ServerSentEvent
-
-
-class _MessageHead(Struct, frozen=True):
-    id: str = ""
-    model: str = ""
-    usage: UsageField = UsageField()
-
-
-class _MessageStart(Struct, frozen=True):
-    message: _MessageHead
-
-
-class _Block(Struct, frozen=True):
-    """A content block of any type as it begins."""
-
-    type: str
-    id: str = ""
-    name: str = ""
-    input: Raw = Raw(b"{}")
-    text: str = ""
-    thinking: str = ""
-    signature: str | None = None
-    data: str = ""
-    tool_use_id: str = ""
-    content: Raw = Raw(b"[]")
-    citations: list[dict[str, Any]] | None = None
-
-
-class _BlockStart(Struct, frozen=True):
-    index: int
-    content_block: _Block
-
-
-class _Delta(Struct, frozen=True):
-    """A delta of any type."""
-
-    type: str
-    text: str = ""
-    thinking: str = ""
-    partial_json: str = ""
-    signature: str = ""
-    citation: dict[str, Any] | None = None
-
-
-class _BlockDelta(Struct, frozen=True):
-    index: int
-    delta: _Delta
-
-
-class _BlockStop(Struct, frozen=True):
-    index: int
-
-
-class _StopDelta(Struct, frozen=True):
-    stop_reason: str | None = None
-    stop_sequence: str | None = None
-
-
-class _MessageDelta(Struct, frozen=True):
-    delta: _StopDelta = _StopDelta()
-    usage: UsageField | None = None
-
-
-_read_type = msgspec.json.Decoder(schema.Tagged).decode
-_read_start = msgspec.json.Decoder(_MessageStart).decode
-_read_block = msgspec.json.Decoder(_BlockStart).decode
-_read_delta = msgspec.json.Decoder(_BlockDelta).decode
-_read_stop = msgspec.json.Decoder(_BlockStop).decode
-_read_message_delta = msgspec.json.Decoder(_MessageDelta).decode
-_read_results = msgspec.json.Decoder(
-    list[schema.WebSearchResultItem] | schema.WebSearchFault
-).decode
-_read_query = msgspec.json.Decoder(schema.WebSearchInput).decode
-
-
-def _name(event: ServerSentEvent) -> str:
-    """Return the type of an event, also where the ``event:`` line was left out."""
-    return event.event or _read_type(event.data).type
 
 
 class _Open:
@@ -121,7 +53,7 @@ class _Open:
 
     __slots__ = ("block", "call", "citations", "pieces", "signature", "start")
 
-    def __init__(self, block: _Block, call: int, start: int) -> None:
+    def __init__(self, block: Block, call: int, start: int) -> None:
         self.block = block
         self.call = call  # the ordinal of a tool call
         self.start = start  # where a text begins in the text of the answer
@@ -140,7 +72,7 @@ class AnthropicStreamDecoder:
         self._usage = Usage()
         self._calls = 0
         self._characters = 0
-        self._stop: _StopDelta | None = None
+        self._stop: StopDelta | None = None
         self._started = False
         self._ended = False
         self._handlers: dict[str, Callable[[bytes], list[Event]]] = {
@@ -158,7 +90,7 @@ class AnthropicStreamDecoder:
         if self._ended or event.data == b"[DONE]":
             return ()
         try:
-            handler = self._handlers.get(_name(event))
+            handler = self._handlers.get(name_of(event))
             found = handler(event.data) if handler else []
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return self._fail(UpstreamError(f"The upstream sent a malformed event: {error}"))
@@ -187,13 +119,13 @@ class AnthropicStreamDecoder:
         return self._fail(classify(read_error(data)))
 
     def _start(self, data: bytes) -> list[Event]:
-        head = _read_start(data).message
+        head = read_start(data).message
         self._usage = merge(self._usage, head.usage)
         begin: list[Event] = [] if self._started else [ResponseStart(head.id, head.model)]
         return [*begin, UsageUpdate(self._usage)]
 
     def _block(self, data: bytes) -> list[Event]:
-        wire = _read_block(data)
+        wire = read_block(data)
         block = wire.content_block
         events = self._close_block(wire.index)
         self._blocks[wire.index] = opened = _Open(block, self._calls, self._characters)
@@ -211,14 +143,14 @@ class AnthropicStreamDecoder:
                 events.append(ToolCallStart(opened.call, call_id, block.name))
             case "web_search_tool_result":
                 name = block.tool_use_id
-                found = read_search(name, self._queries.get(name, ()), _read_results(block.content))
+                found = read_search(name, self._queries.get(name, ()), read_results(block.content))
                 events.append(WebSearchEvent(found))
             case _:
                 pass
         return events
 
     def _delta(self, data: bytes) -> list[Event]:
-        wire = _read_delta(data)
+        wire = read_delta(data)
         delta = wire.delta
         opened = self._blocks.get(wire.index)
         match delta.type:
@@ -247,7 +179,7 @@ class AnthropicStreamDecoder:
         return [ToolCallDelta(opened.call, fragment)]
 
     def _block_stop(self, data: bytes) -> list[Event]:
-        return self._close_block(_read_stop(data).index)
+        return self._close_block(read_stop(data).index)
 
     def _close_block(self, index: int) -> list[Event]:
         """Return what the end of a block means, nothing if it is not open."""
@@ -269,7 +201,7 @@ class AnthropicStreamDecoder:
                 ]
             case "server_tool_use" if block.name == "web_search":
                 text = "".join(opened.pieces).encode() or bytes(block.input)
-                self._queries[block.id] = queries = _read_query(text).all()
+                self._queries[block.id] = queries = read_query(text).all()
                 return [WebSearchEvent(read_search(block.id, queries, []))]
             case _:
                 return []
@@ -281,7 +213,7 @@ class AnthropicStreamDecoder:
         )
 
     def _message_delta(self, data: bytes) -> list[Event]:
-        wire = _read_message_delta(data)
+        wire = read_message_delta(data)
         if wire.delta.stop_reason is not None or self._stop is None:
             self._stop = wire.delta
         if wire.usage is None:
@@ -292,49 +224,6 @@ class AnthropicStreamDecoder:
     def _message_stop(self, _: bytes) -> list[Event]:
         self._ended = True
         events = [event for index in sorted(self._blocks) for event in self._close_block(index)]
-        stop = self._stop or _StopDelta()
+        stop = self._stop or StopDelta()
         called = self._calls > 0
         return [*events, finish(stop.stop_reason, stop.stop_sequence, called=called)]
-
-
-@implementer(ITap)
-class AnthropicTap:
-    """Watches a stream that passes through; deltas, the bulk of it, are not decoded."""
-
-    __slots__ = ("failure", "finished", "meaningful", "usage")
-
-    def __init__(self) -> None:
-        self.usage: Usage | None = None
-        self.finished = False
-        self.meaningful = False
-        self.failure: GatewayError | None = None
-
-    def watch(self, event: ServerSentEvent) -> None:
-        """Look at one event."""
-        name = event.event
-        if name == "content_block_delta":
-            self.meaningful = True
-            return
-        try:
-            self._watch(name or _name(event), event.data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return
-
-    def _watch(self, name: str, data: bytes) -> None:
-        match name:
-            case "content_block_delta":
-                self.meaningful = True
-            case "content_block_start":
-                kind = _read_block(data).content_block.type
-                self.meaningful = self.meaningful or kind not in ("text", "thinking")
-            case "message_start":
-                self.usage = merge(self.usage or Usage(), _read_start(data).message.usage)
-            case "message_delta":
-                if usage := _read_message_delta(data).usage:
-                    self.usage = merge(self.usage or Usage(), usage)
-            case "message_stop":
-                self.finished = True
-            case "error":
-                self.failure = classify(read_error(data))
-            case _:
-                pass

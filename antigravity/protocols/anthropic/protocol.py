@@ -21,7 +21,8 @@ from antigravity.protocols.anthropic import (
     schema,
     server_reply,
 )
-from antigravity.protocols.anthropic.client_stream import AnthropicStreamDecoder, AnthropicTap
+from antigravity.protocols.anthropic.client_stream import AnthropicStreamDecoder
+from antigravity.protocols.anthropic.client_tap import AnthropicTap
 from antigravity.protocols.anthropic.reading import read, read_object, reject
 from antigravity.protocols.anthropic.server_request import decode_request
 from antigravity.protocols.anthropic.server_stream import PING, AnthropicStreamEncoder

@@ -6,32 +6,43 @@ asks for it; other chunks are decoded only where their bytes show that it may ma
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 from zope.interface import implementer
 
-from antigravity.interfaces.protocols import ITap
+from antigravity.interfaces.protocols import ICollectingTap
 from antigravity.ir.errors import GatewayError, UpstreamError
+from antigravity.ir.events import Event, ThinkingDelta, ThinkingSignature, ToolCallStart
+from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
 from antigravity.protocols.gemini import finish_reasons, token_counts, wire
 from antigravity.protocols.gemini.client_errors import error_of_status
+from antigravity.protocols.gemini.signatures import CLAUDE, FAMILY
 from antigravity.sse import ServerSentEvent
 
 # Quoted like this they can't be part of a text: quotes in texts are escaped.
 _USAGE: Final = b'"usageMetadata"'
-_ENDS: Final = (b'"finishReason"', b'"blockReason"', b'"error"')
+_FINISH: Final = b'"finishReason"'
+_BLOCKED: Final = b'"blockReason"'
+_ERROR: Final = b'"error"'
+_CALL: Final = b'"functionCall"'
+#: Begins ``thought`` and ``thoughtSignature``.
+_THOUGHT: Final = b'"thought'
+#: Bytes of thinking that are held; nobody thinks more before a call.
+_MOST: Final = 4 * 1024 * 1024
 _CONTENT: Final = (
-    b'"functionCall"',
+    _CALL,
     b'"inlineData"',
     b'"fileData"',
     b'"executableCode"',
     b'"codeExecutionResult"',
-    b'"blockReason"',
+    _BLOCKED,
 )
 
 
-@implementer(ITap)
+@implementer(ICollectingTap)
 class GeminiTap:
     """Watches one stream.
 
@@ -40,12 +51,34 @@ class GeminiTap:
     :ivar failure: the error that was seen, if any.
     """
 
+    __slots__ = (
+        "_counted",
+        "_family",
+        "_held",
+        "_tell",
+        "_thoughts",
+        "_usage",
+        "failure",
+        "finished",
+        "meaningful",
+    )
+
     def __init__(self) -> None:
         self.finished = False
         self.meaningful = False
         self.failure: GatewayError | None = None
         self._usage: Usage | None = None
         self._counted: bytes | None = None
+        self._tell: Callable[[Event], None] | None = None
+        self._family = FAMILY
+        #: Chunks with thinking, undecoded, since the last call.
+        self._thoughts: list[bytes] = []
+        self._held = 0
+
+    def collect(self, tell: Callable[[Event], None], family: str) -> None:
+        """Tell of tool calls, and of the signed thinking before them, from now on."""
+        self._tell = tell
+        self._family = CLAUDE if family == CLAUDE else FAMILY
 
     @property
     def usage(self) -> Usage | None:
@@ -64,8 +97,54 @@ class GeminiTap:
             self._counted = data
         if not self.meaningful:
             self.meaningful = _says_something(data)
-        if any(word in data for word in _ENDS):
+        if self._tell is not None and (self._thoughts or _THOUGHT in data):
+            self._think(data)
+        if _FINISH in data or _ERROR in data or _BLOCKED in data:
             self._end(data)
+
+    def whole(self, body: bytes) -> None:
+        """Look at a whole answer."""
+        if self._tell is not None and _THOUGHT in body:
+            self._think(body)
+
+    def _think(self, data: bytes) -> None:
+        """Hold thinking, and tell of it with the call that it led to."""
+        if _THOUGHT in data:
+            self._thoughts.append(data)
+            self._held += len(data)
+        elif _CALL in data:
+            self._thoughts.append(data)
+        if self._held > _MOST:
+            self._tell = None
+            self._thoughts = []
+        elif _CALL in data:
+            thoughts, self._thoughts, self._held = self._thoughts, [], 0
+            for thought in thoughts:
+                self._tell_of(thought)
+
+    def _tell_of(self, data: bytes) -> None:
+        try:
+            answer = wire.decode_answer(data)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return
+        for candidate in answer.candidates or ():
+            if candidate.content is not None and not candidate.index:
+                for part in candidate.content.parts or ():
+                    self._part(part)
+
+    def _part(self, part: wire.AnswerPart) -> None:
+        """Tell of one part; of a call only where its id is the client's word for it too."""
+        assert self._tell is not None
+        value, call = part.thought_signature, part.function_call
+        signature = Signature(value, self._family) if value else None
+        if call is not None:
+            if call.id:
+                self._tell(ToolCallStart(0, call.id, call.name, signature=signature))
+        elif part.thought:
+            if part.text:
+                self._tell(ThinkingDelta(part.text))
+            if signature is not None:
+                self._tell(ThinkingSignature(signature))
 
     def _end(self, data: bytes) -> None:
         """Take the end in that a chunk may hold."""

@@ -1,0 +1,180 @@
+"""Watch a stream that is passed through, at the lowest cost: deltas are not decoded.
+
+Those of thinking are kept as they are, and decoded only when a tool is called: for the next
+turn it may be needed what was thought before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+from zope.interface import implementer
+
+from antigravity.interfaces.protocols import ICollectingTap
+from antigravity.ir.errors import GatewayError
+from antigravity.ir.events import (
+    Event,
+    RedactedThinking,
+    ThinkingDelta,
+    ThinkingSignature,
+    ToolCallStart,
+)
+from antigravity.ir.signature import Signature
+from antigravity.ir.usage import Usage
+from antigravity.protocols.anthropic.client_events import (
+    Block,
+    name_of,
+    read_block,
+    read_delta,
+    read_message_delta,
+    read_start,
+)
+from antigravity.protocols.anthropic.errors import classify, read_error
+from antigravity.protocols.anthropic.server_content import NATIVE_FAMILY
+from antigravity.protocols.anthropic.usage import merge
+from antigravity.sse import ServerSentEvent
+
+#: Bytes of thinking that are held; nobody thinks more before a call.
+_MOST: Final = 4 * 1024 * 1024
+
+
+class _Content(Struct, frozen=True):
+    """A whole message, as far as it matters here."""
+
+    content: list[Block]
+
+
+_read_content = msgspec.json.Decoder(_Content).decode
+
+
+class _Thought:
+    """A block of thinking, its deltas undecoded."""
+
+    __slots__ = ("block", "deltas")
+
+    def __init__(self, block: Block) -> None:
+        self.block = block
+        self.deltas: list[bytes] = []
+
+    def events(self) -> Iterable[Event]:
+        """Yield what it means, nothing if it is not signed."""
+        if self.block.type == "redacted_thinking":
+            yield RedactedThinking(self.block.data)
+            return
+        deltas = [read_delta(data).delta for data in self.deltas]
+        signature = (self.block.signature or "") + "".join(each.signature for each in deltas)
+        if signature:
+            yield ThinkingDelta(self.block.thinking + "".join(each.thinking for each in deltas))
+            yield ThinkingSignature(Signature(signature, NATIVE_FAMILY))
+
+
+@implementer(ICollectingTap)
+class AnthropicTap:
+    """Watches one stream, or one whole answer.
+
+    :ivar finished: whether the message has come to its end.
+    :ivar meaningful: whether real content was seen.
+    :ivar failure: the error that was seen, if any.
+    """
+
+    __slots__ = (
+        "_held",
+        "_open",
+        "_tell",
+        "_thoughts",
+        "failure",
+        "finished",
+        "meaningful",
+        "usage",
+    )
+
+    def __init__(self) -> None:
+        self.usage: Usage | None = None
+        self.finished = False
+        self.meaningful = False
+        self.failure: GatewayError | None = None
+        self._tell: Callable[[Event], None] | None = None
+        self._thoughts: list[_Thought] = []
+        self._open: list[bytes] | None = None
+        self._held = 0
+
+    def collect(self, tell: Callable[[Event], None], family: str) -> None:
+        """Tell of tool calls, and of the signed thinking before them, from now on."""
+        self._tell = tell
+
+    def watch(self, event: ServerSentEvent) -> None:
+        """Look at one event."""
+        name = event.event
+        if name == "content_block_delta":
+            self.meaningful = True
+            if self._open is not None:
+                self._hold(event.data)
+            return
+        try:
+            self._watch(name or name_of(event), event.data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return
+
+    def whole(self, body: bytes) -> None:
+        """Look at a whole message."""
+        if self._tell is None or b'"tool_use"' not in body:
+            return
+        if b'"signature"' not in body and b'"redacted_thinking"' not in body:
+            return
+        try:
+            blocks = _read_content(body).content
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return
+        for block in blocks:
+            self._begin(block)
+
+    def _watch(self, name: str, data: bytes) -> None:
+        match name:
+            case "content_block_delta":
+                self.meaningful = True
+                if self._open is not None:
+                    self._hold(data)
+            case "content_block_start":
+                block = read_block(data).content_block
+                self.meaningful = self.meaningful or block.type not in ("text", "thinking")
+                self._begin(block)
+            case "message_start":
+                self.usage = merge(self.usage or Usage(), read_start(data).message.usage)
+            case "message_delta":
+                if usage := read_message_delta(data).usage:
+                    self.usage = merge(self.usage or Usage(), usage)
+            case "message_stop":
+                self.finished = True
+            case "error":
+                self.failure = classify(read_error(data))
+            case _:
+                pass
+
+    def _begin(self, block: Block) -> None:
+        """Hold thinking from now on, or tell of it if this is the call that it led to."""
+        self._open = None
+        if self._tell is None:
+            return
+        if block.type in ("thinking", "redacted_thinking"):
+            thought = _Thought(block)
+            self._thoughts.append(thought)
+            self._open = thought.deltas
+            self._held += len(block.data)
+        elif block.type == "tool_use" and self._thoughts:
+            thoughts, self._thoughts, self._held = self._thoughts, [], 0
+            for thought in thoughts:
+                for event in thought.events():
+                    self._tell(event)
+            if block.id:
+                self._tell(ToolCallStart(0, block.id, block.name))
+
+    def _hold(self, data: bytes) -> None:
+        self._held += len(data)
+        if self._held > _MOST:
+            self._tell = self._open = None
+            self._thoughts.clear()
+        elif self._open is not None:
+            self._open.append(data)
