@@ -35,7 +35,6 @@ from antigravity.routing.router import Decision
 
 MAPPED_MODEL = "X-Mapped-Model"
 COMPRESSED = "X-Context-Compressed"
-COMPRESSED = "X-Context-Compressed"
 COUNT_SOURCE = "X-Token-Count-Source"
 
 
