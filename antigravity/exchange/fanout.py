@@ -6,27 +6,37 @@ is the answer; what could not is named in it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from msgspec.structs import replace
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+from txaio import tx as txaio
 from zope.interface import implementer
 
-from antigravity.exchange.answer_headers import warnings
+from antigravity.exchange.answer_headers import Headers, warnings
 from antigravity.exchange.context import reply_context
+from antigravity.exchange.gathered_stream import GatheredStream
 from antigravity.exchange.generation import Generation
 from antigravity.exchange.parallel import gathered
 from antigravity.exchange.work import Work
 from antigravity.interfaces.exchange import Reply
-from antigravity.interfaces.protocols import IDemanding, IStreamEncoder
-from antigravity.ir.call import Call, Head, HttpReply, ReplyContext
-from antigravity.ir.errors import GatewayError
-from antigravity.ir.events import Event, Finish, MediaOutput, UsageUpdate
+from antigravity.interfaces.protocols import IDemanding, IPartialFailures, IStreamEncoder
+from antigravity.ir.call import Head, HttpReply, ReplyContext
+from antigravity.ir.errors import CancelledByClientError, GatewayError
+from antigravity.ir.events import Event, Finish, MediaOutput, StreamFailure, UsageUpdate
 from antigravity.ir.parts import Media
 from antigravity.ir.request import Request
 from antigravity.ir.response import Response
 from antigravity.ir.usage import Usage
 from antigravity.routing.router import Candidate, Decision
+
+log = txaio.make_logger()
+
+#: What one of the requests gave.
+_Result = Response | GatewayError
 
 
 async def generate(work: Work, decision: Decision) -> Reply:
@@ -91,38 +101,85 @@ class FanOut:
 
         :raises GatewayError: if every request failed: the first one's error.
         """
+        if self._work.head.stream:
+            return await self._streamed()
         work = self._work
-        jobs = [partial(self._ask, count) for count in self._shares()]
-        at_once = work.snapshot.settings.images.parallel
-        results = await gathered(jobs, at_once)
-        answers = [result for result in results if isinstance(result, Response)]
-        failures = [result for result in results if isinstance(result, GatewayError)]
-        if not answers:
-            raise failures[0]
-        response = _joined(answers, tuple(failures))
-        reply = self._encoded(response)
+        results = await self._results(lambda result: None)
+        response = _joined(results)
+        reply: HttpReply = work.protocol.encode_response(response, reply_context(work))
         work.recorder.first_byte()
         work.recorder.end(None, response.usage)
-        if work.snapshot.settings.proxy.debug_headers:
-            more = warnings(work.recorder.record.losses)
-            reply = replace(reply, headers=(*reply.headers, *more))
-        return reply
+        headers = (*reply.headers, *self._headers())
+        return Reply(reply.status, reply.content_type, headers, reply.body)
+
+    async def _streamed(self) -> Reply:
+        """Return a stream to which each answer is written when it is there.
+
+        It begins with the first of them, so that there can be an error before.
+        """
+        work = self._work
+        encoder: IStreamEncoder = work.protocol.encoder(reply_context(work))
+        running: Deferred[list[_Result]] | None = None
+
+        def cancel() -> None:
+            if running is not None:
+                running.cancel()
+
+        interval = work.snapshot.settings.proxy.keepalive_interval
+        stream = GatheredStream(work.services.clock, interval, encoder.keepalive, cancel)
+        begun: Deferred[None] = Deferred(lambda _: cancel())
+        told = _Told(encoder)
+
+        def answered(result: _Result) -> None:
+            stream.write(told.write(result))
+            if isinstance(result, Response) and not begun.called:
+                work.recorder.first_byte()
+                begun.callback(None)
+
+        def ended(outcome: Any) -> None:
+            failure = outcome if isinstance(outcome, Failure) else None
+            error = _error_of(outcome)
+            if failure is not None and error is None:
+                log.failure("{id}: a stream broke", failure, id=work.call.request_id)
+                error = GatewayError("The gateway failed; its log says why.")
+            if begun.called:
+                work.recorder.end(error, told.usage)
+                stream.write(encoder.encode(StreamFailure(error)) if error else encoder.end())
+                stream.end()
+            else:
+                begun.errback(error or _first_of(outcome))
+
+        running = Deferred.fromCoroutine(self._results(answered))
+        running.addBoth(ended)
+        await begun
+        return Reply(200, encoder.content_type, self._headers(), stream=stream)
+
+    async def _results(self, answered: Callable[[_Result], None]) -> list[_Result]:
+        """Return what all requests gave; ``answered`` hears of each at once."""
+
+        async def one(count: int) -> _Result:
+            result = await self._ask(count)
+            answered(result)
+            return result
+
+        jobs = [partial(one, count) for count in self._shares()]
+        return await gathered(jobs, self._work.snapshot.settings.images.parallel)
+
+    def _headers(self) -> Headers:
+        if not self._work.snapshot.settings.proxy.debug_headers:
+            return ()
+        return warnings(self._work.recorder.record.losses)
 
     def _shares(self) -> list[int]:
         """Return how many images each request is for."""
         wanted, limit = self._work.request.sampling.n, _limit(self._decision.candidates)
         return [min(limit, wanted - begun) for begun in range(0, wanted, limit)]
 
-    async def _ask(self, count: int) -> Response | GatewayError:
+    async def _ask(self, count: int) -> _Result:
         work = self._work
-        protocol = _Collecting(work.protocol)
-        one = Work(
-            work.services,
-            work.snapshot,
-            cast(Any, protocol),
-            _apart(work.call),
-            work.recorder.branch(),
-        )
+        protocol: Any = _Collecting(work.protocol)
+        call = replace(work.call, memo=dict(work.call.memo))
+        one = Work(work.services, work.snapshot, protocol, call, work.recorder.branch())
         request: Request = work.request
         sampling = replace(request.sampling, n=count)
         one.take(Head(work.head.model, False), replace(request, stream=False, sampling=sampling))
@@ -132,39 +189,66 @@ class FanOut:
             return error
         finally:
             work.recorder.absorb(one.recorder)
-        assert protocol.response is not None
-        return protocol.response
-
-    def _encoded(self, response: Response) -> Reply:
-        work = self._work
-        context = reply_context(work)
-        if not work.head.stream:
-            reply: HttpReply = work.protocol.encode_response(response, context)
-            return Reply(reply.status, reply.content_type, reply.headers, reply.body)
-        encoder: IStreamEncoder = work.protocol.encoder(context)
-        body = b"".join([encoder.encode(event) for event in _events(response)])
-        return Reply(200, encoder.content_type, (), body + encoder.end())
+        response: Response = protocol.response
+        return response
 
 
-def _apart(call: Call) -> Call:
-    """Return a call that shares nothing which is written to."""
-    return replace(call, memo=dict(call.memo))
+class _Told:
+    """Writes answers to one stream, and adds up what they count."""
+
+    def __init__(self, encoder: IStreamEncoder) -> None:
+        self._encoder = encoder
+        self.usage = Usage()
+
+    def write(self, result: _Result) -> bytes:
+        """Return the bytes that one answer, or its failure, adds."""
+        if isinstance(result, Response):
+            self.usage = _sum(self.usage, result.usage)
+            events = _events(result, self.usage)
+            return b"".join([self._encoder.encode(event) for event in events])
+        if IPartialFailures.providedBy(self._encoder):
+            out: bytes = self._encoder.failed(result)
+            return out
+        return b""
 
 
-def _joined(answers: list[Response], failures: tuple[GatewayError, ...]) -> Response:
-    """Return all answers as one; each was counted for itself, so counts add up."""
-    counts = [
-        {name: getattr(answer.usage, name) for name in Usage.__struct_fields__}
-        for answer in answers
-    ]
-    usage = Usage(**{name: sum(each[name] for each in counts) for name in counts[0]})
+def _error_of(outcome: object) -> GatewayError | None:
+    """Return the error that ended everything, if one did."""
+    if not isinstance(outcome, Failure):
+        return None
+    if outcome.check(CancelledError):
+        return CancelledByClientError("The client went away.")
+    return outcome.value if isinstance(outcome.value, GatewayError) else None
+
+
+def _first_of(results: list[_Result]) -> GatewayError:
+    return next(result for result in results if isinstance(result, GatewayError))
+
+
+def _joined(results: list[_Result]) -> Response:
+    """Return all answers as one; each was counted for itself, so counts add up.
+
+    :raises GatewayError: if there is none.
+    """
+    answers = [result for result in results if isinstance(result, Response)]
+    if not answers:
+        raise _first_of(results)
+    usage = Usage()
+    for answer in answers:
+        usage = _sum(usage, answer.usage)
     choices = tuple(choice for answer in answers for choice in answer.choices)
+    failures = tuple(result for result in results if isinstance(result, GatewayError))
     return Response(answers[0].id, answers[0].model, choices, usage, failures)
 
 
-def _events(response: Response) -> list[Event]:
-    """Return the images of an answer as events."""
-    events: list[Event] = [UsageUpdate(response.usage)]
+def _sum(one: Usage, other: Usage) -> Usage:
+    names = Usage.__struct_fields__
+    return Usage(**{name: getattr(one, name) + getattr(other, name) for name in names})
+
+
+def _events(response: Response, usage: Usage) -> list[Event]:
+    """Return the images of an answer as events; ``usage`` is that of all until now."""
+    events: list[Event] = []
     for index, choice in enumerate(response.choices):
         events += [
             MediaOutput(part.mime_type, part.source, choice=index)
@@ -172,4 +256,4 @@ def _events(response: Response) -> list[Event]:
             if isinstance(part, Media)
         ]
         events.append(Finish(choice.finish, choice=index))
-    return events
+    return [*events, UsageUpdate(usage)]

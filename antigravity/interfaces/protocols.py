@@ -56,6 +56,13 @@ class IStreamEncoder(Interface):
         """
 
 
+class IPartialFailures(Interface):
+    """A stream encoder that can name what failed of several answers, and go on."""
+
+    def failed(error: GatewayError) -> bytes:
+        """Return the bytes that name one failure."""
+
+
 class IServerProtocol(Interface):
     """How to be a server of one protocol."""
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from antigravity.ir.images import NO_WISH, ImageWish
 from antigravity.ir.media import MediaKind
 from antigravity.ir.request import Effort
+
+#: Width and height of a shape, such as ``16:9``.
+Ratio = Annotated[str, Meta(pattern=r"^[1-9]\d?:[1-9]\d?$")]
 
 Family = Literal["gemini", "claude", "openai", "glm", "other"]
 
@@ -31,7 +34,9 @@ class Capabilities(Struct, frozen=True):
 
     ``image_ratios`` and ``image_sizes`` are what the model can draw (``16:9``, ``2K``),
     ``image_formats`` what it can be told to write (``png``), ``image_references`` how many
-    images it takes to draw from (0: not known).  ``protocol`` names the client protocol that
+    images it takes to draw from (0: not known).  ``voices`` are those that it speaks with, best
+    first; ``voice_names`` are other names of them; ``speech_manner`` says that it is told apart
+    from the text how to speak.  ``protocol`` names the client protocol that
     the model is asked in, where that is not the first one of its upstream.
     """
 
@@ -61,10 +66,13 @@ class Capabilities(Struct, frozen=True):
     logprobs: bool = True
     max_choices: int = 8
     embedding: bool = False
-    image_ratios: tuple[str, ...] = ()
-    image_sizes: tuple[str, ...] = ()
+    image_ratios: tuple[Ratio, ...] = ()
+    image_sizes: tuple[Literal["512", "1K", "2K", "4K"], ...] = ()
     image_formats: tuple[str, ...] = ()
     image_references: int = 0
+    voices: tuple[str, ...] = ()
+    voice_names: dict[str, str] = {}
+    speech_manner: bool = False
     protocol: str = ""
 
 

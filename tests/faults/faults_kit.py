@@ -202,7 +202,7 @@ class FaultCase(TestCase):
         settings = Settings(
             proxy=replace(ProxySettings(), **door),
             upstreams={
-                upstream_of(way): UpstreamSettings(**KINDS[way[1]][0], **base) for way in WAYS
+                upstream_of(way): UpstreamSettings(**{**KINDS[way[1]][0], **base}) for way in WAYS
             },
         )
         plugins = PluginHost()

@@ -256,3 +256,47 @@ def test_models_that_draw_are_listed(client: OpenAI) -> None:
         "gemini-3-pro-image",
         "imagen-4.0-generate-001",
     } <= listed
+
+
+def predict(url: str, model: str, prompt: str, **parameters: Any) -> list[dict[str, str]]:
+    """Ask as Imagen is asked; Google's SDK does so at its other platform only."""
+    body = {"instances": [{"prompt": prompt}], "parameters": parameters}
+    request = urllib.request.Request(
+        f"{url}/v1beta/models/{model}:predict",
+        json.dumps(body).encode(),
+        {"content-type": "application/json", "x-goog-api-key": "any"},
+    )
+    with urllib.request.urlopen(request) as response:
+        predictions: list[dict[str, str]] = json.load(response)["predictions"]
+        return predictions
+
+
+@pytest.mark.parametrize("model", [IMAGEN, GEMINI, CODE_ASSIST])
+def test_predict(url: str, model: str) -> None:
+    """Imagen is passed on to; others are asked in their own way."""
+    made = predict(url, model, "a bird", sampleCount=2, aspectRatio="16:9")
+    assert len(made) == 2
+    for each in made:
+        assert each["mimeType"] == "image/png"
+        note = seen(each["bytesBase64Encoded"])
+        assert note["prompt"] == "a bird"
+        assert note["frame"][0] / note["frame"][1] == pytest.approx(16 / 9, rel=0.05)
+
+
+@pytest.mark.parametrize("model", [IMAGEN, GEMINI, CODE_ASSIST])
+def test_predict_says_why_there_is_none(url: str, model: str) -> None:
+    [made] = predict(url, model, "[[finish safety]] bad", sampleCount=1)
+    assert made["raiFilteredReason"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_chats_with_imagen(client: OpenAI, stream: bool) -> None:
+    asked: Any = {"model": IMAGEN, "messages": [{"role": "user", "content": "a tree"}]}
+    answer: Any = client.chat.completions.create(**asked, stream=stream)
+    if stream:
+        deltas = [chunk.choices[0].delta for chunk in answer if chunk.choices]
+        images = [image for delta in deltas for image in getattr(delta, "images", None) or []]
+    else:
+        images = answer.choices[0].message.images
+    [image] = images
+    assert seen(image["image_url"]["url"].partition(",")[2])["prompt"] == "a tree"

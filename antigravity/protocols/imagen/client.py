@@ -38,6 +38,20 @@ _WORDS: Final = {"aspectRatio": "aspectRatio", "imageSize": "sampleImageSize"}
 _FILTERED: Final = "The provider's filter left nothing of the answer."
 
 
+@implementer(ITap)
+class _IdleTap:
+    """Watches no stream: there is none."""
+
+    def __init__(self) -> None:
+        self.usage: Usage | None = None
+        self.finished = True
+        self.meaningful = True
+        self.failure: GatewayError | None = None
+
+    def watch(self, event: ServerSentEvent) -> None:
+        """Learn nothing: no event is of a protocol without streams."""
+
+
 @implementer(IClientProtocol, IWholeAnswers)
 class ImagenClient:
     """Asks Imagen; ``google`` reads the same upstream's errors and lists."""
@@ -75,8 +89,8 @@ class ImagenClient:
         return PredictDecoder(target.model)
 
     def tap(self) -> ITap:
-        """Fail: there are no streams to watch."""
-        raise UpstreamError("predict has no streams.")
+        """Return a tap with nothing to watch."""
+        return _IdleTap()
 
     def decode_usage(self, body: bytes) -> Usage | None:
         """Return ``None``: no tokens are counted."""

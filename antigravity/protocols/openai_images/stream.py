@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from zope.interface import implementer
 
-from antigravity.interfaces.protocols import IStreamEncoder
+from antigravity.interfaces.protocols import IPartialFailures, IStreamEncoder
 from antigravity.ir.call import ReplyContext
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import (
@@ -33,12 +33,13 @@ from antigravity.protocols.openai_shapes import error_object
 from antigravity.sse import KEEPALIVE_COMMENT, encode_event
 
 
-@implementer(IStreamEncoder)
+@implementer(IStreamEncoder, IPartialFailures)
 class ImagesStreamEncoder:
     """Writes the events of one reply; ``kind`` is ``image_generation`` or ``image_edit``.
 
     An image's event holds the usage, which upstreams tell last; so an image waits for the
-    usage, for the next image or for the end.
+    usage after its end, for the next image or for the end of all.  Usages are told as they
+    grow, so that those of all events add up.
     """
 
     content_type = "text/event-stream"
@@ -50,6 +51,7 @@ class ImagesStreamEncoder:
         self._usage = Usage()
         self._told = Usage()
         self._drawn = 0
+        self._finished = False
         self._reasons: set[FinishReason] = set()
         self._said: list[str] = []
         self._over = False
@@ -62,12 +64,15 @@ class ImagesStreamEncoder:
             case MediaOutput() if kind_of(event.mime_type) == "image":
                 before = self._flush()
                 self._waiting = Media("image", event.source, event.mime_type)
+                self._finished = False
                 return before
             case UsageUpdate():
                 self._usage = event.usage
+                return self._flush() if self._finished else b""
             case TextDelta() | RefusalDelta():
                 self._said.append(event.text)
             case Finish():
+                self._finished = True
                 self._reasons.add(event.reason)
             case StreamFailure():
                 return self._flush() + self._fail(event.error)
@@ -86,6 +91,14 @@ class ImagesStreamEncoder:
             return self._fail(no_image(self._reasons, "".join(self._said)))
         self._over = True
         return out
+
+    def failed(self, error: GatewayError) -> bytes:
+        """Return an event of our own: one that is named ``error`` ends the stream for clients."""
+        if self._over:
+            return b""
+        name = f"{self._kind}.failed"
+        event = {"type": name, "failure": error_object(error)}
+        return self._flush() + encode_event(name.encode(), msgspec.json.encode(event))
 
     def _flush(self) -> bytes:
         image, self._waiting = self._waiting, None
@@ -108,10 +121,11 @@ class ImagesStreamEncoder:
         return encode_event(name.encode(), msgspec.json.encode(event))
 
     def _new_usage(self) -> Usage:
-        """Return the usage if no event has told it yet: what all events say adds up."""
-        usage = Usage() if self._usage == self._told else self._usage
-        self._told = self._usage
-        return usage
+        """Return what has been counted since the last event."""
+        now, before = self._usage, self._told
+        self._told = now
+        names = Usage.__struct_fields__
+        return Usage(**{name: max(0, getattr(now, name) - getattr(before, name)) for name in names})
 
     def _fail(self, error: GatewayError) -> bytes:
         self._over = True

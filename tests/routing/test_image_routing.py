@@ -1,0 +1,123 @@
+"""Names of image models that say more than a model, and models that are asked in their own way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from zope.interface import implementer
+
+from antigravity.interfaces.upstreams import IModelProtocols
+from antigravity.ir.capabilities import Model
+from antigravity.ir.images import NO_WISH, ImageWish
+from antigravity.protocols.gemini.protocol import GeminiClient
+from antigravity.protocols.imagen.client import ImagenClient
+from antigravity.protocols.openai_chat.protocol import OpenAIChatClient
+from antigravity.routing.capability_table import load_table, parse_rules
+from antigravity.routing.catalog import ModelCatalog
+from antigravity.routing.mapping import ModelMapping
+from antigravity.routing.router import Candidate, Decision, Entry, Router
+
+CLIENTS = {
+    client.name: client
+    for client in (GeminiClient(), ImagenClient(GeminiClient()), OpenAIChatClient())
+}
+FLASH, IMAGEN = "gemini-3.1-flash-image", "imagen-4.0-generate-001"
+WIDE = ImageWish(16, 9, is_ratio=True)
+
+
+class Upstream:
+    quirks: frozenset[str] = frozenset()
+
+    def __init__(self, name: str, protocol: str, *models: str) -> None:
+        self.name = name
+        self.protocols = (protocol,)
+        self._models = [Model(model) for model in models]
+
+    def models(self, credential: Any) -> Deferred[Sequence[Model]]:
+        return succeed(self._models)
+
+
+@implementer(IModelProtocols)
+class Google(Upstream):
+    model_protocols = ("imagen",)
+
+
+class Credentials:
+    def lease(self, upstream: str, exclude: frozenset[str]) -> object:
+        return object()
+
+
+def router(mapping: dict[str, str] | None = None, *more: str) -> Router:
+    upstreams = [
+        Google("g", "gemini", FLASH, IMAGEN, *more),
+        Upstream("o", "openai_chat", "gpt-5", "sizes-4k", IMAGEN),
+    ]
+    entries: list[Any] = [Entry(upstream) for upstream in upstreams]  # type: ignore[arg-type]
+    catalog = ModelCatalog(Clock(), Credentials(), 60.0)  # type: ignore[arg-type]
+    return Router(entries, CLIENTS, ModelMapping(mapping or {}), load_table(()), catalog)
+
+
+def decide(made: Router, asked: str, protocol: str = "openai_images") -> Decision:
+    found: list[Any] = []
+    Deferred.fromCoroutine(made.route(asked, protocol)).addBoth(found.append)
+    if not isinstance(found[0], Decision):
+        found[0].raiseException()
+    decision: Decision = found[0]
+    return decision
+
+
+def first(made: Router, asked: str, protocol: str = "openai_images") -> Candidate:
+    return decide(made, asked, protocol).candidates[0]
+
+
+def test_the_end_of_a_name_is_a_wish() -> None:
+    decision = decide(router(), f"{FLASH}-16x9")
+    target = decision.candidates[0].target
+    assert (target.model, target.wish) == (FLASH, WIDE)
+    assert [hop.rule for hop in decision.hops] == ["image suffix"]
+    assert first(router(), FLASH).target.wish == NO_WISH
+    assert first(router(), f"g/{FLASH}-16x9").target.wish == WIDE
+
+
+def test_a_name_that_exists_means_itself() -> None:
+    made = router(None, f"{FLASH}-4k")
+    decide(made, FLASH)  # now it is known what is listed
+    target = first(made, f"{FLASH}-4k").target
+    assert (target.model, target.wish) == (f"{FLASH}-4k", NO_WISH)
+    mapped = first(router({f"{FLASH}-4k": "gpt-5"}), f"{FLASH}-4k").target
+    assert (mapped.model, mapped.wish) == ("gpt-5", NO_WISH)
+
+
+def test_what_is_left_may_be_mapped() -> None:
+    target = first(router({"paint": FLASH}), "paint-16x9").target
+    assert (target.model, target.wish) == (FLASH, WIDE)
+
+
+def test_other_models_keep_their_names() -> None:
+    target = first(router(), "sizes-4k", "openai_chat").target
+    assert (target.model, target.wish) == ("sizes-4k", NO_WISH)
+
+
+def test_a_model_may_be_asked_in_a_protocol_of_its_own() -> None:
+    made = router()
+    for protocol in ("openai_images", "openai_chat", "gemini", "imagen"):
+        google = next(c for c in decide(made, f"g/{IMAGEN}", protocol).candidates)
+        assert google.client.name == "imagen"
+        assert google.native is (protocol == "imagen")
+    elsewhere = first(made, f"o/{IMAGEN}", "openai_images")
+    assert (elsewhere.client.name, elsewhere.native) == ("openai_chat", False)
+    drawing = first(made, FLASH, "imagen")
+    assert (drawing.client.name, drawing.native) == ("gemini", False)
+
+
+@pytest.mark.parametrize(
+    "rule", ['image_ratios = ["16x9"]', 'image_ratios = ["0:1"]', 'image_sizes = ["8K"]']
+)
+def test_shapes_and_sizes_are_checked(rule: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="rule 1"):
+        parse_rules(f'[[model]]\nmatch = ["x"]\n{rule}\n', "f.toml")
