@@ -69,12 +69,7 @@ class Gateway(Service):
         self._pooling = Pooling(
             reactor, None if demo else home, lambda: self._assembly, self._warm_up
         )
-        self._keeping = Keeping(
-            reactor,
-            settings.signatures,
-            None if demo else home / "state",
-            persist_contexts=settings.experimental.context_persist,
-        )
+        self._keeping = Keeping(reactor, settings, None if demo else home / "state")
         self._assembly: Assembly | None = None
         self._exchange: Exchange | None = None
         self._site: GatewaySite | None = None
@@ -195,11 +190,15 @@ class Gateway(Service):
             yield before.stopService()
         if old is not None:
             yield old.stop()
+        yield self._keeping.use(new.settings)
         self.log.info("serving with the new configuration")
 
     def _use(self, assembly: Assembly, exchange: Exchange) -> None:
         """Serve new requests with ``assembly``."""
         app = assembly.app(exchange, self._administration(), self._offering)
+        if assembly.settings.log.level != self.settings.log.level:
+            txaio.set_global_log_level(assembly.settings.log.level)
+        self._drain.grace = assembly.settings.proxy.shutdown_grace
         exchange.use(assembly.snapshot)
         self._pooling.use(assembly)
         assert self._site is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -11,15 +12,16 @@ from twisted.internet.defer import inlineCallbacks
 from txaio import tx as txaio
 
 from antigravity.assembly import in_thread, write_private
-from antigravity.config.settings import SignaturesSettings
+from antigravity.config.settings import Settings
 from antigravity.context.calibration import Calibration
 from antigravity.context.memory import ContextMemory
-from antigravity.interfaces.stores import IExpiringStore, IStateStore
+from antigravity.interfaces.stores import Entry, IStateStore
 from antigravity.signatures.store import SignatureStore
 from antigravity.stores.expiring import ExpiringStore
 from antigravity.stores.json_state import JsonState
 from antigravity.stores.kept import KeptBytes
 from antigravity.stores.sqlite_file import SqliteFile
+from antigravity.stores.switched import SwitchedStore
 
 SIGNATURES_FILE: Final = "signatures.db"
 CONTEXTS_FILE: Final = "contexts.db"
@@ -40,28 +42,30 @@ class Keeping:
 
     log = txaio.make_logger()
 
-    def __init__(
-        self,
-        reactor: Any,
-        settings: SignaturesSettings,
-        directory: Path | None,
-        *,
-        persist_contexts: bool,
-    ) -> None:
+    def __init__(self, reactor: Any, settings: Settings, directory: Path | None) -> None:
         self._reactor = reactor
-        self._directory = directory
-        self._disk: IExpiringStore | None = None
-        self._contexts_disk: IExpiringStore | None = None
+        self._bounds = settings.signatures
         self._state: IStateStore | None = None
+        self.signatures = SignatureStore(time.time)
+        self._configure(settings)
+        self._contexts = KeptBytes(
+            time.time, max_entries=_CONTEXTS, max_bytes=_CONTEXTS_BYTES, ttl=_CONTEXTS_TTL
+        )
+        self._signatures_disk: SwitchedStore | None = None
+        self._contexts_disk: SwitchedStore | None = None
         if directory is not None:
-            if settings.persist:
-                self._disk = self._on_disk(
-                    directory / SIGNATURES_FILE, settings.max_entries, settings.max_bytes
-                )
-            if persist_contexts:
-                self._contexts_disk = self._on_disk(
-                    directory / CONTEXTS_FILE, _CONTEXTS, _CONTEXTS_BYTES
-                )
+            self.signatures.disk = self._signatures_disk = self._switched(
+                directory / SIGNATURES_FILE,
+                lambda: (self._bounds.max_entries, self._bounds.max_bytes),
+                self.signatures.entries,
+                wanted=settings.signatures.persist,
+            )
+            self._contexts.disk = self._contexts_disk = self._switched(
+                directory / CONTEXTS_FILE,
+                lambda: (_CONTEXTS, _CONTEXTS_BYTES),
+                self._contexts.entries,
+                wanted=settings.experimental.context_persist,
+            )
             self._state = JsonState(
                 directory / CALIBRATION_FILE,
                 reactor,
@@ -69,20 +73,6 @@ class Keeping:
                 run=partial(in_thread, reactor),
                 delay=_CALIBRATION_DELAY,
             )
-        self.signatures = SignatureStore(
-            time.time,
-            ttl=settings.ttl,
-            max_entries=settings.max_entries,
-            max_bytes=settings.max_bytes,
-            disk=self._disk,
-        )
-        self._contexts = KeptBytes(
-            time.time,
-            max_entries=_CONTEXTS,
-            max_bytes=_CONTEXTS_BYTES,
-            ttl=_CONTEXTS_TTL,
-            disk=self._contexts_disk,
-        )
         self.contexts = ContextMemory(self._contexts)
         self.calibration = (
             Calibration() if self._state is None else Calibration(self._state.changed)
@@ -91,35 +81,58 @@ class Keeping:
     @inlineCallbacks
     def start(self) -> Any:
         """Return a Deferred that fires when everything that was kept is known again."""
-        if self._disk is not None:
-            senseless = self.signatures.restore((yield self._disk.load()))
+        if self._signatures_disk is not None:
+            senseless = self.signatures.restore((yield self._signatures_disk.load()))
             if senseless:
                 self.log.warn("{n} kept signatures make no sense, and are dropped", n=senseless)
-        elif self._directory is not None:
-            yield in_thread(self._reactor, self._delete, self._directory / SIGNATURES_FILE)
         if self._contexts_disk is not None:
             self._contexts.restore((yield self._contexts_disk.load()))
-        elif self._directory is not None:
-            yield in_thread(self._reactor, self._delete, self._directory / CONTEXTS_FILE)
         if self._state is not None:
             if not self.calibration.restore(self._state.load()):
                 self.log.warn("what was kept of the calibration makes no sense: it begins anew")
             self._state.watch(self.calibration.snapshot)
 
     @inlineCallbacks
+    def use(self, settings: Settings) -> Any:
+        """Return a Deferred that fires when all is kept as ``settings`` say."""
+        self._configure(settings)
+        if self._signatures_disk is not None:
+            yield self._signatures_disk.switch(wanted=settings.signatures.persist)
+        if self._contexts_disk is not None:
+            yield self._contexts_disk.switch(wanted=settings.experimental.context_persist)
+
+    @inlineCallbacks
     def stop(self) -> Any:
         """Return a Deferred that fires when everything is kept."""
-        for store in (self._disk, self._contexts_disk, self._state):
+        for store in (self._signatures_disk, self._contexts_disk, self._state):
             if store is not None:
                 yield store.stop()
 
-    def _on_disk(self, path: Path, max_entries: int, max_bytes: int) -> ExpiringStore:
-        file = SqliteFile(path, time.time, max_entries=max_entries, max_bytes=max_bytes)
+    def _configure(self, settings: Settings) -> None:
+        self._bounds = bounds = settings.signatures
+        self.signatures.configure(
+            ttl=bounds.ttl, max_entries=bounds.max_entries, max_bytes=bounds.max_bytes
+        )
+
+    def _switched(
+        self,
+        path: Path,
+        bounds: Callable[[], tuple[int, int]],
+        entries: Callable[[], Iterable[Entry]],
+        *,
+        wanted: bool,
+    ) -> SwitchedStore:
         run = partial(in_thread, self._reactor)
-        return ExpiringStore(file, self._reactor, time.time, run=run)
+
+        def make() -> ExpiringStore:
+            most, size = bounds()
+            file = SqliteFile(path, time.time, max_entries=most, max_bytes=size)
+            return ExpiringStore(file, self._reactor, time.time, run=run)
+
+        return SwitchedStore(make, partial(run, self._delete, path), entries, wanted=wanted)
 
     def _delete(self, file: Path) -> None:
-        """Delete what earlier runs have kept: whoever switches it off does not want it there."""
+        """Delete what was kept: whoever switches it off does not want it there."""
         try:
             for path in file.parent.glob(f"{file.name}*"):
                 path.unlink(missing_ok=True)

@@ -47,13 +47,16 @@ class Closing(Service):
 
 
 class Drain(Service):
-    """Waits for what is running when it is stopped, up to a grace period in seconds."""
+    """Waits for what is running when it is stopped, up to a grace period in seconds.
+
+    :ivar grace: how long, if it is stopped now.
+    """
 
     log = txaio.make_logger()
 
     def __init__(self, clock: IReactorTime, grace: float) -> None:
         self._clock = clock
-        self._grace = grace
+        self.grace = grace
         self._active: set[int] = set()
         self._empty: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
@@ -83,7 +86,7 @@ class Drain(Service):
         self.log.info("waiting for {n} running requests", n=len(self._active))
         empty: Deferred[None] = Deferred()
         self._empty = empty
-        self._timer = self._clock.callLater(self._grace, self.hurry)
+        self._timer = self._clock.callLater(self.grace, self.hurry)
         return empty
 
     def hurry(self) -> None:

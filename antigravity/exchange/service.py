@@ -58,7 +58,10 @@ class Exchange:
     def use(self, snapshot: Snapshot) -> None:
         """Serve new calls with ``snapshot``; running ones keep theirs."""
         self._snapshot = snapshot
-        images = snapshot.settings.images
+        responses, images = snapshot.settings.responses, snapshot.settings.images
+        self._services.conversations.configure(
+            max_entries=responses.max_entries, max_bytes=responses.max_bytes, ttl=responses.ttl
+        )
         self._services.files.configure(max_bytes=images.url_max_bytes, ttl=images.url_ttl)
 
     def published(self, name: str) -> PublishedFile | None:

@@ -45,7 +45,8 @@ class SignatureStore:
     """Memories by API key and tool-call id; those not used for longest go first.
 
     ``now`` returns seconds since the epoch; ``ttl`` is in seconds since the last use.
-    ``disk`` keeps what has to survive a restart.
+
+    :ivar disk: keeps what has to survive a restart.
     """
 
     def __init__(
@@ -57,11 +58,11 @@ class SignatureStore:
         max_bytes: int = 64 * 1024 * 1024,
         disk: IExpiringStore | None = None,
     ) -> None:
+        self.disk = disk
         self._now = now
         self._ttl = ttl
         self._max_entries = max_entries
         self._max_bytes = max_bytes
-        self._disk = disk
         self._entries: OrderedDict[str, tuple[float, Memory]] = OrderedDict()
         self._bytes = 0
 
@@ -82,6 +83,25 @@ class SignatureStore:
                 self._put(key, min(expires, latest), memory)
         self._trim()
         return senseless
+
+    def configure(self, *, ttl: float, max_entries: int, max_bytes: int) -> None:
+        """Keep so much for so long, from now on; what is too much or too old for that goes at once."""
+        shorter = ttl < self._ttl
+        self._ttl, self._max_entries, self._max_bytes = ttl, max_entries, max_bytes
+        latest = self._now() + ttl
+        for key, (expires, memory) in self._entries.items() if shorter else ():
+            if expires > latest:
+                self._entries[key] = (latest, memory)
+                if self.disk is not None:
+                    self.disk.put(Entry(key, latest, _ENCODER.encode(memory)))
+        self._trim()
+
+    def entries(self) -> list[Entry]:
+        """Return everything that is known, the oldest first."""
+        return [
+            Entry(key, expires, _ENCODER.encode(memory))
+            for key, (expires, memory) in self._entries.items()
+        ]
 
     def remember(self, principal: str, call_id: str, memory: Memory) -> None:
         """Keep what belongs to a call."""
@@ -106,8 +126,8 @@ class SignatureStore:
     def _keep(self, key: str, memory: Memory) -> None:
         expires = self._now() + self._ttl
         self._put(key, expires, memory)
-        if self._disk is not None:
-            self._disk.put(Entry(key, expires, _ENCODER.encode(memory)))
+        if self.disk is not None:
+            self.disk.put(Entry(key, expires, _ENCODER.encode(memory)))
 
     def _put(self, key: str, expires: float, memory: Memory) -> None:
         self._drop(key)
@@ -125,8 +145,8 @@ class SignatureStore:
 
     def _forget(self, key: str) -> None:
         self._drop(key)
-        if self._disk is not None:
-            self._disk.delete(key)
+        if self.disk is not None:
+            self.disk.delete(key)
 
     def _drop(self, key: str) -> None:
         entry = self._entries.pop(key, None)

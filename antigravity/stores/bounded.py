@@ -16,14 +16,25 @@ class BoundedBytes:
         self, now: Callable[[], float], *, max_entries: int, max_bytes: int, ttl: float
     ) -> None:
         self._now = now
-        self._max_entries = max_entries
-        self._max_bytes = max_bytes
-        self._ttl = ttl
         self._entries: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
         self._bytes = 0
+        self._ttl = ttl
+        self.configure(max_entries=max_entries, max_bytes=max_bytes, ttl=ttl)
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def configure(self, *, max_entries: int, max_bytes: int, ttl: float) -> None:
+        """Keep so much for so long, from now on; what is too much or too old for that goes at once."""
+        shorter = ttl < self._ttl
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._ttl = ttl
+        if shorter:
+            latest = self._now() + ttl
+            for key, (expires, value) in self._entries.items():
+                self._entries[key] = (min(expires, latest), value)
+        self._trim()
 
     def put(self, key: str, value: bytes) -> bool:
         """Keep ``value``; return whether there is room for it at all."""
@@ -32,8 +43,7 @@ class BoundedBytes:
             return False
         self._entries[key] = (self._now() + self._ttl, value)
         self._bytes += len(value)
-        while len(self._entries) > self._max_entries or self._bytes > self._max_bytes:
-            self.delete(next(iter(self._entries)))
+        self._trim()
         return True
 
     def get(self, key: str) -> bytes | None:
@@ -48,6 +58,10 @@ class BoundedBytes:
         self._entries[key] = (self._now() + self._ttl, value)
         self._entries.move_to_end(key)
         return value
+
+    def _trim(self) -> None:
+        while len(self._entries) > self._max_entries or self._bytes > self._max_bytes:
+            self.delete(next(iter(self._entries)))
 
     def delete(self, key: str) -> bool:
         """Forget ``key``; return whether it was known."""

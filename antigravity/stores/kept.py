@@ -12,6 +12,8 @@ class KeptBytes(BoundedBytes):
     """Like :class:`BoundedBytes`; ``now`` returns seconds since the epoch.
 
     What is only read is not written again: on disk an entry lives from when it was put there.
+
+    :ivar disk: where else entries are kept, if anywhere.
     """
 
     def __init__(
@@ -23,8 +25,12 @@ class KeptBytes(BoundedBytes):
         ttl: float,
         disk: IExpiringStore | None = None,
     ) -> None:
+        self.disk = disk
         super().__init__(now, max_entries=max_entries, max_bytes=max_bytes, ttl=ttl)
-        self._disk = disk
+
+    def entries(self) -> list[Entry]:
+        """Return everything that is known, the oldest first."""
+        return [Entry(key, expires, value) for key, (expires, value) in self._entries.items()]
 
     def restore(self, entries: Iterable[Entry]) -> None:
         """Know again what ``disk`` has kept, the oldest first."""
@@ -34,13 +40,13 @@ class KeptBytes(BoundedBytes):
     def put(self, key: str, value: bytes) -> bool:
         """Keep ``value``; return whether there is room for it at all."""
         kept = super().put(key, value)
-        if kept and self._disk is not None:
-            self._disk.put(Entry(key, self._now() + self._ttl, value))
+        if kept and self.disk is not None:
+            self.disk.put(Entry(key, self._now() + self._ttl, value))
         return kept
 
     def delete(self, key: str) -> bool:
         """Forget ``key``; return whether it was known."""
         known = super().delete(key)
-        if known and self._disk is not None:
-            self._disk.delete(key)
+        if known and self.disk is not None:
+            self.disk.delete(key)
         return known

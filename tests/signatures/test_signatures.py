@@ -171,3 +171,17 @@ def test_a_conversation_that_goes_on_keeps_its_own_and_seldom_writes() -> None:
     assert kept.recall("k", "call") == MEMORY
     now[0] += 100.0
     assert kept.recall("k", "call") is None
+
+
+def test_tighter_bounds_hold_at_once_on_disk_too() -> None:
+    now, disk = [0.0], Disk()
+    kept = store(now, disk)
+    for number in range(4):
+        kept.remember("k", str(number), MEMORY)
+    kept.configure(ttl=10, max_entries=3, max_bytes=9999)
+    assert [entry.expires for entry in kept.entries()] == [10.0] * 3
+    assert list(disk.kept.values()) == kept.entries()
+    assert kept.recall("k", "0") is None
+    kept.configure(ttl=1000, max_entries=3, max_bytes=9999)
+    now[0] = 10.0
+    assert kept.recall("k", "3") is None, "what was kept before keeps its time"

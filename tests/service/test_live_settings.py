@@ -1,0 +1,109 @@
+"""What is kept, logged and waited for follows the configuration while the gateway runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import treq
+from msgspec.structs import replace
+from restart_kit import SENTINEL, RestartCase, reactor
+from twisted.logger import globalLogPublisher
+from txaio import tx as txaio
+
+from antigravity.config.settings import LogSettings, ResponsesSettings, SignaturesSettings
+
+#: Stands in the line that is logged for each request, at level ``info``.
+LINE = "tokens, {attempts} attempt(s)"
+
+
+class LiveSettings(RestartCase):
+    async def reload(self, **tables: Any) -> None:
+        """Change tables of the configuration."""
+        self.next = replace(self.next, **tables)
+        assert self.gateway is not None
+        await self.gateway.reload()
+
+    def url(self, path: str) -> str:
+        assert self.gateway is not None
+        assert self.gateway.listener is not None
+        return f"http://127.0.0.1:{self.gateway.listener.ports[0].getHost().port}{path}"
+
+    def on_disk(self) -> list[str]:
+        return sorted(path.name for path in (self.home / "state").glob("signatures.db"))
+
+    async def test_signatures_leave_the_disk_and_come_back(self) -> None:
+        await self.start()
+        message = await self.called()
+        await self.reload(signatures=SignaturesSettings(persist=False))
+        self.assertEqual(self.on_disk(), [])
+        self.assertNotEqual(await self.sent_signature(message), SENTINEL)
+        later = await self.called()
+        await self.reload(signatures=SignaturesSettings())
+        self.assertEqual(self.on_disk(), ["signatures.db"])
+        await self.restart()
+        for each in (message, later):
+            self.assertNotEqual(await self.sent_signature(each), SENTINEL)
+
+    async def test_bounds_of_signatures_hold_at_once_and_over_a_restart(self) -> None:
+        await self.start()
+        message = await self.called()
+        await self.reload(signatures=SignaturesSettings(ttl=0.0))
+        self.assertEqual(await self.sent_signature(message), SENTINEL)
+        await self.reload(signatures=SignaturesSettings())
+        self.assertEqual(await self.sent_signature(message), SENTINEL)
+        message = await self.called()
+        await self.reload(signatures=SignaturesSettings(max_entries=0))
+        await self.restart()
+        self.assertEqual(await self.sent_signature(message), SENTINEL)
+
+    async def test_stored_responses(self) -> None:
+        async def respond(**more: Any) -> tuple[int, Any]:
+            body = {"model": "gpt-5.1", "input": "hello", **more}
+            response = await treq.post(self.url("/v1/responses"), json=body, persistent=False)
+            return response.code, await response.json()
+
+        await self.start()
+        code, first = await respond()
+        self.assertEqual(code, 200)
+        code, _ = await respond(previous_response_id=first["id"])
+        self.assertEqual(code, 200)
+        await self.reload(responses=ResponsesSettings(max_entries=0))
+        code, error = await respond(previous_response_id=first["id"])
+        self.assertEqual((code, error["error"]["code"]), (404, "previous_response_not_found"))
+        await self.reload(responses=ResponsesSettings(ttl=60.0))
+        _, second = await respond()
+        code, _ = await respond(previous_response_id=second["id"])
+        self.assertEqual(code, 200)
+
+    async def test_the_grace_of_a_shutdown(self) -> None:
+        await self.start()
+        await self.reload(proxy=replace(self.next.proxy, shutdown_grace=0.1))
+        body = {
+            "model": "gpt-5.1",
+            "stream": True,
+            "messages": [{"role": "user", "content": "[[chunks 2]] [[delay 30]]"}],
+        }
+        response = await treq.post(self.url("/v1/chat/completions"), json=body, persistent=False)
+        self.assertEqual(response.code, 200)
+        began = reactor.seconds()
+        await self.stop()
+        self.assertLess(reactor.seconds() - began, 5.0)
+        with self.assertRaises(Exception):  # noqa: B017 - however an answer is cut off
+            await response.content()
+
+    async def test_the_level_of_the_log(self) -> None:
+        lines: list[str] = []
+        globalLogPublisher.addObserver(watch := lambda event: lines.append(str(event)))
+        self.addCleanup(globalLogPublisher.removeObserver, watch)
+        self.addCleanup(txaio.set_global_log_level, "info")
+        await self.start()
+
+        async def logged(level: Any) -> bool:
+            await self.reload(log=LogSettings(level=level))
+            lines.clear()
+            await self.chat()
+            return any(LINE in line for line in lines)
+
+        self.assertFalse(await logged("warn"))
+        self.assertTrue(await logged("info"))
+        self.assertFalse(await logged("error"))

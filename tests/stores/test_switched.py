@@ -1,0 +1,140 @@
+"""Entries are kept elsewhere while that is wanted, and no trace of them while it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from twisted.internet.defer import Deferred, succeed
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from antigravity.interfaces.stores import Entry, IExpiringStore
+from antigravity.stores.bounded import BoundedBytes
+from antigravity.stores.kept import KeptBytes
+from antigravity.stores.switched import SwitchedStore
+
+
+@implementer(IExpiringStore)
+class Elsewhere:
+    """What is kept in a dictionary that outlives it."""
+
+    def __init__(self, kept: dict[str, Entry]) -> None:
+        self.kept = kept
+        self.open = True
+
+    def load(self) -> Deferred[list[Entry]]:
+        return succeed(list(self.kept.values()))
+
+    def put(self, entry: Entry) -> None:
+        assert self.open
+        self.kept[entry.key] = entry
+
+    def delete(self, key: str) -> None:
+        assert self.open
+        self.kept.pop(key, None)
+
+    def stop(self) -> Deferred[None]:
+        self.open = False
+        return succeed(None)
+
+
+class Kit:
+    def __init__(self, *, wanted: bool, known: Iterable[Entry] = ()) -> None:
+        self.kept: dict[str, Entry] = {}
+        self.made: list[Elsewhere] = []
+        self.known = list(known)
+        self.store = SwitchedStore(self.make, self.erase, lambda: self.known, wanted=wanted)
+
+    def make(self) -> Elsewhere:
+        self.made.append(Elsewhere(self.kept))
+        return self.made[-1]
+
+    def erase(self) -> Deferred[None]:
+        assert not any(each.open for each in self.made), "first it has to be closed"
+        self.kept.clear()
+        return succeed(None)
+
+    def loaded(self) -> list[Entry]:
+        found: list[Entry] = []
+        self.store.load().addCallback(found.extend)
+        return found
+
+
+ONE, TWO = Entry("one", 9.0, b"1"), Entry("two", 9.0, b"2")
+
+
+def test_while_it_is_wanted_it_is_a_store() -> None:
+    kit = Kit(wanted=True)
+    verifyObject(IExpiringStore, kit.store)
+    kit.store.put(ONE)
+    kit.store.put(TWO)
+    kit.store.delete("one")
+    assert kit.loaded() == [TWO]
+    assert kit.store.stop().called
+    assert not kit.made[0].open
+
+
+def test_while_it_is_not_nothing_is_left_of_earlier_times() -> None:
+    kit = Kit(wanted=False)
+    kit.kept["old"] = ONE
+    assert kit.loaded() == []
+    assert kit.kept == {}
+    kit.store.put(ONE)
+    kit.store.delete("one")
+    assert kit.store.stop().called
+    assert kit.made == []
+
+
+def test_it_can_be_switched_at_any_time() -> None:
+    kit = Kit(wanted=True)
+    kit.store.put(ONE)
+    for _ in range(2):
+        assert kit.store.switch(wanted=False).called
+        assert kit.kept == {}
+    kit.known = [TWO]
+    for _ in range(2):
+        assert kit.store.switch(wanted=True).called
+        assert list(kit.kept) == ["two"]
+    assert len(kit.made) == 2
+    kit.store.put(ONE)
+    assert kit.loaded() == [TWO, ONE]
+
+
+def test_what_comes_while_it_is_switched_on_is_kept() -> None:
+    waiting: Deferred[list[Entry]] = Deferred()
+    kit = Kit(wanted=False)
+    late = Elsewhere(kit.kept)
+    late.load = lambda: waiting  # type: ignore[method-assign]
+    kit.store = SwitchedStore(lambda: late, kit.erase, lambda: kit.known, wanted=False)
+    switched = kit.store.switch(wanted=True)
+    kit.known.append(ONE)
+    kit.store.put(ONE)
+    assert not switched.called
+    waiting.callback([])
+    assert list(kit.kept) == ["one"]
+
+
+def test_tighter_bounds_hold_at_once() -> None:
+    now = [0.0]
+    store = BoundedBytes(lambda: now[0], max_entries=9, max_bytes=99, ttl=50.0)
+    for number in range(5):
+        store.put(str(number), b"12345")
+    store.configure(max_entries=9, max_bytes=20, ttl=50.0)
+    assert len(store) == 4
+    store.configure(max_entries=3, max_bytes=20, ttl=10.0)
+    assert [store.get(str(number)) for number in range(2)] == [None, None]
+    now[0] = 5.0
+    assert store.get("4") == b"12345"
+    now[0] = 10.0
+    assert store.get("3") is None
+    assert store.get("4") == b"12345"
+    store.configure(max_entries=0, max_bytes=20, ttl=10.0)
+    assert not store.put("new", b"1")
+    assert len(store) == 0
+
+
+def test_what_is_known_can_be_kept_again() -> None:
+    store = KeptBytes(lambda: 1.0, max_entries=9, max_bytes=99, ttl=50.0)
+    store.put("one", b"1")
+    store.put("two", b"2")
+    assert store.entries() == [Entry("one", 51.0, b"1"), Entry("two", 51.0, b"2")]
