@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from antigravity.processes.guarded import spawn
 from antigravity.tunnel.port import TunnelPort
-from antigravity.tunnel.process import spawn
 from antigravity.tunnel.service import Tunnel
 from antigravity.web.app import WebApp
 from antigravity.web.entrance import TunnelEntrance

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
-
 from antigravity.config.settings import TunnelSettings
+from antigravity.processes.command import Command
 
 #: What goes over from our own environment: where certificates and temporary files are, and
 #: what programs cannot start without.
@@ -26,18 +25,6 @@ _CONFIGURATION: Final = "config.yml"
 #: It must not be empty; and cloudflared would else read one of the user's or the machine's,
 #: with other origins in it.
 _CONTENT: Final = "# Made anew at each start of the tunnel.\nno-autoupdate: true\n"
-
-
-class Command(Struct, frozen=True):
-    """A program to run in ``directory``; its environment may be secret."""
-
-    executable: Path
-    arguments: tuple[str, ...]
-    environment: Mapping[str, str]
-    directory: Path
-
-    def __repr__(self) -> str:
-        return f"<Command {self.executable.name}>"
 
 
 def tunnel_directory(home: Path) -> Path:

@@ -10,14 +10,12 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
+from antigravity.processes.cleaning import Cleaner as LineCleaner
+
 Level = Literal["debug", "info", "warn", "error"]
 
-_LONGEST: Final = 1000
-_HIDDEN: Final = "[redacted]"
 _LINE: Final = re.compile(r"\d{4}-\d\d-\d\dT\S+ (DBG|INF|WRN|ERR|FTL|PNC) (.*)")
 _LEVELS: Final[dict[str, Level]] = {"DBG": "debug", "INF": "info", "WRN": "warn"}
-_ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x1f\x7f-\x9f]")
-_TOKENS: Final = re.compile(r"eyJ[A-Za-z0-9+/_-]{20,}={0,2}")
 #: The service that hands out addresses is below the same domain.
 _QUICK: Final = re.compile(r"https://(?!api\.)([a-z0-9-]+\.trycloudflare\.com)\b", re.IGNORECASE)
 _REGISTERED: Final = re.compile(
@@ -61,18 +59,11 @@ class _TokenParts(Struct, frozen=True):
     s: str = ""
 
 
-class Cleaner:
-    """Takes out of lines what must not be in a log: the token, and what could harm a terminal."""
+class Cleaner(LineCleaner):
+    """Takes the token out of lines, and what else must not be in a log."""
 
     def __init__(self, token: str = "") -> None:
-        self._secrets = tuple(secret for secret in (token, _secret_in(token)) if len(secret) > 7)
-
-    def clean(self, line: str) -> str:
-        """Return ``line`` without secrets and control characters, and not too long."""
-        for secret in self._secrets:
-            line = line.replace(secret, _HIDDEN)
-        line = _TOKENS.sub(_HIDDEN, _ESCAPES.sub("", line)).strip()
-        return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+        super().__init__((token, _secret_in(token)))
 
 
 def _secret_in(token: str) -> str:

@@ -14,10 +14,11 @@ from txaio import tx as txaio
 
 from antigravity.config.settings import Settings, TunnelSettings, effective_auth_mode
 from antigravity.ir.errors import ConflictError
-from antigravity.tunnel.command import Command, prepare, tunnel_command
+from antigravity.processes.command import Command
+from antigravity.processes.guarded import OnEnd, OnLine
+from antigravity.tunnel.command import prepare, tunnel_command
 from antigravity.tunnel.executable import NotInstalledError, find_executable
 from antigravity.tunnel.port import TunnelPort
-from antigravity.tunnel.process import OnEnd, OnLine
 from antigravity.tunnel.run import Run
 
 #: Seconds before cloudflared is started again; doubled each time that it did not help.

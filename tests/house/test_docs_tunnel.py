@@ -8,7 +8,8 @@ from typing import Any, get_args
 from pages import ROOT, table
 
 from antigravity.cli.tunnel_install import install
-from antigravity.tunnel import process, service
+from antigravity.processes import guarded
+from antigravity.tunnel import service
 from antigravity.web.admin import AdminPaths
 
 PAGE = "docs/tunnel.rst"
@@ -41,7 +42,7 @@ def test_times_are_true() -> None:
     assert "stood for a minute" in TEXT
     assert service.WELL_AFTER == 60.0
     assert "killed if it has not after 5 seconds" in TEXT
-    assert process.GRACE == 5.0
+    assert guarded.GRACE == 5.0
 
 
 def test_the_refusal_names_what_the_page_shows() -> None:

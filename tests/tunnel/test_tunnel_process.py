@@ -17,9 +17,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from antigravity.tunnel import process as module
-from antigravity.tunnel.command import Command
-from antigravity.tunnel.process import GuardedProcess, spawn
+from antigravity.processes import guarded as module
+from antigravity.processes.command import Command
+from antigravity.processes.guarded import GuardedProcess, spawn
 
 GUARD = Path(module.__file__).with_name("guard.py")
 
@@ -145,7 +145,7 @@ class OrphanTests(SynchronousTestCase):
             "print(guard.pid, flush=True)\n"
             "time.sleep(600)\n"
         )
-        arguments = [sys.executable, "-c", code, sys.executable, "-I", "-S", str(GUARD), "5"]
+        arguments = [sys.executable, "-c", code, sys.executable, "-I", "-S", str(GUARD), "5", "-"]
         gateway = subprocess.Popen(
             [*arguments, str(stand_in.path)], stdout=subprocess.PIPE, text=True
         )

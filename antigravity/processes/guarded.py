@@ -1,4 +1,4 @@
-"""cloudflared as a sub-process that ends when the gateway does, however that ends."""
+"""A program as a sub-process that ends when the gateway does, however that ends."""
 
 # ruff: noqa: N802, N803 - the names are Twisted's
 
@@ -7,17 +7,19 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
-from antigravity.tunnel.command import Command
+from antigravity.processes.command import Command
 
-#: How long cloudflared may take to end once it was told to, in seconds.
+#: How long a program may take to end once it was told to, in seconds.
 GRACE: Final = 5.0
 #: How much longer the guard may take to see to that.
 _MORE: Final = 3.0
@@ -25,8 +27,11 @@ _MORE: Final = 3.0
 _ECHO: Final = 1.0
 _LONGEST_LINE: Final = 64 * 1024
 _GUARD: Final = Path(__file__).with_name("guard.py")
+#: Where the guard finds what its program is to read.
+_INPUT: Final = 3
 
 OnLine = Callable[[str], object]
+OnOutput = Callable[[bytes], object]
 #: Gets the exit code, ``None`` if there is none.
 OnEnd = Callable[[int | None], object]
 
@@ -34,16 +39,46 @@ OnEnd = Callable[[int | None], object]
 class GuardedProcess(ProcessProtocol):
     """One run of a program behind ``guard.py``.
 
-    ``on_line`` gets each line that it prints, ``on_end`` is called once, at last.
+    ``on_line`` gets each line that it prints, ``on_end`` is called once, at last.  With
+    ``on_output`` the program has a standard input, and this gets its standard output as it
+    comes; lines are then those of its standard error.
     """
 
-    def __init__(self, clock: IReactorTime, on_line: OnLine, on_end: OnEnd) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        on_line: OnLine,
+        on_end: OnEnd,
+        on_output: OnOutput | None = None,
+    ) -> None:
         self._clock = clock
         self._on_line = on_line
         self._on_end = on_end
+        self._on_output = on_output
         self._buffers = {1: b"", 2: b""}
         self._timer: IDelayedCall | None = None
         self._is_over = False
+        self._input: _Input | None = None
+
+    def write(self, data: bytes) -> bool:
+        """Write to the program's standard input.
+
+        Return ``False`` if it has none any more, or has left too much unread.
+        """
+        if self._is_over or self.transport is None or self._on_output is None:
+            return False
+        if self._input is None:
+            pipes: Any = self.transport
+            pipe = pipes.pipes.get(_INPUT)
+            if pipe is None:
+                return False
+            self._input = _Input(pipe)
+        return self._input.write(data)
+
+    def close_input(self) -> None:
+        """Let the program's standard input end: nothing more will come."""
+        if not self._is_over and self.transport is not None and self._on_output is not None:
+            self.transport.closeChildFD(_INPUT)
 
     def leave(self) -> None:
         """Ask it to take nothing new, and to end when it has done what it is at."""
@@ -58,7 +93,7 @@ class GuardedProcess(ProcessProtocol):
         self._set_timer(GRACE + _MORE, self._kill)
 
     def _kill(self) -> None:
-        """Kill what did not end: the guard, and what it guards, which is in one group with it."""
+        """Kill a guard that did not end; what it guards goes with it."""
         self._timer = None
         transport: Any = self.transport
         try:
@@ -70,6 +105,9 @@ class GuardedProcess(ProcessProtocol):
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """Take what it prints, line by line."""
+        if childFD == 1 and self._on_output is not None:
+            self._on_output(data)
+            return
         *lines, rest = (self._buffers[childFD] + data).split(b"\n")
         if len(rest) > _LONGEST_LINE:
             lines, rest = [*lines, rest], b""
@@ -106,13 +144,62 @@ class GuardedProcess(ProcessProtocol):
             timer.cancel()
 
 
-def spawn(reactor: Any, command: Command, on_line: OnLine, on_end: OnEnd) -> GuardedProcess:
+@implementer(IPushProducer)
+class _Input:
+    """Writes to a pipe at the speed at which it is read, and keeps the rest within bounds."""
+
+    LIMIT: Final = 256 * 1024 * 1024
+
+    def __init__(self, pipe: Any) -> None:
+        self._pipe = pipe
+        self._waiting: deque[bytes] = deque()
+        self._size = 0
+        self._is_full = False
+        self._is_closed = False
+        pipe.registerProducer(self, True)
+
+    def write(self, data: bytes) -> bool:
+        if self._is_closed or self._size + len(data) > self.LIMIT:
+            return False
+        if self._is_full:
+            self._waiting.append(data)
+            self._size += len(data)
+        else:
+            self._pipe.write(data)
+        return True
+
+    def pauseProducing(self) -> None:
+        self._is_full = True
+
+    def resumeProducing(self) -> None:
+        self._is_full = False
+        while self._waiting and not self._is_full:
+            data = self._waiting.popleft()
+            self._size -= len(data)
+            self._pipe.write(data)
+
+    def stopProducing(self) -> None:
+        self._is_closed = True
+        self._waiting.clear()
+
+
+def spawn(
+    reactor: Any,
+    command: Command,
+    on_line: OnLine,
+    on_end: OnEnd,
+    on_output: OnOutput | None = None,
+) -> GuardedProcess:
     """Start ``command`` and return its run.
 
     :raises OSError: if not even its guard can be started.
     """
-    process = GuardedProcess(reactor, on_line, on_end)
-    arguments = [sys.executable, "-I", "-S", str(_GUARD), str(GRACE)]
+    process = GuardedProcess(reactor, on_line, on_end, on_output)
+    files: dict[int, Any] = {0: "w", 1: "r", 2: "r"}
+    if on_output is not None:
+        files[_INPUT] = "w"
+    source = "-" if on_output is None else str(_INPUT)
+    arguments = [sys.executable, "-I", "-S", str(_GUARD), str(GRACE), source]
     arguments += [str(command.executable), *command.arguments]
     try:
         reactor.spawnProcess(
@@ -121,6 +208,7 @@ def spawn(reactor: Any, command: Command, on_line: OnLine, on_end: OnEnd) -> Gua
             arguments,
             env=dict(command.environment),
             path=str(command.directory),
+            childFDs=files,
         )
     except NotImplementedError as error:  # on Windows without pywin32
         raise OSError(f"processes cannot be started here: {error}") from error

@@ -1,0 +1,1 @@
+"""Programs that run for the gateway, and end with it."""

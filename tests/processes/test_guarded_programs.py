@@ -1,0 +1,130 @@
+"""Programs that are talked to, and what they start: nothing of it is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import TestCase
+
+from antigravity.processes import guarded as module
+from antigravity.processes.cleaning import Cleaner
+from antigravity.processes.command import Command
+from antigravity.processes.guarded import GuardedProcess, spawn
+
+ECHO = "import sys\nfor line in sys.stdin:\n    print(line.upper(), end='', flush=True)\n"
+#: Starts a program that ignores SIGTERM, says its id, and ends or stays.
+PARENT = """
+import subprocess, sys
+code = "import signal, time; signal.signal(15, 1); print(1, flush=True); time.sleep(600)"
+child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+child.stdout.readline()
+print(child.pid, flush=True)
+if {stay}:
+    sys.stdin.read()
+"""
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether a process runs; one that waits to be reaped does not."""
+    try:
+        os.kill(pid, 0)
+        stat = Path(f"/proc/{pid}/stat")
+        return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+class Talking(TestCase):
+    """A program with a standard input."""
+
+    def start(self, code: str) -> None:
+        self.said = b""
+        self.lines: list[str] = []
+        self.ended: Deferred[int | None] = Deferred()
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+        command = Command(Path(sys.executable), ("-c", code), {"PATH": os.defpath}, folder)
+        self.process: GuardedProcess = spawn(
+            reactor, command, self.lines.append, self.ended.callback, self.hear
+        )
+        self.addCleanup(self.gone)
+
+    def hear(self, data: bytes) -> None:
+        self.said += data
+
+    async def gone(self) -> None:
+        self.process.stop()
+        if not self.ended.called:
+            await self.ended
+
+    async def until(self, holds: Any, seconds: float = 20.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, (self.said, self.lines)
+            await deferLater(reactor, 0.01)
+
+    async def test_what_is_written_is_answered_and_its_end_ends_it(self) -> None:
+        self.start(ECHO + "print('bye', file=sys.stderr)\n")
+        self.assertTrue(self.process.write(b"one\n"))
+        await self.until(lambda: self.said == b"ONE\n")
+        self.process.close_input()
+        self.assertEqual(await self.ended, 0)
+        self.assertEqual(self.lines, ["bye"])
+        self.assertFalse(self.process.write(b"two\n"))
+
+    async def test_large_messages_arrive_whole_and_in_order(self) -> None:
+        self.start(ECHO)
+        lines = [letter * 1_000_000 + b"\n" for letter in (b"a", b"b", b"c")]
+        for line in lines:
+            self.assertTrue(self.process.write(line))
+        await self.until(lambda: len(self.said) == 3_000_003)
+        self.assertEqual(self.said, b"".join(lines).upper())
+
+    async def test_one_that_does_not_read_is_given_no_more_than_the_limit(self) -> None:
+        self.patch(module._Input, "LIMIT", 200_000)
+        self.start("import time; time.sleep(600)")
+        taken = [self.process.write(b"x" * 100_000) for _ in range(6)]
+        self.assertTrue(taken[0])
+        self.assertFalse(taken[-1])
+
+    async def test_what_it_has_started_ends_with_it(self) -> None:
+        self.start(PARENT.format(stay=False))
+        await self.ended
+        self.assertFalse(is_alive(int(self.said)))
+
+    async def test_what_it_has_started_is_killed_with_it(self) -> None:
+        self.patch(module, "GRACE", 0.2)
+        self.start(PARENT.format(stay=True))
+        await self.until(lambda: self.said.endswith(b"\n"))
+        pid = int(self.said)
+        self.assertTrue(is_alive(pid))
+        await self.gone()
+        self.assertFalse(is_alive(pid))
+
+    async def test_when_the_guard_is_killed_its_program_is(self) -> None:
+        self.start("import os, time; print(os.getpid(), flush=True); time.sleep(600)")
+        await self.until(lambda: self.said.endswith(b"\n"))
+        transport: Any = self.process.transport
+        os.kill(transport.pid, signal.SIGKILL)
+        self.assertIsNone(await self.ended)
+        await self.until(lambda: not is_alive(int(self.said)))
+
+    if not sys.platform.startswith("linux"):
+        test_when_the_guard_is_killed_its_program_is.skip = (  # type: ignore[attr-defined]
+            "only Linux does that"
+        )
+
+
+def test_lines_are_fit_for_the_log() -> None:
+    cleaner = Cleaner(["s3cret-token", "", "no"])
+    assert cleaner.clean("\x1b[31mkey s3cret-token\x07 no \r") == "key [redacted] no"
+    assert cleaner.clean("x" * 5000) == "x" * 1000 + "…"
+    assert "[redacted]" in cleaner.clean("auth eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.x")
