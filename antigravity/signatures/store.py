@@ -85,7 +85,7 @@ class SignatureStore:
         return senseless
 
     def configure(self, *, ttl: float, max_entries: int, max_bytes: int) -> None:
-        """Keep so much for so long, from now on; what is too much or too old for that goes at once."""
+        """Keep so much for so long, from now on; what is beyond that goes at once."""
         shorter = ttl < self._ttl
         self._ttl, self._max_entries, self._max_bytes = ttl, max_entries, max_bytes
         latest = self._now() + ttl

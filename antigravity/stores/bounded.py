@@ -25,7 +25,7 @@ class BoundedBytes:
         return len(self._entries)
 
     def configure(self, *, max_entries: int, max_bytes: int, ttl: float) -> None:
-        """Keep so much for so long, from now on; what is too much or too old for that goes at once."""
+        """Keep so much for so long, from now on; what is beyond that goes at once."""
         shorter = ttl < self._ttl
         self._max_entries = max_entries
         self._max_bytes = max_bytes
