@@ -192,6 +192,20 @@ class ImagesSettings(Struct, frozen=True, forbid_unknown_fields=True):
     url_max_bytes: Bytes = 256 * 1024 * 1024
 
 
+class AudioSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[audio]``: the endpoints for speech and recordings.
+
+    The models serve requests that name none.  ``transcription_prompt`` tells a model that
+    follows instructions to transcribe; it is given recordings of ``max_inline_bytes`` at the
+    most, as they go up inside of the request.
+    """
+
+    transcription_model: str = "gemini-3-flash"
+    transcription_prompt: str = "Generate a transcript of the speech."
+    max_inline_bytes: Bytes = 15 * 1024 * 1024
+    speech_model: str = "gemini-3.8-flash-lite-tts"
+
+
 class QuotaSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[quota]``: what is left of accounts, where the upstream tells it.
 
@@ -341,6 +355,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     models: ModelsSettings = ModelsSettings()
     media: MediaSettings = MediaSettings()
     images: ImagesSettings = ImagesSettings()
+    audio: AudioSettings = AudioSettings()
     quota: QuotaSettings = QuotaSettings()
     quota_protection: QuotaProtectionSettings = QuotaProtectionSettings()
     scheduled_warmup: ScheduledWarmupSettings = ScheduledWarmupSettings()

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from twisted.internet.defer import gatherResults
 
 from antigravity.accounts.sessions import session_from_headers, session_from_request, session_key
+from antigravity.exchange.defaults import audio_rules, default_model
 from antigravity.exchange.recorder import Recorder
 from antigravity.exchange.retry import SHORT_LIMIT, gives_way
 from antigravity.exchange.services import Services
@@ -56,6 +57,8 @@ class Work:
         self.services = services
         self.snapshot = snapshot
         self.protocol = protocol
+        if IDemanding.providedBy(protocol):
+            call = replace(call, audio=audio_rules(snapshot.settings))
         self.call = call
         #: The call as it came, before stored turns were put into its body.
         self.original_call = call
@@ -75,7 +78,7 @@ class Work:
         """Model and streaming switch."""
         head: Head = self.protocol.peek(self.call)
         if not head.model and IDemanding.providedBy(self.protocol):
-            model = self.snapshot.settings.images.default_model
+            model = default_model(self.protocol.demands, self.snapshot.settings)
             head = Head(model, head.stream)
         return head
 

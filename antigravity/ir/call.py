@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
+from antigravity.ir.audio import NO_RULES, AudioRules
 from antigravity.ir.request import Request
 
 Operation = Literal["generate", "count_tokens", "embed", "list_models", "get_model"]
@@ -33,7 +34,7 @@ class Call(Struct, frozen=True):
     lower-case names and the last value of each; credentials and cookies are not among them.
     ``principal`` is an opaque name for the API key that was used, the same for the same key.
     ``base_url`` is where the client finds the gateway.  ``memo`` is where a protocol keeps
-    what it has read of a body that is costly to read.
+    what it has read of a body that is costly to read.  ``audio`` is the operator's.
     """
 
     route: Route
@@ -46,6 +47,7 @@ class Call(Struct, frozen=True):
     loopback: bool = True
     base_url: str = ""
     memo: dict[str, Any] = field(default_factory=dict)
+    audio: AudioRules = NO_RULES
 
 
 class Head(Struct, frozen=True):

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from antigravity.ir.audio import SpeechWish
 from antigravity.ir.images import ImageWish
 from antigravity.ir.parts import Part, Text
 from antigravity.ir.tools import JsonObject, Tool, ToolChoice
@@ -73,7 +74,8 @@ class Request(Struct, frozen=True):
     named ``protocol`` wrote them; only that protocol's encoder may look at them.
     ``prompt_cache_key``, ``service_tier`` and ``verbosity`` are OpenAI's.  ``modalities``
     are the wanted output kinds (``text``, ``image``, ``audio``).  ``image`` is what an image
-    should be like, in nobody's words; ``image_config`` says the same in Gemini's.
+    should be like, in nobody's words; ``image_config`` says the same in Gemini's.  ``speech``
+    says how what the user wrote is to be spoken.
     """
 
     model: str
@@ -94,6 +96,7 @@ class Request(Struct, frozen=True):
     image: ImageWish | None = None
     image_config: JsonObject | None = None
     audio_config: JsonObject | None = None
+    speech: SpeechWish | None = None
     metadata: dict[str, Any] = {}
     user: str | None = None
     prompt_cache_key: str | None = None

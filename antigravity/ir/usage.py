@@ -11,7 +11,8 @@ class Usage(Struct, frozen=True):
     ``input_total`` includes ``cached`` (read from a prompt cache) and ``cache_write``;
     ``output`` includes ``reasoning``; ``tool_input`` is what hosted tools put into the
     prompt and is included in ``input_total``; ``searches`` counts hosted web searches.
-    ``image_input`` and ``image_output`` are the images in them, where the upstream tells.
+    ``image_input`` and ``image_output`` are the images in them, ``audio_input`` and
+    ``audio_output`` the sounds, where the upstream tells.
     Providers report usage several times in a stream: the last value wins, nothing is summed.
     """
 
@@ -24,6 +25,8 @@ class Usage(Struct, frozen=True):
     searches: int = 0
     image_input: int = 0
     image_output: int = 0
+    audio_input: int = 0
+    audio_output: int = 0
 
     @property
     def input_uncached(self) -> int:

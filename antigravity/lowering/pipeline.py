@@ -15,6 +15,7 @@ from antigravity.lowering.images import fit_image
 from antigravity.lowering.media import without_unsupported
 from antigravity.lowering.pairing import pair_tools
 from antigravity.lowering.parallel_calls import SingleToolCall
+from antigravity.lowering.speech import fit_speech
 from antigravity.lowering.stop_sequences import StopSequences
 from antigravity.lowering.structured_output import (
     emulate_schema,
@@ -103,6 +104,8 @@ def lower(request: Request, traits: Traits, target: Target) -> Lowered:
     request, more = pair_tools(request)
     losses += more
     request, more = fit_image(request, target)
+    losses += more
+    request, more = fit_speech(request, target)
     losses += more
     request, more = without_unsupported(request, capabilities, target.model)
     losses += more

@@ -1,0 +1,80 @@
+"""Fit the wish for speech to the target: its voices, and where it is told how to speak."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from antigravity.ir.audio import SpeechWish
+from antigravity.ir.capabilities import Capabilities, Loss, Target
+from antigravity.ir.errors import InvalidRequestError
+from antigravity.ir.parts import Part, Text
+from antigravity.ir.request import Message, Request
+
+_ALOUD: Final = (
+    "Read aloud what the user writes, word for word. Add nothing, leave nothing out, and do not "
+    "answer it."
+)
+
+
+def fit_speech(request: Request, target: Target) -> tuple[Request, tuple[Loss, ...]]:
+    """Return the request with what the model is to be told, and what was lost.
+
+    :raises InvalidRequestError: for a voice that the model has not got, naming those that it has.
+    """
+    wish, capabilities = request.speech, target.capabilities
+    if wish is None:
+        return request, ()
+    losses: list[Loss] = []
+    voice = _voice(wish.voice, capabilities, target.model, losses)
+    manner = _manner(wish, losses)
+    if capabilities.family == "gemini":
+        named = {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": voice}}}
+        config: dict[str, Any] | None = named if voice else None
+    else:
+        config = {"voice": voice or "alloy", "format": "pcm16"}
+    if "text" in capabilities.outputs:  # a model that talks: it would answer
+        said = tuple(Text(each) for each in (_ALOUD, manner) if each)
+        request = replace(request, system=(*request.system, *said), modalities=("text", "audio"))
+        manner = ""
+    elif manner and not capabilities.speech_manner:
+        request = replace(request, messages=_led_by(request.messages, manner))
+        manner = ""
+    wish = SpeechWish(voice, manner)
+    return replace(request, speech=wish, audio_config=config), tuple(losses)
+
+
+def _voice(wanted: str, capabilities: Capabilities, model: str, losses: list[Loss]) -> str:
+    """Return the model's own name of a voice; nothing is the model's choice."""
+    voices = capabilities.voices
+    if not wanted or not voices:
+        return wanted
+    own = {name.lower(): name for name in voices}
+    others = {name.lower(): name for name in capabilities.voice_names}
+    if wanted.lower() in own:
+        return own[wanted.lower()]
+    if wanted.lower() in others:
+        voice = capabilities.voice_names[others[wanted.lower()]]
+        losses.append(Loss("voice", f"{model} speaks with its voice {voice} for it"))
+        return voice
+    named = ", ".join((*voices, *capabilities.voice_names))
+    raise InvalidRequestError(
+        f"{model} has no voice {wanted[:100]!r}. `voice` may be: {named}.", param="voice"
+    )
+
+
+def _manner(wish: SpeechWish, losses: list[Loss]) -> str:
+    """Return how to speak, in words."""
+    if wish.speed == 1.0:
+        return wish.manner
+    losses.append(Loss("speed", "said to the model in words; how well it keeps to it is its own"))
+    pace = f"Speak at {wish.speed:g} times the usual pace."
+    return f"{wish.manner.strip()} {pace}" if wish.manner.strip() else pace
+
+
+def _led_by(messages: tuple[Message, ...], manner: str) -> tuple[Message, ...]:
+    """Return the messages with the words about how to speak before the text."""
+    first, *rest = messages
+    lead: Part = Text(f"{manner.strip().rstrip('.:')}:")
+    return (replace(first, parts=(lead, *first.parts)), *rest)
