@@ -9,6 +9,7 @@ from msgspec import Struct
 from antigravity.interfaces.protocols import IClientSide
 from antigravity.interfaces.transport import IHttpTransport, IIncomingResponse
 from antigravity.interfaces.upstreams import Credential, IUpstream, UpstreamOperation
+from antigravity.ir.call import Body
 from antigravity.ir.errors import GatewayError, UpstreamCredentialError, UpstreamError
 
 #: Bytes of an error body that are read; more is no error message.
@@ -35,7 +36,7 @@ class UpstreamCall(Struct, frozen=True):
     client: IClientSide
     operation: UpstreamOperation
     model: str
-    body: bytes
+    body: Body
     credential: Credential
     headers: Mapping[str, str]
 

@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import Struct
 from zope.interface import Attribute, Interface
 
-from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route, TokenCount
+from antigravity.ir.call import Body, Call, Head, HttpReply, ReplyContext, Route, TokenCount
 from antigravity.ir.capabilities import Capabilities, Loss, Model, Target, Traits
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import Event
@@ -84,7 +84,7 @@ class IServerProtocol(Interface):
         :raises InvalidRequestError: naming the field at fault in ``param``.
         """
 
-    def with_model(call: Call, model: str) -> bytes:
+    def with_model(call: Call, model: str) -> Body:
         """Return the call's body for another model, otherwise byte for byte as it came."""
 
     def encoder(context: ReplyContext) -> IStreamEncoder:

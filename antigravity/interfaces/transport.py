@@ -9,6 +9,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol
 from zope.interface import Interface
 
+from antigravity.ir.call import Body
+
 
 class Timeouts(Struct, frozen=True):
     """Limits in seconds; 0 switches one off.
@@ -29,7 +31,7 @@ class OutgoingRequest(Struct, frozen=True):
     method: str
     url: str
     headers: tuple[tuple[str, str], ...]
-    body: bytes = b""
+    body: Body = b""
     timeouts: Timeouts = Timeouts()
     proxy: str | None = None
 

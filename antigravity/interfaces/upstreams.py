@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
 from antigravity.interfaces.transport import OutgoingRequest
+from antigravity.ir.call import Body
 from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import GatewayError
 
@@ -49,7 +50,7 @@ class IUpstream(Interface):
         operation: UpstreamOperation,
         protocol: str,
         model: str,
-        body: bytes,
+        body: Body,
         credential: Credential,
         headers: Mapping[str, str],
     ) -> Deferred[Sequence[OutgoingRequest]]:
@@ -58,6 +59,7 @@ class IUpstream(Interface):
         Each next one is tried only where the one before failed in a way that
         :meth:`try_next` says is worth it.  ``headers`` are the client's protocol headers
         (``anthropic-beta`` and so on), which an upstream of the same protocol may forward.
+        ``body`` is in several pieces only where it is passed on and large: a form.
         """
 
     def try_next(error: GatewayError) -> bool:

@@ -13,6 +13,10 @@ from antigravity.ir.request import Request
 Operation = Literal["generate", "count_tokens", "embed", "list_models", "get_model"]
 
 
+#: A body in one piece, or in several that need not be copied together.
+Body = bytes | tuple[bytes | memoryview, ...]
+
+
 class Route(Struct, frozen=True):
     """One way into a protocol.
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from antigravity.ir.call import Call
+from antigravity.ir.call import Body, Call
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.protocols.json_body import bad_field
 
@@ -75,8 +75,11 @@ class Form:
         """Return the files under any of ``names``, in order."""
         return [part for part in self.parts if part.name in names and part.filename is not None]
 
-    def with_field(self, name: str, value: str) -> bytes:
-        """Return the body with another value of one field, otherwise byte for byte as it is."""
+    def with_field(self, name: str, value: str) -> Body:
+        """Return the body with another value of one field, otherwise byte for byte as it is.
+
+        It comes in pieces, most of which are views of the body as it was.
+        """
         body, new = memoryview(self._body), value.encode()
         pieces: list[bytes | memoryview] = []
         copied = 0
@@ -91,7 +94,7 @@ class Form:
             )
             pieces = [head, new, b"\r\n"]
             copied = max(0, self._body.find(b"--" + self._boundary))
-        return b"".join([*pieces, body[copied:]])
+        return (*pieces, body[copied:])
 
     def _text(self, part: Part) -> str:
         if part.end - part.start > MAX_FIELD:

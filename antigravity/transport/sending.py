@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IConsumer
 from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
+
+from antigravity.ir.call import Body
 
 #: Smaller bodies are written in one go; larger ones in pieces of this size.
 PIECE: Final = 256 * 1024
@@ -19,10 +22,10 @@ PIECE: Final = 256 * 1024
 class BytesProducer:
     """Produces ``body``; unlike Twisted's ``FileBodyProducer`` it needs no clock."""
 
-    def __init__(self, body: bytes) -> None:
-        self.length = len(body)
-        self._body = body
-        self._offset = 0
+    def __init__(self, body: Body) -> None:
+        pieces = (body,) if isinstance(body, bytes) else body
+        self.length = sum(map(len, pieces))
+        self._pieces = deque(memoryview(piece) for piece in pieces)
         self._paused = False
         self._consumer: IConsumer | None = None
         self._done: Deferred[None] | None = None
@@ -30,7 +33,7 @@ class BytesProducer:
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
         """Return a Deferred that fires when all is written."""
         if self.length <= PIECE:
-            consumer.write(self._body)
+            consumer.write(b"".join(self._pieces))
             return succeed(None)
         self._consumer = consumer
         done: Deferred[None] = Deferred(lambda _: self.stopProducing())
@@ -40,10 +43,11 @@ class BytesProducer:
 
     def _write(self) -> None:
         while self._consumer is not None and not self._paused:
-            start = self._offset
-            self._offset = start + PIECE
-            self._consumer.write(self._body[start : self._offset])
-            if self._offset >= self.length:
+            piece = self._pieces.popleft()
+            if len(piece) > PIECE:
+                self._pieces.appendleft(piece[PIECE:])
+            self._consumer.write(bytes(piece[:PIECE]))
+            if not self._pieces:
                 self._consumer = None
                 done, self._done = self._done, None
                 if done is not None:

@@ -13,6 +13,7 @@ from antigravity.config.errors import ConfigurationError
 from antigravity.config.settings import UpstreamSettings
 from antigravity.interfaces.transport import OutgoingRequest, Timeouts
 from antigravity.interfaces.upstreams import Credential, IUpstream, UpstreamOperation
+from antigravity.ir.call import Body
 from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import GatewayError, UnavailableError
 from antigravity.upstreams.addresses import BaseUrl, bases_of, proxy_of
@@ -92,7 +93,7 @@ class HttpUpstream(ABC):
         operation: UpstreamOperation,
         protocol: str,
         model: str,
-        body: bytes,
+        body: Body,
         credential: Credential,
         headers: Mapping[str, str],
     ) -> Deferred[Sequence[OutgoingRequest]]:
@@ -192,7 +193,7 @@ class HttpUpstream(ABC):
         return tuple(merged.items())
 
     def _request(
-        self, operation: UpstreamOperation, url: str, headers: HeaderPairs, body: bytes
+        self, operation: UpstreamOperation, url: str, headers: HeaderPairs, body: Body
     ) -> OutgoingRequest:
         if operation == "list_models":
             return OutgoingRequest("GET", url, headers, b"", self._timeouts, self._proxy)

@@ -156,6 +156,18 @@ class Sending(SynchronousTestCase):
         self.successResultOf(done)
         self.assertEqual(consumer.data, body)
 
+    def test_a_body_in_pieces_is_one_body(self) -> None:
+        for sizes in ((3, 0, 5), (PIECE, 1), (1, PIECE * 2 + 7, 2), (PIECE * 2,)):
+            pieces = tuple(bytes([65 + place]) * size for place, size in enumerate(sizes))
+            views = tuple(memoryview(piece) for piece in pieces)
+            producer = BytesProducer(views)
+            self.assertEqual(producer.length, sum(sizes))
+            consumer = Consumer(producer, 2)
+            done = producer.startProducing(consumer)  # type: ignore[arg-type]
+            producer.resumeProducing()
+            self.successResultOf(done)
+            self.assertEqual(consumer.data, b"".join(pieces))
+
     def test_stopping_ends_it(self) -> None:
         producer = BytesProducer(bytes(PIECE * 3))
         consumer = Consumer(producer, 1)

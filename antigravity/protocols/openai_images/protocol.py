@@ -12,7 +12,7 @@ from antigravity.interfaces.protocols import (
     IDemanding,
     IServerProtocol,
 )
-from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route, TokenCount
+from antigravity.ir.call import Body, Call, Head, HttpReply, ReplyContext, Route, TokenCount
 from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.request import Request
@@ -47,7 +47,7 @@ class _ImagesServer:
         """Return the request in a call."""
         return decode(call, asked(call).body.model or "", edit=self.name == EDITS)
 
-    def with_model(self, call: Call, model: str) -> bytes:
+    def with_model(self, call: Call, model: str) -> Body:
         """Return the call's body for another model, otherwise byte for byte as it came."""
         if asked(call).body.model == model:
             return call.body

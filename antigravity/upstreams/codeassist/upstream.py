@@ -15,6 +15,7 @@ from antigravity.config.settings import UpstreamSettings
 from antigravity.interfaces.quota import IQuotaSource, Quota
 from antigravity.interfaces.transport import OutgoingRequest
 from antigravity.interfaces.upstreams import Credential, IUpstream, UpstreamOperation
+from antigravity.ir.call import Body
 from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import GatewayError, UnavailableError, UpstreamCredentialError
 from antigravity.upstreams.addresses import bases_of, proxy_of
@@ -77,12 +78,13 @@ class CodeAssistUpstream:
         operation: UpstreamOperation,
         protocol: str,
         model: str,
-        body: bytes,
+        body: Body,
         credential: Credential,
         headers: Mapping[str, str],
     ) -> Deferred[Sequence[OutgoingRequest]]:
         """Return a Deferred that fires with one request for each base address."""
-        return Deferred.fromCoroutine(self._prepare(operation, protocol, model, body, credential))
+        whole = body if isinstance(body, bytes) else b"".join(body)
+        return Deferred.fromCoroutine(self._prepare(operation, protocol, model, whole, credential))
 
     def try_next(self, error: GatewayError) -> bool:
         """Return whether the next base address should be tried."""

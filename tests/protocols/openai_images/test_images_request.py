@@ -161,10 +161,11 @@ def test_forms_that_cannot_be_used(parts: list[Any], param: str) -> None:
 
 def test_a_form_goes_on_with_another_model_only() -> None:
     call = form(field("model", "old"), field("prompt", "x"), file("image", CAT))
-    changed = EDIT.with_model(call, "new")
+    changed = b"".join(EDIT.with_model(call, "new"))  # type: ignore[arg-type]
     assert changed == call.body.replace(b"\r\n\r\nold\r\n", b"\r\n\r\nnew\r\n")
     assert EDIT.with_model(call, "old") is call.body, "nothing is copied"
-    named = EDIT.with_model(form(field("prompt", "x"), file("image", CAT)), "new")
+    unnamed = form(field("prompt", "x"), file("image", CAT))
+    named = b"".join(EDIT.with_model(unnamed, "new"))  # type: ignore[arg-type]
     assert parse_form(named, call.headers["content-type"]).text("model") == "new"
 
 
