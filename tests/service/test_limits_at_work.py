@@ -1,0 +1,143 @@
+"""Limits of accounts in a running gateway, with a simulator behind it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import treq
+from accounts_kit import MODEL, AccountCase, reactor
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import deferLater
+
+from antigravity.config.settings import SchedulingSettings
+
+#: What clients of each protocol ask, and where the error's kind stands in the answer.
+DIALECTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "openai_chat": (
+        "/v1/chat/completions",
+        {"model": MODEL, "messages": [{"role": "user", "content": "hi"}]},
+    ),
+    "openai_responses": ("/v1/responses", {"model": MODEL, "input": "hi"}),
+    "anthropic": (
+        "/v1/messages",
+        {"model": MODEL, "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]},
+    ),
+    "gemini": (
+        f"/v1beta/models/{MODEL}:generateContent",
+        {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]},
+    ),
+}
+RESET = "[[error 429 retry=7200s reason=QUOTA_EXHAUSTED times=1]]"
+
+
+def kind_of(dialect: str, answer: Any) -> str:
+    """Return the word for what went wrong in a protocol's error."""
+    error = answer["error"]
+    return str(error["status" if dialect == "gemini" else "type"])
+
+
+class LimitsAtWork(AccountCase):
+    def calls(self, path: str) -> int:
+        """Return how often the upstream was asked at a path."""
+        return sum(path in each.path for each in self.simulator.log)
+
+    def url(self, path: str) -> str:
+        assert self.gateway is not None
+        assert self.gateway.listener is not None
+        return f"http://127.0.0.1:{self.gateway.listener.ports[0].getHost().port}{path}"
+
+    async def test_26_requests_with_an_expired_token_make_one_refresh(self) -> None:
+        await self.start("good-1")
+        state = self.simulator.state
+        await self.until(lambda: state.stats.tokens_issued)
+        state.lifetime = 0.2
+        assert self.gateway is not None
+        await self.stop()
+        await self.run_gateway()  # its first token lasts for an instant only
+        self.assertEqual(await self.ask(), 200)
+        await deferLater(reactor, 0.3)
+        state.lifetime = 3599.0
+        self.simulator.log.clear()
+        asked = [Deferred.fromCoroutine(self.ask(f"question {n}")) for n in range(26)]
+        answers = await gatherResults(asked)
+        self.assertEqual(answers, [200] * 26)
+        self.assertEqual(self.calls("/token"), 1)
+        self.assertEqual(self.calls("enerateContent"), 26)
+
+    async def test_no_call_before_the_reset_time_also_after_a_restart(self) -> None:
+        await self.start("good-1")
+        self.assertEqual(await self.ask(RESET), 429)
+        asked = self.calls("enerateContent")
+        for _ in range(2):
+            for dialect, (path, body) in DIALECTS.items():
+                response = await treq.post(self.url(path), json=body, persistent=False)
+                answer = await response.json()
+                self.assertEqual(response.code, 429, dialect)
+                (delay,) = response.headers.getRawHeaders("Retry-After")
+                self.assertTrue(7190 <= int(delay) <= 7201, delay)
+                expected = {"anthropic": "rate_limit_error", "gemini": "RESOURCE_EXHAUSTED"}
+                word = expected.get(dialect, "insufficient_quota")
+                self.assertEqual(kind_of(dialect, answer), word, dialect)
+                self.assertNotIn("codeassist-0", str(answer))
+            self.assertEqual(self.calls("enerateContent"), asked)
+            await self.stop()
+            await self.run_gateway()
+        self.assertEqual(await self.ask(model="gemini-2.5-pro"), 200, "other models are free")
+
+    async def test_another_account_serves_at_once(self) -> None:
+        await self.start("good-1", "good-2")
+        began = reactor.seconds()
+        self.assertEqual(await self.ask(RESET), 200)
+        self.assertEqual(self.calls("enerateContent"), 2)
+        self.assertLess(reactor.seconds() - began, 5.0)
+
+    async def test_capacity_burns_no_account(self) -> None:
+        await self.start("good-1", "good-2", "good-3")
+        text = "[[error 503 reason=MODEL_CAPACITY_EXHAUSTED retry=90s times=1]]"
+        response = await self.post(text)
+        await response.content()
+        (delay,) = response.headers.getRawHeaders("Retry-After")
+        self.assertEqual(response.code, 503)
+        self.assertTrue(89 <= int(delay) <= 93, delay)
+        self.assertEqual(await self.ask(), 503)
+        self.assertEqual(self.calls("enerateContent"), 1)
+        self.assertEqual(await self.ask(model="gemini-2.5-pro"), 200)
+
+    async def test_what_is_really_a_bad_request_locks_nobody(self) -> None:
+        await self.start("good-1")
+        body = (
+            '{"error": {"code": 429, "status": "INVALID_ARGUMENT", "message": "bad schema", '
+            '"details": []}}'
+        )
+        self.assertEqual(await self.ask(f"[[error 429 {body}]]"), 400)
+        self.assertEqual(await self.ask(), 200)
+
+    async def test_a_key_with_many_requests_does_not_starve_another(self) -> None:
+        await self.start("good-1", scheduling=SchedulingSettings(max_concurrency=1))
+        self.assertEqual(await self.ask(), 200)
+        path, body = DIALECTS["openai_chat"]
+        body = {**body, "messages": [{"role": "user", "content": "[[ttft 0.05]] hi"}]}
+        order: list[str] = []
+
+        async def ask(key: str) -> None:
+            response = await treq.post(
+                self.url(path),
+                json=body,
+                headers={"Authorization": f"Bearer {key}"},
+                persistent=False,
+            )
+            await response.content()
+            order.append(key if response.code == 200 else f"{key} {response.code}")
+
+        greedy = [Deferred.fromCoroutine(ask("greedy")) for _ in range(20)]
+        await self.until(lambda: self.waiting() >= 15)
+        await ask("modest")
+        ahead = order.index("modest")
+        self.assertLessEqual(ahead, 20 - 15 + 2)
+        await gatherResults(greedy)
+        self.assertEqual(sorted(order), ["greedy"] * 20 + ["modest"])
+
+    def waiting(self) -> int:
+        assert self.gateway is not None
+        status: Any = self.gateway._administration().status()
+        return int(status["pool"]["queue"]["waiting"])
