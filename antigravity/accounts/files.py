@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from antigravity.accounts.records import AccountRecord
+from antigravity.config.addresses import address_problem
 from antigravity.config.atomic import sync_directory, write_atomically
-from antigravity.config.checks import address_problem, name_problem
+from antigravity.config.checks import name_problem
 from antigravity.config.home import ACCOUNTS_NAME
 from antigravity.config.secret import Secret
 from antigravity.config.validation import decode_secret

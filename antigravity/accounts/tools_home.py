@@ -13,7 +13,7 @@ from msgspec import Struct, inspect
 from antigravity.accounts.files import AccountError
 from antigravity.accounts.pasted import Left
 from antigravity.accounts.records import AccountRecord
-from antigravity.config.checks import address_problem
+from antigravity.config.addresses import address_problem
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.loading import Origin, RawConfiguration
 from antigravity.config.paths import KeyPath, dotted

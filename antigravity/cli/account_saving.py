@@ -15,7 +15,8 @@ from antigravity.accounts.files import AccountError, AccountFiles
 from antigravity.accounts.records import ACCOUNT_KINDS, AccountRecord
 from antigravity.accounts.upstreams import all_upstreams, check_fit, is_at, upstream_of
 from antigravity.cli.invocation import Invocation, note
-from antigravity.config.checks import address_problem, name_problem
+from antigravity.config.addresses import address_problem
+from antigravity.config.checks import name_problem
 from antigravity.config.errors import Problem
 from antigravity.config.home import FILE_NAME, prepare_home
 from antigravity.config.settings import Settings, UpstreamSettings

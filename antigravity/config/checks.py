@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
+from antigravity.config.addresses import address_problem
 from antigravity.config.errors import Problem
 from antigravity.config.known import Known
+from antigravity.config.mcp_checks import mcp_check, zai_mcp_check
 from antigravity.config.paths import KeyPath
 from antigravity.config.settings import (
     ProxySettings,
@@ -51,6 +52,8 @@ def cross_check(settings: Settings, known: Known | None = None) -> _Found:
     if settings.proxy.zai.enabled and "zai" in settings.upstreams:
         message = "[upstreams.zai] takes the place of this table; only its MCP part is used"
         yield ("proxy", "zai"), _warning(message)
+    yield from mcp_check(settings.mcp)
+    yield from zai_mcp_check(settings.proxy.zai.mcp, settings.proxy.zai.api_key)
     yield from tunnel_check(settings.tunnel, mode=effective_auth_mode(settings.proxy))
     yield from _fallbacks(settings)
     yield from _watched(settings)
@@ -169,21 +172,6 @@ def _registered(
             severity="warning" if names is None else "error",
         ),
     )
-
-
-def address_problem(address: str, *, may_have_user: bool = False) -> Problem | None:
-    """Return what is wrong with the address of a server."""
-    try:
-        parts = urlsplit(address)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname)
-        good = good and (parts.port is None or parts.port > 0) and not re.search(r"\s", address)
-    except ValueError:
-        good = False
-    if not good:
-        return Problem("this is no http or https address", allowed=("http://… or https://…",))
-    if not may_have_user and "@" in parts.netloc:
-        return Problem("an address must not hold a user or a password; there is api_key")
-    return None
 
 
 def _address(

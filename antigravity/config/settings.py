@@ -6,28 +6,13 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+from antigravity.config.mcp_settings import McpSettings, ZaiMcpSettings
+from antigravity.config.quantities import Bytes, Part, Port, Seconds
 from antigravity.config.secret import Secret
-
-#: In a file also text such as ``"10m"``.
-Seconds = Annotated[float, Meta(ge=0, extra={"unit": "seconds"})]
-#: In a file also text such as ``"100 MiB"``.
-Bytes = Annotated[int, Meta(ge=0, extra={"unit": "bytes"})]
-Port = Annotated[int, Meta(ge=0, le=65535)]
-#: A part of something, from none to all of it.
-Part = Annotated[float, Meta(ge=0, le=1)]
 
 AuthMode = Literal["off", "strict", "all_except_health", "auto"]
 DispatchMode = Literal["off", "exclusive", "pooled", "fallback"]
 OpenAIApi = Literal["chat", "responses", "images", "audio"]
-
-
-class ZaiMcpSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[proxy.zai.mcp]``: which z.ai tools are exposed over MCP."""
-
-    enabled: bool = False
-    web_search_enabled: bool = False
-    web_reader_enabled: bool = False
-    vision_enabled: bool = False
 
 
 class ZaiModels(Struct, frozen=True, forbid_unknown_fields=True):
@@ -324,19 +309,6 @@ class ExperimentalSettings(Struct, frozen=True, forbid_unknown_fields=True):
     )
     context_persist: bool = True
     shorten_tool_results: Literal["when_needed", "always"] = "when_needed"
-
-
-class McpSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[mcp]``: tools, prompts and resources for MCP clients, at ``/mcp``.
-
-    ``max_calls`` may run at once, each for ``call_timeout``; 0 is no limit.
-    """
-
-    enabled: bool = True
-    session_ttl: Seconds = 3600.0
-    max_sessions: Annotated[int, Meta(ge=1)] = 1000
-    max_calls: Annotated[int, Meta(ge=0)] = 256
-    call_timeout: Seconds = 600.0
 
 
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True):

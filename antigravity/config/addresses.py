@@ -1,0 +1,23 @@
+"""Whether a text is the address of a server."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from antigravity.config.errors import Problem
+
+
+def address_problem(address: str, *, may_have_user: bool = False) -> Problem | None:
+    """Return what is wrong with the address of a server."""
+    try:
+        parts = urlsplit(address)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname)
+        good = good and (parts.port is None or parts.port > 0) and not re.search(r"\s", address)
+    except ValueError:
+        good = False
+    if not good:
+        return Problem("this is no http or https address", allowed=("http://… or https://…",))
+    if not may_have_user and "@" in parts.netloc:
+        return Problem("an address must not hold a user or a password; there is api_key")
+    return None

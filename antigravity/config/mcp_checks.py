@@ -1,0 +1,94 @@
+"""What types cannot say about the settings of MCP."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from antigravity.config.addresses import address_problem
+from antigravity.config.errors import Problem
+from antigravity.config.mcp_settings import McpServerSettings, McpSettings, ZaiMcpSettings
+from antigravity.config.paths import KeyPath
+from antigravity.config.secret import Secret
+
+_Found = Iterator[tuple[KeyPath, Problem]]
+
+_SERVER_NAME: Final = re.compile(r"[A-Za-z0-9](?:(?:[A-Za-z0-9.-]|_(?!_)){0,62}[A-Za-z0-9])?")
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_VARIABLE: Final = re.compile(r"[^=\x00]+")
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f]")
+_OF_STDIO: Final = ("args", "env", "directory")
+_OF_HTTP: Final = ("api_key", "headers")
+
+
+def mcp_check(mcp: McpSettings) -> _Found:
+    """Yield each problem in ``mcp``."""
+    problem = address_problem(mcp.vision.zai_url)
+    if problem is not None:
+        yield ("mcp", "vision", "zai_url"), problem
+    for index, root in enumerate(mcp.vision.roots):
+        if not Path(root).expanduser().is_absolute() or ".." in Path(root).parts:
+            message = "this is no folder that is named from the root on"
+            yield ("mcp", "vision", "roots", index), Problem(message, allowed=("such as /srv/a",))
+    for name, server in mcp.servers.items():
+        yield from _server(("mcp", "servers", name), name, server)
+
+
+def zai_mcp_check(zai: ZaiMcpSettings, key: Secret) -> _Found:
+    """Yield each problem in the z.ai part; ``key`` is the one of z.ai itself."""
+    path: KeyPath = ("proxy", "zai", "mcp")
+    for name in ("web_search_url", "web_reader_url"):
+        problem = address_problem(getattr(zai, name))
+        if problem is not None:
+            yield (*path, name), problem
+    wanted = zai.web_search_enabled or zai.web_reader_enabled
+    if zai.enabled and wanted and not zai.api_key and not key:
+        message = "there is no key for z.ai, here or in proxy.zai: its tools will be refused"
+        yield (*path, "api_key"), Problem(message, severity="warning")
+
+
+def _server(path: KeyPath, name: str, server: McpServerSettings) -> _Found:
+    if not _SERVER_NAME.fullmatch(name):
+        allowed = ("letters, digits, - . and single _, with a letter or digit at both ends",)
+        yield path, Problem("this is no name for a server", allowed=allowed)
+    if not server.url and not server.command:
+        message = "it has neither a url nor a command: nothing is offered from it"
+        yield path, Problem(message, severity="warning")
+    elif server.url and server.command:
+        yield (*path, "command"), Problem("a server has a url or a command, not both")
+    elif server.url:
+        yield from _http(path, server)
+    else:
+        yield from _stdio(path, server)
+
+
+def _http(path: KeyPath, server: McpServerSettings) -> _Found:
+    problem = address_problem(server.url)
+    if problem is not None:
+        yield (*path, "url"), problem
+    yield from _useless(path, server, _OF_STDIO, "url")
+    for header, value in server.headers.items():
+        if not _HEADER_NAME.fullmatch(header) or _UNPRINTABLE.search(value.reveal()):
+            yield (*path, "headers", header), Problem("this is no legal HTTP header")
+    if _UNPRINTABLE.search(server.api_key.reveal()):
+        yield (*path, "api_key"), Problem("this is no key: it has control characters in it")
+
+
+def _stdio(path: KeyPath, server: McpServerSettings) -> _Found:
+    yield from _useless(path, server, _OF_HTTP, "command")
+    for index, argument in enumerate((server.command, *server.args)):
+        if "\0" in argument:
+            where: KeyPath = (*path, "args", index - 1) if index else (*path, "command")
+            yield where, Problem("there is a NUL in it")
+    for variable, value in server.env.items():
+        if not _VARIABLE.fullmatch(variable) or "\0" in value.reveal():
+            yield (*path, "env", variable), Problem("this is no environment variable")
+
+
+def _useless(path: KeyPath, server: McpServerSettings, keys: tuple[str, ...], has: str) -> _Found:
+    for key in keys:
+        if getattr(server, key):
+            problem = Problem(f"it has no effect for a server with a {has}", severity="warning")
+            yield (*path, key), problem

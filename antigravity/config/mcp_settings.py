@@ -1,0 +1,73 @@
+"""The settings of MCP: what is offered, and the servers that it comes from."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+from antigravity.config.quantities import Seconds
+from antigravity.config.secret import Secret
+
+
+class ZaiMcpSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[proxy.zai.mcp]``: which z.ai tools are exposed over MCP.
+
+    ``api_key`` is ``proxy.zai.api_key`` if empty.
+    """
+
+    enabled: bool = False
+    web_search_enabled: bool = False
+    web_reader_enabled: bool = False
+    vision_enabled: bool = False
+    api_key: Secret = Secret()
+    web_search_url: str = "https://api.z.ai/api/mcp/web_search_prime/mcp"
+    web_reader_url: str = "https://api.z.ai/api/mcp/web_reader/mcp"
+
+
+class McpVisionSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[mcp.vision]``: how the vision tools see.
+
+    ``model`` is one of the gateway's; empty: z.ai's is asked, with the key of ``proxy.zai.mcp``.
+    Below ``roots`` they may read files.
+    """
+
+    model: str = ""
+    zai_url: str = "https://api.z.ai/api/paas/v4/chat/completions"
+    zai_model: str = "glm-4.6v"
+    roots: list[str] = []
+
+
+class McpServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[mcp.servers.NAME]``: another server, whose tools are offered as ``NAME__TOOL``.
+
+    It is at ``url``, or a program (``command``) that is run here.  ``tools`` are patterns of
+    the tools to offer.
+    """
+
+    enabled: bool = True
+    url: str = ""
+    api_key: Secret = Secret()
+    headers: dict[str, Secret] = {}
+    command: str = ""
+    args: list[str] = []
+    env: dict[str, Secret] = {}
+    directory: str = ""
+    tools: list[str] = field(default_factory=lambda: ["*"])
+    start_timeout: Seconds = 60.0
+    timeout: Seconds = 0.0
+
+
+class McpSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[mcp]``: tools, prompts and resources for MCP clients, at ``/mcp``.
+
+    ``max_calls`` may run at once, each for ``call_timeout``; 0 is no limit.
+    """
+
+    enabled: bool = True
+    session_ttl: Seconds = 3600.0
+    max_sessions: Annotated[int, Meta(ge=1)] = 1000
+    max_calls: Annotated[int, Meta(ge=0)] = 256
+    call_timeout: Seconds = 600.0
+    vision: McpVisionSettings = McpVisionSettings()
+    servers: dict[str, McpServerSettings] = {}
