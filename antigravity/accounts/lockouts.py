@@ -34,13 +34,14 @@ class Lock(Struct, frozen=True):
     """A lock until a time in seconds, infinite until people do something.
 
     ``given`` says that the upstream named the time.  ``stamp`` stands for the secret that was
-    refused: the lock is not for another one.
+    refused: the lock is not for another one.  ``help`` is where its owner can end it.
     """
 
     until: float
     kind: str
     given: bool = False
     stamp: str = ""
+    help: str = ""
 
     @property
     def guessed(self) -> bool:
@@ -65,6 +66,7 @@ class _LockRow(Struct, frozen=True):
     kind: str
     given: bool = False
     stamp: str = ""
+    help: str = ""
 
 
 class _StreakRow(Struct, frozen=True):
@@ -128,7 +130,10 @@ class Lockouts:
             seconds = rule.step(count)
         seconds += rule.jitter * self._chance() * rule.step(count) if rule.jitter else 0.0
         whole = rule.reach == "account"
-        self._put(scope, Lock(self._now() + seconds, rule.kind, given, stamp if whole else ""))
+        lock = Lock(
+            self._now() + seconds, rule.kind, given, stamp if whole else "", error.help_url
+        )
+        self._put(scope, lock)
         return rule
 
     def succeeded(
@@ -194,6 +199,7 @@ class Lockouts:
                 lock.kind,
                 lock.given,
                 lock.stamp,
+                lock.help,
             )
             for scope, lock in self._locks.items()
         ]
@@ -210,7 +216,7 @@ class Lockouts:
         for row in locks:
             until = math.inf if row.until is None else row.until
             scope = Scope(row.upstream, row.credential, row.model)
-            self._put(scope, Lock(until, row.kind, row.given, row.stamp))
+            self._put(scope, Lock(until, row.kind, row.given, row.stamp, row.help))
         for each in streaks:
             scope = Scope(each.upstream, each.credential, each.model)
             self._streaks[scope, each.kind] = _Streak(max(1, each.count), each.last)

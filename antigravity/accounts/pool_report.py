@@ -101,6 +101,7 @@ def report(
                 "reason": lock.kind,
                 "free_in": _seconds(lock.until - now),
                 "said_by_upstream": lock.given,
+                "help": lock.help or None,
             }
             for scope, lock in lockouts.current()
         ],

@@ -30,6 +30,11 @@ def status(invocation: Invocation) -> None:
     )
     heads = ("ACCOUNT", "UPSTREAM", "RUNNING", "CONVERSATIONS")
     lines = [summary, table(heads, rows) if rows else "There are no accounts."]
+    lines += [
+        f"{each['account']} has to be validated by its owner: {each['help']}"
+        for each in pool["lockouts"]
+        if each["help"]
+    ]
     if pool["protected"]:
         kept = ("PROTECTED", "MODELS", "LEFT", "KEPT BACK", "UNTIL")
         lines += ["", table(kept, [_protected(each) for each in pool["protected"]])]

@@ -19,6 +19,8 @@ class GatewayError(Exception):
     :ivar retry_after: seconds until a retry makes sense, where that is known.
     :ivar status: the HTTP status for the client.
     :ivar upstream_status: the HTTP status that an upstream gave, where one did.
+    :ivar help_url: where the account's owner can mend it, where the upstream says so; for the
+        operator only.
     """
 
     status: int = 500
@@ -33,6 +35,7 @@ class GatewayError(Exception):
         code: str | None = None,
         retry_after: float | None = None,
         upstream_status: int | None = None,
+        help_url: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -40,6 +43,7 @@ class GatewayError(Exception):
         self.code = code
         self.retry_after = retry_after
         self.upstream_status = upstream_status
+        self.help_url = help_url
 
 
 class InvalidRequestError(GatewayError):

@@ -11,6 +11,7 @@ from pool_kit import FLASH, PRO, PoolKit, got, waits
 from zope.interface.verify import verifyObject
 
 from antigravity.accounts.affinity import weight
+from antigravity.accounts.pool import AccountPool
 from antigravity.accounts.selection import POLICIES, is_hot
 from antigravity.interfaces.accounts import Option
 from antigravity.interfaces.selection import (
@@ -106,6 +107,26 @@ def test_balance_moves_for_good_when_the_account_is_out_for_long() -> None:
     new = kit.take("s").credential.id
     kit.clock.advance(7200.0)
     assert kit.take("s").credential.id == new != own.credential.id
+
+
+def test_who_moves_is_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+
+    class Log:
+        def info(self, line: str, **fields: Any) -> None:
+            lines.append(line.format(**fields))
+
+    monkeypatch.setattr(AccountPool, "log", Log())
+    kit = PoolKit(ALL)
+    own = kit.take("conversation")
+    own.failed(slow(30.0))
+    kit.take("conversation").succeeded()
+    assert [line for line in lines if "moves" in line] == [], "trouble that passes"
+    kit.clock.advance(30.0)
+    kit.take("conversation").failed(slow(7200.0))
+    new = kit.take("conversation").credential.id
+    moves = [line for line in lines if "moves" in line]
+    assert moves == [f"session conversa moves from {own.credential.id} to {new} for {PRO.model}"]
 
 
 def test_performance_first_spreads_by_load() -> None:

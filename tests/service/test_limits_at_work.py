@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import treq
@@ -111,6 +112,25 @@ class LimitsAtWork(AccountCase):
         )
         self.assertEqual(await self.ask(f"[[error 429 {body}]]"), 400)
         self.assertEqual(await self.ask(), 200)
+
+    async def test_the_operator_is_told_where_to_validate_an_account(self) -> None:
+        await self.start("good-1")
+        link = "https://accounts.google.com/signin/continue?plt=veiled"
+        details = [{"reason": "VALIDATION_REQUIRED", "metadata": {"validation_url": link}}]
+        error = {"code": 403, "status": "PERMISSION_DENIED", "message": f"See {link} to go on."}
+        body = json.dumps({"error": {**error, "details": details}})
+        response = await self.post(f"[[error 403 {body}]]")
+        answer = await response.text()
+        self.assertEqual(response.code, 503, "the client's own key is fine")
+        self.assertNotIn("veiled", answer)
+        for _ in range(2):
+            assert self.gateway is not None
+            status: Any = self.gateway._administration().status()
+            (lock,) = status["pool"]["lockouts"]
+            self.assertEqual((lock["account"], lock["help"]), ("codeassist-0", link))
+            self.assertTrue(590 < lock["free_in"] <= 600)
+            await self.stop()
+            await self.run_gateway()
 
     async def test_a_key_with_many_requests_does_not_starve_another(self) -> None:
         await self.start("good-1", scheduling=SchedulingSettings(max_concurrency=1))

@@ -52,6 +52,9 @@ _STATUSES: Final = {
 _SLOW: Final = (408, 504)
 _FULL: Final = (503, 529)
 _LONGEST_MESSAGE: Final = 2000
+_ADDRESS: Final = re.compile(r"https?://\S+")
+#: A link that can be shown to people: nothing in it that a terminal would not print.
+_LINK: Final = re.compile(r"https://[!-~]{1,2000}")
 
 
 def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
@@ -85,13 +88,28 @@ def error_of_status(
     delay = retry_delay(details, headers or {}, message)
     kind, reason = _classify(status, name, reasons, details, message)
     if kind is UpstreamCredentialError:
-        message = f"The upstream refused the gateway's credential ({message})"
+        reason_given = _ADDRESS.sub("…", message)  # it may be the account's own
+        message = f"The upstream refused the gateway's credential ({reason_given})"
     return kind(
         message,
         code=reason,
         retry_after=delay,
         upstream_status=http_status if http_status is not None else status,
+        help_url=_help_url(details) if kind is UpstreamCredentialError else "",
     )
+
+
+def _help_url(details: list[dict[str, Any]]) -> str:
+    """Return where an account's owner can validate it, empty if the error does not say."""
+    found: list[Any] = []
+    for detail in details:
+        metadata, links = detail.get("metadata"), detail.get("links")
+        if isinstance(metadata, dict):
+            found += [metadata.get("validation_url"), metadata.get("validationUrl")]
+        if isinstance(links, list):
+            found += [link.get("url") for link in links if isinstance(link, dict)]
+    good = (url for url in found if isinstance(url, str) and _LINK.fullmatch(url))
+    return next(good, "")
 
 
 def _message(value: Any, status: int) -> str:

@@ -192,6 +192,30 @@ def test_any_answer_is_some_error(status: int, body: bytes, headers: dict[str, s
         assert error.status == 503
 
 
+LINK = "https://accounts.google.com/signin/continue?plt=veiled"
+
+
+@pytest.mark.parametrize(
+    ("details", "expected"),
+    [
+        ([{"reason": "VALIDATION_REQUIRED", "metadata": {"validation_url": LINK}}], LINK),
+        ([{"reason": "VALIDATION_REQUIRED", "metadata": 3}, {"links": [3, {"url": LINK}]}], LINK),
+        ([{"metadata": {"validation_url": "javascript:alert(1)"}}, {"links": 3}], ""),
+        ([{"metadata": {"validation_url": "https://a/\x1b[2J"}}], ""),
+    ],
+)
+def test_where_an_account_is_validated_is_for_its_owner_only(
+    details: list[Any], expected: str
+) -> None:
+    error = error_of(403, message=f"Verify your account at {LINK} to continue.", details=details)
+    assert isinstance(error, UpstreamCredentialError)
+    assert error.help_url == expected
+    assert "veiled" not in error.message
+    assert "Verify your account at … to continue." in error.message
+    limited = error_of(429, details=[{"links": [{"url": LINK}]}])
+    assert limited.help_url == ""
+
+
 @pytest.mark.parametrize(
     ("error", "status", "name"),
     [
