@@ -7,6 +7,7 @@ import json
 import struct
 import urllib.error
 import urllib.request
+import uuid
 from typing import Any
 
 import pytest
@@ -209,7 +210,7 @@ def test_words_are_no_picture(client: OpenAI, model: str) -> None:
 @pytest.mark.parametrize("model", [GEMINI, CODE_ASSIST, IMAGEN])
 def test_some_of_several_fail(client: OpenAI, model: str) -> None:
     count = 8 if model == IMAGEN else 4  # Imagen draws four at a time
-    prompt = f"[[error 400 times=1]] {model}"
+    prompt = f"[[error 400 times=1]] {uuid.uuid4()}"  # so often for each conversation
     raw = client.images.with_raw_response.generate(model=model, prompt=prompt, n=count)
     body = raw.http_response.json()
     got = count - (4 if model == IMAGEN else 1)
@@ -227,7 +228,7 @@ def test_all_of_several_fail(client: OpenAI, model: str) -> None:
 
 @pytest.mark.parametrize("model", DRAWING)
 def test_passing_trouble_passes(client: OpenAI, model: str) -> None:
-    prompt = f"[[error 503 times=1]] {model}"
+    prompt = f"[[error 503 times=1]] {uuid.uuid4()}"
     assert len(client.images.generate(model=model, prompt=prompt).data or []) == 1
 
 
