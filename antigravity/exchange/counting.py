@@ -5,6 +5,7 @@ from __future__ import annotations
 from txaio import tx as txaio
 
 from antigravity.exchange.calibrating import calibrated_estimate
+from antigravity.exchange.suitability import suits
 from antigravity.exchange.upstream_call import Refused, UpstreamCall
 from antigravity.exchange.work import Work
 from antigravity.interfaces.protocols import Encoded
@@ -48,6 +49,7 @@ async def _ask(work: Work, candidate: Candidate) -> int | None:
     passes = candidate.native and candidate.upstream.passes(
         client.name, "count_tokens", work.call.body
     )
+    passes = passes and suits(work, candidate)
     if passes:
         body = work.protocol.with_model(work.call, target.model)
     else:
@@ -65,7 +67,7 @@ async def _ask(work: Work, candidate: Candidate) -> int | None:
         target.model,
         body,
         credential,
-        work.call.headers if passes else {},
+        work.call.headers if candidate.native else {},
     )
     work.recorder.attempt(candidate, credential, passed=passes)
     response = await call.send(work.services.transport)

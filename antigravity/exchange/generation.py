@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from typing import cast
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,12 +19,12 @@ from antigravity.exchange.retry import (
     is_about_account,
     next_step,
 )
+from antigravity.exchange.suitability import suits
 from antigravity.exchange.translated import attempt_translated
 from antigravity.exchange.upstream_call import Refused
 from antigravity.exchange.work import Work
 from antigravity.interfaces.accounts import ILease
 from antigravity.interfaces.exchange import Reply
-from antigravity.interfaces.protocols import ICompleteness
 from antigravity.interfaces.upstreams import Credential, UpstreamOperation
 from antigravity.ir.errors import (
     ContextLengthError,
@@ -249,10 +248,7 @@ class Generation:
             return False
         if not candidate.upstream.passes(candidate.client.name, operation, body):
             return False
-        if not ICompleteness.providedBy(work.protocol):
-            return True
-        protocol = cast(ICompleteness, work.protocol)
-        return bool(protocol.is_complete(body, candidate.target.capabilities))
+        return suits(work, candidate)
 
     def _give_up(self, failure: _Failure) -> Reply:
         if self._attempts > 1:

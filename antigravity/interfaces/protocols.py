@@ -12,6 +12,7 @@ from typing import Literal
 from msgspec import Struct
 from zope.interface import Attribute, Interface
 
+from antigravity.ir.aspects import Aspects
 from antigravity.ir.call import Body, Call, Head, HttpReply, ReplyContext, Route, TokenCount
 from antigravity.ir.capabilities import Capabilities, Loss, Model, Target, Traits
 from antigravity.ir.errors import GatewayError
@@ -135,6 +136,18 @@ class ICompleteness(Interface):
         """Return whether ``body`` may pass to a model of such ``capabilities`` as it is.
 
         What is not complete is decoded, completed and encoded anew.
+        """
+
+
+class IGlancing(Interface):
+    """A server protocol that sees at a glance whether a request suits another model."""
+
+    def minds(body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
+        """Return whether a request carries something of ``aspects``.
+
+        They are those in which a model of ``capabilities`` differs from the one that the
+        request was written for.  It is not decoded for that: what is asked for is speed, and an
+        alarm may be false.  What can be had in no other words suits everybody.
         """
 
 

@@ -31,6 +31,8 @@ class Capabilities(Struct, frozen=True):
     history without its thought signature is refused; ``signature_sentinel`` is the documented
     stand-in for a lost one, where there is one.  ``embedding`` says that the model makes
     vectors, and no answers.
+    ``sampling`` says that it takes such parameters, ``sampling_at_rest`` that it does while it
+    is not told to think, ``sampling_together`` that temperature and ``top_p`` may both be given.
 
     ``image_ratios`` and ``image_sizes`` are what the model can draw (``16:9``, ``2K``),
     ``image_formats`` what it can be told to write (``png``), ``image_references`` how many
@@ -63,6 +65,9 @@ class Capabilities(Struct, frozen=True):
     requires_signatures: bool = False
     signature_sentinel: str | None = None
     sampling: bool = True
+    sampling_at_rest: bool = False
+    sampling_together: bool = True
+    stop_sequences: bool = True
     logprobs: bool = True
     max_choices: int = 8
     embedding: bool = False

@@ -124,9 +124,10 @@ def lower(request: Request, traits: Traits, target: Target) -> Lowered:
         passes.insert(0, ToolRestorer(table, traits))
     if request.parallel_tool_calls is False and not traits.parallel_switch:
         passes.append(SingleToolCall())
-    if len(request.stop) > traits.max_stop:
+    most = traits.max_stop if capabilities.stop_sequences else 0
+    if len(request.stop) > most:
         passes.append(StopSequences(request.stop, request.sampling.n))
-        request = replace(request, stop=request.stop[: traits.max_stop])
+        request = replace(request, stop=request.stop[:most])
     limit = min(traits.max_choices, capabilities.max_choices)
     if request.sampling.n > limit:
         losses.append(Loss("n", f"{target.model} gives at most {limit} choice(s) here"))

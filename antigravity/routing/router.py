@@ -6,88 +6,24 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 from twisted.internet.defer import gatherResults
 
-from antigravity.interfaces.accounts import Demand, Option
 from antigravity.interfaces.protocols import IClientProtocol
 from antigravity.interfaces.upstreams import IModelProtocols, IUpstream
-from antigravity.ir.capabilities import Capabilities, Model, Target
+from antigravity.ir.aspects import differences
+from antigravity.ir.capabilities import Model, Target
 from antigravity.ir.errors import NotFoundError, UnavailableError
 from antigravity.ir.images import NO_WISH, ImageWish
 from antigravity.routing import image_suffix
 from antigravity.routing.capability_table import CapabilityTable
 from antigravity.routing.catalog import ModelCatalog
+from antigravity.routing.decision import Candidate, Decision, Entry
 from antigravity.routing.mapping import Hop, ModelMapping
 from antigravity.routing.patterns import matches, specificity
 from antigravity.routing.selection import Fit, Judgement, Offer, fit_of, select
 
-
-class Entry(Struct, frozen=True):
-    """One upstream with the settings that routing looks at.
-
-    ``model_mapping`` says which of its models takes the place of which other.  ``families`` are
-    the only ones that it serves, whatever it lists; ``None``: those of its protocols, and what
-    it lists.
-    ``rank`` and ``shares`` are as in an :class:`Offer`.  ``sole_for`` are the protocols whose
-    requests go here and nowhere else.  ``prefix`` before a model's name asks this upstream,
-    as ``NAME/`` does.
-    """
-
-    upstream: IUpstream
-    patterns: tuple[str, ...] = ()
-    model_mapping: Mapping[str, str] = {}
-    families: frozenset[str] | None = None
-    rank: int = 0
-    shares: bool = False
-    sole_for: frozenset[str] = frozenset()
-    prefix: str = ""
-
-    def named_in(self, model: str) -> str:
-        """Return the model's own name where ``model`` asks for this upstream, else nothing."""
-        for prefix in (f"{self.upstream.name}/", self.prefix):
-            if prefix and model.startswith(prefix):
-                return model.removeprefix(prefix)
-        return ""
-
-
-class Candidate(Struct, frozen=True):
-    """One way to serve a request; ``native`` if the upstream speaks the client's protocol.
-
-    Candidates of one ``place`` serve in turn, those of a later one stand in.
-    """
-
-    upstream: IUpstream
-    client: IClientProtocol
-    target: Target
-    native: bool
-    place: int = 0
-
-
-class Decision(Struct, frozen=True):
-    """What routing found for one model name."""
-
-    asked: str
-    model: str
-    hops: tuple[Hop, ...]
-    candidates: tuple[Candidate, ...]
-    judgements: tuple[Judgement, ...]
-    capabilities: Capabilities
-
-    @property
-    def options(self) -> dict[Option, Candidate]:
-        """The candidates by what the pool of accounts knows of them."""
-        return {
-            Option(candidate.upstream.name, candidate.target.model): candidate
-            for candidate in self.candidates
-        }
-
-    def demand(self) -> Demand:
-        """Return what is asked of the pool of accounts; for whom, others know."""
-        options = self.options
-        ranks = tuple(candidate.place for candidate in options.values())
-        return Demand(tuple(options), ranks=ranks)
+__all__ = ["Candidate", "Decision", "Entry", "Router"]
 
 
 class Router:
@@ -255,7 +191,18 @@ class Router:
             for judgement in judgements
             if judgement.place is not None
         )
+        candidates = tuple(self._compared(candidate, asked) for candidate in candidates)
         return Decision(asked, model, hops, candidates, judgements, capabilities)
+
+    def _compared(self, candidate: Candidate, asked: str) -> Candidate:
+        """Return the candidate with what sets it apart from the model that the client named."""
+        named = self._named(asked)
+        name = asked if named is None else named.named_in(asked)
+        if not candidate.native or candidate.target.model == name:
+            return candidate
+        capabilities = candidate.target.capabilities
+        differing = differences(self._table.capabilities(name), capabilities)
+        return replace(candidate, differing=differing) if differing else candidate
 
     def _sole(self, protocol: str) -> Entry | None:
         """Return the upstream that alone serves a protocol, if one does."""

@@ -179,7 +179,8 @@ def _add_sampling(
             losses.add("sampling.top_p", f"thinking allows no top_p below {_LOWEST_TOP_P}")
             top_p = None
         temperature, top_k = (1.0 if temperature == 1 else None), None
-    if temperature is not None and top_p is not None and request.protocol != "anthropic":
+    one_of_them = not target.capabilities.sampling_together or request.protocol != "anthropic"
+    if temperature is not None and top_p is not None and one_of_them:
         losses.add("sampling.top_p", "only one of temperature and top_p can be sent")
         top_p = None
     values = {"temperature": temperature, "top_p": top_p, "top_k": top_k}

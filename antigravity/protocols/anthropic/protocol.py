@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from zope.interface import implementer
 
-from antigravity.interfaces.protocols import Encoded, IClientProtocol, IServerProtocol
+from antigravity.interfaces.protocols import Encoded, IClientProtocol, IGlancing, IServerProtocol
+from antigravity.ir.aspects import Aspects
 from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route, TokenCount
-from antigravity.ir.capabilities import Model, Target, Traits
+from antigravity.ir.capabilities import Capabilities, Model, Target, Traits
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.request import Request
 from antigravity.ir.response import Response
@@ -19,6 +20,7 @@ from antigravity.protocols.anthropic import (
     client_request,
     errors,
     schema,
+    server_glance,
     server_reply,
 )
 from antigravity.protocols.anthropic.client_stream import AnthropicStreamDecoder
@@ -29,7 +31,7 @@ from antigravity.protocols.anthropic.server_stream import PING, AnthropicStreamE
 from antigravity.protocols.json_body import replace_model
 
 
-@implementer(IServerProtocol)
+@implementer(IServerProtocol, IGlancing)
 class AnthropicServer:
     """Serves Messages, token counts and models."""
 
@@ -66,6 +68,10 @@ class AnthropicServer:
     def with_model(self, call: Call, model: str) -> bytes:
         """Return the body for another model, otherwise byte for byte as it came."""
         return replace_model(call.body, model)
+
+    def minds(self, body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
+        """Return whether a request carries something that another model takes otherwise."""
+        return server_glance.minds(body, aspects, capabilities)
 
     def encoder(self, context: ReplyContext) -> AnthropicStreamEncoder:
         """Return an encoder for one streamed reply."""

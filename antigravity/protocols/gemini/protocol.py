@@ -11,9 +11,11 @@ from antigravity.interfaces.protocols import (
     Encoded,
     IClientProtocol,
     ICompleteness,
+    IGlancing,
     IReframing,
     IServerProtocol,
 )
+from antigravity.ir.aspects import Aspects
 from antigravity.ir.call import Call, Head, HttpReply, Operation, ReplyContext, Route, TokenCount
 from antigravity.ir.capabilities import Capabilities, Model, Target, Traits
 from antigravity.ir.errors import GatewayError, InvalidRequestError
@@ -25,6 +27,7 @@ from antigravity.protocols.gemini import (
     client_reply,
     completeness,
     errors,
+    server_glance,
     server_reply,
 )
 from antigravity.protocols.gemini.client_config import MAX_STOP
@@ -58,7 +61,7 @@ def _routes(version: str) -> tuple[Route, ...]:
     )
 
 
-@implementer(IServerProtocol, IReframing, ICompleteness)
+@implementer(IServerProtocol, IReframing, ICompleteness, IGlancing)
 class GeminiServer:
     """Serves generateContent, streamed and whole, token counts and models."""
 
@@ -88,6 +91,10 @@ class GeminiServer:
     def with_model(self, call: Call, model: str) -> bytes:
         """Return the body for another model, otherwise byte for byte as it came."""
         return with_model(call.body, model)
+
+    def minds(self, body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
+        """Return whether a request carries something that another model takes otherwise."""
+        return server_glance.minds(body, aspects, capabilities)
 
     def is_complete(self, body: bytes, capabilities: Capabilities) -> bool:
         """Return whether a body may pass to such a model as it is."""

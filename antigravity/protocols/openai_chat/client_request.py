@@ -56,11 +56,12 @@ def _sampling(request: Request, target: Target, losses: Losses) -> dict[str, Any
     sampling = request.sampling
     capabilities = target.capabilities
     fields: dict[str, Any] = {}
+    rests = capabilities.sampling_at_rest and _wanted_effort(request) in (None, "none")
     for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty", "top_k"):
         value = getattr(sampling, name)
         if value is None:
             continue
-        if not capabilities.sampling:
+        if not (capabilities.sampling or rests):
             losses.add(f"sampling.{name}", "dropped: the target can't be told how to sample")
         elif name == "top_k" and name not in target.quirks:
             losses.add("sampling.top_k", "dropped: chat has no such field")
@@ -89,9 +90,13 @@ def _limits(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
         fields["stop"] = list(request.stop[:_MAX_STOP])
         if len(request.stop) > _MAX_STOP:
             losses.add("stop", f"cut to the first {_MAX_STOP}")
-    if request.max_output_tokens is not None:
+    limit, most = request.max_output_tokens, target.capabilities.max_output_tokens
+    if limit is not None and most is not None and limit > most:
+        losses.add("max_output_tokens", f"cut to {most}, all that the model can do")
+        limit = most
+    if limit is not None:
         old = "max_tokens" in target.quirks
-        fields["max_tokens" if old else "max_completion_tokens"] = request.max_output_tokens
+        fields["max_tokens" if old else "max_completion_tokens"] = limit
     return fields
 
 

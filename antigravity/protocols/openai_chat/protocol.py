@@ -9,18 +9,21 @@ from zope.interface import implementer
 from antigravity.interfaces.protocols import (
     Encoded,
     IClientProtocol,
+    IGlancing,
     IServerProtocol,
     IStreamDecoder,
     IStreamEncoder,
     ITap,
 )
+from antigravity.ir.aspects import Aspects
 from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route, TokenCount
-from antigravity.ir.capabilities import Model, Target, Traits
+from antigravity.ir.capabilities import Capabilities, Model, Target, Traits
 from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.ir.request import Request
 from antigravity.ir.response import Response
 from antigravity.ir.usage import Usage
 from antigravity.protocols.json_body import peek, replace_model
+from antigravity.protocols.openai_chat import server_glance
 from antigravity.protocols.openai_chat.client_reply import decode_models, decode_usage
 from antigravity.protocols.openai_chat.client_request import encode
 from antigravity.protocols.openai_chat.client_stream import ChatStreamDecoder
@@ -34,7 +37,7 @@ from antigravity.protocols.openai_shapes import error_reply, json_reply, model_o
 from antigravity.sse import KEEPALIVE_COMMENT
 
 
-@implementer(IServerProtocol)
+@implementer(IServerProtocol, IGlancing)
 class OpenAIChatServer:
     """Serves chat completions and OpenAI's list of models."""
 
@@ -57,6 +60,10 @@ class OpenAIChatServer:
     def with_model(self, call: Call, model: str) -> bytes:
         """Return the call's body for another model, otherwise byte for byte as it came."""
         return replace_model(call.body, model)
+
+    def minds(self, body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
+        """Return whether a request carries something that another model takes otherwise."""
+        return server_glance.minds(body, aspects, capabilities)
 
     def encoder(self, context: ReplyContext) -> IStreamEncoder:
         """Return an encoder for one streamed reply."""

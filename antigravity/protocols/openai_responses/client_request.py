@@ -11,7 +11,7 @@ import msgspec
 from antigravity.interfaces.protocols import Encoded
 from antigravity.ir.capabilities import Capabilities, Loss, Target
 from antigravity.ir.marks import has_cache_breakpoints
-from antigravity.ir.request import Effort, Request, ResponseFormat, Sampling, ThinkingConfig
+from antigravity.ir.request import Effort, Request, ResponseFormat, ThinkingConfig
 from antigravity.ir.tools import WebSearchTool
 from antigravity.protocols.openai_responses.client_items import Items
 from antigravity.protocols.openai_responses.client_tools import encode_choice, encode_tools
@@ -63,12 +63,12 @@ def encode(request: Request, target: Target) -> Encoded:
         "input": items.items,
         "stream": True,
         "store": False,
-        "max_output_tokens": request.max_output_tokens,
+        "max_output_tokens": _limit(request, target.capabilities, warn),
         "parallel_tool_calls": request.parallel_tool_calls,
         "prompt_cache_key": _short(request.prompt_cache_key),
         "text": _text(request.response_format, request.verbosity),
         "reasoning": _reasoning(request, target.capabilities, notes, warn),
-        **_sampling(request.sampling, target.capabilities, warn),
+        **_sampling(request, target.capabilities, warn),
         **_tools(request, notes, warn),
         **_identity(request),
         "include": _include(request, target.capabilities) or None,
@@ -79,6 +79,15 @@ def encode(request: Request, target: Target) -> Encoded:
     if own:
         body = {**_extensions(request.extensions, warn), **without_nulls(body)}
     return Encoded(msgspec.json.encode(without_nulls(body)), warn.losses())
+
+
+def _limit(request: Request, capabilities: Capabilities, warn: Warnings) -> int | None:
+    """Return the limit of the output, within what the model can do."""
+    limit, most = request.max_output_tokens, capabilities.max_output_tokens
+    if limit is None or most is None or limit <= most:
+        return limit
+    warn("max_output_tokens", f"cut to {most}, all that the model can do")
+    return most
 
 
 def _short(key: str | None) -> str | None:
@@ -144,11 +153,13 @@ def _text(wanted: ResponseFormat, verbosity: str | None) -> JsonObject | None:
     return without_nulls(text) or None
 
 
-def _sampling(sampling: Sampling, capabilities: Capabilities, warn: Warnings) -> JsonObject:
+def _sampling(request: Request, capabilities: Capabilities, warn: Warnings) -> JsonObject:
+    sampling = request.sampling
     fields: JsonObject = {}
+    rests = capabilities.sampling_at_rest and _wanted_effort(request.thinking) in (None, "none")
     for name in ("temperature", "top_p"):
         value = getattr(sampling, name)
-        if value is not None and not capabilities.sampling:
+        if value is not None and not (capabilities.sampling or rests):
             warn(f"sampling.{name}", "left out: the model doesn't take it")
         else:
             fields[name] = value

@@ -10,11 +10,13 @@ from zope.interface import implementer
 from antigravity.interfaces.protocols import (
     Encoded,
     IClientProtocol,
+    IGlancing,
     IServerProtocol,
     IStoredConversations,
 )
+from antigravity.ir.aspects import Aspects
 from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route, TokenCount
-from antigravity.ir.capabilities import Model, Target, Traits
+from antigravity.ir.capabilities import Capabilities, Model, Target, Traits
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.request import Request
 from antigravity.ir.response import Response
@@ -24,6 +26,7 @@ from antigravity.protocols.openai_responses import (
     client_reply,
     client_request,
     conversation,
+    server_glance,
     server_request,
 )
 from antigravity.protocols.openai_responses.client_stream import ResponsesDecoder
@@ -51,7 +54,7 @@ TRAITS: Final = Traits(
 )
 
 
-@implementer(IServerProtocol, IStoredConversations)
+@implementer(IServerProtocol, IStoredConversations, IGlancing)
 class OpenAIResponsesServer:
     """How to be a server of the protocol.  Every method is described by its interface."""
 
@@ -70,6 +73,10 @@ class OpenAIResponsesServer:
     def with_model(self, call: Call, model: str) -> bytes:
         """Return the call's body for another model."""
         return replace_model(call.body, model)
+
+    def minds(self, body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
+        """Return whether a request carries something that another model takes otherwise."""
+        return server_glance.minds(body, aspects, capabilities)
 
     def encoder(self, context: ReplyContext) -> ResponsesEncoder:
         """Return an encoder for one streamed reply."""

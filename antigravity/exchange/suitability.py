@@ -1,0 +1,26 @@
+"""Whether a client's body suits the model that is to serve it, as it came."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from antigravity.exchange.work import Work
+from antigravity.interfaces.protocols import ICompleteness, IGlancing
+from antigravity.routing.decision import Candidate
+
+
+def suits(work: Work, candidate: Candidate) -> bool:
+    """Return whether the body may pass to a model of the client's own protocol.
+
+    It may not where it lacks what the model demands, nor where it carries what this model
+    takes in another way than the one that the client named.
+    """
+    body, protocol = work.call.body, work.protocol
+    capabilities, differing = candidate.target.capabilities, candidate.differing
+    if differing and IGlancing.providedBy(protocol):
+        glancing = cast(IGlancing, protocol)
+        if glancing.minds(body, differing, capabilities):
+            return False
+    if not ICompleteness.providedBy(protocol):
+        return True
+    return bool(cast(ICompleteness, protocol).is_complete(body, capabilities))

@@ -1,0 +1,78 @@
+"""In which ways two models differ, as far as a request for one may not suit the other."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from antigravity.ir.capabilities import Capabilities
+
+#: What a request may draw on.  ``dialect`` are fields that only one family's models take.
+Aspect = Literal[
+    "thinking",
+    "sampling",
+    "stop",
+    "logprobs",
+    "choices",
+    "limit",
+    "media",
+    "modalities",
+    "tools",
+    "schema",
+    "search",
+    "prefill",
+    "dialect",
+]
+Aspects = frozenset[Aspect]
+
+NONE: Final[Aspects] = frozenset()
+_UNKNOWN: Final = Capabilities()
+
+
+def differences(asked: Capabilities, served: Capabilities) -> Aspects:
+    """Return the aspects in which ``served`` cannot stand in for ``asked`` as it is.
+
+    Of a model that nothing is known of, nothing is said.
+    """
+    if asked == served or served == _UNKNOWN:
+        return NONE
+    found: dict[Aspect, bool] = {
+        "thinking": _thinks(asked) != _thinks(served),
+        "sampling": _lacks(asked, served, "sampling", "sampling_at_rest", "sampling_together"),
+        "stop": asked.stop_sequences and not served.stop_sequences,
+        "logprobs": asked.logprobs and not served.logprobs,
+        "choices": served.max_choices < asked.max_choices,
+        "limit": _less(served.max_output_tokens, asked.max_output_tokens),
+        "media": _lacks_media(asked, served),
+        "modalities": not set(asked.outputs) <= set(served.outputs),
+        "tools": asked.tools and not served.tools,
+        "schema": _lacks(
+            asked, served, "structured_output", "structured_output_with_tools", "raw_schema"
+        ),
+        "search": _lacks(asked, served, "web_search", "web_search_with_tools"),
+        "prefill": asked.prefill and not served.prefill,
+        "dialect": asked.family != served.family,
+    }
+    return frozenset(aspect for aspect, differs in found.items() if differs)
+
+
+def _thinks(model: Capabilities) -> tuple[object, ...]:
+    """Return all that there is to say about how a model is told to think."""
+    if model.thinking == "none":
+        return ("none",)
+    return (model.thinking, model.efforts, model.min_budget, model.max_budget)
+
+
+def _less(served: int | None, asked: int | None) -> bool:
+    return served is not None and (asked is None or served < asked)
+
+
+def _lacks(asked: Capabilities, served: Capabilities, *names: str) -> bool:
+    """Return whether the one has something that the other has not."""
+    return any(getattr(asked, name) and not getattr(served, name) for name in names)
+
+
+def _lacks_media(asked: Capabilities, served: Capabilities) -> bool:
+    if not served.inputs:
+        return False  # nobody knows what it reads
+    in_results = asked.media_in_tool_results and not served.media_in_tool_results
+    return in_results or not set(asked.inputs) <= set(served.inputs)

@@ -1,0 +1,69 @@
+"""What a client's request carries that another model may take in another way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from antigravity.ir.aspects import Aspect, Aspects
+from antigravity.ir.capabilities import Capabilities
+from antigravity.protocols.glance import (
+    Check,
+    Members,
+    above,
+    any_of,
+    given,
+    lacking,
+    marked,
+    members,
+)
+
+_MEDIA: Final = {"image": (b'"image"',), "document": (b'"document"',)}
+_OFF: Final = {"type": "disabled"}
+
+
+def minds(body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
+    """Return whether a request has something of these aspects."""
+    return any_of(_CHECKS, members(body), aspects, capabilities)
+
+
+def _thinking(found: Members, served: Capabilities) -> bool:
+    if marked(found, ("output_config",), b'"effort"'):
+        return True
+    if not given(found, "thinking"):
+        return False
+    value: Any = msgspec.json.decode(found["thinking"])
+    return value != _OFF or served.min_budget > 0
+
+
+def _media(found: Members, served: Capabilities) -> bool:
+    every = tuple(mark for marks in _MEDIA.values() for mark in marks)
+    if marked(found, ("messages",), *lacking(served, _MEDIA)):
+        return True
+    if served.media_in_tool_results:
+        return False
+    return marked(found, ("messages",), b'"tool_result"') and marked(found, ("messages",), *every)
+
+
+def _prefill(found: Members, served: Capabilities) -> bool:
+    try:
+        turns = msgspec.json.decode(found.get("messages", b"[]"), type=list[dict[str, msgspec.Raw]])
+    except msgspec.DecodeError:
+        return False
+    return bool(turns) and bytes(turns[-1].get("role", b"")) == b'"assistant"'
+
+
+_CHECKS: Final[Mapping[Aspect, Check]] = {
+    "thinking": _thinking,
+    "sampling": lambda found, _: given(found, "temperature", "top_p", "top_k"),
+    "limit": lambda found, served: above(found, served.max_output_tokens, "max_tokens"),
+    "media": _media,
+    "tools": lambda found, _: given(found, "tools"),
+    "schema": lambda found, _: (
+        given(found, "output_format") or marked(found, ("output_config",), b'"format"')
+    ),
+    "search": lambda found, _: marked(found, ("tools",), b'"web_search'),
+    "prefill": _prefill,
+}

@@ -1,0 +1,83 @@
+"""What routing is told of upstreams, and what it finds for a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from antigravity.interfaces.accounts import Demand, Option
+from antigravity.interfaces.protocols import IClientProtocol
+from antigravity.interfaces.upstreams import IUpstream
+from antigravity.ir.aspects import NONE, Aspects
+from antigravity.ir.capabilities import Capabilities, Target
+from antigravity.routing.mapping import Hop
+from antigravity.routing.selection import Judgement
+
+
+class Entry(Struct, frozen=True):
+    """One upstream with the settings that routing looks at.
+
+    ``model_mapping`` says which of its models takes the place of which other.  ``families`` are
+    the only ones that it serves, whatever it lists; ``None``: those of its protocols, and what
+    it lists.
+    ``rank`` and ``shares`` are as in an :class:`Offer`.  ``sole_for`` are the protocols whose
+    requests go here and nowhere else.  ``prefix`` before a model's name asks this upstream,
+    as ``NAME/`` does.
+    """
+
+    upstream: IUpstream
+    patterns: tuple[str, ...] = ()
+    model_mapping: Mapping[str, str] = {}
+    families: frozenset[str] | None = None
+    rank: int = 0
+    shares: bool = False
+    sole_for: frozenset[str] = frozenset()
+    prefix: str = ""
+
+    def named_in(self, model: str) -> str:
+        """Return the model's own name where ``model`` asks for this upstream, else nothing."""
+        for prefix in (f"{self.upstream.name}/", self.prefix):
+            if prefix and model.startswith(prefix):
+                return model.removeprefix(prefix)
+        return ""
+
+
+class Candidate(Struct, frozen=True):
+    """One way to serve a request; ``native`` if the upstream speaks the client's protocol.
+
+    Candidates of one ``place`` serve in turn, those of a later one stand in.  ``differing``
+    says in which ways the model is not like the one that the client named.
+    """
+
+    upstream: IUpstream
+    client: IClientProtocol
+    target: Target
+    native: bool
+    place: int = 0
+    differing: Aspects = NONE
+
+
+class Decision(Struct, frozen=True):
+    """What routing found for one model name."""
+
+    asked: str
+    model: str
+    hops: tuple[Hop, ...]
+    candidates: tuple[Candidate, ...]
+    judgements: tuple[Judgement, ...]
+    capabilities: Capabilities
+
+    @property
+    def options(self) -> dict[Option, Candidate]:
+        """The candidates by what the pool of accounts knows of them."""
+        return {
+            Option(candidate.upstream.name, candidate.target.model): candidate
+            for candidate in self.candidates
+        }
+
+    def demand(self) -> Demand:
+        """Return what is asked of the pool of accounts; for whom, others know."""
+        options = self.options
+        ranks = tuple(candidate.place for candidate in options.values())
+        return Demand(tuple(options), ranks=ranks)

@@ -1,0 +1,163 @@
+"""A name that is served by another model of the client's own protocol, over sockets."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from dispatch_kit import DispatchCase
+
+OLD, NEW, SMALL = "claude-sonnet-4-5", "claude-opus-4-8", "claude-haiku-4-5"
+BUDGET = {"type": "enabled", "budget_tokens": 2000}
+ADAPTIVE = {"type": "adaptive"}
+BETA = "context-management-2025-06-27"
+
+
+class SwappedModels(DispatchCase):
+    async def begin(self, **mapping: str) -> None:
+        """Start with one upstream for Claude and one for OpenAI's chat."""
+        upstreams = {
+            "claude": self.upstream("anthropic", "sk-1"),
+            "chat": self.upstream("openai", "sk-1"),
+            "google": self.upstream("gemini_api", "g-1"),
+        }
+        table = {name.replace("_", "-"): model for name, model in mapping.items()}
+        await self.start(upstreams, custom_mapping=table, debug_headers=True)
+
+    def sent(self) -> Any:
+        return self.reached()[-1].body
+
+    async def test_what_suits_both_passes_byte_for_byte(self) -> None:
+        await self.begin(mine=SMALL, claude_sonnet_4_5=SMALL)
+        more = {"thinking": BUDGET, "max_tokens": 4000, "temperature": 1}
+        answer = await self.message(model=OLD, **more)
+        self.assertEqual((answer.status, answer.headers["x-mapped-model"]), (200, SMALL))
+        self.assertTrue(self.record.attempts[0].passed_through)
+        self.assertEqual(
+            self.sent(),
+            {"model": SMALL, "messages": [{"role": "user", "content": "hello"}], **more},
+        )
+        self.assertNotIn("x-antigravity-warnings", answer.headers)
+
+    async def test_a_budget_becomes_what_the_model_knows(self) -> None:
+        await self.begin(claude_sonnet_4_5=NEW)
+        for stream in (False, True):
+            answer = await self.message(
+                model=OLD, thinking=BUDGET, max_tokens=4000, temperature=1, stream=stream
+            )
+            self.assertEqual((answer.status, answer.headers["x-mapped-model"]), (200, NEW))
+            self.assertFalse(self.record.attempts[0].passed_through)
+            self.assertEqual(self.sent()["thinking"]["type"], "adaptive")
+            self.assertNotIn("temperature", self.sent())
+            self.assertIn("thinking", answer.headers["x-antigravity-warnings"])
+
+    async def test_and_the_other_way_round(self) -> None:
+        await self.begin(claude_opus_4_8=OLD)
+        answer = await self.message(model=NEW, thinking=ADAPTIVE, max_tokens=8000)
+        self.assertEqual(answer.status, 200)
+        self.assertEqual(self.sent()["thinking"]["type"], "enabled")
+
+    async def test_fields_and_headers_that_nobody_knows_here_stay(self) -> None:
+        await self.begin(claude_opus_4_8=OLD)
+        body = {
+            "model": NEW,
+            "max_tokens": 8000,
+            "thinking": ADAPTIVE,
+            "inference_geo": "eu",
+            "metadata": {"user_id": "me"},
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}
+                    ],
+                }
+            ],
+        }
+        answer = await self.ask("/v1/messages", body, anthropic_beta=BETA)
+        self.assertEqual(answer.status, 200, answer.body)
+        self.assertFalse(self.record.attempts[0].passed_through)
+        sent = self.sent()
+        for name in ("inference_geo", "metadata", "messages"):
+            self.assertEqual(sent[name], body[name])
+        self.assertEqual(self.reached()[-1].headers["anthropic-beta"], BETA)
+
+    async def test_a_conversation_may_pass_and_be_translated_in_turns(self) -> None:
+        await self.begin(claude_sonnet_4_5=NEW)
+        tool = {"name": "f", "input_schema": {"type": "object"}}
+        more: dict[str, Any] = {"model": OLD, "max_tokens": 9000, "tools": [tool]}
+        first: dict[str, Any] = {"role": "user", "content": "[[think hm]][[tool f {}]]"}
+        for thinking in ({}, {"thinking": BUDGET}):
+            turn = await self.ask("/v1/messages", {**more, **thinking, "messages": [first]})
+            content = turn.json()["content"]
+            call = next(block for block in content if block["type"] == "tool_use")
+            result = {"type": "tool_result", "tool_use_id": call["id"], "content": "done"}
+            history = [
+                first,
+                {"role": "assistant", "content": content},
+                {"role": "user", "content": [result]},
+            ]
+            for again in ({}, {"thinking": BUDGET}):
+                answer = await self.ask("/v1/messages", {**more, **again, "messages": history})
+                self.assertEqual(answer.status, 200, answer.body)
+                self.assertEqual(self.record.attempts[0].passed_through, not again)
+                self.assertEqual(len(self.record.attempts), 1)
+
+    async def test_models_of_openai(self) -> None:
+        await self.begin(mine="gpt-5", gpt_4o="gpt-5")
+        answer = await self.chat(model="gpt-4o", temperature=0.2, max_tokens=999, stop=["END"])
+        self.assertEqual((answer.status, answer.headers["x-mapped-model"]), (200, "gpt-5"))
+        self.assertEqual(self.sent()["max_completion_tokens"], 999)
+        self.assertEqual({"temperature", "stop", "max_tokens"} & set(self.sent()), set())
+        answer = await self.chat(model="mine", temperature=0.2)
+        self.assertEqual(answer.status, 200)
+        answer = await self.chat(model="gpt-4o")
+        self.assertTrue(self.record.attempts[0].passed_through)
+
+    async def test_what_stops_an_answer_still_does(self) -> None:
+        await self.begin(gpt_4o="gpt-5")
+        answer = await self.chat("[[say one END two]]", model="gpt-4o", stop=["END"])
+        self.assertEqual(answer.json()["choices"][0]["message"]["content"], "one ")
+
+    async def test_who_asks_for_the_model_itself_is_not_helped(self) -> None:
+        await self.begin()
+        for name in (NEW, f"claude/{NEW}"):
+            answer = await self.message(model=name, thinking=BUDGET, max_tokens=4000)
+            self.assertEqual(answer.status, 400)
+            self.assertTrue(self.record.attempts[0].passed_through)
+
+    async def test_counts_are_told_of_it_too(self) -> None:
+        await self.begin(claude_sonnet_4_5=NEW)
+        body = {
+            "model": OLD,
+            "messages": [{"role": "user", "content": "hello"}],
+            "thinking": BUDGET,
+        }
+        answer = await self.ask("/v1/messages/count_tokens", body)
+        self.assertEqual(answer.headers["x-token-count-source"], "upstream")
+        (request,) = (e for e in self.simulator.log if e.path.endswith("count_tokens"))
+        self.assertEqual(request.body["thinking"]["type"], "adaptive")
+
+    async def test_a_stand_in_at_zai_is_asked_in_its_words(self) -> None:
+        await self.start({}, self.zai("exclusive"))
+        answer = await self.message(
+            model=NEW, thinking=ADAPTIVE, output_config={"effort": "high"}, max_tokens=9000
+        )
+        self.assertEqual(answer.headers["x-mapped-model"], "glm-4.7")
+        self.assertEqual(self.sent()["thinking"]["type"], "enabled")
+        self.assertNotIn("output_config", json.dumps(self.sent()))
+        await self.message(model=NEW)
+        self.assertTrue(self.record.attempts[0].passed_through)
+
+    async def test_models_of_gemini(self) -> None:
+        await self.begin(gemini_3_pro_preview="gemini-2.5-pro")
+        config = {"thinkingConfig": {"thinkingLevel": "HIGH"}}
+        said = [{"role": "user", "parts": [{"text": "hello"}]}]
+        path = "/v1beta/models/gemini-3-pro-preview:generateContent"
+        answer = await self.ask(path, {"contents": said, "generationConfig": config})
+        self.assertEqual(answer.status, 200)
+        self.assertEqual(
+            self.sent()["generationConfig"]["thinkingConfig"], {"thinkingBudget": 24576}
+        )
+        await self.ask(path, {"contents": said})
+        self.assertTrue(self.record.attempts[0].passed_through)
