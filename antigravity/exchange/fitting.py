@@ -20,8 +20,8 @@ from antigravity.context.layers import NOTHING, Plan, apply
 from antigravity.context.limits import Room, Thresholds, may_exceed
 from antigravity.context.memory import Remembered
 from antigravity.context.tool_output import SHORTEST
-from antigravity.exchange.internal import InternalProtocol
-from antigravity.exchange.summarising import Older, Serve, summary_of
+from antigravity.exchange.internal import InternalProtocol, Serve
+from antigravity.exchange.summarising import Older, summary_of
 from antigravity.exchange.work import Work
 from antigravity.interfaces.protocols import IDemanding
 from antigravity.ir.capabilities import Loss

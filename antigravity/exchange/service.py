@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from antigravity.exchange.alternatives import answer_by_any
 from antigravity.exchange.answer_headers import warnings
+from antigravity.exchange.asking import Question, answer
 from antigravity.exchange.counting import count_tokens
 from antigravity.exchange.demands import fitting
 from antigravity.exchange.embedding import Embedding
@@ -75,6 +76,11 @@ class Exchange:
     def warm_up(self, warmup: Warmup, begun: Callable[[], None]) -> Deferred[None]:
         """Send a request of the gateway's own; see :func:`antigravity.exchange.warming.warm_up`."""
         return Deferred.fromCoroutine(warm_up(self._services, self._snapshot, warmup, begun))
+
+    def ask(self, question: Question) -> Deferred[str]:
+        """Ask a model something for a client; see :func:`antigravity.exchange.asking.answer`."""
+        asking = answer(self._services, self._snapshot, generate, question)
+        return Deferred.fromCoroutine(asking)
 
     def detect(self, model: str) -> Deferred[dict[str, object]]:
         """Say how a model would be served; see :class:`IExchange`."""

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from msgspec import Struct
-from twisted.internet import defer
-from twisted.internet.defer import CancelledError, Deferred
 from txaio import tx as txaio
 
 from antigravity.context.transcript import read_summary, summary_request
-from antigravity.exchange.internal import PROTOCOL, InternalProtocol
-from antigravity.exchange.recorder import Recorder
+from antigravity.exchange.internal import PROTOCOL, Errand, Serve, run_errand
 from antigravity.exchange.work import Work
 from antigravity.interception.stage import BACKGROUND_MODEL
-from antigravity.interfaces.exchange import Reply
-from antigravity.ir.call import Call, Route
-from antigravity.ir.errors import CancelledByClientError, DeadlineError, GatewayError
+from antigravity.ir.errors import GatewayError
 from antigravity.ir.request import Message
 from antigravity.routing.router import Decision
 
 log = txaio.make_logger()
 
-ROUTE: Final = Route("POST", "/internal/summary", "generate")
+PATH: Final = "/internal/summary"
 #: What a record says of such a request.
 INTERCEPTED: Final = "context:summary"
-
-#: Serves a request by the upstreams of a decision.
-Serve = Callable[[Work, Decision], Awaitable[Reply]]
 
 
 class Older(Struct, frozen=True):
@@ -83,34 +75,14 @@ async def _ask(work: Work, serve: Serve, decision: Decision, older: Older) -> st
     """
     window = work.snapshot.router.window(decision.candidates[0])
     request = summary_request(older.messages, older.summary, older.tokens, window, PROTOCOL)
-    protocol: Any = InternalProtocol(decision.asked, request)
-    identity = f"{work.call.request_id}-summary"
-    call = Call(ROUTE, {}, {}, {}, b"", work.call.principal, identity, work.call.loopback)
-    recorder = Recorder(work.services, PROTOCOL, call)
-    recorder.record.intercepted = INTERCEPTED
-    recorder.begin(decision.asked, stream=False)
-    asked = Work(work.services, work.snapshot, protocol, call, recorder)
-    limit = work.snapshot.settings.experimental.context_summary_timeout
-    serving: Deferred[Reply] = Deferred.fromCoroutine(_served(serve, asked, decision))
-    serving.addTimeout(limit, work.services.clock)
-    try:
-        reply = await serving
-    except GatewayError as error:
-        recorder.end(error, None)
-        raise
-    except defer.TimeoutError as error:
-        late = DeadlineError(f"The summary took longer than {limit:g} seconds.")
-        recorder.end(late, None)
-        raise late from error
-    except CancelledError:
-        recorder.end(CancelledByClientError("The client went away."), None)
-        raise
-    except Exception as error:
-        failed = GatewayError(f"The summary failed: {type(error).__name__}.")
-        recorder.end(failed, None)
-        raise failed from error
-    return reply.body.decode()
-
-
-async def _served(serve: Serve, work: Work, decision: Decision) -> Reply:
-    return await serve(work, decision)
+    errand = Errand(
+        "The summary",
+        INTERCEPTED,
+        PATH,
+        request,
+        work.call.principal,
+        f"{work.call.request_id}-summary",
+        work.call.loopback,
+        work.snapshot.settings.experimental.context_summary_timeout,
+    )
+    return await run_errand(work.services, work.snapshot, serve, decision, errand)
