@@ -93,7 +93,7 @@ class Assembly:
             registry.routes,
             hostname=socket.gethostname(),
             administration=administration,
-            mcp=offering.endpoints(self.settings, registry),
+            mcp=offering.endpoints(self.settings, registry, self.media),
         )
 
     def stop(self) -> Any:

@@ -16,6 +16,7 @@ from antigravity.administration import Administration
 from antigravity.assembly import Assembly, Configure, Configured
 from antigravity.config.settings import Settings
 from antigravity.demo import DemoSimulator
+from antigravity.exchange.asking import Question
 from antigravity.exchange.log import log_exchange
 from antigravity.exchange.service import Exchange
 from antigravity.exchange.services import Services
@@ -75,7 +76,7 @@ class Gateway(Service):
         self._site: GatewaySite | None = None
         self._tunnelling: Tunnelling | None = None
         self._transport = HttpTransport(reactor)
-        self._offering = Offering(reactor, self._drain)
+        self._offering = Offering(reactor, self._drain, self._transport, self._ask)
         self.listener: Listener | None = None
 
     @property
@@ -144,6 +145,10 @@ class Gateway(Service):
     def _warm_up(self, warmup: Warmup, begun: Callable[[], None]) -> Deferred[None]:
         assert self._exchange is not None
         return self._exchange.warm_up(warmup, begun)
+
+    def _ask(self, question: Question) -> Deferred[str]:
+        assert self._exchange is not None
+        return self._exchange.ask(question)
 
     def _administration(self) -> Administration:
         def snapshot() -> Snapshot:

@@ -1,0 +1,217 @@
+"""One path whose requests go to a remote server, and whose answers come from there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from txaio import tx as txaio
+from zope.interface import implementer
+
+from antigravity.interfaces.exchange import Reply
+from antigravity.interfaces.mcp import IMcpEndpoint, McpCall
+from antigravity.interfaces.mcp_values import McpError
+from antigravity.interfaces.transport import IHttpTransport, IIncomingResponse, OutgoingRequest
+from antigravity.ir.errors import DeadlineError, GatewayError
+from antigravity.mcp.protocol import messages
+from antigravity.mcp.relay.remote import (
+    SESSION,
+    Headers,
+    Remote,
+    downward,
+    is_listening,
+    upward,
+)
+from antigravity.mcp.relay.sessions import RelayedSession, RelayedSessions
+from antigravity.mcp.relay.stream import RelayStream
+
+METHODS: Final = ("POST", "GET", "DELETE")
+#: What is not a stream is collected, up to so many bytes.
+_LARGEST: Final = 64 * 1024 * 1024
+#: What servers say where a session is not known.
+_NO_SESSION: Final = -32001
+
+
+class _RefusalError(Exception):
+    """An answer that the gateway gives in place of the server."""
+
+    def __init__(self, status: int, message: str, code: int = messages.INTERNAL_ERROR) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error = McpError(code, message)
+
+
+@implementer(IMcpEndpoint)
+class RelayEndpoint:
+    """Hands requests on to ``remote``, with its credentials in place of the client's.
+
+    ``enter`` and ``leave`` are told of every call that runs; ``most`` may run at once, and as
+    many clients may listen; 0 is no limit.
+    """
+
+    log = txaio.make_logger()
+
+    def __init__(
+        self,
+        remote: Remote,
+        transport: IHttpTransport,
+        clock: IReactorTime,
+        enter: Callable[[object], None],
+        leave: Callable[[object], None],
+    ) -> None:
+        self.remote = remote
+        self.most = 256
+        self.sessions = RelayedSessions(clock)
+        self._transport = transport
+        self._enter = enter
+        self._leave = leave
+        self._running = {True: 0, False: 0}
+        self._streams: set[RelayStream] = set()
+
+    def handle(self, call: McpCall) -> Deferred[Reply]:
+        """Serve one HTTP request; see :class:`IMcpEndpoint`."""
+        return Deferred.fromCoroutine(self._handle(call))
+
+    def stop(self) -> None:
+        """End all streams."""
+        for stream in list(self._streams):
+            stream.finish()
+
+    async def _handle(self, call: McpCall) -> Reply:
+        try:
+            if call.method not in METHODS:
+                raise _RefusalError(405, f"Only {', '.join(METHODS)} is served here.")
+            session = self._session(call)
+            listening = is_listening(call.method, call.headers)
+            if self.most and self._running[listening] >= self.most:
+                raise _RefusalError(503, "Too many calls are running; try again.")
+            return await self._relay(call, session, listening)
+        except _RefusalError as refused:
+            body = messages.error(_id_of(call), refused.error)
+            return Reply(refused.status, "application/json", (), body)
+
+    def _session(self, call: McpCall) -> RelayedSession | None:
+        named = call.headers.get(SESSION, "").strip()
+        if not named:
+            return None
+        session = self.sessions.find(named, call.principal)
+        if session is None:
+            message = "There is no such session (any more); send initialize."
+            raise _RefusalError(404, message, _NO_SESSION)
+        return session
+
+    async def _relay(self, call: McpCall, session: RelayedSession | None, listening: bool) -> Reply:
+        run = _Run(self, session, listening)
+        try:
+            response = await self._send(call, session, listening)
+            headers = self._answered(call, session, response)
+            kind = response.headers().get("content-type", "")
+            if kind.partition(";")[0].strip().lower() == "text/event-stream":
+                return self._stream(response, headers, kind, run)
+            body = await response.collect(_LARGEST)
+        except GatewayError as error:
+            raise self._explained(error) from error
+        finally:
+            run.end()
+        return Reply(response.status(), kind, headers, body)
+
+    def _stream(self, response: IIncomingResponse, headers: Headers, kind: str, run: _Run) -> Reply:
+        """Return an answer that goes on; ``run`` goes on with it."""
+
+        def ended(stream: RelayStream) -> None:
+            self._streams.discard(stream)
+            going_on.end()
+
+        going_on = run.again()
+        stream = RelayStream(response, ended)
+        self._streams.add(stream)
+        return Reply(response.status(), kind, headers, stream=stream)
+
+    async def _send(
+        self, call: McpCall, session: RelayedSession | None, listening: bool
+    ) -> IIncomingResponse:
+        theirs = session.theirs if session is not None else ""
+        request = OutgoingRequest(
+            call.method,
+            self.remote.url,
+            upward(self.remote, call.headers, theirs),
+            call.body if call.method == "POST" else b"",
+            self.remote.timeouts(listening=listening),
+        )
+        return await self._transport.send(request)
+
+    def _answered(
+        self, call: McpCall, session: RelayedSession | None, response: IIncomingResponse
+    ) -> Headers:
+        """Return the headers of the answer, and keep the sessions as the server has them."""
+        status, headers = response.status(), response.headers()
+        if status in (401, 403):
+            response.abort()
+            self.log.error(
+                "{name} refused the gateway's key ({n})", name=self.remote.name, n=status
+            )
+            raise _RefusalError(503, f"{self.remote.name} refused the gateway's key.")
+        if 300 <= status < 400:
+            response.abort()
+            raise _RefusalError(
+                502, f"{self.remote.name} is elsewhere now; its address is outdated."
+            )
+        if session is not None and (status == 404 or (call.method == "DELETE" and status < 300)):
+            self.sessions.close(session)
+            session = None
+        theirs = headers.get(SESSION, "").strip()
+        if theirs and status < 300 and call.method != "DELETE":
+            if session is None or session.theirs != theirs:
+                session = self.sessions.open(call.principal, theirs)
+            return (*downward(headers), ("Mcp-Session-Id", session.id))
+        return downward(headers)
+
+    def _explained(self, error: GatewayError) -> _RefusalError:
+        if isinstance(error, DeadlineError):
+            message = f"{self.remote.name} did not answer within {self.remote.patience:g} seconds."
+            return _RefusalError(504, message)
+        return _RefusalError(error.status, f"{self.remote.name}: {error.message}.")
+
+
+class _Run:
+    """Counts one request while it runs."""
+
+    def __init__(
+        self, endpoint: RelayEndpoint, session: RelayedSession | None, listening: bool
+    ) -> None:
+        self._endpoint = endpoint
+        self._session = session
+        self._listening = listening
+        self._is_over = False
+        endpoint._running[listening] += 1
+        if session is not None:
+            session.streams += 1
+        if not listening:
+            endpoint._enter(self)
+
+    def again(self) -> _Run:
+        """Return one more of the same."""
+        return _Run(self._endpoint, self._session, self._listening)
+
+    def end(self) -> None:
+        """Count it no longer."""
+        if self._is_over:
+            return
+        self._is_over = True
+        self._endpoint._running[self._listening] -= 1
+        if self._session is not None:
+            self._session.streams -= 1
+        if not self._listening:
+            self._endpoint._leave(self)
+
+
+def _id_of(call: McpCall) -> messages.RequestId | None:
+    """Return the id of the request in a body, if one can be read."""
+    try:
+        parsed = messages.parse(call.body)
+    except messages.MalformedMessageError as error:
+        return error.id
+    first = parsed.messages[0]
+    return first.id if isinstance(first, messages.Request) and not parsed.is_batch else None

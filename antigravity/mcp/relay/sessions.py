@@ -1,0 +1,80 @@
+"""Whose session is whose: clients get names of ours for the sessions of a remote server."""
+
+from __future__ import annotations
+
+import secrets
+from collections import OrderedDict
+from typing import Final
+
+from twisted.internet.interfaces import IReactorTime
+
+
+class RelayedSession:
+    """A session of ``principal``: our ``id`` for it, and ``theirs``.
+
+    ``streams`` counts the answers that are on their way in it.
+    """
+
+    def __init__(self, principal: str, theirs: str) -> None:
+        self.id: Final = secrets.token_urlsafe(24)
+        self.principal: Final = principal
+        self.theirs: Final = theirs
+        self.streams = 0
+        self.last_used = 0.0
+
+
+class RelayedSessions:
+    """At most ``most`` sessions, each for ``ttl`` seconds without use.
+
+    The key of the remote server is one for all clients, so a session's name is all that keeps
+    them apart.  Names of ours can't be guessed, and hold for one principal.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self.ttl = 3600.0
+        self.most = 1000
+        self._clock = clock
+        self._sessions: OrderedDict[str, RelayedSession] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def open(self, principal: str, theirs: str) -> RelayedSession:
+        """Return a new session."""
+        self._expire()
+        while len(self._sessions) >= self.most:
+            idle = (one.id for one in self._sessions.values() if not one.streams)
+            del self._sessions[next(idle, next(iter(self._sessions)))]
+        session = RelayedSession(principal, theirs)
+        self._sessions[session.id] = session
+        self._use(session)
+        return session
+
+    def find(self, id: str, principal: str) -> RelayedSession | None:  # noqa: A002
+        """Return a session of ``principal``, which is used by that."""
+        self._expire()
+        session = self._sessions.get(id)
+        if session is None or not secrets.compare_digest(session.principal, principal):
+            return None
+        self._use(session)
+        return session
+
+    def close(self, session: RelayedSession) -> None:
+        """Forget a session."""
+        self._sessions.pop(session.id, None)
+
+    def _use(self, session: RelayedSession) -> None:
+        session.last_used = self._clock.seconds()
+        self._sessions.move_to_end(session.id)
+
+    def _expire(self) -> None:
+        """Forget what was not used for too long; the oldest stands first."""
+        before = self._clock.seconds() - self.ttl
+        while self.ttl and self._sessions:
+            oldest = next(iter(self._sessions.values()))
+            if oldest.last_used > before:
+                return
+            if oldest.streams:
+                self._use(oldest)
+            else:
+                del self._sessions[oldest.id]

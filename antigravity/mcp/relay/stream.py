@@ -1,0 +1,94 @@
+"""The body of a remote server's answer, handed on byte by byte at the client's speed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+from zope.interface import implementer
+
+from antigravity.interfaces.exchange import IReplyStream
+from antigravity.interfaces.transport import IIncomingResponse
+
+
+@implementer(IReplyStream, IPushProducer)
+class RelayStream(Protocol):
+    """Reads ``response`` while the client does; ``ended`` is called once, whatever happens."""
+
+    transport: Any
+
+    def __init__(self, response: IIncomingResponse, ended: Callable[[RelayStream], None]) -> None:
+        self._response = response
+        self._ended = ended
+        self._consumer: Any = None
+        self._written: Deferred[None] | None = None
+        self._is_over = False
+
+    def start(self, consumer: Any) -> Deferred[None]:
+        """Write the stream to ``consumer``; see :class:`IReplyStream`."""
+        written: Deferred[None] = Deferred(lambda _: self.abandon())
+        if self._is_over:
+            written.callback(None)
+            return written
+        self._written, self._consumer = written, consumer
+        consumer.registerProducer(self, True)
+        self._response.deliver(self)
+        return written
+
+    def abandon(self) -> None:
+        """Stop the server's answer: nobody is there to read it."""
+        if not self._is_over:
+            self._consumer = None
+            self._close()
+
+    def finish(self) -> None:
+        """Stop the server's answer, and end the client's as if that were all."""
+        if not self._is_over:
+            self._close()
+            self._let_go(None)
+
+    def pauseProducing(self) -> None:
+        """Read nothing more: the client does not keep up."""
+        if not self._is_over:
+            self.transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """Read on."""
+        if not self._is_over:
+            self.transport.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """Stop for good: the client is gone."""
+        self.abandon()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Hand on what has come."""
+        if self._consumer is not None:
+            self._consumer.write(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """End as the server's answer did."""
+        if not self._is_over:
+            self._over()
+            self._let_go(None if reason.check(ResponseDone) else reason)
+
+    def _close(self) -> None:
+        self._over()
+        self._response.abort()
+
+    def _over(self) -> None:
+        self._is_over = True
+        self._ended(self)
+
+    def _let_go(self, failure: Failure | None) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            consumer.unregisterProducer()
+        written, self._written = self._written, None
+        if written is not None and not written.called:
+            written.callback(None) if failure is None else written.errback(failure)

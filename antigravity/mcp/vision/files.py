@@ -1,0 +1,79 @@
+"""Read a file below folders that are allowed, and nothing else, whatever changes meanwhile.
+
+Every folder on the way is opened from the one before it, and no link is followed: what is read
+is below the root at the moment it is opened, not only at the moment it was looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+from typing import Final
+
+_READ: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
+_NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
+_FOLDER: Final = _READ | getattr(os, "O_DIRECTORY", 0)
+#: A pipe without a writer must not keep us waiting.
+_FILE: Final = _READ | _NO_LINK | getattr(os, "O_NONBLOCK", 0)
+_CAN_BE_SAFE: Final = bool(_NO_LINK) and os.open in os.supports_dir_fd
+
+
+class FileRefusedError(Exception):
+    """The file is not to be had; the text says why, and nothing of what is elsewhere."""
+
+
+class FileTooLargeError(FileRefusedError):
+    """The file is larger than the limit."""
+
+
+def read_below(roots: Sequence[Path], path: str, limit: int) -> bytes:
+    """Return the content of the file at ``path``, which waits for the disk.
+
+    :raises FileRefusedError: if it is not below one of ``roots``, or can't be read.
+    """
+    root, *names = _split(roots, path)
+    try:
+        descriptor = _open(root, names)
+    except FileNotFoundError:
+        raise FileRefusedError("there is no such file") from None
+    except (OSError, ValueError):  # also for a link on the way
+        raise FileRefusedError("the file cannot be opened, or is a link") from None
+    with open(descriptor, "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise FileRefusedError("that is no file")
+        data = b"" if found.st_size > limit else file.read(limit + 1)
+        if found.st_size > limit or len(data) > limit:
+            raise FileTooLargeError(f"the file is larger than {limit} bytes")
+        return data
+
+
+def _split(roots: Sequence[Path], path: str) -> list[str]:
+    """Return the root that ``path`` is below, and the names on the way from there.
+
+    :raises FileRefusedError: if it is below none.
+    """
+    if not _CAN_BE_SAFE:
+        raise FileRefusedError("files cannot be read safely on this machine")
+    pure = PurePath(path)
+    if not pure.is_absolute() or ".." in pure.parts:
+        raise FileRefusedError("a path begins at the root and has no '..' in it")
+    for root in roots:
+        size = len(root.parts)
+        if len(pure.parts) > size and pure.parts[:size] == root.parts:
+            return [str(root), *pure.parts[size:]]
+    raise FileRefusedError("it is not below a folder that the operator has listed")
+
+
+def _open(root: str, names: Sequence[str]) -> int:
+    folder = os.open(root, _FOLDER)
+    try:
+        for name in names[:-1]:
+            inner = os.open(name, _FOLDER | _NO_LINK, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        return os.open(names[-1], _FILE, dir_fd=folder)
+    finally:
+        os.close(folder)

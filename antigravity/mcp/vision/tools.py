@@ -1,0 +1,67 @@
+"""The tools, as MCP clients call them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.python.failure import Failure
+
+from antigravity.interfaces.mcp import IMcpContext
+from antigravity.interfaces.mcp_values import ToolError
+from antigravity.ir.parts import Media
+from antigravity.mcp.catalog import Catalog
+from antigravity.mcp.objects import Tool
+from antigravity.mcp.vision.sight import See, Sight
+from antigravity.mcp.vision.sources import Sources
+from antigravity.mcp.vision.table import TOOLS, VisionTool
+
+_HINTS: Final = {"readOnlyHint": True, "openWorldHint": True}
+
+
+class Vision:
+    """Offers the tools.  From :meth:`use` on it looks with what it is given there.
+
+    :ivar catalog: the tools.
+    """
+
+    def __init__(self) -> None:
+        self.catalog = Catalog()
+        self._sources: Sources | None = None
+        self._see: See | None = None
+        self.catalog.set_tools(
+            Tool(
+                tool.name,
+                tool.description,
+                partial(self._call, tool),
+                tool.input_schema(),
+                tool.title,
+                annotations=_HINTS,
+            )
+            for tool in TOOLS
+        )
+
+    def use(self, sources: Sources, see: See) -> None:
+        """Look with these from now on; running calls keep what they have."""
+        self._sources, self._see = sources, see
+
+    async def _call(self, tool: VisionTool, arguments: dict[str, Any], context: IMcpContext) -> str:
+        sources, see = self._sources, self._see
+        assert sources is not None
+        assert see is not None
+        getting = [
+            Deferred.fromCoroutine(sources.get(arguments[name], tool.kind)) for name in tool.sources
+        ]
+        media: list[Media] = await gatherResults(getting, consumeErrors=True).addErrback(_inner)
+        sight = Sight(tool.instructions, tool.prompt(arguments), tuple(media))
+        said = await see(sight, context.principal)
+        if not said.strip():
+            raise ToolError("The model has looked and said nothing; try again.")
+        return said
+
+
+def _inner(failure: Failure) -> Failure:
+    """Return the failure within that of a gathering."""
+    inner = getattr(failure.value, "subFailure", None)
+    return inner if isinstance(inner, Failure) else failure

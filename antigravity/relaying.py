@@ -1,0 +1,68 @@
+"""The endpoints that hand requests on to z.ai's MCP servers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from antigravity.config.settings import Settings
+from antigravity.interfaces.mcp import IMcpEndpoint
+from antigravity.interfaces.transport import IHttpTransport
+from antigravity.mcp.relay.endpoint import RelayEndpoint
+from antigravity.mcp.relay.remote import Remote
+from antigravity.services import Drain
+
+SEARCH: Final = "/mcp/web_search_prime/mcp"
+READER: Final = "/mcp/web_reader/mcp"
+
+
+class Relaying:
+    """Endpoints by path; sessions live on while the server stays the same."""
+
+    def __init__(self, clock: Any, drain: Drain, transport: IHttpTransport) -> None:
+        self._clock = clock
+        self._drain = drain
+        self._transport = transport
+        self._endpoints: dict[str, RelayEndpoint] = {}
+
+    def endpoints(self, settings: Settings) -> Mapping[str, IMcpEndpoint]:
+        """Return what answers at which path; what is switched off ends now."""
+        wanted = _remotes(settings)
+        for path in list(self._endpoints):
+            if path not in wanted or self._endpoints[path].remote.url != wanted[path].url:
+                self._endpoints.pop(path).stop()
+        for path, remote in wanted.items():
+            endpoint = self._endpoints.get(path)
+            if endpoint is None:
+                endpoint = self._endpoints[path] = RelayEndpoint(
+                    remote, self._transport, self._clock, self._drain.enter, self._drain.leave
+                )
+            endpoint.remote = remote
+            endpoint.most = settings.mcp.max_calls
+            endpoint.sessions.ttl = settings.mcp.session_ttl
+            endpoint.sessions.most = settings.mcp.max_sessions
+        return dict(self._endpoints)
+
+    def stop(self) -> None:
+        """End all streams."""
+        for endpoint in self._endpoints.values():
+            endpoint.stop()
+        self._endpoints.clear()
+
+
+def zai_key(settings: Settings) -> str:
+    """Return the key for z.ai's tools."""
+    zai = settings.proxy.zai
+    return zai.mcp.api_key.reveal() or zai.api_key.reveal()
+
+
+def _remotes(settings: Settings) -> dict[str, Remote]:
+    mcp, key = settings.proxy.zai.mcp, zai_key(settings)
+    headers = (("authorization", f"Bearer {key}"),) if key else ()
+    patience = settings.mcp.call_timeout
+    found: dict[str, Remote] = {}
+    if mcp.enabled and mcp.web_search_enabled:
+        found[SEARCH] = Remote("Web search", mcp.web_search_url, headers, patience)
+    if mcp.enabled and mcp.web_reader_enabled:
+        found[READER] = Remote("The web reader", mcp.web_reader_url, headers, patience)
+    return found

@@ -1,0 +1,99 @@
+"""The endpoint of the vision tools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
+
+from antigravity.config.settings import Settings
+from antigravity.exchange.asking import Question
+from antigravity.exchange.internal import PROTOCOL
+from antigravity.interfaces.mcp import IMcpEndpoint
+from antigravity.interfaces.transport import IHttpTransport, IMediaFetcher
+from antigravity.ir.parts import Part, Text
+from antigravity.ir.request import Message, Request
+from antigravity.mcp.endpoint import Limits, McpEndpoint
+from antigravity.mcp.identity import Identity
+from antigravity.mcp.registry import McpRegistry
+from antigravity.mcp.vision.sight import See, Sight
+from antigravity.mcp.vision.sources import Sources
+from antigravity.mcp.vision.tools import Vision
+from antigravity.mcp.vision.zai import ZaiVision
+from antigravity.relaying import zai_key
+from antigravity.services import Drain
+
+PATH: Final = "/mcp/zai-mcp-server/mcp"
+_IDENTITY: Final = Identity("zai-mcp-server", "Vision tools of the antigravity gateway")
+
+#: Asks a model of the pool.
+Ask = Callable[[Question], Deferred[str]]
+
+
+class Viewing:
+    """The endpoint, through all configurations that have it."""
+
+    def __init__(self, reactor: Any, drain: Drain, transport: IHttpTransport, ask: Ask) -> None:
+        self._reactor = reactor
+        self._drain = drain
+        self._transport = transport
+        self._ask = ask
+        self._vision = Vision()
+        self._endpoint: McpEndpoint | None = None
+
+    def endpoints(
+        self, settings: Settings, limits: Limits, media: IMediaFetcher
+    ) -> Mapping[str, IMcpEndpoint]:
+        """Return what answers at which path; from now on it looks as ``settings`` say."""
+        mcp = settings.proxy.zai.mcp
+        if not (mcp.enabled and mcp.vision_enabled):
+            self.stop()
+            return {}
+        if self._endpoint is None:
+            self._endpoint = McpEndpoint(
+                McpRegistry([self._vision.catalog]),
+                self._reactor,
+                identity=_IDENTITY,
+                enter=self._drain.enter,
+                leave=self._drain.leave,
+            )
+        self._endpoint.configure(limits)
+        roots = [Path(root).expanduser() for root in settings.mcp.vision.roots]
+        sources = Sources(media, roots, self._in_thread)
+        self._vision.use(sources, self._see(settings))
+        return {PATH: self._endpoint}
+
+    def stop(self) -> None:
+        """End all sessions and calls."""
+        endpoint, self._endpoint = self._endpoint, None
+        if endpoint is not None:
+            endpoint.stop()
+
+    def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        reactor = self._reactor
+        return deferToThreadPool(reactor, reactor.getThreadPool(), function, *arguments)
+
+    def _see(self, settings: Settings) -> See:
+        vision, patience = settings.mcp.vision, settings.mcp.call_timeout
+        if vision.model:
+            return partial(_look, self._ask, vision.model, patience or None)
+        zai = ZaiVision(
+            self._transport, vision.zai_url, zai_key(settings), vision.zai_model, patience
+        )
+        return zai.see
+
+
+def _look(ask: Ask, model: str, limit: float | None, sight: Sight, principal: str) -> Deferred[str]:
+    """Have a model of the pool look."""
+    parts: tuple[Part, ...] = (*sight.media, Text(sight.prompt))
+    request = Request(
+        model=model,
+        messages=(Message("user", parts),),
+        protocol=PROTOCOL,
+        system=(Text(sight.instructions),),
+    )
+    return ask(Question(model, request, principal, "mcp:vision", "mcp.vision.model", limit))
