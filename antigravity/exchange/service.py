@@ -207,6 +207,7 @@ async def _answer(work: Work, decision: Decision) -> Reply:
     :raises GatewayError: if there is none.
     """
     decision = await fitting(work, decision)
+    work.recorder.record.route = tuple(map(str, decision.hops))
     work.recorder.record.mapped_model = decision.candidates[0].target.model
     work.expand_conversation(native=decision.candidates[0].native)
     return await generate(work, decision)

@@ -32,11 +32,12 @@ class AttemptRecord(Struct):
 class ExchangeRecord(Struct):
     """One exchange.  Filled in while it runs; ``started`` is in seconds since the epoch.
 
-    ``first_byte`` and ``duration`` are in seconds since the start.  ``intercepted`` says what
-    the gateway took the request for: ``warmup:FILTER`` was answered without a model,
+    ``route`` are the rules that led from ``model`` to another name, each with what it made of
+    which.  ``first_byte`` and ``duration`` are in seconds since the start.  ``intercepted`` says
+    what the gateway took the request for: ``warmup:FILTER`` was answered without a model,
     ``background:KIND`` was sent to the model for background tasks, ``context:summary`` is a
-    request of the gateway's own.  ``compressed`` says how a conversation was made to fit, such
-    as ``l1; tokens=180000->120000``.
+    request of the gateway's own.  ``compressed`` says how a conversation was made to fit, such as
+    ``l1; tokens=180000->120000``.
     """
 
     id: str
@@ -46,6 +47,7 @@ class ExchangeRecord(Struct):
     started: float
     stream: bool = False
     principal: str = ""
+    route: tuple[str, ...] = ()
     mapped_model: str = ""
     outcome: Outcome = "running"
     status: int | None = None

@@ -19,6 +19,9 @@ class Hop(Struct, frozen=True):
     source: str
     target: str
 
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.source} -> {self.target}"
+
 
 @cache
 def shipped_aliases() -> Mapping[str, str]:

@@ -68,7 +68,7 @@ class Router:
             )
         decision = await self._decide(asked, asked, protocol)
         if not decision.candidates and self._fallback:
-            decision = await self._decide(asked, self._fallback, protocol)
+            decision = await self._decide(asked, self._fallback, protocol, "routing.fallback_model")
         if not decision.candidates:
             reason = await self._unknown(asked, protocol)
             raise NotFoundError(reason, param="model", code="model_not_found")
@@ -108,7 +108,7 @@ class Router:
 
     async def route_other(self, asked: str, name: str, protocol: str) -> Decision | None:
         """Return who can serve ``name`` to a client that asked for another; ``None``: nobody."""
-        decision = await self._decide(asked, name, protocol)
+        decision = await self._decide(asked, name, protocol, "routing.fallback_models")
         return decision if decision.candidates else None
 
     async def models(self) -> list[Model]:
@@ -166,7 +166,8 @@ class Router:
         """Return the name that ``name`` is served under, and the steps to it."""
         return self._mapping.resolve(name)
 
-    async def _decide(self, asked: str, name: str, protocol: str) -> Decision:
+    async def _decide(self, asked: str, name: str, protocol: str, rule: str = "") -> Decision:
+        """Return who can serve ``name``, which ``rule`` has put in the place of what was asked."""
         model, hops, wish = self._wished(*self._resolve(name))
         sole = self._sole(protocol)
         if sole is not None:
@@ -192,6 +193,8 @@ class Router:
             if judgement.place is not None
         )
         candidates = tuple(self._compared(candidate, asked) for candidate in candidates)
+        if rule:
+            hops = (Hop(rule, asked, name), *hops)
         return Decision(asked, model, hops, candidates, judgements, capabilities)
 
     def _compared(self, candidate: Candidate, asked: str) -> Candidate:

@@ -50,6 +50,7 @@ class FallbackModels(DispatchCase):
         self.assertEqual((answer.status, answer.headers["x-mapped-model"]), (200, GEMINI))
         self.assertEqual(answer.json()["content"][0]["text"], "well")
         self.assertEqual(answer.json()["model"], CLAUDE)
+        self.assertEqual(self.record.route, (f"routing.fallback_models: {CLAUDE} -> {GEMINI}",))
         self.assertEqual(self.attempts(), [("claude", CLAUDE, 429), ("google", GEMINI, 200)])
         told = f"{CLAUDE} cannot be had now; {GEMINI} serves in its place"
         self.assertIn(told, [loss.detail for loss in self.record.losses])

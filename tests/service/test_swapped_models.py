@@ -112,6 +112,7 @@ class SwappedModels(DispatchCase):
         answer = await self.chat(model="mine", temperature=0.2)
         self.assertEqual(answer.status, 200)
         answer = await self.chat(model="gpt-4o")
+        self.assertEqual(self.record.route, ("custom_mapping: gpt-4o: gpt-4o -> gpt-5",))
         self.assertTrue(self.record.attempts[0].passed_through)
 
     async def test_what_stops_an_answer_still_does(self) -> None:
