@@ -9,6 +9,7 @@ from antigravity.simulator.strict.refusal import words
 OPENAI: Final = (
     "gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini", "gpt-5", "gpt-5-mini", "gpt-5-nano",
     "gpt-5.1", "gpt-5.1-codex", "gpt-5.4-nano", "o3", "o4-mini", "gpt-image-1", "whisper-1",
+    "gpt-4o-transcribe", "gpt-4o-mini-tts", "tts-1",
     "text-embedding-3-small", "text-embedding-3-large", "text-embedding-ada-002",
 )  # fmt: skip
 ANTHROPIC: Final = {
@@ -25,7 +26,8 @@ GEMINI: Final = (
     "gemini-3-flash", "gemini-3-pro-preview", "gemini-3.1-pro-preview", "gemini-3.5-flash",
     "gemini-3.5-flash-lite", "gemini-3.1-flash-image", "gemini-3-pro-image",
     "imagen-4.0-generate-001", "imagen-4.0-fast-generate-001", "gemini-embedding-001",
-    "gemini-embedding-2",
+    "gemini-embedding-2", "gemini-3.8-flash-tts", "gemini-3.8-flash-lite-tts",
+    "gemini-2.5-flash-preview-tts",
 )  # fmt: skip
 CODE_ASSIST: Final = (
     "gemini-2.5-flash", "gemini-2.5-pro", "gemini-3-flash", "gemini-3-pro-high",

@@ -33,12 +33,13 @@ class Dialect:
 
     name: str
     call_prefix: str
-    reply: Callable[[Script, Context], dict[str, Any]]
+    reply: Callable[[Script, Context], dict[str, Any] | bytes]
     events: Renderer
     error_events: ErrorRenderer
     error: Callable[[ApiError], Answer]
     framing: Framing = sse
     stream_type: str = "text/event-stream; charset=utf-8"
+    whole_type: str = "application/json"
 
 
 ANTHROPIC: Final = Dialect(

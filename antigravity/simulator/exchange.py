@@ -83,7 +83,7 @@ class Exchange:
         if script.late_error is not None and not stream:
             raise script.late_error
         done(script, context)
-        kind = dialect.stream_type if stream else "application/json"
+        kind = dialect.stream_type if stream else dialect.whole_type
         _set_headers(request, (("content-type", kind), *headers))
         self._state.stats.answered += 1
         if stream:
@@ -102,8 +102,8 @@ class Exchange:
     def _whole(
         self, request: Request, dialect: Dialect, script: Script, context: Context
     ) -> Result:
-        value: dict[str, Any] = dialect.reply(script, context)
-        body = compact(value).encode()
+        value = dialect.reply(script, context)
+        body = value if isinstance(value, bytes) else compact(value).encode()
         fault = script.fault
         end = "finish"
         if fault is not None:

@@ -8,6 +8,8 @@ from email.policy import HTTP
 from hashlib import sha256
 from typing import Any
 
+from antigravity.simulator.hearing import hidden_words
+
 
 def is_multipart(content_type: str) -> bool:
     """Return whether a body is such a form."""
@@ -44,4 +46,5 @@ def _value(part: Message) -> Any:
         "size": len(data),
         "start": data[:32].hex(),
         "sha256": sha256(data).hexdigest(),
+        "said": hidden_words(data),
     }

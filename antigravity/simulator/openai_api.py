@@ -7,6 +7,7 @@ from typing import Any
 from twisted.web.server import Request
 
 from antigravity.simulator import dialects
+from antigravity.simulator.audio_api import AudioApi
 from antigravity.simulator.embeddings_api import EmbeddingsApi
 from antigravity.simulator.exchange import Exchange, Result
 from antigravity.simulator.faults import ApiError, Headers, openai_error
@@ -55,6 +56,7 @@ class OpenAiApi:
         self._exchange = exchange
         self._embeddings = EmbeddingsApi(exchange)
         self._images = ImagesApi(exchange)
+        self._audio = AudioApi(exchange)
 
     def chat(self, request: Request, lenient: bool = False) -> Result:
         """Answer a chat; compatible services are lenient."""
@@ -125,6 +127,26 @@ class OpenAiApi:
             if form and not edit:
                 raise ApiError(400, "Unsupported content type: 'multipart/form-data'.")
             return self._images.openai(request, body, key, self._headers(), form=form, edit=edit)
+
+        return self._intake.serve(request, openai_error, work)
+
+    def hear(self, request: Request, english: bool) -> Result:
+        """Answer with a transcript, or a translation."""
+
+        def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
+            key = check_openai_key(headers)
+            if not is_multipart(headers.get("content-type", "")):
+                raise ApiError(400, "Could not parse multipart form")
+            return self._audio.hear(request, body, key, self._headers(), english=english)
+
+        return self._intake.serve(request, openai_error, work)
+
+    def speak(self, request: Request) -> Result:
+        """Answer with sound."""
+
+        def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
+            key = check_openai_key(headers)
+            return self._audio.speak(request, body, key, self._headers())
 
         return self._intake.serve(request, openai_error, work)
 

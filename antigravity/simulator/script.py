@@ -57,6 +57,7 @@ class Script:
     chunks: tuple[str, ...] = ()
     calls: tuple[Call, ...] = ()
     image: bool = False
+    sound: tuple[bytes, ...] = ()
     citations: tuple[Citation, ...] = ()
     finish: str = "stop"
     spelled: str = ""

@@ -101,6 +101,21 @@ class SimulatorApp:
         """Draw from images."""
         return self._openai.images(request, edit=True)
 
+    @app.route("/v1/audio/transcriptions", methods=["POST"])
+    def transcribe(self, request: Request) -> Result:
+        """Write down what a recording says."""
+        return self._openai.hear(request, english=False)
+
+    @app.route("/v1/audio/translations", methods=["POST"])
+    def translate(self, request: Request) -> Result:
+        """Write down in English what a recording says."""
+        return self._openai.hear(request, english=True)
+
+    @app.route("/v1/audio/speech", methods=["POST"])
+    def speak(self, request: Request) -> Result:
+        """Speak a text."""
+        return self._openai.speak(request)
+
     # Anthropic
 
     @app.route("/v1/messages", methods=["POST"])

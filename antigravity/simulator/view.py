@@ -27,6 +27,7 @@ class Attachment:
     mime_type: str
     size: int | None = None
     reference: str = ""
+    said: str = ""  # directives in a recording
 
     def __str__(self) -> str:
         family = self.mime_type.partition("/")[0]
@@ -45,6 +46,10 @@ class Turn:
     attachments: tuple[Attachment, ...] = ()
     results: tuple[str, ...] = ()
     hidden: str = ""  # tool calls and the like: counted, not shown
+
+    def heard(self) -> list[str]:
+        """Return the texts, and what is said in recordings."""
+        return [*self.texts, *(item.said for item in self.attachments if item.said)]
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,9 @@ class View:
     logprobs: int | None = None
     draws: bool = False  # a model that answers with a picture
     frame: tuple[int, int] = (1024, 1024)
+    speaks: bool = False  # a model that answers with sound
+    voice: str = ""
+    manner: str = ""
     # What follows is made from the turns:
     prompt: str = field(init=False, default="")
     rounds: int = field(init=False, default=0)
@@ -98,7 +106,7 @@ class View:
         attachments: tuple[Attachment, ...] = ()
         first: str | None = None
         for run in _runs(self.turns):
-            text = "\n".join(text for turn in run for text in turn.texts)
+            text = "\n".join(text for turn in run for text in turn.heard())
             said = without_context(text)
             results = tuple(result for turn in run for result in turn.results)
             attachments = tuple(item for turn in run for item in turn.attachments)
@@ -136,8 +144,15 @@ class View:
 
     def seen_tokens(self) -> int:
         """Return how many of them are images."""
+        return self._tokens_of("image/")
+
+    def heard_tokens(self) -> int:
+        """Return how many of them are recordings."""
+        return self._tokens_of("audio/")
+
+    def _tokens_of(self, family: str) -> int:
         seen = [item for turn in self.turns for item in turn.attachments]
-        return sum(item.mime_type.startswith("image/") for item in seen) * ATTACHMENT_TOKENS
+        return sum(item.mime_type.startswith(family) for item in seen) * ATTACHMENT_TOKENS
 
 
 def count(size: int) -> int:

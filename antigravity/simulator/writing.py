@@ -10,9 +10,11 @@ from typing import Any, Final
 
 from antigravity.simulator.directives import Directives, ErrorDirective, parse_step
 from antigravity.simulator.faults import ApiError, Break
+from antigravity.simulator.hearing import asks_for_times, timed
 from antigravity.simulator.instance import instance_of
 from antigravity.simulator.limits import limited
 from antigravity.simulator.script import Call, Citation, Script, Usage
+from antigravity.simulator.speaking import TOKEN, sound
 from antigravity.simulator.view import Tool, View, compact, count
 
 #: What is said with citations when the prompt gives no text; its letters are not all ASCII,
@@ -128,6 +130,7 @@ def _content(view: View, told: Directives, next_id: Callable[[], str], answering
         chunks=split(text, told.chunks),
         calls=calls,
         image=told.image or _draws(view, told),
+        sound=sound(view, told.tokens, told.chunks) if _speaks(view, told) else (),
         citations=citations,
         finish="tool" if calls else "stop",
         plain=plain,
@@ -137,6 +140,11 @@ def _content(view: View, told: Directives, next_id: Callable[[], str], answering
 def _draws(view: View, told: Directives) -> bool:
     """Return whether a model that draws does, and is not told to do something else."""
     return view.draws and not (told.say or told.finish or told.tokens is not None)
+
+
+def _speaks(view: View, told: Directives) -> bool:
+    """Return whether a model that speaks does, and is not told to do something else."""
+    return view.speaks and not (told.say or told.finish)
 
 
 def split(text: str, chunks: int | None) -> tuple[str, ...]:
@@ -197,6 +205,10 @@ def _text(
         return "\n".join(told.say), True
     if calls:
         return "", False
+    if view.speaks:
+        return "", False
+    if asks_for_times(view.schema) and view.heard_tokens():
+        return compact(timed(view.schema, " ".join(map(str, view.attachments)))), False
     if view.schema is not None:
         return compact(instance_of(view.schema)), False
     if told.tokens is not None:
@@ -218,8 +230,9 @@ def _text(
 def _usage(view: View, script: Script) -> Usage:
     calls = sum(len(call.name) + len(compact(call.arguments)) for call in script.calls)
     answer = count(len(script.text)) + count(calls) + (258 if script.image else 0)
+    answer += sum(map(len, script.sound)) // TOKEN
     return Usage(
         prompt=view.count_tokens(),
-        answer=max(1, answer) if script.chunks or calls or script.image else answer,
+        answer=max(1, answer) if script.chunks or calls or script.image or script.sound else answer,
         thinking=count(len(script.thinking)),
     )

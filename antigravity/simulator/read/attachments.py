@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from antigravity.simulator.hearing import hidden_words
 from antigravity.simulator.strict.encoded import data_url
 from antigravity.simulator.view import Attachment
 
@@ -13,7 +14,9 @@ def inline(mime_type: str, data: str) -> Attachment:
     """Return an attachment of base64 data."""
     text = data.replace("-", "+").replace("_", "/")
     text += "=" * (-len(text) % 4)
-    return Attachment(mime_type, len(base64.b64decode(text)))
+    content = base64.b64decode(text)
+    said = hidden_words(content) if mime_type.startswith("audio/") else ""
+    return Attachment(mime_type, len(content), said=said)
 
 
 def linked(url: str, kind: str = "image") -> Attachment:

@@ -6,6 +6,7 @@ from typing import Any
 
 from antigravity.simulator.drawing import draws, frame
 from antigravity.simulator.read.attachments import inline
+from antigravity.simulator.speaking import speaks
 from antigravity.simulator.view import Attachment, Tool, Turn, View, compact
 
 
@@ -15,6 +16,7 @@ def read(model: str, body: dict[str, Any], raw: dict[str, Any]) -> View:
     calling = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
     thinking = config.get("thinkingConfig") or {}
     image = config.get("imageConfig") or {}
+    voice = (config.get("speechConfig") or {}).get("voiceConfig") or {}
     mode = str(calling.get("mode", "AUTO")).upper()
     system = body.get("systemInstruction")
     turns = [_turn({**system, "role": "system"})] if system else []
@@ -34,9 +36,19 @@ def read(model: str, body: dict[str, Any], raw: dict[str, Any]) -> View:
         thinking=bool(thinking.get("includeThoughts")) and thinking.get("thinkingBudget") != 0,
         choices=config.get("candidateCount") or 1,
         draws=draws(model),
+        speaks=speaks(model),
+        voice=str((voice.get("prebuiltVoiceConfig") or {}).get("voiceName") or ""),
+        manner=_manner(body),
         frame=frame(image.get("aspectRatio", ""), image.get("imageSize", "")),
         logprobs=(config.get("logprobs") or 0) if config.get("responseLogprobs") else None,
     )
+
+
+def _manner(body: dict[str, Any]) -> str:
+    """Return how to speak, where that stands beside the text."""
+    parts = [part for content in body["contents"] for part in content["parts"]]
+    told = [part["speechMetadata"] for part in parts if "speechMetadata" in part]
+    return str(told[-1].get("style") or "") if told else ""
 
 
 def _tools(tool: dict[str, Any]) -> list[Tool]:

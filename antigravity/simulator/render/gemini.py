@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -11,7 +12,9 @@ from antigravity.simulator.faults import ApiError, google_error
 from antigravity.simulator.render.events import Context, Event
 from antigravity.simulator.render.pieces import alternatives, halves, tokens
 from antigravity.simulator.script import Call, Script
+from antigravity.simulator.speaking import RATE, wav
 from antigravity.simulator.strict.gemini_models import is_claude, is_gemini_3, version
+from antigravity.simulator.view import View
 
 _REASONS: Final = {"stop": "STOP", "length": "MAX_TOKENS", "tool": "STOP", "stop_sequence": "STOP"}
 _FILTERS: Final = ("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII")
@@ -88,6 +91,12 @@ def _parts(script: Script, context: Context, whole: bool) -> Iterator[tuple[dict
         yield part, True
     if script.image:
         yield {"inlineData": {"mimeType": "image/png", "data": picture(context.view)}}, True
+    for piece in [b"".join(script.sound)] if whole and script.sound else script.sound:
+        # Whole answers are WAV files from 3.8 on.
+        file = whole and version(model) >= (3, 8)
+        kind = "audio/wav" if file else f"audio/L16;codec=pcm;rate={RATE}"
+        data = base64.b64encode(wav(piece) if file else piece).decode("ascii")
+        yield {"inlineData": {"mimeType": kind, "data": data}}, True
     for index, call in enumerate(script.calls):
         yield _call(call, model, first=index == 0, thinks=bool(script.thinking)), True
 
@@ -153,10 +162,12 @@ def _frame(script: Script, context: Context) -> dict[str, Any]:
         "promptTokenCount": script.usage.prompt,
         "candidatesTokenCount": answer,
         "totalTokenCount": script.usage.prompt + answer + script.usage.thinking,
-        "promptTokensDetails": _details(script.usage.prompt, context.view.seen_tokens()),
+        "promptTokensDetails": _details(script.usage.prompt, context.view),
     }
     if script.image:
         usage["candidatesTokensDetails"] = [{"modality": "IMAGE", "tokenCount": answer}]
+    if script.sound:
+        usage["candidatesTokensDetails"] = [{"modality": "AUDIO", "tokenCount": answer}]
     if script.usage.thinking:
         usage["thoughtsTokenCount"] = script.usage.thinking
     return {
@@ -166,10 +177,11 @@ def _frame(script: Script, context: Context) -> dict[str, Any]:
     }
 
 
-def _details(prompt: int, seen: int) -> list[dict[str, Any]]:
+def _details(prompt: int, view: View) -> list[dict[str, Any]]:
     """Return the tokens of the prompt by what they are."""
-    details = [{"modality": "TEXT", "tokenCount": prompt - seen}]
-    return details + ([{"modality": "IMAGE", "tokenCount": seen}] if seen else [])
+    others = {"IMAGE": view.seen_tokens(), "AUDIO": view.heard_tokens()}
+    details = [{"modality": "TEXT", "tokenCount": prompt - sum(others.values())}]
+    return details + [{"modality": n, "tokenCount": count} for n, count in others.items() if count]
 
 
 def _blocked(script: Script, context: Context) -> dict[str, Any]:

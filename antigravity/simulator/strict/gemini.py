@@ -8,6 +8,7 @@ from antigravity.simulator.strict.drawing import check_drawing
 from antigravity.simulator.strict.gemini_contents import check_contents, check_function_name
 from antigravity.simulator.strict.gemini_fields import Reader, snake
 from antigravity.simulator.strict.gemini_models import invalid, version
+from antigravity.simulator.strict.speaking import check_sound
 
 _MAX_OUTPUT: Final = 65536
 
@@ -28,6 +29,7 @@ def check(
     _tool_config(body.get("toolConfig"), declared)
     _generation(model, body, declared, internal)
     check_drawing(model, body, internal)
+    check_sound(model, body)
     return body
 
 

@@ -37,7 +37,12 @@ _SPECS: Final = {
     "Content": "role:s parts:Part[]",
     "Part": """text:s inlineData:Blob fileData:FileData functionCall:Call
         functionResponse:Result executableCode:* codeExecutionResult:* toolCall:* toolResponse:*
-        thought:b thoughtSignature:x videoMetadata:* mediaResolution:* partMetadata:*""",
+        thought:b thoughtSignature:x videoMetadata:* mediaResolution:* partMetadata:*
+        speechMetadata:SpeechMeta""",
+    "SpeechMeta": "speaker:s style:s",
+    "Speech": "voiceConfig:Voice multiSpeakerVoiceConfig:* languageCode:s",
+    "Voice": "prebuiltVoiceConfig:Prebuilt replicatedVoiceConfig:* voice:s",
+    "Prebuilt": "voiceName:s",
     "Blob": "mimeType:s data:x displayName:s",
     "FileData": "mimeType:s fileUri:s displayName:s",
     "Call": "id:s name:s args:*",
@@ -58,7 +63,7 @@ _SPECS: Final = {
     "Generation": """candidateCount:i stopSequences:s[] maxOutputTokens:i temperature:n topP:n
         topK:n seed:i responseMimeType:s responseSchema:Schema responseJsonSchema:*
         presencePenalty:n frequencyPenalty:n responseLogprobs:b logprobs:i
-        enableEnhancedCivicAnswers:b responseModalities:e[] speechConfig:* imageConfig:*
+        enableEnhancedCivicAnswers:b responseModalities:e[] speechConfig:Speech imageConfig:*
         thinkingConfig:Thinking mediaResolution:e""",
     "Thinking": "includeThoughts:b thinkingBudget:i thinkingLevel:e",
 }
