@@ -42,7 +42,8 @@ $(VENV)/base.stamp:
 	touch $@
 
 $(VENV)/run.stamp: $(VENV)/base.stamp setup.cfg setup.py pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mp3]' \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
 $(VENV)/test.stamp: $(VENV)/run.stamp

@@ -103,7 +103,7 @@ class Assembly:
 
 
 def in_thread(reactor: Any, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
-    """Call a function that waits for the disk in a thread."""
+    """Call a function in a thread: it waits for the disk, or computes for long."""
     return deferToThreadPool(reactor, reactor.getThreadPool(), function, *arguments)
 
 

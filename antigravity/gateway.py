@@ -9,11 +9,11 @@ from typing import Any
 
 from msgspec.structs import replace
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredLock, inlineCallbacks
+from twisted.internet.defer import Deferred, DeferredLock, DeferredSemaphore, inlineCallbacks
 from txaio import tx as txaio
 
 from antigravity.administration import Administration
-from antigravity.assembly import Assembly, Configure, Configured
+from antigravity.assembly import Assembly, Configure, Configured, in_thread
 from antigravity.config.settings import Settings
 from antigravity.demo import DemoSimulator
 from antigravity.exchange.asking import Question
@@ -36,6 +36,9 @@ from antigravity.tunnel.service import Tunnel
 from antigravity.tunnelling import Tunnelling
 from antigravity.web.site import GatewaySite
 from antigravity.wiring import demo_settings, new_id
+
+#: Threads that compute, at the most: more would only take time from the event loop.
+_COMPUTING = 4
 
 
 class Gateway(Service):
@@ -65,6 +68,7 @@ class Gateway(Service):
         self._failed = failed
         self._children = SequentialService()  # type: ignore[no-untyped-call]
         self._changing = DeferredLock()
+        self._computing = DeferredSemaphore(_COMPUTING)
         self._drain = Drain(reactor, settings.proxy.shutdown_grace)
         self._demo = DemoSimulator(reactor) if demo else None
         self._pooling = Pooling(
@@ -250,7 +254,12 @@ class Gateway(Service):
             new_id=new_id,
             started=self._exchange_started,
             finished=self._exchange_finished,
+            in_thread=self._in_thread,
         )
+
+    def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        """Call a function that computes for long in a thread; few of them run at a time."""
+        return self._computing.run(in_thread, self._reactor, function, *arguments)
 
     def _exchange_started(self, record: ExchangeRecord) -> None:
         self._drain.enter(record)

@@ -20,11 +20,17 @@ from antigravity.protocols.openai_responses.protocol import (
     OpenAIResponsesClient,
     OpenAIResponsesServer,
 )
+from antigravity.protocols.openai_speech.protocol import OpenAISpeechServer
+from antigravity.protocols.openai_transcriptions.protocol import (
+    OpenAITranscriptionsServer,
+    OpenAITranslationsServer,
+)
 from antigravity.upstreams.openai import (
     IMAGE_EDITS,
     IMAGES,
     SPEECH,
     TRANSCRIPTIONS,
+    TRANSLATIONS,
     OpenAIKind,
 )
 
@@ -34,6 +40,9 @@ def register_protocols(register: Callable[[object], None]) -> None:
     """Register both sides of chat and responses, and the server side of completions."""
     register(OpenAIImagesServer())
     register(OpenAIImageEditsServer())
+    register(OpenAITranscriptionsServer())
+    register(OpenAITranslationsServer())
+    register(OpenAISpeechServer())
     chat = OpenAIChatClient()
     for protocol in (
         OpenAIChatServer(),
@@ -43,7 +52,7 @@ def register_protocols(register: Callable[[object], None]) -> None:
         OpenAIResponsesClient(),
     ):
         register(protocol)
-    for name in (IMAGES, IMAGE_EDITS, SPEECH, TRANSCRIPTIONS):
+    for name in (IMAGES, IMAGE_EDITS, SPEECH, TRANSCRIPTIONS, TRANSLATIONS):
         register(PassedClient(name, chat))
     register(OpenAIEmbeddingServer())
     register(OpenAIEmbeddingClient())

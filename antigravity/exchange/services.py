@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from antigravity.context.calibration import Calibration
 from antigravity.context.memory import ContextMemory
+from antigravity.exchange.converted import InThread
 from antigravity.interfaces.transport import IHttpTransport
 from antigravity.ir.record import ExchangeRecord
 from antigravity.signatures.store import SignatureStore
@@ -20,7 +21,7 @@ class Services(Struct, frozen=True):
     """Collaborators of all exchanges.
 
     ``new_id`` returns a fresh identifier with the prefix it is given; ``started`` and
-    ``finished`` tell observers.
+    ``finished`` tell observers.  ``in_thread`` calls a function that computes for long.
     """
 
     clock: IReactorTime
@@ -33,3 +34,4 @@ class Services(Struct, frozen=True):
     new_id: Callable[[str], str]
     started: Callable[[ExchangeRecord], None]
     finished: Callable[[ExchangeRecord], None]
+    in_thread: InThread

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from msgspec.structs import replace
 
@@ -12,12 +12,15 @@ from antigravity.exchange.answer_headers import Headers, warnings
 from antigravity.exchange.begin import begin
 from antigravity.exchange.calibrating import calibrated_estimate, learn
 from antigravity.exchange.context import reply_context
+from antigravity.exchange.converted import ConvertedStream
 from antigravity.exchange.fitting import Fitted
+from antigravity.exchange.plain import is_events
 from antigravity.exchange.translators import EventSource, FoldedAnswer, TranslatedStream
 from antigravity.exchange.upstream_call import UpstreamCall
 from antigravity.exchange.work import Work
+from antigravity.interfaces.audio import IConverted, IConverter
 from antigravity.interfaces.exchange import Reply
-from antigravity.interfaces.protocols import Encoded, IStreamEncoder, IWholeAnswers
+from antigravity.interfaces.protocols import Encoded, IPlainAnswers, IStreamEncoder, IWholeAnswers
 from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.call import HttpReply
@@ -113,8 +116,18 @@ async def _stream(
         if final is not None:
             work.keep_conversation(final)
 
-    pump = await begin(work, TranslatedStream(source, encoder), response, finished)
-    return Reply(200, encoder.content_type, _headers(work), stream=pump)
+    converter: IConverter | None = None
+    if IConverted.providedBy(encoder):
+        converter = cast(IConverted, encoder).converter()
+    # Files have no words for an error, and what is to be converted is no place for them.
+    bare = IPlainAnswers.providedBy(work.protocol) and not is_events(encoder.content_type)
+    cuts = converter is not None or bare
+    translator = TranslatedStream(source, encoder)
+    pump = await begin(work, translator, response, finished, cuts=cuts)
+    stream: object = pump
+    if converter is not None:
+        stream = ConvertedStream(pump, converter, work.services.in_thread)
+    return Reply(200, encoder.content_type, _headers(work), stream=stream)
 
 
 async def _whole(

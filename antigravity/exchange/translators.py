@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from io import BytesIO
-from typing import Protocol
+from typing import Any, Protocol
 
 from antigravity.context.estimate import ASCII_PER_TOKEN
+from antigravity.interfaces.audio import IDeliberateEncoder
 from antigravity.interfaces.protocols import IStreamDecoder, IStreamEncoder
 from antigravity.ir.errors import EmptyAnswerError, GatewayError, UpstreamError
 from antigravity.ir.events import (
@@ -198,16 +199,20 @@ class TranslatedStream:
     def __init__(self, source: EventSource, encoder: IStreamEncoder) -> None:
         self._source = source
         self._encoder = encoder
+        self._judge: Any = encoder if IDeliberateEncoder.providedBy(encoder) else None
         self.over = False
 
     @property
     def meaningful(self) -> bool:
-        """Whether real content has come."""
-        return self._source.meaningful
+        """Whether real content has come, also in the eyes of an encoder that looks at it."""
+        return self._source.meaningful and (self._judge is None or self._judge.begun)
 
     @property
     def failure(self) -> GatewayError | None:
         """What went wrong, if something did."""
+        if self._source.failure is None and self._judge is not None:
+            failure: GatewayError | None = self._judge.failure
+            return failure
         return self._source.failure
 
     @property
@@ -218,6 +223,8 @@ class TranslatedStream:
     def feed(self, data: bytes) -> bytes:
         """Return what a chunk of the upstream's body becomes."""
         out = self._encode(self._source.feed(data))
+        if self._judge is not None and self._judge.failure is not None:
+            self.over = True
         if self._source.done and not self.over:
             out += self.end(None)
         return out

@@ -35,6 +35,10 @@ class IConverter(Interface):
 
 
 class IConverted(Interface):
-    """A stream encoder whose bytes are not yet what the client gets."""
+    """A stream encoder that may leave a part of its work to a thread."""
 
-    converter = Attribute("What works on them, or ``None``.  :type: IConverter | None")
+    def converter() -> IConverter | None:
+        """Return what works on all further bytes of the stream, or ``None``: they are done.
+
+        Called before the first event, if at all.
+        """

@@ -9,7 +9,7 @@ from typing import ClassVar, NoReturn
 from zope.interface import implementer
 
 from antigravity.interfaces.protocols import IServerProtocol, IStreamEncoder
-from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route, TokenCount
+from antigravity.ir.call import Body, Call, Head, HttpReply, ReplyContext, Route, TokenCount
 from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import GatewayError, NotFoundError
 from antigravity.ir.request import Request
@@ -44,7 +44,7 @@ class AnsweringProtocol(ABC):
     def encode_error(self, error: GatewayError, request_id: str) -> HttpReply:
         """Return the error in the protocol's shape."""
 
-    def with_model(self, call: Call, model: str) -> bytes:
+    def with_model(self, call: Call, model: str) -> Body:
         """Return the call's body, for a protocol whose bodies name no model."""
         return call.body
 

@@ -22,13 +22,14 @@ IMAGES: Final = "openai_images"
 IMAGE_EDITS: Final = "openai_image_edits"
 SPEECH: Final = "openai_speech"
 TRANSCRIPTIONS: Final = "openai_transcriptions"
+TRANSLATIONS: Final = "openai_translations"
 
 #: The protocols of what ``apis`` names.
 _APIS: Final[Mapping[OpenAIApi, tuple[str, ...]]] = {
     "chat": (CHAT,),
     "responses": (RESPONSES,),
     "images": (IMAGES, IMAGE_EDITS),
-    "audio": (SPEECH, TRANSCRIPTIONS),
+    "audio": (SPEECH, TRANSCRIPTIONS, TRANSLATIONS),
 }
 #: What others can be translated to.
 _TRANSLATED: Final = (CHAT, RESPONSES)
@@ -38,6 +39,7 @@ _PASSED: Final[Mapping[str, str]] = {
     IMAGE_EDITS: "/images/edits",
     SPEECH: "/audio/speech",
     TRANSCRIPTIONS: "/audio/transcriptions",
+    TRANSLATIONS: "/audio/translations",
 }
 _PATHS: Final = {
     (CHAT, "generate"): "/chat/completions",

@@ -23,6 +23,7 @@ ALLOWED = {
         "sse",
         "protocols",
         "interfaces.protocols",
+        "interfaces.audio",
         "interfaces.embeddings",
     },
     "lowering": {"ir", "lowering"},

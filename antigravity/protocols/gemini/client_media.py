@@ -25,6 +25,19 @@ _USUAL: Final[dict[MediaKind, str]] = {
     "audio": "audio/wav",
     "video": "video/mp4",
 }
+#: How Google names the sounds that it takes; MP4 goes as what is in it.
+_SOUNDS: Final = {
+    "audio/mpeg": "audio/mp3",
+    "audio/x-mp3": "audio/mp3",
+    "audio/mp4": "audio/aac",
+    "audio/m4a": "audio/aac",
+    "audio/x-m4a": "audio/aac",
+    "audio/x-wav": "audio/wav",
+    "audio/wave": "audio/wav",
+    "audio/vnd.wave": "audio/wav",
+    "audio/x-flac": "audio/flac",
+    "audio/x-aiff": "audio/aiff",
+}
 _RESOLUTIONS: Final = {
     "low": "MEDIA_RESOLUTION_LOW",
     "medium": "MEDIA_RESOLUTION_MEDIUM",
@@ -82,7 +95,7 @@ def _file(uri: str, mime_type: str) -> dict[str, Any]:
 def _mime_type(media: Media, data: str) -> str:
     """Return the MIME type, guessed from the first bytes or the kind where nobody said it."""
     if media.mime_type:
-        return media.mime_type
+        return _SOUNDS.get(media.mime_type, media.mime_type)
     for beginning, mime_type in _BEGINNINGS.items():
         if data.startswith(beginning):
             return mime_type

@@ -21,6 +21,7 @@ from antigravity.protocols.gemini.client_contents import encode_contents
 from antigravity.protocols.gemini.client_tools import encode_choice, encode_tools
 from antigravity.protocols.gemini.drawing import draws, fit_drawing
 from antigravity.protocols.gemini.losses import Losses
+from antigravity.protocols.gemini.speaking import styled
 
 #: Extensions that are merged into other fields.
 _MERGED: Final = frozenset(
@@ -75,5 +76,5 @@ def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
         "generationConfig": encode_config(request, capabilities, extensions, losses) or None,
     }
     body |= {key: value for key, value in extensions.items() if key not in _MERGED}
-    body["contents"] = contents
+    body["contents"] = contents if request.speech is None else styled(contents, request.speech)
     return {key: value for key, value in body.items() if value is not None}

@@ -38,13 +38,15 @@ def from_wire(counts: UsageMetadata, searches: int = 0) -> Usage:
         reasoning=reasoning,
         tool_input=tool_input,
         searches=searches,
-        image_input=_images(counts.prompt_tokens_details),
-        image_output=_images(counts.candidates_tokens_details),
+        image_input=_of("IMAGE", counts.prompt_tokens_details),
+        image_output=_of("IMAGE", counts.candidates_tokens_details),
+        audio_input=_of("AUDIO", counts.prompt_tokens_details),
+        audio_output=_of("AUDIO", counts.candidates_tokens_details),
     )
 
 
-def _images(details: list[ModalityCount] | None) -> int:
-    return sum(each.token_count or 0 for each in details or () if each.modality == "IMAGE")
+def _of(modality: str, details: list[ModalityCount] | None) -> int:
+    return sum(each.token_count or 0 for each in details or () if each.modality == modality)
 
 
 def to_wire(usage: Usage) -> dict[str, int]:

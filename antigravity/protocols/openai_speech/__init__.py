@@ -1,0 +1,1 @@
+"""OpenAI's speech (``/v1/audio/speech``)."""

@@ -1,0 +1,74 @@
+"""Sound as models give it: bare samples, or a WAV file around them."""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import Final
+
+from msgspec import Struct
+
+#: What OpenAI's own bare samples are: 16 bits, one channel, so many times a second.
+RATE: Final = 24_000
+_PARAMETER: Final = re.compile(r"\b(rate|channels)\s*=\s*\"?(\d{1,6})")
+_BARE: Final = ("audio/l16", "audio/pcm", "audio/x-pcm")
+_WAV: Final = ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave")
+_UNKNOWN_SIZE: Final = 0xFFFFFFFF
+
+
+class Samples(Struct, frozen=True):
+    """16-bit samples, the low byte first."""
+
+    data: bytes
+    rate: int = RATE
+    channels: int = 1
+
+
+def samples_of(mime_type: str, data: bytes) -> Samples | None:
+    """Return the samples in a piece of sound; ``None`` for what holds none of this kind."""
+    kind = mime_type.partition(";")[0].strip().lower()
+    if kind in _BARE:
+        told = {name: int(value) for name, value in _PARAMETER.findall(mime_type)}
+        return Samples(data, told.get("rate") or RATE, told.get("channels") or 1)
+    if kind in _WAV:
+        return _unwrapped(data)
+    return None
+
+
+def _unwrapped(data: bytes) -> Samples | None:
+    """Return the samples in a WAV file."""
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        return None
+    place, rate, channels = 12, 0, 0
+    while place + 8 <= len(data):
+        name, size = struct.unpack_from("<4sI", data, place)
+        place += 8
+        if name == b"fmt " and place + 16 <= len(data):
+            form, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", data, place)
+            if form not in (1, 0xFFFE) or bits != 16:
+                return None
+        elif name == b"data" and rate:
+            return Samples(data[place : place + size], rate, channels)
+        place += size + size % 2
+    return None
+
+
+def wav_head(rate: int, channels: int) -> bytes:
+    """Return the beginning of a WAV file whose length is not known yet."""
+    frame = 2 * channels
+    return struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        b"RIFF",
+        _UNKNOWN_SIZE,
+        b"WAVE",
+        b"fmt ",
+        16,
+        1,
+        channels,
+        rate,
+        rate * frame,
+        frame,
+        16,
+        b"data",
+        _UNKNOWN_SIZE,
+    )

@@ -1,0 +1,194 @@
+"""Writes sound as it comes: bare samples and WAV here, MP3 with a converter behind."""
+
+from __future__ import annotations
+
+import binascii
+
+from zope.interface import implementer
+
+from antigravity.interfaces.audio import IConverted, IConverter, IDeliberateEncoder
+from antigravity.interfaces.protocols import IStreamEncoder
+from antigravity.ir.call import ReplyContext
+from antigravity.ir.errors import (
+    EmptyAnswerError,
+    GatewayError,
+    InvalidRequestError,
+    UpstreamError,
+)
+from antigravity.ir.events import (
+    Event,
+    Finish,
+    MediaOutput,
+    RefusalDelta,
+    StreamFailure,
+    TextDelta,
+    UsageUpdate,
+)
+from antigravity.ir.media import InlineData, kind_of
+from antigravity.ir.usage import Usage
+from antigravity.protocols.openai_speech import events
+from antigravity.protocols.openai_speech.mp3 import Mp3Writer
+from antigravity.protocols.openai_speech.pcm import RATE, Samples, samples_of, wav_head
+from antigravity.protocols.openai_speech.schema import TYPES, asked
+from antigravity.sse import KEEPALIVE_COMMENT
+
+_SAID = 300
+
+
+@implementer(IStreamEncoder, IDeliberateEncoder, IConverted)
+class SpeechStreamEncoder:
+    """Writes one reply; until there is sound in it, it has not begun.
+
+    Sound that a converter works on leaves it as bare samples.
+    """
+
+    def __init__(self, context: ReplyContext) -> None:
+        told = asked(context.call)
+        self._format = told.format
+        self._events = told.events
+        self.content_type = "text/event-stream" if told.events else TYPES[told.format]
+        self._converted = False
+        self.begun = False
+        self.failure: GatewayError | None = None
+        self.usage = Usage()
+        self.samples = Samples(b"")
+        self._finish: Finish | None = None
+        self._said: list[str] = []
+        self._over = False
+
+    @property
+    def in_events(self) -> bool:
+        """Whether the sound comes in events."""
+        return self._events
+
+    @property
+    def _framed(self) -> bool:
+        """Whether events are written here, and not behind."""
+        return self._events and not self._converted
+
+    def converter(self) -> IConverter | None:
+        """Return what makes MP3 of samples, if that is what is wanted."""
+        self._converted = self._format == "mp3"
+        return Mp3Converter(self) if self._converted else None
+
+    def encode(self, event: Event) -> bytes:
+        """Return the bytes that ``event`` adds to the stream."""
+        if self._over:
+            return b""
+        match event:
+            case MediaOutput() if kind_of(event.mime_type) == "audio":
+                return self._sound(event)
+            case UsageUpdate():
+                self.usage = event.usage
+            case TextDelta() | RefusalDelta():
+                self._said.append(event.text)
+            case Finish():
+                self._finish = event
+            case StreamFailure():
+                return self._fail(event.error)
+        return b""
+
+    def keepalive(self) -> bytes:
+        """Return a comment, where there is room for one."""
+        free = self._framed and not self._over
+        return KEEPALIVE_COMMENT if free else b""
+
+    def end(self) -> bytes:
+        """Return the end; if the sound is not whole, the stream has failed."""
+        if self._over:
+            return b""
+        failure = self._incomplete()
+        if failure is not None:
+            return self._fail(failure)
+        self._over = True
+        return events.done(self.usage) if self._framed else b""
+
+    def _sound(self, event: MediaOutput) -> bytes:
+        try:
+            samples = self._samples(event)
+        except UpstreamError as error:
+            return self._fail(error)
+        first, self.begun = not self.begun, True
+        if first:
+            self.samples = Samples(b"", samples.rate, samples.channels)
+        data = samples.data
+        if first and self._format == "wav":
+            data = wav_head(samples.rate, samples.channels) + data
+        return events.delta(data) if self._framed else data
+
+    def _samples(self, event: MediaOutput) -> Samples:
+        """Return the samples in a piece of sound.
+
+        :raises UpstreamError: if it holds none, or others than before.
+        """
+        if not isinstance(event.source, InlineData):
+            raise UpstreamError("The upstream's sound lies where it cannot be fetched from.")
+        try:
+            samples = samples_of(event.mime_type, binascii.a2b_base64(event.source.data))
+        except binascii.Error as error:
+            raise UpstreamError("The upstream's sound is no base64.") from error
+        if samples is None:
+            raise UpstreamError(f"The upstream gave sound as {event.mime_type}, not as samples.")
+        known = self.samples if self.begun else samples
+        if (samples.rate, samples.channels) != (known.rate, known.channels):
+            raise UpstreamError("The upstream's sound changes its rate on the way.")
+        if self._format == "pcm" and (samples.rate, samples.channels) != (RATE, 1):
+            raise UpstreamError(
+                f"The upstream speaks at {samples.rate} Hz in {samples.channels} channel(s), and "
+                f"pcm is {RATE} Hz in one; ask for wav or mp3."
+            )
+        return samples
+
+    def _incomplete(self) -> GatewayError | None:
+        """Return why the sound is not all that was asked for."""
+        reason = "" if self._finish is None else self._finish.reason
+        words = "".join(self._said).strip()[:_SAID]
+        more = f" It said: {words}" if words else ""
+        if reason in ("content_filter", "refusal"):
+            return InvalidRequestError(
+                f"The model, or a filter of its provider, refused to speak this.{more}",
+                param="input",
+                code="content_filter",
+            )
+        if reason == "length":
+            return InvalidRequestError(
+                "The text is longer than the model can speak in one answer; cut it into pieces.",
+                param="input",
+                code="input_too_long",
+            )
+        if not self.begun:
+            return EmptyAnswerError(f"The model answered without any sound; try again.{more}")
+        if not reason:
+            return UpstreamError("The upstream broke off before its sound was complete.")
+        return None
+
+    def _fail(self, error: GatewayError) -> bytes:
+        self._over = True
+        self.failure = error
+        return events.failed(error) if self._framed else b""
+
+
+@implementer(IConverter)
+class Mp3Converter:
+    """Samples of one reply to MP3, and that into events where they are wanted."""
+
+    def __init__(self, encoder: SpeechStreamEncoder) -> None:
+        self._encoder = encoder
+        self._writer = Mp3Writer()
+
+    def convert(self, data: bytes) -> bytes:
+        """Return the frames that ``data`` completes."""
+        kind = self._encoder.samples
+        return self._sent(self._writer.write(data, kind.rate, kind.channels))
+
+    def finish(self) -> bytes:
+        """Return the last frames."""
+        rest = self._sent(self._writer.finish())
+        return rest + events.done(self._encoder.usage) if self._encoder.in_events else rest
+
+    def failed(self, error: GatewayError) -> bytes:
+        """Return the event of the error; in bare sound there is no word for it."""
+        return events.failed(error) if self._encoder.in_events else b""
+
+    def _sent(self, sound: bytes) -> bytes:
+        return events.delta(sound) if self._encoder.in_events else sound

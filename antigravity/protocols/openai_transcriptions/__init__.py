@@ -1,0 +1,1 @@
+"""OpenAI's transcripts (``/v1/audio/transcriptions``) and translations (``…/translations``)."""

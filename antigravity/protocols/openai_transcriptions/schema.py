@@ -1,0 +1,43 @@
+"""The fields of a call for a transcript, and what they may be."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+TRANSCRIPTIONS: Final = "openai_transcriptions"
+TRANSLATIONS: Final = "openai_translations"
+
+#: Those whose answer says when something was said.
+TIMED: Final = ("verbose_json", "srt", "vtt", "diarized_json")
+STREAMED: Final = ("json", "text", "diarized_json")
+FORMATS: Final = {
+    TRANSCRIPTIONS: ("json", "text", *TIMED),
+    TRANSLATIONS: ("json", "text", "verbose_json", "srt", "vtt"),
+}
+GRANULARITIES: Final = ("segment", "word")
+
+#: The part of the form that holds the recording.
+FILE: Final = "file"
+#: Fields that may come several times, with brackets behind their name or without.
+LISTS: Final = ("timestamp_granularities", "include", "languages", "keywords")
+
+
+class TranscriptBody(Struct):
+    """The fields of a form that mean something here; others are named as lost."""
+
+    model: str | None = None
+    language: str | None = None
+    languages: list[str] = []
+    keywords: list[str] = []
+    prompt: str | None = None
+    response_format: str = "json"
+    temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
+    stream: bool = False
+    timestamp_granularities: list[str] = []
+    include: list[str] = []
+
+
+#: Names as they stand on the wire.
+KNOWN: Final = frozenset(TranscriptBody.__struct_encode_fields__)
