@@ -29,6 +29,7 @@ from antigravity.plugins import PluginHost
 
 COLUMNS = ("openai_chat", "openai_responses", "anthropic", "gemini")
 ABLE = Capabilities(
+    max_output_tokens=4000,
     inputs=("image", "document", "audio", "video"),
     raw_schema=True,
     web_search=True,
@@ -62,6 +63,7 @@ REQUESTS: dict[str, tuple[Request, ...]] = {
     "log probabilities": (sampled(logprobs=True, top_logprobs=2),),
     "n above 1": (sampled(n=3),),
     "temperature above 1": (sampled(temperature=1.5),),
+    "a limit of the output beyond the model's": (replace(PLAIN, max_output_tokens=5000),),
     "verbosity, service tier": (
         replace(PLAIN, verbosity="low"),
         replace(PLAIN, service_tier="flex"),
