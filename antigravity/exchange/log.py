@@ -13,22 +13,27 @@ def log_exchange(record: ExchangeRecord) -> None:
     """Log a finished exchange; a failed one with every attempt that was made."""
     write = log.warn if record.outcome == "error" else log.info
     usage = record.usage
-    last = record.attempts[-1] if record.attempts else None
+    upstream = record.attempts[-1].upstream if record.attempts else "-"
+    mapped = record.mapped_model or "-"
+    seconds = record.duration or 0.0
+    spent = f"{usage.input_total} + {usage.output}" if usage else "? + ?"
+    intercepted = f", {record.intercepted}" if record.intercepted else ""
+    # Written here: the log's own formatting costs more than all the rest of the line.
     write(
-        "{request_id} {protocol} {model} -> {upstream}/{mapped}: {outcome} after {seconds:.3f} s, "
-        "{input} + {output} tokens, {attempts} attempt(s){intercepted}{why}",
+        "{line}",
+        line=f"{record.id} {record.protocol} {record.model} -> {upstream}/{mapped}: "
+        f"{record.outcome} after {seconds:.3f} s, {spent} tokens, "
+        f"{len(record.attempts)} attempt(s){intercepted}{_reasons(record)}",
         request_id=record.id,
         protocol=record.protocol,
         model=record.model,
-        upstream=last.upstream if last else "-",
-        mapped=record.mapped_model or "-",
+        upstream=upstream,
+        mapped=mapped,
         outcome=record.outcome,
-        seconds=record.duration or 0.0,
-        input=usage.input_total if usage else "?",
-        output=usage.output if usage else "?",
+        seconds=seconds,
+        input=usage.input_total if usage else None,
+        output=usage.output if usage else None,
         attempts=len(record.attempts),
-        intercepted=f", {record.intercepted}" if record.intercepted else "",
-        why=_reasons(record),
         losses=[loss.field for loss in record.losses],
     )
 

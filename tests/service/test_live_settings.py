@@ -13,7 +13,7 @@ from txaio import tx as txaio
 from antigravity.config.settings import LogSettings, ResponsesSettings, SignaturesSettings
 
 #: Stands in the line that is logged for each request, at level ``info``.
-LINE = "tokens, {attempts} attempt(s)"
+LINE = "tokens, 1 attempt(s)"
 
 
 class LiveSettings(RestartCase):
