@@ -7,13 +7,16 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from antigravity.ir.capabilities import Capabilities
 from antigravity.routing.patterns import matches
+
+#: Longer names are no model's; what is found for them is not kept.
+_LONGEST: Final = 200
 
 
 class Rule(Struct, frozen=True):
@@ -43,7 +46,8 @@ class CapabilityTable:
                 if any(matches(pattern, model) for pattern in rule.match):
                     fields.update(rule.fields)
             known = msgspec.convert(fields, Capabilities)
-            if len(self._known) < 10_000:  # clients choose names: the memory must stay bounded
+            # Clients choose names: the memory must stay bounded.
+            if len(self._known) < 10_000 and len(model) <= _LONGEST:
                 self._known[model] = known
         return known
 

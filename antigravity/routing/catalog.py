@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -42,6 +43,13 @@ class ModelCatalog:
         self._credentials = credentials
         self._ttl = ttl
         self._listings: dict[str, _Listing] = {}
+        self._fresh_until = math.inf
+        #: How many times it may have begun to say something else.
+        self.changes = 0
+
+    def is_fresh(self) -> bool:
+        """Return whether no upstream has to be asked before its list is used again."""
+        return self._fresh_until > self._clock.seconds()
 
     def known(self, upstream: IUpstream) -> Sequence[Model] | None:
         """Return the models that are known now, or ``None`` if the upstream never said."""
@@ -59,9 +67,15 @@ class ModelCatalog:
         ``None`` where it has never told.  The Deferred never fails; cancelling it leaves the
         question to the others who wait.
         """
-        listing = self._listings.setdefault(upstream.name, _Listing())
-        if listing.fresh_until > self._clock.seconds():
+        listing = self._listings.get(upstream.name)
+        if listing is None:
+            listing = self._listings[upstream.name] = _Listing()
+            self._changed()
+        elif listing.fresh_until > self._clock.seconds():
             return succeed(listing.models)
+        return self._wait(upstream, listing)
+
+    def _wait(self, upstream: IUpstream, listing: _Listing) -> Deferred[Sequence[Model] | None]:
         waiter: Deferred[Sequence[Model] | None] = Deferred(
             lambda gone: listing.waiting.remove(gone) if gone in listing.waiting else None
         )
@@ -74,6 +88,7 @@ class ModelCatalog:
         """Ask anew next time."""
         for listing in self._listings.values():
             listing.fresh_until = 0.0
+        self._changed()
 
     def stop(self) -> None:
         """Cancel what is being asked."""
@@ -109,6 +124,13 @@ class ModelCatalog:
         listing.models = models
         listing.limits = {m.id: m.input_token_limit for m in models or () if m.input_token_limit}
         listing.fresh_until = self._clock.seconds() + ttl
+        self._changed()
         waiting, listing.waiting = listing.waiting, []
         for waiter in waiting:
             waiter.callback(models)
+
+    def _changed(self) -> None:
+        self.changes += 1
+        self._fresh_until = min(
+            (listing.fresh_until for listing in self._listings.values()), default=math.inf
+        )

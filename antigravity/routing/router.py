@@ -21,6 +21,7 @@ from antigravity.routing.catalog import ModelCatalog
 from antigravity.routing.decision import Candidate, Decision, Entry
 from antigravity.routing.mapping import Hop, ModelMapping
 from antigravity.routing.patterns import matches, specificity
+from antigravity.routing.remembered import RememberedDecisions
 from antigravity.routing.selection import Fit, Judgement, Offer, fit_of, select
 
 __all__ = ["Candidate", "Decision", "Entry", "Router"]
@@ -48,6 +49,7 @@ class Router:
         self._table = table
         self._catalog = catalog
         self._fallback = fallback_model
+        self._remembered = RememberedDecisions(catalog)
 
     @property
     def upstreams(self) -> tuple[IUpstream, ...]:
@@ -60,6 +62,15 @@ class Router:
         :raises NotFoundError: if nobody can.
         :raises UnavailableError: if there is no upstream at all.
         """
+        known = self._remembered.get(asked, protocol)
+        if known is not None:
+            return known
+        changes = self._catalog.changes
+        decision = await self._found(asked, protocol)
+        self._remembered.put(asked, protocol, decision, changes)
+        return decision
+
+    async def _found(self, asked: str, protocol: str) -> Decision:
         if not self._entries:
             raise UnavailableError(
                 "No upstream is configured. Add one with 'antigravity accounts add', or in the "

@@ -1,0 +1,110 @@
+"""Decisions are remembered exactly as long as they would be made again."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from antigravity.interfaces.upstreams import Credential
+from antigravity.ir.capabilities import Model
+from antigravity.ir.errors import NotFoundError
+from antigravity.routing.capability_table import CapabilityTable
+from antigravity.routing.catalog import ModelCatalog
+from antigravity.routing.decision import Decision, Entry
+from antigravity.routing.mapping import ModelMapping
+from antigravity.routing.router import Router
+
+
+class _Upstream:
+    """Lists what ``lists`` says, and counts how often it is asked."""
+
+    protocols = ("words",)
+    quirks: frozenset[str] = frozenset()
+
+    def __init__(self, name: str, *lists: str) -> None:
+        self.name = name
+        self.lists = lists
+        self.asked = 0
+
+    def models(self, credential: Credential) -> Deferred[list[Model]]:
+        self.asked += 1
+        return succeed([Model(name) for name in self.lists])
+
+
+class _Credentials:
+    def lease(self, upstream: str, exclude: object) -> Credential:
+        return Credential("one", upstream, "secret")
+
+
+class RememberedTests(SynchronousTestCase):
+    """A router over two upstreams."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.first, self.second = _Upstream("first", "a"), _Upstream("second", "b", "a")
+        credentials: Any = _Credentials()
+        self.catalog = ModelCatalog(self.clock, credentials, 300.0)
+        client: Any = SimpleNamespace(traits=SimpleNamespace(family="none"))
+        entries: Any = [Entry(upstream) for upstream in (self.first, self.second)]  # type: ignore[arg-type]
+        self.router = Router(
+            entries,
+            {"words": client, "other": client},
+            ModelMapping({"mapped": "b"}),
+            CapabilityTable(()),
+            self.catalog,
+        )
+
+    def route(self, name: str, protocol: str = "words") -> Decision:
+        return self.successResultOf(Deferred.fromCoroutine(self.router.route(name, protocol)))
+
+    def names(self, name: str) -> list[str]:
+        return [candidate.upstream.name for candidate in self.route(name).candidates]
+
+    def test_the_same_question_has_the_same_answer(self) -> None:
+        self.route("a")
+        self.assertIs(self.route("mapped"), self.route("mapped"))
+        self.assertEqual(self.route("mapped").asked, "mapped")
+
+    def test_names_and_protocols_are_told_apart(self) -> None:
+        self.route("a")
+        self.assertEqual([self.names("a"), self.names("b")], [["first", "second"], ["second"]])
+        self.assertTrue(self.route("a").candidates[0].native)
+        self.assertFalse(self.route("a", "other").candidates[0].native)
+        self.assertTrue(self.route("a").candidates[0].native)
+
+    def test_a_list_that_is_too_old_is_asked_for_again(self) -> None:
+        self.assertEqual([self.names("b"), self.names("b")], [["second"]] * 2)
+        self.first.lists = ("b",)
+        self.clock.advance(299)
+        self.assertEqual(self.names("b"), ["second"])
+        self.assertEqual(self.first.asked, 1)
+        self.clock.advance(2)
+        self.assertEqual(self.names("b"), ["first", "second"])
+        self.assertEqual(self.first.asked, 2)
+
+    def test_what_was_forgotten_is_asked_for_again(self) -> None:
+        self.assertEqual([self.names("b"), self.names("b")], [["second"]] * 2)
+        self.first.lists = ("b",)
+        self.catalog.forget()
+        self.assertEqual(self.names("b"), ["first", "second"])
+
+    def test_nobody_serves_a_name_until_somebody_lists_it(self) -> None:
+        for _ in range(2):
+            asking = Deferred.fromCoroutine(self.router.route("new", "words"))
+            self.failureResultOf(asking, NotFoundError)
+        self.second.lists = ("new",)
+        self.clock.advance(301)
+        self.assertEqual(self.names("new"), ["second"])
+
+    def test_neither_many_names_nor_long_ones_fill_the_memory(self) -> None:
+        known = self.router._remembered._known
+        for number in range(3000):
+            self.route(f"first/{number}")
+        self.assertLessEqual(len(known), 1024)
+        self.assertIn(("first/2999", "words"), known)
+        self.route("first/" + "x" * 1000)
+        self.assertNotIn("first/" + "x" * 1000, [name for name, _ in known])
