@@ -20,7 +20,7 @@ from twisted.internet.interfaces import (
     IStreamClientEndpoint,
 )
 from twisted.python.failure import Failure
-from twisted.web.client import URI, Agent, HTTPConnectionPool, ProxyAgent
+from twisted.web.client import Agent, HTTPConnectionPool, ProxyAgent
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory, IPolicyForHTTPS, IResponse
 from zope.interface import implementer
@@ -34,6 +34,7 @@ from antigravity.ir.errors import GatewayError, UnavailableError
 from antigravity.transport.endpoints import BoundedEndpoint, DirectEndpoints, caching_policy
 from antigravity.transport.failures import before_answer, cause_of, was_cancelled
 from antigravity.transport.limits import deadline
+from antigravity.transport.origin import Origin, origin_of
 from antigravity.transport.proxy import Proxy, TunnelEndpoints, parse_proxy
 from antigravity.transport.response import IncomingResponse
 from antigravity.transport.sending import BytesProducer
@@ -104,10 +105,10 @@ class _Exchange:
         result = self.result
         try:
             url = request.url.encode("ascii")
-            uri: URI = URI.fromBytes(url)
-            self._where = _where(uri)
-            agent, extra = self._agent(uri)
-            headers = _headers((*request.headers, *extra))
+            origin = origin_of(url)
+            self._where = origin.where
+            agent, extra = self._agent(origin)
+            headers = _headers((*request.headers, *extra), origin)
         except GatewayError as error:
             return fail(error)
         except ValueError:
@@ -126,15 +127,15 @@ class _Exchange:
         asking.addCallbacks(self._arrived, self._failed)
         return result
 
-    def _agent(self, uri: URI) -> tuple[IAgent, tuple[tuple[str, str], ...]]:
+    def _agent(self, origin: Origin) -> tuple[IAgent, tuple[tuple[str, str], ...]]:
         """Return what sends the request, and headers that it must carry for that."""
         transport = self._transport
         if not self._request.proxy:
             return self._direct(transport.endpoints, self._where, None), ()
         proxy = parse_proxy(self._request.proxy)
         where = f"the proxy {proxy.name}"
-        if uri.scheme == b"https":
-            key = ("http-proxy-CONNECT", self._request.proxy, uri.scheme, uri.host, uri.port)
+        if origin.secure:
+            key = ("http-proxy-CONNECT", self._request.proxy, origin)
             tunnels = TunnelEndpoints(transport.direct, proxy)
             return self._direct(tunnels, where, key), ()
         return self._plain_proxy(proxy, where)
@@ -270,17 +271,14 @@ class HttpTransport:
         return both.addCallback(lambda _: None)
 
 
-def _where(uri: URI) -> str:
-    """Return host and port, without what else an address may hold."""
-    host = uri.host.rpartition(b"@")[2].decode("ascii")
-    return f"[{host}]:{uri.port}" if ":" in host else f"{host}:{uri.port}"
-
-
-def _headers(pairs: tuple[tuple[str, str], ...]) -> Headers:
+def _headers(pairs: tuple[tuple[str, str], ...], origin: Origin) -> Headers:
     """Return ``pairs`` for the wire; bodies are asked for as they are, not compressed."""
     headers = Headers()
     for name, value in pairs:
         headers.addRawHeader(name.encode("ascii"), value.encode())
+    # ``Agent`` would copy all of them for the one that is missing.
+    if not headers.hasHeader(b"host"):
+        headers.addRawHeader(b"host", origin.host)
     if not headers.hasHeader(b"accept-encoding"):
         headers.addRawHeader(b"accept-encoding", b"identity")
     return headers

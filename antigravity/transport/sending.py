@@ -25,7 +25,7 @@ class BytesProducer:
     def __init__(self, body: Body) -> None:
         pieces = (body,) if isinstance(body, bytes) else body
         self.length = sum(map(len, pieces))
-        self._pieces = deque(memoryview(piece) for piece in pieces)
+        self._pieces: deque[bytes | memoryview] = deque(pieces)
         self._paused = False
         self._consumer: IConsumer | None = None
         self._done: Deferred[None] | None = None
@@ -33,7 +33,7 @@ class BytesProducer:
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
         """Return a Deferred that fires when all is written."""
         if self.length <= PIECE:
-            consumer.write(b"".join(self._pieces))
+            consumer.write(b"".join(self._pieces))  # a single one is not copied
             return succeed(None)
         self._consumer = consumer
         done: Deferred[None] = Deferred(lambda _: self.stopProducing())
@@ -45,7 +45,7 @@ class BytesProducer:
         while self._consumer is not None and not self._paused:
             piece = self._pieces.popleft()
             if len(piece) > PIECE:
-                self._pieces.appendleft(piece[PIECE:])
+                self._pieces.appendleft(memoryview(piece)[PIECE:])
             self._consumer.write(bytes(piece[:PIECE]))
             if not self._pieces:
                 self._consumer = None
