@@ -69,6 +69,7 @@ class ProxySettings(Struct, frozen=True, forbid_unknown_fields=True):
     debug_headers: bool = False
     admin_key: Secret = Secret()
     expose_account: Literal["never", "loopback", "always"] = "loopback"
+    parallel_choices: Annotated[int, Meta(ge=1, le=128)] = 4
     scheduling: SchedulingSettings = SchedulingSettings()
     zai: ZaiSettings = ZaiSettings()
 

@@ -11,41 +11,35 @@ from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.python.failure import Failure
-from txaio import tx as txaio
 from zope.interface import implementer
 
 from antigravity.exchange.answer_headers import Headers, warnings
 from antigravity.exchange.context import reply_context
+from antigravity.exchange.counts import added
+from antigravity.exchange.gathered_reply import Told, gathered_reply
 from antigravity.exchange.gathered_stream import GatheredStream
 from antigravity.exchange.generation import Generation
 from antigravity.exchange.parallel import gathered
 from antigravity.exchange.work import Work
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import IDemanding, IPartialFailures, IStreamEncoder
-from antigravity.ir.call import Head, HttpReply, ReplyContext
-from antigravity.ir.errors import CancelledByClientError, GatewayError
-from antigravity.ir.events import Event, Finish, MediaOutput, StreamFailure, UsageUpdate
+from antigravity.ir.call import HttpReply, ReplyContext
+from antigravity.ir.errors import GatewayError
+from antigravity.ir.events import Event, Finish, MediaOutput, UsageUpdate
 from antigravity.ir.parts import Media
-from antigravity.ir.request import Request
 from antigravity.ir.response import Response
 from antigravity.ir.usage import Usage
 from antigravity.routing.router import Candidate, Decision
-
-log = txaio.make_logger()
 
 #: What one of the requests gave.
 _Result = Response | GatewayError
 
 
-async def generate(work: Work, decision: Decision) -> Reply:
-    """Return the reply to one request, made of several answers where one has not all of it.
+async def draw(work: Work, decision: Decision) -> Reply:
+    """Return the reply to a request for images, of several answers where one has not all of them.
 
     :raises GatewayError: if nothing can be had.
     """
-    if not _is_for_images(work):
-        return await Generation(work, decision).run()
     natives = tuple(c for c in decision.candidates if c.native)
     others = tuple(c for c in decision.candidates if not c.native)
     if not others or work.request.sampling.n <= _limit(others):
@@ -53,11 +47,6 @@ async def generate(work: Work, decision: Decision) -> Reply:
     if decision.candidates[0].native:  # it takes the number itself; the others could not
         return await Generation(work, replace(decision, candidates=natives)).run()
     return await FanOut(work, replace(decision, candidates=others)).run()
-
-
-def _is_for_images(work: Work) -> bool:
-    protocol: Any = work.protocol
-    return IDemanding.providedBy(protocol) and protocol.demands.output == "image"
 
 
 def _limit(candidates: tuple[Candidate, ...]) -> int:
@@ -119,40 +108,20 @@ class FanOut:
         """
         work = self._work
         encoder: IStreamEncoder = work.protocol.encoder(reply_context(work))
-        running: Deferred[list[_Result]] | None = None
+        writing = _Writing(encoder)
 
-        def cancel() -> None:
-            if running is not None:
-                running.cancel()
+        async def job(stream: GatheredStream, begin: Callable[[], None]) -> None:
+            def answered(result: _Result) -> None:
+                stream.write(writing.write(result))
+                if isinstance(result, Response):
+                    begin()
 
-        interval = work.snapshot.settings.proxy.keepalive_interval
-        stream = GatheredStream(work.services.clock, interval, encoder.keepalive, cancel)
-        begun: Deferred[None] = Deferred(lambda _: cancel())
-        told = _Told(encoder)
+            results = await self._results(answered)
+            if not any(isinstance(result, Response) for result in results):
+                raise _first_of(results)
 
-        def answered(result: _Result) -> None:
-            stream.write(told.write(result))
-            if isinstance(result, Response) and not begun.called:
-                work.recorder.first_byte()
-                begun.callback(None)
-
-        def ended(outcome: Any) -> None:
-            failure = outcome if isinstance(outcome, Failure) else None
-            error = _error_of(outcome)
-            if failure is not None and error is None:
-                log.failure("{id}: a stream broke", failure, id=work.call.request_id)
-                error = GatewayError("The gateway failed; its log says why.")
-            if begun.called:
-                work.recorder.end(error, told.usage)
-                stream.write(encoder.encode(StreamFailure(error)) if error else encoder.end())
-                stream.end()
-            else:
-                begun.errback(error or _first_of(outcome))
-
-        running = Deferred.fromCoroutine(self._results(answered))
-        running.addBoth(ended)
-        await begun
-        return Reply(200, encoder.content_type, self._headers(), stream=stream)
+        told = Told(self._headers, lambda: writing.usage)
+        return await gathered_reply(work, encoder, job, told)
 
     async def _results(self, answered: Callable[[_Result], None]) -> list[_Result]:
         """Return what all requests gave; ``answered`` hears of each at once."""
@@ -178,11 +147,8 @@ class FanOut:
     async def _ask(self, count: int) -> _Result:
         work = self._work
         protocol: Any = _Collecting(work.protocol)
-        call = replace(work.call, memo=dict(work.call.memo))
-        one = Work(work.services, work.snapshot, protocol, call, work.recorder.branch())
-        request: Request = work.request
-        sampling = replace(request.sampling, n=count)
-        one.take(Head(work.head.model, False), replace(request, stream=False, sampling=sampling))
+        sampling = replace(work.request.sampling, n=count)
+        one = work.part(protocol, replace(work.request, sampling=sampling), stream=False)
         try:
             await Generation(one, self._decision).run()
         except GatewayError as error:
@@ -193,7 +159,7 @@ class FanOut:
         return response
 
 
-class _Told:
+class _Writing:
     """Writes answers to one stream, and adds up what they count."""
 
     def __init__(self, encoder: IStreamEncoder) -> None:
@@ -203,22 +169,13 @@ class _Told:
     def write(self, result: _Result) -> bytes:
         """Return the bytes that one answer, or its failure, adds."""
         if isinstance(result, Response):
-            self.usage = _sum(self.usage, result.usage)
+            self.usage = added((self.usage, result.usage))
             events = _events(result, self.usage)
             return b"".join([self._encoder.encode(event) for event in events])
         if IPartialFailures.providedBy(self._encoder):
             out: bytes = self._encoder.failed(result)
             return out
         return b""
-
-
-def _error_of(outcome: object) -> GatewayError | None:
-    """Return the error that ended everything, if one did."""
-    if not isinstance(outcome, Failure):
-        return None
-    if outcome.check(CancelledError):
-        return CancelledByClientError("The client went away.")
-    return outcome.value if isinstance(outcome.value, GatewayError) else None
 
 
 def _first_of(results: list[_Result]) -> GatewayError:
@@ -233,17 +190,10 @@ def _joined(results: list[_Result]) -> Response:
     answers = [result for result in results if isinstance(result, Response)]
     if not answers:
         raise _first_of(results)
-    usage = Usage()
-    for answer in answers:
-        usage = _sum(usage, answer.usage)
+    usage = added(answer.usage for answer in answers)
     choices = tuple(choice for answer in answers for choice in answer.choices)
     failures = tuple(result for result in results if isinstance(result, GatewayError))
     return Response(answers[0].id, answers[0].model, choices, usage, failures)
-
-
-def _sum(one: Usage, other: Usage) -> Usage:
-    names = Usage.__struct_fields__
-    return Usage(**{name: getattr(one, name) + getattr(other, name) for name in names})
 
 
 def _events(response: Response, usage: Usage) -> list[Event]:

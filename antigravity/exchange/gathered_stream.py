@@ -1,4 +1,4 @@
-"""A stream that is made here, of answers that come whole."""
+"""A stream that is made here, of several answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from antigravity.interfaces.exchange import IReplyStream
 
 @implementer(IReplyStream, IPushProducer)
 class GatheredStream:
-    """Holds what is written until the client can take it.
+    """Holds what is written until the client can take it, and those who write meanwhile.
 
     ``keepalive`` returns what may be sent while nothing is there.  ``gone`` is called once if
     the client leaves before the end.
@@ -34,8 +34,19 @@ class GatheredStream:
         self._consumer: IConsumer | None = None
         self._written: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
+        self._writers: list[IPushProducer] = []
         self._paused = False
         self._ended = False
+
+    def add(self, writer: IPushProducer) -> None:
+        """Hold ``writer``, too, while the client does not read."""
+        self._writers.append(writer)
+        if self._paused:
+            writer.pauseProducing()
+
+    def remove(self, writer: IPushProducer) -> None:
+        """Hold ``writer`` no more: it has written all."""
+        self._writers.remove(writer)
 
     def write(self, out: bytes) -> None:
         """Write, as soon as the client reads."""
@@ -69,11 +80,16 @@ class GatheredStream:
     def pauseProducing(self) -> None:
         """Hold what comes."""
         self._paused = True
+        for writer in list(self._writers):
+            writer.pauseProducing()
 
     def resumeProducing(self) -> None:
         """Write what was held."""
         self._paused = False
         self._flush()
+        for writer in list(self._writers):
+            if not self._paused:
+                writer.resumeProducing()
 
     def stopProducing(self) -> None:
         """Stop for good."""

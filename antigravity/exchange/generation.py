@@ -244,7 +244,9 @@ class Generation:
         """Return whether the body can go up as it came."""
         work, body = self._work, self._work.call.body
         operation: UpstreamOperation = "stream" if work.head.stream else "generate"
-        if work.repaired or not candidate.native or candidate.target.wish != NO_WISH:
+        if work.repaired or work.is_part:
+            return False
+        if not candidate.native or candidate.target.wish != NO_WISH:
             return False
         if not candidate.upstream.passes(candidate.client.name, operation, body):
             return False

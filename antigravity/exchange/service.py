@@ -16,7 +16,6 @@ from antigravity.exchange.asking import Question, answer
 from antigravity.exchange.counting import count_tokens
 from antigravity.exchange.demands import fitting
 from antigravity.exchange.embedding import Embedding
-from antigravity.exchange.fanout import generate
 from antigravity.exchange.intercepting import (
     answer_warmup,
     interception_headers,
@@ -24,6 +23,7 @@ from antigravity.exchange.intercepting import (
 )
 from antigravity.exchange.recorder import Recorder
 from antigravity.exchange.services import Services
+from antigravity.exchange.several import generate
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.exchange.warming import Warmup, warm_up
 from antigravity.exchange.work import Work

@@ -223,9 +223,9 @@ class TranslatedStream:
     def feed(self, data: bytes) -> bytes:
         """Return what a chunk of the upstream's body becomes."""
         out = self._encode(self._source.feed(data))
-        if self._judge is not None and self._judge.failure is not None:
-            self.over = True
-        if self._source.done and not self.over:
+        if self.failure is not None:
+            self.over = True  # whatever the upstream still has to say
+        elif self._source.done and not self.over:
             out += self.end(None)
         return out
 
@@ -276,7 +276,9 @@ class FoldedAnswer:
     def feed(self, data: bytes) -> bytes:
         """Take a chunk in."""
         self._take(self._source.feed(data))
-        if self._source.done:
+        if self._source.failure is not None:
+            self.over = True
+        elif self._source.done:
             self.end(None)
         return b""
 

@@ -71,6 +71,8 @@ class Work:
         self.succession: Succession = ""
         #: Whether the history was repaired after an upstream refused its signatures.
         self.repaired = False
+        #: Whether this is one of several requests that a client's call was made into.
+        self.is_part = False
         self._fetched: dict[str, tuple[str, str]] = {}
 
     @cached_property
@@ -98,6 +100,19 @@ class Work:
         """Serve ``request``, which was made here, in place of what the call holds."""
         self.__dict__["head"] = head
         self.__dict__["request"] = request
+
+    def part(self, protocol: IServerProtocol, request: Request, *, stream: bool) -> Work:
+        """Return the work on one of several requests in place of this one.
+
+        ``protocol`` stands in for the client's.  What was fetched for this one is there already.
+        """
+        call = replace(self.call, memo=dict(self.call.memo))
+        part = Work(self.services, self.snapshot, protocol, call, self.recorder.branch())
+        part.take(Head(self.head.model, stream), replace(request, stream=stream))
+        part.is_part = True
+        part.notes, part.succession = self.notes, self.succession
+        part._fetched = self._fetched
+        return part
 
     def session(self) -> str:
         """Return the key of the conversation, for affinity; empty where it would not matter.

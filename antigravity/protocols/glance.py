@@ -55,6 +55,17 @@ def above(found: Members, limit: int | None, *names: str) -> bool:
     return False
 
 
+def count(found: Members, *names: str) -> int:
+    """Return the number in the first of the members that is there; 1 if none makes sense."""
+    for name in names:
+        if name in found:
+            try:
+                return max(1, msgspec.json.decode(found[name], type=int))
+            except msgspec.DecodeError:
+                return 1
+    return 1
+
+
 def lacking(
     capabilities: Capabilities, marks: Mapping[str, tuple[bytes, ...]]
 ) -> tuple[bytes, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from test_pump import Consumer
+from test_pump import Consumer, Transport
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -75,3 +75,15 @@ class GatheredStreamTests(SynchronousTestCase):
         written.cancel()
         self.failureResultOf(written, CancelledError)
         self.assertEqual(self.gone, [True])
+
+    def test_those_who_write_are_held_with_it(self) -> None:
+        writer, late = Transport(), Transport()
+        self.stream.add(writer)  # type: ignore[arg-type]
+        self.started()
+        self.stream.pauseProducing()
+        self.stream.add(late)  # type: ignore[arg-type]
+        self.assertEqual((writer.asked, late.asked), (["pause"], ["pause"]))
+        self.stream.remove(late)  # type: ignore[arg-type]
+        self.stream.resumeProducing()
+        self.assertEqual((writer.asked, late.asked), (["pause", "resume"], ["pause"]))
+        self.stream.end()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antigravity.exchange.translators import EventSource, FoldedAnswer, WholeBody
+from antigravity.exchange.translators import EventSource, FoldedAnswer, TranslatedStream, WholeBody
 from antigravity.ir.errors import UpstreamError
 from antigravity.ir.events import Event, Finish, ResponseStart, StreamFailure, TextDelta
 from antigravity.lowering.pipeline import EventPipeline
@@ -66,3 +66,32 @@ def test_it_has_a_limit() -> None:
     endless._sse = WholeBody(3)
     (failure,) = endless.feed(b"12345")
     assert isinstance(failure, StreamFailure)
+
+
+class Failing(Decoder):
+    """Fails at the first event, as at one that makes no sense."""
+
+    def decode(self, event: ServerSentEvent) -> Sequence[Event]:
+        return [ResponseStart(), TextDelta("a"), StreamFailure(UpstreamError("nonsense"))]
+
+
+class Writing:
+    """An encoder that writes what it is told."""
+
+    def encode(self, event: Event) -> bytes:
+        return type(event).__name__.encode() + b" "
+
+    def end(self) -> bytes:
+        return b"end"
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_nothing_is_waited_for_after_a_failure(whole: bool) -> None:
+    events = EventSource(Failing(), EventPipeline(()), None, None, lambda: 1)  # type: ignore[arg-type]
+    stream = FoldedAnswer(events) if whole else TranslatedStream(events, Writing())  # type: ignore[arg-type]
+    out = stream.feed(b"data: {}\n\n")
+    assert stream.over
+    assert stream.failure is not None
+    assert out == (b"" if whole else b"ResponseStart TextDelta StreamFailure ")
+    assert stream.feed(b"data: {}\n\n") == b""
+    assert stream.end(None) == b""

@@ -23,6 +23,7 @@ ALLOWED = {
         "sse",
         "protocols",
         "interfaces.protocols",
+        "interfaces.answers",
         "interfaces.audio",
         "interfaces.embeddings",
     },

@@ -28,8 +28,6 @@ def test_nothing_is_lost_of_a_plain_request(url: str, target: Target) -> None:
 @pytest.mark.parametrize(
     ("target", "settings", "field"),
     [
-        (ANTHROPIC, {"n": 2}, "n:"),
-        (RESPONSES, {"n": 2}, "n:"),
         (ANTHROPIC, {"seed": 1}, "seed"),
         (RESPONSES, {"seed": 1}, "seed"),
         (ANTHROPIC, {"logprobs": True}, "logprobs"),

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from zope.interface import implementer
 
+from antigravity.interfaces.answers import ISeveralAnswers, Wanted
 from antigravity.interfaces.protocols import (
     Encoded,
     IClientProtocol,
@@ -61,7 +62,7 @@ def _routes(version: str) -> tuple[Route, ...]:
     )
 
 
-@implementer(IServerProtocol, IReframing, ICompleteness, IGlancing)
+@implementer(IServerProtocol, IReframing, ICompleteness, IGlancing, ISeveralAnswers)
 class GeminiServer:
     """Serves generateContent, streamed and whole, token counts and models."""
 
@@ -95,6 +96,14 @@ class GeminiServer:
     def minds(self, body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
         """Return whether a request carries something that another model takes otherwise."""
         return server_glance.minds(body, aspects, capabilities)
+
+    def wanted(self, call: Call) -> Wanted:
+        """Return how many candidates a request wants."""
+        return Wanted(server_glance.choices(call.body))
+
+    def prompts(self, call: Call, request: Request) -> tuple[Request, ...]:
+        """Return the request: it has one prompt."""
+        return (request,)
 
     def is_complete(self, body: bytes, capabilities: Capabilities) -> bool:
         """Return whether a body may pass to such a model as it is."""

@@ -16,6 +16,8 @@ T = TypeVar("T")
 #: The values of the enums ``Modality`` and ``ThinkingLevel``, by number.
 _MODALITIES: Final = ("", "text", "image", "audio", "video")
 _LEVELS: Final = ("", "low", "medium", "high", "minimal")
+#: What Google takes.
+_MOST_CANDIDATES: Final = 8
 _EFFORTS: Final = frozenset({"minimal", "low", "medium", "high", "xhigh", "max"})
 
 
@@ -48,7 +50,7 @@ def decode_config(config: schema.GenerationConfig, raw: dict[str, Any], at: str)
             frequency_penalty=_or_none(config.frequency_penalty),
             logprobs=_or_none(config.response_logprobs),
             top_logprobs=_or_none(config.logprobs),
-            n=max(1, config.candidate_count or 1),
+            n=_candidates(config, at),
         ),
         stop=tuple(config.stop_sequences or ()),
         max_output_tokens=_or_none(config.max_output_tokens),
@@ -62,6 +64,13 @@ def decode_config(config: schema.GenerationConfig, raw: dict[str, Any], at: str)
         audio_config=_or_none(config.speech_config),
         extensions=rest,
     )
+
+
+def _candidates(config: schema.GenerationConfig, at: str) -> int:
+    count = max(1, config.candidate_count or 1)
+    if count > _MOST_CANDIDATES:
+        raise refused(f"{at}.candidateCount", f"must be between 1 and {_MOST_CANDIDATES}")
+    return count
 
 
 def _or_none(value: T | UnsetType) -> T | None:

@@ -10,7 +10,17 @@ from typing import Final
 
 from antigravity.ir.aspects import Aspect, Aspects
 from antigravity.ir.capabilities import Capabilities
-from antigravity.protocols.glance import Check, above, any_of, given, lacking, marked, members
+from antigravity.protocols.glance import (
+    Check,
+    Members,
+    above,
+    any_of,
+    count,
+    given,
+    lacking,
+    marked,
+    members,
+)
 
 _MEDIA: Final = {
     "image": (b'"image/',),
@@ -22,11 +32,23 @@ _MEDIA: Final = {
 
 def minds(body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
     """Return whether a request has something of these aspects."""
+    return any_of(_CHECKS, _with_config(body), aspects, capabilities)
+
+
+def choices(body: bytes) -> int:
+    """Return how many candidates a request wants."""
+    if b"candidateCount" not in body and b"candidate_count" not in body:
+        return 1
+    return count(_with_config(body), "candidateCount", "candidate_count")
+
+
+def _with_config(body: bytes) -> Members:
+    """Return the members of a request, and those of its configuration."""
     found = members(body)
     for name in ("generationConfig", "generation_config"):
         if name in found:
             found = {**found, **members(found[name])}
-    return any_of(_CHECKS, found, aspects, capabilities)
+    return found
 
 
 _CHECKS: Final[Mapping[Aspect, Check]] = {

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from zope.interface import implementer
 
+from antigravity.interfaces.answers import ISeveralAnswers, Wanted
 from antigravity.interfaces.protocols import (
     Encoded,
     IClientProtocol,
@@ -37,7 +38,7 @@ from antigravity.protocols.openai_shapes import error_reply, json_reply, model_o
 from antigravity.sse import KEEPALIVE_COMMENT
 
 
-@implementer(IServerProtocol, IGlancing)
+@implementer(IServerProtocol, IGlancing, ISeveralAnswers)
 class OpenAIChatServer:
     """Serves chat completions and OpenAI's list of models."""
 
@@ -64,6 +65,14 @@ class OpenAIChatServer:
     def minds(self, body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
         """Return whether a request carries something that another model takes otherwise."""
         return server_glance.minds(body, aspects, capabilities)
+
+    def wanted(self, call: Call) -> Wanted:
+        """Return how many choices a request wants."""
+        return Wanted(server_glance.choices(call.body))
+
+    def prompts(self, call: Call, request: Request) -> tuple[Request, ...]:
+        """Return the request: it has one prompt."""
+        return (request,)
 
     def encoder(self, context: ReplyContext) -> IStreamEncoder:
         """Return an encoder for one streamed reply."""

@@ -12,6 +12,7 @@ from antigravity.protocols.glance import (
     Members,
     above,
     any_of,
+    count,
     given,
     lacking,
     marked,
@@ -36,6 +37,11 @@ _OPENAI_ONLY: Final = (
 def minds(body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
     """Return whether a request has something of these aspects."""
     return any_of(_CHECKS, members(body), aspects, capabilities)
+
+
+def choices(body: bytes) -> int:
+    """Return how many choices a request wants."""
+    return count(members(body), "n") if b'"n"' in body else 1
 
 
 def _thinking(found: Members, served: Capabilities) -> bool:

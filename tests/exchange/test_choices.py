@@ -1,0 +1,169 @@
+"""Several answers made into one: which requests are made, how they merge, what they count."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import defaultdict
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antigravity.exchange.choices import shares
+from antigravity.exchange.counts import added, of_one_prompt
+from antigravity.exchange.merging import Merged
+from antigravity.ir import events as ev
+from antigravity.ir.call import Call, ReplyContext, Route
+from antigravity.ir.request import Message, Request, Sampling
+from antigravity.ir.usage import Usage
+from antigravity.protocols.gemini.protocol import GeminiServer
+from antigravity.protocols.openai_chat.protocol import OpenAIChatServer
+
+CHAT, GEMINI = OpenAIChatServer(), GeminiServer()
+
+
+def request(n: int) -> Request:
+    return Request("m", (Message("user", ()),), "openai_chat", sampling=Sampling(n=n))
+
+
+@given(st.lists(st.integers(1, 20), min_size=1, max_size=5), st.integers(1, 9))
+def test_each_answer_is_asked_for_once(wanted: list[int], limit: int) -> None:
+    made = shares([request(n) for n in wanted], limit)
+    asked = [
+        (share.prompt, share.first + number)
+        for share in made
+        for number in range(share.request.sampling.n)
+    ]
+    owners = itertools.chain.from_iterable([prompt] * n for prompt, n in enumerate(wanted))
+    assert asked == [(prompt, index) for index, prompt in enumerate(owners)]
+    assert all(1 <= share.request.sampling.n <= limit for share in made)
+
+
+def answer(text: list[str], calls: list[str], usage: int) -> list[ev.Event]:
+    """Return the events of an answer with one choice."""
+    events: list[ev.Event] = [ev.ResponseStart(f"id{usage}", "m")]
+    events += [ev.TextDelta(piece) for piece in text]
+    for number, arguments in enumerate(calls):
+        events += [
+            ev.ToolCallStart(number, f"call_{usage}_{number}", "f"),
+            ev.ToolCallDelta(number, arguments),
+            ev.ToolCallEnd(number),
+        ]
+    return [*events, ev.Finish("tool_calls" if calls else "stop")]
+
+
+answers = st.tuples(
+    st.lists(st.text("ab \u2603", min_size=1, max_size=4), max_size=4),
+    st.lists(st.sampled_from(['{"a":1}', "{}"]), max_size=2),
+)
+
+
+@given(st.lists(answers, min_size=1, max_size=5), st.randoms(use_true_random=False))
+def test_answers_interleave_and_none_is_mixed_up(given_: list[Any], random: Any) -> None:
+    body = json.dumps({"model": "m", "n": len(given_), "messages": []}).encode()
+    call = Call(CHAT.routes[0], {}, {}, {}, body)
+    context = ReplyContext(call, request(len(given_)), "m", 1, lambda prefix: f"{prefix}1")
+    encoder = CHAT.encoder(context)
+    written: list[bytes] = []
+    merged = Merged(encoder, written.append)
+    left = [(place, answer(text, calls, place)[::-1]) for place, (text, calls) in enumerate(given_)]
+    while left:
+        place, events = random.choice(left)
+        merged.take(events.pop(), place)
+        left = [each for each in left if each[1]]
+    written.append(encoder.end())
+    chunks = [
+        json.loads(line.removeprefix(b"data: "))
+        for line in b"".join(written).split(b"\n\n")
+        if line and line != b"data: [DONE]"
+    ]
+    texts: dict[int, str] = defaultdict(str)
+    arguments: dict[tuple[int, int], str] = defaultdict(str)
+    ids: dict[tuple[int, int], str] = {}
+    ended: list[int] = []
+    seen: list[int] = []
+    for choice in [choice for chunk in chunks for choice in chunk["choices"]]:
+        index, delta = choice["index"], choice["delta"]
+        if index not in seen:
+            seen.append(index)
+        texts[index] += delta.get("content") or ""
+        for piece in delta.get("tool_calls", ()):
+            key = (index, piece["index"])
+            ids.setdefault(key, piece.get("id", ""))
+            arguments[key] += piece["function"].get("arguments", "")
+        if choice["finish_reason"]:
+            ended.append(index)
+    assert seen == list(range(len(given_))), "no choice comes before a lower one"
+    assert sorted(ended) == seen
+    for place, (text, calls) in enumerate(given_):
+        assert texts[place] == "".join(text)
+        assert [arguments[place, number] for number in range(len(calls))] == calls
+        assert [ids[place, number] for number in range(len(calls))] == [
+            f"call_{place}_{number}" for number in range(len(calls))
+        ]
+    assert len({chunk["id"] for chunk in chunks}) == 1
+
+
+def test_the_first_that_begins_names_the_whole() -> None:
+    call = Call(Route("POST", "/x", "generate"), {"model": "m"}, {"alt": "sse"}, {}, b"{}")
+    encoder = GEMINI.encoder(ReplyContext(call, request(2), "m", 1, lambda prefix: "new"))
+    written: list[bytes] = []
+    merged = Merged(encoder, written.append)
+    for event, first in (
+        (ev.ResponseStart("second", "m"), 1),
+        (ev.TextDelta("b"), 1),
+        (ev.ResponseStart("first", "m"), 0),
+        (ev.TextDelta("a"), 0),
+        (ev.Finish("stop"), 0),
+        (ev.Finish("length"), 1),
+    ):
+        merged.take(event, first)
+    written.append(encoder.end())
+    chunks = [json.loads(line[6:]) for line in b"".join(written).split(b"\n\n") if line]
+    assert {chunk["responseId"] for chunk in chunks} == {"second"}
+    last = chunks[-1]["candidates"]
+    assert [(c["index"], c["finishReason"]) for c in last] == [(0, "STOP"), (1, "MAX_TOKENS")]
+
+
+@given(st.lists(st.builds(Usage, *[st.integers(0, 999)] * 11), max_size=5))
+def test_one_prompt_and_all_answers(usages: list[Usage]) -> None:
+    all_of_it, told = added(usages), of_one_prompt(usages)
+    assert told.output == all_of_it.output == sum(usage.output for usage in usages)
+    assert told.searches == all_of_it.searches
+    assert told.input_total == max((usage.input_total for usage in usages), default=0)
+    assert told.input_total <= all_of_it.input_total
+    parts = [(u.input_total, u.cached, u.cache_write, u.tool_input) for u in usages] or [(0,) * 4]
+    assert (told.input_total, told.cached, told.cache_write, told.tool_input) in parts
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ({"n": 3}, 3),
+        ({"messages": [{"content": '"n"'}], "n": None}, 1),
+        ({"n": "x"}, 1),
+        ({"n": -2}, 1),
+        ({"x": {"n": 5}}, 1),
+        ({}, 1),
+    ],
+)
+def test_choices_at_a_glance(body: Any, wanted: int) -> None:
+    call = Call(CHAT.routes[0], {}, {}, {}, json.dumps(body).encode())
+    assert CHAT.wanted(call).each == wanted
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ({"generationConfig": {"candidateCount": 3}}, 3),
+        ({"generation_config": {"candidate_count": 2}}, 2),
+        ({"generationConfig": {"candidateCount": None}}, 1),
+        ({"contents": [{"parts": [{"text": "candidateCount"}]}]}, 1),
+        ({}, 1),
+    ],
+)
+def test_candidates_at_a_glance(body: Any, wanted: int) -> None:
+    call = Call(GEMINI.routes[0], {}, {}, {}, json.dumps(body).encode())
+    assert GEMINI.wanted(call).each == wanted
