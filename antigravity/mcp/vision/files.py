@@ -40,14 +40,22 @@ def read_below(roots: Sequence[Path], path: str, limit: int) -> bytes:
         raise FileRefusedError("there is no such file") from None
     except (OSError, ValueError):  # also for a link on the way
         raise FileRefusedError("the file cannot be opened, or is a link") from None
-    with open(descriptor, "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise FileRefusedError("that is no file")
-        data = b"" if found.st_size > limit else file.read(limit + 1)
-        if found.st_size > limit or len(data) > limit:
-            raise FileTooLargeError(f"the file is larger than {limit} bytes")
-        return data
+    try:
+        return _content(descriptor, limit)
+    finally:
+        os.close(descriptor)
+
+
+def _content(descriptor: int, limit: int) -> bytes:
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        raise FileRefusedError("that is no file")
+    if found.st_size <= limit:
+        with open(descriptor, "rb", closefd=False) as file:
+            data = file.read(limit + 1)
+        if len(data) <= limit:
+            return data
+    raise FileTooLargeError(f"the file is larger than {limit} bytes")
 
 
 def _split(roots: Sequence[Path], path: str) -> list[str]:

@@ -1,0 +1,287 @@
+"""What goes up to a remote server and what comes down; whose session is whose."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from mcp_kit import Reader, answer
+from remote_kit import Remote, Response
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from antigravity.interfaces.exchange import Reply
+from antigravity.interfaces.mcp import McpCall
+from antigravity.ir.errors import DeadlineError, UpstreamError
+from antigravity.mcp.relay import remote as relayed
+from antigravity.mcp.relay.endpoint import RelayEndpoint
+
+CALL = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "x"}}
+SSE = {"content-type": "text/event-stream"}
+OPEN = {"mcp-session-id": "theirs-1"}
+
+
+class Relay:
+    """An endpoint before a remote server that is not there."""
+
+    def __init__(self, *answers: Response | Exception) -> None:
+        self.remote = Remote(*answers)
+        self.clock = Clock()
+        self.running: list[object] = []
+        where = relayed.Remote(
+            "Search", "https://remote.example/mcp", (("authorization", "Bearer OURS"),), 30.0
+        )
+        self.endpoint = RelayEndpoint(
+            where, self.remote, self.clock, self.running.append, self.running.remove
+        )
+
+    def send(
+        self, method: str = "POST", body: object = CALL, principal: str = "alice", **headers: str
+    ) -> Deferred[Reply]:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        data = json.dumps(body).encode() if method == "POST" else b""
+        return self.endpoint.handle(McpCall(method, named, data, principal))
+
+    def ask(self, method: str = "POST", **more: Any) -> Reply:
+        return answer(self.send(method, **more))
+
+    def error(self, reply: Reply) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(reply.body)
+        assert found["jsonrpc"] == "2.0"
+        return found
+
+    def open(self, principal: str = "alice") -> str:
+        """Open a session, and return its name."""
+        self.remote.answers.append(Response(headers=OPEN, body=b"{}"))
+        return dict(self.ask(principal=principal).headers)["Mcp-Session-Id"]
+
+
+def test_headers_of_mcp_travel_up_and_nothing_else_does() -> None:
+    relay = Relay()
+    relay.ask(
+        accept="application/json, text/event-stream",
+        content_type="application/json",
+        mcp_protocol_version="2026-07-28",
+        mcp_method="tools/call",
+        mcp_name="x",
+        mcp_param_region="eu",
+        last_event_id="9",
+        user_agent="curl",
+        host="127.0.0.1",
+        origin="http://page",
+        x_forwarded_for="10.0.0.1",
+        x_custom="1",
+    )
+    assert {k: v for k, v in relay.remote.headers.items() if k != "user-agent"} == {
+        "accept": "application/json, text/event-stream",
+        "content-type": "application/json",
+        "mcp-protocol-version": "2026-07-28",
+        "mcp-method": "tools/call",
+        "mcp-name": "x",
+        "mcp-param-region": "eu",
+        "last-event-id": "9",
+        "authorization": "Bearer OURS",
+    }
+    assert relay.remote.headers["user-agent"].startswith("antigravity-gateway/")
+    request = relay.remote.requests[-1]
+    assert (request.method, request.url) == ("POST", "https://remote.example/mcp")
+    assert json.loads(request.body) == CALL
+
+
+def test_an_answer_comes_down_as_it_is() -> None:
+    headers = {
+        "mcp-protocol-version": "2025-06-18",
+        "retry-after": "3",
+        "set-cookie": "a=b",
+        "www-authenticate": "Bearer",
+        "server": "nginx",
+        "content-length": "8",
+    }
+    reply = Relay(Response(429, headers, b'{"a": 1}')).ask()
+    assert (reply.status, reply.body, reply.content_type) == (429, b'{"a": 1}', "application/json")
+    assert dict(reply.headers) == {"Mcp-Protocol-Version": "2025-06-18", "Retry-After": "3"}
+
+
+def test_nobody_can_use_the_session_of_another() -> None:
+    relay = Relay()
+    mine = relay.open("alice")
+    assert mine != "theirs-1"
+    assert relay.ask(mcp_session_id=mine).status == 200
+    assert relay.remote.headers["mcp-session-id"] == "theirs-1"
+    sent = len(relay.remote.requests)
+    for principal, name in (("bob", mine), ("", mine), ("alice", "theirs-1"), ("alice", "x")):
+        for method in ("POST", "GET", "DELETE"):
+            reply = relay.ask(method, principal=principal, mcp_session_id=name)
+            assert reply.status == 404
+            assert relay.error(reply)["error"]["code"] == -32001
+    assert len(relay.remote.requests) == sent
+
+
+def test_one_name_of_theirs_is_two_sessions_for_two_clients() -> None:
+    relay = Relay()
+    alice, bob = relay.open("alice"), relay.open("bob")
+    assert alice != bob
+    assert relay.ask(principal="bob", mcp_session_id=bob).status == 200
+    assert relay.ask(principal="alice", mcp_session_id=bob).status == 404
+
+
+def test_a_session_keeps_its_name_and_ends_when_they_say_so() -> None:
+    relay = Relay()
+    mine = relay.open()
+    relay.remote.answers.append(Response(headers=OPEN))
+    assert dict(relay.ask(mcp_session_id=mine).headers)["Mcp-Session-Id"] == mine
+    relay.remote.answers.append(Response(404, body=b'{"error": 1}'))
+    reply = relay.ask(mcp_session_id=mine)
+    assert (reply.status, reply.body) == (404, b'{"error": 1}')
+    assert relay.ask(mcp_session_id=mine).status == 404
+    assert len(relay.remote.requests) == 3
+
+
+def test_delete_ends_a_session() -> None:
+    relay = Relay()
+    mine = relay.open()
+    relay.remote.answers.append(Response(204))
+    assert relay.ask("DELETE", mcp_session_id=mine).status == 204
+    assert relay.remote.requests[-1].method == "DELETE"
+    assert relay.ask(mcp_session_id=mine).status == 404
+
+
+def test_sessions_expire_and_are_bounded() -> None:
+    relay = Relay()
+    relay.endpoint.sessions.ttl, relay.endpoint.sessions.most = 100.0, 3
+    first = relay.open()
+    relay.clock.advance(99)
+    assert relay.ask(mcp_session_id=first).status == 200
+    relay.clock.advance(101)
+    assert relay.ask(mcp_session_id=first).status == 404
+    names = [relay.open() for _ in range(4)]
+    assert len(relay.endpoint.sessions) == 3
+    assert relay.ask(mcp_session_id=names[0]).status == 404
+    assert relay.ask(mcp_session_id=names[1]).status == 200
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_trouble_with_our_key_is_not_the_clients(status: int) -> None:
+    response = Response(status, {"www-authenticate": "Bearer"}, b"key OURS is wrong")
+    reply = Relay(response).ask()
+    assert reply.status == 503
+    assert reply.headers == ()
+    assert b"OURS" not in reply.body
+    found = json.loads(reply.body)
+    assert found["id"] == 7
+    assert "gateway's key" in found["error"]["message"]
+    assert response.aborted
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "word"),
+    [
+        (DeadlineError("late", code="first_byte_timeout"), 504, "30 seconds"),
+        (UpstreamError("connection refused by remote.example:443"), 502, "refused"),
+        (Response(308, {"location": "https://elsewhere"}), 502, "address"),
+    ],
+)
+def test_what_goes_wrong_on_the_way_is_said(
+    failure: Response | Exception, status: int, word: str
+) -> None:
+    relay = Relay(failure)
+    reply = relay.ask()
+    assert reply.status == status
+    assert word in relay.error(reply)["error"]["message"]
+    assert relay.running == []
+
+
+def test_streams_come_at_the_speed_of_the_client() -> None:
+    response = Response(headers=SSE)
+    relay = Relay(response)
+    reader = Reader(relay.ask())
+    assert len(relay.running) == 1
+    response.send(b"id: 1\ndata: {}\n")
+    response.send(b"\n: ping\n\n")
+    assert reader.raw == b"id: 1\ndata: {}\n\n: ping\n\n"
+    reader.producer.pauseProducing()
+    assert response.paused
+    reader.producer.resumeProducing()
+    assert not response.paused
+    assert not reader.is_over
+    response.end()
+    assert reader.is_over
+    assert relay.running == []
+    assert not response.aborted
+
+
+def test_a_client_that_leaves_ends_the_servers_answer() -> None:
+    response = Response(headers=SSE)
+    relay = Relay(response)
+    Reader(relay.ask()).leave()
+    assert response.aborted
+    assert relay.running == []
+
+
+def test_a_client_that_leaves_before_the_answer_ends_the_request() -> None:
+    relay = Relay()
+    relay.remote.hold = True
+    asking = relay.send()
+    assert len(relay.running) == 1
+    asking.addErrback(lambda failure: None)
+    asking.cancel()
+    assert relay.remote.cancelled == 1
+    assert relay.running == []
+
+
+def test_a_stream_that_nobody_starts_to_read_is_ended() -> None:
+    response = Response(headers=SSE)
+    relay = Relay(response)
+    relay.ask().stream.abandon()
+    assert response.aborted
+    assert relay.running == []
+
+
+def test_a_stream_that_breaks_does_not_look_complete() -> None:
+    response = Response(headers=SSE)
+    reader = Reader(Relay(response).ask())
+    broken: list[Any] = []
+    reader.done.addErrback(broken.append)
+    response.end(UpstreamError("broke off"))
+    assert broken[0].check(UpstreamError)
+
+
+def test_streams_end_when_the_endpoint_does() -> None:
+    responses = [Response(headers=SSE), Response(headers=SSE)]
+    relay = Relay(*responses)
+    reader = Reader(relay.ask("GET", accept="text/event-stream"))
+    unread = relay.ask()
+    relay.endpoint.stop()
+    assert reader.is_over
+    assert [response.aborted for response in responses] == [True, True]
+    assert Reader(unread).is_over
+    assert relay.running == []
+
+
+def test_who_listens_may_hear_nothing_for_long_and_keeps_nobody_waiting() -> None:
+    relay = Relay(*(Response(headers=SSE) for _ in range(3)))
+    relay.ask("GET")
+    relay.ask(mcp_method="subscriptions/listen")
+    assert [request.timeouts.idle for request in relay.remote.requests] == [0.0, 0.0]
+    assert relay.running == []
+    relay.ask()
+    assert relay.remote.requests[-1].timeouts.idle == 30.0
+    assert len(relay.running) == 1
+
+
+def test_only_so_many_run_at_once() -> None:
+    relay = Relay(*(Response(headers=SSE) for _ in range(2)))
+    relay.endpoint.most = 1
+    first = relay.ask()
+    assert relay.ask().status == 503
+    first.stream.abandon()
+    assert relay.ask().status == 200
+
+
+def test_other_methods_are_refused() -> None:
+    assert Relay().ask("PUT").status == 405
+
+
+def test_a_remote_does_not_show_its_key() -> None:
+    assert "OURS" not in repr(Relay().endpoint.remote)
