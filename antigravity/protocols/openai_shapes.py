@@ -68,7 +68,7 @@ def error_reply(error: GatewayError) -> HttpReply:
 
 def completion_usage(usage: Usage) -> dict[str, Any]:
     """Return token counts as both completion protocols write them."""
-    prompt = {"cached_tokens": usage.cached, "audio_tokens": 0}
+    prompt = {"cached_tokens": usage.cached, "audio_tokens": usage.audio_input}
     if usage.cache_write:
         prompt["cache_write_tokens"] = usage.cache_write
     return {
@@ -76,7 +76,10 @@ def completion_usage(usage: Usage) -> dict[str, Any]:
         "completion_tokens": usage.output,
         "total_tokens": usage.total,
         "prompt_tokens_details": prompt,
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning, "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": usage.reasoning,
+            "audio_tokens": usage.audio_output,
+        },
     }
 
 

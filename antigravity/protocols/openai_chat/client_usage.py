@@ -37,6 +37,8 @@ def read_usage(wire: Any) -> Usage | None:
         cache_write=_count(details, "cache_write_tokens"),
         output=output,
         reasoning=reasoning,
+        audio_input=_count(details, "audio_tokens"),
+        audio_output=_count(wire.get("completion_tokens_details"), "audio_tokens"),
     )
 
 

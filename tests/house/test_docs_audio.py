@@ -1,0 +1,79 @@
+"""What the documentation says of sound is what the code does."""
+
+from __future__ import annotations
+
+import re
+
+from pages import ROOT, tables
+
+from antigravity.config.settings import AudioSettings
+from antigravity.protocols.openai_speech.schema import STREAM_FORMATS, TYPES
+from antigravity.protocols.openai_transcriptions.schema import (
+    FORMATS,
+    GRANULARITIES,
+    LISTS,
+    STREAMED,
+    TRANSCRIPTIONS,
+    TRANSLATIONS,
+    TranscriptBody,
+)
+from antigravity.protocols.openai_transcriptions.sounds import CONTENTS
+from antigravity.routing.capability_table import load_table
+
+PAGE = "docs/audio.rst"
+TEXT = (ROOT / PAGE).read_text("utf-8")
+
+
+def rows(head: str, place: int = 0) -> dict[str, str]:
+    """Return the rows of one of the tables whose first heading is ``head``."""
+    found = [each for each in tables(PAGE) if each[0][0] == head][place]
+    return {row[0]: " ".join(row[1].split()) for row in found[1:]}
+
+
+def words(text: str) -> set[str]:
+    return set(re.findall(r"[a-z0-9_]+", text))
+
+
+def test_every_format_of_recordings_is_named() -> None:
+    said = rows("Parameter")["file"].partition(":")[2].partition(".")[0]
+    assert re.split(r", | or ", said.strip()) == list(CONTENTS)
+
+
+def test_every_parameter_of_transcripts_is_named() -> None:
+    named = {name for cell in rows("Parameter") for name in cell.split(", ")}
+    fields = set(TranscriptBody.__struct_encode_fields__) - {"model"}
+    assert named == {name + "[]" * (name in LISTS) for name in fields} | {"file"}
+
+
+def test_forms_of_transcripts() -> None:
+    said = rows("Parameter")
+    assert words(said["response_format"]) >= set(FORMATS[TRANSCRIPTIONS])
+    assert set(FORMATS[TRANSCRIPTIONS]) - set(FORMATS[TRANSLATIONS]) == {"diarized_json"}
+    assert words(said["stream"]) >= set(STREAMED)
+    assert not words(said["stream"]) & (set(FORMATS[TRANSCRIPTIONS]) - set(STREAMED))
+    assert words(said["timestamp_granularities[]"]) >= set(GRANULARITIES)
+
+
+def test_the_limit() -> None:
+    assert AudioSettings().max_inline_bytes == 15 * 1024 * 1024
+    assert "15 MiB (``audio.max_inline_bytes``)" in TEXT
+
+
+def test_forms_of_speech() -> None:
+    said = rows("Parameter", 1)
+    assert words(said["response_format"]) >= set(TYPES)
+    written, _, refused = said["response_format"].partition("channel).")
+    assert {"mp3", "wav", "pcm"} <= words(written)
+    assert {"opus", "aac", "flac"} <= words(refused)
+    assert words(said["stream_format"]) >= set(STREAM_FORMATS)
+
+
+def test_stand_ins_for_voices() -> None:
+    own = load_table(()).capabilities(AudioSettings().speech_model)
+    assert rows("Asked for") == own.voice_names
+
+
+def test_the_default_models_can_do_it() -> None:
+    known = load_table(())
+    assert "audio" in known.capabilities(AudioSettings().transcription_model).inputs
+    assert known.capabilities(AudioSettings().speech_model).outputs == ("audio",)
