@@ -159,7 +159,7 @@ class ChaosCase(TestCase):
         gateway: Any = self.gateway
         assert self.observer.running == 0
         assert gateway._drain.active == 0
-        status = gateway._pool.status()
+        status = gateway._pooling.pool.status()
         assert status["running"] == 0
         assert status["queue"]["waiting"] == 0
         assert not gateway._transport.active
