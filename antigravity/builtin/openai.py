@@ -15,7 +15,7 @@ from antigravity.protocols.openai_images.protocol import (
     OpenAIImageEditsServer,
     OpenAIImagesServer,
 )
-from antigravity.protocols.openai_passing import PassedClient
+from antigravity.protocols.openai_passing import PassedAsWritten, PassedClient
 from antigravity.protocols.openai_responses.protocol import (
     OpenAIResponsesClient,
     OpenAIResponsesServer,
@@ -26,6 +26,7 @@ from antigravity.protocols.openai_transcriptions.protocol import (
     OpenAITranslationsServer,
 )
 from antigravity.upstreams.openai import (
+    COMPLETIONS,
     IMAGE_EDITS,
     IMAGES,
     SPEECH,
@@ -37,7 +38,7 @@ from antigravity.upstreams.openai import (
 
 @hookimpl
 def register_protocols(register: Callable[[object], None]) -> None:
-    """Register both sides of chat and responses, and the server side of completions."""
+    """Register both sides of each; what is not translated to is passed on."""
     register(OpenAIImagesServer())
     register(OpenAIImageEditsServer())
     register(OpenAITranscriptionsServer())
@@ -54,6 +55,7 @@ def register_protocols(register: Callable[[object], None]) -> None:
         register(protocol)
     for name in (IMAGES, IMAGE_EDITS, SPEECH, TRANSCRIPTIONS, TRANSLATIONS):
         register(PassedClient(name, chat))
+    register(PassedAsWritten(COMPLETIONS, chat))
     register(OpenAIEmbeddingServer())
     register(OpenAIEmbeddingClient())
 

@@ -12,7 +12,7 @@ from antigravity.config.secret import Secret
 
 AuthMode = Literal["off", "strict", "all_except_health", "auto"]
 DispatchMode = Literal["off", "exclusive", "pooled", "fallback"]
-OpenAIApi = Literal["chat", "responses", "images", "audio"]
+OpenAIApi = Literal["chat", "responses", "completions", "images", "audio"]
 
 
 class ZaiModels(Struct, frozen=True, forbid_unknown_fields=True):

@@ -23,6 +23,7 @@ from antigravity.context.tool_output import SHORTEST
 from antigravity.exchange.internal import InternalProtocol, Serve
 from antigravity.exchange.summarising import Older, summary_of
 from antigravity.exchange.work import Work
+from antigravity.interfaces.answers import IPassingClient
 from antigravity.interfaces.protocols import IDemanding
 from antigravity.ir.capabilities import Loss
 from antigravity.ir.errors import GatewayError
@@ -136,7 +137,9 @@ class Fitting:
         """
         work, settings = self._work, self._settings
         model = candidate.target.model
-        if self._retried or not settings.context_compression or not self._is_conversation():
+        if self._retried or not settings.context_compression:
+            return False
+        if not self._is_conversation(candidate):
             return False
         case = self._case(candidate)
         if case is None:
@@ -163,7 +166,7 @@ class Fitting:
         return self._looks[key]
 
     def _looked(self, candidate: Candidate) -> _Look:
-        if not self._is_conversation():
+        if not self._is_conversation(candidate):
             return _Look()
         always = self._settings.shorten_tool_results == "always"
         always = always and len(self._work.call.body) >= SHORTEST
@@ -245,12 +248,13 @@ class Fitting:
         request = replace(case.request, messages=tuple(messages))
         return self._work.services.calibration.applied(case.model, estimate_tokens(request))
 
-    def _is_conversation(self) -> bool:
+    def _is_conversation(self, candidate: Candidate) -> bool:
         protocol, route = self._work.protocol, self._work.call.route
         return (
             route.operation == "generate"
             and not isinstance(protocol, InternalProtocol)
             and not IDemanding.providedBy(protocol)
+            and not IPassingClient.providedBy(candidate.client)
         )
 
     def _compacts_itself(self) -> bool:

@@ -21,6 +21,7 @@ from antigravity.exchange.intercepting import (
     interception_headers,
     route_background,
 )
+from antigravity.exchange.passed_only import passable
 from antigravity.exchange.recorder import Recorder
 from antigravity.exchange.services import Services
 from antigravity.exchange.several import generate
@@ -206,7 +207,7 @@ async def _answer(work: Work, decision: Decision) -> Reply:
 
     :raises GatewayError: if there is none.
     """
-    decision = await fitting(work, decision)
+    decision = passable(work, await fitting(work, decision))
     work.recorder.record.route = tuple(map(str, decision.hops))
     work.recorder.record.mapped_model = decision.candidates[0].target.model
     work.expand_conversation(native=decision.candidates[0].native)

@@ -10,7 +10,7 @@ from antigravity.exchange.choices import Choices, shares
 from antigravity.exchange.fanout import draw
 from antigravity.exchange.generation import Generation
 from antigravity.exchange.work import Work
-from antigravity.interfaces.answers import ISeveralAnswers, Wanted
+from antigravity.interfaces.answers import IPassingClient, ISeveralAnswers, Wanted
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import IDemanding
 from antigravity.routing.router import Candidate, Decision
@@ -54,5 +54,7 @@ def _limit(candidate: Candidate) -> int:
     if not candidate.native:
         spoken: int = candidate.client.traits.max_choices
         return min(most, spoken)
+    if IPassingClient.providedBy(candidate.client):
+        return _ANY
     known = most == 1 or "choices" in candidate.differing
     return most if known else _ANY

@@ -38,6 +38,10 @@ class ISeveralAnswers(Interface):
         """
 
 
+class IPassingClient(Interface):
+    """A client protocol that nothing is translated to: its requests go up as they came."""
+
+
 class IPassedOnly(Interface):
     """A server protocol some of whose requests mean something to upstreams of it alone."""
 

@@ -29,6 +29,14 @@ def members(data: Raw | bytes) -> dict[str, Raw]:
         return {}
 
 
+def elements(data: Raw | bytes) -> list[Raw]:
+    """Return the elements of an array, none if it is no array."""
+    try:
+        return msgspec.json.decode(data, type=list[Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return []
+
+
 def given(found: Members, *names: str) -> bool:
     """Return whether one of the members is there and not null."""
     return any(name in found and bytes(found[name]) != b"null" for name in names)

@@ -1,7 +1,7 @@
 """The client side of OpenAI's endpoints that are passed on and never translated to.
 
-That is what images, image edits, speech and transcriptions have in common: an upstream either
-has the very endpoint, or is asked in another protocol.
+That is what legacy completions, images, image edits, speech and transcriptions have in common: an
+upstream either has the very endpoint, or is asked in another protocol.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 from zope.interface import implementer
 
+from antigravity.interfaces.answers import IPassingClient
 from antigravity.interfaces.protocols import (
     Encoded,
     IClientProtocol,
@@ -108,7 +109,7 @@ def _usage(counts: Any) -> Usage | None:
         return None
 
 
-@implementer(IClientProtocol)
+@implementer(IClientProtocol, IPassingClient)
 class PassedClient:
     """One endpoint; ``client`` is the protocol that reads the same upstream's errors and lists."""
 
@@ -158,3 +159,17 @@ class PassedClient:
         """Return the error in an answer with a status of 400 or more."""
         error: GatewayError = self._client.decode_error(status, headers, body)
         return error
+
+
+class PassedAsWritten(PassedClient):
+    """An endpoint whose answers end, and count tokens, as those of ``client`` do."""
+
+    def tap(self) -> ITap:
+        """Return a tap for one stream that is passed through."""
+        tap: ITap = self._client.tap()
+        return tap
+
+    def decode_usage(self, body: bytes) -> Usage | None:
+        """Return the usage in a whole JSON answer, if it has one."""
+        usage: Usage | None = self._client.decode_usage(body)
+        return usage

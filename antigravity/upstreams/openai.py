@@ -17,6 +17,7 @@ from antigravity.upstreams.services import UpstreamServices
 
 CHAT: Final = "openai_chat"
 RESPONSES: Final = "openai_responses"
+COMPLETIONS: Final = "openai_completions"
 EMBEDDINGS: Final = "openai_embeddings"
 IMAGES: Final = "openai_images"
 IMAGE_EDITS: Final = "openai_image_edits"
@@ -28,6 +29,7 @@ TRANSLATIONS: Final = "openai_translations"
 _APIS: Final[Mapping[OpenAIApi, tuple[str, ...]]] = {
     "chat": (CHAT,),
     "responses": (RESPONSES,),
+    "completions": (COMPLETIONS,),
     "images": (IMAGES, IMAGE_EDITS),
     "audio": (SPEECH, TRANSCRIPTIONS, TRANSLATIONS),
 }
@@ -49,6 +51,8 @@ _PATHS: Final = {
     (RESPONSES, "stream"): "/responses",
     (RESPONSES, "count_tokens"): "/responses/input_tokens",
     (RESPONSES, "list_models"): "/models",
+    (COMPLETIONS, "generate"): "/completions",
+    (COMPLETIONS, "stream"): "/completions",
     (EMBEDDINGS, "embed_batch"): "/embeddings",
     **{(name, "generate"): path for name, path in _PASSED.items()},
     **{(name, "stream"): path for name, path in _PASSED.items()},

@@ -1,1 +1,1 @@
-"""OpenAI's legacy completions: how to serve them.  Nobody asks an upstream like this any more."""
+"""OpenAI's legacy completions: how to serve them.  Nothing is translated to them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from antigravity.ir.events import FinishReason
@@ -21,6 +21,11 @@ _FINISH: Final[dict[FinishReason, str]] = {
 def finish_reason(reason: FinishReason) -> str:
     """Return OpenAI's word for the end of a choice."""
     return _FINISH[reason]
+
+
+def echo_of(echoes: Sequence[str], index: int) -> str:
+    """Return what a choice begins with; ``echoes`` are of all choices, or none."""
+    return echoes[index] if index < len(echoes) else ""
 
 
 def legacy_logprobs(content: Iterable[dict[str, Any]], offset: int) -> dict[str, Any]:

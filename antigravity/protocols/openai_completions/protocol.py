@@ -6,21 +6,23 @@ from collections.abc import Sequence
 
 from zope.interface import implementer
 
+from antigravity.interfaces.answers import IPassedOnly, ISeveralAnswers, Wanted
 from antigravity.interfaces.protocols import IServerProtocol, IStreamEncoder
 from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route, TokenCount
 from antigravity.ir.capabilities import Model
-from antigravity.ir.errors import GatewayError
+from antigravity.ir.errors import GatewayError, InvalidRequestError
 from antigravity.ir.request import Request
 from antigravity.ir.response import Response
 from antigravity.protocols.json_body import peek, replace_model
+from antigravity.protocols.openai_completions import request as request_of
 from antigravity.protocols.openai_completions.reply import encode_response
-from antigravity.protocols.openai_completions.request import NAME, decode
+from antigravity.protocols.openai_completions.request import NAME
 from antigravity.protocols.openai_completions.stream import CompletionStreamEncoder
 from antigravity.protocols.openai_shapes import error_reply, json_reply, model_object
 from antigravity.sse import KEEPALIVE_COMMENT
 
 
-@implementer(IServerProtocol)
+@implementer(IServerProtocol, ISeveralAnswers, IPassedOnly)
 class OpenAICompletionsServer:
     """Serves legacy completions."""
 
@@ -34,7 +36,19 @@ class OpenAICompletionsServer:
 
     def decode(self, call: Call) -> Request:
         """Return the request in a call."""
-        return decode(call)
+        return request_of.decode(call)
+
+    def wanted(self, call: Call) -> Wanted:
+        """Return how many answers a request wants."""
+        return request_of.wanted(call)
+
+    def prompts(self, call: Call, request: Request) -> tuple[Request, ...]:
+        """Return a request for each prompt."""
+        return request_of.requests(call, request)
+
+    def untranslatable(self, call: Call) -> InvalidRequestError | None:
+        """Return why no chat model can serve a request, if that is so."""
+        return request_of.untranslatable(call)
 
     def with_model(self, call: Call, model: str) -> bytes:
         """Return the call's body for another model, otherwise byte for byte as it came."""

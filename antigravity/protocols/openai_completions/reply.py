@@ -8,6 +8,7 @@ from antigravity.ir.call import HttpReply, ReplyContext
 from antigravity.ir.response import Choice, Response
 from antigravity.protocols.openai_completions.answer import (
     choice_object,
+    echo_of,
     finish_reason,
     legacy_logprobs,
 )
@@ -17,7 +18,7 @@ from antigravity.protocols.openai_shapes import completion_usage, json_reply
 
 def encode_response(response: Response, context: ReplyContext) -> HttpReply:
     """Return the answer to a call that does not stream."""
-    echo = echoed(context.call)
+    echoes = echoed(context.call)
     return json_reply(
         {
             "id": context.new_id("cmpl-"),
@@ -25,7 +26,8 @@ def encode_response(response: Response, context: ReplyContext) -> HttpReply:
             "created": context.created,
             "model": context.model,
             "choices": [
-                _choice(choice, index, echo) for index, choice in enumerate(response.choices)
+                _choice(choice, index, echo_of(echoes, index))
+                for index, choice in enumerate(response.choices)
             ],
             "usage": completion_usage(response.usage),
         }

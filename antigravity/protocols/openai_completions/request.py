@@ -1,7 +1,7 @@
-"""Reads a request: a prompt becomes one user message.
+"""Reads a request: a prompt becomes one user message, several become as many requests.
 
-A prompt in tokens, several prompts at once, ``suffix`` and a ``best_of`` that picks cannot
-be carried to a chat model, and are refused rather than dropped.
+A prompt in tokens, ``suffix``, log probabilities of a prompt and a ``best_of`` that picks
+cannot be carried to a chat model, and are refused rather than dropped.
 """
 
 from __future__ import annotations
@@ -9,13 +9,21 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
+from antigravity.interfaces.answers import Wanted
 from antigravity.ir.call import Call
+from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Message, Request, Sampling, ThinkingConfig
+from antigravity.protocols.glance import count, elements, members
 from antigravity.protocols.json_body import bad_field, convert, load_object
 
 NAME: Final = "openai_completions"
+#: So many answers may be wanted at once, to all prompts together.
+MOST_ANSWERS: Final = 128
+#: What serves that.
+_HINT: Final = "An upstream that has this endpoint itself (apis) can be asked for it"
 
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 
@@ -53,18 +61,21 @@ _KNOWN = frozenset(CompletionRequest.__struct_fields__)
 
 
 def decode(call: Call) -> Request:
-    """Return the request in a call.
+    """Return the request in a call; of several prompts, the one for the first.
 
     :raises InvalidRequestError: naming the field at fault in ``param``.
     """
     body = load_object(call.body)
     wire: CompletionRequest = convert(body, CompletionRequest)
     _refuse(wire)
+    texts = _prompts(wire.prompt)
+    if len(texts) * (wire.n or 1) > MOST_ANSWERS:
+        raise bad_field("prompt", f"and `n` ask for more than {MOST_ANSWERS} answers at once")
     stream = bool(wire.stream)
     options = wire.stream_options
     return Request(
         model=wire.model,
-        messages=(Message("user", (Text(_prompt(wire.prompt)),)),),
+        messages=_messages(texts[0]),
         protocol=NAME,
         stream=stream,
         include_usage=not stream or bool(options is not None and options.include_usage),
@@ -77,38 +88,77 @@ def decode(call: Call) -> Request:
     )
 
 
-def echoed(call: Call) -> str:
-    """Return the text that the answer must begin with: the prompt, if the client wants it."""
-    if b'"echo"' not in call.body:
-        return ""
+def wanted(call: Call) -> Wanted:
+    """Return how many answers a request wants, and to how many prompts."""
+    found = members(call.body)
+    given = bytes(found.get("prompt", b""))
+    prompts = elements(given) if given.startswith(b"[") else []
+    return Wanted(count(found, "n"), max(1, len(prompts)))
+
+
+def requests(call: Call, request: Request) -> tuple[Request, ...]:
+    """Return a request for each prompt of a call that was decoded to ``request``."""
     wire: CompletionRequest = convert(load_object(call.body), CompletionRequest)
-    return _prompt(wire.prompt) if wire.echo else ""
+    texts = _prompts(wire.prompt)
+    return (request, *(replace(request, messages=_messages(text)) for text in texts[1:]))
+
+
+def untranslatable(call: Call) -> InvalidRequestError | None:
+    """Return why no chat model can serve a request, if that is so."""
+    try:
+        wire: CompletionRequest = convert(load_object(call.body), CompletionRequest)
+    except InvalidRequestError:
+        return None  # who decodes it will say what is wrong
+    try:
+        _refuse(wire)
+        _prompts(wire.prompt)
+    except InvalidRequestError as error:
+        return error
+    return None
+
+
+def echoed(call: Call) -> tuple[str, ...]:
+    """Return the texts that the answers must begin with: the prompts, if the client wants them."""
+    if b'"echo"' not in call.body:
+        return ()
+    wire: CompletionRequest = convert(load_object(call.body), CompletionRequest)
+    if not wire.echo:
+        return ()
+    return tuple(text for text in _prompts(wire.prompt) for _ in range(wire.n or 1))
+
+
+def _messages(text: str) -> tuple[Message, ...]:
+    return (Message("user", (Text(text),)),)
 
 
 def _refuse(wire: CompletionRequest) -> None:
     """Refuse what no chat model can do."""
     if wire.suffix:
-        raise bad_field("suffix", "is not supported: chat models can't fill in a middle")
+        raise bad_field("suffix", f"is not supported: chat models can't fill in a middle. {_HINT}")
     if wire.best_of is not None and wire.best_of > (wire.n or 1):
-        raise bad_field("best_of", "must not be greater than `n`: nothing here can rank answers")
+        raise bad_field(
+            "best_of", f"must not be greater than `n`: nothing here can rank answers. {_HINT}"
+        )
     if wire.best_of is not None and wire.best_of < (wire.n or 1):
         raise bad_field("best_of", "must not be less than `n`")
     if wire.echo and wire.logprobs is not None:
-        raise bad_field("echo", "can't be combined with `logprobs`: a prompt has none here")
+        raise bad_field(
+            "echo", f"can't be combined with `logprobs`: a prompt has none here. {_HINT}"
+        )
 
 
-def _prompt(prompt: str | list[Any]) -> str:
+def _prompts(prompt: str | list[Any]) -> tuple[str, ...]:
     if isinstance(prompt, str):
-        return prompt
+        return (prompt,)
     if not prompt:
         raise bad_field("prompt", "must not be empty")
     if any(isinstance(item, int | list) for item in prompt):
-        raise bad_field("prompt", "must be text: tokens of another model mean nothing here")
+        raise bad_field(
+            "prompt", f"must be text: tokens of another model mean nothing here. {_HINT}"
+        )
     if not all(isinstance(item, str) for item in prompt):
-        raise bad_field("prompt", "must be a string, or a list that holds one string")
-    if len(prompt) > 1:
-        raise bad_field("prompt", "holds several prompts: send one request for each")
-    return str(prompt[0])
+        raise bad_field("prompt", "must be a string, or a list of strings")
+    return tuple(prompt)
 
 
 def _sampling(wire: CompletionRequest) -> Sampling:

@@ -22,6 +22,7 @@ from antigravity.ir.events import (
 from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_completions.answer import (
     choice_object,
+    echo_of,
     finish_reason,
     legacy_logprobs,
 )
@@ -50,7 +51,7 @@ class CompletionStreamEncoder:
 
     def __init__(self, context: ReplyContext) -> None:
         self._include_usage = context.request.include_usage
-        self._echo = echoed(context.call)
+        self._echoes = echoed(context.call)
         self._choices: dict[int, _Choice] = {}
         self._usage = Usage()
         self._closed = False
@@ -107,8 +108,9 @@ class CompletionStreamEncoder:
         if choice is not None:
             return choice, b""
         choice = self._choices[index] = _Choice()
-        choice.offset = len(self._echo)
-        return choice, self._chunk(choice_object(index, self._echo)) if self._echo else b""
+        echo = echo_of(self._echoes, index)
+        choice.offset = len(echo)
+        return choice, self._chunk(choice_object(index, echo)) if echo else b""
 
     def _chunk(self, choice: dict[str, Any]) -> bytes:
         return b'%b,"choices":[%b]%b' % (self._head, _json(choice), self._tail)

@@ -34,15 +34,24 @@ def read(body: dict[str, Any]) -> View:
 
 def read_completion(body: dict[str, Any]) -> View:
     """Return the view of a legal request for a completion."""
-    prompt = body["prompt"]
+    prompts = _prompts(body["prompt"])
     return View(
         model=body["model"],
-        turns=(Turn("user", strings(prompt)),),
+        turns=(Turn("user", prompts),),
         body=body,
         stops=strings(body.get("stop")),
         max_tokens=body.get("max_tokens"),
-        choices=body.get("n") or 1,
+        choices=len(prompts) * (body.get("n") or 1),
     )
+
+
+def _prompts(given: Any) -> tuple[str, ...]:
+    """Return what stands for each prompt; of tokens it is known how many there are."""
+    if isinstance(given, str):
+        return (given,)
+    if isinstance(given[0], int):
+        return (f"{len(given)} tokens",)
+    return tuple(item if isinstance(item, str) else f"{len(item)} tokens" for item in given)
 
 
 def choice_of(choice: Any) -> str:

@@ -74,12 +74,24 @@ def check_completion(body: dict[str, Any]) -> None:
     """
     check_model(body)
     _unknown(body, _COMPLETION)
-    prompt = body.get("prompt")
-    if not isinstance(prompt, str) and not (
-        isinstance(prompt, list) and prompt and all(isinstance(item, str) for item in prompt)
-    ):
+    if not _is_prompt(body.get("prompt")):
         refuse("Invalid type for 'prompt': expected a string.", "prompt", "invalid_type")
+    wanted = body.get("n") or 1
+    if (body.get("best_of") or wanted) < wanted:
+        refuse("Invalid value for 'best_of': it must be at least 'n'.", "best_of")
     _shared(body)
+
+
+def _is_prompt(prompt: Any) -> bool:
+    """Return whether this is a text or its tokens, or a list of some of one kind."""
+    if isinstance(prompt, str):
+        return True
+    if not isinstance(prompt, list) or not prompt:
+        return False
+    return all(isinstance(item, str) for item in prompt) or all(
+        isinstance(item, int) or (isinstance(item, list) and all(isinstance(t, int) for t in item))
+        for item in prompt
+    )
 
 
 def check_model(body: dict[str, Any]) -> str:

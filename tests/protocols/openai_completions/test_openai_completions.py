@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from openai.types import Completion
 from zope.interface.verify import verifyObject
 
+from antigravity.interfaces.answers import IPassedOnly, ISeveralAnswers, Wanted
 from antigravity.interfaces.protocols import IServerProtocol, IStreamEncoder
 from antigravity.ir import errors
 from antigravity.ir import events as ev
@@ -54,6 +55,8 @@ def stream(events: list[ev.Event], **fields: Any) -> list[Any]:
 
 def test_it_is_a_server_protocol() -> None:
     assert verifyObject(IServerProtocol, SERVER)
+    assert verifyObject(ISeveralAnswers, SERVER)
+    assert verifyObject(IPassedOnly, SERVER)
     assert verifyObject(IStreamEncoder, SERVER.encoder(context()))
 
 
@@ -94,7 +97,8 @@ def test_a_request() -> None:
     [
         ({"prompt": [1, 2]}, "prompt"),
         ({"prompt": [[1, 2]]}, "prompt"),
-        ({"prompt": ["a", "b"]}, "prompt"),
+        ({"prompt": ["a", [1]]}, "prompt"),
+        ({"prompt": ["a", "b"] * 33, "n": 2}, "prompt"),
         ({"prompt": []}, "prompt"),
         ({"prompt": [None]}, "prompt"),
         ({"prompt": None}, "prompt"),
@@ -111,6 +115,54 @@ def test_what_cannot_be_carried_is_refused(fields: dict[str, Any], param: str) -
         SERVER.decode(call(**fields))
     assert caught.value.param == param
     assert param in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("fields", "passed_only"),
+    [
+        ({"prompt": [1, 2]}, True),
+        ({"prompt": [[1, 2], [3]]}, True),
+        ({"suffix": "x"}, True),
+        ({"best_of": 3}, True),
+        ({"echo": True, "logprobs": 1}, True),
+        ({"prompt": ["a", "b"], "n": 3, "best_of": 3}, False),
+        ({"suffix": "", "echo": True}, False),
+        ({"n": "many"}, False),  # nobody can serve it: who decodes it says so
+        ({"model": ""}, False),
+    ],
+)
+def test_what_only_its_own_upstreams_can_serve(fields: dict[str, Any], passed_only: bool) -> None:
+    why = SERVER.untranslatable(call(**fields))
+    assert (why is not None) is passed_only
+
+
+def test_each_prompt_is_a_request() -> None:
+    made = call(prompt=["a", "b", "c"], n=2, temperature=0.5)
+    assert SERVER.wanted(made) == Wanted(2, 3)
+    first = SERVER.decode(made)
+    requests = SERVER.prompts(made, first)
+    assert [r.messages for r in requests] == [(Message("user", (Text(t),)),) for t in "abc"]
+    assert {r.sampling for r in requests} == {Sampling(0.5, n=2)}
+    assert SERVER.wanted(call()) == Wanted()
+    assert SERVER.prompts(call(), SERVER.decode(call())) == (SERVER.decode(call()),)
+
+
+@given(st.lists(st.text(max_size=5), min_size=1, max_size=4), st.integers(1, 3), st.booleans())
+def test_each_choice_echoes_its_own_prompt(prompts: list[str], n: int, order: bool) -> None:
+    count = len(prompts) * n
+    choices = tuple(Choice((Text(f"<{index}>"),)) for index in range(count))
+    asked = {"prompt": prompts, "n": n, "echo": True}
+    reply = SERVER.encode_response(Response(choices=choices), context(**asked))
+    texts = {c.index: c.text for c in Completion.model_validate_json(reply.body).choices}
+    assert texts == {index: f"{prompts[index // n]}<{index}>" for index in range(count)}
+    events: list[ev.Event] = []
+    for index in range(count) if order else reversed(range(count)):
+        events += [ev.TextDelta(f"<{index}>", index), ev.Finish("stop", choice=index)]
+    streamed = dict.fromkeys(range(count), "")
+    for chunk in stream(events, **asked):
+        for choice in chunk["choices"]:
+            streamed[choice["index"]] += choice["text"]
+    assert streamed == texts
 
 
 def test_a_whole_reply() -> None:
