@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
 
-from antigravity.ir.call import Head
+from antigravity.ir.call import Call, Head
 from antigravity.ir.errors import InvalidRequestError
 
 T = TypeVar("T")
@@ -21,6 +21,10 @@ _WHAT_AND_WHERE: Final = re.compile(r"(?P<what>.*?)(?: - at `\$?\.?(?P<path>[^`]
 _MISSING: Final = re.compile(r"Object missing required field `(?P<field>.*)`")
 _KEY: Final = re.compile(rb'\s*[,{]\s*("(?:[^"\\]|\\.)*")\s*:\s*', re.DOTALL)
 _END: Final = re.compile(rb"\s*}\s*\Z")
+
+
+#: Where the members of a body are kept in the memo of its call.
+_MEMO: Final = "members"
 
 
 class _HeadBody(Struct):
@@ -46,6 +50,22 @@ def decode_object(body: bytes, kind: type[T]) -> T:
         raise InvalidRequestError(f"The request body is not valid JSON: {error}.") from error
     except RecursionError as error:
         raise InvalidRequestError("The request body is nested too deeply.") from error
+
+
+def _members(body: bytes) -> dict[str, Raw]:
+    return decode_object(body, dict[str, Raw])
+
+
+def members_of(call: Call, read: Callable[[bytes], dict[str, Raw]] = _members) -> Mapping[str, Raw]:
+    """Return the members of a call's body, found once: to look through a large one takes time.
+
+    ``read`` finds them, and raises a protocol's own error for what is no JSON object.
+    """
+    known = call.memo.get(_MEMO)
+    if known is None or known[0] is not call.body:
+        known = call.memo[_MEMO] = (call.body, read(call.body))
+    members: Mapping[str, Raw] = known[1]
+    return members
 
 
 def convert(
@@ -104,19 +124,37 @@ def _values(path: str, allowed: Allowed) -> tuple[str, ...]:
     return ()
 
 
-def peek(body: bytes) -> Head:
+def peek(body: bytes, members: Mapping[str, Raw] | None = None) -> Head:
     """Return what routing must know of a body that names its model itself.
+
+    ``members`` are those of the body, if they are known.
 
     :raises InvalidRequestError: if it is no JSON object or names no model.
     """
-    head = decode_object(body, _HeadBody)
+    head = decode_object(body if members is None else beginning(members), _HeadBody)
     if not head.model:
         raise bad_field("model", "must not be empty")
     return Head(head.model, bool(head.stream))
 
 
-def replace_model(body: bytes, model: str) -> bytes:
+def beginning(members: Mapping[str, Raw]) -> bytes:
+    """Return a small object that has what routing must know, and nothing else."""
+    wanted = ("model", "stream")
+    return msgspec.json.encode({name: members[name] for name in wanted if name in members})
+
+
+def with_model(call: Call, model: str) -> bytes:
+    """Return a call's body with another top-level ``model``, otherwise as it came.
+
+    :raises InvalidRequestError: if it is no JSON object.
+    """
+    return replace_model(call.body, model, members_of(call))
+
+
+def replace_model(body: bytes, model: str, members: Mapping[str, Raw] | None = None) -> bytes:
     """Return ``body`` with another top-level ``model``, otherwise byte for byte as it is.
+
+    ``members`` are those of the body, if they are known.
 
     :raises InvalidRequestError: if it is no JSON object.
     """
@@ -124,7 +162,7 @@ def replace_model(body: bytes, model: str) -> bytes:
     place = 0
     pieces: list[bytes] = []
     copied = 0
-    for key, value in decode_object(body, dict[str, Raw]).items():
+    for key, value in (_members(body) if members is None else members).items():
         match = _KEY.match(body, place)
         if match is None or msgspec.json.decode(match[1]) != key:
             return _rebuilt(body, model)

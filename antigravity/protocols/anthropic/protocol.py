@@ -28,7 +28,7 @@ from antigravity.protocols.anthropic.client_tap import AnthropicTap
 from antigravity.protocols.anthropic.reading import read, read_object, reject
 from antigravity.protocols.anthropic.server_request import decode_request
 from antigravity.protocols.anthropic.server_stream import PING, AnthropicStreamEncoder
-from antigravity.protocols.json_body import replace_model
+from antigravity.protocols.json_body import beginning, members_of, with_model
 
 
 @implementer(IServerProtocol, IGlancing)
@@ -50,13 +50,13 @@ class AnthropicServer:
 
         :raises InvalidRequestError: if the body is no JSON object or names no model.
         """
-        members = read_object(call.body)
+        members = members_of(call, read_object)
         if "model" not in members:
             reject("$.model", "Field required")
-        beginning = read(call.body, schema.Beginning, "$")
-        if not beginning.model:
+        head = read(beginning(members), schema.Beginning, "$")
+        if not head.model:
             reject("$.model", "String should have at least 1 character")
-        return Head(beginning.model, bool(beginning.stream))
+        return Head(head.model, bool(head.stream))
 
     def decode(self, call: Call) -> Request:
         """Return the request.
@@ -67,7 +67,7 @@ class AnthropicServer:
 
     def with_model(self, call: Call, model: str) -> bytes:
         """Return the body for another model, otherwise byte for byte as it came."""
-        return replace_model(call.body, model)
+        return with_model(call, model)
 
     def minds(self, body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
         """Return whether a request carries something that another model takes otherwise."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, Literal, cast, get_args
 
 from msgspec import Raw
@@ -20,6 +21,7 @@ from antigravity.ir.tools import FunctionTool, HostedTool, Tool, ToolChoice, Web
 from antigravity.protocols.anthropic import schema
 from antigravity.protocols.anthropic.reading import read, read_object, reject
 from antigravity.protocols.anthropic.server_content import ContentReader
+from antigravity.protocols.json_body import members_of
 
 #: Extensions that hold what the representation can't say about messages, tools and
 #: thinking; all others are members of the body.
@@ -41,7 +43,7 @@ def decode_request(call: Call) -> Request:
 
     :raises InvalidRequestError: naming the field at fault.
     """
-    members = read_object(call.body)
+    members = members_of(call, read_object)
     body = read(call.body, schema.Body, "$")
     if not body.model:
         reject("$.model", "String should have at least 1 character")
@@ -191,7 +193,7 @@ def _thinking(body: schema.Body, extensions: dict[str, Any]) -> ThinkingConfig:
     return ThinkingConfig(mode, field.budget_tokens, effort, include)
 
 
-def _output_config(body: schema.Body, members: dict[str, Raw]) -> dict[str, Any]:
+def _output_config(body: schema.Body, members: Mapping[str, Raw]) -> dict[str, Any]:
     """Return what ``output_config`` holds besides a known effort and the format."""
     if body.output_config is None:
         return {}

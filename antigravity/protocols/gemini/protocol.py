@@ -41,6 +41,7 @@ from antigravity.protocols.gemini.server_request import decode_request, model_of
 from antigravity.protocols.gemini.server_stream import GeminiStreamEncoder
 from antigravity.protocols.gemini.signatures import family_of
 from antigravity.protocols.gemini.with_model import with_model
+from antigravity.protocols.json_body import members_of
 
 _POSTS: tuple[tuple[str, Operation, str], ...] = (
     (":generateContent", "generate", "whole"),
@@ -76,7 +77,7 @@ class GeminiServer:
 
         :raises InvalidRequestError: if the body is no JSON object or the path names no model.
         """
-        load_members(call.body)
+        members_of(call, load_members)
         model = model_of(call)
         if not model:
             raise InvalidRequestError("The path names no model.", param="$.model")
@@ -91,7 +92,7 @@ class GeminiServer:
 
     def with_model(self, call: Call, model: str) -> bytes:
         """Return the body for another model, otherwise byte for byte as it came."""
-        return with_model(call.body, model)
+        return with_model(call.body, model, members_of(call, load_members))
 
     def minds(self, body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
         """Return whether a request carries something that another model takes otherwise."""
@@ -99,7 +100,7 @@ class GeminiServer:
 
     def wanted(self, call: Call) -> Wanted:
         """Return how many candidates a request wants."""
-        return Wanted(server_glance.choices(call.body))
+        return Wanted(server_glance.choices(members_of(call, load_members)))
 
     def prompts(self, call: Call, request: Request) -> tuple[Request, ...]:
         """Return the request: it has one prompt."""

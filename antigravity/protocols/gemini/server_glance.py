@@ -32,19 +32,16 @@ _MEDIA: Final = {
 
 def minds(body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
     """Return whether a request has something of these aspects."""
-    return any_of(_CHECKS, _with_config(body), aspects, capabilities)
+    return any_of(_CHECKS, _with_config(members(body)), aspects, capabilities)
 
 
-def choices(body: bytes) -> int:
-    """Return how many candidates a request wants."""
-    if b"candidateCount" not in body and b"candidate_count" not in body:
-        return 1
-    return count(_with_config(body), "candidateCount", "candidate_count")
+def choices(found: Members) -> int:
+    """Return how many candidates a request with these members wants."""
+    return count(_with_config(found), "candidateCount", "candidate_count")
 
 
-def _with_config(body: bytes) -> Members:
+def _with_config(found: Members) -> Members:
     """Return the members of a request, and those of its configuration."""
-    found = members(body)
     for name in ("generationConfig", "generation_config"):
         if name in found:
             found = {**found, **members(found[name])}

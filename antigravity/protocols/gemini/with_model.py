@@ -6,6 +6,7 @@ The model stands in the path; only token counts and embeddings name it in the bo
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -17,13 +18,21 @@ _KEY: Final = re.compile(rb'[ \t\r\n,]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*'
 _BETWEEN: Final = re.compile(rb"[ \t\r\n,\[]*")
 _WRAPPERS: Final = ("generateContentRequest", "generate_content_request")
 _LISTS: Final = ("requests",)
+_NAMING: Final = ("model", *_WRAPPERS, *_LISTS)
 
 
-def with_model(body: bytes, model: str) -> bytes:
-    """Return ``body`` with ``model`` wherever it names one."""
+def with_model(body: bytes, model: str, members: Mapping[str, Raw] | None = None) -> bytes:
+    """Return ``body`` with ``model`` wherever it names one.
+
+    ``members`` are those of the body, if they are known.
+    """
+    if members is None:
+        members = load_members(body)
+    if not any(name in members for name in _NAMING):
+        return body
     named = msgspec.json.encode(f"models/{model}")
     changes = []
-    for key, start, end in _members(body):
+    for key, start, end in _places(body, members):
         if key == "model":
             changes.append((start, end, named))
         elif key in _WRAPPERS and body[start : start + 1] == b"{":
@@ -50,13 +59,12 @@ def _each_with_model(items: bytes, model: str) -> bytes:
     return b"".join([*pieces, items[copied:]])
 
 
-def _members(body: bytes) -> list[tuple[str, int, int]]:
+def _places(body: bytes, values: Mapping[str, Raw]) -> list[tuple[str, int, int]]:
     """Return name, beginning and end of each member of an object.
 
     The decoder gives every value as a slice of the body, so a value's length is known and
     nothing inside it is looked at.  An object with a name twice is left alone.
     """
-    values = load_members(body)
     found: list[tuple[str, int, int]] = []
     place = body.index(b"{") + 1
     while match := _KEY.match(body, place):

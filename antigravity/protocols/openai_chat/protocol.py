@@ -23,7 +23,7 @@ from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.ir.request import Request
 from antigravity.ir.response import Response
 from antigravity.ir.usage import Usage
-from antigravity.protocols.json_body import peek, replace_model
+from antigravity.protocols.json_body import members_of, peek, with_model
 from antigravity.protocols.openai_chat import server_glance
 from antigravity.protocols.openai_chat.client_reply import decode_models, decode_usage
 from antigravity.protocols.openai_chat.client_request import encode
@@ -52,7 +52,7 @@ class OpenAIChatServer:
 
     def peek(self, call: Call) -> Head:
         """Return model and streaming switch of a call."""
-        return peek(call.body)
+        return peek(call.body, members_of(call))
 
     def decode(self, call: Call) -> Request:
         """Return the request in a call."""
@@ -60,7 +60,7 @@ class OpenAIChatServer:
 
     def with_model(self, call: Call, model: str) -> bytes:
         """Return the call's body for another model, otherwise byte for byte as it came."""
-        return replace_model(call.body, model)
+        return with_model(call, model)
 
     def minds(self, body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
         """Return whether a request carries something that another model takes otherwise."""
@@ -68,7 +68,7 @@ class OpenAIChatServer:
 
     def wanted(self, call: Call) -> Wanted:
         """Return how many choices a request wants."""
-        return Wanted(server_glance.choices(call.body))
+        return Wanted(server_glance.choices(members_of(call)))
 
     def prompts(self, call: Call, request: Request) -> tuple[Request, ...]:
         """Return the request: it has one prompt."""

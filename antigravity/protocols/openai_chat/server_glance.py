@@ -39,9 +39,9 @@ def minds(body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
     return any_of(_CHECKS, members(body), aspects, capabilities)
 
 
-def choices(body: bytes) -> int:
+def choices(found: Members) -> int:
     """Return how many choices a request wants."""
-    return count(members(body), "n") if b'"n"' in body else 1
+    return count(found, "n")
 
 
 def _thinking(found: Members, served: Capabilities) -> bool:

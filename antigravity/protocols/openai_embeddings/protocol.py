@@ -22,7 +22,7 @@ from antigravity.ir.embeddings import (
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.usage import Usage
 from antigravity.protocols import openai_errors
-from antigravity.protocols.json_body import peek, replace_model
+from antigravity.protocols.json_body import members_of, peek, with_model
 from antigravity.protocols.openai_embeddings import client, server
 from antigravity.protocols.openai_shapes import error_reply
 
@@ -36,7 +36,7 @@ class OpenAIEmbeddingServer:
 
     def peek(self, call: Call) -> Head:
         """Return the model; nothing is streamed here."""
-        return Head(peek(call.body).model, False)
+        return Head(peek(call.body, members_of(call)).model, False)
 
     def operation(self, call: Call) -> EmbedOperation:
         """Return the one operation that there is."""
@@ -52,7 +52,7 @@ class OpenAIEmbeddingServer:
 
     def with_model(self, call: Call, model: str) -> bytes:
         """Return the call's body for another model, otherwise byte for byte as it came."""
-        return replace_model(call.body, model)
+        return with_model(call, model)
 
     def encode_embeddings(
         self, response: EmbeddingResponse, request: EmbeddingRequest, call: Call

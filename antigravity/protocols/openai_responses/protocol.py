@@ -21,7 +21,7 @@ from antigravity.ir.errors import GatewayError
 from antigravity.ir.request import Request
 from antigravity.ir.response import Response
 from antigravity.ir.usage import Usage
-from antigravity.protocols.json_body import peek, replace_model
+from antigravity.protocols.json_body import members_of, peek, with_model
 from antigravity.protocols.openai_responses import (
     client_reply,
     client_request,
@@ -64,7 +64,7 @@ class OpenAIResponsesServer:
 
     def peek(self, call: Call) -> Head:
         """Return model and streaming switch."""
-        return peek(call.body)
+        return peek(call.body, members_of(call))
 
     def decode(self, call: Call) -> Request:
         """Return the request in a call."""
@@ -72,7 +72,7 @@ class OpenAIResponsesServer:
 
     def with_model(self, call: Call, model: str) -> bytes:
         """Return the call's body for another model."""
-        return replace_model(call.body, model)
+        return with_model(call, model)
 
     def minds(self, body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
         """Return whether a request carries something that another model takes otherwise."""
