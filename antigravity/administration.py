@@ -22,7 +22,7 @@ class Administration:
 
     ``snapshot`` returns what is served with now, ``running`` how many exchanges run,
     ``reload`` reads the configuration anew, ``tunnel`` returns the tunnel, ``warmups`` sends
-    warm-ups.
+    warm-ups, ``mcp`` returns how the MCP servers are.
     """
 
     def __init__(
@@ -32,17 +32,20 @@ class Administration:
         reload: Callable[[], Any],
         tunnel: Callable[[], Tunnel],
         warmups: WarmupsOnDemand,
+        mcp: Callable[[], list[dict[str, object]]],
     ) -> None:
         self._snapshot = snapshot
         self._running = running
         self._reload = reload
         self._tunnel = tunnel
         self._warmups = warmups
+        self._mcp = mcp
 
     def status(self) -> dict[str, object]:
         """Return how the gateway is."""
         pool = self._snapshot().pool.status()
-        return {"version": VERSION, "exchanges": self._running(), "pool": pool}
+        mcp = {"servers": self._mcp()}
+        return {"version": VERSION, "exchanges": self._running(), "pool": pool, "mcp": mcp}
 
     def explain(self, model: str, protocol: str) -> Deferred[dict[str, object]]:
         """Return a Deferred that fires with who would serve a model, and why nobody else."""

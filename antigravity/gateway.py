@@ -80,7 +80,7 @@ class Gateway(Service):
         self._site: GatewaySite | None = None
         self._tunnelling: Tunnelling | None = None
         self._transport = HttpTransport(reactor)
-        self._offering = Offering(reactor, self._drain, self._transport, self._ask)
+        self._offering = Offering(reactor, home, self._drain, self._transport, self._ask)
         self.listener: Listener | None = None
 
     @property
@@ -164,7 +164,12 @@ class Gateway(Service):
             return self._tunnelling.tunnel
 
         return Administration(
-            snapshot, lambda: self._drain.active, self.reload, tunnel, self._pooling.warmups
+            snapshot,
+            lambda: self._drain.active,
+            self.reload,
+            tunnel,
+            self._pooling.warmups,
+            self._offering.status,
         )
 
     def _assemble(self, configured: Configured) -> Assembly:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
+from twisted.internet.defer import Deferred
+
 from antigravity.config.settings import Settings
+from antigravity.federating import run, servers_of
 from antigravity.interfaces.mcp import IMcpEndpoint
 from antigravity.interfaces.transport import IHttpTransport, IMediaFetcher
 from antigravity.mcp.calls import CallLimits
+from antigravity.mcp.client.federation import Federation
 from antigravity.mcp.endpoint import Limits, McpEndpoint
 from antigravity.mcp.registry import McpRegistry
 from antigravity.plugins import Registry
@@ -26,18 +32,26 @@ class Offering:
     ``ask`` has a model of the pool look at pictures.
     """
 
-    def __init__(self, reactor: Any, drain: Drain, transport: IHttpTransport, ask: Ask) -> None:
+    def __init__(
+        self, reactor: Any, home: Path, drain: Drain, transport: IHttpTransport, ask: Ask
+    ) -> None:
         self._clock = reactor
+        self._home = home
         self._drain = drain
         self._registry = McpRegistry()
         self._endpoint: McpEndpoint | None = None
+        self._federation = Federation(reactor, transport, partial(run, reactor))
         self._relaying = Relaying(reactor, drain, transport)
         self._viewing = Viewing(reactor, drain, transport, ask)
 
     def endpoints(
         self, settings: Settings, registry: Registry, media: IMediaFetcher
     ) -> Mapping[str, IMcpEndpoint]:
-        """Return what answers at which path; from now on it offers what ``registry`` holds."""
+        """Return what answers at which path.
+
+        From now on it offers what ``registry`` holds, and what the servers of ``settings`` have.
+        """
+        self._federation.use(servers_of(settings, self._home))
         limits = _limits(settings)
         return {
             **self._own(settings, registry, limits),
@@ -45,11 +59,19 @@ class Offering:
             **self._viewing.endpoints(settings, limits, media),
         }
 
-    def stop(self) -> None:
-        """End all sessions, calls and streams."""
+    def status(self) -> list[dict[str, object]]:
+        """Return how the servers are that the gateway is connected to."""
+        return self._federation.status()
+
+    def stop(self) -> Deferred[Any]:
+        """End all sessions, calls and streams.
+
+        Return a Deferred that fires when nothing of the servers is left either.
+        """
         self._relaying.stop()
         self._viewing.stop()
         self._stop_own()
+        return self._federation.stop()
 
     def _own(
         self, settings: Settings, registry: Registry, limits: Limits
@@ -62,7 +84,8 @@ class Offering:
                 self._registry, self._clock, enter=self._drain.enter, leave=self._drain.leave
             )
         self._endpoint.configure(limits)
-        self._registry.replace((registry.mcp, *registry.mcp_catalogs))
+        catalogs = (registry.mcp, *registry.mcp_catalogs, *self._federation.catalogs)
+        self._registry.replace(catalogs)
         return {PATH: self._endpoint}
 
     def _stop_own(self) -> None:

@@ -30,6 +30,17 @@ def check_tool(tool: Any) -> None:
         _check_schema(tool.name, tool.output_schema)
 
 
+def check_relayed(tool: Any) -> None:
+    """Check a tool of another server, whose schemas are that one's business.
+
+    :raises ValueError: if clients could not call it.
+    """
+    check_name(tool.name)
+    if not isinstance(tool.input_schema, Mapping) or tool.input_schema.get("type") != "object":
+        raise ValueError(f"the input schema of {tool.name} is not of type object")
+    _check_mirrored(tool.name, tool.input_schema)
+
+
 def _check_schema(name: str, schema: Json) -> None:
     try:
         Validator(schema)

@@ -95,6 +95,30 @@ def decode(value: str) -> str:
         raise mismatch("a value is not Base64 of UTF-8.") from None
 
 
+def encode(value: str) -> str:
+    """Return ``value`` as a header's value."""
+    plain = _VISIBLE.fullmatch(value) and value == value.strip(" \t")
+    if plain and not (value.startswith(_BEGIN) and value.endswith(_END)):
+        return value
+    return f"{_BEGIN}{base64.b64encode(value.encode()).decode()}{_END}"
+
+
+def parameter_headers(schema: Json, arguments: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the headers that repeat arguments of a tool."""
+    found = []
+    for name, path in mirrored(schema):
+        value: Any = arguments
+        for key in path:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if isinstance(value, bool):
+            found.append((PARAMETER_PREFIX + name.lower(), "true" if value else "false"))
+        elif isinstance(value, (str, int)):
+            found.append((PARAMETER_PREFIX + name.lower(), encode(str(value))))
+        elif isinstance(value, float) and value.is_integer():
+            found.append((PARAMETER_PREFIX + name.lower(), str(int(value))))
+    return tuple(found)
+
+
 def _compare(name: str, given: str | None, wanted: object) -> None:
     if given is None:
         raise mismatch(f"{name} is missing.")

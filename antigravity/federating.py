@@ -1,0 +1,104 @@
+"""The MCP servers of the configuration, as the gateway connects to them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from antigravity.config.mcp_settings import McpServerSettings
+from antigravity.config.settings import Settings
+from antigravity.mcp.client.federation import Server
+from antigravity.mcp.client.link import Address
+from antigravity.mcp.client.member import Limits
+from antigravity.processes.command import Command
+from antigravity.processes.guarded import GuardedProcess, OnEnd, OnLine, OnOutput, spawn
+
+#: What goes over from our own environment: where things are, and which language is spoken.
+_KEPT: Final = (
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "LOGNAME",
+    "PATH",
+    "SHELL",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "TEMP",
+    "TERM",
+    "TMP",
+    "TMPDIR",
+    "TZ",
+    "USER",
+    "APPDATA",
+    "HOMEDRIVE",
+    "HOMEPATH",
+    "LOCALAPPDATA",
+    "PATHEXT",
+    "PROGRAMFILES",
+    "SYSTEMDRIVE",
+    "SYSTEMROOT",
+    "USERNAME",
+    "USERPROFILE",
+)
+#: The first question to a server on the network is answered soon, whatever it speaks.  A
+#: program may first have to be installed.
+_PROBE: Final = 10.0
+
+
+def servers_of(
+    settings: Settings, home: Path, environ: Mapping[str, str] = os.environ
+) -> dict[str, Server]:
+    """Return the servers to be connected to, by name."""
+    if not settings.mcp.enabled:
+        return {}
+    return {
+        name: _server(name, server, settings.mcp.call_timeout, home, environ)
+        for name, server in settings.mcp.servers.items()
+        if server.enabled and (server.url or server.command)
+    }
+
+
+def run(
+    reactor: Any, command: Command, on_line: OnLine, on_end: OnEnd, on_output: OnOutput
+) -> GuardedProcess:
+    """Start a program.
+
+    :raises OSError: if that can't be done.
+    """
+    command.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return spawn(reactor, command, on_line, on_end, on_output)
+
+
+def _server(
+    name: str, server: McpServerSettings, patience: float, home: Path, environ: Mapping[str, str]
+) -> Server:
+    tools = tuple(server.tools)
+    if server.url:
+        limits = Limits(server.start_timeout, _PROBE, server.timeout)
+        return Server(Address(name, server.url, _headers(server), patience), limits, tools)
+    limits = Limits(server.start_timeout, server.start_timeout / 2 or _PROBE, server.timeout)
+    secrets = tuple(value.reveal() for value in server.env.values())
+    return Server(_command(name, server, home, environ), limits, tools, secrets)
+
+
+def _headers(server: McpServerSettings) -> tuple[tuple[str, str], ...]:
+    found = [(header.lower(), value.reveal()) for header, value in server.headers.items()]
+    if server.api_key and not any(header == "authorization" for header, _ in found):
+        found.append(("authorization", f"Bearer {server.api_key.reveal()}"))
+    return tuple(found)
+
+
+def _command(
+    name: str, server: McpServerSettings, home: Path, environ: Mapping[str, str]
+) -> Command:
+    environment = {key: environ[key] for key in _KEPT if key in environ}
+    environment |= {key: value.reveal() for key, value in server.env.items()}
+    own = Path("state", "mcp", name)
+    directory = home.absolute() / (Path(server.directory).expanduser() if server.directory else own)
+    executable = Path(server.command).expanduser()
+    if os.sep in server.command:  # else it is looked for on the PATH
+        executable = directory / executable
+    return Command(executable, tuple(server.args), environment, directory)

@@ -1,0 +1,1 @@
+"""MCP from the other side: how the gateway speaks to servers."""

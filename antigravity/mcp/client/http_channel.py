@@ -1,0 +1,67 @@
+"""A server over streamable HTTP."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+
+from antigravity.interfaces.transport import IHttpTransport
+from antigravity.mcp.client.channel import Outgoing, Receive
+from antigravity.mcp.client.link import Address, HttpLink
+from antigravity.mcp.protocol.messages import Message, RequestId
+
+#: Seconds that a server has to hear of the end of a session.
+_FAREWELL: Final = 2.0
+
+
+class HttpChannel:
+    """Sends each message in a request of its own."""
+
+    has_headers = True
+
+    def __init__(
+        self, transport: IHttpTransport, clock: IReactorTime, address: Address, receive: Receive
+    ) -> None:
+        self.lost: Deferred[str] = Deferred()
+        self._clock = clock
+        self._receive = receive
+        self._link = HttpLink(transport, clock, address, self._received)
+        self._running: set[Deferred[Any]] = set()
+
+    def send(self, message: Outgoing) -> Deferred[None]:
+        """Send a message; see :class:`Channel`."""
+        return self._run(
+            self._link.post(
+                message.data, message.headers, about=message.id, endless=message.endless
+            )
+        )
+
+    def agreed(self, version: str) -> None:
+        """Note the revision of the session."""
+        self._link.version = version
+
+    def listen(self) -> Deferred[bool]:
+        """Listen once for what the server says of itself."""
+        return self._run(self._link.listen()) if self._link.session else succeed(False)
+
+    def close(self) -> Deferred[None]:
+        """End what runs, and the session; a server that does not answer is not waited for."""
+        for running in list(self._running):
+            running.cancel()
+        ending = self._link.end_session()
+        ending.addTimeout(_FAREWELL, self._clock)
+        return ending.addErrback(lambda failure: None)
+
+    def _run(self, running: Deferred[Any]) -> Deferred[Any]:
+        def over(value: Any) -> Any:
+            self._running.discard(running)
+            return value
+
+        self._running.add(running)
+        return running.addBoth(over)
+
+    def _received(self, data: bytes, found: tuple[Message, ...], about: RequestId | None) -> None:
+        for message in found:
+            self._receive(message, about)

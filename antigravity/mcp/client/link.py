@@ -1,0 +1,306 @@
+"""Messages to a server over streamable HTTP, and those that come back.
+
+It knows HTTP, sessions and streams that are cut off; what the messages say is others' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+from antigravity.interfaces.transport import (
+    IHttpTransport,
+    IIncomingResponse,
+    OutgoingRequest,
+    Timeouts,
+)
+from antigravity.ir.errors import DeadlineError, GatewayError
+from antigravity.mcp.client.errors import LinkError, SessionLostError
+from antigravity.mcp.client.events import EventReader
+from antigravity.mcp.protocol import messages
+from antigravity.mcp.protocol.messages import Message, RequestId, Response
+from antigravity.version import USER_AGENT
+
+Headers = tuple[tuple[str, str], ...]
+#: Gets a message as it came and what it says; the id is of the request whose stream it was on.
+Receive = Callable[[bytes, tuple[Message, ...], RequestId | None], None]
+
+SESSION: Final = "mcp-session-id"
+VERSION: Final = "mcp-protocol-version"
+_JSON: Final = "application/json"
+_EVENTS: Final = "text/event-stream"
+_LARGEST: Final = 64 * 1024 * 1024
+_LARGEST_ERROR: Final = 1024 * 1024
+#: How long to wait before a stream is fetched again, if the server does not say, and the most.
+_RETRY: Final = 1.0
+_LONGEST_RETRY: Final = 60.0
+#: How often in a row a stream may bring nothing.
+_MOST_RETRIES: Final = 5
+
+
+class Address(Struct, frozen=True):
+    """Where a server is; ``headers`` hold credentials.
+
+    ``name`` is for messages.  ``patience`` is how long it may be silent while something is
+    expected of it, 0 for no limit.
+    """
+
+    name: str
+    url: str
+    headers: Headers = ()
+    patience: float = 600.0
+
+    def __repr__(self) -> str:
+        return f"<Address of {self.name}>"
+
+
+class HttpLink:
+    """Speaks to the server at ``address``.
+
+    :ivar session: the session's id, ``""`` if there is none.
+    :ivar version: the revision of the session, ``""`` before it is known.
+    """
+
+    def __init__(
+        self, transport: IHttpTransport, clock: IReactorTime, address: Address, receive: Receive
+    ) -> None:
+        self.session = ""
+        self.version = ""
+        self._transport = transport
+        self._clock = clock
+        self._address = address
+        self._receive = receive
+        self._readers: set[EventReader] = set()
+        self._is_paused = False
+        self._last_heard = ""
+
+    def post(
+        self,
+        body: bytes,
+        headers: Headers = (),
+        *,
+        about: RequestId | None = None,
+        endless: bool = False,
+    ) -> Deferred[None]:
+        """Send a message.
+
+        Return a Deferred that fires when all that belongs to it has come: the answer to the
+        request ``about``, if it is one.  It fails with a ``GatewayError`` if that does not come.
+        ``endless`` is for requests whose answer is silent for as long as nothing happens.
+        Cancelling it closes the connection.
+        """
+        return Deferred.fromCoroutine(self._post(body, headers, about, endless))
+
+    def listen(self) -> Deferred[bool]:
+        """Listen for what the server says of itself, once.
+
+        Return a Deferred that fires with ``True`` when the stream has ended, and with ``False``
+        if the server has none.
+        """
+        return Deferred.fromCoroutine(self._listen())
+
+    def end_session(self) -> Deferred[None]:
+        """End the session; return a Deferred that fires when the server has heard of it."""
+        return Deferred.fromCoroutine(self._end_session())
+
+    def pause(self) -> None:
+        """Read no streams for now."""
+        self._is_paused = True
+        for reader in self._readers:
+            reader.pause()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._is_paused = False
+        for reader in list(self._readers):
+            reader.resume()
+
+    # -- requests --
+
+    async def _post(
+        self,
+        body: bytes,
+        headers: Headers,
+        about: RequestId | None,
+        endless: bool,
+    ) -> None:
+        session = self.session
+        content = (("content-type", _JSON), ("accept", f"{_JSON}, {_EVENTS}"))
+        response = await self._send("POST", (*content, *headers), body, endless=endless)
+        status, kind = response.status(), _kind_of(response)
+        if not 200 <= status < 300:
+            await self._refused(response, session, about)
+            return
+        if not session:
+            self.session = response.headers().get(SESSION, "").strip()
+        if kind == _EVENTS:
+            await self._read_events(response, about, endless)
+            return
+        answered = self._take(await self._collect(response, _LARGEST), about)
+        if about is not None and not answered:
+            raise LinkError(f"{self._address.name} answered something that is no answer.", status)
+
+    async def _refused(
+        self,
+        response: IIncomingResponse,
+        session: str,
+        about: RequestId | None,
+    ) -> None:
+        """Take an answer that is an error; one in JSON-RPC is as good as any other.
+
+        :raises LinkError: if it is none.
+        """
+        status, name = response.status(), self._address.name
+        if 300 <= status < 400 or status in (401, 403):
+            response.abort()
+            what = "is elsewhere now" if status < 400 else "refused the gateway's key"
+            raise LinkError(f"{name} {what} ({status}).", status)
+        data = await self._collect(response, _LARGEST_ERROR)
+        if status == 404 and session:
+            raise self._lost(session)
+        if not self._take(data, about):
+            raise LinkError(f"{name} answered {status}.", status)
+
+    async def _listen(self) -> bool:
+        headers: Headers = (("accept", _EVENTS),)
+        if self._last_heard:
+            headers += (("last-event-id", self._last_heard),)
+        session = self.session
+        response = await self._send("GET", headers, endless=True)
+        status = response.status()
+        if status != 200 or _kind_of(response) != _EVENTS:
+            response.abort()
+            if status == 404 and session:
+                raise self._lost(session)
+            if status >= 500:
+                raise LinkError(f"{self._address.name} answered {status}.", status)
+            self._last_heard = ""
+            return False
+        reader = self._reader(response, None, [])
+        try:
+            await reader.done
+        finally:
+            self._readers.discard(reader)
+            self._last_heard = reader.last_id or self._last_heard
+        await self._wait(reader)
+        return True
+
+    def _lost(self, session: str) -> SessionLostError:
+        if self.session == session:
+            self.session = ""
+        return SessionLostError(f"{self._address.name} does not know the session any more.", 404)
+
+    async def _end_session(self) -> None:
+        if self.session:
+            response = await self._send("DELETE", ())
+            self.session = ""
+            response.abort()
+
+    async def _send(
+        self, method: str, headers: Headers, body: bytes = b"", *, endless: bool = False
+    ) -> IIncomingResponse:
+        named = {name for name, _ in headers}
+        patience = self._address.patience
+        own: Headers = (("user-agent", USER_AGENT), *self._address.headers)
+        if self.session:
+            own += ((SESSION, self.session),)
+        if self.version and VERSION not in named:
+            own += ((VERSION, self.version),)
+        limits = Timeouts(first_byte=patience, idle=0.0 if endless else patience)
+        request = OutgoingRequest(method, self._address.url, (*headers, *own), body, limits)
+        try:
+            return await self._transport.send(request)
+        except GatewayError as error:
+            raise self._explained(error) from error
+
+    async def _collect(self, response: IIncomingResponse, limit: int) -> bytes:
+        try:
+            return await response.collect(limit)
+        except GatewayError as error:
+            raise self._explained(error) from error
+
+    # -- streams --
+
+    async def _read_events(
+        self,
+        response: IIncomingResponse,
+        about: RequestId | None,
+        endless: bool,
+    ) -> None:
+        """Read until the answer is there, on more than one connection if need be."""
+        answered: list[bool] = []
+        last, failures = "", 0
+        while True:
+            reader = self._reader(response, about, answered)
+            before = last
+            try:
+                await reader.done
+            except GatewayError as error:
+                if not (reader.last_id or last):
+                    raise self._explained(error) from error
+            finally:
+                self._readers.discard(reader)
+            last = reader.last_id or last
+            if about is None or answered:
+                return
+            failures = failures + 1 if last == before else 0
+            if not last or failures >= _MOST_RETRIES:
+                raise LinkError(f"{self._address.name} ended its answer before it was complete.")
+            await self._wait(reader)
+            response = await self._send(
+                "GET", (("accept", _EVENTS), ("last-event-id", last)), endless=endless
+            )
+            if response.status() != 200 or _kind_of(response) != _EVENTS:
+                response.abort()
+                raise LinkError(f"{self._address.name} has not kept the rest of its answer.")
+
+    def _reader(
+        self,
+        response: IIncomingResponse,
+        about: RequestId | None,
+        answered: list[bool],
+    ) -> EventReader:
+        def on_data(data: bytes) -> None:
+            if self._take(data, about):
+                answered.append(True)
+                reader.finish()
+
+        reader = EventReader(on_data)
+        self._readers.add(reader)
+        reader.read(response, paused=self._is_paused)
+        return reader
+
+    def _wait(self, reader: EventReader) -> Deferred[Any]:
+        retry = _RETRY if reader.retry is None else min(reader.retry, _LONGEST_RETRY)
+        return deferLater(self._clock, retry, lambda: None)
+
+    def _take(self, data: bytes, about: RequestId | None) -> bool:
+        """Hand on a message; return whether it is the answer to the request ``about``."""
+        if not data.strip():
+            return False
+        try:
+            parsed = messages.parse(data)
+        except messages.MalformedMessageError:
+            return False
+        self._receive(data, parsed.messages, about)
+        return about is not None and any(
+            isinstance(message, Response) and message.id == about for message in parsed.messages
+        )
+
+    def _explained(self, error: GatewayError) -> LinkError:
+        name = self._address.name
+        if isinstance(error, LinkError):
+            return error
+        if isinstance(error, DeadlineError):
+            return LinkError(f"{name} was silent for {self._address.patience:g} seconds.")
+        return LinkError(f"{name} cannot be asked: {error.message}.")
+
+
+def _kind_of(response: IIncomingResponse) -> str:
+    kind: str = response.headers().get("content-type", "")
+    return kind.partition(";")[0].strip().lower()

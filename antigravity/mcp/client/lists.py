@@ -1,0 +1,204 @@
+"""What a server has: asked for, and asked for again when it says that it has changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+from txaio import tx as txaio
+
+from antigravity.interfaces.mcp_values import Json, McpError
+from antigravity.ir.errors import GatewayError
+from antigravity.mcp.catalog import Catalog
+from antigravity.mcp.client import reading
+from antigravity.mcp.client.errors import LinkError, SessionLostError
+from antigravity.mcp.client.offered import Asker
+from antigravity.mcp.client.peer import Peer
+from antigravity.mcp.protocol.messages import METHOD_NOT_FOUND, Notification
+
+_KINDS: Final = ("tools", "prompts", "resources")
+_CHANGED: Final = {f"notifications/{kind}/list_changed": kind for kind in _KINDS}
+_MOST_PAGES: Final = 200
+_MOST_ENTRIES: Final = 10_000
+#: Seconds between two attempts to listen.
+_FIRST_PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 60.0
+
+
+class Lists:
+    """Keeps ``catalog`` as the server ``asker`` says; of its tools those that are ``wanted``."""
+
+    log = txaio.make_logger()
+
+    def __init__(self, asker: Asker, catalog: Catalog, wanted: re.Pattern[str]) -> None:
+        self._asker = asker
+        self._catalog = catalog
+        self._wanted = wanted
+        self._known: dict[str, list[Json]] = {}
+        self._stale: dict[str, None] = {}
+        self._refreshing: Deferred[None] | None = None
+
+    async def refresh(self, peer: Peer) -> None:
+        """Ask for everything.
+
+        :raises GatewayError: if the server does not answer.
+        :raises McpError: if it refuses.
+        """
+        self._stale.clear()
+        for kind in _KINDS:
+            await self._refresh(peer, kind)
+
+    def heard(self, peer: Peer, message: Notification) -> None:
+        """Take what the server says of itself."""
+        kind = _CHANGED.get(message.method)
+        if kind is not None:
+            self._stale[kind] = None
+            if self._refreshing is None and peer.version:
+                self._refreshing = Deferred.fromCoroutine(self._refresh_stale(peer))
+                self._refreshing.addErrback(self._not_refreshed).addBoth(self._refreshed)
+        elif message.method == "notifications/resources/updated":
+            uri = message.params.get("uri")
+            if isinstance(uri, str):
+                self._catalog.resource_updated(uri)
+
+    def rest(self) -> None:
+        """Ask for nothing any more."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+
+    async def follow(self, peer: Peer, clock: IReactorTime) -> None:
+        """Listen for changes, for as long as the server has them.
+
+        :raises SessionLostError: if the server has forgotten us.
+        """
+        pause, is_first = _FIRST_PAUSE, True
+        while True:
+            listening = self._listen(peer)
+            began = clock.seconds()
+            try:
+                if not is_first:
+                    await self._refresh_quietly(peer)  # who knows what we have not heard
+                if not await listening:
+                    return
+            except SessionLostError:
+                raise
+            except McpError:
+                return  # it does not know what that is
+            except GatewayError as error:
+                self.log.debug("{name}: {why}", name=self._asker.name, why=error.message)
+            finally:
+                listening.addErrback(_forget)
+                listening.cancel()
+            is_first = False
+            lasted = clock.seconds() - began > _LONGEST_PAUSE
+            pause = _FIRST_PAUSE if lasted else min(pause * 2, _LONGEST_PAUSE)
+            await deferLater(clock, pause)
+
+    def _listen(self, peer: Peer) -> Deferred[bool]:
+        """Listen once; return a Deferred of whether that makes sense again."""
+        if not peer.is_modern:
+            return peer.channel.listen()
+        told = {kind for kind in _KINDS if _has(peer, kind, "listChanged")}
+        if not told:
+            never: Deferred[bool] = Deferred()
+            never.callback(False)
+            return never
+        wanted = {f"{kind}ListChanged": True for kind in _KINDS if kind in told}
+        params = {"notifications": wanted}
+        return peer.request("subscriptions/listen", params, endless=True).addCallback(
+            lambda result: True
+        )
+
+    async def _refresh_stale(self, peer: Peer) -> None:
+        while self._stale:
+            kind = next(iter(self._stale))
+            del self._stale[kind]
+            await self._refresh(peer, kind)
+
+    async def _refresh_quietly(self, peer: Peer) -> None:
+        try:
+            await self.refresh(peer)
+        except McpError as error:
+            raise LinkError(error.message) from error
+
+    def _not_refreshed(self, failure: Failure) -> None:
+        error, name = failure.value, self._asker.name
+        if isinstance(error, (GatewayError, McpError)):
+            self.log.warn("the lists of {name} are old: {why}", name=name, why=error.message)
+        elif not isinstance(error, CancelledError):
+            self.log.failure("reading the lists of {name} failed", failure, name=name)
+
+    def _refreshed(self, _: object) -> None:
+        self._refreshing = None
+
+    async def _refresh(self, peer: Peer, kind: str) -> None:
+        has = kind in peer.capabilities
+        match kind:
+            case "tools":
+                entries = await self._all(peer, "tools/list", "tools") if has else []
+                self._offer(kind, entries, self._offer_tools)
+            case "prompts":
+                entries = await self._all(peer, "prompts/list", "prompts") if has else []
+                self._offer(kind, entries, self._offer_prompts)
+            case _:
+                entries = await self._all(peer, "resources/list", "resources") if has else []
+                method = "resources/templates/list"
+                more = await self._all(peer, method, "resourceTemplates") if has else []
+                self._offer(kind, [*entries, {}, *more], self._offer_resources)
+
+    def _offer(self, kind: str, entries: list[Json], offer: Callable[[list[Json]], None]) -> None:
+        """Offer a list, if it is another one than before: clients keep what they know."""
+        if self._known.get(kind, [{}] if kind == "resources" else []) != entries:
+            self._known[kind] = entries
+            offer(entries)
+
+    def _offer_tools(self, entries: list[Json]) -> None:
+        self._catalog.set_tools(reading.tools_of(self._asker, entries, self._wanted))
+
+    def _offer_prompts(self, entries: list[Json]) -> None:
+        self._catalog.set_prompts(reading.prompts_of(self._asker, entries))
+
+    def _offer_resources(self, entries: list[Json]) -> None:
+        middle = entries.index({})
+        self._catalog.set_resources(
+            reading.resources_of(self._asker, entries[:middle]),
+            reading.templates_of(self._asker, entries[middle + 1 :]),
+        )
+
+    async def _all(self, peer: Peer, method: str, key: str) -> list[Json]:
+        """Return all pages of a list."""
+        found: list[Json] = []
+        params: dict[str, Any] = {}
+        for _ in range(_MOST_PAGES):
+            try:
+                result: Json = await peer.request(method, params)
+            except McpError as error:
+                if error.code == METHOD_NOT_FOUND and not found:
+                    return []
+                raise
+            entries = result.get(key)
+            if not isinstance(entries, list) or not all(isinstance(e, Mapping) for e in entries):
+                raise LinkError(f"it answered {method} with something that is no list")
+            found += [entry for entry in entries if entry]
+            if len(found) > _MOST_ENTRIES:
+                raise LinkError(f"it answered {method} with more than {_MOST_ENTRIES} entries")
+            cursor = result.get("nextCursor")
+            if not isinstance(cursor, str):
+                return found
+            params = {"cursor": cursor}
+        raise LinkError(f"it answered {method} with more than {_MOST_PAGES} pages")
+
+
+def _has(peer: Peer, kind: str, what: str) -> bool:
+    found = peer.capabilities.get(kind)
+    return isinstance(found, Mapping) and found.get(what) is True
+
+
+def _forget(failure: Failure) -> None:
+    """Let it go: who waited for it has been told."""
+    failure.trap(GatewayError, McpError, CancelledError)

@@ -1,0 +1,242 @@
+"""One configured server: connected, kept connected, and offered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final, Literal
+
+from msgspec import Struct
+from twisted.internet import defer
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+from txaio import tx as txaio
+
+from antigravity.interfaces.mcp_values import McpError
+from antigravity.ir.errors import GatewayError
+from antigravity.mcp.catalog import Catalog
+from antigravity.mcp.client.asking import Asking
+from antigravity.mcp.client.channel import Channel, Receive
+from antigravity.mcp.client.errors import LinkError
+from antigravity.mcp.client.lists import Lists
+from antigravity.mcp.client.peer import Peer
+from antigravity.mcp.protocol.messages import Notification
+
+#: Seconds before a server is tried again; doubled each time that it did not help.
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 60.0
+#: A server that was there for so long is well: the pauses begin anew.
+WELL_AFTER: Final = 30.0
+
+State = Literal["starting", "ready", "waiting", "stopped"]
+Open = Callable[[Receive], Channel]
+
+
+class Limits(Struct, frozen=True):
+    """Seconds: to connect, for the first question (0: it is not asked), for a call (0: any)."""
+
+    start: float = 60.0
+    probe: float = 10.0
+    call: float = 0.0
+
+
+class Member:
+    """The server ``name``, reached by the channels that ``open`` makes.
+
+    It is connected at once, and again when that is lost, whether anybody calls or not.  What
+    it has offered once stays in the lists while it is away: calls say that it is.
+
+    :ivar catalog: what it offers.
+    :ivar is_started: whether it was told to connect.
+    """
+
+    log = txaio.make_logger()
+
+    def __init__(
+        self,
+        name: str,
+        clock: IReactorTime,
+        open: Open,  # noqa: A002
+        limits: Limits,
+        wanted: re.Pattern[str],
+    ) -> None:
+        self.name = name
+        self.catalog = Catalog(name)
+        self.state: State = "starting"
+        self.reason = ""
+        self._clock = clock
+        self._open = open
+        self._limits = limits
+        self._probe = limits.probe
+        self._lists = Lists(Asking(name, clock, self, limits.call), self.catalog, wanted)
+        self._peer: Peer | None = None
+        self._gone: Deferred[str] = Deferred()
+        self._living: Deferred[None] | None = None
+        self._ended: list[Deferred[None]] = []
+        self._waiting: list[Deferred[None]] = []
+        self._failures = 0
+        self._is_at_once = False
+        self.is_started = False
+
+    def start(self) -> None:
+        """Connect."""
+        self.is_started = True
+        self._living = Deferred.fromCoroutine(self._live())
+        self._living.addErrback(self._broken).addBoth(self._stopped)
+
+    def stop(self) -> Deferred[None]:
+        """Return a Deferred that fires when nothing of the connection is left."""
+        ended: Deferred[None] = Deferred()
+        if self._living is None:
+            ended.callback(None)
+            return ended
+        self._ended.append(ended)
+        if len(self._ended) == 1:
+            self._living.cancel()
+        return ended
+
+    def status(self) -> dict[str, object]:
+        """Return how it is, for the operator."""
+        return {
+            "name": self.name,
+            "state": self.state,
+            "reason": self.reason,
+            "revision": self._peer.version if self._peer is not None else "",
+            "tools": len(self.catalog.tools()),
+        }
+
+    async def peer(self) -> Peer:
+        """Return the server; see :class:`antigravity.mcp.client.asking.Connection`."""
+        if self._peer is None and self.state in ("starting", "ready"):
+            waiting: Deferred[None] = Deferred()
+            self._waiting.append(waiting)
+            await waiting
+        if self._peer is None:
+            why = self.reason or "it is not connected"
+            raise LinkError(f"The MCP server {self.name} is not there: {why}.")
+        return self._peer
+
+    def session_lost(self, peer: Peer, reason: str) -> None:
+        """Connect anew: the server has forgotten us."""
+        if self._peer is peer:
+            self._is_at_once = True
+            self._lose(reason, self._gone)
+
+    # -- its life --
+
+    async def _live(self) -> None:
+        while True:
+            begun = self._clock.seconds()
+            try:
+                reason = await self._once()
+            except (GatewayError, McpError) as error:
+                reason = error.message
+            except OSError as error:
+                reason = f"it cannot be started: {error.strerror or 'nobody knows why'}"
+            was_ready, self._peer = self.state == "ready", None
+            if was_ready and self._clock.seconds() - begun >= WELL_AFTER:
+                self._failures = 0
+            if not (self._is_at_once and was_ready):
+                await self._pause(reason)
+            self.state = "starting"
+
+    async def _pause(self, reason: str) -> None:
+        pause = min(FIRST_PAUSE * 2**self._failures, LONGEST_PAUSE)
+        self._failures += 1
+        self.state, self.reason = "waiting", reason
+        self.log.warn(
+            "the MCP server {name} is not there: {why}; again in {s:g} s",
+            name=self.name,
+            why=reason,
+            s=pause,
+        )
+        self._tell_waiting()
+        await deferLater(self._clock, pause)
+
+    async def _once(self) -> str:
+        """Connect, and return why the connection has ended."""
+        gone: Deferred[str] = Deferred()
+        self._gone = gone
+        self._is_at_once = False
+        peer = Peer(self.name, self._clock, self._open, self._heard)
+        peer.channel.lost.addCallback(self._lose, gone)
+        following: list[Deferred[None]] = []
+        try:
+            await self._connect(peer, following)
+            self._set_ready(peer)
+            return await gone
+        finally:
+            self._peer = None
+            self._lists.rest()
+            for one in following:
+                one.cancel()
+            await peer.channel.close()
+
+    async def _connect(self, peer: Peer, following: list[Deferred[None]]) -> None:
+        limit = self._limits.start
+        connecting = Deferred.fromCoroutine(self._greet(peer, following))
+        try:
+            await (connecting.addTimeout(limit, self._clock) if limit else connecting)
+        except defer.TimeoutError:
+            raise LinkError(f"it was not ready within {limit:g} seconds") from None
+        except GatewayError:
+            if not peer.channel.has_headers and not peer.version:
+                # The first question may be what the program does not survive.
+                self._probe = 0.0 if self._probe else self._limits.probe
+            raise
+
+    async def _greet(self, peer: Peer, following: list[Deferred[None]]) -> None:
+        await peer.greet(self._limits.start, probe=self._probe)
+        # Before the lists are read: what changes meanwhile must be heard.
+        follow = Deferred.fromCoroutine(self._lists.follow(peer, self._clock))
+        following.append(follow.addErrback(self._not_followed, self._gone))
+        await self._lists.refresh(peer)
+
+    def _set_ready(self, peer: Peer) -> None:
+        self._peer = peer
+        self.state, self.reason = "ready", ""
+        self.log.info(
+            "the MCP server {name} is there: revision {revision}, {n} tools",
+            name=self.name,
+            revision=peer.version,
+            n=len(self.catalog.tools()),
+        )
+        self._tell_waiting()
+
+    def _tell_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            if not one.called:  # who has waited may have left
+                one.callback(None)
+
+    def _lose(self, reason: str, gone: Deferred[str]) -> None:
+        if not gone.called:
+            gone.callback(reason)
+
+    def _not_followed(self, failure: Failure, gone: Deferred[str]) -> None:
+        error = failure.value
+        if isinstance(error, CancelledError):
+            return
+        if isinstance(error, GatewayError):
+            self._is_at_once = True
+            self._lose(error.message, gone)
+            return
+        self.log.failure("following the MCP server {name} failed", failure, name=self.name)
+        self._lose("the gateway made a mistake; its log says which", gone)
+
+    def _heard(self, peer: Peer, message: Notification) -> None:
+        self._lists.heard(peer, message)
+
+    def _broken(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            self.log.failure("the MCP server {name} is given up", failure, name=self.name)
+
+    def _stopped(self, _: object) -> None:
+        self._living = None
+        self.state, self.reason = "stopped", "it was switched off"
+        self._tell_waiting()
+        ended, self._ended = self._ended, []
+        for one in ended:
+            one.callback(None)

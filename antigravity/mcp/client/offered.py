@@ -1,0 +1,202 @@
+"""What another server has, as it is offered here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from antigravity.interfaces.mcp import (
+    IMcpCompleter,
+    IMcpContext,
+    IMcpDescribed,
+    IMcpPrompt,
+    IMcpRelayed,
+    IMcpResource,
+    IMcpResourceTemplate,
+    IMcpTool,
+)
+from antigravity.interfaces.mcp_values import (
+    Completion,
+    Json,
+    McpError,
+    PromptArgument,
+    PromptResult,
+    ToolError,
+    ToolResult,
+)
+from antigravity.mcp.protocol import messages
+from antigravity.mcp.protocol.headers import META, parameter_headers
+
+#: What else of an entry is shown to clients.
+_EXTRA: Final = ("icons", "_meta")
+#: Errors that say something to the client; all others are between the server and us.
+_FOR_CLIENTS: Final = (messages.INVALID_PARAMS, messages.MISSING_CAPABILITY)
+
+
+class Asker(Protocol):
+    """Asks the server."""
+
+    name: str
+
+    def ask(
+        self,
+        method: str,
+        params: Json,
+        context: IMcpContext | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> Deferred[Json]:
+        """Return a Deferred that fires with the server's result."""
+
+
+def text(entry: Json, key: str) -> str:
+    """Return a text in an entry, ``""`` if it has none."""
+    value = entry.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def extra_of(entry: Json) -> dict[str, Any]:
+    """Return what lists show of an entry besides what everybody knows."""
+    return {key: entry[key] for key in _EXTRA if key in entry}
+
+
+def _meta_of(result: Json) -> dict[str, Any] | None:
+    """Return what the server adds for the client, without what it says of itself."""
+    meta = result.get("_meta")
+    if not isinstance(meta, Mapping):
+        return None
+    return {key: value for key, value in meta.items() if not key.startswith(META)} or None
+
+
+def _objects(value: object, what: str) -> Sequence[Json]:
+    if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
+        raise ToolError(f"The server has answered something that is no {what}.")
+    return value
+
+
+@implementer(IMcpTool, IMcpRelayed, IMcpDescribed)
+class RelayedTool(Struct, frozen=True, eq=False):
+    """A tool of another server."""
+
+    server: Asker
+    name: str
+    title: str
+    description: str
+    input_schema: Any
+    output_schema: Json | None
+    annotations: Json | None
+    extra: Json
+
+    def call(self, arguments: dict[str, Any], context: IMcpContext) -> Deferred[ToolResult]:
+        """Have the server do it."""
+        params = {"name": self.name, "arguments": arguments}
+        headers = parameter_headers(self.input_schema, arguments)
+        asked = self.server.ask("tools/call", params, context, headers)
+        return asked.addCallbacks(_tool_result, self._failed)
+
+    def _failed(self, failure: Any) -> Any:
+        error = failure.value
+        if isinstance(error, McpError) and error.code not in _FOR_CLIENTS:
+            raise ToolError(f"{self.server.name}: {error.message}")
+        return failure
+
+
+def _tool_result(result: Json) -> ToolResult:
+    return ToolResult(
+        tuple(_objects(result.get("content", []), "result of a tool")),
+        result.get("structuredContent"),
+        result.get("isError") is True,
+        _meta_of(result),
+    )
+
+
+@implementer(IMcpPrompt, IMcpCompleter, IMcpDescribed)
+class RelayedPrompt(Struct, frozen=True, eq=False):
+    """A prompt of another server."""
+
+    server: Asker
+    name: str
+    title: str
+    description: str
+    arguments: Sequence[PromptArgument]
+    extra: Json
+
+    def get(self, arguments: dict[str, str], context: IMcpContext) -> Any:
+        """Have the server write it."""
+        params = {"name": self.name, "arguments": arguments}
+        return self.server.ask("prompts/get", params, context).addCallback(_prompt_result)
+
+    def complete(self, argument: str, value: str, known: Mapping[str, str]) -> Any:
+        """Have the server complete an argument."""
+        reference = {"type": "ref/prompt", "name": self.name}
+        return _complete(self.server, reference, argument, value, known)
+
+
+def _prompt_result(result: Json) -> PromptResult:
+    messages_ = _objects(result.get("messages"), "prompt")
+    return PromptResult(messages_, text(result, "description"), _meta_of(result))
+
+
+@implementer(IMcpResource, IMcpDescribed)
+class RelayedResource(Struct, frozen=True, eq=False):
+    """A resource of another server."""
+
+    server: Asker
+    uri: str
+    name: str
+    title: str
+    description: str
+    mime_type: str
+    extra: Json
+
+    def read(self, uri: str, context: IMcpContext) -> Any:
+        """Have the server read it."""
+        return _read(self.server, uri, context)
+
+
+@implementer(IMcpResourceTemplate, IMcpCompleter, IMcpDescribed)
+class RelayedTemplate(Struct, frozen=True, eq=False):
+    """A resource template of another server."""
+
+    server: Asker
+    uri_template: str
+    name: str
+    title: str
+    description: str
+    mime_type: str
+    extra: Json
+
+    def read(self, uri: str, arguments: dict[str, str], context: IMcpContext) -> Any:
+        """Have the server read it."""
+        return _read(self.server, uri, context)
+
+    def complete(self, argument: str, value: str, known: Mapping[str, str]) -> Any:
+        """Have the server complete an argument."""
+        reference = {"type": "ref/resource", "uri": self.uri_template}
+        return _complete(self.server, reference, argument, value, known)
+
+
+def _read(server: Asker, uri: str, context: IMcpContext) -> Deferred[Sequence[Json]]:
+    asked = server.ask("resources/read", {"uri": uri}, context)
+    return asked.addCallback(lambda result: _objects(result.get("contents"), "resource"))
+
+
+def _complete(
+    server: Asker, reference: Json, argument: str, value: str, known: Mapping[str, str]
+) -> Deferred[Completion]:
+    params: dict[str, Any] = {"ref": reference, "argument": {"name": argument, "value": value}}
+    if known:
+        params["context"] = {"arguments": dict(known)}
+    return server.ask("completion/complete", params).addCallback(_completion)
+
+
+def _completion(result: Json) -> Completion:
+    found = result.get("completion")
+    found = found if isinstance(found, Mapping) else {}
+    values, total = found.get("values"), found.get("total")
+    known = [one for one in values if isinstance(one, str)] if isinstance(values, list) else []
+    count = total if isinstance(total, int) else None
+    return Completion(known, count, found.get("hasMore") is True)

@@ -1,0 +1,138 @@
+"""Lists of another server, read into what is offered here; what nobody could use is left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from txaio import tx as txaio
+
+from antigravity.interfaces.mcp_values import Json, PromptArgument
+from antigravity.mcp.checks import check_relayed
+from antigravity.mcp.client.offered import (
+    Asker,
+    RelayedPrompt,
+    RelayedResource,
+    RelayedTemplate,
+    RelayedTool,
+    extra_of,
+    text,
+)
+from antigravity.mcp.protocol.uri_templates import check_template
+
+log = txaio.make_logger()
+
+T = TypeVar("T")
+
+
+def pattern_of(patterns: Iterable[str]) -> re.Pattern[str]:
+    """Return what matches the names that fit one of ``patterns``; ``*`` is a wildcard."""
+    pieces = (".*".join(map(re.escape, pattern.split("*"))) for pattern in patterns)
+    return re.compile("|".join(pieces) or "(?!)")
+
+
+def tools_of(server: Asker, entries: Sequence[Json], wanted: re.Pattern[str]) -> list[RelayedTool]:
+    """Return the tools in a list that are wanted."""
+
+    def tool(entry: Json) -> RelayedTool:
+        found = RelayedTool(
+            server,
+            text(entry, "name"),
+            text(entry, "title"),
+            text(entry, "description"),
+            entry.get("inputSchema"),
+            _object(entry, "outputSchema"),
+            _object(entry, "annotations"),
+            extra_of(entry),
+        )
+        check_relayed(found)
+        return found
+
+    chosen = [entry for entry in entries if wanted.fullmatch(text(entry, "name"))]
+    return _usable(server, "tool", chosen, tool)
+
+
+def prompts_of(server: Asker, entries: Sequence[Json]) -> list[RelayedPrompt]:
+    """Return the prompts in a list."""
+
+    def prompt(entry: Json) -> RelayedPrompt:
+        arguments = entry.get("arguments")
+        return RelayedPrompt(
+            server,
+            _required(entry, "name"),
+            text(entry, "title"),
+            text(entry, "description"),
+            tuple(map(_argument, arguments)) if isinstance(arguments, list) else (),
+            extra_of(entry),
+        )
+
+    return _usable(server, "prompt", entries, prompt)
+
+
+def resources_of(server: Asker, entries: Sequence[Json]) -> list[RelayedResource]:
+    """Return the resources in a list."""
+    return _usable(
+        server,
+        "resource",
+        entries,
+        lambda entry: RelayedResource(server, _required(entry, "uri"), *_described(entry)),
+    )
+
+
+def templates_of(server: Asker, entries: Sequence[Json]) -> list[RelayedTemplate]:
+    """Return the resource templates in a list."""
+
+    def template(entry: Json) -> RelayedTemplate:
+        uri_template = check_template(_required(entry, "uriTemplate"))
+        return RelayedTemplate(server, uri_template, *_described(entry))
+
+    return _usable(server, "resource template", entries, template)
+
+
+def _usable(
+    server: Asker, what: str, entries: Sequence[Json], make: Callable[[Json], T]
+) -> list[T]:
+    found: list[T] = []
+    for entry in entries:
+        try:
+            found.append(make(entry))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warn(
+                "a {what} of the MCP server {name} is left out: {why}",
+                what=what,
+                name=server.name,
+                why=str(error)[:200],
+            )
+    return found
+
+
+def _described(entry: Json) -> tuple[str, str, str, str, dict[str, Any]]:
+    return (
+        text(entry, "name"),
+        text(entry, "title"),
+        text(entry, "description"),
+        text(entry, "mimeType"),
+        extra_of(entry),
+    )
+
+
+def _argument(entry: Json) -> PromptArgument:
+    return PromptArgument(
+        _required(entry, "name"),
+        text(entry, "description"),
+        entry.get("required") is True,
+        text(entry, "title"),
+    )
+
+
+def _required(entry: Json, key: str) -> str:
+    found = text(entry, key)
+    if not found:
+        raise ValueError(f"it has no {key}")
+    return found
+
+
+def _object(entry: Json, key: str) -> Json | None:
+    found = entry.get(key)
+    return found if isinstance(found, dict) else None

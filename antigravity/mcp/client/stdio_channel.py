@@ -1,0 +1,145 @@
+"""A server that is a program: a line is a message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from txaio import tx as txaio
+
+from antigravity.mcp.client.channel import Outgoing, Receive
+from antigravity.mcp.client.errors import LinkError
+from antigravity.mcp.protocol import messages
+from antigravity.mcp.protocol.messages import RequestId, Response
+from antigravity.processes.guarded import OnEnd, OnLine, OnOutput
+
+#: Longer messages are no messages, in bytes.
+_LONGEST: Final = 64 * 1024 * 1024
+#: How long a program may take to end by itself once its input has ended, in seconds.
+_POLITE: Final = 1.0
+
+
+class Process(Protocol):
+    """A run of the program."""
+
+    def write(self, data: bytes) -> bool:
+        """Write to its standard input, if that can be."""
+
+    def close_input(self) -> None:
+        """Let its standard input end."""
+
+    def stop(self) -> None:
+        """Make it end within moments."""
+
+
+#: Starts the program; may raise ``OSError``.
+Spawn = Callable[[OnLine, OnEnd, OnOutput], Process]
+
+
+class StdioChannel:
+    """Talks to the program that ``spawn`` starts.
+
+    ``said`` gets the lines of its standard error.
+
+    :raises OSError: if it cannot be started.
+    """
+
+    has_headers = False
+    log = txaio.make_logger()
+
+    def __init__(
+        self, name: str, clock: IReactorTime, spawn: Spawn, said: OnLine, receive: Receive
+    ) -> None:
+        self.lost: Deferred[str] = Deferred()
+        self._name = name
+        self._clock = clock
+        self._receive = receive
+        self._pending: dict[RequestId, Deferred[None]] = {}
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._closing: Deferred[None] | None = None
+        self._timer: IDelayedCall | None = None
+        self._is_over = False
+        self._process = spawn(said, self._ended, self._heard)
+
+    def send(self, message: Outgoing) -> Deferred[None]:
+        """Send a message; see :class:`Channel`."""
+        if self._is_over or not self._process.write(message.data + b"\n"):
+            return fail(LinkError(f"{self._name} takes no messages now."))
+        if message.id is None:
+            return succeed(None)
+        id = message.id  # noqa: A001
+        done: Deferred[None] = Deferred(lambda _: self._forget(id))
+        self._pending[id] = done
+        return done
+
+    def _forget(self, id: RequestId) -> None:  # noqa: A002
+        self._pending.pop(id, None)
+
+    def agreed(self, version: str) -> None:
+        """Note the revision of the session, which no message needs."""
+
+    def listen(self) -> Deferred[bool]:
+        """Do nothing: everything comes on one stream."""
+        return succeed(False)
+
+    def close(self) -> Deferred[None]:
+        """Let the program end, and see to it that it does."""
+        if self._is_over:
+            return succeed(None)
+        if self._closing is None:
+            self._closing = Deferred()
+            self._process.close_input()
+            self._timer = self._clock.callLater(_POLITE, self._stop)
+        return self._closing
+
+    def _stop(self) -> None:
+        self._timer = None
+        self._process.stop()
+
+    def _heard(self, data: bytes) -> None:
+        *lines, rest = data.split(b"\n")
+        for line in lines:
+            self._pieces.append(line)
+            whole = b"".join(self._pieces)
+            self._pieces, self._size = [], 0
+            self._take(whole)
+        if rest:
+            self._pieces.append(rest)
+            self._size += len(rest)
+            if self._size > _LONGEST:
+                self._pieces, self._size = [], 0
+                self.log.error("{name} sends a message without an end", name=self._name)
+                self._process.stop()
+
+    def _take(self, line: bytes) -> None:
+        if not line.strip():
+            return
+        try:
+            found = messages.parse(line).messages
+        except messages.MalformedMessageError:
+            self.log.debug("{name} printed what is no message", name=self._name)
+            return
+        for message in found:
+            self._receive(message, None)
+            if isinstance(message, Response):
+                done = self._pending.pop(message.id, None)
+                if done is not None:
+                    done.callback(None)
+
+    def _ended(self, code: int | None) -> None:
+        self._is_over = True
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        reason = f"the program ended with exit code {code}"
+        pending, self._pending = self._pending, {}
+        for done in pending.values():
+            done.errback(LinkError(f"{self._name} has gone: {reason}."))
+        if not self.lost.called:
+            self.lost.callback(reason)
+        closing: Any = self._closing
+        if closing is not None:
+            closing.callback(None)

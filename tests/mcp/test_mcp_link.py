@@ -1,0 +1,362 @@
+"""How the gateway speaks to servers over HTTP: answers, streams that are cut off, revisions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from remote_kit import Remote, Response
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+
+from antigravity.interfaces.mcp_values import McpError
+from antigravity.ir.errors import DeadlineError, GatewayError, UpstreamError
+from antigravity.mcp.client.errors import LinkError, SessionLostError, SilentError
+from antigravity.mcp.client.http_channel import HttpChannel
+from antigravity.mcp.client.link import Address, HttpLink
+from antigravity.mcp.client.peer import Peer
+from antigravity.mcp.protocol import messages
+
+SSE = {"content-type": "text/event-stream"}
+
+
+def event(message: object, id: str = "") -> bytes:  # noqa: A002
+    name = f"id: {id}\n" if id else ""
+    return f"{name}data: {json.dumps(message)}\n\n".encode()
+
+
+def result(id: object = 1, **value: Any) -> dict[str, Any]:  # noqa: A002
+    return {"jsonrpc": "2.0", "id": id, "result": value}
+
+
+def whole(message: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(status, headers, json.dumps(message).encode())
+
+
+NOTE = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progress": 1}}
+BODY = messages.request(1, "tools/list", {})
+
+
+class Line:
+    """A link, with what came over it."""
+
+    def __init__(self, *answers: Response | Exception) -> None:
+        self.remote = Remote(*answers)
+        self.clock = Clock()
+        self.heard: list[Any] = []
+        address = Address("far", "https://far/mcp", (("authorization", "Bearer OURS"),), 30.0)
+        self.link = HttpLink(self.remote, self.clock, address, self._receive)
+
+    def _receive(self, data: bytes, found: Any, about: Any) -> None:
+        self.heard.append(json.loads(data))
+
+    def post(self, about: int | None = 1, **more: Any) -> list[Any]:
+        return outcome(self.link.post(BODY, about=about, **more))
+
+
+def outcome(waiting: Deferred[Any]) -> list[Any]:
+    """Return a list that holds the result or the failure, once there is one."""
+    found: list[Any] = []
+    waiting.addCallbacks(found.append, lambda failure: found.append(failure.value))
+    return found
+
+
+def test_a_whole_answer() -> None:
+    line = Line(whole(result()))
+    assert line.post() == [None]
+    assert line.heard == [result()]
+    headers = line.remote.headers
+    assert headers["accept"] == "application/json, text/event-stream"
+    assert headers["authorization"] == "Bearer OURS"
+    assert "mcp-session-id" not in headers
+
+
+def test_a_notification_needs_no_answer() -> None:
+    assert Line(Response(202)).post(None) == [None]
+
+
+def test_a_streamed_answer_ends_with_it() -> None:
+    response = Response(headers=SSE)
+    line = Line(response)
+    done = line.post()
+    response.send(b": hello\n\n" + event(NOTE))
+    assert done == []
+    response.send(event(result()))
+    assert done == [None]
+    assert line.heard == [NOTE, result()]
+    assert response.aborted
+
+
+def test_the_session_is_kept_and_used() -> None:
+    line = Line(whole(result(), headers={"mcp-session-id": "s-1"}), whole(result()))
+    line.post()
+    line.link.version = "2025-06-18"
+    line.post()
+    assert line.remote.headers["mcp-session-id"] == "s-1"
+    assert line.remote.headers["mcp-protocol-version"] == "2025-06-18"
+    line.remote.answers.append(Response(204))
+    outcome(line.link.end_session())
+    assert line.remote.requests[-1].method == "DELETE"
+    assert line.link.session == ""
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_an_error_in_json_rpc_is_an_answer(status: int) -> None:
+    error = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32601, "message": "no"}}
+    line = Line(whole(error, status))
+    assert line.post() == [None]
+    assert line.heard == [error]
+
+
+@pytest.mark.parametrize(
+    ("answer", "word", "status"),
+    [
+        (Response(500, body=b"<html>"), "500", 500),
+        (Response(401), "refused the gateway's key", 401),
+        (Response(307, {"location": "https://x"}), "elsewhere", 307),
+        (Response(200, body=b"<html>"), "no answer", 200),
+        (Response(202), "no answer", 202),
+        (DeadlineError("late"), "30 seconds", 0),
+        (UpstreamError("connection refused by far:443"), "cannot be asked", 0),
+    ],
+)
+def test_what_is_no_answer_is_an_error(
+    answer: Response | Exception, word: str, status: int
+) -> None:
+    (error,) = Line(answer).post()
+    assert isinstance(error, LinkError)
+    assert word in error.message
+    assert error.http_status == status
+    assert "OURS" not in error.message
+
+
+def test_a_lost_session_is_told_apart() -> None:
+    line = Line(whole({"jsonrpc": "2.0", "id": 1, "error": {"code": 1, "message": ""}}, 404))
+    line.link.session = "s-1"
+    (error,) = line.post()
+    assert isinstance(error, SessionLostError)
+    assert line.link.session == ""
+
+
+def test_the_rest_of_a_stream_is_fetched() -> None:
+    first, second, third = (Response(headers=SSE) for _ in range(3))
+    line = Line(first, second, third)
+    done = line.post()
+    first.send(b"id: a\nretry: 500\ndata:\n\n")
+    first.end()
+    line.clock.advance(0.4)
+    assert len(line.remote.requests) == 1
+    line.clock.advance(0.1)
+    assert line.remote.requests[1].method == "GET"
+    assert line.remote.headers["last-event-id"] == "a"
+    second.send(event(NOTE, "b"))
+    second.end(UpstreamError("broke off"))
+    line.clock.advance(0.5)
+    line.clock.advance(0.5)
+    assert line.remote.headers["last-event-id"] == "b"
+    third.send(event(result()))
+    assert done == [None]
+    assert line.heard == [NOTE, result()]
+
+
+def test_a_stream_without_ids_cannot_be_fetched() -> None:
+    response = Response(headers=SSE)
+    line = Line(response)
+    done = line.post()
+    response.send(event(NOTE))
+    response.end()
+    assert isinstance(done[0], LinkError)
+    assert len(line.remote.requests) == 1
+
+
+def test_streams_that_bring_nothing_are_given_up() -> None:
+    responses = [Response(headers=SSE) for _ in range(20)]
+    line = Line(*responses)
+    done = line.post()
+    responses[0].send(event(NOTE, "a"))
+    for response in responses:
+        if done:
+            break
+        response.end()
+        line.clock.advance(1)
+    assert isinstance(done[0], LinkError)
+    assert len(line.remote.requests) == 6
+
+
+def test_a_server_that_has_not_kept_the_rest() -> None:
+    response = Response(headers=SSE)
+    line = Line(response, Response(400))
+    done = line.post()
+    response.send(event(NOTE, "a"))
+    response.end()
+    line.clock.advance(1)
+    assert "not kept" in done[0].message
+
+
+def test_cancelling_closes_the_connection() -> None:
+    response = Response(headers=SSE)
+    line = Line(response)
+    posting = line.link.post(BODY, about=1)
+    done = outcome(posting)
+    posting.cancel()
+    assert isinstance(done[0], CancelledError)
+    assert response.aborted
+    assert line.clock.getDelayedCalls() == []
+
+
+def test_who_cannot_keep_up_is_waited_for() -> None:
+    first, second = Response(headers=SSE), Response(headers=SSE)
+    line = Line(first, second)
+    line.post()
+    line.link.pause()
+    assert first.paused
+    line.post(2)
+    assert second.paused
+    line.link.resume()
+    assert (first.paused, second.paused) == (False, False)
+
+
+def test_listening() -> None:
+    response = Response(headers=SSE)
+    line = Line(response, Response(headers=SSE))
+    line.link.session = "s-1"
+    done = outcome(line.link.listen())
+    assert line.remote.requests[0].timeouts.idle == 0
+    response.send(event(NOTE, "n-1"))
+    response.end()
+    line.clock.advance(1)
+    assert done == [True]
+    outcome(line.link.listen())
+    assert line.remote.headers["last-event-id"] == "n-1"
+    assert outcome(Line(Response(405)).link.listen()) == [False]
+    assert isinstance(outcome(Line(Response(503)).link.listen())[0], LinkError)
+
+
+# -- revisions --
+
+
+class Greeting:
+    """A peer that greets, and a server that answers as told."""
+
+    def __init__(self, *answers: Response | Exception) -> None:
+        self.remote = Remote(*answers)
+        self.clock = Clock()
+        self.heard: list[Any] = []
+        self.peer = Peer("far", self.clock, self._open, lambda peer, told: self.heard.append(told))
+
+    def _open(self, receive: Any) -> HttpChannel:
+        return HttpChannel(self.remote, self.clock, Address("far", "https://far"), receive)
+
+    def greet(self) -> list[Any]:
+        return outcome(Deferred.fromCoroutine(self.peer.greet(60.0, probe=10.0)))
+
+    @property
+    def sent(self) -> list[str]:
+        return [json.loads(r.body)["method"] for r in self.remote.requests if r.body]
+
+
+DISCOVERED = result(1, supportedVersions=["2026-07-28"], capabilities={"tools": {}})
+INITIALIZED = result(2, protocolVersion="2025-06-18", capabilities={"prompts": {}})
+
+
+def test_the_newest_revision_first() -> None:
+    greeting = Greeting(whole(DISCOVERED))
+    assert greeting.greet() == [None]
+    assert greeting.peer.is_modern
+    assert greeting.peer.capabilities == {"tools": {}}
+    headers = greeting.remote.headers
+    assert headers["mcp-protocol-version"] == "2026-07-28"
+    assert headers["mcp-method"] == "server/discover"
+    meta = json.loads(greeting.remote.requests[0].body)["params"]["_meta"]
+    assert meta["io.modelcontextprotocol/clientInfo"]["name"] == "antigravity"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        whole({"jsonrpc": "2.0", "id": 1, "error": {"code": -32601, "message": "no"}}),
+        whole({"jsonrpc": "2.0", "id": 1, "error": {"code": -32602, "message": "no"}}, 400),
+        whole({"jsonrpc": "2.0", "id": None, "error": {"code": -32000, "message": "no"}}, 400),
+        Response(404, body=b"<html>"),
+        Response(405),
+        whole(result(1, supportedVersions=["2025-06-18"], capabilities={})),
+        whole(result(1)),
+    ],
+)
+def test_older_servers_are_greeted_as_they_know_it(answer: Response) -> None:
+    greeting = Greeting(answer, whole(INITIALIZED), Response(202))
+    assert greeting.greet() == [None]
+    assert not greeting.peer.is_modern
+    assert greeting.peer.version == "2025-06-18"
+    assert greeting.sent == ["server/discover", "initialize", "notifications/initialized"]
+    initialize = greeting.remote.requests[1]
+    assert "mcp-protocol-version" not in dict(initialize.headers)
+    assert "_meta" not in json.loads(initialize.body)["params"]
+    assert greeting.remote.headers["mcp-protocol-version"] == "2025-06-18"
+
+
+@pytest.mark.parametrize("answer", [Response(401), Response(503), UpstreamError("refused")])
+def test_an_outage_says_nothing_of_revisions(answer: Response | Exception) -> None:
+    greeting = Greeting(answer)
+    assert isinstance(greeting.greet()[0], GatewayError)
+    assert greeting.sent == ["server/discover"]
+
+
+def test_a_server_that_is_silent_is_greeted_the_old_way() -> None:
+    greeting = Greeting()
+    greeting.remote.hold = True
+    done = greeting.greet()
+    greeting.clock.advance(10)
+    assert greeting.sent == ["server/discover", "initialize"]
+    greeting.clock.advance(60)
+    assert isinstance(done[0], SilentError)
+
+
+def test_a_server_that_was_only_slow_is_asked_again() -> None:
+    slow = whole({"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "starting"}})
+    modern = {"jsonrpc": "2.0", "id": 2, "error": {"code": -32022, "message": "no"}}
+    again = result(3, supportedVersions=["2026-07-28"], capabilities={})
+    greeting = Greeting(slow, whole(modern, 400), whole(again))
+    assert greeting.greet() == [None]
+    assert greeting.peer.is_modern
+
+
+@pytest.mark.parametrize("version", ["1999-01-01", None, "2026-07-28"])
+def test_a_revision_that_nobody_knows(version: object) -> None:
+    no = whole({"jsonrpc": "2.0", "id": 1, "error": {"code": -32601, "message": "no"}})
+    greeting = Greeting(no, whole(result(2, protocolVersion=version)))
+    assert "not known here" in greeting.greet()[0].message
+
+
+def test_what_a_server_asks_of_us_is_refused_and_pings_are_answered() -> None:
+    response = Response(headers=SSE)
+    greeting = Greeting(whole(DISCOVERED), response)
+    greeting.greet()
+    greeting.peer.request("tools/call", {"name": "x"})
+    ask = {"jsonrpc": "2.0", "id": "q", "method": "sampling/createMessage", "params": {}}
+    response.send(event(ask) + event({**ask, "id": "p", "method": "ping"}))
+    refusal, pong = (json.loads(r.body) for r in greeting.remote.requests[2:])
+    assert (refusal["id"], refusal["error"]["code"]) == ("q", -32601)
+    assert pong == {"jsonrpc": "2.0", "id": "p", "result": {}}
+
+
+def test_an_error_of_the_server_is_one_here() -> None:
+    error = {"jsonrpc": "2.0", "id": 2, "error": {"code": 5, "message": "no", "data": [1]}}
+    greeting = Greeting(whole(DISCOVERED), whole(error))
+    greeting.greet()
+    (found,) = outcome(greeting.peer.request("tools/list", {}))
+    assert isinstance(found, McpError)
+    assert (found.code, found.message, found.data) == (5, "no", [1])
+
+
+def test_closing_ends_what_runs() -> None:
+    response = Response(headers=SSE)
+    greeting = Greeting(whole(DISCOVERED), response)
+    greeting.greet()
+    running = outcome(greeting.peer.request("tools/list", {}))
+    assert outcome(greeting.peer.channel.close()) == [None]
+    assert response.aborted
+    assert "disconnected" in running[0].message
+    assert greeting.clock.getDelayedCalls() == []
