@@ -32,7 +32,12 @@ from antigravity.interfaces.transport import (
 )
 from antigravity.ir.errors import GatewayError, UnavailableError
 from antigravity.transport.endpoints import BoundedEndpoint, DirectEndpoints, caching_policy
-from antigravity.transport.failures import before_answer, cause_of, was_cancelled
+from antigravity.transport.failures import (
+    before_answer,
+    cause_of,
+    was_cancelled,
+    was_hung_up,
+)
 from antigravity.transport.limits import deadline
 from antigravity.transport.origin import Origin, origin_of
 from antigravity.transport.proxy import Proxy, TunnelEndpoints, parse_proxy
@@ -44,6 +49,14 @@ MAX_PERSISTENT: Final = 1024
 
 #: Seconds that an unused connection is kept.
 KEEP: Final = 90.0
+
+#: How often a request is sent again because the connection that it was to use was closed just
+#: then.  That is how servers end connections that they take for idle, and no fault; curl and
+#: browsers do the same.
+MAX_RESENDS: Final = 2
+
+#: Seconds within which that shows.
+STALE_WITHIN: Final = 2.0
 
 #: Seconds that :meth:`HttpTransport.close` waits for the other sides.
 CLOSING: Final = 5.0
@@ -66,10 +79,17 @@ class _Lease:
         self._limit = limit
         self.where = where
         self._key = key
+        self._bounded: BoundedEndpoint | None = None
+
+    @property
+    def is_reused(self) -> bool:
+        """Whether the connection had been open before."""
+        opened = self._bounded is not None and self._bounded.used
+        return self.connection is not None and not opened
 
     def getConnection(self, key: Any, endpoint: IStreamClientEndpoint) -> Deferred[IProtocol]:
         """Return a Deferred that fires with a connection."""
-        bounded = BoundedEndpoint(endpoint, self._reactor, self._limit, self.where)
+        self._bounded = bounded = BoundedEndpoint(endpoint, self._reactor, self._limit, self.where)
         leasing: Deferred[Any] = self._pool.getConnection(self._key or key, bounded)
         return leasing.addCallback(self._given)
 
@@ -97,35 +117,49 @@ class _Exchange:
         self._incoming: IncomingResponse | None = None
         self._where = "the upstream"
         self._settled = False
+        self._resends = MAX_RESENDS
+        self._sent = 0.0
         self.result: Deferred[IIncomingResponse] = Deferred(lambda _: self._give_up())
 
     def start(self) -> Deferred[IIncomingResponse]:
         """Send the request."""
-        request = self._request
         result = self.result
         try:
-            url = request.url.encode("ascii")
-            origin = origin_of(url)
+            origin = origin_of(self._request.url.encode("ascii"))
             self._where = origin.where
-            agent, extra = self._agent(origin)
-            headers = _headers((*request.headers, *extra), origin)
+            self._send(origin)
         except GatewayError as error:
             return fail(error)
         except ValueError:
             return fail(UnavailableError("the address of an upstream is not a valid one"))
+        return result
+
+    def _send(self, origin: Origin) -> None:
+        """Send the request, for the first time or once more.
+
+        :raises GatewayError: if the way to the upstream is not a valid one.
+        :raises ValueError: if the request is not.
+        """
+        request = self._request
+        agent, extra = self._agent(origin)
+        headers = _headers((*request.headers, *extra), origin)
         producer = BytesProducer(request.body) if request.body else None
+        method, url = request.method.encode("ascii"), request.url.encode("ascii")
+        self._sent = self._reactor.seconds()
+        asking = agent.request(method, url, headers, producer)
+        self._watch()
+        self._asking = asking
+        asking.addCallbacks(self._arrived, self._failed, errbackArgs=(origin,))
+
+    def _watch(self) -> None:
+        """Let the time limits begin, once."""
+        if self in self._transport.active:
+            return
         self._transport.active.add(self)
         for limit in ("first_byte", "total"):
             seconds = getattr(self._limits, limit)
             if seconds:
                 self._timers[limit] = self._reactor.callLater(seconds, self._expired, limit)
-        try:
-            asking = agent.request(request.method.encode("ascii"), url, headers, producer)
-        except ValueError:
-            asking = fail(UnavailableError("the address of an upstream is not a valid one"))
-        self._asking = asking
-        asking.addCallbacks(self._arrived, self._failed)
-        return result
 
     def _agent(self, origin: Origin) -> tuple[IAgent, tuple[tuple[str, str], ...]]:
         """Return what sends the request, and headers that it must carry for that."""
@@ -175,8 +209,12 @@ class _Exchange:
         )
         self.result.callback(incoming)
 
-    def _failed(self, failure: Failure) -> None:
+    def _failed(self, failure: Failure, origin: Origin) -> None:
         if self._settled:
+            return
+        if self._is_stale(cause_of(failure)):
+            self._resends -= 1
+            self._send(origin)
             return
         self._settled = True
         self._ended()
@@ -187,6 +225,15 @@ class _Exchange:
             connecting = lease is not None and lease.connection is None
             where = lease.where if lease and connecting else self._where
             self.result.errback(before_answer(cause_of(failure), where))
+
+    def _is_stale(self, cause: BaseException) -> bool:
+        """Return whether a kept connection was closed as the request was sent, not because of it.
+
+        Whoever has begun to work on the request takes longer.
+        """
+        if not self._resends or self._lease is None or not self._lease.is_reused:
+            return False
+        return was_hung_up(cause) and self._reactor.seconds() - self._sent < STALE_WITHIN
 
     def _expired(self, limit: Any) -> None:
         self._timers.pop(limit, None)

@@ -80,7 +80,10 @@ class DirectEndpoints:
 
 @implementer(IStreamClientEndpoint)
 class BoundedEndpoint:
-    """An endpoint that gives up after ``limit`` seconds, with a ``DeadlineError``."""
+    """An endpoint that gives up after ``limit`` seconds, with a ``DeadlineError``.
+
+    :ivar used: whether a connection was asked of it.
+    """
 
     def __init__(
         self, endpoint: IStreamClientEndpoint, reactor: IReactorTime, limit: float, where: str
@@ -89,9 +92,11 @@ class BoundedEndpoint:
         self._reactor = reactor
         self._limit = limit
         self._where = where
+        self.used = False
 
     def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
         """Connect."""
+        self.used = True
         connecting = self._endpoint.connect(factory)
         if not self._limit:
             return connecting

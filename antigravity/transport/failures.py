@@ -10,7 +10,7 @@ from service_identity import VerificationError
 from twisted.internet import error
 from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
-from twisted.web.client import ResponseNeverReceived
+from twisted.web.client import RequestTransmissionFailed, ResponseNeverReceived
 from twisted.web.error import SchemeNotSupported
 
 from antigravity.ir.errors import GatewayError, UnavailableError, UpstreamError
@@ -46,6 +46,15 @@ def was_cancelled(exception: BaseException) -> bool:
     return any(
         isinstance(cause, CancelledError | error.ConnectingCancelledError)
         for cause in causes(exception)
+    )
+
+
+def was_hung_up(exception: BaseException) -> bool:
+    """Return whether the other side closed the connection, and nothing else went wrong."""
+    known = list(causes(exception))
+    closed = (error.ConnectionClosed, ResponseNeverReceived, RequestTransmissionFailed)
+    return any(isinstance(cause, error.ConnectionClosed) for cause in known) and all(
+        isinstance(cause, closed) for cause in known
     )
 
 

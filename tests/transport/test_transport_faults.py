@@ -15,6 +15,7 @@ from antigravity.ir.errors import (
     UnavailableError,
     UpstreamError,
 )
+from antigravity.transport import client
 
 
 class Faults(ClientCase):
@@ -63,17 +64,56 @@ class Faults(ClientCase):
         for url in ("ftp://127.0.0.1/", "http://127.0.0.1:9/\x7f", "http://h\xe4/"):
             await self.failing(self.transport.send(self.request(url=url)), UnavailableError)
 
-    async def test_a_post_is_never_sent_twice(self) -> None:
-        def answer(peer: Peer, got: Received) -> None:
-            if len(script.requests) == 1:
-                peer.write(ok(b""))
-            else:
-                peer.transport.abortConnection()
+    async def test_a_post_on_a_new_connection_is_never_sent_twice(self) -> None:
+        script = self.serve(lambda peer, got: peer.transport.abortConnection())
+        await self.failing(self.transport.send(self.request()), UpstreamError)
+        self.assertEqual(len(script.requests), 1)
 
-        script = self.serve(answer)
+    def stale(self, wait: float) -> Any:
+        """Serve the first request of each connection, and hang up on the next after ``wait``."""
+
+        def answer(peer: Peer, got: Received) -> None:
+            if peer not in greeted:
+                greeted.append(peer)
+                peer.write(ok(b"fine"))
+            else:
+                reactor.callLater(wait, peer.transport.abortConnection)
+
+        greeted: list[Peer] = []
+        return self.serve(answer)
+
+    async def test_a_kept_connection_that_was_just_closed_is_no_failure(self) -> None:
+        script = self.stale(0)
+        for _ in range(3):
+            body = await (await self.transport.send(self.request())).collect(10)
+            self.assertEqual(body, b"fine")
+        self.assertEqual(len(script.requests), 5)
+        self.assertFalse(self.transport.active)
+
+    async def test_who_has_worked_on_a_post_is_not_sent_it_again(self) -> None:
+        self.patch(client, "STALE_WITHIN", 0.05)
+        script = self.stale(0.1)
         await (await self.transport.send(self.request())).collect(10)
         await self.failing(self.transport.send(self.request()), UpstreamError)
         self.assertEqual(len(script.requests), 2)
+
+    async def test_there_is_an_end_to_sending_again(self) -> None:
+        def answer(peer: Peer, got: Received) -> None:
+            if len(script.requests) <= 4:
+                waiting.append(peer)
+                if len(waiting) == 4:
+                    for each in waiting:
+                        each.write(ok(b""))
+            else:
+                peer.transport.abortConnection()
+
+        waiting: list[Peer] = []
+        script = self.serve(answer)
+        first = [self.transport.send(self.request()) for _ in range(4)]
+        for sending in first:
+            await (await sending).collect(10)
+        await self.failing(self.transport.send(self.request()), UpstreamError)
+        self.assertEqual(len(script.requests), 4 + 1 + client.MAX_RESENDS)
 
 
 class Cancelling(ClientCase):
