@@ -46,8 +46,8 @@ async def begin(
     response.deliver(pump)
     await pump.begun
     if not translator.meaningful:
-        if translator.failure is not None:
-            raise translator.failure
+        if pump.error is not None:
+            raise pump.error
         if work.head.stream or cuts:
             raise empty_answer()
     began = True

@@ -21,6 +21,7 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
+from txaio import tx as txaio
 from zope.interface import implementer
 
 from antigravity.exchange.translators import Translator
@@ -37,6 +38,8 @@ class Pump(Protocol):
     :ivar begun: fires once the answer has begun, or is over; never fails.
     :ivar error: why the answer came to an early end, if it did.
     """
+
+    log = txaio.make_logger()
 
     def __init__(
         self,
@@ -68,10 +71,10 @@ class Pump(Protocol):
         """Translate a chunk and pass it on."""
         if self._ended:
             return
-        out = self.translator.feed(data)
+        out = self._translated(self.translator.feed, data)
         if out:
             self._write(out)
-        if self.translator.over:
+        if self.translator.over or self.error is not None:
             self._end()
             self._stop_upstream()
         elif self._consumer is None and self.translator.meaningful:
@@ -83,7 +86,7 @@ class Pump(Protocol):
         if self._ended:
             return
         error = None if reason.check(ResponseDone) else _as_error(reason)
-        out = self.translator.end(error)
+        out = self._translated(self.translator.end, error)
         if out:
             self._write(out)
         self._end()
@@ -136,6 +139,21 @@ class Pump(Protocol):
 
     # -- inside -------------------------------------------------------------------------
 
+    def _translated(self, translate: Callable[[Any], bytes], argument: object) -> bytes:
+        """Return what ``translate`` makes of something; if it raises, a protocol is at fault."""
+        try:
+            return translate(argument)
+        except Exception:  # noqa: BLE001 - a plugin's protocol may raise anything
+            self.log.failure("An answer could not be translated")
+        self.error = UpstreamError(
+            "The upstream's answer could not be translated; the gateway's log says why."
+        )
+        try:
+            return self.translator.end(self.error)
+        except Exception:  # noqa: BLE001 - the same fault again, most likely
+            self._cuts = True  # the stream cannot be ended in its own words
+            return b""
+
     def _write(self, out: bytes) -> None:
         if self._consumer is None:
             self._held.append(out)
@@ -152,7 +170,7 @@ class Pump(Protocol):
         if self._ended:
             return
         self._ended = True
-        self.error = self.translator.failure
+        self.error = self.error or self.translator.failure
         self._disarm()
         self._begin()
         if self._consumer is not None:

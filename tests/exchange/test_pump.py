@@ -207,3 +207,55 @@ class PlainPumpTests(SynchronousTestCase):
         self.assertEqual(b"".join(self.consumer.written), b"RIFF\x00\xff")
         self.assertIsNone(self.consumer.producer)
         self.assertIsInstance(self.ends[0], UpstreamError)
+
+
+class Stumbling(Shouting):
+    """A translator with a fault: it cannot read ``?``, and ``*`` breaks its end, too."""
+
+    def feed(self, data: bytes) -> bytes:
+        if b"?" in data or b"*" in data:
+            self.lame = b"*" in data
+            raise KeyError("says")
+        return super().feed(data)
+
+    def end(self, error: GatewayError | None) -> bytes:
+        if getattr(self, "lame", error is None):
+            raise TypeError("no end")
+        return super().end(error)
+
+
+class StumblingPumpTests(SynchronousTestCase):
+    """A protocol that raises where it should not: in the log, and the end of the stream."""
+
+    def setUp(self) -> None:
+        self.upstream = Transport()
+        self.consumer = Consumer()
+        self.ends: list[GatewayError | None] = []
+        self.pump = Pump(Stumbling(), Clock(), 0, self.ends.append)
+        self.pump.makeConnection(self.upstream)  # type: ignore[arg-type]
+
+    def test_a_stream_ends_in_its_own_words(self) -> None:
+        self.pump.dataReceived(b"a!")
+        written = self.pump.start(self.consumer)
+        self.pump.dataReceived(b"b?")
+        self.successResultOf(written)
+        self.assertEqual(b"".join(self.consumer.written), b"A!<error>")
+        self.assertEqual(self.upstream.asked[-1], "stop")
+        assert self.ends[0] is not None
+        self.assertIn("log says why", self.ends[0].message)
+        self.assertNotIn("says'", self.ends[0].message)
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
+    def test_a_stream_that_cannot_be_ended_is_cut(self) -> None:
+        self.pump.dataReceived(b"a!")
+        written = self.pump.start(self.consumer)
+        self.pump.dataReceived(b"b*")
+        self.failureResultOf(written, UpstreamError)
+        self.assertEqual(b"".join(self.consumer.written), b"A!")
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
+    def test_nobody_waits_for_an_answer_whose_end_cannot_be_read(self) -> None:
+        self.pump.connectionLost(Failure(ResponseDone()))
+        self.successResultOf(self.pump.begun)
+        self.assertIsInstance(self.pump.error, UpstreamError)
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
