@@ -162,17 +162,20 @@ def replace_model(body: bytes, model: str, members: Mapping[str, Raw] | None = N
     place = 0
     pieces: list[bytes] = []
     copied = 0
+    found = False
     for key, value in (_members(body) if members is None else members).items():
         match = _KEY.match(body, place)
         if match is None or msgspec.json.decode(match[1]) != key:
             return _rebuilt(body, model)
         place = match.end() + memoryview(value).nbytes
         if key == "model":
-            pieces += [body[copied : match.end()], name]
-            copied = place
-    if not pieces or not _END.match(body, place):
+            found = True
+            if bytes(value) != name:
+                pieces += [body[copied : match.end()], name]
+                copied = place
+    if not found or not _END.match(body, place):
         return _rebuilt(body, model)
-    return b"".join([*pieces, body[copied:]])
+    return b"".join([*pieces, body[copied:]]) if pieces else body
 
 
 def _rebuilt(body: bytes, model: str) -> bytes:

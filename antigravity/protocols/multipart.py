@@ -6,6 +6,7 @@ The grammar is python-multipart's; limits, names and errors are decided here.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -25,6 +26,11 @@ MAX_HEADER: Final = 4096
 MAX_FIELD: Final = 1024 * 1024
 
 _FORM: Final = "multipart/form-data"
+#: What a boundary may be made of (RFC 2046, section 5.1.1).
+_BOUNDARY: Final = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{0,199}[0-9A-Za-z'()+_,./:=?-]")
+_CONTROLS: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_NAME: Final = re.compile(rb";\s*(name|filename)(\*?)[^=;]*=", re.IGNORECASE)
+_PLAIN_ENCODINGS: Final = (b"", b"7bit", b"8bit", b"binary")
 #: The parser tells its log what it raises anyway.
 _SILENT: Final = logging.Logger("multipart", logging.CRITICAL + 1)
 
@@ -79,8 +85,14 @@ class Form:
         """Return the body with another value of one field, otherwise byte for byte as it is.
 
         It comes in pieces, most of which are views of the body as it was.
+
+        :raises InvalidRequestError: if the field is a file, which others might read all the same.
         """
         body, new = memoryview(self._body), value.encode()
+        if self.files(name):
+            raise bad_field(name, "must be text, and no file")
+        if [self.data(part) for part in self.parts if part.name == name] == [new]:
+            return self._body
         pieces: list[bytes | memoryview] = []
         copied = 0
         for part in self.parts:
@@ -124,17 +136,13 @@ def read_form(call: Call) -> Form:
 def parse_form(body: bytes, content_type: str) -> Form:
     """Return the form in ``body``.
 
-    :raises InvalidRequestError: if it is none, or has too many parts.
+    :raises InvalidRequestError: if it is none, has too many parts, or could be read in another
+        way: whoever it is passed on to must see what was seen here.
     """
-    try:
-        kind, options = parse_options_header(content_type)
-    except UnicodeEncodeError:
-        kind, options = b"", {}
-    boundary = options.get(b"boundary", b"")
-    if kind.decode("latin-1").lower() != _FORM or not boundary:
-        raise InvalidRequestError(
-            f"The body must be {_FORM}, and its Content-Type must name the boundary."
-        )
+    boundary = _boundary_of(content_type)
+    delimiters = _delimiters(body, boundary)
+    if delimiters > MAX_PARTS + 1:  # before the parser stumbles over each of them
+        raise InvalidRequestError(f"The multipart body has more than {MAX_PARTS} parts.")
     reading = _Reading(body)
     try:
         parser = MultipartParser(
@@ -158,7 +166,42 @@ def parse_form(body: bytes, content_type: str) -> Form:
         raise InvalidRequestError(f"The multipart body cannot be read: {error}.") from error
     if not reading.ended:
         raise InvalidRequestError("The multipart body ends before its closing boundary.")
+    if delimiters != len(reading.parts) + 1:
+        raise InvalidRequestError(
+            "The boundary of the multipart body stands where no part begins: before the first "
+            "part, inside of one, or behind the last."
+        )
     return Form(body, boundary, tuple(reading.parts))
+
+
+def _boundary_of(content_type: str) -> bytes:
+    """Return the boundary that a ``Content-Type`` names.
+
+    :raises InvalidRequestError: if it names none that everybody reads alike.
+    """
+    try:
+        kind, options = parse_options_header(content_type)
+    except UnicodeEncodeError:
+        kind, options = b"", {}
+    boundary = options.get(b"boundary", b"")
+    if kind.decode("latin-1").lower() != _FORM or not boundary:
+        raise InvalidRequestError(
+            f"The body must be {_FORM}, and its Content-Type must name the boundary."
+        )
+    if content_type.lower().count("boundary") > boundary.lower().count(b"boundary") + 1:
+        raise InvalidRequestError("The Content-Type names more than one boundary.")
+    if not _BOUNDARY.fullmatch(boundary):
+        raise InvalidRequestError(
+            "The boundary in the Content-Type is none: it is up to 200 characters long, and has "
+            "none but letters, digits, spaces and '()+_,-./:=? in it."
+        )
+    return boundary
+
+
+def _delimiters(body: bytes, boundary: bytes) -> int:
+    """Return how many lines begin with the boundary, whatever ends a line for who reads them."""
+    line = b"--" + boundary
+    return body.startswith(line) + body.count(b"\n" + line) + body.count(b"\r" + line)
 
 
 class _Reading:
@@ -190,7 +233,10 @@ class _Reading:
         self._head_end = end
 
     def header_end(self) -> None:
-        self._headers[self._field.lower()] = self._value
+        name = self._field.lower()
+        if name in self._headers or _CONTROLS.search(self._value):
+            raise self._doubtful(f"its header {name.decode('ascii')}")
+        self._headers[name] = self._value
 
     def part_data(self, data: bytes, start: int, end: int) -> None:
         if self._start == self._end:
@@ -198,13 +244,20 @@ class _Reading:
         self._end = end
 
     def part_end(self) -> None:
-        disposition = _text(self._headers.get(b"content-disposition", b""))
-        _, options = parse_options_header(disposition)
+        disposition = self._headers.get(b"content-disposition", b"")
+        _, options = parse_options_header(_text(disposition))
         name = options.get(b"name")
         if not name:
             raise InvalidRequestError(
                 f"Part {len(self.parts) + 1} of the multipart body has no name."
             )
+        named = [(found[1].lower(), found[2]) for found in _NAME.finditer(disposition)]
+        if len(named) > len(set(named)) or (b"name", b"*") in named or b"\\" in name:
+            raise self._doubtful("its name")
+        if self._headers.get(b"content-transfer-encoding", b"").strip().lower() not in (
+            _PLAIN_ENCODINGS
+        ):
+            raise self._doubtful("its Content-Transfer-Encoding")
         if self._start == self._end:  # nothing in it, and nobody told where
             self._start = self._end = self._body.index(b"\r\n\r\n", self._head_end) + 4
         filename = options.get(b"filename")
@@ -221,6 +274,13 @@ class _Reading:
 
     def end(self) -> None:
         self.ended = True
+
+    def _doubtful(self, what: str) -> InvalidRequestError:
+        """Return the error for what servers read in different ways."""
+        return InvalidRequestError(
+            f"Part {len(self.parts) + 1} of the multipart body can be understood in more than one "
+            f"way, by {what}."
+        )
 
 
 def _text(value: bytes) -> str:

@@ -49,8 +49,6 @@ class _ImagesServer:
 
     def with_model(self, call: Call, model: str) -> Body:
         """Return the call's body for another model, otherwise byte for byte as it came."""
-        if asked(call).body.model == model:
-            return call.body
         if is_form(call.headers):
             return read_form(call).with_field("model", model)
         return replace_model(call.body, model)

@@ -44,8 +44,6 @@ class OpenAITranscriptionsServer(AnsweringProtocol):
 
     def with_model(self, call: Call, model: str) -> Body:
         """Return the call's body for another model, otherwise byte for byte as it came."""
-        if asked(call).body.model == model:
-            return call.body
         return read_form(call).with_field("model", model)
 
     def encoder(self, context: ReplyContext) -> TranscriptStreamEncoder:
