@@ -14,6 +14,7 @@ from antigravity.cli.accounts import accounts
 from antigravity.cli.administration import explain, reload, status
 from antigravity.cli.config import config
 from antigravity.cli.doctor import doctor
+from antigravity.cli.mcp import mcp
 from antigravity.cli.models import models
 from antigravity.cli.plugins import plugins
 from antigravity.cli.tunnel import tunnel
@@ -34,6 +35,7 @@ for command in (
     config,
     doctor,
     explain,
+    mcp,
     models,
     plugins,
     reload,

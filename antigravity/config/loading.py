@@ -21,8 +21,10 @@ from antigravity.config.schema import plain, settings_type, type_at
 from antigravity.config.toml_lines import key_lines
 
 PREFIX = "ANTIGRAVITY_"
+#: The key that commands show the gateway as its clients.
+KEY_VARIABLE = "ANTIGRAVITY_KEY"
 #: Variables that are no settings.
-OTHER_VARIABLES = frozenset({HOME_VARIABLE, "ANTIGRAVITY_TRACEBACK"})
+OTHER_VARIABLES = frozenset({HOME_VARIABLE, KEY_VARIABLE, "ANTIGRAVITY_TRACEBACK"})
 COMMAND_LINE = "command line"
 
 _SYNTAX_LINE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")

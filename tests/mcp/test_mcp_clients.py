@@ -38,12 +38,13 @@ def common(found: dict[str, Any]) -> dict[str, Any]:
     return {key: found[key] for key in COMMON}
 
 
+@pytest.mark.parametrize("script", ["ask_current.py", "ask_bridge.py"])
 @pytest.mark.parametrize(
     ("mode", "revision"),
     [("auto", "2026-07-28"), ("2026-07-28", "2026-07-28"), ("legacy", "2025-11-25")],
 )
-def test_the_current_client(url: str, mode: str, revision: str) -> None:
-    found = asked(sys.executable, "ask_current.py", url, mode)
+def test_the_current_client(url: str, script: str, mode: str, revision: str) -> None:
+    found = asked(sys.executable, script, url, mode)
     assert found["revision"] == revision
     assert "test_simple_text" in found["tools"]
     assert common(found) == COMMON

@@ -114,7 +114,7 @@ def test_an_error_in_json_rpc_is_an_answer(status: int) -> None:
     ("answer", "word", "status"),
     [
         (Response(500, body=b"<html>"), "500", 500),
-        (Response(401), "refused the gateway's key", 401),
+        (Response(401), "refused the key", 401),
         (Response(307, {"location": "https://x"}), "elsewhere", 307),
         (Response(200, body=b"<html>"), "no answer", 200),
         (Response(202), "no answer", 202),

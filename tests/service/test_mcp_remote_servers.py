@@ -250,5 +250,5 @@ class ZaiTests(RemoteTests):
                 break
             assert time.monotonic() < deadline
             await deferLater(reactor, 0.05)
-        self.assertIn("refused the gateway's key", status["reason"])
+        self.assertIn("refused the key", status["reason"])
         self.assertNotIn("bad-key", json.dumps(status))

@@ -158,7 +158,7 @@ class HttpLink:
         status, name = response.status(), self._address.name
         if 300 <= status < 400 or status in (401, 403):
             response.abort()
-            what = "is elsewhere now" if status < 400 else "refused the gateway's key"
+            what = "is elsewhere now" if status < 400 else "refused the key"
             raise LinkError(f"{name} {what} ({status}).", status)
         data = await self._collect(response, _LARGEST_ERROR)
         if status == 404 and session:

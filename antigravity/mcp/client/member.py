@@ -145,8 +145,9 @@ class Member:
     async def _pause(self, reason: str) -> None:
         pause = min(FIRST_PAUSE * 2**self._failures, LONGEST_PAUSE)
         self._failures += 1
+        say = self.log.debug if reason == self.reason else self.log.warn
         self.state, self.reason = "waiting", reason
-        self.log.warn(
+        say(
             "the MCP server {name} is not there: {why}; again in {s:g} s",
             name=self.name,
             why=reason,

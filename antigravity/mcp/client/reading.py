@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from txaio import tx as txaio
 
 from antigravity.interfaces.mcp_values import Json, PromptArgument
+from antigravity.mcp.catalog import SEPARATOR, check_name
 from antigravity.mcp.checks import check_relayed
 from antigravity.mcp.client.offered import (
     Asker,
@@ -47,6 +48,7 @@ def tools_of(server: Asker, entries: Sequence[Json], wanted: re.Pattern[str]) ->
             extra_of(entry),
         )
         check_relayed(found)
+        check_name(f"{server.name}{SEPARATOR}{found.name}")
         return found
 
     chosen = [entry for entry in entries if wanted.fullmatch(text(entry, "name"))]

@@ -1,0 +1,148 @@
+"""``antigravity mcp``: the gateway's MCP endpoint for clients that speak with programs only."""
+
+# ruff: noqa: N802 - the names are Twisted's
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from twisted.internet import stdio
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from antigravity.cli.asynchronous import run
+from antigravity.cli.gateway import gateway_address
+from antigravity.cli.invocation import Invocation, note
+from antigravity.config.addresses import address_problem
+from antigravity.config.home import find_home
+from antigravity.config.loading import KEY_VARIABLE
+from antigravity.mcp.bridge import Bridge
+from antigravity.mcp.client.link import Address
+from antigravity.transport.client import HttpTransport
+
+PATH: Final = "/mcp"
+
+
+@click.command()
+@click.option("--url", help="The endpoint (default: /mcp of the gateway on this machine).")
+@click.option(
+    "--key",
+    envvar=KEY_VARIABLE,
+    help=f"The gateway's key (default: ${KEY_VARIABLE}, else the configuration's).  Others on "
+    "this machine can see the options of programs: prefer the variable.",
+)
+@click.option("--home", type=click.Path(file_okay=False), help="The home directory.")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Read this configuration file instead of the one in the home directory.",
+)
+def mcp(url: str | None, key: str | None, home: str | None, config_file: Path | None) -> None:
+    """Be an MCP server on standard input and output, with what the gateway offers.
+
+    For clients that can only start programs: have them start "antigravity mcp".
+    """
+    address = _address(url, key, Invocation(find_home(home), config_file))
+
+    async def work(reactor: Any, transport: HttpTransport) -> None:
+        await Lines(reactor, transport, address).run()
+
+    run(work)
+
+
+def _address(url: str | None, key: str | None, invocation: Invocation) -> Address:
+    """Return where the endpoint is; the configuration's key goes to its own gateway alone."""
+    if url is None:
+        proxy = invocation.configuration().settings.proxy
+        gateway = gateway_address(proxy)
+        if gateway is None:
+            raise click.ClickException("the configuration names no TCP port; say where with --url")
+        url = f"{gateway}{PATH}"
+        key = key or proxy.api_key.reveal()
+    elif problem := address_problem(url):
+        raise click.ClickException(f"--url: {problem.message}")
+    headers = (("authorization", f"Bearer {key}"),) if key else ()
+    return Address("The gateway", url, headers, 0.0)
+
+
+@implementer(IHalfCloseableProtocol, IPushProducer)
+class Lines(Protocol):
+    """Standard input and output, a message in each line."""
+
+    transport: Any
+
+    def __init__(self, reactor: Any, transport: HttpTransport, address: Address) -> None:
+        self._reactor = reactor
+        self._bridge = Bridge(transport, reactor, address, self._write, _say)
+        self._pieces: list[bytes] = []
+        self._running: Deferred[None] | None = None
+        self._closed: Deferred[None] = Deferred()
+        self._is_open = True
+
+    async def run(self) -> None:
+        """Pass everything on, until standard input ends."""
+        stdio.StandardIO(self, reactor=self._reactor)
+        self.transport.registerProducer(self, True)
+        self._running = Deferred.fromCoroutine(self._bridge.run())
+        self._running.addErrback(lambda failure: None if not self._is_open else failure)
+        try:
+            await self._running
+        finally:
+            if self._is_open:
+                self.transport.unregisterProducer()
+                self.transport.loseConnection()
+                await self._closed
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take what the client writes."""
+        *lines, rest = data.split(b"\n")
+        for line in lines:
+            self._bridge.feed(b"".join([*self._pieces, line]))
+            self._pieces = []
+        if rest:
+            self._pieces.append(rest)
+
+    def readConnectionLost(self) -> None:
+        """Take the end of what the client writes."""
+        self._bridge.feed(b"".join(self._pieces))
+        self._bridge.end()
+
+    def writeConnectionLost(self) -> None:
+        """Give up: nobody reads any more."""
+        self._gone()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Give up: nobody is there any more."""
+        self._gone()
+
+    def pauseProducing(self) -> None:
+        """Fetch nothing more: the client does not read."""
+        self._bridge.link.pause()
+
+    def resumeProducing(self) -> None:
+        """Fetch on."""
+        self._bridge.link.resume()
+
+    def stopProducing(self) -> None:
+        """Do nothing: the loss of the connection says it too."""
+
+    def _gone(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            if self._running is not None:
+                self._running.cancel()
+            self._closed.callback(None)
+
+    def _write(self, data: bytes) -> None:
+        if self._is_open:
+            self.transport.write(data + b"\n")
+
+
+def _say(text: str) -> None:
+    note(f"antigravity: {text}")

@@ -1,0 +1,296 @@
+"""Between a client that writes and reads lines, and an endpoint over HTTP.
+
+Messages are passed on as they are, in both families of revisions.  Where HTTP wants more than
+a line says (a session, headers that repeat the body), it is put in here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock, DeferredQueue
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+
+from antigravity.interfaces.mcp_values import McpError
+from antigravity.interfaces.transport import IHttpTransport
+from antigravity.ir.errors import GatewayError
+from antigravity.mcp.client.errors import SessionLostError
+from antigravity.mcp.client.link import Address, Headers, HttpLink
+from antigravity.mcp.protocol import messages
+from antigravity.mcp.protocol.headers import (
+    META,
+    METHOD_HEADER,
+    NAME_HEADER,
+    NAMED,
+    VERSION_HEADER,
+    encode,
+    mirrored,
+    parameter_headers,
+)
+from antigravity.mcp.protocol.messages import Message, Notification, Request, RequestId, Response
+
+#: Seconds for answers that are still to come when the client has said all.
+GRACE: Final = 10.0
+_FAREWELL: Final = 2.0
+_FIRST_PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 30.0
+_INITIALIZED: Final = messages.notification("notifications/initialized")
+_END: Final = b""
+
+
+class Bridge:
+    """Passes lines on to ``address``.
+
+    ``write`` gets each line for the client, ``say`` what only people should read.
+    """
+
+    def __init__(
+        self,
+        transport: IHttpTransport,
+        clock: IReactorTime,
+        address: Address,
+        write: Callable[[bytes], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self.link = HttpLink(transport, clock, address, self._received)
+        self._clock = clock
+        self._write = write
+        self._say = say
+        self._lines: DeferredQueue[bytes] = DeferredQueue()
+        self._running: dict[RequestId, Deferred[None]] = {}
+        self._endless: set[RequestId] = set()
+        self._opening: tuple[bytes, RequestId] | None = None
+        self._unheard: RequestId | None = None
+        self._opened = DeferredLock()
+        self._listening: Deferred[None] | None = None
+        self._listing: set[RequestId] = set()
+        self._schemas: dict[str, Any] = {}
+        self._quiet: Deferred[None] | None = None
+
+    def feed(self, line: bytes) -> None:
+        """Take a line of the client."""
+        if line.strip():
+            self._lines.put(line)
+
+    def end(self) -> None:
+        """Take the end of what the client says."""
+        self._lines.put(_END)
+
+    async def run(self) -> None:
+        """Pass everything on, until the client has said all and was answered."""
+        try:
+            while (line := await self._lines.get()) != _END:
+                await self._take(line)
+            await self._finish()
+        finally:
+            self._stop_all()
+        if self.link.session:
+            farewell = self.link.end_session().addTimeout(_FAREWELL, self._clock)
+            await farewell.addErrback(lambda failure: None)
+
+    async def _finish(self) -> None:
+        for id in self._endless & set(self._running):  # noqa: A001
+            self._running[id].cancel()
+        if self._running:
+            self._quiet = Deferred()
+            self._quiet.addTimeout(GRACE, self._clock)
+            await self._quiet.addErrback(lambda failure: None)
+
+    def _stop_all(self) -> None:
+        if self._listening is not None:
+            self._listening.cancel()
+        for running in list(self._running.values()):
+            running.cancel()
+
+    # -- from the client --
+
+    async def _take(self, line: bytes) -> None:
+        try:
+            parsed = messages.parse(line)
+        except messages.MalformedMessageError as error:
+            self._write(messages.error(error.id, error))
+            return
+        first = parsed.messages[0]
+        requests = [m for m in parsed.messages if isinstance(m, Request)]
+        if isinstance(first, Request) and first.method == "initialize":
+            await self._initialize(line, first)
+        elif requests:
+            self._start(line, requests)
+        elif isinstance(first, Notification) and self._cancels(first):
+            return
+        else:
+            await self._tell(line, first)
+
+    async def _initialize(self, line: bytes, request: Request) -> None:
+        self.link.session = self.link.version = ""
+        self._opening = line, request.id
+        try:
+            await self.link.post(line, about=request.id)
+        except GatewayError as error:
+            self._fail([request], error)
+
+    async def _tell(self, line: bytes, message: Message) -> None:
+        """Pass on a message that is not answered."""
+        try:
+            await self._post(line, self._headers(message))
+        except GatewayError as error:
+            self._say(error.message)
+        if isinstance(message, Notification) and message.method == "notifications/initialized":
+            self._listen()
+
+    def _cancels(self, message: Notification) -> bool:
+        """End the connection of a request, where that is how it is cancelled."""
+        if message.method != "notifications/cancelled":
+            return False
+        id = message.params.get("requestId")  # noqa: A001
+        running = self._running.get(id) if isinstance(id, (str, int)) else None
+        if running is None or self.link.session:
+            return False
+        running.cancel()
+        return True
+
+    def _start(self, line: bytes, requests: list[Request]) -> None:
+        first = requests[0]
+        if first.method == "tools/list":
+            self._listing.add(first.id)
+        endless = first.method == "subscriptions/listen"
+        if endless:
+            self._endless.add(first.id)
+        headers = self._headers(first)
+        running = Deferred.fromCoroutine(self._ask(line, requests, headers, endless))
+        self._running[first.id] = running
+        running.addBoth(self._over, first.id)
+
+    async def _ask(
+        self, line: bytes, requests: list[Request], headers: Headers, endless: bool
+    ) -> None:
+        try:
+            await self._post(line, headers, about=requests[0].id, endless=endless)
+        except GatewayError as error:
+            self._fail(requests, error)
+        except CancelledError:
+            return
+
+    def _over(self, _: object, id: RequestId) -> None:  # noqa: A002
+        self._running.pop(id, None)
+        self._endless.discard(id)
+        self._listing.discard(id)
+        if self._quiet is not None and not self._running and not self._quiet.called:
+            self._quiet.callback(None)
+
+    def _fail(self, requests: list[Request], error: GatewayError) -> None:
+        self._say(error.message)
+        failure = McpError(messages.INTERNAL_ERROR, error.message)
+        for request in requests:
+            self._write(messages.error(request.id, failure))
+
+    async def _post(
+        self,
+        line: bytes,
+        headers: Headers = (),
+        about: RequestId | None = None,
+        *,
+        endless: bool = False,
+    ) -> None:
+        session = self.link.session
+        try:
+            await self.link.post(line, headers, about=about, endless=endless)
+        except SessionLostError:
+            await self._opened.run(self._open_again, session)
+            await self.link.post(line, headers, about=about, endless=endless)
+
+    def _headers(self, message: Message) -> Headers:
+        """Return the headers that repeat what a message of the stateless revision says."""
+        if isinstance(message, Response):
+            return ()
+        meta = message.params.get("_meta")
+        version = meta.get(f"{META}protocolVersion") if isinstance(meta, Mapping) else None
+        if not isinstance(version, str):
+            return ()
+        found: Headers = ((VERSION_HEADER, version), (METHOD_HEADER, message.method))
+        name = message.params.get(NAMED.get(message.method, ""))
+        if isinstance(name, str):
+            found += ((NAME_HEADER, encode(name)),)
+            arguments = message.params.get("arguments")
+            if name in self._schemas and isinstance(arguments, Mapping):
+                found += parameter_headers(self._schemas[name], arguments)
+        return found
+
+    # -- the session --
+
+    def _open_again(self, lost: str) -> Deferred[None]:
+        """Open the session anew that the client opened: it need not know."""
+        return Deferred.fromCoroutine(self._reopen(lost))
+
+    async def _reopen(self, lost: str) -> None:
+        if self.link.session not in ("", lost) or self._opening is None:
+            return
+        line, id = self._opening  # noqa: A001
+        self.link.session = self.link.version = ""
+        self._unheard = id
+        try:
+            await self.link.post(line, about=id)
+            await self.link.post(_INITIALIZED)
+        finally:
+            self._unheard = None
+        self._say("The session was lost, and is open again.")
+
+    def _listen(self) -> None:
+        if self._listening is None and self.link.session:
+            self._listening = Deferred.fromCoroutine(self._keep_listening())
+            self._listening.addErrback(_stopped)
+
+    async def _keep_listening(self) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            session = self.link.session
+            try:
+                if not await self.link.listen():
+                    return
+                pause = _FIRST_PAUSE
+                continue
+            except SessionLostError:
+                await self._quietly(self._opened.run(self._open_again, session))
+            except GatewayError as error:
+                self._say(error.message)
+            await deferLater(self._clock, pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _quietly(self, opening: Deferred[None]) -> None:
+        try:
+            await opening
+        except GatewayError as error:
+            self._say(error.message)
+
+    # -- to the client --
+
+    def _received(self, data: bytes, found: tuple[Message, ...], about: RequestId | None) -> None:
+        for message in found:
+            if isinstance(message, Response):
+                self._learn(message, about)
+        if about is not None and about == self._unheard:
+            return
+        if b"\n" in data or b"\r" in data:
+            data = msgspec.json.encode(msgspec.json.decode(data))
+        self._write(data)
+
+    def _learn(self, message: Response, about: RequestId | None) -> None:
+        result = message.result or {}
+        if self._opening is not None and message.id == self._opening[1] == about:
+            version = result.get("protocolVersion")
+            self.link.version = version if isinstance(version, str) else ""
+        tools = result.get("tools")
+        if message.id in self._listing and isinstance(tools, list):
+            for tool in tools:
+                schema = tool.get("inputSchema") if isinstance(tool, dict) else None
+                if isinstance(schema, dict) and any(mirrored(schema)):
+                    self._schemas[str(tool.get("name"))] = schema
+
+
+def _stopped(failure: Failure) -> None:
+    """Take note of what was stopped here."""
+    failure.trap(CancelledError)
