@@ -124,9 +124,11 @@ class Arrival:
 class Gateway(Server):
     """A gateway that knows one upstream, and sends it every model that clients name."""
 
-    def __init__(self, folder: Path, target: Target, simulator: str, fallback: bool) -> None:
+    def __init__(
+        self, folder: Path, target: Target, simulator: str, fallback: bool, more: str = ""
+    ) -> None:
         config = folder.with_name(folder.name + ".toml")
-        config.write_text(_configuration(target, simulator, fallback))
+        config.write_text(_configuration(target, simulator, fallback) + more)
         arguments = ("--port", "0", "--home", str(folder / "home"), "--config", str(config))
         super().__init__(["antigravity", *arguments], folder)
         self.address = self.wait_for(r"listening on (http://[\d.:]+)")[1]
