@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 from functools import cached_property
 from typing import Literal, cast
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
-from twisted.internet.defer import gatherResults
 
 from antigravity.accounts.sessions import session_from_headers, session_from_request, session_key
 from antigravity.exchange.defaults import audio_rules, default_model
+from antigravity.exchange.fetching import fetched
 from antigravity.exchange.recorder import Recorder
 from antigravity.exchange.retry import SHORT_LIMIT, gives_way
 from antigravity.exchange.services import Services
@@ -219,11 +218,8 @@ class Work:
         urls = urls_to_fetch(request, traits)
         missing = [url for url in urls if url not in self._fetched]
         if missing:
-            files = await gatherResults(
-                [self.snapshot.media.fetch(url) for url in missing], consumeErrors=True
-            )
-            for url, file in zip(missing, files, strict=True):
-                self._fetched[url] = (file.mime_type, base64.b64encode(file.data).decode())
+            limit = self.snapshot.settings.proxy.max_body_bytes
+            self._fetched |= await fetched(self.snapshot.media, missing, limit)
         return with_fetched(request, self._fetched) if urls else request
 
     def _conversation_key(self, reference: str) -> str:

@@ -1,0 +1,50 @@
+"""Fetch what a request points to: not too many files, not all at once, not too much."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+from antigravity.exchange.parallel import gathered
+from antigravity.interfaces.transport import Fetched, IMediaFetcher
+from antigravity.ir.errors import InvalidRequestError, RequestTooLargeError
+
+#: Files of one request, and how many are fetched at a time.
+MOST: Final = 100
+AT_ONCE: Final = 8
+
+
+async def fetched(
+    fetcher: IMediaFetcher, urls: Sequence[str], most_bytes: int
+) -> dict[str, tuple[str, str]]:
+    """Return MIME type and base64 text of what is at each address.
+
+    All together may have ``most_bytes``, as many as a request that brings them; 0 is no limit.
+
+    :raises InvalidRequestError: if something cannot or must not be fetched.
+    :raises RequestTooLargeError: if it is too much.
+    """
+    if len(urls) > MOST:
+        raise InvalidRequestError(
+            f"The request points to {len(urls)} files that the gateway has to fetch, and it "
+            f"fetches up to {MOST} for one request; send the data inline."
+        )
+    found: dict[str, tuple[str, str]] = {}
+    size = 0
+
+    async def fetch(url: str) -> None:
+        nonlocal size
+        file: Fetched = await fetcher.fetch(url)
+        size += len(file.data)
+        if most_bytes and size > most_bytes:
+            raise RequestTooLargeError(
+                f"The files that the request points to are larger than {most_bytes} bytes "
+                "together. The limit is max_body_bytes in the [proxy] table of the gateway's "
+                "configuration."
+            )
+        found[url] = file.mime_type, base64.b64encode(file.data).decode()
+
+    await gathered([partial(fetch, url) for url in urls], AT_ONCE)
+    return found
