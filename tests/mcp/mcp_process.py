@@ -18,15 +18,18 @@ _STARTS_WITHIN: Final = 30.0
 
 
 @contextmanager
-def offering_everything(folder: Path) -> Iterator[str]:
-    """Run it, and yield the address of its endpoint; its log must hold no traceback."""
+def offering_everything(folder: Path, *relayed: str) -> Iterator[str]:
+    """Run it, and yield the address of its endpoint; its log must hold no traceback.
+
+    With the address of another one as ``relayed``, it is a relay to that one.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = folder / "gateway.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, HERE / "mcp_serve.py", str(port)],
+            [sys.executable, HERE / "mcp_serve.py", str(port), *relayed],
             stdout=output,
             stderr=subprocess.STDOUT,
             env=_environment(),
@@ -38,7 +41,8 @@ def offering_everything(folder: Path) -> Iterator[str]:
                 assert process.poll() is None, log.read_text()
                 assert time.monotonic() < deadline, log.read_text()
                 time.sleep(0.05)
-            yield f"http://127.0.0.1:{port}/mcp"
+            path = "/mcp/web_search_prime/mcp" if relayed else "/mcp"
+            yield f"http://127.0.0.1:{port}{path}"
         finally:
             process.terminate()
             try:

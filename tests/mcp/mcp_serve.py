@@ -1,4 +1,7 @@
-"""A gateway with everything that MCP clients can be tested with: ``python mcp_serve.py PORT``."""
+"""A gateway with everything that MCP clients can be tested with: ``mcp_serve.py PORT [RELAYED]``.
+
+RELAYED is the address of a server that it hands on what comes for web search.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,13 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
-from antigravity.config.settings import Settings
+from antigravity.config.mcp_settings import ZaiMcpSettings
+from antigravity.config.settings import Settings, ZaiSettings
 from antigravity.gateway import Gateway
 from antigravity.plugins import PluginHost
 
 
-async def serve(clock: Any, port: str) -> None:
+async def serve(clock: Any, port: str, relayed: str = "") -> None:
     """Serve until the process is told to stop; say where once it does."""
     plugins = PluginHost()
     plugins.load(extra=[("everything", Everything(clock))], installed=False)
@@ -30,6 +34,9 @@ async def serve(clock: Any, port: str) -> None:
         port=int(port),
         allowed_origins=[f"http://127.0.0.1:{port}", f"http://localhost:{port}"],
     )
+    if relayed:
+        tools = ZaiMcpSettings(enabled=True, web_search_enabled=True, web_search_url=relayed)
+        proxy = replace(proxy, zai=ZaiSettings(mcp=tools))
     with tempfile.TemporaryDirectory() as home:
         gateway = Gateway(clock, replace(settings, proxy=proxy), Path(home), plugins)
         clock.addSystemEventTrigger("before", "shutdown", gateway.stopService)

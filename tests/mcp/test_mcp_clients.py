@@ -34,17 +34,39 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="module")
+def relay(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Another gateway before it, which hands everything on."""
+    with offering_everything(tmp_path_factory.mktemp("relay"), url) as address:
+        yield address
+
+
+@pytest.fixture(params=["direct", "relayed"])
+def place(request: pytest.FixtureRequest) -> str:
+    """The address of the gateway, or of the one before it."""
+    name = "url" if request.param == "direct" else "relay"
+    return str(request.getfixturevalue(name))
+
+
 def common(found: dict[str, Any]) -> dict[str, Any]:
     return {key: found[key] for key in COMMON}
 
 
-@pytest.mark.parametrize("script", ["ask_current.py", "ask_bridge.py"])
 @pytest.mark.parametrize(
     ("mode", "revision"),
     [("auto", "2026-07-28"), ("2026-07-28", "2026-07-28"), ("legacy", "2025-11-25")],
 )
-def test_the_current_client(url: str, script: str, mode: str, revision: str) -> None:
-    found = asked(sys.executable, script, url, mode)
+def test_the_current_client(place: str, mode: str, revision: str) -> None:
+    check(asked(sys.executable, "ask_current.py", place, mode), mode, revision)
+
+
+@pytest.mark.parametrize(("mode", "revision"), [("auto", "2026-07-28"), ("legacy", "2025-11-25")])
+def test_the_current_client_over_the_bridge(url: str, mode: str, revision: str) -> None:
+    check(asked(sys.executable, "ask_bridge.py", url, mode), mode, revision)
+
+
+def check(found: dict[str, Any], mode: str, revision: str) -> None:
+    """Check what the current client was answered."""
     assert found["revision"] == revision
     assert "test_simple_text" in found["tools"]
     assert common(found) == COMMON
@@ -60,13 +82,13 @@ def test_the_current_client(url: str, script: str, mode: str, revision: str) -> 
     assert found["changed"] == heard
 
 
-def test_the_previous_client(url: str) -> None:
+def test_the_previous_client(place: str) -> None:
     if not PREVIOUS.exists():
         pytest.skip("there is no .venv-previous; make .venv-previous/test.stamp makes it")
     installed = subprocess.run([PREVIOUS, "-c", "import mcp"], capture_output=True, check=False)
     if installed.returncode:
         pytest.skip(".venv-previous has no mcp; make .venv-previous/test.stamp installs it")
-    found = asked(PREVIOUS, "ask_previous.py", url)
+    found = asked(PREVIOUS, "ask_previous.py", place)
     assert found["revision"] == "2025-11-25"
     assert found["session"] is True
     assert common(found) == COMMON
