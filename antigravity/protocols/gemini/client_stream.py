@@ -72,6 +72,7 @@ class GeminiStreamDecoder:
         self._ids: set[str] = set()
         self._calls = 0
         self._searches = 0
+        self._counted: tuple[token_counts.UsageMetadata, int] | None = None
         self._usage: Usage | None = None
         self._started = False
         self._failed = False
@@ -119,8 +120,10 @@ class GeminiStreamDecoder:
         feedback = chunk.prompt_feedback
         if feedback is not None and feedback.block_reason and not self._choices:
             events += self._blocked(feedback.block_reason, feedback.block_reason_message)
-        if chunk.usage_metadata is not None:
-            usage = token_counts.from_wire(chunk.usage_metadata, self._searches)
+        counts = chunk.usage_metadata
+        if counts is not None and (counts, self._searches) != self._counted:
+            self._counted = (counts, self._searches)
+            usage = token_counts.from_wire(counts, self._searches)
             if usage != self._usage:
                 self._usage = usage
                 events.append(UsageUpdate(usage))

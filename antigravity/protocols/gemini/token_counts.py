@@ -46,7 +46,9 @@ def from_wire(counts: UsageMetadata, searches: int = 0) -> Usage:
 
 
 def _of(modality: str, details: list[ModalityCount] | None) -> int:
-    return sum(each.token_count or 0 for each in details or () if each.modality == modality)
+    if not details:
+        return 0
+    return sum([each.token_count or 0 for each in details if each.modality == modality])
 
 
 def to_wire(usage: Usage) -> dict[str, int]:
