@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from io import BytesIO
 from typing import Any, Protocol
 
 from antigravity.context.estimate import ASCII_PER_TOKEN
+from antigravity.exchange.frames import Frames, frames_for
 from antigravity.interfaces.audio import IDeliberateEncoder
 from antigravity.interfaces.protocols import IStreamDecoder, IStreamEncoder
 from antigravity.ir.errors import EmptyAnswerError, GatewayError, UpstreamError
@@ -28,7 +28,7 @@ from antigravity.ir.events import (
 from antigravity.ir.response import Response, ResponseFold
 from antigravity.ir.usage import Usage
 from antigravity.lowering.pipeline import EventPipeline
-from antigravity.sse import DEFAULT_LIMIT, EventTooLargeError, ServerSentEvent, SseDecoder
+from antigravity.sse import EventTooLargeError, SseDecoder
 
 Unwrap = Callable[[bytes], bytes]
 
@@ -76,28 +76,6 @@ def _says_something(event: Event) -> bool:
     return isinstance(event, MEANINGFUL)
 
 
-class WholeBody:
-    """Collects a body that is one event: the answer of an upstream that cannot stream."""
-
-    def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
-        self._body = BytesIO()
-        self._limit = limit
-
-    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
-        """Take a chunk in.
-
-        :raises EventTooLargeError: if the body is larger than the limit.
-        """
-        if self._body.tell() + len(chunk) > self._limit:
-            raise EventTooLargeError(f"it is larger than {self._limit} bytes")
-        self._body.write(chunk)
-        return []
-
-    def close(self) -> list[ServerSentEvent]:
-        """Return the body."""
-        return [ServerSentEvent("", self._body.getvalue())]
-
-
 class EventSource:
     """Upstream bytes to events of the representation, through the passes of one request."""
 
@@ -111,8 +89,7 @@ class EventSource:
         *,
         whole: bool = False,
     ) -> None:
-        self._sse: SseDecoder | WholeBody = WholeBody() if whole else SseDecoder()
-        self._whole = whole
+        self._frames: Frames = frames_for(decoder, whole=whole)
         self._decoder = decoder
         self._pipeline = None if pipeline.empty else pipeline
         self._unwrap = unwrap
@@ -136,7 +113,7 @@ class EventSource:
         if self.failure is not None or self._closed:
             return []
         try:
-            frames = self._sse.feed(data)
+            frames = self._frames.feed(data)
         except EventTooLargeError as error:
             return self._note([StreamFailure(UpstreamError(f"The upstream's answer: {error}."))])
         events: list[Event] = []
@@ -155,8 +132,9 @@ class EventSource:
         self._closed = True
         events: list[Event] = []
         if not self.done:
-            cut_short = self._whole and error is not None
-            for frame in () if cut_short else self._sse.close():
+            # What a cut has left of a body or a line is none.
+            cut_short = error is not None and not isinstance(self._frames, SseDecoder)
+            for frame in () if cut_short else self._frames.close():
                 if self._unwrap is not None:
                     frame = frame._replace(data=self._unwrap(frame.data))
                 events += self._note(self._decoder.decode(frame))

@@ -220,6 +220,14 @@ class IStreamDecoder(Interface):
         """
 
 
+class IJsonLines(Interface):
+    """A stream decoder for answers in lines of JSON instead of server-sent events.
+
+    Each line that is not blank is one event without a name.  Such answers are always
+    translated: their protocol has no server side.
+    """
+
+
 class ITap(Interface):
     """Watches a stream that is passed through as it is, at the lowest cost.
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antigravity.exchange.translators import EventSource, FoldedAnswer, TranslatedStream, WholeBody
+from antigravity.exchange.frames import WholeBody
+from antigravity.exchange.translators import EventSource, FoldedAnswer, TranslatedStream
 from antigravity.ir.errors import UpstreamError
 from antigravity.ir.events import Event, Finish, ResponseStart, StreamFailure, TextDelta
 from antigravity.lowering.pipeline import EventPipeline
@@ -63,7 +64,7 @@ def test_it_has_a_limit() -> None:
     with pytest.raises(EventTooLargeError, match="10 bytes"):
         body.feed(b"1")
     endless = source(Decoder())
-    endless._sse = WholeBody(3)
+    endless._frames = WholeBody(3)
     (failure,) = endless.feed(b"12345")
     assert isinstance(failure, StreamFailure)
 

@@ -1,0 +1,217 @@
+"""A client protocol that only asks for answers, and a decoder of events that hold JSON.
+
+For servers that speak a protocol of their own; see ``docs/plugins.rst``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+import msgspec
+from zope.interface import implementer
+
+from antigravity.interfaces.protocols import Encoded, IClientProtocol, IStreamDecoder, ITap
+from antigravity.ir.capabilities import Model, Target, Traits
+from antigravity.ir.errors import (
+    ContextLengthError,
+    DeadlineError,
+    GatewayError,
+    InvalidRequestError,
+    NotFoundError,
+    OverloadedError,
+    RateLimitedError,
+    RequestTooLargeError,
+    UpstreamCredentialError,
+    UpstreamError,
+)
+from antigravity.ir.events import (
+    MEANINGFUL,
+    Event,
+    Finish,
+    ResponseStart,
+    StreamFailure,
+    UsageUpdate,
+)
+from antigravity.ir.request import Request
+from antigravity.ir.usage import Usage
+from antigravity.protocols.openai_delay import delay_from_headers
+from antigravity.sse import ServerSentEvent
+
+_KINDS: Final[Mapping[int, type[GatewayError]]] = {
+    401: UpstreamCredentialError,
+    403: UpstreamCredentialError,
+    404: NotFoundError,
+    408: DeadlineError,
+    413: RequestTooLargeError,
+    429: RateLimitedError,
+    503: OverloadedError,
+    504: DeadlineError,
+    529: OverloadedError,
+}
+
+#: Events that say nothing: the second is how many servers mark the end.
+_NOTHING: Final = (b"", b"[DONE]")
+
+
+_EVENT: Final = msgspec.json.Decoder(dict[str, Any])
+
+
+def object_in(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in a body, an empty one if there is none."""
+    try:
+        found = msgspec.json.decode(body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def upstream_error(
+    status: int,
+    headers: Mapping[str, str],
+    message: object = "",
+    *,
+    retry_after: float | None = None,
+    too_long: bool = False,
+) -> GatewayError:
+    """Return the error that an answer with such a ``status`` is.
+
+    :param message: what the server says, if that is text.
+    :param retry_after: in seconds; if ``None``, it is taken from ``Retry-After``.
+    :param too_long: whether the prompt does not fit: then the gateway may compress it.
+    """
+    kind = _KINDS.get(status, InvalidRequestError if 400 <= status < 500 else UpstreamError)
+    if too_long and issubclass(kind, InvalidRequestError):
+        kind = ContextLengthError
+    said = message if isinstance(message, str) else ""
+    if kind is UpstreamCredentialError:
+        said = "The upstream refused the gateway's credential."  # its words may repeat it
+    if retry_after is None:
+        retry_after = delay_from_headers(headers, limited=False)
+    return kind(
+        said or f"The upstream answered with status {status} and no reason.",
+        code="model_not_found" if kind is NotFoundError else None,
+        retry_after=retry_after,
+        upstream_status=status,
+    )
+
+
+@implementer(IStreamDecoder)
+class AnswerDecoder(ABC):
+    """Reads events that hold JSON objects; what one of them means, :meth:`read` says.
+
+    Data that makes no sense, and an end before a ``Finish``, become a ``StreamFailure``.  For
+    answers that are lines of JSON, declare ``IJsonLines`` on the class.
+    """
+
+    def __init__(self) -> None:
+        self._started = False
+        self._finished = False
+        self._failed = False
+
+    @abstractmethod
+    def read(self, name: str, data: dict[str, Any]) -> Iterable[Event]:
+        """Return what one event means, in a legal order; often nothing.
+
+        Fields need not be looked for before they are used: ``KeyError``, ``IndexError``,
+        ``TypeError`` and ``ValueError`` say that the event makes no sense.
+
+        :raises GatewayError: if the event is an error.
+        """
+
+    def decode(self, event: ServerSentEvent) -> Sequence[Event]:
+        """Return what ``event`` means."""
+        if self._failed or event.data.strip() in _NOTHING:
+            return ()
+        try:
+            events = list(self.read(event.event, _EVENT.decode(event.data)))
+        except GatewayError as error:
+            return self._failure(error)
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            why = f"no {error}" if isinstance(error, KeyError) else type(error).__name__
+            what = f"event {event.event!r}" if event.event else "event"
+            said = f"The upstream sent an {what} that makes no sense ({why})."
+            return self._failure(UpstreamError(said))
+        if events and not self._started:
+            self._started = True
+            if not isinstance(events[0], ResponseStart):
+                events.insert(0, ResponseStart())
+        self._finished = self._finished or any(isinstance(each, Finish) for each in events)
+        return events
+
+    def close(self) -> Sequence[Event]:
+        """Return what the end of the body means."""
+        if self._finished or self._failed:
+            return ()
+        return self._failure(
+            UpstreamError("The upstream broke off before its answer was complete.")
+        )
+
+    def _failure(self, error: GatewayError) -> Sequence[Event]:
+        self._failed = True
+        return (StreamFailure(error),)
+
+
+@implementer(ITap)
+class DecodingTap:
+    """Watches a stream by decoding it: dearer than looking at bytes, and nothing to write."""
+
+    def __init__(self, decoder: IStreamDecoder) -> None:
+        self._decoder = decoder
+        self.usage: Usage | None = None
+        self.finished = False
+        self.meaningful = False
+        self.failure: GatewayError | None = None
+
+    def watch(self, event: ServerSentEvent) -> None:
+        """Look at one event."""
+        for each in self._decoder.decode(event):
+            if isinstance(each, UsageUpdate):
+                self.usage = each.usage
+            elif isinstance(each, Finish):
+                self.finished = True
+            elif isinstance(each, StreamFailure):
+                self.failure = each.error
+            elif isinstance(each, MEANINGFUL):
+                self.meaningful = True
+
+
+@implementer(IClientProtocol)
+class AskingProtocol(ABC):
+    """What is left to fill in of ``IClientProtocol`` if tokens need not be counted."""
+
+    name: ClassVar[str]
+    traits: ClassVar[Traits]
+
+    @abstractmethod
+    def encode(self, request: Request, target: Target) -> Encoded:
+        """Return the request as a streaming one; see ``IClientProtocol``."""
+
+    @abstractmethod
+    def decoder(self, request: Request, target: Target) -> IStreamDecoder:
+        """Return a new decoder for one answer, such as an :class:`AnswerDecoder`."""
+
+    @abstractmethod
+    def decode_error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+        """Return the error in an answer; :func:`upstream_error` knows what statuses mean."""
+
+    @abstractmethod
+    def decode_models(self, body: bytes) -> Sequence[Model]:
+        """Return the models in the upstream's list; see ``IClientProtocol``."""
+
+    def tap(self) -> ITap:
+        """Return a tap that decodes the stream."""
+        return DecodingTap(self.decoder(Request("", (), self.name), Target("")))
+
+    def decode_usage(self, body: bytes) -> Usage | None:
+        """Return ``None``: whole answers are not looked at."""
+        return None
+
+    def encode_count(self, request: Request, target: Target) -> Encoded | None:
+        """Return ``None``: tokens are estimated."""
+        return None
+
+    def decode_count(self, body: bytes) -> int:
+        """Refuse: nobody was asked for a count."""
+        raise UpstreamError(f"The protocol {self.name} counts no tokens.")

@@ -1,0 +1,66 @@
+"""Answers in lines of JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from zope.interface import implementer
+
+from antigravity.exchange.frames import Lines
+from antigravity.exchange.translators import EventSource
+from antigravity.interfaces.protocols import IJsonLines
+from antigravity.ir.errors import UpstreamError
+from antigravity.ir.events import Event, Finish, StreamFailure, TextDelta
+from antigravity.lowering.pipeline import EventPipeline
+from antigravity.protocols.asking import AnswerDecoder
+from antigravity.sse import EventTooLargeError
+
+LINES = b'{"say": "Yes"}\r\n\n{"end": true}'
+
+
+@implementer(IJsonLines)
+class Decoder(AnswerDecoder):
+    """Reads lines."""
+
+    def read(self, name: str, data: dict[str, Any]) -> Iterable[Event]:
+        yield Finish("stop") if "end" in data else TextDelta(data["say"])
+
+
+def source() -> EventSource:
+    return EventSource(Decoder(), EventPipeline(()), None, None, lambda: 1)
+
+
+@given(st.lists(st.integers(0, len(LINES)), max_size=8))
+def test_lines_are_events_however_they_come(cuts: list[int]) -> None:
+    frames = Lines()
+    places = [0, *sorted(cuts), len(LINES)]
+    found = [frame for begin, end in pairwise(places) for frame in frames.feed(LINES[begin:end])]
+    found += frames.close()
+    assert [frame.data for frame in found] == [b'{"say": "Yes"}', b'{"end": true}']
+    assert frames.close() == []
+
+
+def test_an_answer_in_lines_is_read() -> None:
+    events = source()
+    said = [*events.feed(LINES), *events.end(None)]
+    assert [type(event).__name__ for event in said] == ["ResponseStart", "TextDelta", "Finish"]
+    assert events.failure is None
+
+
+def test_half_a_line_is_not_read() -> None:
+    events = source()
+    events.feed(b'{"say": "Yes"}\n{"en')
+    why = UpstreamError("the connection was lost")
+    assert events.end(why) == [StreamFailure(why)]
+
+
+def test_a_line_has_a_limit() -> None:
+    frames = Lines(10)
+    frames.feed(b"12345\n123456789\n12345")
+    with pytest.raises(EventTooLargeError, match="10 bytes"):
+        frames.feed(b"678901")

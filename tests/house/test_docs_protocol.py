@@ -1,0 +1,166 @@
+"""The protocol of its own that the documentation shows serves all clients of a gateway."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pages import blocks
+from twisted.internet import reactor as default_reactor
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import TestCase
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+
+from antigravity.interfaces.protocols import IJsonLines, IWholeAnswers
+from antigravity.ir.capabilities import Target
+from antigravity.ir.events import StreamFailure
+from antigravity.ir.media import InlineData
+from antigravity.ir.parts import Media, Text
+from antigravity.ir.request import Message, Request
+from antigravity.ir.tools import FunctionTool, WebSearchTool
+from antigravity.sse import ServerSentEvent, encode_event
+from antigravity.testing import load_plugin, start_gateway
+
+reactor: Any = default_reactor
+CONFIG = """
+[proxy.scheduling]
+max_wait_seconds = 0
+[upstreams.mine]
+kind = "quill"
+base_url = "http://127.0.0.1:{port}"
+api_key = "quill-key"
+"""
+TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+
+
+def shown() -> Any:
+    """Return the plugin, with the test that the page shows below it."""
+    code = [text for text in blocks("docs/plugins.rst", "python") if "QuillDecoder" in text]
+    assert len(code) == 2
+    plugin = ModuleType("quill")
+    for text in code:
+        exec(text, vars(plugin))  # our own page
+    return plugin
+
+
+class Server(Resource):
+    """A server as the page describes it; what it answers is up to the last words."""
+
+    isLeaf = True  # noqa: N815 - a name of twisted.web
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bodies: list[Any] = []
+
+    def render(self, request: Any) -> bytes:
+        assert request.getHeader("x-quill-key") == "quill-key"
+        if request.path == b"/voices":
+            return b'{"voices": ["sage"]}'
+        assert (request.method, request.path) == (b"POST", b"/dialogue")
+        body = json.loads(request.content.read())
+        self.bodies.append(body)
+        words = body["turns"][-1]["words"]
+        if words == "limit":
+            request.setResponseCode(429)
+            return b'{"message": "Slow down.", "wait_seconds": 7.5}'
+        begin = {"id": "1", "voice": body["voice"]}
+        events: list[tuple[str, object]] = [("begin", begin), ("words", {"words": f"{words}!"})]
+        if words == "tool":
+            call = {"id": "c1", "tool": body["tools"][0]["tool"], "input": {"city": "Paris"}}
+            events.append(("call", call))
+        if words != "cut":
+            why = "tools" if words == "tool" else "done"
+            events.append(("end", {"read": 5, "wrote": 2, "why": why}))
+        return b"".join(encode_event(n.encode(), json.dumps(d).encode()) for n, d in events)
+
+
+class QuillTests(TestCase):
+    """The plugin of the page in a gateway."""
+
+    def test_every_client_can_use_the_server(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._serves())
+
+    async def _serves(self) -> None:
+        server = Server()
+        port = reactor.listenTCP(0, Site(server), interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        gateway = await start_gateway(
+            reactor,
+            Path(self.mktemp()),
+            plugins=[("quill", shown())],
+            config=CONFIG.format(port=port.getHost().port),
+            simulated=False,
+        )
+        self.addCleanup(lambda: Deferred.fromCoroutine(gateway.stop()))
+
+        listed = (await gateway.request("GET", "/v1/models")).json()
+        self.assertEqual([model["id"] for model in listed["data"]], ["sage"])
+
+        def chat(words: str, **more: object) -> Any:
+            messages = [{"role": "user", "content": words}]
+            body = {"model": "sage", "messages": messages, **more}
+            return gateway.request("POST", "/v1/chat/completions", body)
+
+        answer = (await chat("Hello", max_tokens=9)).json()
+        self.assertEqual(answer["choices"][0]["message"]["content"], "Hello!")
+        self.assertEqual(answer["usage"]["total_tokens"], 7)
+        self.assertEqual(server.bodies[-1]["longest"], 9)
+
+        body: dict[str, Any] = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
+        path = "/v1beta/models/sage:streamGenerateContent?alt=sse"
+        chunks = (await gateway.request("POST", path, body)).chunks()
+        self.assertEqual(chunks[0]["candidates"][0]["content"]["parts"][0]["text"], "Hi!")
+        self.assertEqual(chunks[-1]["usageMetadata"]["totalTokenCount"], 7)
+
+        message = (await chat("tool", tools=[TOOL])).json()["choices"][0]["message"]
+        call = message["tool_calls"][0]
+        self.assertEqual(json.loads(call["function"]["arguments"]), {"city": "Paris"})
+        turns = [
+            {"role": "user", "content": "tool"},
+            message,
+            {"role": "tool", "tool_call_id": call["id"], "content": "Sunny"},
+        ]
+        answer = (await chat("", tools=[TOOL], messages=turns)).json()
+        self.assertEqual(answer["choices"][0]["message"]["content"], "Sunny!")
+        self.assertEqual(server.bodies[-1]["turns"][-2]["input"], {"city": "Paris"})
+
+        cut = await chat("cut", stream=True)
+        self.assertIn("broke off", cut.chunks()[-1]["error"]["message"])
+        limited = await chat("limit")
+        self.assertEqual((limited.status, limited.headers["retry-after"]), (429, "8"))
+        self.assertEqual(limited.json()["error"]["message"], "Slow down.")
+
+
+def test_it_is_in_order_and_its_own_test_passes() -> None:
+    plugin = shown()
+    assert load_plugin(plugin).info.upstream_kinds == ("quill",)
+    plugin.test_an_answer_is_read()
+
+
+def test_what_cannot_be_said_is_named() -> None:
+    image = Media("image", InlineData("AAAA"), "image/png")
+    request = Request(
+        "sage",
+        (Message("user", (Text("Look"), image)),),
+        "quill",
+        tools=(FunctionTool("weather"), WebSearchTool()),
+    )
+    encoded = shown().QuillProtocol().encode(request, Target("sage"))
+    assert [loss.field for loss in encoded.warnings] == ["messages", "tools"]
+    assert json.loads(encoded.body)["tools"][0]["input"] == {"type": "object"}
+
+
+def test_its_errors_in_a_stream_are_those_of_the_page() -> None:
+    data = b'{"status": 503, "message": "Too busy."}'
+    (failure,) = shown().QuillDecoder().decode(ServerSentEvent("error", data))
+    assert isinstance(failure, StreamFailure)
+    assert (failure.error.status, failure.error.message) == (503, "Too busy.")
+
+
+def test_the_marks_that_it_names_exist() -> None:
+    text = (Path(__file__).parents[2] / "docs/plugins.rst").read_text("utf-8")
+    for mark in (IJsonLines, IWholeAnswers):
+        assert f"@implementer({mark.__name__})" in text
