@@ -6,12 +6,17 @@ VENV   ?= .venv
 PORT   ?= 8045
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint types tests test-clients test-conformance test-chaos previous clean
+.PHONY: run test lint types tests test-clients test-conformance test-chaos environments clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/twistd -n --pidfile= antigravity --port $(PORT) --demo-if-empty
 
-test: lint types tests
+# Both environments are made at once: that is mostly waiting for downloads.
+test:
+	@$(MAKE) --no-print-directory --jobs=2 environments
+	@$(MAKE) --no-print-directory lint types tests
+
+environments: $(VENV)/test.stamp $(VENV)-previous/test.stamp
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
@@ -20,8 +25,11 @@ lint: $(VENV)/test.stamp
 types: $(VENV)/test.stamp
 	$(BIN)/mypy
 
-tests: $(VENV)/test.stamp $(VENV)-previous/test.stamp
-	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+# One worker for each core, but no more than there is work for; -n0 in PYTEST_OPTIONS does without.
+# Tests start many processes: let Python keep what it compiled, wherever it is told not to.
+tests: export PYTHONDONTWRITEBYTECODE :=
+tests: environments
+	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=loadfile $(PYTEST_OPTIONS)
 
 # Real command line clients, driven headless; needs npm. Node is fetched by npm if it is too old.
 test-clients: $(VENV)/test.stamp
@@ -46,9 +54,10 @@ $(VENV)/run.stamp: $(VENV)/base.stamp setup.cfg setup.py pyproject.toml
 	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
-$(VENV)/test.stamp: $(VENV)/run.stamp
+# What is enough for the tests is enough to run.
+$(VENV)/test.stamp: $(VENV)/base.stamp setup.cfg setup.py pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
-	touch $@
+	touch $(VENV)/run.stamp $@
 
 # The official SDKs in their previous major version, which many programs still pin.
 $(VENV)-previous/test.stamp: tests/interop/previous.txt

@@ -137,7 +137,9 @@ def test_an_editable_install_works_from_anywhere(
     source: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     environment = make_environment(tmp_path_factory.mktemp("editable"))
-    pip("--python", str(environment.python), "install", "--no-deps", "-q", "-e", str(source))
+    python = str(environment.python)
+    options = ("--no-deps", "--no-build-isolation", "--quiet")
+    pip("--python", python, "install", *options, "--editable", str(source))
     done = environment.run("-c", "import antigravity; print(antigravity.__file__)")
     assert done.stdout.strip() == str(source / "antigravity" / "__init__.py"), done
     shown = environment.run("-c", TWISTD, "antigravity", "--version")

@@ -81,9 +81,12 @@ def copy_source(target: Path) -> Path:
 
 
 def build(source: Path, target: Path) -> Built:
-    """Return the sdist of a distribution, and the wheel that was built from it."""
+    """Return the sdist of a distribution, and the wheel that was built from it.
+
+    What it is built with is that of this environment: that saves four downloads for each.
+    """
     done = subprocess.run(
-        [sys.executable, "-m", "build", "--outdir", str(target), str(source)],
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(target), str(source)],
         env=clean_environment(target),
         capture_output=True,
         text=True,
