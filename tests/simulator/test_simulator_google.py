@@ -90,8 +90,8 @@ class CodeAssist(SimulatorCase):
 
     @inlineCallbacks
     def test_what_is_left_of_an_account_is_in_its_name(self) -> Any:
-        for token, left in (("left-7-a", 0.07), ("left-100-a", 1.0), ("left-a", 0.75)):
-            key = yield self.sign_in(token)
+        for name, left in (("left-7-a", 0.07), ("left-100-a", 1.0), ("left-a", 0.75)):
+            key = yield self.sign_in(name)
             _, body = yield self.ask("/v1internal:fetchAvailableModels", {}, **key)
             assert body["models"]["gemini-3-flash"]["quotaInfo"]["remainingFraction"] == left
             _, body = yield self.ask("/v1internal:retrieveUserQuotaSummary", {}, **key)
