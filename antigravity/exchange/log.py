@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from txaio import tx as txaio
 
 from antigravity.ir.record import ExchangeRecord
 
 log = txaio.make_logger()
+
+#: Upstreams' messages may be of any length.
+_LONGEST_REASON: Final = 2000
 
 
 def log_exchange(record: ExchangeRecord) -> None:
@@ -42,4 +47,7 @@ def _reasons(record: ExchangeRecord) -> str:
     if record.outcome != "error":
         return ""
     failed = [f"{a.upstream} ({a.credential}): {a.error}" for a in record.attempts if a.error]
-    return ": " + ("; ".join(failed) or record.error or "")
+    reasons = "; ".join(failed) or record.error or ""
+    if len(reasons) > _LONGEST_REASON:
+        reasons = f"{reasons[:_LONGEST_REASON]}…"
+    return f": {reasons}"

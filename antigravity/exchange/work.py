@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from antigravity.accounts.sessions import session_from_headers, session_from_request, session_key
 from antigravity.exchange.defaults import audio_rules, default_model
 from antigravity.exchange.fetching import fetched
+from antigravity.exchange.naming import checked
 from antigravity.exchange.recorder import Recorder
 from antigravity.exchange.retry import SHORT_LIMIT, gives_way
 from antigravity.exchange.services import Services
@@ -81,6 +82,7 @@ class Work:
         if not head.model and IDemanding.providedBy(self.protocol):
             model = default_model(self.protocol.demands, self.snapshot.settings)
             head = Head(model, head.stream)
+        checked(head.model)
         return head
 
     @cached_property

@@ -7,7 +7,11 @@ gateway's own credentials is an :class:`UpstreamCredentialError`, which clients 
 
 from __future__ import annotations
 
-from typing import ClassVar
+import re
+from typing import ClassVar, Final
+
+#: What could harm a terminal that shows the log; upstreams and clients have a say in messages.
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class GatewayError(Exception):
@@ -37,6 +41,7 @@ class GatewayError(Exception):
         upstream_status: int | None = None,
         help_url: str = "",
     ) -> None:
+        message = _CONTROLS.sub("", message)
         super().__init__(message)
         self.message = message
         self.param = param

@@ -93,7 +93,7 @@ class GatewaySite(server.Site):
 
     def _log(self, request: Any, status: int) -> None:
         visit = request.visit
-        path = visit.path
+        path = visit.shown_path
         if not path.isascii():
             path = path.encode("ascii", "backslashreplace").decode()
         size, seconds = request.sentLength, self.reactor.seconds() - request.started_at

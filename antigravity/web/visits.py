@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 from antigravity.web.authentication import (
     CREDENTIAL_HEADERS,
     CREDENTIAL_PARAMETERS,
+    FILES_PATH,
     bearer,
 )
 from antigravity.web.entrance import TunnelEntrance
@@ -204,7 +205,12 @@ class Visit:
     @property
     def where(self) -> str:
         """Return method and path, which may be logged; the query may not."""
-        return f"{self.method} {self.path}"
+        return f"{self.method} {self.shown_path}"
+
+    @property
+    def shown_path(self) -> str:
+        """Return the path as it may be logged: who knows the name of a file can have it."""
+        return f"{FILES_PATH}*" if self.path.startswith(FILES_PATH) else self.path
 
     def header(self, name: str) -> str:
         """Return a header that is no credential, ``""`` if it was not sent."""

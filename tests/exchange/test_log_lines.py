@@ -1,0 +1,58 @@
+"""Lines about exchanges cannot harm who reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from twisted.logger import formatEvent, globalLogPublisher
+
+from antigravity.exchange.log import log_exchange
+from antigravity.exchange.naming import LONGEST, checked
+from antigravity.ir.errors import InvalidRequestError, UpstreamError
+from antigravity.ir.record import ExchangeRecord
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[31mb", "a\0", "a\u202eb", "m" * (LONGEST + 1)])
+def test_names_of_models_can_be_shown(name: str) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        checked(name)
+    assert refused.value.param == "model"
+    assert len(refused.value.message) < 200
+
+
+def test_usual_names_of_models() -> None:
+    for name in ("accounts/x/models/y:latest@20260101", "模型-1 (beta)", "m" * LONGEST):
+        assert checked(name) == name
+
+
+def test_errors_hold_nothing_that_a_terminal_obeys() -> None:
+    error = UpstreamError("two\nlines\t\x1b]0;title\x07 and \x9b31mred\u202e.")
+    assert error.message == str(error) == "two\nlines\t]0;title and 31mred."
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    lines: list[str] = []
+
+    def observe(event: dict[str, object]) -> None:
+        lines.append(str(formatEvent(event)))
+
+    globalLogPublisher.addObserver(observe)
+    yield lines
+    globalLogPublisher.removeObserver(observe)
+
+
+def test_long_reasons_are_cut(logged: list[str]) -> None:
+    record = ExchangeRecord(
+        id="r",
+        protocol="p",
+        operation="generate",
+        model="m",
+        started=0.0,
+        principal="",
+        attempts=[],
+    )
+    record.outcome, record.error = "error", "UpstreamError: " + "x" * 1_000_000
+    log_exchange(record)
+    assert any(2000 < len(line) < 2300 for line in logged)
