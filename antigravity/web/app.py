@@ -54,6 +54,10 @@ _Handler = Callable[..., object]
 
 _ALL: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _JSON: Final = "application/json"
+#: What browsers may show; all else they are to save.
+_PICTURES: Final = frozenset(
+    f"image/{kind}" for kind in ("png", "jpeg", "webp", "gif", "avif", "bmp")
+)
 _WELCOME: Final = f"""\
 antigravity {VERSION}: one local gateway between every LLM client and every LLM provider.
 
@@ -258,12 +262,13 @@ class WebApp:
             raise NotFoundError(
                 "There is no such file, or its time is over.", code="file_not_found"
             )
+        kind = file.mime_type if file.mime_type in _PICTURES else "application/octet-stream"
         headers = (
             ("Cache-Control", f"private, max-age={int(file.remaining)}"),
+            ("Content-Disposition", "inline" if kind in _PICTURES else "attachment"),
             ("Content-Security-Policy", "default-src 'none'; sandbox"),
-            ("X-Content-Type-Options", "nosniff"),
         )
-        write_whole(request, Reply(200, file.mime_type, headers, file.data))
+        write_whole(request, Reply(200, kind, headers, file.data))
 
     def _swallow(self, request: Any) -> None:
         """Thank for telemetry, and forget it."""

@@ -33,18 +33,24 @@ _FRAMING: Final = frozenset(
         "upgrade",
     }
 )
-#: A proxy on this machine puts these in; then the client is elsewhere.
-_FORWARDED: Final = (
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "forwarded",
-    "cf-connecting-ip",
-    "cf-ray",
-    "cdn-loop",
-    "x-real-ip",
+#: A proxy on this machine puts these in, or any that begins so; then the client is elsewhere.
+_FORWARDED: Final = frozenset(
+    {
+        "cdn-loop",
+        "client-ip",
+        "fastly-client-ip",
+        "fly-client-ip",
+        "forwarded",
+        "true-client-ip",
+        "via",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-envoy-external-address",
+        "x-real-ip",
+    }
 )
-_LOOPBACK: Final = ("127.", "::1", "::ffff:127.")
+_FORWARDED_BEGINNINGS: Final = ("x-forwarded", "x-original-", "cf-")
+_LOOPBACK: Final = ("127.", "::ffff:127.")
 
 _names: dict[bytes, str] = {}
 
@@ -122,8 +128,9 @@ class Visit:
         self.id = given_id or "req_" + token_hex(12)
         self.loopback = (
             tunnel is None
-            and (peer is None or peer.startswith(_LOOPBACK))
-            and not any(name in self.headers for name in _FORWARDED)
+            and (peer is None or peer == "::1" or peer.startswith(_LOOPBACK))
+            and _FORWARDED.isdisjoint(self.headers)
+            and not any(name.startswith(_FORWARDED_BEGINNINGS) for name in self.headers)
         )
 
     def _read_headers(self, headers: Iterator[tuple[bytes, list[bytes]]]) -> str:

@@ -44,6 +44,8 @@ def set_headers(request: Any, headers: Headers) -> None:
 def sign(request: Any, visit: Visit) -> None:
     """Set the headers that every response has."""
     request.responseHeaders.setRawHeaders(b"X-Request-Id", [visit.id.encode()])
+    # What an upstream or another server gives is what it is called, and no page.
+    request.responseHeaders.setRawHeaders(b"X-Content-Type-Options", [b"nosniff"])
     if visit.allowed_origin:
         set_headers(request, cors_headers(visit.allowed_origin))
 

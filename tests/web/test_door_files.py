@@ -28,6 +28,15 @@ def test_a_file_needs_its_name_and_no_key() -> None:
     assert asked.ask("HEAD", "/files/abc.png").status == 200
 
 
+@pytest.mark.parametrize("kind", ["text/html", "image/svg+xml", "image/png; x", ""])
+def test_what_is_no_picture_is_not_shown(kind: str) -> None:
+    asked = House()
+    asked.exchange.files["abc"] = PublishedFile(kind, b"<script>", 59.5)
+    answer = asked.ask("GET", "/files/abc")
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-disposition"] == "attachment"
+
+
 @pytest.mark.parametrize("path", ["/files/", "/files/abd.png", "/files/abc.png/", "/files/a/b"])
 def test_there_is_no_list_and_nothing_else(path: str) -> None:
     answer = house().ask("GET", path)
