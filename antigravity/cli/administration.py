@@ -17,7 +17,7 @@ from antigravity.cli.invocation import Invocation, command_options, table
 @click.command()
 @command_options
 def status(invocation: Invocation) -> None:
-    """Show the running gateway's accounts, locks and queue."""
+    """Show the running gateway's accounts, locks, queue and MCP servers."""
     data = ask(invocation, "/admin/status")
     pool = data["pool"]
     rows = [
@@ -38,6 +38,11 @@ def status(invocation: Invocation) -> None:
     if pool["protected"]:
         kept = ("PROTECTED", "MODELS", "LEFT", "KEPT BACK", "UNTIL")
         lines += ["", table(kept, [_protected(each) for each in pool["protected"]])]
+    if data["mcp"]["servers"]:
+        known = ("MCP SERVER", "STATE", "REVISION", "TOOLS", "REASON")
+        keys = ("name", "state", "revision", "tools", "reason")
+        servers = [tuple(str(each[key]) for key in keys) for each in data["mcp"]["servers"]]
+        lines += ["", table(known, servers)]
     invocation.show(data, "\n".join(lines))
 
 

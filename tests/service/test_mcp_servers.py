@@ -9,12 +9,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 
+from antigravity.cli.main import antigravity
 from antigravity.mcp.client import member
 from antigravity.processes import guarded
 from antigravity.testing.gateway import start_gateway
@@ -325,6 +328,18 @@ class LifeTests(ServerTests):
         await self.until(lambda: not is_alive(b))
         await self.gateway.reload("[mcp]\nenabled = false\n")
         await self.until(lambda: not is_alive(self.started(1)["pid"]))
+
+    async def test_the_operator_sees_how_they_are(self) -> None:
+        await self.start()
+        await self.until_ready()
+        port = self.gateway.url.rpartition(":")[2]
+        file = self.folder / "antigravity.toml"
+        file.write_text(f'[proxy]\nadmin_key = "sk-admin"\nport = {port}\n')
+        said = await deferToThread(
+            CliRunner().invoke, antigravity, ["status", "--config", str(file)]
+        )
+        line = next(line for line in said.output.splitlines() if line.startswith("a "))
+        self.assertEqual(line.split(), ["a", "ready", "2025-06-18", "10"])
 
     async def test_a_dead_server_slows_nobody(self) -> None:
         await self.start("silent", more="start_timeout = 30.0")

@@ -18,7 +18,7 @@ from antigravity.processes.guarded import OnEnd, OnLine, OnOutput
 #: Longer messages are no messages, in bytes.
 _LONGEST: Final = 64 * 1024 * 1024
 #: How long a program may take to end by itself once its input has ended, in seconds.
-_POLITE: Final = 1.0
+POLITE: Final = 1.0
 
 
 class Process(Protocol):
@@ -92,7 +92,7 @@ class StdioChannel:
         if self._closing is None:
             self._closing = Deferred()
             self._process.close_input()
-            self._timer = self._clock.callLater(_POLITE, self._stop)
+            self._timer = self._clock.callLater(POLITE, self._stop)
         return self._closing
 
     def _stop(self) -> None:

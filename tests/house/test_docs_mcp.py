@@ -1,0 +1,70 @@
+"""What the page on MCP claims is what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+from pages import ROOT, blocks, table
+
+from antigravity import relaying, viewing
+from antigravity.cli.mcp import mcp
+from antigravity.config.loading import KEY_VARIABLE
+from antigravity.config.snapshot import load
+from antigravity.mcp import bridge
+from antigravity.mcp.client import member, stdio_channel
+from antigravity.mcp.vision.sources import FILM, PICTURE
+from antigravity.mcp.vision.table import TOOLS
+from antigravity.processes import guarded
+
+PAGE = "docs/mcp.rst"
+TEXT = " ".join((ROOT / PAGE).read_text("utf-8").split())
+
+
+def names(cell: str) -> list[str]:
+    """Return the names in the cell of a table."""
+    return re.findall(r"\w+", re.sub(r"\(.*?\)", "", cell))
+
+
+def test_the_tools_are_those_with_their_arguments() -> None:
+    listed = {}
+    for name, required, optional in table(PAGE, "Tool"):
+        listed[name] = (names(required), names(optional))
+    known = {}
+    for tool in TOOLS:
+        schema = tool.input_schema()
+        required = schema["required"]
+        known[tool.name] = (required, [p for p in schema["properties"] if p not in required])
+    assert listed == known
+
+
+def test_the_endpoints_are_those() -> None:
+    listed = [row[0] for row in table(PAGE, "Endpoint")]
+    assert listed == [relaying.SEARCH, relaying.READER, viewing.PATH]
+
+
+def test_the_flags_of_the_bridge_are_explained() -> None:
+    for option in mcp.params:
+        assert isinstance(option, click.Option)
+        assert f"``{option.opts[0]}``" in TEXT
+    assert f"``{KEY_VARIABLE}``" in TEXT
+
+
+def test_the_examples_are_valid(tmp_path: Path) -> None:
+    ours = [block for block in blocks(PAGE, "toml") if "[mcp_servers" not in block]
+    assert len(ours) == 3
+    for block in ours:
+        (tmp_path / "antigravity.toml").write_text(block)
+        assert load(tmp_path, environ={}).warnings == ()
+
+
+def test_figures_are_true() -> None:
+    assert "png or jpeg and up to 5 MiB, films mp4, mov or m4v and up to 8 MiB" in TEXT
+    assert (PICTURE.limit, FILM.limit) == (5 * 2**20, 8 * 2**20)
+    assert "after 1 second, then 2, 4 and so on up to 60" in TEXT
+    assert (member.FIRST_PAUSE, member.LONGEST_PAUSE) == (1.0, 60.0)
+    assert "a second later it and all that it has started get SIGTERM, and after 5 more" in TEXT
+    assert (stdio_channel.POLITE, guarded.GRACE) == (1.0, 5.0)
+    assert "waits up to 10 seconds" in TEXT
+    assert bridge.GRACE == 10.0
