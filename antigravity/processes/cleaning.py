@@ -23,7 +23,8 @@ class Cleaner:
 
     def clean(self, line: str) -> str:
         """Return ``line`` without secrets and control characters, and not too long."""
+        line = _ESCAPES.sub("", line)  # first: secrets may be coloured, too
         for secret in self._secrets:
             line = line.replace(secret, _HIDDEN)
-        line = _TOKENS.sub(_HIDDEN, _ESCAPES.sub("", line)).strip()
+        line = _TOKENS.sub(_HIDDEN, line).strip()
         return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"

@@ -27,6 +27,9 @@ _CONFIGURATION: Final = re.compile(r'Updated to new configuration config=("(?:[^
 _HOPELESS: Final = re.compile(
     r"token is not valid|Invalid tunnel secret|Unauthorized: Tunnel not found", re.IGNORECASE
 )
+#: Failed requests are told with their whole address: a query may hold a client's key, and the
+#: name of a file is all that it takes to have it.
+_ASKED: Final = re.compile(r"(https?://[^\s\"?]*?(?:/files/|\?))[^\s\"]+")
 _HELP: Final = re.compile(r"See 'cloudflared .*--help'")
 
 
@@ -64,6 +67,10 @@ class Cleaner(LineCleaner):
 
     def __init__(self, token: str = "") -> None:
         super().__init__((token, _secret_in(token)))
+
+    def clean(self, line: str) -> str:
+        """Return ``line`` fit for the log, without what clients have asked for."""
+        return super().clean(_ASKED.sub(r"\1[hidden]", line))
 
 
 def _secret_in(token: str) -> str:

@@ -56,6 +56,28 @@ def test_names_and_where_they_lead() -> None:
     assert origins('INF Updated to new configuration config="{\\"ingress\\":7}" version=1') is None
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "https://a.example/v1beta/models/m:generateContent?key=sk-client-secret&alt=sse",
+        "https://a.example/?a=http://b.example/?key=sk-client-secret",
+        "https://a.example/files/sk-client-secret.png",
+    ],
+)
+def test_what_clients_have_asked_for_is_not_told(asked: str) -> None:
+    for dest in (asked, f'"{asked}"'):
+        failed = f"ERR Request failed error=EOF connIndex=0 dest={dest} event=0 ip=1.2.3.4"
+        clean = Cleaner().clean(failed)
+        assert "sk-client-secret" not in clean
+        assert clean.startswith("ERR Request failed error=EOF connIndex=0 dest=")
+        assert clean.endswith(" event=0 ip=1.2.3.4")
+    assert Cleaner().clean("dest=https://a.example/v1/x type=http").endswith("/v1/x type=http")
+
+
+def test_a_token_that_is_coloured() -> None:
+    assert TOKEN not in Cleaner(TOKEN).clean(f"{TOKEN[:9]}\x1b[31m{TOKEN[9:]}\x1b[0m")
+
+
 def test_levels_and_reasons() -> None:
     said = understand('2026-01-01T00:00:00Z WRN slow error="x"')
     assert (said.level, said.text, said.is_reason) == ("warn", 'slow error="x"', False)
