@@ -74,7 +74,8 @@ def demo_settings(settings: Settings, address: str) -> Settings:
             token_url=f"{address}/token",
         ),
     )
-    proxy = replace(settings.proxy, zai=ZaiSettings())
+    zai = settings.proxy.zai  # its tools stay what they are: they are no upstream
+    proxy = replace(settings.proxy, zai=ZaiSettings(api_key=zai.api_key, mcp=zai.mcp))
     return replace(settings, upstreams=upstreams, proxy=proxy)
 
 

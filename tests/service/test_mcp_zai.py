@@ -11,8 +11,12 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
+from antigravity.config.mcp_settings import ZaiMcpSettings
+from antigravity.config.secret import Secret
+from antigravity.config.settings import ProxySettings, Settings, ZaiSettings
 from antigravity.testing.answers import Answer
 from antigravity.testing.gateway import start_gateway
+from antigravity.wiring import demo_settings
 
 SEARCH, READER, VISION = (
     "/mcp/web_search_prime/mcp",
@@ -43,6 +47,13 @@ def message(answer: Answer) -> Any:
         (found,) = answer.chunks()
         return found
     return answer.json()
+
+
+def test_the_demo_has_them_too_and_no_other_part_of_z_ai() -> None:
+    tools = ZaiMcpSettings(enabled=True, vision_enabled=True)
+    zai = ZaiSettings(True, api_key=Secret("k"), dispatch_mode="exclusive", mcp=tools)
+    shown = demo_settings(Settings(ProxySettings(zai=zai)), "http://simulator").proxy.zai
+    assert shown == ZaiSettings(api_key=Secret("k"), mcp=tools)
 
 
 class ZaiToolsTests(TestCase):

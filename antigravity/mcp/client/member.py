@@ -135,6 +135,11 @@ class Member:
                 reason = error.message
             except OSError as error:
                 reason = f"it cannot be started: {error.strerror or 'nobody knows why'}"
+            except CancelledError:
+                raise
+            except Exception:  # noqa: BLE001 - whatever a server sends: it may do better later
+                self.log.failure("connecting the MCP server {name} failed", name=self.name)
+                reason = "the gateway made a mistake; its log says which"
             was_ready, self._peer = self.state == "ready", None
             if was_ready and self._clock.seconds() - begun >= WELL_AFTER:
                 self._failures = 0

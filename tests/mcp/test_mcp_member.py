@@ -1,0 +1,225 @@
+"""A server that the gateway is connected to: when it is tried, how long, and what calls hear."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from remote_kit import Remote, Response
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+
+from antigravity.interfaces.transport import OutgoingRequest
+from antigravity.ir.errors import UpstreamError
+from antigravity.mcp.client.http_channel import HttpChannel
+from antigravity.mcp.client.link import Address
+from antigravity.mcp.client.lists import Lists
+from antigravity.mcp.client.member import Limits, Member
+from antigravity.mcp.client.reading import pattern_of
+
+
+class Server(Remote):
+    """A server of the stateless revision; ``away`` says why nobody gets there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.away = ""
+        self.tools: list[Any] = [{"name": "a", "inputSchema": {"type": "object"}}]
+
+    def send(self, request: OutgoingRequest) -> Deferred[Any]:
+        if self.away:
+            self.answers = [UpstreamError(self.away)]
+        elif not self.hold and request.body:
+            body = json.loads(request.body)
+            result = self.result(body["method"])
+            text = json.dumps({"jsonrpc": "2.0", "id": body["id"], "result": result})
+            self.requests.append(request)
+            return succeed(Response(body=text.encode()))
+        return super().send(request)
+
+    def result(self, method: str) -> dict[str, Any]:
+        if method == "server/discover":
+            return {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}}
+        return {"tools": self.tools} if method == "tools/list" else {"content": []}
+
+    @property
+    def greetings(self) -> int:
+        """How often it was tried."""
+        bodies = [json.loads(r.body) for r in self.requests if r.body]
+        return sum(body["method"] == "server/discover" for body in bodies)
+
+
+class Connected:
+    """A member, with a clock in hand."""
+
+    def __init__(self, patterns: tuple[str, ...] = ("*",), **limits: float) -> None:
+        self.server = Server()
+        self.clock = Clock()
+        address = Address("far", "https://far/mcp")
+        self.member = Member(
+            "far",
+            self.clock,
+            lambda receive: HttpChannel(self.server, self.clock, address, receive),
+            Limits(**limits),
+            pattern_of(patterns),
+        )
+
+    def start(self) -> Connected:
+        self.member.start()
+        return self
+
+    def call(self) -> list[Any]:
+        """Call the tool ``a``; the list holds what came of it, once that is known."""
+        asking = Deferred.fromCoroutine(self.member.peer())
+        found: list[Any] = []
+        asking.addCallbacks(lambda peer: found.append("sent"), lambda f: found.append(f.value))
+        return found
+
+    @property
+    def tools(self) -> list[str]:
+        return [tool.name for tool in self.member.catalog.tools()]
+
+
+def test_it_is_connected_at_once() -> None:
+    one = Connected().start()
+    assert one.member.state == "ready"
+    assert one.tools == ["a"]
+    assert one.member.status() == {
+        "name": "far",
+        "state": "ready",
+        "reason": "",
+        "revision": "2026-07-28",
+        "tools": 1,
+    }
+
+
+def test_it_is_tried_again_with_growing_pauses() -> None:
+    one = Connected()
+    one.server.away = "connection refused by far:443"
+    one.start()
+    tried = []
+    for second in range(200):
+        if one.server.greetings > len(tried):
+            tried.append(second)
+        one.clock.advance(1)
+    assert tried == [0, 1, 3, 7, 15, 31, 63, 123, 183]
+    assert "refused" in one.member.reason
+    one.server.away = ""
+    one.clock.advance(60)
+    assert one.member.state == "ready"
+    assert one.member.reason == ""
+
+
+def test_calls_wait_while_it_starts_and_not_while_it_is_away() -> None:
+    one = Connected(start=30.0)
+    one.server.hold = True
+    one.start()
+    waiting = one.call()
+    assert waiting == []
+    one.clock.advance(30)
+    assert one.member.state == "waiting"
+    assert "not ready within 30 seconds" in waiting[0].message
+    assert "not there" in one.call()[0].message
+    one.server.hold = False
+    one.clock.advance(1)
+    assert one.call() == ["sent"]
+
+
+def test_its_tools_stay_while_it_is_away() -> None:
+    one = Connected().start()
+    told: list[Any] = []
+    one.member.catalog.watch(told.append)
+    one.member._lose("gone", one.member._gone)
+    one.server.away = "refused"
+    assert one.tools == ["a"]
+    one.clock.advance(1)
+    one.server.away = ""
+    one.clock.advance(2)
+    assert one.member.state == "ready"
+    assert told == []  # nothing is new
+    one.server.tools = []
+    one.member._lose("gone", one.member._gone)
+    one.clock.advance(60)
+    assert one.tools == []
+    assert [change.kind for change in told] == ["tools"]
+
+
+def test_stopping_leaves_nothing_behind() -> None:
+    for away in ("", "refused"):
+        one = Connected()
+        one.server.away = away
+        one.start()
+        stopped: list[Any] = []
+        one.member.stop().addCallback(stopped.append)
+        one.member.stop().addCallback(stopped.append)
+        assert stopped == [None, None]
+        assert one.member.state == "stopped"
+        assert one.clock.getDelayedCalls() == []
+        assert "switched off" in one.call()[0].message
+
+
+def test_one_that_starts_is_stopped_too() -> None:
+    one = Connected()
+    one.server.hold = True
+    one.start()
+    waiting = one.call()
+    stopped: list[Any] = []
+    one.member.stop().addCallback(stopped.append)
+    assert stopped == [None]
+    assert one.server.cancelled == 1
+    assert "switched off" in waiting[0].message
+    assert one.clock.getDelayedCalls() == []
+
+
+def test_tools_that_nobody_could_call_are_left_out() -> None:
+    one = Connected()
+    one.server.tools += [
+        {"name": "bad name", "inputSchema": {"type": "object"}},
+        {"name": "no-schema"},
+        {"name": "x" * 126, "inputSchema": {"type": "object"}},
+        {"name": "list", "inputSchema": {"type": "array"}},
+        {
+            "name": "header",
+            "inputSchema": {
+                "type": "object",
+                "properties": {"a": {"type": "string", "x-mcp-header": "a b"}},
+            },
+        },
+        {"inputSchema": {"type": "object"}},
+        {"name": "b", "inputSchema": {"type": "object"}, "annotations": 7, "title": None},
+    ]
+    one.start()
+    assert one.tools == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "found"),
+    [(("*",), ["a", "a.b"]), (("a",), ["a"]), (("*.b",), ["a.b"]), ((), []), (("A",), [])],
+)
+def test_patterns_choose_tools(patterns: tuple[str, ...], found: list[str]) -> None:
+    one = Connected(patterns)
+    one.server.tools.append({"name": "a.b", "inputSchema": {"type": "object"}})
+    one.start()
+    assert one.tools == found
+
+
+def test_a_list_that_is_none_is_no_server() -> None:
+    one = Connected()
+    one.server.tools = ["a"]
+    one.start()
+    assert one.member.state == "waiting"
+    assert "no list" in one.member.reason
+
+
+def test_a_mistake_of_ours_is_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(self: Any, peer: Any) -> None:
+        raise TypeError("unforeseen")
+
+    one = Connected()
+    with monkeypatch.context() as patch:
+        patch.setattr(Lists, "refresh", broken)
+        one.start()
+    assert one.member.state == "waiting"
+    one.clock.advance(1)
+    assert one.member.state == "ready"
