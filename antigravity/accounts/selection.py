@@ -126,6 +126,8 @@ class Balance:
         """Return everybody who is free: fixed, own or last used, then the pool."""
         session = situation.session
         free = [candidate for candidate in candidates if candidate.available]
+        if len(free) < 2:
+            return Selection(tuple(free))
         ranks: dict[int, _Rank] = {}
         for place in {candidate.place for candidate in free}:
             peers = _peers(candidates, place)

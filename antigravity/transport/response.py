@@ -193,6 +193,7 @@ class IncomingResponse:
         on_end: Callable[[], None],
     ) -> None:
         self._response: Any = response
+        self._headers: Mapping[str, str] | None = None
         self._reactor = reactor
         self._idle = idle
         self._where = where
@@ -208,10 +209,12 @@ class IncomingResponse:
 
     def headers(self) -> Mapping[str, str]:
         """Return the headers, names in lower case, the last value of each."""
-        return {
-            name.decode("latin-1").lower(): values[-1].decode("latin-1")
-            for name, values in self._response.headers.getAllRawHeaders()
-        }
+        if self._headers is None:
+            self._headers = {
+                name.decode("latin-1").lower(): values[-1].decode("latin-1")
+                for name, values in self._response.headers.getAllRawHeaders()
+            }
+        return self._headers
 
     def deliver(self, protocol: IProtocol) -> None:
         """Deliver the body to ``protocol``."""
