@@ -16,7 +16,9 @@ _LISTS: Final = {
     "prompts": "promptsListChanged",
     "resources": "resourcesListChanged",
 }
-_MOST_SUBSCRIPTIONS: Final = 1000
+#: Resources that one client may subscribe to, and the characters of their addresses together.
+MOST_SUBSCRIPTIONS: Final = 1000
+SUBSCRIBED_CHARACTERS: Final = 128 * 1024
 
 
 class Listener:
@@ -56,12 +58,14 @@ def wanted_changes(wanted: Any) -> dict[str, Any]:
     if uris is not None:
         if (
             not isinstance(uris, list)
-            or len(uris) > _MOST_SUBSCRIPTIONS
+            or len(uris) > MOST_SUBSCRIPTIONS
             or not all(isinstance(uri, str) and len(uri) <= LONGEST_URI for uri in uris)
+            or sum(map(len, uris)) > SUBSCRIBED_CHARACTERS
         ):
             raise McpError(
                 messages.INVALID_PARAMS,
-                f"resourceSubscriptions are up to {_MOST_SUBSCRIPTIONS} addresses.",
+                f"resourceSubscriptions are up to {MOST_SUBSCRIPTIONS} addresses of "
+                f"{SUBSCRIBED_CHARACTERS} characters together.",
             )
         found["resourceSubscriptions"] = uris
     return found

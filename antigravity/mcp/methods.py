@@ -165,7 +165,7 @@ class Methods:
         return done.addErrback(self._failed, "The resource")
 
     def _template_of(self, uri: str, context: CallContext) -> tuple[Any, dict[str, str]]:
-        for template, found in self.registry.templates().items():
+        for template, found in self.registry.templates().items() if _is_short(uri) else ():
             arguments = uri_templates.match(template, uri)
             if arguments is not None:
                 return found, arguments
@@ -177,7 +177,7 @@ class Methods:
         :raises McpError: if there is nothing.
         """
         uri = text(params, "uri")
-        if len(uri) > LONGEST_URI:
+        if not _is_short(uri):
             raise McpError(
                 messages.INVALID_PARAMS, f"An address has up to {LONGEST_URI} characters."
             )
@@ -220,6 +220,10 @@ class Methods:
             if found is not None:
                 return found
         raise McpError(messages.INVALID_PARAMS, "There is no such prompt or resource template.")
+
+
+def _is_short(uri: str) -> bool:
+    return len(uri) <= LONGEST_URI
 
 
 def unknown_method(method: str) -> McpError:

@@ -24,6 +24,7 @@ from antigravity.mcp.answering import (
 from antigravity.mcp.calls import Call, Calls, as_error
 from antigravity.mcp.context import LEVELS, CallContext
 from antigravity.mcp.identity import Identity
+from antigravity.mcp.listeners import MOST_SUBSCRIPTIONS, SUBSCRIBED_CHARACTERS
 from antigravity.mcp.methods import text, unknown_method
 from antigravity.mcp.protocol import messages
 from antigravity.mcp.protocol.event_log import parse_event_id
@@ -36,9 +37,8 @@ from antigravity.mcp.streaming import EventStream
 SESSION_HEADER: Final = "mcp-session-id"
 #: What servers of these revisions say where a session is not known.
 _NO_SESSION: Final = -32001
-_MOST_SUBSCRIPTIONS: Final = 1000
 #: What a session keeps of it lives as long as the session.
-_LONGEST_INITIALIZE: Final = 256 * 1024
+_LONGEST_INITIALIZE: Final = 64 * 1024
 
 
 class Stateful:
@@ -293,7 +293,9 @@ class Stateful:
                 return {}
             case "resources/subscribe":
                 uri = self._calls.methods.check_resource(request.params, context)
-                if len(session.subscriptions) >= _MOST_SUBSCRIPTIONS:
+                if len(session.subscriptions) >= MOST_SUBSCRIPTIONS or (
+                    sum(map(len, session.subscriptions)) + len(uri) > SUBSCRIBED_CHARACTERS
+                ):
                     raise McpError(messages.INVALID_REQUEST, "Too many subscriptions.")
                 session.subscriptions.add(uri)
                 return {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from typing import Any
 
 import pytest
@@ -173,7 +175,49 @@ def test_templates(template: str, uri: str, values: object) -> None:
     assert uri_templates.match(template, uri) == values
 
 
-@pytest.mark.parametrize("template", ["{a,b}", "{?q}", "{x}{x}", "{", "{a-b}"])
+@given(
+    st.lists(st.sampled_from(["x", "/", "xy", "{a}", "{+b}", "{c}", "{+d}"]), unique=True),
+    st.text("xy/", max_size=10),
+)
+def test_templates_fit_as_regular_expressions_would(pieces: list[str], uri: str) -> None:
+    kinds = {"": "[^/]+", "+": ".+"}
+    wanted = re.sub(r"{(\+?)(.)}", lambda m: f"(?P<{m[2]}>{kinds[m[1]]})", "".join(pieces))
+    found = re.fullmatch(wanted, uri)
+    values = None if found is None else found.groupdict()
+    assert uri_templates.match("".join(pieces), uri) == values
+
+
+@pytest.mark.parametrize("template", ["x://{+a}{+b}{+c}{+d}{+e}!", "x://{a}-{b}-{c}-{d}-{e}!"])
+def test_templates_that_fit_in_many_ways_take_no_time(template: str) -> None:
+    began = time.process_time()
+    assert uri_templates.match(template, "x://" + "-" * 4000 + "?!") is not None
+    assert uri_templates.match(template, "x://" + "-" * 4000 + "!?") is None
+    assert time.process_time() - began < 1
+
+
+def test_values_that_no_schema_can_be_held_against() -> None:
+    deep: Any = 1
+    for _ in range(5000):
+        deep = [deep]
+    schema = {"type": "object", "properties": {"a": {"$ref": "#/$defs/a"}}}
+    schema["$defs"] = {"a": {"anyOf": [{"type": "integer"}, {"items": {"$ref": "#/$defs/a"}}]}}
+    assert "deeply" in Validator(schema).problems({"a": deep})
+    endless = Validator({"type": "object", "allOf": [{"$ref": "#"}]})
+    assert "deeply" in endless.problems({})
+
+
+def test_a_state_is_not_about_what_cannot_be_written() -> None:
+    deep: Any = 1
+    for _ in range(5000):
+        deep = [deep]
+    with pytest.raises(McpError, match="deeply"):
+        sealing.about("tools/call", {"name": "x", "arguments": {"a": deep}})
+
+
+@pytest.mark.parametrize(
+    "template",
+    ["{a,b}", "{?q}", "{x}{x}", "{", "{a-b}", "-".join(f"{{a{n}}}" for n in range(17))],
+)
 def test_templates_that_are_not_understood(template: str) -> None:
     with pytest.raises(ValueError, match="template"):
         uri_templates.check_template(template)

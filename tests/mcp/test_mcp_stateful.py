@@ -12,7 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from antigravity.interfaces.mcp_values import McpError, ToolError
 from antigravity.mcp.calls import CallLimits
 from antigravity.mcp.endpoint import Limits
-from antigravity.mcp.objects import Resource, Tool
+from antigravity.mcp.objects import Resource, Template, Tool
 
 LEGACY = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 
@@ -454,3 +454,15 @@ def test_stopping_ends_everything(client: Client, slow: Slow) -> None:
     assert "stopping" in error(answer(waiting))["message"]
     assert client.clock.getDelayedCalls() == []
     assert not client.running
+
+
+def test_there_is_an_end_to_subscriptions() -> None:
+    client = Client()
+    client.catalog.add_template(Template("x://{+any}", "Any", lambda *_: "text"))
+    client.initialize()
+    for n in range(40):
+        reply = client.ask("resources/subscribe", {"uri": f"x://{n}/{'x' * 4000}"})
+        if "error" in reply:
+            break
+    assert 10 < n < 39
+    assert reply["error"]["message"] == "Too many subscriptions."

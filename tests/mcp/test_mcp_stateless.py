@@ -310,7 +310,14 @@ def test_changes_are_told_to_who_asked_for_their_kind(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "wanted", [None, [], {"resourceSubscriptions": "x"}, {"resourceSubscriptions": ["x" * 5000]}]
+    "wanted",
+    [
+        None,
+        [],
+        {"resourceSubscriptions": "x"},
+        {"resourceSubscriptions": ["x" * 5000]},
+        {"resourceSubscriptions": [f"{n}{'x' * 4000}" for n in range(50)]},
+    ],
 )
 def test_a_filter_that_is_none_is_refused(client: Client, wanted: Any) -> None:
     reply = answer(client.modern("subscriptions/listen", {"notifications": wanted}))

@@ -37,6 +37,8 @@ class Validator:
             kind.check_schema(schema)
         except exceptions.SchemaError as error:
             raise SchemaError(f"the schema is not valid: {error.message[:_LONGEST]}") from None
+        except RecursionError:
+            raise SchemaError("the schema is nested too deeply") from None
         self._inner = kind(schema, registry=Registry())
 
     def problems(self, value: Any) -> str:
@@ -55,4 +57,6 @@ class Validator:
                     break
         except Unresolvable as error:
             raise SchemaError("the schema refers to something that is not in it") from error
+        except RecursionError:  # of the value, or a schema that refers to itself for ever
+            return "it is nested too deeply to be checked"
         return "; ".join(found)

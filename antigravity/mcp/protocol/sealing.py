@@ -71,7 +71,13 @@ class Sealer:
 
 
 def about(method: str, params: Mapping[str, Any]) -> bytes:
-    """Return what a sealed state is about: a request without the answers it brings."""
+    """Return what a sealed state is about: a request without the answers it brings.
+
+    :raises McpError: if its arguments are nested too deeply for that.
+    """
     found = {key: params.get(key) for key in ("name", "uri", "arguments")}
-    text = msgspec.json.encode([method, found], order="deterministic")
+    try:
+        text = msgspec.json.encode([method, found], order="deterministic")
+    except RecursionError:
+        raise McpError(INVALID_PARAMS, "The arguments are nested too deeply.") from None
     return blake2b(text, digest_size=32).digest()
