@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from twisted.application.service import IService
 from twisted.internet.error import CannotListenError
@@ -28,6 +28,8 @@ from antigravity.watching import FileWatcher
 from antigravity.wiring import has_upstreams
 
 log = txaio.make_logger()
+
+_OTHER_PORT: Final = "Choose another with --port or proxy.port; 'antigravity doctor' tells more."
 
 
 class Options(usage.Options):
@@ -108,21 +110,22 @@ class ConfigurationReader:
 def read_first(reader: ConfigurationReader) -> Configured:
     """Return the configuration to start with.
 
-    :raises usage.UsageError: with everything that is wrong.
+    :raises SystemExit: with everything that is wrong; ``twistd`` would show a traceback of
+        anything else.
     """
     try:
         reader.prepare()
         return reader.read()
     except ConfigurationError as error:
-        raise usage.UsageError(f"The configuration cannot be used:\n{error}") from error
+        raise SystemExit(f"antigravity: the configuration cannot be used:\n{error}") from None
     except OSError as error:
-        raise usage.UsageError(f"{error.filename}: {error.strerror}") from error
+        raise SystemExit(f"antigravity: {error.filename}: {error.strerror}") from None
 
 
 def makeService(options: Options) -> IService:
     """Return the gateway that the options describe.
 
-    :raises usage.UsageError: if the configuration cannot be used.
+    :raises SystemExit: if the configuration cannot be used.
     """
     from twisted.internet import reactor
 
@@ -172,7 +175,9 @@ def _wants_demo(options: Options, settings: Settings, home: Path) -> bool:
 
 
 def _cannot_start(reactor: Any, error: BaseException) -> None:
-    if isinstance(error, CannotListenError | ConfigurationError):
+    if isinstance(error, CannotListenError):
+        log.error("cannot start: {error} {remedy}", error=str(error), remedy=_OTHER_PORT)
+    elif isinstance(error, ConfigurationError):
         log.error("cannot start: {error}", error=str(error))
     else:
         log.failure("cannot start", Failure(error))

@@ -6,20 +6,23 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from msgspec import structs
 
 from antigravity.accounts.enrolment import Enrolled
 from antigravity.accounts.files import AccountError
-from antigravity.accounts.pasted import Left, find_accounts
+from antigravity.accounts.pasted import Left, find_accounts, kind_of
 from antigravity.accounts.records import ACCOUNT_KINDS, AccountRecord
 from antigravity.accounts.upstreams import UnclearAccountError
 from antigravity.cli.account_saving import AccountSaver, check_kind
 from antigravity.cli.account_view import state, view
 from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.config.secret import Secret
+from antigravity.config.settings import UpstreamSettings
+
+_ONE_KEY: Final = "A single key takes its KIND, as in 'antigravity accounts add gemini_api'."
 
 
 @click.command()
@@ -45,11 +48,11 @@ def add(
     base_url: str,
     source: str | None,
 ) -> None:
-    """Add an account of KIND: codeassist, gemini_api, anthropic, openai or zai.
+    """Add an account, or all that are in a text.
 
-    Without SECRET it is asked for, and with - it is read from standard input: so it stays out
-    of the shell's history.  Adding a known account again updates it, and enables it if its
-    secret is a new one.
+    KIND is codeassist, gemini_api, anthropic, openai or zai.  Without SECRET it is
+    asked for, and with - it is read from standard input: so it stays out of the shell's history.
+    Adding a known account again updates it, and enables it if its secret is a new one.
 
     With --from, or without KIND and with something on standard input, all accounts in a text
     are added; KIND is then for those that don't show theirs.
@@ -62,7 +65,7 @@ def add(
         raise click.UsageError("with --from there is no SECRET on the command line")
     text = _text_of(source)
     if not text.strip() and kind is None and source is None:
-        raise click.UsageError("Missing argument 'KIND', or --from.")
+        raise click.UsageError(f"Missing argument 'KIND' ({', '.join(ACCOUNT_KINDS)}), or --from.")
     settings = invocation.configuration().settings
     if kind:
         check_kind(kind, settings.upstreams)
@@ -78,7 +81,8 @@ def add(
     ]
     saver = AccountSaver(invocation, settings)
     saved, left = save_all(saver, fresh, quiet=invocation.as_json)
-    report(invocation, saver, saved, [*found.left, *left])
+    lines = () if fresh or found.left else (_ONE_KEY,)
+    report(invocation, saver, saved, [*found.left, *left], lines=lines)
 
 
 def save_all(
@@ -167,7 +171,21 @@ def _add_one(invocation: Invocation, record: AccountRecord, secret: str | None) 
     invocation.show(data, f"{did} {saved.id} for upstream {saved.upstream}.")
     if reason := stays_disabled(saved):
         note(f"antigravity: {reason}")
+    if doubt := _doubt(saved, settings.upstreams.get(saved.upstream)):
+        note(f"antigravity: {doubt}")
     warn(saver, [saved.upstream])
+
+
+def _doubt(record: AccountRecord, upstream: UpstreamSettings | None) -> str:
+    """Return why an account may be for somebody else; empty if nothing speaks for that."""
+    seen = kind_of(record.secret.reveal())
+    elsewhere = record.base_url or (upstream and (upstream.base_url or upstream.base_urls))
+    if not seen or elsewhere or record.kind in (seen, "zai") or record.kind not in ACCOUNT_KINDS:
+        return ""
+    return (
+        f"this looks like a secret of kind {seen}, and now goes to {record.upstream}; if that is "
+        f"wrong: 'antigravity accounts remove {record.id}' and 'antigravity accounts add {seen}'"
+    )
 
 
 def _text_of(source: str | None) -> str:

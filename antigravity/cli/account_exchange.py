@@ -78,11 +78,11 @@ def export_accounts(invocation: Invocation, path: Path | None, secrets: bool, fo
 @click.option("--replace", is_flag=True, help="Take its token for accounts that are here, too.")
 @command_options
 def import_accounts(invocation: Invocation, path: Path, upstream: str, replace: bool) -> None:
-    """Take accounts and settings from PATH, an existing ~/.antigravity_tools.
+    """Take over the accounts and settings in ~/.antigravity_tools.
 
-    Accounts that are here already stay as they are, unless --replace says otherwise.
-    Settings are written to imported.toml in the home directory and have no effect before you
-    move them to antigravity.toml.
+    PATH is that folder, if it lies elsewhere.  Accounts that are here already stay as
+    they are, unless --replace says otherwise.  Settings are written to imported.toml in the home
+    directory and have no effect before you move them to antigravity.toml.
     """
     found = read_tools_home(path.expanduser())
     settings = invocation.configuration().settings

@@ -42,7 +42,7 @@ class Answer(Struct, frozen=True):
 @click.argument("account", required=False)
 @command_options
 def refresh(invocation: Invocation, account: str | None) -> None:
-    """Ask now whether accounts work, and what is left of them where the upstream tells it.
+    """Ask upstreams now whether accounts work, and what is left.
 
     Without ACCOUNT all that are enabled are asked.  One whose token has been revoked is
     disabled, with reason and time.

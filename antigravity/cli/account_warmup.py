@@ -17,7 +17,7 @@ PATIENCE = 600.0
 @click.option("--project", default="", help="The Google Cloud project, instead of the account's.")
 @command_options
 def warmup(invocation: Invocation, account: str | None, model: str, project: str) -> None:
-    """Send tiny requests with ACCOUNT, so that the windows of its quotas begin.
+    """Send tiny requests, so that the windows of quotas begin.
 
     Without --model, those quotas are warmed up that are full and were not of late; without
     ACCOUNT, those of all accounts.  The gateway must run on this machine.

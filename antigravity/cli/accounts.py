@@ -19,7 +19,7 @@ from antigravity.cli.invocation import Invocation, command_options, note, table
 
 @click.group()
 def accounts() -> None:
-    """Add, list and change accounts: the keys and tokens for upstreams.
+    """Add, list and change accounts, the keys for upstreams.
 
     An ACCOUNT is given by its id, the beginning of its id, or its label.
     """

@@ -10,14 +10,14 @@ import click
 
 from antigravity.accounts.pool_report import percent
 from antigravity.cli.account_view import when
-from antigravity.cli.gateway import NoGatewayError, gateway_address, get_json
+from antigravity.cli.gateway import DOCTOR, NoGatewayError, gateway_address, get_json
 from antigravity.cli.invocation import Invocation, command_options, table
 
 
 @click.command()
 @command_options
 def status(invocation: Invocation) -> None:
-    """Show the running gateway's accounts, locks, queue and MCP servers."""
+    """Show the running gateway's accounts, locks and MCP servers."""
     data = ask(invocation, "/admin/status")
     pool = data["pool"]
     rows = [
@@ -102,12 +102,12 @@ def ask(
         raise click.ClickException("the configuration names no TCP port to ask the gateway at")
     if not proxy.admin_key:
         raise click.ClickException(
-            "the administration is switched off: set proxy.admin_key, and start the gateway again"
+            "the administration is switched off: set proxy.admin_key in the configuration"
         )
     try:
         data = get_json(address, path, proxy.admin_key.reveal(), timeout, method, body)
     except NoGatewayError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(f"{error}; {DOCTOR}" if error.absent else str(error)) from None
     if not isinstance(data, dict):
         raise click.ClickException(f"what answers at {address} is no antigravity gateway")
     return data

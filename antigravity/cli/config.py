@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,7 +15,9 @@ from antigravity.config.display import leaves, masked
 from antigravity.config.errors import ConfigurationError, Problem
 from antigravity.config.home import FILE_NAME
 from antigravity.config.paths import dotted
+from antigravity.config.settings import Settings
 from antigravity.plugins import PluginHost
+from antigravity.routing.capability_table import load_table
 
 
 @click.group()
@@ -25,7 +28,7 @@ def config() -> None:
 @config.command()
 @command_options
 def check(invocation: Invocation) -> None:
-    """Check the configuration and say everything that is wrong with it."""
+    """Say everything that is wrong with the configuration."""
     try:
         plugins = PluginHost(invocation.configuration().settings.plugins)
         plugins.load()
@@ -36,6 +39,7 @@ def check(invocation: Invocation) -> None:
         records, broken = AccountFiles(invocation.home).load()
         problems = (
             *configuration.warnings,
+            *model_file_problems(configuration.settings, invocation.home),
             *CredentialBook(configuration.settings, records).problems,
             *(Problem(str(file), severity="warning") for file in broken),
             *(
@@ -53,10 +57,19 @@ def check(invocation: Invocation) -> None:
         click.get_current_context().exit(1)
 
 
+def model_file_problems(settings: Settings, home: Path) -> list[Problem]:
+    """Return what is wrong with the operator's data about models."""
+    try:
+        load_table([home / Path(name).expanduser() for name in settings.models.files])
+    except ValueError as error:
+        return [Problem(str(error), key="models.files")]
+    return []
+
+
 @config.command()
 @command_options
 def show(invocation: Invocation) -> None:
-    """Show all settings in force, secrets masked, and where each comes from."""
+    """Show all settings, and where each comes from."""
     configuration = invocation.configuration()
     settings = masked(configuration.settings)
     origins = {

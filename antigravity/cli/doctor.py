@@ -16,6 +16,7 @@ from msgspec import Struct, structs
 
 from antigravity.accounts.credentials import CredentialBook
 from antigravity.accounts.files import AccountFiles
+from antigravity.cli.config import model_file_problems
 from antigravity.cli.gateway import GatewayAddress, NoGatewayError, gateway_address, get_json
 from antigravity.cli.invocation import Invocation, command_options
 from antigravity.config.errors import ConfigurationError
@@ -39,7 +40,7 @@ class Finding(Struct, frozen=True):
 @click.command()
 @command_options
 def doctor(invocation: Invocation) -> None:
-    """Look for what keeps the gateway from working, and say what to do about it."""
+    """Look for what keeps the gateway from working, and remedies."""
     findings = list(examine(invocation))
     healthy = all(finding.status != "failed" for finding in findings)
     lines = []
@@ -66,7 +67,11 @@ def examine(invocation: Invocation) -> Iterator[Finding]:
         return
     there = configuration.file.exists()
     detail = f"{configuration.file} is valid" if there else "there is no file; the defaults hold"
-    yield Finding("configuration", "ok", detail)
+    wrong = model_file_problems(configuration.settings, invocation.home)
+    for problem in wrong:
+        yield Finding("configuration", "failed", str(problem), "mend that file, or leave it out")
+    if not wrong:
+        yield Finding("configuration", "ok", detail)
     for problem in configuration.warnings:
         yield Finding("configuration", "warning", str(problem))
     yield from upstream_findings(configuration.settings, invocation.home)
@@ -177,7 +182,10 @@ def gateway_findings(address: GatewayAddress | None) -> Iterator[Finding]:
     except NoGatewayError as error:
         if port_is_free(address):
             yield Finding("port", "ok", f"{address.port} is free")
-            remedy = "start it with 'twistd -n antigravity'"
+            remedy = (
+                "start it with 'twistd -n antigravity'; if it runs on another port, say so with "
+                "ANTIGRAVITY_PROXY__PORT, or set proxy.port"
+            )
             yield Finding("gateway", "warning", str(error), remedy)
             return
         reason = str(error)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import http.client
 import json
 import re
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
 from antigravity.config.settings import ProxySettings
 
 _ANY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104 - these are asked on loopback instead
+
+DOCTOR: Final = "'antigravity doctor' tells more"
 
 
 class GatewayAddress(Struct, frozen=True):
@@ -26,7 +28,14 @@ class GatewayAddress(Struct, frozen=True):
 
 
 class NoGatewayError(Exception):
-    """There is no gateway that answers; the text says what happened instead."""
+    """There is no gateway that answers; the text says what happened instead.
+
+    :ivar absent: whether nothing answers at all.
+    """
+
+    def __init__(self, message: str, *, absent: bool = False) -> None:
+        super().__init__(message)
+        self.absent = absent
 
 
 def gateway_address(proxy: ProxySettings) -> GatewayAddress | None:
@@ -68,7 +77,7 @@ def get_json(
         response = connection.getresponse()
         answer = response.read(16 * 1024 * 1024)
     except ConnectionRefusedError:
-        raise NoGatewayError(f"nobody listens at {address}") from None
+        raise NoGatewayError(f"nobody listens at {address}", absent=True) from None
     except TimeoutError:
         raise NoGatewayError(f"no answer from {address} within {timeout:g} s") from None
     except (OSError, http.client.HTTPException) as error:

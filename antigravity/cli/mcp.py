@@ -44,7 +44,7 @@ PATH: Final = "/mcp"
     help="Read this configuration file instead of the one in the home directory.",
 )
 def mcp(url: str | None, key: str | None, home: str | None, config_file: Path | None) -> None:
-    """Be an MCP server on standard input and output, with what the gateway offers.
+    """Be an MCP server on standard input, with the gateway's tools.
 
     For clients that can only start programs: have them start "antigravity mcp".
     """

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from antigravity.cli.gateway import NoGatewayError, gateway_address, get_json
+from antigravity.cli.gateway import DOCTOR, NoGatewayError, gateway_address, get_json
 from antigravity.cli.invocation import Invocation, command_options, table
 
 
@@ -21,8 +21,7 @@ def models(invocation: Invocation) -> None:
     try:
         data = get_json(address, "/v1/models", proxy.api_key.reveal(), timeout=60.0)
     except NoGatewayError as error:
-        message = f"{error}; 'antigravity doctor' tells more"
-        raise click.ClickException(message) from None
+        raise click.ClickException(f"{error}; {DOCTOR}") from None
     found = data.get("data") if isinstance(data, dict) else None
     if not isinstance(found, list):
         raise click.ClickException(f"what answers at {address} is no antigravity gateway")

@@ -16,13 +16,13 @@ from antigravity.testing.checks import check_registered
 
 @click.group()
 def plugins() -> None:
-    """Show the plugins, the built-in ones included."""
+    """List, check and make plugins."""
 
 
 @plugins.command("list")
 @command_options
 def list_plugins(invocation: Invocation) -> None:
-    """List all plugins with what they have registered, and those that were left out."""
+    """List all plugins with what they have registered."""
     host = PluginHost(invocation.configuration().settings.plugins)
     host.load()
     found = host.plugins()
@@ -55,7 +55,7 @@ def list_plugins(invocation: Invocation) -> None:
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @command_options
 def check_plugins(invocation: Invocation, names: tuple[str, ...]) -> None:
-    """Check plugins (all, or those named), and all that they register; exit with 1 for faults."""
+    """Check plugins, and all that they register; exit with 1 for faults."""
     host = PluginHost(invocation.configuration().settings.plugins)
     host.load()
     known = {info.name: info for info in host.plugins()}
@@ -64,7 +64,9 @@ def check_plugins(invocation: Invocation, names: tuple[str, ...]) -> None:
     if missing:
         blocked = [name for name in missing if name in host.blocked]
         why = f"; blocked: {_listed(blocked)}" if blocked else ""
-        raise click.ClickException(f"There is no plugin {_listed(missing)}{why}.")
+        raise click.ClickException(
+            f"There is no plugin {_listed(missing)}{why}. 'antigravity plugins list' shows all."
+        )
     wanted = [info for name, info in known.items() if not names or name in names]
     problems = [p for p in host.problems if not names or p.plugin in names]
     problems += check_registered(host.registry, wanted)
@@ -88,7 +90,7 @@ def check_plugins(invocation: Invocation, names: tuple[str, ...]) -> None:
 )
 @command_options
 def new_plugin(invocation: Invocation, name: str, into: Path | None) -> None:
-    """Make a distribution with a plugin that works: change it into your own."""
+    """Make a plugin that works, to be changed into your own."""
     folder = into or Path(f"antigravity-{name}")
     try:
         written = write_skeleton(name, folder)

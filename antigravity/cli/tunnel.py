@@ -18,7 +18,7 @@ _MORE = 5.0
 
 @click.group()
 def tunnel() -> None:
-    """Put the running gateway on the Internet, through Cloudflare's cloudflared."""
+    """Put the running gateway on the Internet, with cloudflared."""
 
 
 tunnel.add_command(install)

@@ -172,7 +172,8 @@ class _Checker:
         whole = isinstance(kind, inspect.IntType)
         fits = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
         if not fits:
-            return self.wrong(path, f"expected {wanted}, got {_noun(given)}")
+            odd = "other text" if isinstance(given, str) and unit else _noun(given)
+            return self.wrong(path, f"expected {wanted}, got {odd}")
         above = kind.ge is not None and value < kind.ge
         below = kind.le is not None and value > kind.le
         if above or below or not abs(value) < _TOO_LARGE:

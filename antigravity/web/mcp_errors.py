@@ -12,11 +12,23 @@ from antigravity.ir.errors import GatewayError
 #: What all endpoints stand at or below.
 ROOT: Final = "/mcp"
 _INVALID_REQUEST: Final = -32600
+#: Which settings an endpoint takes to be there.
+_SWITCHES: Final = {
+    ROOT: "mcp.enabled",
+    "/mcp/web_search_prime/mcp": "proxy.zai.mcp.enabled and web_search_enabled",
+    "/mcp/web_reader/mcp": "proxy.zai.mcp.enabled and web_reader_enabled",
+    "/mcp/zai-mcp-server/mcp": "proxy.zai.mcp.enabled and vision_enabled",
+}
 
 
 def is_mcp_path(path: str) -> bool:
     """Return whether ``path`` is for MCP clients."""
     return path == ROOT or path.startswith(f"{ROOT}/")
+
+
+def missing_switch(path: str) -> str:
+    """Return what has to be set for ``path`` to be served; empty if no setting helps."""
+    return _SWITCHES.get(path.rstrip("/"), "")
 
 
 class McpErrorShape:

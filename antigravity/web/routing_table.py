@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.call import Route
 from antigravity.ir.errors import InvalidRequestError, MethodNotAllowedError, NotFoundError
+from antigravity.web.mcp_errors import missing_switch
 from antigravity.web.paths import corrections
 
 _NAME: Final = re.compile(r"\{(\w+)(\.\.\.)?\}")
@@ -196,6 +197,8 @@ class RoutingTable:
 
     def _hint(self, method: str, path: str) -> str:
         text = f"{method} {path}"
+        if switch := missing_switch(path):
+            return f"There is nothing at {text}: {switch} in the configuration is off."
         close = []
         if len(text) <= _LONGEST_HINT:
             close = get_close_matches(text, self._known, n=1, cutoff=0.6)

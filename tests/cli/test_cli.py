@@ -62,7 +62,7 @@ def test_the_life_of_an_account(run: Run) -> None:
             "",
             "not where upstream own is",
         ),
-        ([], "", "Missing argument 'KIND'"),
+        ([], "", "Missing argument 'KIND' (codeassist, gemini_api, anthropic, openai, zai)"),
     ],
 )
 def test_an_account_that_makes_no_sense_is_refused(
@@ -234,6 +234,28 @@ def test_models_without_a_gateway_say_so(run: Run, tmp_path: Path) -> None:
         result = run("models")
     assert result.code == 1
     assert result.err.startswith("antigravity: nobody listens at http://127.0.0.1:")
+    assert result.err.endswith("; 'antigravity doctor' tells more\n")
+
+
+def test_a_key_that_looks_like_another_kind_is_remarked_upon(run: Run, tmp_path: Path) -> None:
+    configure(tmp_path, '[upstreams.own]\nkind = "openai"\nbase_url = "https://a"\n')
+    doubt = "this looks like a secret of kind anthropic, and now goes to gemini_api"
+    key = "sk-ant-Veiled-0123456789"
+    assert doubt in run("accounts", "add", "gemini_api", stdin=key).err
+    for kind, *more in (("anthropic",), ("openai", "--upstream", "own"), ("zai",)):
+        result = run("accounts", "add", kind, *more, stdin=key)
+        assert result.code == 0
+        assert "looks like" not in result.err
+
+
+def test_files_about_models_are_checked_with_the_configuration(run: Run, tmp_path: Path) -> None:
+    configure(tmp_path, 'models.files = ["own.toml"]\n')
+    checked = run("config", "check")
+    assert checked.code == 1
+    assert f"error: models.files: {tmp_path / 'home' / 'own.toml'}: No such file" in checked.out
+    assert findings(run("doctor", "--json"))["configuration"][0] == "failed"
+    (tmp_path / "home" / "own.toml").write_text("")
+    assert run("config", "check").code == 0
 
 
 def findings(result: Result) -> dict[str, tuple[str, str]]:

@@ -193,7 +193,10 @@ def test_check_knows_whom_it_does_not_know(
 ) -> None:
     (home / "antigravity.toml").write_text('[plugins]\nblocked = ["gemini"]\n')
     assert main(["plugins", "check", "gemini", "nobody"]) == 1
-    assert "There is no plugin gemini, nobody; blocked: gemini." in capsys.readouterr().err
+    assert (
+        "There is no plugin gemini, nobody; blocked: gemini. 'antigravity plugins list' shows all."
+        in capsys.readouterr().err
+    )
 
 
 def test_new_makes_a_plugin_whose_tests_pass(

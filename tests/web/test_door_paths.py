@@ -141,6 +141,21 @@ def test_hints() -> None:
         TABLE.resolve("GET", "/xyz", {})
 
 
+@pytest.mark.parametrize(
+    ("path", "switch"),
+    [
+        ("/mcp", "mcp.enabled"),
+        ("/mcp/", "mcp.enabled"),
+        ("/mcp/web_search_prime/mcp", "proxy.zai.mcp.enabled and web_search_enabled"),
+        ("/mcp/web_reader/mcp", "proxy.zai.mcp.enabled and web_reader_enabled"),
+        ("/mcp/zai-mcp-server/mcp", "proxy.zai.mcp.enabled and vision_enabled"),
+    ],
+)
+def test_what_is_switched_off_names_its_switch(path: str, switch: str) -> None:
+    with pytest.raises(NotFoundError, match=f"{switch} in the configuration is off"):
+        TABLE.resolve("POST", path, {})
+
+
 @pytest.mark.parametrize("path", ["/v1/models/%FF", "/v1/models/%00", "/v1/models/%C3"])
 def test_paths_that_are_no_text(path: str) -> None:
     with pytest.raises(InvalidRequestError):

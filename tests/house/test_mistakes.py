@@ -1,0 +1,69 @@
+"""What a newcomer gets wrong is told in words that say what to do next."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from process_kit import clean_environment, running
+
+from antigravity.cli.main import antigravity as command
+
+TWISTD = [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "antigravity"]
+
+
+def start(home: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*TWISTD, *options],
+        cwd=home,
+        env=clean_environment(home / "home"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_wrong_configuration_is_told_in_plain_lines(tmp_path: Path) -> None:
+    file = tmp_path / "antigravity.toml"
+    file.write_text('[proxy]\nprot = 1\nauth_mode = "strickt"\n')
+    done = start(tmp_path, "--config", str(file))
+    assert done.returncode == 1
+    told, first, second = done.stderr.splitlines()
+    assert told == "antigravity: the configuration cannot be used:"
+    assert first == f"{file}:2: proxy.prot: there is no such key; did you mean 'port'?"
+    assert second.startswith(f"{file}:3: proxy.auth_mode: 'strickt' is not allowed; allowed: ")
+
+
+def test_a_home_that_cannot_be_made_is_told_in_a_plain_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = start(tmp_path, "--home", str(tmp_path / "file" / "home"))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"antigravity: {tmp_path / 'file'}")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_port_that_is_taken_is_told_with_the_way_round(tmp_path: Path) -> None:
+    with running([*TWISTD, "--demo", "--port", "0"], tmp_path / "one", tmp_path) as first:
+        port = first.address().rpartition(":")[2]
+        done = start(tmp_path, "--demo", "--port", port)
+        first.stop()
+    assert "cannot start: Couldn't listen on 127.0.0.1:" in done.stdout
+    assert "--port or proxy.port; 'antigravity doctor' tells more." in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def commands(group: click.Group) -> Iterator[click.Command]:
+    for each in group.commands.values():
+        yield each
+        if isinstance(each, click.Group):
+            yield from commands(each)
+
+
+@pytest.mark.parametrize("each", list(commands(command)), ids=lambda each: each.name)
+def test_the_help_of_commands_fits_its_line(each: click.Command) -> None:
+    assert not each.get_short_help_str(66).endswith("...")
