@@ -66,7 +66,6 @@ def test_headers_of_mcp_travel_up_and_nothing_else_does() -> None:
         mcp_method="tools/call",
         mcp_name="x",
         mcp_param_region="eu",
-        last_event_id="9",
         user_agent="curl",
         host="127.0.0.1",
         origin="http://page",
@@ -80,7 +79,6 @@ def test_headers_of_mcp_travel_up_and_nothing_else_does() -> None:
         "mcp-method": "tools/call",
         "mcp-name": "x",
         "mcp-param-region": "eu",
-        "last-event-id": "9",
         "authorization": "Bearer OURS",
     }
     assert relay.remote.headers["user-agent"].startswith("antigravity-gateway/")
@@ -285,3 +283,20 @@ def test_other_methods_are_refused() -> None:
 
 def test_a_remote_does_not_show_its_key() -> None:
     assert "OURS" not in repr(Relay().endpoint.remote)
+
+
+@pytest.mark.parametrize("kind", ["text/html", "TEXT/HTML; charset=utf-8", "image/svg+xml"])
+def test_their_pages_are_none_of_ours(kind: str) -> None:
+    relay = Relay(Response(502, {"content-type": kind}, b"<script>"))
+    reply = relay.ask("GET")
+    assert (reply.status, reply.content_type) == (502, "text/plain; charset=utf-8")
+    assert reply.body == b"<script>"
+
+
+def test_a_place_in_a_stream_goes_up_in_a_session_only() -> None:
+    relay = Relay()
+    relay.ask("GET", last_event_id="of-another")
+    assert "last-event-id" not in relay.remote.headers
+    name = relay.open()
+    relay.ask("GET", last_event_id="9", mcp_session_id=name)
+    assert relay.remote.headers["last-event-id"] == "9"

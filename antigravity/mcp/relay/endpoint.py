@@ -22,6 +22,7 @@ from antigravity.mcp.relay.remote import (
     Remote,
     downward,
     is_listening,
+    kind_of,
     upward,
 )
 from antigravity.mcp.relay.sessions import RelayedSession, RelayedSessions
@@ -115,7 +116,7 @@ class RelayEndpoint:
             raise self._explained(error) from error
         finally:
             run.end()
-        return Reply(response.status(), kind, headers, body)
+        return Reply(response.status(), kind_of(kind), headers, body)
 
     def _stream(self, response: IIncomingResponse, headers: Headers, kind: str, run: _Run) -> Reply:
         """Return an answer that goes on; ``run`` goes on with it."""

@@ -14,8 +14,11 @@ Headers = tuple[tuple[str, str], ...]
 
 SESSION: Final = "mcp-session-id"
 _PREFIX: Final = "mcp-"
+_PLACE: Final = "last-event-id"
 #: What goes up besides all that begins with ``mcp-``.  Credentials are the gateway's business.
-_UP: Final = frozenset({"accept", "accept-language", "content-type", "last-event-id"})
+_UP: Final = frozenset({"accept", "accept-language", "content-type", _PLACE})
+#: What MCP consists of.
+_KINDS: Final = ("application/json", "text/event-stream")
 #: What comes down besides: never a challenge to log in, cookies, or what is about a connection.
 _DOWN: Final = frozenset({"allow", "content-language", "retry-after"})
 
@@ -52,6 +55,8 @@ def upward(remote: Remote, headers: Mapping[str, str], session: str) -> Headers:
         for name, value in headers.items()
         if (name in _UP or name.startswith(_PREFIX)) and name != SESSION and name not in own
     ]
+    if not session:  # all clients have one key there: a place alone could be in another's stream
+        found = [(name, value) for name, value in found if name != _PLACE]
     if session:
         found.append((SESSION, session))
     return (*found, ("user-agent", USER_AGENT), *remote.headers)
@@ -64,6 +69,12 @@ def downward(headers: Mapping[str, str]) -> Headers:
         for name, value in headers.items()
         if (name in _DOWN or name.startswith(_PREFIX)) and name != SESSION
     )
+
+
+def kind_of(content_type: str) -> str:
+    """Return what an answer is called here: a page of theirs would be one of ours."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return content_type if kind in _KINDS or not kind else "text/plain; charset=utf-8"
 
 
 def _spelt(name: str) -> str:
