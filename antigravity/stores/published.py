@@ -6,10 +6,15 @@ import mimetypes
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Final
 
 from zope.interface import implementer
 
 from antigravity.interfaces.files import IPublishedFiles, PublishedFile
+
+
+#: Looking for what has expired takes longer with each of them.
+MOST: Final = 10_000
 
 
 @implementer(IPublishedFiles)
@@ -32,13 +37,13 @@ class PublishedFiles:
         """Keep so much for so long, from now on; what was kept before keeps its time."""
         self._max_bytes = max_bytes
         self._ttl = ttl
-        self._make_room(0)
+        self._make_room(0, 0)
 
     def publish(self, mime_type: str, data: bytes) -> str:
         """Keep a file, and return its name, empty if there is no room for it at all."""
         if len(data) > self._max_bytes:
             return ""
-        self._make_room(len(data))
+        self._make_room(1, len(data))
         name = secrets.token_urlsafe(24) + (mimetypes.guess_extension(mime_type) or "")
         self._files[name] = (self._now() + self._ttl, mime_type, data)
         self._bytes += len(data)
@@ -53,9 +58,10 @@ class PublishedFiles:
         expires, mime_type, data = found
         return PublishedFile(mime_type, data, expires - self._now())
 
-    def _make_room(self, wanted: int) -> None:
+    def _make_room(self, files: int, size: int) -> None:
+        """Make room for so many files of so many bytes."""
         self._expire()
-        while self._files and self._bytes + wanted > self._max_bytes:
+        while len(self._files) > MOST - files or self._bytes + size > self._max_bytes:
             self._forget(next(iter(self._files)))
 
     def _expire(self) -> None:

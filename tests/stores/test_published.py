@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antigravity.stores.published import PublishedFiles
+from antigravity.stores.published import MOST, PublishedFiles
 
 
 class Time:
@@ -69,3 +69,10 @@ def test_new_bounds_count_at_once() -> None:
     time.now += 6
     assert kept.find(later) is None
     assert kept.find(new) is not None, "it was promised for longer"
+
+
+def test_there_is_an_end_to_their_number() -> None:
+    kept, _ = files()
+    names = [kept.publish("image/png", b"") for _ in range(MOST + 2)]
+    assert len(kept) == MOST
+    assert [kept.find(name) is None for name in names[:4]] == [True, True, False, False]

@@ -13,6 +13,8 @@ from typing import Final
 #: No recording that anybody sends is longer: a header with more is broken.
 _LONGEST: Final = 30 * 86400.0
 _OPUS_RATE: Final = 48000
+#: What says how long a recording is stands before any such number of other chunks.
+_MOST_CHUNKS: Final = 1000
 #: Bit rates of layer III in kbit/s, of MPEG 1 and of 2 and 2.5.
 _RATES_1: Final = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _RATES_2: Final = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
@@ -35,7 +37,9 @@ def duration_of(mime_type: str, body: bytes, start: int, end: int) -> float | No
 
 def _wav(body: bytes, start: int, end: int) -> float | None:
     place, rate = start + 12, 0
-    while place + 8 <= end:
+    for _ in range(_MOST_CHUNKS):
+        if place + 8 > end:
+            break
         name, size = struct.unpack_from("<4sI", body, place)
         place += 8
         if name == b"fmt ":
@@ -49,7 +53,9 @@ def _wav(body: bytes, start: int, end: int) -> float | None:
 
 def _aiff(body: bytes, start: int, end: int) -> float | None:
     place = start + 12
-    while place + 8 <= end:
+    for _ in range(_MOST_CHUNKS):
+        if place + 8 > end:
+            break
         name, size = struct.unpack_from(">4sI", body, place)
         if name == b"COMM":
             _, frames, _, exponent, mantissa = struct.unpack_from(">hIhHQ", body, place + 8)
