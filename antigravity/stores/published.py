@@ -12,7 +12,6 @@ from zope.interface import implementer
 
 from antigravity.interfaces.files import IPublishedFiles, PublishedFile
 
-
 #: Looking for what has expired takes longer with each of them.
 MOST: Final = 10_000
 
