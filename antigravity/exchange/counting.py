@@ -5,6 +5,7 @@ from __future__ import annotations
 from txaio import tx as txaio
 
 from antigravity.exchange.calibrating import calibrated_estimate
+from antigravity.exchange.conversing import credential_of
 from antigravity.exchange.suitability import suits
 from antigravity.exchange.upstream_call import Refused, UpstreamCall
 from antigravity.exchange.work import Work
@@ -43,7 +44,10 @@ async def count_tokens(work: Work, decision: Decision) -> TokenCount:
 async def _ask(work: Work, candidate: Candidate) -> int | None:
     """Return what the upstream counts, or ``None`` where it cannot be asked."""
     client, target = candidate.client, candidate.target
-    credential = work.snapshot.credentials.lease(candidate.upstream.name, frozenset())
+    if work.origin is not None:
+        credential = credential_of(work, work.origin)
+    else:
+        credential = work.snapshot.credentials.lease(candidate.upstream.name, frozenset())
     if credential is None:
         return None
     passes = candidate.native and candidate.upstream.passes(

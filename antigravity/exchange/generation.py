@@ -109,6 +109,7 @@ class Generation:
             session=session,
             exclude=self._exclude,
             principal=work.call.principal,
+            only=work.origin.credential if work.origin is not None else "",
         )
         lease: ILease = await work.snapshot.pool.lease(demand, work.patience)
         return lease
@@ -147,7 +148,7 @@ class Generation:
         try:
             reply = await self._answer(candidate, lease.credential, passed=passed)
         except Refused as refused:
-            failure = _Failure(refused.error, _refusal(refused, native=passed))
+            failure = _Failure(refused.error, refused.passed_on() if passed else None)
         except GatewayError as error:
             failure = _Failure(error)
         except CancelledError:
@@ -227,7 +228,9 @@ class Generation:
         await deferLater(self._work.services.clock, self._pause)
 
     def _accounts(self) -> set[str]:
-        credentials = self._work.snapshot.credentials
+        credentials, origin = self._work.snapshot.credentials, self._work.origin
+        if origin is not None:
+            return {origin.credential}
         return {
             credential.id
             for option in self._candidates
@@ -244,7 +247,7 @@ class Generation:
         """Return whether the body can go up as it came."""
         work, body = self._work, self._work.call.body
         operation: UpstreamOperation = "stream" if work.head.stream else "generate"
-        if work.repaired or work.is_part:
+        if work.repaired or work.is_part or work.is_expanded:
             return False
         if not candidate.native or candidate.target.wish != NO_WISH:
             return False
@@ -276,21 +279,3 @@ def _tells_more(pool: GatewayError, failure: GatewayError) -> bool:
     Of limits the pool knows the one that ends first; of all else only that it is locked now.
     """
     return isinstance(pool, RateLimitedError) and isinstance(failure, RateLimitedError)
-
-
-def _refusal(refused: Refused, *, native: bool) -> Reply | None:
-    """Return the upstream's own error answer for a client of the same protocol.
-
-    Trouble with our credential is not the client's, and what is no JSON is no error shape.
-    """
-    error = refused.error
-    if not native or isinstance(error, UpstreamCredentialError):
-        return None
-    if "json" not in refused.content_type or not refused.body.lstrip().startswith((b"{", b"[")):
-        return None
-    headers = () if error.retry_after is None else (("Retry-After", _seconds(error.retry_after)),)
-    return Reply(error.upstream_status or error.status, refused.content_type, headers, refused.body)
-
-
-def _seconds(delay: float) -> str:
-    return str(max(1, round(delay + 0.4999)))

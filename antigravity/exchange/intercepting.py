@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from twisted.python.failure import Failure
 from txaio import tx as txaio
 
+from antigravity.exchange.conversing import keep_conversation
 from antigravity.exchange.work import Work
 from antigravity.interception.answer import simulated_answer
 from antigravity.interception.reduction import reduced
@@ -160,11 +161,11 @@ def _streamed(work: Work, events: tuple[Event, ...], context: ReplyContext) -> R
     body = b"".join([encoder.encode(event) for event in events]) + encoder.end()
     final: Any = getattr(encoder, "final_response", None)
     if final is not None:
-        work.keep_conversation(final)
+        keep_conversation(work, final)
     return Reply(200, encoder.content_type, (("Cache-Control", "no-cache"),), body)
 
 
 def _whole(work: Work, events: tuple[Event, ...], context: ReplyContext) -> Reply:
     reply: HttpReply = work.protocol.encode_response(fold(events), context)
-    work.keep_conversation(reply.body)
+    keep_conversation(work, reply.body)
     return Reply(reply.status, reply.content_type, reply.headers, reply.body)

@@ -9,11 +9,13 @@ import msgspec
 from antigravity.exchange.answer_headers import passed_on
 from antigravity.exchange.begin import begin
 from antigravity.exchange.calibrating import learn
+from antigravity.exchange.conversing import point_out
 from antigravity.exchange.passing import PassedStream, ReframedStream, check_json
 from antigravity.exchange.plain import PlainStream, file_headers, is_events, is_json
 from antigravity.exchange.translators import Translator, empty_answer
 from antigravity.exchange.upstream_call import UpstreamCall
 from antigravity.exchange.work import Work
+from antigravity.interfaces.answers import INamingTap
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import (
     ICollectingTap,
@@ -51,6 +53,7 @@ async def attempt_native(work: Work, candidate: Candidate, credential: Credentia
     )
     response = await call.send(work.services.transport)
     tap = _tap(work, candidate)
+    point_out(work, candidate, credential, tap)
     content_type = response.headers().get("content-type", "")
     if IPlainAnswers.providedBy(work.protocol) and not is_events(content_type):
         if is_json(content_type):  # also where a stream was asked for that there is not
@@ -119,7 +122,7 @@ async def whole(
     except msgspec.DecodeError as error:
         raise UpstreamError("The upstream's answer is no JSON; try again.") from error
     work.recorder.first_byte()
-    if ICollectingTap.providedBy(tap):
+    if ICollectingTap.providedBy(tap) or INamingTap.providedBy(tap):
         tap.whole(body)
     usage = candidate.client.decode_usage(body)
     work.recorder.end(None, usage)

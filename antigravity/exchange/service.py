@@ -13,6 +13,7 @@ from zope.interface import implementer
 from antigravity.exchange.alternatives import answer_by_any
 from antigravity.exchange.answer_headers import warnings
 from antigravity.exchange.asking import Question, answer
+from antigravity.exchange.conversing import continued
 from antigravity.exchange.counting import count_tokens
 from antigravity.exchange.demands import fitting
 from antigravity.exchange.embedding import Embedding
@@ -26,6 +27,7 @@ from antigravity.exchange.recorder import Recorder
 from antigravity.exchange.services import Services
 from antigravity.exchange.several import generate
 from antigravity.exchange.snapshot import Snapshot
+from antigravity.exchange.stored_calls import serve_stored
 from antigravity.exchange.warming import Warmup, warm_up
 from antigravity.exchange.work import Work
 from antigravity.interfaces.exchange import IExchange, Reply
@@ -55,6 +57,7 @@ class Exchange:
             "embed": self._embed,
             "list_models": self._list_models,
             "get_model": self._get_model,
+            "stored": serve_stored,
         }
 
     def use(self, snapshot: Snapshot) -> None:
@@ -152,6 +155,7 @@ class Exchange:
         head = work.head
         work.recorder.begin(head.model, stream=False)
         decision = await work.snapshot.router.route(head.model, work.protocol.name)
+        decision = continued(work, passable(work, decision))
         work.recorder.record.mapped_model = decision.candidates[0].target.model
         count = await count_tokens(work, decision)
         work.recorder.end(None, None)
@@ -210,8 +214,7 @@ async def _answer(work: Work, decision: Decision) -> Reply:
     decision = passable(work, await fitting(work, decision))
     work.recorder.record.route = tuple(map(str, decision.hops))
     work.recorder.record.mapped_model = decision.candidates[0].target.model
-    work.expand_conversation(native=decision.candidates[0].native)
-    return await generate(work, decision)
+    return await generate(work, continued(work, decision))
 
 
 def _reply(reply: HttpReply) -> Reply:

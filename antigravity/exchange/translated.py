@@ -12,6 +12,7 @@ from antigravity.exchange.answer_headers import Headers, warnings
 from antigravity.exchange.begin import begin
 from antigravity.exchange.calibrating import calibrated_estimate, learn
 from antigravity.exchange.context import reply_context
+from antigravity.exchange.conversing import keep_conversation
 from antigravity.exchange.converted import ConvertedStream
 from antigravity.exchange.fitting import Fitted
 from antigravity.exchange.plain import is_events
@@ -114,7 +115,7 @@ async def _stream(
         answered()
         final: Any = getattr(encoder, "final_response", None)
         if final is not None:
-            work.keep_conversation(final)
+            keep_conversation(work, final)
 
     converter: IConverter | None = None
     if IConverted.providedBy(encoder):
@@ -138,7 +139,7 @@ async def _whole(
     answer = folded.response()
     context = reply_context(work)
     reply: HttpReply = work.protocol.encode_response(answer, context)
-    work.keep_conversation(reply.body)
+    keep_conversation(work, reply.body)
     work.recorder.end(None, answer.usage)
     answered()
     return Reply(reply.status, reply.content_type, (*reply.headers, *_headers(work)), reply.body)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import IClientSide
-from antigravity.interfaces.transport import IHttpTransport, IIncomingResponse
+from antigravity.interfaces.transport import IHttpTransport, IIncomingResponse, OutgoingRequest
 from antigravity.interfaces.upstreams import Credential, IUpstream, UpstreamOperation
 from antigravity.ir.call import Body
 from antigravity.ir.errors import GatewayError, UpstreamCredentialError, UpstreamError
@@ -27,6 +28,24 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault of ours
         self.error = error
         self.body = body
         self.content_type = content_type
+
+    def passed_on(self) -> Reply | None:
+        """Return it for a client of the same protocol, ``None`` if it must not see it.
+
+        Trouble with our credential is not the client's, and what is no JSON is no error shape.
+        """
+        error = self.error
+        if isinstance(error, UpstreamCredentialError) or "json" not in self.content_type:
+            return None
+        if not self.body.lstrip().startswith((b"{", b"[")):
+            return None
+        delay = error.retry_after
+        headers = () if delay is None else (("Retry-After", _seconds(delay)),)
+        return Reply(error.upstream_status or error.status, self.content_type, headers, self.body)
+
+
+def _seconds(delay: float) -> str:
+    return str(max(1, round(delay + 0.4999)))
 
 
 class UpstreamCall(Struct, frozen=True):
@@ -49,31 +68,52 @@ class UpstreamCall(Struct, frozen=True):
         requests = await self.upstream.prepare(
             self.operation, self.client.name, self.model, self.body, self.credential, self.headers
         )
-        last = len(requests) - 1
-        for place, request in enumerate(requests):
-            try:
-                response = await transport.send(request)
-                if response.status() < 300:
-                    return response
-                raise await self._refused(response)
-            except (Refused, GatewayError) as failure:
-                error = failure.error if isinstance(failure, Refused) else failure
-                if place == last or not self.upstream.try_next(error):
-                    raise
-        raise AssertionError("an upstream prepared no request")
+        return await first_good(transport, self.upstream, self.client, self.credential, requests)
 
-    async def _refused(self, response: IIncomingResponse) -> Refused:
-        status, headers = response.status(), response.headers()
-        body = await response.collect(ERROR_LIMIT)
-        if status < 400:
-            moved = UpstreamError(
-                f"The upstream {self.upstream.name} answered {status} where an answer was "
-                "expected; check its base_url.",
-                upstream_status=status,
-            )
-            return Refused(moved, b"", "")
-        error = self.client.decode_error(status, headers, body)
-        error.upstream_status = status
-        if isinstance(error, UpstreamCredentialError):
-            self.upstream.refused(error, self.credential)
-        return Refused(error, body, headers.get("content-type", "application/json"))
+
+async def first_good(
+    transport: IHttpTransport,
+    upstream: IUpstream,
+    client: IClientSide,
+    credential: Credential,
+    requests: Sequence[OutgoingRequest],
+) -> IIncomingResponse:
+    """Return the response, its body unread, of the first request that gets a good one.
+
+    :raises Refused: for any other status than success; a redirect is one, and is not followed.
+    :raises GatewayError: if there is no response.
+    """
+    last = len(requests) - 1
+    for place, request in enumerate(requests):
+        try:
+            response = await transport.send(request)
+            if response.status() < 300:
+                return response
+            raise await _refused(upstream, client, credential, response)
+        except (Refused, GatewayError) as failure:
+            error = failure.error if isinstance(failure, Refused) else failure
+            if place == last or not upstream.try_next(error):
+                raise
+    raise AssertionError("an upstream prepared no request")
+
+
+async def _refused(
+    upstream: IUpstream,
+    client: IClientSide,
+    credential: Credential,
+    response: IIncomingResponse,
+) -> Refused:
+    status, headers = response.status(), response.headers()
+    body = await response.collect(ERROR_LIMIT)
+    if status < 400:
+        moved = UpstreamError(
+            f"The upstream {upstream.name} answered {status} where an answer was "
+            "expected; check its base_url.",
+            upstream_status=status,
+        )
+        return Refused(moved, b"", "")
+    error = client.decode_error(status, headers, body)
+    error.upstream_status = status
+    if isinstance(error, UpstreamCredentialError):
+        upstream.refused(error, credential)
+    return Refused(error, body, headers.get("content-type", "application/json"))

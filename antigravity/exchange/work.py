@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Literal, cast
+from typing import Literal
 
-import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from antigravity.accounts.sessions import session_from_headers, session_from_request, session_key
 from antigravity.exchange.defaults import audio_rules, default_model
 from antigravity.exchange.fetching import fetched
+from antigravity.exchange.kept_answers import Origin
 from antigravity.exchange.naming import checked
 from antigravity.exchange.recorder import Recorder
 from antigravity.exchange.retry import SHORT_LIMIT, gives_way
@@ -21,24 +20,13 @@ from antigravity.interfaces.accounts import ILease
 from antigravity.interfaces.protocols import (
     IDemanding,
     IServerProtocol,
-    IStoredConversations,
 )
 from antigravity.ir.call import Call, Head
 from antigravity.ir.capabilities import Capabilities, Loss, Traits
-from antigravity.ir.errors import CancelledByClientError, GatewayError, NotFoundError
+from antigravity.ir.errors import CancelledByClientError, GatewayError
 from antigravity.ir.request import Request
 from antigravity.lowering.media import urls_to_fetch, with_fetched
 from antigravity.signatures.repair import without_signatures
-
-
-class _Identity(Struct):
-    """The one field of a stored answer that is looked at."""
-
-    id: str
-
-
-_IDENTITY = msgspec.json.Decoder(_Identity)
-
 
 Succession = Literal["", "capacity", "any"]
 
@@ -71,6 +59,10 @@ class Work:
         self.succession: Succession = ""
         #: Whether the history was repaired after an upstream refused its signatures.
         self.repaired = False
+        #: Whether turns that were kept here stand in the body: no upstream has made them so.
+        self.is_expanded = False
+        #: Who keeps what the request goes on from, where only they know it.
+        self.origin: Origin | None = None
         #: Whether this is one of several requests that a client's call was made into.
         self.is_part = False
         self._fetched: dict[str, tuple[str, str]] = {}
@@ -176,42 +168,6 @@ class Work:
         if lease is not None:
             lease.release()
 
-    def expand_conversation(self, *, native: bool) -> None:
-        """Put the stored turns before the request's own, where it refers to some.
-
-        A reference that is not known here is left to an upstream that keeps its own.
-
-        :raises NotFoundError: if nobody can know it.
-        """
-        protocol = self.protocol
-        if not IStoredConversations.providedBy(protocol):
-            return
-        stored = cast(IStoredConversations, protocol)
-        reference = stored.reference(self.call.body)
-        if reference is None:
-            return
-        history = self.services.conversations.get(self._conversation_key(reference))
-        if history is not None:
-            self.call = replace(self.call, body=stored.expand(self.call.body, [history]))
-            self.__dict__.pop("request", None)
-        elif not native:
-            raise NotFoundError(
-                f"The response {reference!r} is not known (any more). Send the whole "
-                "conversation as input.",
-                param="previous_response_id",
-                code="previous_response_not_found",
-            )
-
-    def keep_conversation(self, response: bytes) -> None:
-        """Keep an answer (its whole JSON object), so that a later request can refer to it."""
-        if not IStoredConversations.providedBy(self.protocol):
-            return
-        stored = cast(IStoredConversations, self.protocol)
-        if stored.wants_store(self.call.body):
-            items = stored.snapshot(self.call.body, response)
-            key = self._conversation_key(_IDENTITY.decode(response).id)
-            self.services.conversations.put(key, items)
-
     async def media_resolved(self, request: Request, traits: Traits) -> Request:
         """Return the request with the media that its target won't fetch fetched.
 
@@ -223,6 +179,3 @@ class Work:
             limit = self.snapshot.settings.proxy.max_body_bytes
             self._fetched |= await fetched(self.snapshot.media, missing, limit)
         return with_fetched(request, self._fetched) if urls else request
-
-    def _conversation_key(self, reference: str) -> str:
-        return f"{self.call.principal}\0{reference}"

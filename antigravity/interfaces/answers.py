@@ -1,14 +1,15 @@
-"""Requests that not every upstream can serve in one go, or at all."""
+"""Requests that not every upstream can serve in one go, or at all, and answers that are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 from zope.interface import Interface
 
-from antigravity.ir.call import Call
-from antigravity.ir.errors import InvalidRequestError
+from antigravity.interfaces.protocols import IStoredConversations, ITap
+from antigravity.ir.call import Call, HttpReply
+from antigravity.ir.errors import InvalidRequestError, NotFoundError
 from antigravity.ir.request import Request
 
 
@@ -50,3 +51,29 @@ class IPassedOnly(Interface):
 
         ``None``: it can be translated, or a glance does not tell.
         """
+
+
+class IStoredAnswers(IStoredConversations):
+    """A server protocol whose answers can be asked for again.
+
+    Its routes for that have the operation ``stored`` and the argument ``id``.
+    """
+
+    def encode_stored(call: Call, kept: bytes) -> HttpReply:
+        """Return the reply to a ``stored`` call about what :meth:`snapshot` has made.
+
+        :raises InvalidRequestError: if that cannot be done with it.
+        """
+
+    def not_stored(call: Call) -> NotFoundError:
+        """Return the error for a ``stored`` call about something that is not known."""
+
+
+class INamingTap(ITap):
+    """A tap that finds the id under which an upstream keeps its answer."""
+
+    def name(tell: Callable[[str], None]) -> None:
+        """Tell the id, as soon as it is known, from now on."""
+
+    def whole(body: bytes) -> None:
+        """Look at a whole answer, instead of events."""

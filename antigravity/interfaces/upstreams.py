@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
 from antigravity.interfaces.transport import OutgoingRequest
-from antigravity.ir.call import Body
+from antigravity.ir.call import Body, Call
 from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import GatewayError
 
@@ -81,6 +81,16 @@ class IUpstream(Interface):
         """Return a Deferred that fires with the models that the credential can use.
 
         It fails with a ``GatewayError`` where the upstream can't be asked.
+        """
+
+
+class IKeepingUpstream(IUpstream):
+    """An upstream that keeps its answers, and can be asked for them."""
+
+    def kept(call: Call, credential: Credential) -> Sequence[OutgoingRequest]:
+        """Return the HTTP requests to try, in order, for a ``stored`` call.
+
+        ``credential`` is the one that the answer was made with.
         """
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from antigravity.ir.audio import NO_RULES, AudioRules
 from antigravity.ir.request import Request
 
-Operation = Literal["generate", "count_tokens", "embed", "list_models", "get_model"]
+Operation = Literal["generate", "count_tokens", "embed", "list_models", "get_model", "stored"]
 
 
 #: A body in one piece, or in several that need not be copied together.
@@ -35,7 +35,8 @@ class Call(Struct, frozen=True):
     """One request at the door: already authenticated, its body whole and decompressed.
 
     ``arguments`` are the values of the route's names, percent-decoded.  ``headers`` have
-    lower-case names and the last value of each; credentials and cookies are not among them.
+    lower-case names and the last value of each, as ``query`` has; credentials and cookies are
+    not among them.  ``parameters`` are those of the query as they came, each with its name.
     ``principal`` is an opaque name for the API key that was used, the same for the same key.
     ``base_url`` is where the client finds the gateway.  ``memo`` is where a protocol keeps
     what it has read of a body that is costly to read.  ``audio`` is the operator's.
@@ -52,6 +53,7 @@ class Call(Struct, frozen=True):
     base_url: str = ""
     memo: dict[str, Any] = field(default_factory=dict)
     audio: AudioRules = NO_RULES
+    parameters: tuple[tuple[str, str], ...] = ()
 
 
 class Head(Struct, frozen=True):

@@ -122,7 +122,7 @@ class Intake:
 
 def _parse(request: Request, raw: bytes) -> tuple[Any, str | None]:
     """Return the body and what is wrong with it."""
-    if request.method != b"POST":
+    if request.method != b"POST" or (not raw and path_of(request).endswith("/cancel")):
         return {}, None
     if path_of(request).startswith("/api/mcp/"):
         return _parse_lenient(raw), None  # JSON-RPC has errors of its own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from twisted.web.server import Request
@@ -16,10 +17,11 @@ from antigravity.simulator.images_api import ImagesApi
 from antigravity.simulator.intake import Intake, bearer
 from antigravity.simulator.read import chat as read_chat
 from antigravity.simulator.read import responses as read_responses
-from antigravity.simulator.render.events import Context
-from antigravity.simulator.render.responses import output
+from antigravity.simulator.render.events import Context, sse
+from antigravity.simulator.render.responses import events, output, reply
 from antigravity.simulator.script import Script
 from antigravity.simulator.state import State, check_key
+from antigravity.simulator.stored import Kept, StoredResponses, queued
 from antigravity.simulator.strict import chat as strict_chat
 from antigravity.simulator.strict import responses as strict_responses
 
@@ -57,6 +59,7 @@ class OpenAiApi:
         self._embeddings = EmbeddingsApi(exchange)
         self._images = ImagesApi(exchange)
         self._audio = AudioApi(exchange)
+        self._stored = StoredResponses()
 
     def chat(self, request: Request, lenient: bool = False) -> Result:
         """Answer a chat; compatible services are lenient."""
@@ -90,22 +93,26 @@ class OpenAiApi:
 
         def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
             key = check_openai_key(headers)
-            items = self._earlier(body) + read_responses.items_of(body.get("input"))
+            items = self._earlier(body, key) + read_responses.items_of(body.get("input"))
             strict_responses.check(body, items, self._state.items.__contains__)
             view = read_responses.read(body, items)
+            background = body.get("background") is True
 
             def keep(script: Script, context: Context) -> None:
                 if body.get("store") is False:
                     return
                 made = output(script, context)
-                self._state.responses.put(context.id("resp_"), [*items, *made])
+                whole = {**reply(script, context), "background": background}
+                told = b"".join(piece for piece, _ in sse(events(script, context)))
+                self._stored.kept.put(whole["id"], Kept(key, items, made, whole, told))
                 for item in made:
                     self._state.items.put(item["id"], True)
 
+            dialect = dialects.RESPONSES
+            if background:
+                dialect = replace(dialect, reply=lambda *made: queued(reply(*made)))
             stream = bool(body.get("stream"))
-            return self._exchange.run(
-                request, dialects.RESPONSES, view, stream, key, self._headers(), keep
-            )
+            return self._exchange.run(request, dialect, view, stream, key, self._headers(), keep)
 
         return self._intake.serve(request, openai_error, work)
 
@@ -150,12 +157,20 @@ class OpenAiApi:
 
         return self._intake.serve(request, openai_error, work)
 
+    def stored(self, request: Request, name: str, what: str = "") -> Result:
+        """Answer what is asked about a response."""
+
+        def work(headers: dict[str, str], body: dict[str, Any]) -> dict[str, Any] | bytes:
+            return self._stored.answer(request, check_openai_key(headers), name, what)
+
+        return self._intake.serve(request, openai_error, work)
+
     def input_tokens(self, request: Request) -> Result:
         """Count the tokens of the input of a response."""
 
         def work(headers: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-            check_openai_key(headers)
-            items = self._earlier(body) + read_responses.items_of(body.get("input"))
+            key = check_openai_key(headers)
+            items = self._earlier(body, key) + read_responses.items_of(body.get("input"))
             strict_responses.check(body, items, self._state.items.__contains__)
             counted = read_responses.read(body, items).count_tokens()
             return {"object": "response.input_tokens", "input_tokens": counted}
@@ -168,11 +183,11 @@ class OpenAiApi:
             ("openai-version", "2020-10-01"),
         )
 
-    def _earlier(self, body: dict[str, Any]) -> list[Any]:
+    def _earlier(self, body: dict[str, Any], key: str) -> list[Any]:
         named = body.get("previous_response_id")
         if named is None:
             return []
-        found = self._state.responses.get(str(named))
+        found = self._stored.find(str(named), key)
         if found is None:
             raise ApiError(
                 400,
@@ -180,4 +195,4 @@ class OpenAiApi:
                 param="previous_response_id",
                 code="previous_response_not_found",
             )
-        return found
+        return found.conversation

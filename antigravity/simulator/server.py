@@ -86,6 +86,21 @@ class SimulatorApp:
         """Count the tokens of a response's input."""
         return self._openai.input_tokens(request)
 
+    @app.route("/v1/responses/<name>", methods=["GET", "DELETE"])
+    def stored(self, request: Request, name: str) -> Result:
+        """Show or forget a response."""
+        return self._openai.stored(request, name)
+
+    @app.route("/v1/responses/<name>/input_items", methods=["GET"])
+    def input_items(self, request: Request, name: str) -> Result:
+        """List what went into a response."""
+        return self._openai.stored(request, name, "input_items")
+
+    @app.route("/v1/responses/<name>/cancel", methods=["POST"])
+    def cancel(self, request: Request, name: str) -> Result:
+        """Cancel a response that is made in the background."""
+        return self._openai.stored(request, name, "cancel")
+
     @app.route("/v1/embeddings", methods=["POST"])
     def embeddings(self, request: Request) -> Result:
         """Answer with vectors."""

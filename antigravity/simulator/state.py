@@ -134,7 +134,6 @@ class State:
     lifetime: float = 3599.0
     stats: Stats = field(default_factory=Stats)
     log: deque[Logged] = field(default_factory=lambda: deque(maxlen=_LOGGED))
-    responses: Bounded[list[Any]] = field(default_factory=lambda: Bounded(1_000))
     items: Bounded[bool] = field(default_factory=Bounded)
     sessions: Bounded[str] = field(default_factory=Bounded)
     #: Keys and refresh tokens that are refused from now on.

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
+from urllib.parse import quote, urlencode
 
 from zope.interface import implementer
 
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.settings import OpenAIApi, UpstreamSettings
 from antigravity.interfaces.embeddings import IEmbeddingKind, IEmbeddingUpstream
-from antigravity.interfaces.upstreams import Credential, IUpstreamKind, UpstreamOperation
+from antigravity.interfaces.transport import OutgoingRequest
+from antigravity.interfaces.upstreams import (
+    Credential,
+    IKeepingUpstream,
+    IUpstreamKind,
+    UpstreamOperation,
+)
+from antigravity.ir.call import Call
 from antigravity.upstreams.addresses import BaseUrl
 from antigravity.upstreams.base import HeaderPairs, HttpUpstream
 from antigravity.upstreams.services import UpstreamServices
@@ -43,6 +51,8 @@ _PASSED: Final[Mapping[str, str]] = {
     TRANSCRIPTIONS: "/audio/transcriptions",
     TRANSLATIONS: "/audio/translations",
 }
+#: What follows the id of a response, by what is asked about it.
+_KEPT: Final = {"retrieve": "", "delete": "", "input_items": "/input_items", "cancel": "/cancel"}
 _PATHS: Final = {
     (CHAT, "generate"): "/chat/completions",
     (CHAT, "stream"): "/chat/completions",
@@ -59,7 +69,7 @@ _PATHS: Final = {
 }
 
 
-@implementer(IEmbeddingUpstream)
+@implementer(IEmbeddingUpstream, IKeepingUpstream)
 class OpenAIUpstream(HttpUpstream):
     """A base address that has chat completions, responses, or both.
 
@@ -90,6 +100,22 @@ class OpenAIUpstream(HttpUpstream):
     def passes(self, protocol: str, operation: UpstreamOperation, body: bytes = b"") -> bool:
         """Return whether there is such an operation."""
         return self._speaks(protocol) and (protocol, operation) in _PATHS
+
+    def kept(self, call: Call, credential: Credential) -> Sequence[OutgoingRequest]:
+        """Return the HTTP requests about a response that was made with ``credential``."""
+        path = f"/responses/{quote(call.arguments['id'], safe='')}{_KEPT[call.route.tag]}"
+        query = urlencode(call.parameters)
+        return [
+            OutgoingRequest(
+                call.route.method,
+                base.join(path, query),
+                self._headers("generate", RESPONSES, base, credential, call.headers),
+                call.body,
+                self._timeouts,
+                self._proxy,
+            )
+            for base in self._bases
+        ]
 
     def _speaks(self, protocol: str) -> bool:
         return protocol in self.protocols or protocol in self.embedding_protocols

@@ -226,6 +226,7 @@ class WebApp:
             visit.id,
             visit.loopback,
             self.door.base_url(visit, request.isSecure()),
+            parameters=visit.parameters(),
         )
         return self._exchange.handle(match.protocol, call).addCallback(write_reply, request)
 

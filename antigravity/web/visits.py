@@ -204,6 +204,12 @@ class Visit:
                 self.query[key] = _text(raw_value)
                 self.args.setdefault(raw_name, []).append(raw_value)
 
+    def parameters(self) -> tuple[tuple[str, str], ...]:
+        """Return name and value of each parameter that is no credential."""
+        return tuple(
+            (_text(name), _text(value)) for name, values in self.args.items() for value in values
+        )
+
     def all_keys(self) -> Iterator[str]:
         """Yield all keys that were sent, the most deliberate one first."""
         for name in ("authorization", "x-api-key", "x-goog-api-key", "key"):

@@ -1,12 +1,13 @@
 """Conversations that the gateway keeps for ``previous_response_id``: pure functions on bytes.
 
-What is kept of a response is one JSON list: the items that went in and those that came
-out.  Instructions are not among them, since the next request doesn't inherit them.
+What is kept of a response is the response itself, and the items that went in.  Instructions
+are not among those, since the next request doesn't inherit them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
@@ -21,6 +22,22 @@ class _Switches(Struct, frozen=True):
 
 class _Answer(Struct, frozen=True):
     output: list[Raw] = []
+
+
+class Kept(Struct, frozen=True):
+    """A response with the items that went into it, each byte for byte as it came."""
+
+    input: list[Raw]
+    response: Raw
+
+    @property
+    def items(self) -> list[Raw]:
+        """The whole conversation: what went in, and what came out."""
+        return self.input + msgspec.json.decode(self.response, type=_Answer).output
+
+
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final = msgspec.json.Decoder(Kept)
 
 
 def reference(body: bytes) -> str | None:
@@ -47,26 +64,24 @@ def _input_items(fields: dict[str, Raw]) -> list[Raw]:
     return [Raw(b'{"type":"message","role":"user","content":%b}' % own)]
 
 
-def _stored_items(stored: bytes) -> list[Raw]:
-    if stored.lstrip().startswith(b"["):
-        return msgspec.json.decode(stored, type=list[Raw])
-    return [Raw(stored)]
-
-
 def expand(body: bytes, history: Sequence[bytes]) -> bytes:
     """Return the body with the history before its own input and without its reference.
 
-    ``history`` holds, oldest first, lists of items as :func:`snapshot` makes them (a
-    snapshot is already the whole conversation up to its response) or single items.
+    ``history`` holds, oldest first, what :func:`snapshot` has made; each is the whole
+    conversation up to its response already.
     """
     fields = _fields(body)
-    items = [item for stored in history for item in _stored_items(stored)]
+    items = [item for kept in history for item in read(kept).items]
     fields["input"] = Raw(msgspec.json.encode(items + _input_items(fields)))
     fields.pop("previous_response_id", None)
     return msgspec.json.encode(fields)
 
 
 def snapshot(body: bytes, response: bytes) -> bytes:
-    """Return the items to keep: those of the (expanded) request, then those of its response."""
-    answer = msgspec.json.decode(response, type=_Answer)
-    return msgspec.json.encode(_input_items(_fields(body)) + answer.output)
+    """Return what to keep: the items of the (expanded) request, and the response."""
+    return _ENCODER.encode(Kept(_input_items(_fields(body)), Raw(response)))
+
+
+def read(kept: bytes) -> Kept:
+    """Return what :func:`snapshot` has put together."""
+    return _DECODER.decode(kept)

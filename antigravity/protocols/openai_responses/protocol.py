@@ -7,17 +7,17 @@ from typing import Final
 
 from zope.interface import implementer
 
+from antigravity.interfaces.answers import IPassedOnly, IStoredAnswers
 from antigravity.interfaces.protocols import (
     Encoded,
     IClientProtocol,
     IGlancing,
     IServerProtocol,
-    IStoredConversations,
 )
 from antigravity.ir.aspects import Aspects
 from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route, TokenCount
 from antigravity.ir.capabilities import Capabilities, Model, Target, Traits
-from antigravity.ir.errors import GatewayError
+from antigravity.ir.errors import GatewayError, InvalidRequestError, NotFoundError
 from antigravity.ir.request import Request
 from antigravity.ir.response import Response
 from antigravity.ir.usage import Usage
@@ -28,6 +28,7 @@ from antigravity.protocols.openai_responses import (
     conversation,
     server_glance,
     server_request,
+    stored,
 )
 from antigravity.protocols.openai_responses.client_stream import ResponsesDecoder
 from antigravity.protocols.openai_responses.encrypted import FAMILY
@@ -41,6 +42,10 @@ from antigravity.sse import KEEPALIVE_COMMENT
 ROUTES: Final = (
     Route("POST", "/v1/responses", "generate"),
     Route("POST", "/v1/responses/input_tokens", "count_tokens"),
+    Route("GET", "/v1/responses/{id}", "stored", "retrieve"),
+    Route("DELETE", "/v1/responses/{id}", "stored", "delete"),
+    Route("GET", "/v1/responses/{id}/input_items", "stored", "input_items"),
+    Route("POST", "/v1/responses/{id}/cancel", "stored", "cancel"),
 )
 TRAITS: Final = Traits(
     family=FAMILY,
@@ -54,7 +59,7 @@ TRAITS: Final = Traits(
 )
 
 
-@implementer(IServerProtocol, IStoredConversations, IGlancing)
+@implementer(IServerProtocol, IStoredAnswers, IPassedOnly, IGlancing)
 class OpenAIResponsesServer:
     """How to be a server of the protocol.  Every method is described by its interface."""
 
@@ -119,6 +124,18 @@ class OpenAIResponsesServer:
     def expand(self, body: bytes, history: Sequence[bytes]) -> bytes:
         """Return the body with its history, and without its reference."""
         return conversation.expand(body, history)
+
+    def encode_stored(self, call: Call, kept: bytes) -> HttpReply:
+        """Return the reply to a call about a response that is kept."""
+        return stored.encode_stored(call, kept)
+
+    def not_stored(self, call: Call) -> NotFoundError:
+        """Return the error for a response that is not known."""
+        return stored.not_stored(call)
+
+    def untranslatable(self, call: Call) -> InvalidRequestError | None:
+        """Return why a request can be passed on only, if that is so."""
+        return server_request.untranslatable(call)
 
     def snapshot(self, body: bytes, response: bytes) -> bytes:
         """Return what to keep of an answered request."""

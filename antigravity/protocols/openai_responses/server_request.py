@@ -6,8 +6,11 @@ from typing import Final, get_args
 
 import msgspec
 
+from antigravity.ir.call import Call
+from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.request import Effort, Request, ResponseFormat, Sampling, ThinkingConfig
-from antigravity.protocols.json_body import bad_field, load_object
+from antigravity.protocols.glance import given
+from antigravity.protocols.json_body import bad_field, load_object, members_of
 from antigravity.protocols.openai_responses.schema import (
     NAME,
     FormatField,
@@ -30,6 +33,12 @@ NOTES: Final = "openai_responses"
 _EFFORTS: Final[tuple[str, ...]] = get_args(Effort)
 _FORMATS: Final = ("text", "json_object", "json_schema")
 _VERBOSITIES: Final = ("low", "medium", "high")
+
+#: What only OpenAI's own servers could look up, and what to do without.
+_STORED_BY_OPENAI: Final = {
+    "conversation": "send `previous_response_id` or all of it as `input`",
+    "prompt": "send its text as `instructions` or `input`",
+}
 
 #: Known fields that have no other place than the extensions.
 _KEPT: Final = frozenset(("include", "store", "previous_response_id", "safety_identifier"))
@@ -80,13 +89,23 @@ def decode(body: bytes) -> Request:
     )
 
 
+def untranslatable(call: Call) -> InvalidRequestError | None:
+    """Return why only an upstream of this protocol can serve a request, if that is so."""
+    found = members_of(call)
+    for name, remedy in _STORED_BY_OPENAI.items():
+        if given(found, name):
+            return bad_field(name, f"refers to what OpenAI stores and isn't known here: {remedy}")
+    if given(found, "background") and bytes(found["background"]) == b"true":
+        return bad_field(
+            "background", "works where OpenAI itself serves the model: leave it out, or stream"
+        )
+    return None
+
+
 def _refuse_foreign_state(wire: RequestBody) -> None:
     """Refuse what only OpenAI's own servers could look up: answering without it misleads."""
-    for name, value, remedy in (
-        ("conversation", wire.conversation, "send `previous_response_id` or all of it as `input`"),
-        ("prompt", wire.prompt, "send its text as `instructions` or `input`"),
-    ):
-        if value is not None:
+    for name, remedy in _STORED_BY_OPENAI.items():
+        if getattr(wire, name) is not None:
             raise bad_field(name, f"refers to what OpenAI stores and isn't known here: {remedy}")
     if wire.input is None:
         raise required("input")

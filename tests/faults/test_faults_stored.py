@@ -1,0 +1,173 @@
+"""Stored responses of several accounts: whoever made one is asked for it, and nobody else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from faults_kit import Answer, FaultCase, check_refusal
+from twisted.internet.defer import Deferred
+
+from antigravity.config.secret import Secret
+from antigravity.ir.errors import UpstreamError
+
+NATIVE = "openai_responses-to-openai_responses/gpt-4.1"
+OTHER = "openai_responses-to-gemini/gemini-2.5-flash"
+PATH = "/v1/responses"
+KEYS = {"api_key": Secret(""), "api_keys": [Secret("sk-one"), Secret("sk-two")]}
+
+
+class StoredFaults(FaultCase):
+    async def call(self, method: str, path: str) -> Answer:
+        reading = await self.connect()
+        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        length = "Content-Length: 0\r\n" if method == "POST" else ""
+        reading.transport.write(f"{head}{length}\r\n".encode())  # type: ignore[union-attr]
+        await reading.closed
+        return Answer(reading.data)
+
+    async def made(self, model: str = NATIVE, **fields: Any) -> Any:
+        body = {"model": model, "input": "[[say one]]", **fields}
+        reading = await self.send(PATH, body)
+        await reading.closed
+        answer = Answer(reading.data)
+        self.assertEqual(answer.status, 200, answer.body)
+        return answer.events()[-1][1]["response"] if fields.get("stream") else answer.json()
+
+    def keys(self) -> list[str]:
+        """Return the keys that reached the upstream, in order."""
+        return [logged.headers["authorization"] for logged in self.simulator.state.log]
+
+    async def test_the_account_that_made_it_is_asked(self) -> None:
+        await self.start(upstream=KEYS)
+        for stream in (False, True):
+            asked = [f"[[say {number}]] {stream}" for number in range(8)]
+            made = [await self.made(stream=stream, input=each) for each in asked]
+            self.assertEqual(len(set(self.keys())), 2, "the accounts take turns")
+            for one, key in zip(made, self.keys()[-8:], strict=True):
+                for suffix in ("", "/input_items?limit=5&order=asc"):
+                    answer = await self.call("GET", f"{PATH}/{one['id']}{suffix}")
+                    self.assertEqual(answer.status, 200, answer.body)
+                    self.assertEqual(self.keys()[-1], key)
+                self.assertEqual(self.simulator.state.log[-1].query, "limit=5&order=asc")
+
+    async def test_a_conversation_stays_with_the_account_that_keeps_it(self) -> None:
+        await self.start(upstream=KEYS)
+        first = await self.made()
+        key = self.keys()[-1]
+        for number in range(4):
+            await self.made(input=f"[[say {number}]] to others")
+            after = await self.made(previous_response_id=first["id"], input=f"[[say {number}]]")
+            self.assertEqual(after["previous_response_id"], first["id"])
+            self.assertEqual(self.keys()[-1], key)
+        self.assertEqual(set(self.keys()), {"Bearer sk-one", "Bearer sk-two"})
+
+    async def test_who_does_not_keep_it_is_not_asked(self) -> None:
+        await self.start()
+        first = await self.made()
+        body = {"model": OTHER, "input": "x", "previous_response_id": first["id"]}
+        before = self.simulator.state.stats.requests
+        reading = await self.send(PATH, body)
+        await reading.closed
+        error = check_refusal("openai_responses", Answer(reading.data), 404)
+        self.assertEqual(error["code"], "previous_response_not_found")
+        self.assertEqual(self.simulator.state.stats.requests, before)
+
+    async def test_what_is_kept_here_goes_on_anywhere(self) -> None:
+        await self.start()
+        first = await self.made(OTHER)
+        after = await self.made(NATIVE, previous_response_id=first["id"], input="[[say two]]")
+        logged = self.simulator.state.log[-1].body
+        self.assertNotIn("previous_response_id", logged)
+        self.assertEqual([item["role"] for item in logged["input"]], ["user", "assistant", "user"])
+        again = await self.made(NATIVE, previous_response_id=after["id"], input="[[say three]]")
+        self.assertEqual(again["output"][-1]["content"][0]["text"], "three")
+        self.assertEqual(len(self.simulator.state.log[-1].body["input"]), 5)
+
+    async def test_a_response_that_is_gone_there_is_gone_here(self) -> None:
+        await self.start()
+        made = await self.made()
+        answer = await self.call("DELETE", f"{PATH}/{made['id']}")
+        self.assertTrue(answer.json()["deleted"])
+        before = self.simulator.state.stats.requests
+        for method in ("GET", "DELETE"):
+            check_refusal("openai_responses", await self.call(method, f"{PATH}/{made['id']}"), 404)
+        self.assertEqual(self.simulator.state.stats.requests, before, "it is known to be gone")
+
+    async def test_an_account_that_is_not_there_any_more_keeps_nothing(self) -> None:
+        await self.start()
+        made = await self.made()
+        assert self.gateway is not None
+        snapshot = self.gateway._assembly.snapshot  # type: ignore[union-attr]
+        self.patch(snapshot.credentials, "credentials", lambda _: ())
+        answer = await self.call("GET", f"{PATH}/{made['id']}")
+        check_refusal("openai_responses", answer, 404)
+
+    async def test_the_upstreams_troubles_have_their_shape(self) -> None:
+        await self.start()
+        records: list[Any] = []
+        assert self.gateway is not None
+        self.patch(self.gateway._drain, "leave", records.append)
+        made = await self.made()
+        answer = await self.call("POST", f"{PATH}/{made['id']}/cancel")
+        error = check_refusal("openai_responses", answer, 400)
+        self.assertIn("synchronous", error["message"], "the upstream's own words")
+        self.assertEqual((records[-1].operation, records[-1].outcome), ("stored", "error"))
+        self.assertEqual(records[-1].attempts[0].upstream, NATIVE.partition("/")[0])
+        self.simulator.stop()
+        found = await self.call("GET", f"{PATH}/{made['id']}")
+        self.assertEqual(found.json()["id"], made["id"])
+        self.assertEqual(records[-1].outcome, "ok")
+
+    async def test_a_dead_upstream_is_no_missing_response(self) -> None:
+        await self.start()
+        made = await self.made()
+        transport: Any = self.gateway._transport  # type: ignore[union-attr]
+
+        async def broken(request: Any) -> Any:
+            raise UpstreamError("no connection")
+
+        self.patch(transport, "send", lambda r: Deferred.fromCoroutine(broken(r)))
+        answer = await self.call("GET", f"{PATH}/{made['id']}")
+        check_refusal("openai_responses", answer, 502)
+
+    async def test_a_key_has_its_own_and_stays_here(self) -> None:
+        await self.start()
+        for model in (NATIVE, OTHER):
+            reading = await self.send(f"{PATH}?key=sk-mine", {"model": model, "input": "[[say x]]"})
+            await reading.closed
+            path = f"{PATH}/{Answer(reading.data).json()['id']}/input_items"
+            for other in ("", "?key=sk-other"):
+                check_refusal("openai_responses", await self.call("GET", path + other), 404)
+            query = "include[]=a&key=sk-mine&include[]=b"
+            answer = await self.call("GET", f"{path}?{query}")
+            self.assertEqual(answer.status, 200, answer.body)
+            if model == NATIVE:
+                sent = self.simulator.state.log[-1].query
+                self.assertEqual(sent.replace("%5B%5D", "[]"), "include[]=a&include[]=b")
+
+    async def test_names_are_no_paths(self) -> None:
+        await self.start()
+        for name in ("..%2Fmodels", "a%2Fb", "%00", "%ff", "x" * 5000):
+            answer = await self.call("GET", f"{PATH}/{name}")
+            self.assertIn(answer.status, (400, 404, 414), name[:20])
+        self.assertEqual(self.simulator.state.stats.requests, 0)
+
+    async def test_a_stream_that_is_asked_for_again_passes(self) -> None:
+        await self.start()
+        made = await self.made(background=True)
+        self.assertEqual(made["status"], "queued")
+        answer = await self.call("GET", f"{PATH}/{made['id']}?stream=true&starting_after=0")
+        self.assertEqual(answer.headers["content-type"], "text/event-stream; charset=utf-8")
+        self.assertEqual(answer.events()[-1][0], "response.completed")
+        self.assertEqual(self.simulator.state.log[-1].query, "stream=true&starting_after=0")
+
+    async def test_a_body_of_nonsense_is_refused(self) -> None:
+        await self.start()
+        made = await self.made(OTHER)
+        for query in ("limit=x", "order=x", "after=x"):
+            answer = await self.call("GET", f"{PATH}/{made['id']}/input_items?{query}")
+            error = check_refusal("openai_responses", answer, 400)
+            self.assertEqual(error["param"], query.partition("=")[0])
+        found = await self.call("GET", f"{PATH}/{made['id']}")
+        self.assertEqual(json.loads(found.body), made)

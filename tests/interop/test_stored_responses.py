@@ -1,0 +1,126 @@
+"""Responses that are asked for again, with OpenAI's own SDK: kept here, or by who made them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from openai import APIStatusError, BadRequestError, NotFoundError, OpenAI
+from targets import RESPONSES, TARGETS, Target, name
+
+TRANSLATED = [each for each in TARGETS if each is not RESPONSES]
+
+
+@pytest.fixture
+def client(url: str) -> OpenAI:
+    return OpenAI(base_url=f"{url}/v1", api_key="sk-any", max_retries=0)
+
+
+def texts(items: Any) -> list[str]:
+    return [part.text for item in items for part in item.content]
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=name)
+def test_a_response_comes_back(client: OpenAI, target: Target) -> None:
+    made = client.responses.create(model=target.model, input="[[say one]]", metadata={"a": "b"})
+    found = client.responses.retrieve(made.id)
+    assert found.model_dump() == made.model_dump()
+    assert found.output_text == "one"
+    assert texts(client.responses.input_items.list(made.id)) == ["[[say one]]"]
+    assert client.responses.delete(made.id) is None
+    for gone in (client.responses.retrieve, client.responses.delete, client.responses.cancel):
+        with pytest.raises(NotFoundError) as caught:
+            gone(made.id)
+        assert made.id in caught.value.message
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=name)
+def test_a_streamed_response_comes_back(client: OpenAI, target: Target) -> None:
+    events = list(client.responses.create(model=target.model, input="[[say one]]", stream=True))
+    made = events[-1].response
+    assert client.responses.retrieve(made.id).output_text == "one"
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=name)
+def test_what_is_not_to_be_stored_is_not(client: OpenAI, target: Target) -> None:
+    made = client.responses.create(model=target.model, input="[[say one]]", store=False)
+    with pytest.raises(NotFoundError) as caught:
+        client.responses.retrieve(made.id)
+    assert made.id in caught.value.message
+    assert caught.value.type == "invalid_request_error"
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=name)
+def test_a_conversation_is_listed_page_by_page(client: OpenAI, target: Target) -> None:
+    previous: str | None = None
+    for word in ("one", "two", "three"):
+        made = client.responses.create(
+            model=target.model,
+            input=f"[[say {word}]]",
+            **({"previous_response_id": previous} if previous else {}),
+        )
+        previous = made.id
+    assert previous is not None
+    said = ["[[say one]]", "one", "[[say two]]", "two", "[[say three]]"]
+    items = client.responses.input_items.list(previous, limit=2, order="asc")
+    assert len(items.data) == 2
+    assert items.has_next_page()
+    assert texts(each for each in items if each.type == "message") == said
+    newest = client.responses.input_items.list(previous)
+    assert texts(each for each in newest if each.type == "message") == said[::-1]
+    assert client.responses.retrieve(previous).previous_response_id is not None
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=name)
+def test_what_was_made_at_once_cannot_be_cancelled(client: OpenAI, target: Target) -> None:
+    made = client.responses.create(model=target.model, input="[[say one]]")
+    with pytest.raises(BadRequestError):
+        client.responses.cancel(made.id)
+    assert client.responses.retrieve(made.id).status == "completed"
+
+
+@pytest.mark.parametrize("target", TRANSLATED, ids=name)
+def test_what_only_openai_does_is_refused_elsewhere(client: OpenAI, target: Target) -> None:
+    made = client.responses.create(model=target.model, input="[[say one]]")
+    fields: Any
+    for fields in ({"background": True}, {"conversation": "conv_1"}):
+        with pytest.raises(BadRequestError) as caught:
+            client.responses.create(model=target.model, input="x", **fields)
+        assert caught.value.param == next(iter(fields))
+    with pytest.raises(BadRequestError) as caught:
+        list(client.responses.retrieve(made.id, stream=True))
+    assert caught.value.param == "stream"
+
+
+def test_the_background_is_openais_own(client: OpenAI) -> None:
+    made = client.responses.create(model=RESPONSES.model, input="[[say one]]", background=True)
+    assert made.status == "queued"
+    assert client.responses.retrieve(made.id).output_text == "one"
+    events = list(client.responses.retrieve(made.id, stream=True))
+    assert events[-1].type == "response.completed"
+    assert client.responses.cancel(made.id).status == "cancelled"
+    assert client.responses.retrieve(made.id).status == "cancelled"
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=name)
+def test_the_input_is_counted_with_what_came_before(client: OpenAI, target: Target) -> None:
+    first = client.responses.create(model=target.model, input="[[say one]] " + "word " * 400)
+    alone = client.responses.input_tokens.count(model=target.model, input="And now?")
+    behind = client.responses.input_tokens.count(
+        model=target.model, input="And now?", previous_response_id=first.id
+    )
+    assert alone.object == "response.input_tokens"
+    assert 0 < alone.input_tokens < 100 < behind.input_tokens
+
+
+def test_nobody_knows_what_never_was(client: OpenAI) -> None:
+    calls: list[Any] = [
+        client.responses.retrieve,
+        client.responses.delete,
+        client.responses.cancel,
+        lambda each: list(client.responses.input_items.list(each)),
+    ]
+    for call in calls:
+        with pytest.raises(APIStatusError) as caught:
+            call("resp_never")
+        assert caught.value.status_code == 404
