@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
@@ -94,9 +95,10 @@ class BoundedEndpoint:
         self._where = where
         self.used = False
 
-    def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
+    def connect(self, factory: Any) -> Deferred[IProtocol]:
         """Connect."""
         self.used = True
+        factory.noisy = False  # or the log has two lines for every connection
         connecting = self._endpoint.connect(factory)
         if not self._limit:
             return connecting

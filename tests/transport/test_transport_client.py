@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from client_case import ClientCase, Reader
 from loopback_peer import CHUNKED, Peer, Received, chunk, ok, pause, reactor
+from twisted.logger import capturedLogs
 from twisted.web.client import ResponseDone
 from zope.interface.verify import verifyObject
 
@@ -41,6 +42,14 @@ class GoodAnswers(ClientCase):
             response = await self.transport.send(self.request())
             self.assertEqual(await response.collect(10), b"x")
         self.assertEqual(len(script.peers), 1)
+
+    async def test_a_connection_leaves_no_lines_in_the_log(self) -> None:
+        self.serve(lambda peer, got: peer.write(CHUNKED + chunk(b"x") + chunk(b"")))
+        with capturedLogs() as events:
+            response = await self.transport.send(self.request())
+            await response.collect(10)
+            await self.transport.close()
+        self.assertEqual([event["log_format"] for event in events], [])
 
     async def test_a_large_body_goes_up_whole(self) -> None:
         script = self.serve(lambda peer, got: peer.write(ok(b"")))
