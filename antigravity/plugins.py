@@ -40,6 +40,7 @@ from antigravity.interfaces.upstreams import IUpstreamKind
 from antigravity.mcp.catalog import Catalog
 from antigravity.mcp.checks import check_tool
 from antigravity.mcp.protocol.uri_templates import check_template
+from antigravity.plugin_faults import described, misspelt_hooks, unmarked_hooks
 
 #: The built-in plugins, in the order in which they register.
 DEFAULT_PLUGINS: Final = {
@@ -326,12 +327,18 @@ class PluginHost:
             plugin = load()
             if self._manager.has_plugin(name):
                 raise ValueError("another plugin has the same name")
+            misspelt = "; ".join(misspelt_hooks(plugin))
+            if misspelt:
+                raise ValueError(misspelt)
             self._manager.register(plugin, name)
             self._manager.check_pending()
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything
             if self._manager.has_plugin(name) and self._manager.get_plugin(name) is plugin:
                 self._manager.unregister(name=name)
-            self._report(name, f"could not be loaded: {type(error).__name__}: {error}")
+            self._report(name, f"could not be loaded: {described(error)}")
+            return
+        for fault in unmarked_hooks(plugin):
+            self._report(name, fault)
 
     def _registered_by(self, plugin: str, hook: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(self._registered.get((plugin, hook), ())))
@@ -352,7 +359,7 @@ class PluginHost:
         try:
             caller(register=register, settings=settings)
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-            self._report(name, f"{hook} failed: {type(error).__name__}: {error}")
+            self._report(name, f"{hook} failed: {described(error)}")
 
     def _report(self, plugin: str, reason: str) -> None:
         self.problems.append(PluginProblem(plugin, reason))

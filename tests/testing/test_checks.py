@@ -11,14 +11,12 @@ from antigravity.ir.call import HttpReply
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import TextDelta
 from antigravity.plugins import PluginHost
-from antigravity.testing.checks import (
-    check_client_protocol,
-    check_mcp_tool,
-    check_selection_policy,
-    check_server_protocol,
-    check_upstream_kind,
-)
+from antigravity.testing.client_checks import check_client_protocol
+from antigravity.testing.mcp_checks import check_mcp_tool
+from antigravity.testing.rule_checks import check_selection_policy
+from antigravity.testing.server_checks import check_server_protocol
 from antigravity.testing.unplugged import unplugged_services
+from antigravity.testing.upstream_checks import check_upstream_kind
 
 Check = Callable[[Any], Iterator[str]]
 
@@ -47,6 +45,9 @@ class Endless:
     def encode(self, event: Any) -> bytes:
         return event.text.encode() if isinstance(event, TextDelta) else b""
 
+    def keepalive(self) -> bytes:
+        return b""
+
     def end(self) -> bytes:
         return b"the end"
 
@@ -68,6 +69,8 @@ def test_a_stream_has_to_end(registry: Any) -> None:
     faults = " ".join(check_server_protocol(endless))
     assert "goes on after its end" in faults
     assert "goes on after an error" in faults
+    assert "does not say the message of an error" in faults
+    assert "without a Finish" in faults
 
 
 def test_a_server_protocol_has_to_be_reachable(registry: Any) -> None:
@@ -119,6 +122,7 @@ def test_a_tool_has_to_say_what_it_takes() -> None:
 def test_a_kind_has_to_build_an_upstream(registry: Any) -> None:
     services = unplugged_services("mine", registry.clients)
     kind = Changed(registry.upstream_kinds["openai"], build=lambda settings, services: object())
-    (fault,) = check_upstream_kind(kind, services)
+    (fault,) = check_upstream_kind(kind, services, registry.embedding_clients)
     assert "IUpstream" in fault
-    assert list(check_upstream_kind(registry.upstream_kinds["openai"], services)) == []
+    whole = registry.upstream_kinds["openai"]
+    assert list(check_upstream_kind(whole, services, registry.embedding_clients)) == []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 from zope.interface import implementer
 
 from antigravity.interfaces.protocols import IStreamEncoder
 from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route
 from antigravity.ir.errors import GatewayError, InvalidRequestError
-from antigravity.ir.events import Event, StreamFailure, TextDelta
+from antigravity.ir.events import Event, Finish, StreamFailure, TextDelta
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Message, Request
 from antigravity.ir.response import Response
@@ -23,6 +25,7 @@ class SayEncoder:
     content_type = PLAIN
 
     def __init__(self) -> None:
+        self._finished = False
         self._over = False
 
     def encode(self, event: Event) -> bytes:
@@ -33,6 +36,7 @@ class SayEncoder:
         if isinstance(event, StreamFailure):
             self._over = True
             return f"\n[{event.error.message}]\n".encode()
+        self._finished = self._finished or isinstance(event, Finish)
         return b""
 
     def keepalive(self) -> bytes:
@@ -40,7 +44,9 @@ class SayEncoder:
 
     def end(self) -> bytes:
         over, self._over = self._over, True
-        return b"" if over else b"\n"
+        if over:
+            return b""
+        return b"\n" if self._finished else b"\n[The answer is not complete.]\n"
 
 
 class SayProtocol(AnsweringProtocol):
@@ -68,4 +74,6 @@ class SayProtocol(AnsweringProtocol):
         return HttpReply(200, f"{response.choices[0].text}\n".encode(), PLAIN)
 
     def encode_error(self, error: GatewayError, request_id: str) -> HttpReply:
-        return HttpReply(error.status, f"{error.message}\n".encode(), PLAIN)
+        wait = error.retry_after
+        headers = () if wait is None else (("Retry-After", str(math.ceil(wait))),)
+        return HttpReply(error.status, f"{error.message}\n".encode(), PLAIN, headers)

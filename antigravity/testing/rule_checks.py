@@ -1,0 +1,65 @@
+"""What is checked of rules: for warm-ups, for background tasks, and for the choice of accounts."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from antigravity.interfaces.accounts import Option
+from antigravity.interfaces.selection import Candidate, Selection, Situation
+from antigravity.testing.samples import SAMPLES
+from antigravity.testing.trying import Faults, Raised, attempt
+
+_OPTION: Final = Option("an-upstream", "a-model")
+_CANDIDATES: Final = (
+    Candidate(0, _OPTION, "busy-1", busy=True, load=4),
+    Candidate(0, _OPTION, "free-1", tier=1, remaining=0.5, last_used=9.0),
+    Candidate(1, _OPTION, "free-2", load=1),
+    Candidate(1, _OPTION, "locked-1", locked_for=5.0, lock="rate"),
+)
+
+
+def check_warmup_filter(rule: Any) -> Faults:
+    """Check a filter for warm-ups."""
+    if not isinstance(rule.marks, tuple) or not all(isinstance(m, bytes) for m in rule.marks):
+        yield "has marks that are no tuple of bytes"
+    yield from _check_rule(rule, "matches", bool)
+
+
+def check_background_detector(rule: Any) -> Faults:
+    """Check a detector of background tasks."""
+    yield from _check_rule(rule, "detect", str | None)
+
+
+def _check_rule(rule: Any, method: str, kind: Any) -> Faults:
+    for headers in ({}, {"user-agent": "somebody/1.0"}):
+        wants = attempt(rule.wants, headers)
+        if not isinstance(wants, bool):
+            said = wants if isinstance(wants, Raised) else f"returns {wants!r}, not whether"
+            yield f"wants {said} for the headers {headers}"
+            break
+    for what, request in SAMPLES:
+        found = attempt(getattr(rule, method), request, {})
+        if not isinstance(found, kind):
+            said = found if isinstance(found, Raised) else f"returns a {type(found).__name__}"
+            yield f"{method} {said} for {what}"
+            break
+
+
+def check_selection_policy(policy: Any) -> Faults:
+    """Check a way to choose among accounts: it chooses among those that it is offered."""
+    for candidates in ((), _CANDIDATES):
+        selection = policy.select(candidates, Situation())
+        if not isinstance(selection, Selection):
+            yield "does not answer with a Selection"
+            return
+        if any(each not in candidates for each in selection.order):
+            yield "chooses accounts that it was not offered"
+            return
+    if not any(each.available for each in selection.order):
+        yield "chooses nobody although accounts are free"
+    for bound in (None, _CANDIDATES[0]):
+        moves = attempt(policy.moves, bound, _CANDIDATES, Situation("a-session"))
+        if not isinstance(moves, bool):
+            said = moves if isinstance(moves, Raised) else f"returns {moves!r}, not whether"
+            yield f"moves {said}"
+            return

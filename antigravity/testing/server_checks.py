@@ -1,0 +1,161 @@
+"""What is checked of the server side of a protocol."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any, Final
+
+from antigravity.interfaces.protocols import IDemanding, IPlainAnswers
+from antigravity.ir.call import Call, HttpReply, ReplyContext, Route
+from antigravity.ir.capabilities import Model
+from antigravity.ir.errors import (
+    AuthenticationError,
+    GatewayError,
+    InvalidRequestError,
+    NotFoundError,
+    OverloadedError,
+    RateLimitedError,
+    UpstreamError,
+)
+from antigravity.ir.events import Event, Finish, ResponseStart, StreamFailure, TextDelta
+from antigravity.ir.parts import Text
+from antigravity.ir.request import Message, Request
+from antigravity.ir.response import Choice, Response
+from antigravity.testing.trying import ODD_TEXTS, Faults, Raised, attempt, shown
+
+_ERRORS: Final = (
+    AuthenticationError,
+    InvalidRequestError,
+    NotFoundError,
+    OverloadedError,
+    RateLimitedError,
+    UpstreamError,
+)
+_SAID: Final = "Nothing is as it should be."
+_TEXT: Final = "Forty-two"
+_START: Final = ResponseStart("an-id", "a-model")
+
+
+def check_server_protocol(protocol: Any) -> Faults:
+    """Check the server side of a protocol."""
+    yield from check_server_side(protocol)
+    if not isinstance(protocol.keepalive, bytes):
+        yield "has a keepalive that is not bytes"
+    for route in protocol.routes:
+        if route.operation == "generate":
+            yield from _check_encoder(protocol, route)
+            yield from _check_whole(protocol, route)
+        if route.operation in ("generate", "count_tokens"):
+            yield from check_readers(protocol, route, "peek", "decode")
+        elif route.operation == "list_models":
+            models = (Model("a-model"),)
+            yield from check_reply("encode_models", protocol.encode_models, models, _call(route))
+        elif route.operation == "get_model":
+            model = Model("a-model")
+            yield from check_reply("encode_model", protocol.encode_model, model, _call(route))
+
+
+def check_server_side(protocol: Any) -> Faults:
+    """Check what servers of all kinds have."""
+    if not protocol.routes:
+        yield "has no routes, so nobody can reach it"
+    for route in protocol.routes:
+        if not route.path.startswith("/"):
+            yield f"has the route {route.path!r}, which does not begin with a slash"
+    for kind in _ERRORS:
+        reply: HttpReply = protocol.encode_error(kind(_SAID), "req_check")
+        if reply.status < 400:
+            yield f"says {kind.__name__} with status {reply.status}"
+        if _SAID.encode() not in reply.body:
+            yield f"does not say the message of a {kind.__name__}"
+    limited: HttpReply = protocol.encode_error(RateLimitedError(_SAID, retry_after=7), "req_check")
+    if ("retry-after", "7") not in [(name.lower(), value) for name, value in limited.headers]:
+        yield "does not say Retry-After although it is known"
+
+
+def check_readers(protocol: Any, route: Route, *readers: str) -> Faults:
+    """Check that bodies of any shape are read, or refused as a client's mistake."""
+    for reader in readers:
+        for body in ODD_TEXTS:
+            found = attempt(getattr(protocol, reader), _call(route, body))
+            if isinstance(found, Raised):
+                at = f"{reader} {found} at a body that is {shown(body)}"
+                yield f"{at}; what is the client's mistake is an InvalidRequestError"
+                break
+
+
+def check_reply(what: str, encode: Any, *arguments: object) -> Faults:
+    """Check that something is encoded as a reply that can be sent."""
+    reply = attempt(encode, *arguments)
+    if isinstance(reply, Raised):
+        yield f"{what} {reply}"
+    elif isinstance(reply, GatewayError):
+        yield f"{what} refuses what is asked for"
+    elif not isinstance(reply, HttpReply):
+        yield f"{what} returns a {type(reply).__name__}, not an HttpReply"
+    elif type(reply.body) is not bytes:
+        yield f"{what} returns a body that is a {type(reply.body).__name__}, not bytes"
+
+
+def _call(route: Route, body: bytes = b"{}") -> Call:
+    return Call(route, {"model": "a-model"}, {}, {}, body)
+
+
+def _context(protocol: Any, route: Route) -> ReplyContext:
+    names = count()
+    request = Request("a-model", (Message("user", (Text("Hello"),)),), protocol.name, stream=True)
+    return ReplyContext(
+        _call(route), request, "a-model", 0, lambda prefix: f"{prefix}{next(names)}"
+    )
+
+
+def _check_whole(protocol: Any, route: Route) -> Faults:
+    if IDemanding.providedBy(protocol):
+        return  # its answers are no text
+    response = Response("an-id", "a-model", (Choice((Text(_TEXT),)),))
+    context = _context(protocol, route)
+    yield from check_reply("encode_response", protocol.encode_response, response, context)
+    reply = attempt(protocol.encode_response, response, context)
+    if isinstance(reply, HttpReply) and _TEXT not in str(reply.body):
+        yield "leaves the text out of a whole answer"
+
+
+def _check_encoder(protocol: Any, route: Route) -> Faults:
+    where = f"its stream at {route.path}"
+
+    def written(*events: Event, ends: bool = True) -> tuple[bytes, bool]:
+        """Return a stream, and whether it goes on after its end."""
+        encoder = protocol.encoder(_context(protocol, route))
+        out = b"".join([encoder.encode(event) for event in events])
+        if ends:
+            out += encoder.end()
+        return out, bool(encoder.encode(TextDelta("more")) or encoder.end())
+
+    demanding = IDemanding.providedBy(protocol)  # its answers are no text
+    try:
+        encoder = protocol.encoder(_context(protocol, route))
+    except GatewayError:
+        if demanding:
+            return  # it looks at the body again, and this one is none
+        raise
+    if not isinstance(encoder.content_type, str) or "/" not in encoder.content_type:
+        yield f"{where} has no content type"
+    if not isinstance(encoder.keepalive(), bytes):
+        yield f"{where} has a keepalive that is not bytes"
+    whole, goes_on = written(_START, TextDelta(_TEXT), Finish("stop"))
+    if not whole and not demanding:
+        yield f"{where} says nothing at all"
+    if goes_on:
+        yield f"{where} goes on after its end"
+    error = StreamFailure(UpstreamError(_SAID))
+    failed, goes_on = written(_START, TextDelta(_TEXT), error, ends=False)
+    if goes_on:
+        yield f"{where} goes on after an error"
+    if demanding or IPlainAnswers.providedBy(protocol):
+        return  # text alone is no answer, and there may be no words for an error
+    if _TEXT.encode() not in whole:
+        yield f"{where} leaves the text out"
+    if _SAID.encode() not in failed:
+        yield f"{where} does not say the message of an error"
+    if written(_START, TextDelta(_TEXT))[0] == whole:
+        yield f"{where} passes off an answer without a Finish as complete"

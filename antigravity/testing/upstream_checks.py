@@ -1,0 +1,130 @@
+"""What is checked of kinds of upstream."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+
+from twisted.internet.defer import CancelledError, Deferred
+from zope.interface.exceptions import Invalid
+from zope.interface.verify import verifyObject
+
+from antigravity.config.errors import ConfigurationError
+from antigravity.config.secret import Secret
+from antigravity.config.settings import UpstreamSettings
+from antigravity.interfaces.embeddings import IEmbeddingKind, IEmbeddingUpstream
+from antigravity.interfaces.protocols import IWholeAnswers
+from antigravity.interfaces.transport import OutgoingRequest
+from antigravity.interfaces.upstreams import Credential, IModelProtocols, IUpstream
+from antigravity.ir.errors import GatewayError, UpstreamError
+from antigravity.plugin_faults import described
+from antigravity.testing.trying import Faults, Raised, attempt
+from antigravity.upstreams.services import UpstreamServices
+
+_NOWHERE: Final = "http://127.0.0.1:9"
+_KEY: Final = "a-key"
+
+
+def check_upstream_kind(
+    kind: Any, services: UpstreamServices, embedding_protocols: Collection[str]
+) -> Faults:
+    """Check a kind of upstream: it says what it lacks, or builds what can be asked.
+
+    ``embedding_protocols`` are the names of the protocols for vectors that are spoken.
+    """
+    bare = UpstreamSettings(kind=kind.kind)
+    given = UpstreamSettings(kind=kind.kind, base_url=_NOWHERE, api_key=Secret(_KEY))
+    upstream = None
+    for settings in (bare, given):
+        try:
+            upstream = kind.build(settings, services)
+        except ConfigurationError:
+            continue
+        try:
+            verifyObject(IUpstream, upstream)
+        except Invalid as error:
+            yield " ".join(str(error).split())
+            return
+    if upstream is not None:
+        yield from _check_names(kind, upstream, services, embedding_protocols)
+        yield from _check_upstream(upstream, services)
+
+
+def _check_names(
+    kind: Any, upstream: Any, services: UpstreamServices, embedding_protocols: Collection[str]
+) -> Faults:
+    if upstream.name != services.name:
+        yield f"builds an upstream of the name {upstream.name!r}; services.name says otherwise"
+    embeds = IEmbeddingUpstream.providedBy(upstream)
+    vectors = upstream.embedding_protocols if embeds else ()
+    if not upstream.protocols and not vectors:
+        yield "speaks no protocol"
+    special = upstream.model_protocols if IModelProtocols.providedBy(upstream) else ()
+    for name in (*upstream.protocols, *special):
+        if name not in services.protocols:
+            yield f"speaks {name!r}, and there is no client protocol of that name"
+    for name in vectors:
+        if name not in embedding_protocols:
+            yield f"speaks {name!r}, and there is no such client protocol for vectors"
+    if IEmbeddingKind.providedBy(kind) and not embeds:
+        yield "is marked with IEmbeddingKind, and its upstreams make no vectors"
+
+
+def _check_upstream(upstream: Any, services: UpstreamServices) -> Faults:
+    credential = Credential("mine-1", services.name, _KEY)
+    for name in upstream.protocols[:1]:
+        whole = IWholeAnswers.providedBy(services.protocols.get(name))
+        operation = "generate" if whole else "stream"
+        prepared = attempt(upstream.prepare, operation, name, "a-model", b"{}", credential, {})
+        if isinstance(prepared, Raised | GatewayError):
+            said = prepared if isinstance(prepared, Raised) else f"raises {prepared!r}"
+            yield f"prepare {said}; what goes wrong is a failure of its Deferred"
+        else:
+            yield from _check_fired("prepare", prepared, _check_requests)
+    yield from _check_fired("models", attempt(upstream.models, credential), _check_nothing)
+    for method, argument in (("try_next", UpstreamError("It failed.")), ("wraps", None)):
+        call = getattr(upstream, method)
+        answer = attempt(call) if argument is None else attempt(call, argument)
+        if not isinstance(answer, bool):
+            yield f"{method} returns {answer!r}, not whether"
+
+
+def _check_fired(method: str, result: object, check: Any) -> Faults:
+    if not isinstance(result, Deferred):
+        said = result if isinstance(result, Raised) else f"returns a {type(result).__name__}"
+        yield f"{method} {said}, not a Deferred"
+        return
+    fired: list[Any] = []
+    failed: list[Any] = []
+    result.addCallbacks(fired.append, failed.append)
+    result.cancel()  # if it waits for something that cannot come here
+    for failure in failed:
+        if failure.check(GatewayError, CancelledError) is None:
+            yield f"{method} fails with {described(failure.value)}, which is no GatewayError"
+    for value in fired:
+        yield from check(value)
+
+
+def _check_nothing(value: object) -> Faults:
+    return iter(())
+
+
+def _check_requests(requests: object) -> Faults:
+    if not isinstance(requests, Sequence) or not requests:
+        yield "prepare gives no requests to send"
+        return
+    for request in requests:
+        if not isinstance(request, OutgoingRequest):
+            yield f"prepare gives a {type(request).__name__}, not an OutgoingRequest"
+            return
+        if not str(request.url).startswith(("http://", "https://")):
+            yield "prepare gives a request whose url is no http or https address"
+        if not _are_headers(request.headers):
+            yield "prepare gives headers that are not pairs of text"
+
+
+def _are_headers(headers: object) -> bool:
+    return isinstance(headers, tuple) and all(
+        isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(text, str) for text in pair)
+        for pair in headers
+    )
