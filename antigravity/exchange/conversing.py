@@ -47,7 +47,8 @@ def continued(work: Work, decision: Decision) -> Decision:
     reference = stored.reference(work.call.body)
     if reference is None:
         return decision
-    found = kept_answers(work).find(reference)
+    answers = kept_answers(work)
+    found = answers.find(reference)
     if isinstance(found, bytes):
         work.call = replace(work.call, body=stored.expand(work.call.body, [found]))
         work.__dict__.pop("request", None)
@@ -58,6 +59,8 @@ def continued(work: Work, decision: Decision) -> Decision:
         left = tuple(c for c in left if c.upstream.name == found.upstream)
         left = left if credential_of(work, found) is not None else ()
         work.origin = found
+    elif answers.is_anothers(reference):  # upstreams do not tell our clients apart
+        left = ()
     if not left:
         where = "is not known (any more)." if found is None else "is kept by another upstream."
         raise NotFoundError(

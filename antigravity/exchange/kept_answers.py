@@ -11,6 +11,8 @@ from antigravity.stores.bounded import BoundedBytes
 
 _HERE: Final = b"="
 _THERE: Final = b">"
+#: Stands between API key and name; no key has it.
+_BETWEEN: Final = "\0"
 
 
 class Origin(Struct, frozen=True):
@@ -39,6 +41,10 @@ class KeptAnswers:
         rest = found[1:]
         return rest if found.startswith(_HERE) else _ORIGIN.decode(rest)
 
+    def is_anothers(self, name: str) -> bool:
+        """Return whether an answer, which is not known to this key, was given to another one."""
+        return self._store.has_ending(f"{_BETWEEN}{name}")
+
     def keep(self, name: str, snapshot: bytes) -> None:
         """Keep an answer."""
         self._store.put(self._key(name), _HERE + snapshot)
@@ -52,4 +58,4 @@ class KeptAnswers:
         self._store.delete(self._key(name))
 
     def _key(self, name: str) -> str:
-        return f"{self._principal}\0{name}"
+        return f"{self._principal}{_BETWEEN}{name}"

@@ -15,6 +15,8 @@ from antigravity.ir.errors import GatewayError, UpstreamCredentialError, Upstrea
 
 #: Bytes of an error body that are read; more is no error message.
 ERROR_LIMIT = 1024 * 1024
+#: Shorter ones could stand there for something else.
+_SHORTEST_SECRET = 8
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not a fault of ours
@@ -97,6 +99,12 @@ async def first_good(
     raise AssertionError("an upstream prepared no request")
 
 
+def _without(credential: Credential, body: bytes) -> bytes:
+    """Return an error's body without our credential, which some servers repeat in it."""
+    secret = credential.secret.encode()
+    return body.replace(secret, b"[redacted]") if len(secret) >= _SHORTEST_SECRET else body
+
+
 async def _refused(
     upstream: IUpstream,
     client: IClientSide,
@@ -104,7 +112,7 @@ async def _refused(
     response: IIncomingResponse,
 ) -> Refused:
     status, headers = response.status(), response.headers()
-    body = await response.collect(ERROR_LIMIT)
+    body = _without(credential, await response.collect(ERROR_LIMIT))
     if status < 400:
         moved = UpstreamError(
             f"The upstream {upstream.name} answered {status} where an answer was "

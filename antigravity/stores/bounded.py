@@ -59,6 +59,10 @@ class BoundedBytes:
         self._entries.move_to_end(key)
         return value
 
+    def has_ending(self, ending: str) -> bool:
+        """Return whether there is a key with this ending; it is looked for among all."""
+        return any(key.endswith(ending) for key in self._entries)
+
     def _trim(self) -> None:
         while len(self._entries) > self._max_entries or self._bytes > self._max_bytes:
             self.delete(next(iter(self._entries)))

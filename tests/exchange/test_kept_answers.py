@@ -20,6 +20,9 @@ def test_a_key_finds_its_own_answers_alone() -> None:
     assert mine.find("a") == b"{}"
     assert mine.find("b") == ORIGIN
     assert yours.find("a") is yours.find("b") is None
+    assert yours.is_anothers("a")
+    assert yours.is_anothers("b")
+    assert not yours.is_anothers("c")
     yours.forget("a")
     assert mine.find("a") == b"{}"
     mine.forget("a")
