@@ -12,14 +12,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from pages import ROOT, blocks, commands, run, run_curl, run_python
+from pages import ROOT, blocks, commands, run, run_curl, run_python, table
 from process_kit import clean_environment, get
 
 from antigravity.config.settings import ProxySettings
+from antigravity.plugins import PluginHost
+from antigravity.relaying import READER, SEARCH
+from antigravity.viewing import PATH as VISION
 
 PAGE = "README.rst"
 README = (ROOT / PAGE).read_text("utf-8")
 PROMPT = "Hello!"
+ADMIN = {("any", "/internal/warmup"), ("any", "/admin/…")}
 
 
 def imported(code: str) -> str:
@@ -99,6 +103,32 @@ def test_the_models_that_it_names_are_listed(demo: str) -> None:
     named = set(re.findall(r"[\"`]((?:gpt|claude|gemini)-[\w.-]+)[\"`]", README))
     assert named
     assert named <= listed
+
+
+def test_the_table_of_endpoints_is_complete() -> None:
+    listed = {
+        (method, path)
+        for methods, paths, *_ in table(PAGE, "Method")
+        for method in methods.split()
+        for path in re.findall(r"/[^\s,]*", paths)
+    }
+    host = PluginHost()
+    host.load(installed=False)
+    servers = (*host.registry.servers.values(), *host.registry.embedding_servers.values())
+    served = {
+        (route.method, re.sub(r"\{\w+(\.\.\.)?\}", "{id}", route.path))
+        for server in servers
+        for route in server.routes
+    }
+    google = {(m, p) for m, p in served if p.startswith("/v1beta/")}
+    assert google
+    assert {(method, path.replace("/v1beta/", "/v1/")) for method, path in google} <= served
+    served = {(m, p) for m, p in served if not re.match(r"/v1/models/\{id\}[:/]", p)}
+    ours = {("POST", "/v1/models/detect"), ("GET", "/files/{name}"), ("any", "/mcp"), *ADMIN}
+    ours |= {("any", path) for path in (SEARCH, READER, VISION)}
+    ours |= {("GET", path) for path in ("/healthz", "/readyz")}
+    ours |= {("POST", f"/v1/api/event_logging{more}") for more in ("", "/batch")}
+    assert listed == served | ours
 
 
 def test_the_pages_that_it_links_to_are_all_there() -> None:
