@@ -22,6 +22,7 @@ from antigravity.cli.invocation import Invocation, command_options
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.home import FILE_NAME, open_to_others
 from antigravity.config.settings import Settings, TunnelSettings
+from antigravity.plugins import PluginHost
 from antigravity.tunnel.executable import NotInstalledError, find_executable
 
 _MARKS = {"ok": "  ok", "warning": "warn", "failed": "FAIL"}
@@ -60,7 +61,9 @@ def examine(invocation: Invocation) -> Iterator[Finding]:
     yield name_finding()
     yield from home_findings(invocation)
     try:
-        configuration = invocation.configuration()
+        plugins = PluginHost(invocation.configuration().settings.plugins)
+        plugins.load()
+        configuration = invocation.configuration(plugins.registry.known)
     except ConfigurationError as error:
         for problem in error.problems:
             yield Finding("configuration", "failed", str(problem), "mend this line and try again")
@@ -74,6 +77,9 @@ def examine(invocation: Invocation) -> Iterator[Finding]:
         yield Finding("configuration", "ok", detail)
     for problem in configuration.warnings:
         yield Finding("configuration", "warning", str(problem))
+    for fault in plugins.problems:
+        remedy = f"run 'antigravity plugins check {fault.plugin}'"
+        yield Finding("plugins", "warning", f"{fault.plugin} {fault.reason}", remedy)
     yield from upstream_findings(configuration.settings, invocation.home)
     yield from tunnel_findings(configuration.settings.tunnel, invocation.home)
     yield from gateway_findings(gateway_address(configuration.settings.proxy))

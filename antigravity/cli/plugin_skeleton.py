@@ -10,6 +10,8 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
+from antigravity.plugins import DEFAULT_PLUGINS
+
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _PACKAGE: Final = "PACKAGE"
 _SUFFIX: Final = ".in"
@@ -29,6 +31,8 @@ def words_of(name: str) -> Mapping[str, str]:
             f"{name!r} is no name for a plugin: use lower-case letters, digits and single "
             "hyphens, as in my-plugin."
         )
+    if name in DEFAULT_PLUGINS:
+        raise SkeletonError(f"{name!r} is the name of a built-in plugin; take another one.")
     module = name.replace("-", "_")
     return {
         "name": name,

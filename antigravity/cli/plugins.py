@@ -10,7 +10,7 @@ from msgspec import structs
 
 from antigravity.cli.invocation import Invocation, command_options, note, table
 from antigravity.cli.plugin_skeleton import SkeletonError, write_skeleton
-from antigravity.plugins import PluginHost
+from antigravity.plugins import PluginHost, PluginInfo
 from antigravity.testing.checks import check_registered
 
 
@@ -31,19 +31,8 @@ def list_plugins(invocation: Invocation) -> None:
         "blocked": sorted(host.blocked),
         "problems": [structs.asdict(problem) for problem in host.problems],
     }
-    rows = [
-        (
-            plugin.name,
-            "yes" if plugin.builtin else "no",
-            _listed(plugin.protocols),
-            _listed(plugin.upstream_kinds),
-            _listed(plugin.routes),
-            _listed(plugin.hooks),
-        )
-        for plugin in found
-    ]
-    head = ("NAME", "BUILT-IN", "PROTOCOLS", "UPSTREAM KINDS", "ROUTES", "HOOKS")
-    lines = [table(head, rows) if rows else "There are no plugins."]
+    rows = [(plugin.name, "yes" if plugin.builtin else "no", _has(plugin)) for plugin in found]
+    lines = [table(("NAME", "BUILT-IN", "HAS"), rows) if rows else "There are no plugins."]
     if host.blocked:
         lines.append(f"Blocked: {_listed(sorted(host.blocked))}")
     invocation.show(data, "\n".join(lines))
@@ -75,7 +64,8 @@ def check_plugins(invocation: Invocation, names: tuple[str, ...]) -> None:
         "problems": [structs.asdict(problem) for problem in problems],
     }
     lines = [f"{problem.plugin}: {problem.reason}" for problem in problems]
-    lines.append(f"{len(wanted)} plugins checked, {len(problems)} faults found.")
+    checked, found = _counted(len(wanted), "plugin"), _counted(len(problems), "fault")
+    lines.append(f"{checked} checked, {found} found.")
     invocation.show(data, "\n".join(lines))
     if problems:
         raise click.exceptions.Exit(1)
@@ -102,6 +92,23 @@ def new_plugin(invocation: Invocation, name: str, into: Path | None) -> None:
     lines = [f"Made {folder}. Go on with:", f"  cd {folder}", "  pip install -e '.[test]'"]
     lines += ["  pytest", f"  antigravity plugins check {name}"]
     invocation.show(data, "\n".join(lines))
+
+
+def _has(plugin: PluginInfo) -> str:
+    """Return what a plugin has registered, and what it watches."""
+    parts = [
+        f"{field.replace('_', ' ').replace('mcp', 'MCP')}: {', '.join(names)}"
+        for field, names in structs.asdict(plugin).items()
+        if field not in ("name", "builtin", "hooks") and names
+    ]
+    watched = [hook for hook in plugin.hooks if not hook.startswith("register_")]
+    if watched:
+        parts.append(f"watches: {', '.join(watched)}")
+    return "; ".join(parts) or "-"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _listed(names: Collection[str]) -> str:

@@ -39,6 +39,7 @@ def cross_check(settings: Settings, known: Known | None = None) -> _Found:
     """Yield each problem in ``settings``, with the path of the key at fault."""
     kinds = None if known is None else known.upstream_kinds
     modes = None if known is None else known.selection_policies
+    blocked = settings.plugins.get("blocked")
     yield from _proxy(settings.proxy)
     yield from _registered(
         ("proxy", "scheduling", "mode"),
@@ -46,9 +47,13 @@ def cross_check(settings: Settings, known: Known | None = None) -> _Found:
         "selection policy",
         BUILTIN_MODES,
         modes,
+        blocked,
     )
     for name, upstream in settings.upstreams.items():
-        yield from _upstream(("upstreams", name), name, upstream, kinds)
+        yield from _upstream(("upstreams", name), name, upstream)
+        path = ("upstreams", name, "kind")
+        kind = upstream.kind
+        yield from _registered(path, kind, "upstream of kind", BUILTIN_KINDS, kinds, blocked)
     if settings.proxy.zai.enabled and "zai" in settings.upstreams:
         message = "[upstreams.zai] takes the place of this table; only its MCP part is used"
         yield ("proxy", "zai"), _warning(message)
@@ -113,13 +118,10 @@ def _is_open(endpoint: str) -> bool:
     return kind in ("tcp", "tcp6", "ssl") and not on_loopback
 
 
-def _upstream(
-    path: KeyPath, name: str, upstream: UpstreamSettings, kinds: Collection[str] | None
-) -> _Found:
+def _upstream(path: KeyPath, name: str, upstream: UpstreamSettings) -> _Found:
     problem = name_problem(name)
     if problem is not None:
         yield path, problem
-    yield from _registered((*path, "kind"), upstream.kind, "upstream of kind", BUILTIN_KINDS, kinds)
     yield from _address((*path, "base_url"), upstream.base_url)
     for index, address in enumerate(upstream.base_urls):
         yield from _address((*path, "base_urls", index), address, may_be_empty=False)
@@ -150,11 +152,17 @@ def _credentials(path: KeyPath, upstream: UpstreamSettings) -> _Found:
 
 
 def _registered(
-    path: KeyPath, name: str, noun: str, builtin: Sequence[str], names: Collection[str] | None
+    path: KeyPath,
+    name: str,
+    noun: str,
+    builtin: Sequence[str],
+    names: Collection[str] | None,
+    blocked: object,
 ) -> _Found:
     """Complain of a name that no plugin has registered.
 
     ``names`` are those that one has, ``None`` if nobody knows: then it may be right.
+    ``blocked`` is what the configuration says of plugins that are not loaded.
     """
     known = tuple(builtin) if names is None else tuple(sorted(names))
     if name in known:
@@ -163,6 +171,8 @@ def _registered(
         message = f"no {noun} {name!r} is built in; it works only if a plugin has it"
     else:
         message = f"there is no {noun} {name!r}"
+        if isinstance(blocked, list) and blocked:
+            message += f" (a plugin that is blocked may have it: {', '.join(map(str, blocked))})"
     yield (
         path,
         Problem(

@@ -211,7 +211,10 @@ class IStreamDecoder(Interface):
     """
 
     def decode(event: ServerSentEvent) -> Sequence[Event]:
-        """Return what ``event`` means.  Malformed data gives a ``StreamFailure``."""
+        """Return what ``event`` means.  Malformed data gives a ``StreamFailure``.
+
+        It raises nothing: that would be a fault of the protocol, which ends the answer.
+        """
 
     def close() -> Sequence[Event]:
         """Return what the end of the body means.
@@ -277,6 +280,8 @@ class IClientProtocol(IClientSide):
 
     def encode(request: Request, target: Target) -> Encoded:
         """Return the request, already lowered to :attr:`traits`, as a streaming one.
+
+        What the protocol has no words for is left out, and named in the warnings.
 
         :raises InvalidRequestError: for what the target can't do and nobody should guess.
         """

@@ -113,7 +113,10 @@ class Situation(Struct, frozen=True):
 
 
 class Selection(Struct, frozen=True):
-    """Who may serve now, best first; if nobody, ``wait`` is when to ask again at the latest."""
+    """Who may serve, best first; if nobody can now, ``wait`` is when to ask again at the latest.
+
+    ``wait`` is in seconds.
+    """
 
     order: tuple[Candidate, ...] = ()
     wait: float = math.inf
@@ -126,7 +129,7 @@ class ISelectionPolicy(Interface):
     sticky = Attribute("Whether conversations belong to accounts.  :type: bool")
 
     def select(candidates: Sequence[Candidate], situation: Situation) -> Selection:
-        """Return who may serve: only candidates that are ``available``."""
+        """Return who may serve, best first: of those, the first that is ``available`` does."""
 
     def moves(
         bound: Candidate | None, candidates: Sequence[Candidate], situation: Situation

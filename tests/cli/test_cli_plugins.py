@@ -84,7 +84,24 @@ def test_the_built_in_plugins_are_listed_with_what_they_have(
     assert openai["hooks"] == ["register_protocols", "register_upstreams"]
     assert main(["plugins", "list"]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["codeassist", "yes", "-", "codeassist", "-", "register_upstreams"] in rows
+    assert ["codeassist", "yes", "upstream", "kinds:", "codeassist"] in rows
+
+
+@hookimpl
+def exchange_finished(record: Any) -> None:
+    pass
+
+
+def test_the_list_shows_all_that_a_plugin_has(
+    install: Any, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugin = with_policy(Grabbing())
+    vars(plugin).update(register_routes=register_routes, exchange_finished=exchange_finished)
+    install(mine=plugin)
+    assert main(["plugins", "list"]) == 0
+    (row,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("mine"))
+    has = "routes: GET /colour; selection policies: Grabbing; watches: exchange_finished"
+    assert row.split(maxsplit=2) == ["mine", "no", has]
 
 
 @pytest.mark.usefixtures("home")
@@ -183,6 +200,7 @@ def test_check_names_faults_and_fails(
     assert main(["plugins", "check", "mine"]) == 1
     said = capsys.readouterr().out
     assert "mine: selection policy 'Grabbing' raises IndexError" in said
+    assert "1 plugin checked, 1 fault found." in said
     assert "broken" not in said
     assert main(["plugins", "check"]) == 1
     assert "broken: could not be loaded: ValueError: no" in capsys.readouterr().out
@@ -225,6 +243,34 @@ def test_new_wants_a_name(
     assert main(["plugins", "new", name, "--into", str(tmp_path / "made")]) == 1
     assert "is no name for a plugin" in capsys.readouterr().err
     assert not (tmp_path / "made").exists()
+
+
+def test_new_takes_no_name_that_is_taken(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plugins", "new", "openai", "--into", str(tmp_path / "made")]) == 1
+    assert "the name of a built-in plugin" in capsys.readouterr().err
+    assert not (tmp_path / "made").exists()
+
+
+def test_the_doctor_knows_what_plugins_bring(
+    home: Path, install: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = home / "antigravity.toml"
+    file.write_text('[proxy.scheduling]\nmode = "Grabbing"\n')
+    install(mine=with_policy(Grabbing()), broken=ValueError("no"))
+    assert main(["doctor"]) == 0
+    said = capsys.readouterr().out
+    assert "Grabbing" not in said
+    assert "warn  plugins: broken could not be loaded: ValueError: no" in said
+    assert "plugins check broken" in said
+    file.write_text(f'{file.read_text()}[plugins]\nblocked = ["mine"]\n')
+    assert main(["doctor"]) == 1
+    said = capsys.readouterr().out
+    assert (
+        "there is no selection policy 'Grabbing' (a plugin that is blocked may have it: mine)"
+        in said
+    )
 
 
 def test_new_overwrites_nothing(
