@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -25,6 +26,7 @@ from antigravity.simulator import directives
 from antigravity.simulator.faults import ApiError
 from antigravity.simulator.state import check_key
 from antigravity.tap import Options
+from antigravity.web.admin import AdminPaths
 from antigravity.web.authentication import Authenticator
 
 
@@ -165,6 +167,27 @@ def test_commands_of_antigravity_exist() -> None:
                     break
                 assert word in found.commands, (page.name, line)
                 found = found.commands[word]
+
+
+def leaves(group: click.Group, above: str = "") -> set[str]:
+    found = set()
+    for name, each in group.commands.items():
+        path = f"{above}{name}"
+        found |= leaves(each, f"{path} ") if isinstance(each, click.Group) else {path}
+    return found
+
+
+def test_the_commands_are_all_explained() -> None:
+    rows = [row[0].removesuffix(" *") for row in table("docs/operations.rst", "Command")]
+    assert len(rows) == len(set(rows))
+    assert set(rows) == leaves(command)
+
+
+def test_the_requests_of_the_administration_are_all_explained() -> None:
+    administration: Any = object()
+    paths = AdminPaths(administration).paths()
+    listed = {tuple(row[0].split()) for row in table("docs/operations.rst", "Request")}
+    assert listed == {(methods[0], path) for path, (methods, _) in paths.items()}
 
 
 def modules_of(code: str) -> set[str]:
