@@ -33,6 +33,7 @@ from zope.interface import implementer
 
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.transport.addresses import is_public
+from antigravity.transport.metering import MeteredEndpoint
 
 #: Seconds for one of a name's addresses; the fetch as a whole has its own limit.
 _ATTEMPT = 10.0
@@ -104,19 +105,27 @@ class GuardedEndpoint:
 
 @implementer(IAgentEndpointFactory)
 class GuardedEndpoints:
-    """Guarded endpoints; hosts in ``trusted`` (in lower case) may be anywhere."""
+    """Guarded endpoints; hosts in ``trusted`` (in lower case) may be anywhere.
 
-    def __init__(self, reactor: Any, policy: IPolicyForHTTPS, trusted: Collection[str]) -> None:
+    Over one connection ``most`` bytes may come in.
+    """
+
+    def __init__(
+        self, reactor: Any, policy: IPolicyForHTTPS, trusted: Collection[str], most: int
+    ) -> None:
         self._reactor = reactor
         self._policy = policy
         self._trusted = trusted
+        self._most = most
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         """Return an endpoint for ``uri``; TLS is for the name, not for the address."""
         host = uri.host.decode("ascii")
         written = f"[{host}]" if ":" in host else host
         trusted = host in self._trusted or f"{written}:{uri.port}" in self._trusted
-        endpoint = GuardedEndpoint(self._reactor, host, uri.port, trusted=trusted)
+        endpoint = MeteredEndpoint(
+            GuardedEndpoint(self._reactor, host, uri.port, trusted=trusted), self._most
+        )
         if uri.scheme == b"http":
             return endpoint
         if uri.scheme == b"https":

@@ -26,6 +26,8 @@ from antigravity.transport.web_address import WebAddress, join, parse
 from antigravity.version import USER_AGENT
 
 MAX_REDIRECTS: Final = 3
+#: What may come in besides twice the largest file: headers, chunks, TLS.
+_AROUND: Final = 1024 * 1024
 
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 
@@ -48,7 +50,8 @@ class MediaFetcher:
         self._settings = settings
         self._reactor = reactor
         self._allowed = frozenset(host.lower() for host in settings.allowed_hosts)
-        guard = GuardedEndpoints(reactor, caching_policy(policy), self._allowed)
+        most = 2 * settings.max_bytes + _AROUND
+        guard = GuardedEndpoints(reactor, caching_policy(policy), self._allowed, most)
         self._transport: IHttpTransport = HttpTransport(reactor, endpoints=guard, persistent=False)
 
     def fetch(self, url: str) -> Deferred[Fetched]:

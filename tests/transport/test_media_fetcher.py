@@ -116,6 +116,16 @@ class Fetching(FetcherCase):
         message = await self.refused(self.fetcher().fetch("http://pub.test/4"))
         self.assertIn("more than 3 times", message)
 
+    async def test_a_head_without_an_end(self) -> None:
+        def answer(peer: Peer, got: Received) -> None:
+            peer.write(b"HTTP/1.1 200 OK\r\n")
+            peer.write(b"X: y\r\n" * 300_000)
+
+        script = self.serve(answer)
+        message = await self.refused(self.fetcher(max_bytes=1000).fetch("http://pub.test/"))
+        self.assertIn("could not fetch http://pub.test/", message)
+        await script.peers[0].lost
+
     async def test_cancelling_closes_the_connection(self) -> None:
         script = self.serve(lambda peer, got: None)
         fetching = self.fetcher().fetch("http://pub.test/")
