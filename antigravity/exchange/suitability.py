@@ -6,6 +6,7 @@ from typing import cast
 
 from antigravity.exchange.work import Work
 from antigravity.interfaces.protocols import ICompleteness, IGlancing
+from antigravity.ir.signature import holds_seals
 from antigravity.routing.decision import Candidate
 
 
@@ -13,9 +14,12 @@ def suits(work: Work, candidate: Candidate) -> bool:
     """Return whether the body may pass to a model of the client's own protocol.
 
     It may not where it lacks what the model demands, nor where it carries what this model
-    takes in another way than the one that the client named.
+    takes in another way than the one that the client named, nor with signatures that the
+    gateway has sealed: to an upstream they would be forged.
     """
     body, protocol = work.call.body, work.protocol
+    if holds_seals(body):
+        return False
     capabilities, differing = candidate.target.capabilities, candidate.differing
     if differing and IGlancing.providedBy(protocol):
         glancing = cast(IGlancing, protocol)
