@@ -8,7 +8,7 @@ from antigravity.ir.media import InlineData
 from antigravity.ir.parts import Media, Text, Thinking, ToolCall, ToolResult
 from antigravity.ir.request import Message, Request, ResponseFormat, Sampling, ThinkingConfig
 from antigravity.ir.signature import Signature
-from antigravity.ir.tools import FunctionTool, ToolChoice, WebSearchTool
+from antigravity.ir.tools import FunctionTool, HostedTool, ToolChoice, WebSearchTool
 
 _PNG: Final = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAG7buVgAAAABJRU5ErkJggg=="
@@ -49,7 +49,13 @@ SAMPLES: Final = (
             tool_choice=ToolChoice("auto"),
         ),
     ),
-    ("a request with web search", _request(_user(Text("News?")), tools=(WebSearchTool(),))),
+    (
+        "a request with tools that the provider runs",
+        _request(
+            _user(Text("News?")),
+            tools=(WebSearchTool(), HostedTool("code_execution", "check", {"run": {}})),
+        ),
+    ),
     (
         "a request with an image",
         _request(_user(Text("Look"), Media("image", InlineData(_PNG), "image/png"))),

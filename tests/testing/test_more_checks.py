@@ -88,9 +88,14 @@ def encode_calls(request: Any, target: Any) -> Encoded:
     return Encoded(b"{}")
 
 
+def encode_names(request: Any, target: Any) -> Encoded:
+    return Encoded(json.dumps([tool.name for tool in request.tools]).encode())
+
+
 @pytest.mark.parametrize(
     ("changed", "fault"),
     [
+        ({"encode": encode_names}, "at a request with tools that the provider runs"),
         ({"traits": {"family": "other"}}, "traits that are dict"),
         ({"encode": lambda request, target: b"{}"}, "encodes a question as bytes"),
         ({"encode": lambda request, target: Encoded({})}, "as dict, not as bytes"),  # type: ignore[arg-type]
