@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,26 +55,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("dialect", [DIALECTS[name] for name in names], ids=names)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _is_ready(url: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{url}/readyz", timeout=STARTS_WITHIN).close()
+    except OSError:
+        return False
+    return True
 
 
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def _started(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Return where a gateway listens, once it is ready."""
     give_up = time.monotonic() + STARTS_WITHIN
     while time.monotonic() < give_up:
         if process.poll() is not None:
             pytest.fail(f"the gateway ended:\n{log.read_text()}")
-        try:
-            urllib.request.urlopen(f"{url}/readyz", timeout=2).close()
-        except (OSError, urllib.error.URLError):
-            time.sleep(0.05)
-        else:
-            return
-    process.kill()
-    process.wait()
+        said = re.search(r"listening on (http://[\d.:]+)", log.read_text())
+        if said and _is_ready(said[1]):
+            return said[1]
+        time.sleep(0.05)
     pytest.fail(f"the gateway did not start:\n{log.read_text()}")
 
 
@@ -92,9 +89,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     home = tmp_path_factory.mktemp("gateway")
     log = home / "log"
-    port = _free_port()
     command: list[Any] = [TWISTD, "-n", "--pidfile=", "antigravity", "--demo"]
-    command += ["--port", str(port), "--home", home]
+    command += ["--port", "0", "--home", home]
     # Nobody has to see the pauses between attempts, and no account is waited for.
     scheduling = "ANTIGRAVITY_PROXY__SCHEDULING__"
     quick = {f"{scheduling}RETRY_PAUSE": "0.01", f"{scheduling}MAX_WAIT_SECONDS": "0"}
@@ -108,8 +104,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             env={**os.environ, **quick, **told},
         )
         try:
-            _wait(f"http://127.0.0.1:{port}", process, log)
-            yield f"http://127.0.0.1:{port}"
+            yield _started(process, log)
         finally:
             process.terminate()
             try:

@@ -27,7 +27,7 @@ NEW = "demo-gemini_api/gemini-3.8-flash-tts"
 OLD = "demo-gemini_api/gemini-2.5-flash-preview-tts"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(url: str) -> OpenAI:
     return OpenAI(base_url=f"{url}/v1", api_key="sk-any", max_retries=0)
 

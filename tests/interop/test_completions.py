@@ -9,7 +9,7 @@ from openai import BadRequestError, OpenAI
 from targets import TARGETS, Target, name
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(url: str) -> OpenAI:
     return OpenAI(base_url=f"{url}/v1", api_key="sk-any", max_retries=0)
 

@@ -24,7 +24,7 @@ EDITING = (OPENAI, GEMINI, CODE_ASSIST)
 TRANSLATED = (GEMINI, CODE_ASSIST, IMAGEN)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(url: str) -> OpenAI:
     return OpenAI(base_url=f"{url}/v1", api_key="sk-any", max_retries=0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import socket
+import re
 import subprocess
 import sys
 import time
@@ -23,13 +23,10 @@ def offering_everything(folder: Path, *relayed: str) -> Iterator[str]:
 
     With the address of another one as ``relayed``, it is a relay to that one.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     log = folder / "gateway.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, HERE / "mcp_serve.py", str(port), *relayed],
+            [sys.executable, HERE / "mcp_serve.py", *relayed],
             stdout=output,
             stderr=subprocess.STDOUT,
             env=_environment(),
@@ -37,12 +34,12 @@ def offering_everything(folder: Path, *relayed: str) -> Iterator[str]:
         )
         try:
             deadline = time.monotonic() + _STARTS_WITHIN
-            while "serving" not in log.read_text():
+            while not (said := re.search(r"^serving (\S+)/mcp$", log.read_text(), re.MULTILINE)):
                 assert process.poll() is None, log.read_text()
                 assert time.monotonic() < deadline, log.read_text()
                 time.sleep(0.05)
             path = "/mcp/web_search_prime/mcp" if relayed else "/mcp"
-            yield f"http://127.0.0.1:{port}{path}"
+            yield f"{said[1]}{path}"
         finally:
             process.terminate()
             try:
@@ -51,9 +48,9 @@ def offering_everything(folder: Path, *relayed: str) -> Iterator[str]:
                 process.kill()
                 process.wait()
                 raise
-    said = log.read_text()
-    assert "Traceback" not in said, said[-5000:]
-    assert "Unhandled" not in said, said[-5000:]
+    all_said = log.read_text()
+    assert "Traceback" not in all_said, all_said[-5000:]
+    assert "Unhandled" not in all_said, all_said[-5000:]
 
 
 def asked(python: Path | str, script: str, *arguments: str) -> dict[str, Any]:

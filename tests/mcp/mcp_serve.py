@@ -1,4 +1,4 @@
-"""A gateway with everything that MCP clients can be tested with: ``mcp_serve.py PORT [RELAYED]``.
+"""A gateway with everything that MCP clients can be tested with: ``mcp_serve.py [RELAYED]``.
 
 RELAYED is the address of a server that it hands on what comes for web search.
 """
@@ -16,31 +16,38 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
+from antigravity.assembly import Configured
 from antigravity.config.mcp_settings import ZaiMcpSettings
 from antigravity.config.settings import Settings, ZaiSettings
 from antigravity.gateway import Gateway
 from antigravity.plugins import PluginHost
 
 
-async def serve(clock: Any, port: str, relayed: str = "") -> None:
+async def serve(clock: Any, relayed: str = "") -> None:
     """Serve until the process is told to stop; say where once it does."""
     plugins = PluginHost()
     plugins.load(extra=[("everything", Everything(clock))], installed=False)
     assert not plugins.problems, plugins.problems
-    settings = Settings()
-    # The suite sends a page's Origin that is to be let in, and one that is not.
-    proxy = replace(
-        settings.proxy,
-        port=int(port),
-        allowed_origins=[f"http://127.0.0.1:{port}", f"http://localhost:{port}"],
-    )
+    proxy = replace(Settings().proxy, port=0)
     if relayed:
         tools = ZaiMcpSettings(enabled=True, web_search_enabled=True, web_search_url=relayed)
         proxy = replace(proxy, zai=ZaiSettings(mcp=tools))
+    origins: list[str] = []
+
+    def configured() -> Configured:
+        allowing = replace(proxy, allowed_origins=origins)
+        return Configured(replace(Settings(), proxy=allowing), plugins)
+
     with tempfile.TemporaryDirectory() as home:
-        gateway = Gateway(clock, replace(settings, proxy=proxy), Path(home), plugins)
+        first = configured().settings
+        gateway = Gateway(clock, first, Path(home), plugins, configure=configured)
         clock.addSystemEventTrigger("before", "shutdown", gateway.stopService)
         await gateway.startService()
+        listener: Any = gateway.listener
+        port = listener.ports[0].getHost().port
+        # The suite sends a page's Origin that is to be let in, and one that is not.
+        origins += [f"http://127.0.0.1:{port}", f"http://localhost:{port}"]
+        await gateway.reload()
         print(f"serving http://127.0.0.1:{port}/mcp", flush=True)
         await Deferred()
 
