@@ -16,7 +16,10 @@ import click
 import pytest
 from pages import ROOT, blocks, commands, run_curl, run_python, table
 
+from antigravity.accounts import penalties
 from antigravity.accounts.model_groups import shipped_groups
+from antigravity.accounts.selection import POLICIES
+from antigravity.accounts.sessions import SESSION_HEADERS
 from antigravity.cli.main import antigravity as command
 from antigravity.config.settings import ProxySettings
 from antigravity.ir import errors
@@ -103,6 +106,31 @@ def test_the_table_of_modes_is_true(lan: bool) -> None:
 def test_the_groups_of_models_are_the_shipped_ones() -> None:
     listed = {row[0]: row[1].split(", ") for row in table("docs/accounts.rst", "Group")}
     assert listed == shipped_groups()
+
+
+def test_the_locks_are_the_ones_that_there_are() -> None:
+    reaches = {
+        "model": "the account, for this model",
+        "account": "the account",
+        "everyone": "the model, for everyone",
+    }
+    rules = [value for value in vars(penalties).values() if isinstance(value, penalties.Rule)]
+    known = {
+        rule.kind: (reaches[rule.reach], ", ".join(f"{step:g}" for step in rule.steps))
+        for rule in rules
+    }
+    known["revoked"] = (known["revoked"][0], "until there is a new one")
+    assert {row[0]: (row[2], row[3]) for row in table("docs/accounts.rst", "Reason")} == known
+
+
+def test_the_modes_and_the_headers_of_conversations_exist() -> None:
+    assert {row[0] for row in table("docs/accounts.rst", "Mode")} == set(POLICIES)
+    page = (ROOT / "docs/accounts.rst").read_text("utf-8")
+    named = re.search(r"first in a header \((.*?)and the own ones", page, re.DOTALL)
+    assert named is not None
+    headers = re.findall(r"``([\w-]+)``", named[1])
+    assert len(headers) > 3
+    assert set(headers) <= set(SESSION_HEADERS)
 
 
 def test_the_headers_that_are_explained_exist() -> None:
