@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from txaio import tx as txaio
 
+from antigravity.ir.plain import brief
 from antigravity.ir.record import ExchangeRecord
 
 log = txaio.make_logger()
-
-#: Upstreams' messages may be of any length.
-_LONGEST_REASON: Final = 2000
 
 
 def log_exchange(record: ExchangeRecord) -> None:
@@ -47,7 +43,4 @@ def _reasons(record: ExchangeRecord) -> str:
     if record.outcome != "error":
         return ""
     failed = [f"{a.upstream} ({a.credential}): {a.error}" for a in record.attempts if a.error]
-    reasons = "; ".join(failed) or record.error or ""
-    if len(reasons) > _LONGEST_REASON:
-        reasons = f"{reasons[:_LONGEST_REASON]}…"
-    return f": {reasons}"
+    return ": " + brief("; ".join(failed) or record.error or "")

@@ -7,11 +7,9 @@ gateway's own credentials is an :class:`UpstreamCredentialError`, which clients 
 
 from __future__ import annotations
 
-import re
-from typing import ClassVar, Final
+from typing import ClassVar
 
-#: What could harm a terminal that shows the log; upstreams and clients have a say in messages.
-_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+from antigravity.ir.plain import plain
 
 
 class GatewayError(Exception):
@@ -41,7 +39,7 @@ class GatewayError(Exception):
         upstream_status: int | None = None,
         help_url: str = "",
     ) -> None:
-        message = _CONTROLS.sub("", message)
+        message = plain(message)  # upstreams and clients have a say in it
         super().__init__(message)
         self.message = message
         self.param = param

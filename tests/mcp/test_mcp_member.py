@@ -212,6 +212,21 @@ def test_a_list_that_is_none_is_no_server() -> None:
     assert "no list" in one.member.reason
 
 
+def test_what_a_server_says_of_itself_is_fit_for_a_terminal() -> None:
+    class Rude(Server):
+        def send(self, request: OutgoingRequest) -> Deferred[Any]:
+            error = {"code": -32000, "message": "\x1b[31mno" + "!" * 100_000}
+            body = {"jsonrpc": "2.0", "id": json.loads(request.body)["id"], "error": error}
+            return succeed(Response(body=json.dumps(body).encode()))
+
+    one = Connected()
+    one.server = Rude()
+    one.start()
+    assert one.member.state == "waiting"
+    assert one.member.reason.startswith("[31mno!!!")
+    assert len(one.member.reason) < 2100
+
+
 def test_a_mistake_of_ours_is_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(self: Any, peer: Any) -> None:
         raise TypeError("unforeseen")

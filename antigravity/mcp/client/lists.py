@@ -14,6 +14,7 @@ from txaio import tx as txaio
 
 from antigravity.interfaces.mcp_values import Json, McpError
 from antigravity.ir.errors import GatewayError
+from antigravity.ir.plain import brief
 from antigravity.mcp.catalog import Catalog
 from antigravity.mcp.client import reading
 from antigravity.mcp.client.errors import LinkError, SessionLostError
@@ -90,7 +91,7 @@ class Lists:
             except McpError:
                 return  # it does not know what that is
             except GatewayError as error:
-                self.log.debug("{name}: {why}", name=self._asker.name, why=error.message)
+                self.log.debug("{name}: {why}", name=self._asker.name, why=brief(error.message))
             finally:
                 listening.addErrback(_forget)
                 listening.cancel()
@@ -129,7 +130,8 @@ class Lists:
     def _not_refreshed(self, failure: Failure) -> None:
         error, name = failure.value, self._asker.name
         if isinstance(error, (GatewayError, McpError)):
-            self.log.warn("the lists of {name} are old: {why}", name=name, why=error.message)
+            why = brief(error.message)
+            self.log.warn("the lists of {name} are old: {why}", name=name, why=why)
         elif not isinstance(error, CancelledError):
             self.log.failure("reading the lists of {name} failed", failure, name=name)
 

@@ -16,6 +16,7 @@ from txaio import tx as txaio
 
 from antigravity.interfaces.mcp_values import McpError
 from antigravity.ir.errors import GatewayError
+from antigravity.ir.plain import brief
 from antigravity.mcp.catalog import Catalog
 from antigravity.mcp.client.asking import Asking
 from antigravity.mcp.client.channel import Channel, Receive
@@ -132,7 +133,7 @@ class Member:
             try:
                 reason = await self._once()
             except (GatewayError, McpError) as error:
-                reason = error.message
+                reason = brief(error.message)
             except OSError as error:
                 reason = f"it cannot be started: {error.strerror or 'nobody knows why'}"
             except CancelledError:
