@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 import pytest
-from pages import ROOT, blocks, commands, run_curl, run_python, table
+from pages import ROOT, at, blocks, commands, run, run_curl, run_python, table
 
 from antigravity.accounts import penalties
 from antigravity.accounts.model_groups import shipped_groups
@@ -236,17 +236,35 @@ def test_the_snippets_for_clients_are_answered(code: str, demo: str, tmp_path: P
     assert run_python(code, demo, tmp_path) == "Hello!\n"
 
 
+CURLS = [
+    line
+    for page in ("docs/clients.rst", "docs/simulator.rst")
+    for line in commands(page)
+    if line.startswith("curl ")
+]
+#: What works with files, or with what another has left.
+WITH_FILES = [line for line in CURLS if re.search(r" (?:-o|-F|\|) |embeddings", line)]
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
-@pytest.mark.parametrize(
-    "line",
-    [
-        line
-        for page in ("docs/clients.rst", "docs/simulator.rst")
-        for line in commands(page)
-        if line.startswith("curl ")
-    ],
-)
+@pytest.mark.parametrize("line", [line for line in CURLS if line not in WITH_FILES])
 def test_curl_commands_are_answered(line: str, demo: str, tmp_path: Path) -> None:
     answer = run_curl(line, demo, tmp_path)
     json.loads(answer)
     assert "Hello!" in answer or "demo-anthropic" in answer or "max_completion_tokens" in answer
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+def test_curl_commands_with_files_are_answered(demo: str, tmp_path: Path) -> None:
+    printed = []
+    for line in WITH_FILES:
+        quiet = line.replace("curl ", "curl --silent --fail --noproxy '*' ", 1)
+        done = run(["sh", "-c", at(demo, quiet)], tmp_path)
+        assert done.returncode == 0, (line, done.stderr)
+        printed.append(done.stdout)
+    assert (tmp_path / "cat.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "morning.wav").read_bytes().startswith(b"RIFF")
+    drawn, spoken, heard, embedded = printed
+    assert (drawn, spoken) == ("", "")
+    assert "audio" in heard
+    assert len(json.loads(embedded)["data"][0]["embedding"]) > 100
