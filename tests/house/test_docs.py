@@ -9,6 +9,7 @@ from types import ModuleType
 
 import docutils.core
 import pytest
+from pages import table
 
 from antigravity import hookspecs
 from antigravity.interfaces.accounts import Option
@@ -81,6 +82,18 @@ def test_pages_are_valid_and_their_links_lead_somewhere(page: Path) -> None:
     )
     for target in re.findall(r"<([^<>`]+\.rst)>`_", text):
         assert (page.parent / target).exists(), target
+
+
+def test_every_room_has_its_place_in_the_table() -> None:
+    named = {
+        name.rstrip("/")
+        for rooms, _ in table("docs/architecture.rst", "Room")
+        for name in re.split(r",\s+", rooms)
+    }
+    package = ROOT / "antigravity"
+    there = {path.name for path in package.iterdir() if (path / "__init__.py").exists()}
+    there |= {path.name for path in package.glob("*.py") if not path.name.startswith("__")}
+    assert named == there
 
 
 def test_every_dependency_is_named_with_its_reason() -> None:
