@@ -111,7 +111,12 @@ class Generation:
             principal=work.call.principal,
             only=work.origin.credential if work.origin is not None else "",
         )
-        lease: ILease = await work.snapshot.pool.lease(demand, work.patience)
+        clock = work.services.clock
+        began = clock.seconds()
+        try:
+            lease: ILease = await work.snapshot.pool.lease(demand, work.patience)
+        finally:
+            work.waited += clock.seconds() - began
         return lease
 
     async def _prepared(self, lease: ILease) -> bool:

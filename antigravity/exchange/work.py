@@ -59,6 +59,8 @@ class Work:
         self.succession: Succession = ""
         #: Whether the history was repaired after an upstream refused its signatures.
         self.repaired = False
+        #: The seconds that all attempts so far have waited for accounts.
+        self.waited = 0.0
         #: Whether turns that were kept here stand in the body: no upstream has made them so.
         self.is_expanded = False
         #: Who keeps what the request goes on from, where only they know it.
@@ -124,8 +126,9 @@ class Work:
 
     @property
     def patience(self) -> float:
-        """For how many seconds an account is worth waiting for."""
-        patience = self.snapshot.settings.proxy.scheduling.max_wait_seconds
+        """For how many seconds more an account is worth waiting for."""
+        most = self.snapshot.settings.proxy.scheduling.max_wait_seconds
+        patience = max(0.0, most - self.waited)
         return min(patience, SHORT_LIMIT) if self.succession else patience
 
     def yields(self, error: GatewayError) -> bool:
