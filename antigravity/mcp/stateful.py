@@ -38,7 +38,7 @@ SESSION_HEADER: Final = "mcp-session-id"
 #: What servers of these revisions say where a session is not known.
 _NO_SESSION: Final = -32001
 #: What a session keeps of it lives as long as the session.
-_LONGEST_INITIALIZE: Final = 64 * 1024
+LONGEST_INITIALIZE: Final = 64 * 1024
 
 
 class Stateful:
@@ -143,7 +143,7 @@ class Stateful:
     # -- sessions --
 
     def _initialize(self, call: McpCall, request: Request, wanted: Accepts) -> Deferred[Reply]:
-        if len(call.body) > _LONGEST_INITIALIZE:
+        if len(call.body) > LONGEST_INITIALIZE:
             error = McpError(messages.INVALID_REQUEST, "initialize is too large.")
             return error_reply(413, error, request.id)
         asked = request.params.get("protocolVersion")
