@@ -17,13 +17,13 @@ PAGE = " ".join((ROOT / "docs" / "security.rst").read_text("utf-8").split())
     "claim",
     [
         (
-            f"at most {multipart.MAX_PARTS} parts, and their heads {multipart.MAX_HEADERS} lines of "
-            f"{multipart.MAX_HEADER // 1024} KiB each"
+            f"at most {multipart.MAX_PARTS} parts, and their heads {multipart.MAX_HEADERS} lines "
+            f"of {multipart.MAX_HEADER // 1024} KiB each"
         ),
         f"A name of a model has at most {naming.LONGEST} characters",
         (
-            f"keeps {stateful.LONGEST_INITIALIZE // 1024} KiB of its ``initialize`` at the most, and "
-            f"up to {listeners.MOST_SUBSCRIPTIONS} subscriptions with "
+            f"keeps {stateful.LONGEST_INITIALIZE // 1024} KiB of its ``initialize`` at the most, "
+            f"and up to {listeners.MOST_SUBSCRIPTIONS} subscriptions with "
             f"{listeners.SUBSCRIBED_CHARACTERS // 1024} KiB"
         ),
         f"at most {fetching.MOST} files, {fetching.AT_ONCE} at a time",
