@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from pathlib import Path
 from types import ModuleType
 
 import docutils.core
 import pytest
-from pages import table
+from pages import run, table
 
 from antigravity import hookspecs
 from antigravity.interfaces.accounts import Option
@@ -82,6 +83,24 @@ def test_pages_are_valid_and_their_links_lead_somewhere(page: Path) -> None:
     )
     for target in re.findall(r"<([^<>`]+\.rst)>`_", text):
         assert (page.parent / target).exists(), target
+
+
+def test_the_changelog_can_be_made_of_the_fragments(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "towncrier", "build", "--draft", "--version", "1.0"]
+    done = run([*command, "--dir", str(ROOT)], tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " ()" not in done.stdout
+    docutils.core.publish_doctree(
+        done.stdout.partition("would be written.")[2],
+        settings_overrides={"report_level": 2, "halt_level": 2, "warning_stream": False},
+    )
+
+
+def test_every_target_of_make_is_named() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    (targets,) = re.findall(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
+    page = (ROOT / "CONTRIBUTING.rst").read_text("utf-8")
+    assert [target for target in targets.split() if f"make {target}" not in page] == []
 
 
 def test_every_room_has_its_place_in_the_table() -> None:
