@@ -29,7 +29,7 @@ PATH: Final = "/mcp"
 class Offering:
     """Endpoints by path.  Sessions live on when the configuration changes.
 
-    ``ask`` has a model of the pool look at pictures.
+    ``ask`` has a model of the pool look at images.
     """
 
     def __init__(

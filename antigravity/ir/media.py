@@ -1,4 +1,4 @@
-"""Where the bytes of an image, document, sound or film come from."""
+"""Where the bytes of an image, document, sound or video come from."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MediaSource = InlineData | UrlSource | FileReference
 
 
 def kind_of(mime_type: str) -> MediaKind:
-    """Return the media kind of a MIME type; what is no image, sound or film is a document."""
+    """Return the media kind of a MIME type; what is no image, sound or video is a document."""
     major = mime_type.partition("/")[0].lower()
     if major in ("image", "audio", "video"):
         return major  # type: ignore[return-value]

@@ -41,7 +41,7 @@ class Text(Struct, frozen=True, tag="text"):
 
 
 class Media(Struct, frozen=True, tag="media"):
-    """An image, document, sound or film.
+    """An image, document, sound or video.
 
     ``detail`` is the wanted resolution (``low``, ``high``, ``auto``); ``title`` is a file
     name or document title; ``context`` is Anthropic's free text about a document.

@@ -16,13 +16,13 @@ _CONTEXT: Final = re.compile(
     re.DOTALL,
 )
 
-#: What one image, document, recording or film counts in the usage.
+#: What one image, document, recording or video counts in the usage.
 ATTACHMENT_TOKENS: Final = 258
 
 
 @dataclass(frozen=True)
 class Attachment:
-    """An image, document, recording or film that came with a turn."""
+    """An image, document, recording or video that came with a turn."""
 
     mime_type: str
     size: int | None = None
@@ -87,7 +87,7 @@ class View:
     show_thinking: bool = True
     choices: int = 1
     logprobs: int | None = None
-    draws: bool = False  # a model that answers with a picture
+    draws: bool = False  # a model that answers with an image
     frame: tuple[int, int] = (1024, 1024)
     speaks: bool = False  # a model that answers with sound
     voice: str = ""

@@ -14,7 +14,7 @@ from antigravity.config.loading import KEY_VARIABLE
 from antigravity.config.snapshot import load
 from antigravity.mcp import bridge
 from antigravity.mcp.client import member, stdio_channel
-from antigravity.mcp.vision.sources import FILM, PICTURE
+from antigravity.mcp.vision.sources import IMAGE, VIDEO
 from antigravity.mcp.vision.table import TOOLS
 from antigravity.processes import guarded
 
@@ -60,8 +60,8 @@ def test_the_examples_are_valid(tmp_path: Path) -> None:
 
 
 def test_figures_are_true() -> None:
-    assert "png or jpeg and up to 5 MiB, films mp4, mov or m4v and up to 8 MiB" in TEXT
-    assert (PICTURE.limit, FILM.limit) == (5 * 2**20, 8 * 2**20)
+    assert "png or jpeg and up to 5 MiB, videos mp4, mov or m4v and up to 8 MiB" in TEXT
+    assert (IMAGE.limit, VIDEO.limit) == (5 * 2**20, 8 * 2**20)
     assert "after 1 second, then 2, 4 and so on up to 60" in TEXT
     assert (member.FIRST_PAUSE, member.LONGEST_PAUSE) == (1.0, 60.0)
     assert "a second later it and all that it has started get SIGTERM, and after 5 more" in TEXT

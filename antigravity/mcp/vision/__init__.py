@@ -1,1 +1,1 @@
-"""Tools that look at pictures and films, with whatever model can see."""
+"""Tools that look at images and videos, with whatever model can see."""

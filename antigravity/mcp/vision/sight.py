@@ -11,7 +11,7 @@ from antigravity.ir.parts import Media
 
 
 class Sight(Struct, frozen=True):
-    """Pictures or a film, what is wanted (``prompt``), and the model's role (``instructions``)."""
+    """Images or a video, what is wanted (``prompt``), and the model's role (``instructions``)."""
 
     instructions: str
     prompt: str

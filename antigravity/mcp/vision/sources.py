@@ -1,4 +1,4 @@
-"""Pictures and films, from wherever a client says that they are."""
+"""Images and videos, from wherever a client says that they are."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Kind(Struct, frozen=True):
     names: str
 
 
-PICTURE: Final = Kind("image", "picture", 5 * _MIB, ("image/png", "image/jpeg"), "png, jpg or jpeg")
-FILM: Final = Kind("video", "film", 8 * _MIB, ("video/mp4", "video/quicktime"), "mp4, mov or m4v")
+IMAGE: Final = Kind("image", "image", 5 * _MIB, ("image/png", "image/jpeg"), "png, jpg or jpeg")
+VIDEO: Final = Kind("video", "video", 8 * _MIB, ("video/mp4", "video/quicktime"), "mp4, mov or m4v")
 #: How files of QuickTime may begin that are older than the box that tells the type.
 _OLD_BOXES: Final = (b"moov", b"mdat", b"wide", b"free", b"skip")
 

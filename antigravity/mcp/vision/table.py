@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from antigravity.mcp.vision.sources import FILM, PICTURE, Kind
+from antigravity.mcp.vision.sources import IMAGE, VIDEO, Kind
 
 _WHERE: Final = "an http(s) address, a data: URL, or the path of a file that the gateway may read"
-_PICTURE: Final = f"The picture: {_WHERE}. Png or jpeg, up to 5 MiB."
-_FILM: Final = f"The film: {_WHERE}. Mp4, mov or m4v, up to 8 MiB."
+_IMAGE: Final = f"The image: {_WHERE}. Png or jpeg, up to 5 MiB."
+_VIDEO: Final = f"The video: {_WHERE}. Mp4, mov or m4v, up to 8 MiB."
 _PROMPT: Final = "What you want to know or have."
 
 
@@ -28,7 +28,7 @@ class VisionTool(Struct, frozen=True):
     description: str
     instructions: str
     sources: Mapping[str, str]
-    kind: Kind = PICTURE
+    kind: Kind = IMAGE
     choices: Mapping[str, Mapping[str, str]] = {}
     optional: Mapping[str, tuple[str, str]] = {}
 
@@ -66,7 +66,7 @@ TOOLS: Final = (
         "specification, or a description.",
         "You are given a screenshot of a user interface. Work out its structure, components, "
         "texts, colours, sizes and spacing exactly, and leave nothing visible out.",
-        {"image_source": _PICTURE},
+        {"image_source": _IMAGE},
         choices={
             "output_type": {
                 "code": "complete code that reproduces the interface",
@@ -82,7 +82,7 @@ TOOLS: Final = (
         "Read the text in a screenshot: code, terminal output, documents.",
         "You transcribe the text in a screenshot. Keep line breaks, indentation, punctuation and "
         "case as they are, do not correct anything, and mark what cannot be read.",
-        {"image_source": _PICTURE},
+        {"image_source": _IMAGE},
         optional={
             "language_hint": (
                 "The programming language or human language of the text, if it is known.",
@@ -96,7 +96,7 @@ TOOLS: Final = (
         "Explain an error that a screenshot shows, and how to get rid of it.",
         "You are given a screenshot of an error. Quote the message exactly, say what causes it "
         "as far as that can be seen, and how to solve it, the likeliest way first.",
-        {"image_source": _PICTURE},
+        {"image_source": _IMAGE},
         optional={
             "context": (
                 "What was done when it happened.",
@@ -110,7 +110,7 @@ TOOLS: Final = (
         "Explain a diagram: architecture, flow, UML, relations of entities, sequences.",
         "You are given a technical diagram. Name its elements and how they are connected, with "
         "directions and labels, then what it means as a whole.",
-        {"image_source": _PICTURE},
+        {"image_source": _IMAGE},
         optional={
             "diagram_type": (
                 "What kind of diagram it is, if that is known.",
@@ -124,7 +124,7 @@ TOOLS: Final = (
         "Read a chart or a dashboard: values, trends, what stands out.",
         "You are given a chart or a dashboard. Read axes, units, legends and values, say which "
         "values are estimates, then name trends, outliers and what follows from them.",
-        {"image_source": _PICTURE},
+        {"image_source": _IMAGE},
         optional={
             "analysis_focus": (
                 "What matters most.",
@@ -140,23 +140,23 @@ TOOLS: Final = (
         "List every visible difference in layout, texts, colours, sizes and states, with its "
         "place and how serious it is. If there is none, say so.",
         {
-            "expected_image_source": f"How it should look. {_PICTURE}",
-            "actual_image_source": f"How it looks. {_PICTURE}",
+            "expected_image_source": f"How it should look. {_IMAGE}",
+            "actual_image_source": f"How it looks. {_IMAGE}",
         },
     ),
     VisionTool(
         "analyze_image",
-        "Picture",
-        "Look at a picture and answer a question about it, where no other tool fits.",
-        "You are given a picture. Answer from what can be seen in it, and say what cannot.",
-        {"image_source": _PICTURE},
+        "Image",
+        "Look at an image and answer a question about it, where no other tool fits.",
+        "You are given an image. Answer from what can be seen in it, and say what cannot.",
+        {"image_source": _IMAGE},
     ),
     VisionTool(
         "analyze_video",
-        "Film",
-        "Watch a short film and answer a question about it.",
-        "You are given a film. Answer from what can be seen in it, with times where they help.",
-        {"video_source": _FILM},
-        kind=FILM,
+        "Video",
+        "Watch a short video and answer a question about it.",
+        "You are given a video. Answer from what can be seen in it, with times where they help.",
+        {"video_source": _VIDEO},
+        kind=VIDEO,
     ),
 )

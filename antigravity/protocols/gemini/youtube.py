@@ -9,7 +9,7 @@ _HOSTS: Final = frozenset({"youtube.com", "www.youtube.com", "m.youtube.com", "y
 
 
 def is_youtube(url: str) -> bool:
-    """Return whether ``url`` is that of a film on YouTube."""
+    """Return whether ``url`` is that of a video on YouTube."""
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and (parts.hostname or "") in _HOSTS

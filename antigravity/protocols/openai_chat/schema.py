@@ -45,7 +45,7 @@ class ImagePart(Struct, tag="image_url"):
 
 
 class VideoPart(Struct, tag="video_url"):
-    """A film: not OpenAI's, but many compatible servers take it."""
+    """A video: not OpenAI's, but many compatible servers take it."""
 
     video_url: MediaUrl | str
     cache_control: Any = None

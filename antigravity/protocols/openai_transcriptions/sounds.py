@@ -33,8 +33,8 @@ CONTENTS: Final = {
 _KNOWN: Final = frozenset().union(*CONTENTS.values())
 #: Enough of a file to know it.
 _HEAD: Final = 4096
-#: How MP4 says that it holds a film.
-_FILM: Final = re.compile(rb"hdlr.{8}vide", re.DOTALL)
+#: How MP4 says that it holds a video.
+_VIDEO: Final = re.compile(rb"hdlr.{8}vide", re.DOTALL)
 _EXTENSION: Final = re.compile(r"\.([A-Za-z0-9]{1,8})\s*\Z")
 
 
@@ -57,7 +57,7 @@ def sound_type(filename: str, body: bytes, start: int, end: int) -> str:
     if named and named not in CONTENTS:
         raise _unknown(f"is called {named}, which is no format for recordings")
     if found in _MP4:
-        return "video/mp4" if _FILM.search(body, start, end) else "audio/mp4"
+        return "video/mp4" if _VIDEO.search(body, start, end) else "audio/mp4"
     return "audio/webm" if found == "video/webm" else found
 
 
