@@ -130,9 +130,7 @@ class Lockouts:
             seconds = rule.step(count)
         seconds += rule.jitter * self._chance() * rule.step(count) if rule.jitter else 0.0
         whole = rule.reach == "account"
-        lock = Lock(
-            self._now() + seconds, rule.kind, given, stamp if whole else "", error.help_url
-        )
+        lock = Lock(self._now() + seconds, rule.kind, given, stamp if whole else "", error.help_url)
         self._put(scope, lock)
         return rule
 
