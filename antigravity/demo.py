@@ -11,6 +11,15 @@ from twisted.web.server import Site
 from txaio import tx as txaio
 
 
+class _QuietSite(Site):
+    """Logs nothing: the gateway has a line for each request already."""
+
+    noisy = False
+
+    def log(self, request: Any) -> None:
+        """Log nothing."""
+
+
 class DemoSimulator:
     """Runs from :meth:`start` to :meth:`stop`, on a free port of loopback.
 
@@ -33,8 +42,7 @@ class DemoSimulator:
         from antigravity.simulator.service import build_simulator
 
         self.simulator = build_simulator(self._reactor)
-        site = Site(self.simulator.resource())
-        site.noisy = False
+        site = _QuietSite(self.simulator.resource())  # type: ignore[no-untyped-call]
         endpoint = TCP4ServerEndpoint(self._reactor, 0, interface="127.0.0.1")
         self._port = port = yield endpoint.listen(site)
         self.address = f"http://127.0.0.1:{port.getHost().port}"

@@ -12,6 +12,18 @@ from typing import ClassVar
 from antigravity.ir.plain import plain
 
 
+def credential_refused(reason: str = "") -> str:
+    """Return what clients are told of a refused credential.
+
+    The upstream's own words may repeat it, so that only a ``reason`` without it may be added.
+    """
+    why = f" ({reason})" if reason else ""
+    return (
+        f"The upstream refused the gateway's credential{why}; on the gateway's machine "
+        "'antigravity explain MODEL' shows which."
+    )
+
+
 class GatewayError(Exception):
     """Something that a client must be told.
 

@@ -25,6 +25,7 @@ from antigravity.ir.errors import (
     RequestTooLargeError,
     UpstreamCredentialError,
     UpstreamError,
+    credential_refused,
 )
 from antigravity.ir.events import (
     MEANINGFUL,
@@ -86,7 +87,7 @@ def upstream_error(
         kind = ContextLengthError
     said = message if isinstance(message, str) else ""
     if kind is UpstreamCredentialError:
-        said = "The upstream refused the gateway's credential."  # its words may repeat it
+        said = credential_refused()  # its words may repeat it
     if retry_after is None:
         retry_after = delay_from_headers(headers, limited=False)
     return kind(

@@ -24,6 +24,7 @@ from antigravity.ir.errors import (
     RequestTooLargeError,
     UpstreamCredentialError,
     UpstreamError,
+    credential_refused,
 )
 from antigravity.protocols.openai_delay import delay_from_body, delay_from_headers
 
@@ -97,7 +98,7 @@ def _error(status: int, said: _Said, delay: float | None, *, sent: bool = True) 
     code = said.code
     if issubclass(kind, UpstreamCredentialError):
         # The upstream's own words may repeat a part of the credential.
-        message, code = "The upstream refused the gateway's credential.", None
+        message, code = credential_refused(), None
     elif issubclass(kind, NotFoundError):
         code = code or "model_not_found"
     elif issubclass(kind, ContextLengthError):

@@ -36,8 +36,12 @@ class Match(Struct, frozen=True):
 class NoSuchMethodError(MethodNotAllowedError):
     """The path exists; ``allowed`` are the methods that it has."""
 
-    def __init__(self, method: str, path: str, allowed: Sequence[str]) -> None:
-        super().__init__(f"{method} is not allowed on {path[:200]}; use {' or '.join(allowed)}.")
+    def __init__(
+        self, method: str, path: str, allowed: Sequence[str], verbs: Sequence[str] = ()
+    ) -> None:
+        ends = f", or end the path with one of {', '.join(verbs)}" if verbs else ""
+        use = " or ".join(allowed)
+        super().__init__(f"{method} is not allowed on {path[:200]}; use {use}{ends}.")
         self.allowed = tuple(allowed)
 
 
@@ -152,7 +156,7 @@ class RoutingTable:
                 return _choose(found, headers, credentials, correction.protocol)
         allowed = self.allowed(path)
         if allowed:
-            raise NoSuchMethodError(method, path, allowed)
+            raise NoSuchMethodError(method, path, allowed, self._verbs(wanted, path))
         raise NotFoundError(self._hint(wanted, path), code="path_not_found")
 
     def allowed(self, path: str) -> tuple[str, ...]:
@@ -163,6 +167,17 @@ class RoutingTable:
             pattern.route.method for pattern in self._patterns if pattern.match(text) is not None
         )
         return tuple(sorted(methods | {"HEAD"} if "GET" in methods else methods))
+
+    def _verbs(self, method: str, path: str) -> list[str]:
+        """Return what a path of Gemini's could end with, such as ``:generateContent``."""
+        verbs = {
+            f":{pattern.route.path.rpartition('}:')[2]}"
+            for pattern in self._patterns
+            if pattern.route.method == method
+            and "}:" in pattern.route.path
+            and path.startswith(pattern.prefix)
+        }
+        return sorted(verbs)
 
     def _find(self, method: str, path: str) -> list[Match]:
         """Return the most specific routes for exactly this path, usually one or none."""

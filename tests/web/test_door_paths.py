@@ -134,6 +134,12 @@ def test_a_wrong_method_names_the_right_ones() -> None:
         assert caught.value.allowed == allowed
 
 
+@pytest.mark.parametrize("path", ["/v1beta/models/g", "/v1beta/models/g:write"])
+def test_a_path_without_its_verb_names_the_verbs(path: str) -> None:
+    with pytest.raises(NoSuchMethodError, match=r"end the path with one of :.*:generateContent, "):
+        TABLE.resolve("POST", path, {})
+
+
 def test_hints() -> None:
     with pytest.raises(NotFoundError, match="Did you mean POST /v1/chat/completions"):
         TABLE.resolve("POST", "/v1/chat/completion", {})

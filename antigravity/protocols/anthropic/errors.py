@@ -25,6 +25,7 @@ from antigravity.ir.errors import (
     RequestTooLargeError,
     UpstreamCredentialError,
     UpstreamError,
+    credential_refused,
 )
 from antigravity.ir.too_long import as_anthropic_says
 from antigravity.protocols.anthropic.reading import dotted
@@ -60,7 +61,6 @@ _NO_CREDIT: Final = re.compile(r"credit balance is too low", re.IGNORECASE)
 #: "(e.g. check quota)" is what Google says of any limit, also by way of compatible services.
 _NO_QUOTA: Final = re.compile(r"usage limit|(?<!check )quota|monthly|weekly", re.IGNORECASE)
 _FIELD: Final = re.compile(r"^([a-z_]+(?:\.[a-zA-Z0-9_]+)*): ")
-_REFUSED: Final = "The upstream refused the gateway's credential."
 
 
 class ErrorField(Struct, frozen=True):
@@ -112,7 +112,7 @@ def classify(field: ErrorField, status: int | None = None) -> GatewayError:
     if status is not None and means == 500:
         means = status
     if means in (401, 402, 403) or (means == 400 and _NO_CREDIT.search(message)):
-        return UpstreamCredentialError(_REFUSED, upstream_status=status)
+        return UpstreamCredentialError(credential_refused(), upstream_status=status)
     return _kind(means, message)(message, param=_param(message, means), upstream_status=status)
 
 

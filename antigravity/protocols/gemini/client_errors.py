@@ -24,6 +24,7 @@ from antigravity.ir.errors import (
     RequestTooLargeError,
     UpstreamCredentialError,
     UpstreamError,
+    credential_refused,
 )
 from antigravity.protocols.gemini.retry_delay import retry_delay
 
@@ -89,7 +90,7 @@ def error_of_status(
     kind, reason = _classify(status, name, reasons, details, message)
     if kind is UpstreamCredentialError:
         reason_given = _ADDRESS.sub("…", message)  # it may be the account's own
-        message = f"The upstream refused the gateway's credential ({reason_given})"
+        message = credential_refused(reason_given)
     return kind(
         message,
         code=reason,

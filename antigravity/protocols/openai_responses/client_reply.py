@@ -24,6 +24,7 @@ from antigravity.ir.errors import (
     RequestTooLargeError,
     UpstreamCredentialError,
     UpstreamError,
+    credential_refused,
 )
 from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_responses.schema import MALFORMED, JsonObject
@@ -89,7 +90,7 @@ def make_error(
     kind = _kind(status, code, _word(fields, "type"), message)
     if issubclass(kind, UpstreamCredentialError):
         #  The upstream's words may quote the key, and the client couldn't mend it.
-        message = "The upstream refused the gateway's credential."
+        message = credential_refused()
     elif not message:
         message = f"The upstream failed with status {status}." if status else "The upstream failed."
     if retry_after is None and issubclass(kind, RateLimitedError):
