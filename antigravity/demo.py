@@ -42,7 +42,10 @@ class DemoSimulator:
         from antigravity.simulator.service import build_simulator
 
         self.simulator = build_simulator(self._reactor)
-        site = _QuietSite(self.simulator.resource())  # type: ignore[no-untyped-call]
+        # Forms are for the simulator to take apart: Twisted takes seconds for recordings.
+        site = _QuietSite(  # type: ignore[no-untyped-call]
+            self.simulator.resource(), parsePOSTFormSubmission=False
+        )
         endpoint = TCP4ServerEndpoint(self._reactor, 0, interface="127.0.0.1")
         self._port = port = yield endpoint.listen(site)
         self.address = f"http://127.0.0.1:{port.getHost().port}"

@@ -61,7 +61,8 @@ def make_service(reactor: Any, options: Options) -> SimulatorService:
     clock: Clock = reactor
     simulator = build_simulator(clock, options["token-lifetime"], bool(options["raw-schemas"]))
     service = SimulatorService(simulator)
-    site = Site(simulator.resource())
+    # Forms are for the simulator to take apart: Twisted takes seconds for recordings.
+    site = Site(simulator.resource(), parsePOSTFormSubmission=False)
     for endpoint in options["listen"] or [f"tcp:{options['port']}:interface=127.0.0.1"]:
         listener = StreamServerEndpointService(serverFromString(reactor, endpoint), site)
         listener.setServiceParent(service)
