@@ -163,8 +163,12 @@ def _add_one(invocation: Invocation, record: AccountRecord, secret: str | None) 
     settings = invocation.configuration().settings
     check_kind(record.kind, settings.upstreams)
     saver = AccountSaver(invocation, settings)
-    fresh = saver.placed(structs.replace(record, secret=Secret(_read_secret(secret, record.kind))))
-    enrolled = saver.save(fresh)
+    given = structs.replace(record, secret=Secret(_read_secret(secret, record.kind)))
+    try:
+        enrolled = saver.save(saver.placed(given))
+    except UnclearAccountError as error:
+        remedy = "--upstream with another name, known or new, says whose it is"
+        raise click.ClickException(f"{error}; {remedy}") from None
     saved = enrolled.record
     data = {"updated": enrolled.outcome != "added", "account": view(saved)}
     did = "Added" if enrolled.outcome == "added" else "Updated"

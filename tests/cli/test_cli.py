@@ -56,7 +56,11 @@ def test_the_life_of_an_account(run: Run) -> None:
         (["gemini_api", "a b"], "", "must not hold spaces"),
         (["openai", "x", "--base-url", "ftp://x"], "", "no http or https address"),
         (["openai", "x", "--upstream", "../x"], "", "no name for an upstream"),
-        (["openai", "x", "--upstream", "own"], "", "upstream own is of kind anthropic"),
+        (
+            ["openai", "x", "--upstream", "own"],
+            "",
+            "upstream own is of kind anthropic; --upstream with another name",
+        ),
         (
             ["anthropic", "x", "--upstream", "own", "--base-url", "https://b"],
             "",
