@@ -6,7 +6,7 @@ VENV   ?= .venv
 PORT   ?= 8045
 BIN    := $(VENV)/bin
 
-.PHONY: run test lint types tests test-clients test-conformance test-chaos environments clean
+.PHONY: run test lint types tests test-clients test-conformance test-chaos bench environments clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/twistd -n --pidfile= antigravity --port $(PORT) --demo-if-empty
@@ -42,6 +42,10 @@ test-conformance: $(VENV)/test.stamp
 # Thousands of requests at accounts that fail, and a session of five hundred turns: two minutes.
 test-chaos: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -s tests/chaos $(PYTEST_OPTIONS)
+
+# What the gateway costs beside a plain proxy, see bench/README.rst: under two minutes, Linux only.
+bench: $(VENV)/run.stamp
+	$(BIN)/python -m bench $(BENCH_OPTIONS)
 
 $(VENV)/base.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -1,0 +1,1 @@
+"""Benchmarks: what the gateway costs, side by side with the least that Twisted costs."""
