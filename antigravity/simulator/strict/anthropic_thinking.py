@@ -51,7 +51,7 @@ def check_sampling(body: dict[str, Any]) -> None:
         if not 0 <= value <= 1:
             refuse(f"{name}: range: 0..1")
     model = str(body["model"])
-    if temperature is not None and top_p is not None and (4, 5) <= generation(model) < (99, 0):
+    if temperature is not None and top_p is not None and (4, 1) <= generation(model) < (99, 0):
         refuse(
             "`temperature` and `top_p` cannot both be specified for this model. Please use only "
             "one."
