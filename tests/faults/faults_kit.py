@@ -161,7 +161,7 @@ class Answer:
 class FaultCase(TestCase):
     """Starts simulator and gateway; trial asserts that nothing is left of them."""
 
-    timeout = 20
+    timeout = 120
 
     def setUp(self) -> None:
         # Nobody has to see the pauses; what is waited for is tested with a clock.
@@ -213,6 +213,20 @@ class FaultCase(TestCase):
         await self.gateway.startService()
         listener: Any = self.gateway.listener
         self.port = listener.ports[0].getHost().port
+
+    def watched(self) -> list[Any]:
+        """Return a list that will hold the records of all exchanges of the gateway that runs."""
+        assert self.gateway is not None
+        records: list[Any] = []
+        drain = self.gateway._drain
+        leave = drain.leave
+
+        def left(record: Any) -> None:
+            records.append(record)
+            leave(record)
+
+        self.patch(drain, "leave", left)
+        return records
 
     async def stop(self) -> None:
         """Stop the gateway, and leave nothing behind."""

@@ -47,13 +47,6 @@ class ChoicesFaults(FaultCase):
     def stats(self) -> Any:
         return self.simulator.state.stats
 
-    def watched(self) -> list[Any]:
-        """Return a list that will hold the records of all exchanges."""
-        assert self.gateway is not None
-        records: list[Any] = []
-        self.patch(self.gateway._drain, "leave", records.append)
-        return records
-
     async def test_as_many_as_were_wanted(self) -> None:
         await self.start()
         for model in (CLAUDE, RESPONSES):

@@ -122,8 +122,9 @@ class Bodies(FaultCase):
 class Silence(FaultCase):
     async def test_each_protocol_is_kept_alive_in_its_own_way(self) -> None:
         await self.start(keepalive_interval=0.05)
-        for way in WAYS:
-            reading = await self.begin(way, "[[chunks 2]] [[delay 0.25]] one two three four")
+        prompt = "[[chunks 2]] [[delay 1]] one two three four"
+        readings = {way: await self.begin(way, prompt) for way in WAYS}
+        for way, reading in readings.items():
             await reading.closed
             answer = Answer(reading.data)
             self.assertTrue(answer.whole)

@@ -47,9 +47,7 @@ class PassedCompletions(FaultCase):
 
     async def test_a_stream_passes_and_is_counted(self) -> None:
         await self.setup()
-        assert self.gateway is not None
-        records: list[Any] = []
-        self.patch(self.gateway._drain, "leave", records.append)
+        records = self.watched()
         answer = await self.asked(
             prompt=[7, 8, 9], stream=True, stream_options={"include_usage": True}
         )

@@ -119,9 +119,7 @@ class ImageFaults(FaultCase):
 
     async def test_the_record_knows_every_attempt(self) -> None:
         await self.setup()
-        assert self.gateway is not None
-        records: list[Any] = []
-        self.patch(self.gateway._drain, "leave", records.append)
+        records = self.watched()
         await self.drawing(GEMINI, "[[error 503 times=1]] x", n=2, quality="hd", size="300x100")
         (record,) = records
         self.assertEqual((record.outcome, record.mapped_model), ("ok", "gemini-3.1-flash-image"))

@@ -13,8 +13,7 @@ ANSWER = "openai_responses-to-openai_responses/gpt-4.1"
 class Secrets(FaultCase):
     async def test_a_credential_that_an_error_repeats_is_not_told(self) -> None:
         await self.start(upstream={"api_key": Secret(KEY)})
-        records: list[object] = []
-        self.patch(self.gateway._drain, "leave", records.append)  # type: ignore[union-attr]
+        records = self.watched()
         for way in (("openai_chat", "openai_chat"), ("anthropic", "openai_chat")):
             for stream in (False, True):
                 prompt = f"[[error 400 message=The key {KEY} has no such model]]"

@@ -105,9 +105,7 @@ class StoredFaults(FaultCase):
 
     async def test_the_upstreams_troubles_have_their_shape(self) -> None:
         await self.start()
-        records: list[Any] = []
-        assert self.gateway is not None
-        self.patch(self.gateway._drain, "leave", records.append)
+        records = self.watched()
         made = await self.made()
         answer = await self.call("POST", f"{PATH}/{made['id']}/cancel")
         error = check_refusal("openai_responses", answer, 400)
