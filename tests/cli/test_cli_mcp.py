@@ -48,7 +48,7 @@ def bridge(*options: str, lines: Any = TALK, **environ: str) -> subprocess.Compl
 class BridgeTests(TestCase):
     """A gateway, and the command in a process of its own."""
 
-    timeout = 90
+    timeout = 120
 
     async def start(self, config: str = "") -> None:
         self.home = Path(self.mktemp())
@@ -98,7 +98,7 @@ class BridgeTests(TestCase):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        done = await self.run_bridge("--url", f"http://127.0.0.1:{port}/mcp")
+            done = await self.run_bridge("--url", f"http://127.0.0.1:{port}/mcp")
         self.assertEqual(done.returncode, 0)
         found = [json.loads(line) for line in done.stdout.splitlines()]
         self.assertEqual(sorted(m["id"] for m in found), [1, 2, 3])

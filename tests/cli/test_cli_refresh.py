@@ -9,13 +9,17 @@ from cli_kit import Run, Simulated, configure
 
 from antigravity.accounts.files import AccountFiles
 from antigravity.accounts.quota_files import QuotaFiles
+from antigravity.upstreams.codeassist import discovery
 
 
 def add(run: Run, kind: str, secret: str, label: str) -> None:
     assert run("accounts", "add", kind, secret, "--label", label).code == 0
 
 
-def test_tier_and_quota_are_shown_and_kept(run: Run, tmp_path: Path, simulated: Simulated) -> None:
+def test_tier_and_quota_are_shown_and_kept(
+    run: Run, tmp_path: Path, simulated: Simulated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(discovery, "POLL_INTERVAL", 0.01)
     configure(tmp_path, simulated.table())
     add(run, "codeassist", "ultra-Veiled", "u@x")
     add(run, "codeassist", "exhausted-Veiled", "e@x")

@@ -127,7 +127,7 @@ class Watcher:
 class LongCase(TestCase):
     """Requests to a gateway, what they are answered, and what reaches the upstream."""
 
-    timeout = 60
+    timeout = 120
 
     def setUp(self) -> None:
         self.simulator = build_simulator(reactor)

@@ -74,7 +74,7 @@ async def ask(url: str) -> dict[str, Any]:
         found["logging"] = await call("test_tool_with_logging")
         await client.subscribe_resource("test://watched-resource")  # type: ignore[arg-type]
         await call("test_trigger_tool_change")
-        for _ in range(100):
+        for _ in range(1200):
             if len([one for one in changes if "changed" in one or "updated" in one]) >= 2:
                 break
             await asyncio.sleep(0.05)

@@ -1,10 +1,14 @@
-"""A server made with the official SDK: ``sdk_server.py stdio``, or ``sdk_server.py PORT``."""
+"""A server made with the official SDK: ``sdk_server.py stdio``, or ``sdk_server.py SOCKET``.
+
+SOCKET is the number of a file descriptor that listens already.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 
+import uvicorn
 from mcp.server.mcpserver import Context, MCPServer
 
 server = MCPServer("sdk", log_level="ERROR")
@@ -53,4 +57,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "stdio":
         server.run("stdio")
     else:
-        server.run("streamable-http", host="127.0.0.1", port=int(sys.argv[1]))
+        uvicorn.run(server.streamable_http_app(), fd=int(sys.argv[1]), log_level="error")

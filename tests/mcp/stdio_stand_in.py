@@ -111,6 +111,7 @@ def call(asked: Any, params: dict[str, Any]) -> dict[str, Any] | None:
                 send(method="notifications/progress", params=told)
             return said("Done.")
         case "wait":
+            note("waiting", params)
             return None
         case "die":
             os._exit(3)

@@ -65,7 +65,7 @@ class Talking(TestCase):
         if not self.ended.called:
             await self.ended
 
-    async def until(self, holds: Any, seconds: float = 20.0) -> None:
+    async def until(self, holds: Any, seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
         while not holds():
             assert time.monotonic() < deadline, (self.said, self.lines)

@@ -83,7 +83,7 @@ class AccountCase(TestCase):
 
     async def until(self, condition: Any) -> None:
         """Wait until something is so."""
-        for _ in range(200):
+        for _ in range(3000):
             if condition():
                 return
             await deferLater(reactor, 0.02)

@@ -79,7 +79,7 @@ class Watcher:
 class DispatchCase(TestCase):
     """Requests to a gateway, and whom they reach; trial asserts that nothing is left of it."""
 
-    timeout = 30
+    timeout = 120
 
     def setUp(self) -> None:
         for name in ("SERVER_PAUSES", "CAPACITY_PAUSES", "SOON"):

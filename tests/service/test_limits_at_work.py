@@ -90,7 +90,7 @@ class LimitsAtWork(AccountCase):
         began = reactor.seconds()
         self.assertEqual(await self.ask(RESET), 200)
         self.assertEqual(self.calls("enerateContent"), 2)
-        self.assertLess(reactor.seconds() - began, 5.0)
+        self.assertLess(reactor.seconds() - began, 30.0)
 
     async def test_capacity_burns_no_account(self) -> None:
         await self.start("good-1", "good-2", "good-3")

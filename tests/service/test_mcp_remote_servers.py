@@ -31,7 +31,7 @@ REGION = {"type": "string", "x-mcp-header": "Region"}
 class RemoteTests(TestCase):
     """One gateway, and servers that it is connected to."""
 
-    timeout = 60
+    timeout = 120
 
     async def start(self, config: str) -> None:
         self.patch(member, "FIRST_PAUSE", 0.1)
@@ -44,7 +44,7 @@ class RemoteTests(TestCase):
         return f'[proxy]\nadmin_key = "sk-admin"\n{config}'
 
     async def until_ready(self, revision: str) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             answer = await self.gateway.request("GET", "/admin/status", None, ADMIN)
             (status,) = answer.json()["mcp"]["servers"]
@@ -91,10 +91,10 @@ class SdkTests(RemoteTests):
         await self.check()
 
     async def test_over_http(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        server = subprocess.Popen([sys.executable, SDK_SERVER, str(port)])
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            port, number = listening.getsockname()[1], listening.fileno()
+            command = [sys.executable, SDK_SERVER, str(number)]
+            server = subprocess.Popen(command, pass_fds=[number])
         self.addCleanup(server.wait)
         self.addCleanup(server.terminate)
         await self.start(f'[mcp.servers.s]\nurl = "http://127.0.0.1:{port}/mcp"\n')
@@ -108,6 +108,7 @@ class Plugin:
     def __init__(self) -> None:
         self.catalog = Catalog()
         self.seen: list[Any] = []
+        self.waited = 0
         self.cancelled = 0
         schema = {"type": "object", "properties": {"region": REGION}}
         self.catalog.set_tools(
@@ -132,6 +133,7 @@ class Plugin:
         def cancelled(_: Any) -> None:
             self.cancelled += 1
 
+        self.waited += 1
         return Deferred(cancelled)
 
     def _refuse(self, arguments: dict[str, Any], context: Any) -> Any:
@@ -188,7 +190,7 @@ class OtherGatewayTests(RemoteTests):
     async def test_changes_there_are_heard_here(self) -> None:
         await self.pair()
         self.plugin.catalog.add_tool(Tool("late", "Came late.", lambda a, c: "late"))
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while "o__late" not in await self.tools():
             assert time.monotonic() < deadline
             await deferLater(reactor, 0.05)
@@ -198,10 +200,12 @@ class OtherGatewayTests(RemoteTests):
         await self.pair()
         calling = Deferred.fromCoroutine(self.call("o__wait"))
         calling.addErrback(lambda failure: None)
-        await deferLater(reactor, 0.3)
+        deadline = time.monotonic() + 60
+        while not self.plugin.waited:
+            assert time.monotonic() < deadline
+            await deferLater(reactor, 0.02)
         self.assertEqual(self.plugin.cancelled, 0)
         calling.cancel()
-        deadline = time.monotonic() + 10
         while not self.plugin.cancelled:
             assert time.monotonic() < deadline
             await deferLater(reactor, 0.02)
@@ -242,7 +246,7 @@ class ZaiTests(RemoteTests):
 
     async def test_a_key_that_is_refused_is_said_to_the_operator(self) -> None:
         await self.pair("bad-key")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             answer = await self.gateway.request("GET", "/admin/status", None, ADMIN)
             (status,) = answer.json()["mcp"]["servers"]

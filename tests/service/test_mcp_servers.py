@@ -41,7 +41,7 @@ def is_alive(pid: int) -> bool:
 class ServerTests(TestCase):
     """One gateway, with stand-ins for servers."""
 
-    timeout = 60
+    timeout = 120
 
     async def start(self, *how: str, more: str = "") -> None:
         """Start the gateway with a server ``a`` that behaves as ``how`` says."""
@@ -70,7 +70,7 @@ class ServerTests(TestCase):
             f"args = {arguments}\nenv = {{ TOKEN = 'sk-very-secret' }}\n{more}\n"
         )
 
-    async def until(self, holds: Any, seconds: float = 20.0) -> Any:
+    async def until(self, holds: Any, seconds: float = 60.0) -> Any:
         deadline = time.monotonic() + seconds
         while not (found := holds()):
             assert time.monotonic() < deadline, "\n".join(self.log[-20:])
@@ -82,7 +82,7 @@ class ServerTests(TestCase):
         return {each["name"]: each for each in answer.json()["mcp"]["servers"]}
 
     async def until_ready(self, *names: str) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             status = await self.status()
             if all(status[name]["state"] == "ready" for name in names or ("a",)):
@@ -198,7 +198,7 @@ class EitherFamily:
         await self.start(*self.how)
         await self.until_ready()
         await self.call("a__grow")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while "a__new10" not in await self.tools():
             assert time.monotonic() < deadline
             await deferLater(reactor, 0.02)
@@ -222,7 +222,7 @@ class EitherFamily:
         await self.until_ready()
         calling = Deferred.fromCoroutine(self.call("a__wait"))
         calling.addErrback(lambda failure: None)
-        await deferLater(reactor, 0.3)
+        await self.until(lambda: (self.folder / "a" / "waiting").exists())
         calling.cancel()
         await self.until(lambda: list((self.folder / "a").glob("cancelled-*")))
 
@@ -342,11 +342,11 @@ class LifeTests(ServerTests):
         self.assertEqual(line.split(), ["a", "ready", "2025-06-18", "10"])
 
     async def test_a_dead_server_slows_nobody(self) -> None:
-        await self.start("silent", more="start_timeout = 30.0")
+        await self.start("silent", more="start_timeout = 300.0")
         began = time.monotonic()
         await self.gateway.reload(
             self.config(
-                self.server("a", "silent", more="start_timeout = 30.0"),
+                self.server("a", "silent", more="start_timeout = 300.0"),
                 self.server("b"),
                 '[mcp.servers.c]\nurl = "http://127.0.0.1:9/mcp"\n',
                 '[mcp.servers.d]\ncommand = "/no/such/program"\n',
@@ -354,8 +354,8 @@ class LifeTests(ServerTests):
         )
         await self.until_ready("b")
         self.assertEqual((await self.call("b__echo", "x"))["isError"], False)
-        self.assertLess(time.monotonic() - began, 10)
-        deadline = time.monotonic() + 10
+        self.assertLess(time.monotonic() - began, 100)
+        deadline = time.monotonic() + 60
         while True:
             status = await self.status()
             if status["c"]["reason"] and status["d"]["reason"]:

@@ -39,7 +39,7 @@ CLAUDE, GEMINI = "claude-sonnet-4-6", "gemini-2.5-flash"
 
 
 class ProtectionAtWork(TestCase):
-    timeout = 20
+    timeout = 120
 
     async def start(self, *secrets: str) -> None:
         """Start a simulator, and a gateway with one account for each refresh token."""
@@ -74,7 +74,7 @@ class ProtectionAtWork(TestCase):
         await self.gateway.startService()
         listener: Any = self.gateway.listener
         self.port = listener.ports[0].getHost().port
-        for _ in range(200):
+        for _ in range(3000):
             if len(QuotaFiles(self.home).load()) == len(secrets):
                 return
             await deferLater(reactor, 0.02)

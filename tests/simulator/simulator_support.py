@@ -25,7 +25,7 @@ KEYS: dict[str, dict[str, str]] = {
 class SimulatorCase(TestCase):
     """Starts a simulator on loopback for each test, and stops it."""
 
-    timeout = 20
+    timeout = 120
     options: ClassVar[dict[str, Any]] = {}
 
     @inlineCallbacks

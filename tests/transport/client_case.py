@@ -34,7 +34,7 @@ class Reader(Protocol):
 
 
 class ClientCase(TestCase):
-    timeout = 20
+    timeout = 120
     url = "http://127.0.0.1:9"
 
     def setUp(self) -> None:

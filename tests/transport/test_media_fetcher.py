@@ -53,7 +53,7 @@ class Reactor:
 
 
 class FetcherCase(TestCase):
-    timeout = 20
+    timeout = 120
 
     def fetcher(
         self, names: dict[str, list[list[str]]] | None = None, policy: Any = None, **settings: Any

@@ -31,7 +31,7 @@ class Forward(Protocol):
 
 
 class TlsCase(TestCase):
-    timeout = 20
+    timeout = 120
 
     def setUp(self) -> None:
         self.certificate = certificate("upstream.test", "127.0.0.1")

@@ -34,7 +34,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def wait_until(holds: Callable[[], Any], seconds: float = 20.0) -> Any:
+def wait_until(holds: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Return what ``holds`` returns, once that is true."""
     deadline = time.monotonic() + seconds
     while not (value := holds()):

@@ -54,7 +54,7 @@ class Hose:
 
 
 class Sockets(TestCase):
-    timeout = 30
+    timeout = 120
 
     def serve(self, configuration: Settings) -> FakeExchange:
         self.exchange = FakeExchange()
