@@ -47,7 +47,7 @@ class SseFramer:
 
 @implementer(IFramer)
 class ArrayFramer:
-    """One JSON array, an element for each chunk; for clients that don't ask for ``alt=sse``.
+    """One JSON array, an element for each chunk; for clients that ask for ``alt=json``.
 
     Some readers want ``[`` as the very first byte and nothing at all behind ``]``.
     """
@@ -76,12 +76,16 @@ class ArrayFramer:
         return b"\n" if self._begun and not self._ended else b""
 
 
-def wants_sse(call: Call) -> bool:
-    """Return whether a call asks for server-sent events."""
+def wants_array(call: Call) -> bool:
+    """Return whether a call asks for its stream as a JSON array.
+
+    Google's query parameter is written ``alt`` or ``$alt``, and may have options behind a
+    semicolon (``$alt=json;enum-encoding=int``).  Without it the stream is server-sent events.
+    """
     alt = call.query.get("alt") or call.query.get("$alt") or ""
-    return alt.partition(";")[0].lower() == "sse"
+    return alt.partition(";")[0].strip().lower() == "json"
 
 
 def framer_for(call: Call) -> SseFramer | ArrayFramer:
     """Return the framer that a call wants."""
-    return SseFramer() if wants_sse(call) else ArrayFramer()
+    return ArrayFramer() if wants_array(call) else SseFramer()

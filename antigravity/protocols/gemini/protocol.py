@@ -35,7 +35,7 @@ from antigravity.protocols.gemini.client_config import MAX_STOP
 from antigravity.protocols.gemini.client_request import encode_body, encode_count_body
 from antigravity.protocols.gemini.client_stream import GeminiStreamDecoder
 from antigravity.protocols.gemini.client_tap import GeminiTap
-from antigravity.protocols.gemini.frames import ArrayFramer, wants_sse
+from antigravity.protocols.gemini.frames import ArrayFramer, wants_array
 from antigravity.protocols.gemini.reading import load_members
 from antigravity.protocols.gemini.server_request import decode_request, model_of
 from antigravity.protocols.gemini.server_stream import GeminiStreamEncoder
@@ -115,8 +115,8 @@ class GeminiServer:
         return GeminiStreamEncoder(context)
 
     def framer(self, call: Call) -> ArrayFramer | None:
-        """Return a framer for an array where the call does not ask for server-sent events."""
-        return None if wants_sse(call) else ArrayFramer()
+        """Return a framer for an array where the call asks for one with ``alt=json``."""
+        return ArrayFramer() if wants_array(call) else None
 
     def failure(self, error: GatewayError) -> bytes:
         """Return the last chunk of a stream that broke off."""

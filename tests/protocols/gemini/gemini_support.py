@@ -83,7 +83,7 @@ def decode(body: Any, **where: Any) -> Request:
 def context(*, sse: bool = True, include: bool | None = True) -> ReplyContext:
     """Return the context of one reply."""
     return ReplyContext(
-        call({}, query="alt=sse" if sse else ""),
+        call({}, query="alt=sse" if sse else "alt=json"),
         Request("m", (), "gemini", thinking=ThinkingConfig(include=include)),
         "gemini-x",
         0,

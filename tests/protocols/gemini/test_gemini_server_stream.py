@@ -7,6 +7,7 @@ import json
 import warnings
 from typing import Any
 
+import msgspec
 import pytest
 from gemini_support import (
     SERVER,
@@ -112,6 +113,32 @@ def test_framers_for_streams_that_pass() -> None:
     assert json.loads(wire) == [{"a": 1}, {"b": 2}]
     empty = ArrayFramer()
     assert json.loads(empty.end()) == []
+
+
+@pytest.mark.parametrize(
+    "query", ["", "alt=", "alt=sse", "alt=SSE", "%24alt=sse", "alt=media", "key=k"]
+)
+def test_stream_without_alt_json_is_server_sent_events(query: str) -> None:
+    from gemini_support import call
+
+    made = call({}, query=query)
+    assert SERVER.framer(made) is None
+    encoder = SERVER.encoder(msgspec.structs.replace(context(), call=made))
+    assert encoder.content_type == "text/event-stream"
+    assert encoder.encode(TextDelta("x")).startswith(b"data: {")
+
+
+@pytest.mark.parametrize(
+    "query", ["alt=json", "alt=JSON", "%24alt=json", "%24alt=json%3Benum-encoding%3Dint"]
+)
+def test_stream_with_alt_json_is_an_array(query: str) -> None:
+    from gemini_support import call
+
+    made = call({}, query=query)
+    assert isinstance(SERVER.framer(made), ArrayFramer)
+    encoder = SERVER.encoder(msgspec.structs.replace(context(), call=made))
+    assert encoder.content_type == "application/json"
+    assert encoder.encode(TextDelta("x")).startswith(b"[{")
 
 
 def test_a_whole_conversation() -> None:
