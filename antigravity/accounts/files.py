@@ -17,6 +17,7 @@ from antigravity.config.checks import name_problem
 from antigravity.config.home import ACCOUNTS_NAME
 from antigravity.config.secret import Secret
 from antigravity.config.validation import decode_secret
+from antigravity.ir.mismatch import find_mismatch
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]*")
 
@@ -153,8 +154,8 @@ def _read(path: Path) -> tuple[AccountRecord, dict[str, Any]]:
         raise AccountError("this is no JSON object")
     try:
         record = msgspec.convert({**fields, "id": path.stem}, AccountRecord, dec_hook=decode_secret)
-    except msgspec.ValidationError as error:
-        raise AccountError(str(error)) from None
+    except msgspec.ValidationError:
+        raise AccountError(_fault(fields)) from None
     if not record.kind or not record.secret:
         raise AccountError("it has no kind" if not record.kind else "it has no secret")
     if record.base_url and (problem := address_problem(record.base_url)):
@@ -169,3 +170,9 @@ def _reveal(value: object) -> object:
     if isinstance(value, Secret):
         return value.reveal()
     raise NotImplementedError(type(value).__name__)
+
+
+def _fault(fields: dict[str, Any]) -> str:
+    """Return what is wrong with the fields of a file."""
+    found = find_mismatch({"id": "", **fields}, AccountRecord, texts=(Secret,))
+    return f"{found.at()}: {found.problem}" if found.path else found.problem

@@ -11,14 +11,13 @@ from msgspec import Raw, Struct
 
 from antigravity.ir.call import Call, Head
 from antigravity.ir.errors import InvalidRequestError
+from antigravity.ir.mismatch import find_mismatch
 
 T = TypeVar("T")
 
 #: Which values a field may have: a pattern for its whole path, and the values.
 Allowed = Sequence[tuple[re.Pattern[str], tuple[str, ...]]]
 
-_WHAT_AND_WHERE: Final = re.compile(r"(?P<what>.*?)(?: - at `\$?\.?(?P<path>[^`]*)`)?", re.DOTALL)
-_MISSING: Final = re.compile(r"Object missing required field `(?P<field>.*)`")
 _KEY: Final = re.compile(rb'\s*[,{]\s*("(?:[^"\\]|\\.)*")\s*:\s*', re.DOTALL)
 _END: Final = re.compile(rb"\s*}\s*\Z")
 
@@ -43,9 +42,10 @@ def load_object(body: bytes) -> dict[str, Any]:
 def decode_object(body: bytes, kind: type[T]) -> T:
     """Return the JSON object in ``body`` as ``kind``, or raise ``InvalidRequestError``."""
     try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError as error:
-        raise invalid(error) from error
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except msgspec.ValidationError as error:
+            raise invalid(msgspec.json.decode(body), kind) from error
     except ValueError as error:
         raise InvalidRequestError(f"The request body is not valid JSON: {error}.") from error
     except RecursionError as error:
@@ -81,23 +81,20 @@ def convert(
     try:
         return msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
-        raise invalid(error, at, allowed) from error
+        raise invalid(value, kind, at, allowed, strict=strict) from error
 
 
 def invalid(
-    error: msgspec.ValidationError, at: str = "", allowed: Allowed = ()
+    value: object, kind: Any, at: str = "", allowed: Allowed = (), *, strict: bool = True
 ) -> InvalidRequestError:
-    """Return the error for the client that says what msgspec found."""
-    match = _WHAT_AND_WHERE.fullmatch(str(error))
-    assert match is not None
-    what, path = match["what"], join(at, match["path"] or "")
-    missing = _MISSING.fullmatch(what)
-    if missing is not None:
-        path = join(path, missing["field"])
+    """Return the error for the client about a value, at ``at``, that is not of ``kind``."""
+    found = find_mismatch(value, kind, strict=strict)
+    path = found.at(at)
+    if found.is_missing:
         return bad_field(path, "is required", _values(path, allowed))
     if not path:
-        return InvalidRequestError(f"The request body must be a JSON object: {_lower(what)}.")
-    return bad_field(path, f"is invalid: {_lower(what)}", _values(path, allowed))
+        return InvalidRequestError(f"The request body must be a JSON object: {found.problem}.")
+    return bad_field(path, f"is invalid: {found.problem}", _values(path, allowed))
 
 
 def bad_field(path: str, problem: str, values: Sequence[str] = ()) -> InvalidRequestError:
@@ -111,10 +108,6 @@ def join(at: str, path: str) -> str:
     if not at or not path:
         return at or path
     return at + path if path.startswith("[") else f"{at}.{path}"
-
-
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
 
 
 def _values(path: str, allowed: Allowed) -> tuple[str, ...]:

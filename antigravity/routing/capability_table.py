@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from antigravity.ir.capabilities import Capabilities
+from antigravity.ir.mismatch import find_mismatch
 from antigravity.routing.patterns import matches
 
 #: Longer names are no model's; what is found for them is not kept.
@@ -79,7 +80,9 @@ def parse_rules(text: str, source: str) -> list[Rule]:
         try:
             msgspec.convert(table, Capabilities)
         except msgspec.ValidationError as error:
-            raise ValueError(f"{source}: model rule {number}: {error}") from error
+            found = find_mismatch(table, Capabilities)
+            problem = f"{found.at()}: {found.problem}"
+            raise ValueError(f"{source}: model rule {number}: {problem}") from error
         rules.append(Rule(tuple(map(str, patterns)), table))
     return rules
 

@@ -12,11 +12,12 @@ from typing import Final, NoReturn, TypeVar
 import msgspec
 
 from antigravity.ir.errors import InvalidRequestError
+from antigravity.ir.mismatch import find_mismatch
 
 T = TypeVar("T")
 
-_AT: Final = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
-_MISSING: Final = re.compile(r"^Object missing required field `([^`]+)`$")
+_NOT_UTF8: Final = "Input is not valid UTF-8"
+_TOO_DEEP: Final = "Input is nested too deeply"
 
 
 def dotted(param: str) -> str:
@@ -38,21 +39,29 @@ def read(raw: msgspec.Raw | bytes, kind: type[T], param: str) -> T:
     :raises InvalidRequestError: naming the field inside it that is at fault.
     """
     try:
-        value: T = msgspec.json.decode(raw, type=kind)
-    except msgspec.DecodeError as error:
-        problem = str(error)
-        if found := _AT.search(problem):
-            problem = problem[: found.start()]
-            param += found[1]
-        if missing := _MISSING.match(problem):
-            problem = "Field required"
-            param += f".{missing[1]}"
-        reject(param, problem)
-    except UnicodeDecodeError:
-        reject(param, "Input is not valid UTF-8")
+        return msgspec.json.decode(raw, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        _explain(raw, kind, param)
     except RecursionError:
-        reject(param, "Input is nested too deeply")
-    return value
+        reject(param, _TOO_DEEP)
+
+
+def _explain(raw: msgspec.Raw | bytes, kind: type, param: str) -> NoReturn:
+    """Refuse what could not be decoded as ``kind``.
+
+    :raises InvalidRequestError: always, naming the field at fault.
+    """
+    try:
+        value = msgspec.json.decode(bytes(raw).decode())
+    except UnicodeDecodeError:
+        reject(param, _NOT_UTF8)
+    except msgspec.DecodeError as error:
+        reject(param, f"Input is not valid JSON: {error}")
+    except RecursionError:
+        reject(param, _TOO_DEEP)
+    found = find_mismatch(value, kind)
+    problem = found.problem[:1].upper() + found.problem[1:]
+    reject(found.at(param), "Field required" if found.is_missing else problem)
 
 
 def read_text(raw: msgspec.Raw, param: str) -> str:
@@ -63,7 +72,7 @@ def read_text(raw: msgspec.Raw, param: str) -> str:
     try:
         return bytes(raw).decode()
     except UnicodeDecodeError:
-        reject(param, "Input is not valid UTF-8")
+        reject(param, _NOT_UTF8)
 
 
 def read_object(body: bytes) -> dict[str, msgspec.Raw]:

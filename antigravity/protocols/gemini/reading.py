@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import types
 from functools import cache
-from typing import Any, Final, NamedTuple, TypeVar, Union, get_args, get_origin
+from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Raw, Struct
 
 from antigravity.ir.errors import InvalidRequestError
+from antigravity.ir.mismatch import find_mismatch
 from antigravity.protocols.gemini.schema import Content, Part
 
 W = TypeVar("W", bound=Struct)
-
-_AT: Final = re.compile(r" - at `\$?([^`]*)`$")
 
 
 class _Field(NamedTuple):
@@ -91,12 +89,9 @@ def read(value: Any, kind: type[W], at: str = "$") -> W:
     """
     try:
         return msgspec.convert(value, kind, strict=False)
-    except msgspec.ValidationError as error:
-        problem = str(error)
-        if found := _AT.search(problem):
-            problem = problem[: found.start()]
-            at += found[1]
-        raise refused(at, problem) from None
+    except msgspec.ValidationError:
+        found = find_mismatch(value, kind, strict=False)
+        raise refused(found.at(at), found.problem) from None
 
 
 def extras(value: Any, kind: type[Struct]) -> dict[str, Any]:

@@ -513,7 +513,7 @@ def test_counting_takes_both_bodies() -> None:
         ({**user("x"), "generationConfig": {"topK": "many"}}, "$.generationConfig.topK"),
         (
             {**user("x"), "tools": [{"functionDeclarations": [{}]}]},
-            "$.tools[0].functionDeclarations[0]",
+            "$.tools[0].functionDeclarations[0].name",
         ),
         (
             {**user("x"), "toolConfig": {"functionCallingConfig": {"mode": "X"}}},

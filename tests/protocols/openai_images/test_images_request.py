@@ -87,10 +87,10 @@ def test_qualities_and_resolutions() -> None:
         ({"response_format": "file"}, "response_format", "b64_json, url"),
         ({"output_format": "svg"}, "output_format", "png, jpeg, webp"),
         ({"background": "red"}, "background", "opaque"),
-        ({"n": 0}, "n", ">= 1"),
-        ({"n": 11}, "n", "<= 10"),
-        ({"n": "2"}, "n", "int"),
-        ({"output_compression": 101}, "output_compression", "<= 100"),
+        ({"n": 0}, "n", "from 1 to 10"),
+        ({"n": 11}, "n", "from 1 to 10"),
+        ({"n": "2"}, "n", "an integer"),
+        ({"output_compression": 101}, "output_compression", "from 0 to 100"),
     ],
 )
 def test_what_there_is_not_is_named(fields: dict[str, Any], param: str, named: str) -> None:

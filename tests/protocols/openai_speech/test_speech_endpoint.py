@@ -96,9 +96,9 @@ def test_voices_by_their_id() -> None:
         ({"response_format": "midi"}, "response_format", "mp3, wav, pcm"),
         ({"response_format": "opus"}, "response_format", "mp3, wav, pcm"),
         ({"stream_format": "udp"}, "stream_format", "audio, sse"),
-        ({"speed": 5}, "speed", "<= 4"),
+        ({"speed": 5}, "speed", "from 0.25 to 4"),
         ({"voice": 7}, "voice", "name"),
-        ({"input": 3}, "input", "str"),
+        ({"input": 3}, "input", "a string"),
     ],
 )
 def test_what_there_is_not_is_named(fields: dict[str, Any], param: str, named: str) -> None:
