@@ -1,11 +1,15 @@
-"""Run a program that must not outlive who started this: ``guard.py GRACE INPUT PROGRAM ARGUMENT…``.
+"""Run a program that must not outlive who started this.
+
+Usage: ``guard.py GRACE INPUT DIRECTORY PROGRAM ARGUMENT…``
 
 It is a script of its own, started with a pipe as its standard input.  A byte in the pipe asks
 the program to end.  The end of the pipe, which comes also when the gateway was killed, does
 the same and, GRACE seconds later, kills it.  The program leads a process group of its own, so
 whatever it has started ends with it.  On Linux the kernel kills the program when this
-script was killed.  INPUT is the number of the file that the program reads, ``-`` for none.
-Nothing here is imported from the package: it must start fast and alone.
+script was killed.  INPUT is the number of the file that the program reads, ``-`` for none;
+DIRECTORY is where it runs.  What has to be done between fork and exec is done here, where there
+is one thread: the gateway has several, and to fork it could leave a child with a lock that
+nobody holds any more.  Nothing here is imported from the package: it must start fast and alone.
 """
 
 from __future__ import annotations
@@ -102,14 +106,18 @@ def _start(command: Sequence[str], source: str) -> subprocess.Popen[bytes]:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the program and return its exit code; 128 and more is a signal."""
-    grace, source, *command = arguments
+    grace, source, directory, *command = arguments
     if hasattr(os, "setsid"):  # a Ctrl-C in the terminal is for the gateway, which stops in order
         with contextlib.suppress(PermissionError):
             os.setsid()
+    place = f" in {directory}"
     try:
+        os.chdir(directory)
+        place = ""
         child = _start(command, source)
     except OSError as error:
-        sys.stderr.write(f"cannot start {os.path.basename(command[0])}: {error.strerror}\n")
+        name = os.path.basename(command[0])
+        sys.stderr.write(f"cannot start {name}{place}: {error.strerror}\n")
         return _CANNOT_START
     group = _Group(child)
 

@@ -200,14 +200,14 @@ def spawn(
         files[_INPUT] = "w"
     source = "-" if on_output is None else str(_INPUT)
     arguments = [sys.executable, "-I", "-S", str(_GUARD), str(GRACE), source]
-    arguments += [str(command.executable), *command.arguments]
+    arguments += [str(command.directory), str(command.executable), *command.arguments]
     try:
         reactor.spawnProcess(
             process,
             sys.executable,
             arguments,
             env=dict(command.environment),
-            path=str(command.directory),
+            path=None,  # the guard goes there: with a path, Twisted would have to fork
             childFDs=files,
         )
     except NotImplementedError as error:  # on Windows without pywin32

@@ -49,9 +49,9 @@ class Talking(TestCase):
         self.said = b""
         self.lines: list[str] = []
         self.ended: Deferred[int | None] = Deferred()
-        folder = Path(self.mktemp()).absolute()
-        folder.mkdir()
-        command = Command(Path(sys.executable), ("-c", code), {"PATH": os.defpath}, folder)
+        self.folder = Path(self.mktemp()).absolute()
+        self.folder.mkdir()
+        command = Command(Path(sys.executable), ("-c", code), {"PATH": os.defpath}, self.folder)
         self.process: GuardedProcess = spawn(
             reactor, command, self.lines.append, self.ended.callback, self.hear
         )
@@ -79,6 +79,29 @@ class Talking(TestCase):
         self.assertEqual(await self.ended, 0)
         self.assertEqual(self.lines, ["bye"])
         self.assertFalse(self.process.write(b"two\n"))
+
+    async def test_it_starts_in_its_directory_with_its_environment_alone(self) -> None:
+        self.start("import os, sys; print(os.getcwd(), sorted(set(os.environ) - {'LC_CTYPE'}))")
+        self.assertEqual(await self.ended, 0)
+        self.assertEqual(self.said.decode().split(" ", 1), [str(self.folder), "['PATH']\n"])
+
+    async def test_it_starts_without_forking_the_gateway_whose_threads_may_hold_locks(self) -> None:
+        def refuse() -> int:
+            raise AssertionError("a process with threads must not be forked")
+
+        self.patch(os, "fork", refuse)
+        self.start(ECHO)
+        self.process.close_input()
+        self.assertEqual(await self.ended, 0)
+
+    async def test_it_inherits_no_file_but_its_own(self) -> None:
+        kept, other = os.pipe()
+        self.addCleanup(os.close, kept)
+        self.addCleanup(os.close, other)
+        os.set_inheritable(other, True)
+        self.start(f"import os\ntry: os.fstat({other})\nexcept OSError: print('closed')")
+        self.assertEqual(await self.ended, 0)
+        self.assertEqual(self.said, b"closed\n")
 
     async def test_large_messages_arrive_whole_and_in_order(self) -> None:
         self.start(ECHO)

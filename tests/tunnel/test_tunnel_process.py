@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -120,7 +121,19 @@ class ProcessTests(TestCase):
         command = Command(self.stand_in.path, (), {}, self.stand_in.folder)
         spawn(reactor, command, lines.append, ended.callback)
         self.assertEqual(await ended, 127)
-        self.assertEqual(lines, ["cannot start cloudflared: Exec format error"])
+        self.assertEqual(lines, [f"cannot start cloudflared: {os.strerror(errno.ENOEXEC)}"])
+
+    async def test_a_directory_that_is_gone_is_named(self) -> None:
+        self.start([["stay"]])
+        await self.gone()
+        ended: Deferred[int | None] = Deferred()
+        lines: list[str] = []
+        folder = self.stand_in.folder / "gone"
+        spawn(reactor, Command(self.stand_in.path, (), {}, folder), lines.append, ended.callback)
+        self.assertEqual(await ended, 127)
+        self.assertEqual(
+            lines, [f"cannot start cloudflared in {folder}: {os.strerror(errno.ENOENT)}"]
+        )
 
     async def test_lines_come_whole_however_they_are_cut(self) -> None:
         lines: list[str] = []
@@ -145,9 +158,11 @@ class OrphanTests(SynchronousTestCase):
             "print(guard.pid, flush=True)\n"
             "time.sleep(600)\n"
         )
-        arguments = [sys.executable, "-c", code, sys.executable, "-I", "-S", str(GUARD), "5", "-"]
+        guard = [sys.executable, "-I", "-S", str(GUARD), "5", "-", str(stand_in.folder)]
         gateway = subprocess.Popen(
-            [*arguments, str(stand_in.path)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", code, *guard, str(stand_in.path)],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self.addCleanup(gateway.wait)
         self.addCleanup(gateway.kill)
