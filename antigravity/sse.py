@@ -12,6 +12,10 @@ from typing import Final, NamedTuple
 #: An event larger than this is refused: no model sends one, and it would fill the memory.
 DEFAULT_LIMIT: Final = 64 * 1024 * 1024
 
+#: What a piece of an event costs in memory besides its bytes.  Without it, millions of empty
+#: pieces would count as nothing.
+PIECE_COST: Final = 64
+
 
 class EventTooLargeError(ValueError):
     """An event grew beyond the limit of the decoder."""
@@ -31,7 +35,8 @@ class SseDecoder:
     lines, comments, a byte-order mark, and chunks cut anywhere.  Events without data are
     dropped, as the specification says.
 
-    :raises EventTooLargeError: from :meth:`feed`, when one event exceeds ``limit`` bytes.
+    :raises EventTooLargeError: from :meth:`feed`, when one event takes more than ``limit`` bytes
+        of memory: each of its lines counts :data:`PIECE_COST` bytes more than it is long.
     """
 
     __slots__ = ("_cr", "_data", "_first", "_limit", "_name", "_pieces", "_size")
@@ -40,7 +45,7 @@ class SseDecoder:
         self._pieces: list[bytes] = []  # of a line whose end has not come yet
         self._data: list[bytes] = []
         self._name = ""
-        self._size = 0  # of the pieces and data lines held
+        self._size = 0  # of the pieces and data lines held, with what each costs
         self._limit = limit
         self._first = True
         self._cr = False
@@ -88,14 +93,14 @@ class SseDecoder:
         """Return the held pieces and ``end`` as one, holding nothing any more."""
         if not self._pieces:
             return end
-        self._size -= sum(map(len, self._pieces))
+        self._size -= sum(map(len, self._pieces)) + PIECE_COST * len(self._pieces)
         self._pieces.append(end)
         line = b"".join(self._pieces)
         self._pieces.clear()
         return line
 
     def _hold(self, size: int) -> None:
-        self._size += size
+        self._size += size + PIECE_COST
         if self._size > self._limit:
             raise EventTooLargeError(f"an event is larger than {self._limit} bytes")
 
@@ -122,6 +127,7 @@ class SseDecoder:
         elif line.startswith(b"event:"):
             self._name = line[6:].strip().decode("utf-8", "replace")
         elif line == b"data":
+            self._hold(0)
             self._data.append(b"")
 
     def _take(self) -> ServerSentEvent:
@@ -136,7 +142,8 @@ class SseDecoder:
 class EventCutter:
     """Cuts a stream behind its last whole event, and changes no byte of it.
 
-    :raises EventTooLargeError: from :meth:`feed`, when one event exceeds ``limit`` bytes.
+    :raises EventTooLargeError: from :meth:`feed`, when one event takes more than ``limit`` bytes
+        of memory: each piece counts :data:`PIECE_COST` bytes more than it is long.
     """
 
     __slots__ = ("_held", "_limit", "_size")
@@ -168,7 +175,7 @@ class EventCutter:
         return held
 
     def _hold(self, piece: bytes) -> None:
-        self._size += len(piece)
+        self._size += len(piece) + PIECE_COST
         if self._size > self._limit:
             raise EventTooLargeError(f"an event is larger than {self._limit} bytes")
         if self._held and len(self._held[-1]) < 3:

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antigravity.sse import (
+    PIECE_COST,
+    EventCutter,
     EventTooLargeError,
     ServerSentEvent,
     SseDecoder,
@@ -76,7 +78,30 @@ def test_an_unfinished_event_is_given_at_the_end() -> None:
 
 @pytest.mark.parametrize("chunk", [b"data: " + b"x" * 20, b"data: " + b"x" * 10 + b"\n"])
 def test_an_endless_event_is_refused(chunk: bytes) -> None:
-    decoder = SseDecoder(limit=16)
+    decoder = SseDecoder(limit=2 * PIECE_COST + 16)
     decoder.feed(b"data: 1234567\n")
     with pytest.raises(EventTooLargeError):
         decoder.feed(chunk)
+
+
+@pytest.mark.parametrize("line", [b"data\n", b"data:\n", b"data: x\n", b"data\r", b"data:x\r\n"])
+def test_event_of_very_many_short_lines_is_refused(line: bytes) -> None:
+    decoder = SseDecoder(limit=100 * PIECE_COST)
+    with pytest.raises(EventTooLargeError):
+        decoder.feed(line * 101)
+
+
+def test_line_in_very_many_short_chunks_is_refused() -> None:
+    decoder, splitter = SseDecoder(limit=100 * PIECE_COST), EventCutter(limit=100 * PIECE_COST)
+    for reader in (decoder, splitter):
+        for _ in range(94):
+            reader.feed(b"data")
+        with pytest.raises(EventTooLargeError):
+            reader.feed(b"x" * PIECE_COST)
+
+
+def test_limit_counts_one_event_and_not_those_before_it() -> None:
+    decoder, splitter = SseDecoder(limit=3 * PIECE_COST), EventCutter(limit=3 * PIECE_COST)
+    for _ in range(100):
+        assert len(decoder.feed(b"data: 12") + decoder.feed(b"34\n\n")) == 1
+        assert splitter.feed(b"data: 12") + splitter.feed(b"34\n\n")

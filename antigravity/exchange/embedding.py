@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from antigravity.context.estimate import estimate_parts
 from antigravity.exchange.answer_headers import warnings
+from antigravity.exchange.bounds import ANSWER_LIMIT
 from antigravity.exchange.generation import Generation
-from antigravity.exchange.native import ANSWER_LIMIT, whole
+from antigravity.exchange.native import whole
 from antigravity.exchange.parallel import gathered
 from antigravity.exchange.translators import empty_answer
 from antigravity.exchange.upstream_call import UpstreamCall

@@ -6,7 +6,13 @@ from io import BytesIO
 from typing import Protocol
 
 from antigravity.interfaces.protocols import IJsonLines, IStreamDecoder
-from antigravity.sse import DEFAULT_LIMIT, EventTooLargeError, ServerSentEvent, SseDecoder
+from antigravity.sse import (
+    DEFAULT_LIMIT,
+    PIECE_COST,
+    EventTooLargeError,
+    ServerSentEvent,
+    SseDecoder,
+)
 
 
 class Frames(Protocol):
@@ -58,7 +64,7 @@ class Lines:
             self._rest, self._size = [], 0
         if rest:
             self._rest.append(rest)
-            self._size += len(rest)
+            self._size += len(rest) + PIECE_COST
         if self._size > self._limit:
             raise EventTooLargeError(f"a line is larger than {self._limit} bytes")
         return [ServerSentEvent("", line) for line in map(bytes.strip, whole) if line]

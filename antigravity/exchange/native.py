@@ -8,6 +8,7 @@ import msgspec
 
 from antigravity.exchange.answer_headers import passed_on
 from antigravity.exchange.begin import begin
+from antigravity.exchange.bounds import ANSWER_LIMIT
 from antigravity.exchange.calibrating import learn
 from antigravity.exchange.conversing import point_out
 from antigravity.exchange.passing import PassedStream, ReframedStream, check_json
@@ -31,9 +32,6 @@ from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.ir.request import Request
 from antigravity.routing.router import Candidate
 from antigravity.signatures.recovery import SignatureCollector
-
-#: Bytes of a whole answer that are held in memory.
-ANSWER_LIMIT = 256 * 1024 * 1024
 
 
 async def attempt_native(work: Work, candidate: Candidate, credential: Credential) -> Reply:

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from antigravity.exchange.bounds import has_too_many_items, too_many_items
 from antigravity.exchange.translators import Unwrap
 from antigravity.interfaces.protocols import IFramer, IStreamEncoder, ITap
 from antigravity.ir.errors import GatewayError, UpstreamError
@@ -73,6 +74,8 @@ class _Tapped(ABC):
             return self._senseless(error)
         out: list[bytes] = []
         for place, frame in enumerate(frames):
+            if has_too_many_items(frame.data):
+                return self._before(frames[:place], out) + self._broken(too_many_items())
             try:
                 out.append(self._pass(frame))
             except msgspec.DecodeError as error:
@@ -80,9 +83,12 @@ class _Tapped(ABC):
         return self._passed(data, out)
 
     def _senseless(self, error: Exception) -> bytes:
+        return self._broken(UpstreamError(f"The upstream's answer makes no sense: {error}."))
+
+    def _broken(self, error: GatewayError) -> bytes:
         self.over = True
-        self.failure = UpstreamError(f"The upstream's answer makes no sense: {error}.")
-        return self._failed(self.failure)
+        self.failure = error
+        return self._failed(error)
 
     def end(self, error: GatewayError | None) -> bytes:
         """Return the end of the stream, with an error event if it broke off."""

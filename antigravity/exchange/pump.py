@@ -24,6 +24,7 @@ from twisted.web.client import ResponseDone
 from txaio import tx as txaio
 from zope.interface import implementer
 
+from antigravity.exchange.bounds import HELD_COST, HELD_LIMIT, never_begun
 from antigravity.exchange.translators import Translator
 from antigravity.interfaces.exchange import IReplyStream
 from antigravity.ir.errors import CancelledByClientError, GatewayError, UpstreamError
@@ -58,6 +59,7 @@ class Pump(Protocol):
         self._interval = keepalive_interval
         self._finished: Callable[[GatewayError | None], None] | None = finished
         self._held: list[bytes] = []
+        self._held_size = 0
         self._consumer: IConsumer | None = None
         self._written: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
@@ -74,6 +76,9 @@ class Pump(Protocol):
         out = self._translated(self.translator.feed, data)
         if out:
             self._write(out)
+        if self._held_size > HELD_LIMIT and not self.translator.meaningful:
+            self._held.clear()
+            self.error = never_begun()
         if self.translator.over or self.error is not None:
             self._end()
             self._stop_upstream()
@@ -157,6 +162,7 @@ class Pump(Protocol):
     def _write(self, out: bytes) -> None:
         if self._consumer is None:
             self._held.append(out)
+            self._held_size += len(out) + HELD_COST
         else:
             self._last_write = self._clock.seconds()
             self._consumer.write(out)

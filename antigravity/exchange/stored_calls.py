@@ -6,9 +6,9 @@ from typing import Any, Final, cast
 
 from antigravity.exchange.answer_headers import passed_on
 from antigravity.exchange.begin import begin
+from antigravity.exchange.bounds import ANSWER_LIMIT
 from antigravity.exchange.conversing import credential_of, kept_answers
 from antigravity.exchange.kept_answers import Origin
-from antigravity.exchange.native import ANSWER_LIMIT
 from antigravity.exchange.plain import PlainStream, is_events
 from antigravity.exchange.upstream_call import Refused, first_good
 from antigravity.exchange.work import Work

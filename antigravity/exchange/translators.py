@@ -11,6 +11,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from antigravity.context.estimate import ASCII_PER_TOKEN
+from antigravity.exchange.bounds import (
+    ANSWER_LIMIT,
+    has_too_many_items,
+    too_long,
+    too_many_items,
+)
 from antigravity.exchange.frames import Frames, frames_for
 from antigravity.interfaces.audio import IDeliberateEncoder
 from antigravity.interfaces.protocols import IStreamDecoder, IStreamEncoder
@@ -96,6 +102,7 @@ class EventSource:
         self._watch = watch
         self._estimate_input = estimate_input
         self._spoken = 0
+        self._received = 0
         self._closed = False
         self.meaningful = False
         self.failure: GatewayError | None = None
@@ -112,12 +119,18 @@ class EventSource:
         """Return the events that a chunk completes; none after a failure."""
         if self.failure is not None or self._closed:
             return []
+        self._received += len(data)
+        if self._received > ANSWER_LIMIT:
+            return self._note([StreamFailure(too_long())])
         try:
             frames = self._frames.feed(data)
         except EventTooLargeError as error:
             return self._note([StreamFailure(UpstreamError(f"The upstream's answer: {error}."))])
         events: list[Event] = []
         for frame in frames:
+            if has_too_many_items(frame.data):
+                events += self._note([StreamFailure(too_many_items())])
+                break
             if self._unwrap is not None:
                 frame = frame._replace(data=self._unwrap(frame.data))
             events += self._note(self._decoder.decode(frame))
@@ -135,6 +148,8 @@ class EventSource:
             # What a cut has left of a body or a line is none.
             cut_short = error is not None and not isinstance(self._frames, SseDecoder)
             for frame in () if cut_short else self._frames.close():
+                if has_too_many_items(frame.data):
+                    return [*events, *self._note([StreamFailure(too_many_items())])]
                 if self._unwrap is not None:
                     frame = frame._replace(data=self._unwrap(frame.data))
                 events += self._note(self._decoder.decode(frame))

@@ -121,6 +121,7 @@ class _ChoiceFold:
         self.finish: Finish | None = None
         self.refusal: list[str] = []
         self.logprobs: list[dict[str, Any]] | None = None
+        self.searches: dict[str, int] = {}
         self.transcripts: list[str] = []
 
     def run(self, *, thinking: bool) -> _OpenText:
@@ -171,7 +172,9 @@ class _ChoiceFold:
             case CitationEvent():
                 self.run(thinking=False).citations.append(event.citation)
             case LogprobsDelta():
-                self.logprobs = [*(self.logprobs or ()), *event.content]
+                if self.logprobs is None:
+                    self.logprobs = []
+                self.logprobs.extend(event.content)
             case Finish():
                 self.finish = event
             case ToolCallEnd() | ResponseStart() | UsageUpdate() | StreamFailure():
@@ -179,11 +182,11 @@ class _ChoiceFold:
 
     def add_search(self, search: WebSearch) -> None:
         """Add a search, or put what is known now in the place of the same search."""
-        for place, slot in enumerate(self.slots):
-            if isinstance(slot, WebSearch) and slot.id == search.id:
-                self.slots[place] = search
-                return
-        self.slots.append(search)
+        place = self.searches.setdefault(search.id, len(self.slots))
+        if place == len(self.slots):
+            self.slots.append(search)
+        else:
+            self.slots[place] = search
 
     def choice(self) -> Choice:
         parts = (

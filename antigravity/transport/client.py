@@ -38,6 +38,7 @@ from antigravity.transport.failures import (
     was_cancelled,
     was_hung_up,
 )
+from antigravity.transport.heads import BoundedPool
 from antigravity.transport.limits import deadline
 from antigravity.transport.origin import Origin, origin_of
 from antigravity.transport.proxy import Proxy, TunnelEndpoints, parse_proxy
@@ -291,7 +292,7 @@ class HttpTransport:
         self.reactor: Any = reactor
         self.direct = DirectEndpoints(reactor, caching_policy(policy))
         self.endpoints = endpoints or self.direct
-        self.pool = HTTPConnectionPool(reactor, persistent)
+        self.pool: HTTPConnectionPool = BoundedPool(reactor, persistent)
         self.pool.maxPersistentPerHost = MAX_PERSISTENT
         self.pool.cachedConnectionTimeout = KEEP  # type: ignore[assignment]
         # Never twice: a model's answer costs money, and who retries is the exchange.

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -150,21 +151,20 @@ class _Collector(Protocol):
         self._limit = limit
         self._where = where
         self._result = result
-        self._pieces: list[bytes] = []
-        self._size = 0
+        self._body = BytesIO()  # a list would cost far more than its pieces, if they are small
 
     def dataReceived(self, data: bytes) -> None:
-        self._size += len(data)
-        self._pieces.append(data)
-        if self._size > self._limit:
-            self._pieces.clear()
+        if self._body.tell() + len(data) > self._limit:
+            self._body = BytesIO()
             self.transport.fail(too_large(self._where, self._limit))  # type: ignore[union-attr]
+        else:
+            self._body.write(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._result.called:  # cancelled
             return
         if isinstance(reason.value, ResponseDone):
-            self._result.callback(b"".join(self._pieces))
+            self._result.callback(self._body.getvalue())
         else:
             self._result.errback(reason)
 

@@ -18,7 +18,7 @@ from antigravity.ir.errors import UpstreamError
 from antigravity.ir.events import Event, Finish, StreamFailure, TextDelta
 from antigravity.lowering.pipeline import EventPipeline
 from antigravity.protocols.asking import AnswerDecoder
-from antigravity.sse import EventTooLargeError
+from antigravity.sse import PIECE_COST, EventTooLargeError
 
 LINES = b'{"say": "Yes"}\r\n\n{"end": true}'
 
@@ -60,7 +60,16 @@ def test_half_a_line_is_not_read() -> None:
 
 
 def test_a_line_has_a_limit() -> None:
-    frames = Lines(10)
+    limit = 2 * PIECE_COST + 10
+    frames = Lines(limit)
     frames.feed(b"12345\n123456789\n12345")
-    with pytest.raises(EventTooLargeError, match="10 bytes"):
+    with pytest.raises(EventTooLargeError, match=f"{limit} bytes"):
         frames.feed(b"678901")
+
+
+def test_line_in_very_many_short_chunks_is_refused() -> None:
+    frames = Lines(100 * PIECE_COST)
+    for _ in range(96):
+        frames.feed(b"ab")
+    with pytest.raises(EventTooLargeError):
+        frames.feed(b"ab" * PIECE_COST)

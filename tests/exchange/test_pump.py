@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import ResponseDone
 
+from antigravity.exchange.bounds import HELD_COST, HELD_LIMIT
 from antigravity.exchange.plain import PlainStream
 from antigravity.exchange.pump import Pump
 from antigravity.ir.errors import CancelledByClientError, GatewayError, UpstreamError
@@ -127,6 +128,28 @@ class PumpTests(SynchronousTestCase):
         assert self.translator.failure is not None
         self.assertEqual(self.translator.failure.message, "idle")
         self.assertEqual(self.ends, [])
+
+    def test_pump_holds_a_bounded_amount_before_the_response_begins(self) -> None:
+        self.pump.dataReceived(b"p" * HELD_LIMIT)
+        self.successResultOf(self.pump.begun)
+        assert self.pump.error is not None
+        self.assertEqual(self.pump.error.status, 502)
+        self.assertEqual(self.pump.error.code, "answer_too_large")
+        self.assertEqual(self.upstream.asked, ["stop"])
+        self.pump.dataReceived(b"p" * HELD_LIMIT)
+        self.assertEqual(self.pump._held, [])
+
+    def test_pump_counts_what_small_pieces_cost_before_the_response_begins(self) -> None:
+        for _ in range(HELD_LIMIT // HELD_COST):
+            self.pump.dataReceived(b"p")
+        self.successResultOf(self.pump.begun)
+        self.assertEqual(self.upstream.asked, ["stop"])
+
+    def test_pump_passes_on_any_amount_once_the_response_has_begun(self) -> None:
+        self.begun()
+        for _ in range(3):
+            self.pump.dataReceived(b"p" * HELD_LIMIT)
+        self.assertIsNone(self.pump.error)
 
     def test_a_slow_client_pauses_the_upstream(self) -> None:
         self.begun()

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from antigravity.exchange import translators
+from antigravity.exchange.bounds import ITEM_LIMIT
 from antigravity.exchange.frames import WholeBody
+from antigravity.exchange.passing import PassedStream
 from antigravity.exchange.translators import EventSource, FoldedAnswer, TranslatedStream
 from antigravity.ir.errors import UpstreamError
 from antigravity.ir.events import Event, Finish, ResponseStart, StreamFailure, TextDelta
@@ -96,3 +99,47 @@ def test_nothing_is_waited_for_after_a_failure(whole: bool) -> None:
     assert out == (b"" if whole else b"ResponseStart TextDelta StreamFailure ")
     assert stream.feed(b"data: {}\n\n") == b""
     assert stream.end(None) == b""
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_event_of_too_many_items_fails_before_it_is_decoded(whole: bool) -> None:
+    decoder = Decoder()
+    events = EventSource(decoder, EventPipeline(()), None, None, lambda: 1, whole=whole)  # type: ignore[arg-type]
+    found = [*events.feed(b"data: [" + b"1," * ITEM_LIMIT + b"1,1]\n\n"), *events.end(None)]
+    assert [type(event) for event in found] == [StreamFailure]
+    assert events.failure is not None
+    assert events.failure.status == 502
+    assert decoder.bodies == []
+
+
+def test_passed_event_of_too_many_items_ends_the_stream_with_an_error_event() -> None:
+    shown: list[ServerSentEvent] = []
+
+    class Tap:
+        meaningful = finished = False
+        failure = usage = None
+        watch = staticmethod(shown.append)
+
+    class Encoder:
+        def encode(self, event: Event) -> bytes:
+            assert isinstance(event, StreamFailure)
+            return b"<error>"
+
+    stream = PassedStream(Tap(), b"", Encoder())  # type: ignore[arg-type]
+    first = b"data: {}\n\n"
+    out = stream.feed(first + b"data: [" + b"1," * ITEM_LIMIT + b"1,1]\n\n")
+    assert out == first + b"<error>"
+    assert len(shown) == 1
+    assert stream.over
+
+
+def test_translated_response_has_a_total_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(translators, "ANSWER_LIMIT", 1000)
+    events = EventSource(Decoder(), EventPipeline(()), None, None, lambda: 1)  # type: ignore[arg-type]
+    for _ in range(100):
+        events.feed(b"data: x\n\n")
+    assert events.failure is None
+    for _ in range(100):
+        events.feed(b": comment\n\n")
+    assert events.failure is not None
+    assert events.failure.code == "answer_too_large"

@@ -217,8 +217,22 @@ def test_what_is_held_is_bounded(name: str, module: Any, monkeypatch: pytest.Mon
     tap.collect(SignatureCollector(found.__setitem__).feed, "claude")
     for event in events_of(blocks) if name == "anthropic" else chunks_of(parts):
         tap.watch(event)
-        assert tap._held <= 500
+        assert tap._held <= 1000
     assert (found, tap._thoughts) == ({}, [])
+
+
+def test_thinking_blocks_without_text_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(anthropic_tap, "_MOST", 10 * anthropic_tap._COST)
+    tap: Any = AnthropicClient().tap()
+    found: Memories = {}
+    tap.collect(SignatureCollector(found.__setitem__).feed, "claude")
+    block = {"type": "thinking", "thinking": "", "signature": ""}
+    start = {"type": "content_block_start", "index": 0, "content_block": block}
+    event = ServerSentEvent("content_block_start", json.dumps(start).encode())
+    for _ in range(11):
+        assert len(tap._thoughts) <= 10
+        tap.watch(event)
+    assert tap._thoughts == []
 
 
 @given(st.lists(st.binary(max_size=40), max_size=5))

@@ -14,6 +14,7 @@ from antigravity.mcp.client.errors import LinkError
 from antigravity.mcp.protocol import messages
 from antigravity.mcp.protocol.messages import RequestId, Response
 from antigravity.processes.guarded import OnEnd, OnLine, OnOutput
+from antigravity.sse import PIECE_COST
 
 #: Longer messages are no messages, in bytes.
 _LONGEST: Final = 64 * 1024 * 1024
@@ -108,7 +109,7 @@ class StdioChannel:
             self._take(whole)
         if rest:
             self._pieces.append(rest)
-            self._size += len(rest)
+            self._size += len(rest) + PIECE_COST
             if self._size > _LONGEST:
                 self._pieces, self._size = [], 0
                 self.log.error("{name} sends a message without an end", name=self._name)

@@ -39,6 +39,8 @@ from antigravity.sse import ServerSentEvent
 
 #: Bytes of thinking that are held; nobody thinks more before a call.
 _MOST: Final = 4 * 1024 * 1024
+#: What each held piece of it costs besides its bytes.
+_COST: Final = 256
 
 
 class _Content(Struct, frozen=True):
@@ -162,7 +164,7 @@ class AnthropicTap:
             thought = _Thought(block)
             self._thoughts.append(thought)
             self._open = thought.deltas
-            self._held += len(block.data)
+            self._count(len(block.data))
         elif block.type == "tool_use" and self._thoughts:
             thoughts, self._thoughts, self._held = self._thoughts, [], 0
             for thought in thoughts:
@@ -172,9 +174,13 @@ class AnthropicTap:
                 self._tell(ToolCallStart(0, block.id, block.name))
 
     def _hold(self, data: bytes) -> None:
-        self._held += len(data)
+        self._count(len(data))
+        if self._open is not None:
+            self._open.append(data)
+
+    def _count(self, size: int) -> None:
+        """Count what is held, and let go of everything if it is too much."""
+        self._held += size + _COST
         if self._held > _MOST:
             self._tell = self._open = None
             self._thoughts.clear()
-        elif self._open is not None:
-            self._open.append(data)

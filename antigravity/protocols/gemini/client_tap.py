@@ -32,6 +32,8 @@ _CALL: Final = b'"functionCall"'
 _THOUGHT: Final = b'"thought'
 #: Bytes of thinking that are held; nobody thinks more before a call.
 _MOST: Final = 4 * 1024 * 1024
+#: What each held chunk of it costs besides its bytes.
+_COST: Final = 64
 _CONTENT: Final = (
     _CALL,
     b'"inlineData"',
@@ -111,7 +113,7 @@ class GeminiTap:
         """Hold thinking, and tell of it with the call that it led to."""
         if _THOUGHT in data:
             self._thoughts.append(data)
-            self._held += len(data)
+            self._held += len(data) + _COST
         elif _CALL in data:
             self._thoughts.append(data)
         if self._held > _MOST:

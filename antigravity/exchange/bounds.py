@@ -1,0 +1,43 @@
+"""How much of an upstream's response is held in memory."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from antigravity.ir.errors import UpstreamError
+
+#: Bytes of a response that is read as a whole, or from which another is made.
+ANSWER_LIMIT: Final = 256 * 1024 * 1024
+#: Bytes that are held for a client before its response begins.
+HELD_LIMIT: Final = 16 * 1024 * 1024
+#: What one held piece costs besides its bytes.
+HELD_COST: Final = 64
+#: JSON values in one event.  To decode more takes the time of all other clients.
+ITEM_LIMIT: Final = 200_000
+
+
+def has_too_many_items(data: bytes) -> bool:
+    """Return whether one event holds more JSON values than any model sends."""
+    return len(data) > ITEM_LIMIT and data.count(b",") > ITEM_LIMIT
+
+
+def too_many_items() -> UpstreamError:
+    """Return the error for such an event."""
+    return UpstreamError(
+        f"The upstream sent an event of more than {ITEM_LIMIT} values.", code="answer_too_large"
+    )
+
+
+def too_long() -> UpstreamError:
+    """Return the error for a response that is larger than what is kept of one."""
+    return UpstreamError(
+        f"The upstream sent a response of more than {ANSWER_LIMIT} bytes.", code="answer_too_large"
+    )
+
+
+def never_begun() -> UpstreamError:
+    """Return the error for a response that goes on and on without content."""
+    return UpstreamError(
+        f"The upstream sent more than {HELD_LIMIT} bytes before any content.",
+        code="answer_too_large",
+    )
