@@ -11,17 +11,31 @@ Headers = tuple[tuple[str, str], ...]
 
 _PASSED: Final = ("anthropic-ratelimit-", "x-ratelimit-")
 _PASSED_EXACTLY: Final = frozenset({"retry-after", "openai-processing-ms"})
+#: Headers in which upstreams name their own request; each response has the gateway's own ids.
+_REQUEST_IDS: Final = ("request-id", "x-request-id", "x-goog-request-id")
+UPSTREAM_REQUEST_ID: Final = "X-Upstream-Request-Id"
+_REQUEST_ID_LIMIT: Final = 200
 #: Longer lists of warnings are cut: proxies refuse large headers.
 WARNINGS_LIMIT: Final = 2000
 
 
 def passed_on(headers: Mapping[str, str]) -> Headers:
     """Return the upstream's headers that mean something to a client of the same protocol."""
-    return tuple(
+    passed = tuple(
         (name, value)
         for name, value in headers.items()
         if name.startswith(_PASSED) or name in _PASSED_EXACTLY
     )
+    return passed + upstream_request_id(headers)
+
+
+def upstream_request_id(headers: Mapping[str, str]) -> Headers:
+    """Return the header with the upstream's own request id, as its support asks for it."""
+    for name in _REQUEST_IDS:
+        value = headers.get(name)
+        if value:
+            return ((UPSTREAM_REQUEST_ID, value[:_REQUEST_ID_LIMIT]),)
+    return ()
 
 
 def warnings(losses: Sequence[Loss]) -> Headers:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
-from antigravity.exchange.answer_headers import Headers, warnings
+from antigravity.exchange.answer_headers import Headers, upstream_request_id, warnings
 from antigravity.exchange.begin import begin
 from antigravity.exchange.calibrating import calibrated_estimate, learn
 from antigravity.exchange.context import reply_context
@@ -98,10 +98,11 @@ def _source(work: Work, candidate: Candidate, lowered: Lowered) -> EventSource:
     )
 
 
-def _headers(work: Work) -> Headers:
-    if not work.snapshot.settings.proxy.debug_headers:
-        return ()
-    return warnings(work.recorder.record.losses)
+def _headers(work: Work, response: IIncomingResponse) -> Headers:
+    headers = upstream_request_id(response.headers())
+    if work.snapshot.settings.proxy.debug_headers:
+        headers += warnings(work.recorder.record.losses)
+    return headers
 
 
 async def _stream(
@@ -128,7 +129,7 @@ async def _stream(
     stream: object = pump
     if converter is not None:
         stream = ConvertedStream(pump, converter, work.services.in_thread)
-    return Reply(200, encoder.content_type, _headers(work), stream=stream)
+    return Reply(200, encoder.content_type, _headers(work, response), stream=stream)
 
 
 async def _whole(
@@ -142,4 +143,5 @@ async def _whole(
     keep_conversation(work, reply.body)
     work.recorder.end(None, answer.usage)
     answered()
-    return Reply(reply.status, reply.content_type, (*reply.headers, *_headers(work)), reply.body)
+    headers = (*reply.headers, *_headers(work, response))
+    return Reply(reply.status, reply.content_type, headers, reply.body)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from antigravity.exchange.answer_headers import Headers, upstream_request_id
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import IClientSide
 from antigravity.interfaces.transport import IHttpTransport, IIncomingResponse, OutgoingRequest
@@ -22,14 +23,17 @@ _SHORTEST_SECRET = 8
 class Refused(Exception):  # noqa: N818 - an answer, not a fault of ours
     """An upstream's answer with a status that is no success.
 
-    ``body`` is the answer as it came, for clients of the same protocol.
+    ``body`` is the answer as it came, for clients of the same protocol; ``headers`` go with it.
     """
 
-    def __init__(self, error: GatewayError, body: bytes, content_type: str) -> None:
+    def __init__(
+        self, error: GatewayError, body: bytes, content_type: str, headers: Headers = ()
+    ) -> None:
         super().__init__(error.message)
         self.error = error
         self.body = body
         self.content_type = content_type
+        self.headers = headers
 
     def passed_on(self) -> Reply | None:
         """Return it for a client of the same protocol, ``None`` if it must not see it.
@@ -42,7 +46,9 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault of ours
         if not self.body.lstrip().startswith((b"{", b"[")):
             return None
         delay = error.retry_after
-        headers = () if delay is None else (("Retry-After", _seconds(delay)),)
+        headers = self.headers
+        if delay is not None:
+            headers = (("Retry-After", _seconds(delay)), *headers)
         return Reply(error.upstream_status or error.status, self.content_type, headers, self.body)
 
 
@@ -124,4 +130,5 @@ async def _refused(
     error.upstream_status = status
     if isinstance(error, UpstreamCredentialError):
         upstream.refused(error, credential)
-    return Refused(error, body, headers.get("content-type", "application/json"))
+    content_type = headers.get("content-type", "application/json")
+    return Refused(error, body, content_type, upstream_request_id(headers))

@@ -20,8 +20,8 @@ _REMEMBERED: Final = 256
 _HEADER_LIST: Final = re.compile(r"[A-Za-z0-9_\-]+(?:\s*,\s*[A-Za-z0-9_\-]+)*")
 _HOST: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s\[\]:/@?#]+))(?::[0-9]*)?")
 _EXPOSED: Final = (
-    "X-Request-Id, X-Mapped-Model, X-Path-Corrected, X-Warmup-Intercepted, Retry-After, "
-    "Mcp-Session-Id, X-Images-Failed"
+    "X-Request-Id, Request-Id, X-Upstream-Request-Id, X-Mapped-Model, X-Path-Corrected, "
+    "X-Warmup-Intercepted, Retry-After, Mcp-Session-Id, X-Images-Failed"
 )
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 

@@ -42,8 +42,14 @@ def set_headers(request: Any, headers: Headers) -> None:
 
 
 def sign(request: Any, visit: Visit) -> None:
-    """Set the headers that every response has."""
-    request.responseHeaders.setRawHeaders(b"X-Request-Id", [visit.id.encode()])
+    """Set the headers that every response has.
+
+    The SDKs of OpenAI read the request's id from ``X-Request-Id``, those of Anthropic from
+    ``Request-Id``.
+    """
+    request_id = [visit.id.encode()]
+    request.responseHeaders.setRawHeaders(b"X-Request-Id", request_id)
+    request.responseHeaders.setRawHeaders(b"Request-Id", request_id)
     # What an upstream or another server gives is what it is called, and no page.
     request.responseHeaders.setRawHeaders(b"X-Content-Type-Options", [b"nosniff"])
     if visit.allowed_origin:

@@ -106,7 +106,7 @@ def encode_response(response: Response, context: ReplyContext) -> HttpReply:
     body["content"] = sink.content
     body["stop_reason"] = reason
     body["stop_sequence"] = choice.stop_sequence
-    return _reply(body | stop_details(reason), context.call.request_id)
+    return HttpReply(200, msgspec.json.encode(body | stop_details(reason)))
 
 
 def _events(choice: Choice) -> Iterator[Event]:
@@ -149,7 +149,7 @@ def _part_events(number: int, part: Part, transcripts: Iterator[str]) -> Iterato
 
 def encode_count(count: TokenCount, call: Call) -> HttpReply:
     """Return the reply to a ``count_tokens`` call."""
-    return _reply({"input_tokens": count.input_tokens}, call.request_id)
+    return HttpReply(200, msgspec.json.encode({"input_tokens": count.input_tokens}))
 
 
 def encode_models(models: Sequence[Model], call: Call) -> HttpReply:
@@ -167,7 +167,7 @@ def encode_models(models: Sequence[Model], call: Call) -> HttpReply:
         "first_id": page[0].id if page else None,
         "last_id": page[-1].id if page else None,
     }
-    return _reply(listing, call.request_id)
+    return HttpReply(200, msgspec.json.encode(listing))
 
 
 def _page(ids: list[str], query: Mapping[str, str]) -> tuple[int, int]:
@@ -191,7 +191,7 @@ def _page(ids: list[str], query: Mapping[str, str]) -> tuple[int, int]:
 
 def encode_model(model: Model, call: Call) -> HttpReply:
     """Return one model."""
-    return _reply(_model(model), call.request_id)
+    return HttpReply(200, msgspec.json.encode(_model(model)))
 
 
 def _model(model: Model) -> dict[str, Any]:
@@ -212,14 +212,5 @@ def encode_error(error: GatewayError, request_id: str) -> HttpReply:
     headers: tuple[tuple[str, str], ...] = ()
     if error.retry_after is not None:
         headers = (("retry-after", str(max(0, math.ceil(error.retry_after)))),)
-    return _reply(
-        {"type": "error", **error_object(error, request_id)}, request_id, error.status, headers
-    )
-
-
-def _reply(
-    body: Any, request_id: str, status: int = 200, headers: tuple[tuple[str, str], ...] = ()
-) -> HttpReply:
-    if request_id:
-        headers = (("request-id", request_id), *headers)
-    return HttpReply(status, msgspec.json.encode(body), headers=headers)
+    body = {"type": "error", **error_object(error, request_id)}
+    return HttpReply(error.status, msgspec.json.encode(body), headers=headers)
