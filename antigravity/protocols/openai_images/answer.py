@@ -10,9 +10,9 @@ from antigravity.ir.events import FinishReason
 from antigravity.ir.media import InlineData, UrlSource
 from antigravity.ir.parts import Media
 from antigravity.ir.usage import Usage
-from antigravity.protocols.openai_images.pictures import size_of
+from antigravity.protocols.openai_images.pictures import has_alpha, size_of
 from antigravity.protocols.openai_images.reading import asked
-from antigravity.protocols.openai_images.schema import response_format_of
+from antigravity.protocols.openai_images.schema import quality_of, response_format_of
 
 #: Characters of what a model said instead of drawing.
 _SAID: Final = 300
@@ -34,14 +34,17 @@ def image_fields(image: Media, context: ReplyContext) -> dict[str, Any] | None:
 
 
 def looks(image: Media, context: ReplyContext) -> dict[str, Any]:
-    """Return what an image is like; its size is read from the image itself."""
+    """Return what an image is like, never ``auto``: the image itself says it where it is here."""
     body = asked(context.call).body
     source = image.source
-    size = size_of(source.data) if isinstance(source, InlineData) else None
+    if isinstance(source, InlineData):
+        size, transparent = size_of(source.data), has_alpha(source.data)
+    else:
+        size, transparent = None, body.background == "transparent"
     return {
-        "background": "opaque" if body.background == "opaque" else "auto",
+        "background": "transparent" if transparent else "opaque",
         "output_format": image.mime_type.partition("/")[2] or "png",
-        "quality": (body.quality or "auto").lower(),
+        "quality": quality_of(body, size),
         "size": f"{size[0]}x{size[1]}" if size else body.size or "auto",
     }
 

@@ -1,4 +1,4 @@
-"""How large an image is, as its first bytes say."""
+"""What the first bytes of an image say: its size, and whether it has transparency."""
 
 from __future__ import annotations
 
@@ -27,6 +27,23 @@ def size_of(data: str) -> tuple[int, int] | None:
     except (binascii.Error, struct.error):
         return None
     return None
+
+
+def has_alpha(data: str) -> bool:
+    """Return whether an image in base64 has an alpha channel; ``False`` where it can't be seen."""
+    try:
+        head = base64.b64decode(data[:_HEAD])
+    except binascii.Error:
+        return False
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        # Colour types 4 and 6 have alpha samples; others may have a tRNS chunk before the pixels.
+        return head[25:26] in (b"\x04", b"\x06") or b"tRNS" in head.partition(b"IDAT")[0]
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        if head[12:16] == b"VP8X":
+            return bool(head[20:21]) and bool(head[20] & 0x10)
+        if head[12:16] == b"VP8L":
+            return bool(head[24:25]) and bool(head[24] & 0x10)
+    return False
 
 
 def _jpeg(head: bytes) -> tuple[int, int] | None:

@@ -26,6 +26,10 @@ QUALITIES: Final = {
     "2k": "2K",
     "4k": "4K",
 }
+#: What responses say of the quality that was asked for; of ``auto`` the size tells.
+_REPORTED_QUALITIES: Final = {"1K": "low", "2K": "medium", "4K": "high"}
+#: The longest side, in pixels, up to which an image has the resolutions above.
+_LONGEST_1K, _LONGEST_2K = 1536, 3072
 FORMATS: Final = ("png", "jpeg", "webp")
 BACKGROUNDS: Final = ("auto", "opaque", "transparent")
 RESPONSE_FORMATS: Final = ("b64_json", "url")
@@ -85,6 +89,21 @@ def wish_of(body: ImagesBody) -> ImageWish:
         background=_one_of("background", (body.background or "auto").lower(), BACKGROUNDS),
         mask=body.mask is not UNSET and bool(body.mask),
     )
+
+
+def quality_of(body: ImagesBody, size: tuple[int, int] | None) -> str:
+    """Return the quality that a response reports: one of OpenAI's, never ``auto``.
+
+    ``size`` is the width and height of the image that came, where they are known.
+    """
+    asked = (body.quality or "auto").lower()
+    if asked in ("xhigh", "max"):
+        return asked
+    resolution = QUALITIES.get(asked, "")
+    if not resolution and size is not None:
+        longest = max(size)
+        resolution = "1K" if longest <= _LONGEST_1K else "2K" if longest <= _LONGEST_2K else "4K"
+    return _REPORTED_QUALITIES[resolution or "2K"]
 
 
 def response_format_of(body: ImagesBody) -> str:

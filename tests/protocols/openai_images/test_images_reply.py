@@ -46,9 +46,9 @@ def test_base64_is_the_default() -> None:
     assert body == {
         "created": 1_800_000_000,
         "data": [{"b64_json": PICTURE}],
-        "background": "auto",
+        "background": "opaque",
         "output_format": "png",
-        "quality": "auto",
+        "quality": "low",
         "size": "1344x768",
         "usage": {
             "input_tokens": 10,
@@ -59,6 +59,62 @@ def test_base64_is_the_default() -> None:
         },
     }
     assert headers == {}
+
+
+def image(head: bytes, mime_type: str = "image/png") -> MediaOutput:
+    return MediaOutput(mime_type, InlineData(text(head)))
+
+
+OPAQUE_PNG = png(1344, 768)
+ALPHA_PNG = OPAQUE_PNG[:25] + b"\x06" + OPAQUE_PNG[26:]
+PALETTE_PNG = OPAQUE_PNG.replace(b"IDAT", b"tRNSxxxxIDAT", 1)
+VP8X = b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0%c" + bytes(9)
+VP8L = b"RIFF\0\0\0\0WEBPVP8L\x0a\0\0\0\x2f\0\0\0%c" + bytes(9)
+
+
+@pytest.mark.parametrize(
+    ("event", "wanted", "reported"),
+    [
+        (image(OPAQUE_PNG), "auto", "opaque"),
+        (image(OPAQUE_PNG), "transparent", "opaque"),
+        (image(ALPHA_PNG), "auto", "transparent"),
+        (image(PALETTE_PNG), "auto", "transparent"),
+        (image(VP8X % 0x10, "image/webp"), "auto", "transparent"),
+        (image(VP8X % 0, "image/webp"), "auto", "opaque"),
+        (image(VP8L % 0x10, "image/webp"), "auto", "transparent"),
+        (image(VP8L % 0, "image/webp"), "auto", "opaque"),
+        (image(b"\xff\xd8\xff", "image/jpeg"), "auto", "opaque"),
+        (MediaOutput("image/png", UrlSource("https://h/1.png")), "transparent", "transparent"),
+        (MediaOutput("image/png", UrlSource("https://h/1.png")), "auto", "opaque"),
+    ],
+)
+def test_reported_background_is_that_of_the_image(
+    event: MediaOutput, wanted: str, reported: str
+) -> None:
+    body, _ = whole(draw(prompt="x", background=wanted), event)
+    assert body["background"] == reported
+
+
+@pytest.mark.parametrize(
+    ("quality", "size", "reported"),
+    [
+        ("low", (2048, 2048), "low"),
+        ("standard", (1024, 1024), "low"),
+        ("hd", (1024, 1024), "high"),
+        ("max", (1024, 1024), "max"),
+        ("auto", (1024, 1024), "low"),
+        ("auto", (2048, 1024), "medium"),
+        ("auto", (1024, 4096), "high"),
+    ],
+)
+def test_reported_quality_is_never_auto(quality: str, size: tuple[int, int], reported: str) -> None:
+    body, _ = whole(draw(prompt="x", quality=quality), image(png(*size)))
+    assert body["quality"] == reported
+
+
+def test_reported_quality_of_an_image_that_cannot_be_read_is_medium() -> None:
+    body, _ = whole(draw(prompt="x"), image(b"?"))
+    assert body["quality"] == "medium"
 
 
 def test_addresses_where_they_are_wanted() -> None:
