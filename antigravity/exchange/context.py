@@ -22,6 +22,7 @@ def reply_context(work: Work) -> ReplyContext:
         created=int(work.recorder.record.started),
         new_id=work.services.new_id,
         publish=partial(_publish, work),
+        now=work.recorder.now,
     )
 
 

@@ -149,6 +149,7 @@ def _answered(work: Work, request: Request) -> Reply:
         model=work.head.model,
         created=int(work.recorder.record.started),
         new_id=work.services.new_id,
+        now=work.recorder.now,
     )
     reply = _streamed(work, events, context) if work.head.stream else _whole(work, events, context)
     work.recorder.first_byte()

@@ -32,6 +32,10 @@ class Recorder:
             attempts=[],
         )
 
+    def now(self) -> float:
+        """Return the time in seconds since the epoch; it never goes back while a request runs."""
+        return self.record.started + self._elapsed()
+
     def begin(self, model: str, *, stream: bool) -> None:
         """Note what was asked for."""
         self.record.model = model

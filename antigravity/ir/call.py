@@ -69,7 +69,7 @@ class ReplyContext(Struct, frozen=True):
     ``model`` is the name that the client used.  ``created`` is in seconds since the epoch.
     ``new_id`` returns a fresh identifier with the prefix it is given (``msg_`` and so on).
     ``publish`` takes the type and the base64 text of a file, and returns an address where the
-    client can fetch it for a while.
+    client can fetch it for a while.  ``now`` returns the time, in seconds since the epoch.
     """
 
     call: Call
@@ -78,6 +78,11 @@ class ReplyContext(Struct, frozen=True):
     created: int
     new_id: Callable[[str], str]
     publish: Callable[[str, str], str] | None = None
+    now: Callable[[], float] | None = None
+
+    def seconds(self) -> int:
+        """Return the time in whole seconds since the epoch, never before :attr:`created`."""
+        return self.created if self.now is None else max(self.created, int(self.now()))
 
 
 class HttpReply(Struct, frozen=True):

@@ -32,11 +32,13 @@ class _Echo(Struct):
     """The fields of the request that its response repeats."""
 
     background: Any = None
+    frequency_penalty: Any = None
     instructions: Any = None
     max_output_tokens: Any = None
     max_tool_calls: Any = None
     metadata: Any = None
     parallel_tool_calls: Any = None
+    presence_penalty: Any = None
     previous_response_id: Any = None
     prompt_cache_key: Any = None
     reasoning: Any = None
@@ -53,9 +55,13 @@ class _Echo(Struct):
 
 
 class ResponseObject:
-    """Makes the JSON of one response in each of its states."""
+    """Makes the JSON of one response in each of its states.
+
+    Every member that Open Responses requires is there; numbers have the API's defaults.
+    """
 
     def __init__(self, context: ReplyContext) -> None:
+        self._seconds = context.seconds
         self._head = {
             "id": context.new_id("resp_"),
             "object": "response",
@@ -76,6 +82,7 @@ class ResponseObject:
         return msgspec.json.encode(
             {
                 **self._head,
+                "completed_at": self._seconds() if status == "completed" else None,
                 "status": status,
                 "error": error,
                 "incomplete_details": details,
@@ -97,28 +104,36 @@ def _echo(body: bytes) -> JsonObject:
     tools = echo.tools if isinstance(echo.tools, list) else []
     fields: JsonObject = {
         "background": False,
+        "frequency_penalty": _number(echo.frequency_penalty, 0),
         "instructions": echo.instructions,
         "max_output_tokens": echo.max_output_tokens,
         "max_tool_calls": echo.max_tool_calls,
         "metadata": echo.metadata or {},
         "parallel_tool_calls": echo.parallel_tool_calls is not False,
+        "presence_penalty": _number(echo.presence_penalty, 0),
         "previous_response_id": echo.previous_response_id,
         "prompt_cache_key": echo.prompt_cache_key,
         "reasoning": {"effort": None, "summary": None, **reasoning},
         "safety_identifier": echo.safety_identifier,
         "service_tier": "default",
         "store": echo.store is not False,
-        "temperature": echo.temperature,
+        "temperature": _number(echo.temperature, 1),
         "text": {**text, "format": text.get("format") or {"type": "text"}},
         "tool_choice": echo.tool_choice or "auto",
         "tools": [_declared(tool) for tool in tools],
-        "top_logprobs": echo.top_logprobs,
-        "top_p": echo.top_p,
+        "top_logprobs": _number(echo.top_logprobs, 0),
+        "top_p": _number(echo.top_p, 1),
         "truncation": echo.truncation or "disabled",
         "user": echo.user,
     }
     #  Tools are large and the object is sent three times: encode them once.
     return {name: Raw(msgspec.json.encode(value)) for name, value in fields.items()}
+
+
+def _number(value: Any, default: float) -> float:
+    """Return ``value`` if it is a number, else ``default``."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number else default
 
 
 def _declared(tool: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from msgspec.structs import replace
 from openai._types import omit
 from openai.lib.streaming.responses._responses import ResponseStreamState
 from responses_kit import (
@@ -30,7 +31,7 @@ from antigravity.ir.errors import (
     RateLimitedError,
     UpstreamError,
 )
-from antigravity.ir.events import Event
+from antigravity.ir.events import Event, FinishReason
 from antigravity.ir.media import InlineData
 from antigravity.ir.parts import Citation, SearchResult, Text, Thinking, ToolCall, WebSearch
 from antigravity.ir.response import Choice, Response, fold
@@ -378,6 +379,51 @@ def test_the_response_repeats_its_request() -> None:
     assert response["tool_choice"] == "required"
     assert response["parallel_tool_calls"] is False
     assert response["tools"][0]["name"] == "f"
+
+
+#: The members that the schema of Open Responses requires, null where they are empty.
+REQUIRED = set(
+    """background completed_at created_at error frequency_penalty id incomplete_details instructions
+    max_output_tokens max_tool_calls metadata model object output parallel_tool_calls
+    presence_penalty previous_response_id prompt_cache_key reasoning safety_identifier service_tier
+    status store temperature text tool_choice tools top_logprobs top_p truncation usage user
+    """.split()
+)
+
+
+@pytest.mark.parametrize("finish", [STOP, ev.Finish("length"), ev.Finish("content_filter")])
+def test_response_object_has_every_required_member(finish: Event) -> None:
+    wire, _ = stream([ev.ResponseStart(), ev.TextDelta("x"), finish])
+    for event in parse(wire):
+        if "response" in event:
+            assert not REQUIRED - event["response"].keys()
+
+
+def test_response_numbers_have_the_defaults_of_the_api() -> None:
+    numbers = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "top_logprobs")
+    assert [final([STOP])[name] for name in numbers] == [1, 1, 0, 0, 0]
+    sent = dict(zip(numbers, (0.5, 0.25, 1.5, -1, 3), strict=True))
+    assert {name: final([STOP], sent)[name] for name in numbers} == sent
+    wrong = dict.fromkeys(numbers, True)
+    assert [final([STOP], wrong)[name] for name in numbers] == [1, 1, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("now", "reason", "completed_at"),
+    [
+        (1_700_000_009.9, "stop", 1_700_000_009),
+        (1_600_000_000.0, "stop", 1_700_000_000),
+        (1_700_000_009.9, "length", None),
+    ],
+)
+def test_completed_at_is_set_when_response_is_completed(
+    now: float, reason: FinishReason, completed_at: int | None
+) -> None:
+    encoder = SERVER.encoder(replace(context(), now=lambda: now))
+    created = parse(encoder.encode(ev.ResponseStart()))
+    assert created[0]["response"]["completed_at"] is None
+    wire = encoder.encode(ev.Finish(reason)) + encoder.end()
+    assert parse(wire)[-1]["response"]["completed_at"] == completed_at
 
 
 def test_a_whole_reply_is_the_object_that_the_stream_ends_in() -> None:
