@@ -6,6 +6,7 @@ from txaio import tx as txaio
 
 from antigravity.exchange.calibrating import calibrated_estimate
 from antigravity.exchange.conversing import credential_of
+from antigravity.exchange.passed_only import untranslatable
 from antigravity.exchange.suitability import suits
 from antigravity.exchange.upstream_call import Refused, UpstreamCall
 from antigravity.exchange.work import Work
@@ -24,21 +25,28 @@ COUNT_LIMIT = 64 * 1024
 async def count_tokens(work: Work, decision: Decision) -> TokenCount:
     """Return the number of input tokens, never 0.
 
+    What only the upstream can look up is counted by the upstream alone.
+
     :raises InvalidRequestError: if the request itself is no request.
+    :raises GatewayError: if the upstream alone could count, and did not.
     """
-    request = work.request  # decoding validates, whoever counts
-    for candidate in decision.candidates[:1]:
-        try:
-            counted = await _ask(work, candidate)
-        except (GatewayError, Refused) as error:
-            log.info(
-                "{name} could not count tokens: {error}", name=candidate.upstream.name, error=error
-            )
-            continue
+    only_upstream = untranslatable(work)
+    if only_upstream is None:
+        _ = work.request  # decoding validates, whoever counts
+    candidate = decision.candidates[0]
+    failure: GatewayError | None = None
+    try:
+        counted = await _ask(work, candidate)
         if counted is not None and counted > 0:
             return TokenCount(counted, "upstream")
-    model = decision.candidates[0].target.model
-    return TokenCount(calibrated_estimate(work, model, request), "estimate")
+    except (GatewayError, Refused) as error:
+        failure = error.error if isinstance(error, Refused) else error
+        log.info(
+            "{name} could not count tokens: {error}", name=candidate.upstream.name, error=failure
+        )
+    if only_upstream is not None:
+        raise failure or only_upstream
+    return TokenCount(calibrated_estimate(work, candidate.target.model, work.request), "estimate")
 
 
 async def _ask(work: Work, candidate: Candidate) -> int | None:

@@ -8,7 +8,15 @@ from msgspec.structs import replace
 
 from antigravity.exchange.work import Work
 from antigravity.interfaces.answers import IPassedOnly
+from antigravity.ir.errors import InvalidRequestError
 from antigravity.routing.router import Decision
+
+
+def untranslatable(work: Work) -> InvalidRequestError | None:
+    """Return why only an upstream of the client's protocol can serve a request, if that is so."""
+    if not IPassedOnly.providedBy(work.protocol):
+        return None
+    return cast(IPassedOnly, work.protocol).untranslatable(work.call)
 
 
 def passable(work: Work, decision: Decision) -> Decision:
@@ -16,12 +24,10 @@ def passable(work: Work, decision: Decision) -> Decision:
 
     :raises InvalidRequestError: if none is left.
     """
-    if not IPassedOnly.providedBy(work.protocol):
-        return decision
     left = tuple(candidate for candidate in decision.candidates if candidate.native)
     if len(left) == len(decision.candidates):
         return decision
-    why = cast(IPassedOnly, work.protocol).untranslatable(work.call)
+    why = untranslatable(work)
     if why is None:
         return decision
     if not left:

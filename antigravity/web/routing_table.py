@@ -20,6 +20,13 @@ from antigravity.web.paths import corrections
 _NAME: Final = re.compile(r"\{(\w+)(\.\.\.)?\}")
 _REMEMBERED: Final = 1024
 _LONGEST_HINT: Final = 200
+#: Requests of providers' APIs that the pattern of another route matches, but that are not served.
+_NOT_SERVED: Final = {
+    ("POST", "/v1/responses/compact"): (
+        "Compaction is not available here; let the client compact the conversation itself, "
+        "with an ordinary request."
+    ),
+}
 #: Stands for an encoded slash while segments are matched; a path can't hold it.
 _SLASH: Final = "\0"
 
@@ -154,6 +161,9 @@ class RoutingTable:
             found = self._find(wanted, correction.path)
             if found:
                 return _choose(found, headers, credentials, correction.protocol)
+        for reading in (path, *(correction.path for correction in corrections(path))):
+            if reason := _NOT_SERVED.get((wanted, reading)):
+                raise NotFoundError(reason, code="path_not_found")
         allowed = self.allowed(path)
         if allowed:
             raise NoSuchMethodError(method, path, allowed, self._verbs(wanted, path))

@@ -113,6 +113,31 @@ def test_the_input_is_counted_with_what_came_before(client: OpenAI, target: Targ
     assert 0 < alone.input_tokens < 100 < behind.input_tokens
 
 
+@pytest.mark.parametrize("target", TARGETS, ids=name)
+def test_input_with_a_conversation_is_counted_where_it_can_be_created(
+    client: OpenAI, target: Target
+) -> None:
+    call: Any
+    for call in (client.responses.input_tokens.count, client.responses.create):
+        if target is RESPONSES:
+            assert call(model=target.model, input="And now?", conversation="conv_1")
+        else:
+            with pytest.raises(BadRequestError) as caught:
+                call(model=target.model, input="And now?", conversation="conv_1")
+            assert caught.value.param == "conversation"
+
+
+def test_failed_count_of_a_conversation_is_an_error_and_no_estimate(client: OpenAI) -> None:
+    with pytest.raises(APIStatusError) as caught:
+        client.responses.input_tokens.count(
+            model=RESPONSES.model,
+            input="x",
+            conversation="conv_1",
+            tools=[{"type": "odd"}],  # type: ignore[list-item]
+        )
+    assert caught.value.status_code == 400
+
+
 def test_nobody_knows_what_never_was(client: OpenAI) -> None:
     calls: list[Any] = [
         client.responses.retrieve,

@@ -83,6 +83,8 @@ def test_websockets_are_sent_to_http(path: str) -> None:
     ("method", "path", "headers", "status", "shape"),
     [
         ("GET", "/v1/responses", [], 405, "openai_responses"),
+        ("POST", "/v1/responses/compact", [], 404, "openai_responses"),
+        ("POST", "/responses/compact", [], 404, "openai_responses"),
         ("GET", "/v1/messages", [], 405, "anthropic"),
         ("DELETE", "/v1/models", ["anthropic-version: x"], 405, "anthropic"),
         ("GET", "/v1beta/nothing", [], 404, "gemini"),
