@@ -41,6 +41,10 @@ def unseal(text: str, native_family: str) -> Signature:
     return Signature(text, native_family)
 
 
+#: What stands for a signature where a protocol demands one and the model made none.
+UNSIGNED: Final = seal(Signature("", "unsigned"), "")
+
+
 def holds_seals(body: bytes) -> bool:
     """Return whether a JSON text has signatures that are sealed, which only this gateway reads."""
     return _SEALED_STRING.search(body) is not None

@@ -28,7 +28,7 @@ from antigravity.ir.events import (
 from antigravity.ir.media import FileReference, InlineData, data_url
 from antigravity.ir.parts import Citation, WebSearch
 from antigravity.ir.request import Request
-from antigravity.ir.signature import Signature, seal
+from antigravity.ir.signature import UNSIGNED, Signature, seal
 from antigravity.protocols.anthropic.server_content import NATIVE_FAMILY
 from antigravity.protocols.anthropic.tool_input import wrap_text
 from antigravity.protocols.anthropic.web_search import (
@@ -81,6 +81,7 @@ class BlockMachine:
         self._shown = shows_thinking(context.request)
         self._omit = context.request.thinking.include is False
         self._open = ""  # the type of the open block, if any
+        self._signed = False  # whether the open thinking is signed
         self._call: ToolCallStart | None = None  # the open tool call
         self._arguments: list[str] = []  # of an open custom call
         self._got_arguments = False
@@ -165,12 +166,16 @@ class BlockMachine:
     def _begin(self, kind: str, fields: dict[str, Any]) -> None:
         self._sink.open({"type": kind, **fields})
         self._open = kind
+        self._signed = False
         self._carried = None
 
     def _close(self) -> None:
-        if self._open:
-            self._sink.close()
-            self._open = ""
+        if not self._open:
+            return
+        if self._open == "thinking" and not self._signed:
+            self._sink.signature(UNSIGNED)  # clients keep no thinking that ends without one
+        self._sink.close()
+        self._open = ""
 
     def _text(self, text: str) -> None:
         if not text:
@@ -199,6 +204,7 @@ class BlockMachine:
         """Put a signature on the open thinking, or on an empty one made for it."""
         self._enter("thinking", {"thinking": "", "signature": ""})
         self._sink.signature(seal(signature, NATIVE_FAMILY))
+        self._signed = True
         self._close()
         self._carried = signature
 

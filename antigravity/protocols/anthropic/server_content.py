@@ -169,7 +169,8 @@ class ContentReader:
 
     def _thinking(self, raw: Raw, at: str) -> Iterator[Part]:
         block = read(raw, schema.ThinkingBlock, at)
-        signature = unseal(block.signature, NATIVE_FAMILY) if block.signature else None
+        sealed = unseal(block.signature or "", NATIVE_FAMILY)
+        signature = sealed if sealed.value else None  # else it stands for one, or there is none
         if block.thinking or signature is not None:
             yield Thinking(block.thinking, signature)
 

@@ -143,6 +143,9 @@ class StrictReader:
         assert self.block is None
         assert not self.stopped
         assert data["delta"]["stop_reason"]
+        for block in message["content"]:
+            if block["type"] == "thinking":
+                assert block["signature"]
         self.stopped = True
         message.update(data["delta"], usage=data["usage"])
 

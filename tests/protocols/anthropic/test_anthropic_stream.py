@@ -13,13 +13,16 @@ from anthropic_kit import (
     LIST,
     SERVER,
     any_event,
+    assistant,
     call,
     context,
+    decode,
     parse,
     read_legal,
     sound_events,
     stream,
     thinking_configs,
+    user,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,10 +33,10 @@ from antigravity.ir.call import TokenCount
 from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import InvalidRequestError, RateLimitedError, UpstreamError
 from antigravity.ir.media import InlineData
-from antigravity.ir.parts import Citation, SearchResult, WebSearch
+from antigravity.ir.parts import Citation, SearchResult, Thinking, WebSearch
 from antigravity.ir.request import ThinkingConfig
 from antigravity.ir.response import fold
-from antigravity.ir.signature import Signature
+from antigravity.ir.signature import Signature, holds_seals
 from antigravity.ir.usage import Usage
 
 EVENTS: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
@@ -185,6 +188,17 @@ def test_the_signature_of_a_call_signs_thinking_that_is_open() -> None:
     assert kinds(message) == ["thinking", "tool_use"]
     assert message is not None
     assert message["content"][0]["signature"] == "ag1.gemini.sig"
+
+
+def test_unsigned_thinking_gets_a_seal_that_comes_back_as_no_signature() -> None:
+    message = read_legal(stream([ev.ThinkingDelta("hm"), ev.TextDelta("hi"), ev.Finish("stop")]))
+    assert message is not None
+    thinking = message["content"][0]
+    assert thinking == {"type": "thinking", "thinking": "hm", "signature": "ag1.unsigned."}
+    history = [user("hi"), assistant(*message["content"]), user("go on")]
+    request = decode(messages=history)
+    assert request.messages[1].parts[0] == Thinking("hm", None)
+    assert holds_seals(json.dumps(history).encode())  # so it never goes up as it is
 
 
 def test_omitted_thinking_keeps_its_signature_only() -> None:
