@@ -23,7 +23,7 @@ class Entry(Struct, frozen=True):
     it lists.
     ``rank`` and ``shares`` are as in an :class:`Offer`.  ``sole_for`` are the protocols whose
     requests go here and nowhere else.  ``prefix`` before a model's name asks this upstream,
-    as ``NAME/`` does.
+    as ``NAME/`` does.  ``known_models`` are listed whatever the upstream itself lists.
     """
 
     upstream: IUpstream
@@ -34,6 +34,7 @@ class Entry(Struct, frozen=True):
     shares: bool = False
     sole_for: frozenset[str] = frozenset()
     prefix: str = ""
+    known_models: tuple[str, ...] = ()
 
     def named_in(self, model: str) -> str:
         """Return the model's own name where ``model`` asks for this upstream, else nothing."""

@@ -141,9 +141,8 @@ class Router:
 
     def _offered(self, entry: Entry, models: Sequence[Model] | None) -> list[Model]:
         """Return what one upstream offers under its patterns."""
-        names = [
-            name for name in (*entry.patterns, *entry.model_mapping) if name and "*" not in name
-        ]
+        named = (*entry.patterns, *entry.model_mapping, *entry.known_models)
+        names = [name for name in named if name and "*" not in name]
         offered = [Model(name, owned_by=entry.upstream.name) for name in names]
         for model in models or ():
             family = self._table.capabilities(model.id).family

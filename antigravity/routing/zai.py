@@ -24,7 +24,14 @@ def zai_entry(settings: ZaiSettings, upstream: IUpstream, others: Sequence[int])
     it stands in for unless it is ``off``: ``exclusive`` before all others, and for its protocol
     without them; ``pooled`` among them; ``fallback`` behind them all.
     """
-    own = Entry(upstream, families=frozenset({"glm"}), prefix=PREFIX)
+    models = settings.models
+    known = (models.opus, models.sonnet, models.haiku, *settings.model_mapping.values())
+    own = Entry(
+        upstream,
+        families=frozenset({"glm"}),
+        prefix=PREFIX,
+        known_models=tuple(dict.fromkeys(known)),
+    )
     mode = settings.dispatch_mode if settings.enabled else "off"
     if mode == "off":
         return own

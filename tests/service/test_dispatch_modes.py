@@ -44,6 +44,20 @@ class Off(DispatchCase):
         self.assertEqual([model["id"] for model in listed if "claude" in model["id"]], [])
 
 
+class ListOfModels(DispatchCase):
+    async def listed(self, mode: str) -> list[str]:
+        await self.start({}, self.zai(mode, model_mapping={"claude-opus-4-8": "glm-5"}))
+        return [model["id"] for model in (await self.ask("/v1/models")).json()["data"]]
+
+    async def test_zai_alone_lists_its_own_and_its_mapped_models(self) -> None:
+        expected = {"glm-4.7", "glm-4.5-air", "glm-5", "claude-opus-4-8"}
+        self.assertEqual(set(await self.listed("exclusive")), expected)
+
+    async def test_listed_models_are_served(self) -> None:
+        for name in await self.listed("pooled"):
+            self.assertEqual((await self.message(model=name)).status, 200)
+
+
 class Exclusive(DispatchCase):
     async def begin(self, **more: Any) -> None:
         google = self.upstream("gemini_api", "g-1", priority=-3)
