@@ -238,7 +238,21 @@ def test_a_choice_among_some_tools_is_kept_or_named(goal: str, model: str) -> No
     encoded = client.encode(lowered.request, goal_target)
     got = decode(goal, encoded.body).tool_choice
     kept = got is not None and got.names == ("one", "two") and got.mode == "auto"
-    assert kept or lost(encoded.warnings, "tool_choice")
+    declared = {name for name, _, _ in tools(decode(goal, encoded.body))}
+    left_out = declared == {"one", "two"} and lost(encoded.warnings, "tool_choice")
+    assert kept or left_out
+
+
+def test_choice_among_all_tools_loses_nothing() -> None:
+    body = WRITERS["openai_chat"](Ask((Turn((Said("Hi"),)),), tools=("one", "two")))
+    named = [{"type": "function", "function": {"name": name}} for name in ("one", "two")]
+    body["tool_choice"] = {
+        "type": "allowed_tools",
+        "allowed_tools": {"mode": "auto", "tools": named},
+    }
+    client, goal_target = CLIENTS["anthropic"], target("claude-opus-4-7")
+    lowered = lower(decode("openai_chat", body), client.traits, goal_target)
+    assert client.encode(lowered.request, goal_target).warnings == ()
 
 
 @pytest.mark.parametrize(("source", "goal", "model"), CHATTING)

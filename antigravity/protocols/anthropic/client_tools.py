@@ -18,7 +18,10 @@ _SEARCH_TYPE: Final = "web_search_20250305"
 def wire_tools(
     request: Request, capabilities: Capabilities, losses: Losses
 ) -> list[dict[str, Any]]:
-    """Return the ``tools`` of the body."""
+    """Return the ``tools`` of the body.
+
+    The protocol has no choice among some of the tools: those that may not be called are left out.
+    """
     own = request.extensions.get(TOOL_FIELDS) if request.protocol == "anthropic" else None
     extra: dict[str, Any] = own if isinstance(own, dict) else {}
     names = request.tool_choice.names if request.tool_choice else ()
@@ -28,6 +31,7 @@ def wire_tools(
     found: list[dict[str, Any]] = []
     for tool in request.tools:
         if several and getattr(tool, "name", None) not in names:
+            losses.add("tool_choice", "the tools that it does not allow were left out")
             continue
         found.extend(_tool(tool, capabilities, losses, extra))
     return found
@@ -99,8 +103,6 @@ def wire_choice(request: Request, losses: Losses) -> dict[str, Any] | None:
     if choice.mode == "none":
         return {"type": "none"}
     wire: dict[str, Any] = {"type": "auto"}
-    if len(choice.names) > (choice.mode == "required"):
-        losses.add("tool_choice", "no choice among some of the tools can be sent: all are allowed")
     if choice.mode == "required":
         if len(choice.names) == 1:
             wire = {"type": "tool", "name": choice.names[0]}

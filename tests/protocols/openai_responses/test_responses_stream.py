@@ -382,13 +382,40 @@ def test_the_response_repeats_its_request() -> None:
 
 
 #: The members that the schema of Open Responses requires, null where they are empty.
-REQUIRED = set(
-    """background completed_at created_at error frequency_penalty id incomplete_details instructions
-    max_output_tokens max_tool_calls metadata model object output parallel_tool_calls
-    presence_penalty previous_response_id prompt_cache_key reasoning safety_identifier service_tier
-    status store temperature text tool_choice tools top_logprobs top_p truncation usage user
-    """.split()
-)
+REQUIRED = {
+    "background",
+    "completed_at",
+    "created_at",
+    "error",
+    "frequency_penalty",
+    "id",
+    "incomplete_details",
+    "instructions",
+    "max_output_tokens",
+    "max_tool_calls",
+    "metadata",
+    "model",
+    "object",
+    "output",
+    "parallel_tool_calls",
+    "presence_penalty",
+    "previous_response_id",
+    "prompt_cache_key",
+    "reasoning",
+    "safety_identifier",
+    "service_tier",
+    "status",
+    "store",
+    "temperature",
+    "text",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
+    "top_p",
+    "truncation",
+    "usage",
+    "user",
+}
 
 
 @pytest.mark.parametrize("finish", [STOP, ev.Finish("length"), ev.Finish("content_filter")])
