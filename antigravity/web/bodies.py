@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import zlib
+from collections import deque
 from io import BytesIO
 from typing import Any, Protocol
 
@@ -19,6 +20,11 @@ else:
 _ZSTD_WINDOW_LOG = 23
 #: Decompressed output is produced in pieces of at most this size.
 _PIECE = 256 * 1024
+#: Frames (zstd) or members (gzip) of one body.  Each costs a decompressor of its own, however
+#: little is in it; programs that compress in blocks make one for every 64 KiB or more.
+MAX_FRAMES = 4096
+#: So many of them are decompressed at a time.
+_FRAMES_AT_ONCE = 64
 
 
 def too_large(limit: int) -> RequestTooLargeError:
@@ -129,11 +135,16 @@ class Body:
         self._whole = b""
         self._buffer: BytesIO | None = None
         self._size = 0
-        self._decompressor: _Decompressor | None = self._make() if self._make else None
+        self._decompressor: _Decompressor | None = None
+        self._waiting: deque[bytes] = deque()
+        self._input = b""
+        self._frames = 0
+        #: Whether the decompressor gives nothing more without more input.
+        self._dry = True
         self._ended = False
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes of the body.
+        """Take the next bytes of the body, and decompress a little of what waits for that.
 
         :raises RequestTooLargeError: as soon as there are too many.
         :raises InvalidRequestError: if they can't be decompressed.
@@ -144,8 +155,19 @@ class Body:
         if self._make is None:
             self._keep(data)
             return
+        self._waiting.append(data)
+        self.advance()
+
+    def advance(self) -> bool:
+        """Decompress a little more; return whether nothing is left to decompress.
+
+        A little takes about a millisecond, so that others have their turn in between.
+
+        :raises RequestTooLargeError: as soon as it is too much.
+        :raises InvalidRequestError: if it can't be decompressed, or has too many frames.
+        """
         try:
-            self._decompress(data)
+            return self._decompress()
         except (zlib.error, zstd.ZstdError, EOFError) as error:
             raise InvalidRequestError(f"The body cannot be decompressed: {error}.") from error
 
@@ -163,25 +185,41 @@ class Body:
             self._buffer.write(data)
             self._whole = b""
 
-    def _decompress(self, data: bytes) -> None:
-        assert self._make is not None
-        while data or not self._ended:
-            if self._decompressor is None:  # another member follows the last one
-                self._decompressor = self._make()
+    def _decompress(self) -> bool:
+        produced = frames = 0
+        while True:
+            data = self._input or (self._waiting.popleft() if self._waiting else b"")
+            self._input = b""
+            if not data and self._dry:
+                return True
+            if produced >= _PIECE or frames >= _FRAMES_AT_ONCE:
+                self._input = data
+                return False
+            if self._decompressor is None:  # the first frame, or another one follows the last
+                self._decompressor = self._begin()
             self._ended = False
             piece = self._decompressor.pieces(data)
-            data = b""
             if piece:
+                produced += len(piece)
                 self._keep(piece)
+            self._dry = not piece
             if self._decompressor.eof:
-                data = self._decompressor.unused
+                self._input = self._decompressor.unused
                 self._decompressor = None
-                self._ended = True
-            elif not piece:
-                return
+                self._ended = self._dry = True
+                frames += 1
+
+    def _begin(self) -> _Decompressor:
+        assert self._make is not None
+        self._frames += 1
+        if self._frames > MAX_FRAMES:
+            raise InvalidRequestError(
+                f"The compressed body has more than {MAX_FRAMES} frames; compress it as one."
+            )
+        return self._make()
 
     def finish(self) -> bytes:
-        """Return the body.
+        """Return the body, once :meth:`advance` has nothing left to do.
 
         :raises InvalidRequestError: if a compressed one ends too early.
         """

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from io import BytesIO
 from time import time
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.task import CooperativeTask
 from twisted.python.failure import Failure
 from twisted.web import server
 from twisted.web.http import datetimeToString
@@ -77,6 +79,7 @@ class GatewayRequest(server.Request):
     started_at = 0.0
     _body: Body | None = None
     _whole = b""
+    _slices: CooperativeTask | None = None
 
     def __init__(self, channel: Any, *args: Any) -> None:
         super().__init__(channel, parsePOSTFormSubmission=False)
@@ -107,13 +110,37 @@ class GatewayRequest(server.Request):
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """Go to work: all of the request is in."""
-        if self._body is not None:
-            try:
-                self._whole = self._body.finish()
-            except GatewayError as error:
-                self.answer(error)
+        body = self._body
+        if body is None:
+            self._begin()
+        else:
+            self._finish(body)
+
+    def _finish(self, body: Body) -> None:
+        """Go to work once all of the body is decompressed; that may take several turns."""
+        try:
+            if not body.advance():
+                self._slices = self.channel.site.cooperator.cooperate(self._advance(body))
                 return
-            self._body = None
+            self._whole = body.finish()
+        except GatewayError as error:
+            self.answer(error)
+            return
+        self._body = None
+        self._begin()
+
+    def _advance(self, body: Body) -> Iterator[None]:
+        """Decompress ``body`` in slices, then go to work."""
+        try:
+            while not body.advance():
+                yield
+        except GatewayError as error:
+            self.answer(error)
+            return
+        self._slices = None
+        self._finish(body)
+
+    def _begin(self) -> None:
         self.content = BytesIO(self._whole)
         self.process()
 
@@ -196,6 +223,9 @@ class GatewayRequest(server.Request):
     def connectionLost(self, reason: Failure) -> None:
         """Note that the client is gone."""
         site = self.channel.site
+        slices, self._slices = self._slices, None
+        if slices is not None:
+            slices.stop()
         super().connectionLost(reason)
         if self.visit is not None:
             site.log_abandoned(self)

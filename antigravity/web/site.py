@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Cooperator
 from twisted.web import server
 from txaio import tx as txaio
 
@@ -38,6 +39,8 @@ class GatewaySite(server.Site):
         super().__init__(resource, reactor=reactor, parsePOSTFormSubmission=False)
         self.timeOut = None  # the channel keeps its own time
         self.door = door
+        #: Does long work in slices, of all requests together only some milliseconds in a turn.
+        self.cooperator = Cooperator(scheduler=lambda call: reactor.callLater(0, call))
         self.tunnel = tunnel
         self.channels: set[GatewayChannel] = set()
         self.is_closing = False

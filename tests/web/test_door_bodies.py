@@ -12,9 +12,10 @@ import pytest
 from door_kit import House
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.task import Cooperator
 
 from antigravity.ir.errors import InvalidRequestError, RequestTooLargeError
-from antigravity.web.bodies import Body
+from antigravity.web.bodies import MAX_FRAMES, Body
 from antigravity.web.errors import UnsupportedEncodingError
 
 if sys.version_info >= (3, 14):
@@ -26,6 +27,13 @@ else:
 def raw_deflate(data: bytes) -> bytes:
     compressor = zlib.compressobj(wbits=-15)
     return compressor.compress(data) + compressor.flush()
+
+
+def feed_all(body: Body, data: bytes) -> None:
+    """Feed ``data``, and decompress all of it."""
+    body.feed(data)
+    while not body.advance():
+        pass
 
 
 CODINGS = {
@@ -53,7 +61,99 @@ def test_any_chunking_gives_the_same_body(data: bytes, coding: str, cuts: list[i
     places = [0, *sorted(cut % (len(wire) + 1) for cut in cuts), len(wire)]
     for start, stop in itertools.pairwise(places):
         body.feed(wire[start:stop])
+    feed_all(body, b"")
     assert body.finish() == data
+
+
+@settings(deadline=None)
+@given(
+    st.binary(min_size=1, max_size=100),
+    st.integers(1, 40),
+    st.sampled_from(["gzip", "deflate", "zstd"]),
+    st.integers(1, 3000),
+)
+def test_body_of_many_long_frames_is_decompressed(
+    data: bytes, frames: int, coding: str, cut: int
+) -> None:
+    plain = data * 10_000
+    wire = CODINGS[coding](plain) * frames
+    body = Body(100 * 1024 * 1024, coding)
+    body.feed(wire[:cut])
+    feed_all(body, wire[cut:])
+    assert body.finish() == plain * frames
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd"])
+def test_one_step_decompresses_a_bounded_amount(coding: str) -> None:
+    body = Body(100 * 1024 * 1024, coding)
+    body.feed(CODINGS[coding](bytes(10 * 1024 * 1024)))
+    sizes = [body._size]
+    while not body.advance():
+        sizes.append(body._size)
+    assert max(later - sooner for sooner, later in itertools.pairwise(sizes)) < 1024 * 1024
+    assert len(sizes) > 10
+    assert body.finish() == bytes(10 * 1024 * 1024)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd"])
+def test_body_of_too_many_frames_is_refused(coding: str) -> None:
+    frame = CODINGS[coding](b"")
+    body = Body(100 * 1024 * 1024, coding)
+    feed_all(body, frame * MAX_FRAMES)
+    assert body.finish() == b""
+    with pytest.raises(InvalidRequestError, match="frames"):
+        body.feed(frame)
+
+
+def test_skippable_frames_count_too() -> None:
+    body = Body(100 * 1024 * 1024, "zstd")
+    with pytest.raises(InvalidRequestError, match="frames"):
+        feed_all(body, b"\x50\x2a\x4d\x18\0\0\0\0" * 200_000)
+
+
+def test_others_have_their_turn_while_a_body_is_decompressed() -> None:
+    house = House()
+    one_step = lambda: lambda: True  # noqa: E731
+    house.site.cooperator = Cooperator(one_step, lambda call: house.clock.callLater(1, call))
+    plain = bytes(5 * 1024 * 1024)
+    wire = gzip.compress(plain)
+    head = f"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(wire)}\r\n"
+    slow = house.transport, house.channel
+    house.send(f"{head}Content-Encoding: gzip\r\n\r\n".encode() + wire)
+    turns = 0
+    while not house.exchange.calls:
+        house.connect()
+        assert house.ask("GET", "/healthz").status == 200
+        house.lose()
+        house.clock.advance(1)
+        turns += 1
+    assert turns > 10
+    assert house.exchange.call.body == plain
+    house.transport, house.channel = slow
+    assert [response.status for response in house.responses()] == [200]
+    house.close()
+
+
+def test_client_that_leaves_stops_the_decompression() -> None:
+    house = House()
+    wire = gzip.compress(bytes(50 * 1024 * 1024))
+    head = f"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(wire)}\r\n"
+    house.send(f"{head}Content-Encoding: gzip\r\n\r\n".encode() + wire)
+    assert house.clock.getDelayedCalls()
+    house.close()
+    assert not house.exchange.calls
+
+
+def test_body_that_breaks_late_is_refused_after_its_first_slices() -> None:
+    house = House()
+    wire = gzip.compress(bytes(5 * 1024 * 1024))[:-8] + b"\xff" * 8
+    head = f"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(wire)}\r\n"
+    house.send(f"{head}Content-Encoding: gzip\r\n\r\n".encode() + wire)
+    while not house.wire():
+        house.clock.advance(0)
+    assert [response.status for response in house.responses()] == [400]
+    assert house.ask("POST", "/v1/messages", b"{}").status == 200
+    house.close()
 
 
 def test_one_byte_at_a_time() -> None:
@@ -73,7 +173,7 @@ def test_a_bomb_is_stopped_at_the_limit(coding: str) -> None:
     try:
         body = Body(limit, coding)
         with pytest.raises(RequestTooLargeError, match="max_body_bytes"):
-            body.feed(bomb)
+            feed_all(body, bomb)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
