@@ -22,7 +22,8 @@ class Administration:
 
     ``snapshot`` returns what is served with now, ``running`` how many exchanges run,
     ``reload`` reads the configuration anew, ``tunnel`` returns the tunnel, ``warmups`` sends
-    warm-ups, ``mcp`` returns how the MCP servers are.
+    warm-ups, ``mcp`` returns how the MCP servers are, ``configuration`` which file is in force and
+    why a newer one is not used.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Administration:
         tunnel: Callable[[], Tunnel],
         warmups: WarmupsOnDemand,
         mcp: Callable[[], list[dict[str, object]]],
+        configuration: Callable[[], dict[str, object]],
     ) -> None:
         self._snapshot = snapshot
         self._running = running
@@ -40,12 +42,22 @@ class Administration:
         self._tunnel = tunnel
         self._warmups = warmups
         self._mcp = mcp
+        self._configuration = configuration
 
     def status(self) -> dict[str, object]:
         """Return how the gateway is."""
         pool = self._snapshot().pool.status()
-        mcp = {"servers": self._mcp()}
-        return {"version": VERSION, "exchanges": self._running(), "pool": pool, "mcp": mcp}
+        return {
+            "version": VERSION,
+            "configuration": self._configuration(),
+            "exchanges": self._running(),
+            "pool": pool,
+            "mcp": {"servers": self._mcp()},
+        }
+
+    def is_current(self) -> bool:
+        """Return whether the newest configuration is in force."""
+        return not self._configuration()["problem"]
 
     def explain(self, model: str, protocol: str) -> Deferred[dict[str, object]]:
         """Return a Deferred that fires with who would serve a model, and why nobody else."""

@@ -15,10 +15,12 @@ from twisted.internet.threads import deferToThreadPool
 
 from antigravity.accounts.credentials import CredentialBook
 from antigravity.accounts.files import AccountFiles
+from antigravity.accounts.known import KnownAccounts
 from antigravity.accounts.pool import AccountPool
 from antigravity.accounts.retirement import Retirement
 from antigravity.config.atomic import write_atomically
 from antigravity.config.settings import Settings
+from antigravity.config.snapshot import Configuration
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.administration import IAdministration
 from antigravity.interfaces.exchange import IExchange
@@ -37,14 +39,18 @@ from antigravity.wiring import (
 
 
 class Configured(Struct, frozen=True):
-    """A valid configuration with the plugins that it wants, loaded."""
+    """A valid configuration with the plugins that it wants, loaded.
+
+    ``source`` says where the settings come from, if they were read.
+    """
 
     settings: Settings
     plugins: PluginHost
+    source: Configuration | None = None
 
 
 class Assembly:
-    """One configuration at work.
+    """One configuration at work.  ``accounts`` are those in files, ``None`` for a demo.
 
     :raises ConfigurationError: if something in it cannot be used; then nothing was begun.
     """
@@ -56,15 +62,15 @@ class Assembly:
         transport: IHttpTransport,
         reactor: Any,
         pool: AccountPool,
-        *,
-        demo: bool,
+        accounts: KnownAccounts | None,
     ) -> None:
         settings = configured.settings
         self.settings = settings
+        self.source = configured.source
         self.plugins = configured.plugins
         self.policy = selection_policy(settings, configured.plugins.registry)
         self.media = MediaFetcher(settings.media, reactor)
-        self.book: CredentialBook = load_credentials(settings, home, demo=demo)
+        self.book: CredentialBook = load_credentials(settings, accounts)
         registry = configured.plugins.registry
         self._retirement = Retirement(
             AccountFiles(home), self.book.drop, time.time, partial(in_thread, reactor), pool.retired

@@ -12,9 +12,13 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredLock, DeferredSemaphore, inlineCallbacks
 from txaio import tx as txaio
 
+from antigravity.accounts.files import AccountFiles
+from antigravity.accounts.known import KnownAccounts
 from antigravity.administration import Administration
 from antigravity.assembly import Assembly, Configure, Configured, in_thread
-from antigravity.config.settings import Settings
+from antigravity.config.last_run import LastRun, write_last_run
+from antigravity.config.settings import Settings, effective_auth_mode
+from antigravity.config.snapshot import Configuration
 from antigravity.demo import DemoSimulator
 from antigravity.exchange.asking import Question
 from antigravity.exchange.log import log_exchange
@@ -44,8 +48,11 @@ _COMPUTING = 4
 class Gateway(Service):
     """Serves, from :meth:`startService` to :meth:`stopService`.
 
-    ``demo`` serves everything from a simulator inside.  ``configure`` reads the
-    configuration anew for :meth:`reload`.  ``failed`` is called when the gateway cannot start.
+    ``source`` says where the settings come from.  ``demo`` serves everything from a simulator
+    inside.  ``configure`` reads the configuration anew for :meth:`reload`.  ``failed`` is called
+    when the gateway cannot start.
+
+    :ivar problem: why the newest configuration is not used, empty if it is.
     """
 
     log = txaio.make_logger()
@@ -57,13 +64,15 @@ class Gateway(Service):
         home: Path,
         plugins: PluginHost,
         *,
+        source: Configuration | None = None,
         demo: bool = False,
         configure: Configure | None = None,
         failed: Callable[[BaseException], None] | None = None,
     ) -> None:
         self._reactor = reactor
         self._home = home
-        self._first = Configured(settings, plugins)
+        self._first = Configured(settings, plugins, source)
+        self._accounts = None if demo else KnownAccounts(AccountFiles(home))
         self._configure = configure
         self._failed = failed
         self._children = SequentialService()  # type: ignore[no-untyped-call]
@@ -82,6 +91,7 @@ class Gateway(Service):
         self._transport = HttpTransport(reactor)
         self._offering = Offering(reactor, home, self._drain, self._transport, self._ask)
         self.listener: Listener | None = None
+        self.problem = ""
 
     @property
     def simulator(self) -> Any:
@@ -92,6 +102,11 @@ class Gateway(Service):
     def settings(self) -> Settings:
         """What the gateway serves with now."""
         return self._first.settings if self._assembly is None else self._assembly.settings
+
+    @property
+    def source(self) -> Configuration | None:
+        """Where the settings come from that the gateway serves with now."""
+        return self._first.source if self._assembly is None else self._assembly.source
 
     def startService(self) -> Any:
         """Start everything; the Deferred that it returns fires when clients can come."""
@@ -106,6 +121,9 @@ class Gateway(Service):
         """Stop listening, let running exchanges end, then close everything else."""
         super().stopService()  # type: ignore[no-untyped-call]
         yield self._changing.run(self._children.stopService)
+        if self.problem:
+            self.problem = ""
+            yield self._note()
 
     def hurry(self) -> None:
         """While the gateway stops, wait no longer for running exchanges."""
@@ -117,7 +135,7 @@ class Gateway(Service):
         Return a Deferred that fires when that is so.  It fails, and nothing is changed, if the
         configuration cannot be used.
         """
-        return self._changing.run(self._reload)
+        return self._changing.run(self._reload_and_note)
 
     @inlineCallbacks
     def _start(self) -> Any:
@@ -145,6 +163,7 @@ class Gateway(Service):
         self.listener = yield self._listen(assembly.settings)
         tunnelling.tunnel.use(assembly.settings)
         self._add(self._pooling.scheduler)
+        yield self._note()
 
     def _warm_up(self, warmup: Warmup, begun: Callable[[], None]) -> Deferred[None]:
         assert self._exchange is not None
@@ -170,7 +189,14 @@ class Gateway(Service):
             tunnel,
             self._pooling.warmups,
             self._offering.status,
+            self._configuration,
         )
+
+    def _configuration(self) -> dict[str, object]:
+        """Return which configuration is in force, and why a newer one is not."""
+        source = self.source
+        file = str(source.file) if source is not None and source.raw.has_file else None
+        return {"file": file, "problem": self.problem}
 
     def _assemble(self, configured: Configured) -> Assembly:
         demo = self._demo
@@ -183,8 +209,34 @@ class Gateway(Service):
             self._transport,
             self._reactor,
             self._pooling.pool,
-            demo=demo is not None,
+            self._accounts,
         )
+
+    @inlineCallbacks
+    def _reload_and_note(self) -> Any:
+        """Reload, and remember why if that fails."""
+        try:
+            yield self._reload()
+        except Exception as error:
+            self.problem = str(error) or type(error).__name__
+            yield self._note()
+            raise
+        self.problem = ""
+        yield self._note()
+
+    def _note(self) -> Any:
+        """Write down what is in force, for the next start and for who looks at the files."""
+        source = self.source
+        if source is None or self._demo is not None:
+            return None
+        file = str(source.file) if source.raw.has_file else ""
+        note = LastRun(file, effective_auth_mode(source.settings.proxy), self.problem)
+        written = in_thread(self._reactor, write_last_run, self._home, note)
+        return written.addErrback(self._not_noted)
+
+    def _not_noted(self, failure: Any) -> None:
+        failure.trap(OSError)
+        self.log.warn("cannot write down what is in force: {error}", error=str(failure.value))
 
     @inlineCallbacks
     def _reload(self) -> Any:

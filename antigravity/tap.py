@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -18,8 +19,11 @@ from antigravity.assembly import Configured, watched_files
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.home import FILE_NAME, find_home, prepare_home
 from antigravity.config.known import Known
+from antigravity.config.last_run import read_last_run
+from antigravity.config.replacement import check_replacement, check_start
 from antigravity.config.settings import Settings, effective_auth_mode
 from antigravity.config.snapshot import Configuration, load
+from antigravity.exit_code import ExitCode
 from antigravity.gateway import Gateway
 from antigravity.plugins import PluginHost
 from antigravity.services import SequentialService
@@ -74,6 +78,8 @@ class ConfigurationReader:
     def __init__(self, options: Options) -> None:
         self.home = find_home(options["home"])
         self._file = Path(options["config"]).absolute() if options["config"] else None
+        #: What is in force, once the gateway serves.
+        self.in_force: Callable[[], Configuration | None] = lambda: None
         self._overrides: dict[str, object] = {"proxy.port": options["port"]}
         if options["listen"]:
             self._overrides["proxy.listen"] = options["listen"]
@@ -94,14 +100,21 @@ class ConfigurationReader:
     def read(self) -> Configured:
         """Return the configuration as it is now.
 
-        :raises ConfigurationError: with everything that is wrong.
+        :raises ConfigurationError: with everything that is wrong, also if something has gone
+            missing that kept the gateway closed.
         """
-        plugins = PluginHost(self._load(None).settings.plugins)
+        first = self._load(None)
+        in_force = self.in_force()
+        if in_force is None:
+            check_start(read_last_run(self.home), first, self.home)
+        else:
+            check_replacement(in_force, first)
+        plugins = PluginHost(first.settings.plugins)
         plugins.load()
         configuration = self._load(plugins.registry.known)
         for problem in configuration.warnings:
             log.warn("{problem}", problem=str(problem))
-        return Configured(configuration.settings, plugins)
+        return Configured(configuration.settings, plugins, configuration)
 
     def _load(self, known: Known | None) -> Configuration:
         return load(self.home, self._file, overrides=self._overrides, known=known)
@@ -145,10 +158,12 @@ def makeService(options: Options) -> IService:
         settings,
         reader.home,
         configured.plugins,
+        source=configured.source,
         demo=_wants_demo(options, settings, reader.home),
         configure=reader.read,
-        failed=partial(_cannot_start, loop),
+        failed=partial(_cannot_start, loop, ExitCode()),
     )
+    reader.in_force = lambda: gateway.source
     services = SequentialService()  # type: ignore[no-untyped-call]
     gateway.setServiceParent(services)  # type: ignore[no-untyped-call]
     watcher = FileWatcher(
@@ -174,7 +189,8 @@ def _wants_demo(options: Options, settings: Settings, home: Path) -> bool:
     return True
 
 
-def _cannot_start(reactor: Any, error: BaseException) -> None:
+def _cannot_start(reactor: Any, exit_code: ExitCode, error: BaseException) -> None:
+    exit_code.fail()
     if isinstance(error, CannotListenError):
         log.error("cannot start: {error} {remedy}", error=str(error), remedy=_OTHER_PORT)
     elif isinstance(error, ConfigurationError):

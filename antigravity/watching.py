@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -67,9 +68,16 @@ class FileWatcher(Service):
         seen = []
         for path in self._paths():
             seen.append(_signs(path))
-            if path.is_dir():
-                seen += [_signs(inner) for inner in sorted(path.iterdir())]
+            seen += [_signs(path / name) for name in _names(path)]
         return tuple(seen)
+
+
+def _names(path: Path) -> list[str]:
+    """Return what is in a folder, nothing if it is none or cannot be read."""
+    try:
+        return sorted(os.listdir(path))
+    except OSError:
+        return []
 
 
 def _signs(path: Path) -> tuple[str, int, int, int]:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from txaio import tx as txaio
 
 from antigravity.accounts.credentials import CredentialBook
-from antigravity.accounts.files import AccountFiles
+from antigravity.accounts.known import KnownAccounts
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.secret import Secret
 from antigravity.config.settings import OpenAIApi, Settings, UpstreamSettings, ZaiSettings
@@ -79,14 +79,19 @@ def demo_settings(settings: Settings, address: str) -> Settings:
     return replace(settings, upstreams=upstreams, proxy=proxy)
 
 
-def load_credentials(settings: Settings, home: Path, *, demo: bool) -> CredentialBook:
-    """Return the credentials of the configuration and, but for a demo, of the account files."""
-    if demo:
+def load_credentials(settings: Settings, accounts: KnownAccounts | None) -> CredentialBook:
+    """Return the credentials of the configuration and, but for a demo, of the account files.
+
+    :raises ConfigurationError: if the accounts that were there cannot be looked at any more.
+    """
+    if accounts is None:
         return CredentialBook(settings)
-    records, broken = AccountFiles(home).load()
-    for file in broken:
+    loaded = accounts.load()
+    for file in loaded.kept:
+        log.error("account kept as it was when its file could be read: {file}", file=str(file))
+    for file in loaded.broken:
         log.error("account left out: {file}", file=str(file))
-    book = CredentialBook(settings, records)
+    book = CredentialBook(settings, loaded.records)
     for problem in book.problems:
         log.warn("{problem}", problem=str(problem))
     return book

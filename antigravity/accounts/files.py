@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,6 +51,8 @@ class AccountFiles:
         """Return all accounts, oldest first, and the files that hold none."""
         records: list[AccountRecord] = []
         broken: list[BrokenFile] = []
+        if (reason := self.trouble()) is not None:
+            broken.append(BrokenFile(self.directory, reason))
         for path in self.paths():
             try:
                 records.append(_read(path)[0])
@@ -58,12 +61,26 @@ class AccountFiles:
         return sorted(records, key=lambda record: (record.created, record.id)), broken
 
     def paths(self) -> Iterator[Path]:
-        """Yield the files, by name."""
+        """Yield the files, by name; none if the folder cannot be read."""
         try:
-            found = sorted(self.directory.glob("*.json"))
-        except FileNotFoundError:
+            names = sorted(os.listdir(self.directory))
+        except OSError:
             return
-        yield from (path for path in found if not path.name.startswith("."))
+        for name in names:
+            if name.endswith(".json") and not name.startswith("."):
+                yield self.directory / name
+
+    def trouble(self) -> str | None:
+        """Return why the folder cannot be read; ``None`` if it can, or was never made."""
+        try:
+            os.listdir(self.directory)
+        except FileNotFoundError:
+            if self.directory.is_symlink():
+                return "this is a link to a folder that does not exist"
+            return None
+        except OSError as error:
+            return error.strerror or "it cannot be read"
+        return None
 
     def save(self, record: AccountRecord) -> None:
         """Write ``record`` over what its file holds; what is not known stays.

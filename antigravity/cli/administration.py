@@ -35,6 +35,8 @@ def status(invocation: Invocation) -> None:
         for each in pool["lockouts"]
         if each["help"]
     ]
+    if problem := data["configuration"]["problem"]:
+        lines += ["", f"The newest configuration is not used: {problem}"]
     if pool["protected"]:
         kept = ("PROTECTED", "MODELS", "LEFT", "KEPT BACK", "UNTIL")
         lines += ["", table(kept, [_protected(each) for each in pool["protected"]])]

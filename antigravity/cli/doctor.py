@@ -21,7 +21,10 @@ from antigravity.cli.gateway import GatewayAddress, NoGatewayError, gateway_addr
 from antigravity.cli.invocation import Invocation, command_options
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.home import FILE_NAME, open_to_others
-from antigravity.config.settings import Settings, TunnelSettings
+from antigravity.config.last_run import read_last_run
+from antigravity.config.replacement import check_start
+from antigravity.config.settings import ProxySettings, Settings, TunnelSettings
+from antigravity.config.snapshot import Configuration
 from antigravity.plugins import PluginHost
 from antigravity.tunnel.executable import NotInstalledError, find_executable
 
@@ -66,15 +69,12 @@ def examine(invocation: Invocation) -> Iterator[Finding]:
         configuration = invocation.configuration(plugins.registry.known)
     except ConfigurationError as error:
         for problem in error.problems:
-            yield Finding("configuration", "failed", str(problem), "mend this line and try again")
+            yield Finding("configuration", "failed", str(problem), "fix that and try again")
         return
-    there = configuration.file.exists()
-    detail = f"{configuration.file} is valid" if there else "there is no file; the defaults hold"
+    yield from file_findings(configuration, invocation.home)
     wrong = model_file_problems(configuration.settings, invocation.home)
     for problem in wrong:
         yield Finding("configuration", "failed", str(problem), "mend that file, or leave it out")
-    if not wrong:
-        yield Finding("configuration", "ok", detail)
     for problem in configuration.warnings:
         yield Finding("configuration", "warning", str(problem))
     for fault in plugins.problems:
@@ -82,7 +82,28 @@ def examine(invocation: Invocation) -> Iterator[Finding]:
         yield Finding("plugins", "warning", f"{fault.plugin} {fault.reason}", remedy)
     yield from upstream_findings(configuration.settings, invocation.home)
     yield from tunnel_findings(configuration.settings.tunnel, invocation.home)
-    yield from gateway_findings(gateway_address(configuration.settings.proxy))
+    yield from gateway_findings(configuration.settings.proxy)
+
+
+def file_findings(configuration: Configuration, home: Path) -> Iterator[Finding]:
+    """Look whether the configuration file is there, says something, and is the one in force."""
+    file, last = configuration.file, read_last_run(home)
+    try:
+        check_start(last, configuration, home)
+    except ConfigurationError as error:
+        for problem in error.problems:
+            yield Finding("configuration", "failed", str(problem), "restore the file")
+    else:
+        if not configuration.raw.has_file:
+            yield Finding("configuration", "ok", "there is no file; the defaults hold")
+        elif configuration.raw.is_blank:
+            yield Finding("configuration", "ok", f"{file} sets nothing; the defaults hold")
+        else:
+            yield Finding("configuration", "ok", f"{file} is valid")
+    if last is not None and last.problem:
+        detail = f"a running gateway keeps an earlier configuration: {last.problem}"
+        remedy = "correct that, then run 'antigravity reload' or restart the gateway"
+        yield Finding("reload", "failed", detail, remedy)
 
 
 def python_finding() -> Finding:
@@ -178,13 +199,14 @@ def tunnel_findings(tunnel: TunnelSettings, home: Path) -> Iterator[Finding]:
         yield Finding("tunnel", "ok", f"{version or 'cloudflared'} is {program}")
 
 
-def gateway_findings(address: GatewayAddress | None) -> Iterator[Finding]:
+def gateway_findings(proxy: ProxySettings) -> Iterator[Finding]:
     """Look who listens on the port: the gateway, another program, or nobody."""
+    address = gateway_address(proxy)
     if address is None:
         yield Finding("gateway", "warning", "the configuration names no TCP port to look at")
         return
     try:
-        answer = get_json(address, "/healthz", timeout=5.0)
+        answer = get_json(address, "/healthz", proxy.api_key.reveal(), timeout=5.0)
     except NoGatewayError as error:
         if port_is_free(address):
             yield Finding("port", "ok", f"{address.port} is free")
@@ -193,6 +215,10 @@ def gateway_findings(address: GatewayAddress | None) -> Iterator[Finding]:
                 "ANTIGRAVITY_PROXY__PORT, or set proxy.port"
             )
             yield Finding("gateway", "warning", str(error), remedy)
+            return
+        if error.status == 401:
+            remedy = "restart the gateway, if its configuration has another proxy.api_key by now"
+            yield Finding("gateway", "warning", f"it demands another key: {error}", remedy)
             return
         reason = str(error)
     else:

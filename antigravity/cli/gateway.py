@@ -31,11 +31,13 @@ class NoGatewayError(Exception):
     """There is no gateway that answers; the text says what happened instead.
 
     :ivar absent: whether nothing answers at all.
+    :ivar status: the status of the answer, 0 if there was none.
     """
 
-    def __init__(self, message: str, *, absent: bool = False) -> None:
+    def __init__(self, message: str, *, absent: bool = False, status: int = 0) -> None:
         super().__init__(message)
         self.absent = absent
+        self.status = status
 
 
 def gateway_address(proxy: ProxySettings) -> GatewayAddress | None:
@@ -86,10 +88,11 @@ def get_json(
         connection.close()
     try:
         data = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         data = None
     if response.status != 200:
-        raise NoGatewayError(f"{address}{path} answers {response.status}{_message(data)}")
+        message = f"{address}{path} answers {response.status}{_message(data)}"
+        raise NoGatewayError(message, status=response.status)
     if data is None:
         raise NoGatewayError(f"what answers at {address} is no antigravity gateway")
     return data

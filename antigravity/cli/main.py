@@ -47,7 +47,10 @@ for command in (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; trouble is told in plain lines."""
+    """Run one command and return its exit code; errors are printed as plain lines.
+
+    The code is 0 after success, 2 if the command line is wrong, and else 1.
+    """
     try:
         code = antigravity.main(args=arguments, prog_name="antigravity", standalone_mode=False)
         sys.stdout.flush()
@@ -55,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo(error.format_message())
         return 0
     except click.ClickException as error:
-        return _fail(error.format_message())
+        return _fail(error.format_message(), code=error.exit_code)
     except click.Abort:
         return _fail("cancelled")
     except (AccountError, UnclearAccountError) as error:
@@ -76,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _fail(*lines: str) -> int:
+def _fail(*lines: str, code: int = 1) -> int:
     for line in lines:
         click.echo(f"antigravity: {line}", err=True)
-    return 1
+    return code

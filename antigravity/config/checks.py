@@ -11,6 +11,7 @@ from antigravity.config.errors import Problem
 from antigravity.config.known import Known
 from antigravity.config.mcp_checks import mcp_check, zai_mcp_check
 from antigravity.config.paths import KeyPath
+from antigravity.config.reach import reaches_network
 from antigravity.config.settings import (
     ProxySettings,
     Settings,
@@ -28,7 +29,6 @@ BUILTIN_MODES = ("CacheFirst", "Balance", "PerformanceFirst")
 _Found: TypeAlias = Iterator[tuple[KeyPath, Problem]]
 
 _ENDPOINT_TYPES = ("tcp", "tcp6", "ssl", "unix", "systemd", "haproxy")
-_LOOPBACK = re.compile(r"127(\.\d+){3}|localhost|::1|0:0:0:0:0:0:0:1")
 _UPSTREAM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
@@ -72,7 +72,7 @@ def _proxy(proxy: ProxySettings) -> _Found:
         problem = endpoint_problem(endpoint)
         if problem is not None:
             yield path, problem
-        elif _is_open(endpoint):
+        elif reaches_network(endpoint):
             reachable = True
     mode = effective_auth_mode(proxy)
     if mode != "off" and not proxy.api_key:
@@ -108,14 +108,6 @@ def endpoint_problem(endpoint: str) -> Problem | None:
     elif kind == "unix" and not arguments[0]:
         return Problem("the endpoint has no path", allowed=("such as unix:/run/antigravity.sock",))
     return None
-
-
-def _is_open(endpoint: str) -> bool:
-    """Return whether other machines can reach an endpoint that has no problem."""
-    kind, *arguments = re.split(r"(?<!\\):", endpoint)
-    interfaces = [a.removeprefix("interface=") for a in arguments if a.startswith("interface=")]
-    on_loopback = bool(interfaces) and bool(_LOOPBACK.fullmatch(interfaces[0].replace("\\", "")))
-    return kind in ("tcp", "tcp6", "ssl") and not on_loopback
 
 
 def _upstream(path: KeyPath, name: str, upstream: UpstreamSettings) -> _Found:

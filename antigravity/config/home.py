@@ -13,6 +13,8 @@ from pathlib import Path
 import platformdirs
 
 from antigravity.config.atomic import write_atomically
+from antigravity.config.errors import ConfigurationError, Problem
+from antigravity.config.last_run import demands_restoring, read_last_run
 
 #: The environment variable that names the home directory.
 HOME_VARIABLE = "ANTIGRAVITY_HOME"
@@ -37,15 +39,37 @@ def prepare_home(home: Path, *, with_file: bool = True) -> bool:
     What exists is never touched.
 
     :param with_file: if false, no file is made: the configuration lies elsewhere.
+    :raises ConfigurationError: if the file is gone while the last run of the gateway demanded a
+        key: a new file would let everybody in.
+    :raises OSError: if something cannot be made.
     """
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     (home / ACCOUNTS_NAME).mkdir(mode=0o700, exist_ok=True)
     path = home / FILE_NAME
-    if not with_file or path.exists():
+    if not with_file or not is_missing(path):
         return False
+    last = read_last_run(home)
+    if last is not None and last.file == str(path) and last.auth_mode != "off":
+        raise ConfigurationError(
+            [Problem(demands_restoring("the configuration file is gone", home), place=str(path))]
+        )
     with contextlib.suppress(FileExistsError):
         write_atomically(path, initial_text(new_api_key(), new_api_key()).encode(), replace=False)
         return True
+    return False
+
+
+def is_missing(path: Path) -> bool:
+    """Return whether there is nothing of that name: no file, no folder and no dangling link.
+
+    Where that cannot be told, there may be something, and reading it says what is wrong.
+    """
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
     return False
 
 

@@ -50,6 +50,9 @@ class RawConfiguration:
     def __init__(self, file: Path | None = None) -> None:
         self.tables: dict[str, Any] = {}
         self.warnings: list[Problem] = []
+        #: Whether a file was read, and whether it said nothing.
+        self.has_file = file is not None
+        self.is_blank = True
         self._file = str(file) if file else ""
         self._lines: dict[KeyPath, int] = {}
         self._overlay: dict[KeyPath, Origin] = {}
@@ -61,7 +64,8 @@ class RawConfiguration:
             text = file.read_bytes().decode("utf-8-sig")
             self.tables = tomllib.loads(text)
         except FileNotFoundError:
-            raise ConfigurationError([Problem("there is no such file", place=str(file))]) from None
+            problem = Problem(_missing(file), place=str(file))
+            raise ConfigurationError([problem]) from None
         except OSError as error:
             reason = error.strerror or "it cannot be read"
             raise ConfigurationError([Problem(reason, place=str(file))]) from None
@@ -71,6 +75,7 @@ class RawConfiguration:
             raise ConfigurationError([problem]) from None
         except tomllib.TOMLDecodeError as error:
             raise ConfigurationError([_syntax_problem(str(error), str(file))]) from None
+        self.is_blank = not self.tables
         self._lines = key_lines(text)
 
     def read_environment(self, environ: Mapping[str, str]) -> None:
@@ -183,6 +188,13 @@ def parse_text(text: str, kind: inspect.Type | None) -> object:
     if isinstance(inner, inspect.ListType):
         return [part.strip() for part in text.split(",") if part.strip()]
     return text
+
+
+def _missing(file: Path) -> str:
+    """Return what to say of a file that is not there."""
+    if file.is_symlink():
+        return "this is a link to a file that does not exist"
+    return "there is no such file"
 
 
 def _syntax_problem(message: str, place: str) -> Problem:

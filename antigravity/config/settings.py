@@ -8,6 +8,7 @@ from msgspec import Meta, Struct, field
 
 from antigravity.config.mcp_settings import McpSettings, ZaiMcpSettings
 from antigravity.config.quantities import Bytes, Part, Port, Seconds
+from antigravity.config.reach import reaches_network
 from antigravity.config.secret import Secret
 
 AuthMode = Literal["off", "strict", "all_except_health", "auto"]
@@ -345,5 +346,6 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 def effective_auth_mode(proxy: ProxySettings) -> Literal["off", "strict", "all_except_health"]:
     """Return the mode that ``auto`` stands for: closed on a network, open on loopback."""
     if proxy.auth_mode == "auto":
-        return "all_except_health" if proxy.allow_lan_access else "off"
+        networked = proxy.allow_lan_access or any(map(reaches_network, proxy.listen))
+        return "all_except_health" if networked else "off"
     return proxy.auth_mode

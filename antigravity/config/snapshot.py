@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from antigravity.config.errors import Problem
-from antigravity.config.home import FILE_NAME
+from antigravity.config.home import FILE_NAME, is_missing
 from antigravity.config.known import Known
 from antigravity.config.loading import RawConfiguration
 from antigravity.config.settings import Settings
@@ -45,7 +45,7 @@ def load(
     :raises ConfigurationError: with everything that is wrong.
     """
     file = config_file or home / FILE_NAME
-    raw = RawConfiguration(file if config_file or file.exists() else None)
+    raw = RawConfiguration(None if config_file is None and is_missing(file) else file)
     raw.read_environment(environ)
     raw.read_overrides(overrides or {})
     settings, warnings = validate(raw, known)

@@ -10,7 +10,10 @@ class IAdministration(Interface):
     """Shows and changes how a gateway serves.  All values are JSON objects without secrets."""
 
     def status() -> dict[str, object]:
-        """Return accounts (masked), locks, bindings, queue and what is running."""
+        """Return accounts (masked), locks, bindings, queue, requests and configuration."""
+
+    def is_current() -> bool:
+        """Return whether the newest configuration is in force: if not, it could not be used."""
 
     def explain(model: str, protocol: str) -> Deferred[dict[str, object]]:
         """Return a Deferred that fires with who would serve ``model``, and why nobody else.

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from twisted.application.internet import StreamServerEndpointService
-from twisted.application.service import IService, MultiService
+from twisted.application.service import IService, Service
+from twisted.internet.defer import DeferredList, inlineCallbacks, maybeDeferred
 from twisted.internet.endpoints import serverFromString
+from twisted.logger import Logger
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 from twisted.web.server import Site
 
+from antigravity.exit_code import ExitCode
 from antigravity.simulator.service import TOKEN_LIFETIME, Simulator, build_simulator
 from antigravity.simulator.stream import Clock
 
@@ -42,36 +45,79 @@ class Options(UsageOptions):
             raise UsageError("--port must lie between 0 and 65535")
 
 
-class SimulatorService(MultiService):
-    """Listens, and when it stops breaks off what is under way."""
+class SimulatorService(Service):
+    """Listens, and when it stops breaks off what is under way.
 
-    def __init__(self, simulator: Simulator) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+    ``failed`` is called if it cannot listen everywhere.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        endpoints: Sequence[Any],
+        failed: Callable[[], object] = lambda: None,
+    ) -> None:
         self.simulator = simulator
+        self._endpoints = endpoints
+        self._failed = failed
+        self._ports: list[Any] = []
 
+    @inlineCallbacks
+    def startService(self) -> Any:
+        """Return a Deferred that fires when it listens, or cannot."""
+        super().startService()  # type: ignore[no-untyped-call]
+        # Forms are for the simulator to take apart: Twisted takes seconds for recordings.
+        site = Site(self.simulator.resource(), parsePOSTFormSubmission=False)
+        try:
+            for endpoint in self._endpoints:
+                port = yield endpoint.listen(site)
+                self._ports.append(port)
+        except Exception as error:  # noqa: BLE001 - whatever it is, there is no service
+            self.log.error("cannot start: {error}", error=str(error))
+            self._failed()
+        if not self.running:
+            yield self._close()
+
+    @inlineCallbacks
     def stopService(self) -> Any:
         """Stop listening, then stop answering."""
-        stopped = super().stopService()  # type: ignore[no-untyped-call]
+        super().stopService()  # type: ignore[no-untyped-call]
+        yield self._close()
         self.simulator.stop()
-        return stopped
+
+    def _close(self) -> Any:
+        ports, self._ports = self._ports, []
+        return DeferredList([maybeDeferred(port.stopListening) for port in ports])
 
 
-def make_service(reactor: Any, options: Options) -> SimulatorService:
+def make_service(
+    reactor: Any, options: Options, failed: Callable[[], object] = lambda: None
+) -> SimulatorService:
     """Return the service for these options on this reactor."""
     clock: Clock = reactor
     simulator = build_simulator(clock, options["token-lifetime"], bool(options["raw-schemas"]))
-    service = SimulatorService(simulator)
-    # Forms are for the simulator to take apart: Twisted takes seconds for recordings.
-    site = Site(simulator.resource(), parsePOSTFormSubmission=False)
-    for endpoint in options["listen"] or [f"tcp:{options['port']}:interface=127.0.0.1"]:
-        listener = StreamServerEndpointService(serverFromString(reactor, endpoint), site)
-        listener.setServiceParent(service)
-    return service
+    where = options["listen"] or [f"tcp:{options['port']}:interface=127.0.0.1"]
+    endpoints = [serverFromString(reactor, endpoint) for endpoint in where]
+    return SimulatorService(simulator, endpoints, failed)
 
 
 def makeService(options: Options) -> IService:
-    """Return the service that ``twistd`` runs."""
+    """Return the service that ``twistd`` runs; if it cannot listen, the exit code is 1."""
     from twisted.internet import reactor
 
-    service: IService = make_service(reactor, options)
+    loop: Any = reactor
+    exit_code = ExitCode()
+
+    def failed() -> None:
+        exit_code.fail()
+        loop.callLater(0, _stop, loop)
+
+    service: IService = make_service(loop, options, failed)
     return service
+
+
+def _stop(reactor: Any) -> None:
+    if reactor.running:
+        reactor.stop()

@@ -94,6 +94,7 @@ class WebApp:
     ) -> None:
         self.door = Door(protocols, settings, hostname)
         self._exchange = exchange
+        self._administration = administration
         self._fixed: dict[str, tuple[tuple[str, ...], _Handler]] = {
             "/": (("GET", "HEAD"), self._welcome),
             "/healthz": (("GET", "HEAD"), self._healthz),
@@ -254,7 +255,10 @@ class WebApp:
 
     def _readyz(self, request: Any) -> None:
         ready = self._exchange.ready()
-        _write_json(request, {"ready": ready, **self._exchange.status()}, 200 if ready else 503)
+        answer = {"ready": ready, **self._exchange.status()}
+        if self._administration is not None and not self._administration.is_current():
+            answer["configuration_current"] = False
+        _write_json(request, answer, 200 if ready else 503)
 
     def _file(self, request: Any, name: str) -> None:
         """Serve a file that an answer gave the address of; nothing lists them."""

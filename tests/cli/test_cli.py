@@ -16,6 +16,7 @@ import pytest
 from cli_kit import Result, Run, configure
 
 from antigravity.cli import doctor
+from antigravity.config.last_run import LastRun, write_last_run
 
 SECRET = "AIzaVeiled-0123456789"
 
@@ -74,7 +75,7 @@ def test_an_account_that_makes_no_sense_is_refused(
 ) -> None:
     configure(tmp_path, '[upstreams.own]\nkind = "anthropic"\nbase_url = "https://a"\n')
     result = run("accounts", "add", *arguments, stdin=stdin)
-    assert result.code == 1
+    assert result.code == (1 if arguments else 2)
     assert words in result.err
     assert result.err.count("\n") == 1
     assert run("accounts", "list", "--json").json == {"accounts": [], "broken": []}
@@ -189,12 +190,15 @@ def test_another_file_can_be_checked(run: Run, tmp_path: Path) -> None:
 
 
 class Gateway(http.server.BaseHTTPRequestHandler):
-    """Stands in for the gateway."""
+    """Stands in for the gateway; a strict one demands the key everywhere."""
+
+    strict = False
 
     def do_GET(self) -> None:
-        if self.path == "/healthz":
+        good = self.headers["Authorization"] == "Bearer sk-Veiled"
+        if self.path == "/healthz" and (good or not self.strict):
             self.reply(200, {"status": "ok"})
-        elif self.headers["Authorization"] != "Bearer sk-Veiled":
+        elif not good:
             self.reply(401, {"error": {"message": "wrong\nkey"}})
         else:
             self.reply(200, {"data": [{"id": "gpt-x", "owned_by": "o"}]})
@@ -311,6 +315,49 @@ def test_the_doctor_is_content_before_the_first_start(
     assert not (tmp_path / "home").exists()
 
 
+@pytest.mark.parametrize("text", [None, "# nothing\n"])
+def test_doctor_finds_that_the_configuration_vanished(
+    run: Run, tmp_path: Path, text: str | None
+) -> None:
+    file = configure(tmp_path, text or "")
+    write_last_run(file.parent, LastRun(str(file), "strict"))
+    if text is None:
+        file.unlink()
+    result = run("doctor", "--json")
+    assert result.code == 1
+    assert findings(result)["configuration"][0] == "failed"
+
+
+def test_doctor_finds_a_dangling_link_in_place_of_the_configuration(
+    run: Run, tmp_path: Path
+) -> None:
+    file = configure(tmp_path, "")
+    file.unlink()
+    file.symlink_to("nowhere")
+    for command in (("doctor",), ("config", "check"), ("config", "show")):
+        result = run(*command)
+        assert result.code == 1
+        assert "a link to a file that does not exist" in result.out + result.err
+
+
+def test_doctor_finds_that_the_newest_configuration_is_not_in_force(
+    run: Run, tmp_path: Path
+) -> None:
+    file = configure(tmp_path, "")
+    write_last_run(file.parent, LastRun(str(file), "off", "file.toml:3: this is no valid TOML"))
+    result = run("doctor", "--json")
+    assert result.code == 1
+    assert "file.toml:3" in findings(result)["reload"][1]
+
+
+def test_doctor_shows_its_key_to_a_gateway_that_demands_it(
+    run: Run, tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Gateway, "strict", True)
+    configure(tmp_path, f'[proxy]\nport = {port}\nauth_mode = "strict"\napi_key = "sk-Veiled"\n')
+    assert findings(run("doctor", "--json"))["gateway"][0] == "ok"
+
+
 def test_the_doctor_notices_the_joke_module(monkeypatch: pytest.MonkeyPatch) -> None:
     def joke(*arguments: object, **options: object) -> subprocess.CompletedProcess[bytes]:
         return subprocess.CompletedProcess([], 1)
@@ -329,7 +376,7 @@ def test_help_is_no_error(run: Run, arguments: list[str]) -> None:
 @pytest.mark.parametrize("arguments", [["bogus"], ["config", "bogus"], ["version", "--bogus"]])
 def test_a_wrong_command_is_one_line(run: Run, arguments: list[str]) -> None:
     result = run(*arguments)
-    assert (result.code, result.out, result.err.count("\n")) == (1, "", 1)
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
 
 
 def test_a_bug_is_one_line_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

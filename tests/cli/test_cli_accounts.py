@@ -77,7 +77,8 @@ def test_nothing_to_add_is_a_failure(
     run: Run, tmp_path: Path, arguments: list[str], stdin: str, words: str
 ) -> None:
     result = run("accounts", "add", *arguments, stdin=stdin)
-    assert result.code == 1
+    usage_error = "no SECRET" in words or "does not exist" in words
+    assert result.code == (2 if usage_error else 1)
     assert words in result.out + result.err
     assert files(tmp_path).load() == ([], [])
 

@@ -241,7 +241,8 @@ def test_the_built_in_names_are_those_of_the_built_in_plugins() -> None:
     [
         ('[proxy]\nauth_mode = "strict"', "proxy.api_key"),
         ('[proxy]\nallow_lan_access = true\nauth_mode = "off"', "proxy.auth_mode"),
-        ('[proxy]\nlisten = ["tcp:8045"]', "proxy.auth_mode"),
+        ('[proxy]\nlisten = ["tcp:8045"]', "proxy.api_key"),
+        ('[proxy]\nlisten = ["tcp:8045"]\nauth_mode = "off"', "proxy.auth_mode"),
         ('[proxy.custom_mapping]\n"^gpt.*$" = "x"', 'proxy.custom_mapping."^gpt.*$"'),
         ('[upstreams.x]\nkind = "openai"\nrefresh_token = "r"', "upstreams.x.refresh_token"),
         ('[upstreams.x]\nkind = "codeassist"\napi_keys = ["k"]', "upstreams.x.api_keys"),

@@ -52,9 +52,45 @@ def test_a_port_that_is_taken_is_told_with_the_way_round(tmp_path: Path) -> None
         port = first.address().rpartition(":")[2]
         done = start(tmp_path, "--demo", "--port", port)
         first.stop()
+    assert done.returncode == 1
     assert "cannot start: Couldn't listen on 127.0.0.1:" in done.stdout
     assert "--port or proxy.port; 'antigravity doctor' tells more." in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "listen", ["tcp:0:interface=192.0.2.1", "ssl:0:privateKey=missing.pem", "unix:missing/socket"]
+)
+def test_start_that_fails_has_an_exit_code_and_leaves_no_pid_file(
+    tmp_path: Path, listen: str
+) -> None:
+    home = tmp_path / "home"
+    done = subprocess.run(
+        [TWISTD[0], "-n", "antigravity", "--listen", listen],
+        cwd=tmp_path,
+        env=clean_environment(home),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "cannot start" in done.stdout
+    assert [each.name for each in tmp_path.iterdir()] == ["home"]
+
+
+def test_simulator_that_cannot_listen_has_an_exit_code(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*TWISTD[:-1], "antigravity-simulator", "--listen", "tcp:0:interface=192.0.2.1"],
+        cwd=tmp_path,
+        env=clean_environment(tmp_path / "home"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "cannot start" in done.stdout
 
 
 def commands(group: click.Group) -> Iterator[click.Command]:

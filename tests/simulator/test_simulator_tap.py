@@ -49,6 +49,18 @@ class Service(TestCase):
         service.startService()
         yield service.stopService()
 
+    @inlineCallbacks
+    def test_port_that_is_taken_is_a_failed_start_and_leaves_no_port_open(self) -> Any:
+        taken = yield TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(_Nothing())
+        number = taken.getHost().port
+        failures: list[int] = []
+        options = self.options("--listen", "tcp:0:interface=127.0.0.1", "--listen", f"tcp:{number}")
+        service = make_service(reactor, options, lambda: failures.append(1))
+        yield service.startService()
+        yield taken.stopListening()
+        assert failures == [1]
+        yield service.stopService()
+
 
 class _Nothing:
     noisy = False
@@ -68,7 +80,11 @@ def test_it_knows_nothing_of_the_gateway() -> None:
                 names = [node.module or ""]
             for name in names:
                 if name.startswith("antigravity"):
-                    known = ("antigravity.simulator", "antigravity.version")
+                    known = (
+                        "antigravity.simulator",
+                        "antigravity.version",
+                        "antigravity.exit_code",
+                    )
                     assert name.startswith(known), (path, name)
                 assert not name.startswith(("treq", "msgspec")), (path, name)
 

@@ -1,0 +1,51 @@
+"""The accounts of a gateway that runs: what was read once outlives damage to its file."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from antigravity.accounts.files import AccountFiles, BrokenFile
+from antigravity.accounts.records import AccountRecord
+from antigravity.config.errors import ConfigurationError, Problem
+
+
+class LoadedAccounts(Struct, frozen=True):
+    """The accounts to serve with.
+
+    ``kept`` are files that hold no account any more: the account stays as it was.  ``broken``
+    are files that never held one.
+    """
+
+    records: list[AccountRecord]
+    kept: list[BrokenFile]
+    broken: list[BrokenFile]
+
+
+class KnownAccounts:
+    """Reads account files, and remembers the last good content of each.
+
+    Removing a file removes its account; a file that is empty, truncated or unreadable does not.
+    """
+
+    def __init__(self, files: AccountFiles) -> None:
+        self._files = files
+        self._good: dict[str, AccountRecord] = {}
+
+    def load(self) -> LoadedAccounts:
+        """Return the accounts as they are now, oldest first.
+
+        :raises ConfigurationError: if there were accounts, and their folder is gone or cannot be
+            read.
+        """
+        records, broken = self._files.load()
+        directory = self._files.directory
+        unreadable = [file.reason for file in broken if file.path == directory]
+        if self._good and (unreadable or not directory.exists()):
+            reason = unreadable[0] if unreadable else "the folder is gone"
+            message = f"{reason}; the gateway keeps its accounts. Restore the folder, or restart"
+            raise ConfigurationError([Problem(message, place=str(directory))])
+        kept = [file for file in broken if file.path.stem in self._good]
+        outlived = [self._good[file.path.stem] for file in kept]
+        records = sorted([*records, *outlived], key=lambda record: (record.created, record.id))
+        self._good = {record.id: record for record in records}
+        return LoadedAccounts(records, kept, [file for file in broken if file not in kept])

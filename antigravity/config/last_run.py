@@ -1,0 +1,63 @@
+"""What a gateway notes about the configuration it serves with, for its next start and others.
+
+The note is ``state/configuration.json`` in the home directory.  It holds no secret.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from antigravity.config.atomic import write_atomically
+
+STATE_NAME: Final = "state"
+NOTE_NAME: Final = "configuration.json"
+
+
+class LastRun(Struct, frozen=True):
+    """The configuration of the last run.
+
+    ``file`` is the configuration file that was read, empty if none was.  ``auth_mode`` is what
+    was in force.  ``problem`` says why a newer configuration is not used, if there is one.
+    """
+
+    file: str = ""
+    auth_mode: str = "off"
+    problem: str = ""
+
+
+def note_path(home: Path) -> Path:
+    """Return where the note of a home directory is."""
+    return home / STATE_NAME / NOTE_NAME
+
+
+def read_last_run(home: Path) -> LastRun | None:
+    """Return the note, or ``None`` if there is none that can be read."""
+    try:
+        return msgspec.json.decode(note_path(home).read_bytes(), type=LastRun)
+    except (OSError, msgspec.DecodeError, ValueError, RecursionError):
+        return None
+
+
+def write_last_run(home: Path, last_run: LastRun) -> None:
+    """Write the note, unless it says the same already.  A home that is gone is not made anew.
+
+    :raises OSError: if it cannot be written.
+    """
+    if not home.is_dir() or read_last_run(home) == last_run:
+        return
+    path = note_path(home)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    write_atomically(path, msgspec.json.encode(last_run))
+
+
+def demands_restoring(what: str, home: Path) -> str:
+    """Return why a gateway does not start without the settings that its last run had."""
+    return (
+        f"{what}, but the gateway demanded a key when it ran last. Restore the file, or write one "
+        f"that sets proxy.auth_mode. To begin anew, open to everybody on this machine, remove "
+        f"{note_path(home)} first"
+    )

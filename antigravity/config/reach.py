@@ -1,0 +1,41 @@
+"""Which endpoints other machines can reach."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from typing import Final
+
+_SEPARATOR: Final = re.compile(r"(?<!\\):")
+_SOCKETS: Final = ("tcp", "tcp6", "ssl")
+
+
+def reaches_network(endpoint: str) -> bool:
+    """Return whether other machines may reach a Twisted server endpoint.
+
+    Only what is certain to be local is: sockets in the file system, and ports that are bound to
+    loopback.  An endpoint of an unknown type may be anywhere.
+    """
+    kind, *arguments = _SEPARATOR.split(endpoint)
+    if kind == "haproxy":
+        return reaches_network(endpoint.partition(":")[2])
+    if kind == "unix" or (kind == "systemd" and "domain=UNIX" in arguments):
+        return False
+    if kind not in _SOCKETS:
+        return True
+    named = [a.removeprefix("interface=") for a in arguments if a.startswith("interface=")]
+    if not named and kind != "ssl" and len(arguments) > 1 and "=" not in arguments[1]:
+        named = [arguments[1]]
+    return not named or not is_loopback(named[0].replace("\\", ""))
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether ``host`` is ``localhost`` or a loopback address, in any spelling."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback

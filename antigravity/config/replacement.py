@@ -1,0 +1,101 @@
+"""Whether a configuration may take the place of another one.
+
+A setting that is missing never opens what was closed: a file can vanish, lose its target, or be
+read while it is half written.  What is written down may open anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from antigravity.config.errors import ConfigurationError, Problem
+from antigravity.config.last_run import LastRun, demands_restoring
+from antigravity.config.paths import KeyPath, dotted
+from antigravity.config.reach import reaches_network
+from antigravity.config.settings import ProxySettings, effective_auth_mode
+from antigravity.config.snapshot import Configuration
+
+_STRICTNESS: Final = ("off", "all_except_health", "strict")
+_AUTH_MODE: Final[KeyPath] = ("proxy", "auth_mode")
+_LAN: Final[KeyPath] = ("proxy", "allow_lan_access")
+_LISTEN: Final[KeyPath] = ("proxy", "listen")
+_KEEP: Final = "the gateway keeps its configuration"
+
+
+def check_replacement(old: Configuration, new: Configuration) -> None:
+    """Check that ``new`` may take the place of ``old`` while the gateway runs.
+
+    :raises ConfigurationError: if something is missing that kept the gateway closed.
+    """
+    place = str(new.file)
+    if old.raw.has_file and not new.raw.has_file:
+        message = f"the configuration file is gone; {_KEEP}. Restore the file, or restart"
+        raise ConfigurationError([Problem(message, place=place)])
+    if not old.raw.is_blank and new.raw.is_blank:
+        message = (
+            f"the file holds no settings any more, as if it were half written; {_KEEP}. Restore "
+            "the settings, or restart"
+        )
+        raise ConfigurationError([Problem(message, place=place)])
+    problems = [
+        Problem(f"{message}; {_KEEP}. {remedy}", key=dotted(path), place=place)
+        for path, message, remedy in _openings(old, new)
+    ]
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def check_start(last: LastRun | None, new: Configuration, home: Path) -> None:
+    """Check that a gateway that starts with ``new`` demands a key if its last run did.
+
+    Only a file that is missing or without settings is in doubt: what is written down counts.
+
+    :raises ConfigurationError: if it does not.
+    """
+    if last is None or not last.file or last.file != str(new.file):
+        return
+    if new.raw.has_file and not new.raw.is_blank:
+        return
+    if _is_closed(effective_auth_mode(new.settings.proxy), last.auth_mode):
+        return
+    what = "the file holds no settings" if new.raw.has_file else "the configuration file is gone"
+    raise ConfigurationError([Problem(demands_restoring(what, home), place=last.file)])
+
+
+def _openings(old: Configuration, new: Configuration) -> Iterator[tuple[KeyPath, str, str]]:
+    """Yield each setting that is missing in ``new`` and whose absence opens something."""
+    before, after = old.settings.proxy, new.settings.proxy
+    modes = effective_auth_mode(before), effective_auth_mode(after)
+    if not _is_closed(modes[1], modes[0]):
+        path = _reason_for_mode(old)
+        if new.raw.origin(path) is None:
+            message = (
+                f'it is missing, and authentication would go from "{modes[0]}" to "{modes[1]}"'
+            )
+            remedy = 'Set auth_mode = "off" if everybody may use the gateway'
+            yield path, message, remedy
+    if _is_reachable(after) and not _is_reachable(before) and before.listen and not after.listen:
+        message = "it is missing, and other machines could reach the gateway"
+        yield _LISTEN, message, "Set it to where the gateway is to listen"
+
+
+def _is_closed(mode: str, demanded: str) -> bool:
+    """Return whether ``mode`` demands a key at least where ``demanded`` does."""
+    known = _STRICTNESS.index(demanded) if demanded in _STRICTNESS else len(_STRICTNESS)
+    return _STRICTNESS.index(mode) >= known
+
+
+def _reason_for_mode(configuration: Configuration) -> KeyPath:
+    """Return the setting that decided who needs a key."""
+    proxy = configuration.settings.proxy
+    if proxy.auth_mode != "auto":
+        return _AUTH_MODE
+    return _LAN if proxy.allow_lan_access else _LISTEN
+
+
+def _is_reachable(proxy: ProxySettings) -> bool:
+    if proxy.listen:
+        return any(map(reaches_network, proxy.listen))
+    return proxy.allow_lan_access

@@ -1,0 +1,275 @@
+"""What a gateway does when its configuration vanishes while it runs, and at its next start."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import treq
+from twisted.internet import reactor
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from antigravity.config.errors import ConfigurationError
+from antigravity.config.home import prepare_home
+from antigravity.config.last_run import LastRun, note_path, read_last_run, write_last_run
+from antigravity.gateway import Gateway
+from antigravity.tap import ConfigurationReader, Options
+
+KEY = "sk-clients-0123456789"
+ADMIN = "sk-operator-0123456789"
+CLOSED = f"""\
+[upstreams.first]
+kind = "openai"
+base_url = "http://127.0.0.1:1"
+models = ["gpt-5.1"]
+
+[proxy]
+listen = ["tcp:0:interface=127.0.0.1"]
+auth_mode = "strict"
+api_key = "{KEY}"
+admin_key = "{ADMIN}"
+"""
+ACCOUNT = {"kind": "openai", "secret": "sk-upstream-0123456789", "upstream": "first"}
+
+
+def empty(file: Path) -> None:
+    file.write_text("")
+
+
+def only_comments(file: Path) -> None:
+    file.write_text("\n# [proxy]\n# auth_mode = 'strict'\n\n")
+
+
+def dangling(file: Path) -> None:
+    file.unlink()
+    file.symlink_to(file.with_name("nowhere.toml"))
+
+
+def looped(file: Path) -> None:
+    file.unlink()
+    file.symlink_to(file)
+
+
+def folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def half_written(file: Path) -> None:
+    file.write_text(CLOSED[: CLOSED.index("[proxy]")])
+
+
+def without_proxy_table(file: Path) -> None:
+    file.write_text('[log]\nlevel = "info"\n')
+
+
+def without_mode(file: Path) -> None:
+    file.write_text(CLOSED.replace('auth_mode = "strict"\n', "allow_lan_access = false\n"))
+
+
+def broken_off_in_a_value(file: Path) -> None:
+    file.write_text(CLOSED[: CLOSED.index("strict")])
+
+
+def not_text(file: Path) -> None:
+    file.write_bytes(b"\0" * len(CLOSED))
+
+
+DAMAGES: tuple[Callable[[Path], None], ...] = (
+    Path.unlink,
+    empty,
+    only_comments,
+    dangling,
+    looped,
+    folder,
+    half_written,
+    without_proxy_table,
+    without_mode,
+    broken_off_in_a_value,
+    not_text,
+)
+
+
+class VanishedConfigurationTests(TestCase):
+    """A gateway that demands a key, and whose files are damaged."""
+
+    def setUp(self) -> None:
+        self.home = Path(self.mktemp()).absolute()
+        (self.home / "accounts").mkdir(parents=True)
+        self.account = self.home / "accounts" / "first-1.json"
+        self.account.write_text(json.dumps(ACCOUNT))
+        self.file = self.home / "antigravity.toml"
+
+    async def start(self, *options: str) -> None:
+        self.file.write_text(CLOSED)
+        parsed = Options()
+        parsed.parseOptions(["--home", str(self.home), *options])
+        self.reader = ConfigurationReader(parsed)
+        self.reader.prepare()
+        first = self.reader.read()
+        self.gateway = Gateway(
+            reactor,
+            first.settings,
+            self.home,
+            first.plugins,
+            source=first.source,
+            configure=self.reader.read,
+        )
+        self.reader.in_force = lambda: self.gateway.source
+        self.addCleanup(self.gateway.stopService)
+        await self.gateway.startService()
+
+    async def ask(self, path: str, key: str = "") -> tuple[int, Any]:
+        assert self.gateway.listener is not None
+        port = self.gateway.listener.ports[0].getHost().port
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        url = f"http://127.0.0.1:{port}{path}"
+        response = await treq.get(url, headers=headers, persistent=False)
+        return response.code, json.loads(await response.content())
+
+    async def check_kept(self) -> None:
+        """Check that a reload fails, says so, and leaves everything as it was."""
+        with self.assertRaises(ConfigurationError):
+            await self.gateway.reload()
+        self.assertEqual((await self.ask("/v1/models"))[0], 401)
+        code, models = await self.ask("/v1/models", KEY)
+        self.assertEqual((code, [each["id"] for each in models["data"]]), (200, ["gpt-5.1"]))
+        _, status = await self.ask("/admin/status", ADMIN)
+        self.assertTrue(status["configuration"]["problem"])
+        _, ready = await self.ask("/readyz", KEY)
+        self.assertEqual((ready["ready"], ready.get("configuration_current")), (True, False))
+
+    async def test_configuration_file_that_is_damaged_changes_nothing(self) -> None:
+        await self.start()
+        for damage in DAMAGES:
+            damage(self.file)
+            await self.check_kept()
+            last = read_last_run(self.home)
+            assert last is not None
+            self.assertEqual((last.file, last.auth_mode), (str(self.file), "strict"), damage)
+            self.assertTrue(last.problem)
+            shutil.rmtree(self.file) if self.file.is_dir() else self.file.unlink(missing_ok=True)
+            self.file.write_text(CLOSED)
+            await self.gateway.reload()
+            self.assertNotIn("configuration_current", (await self.ask("/readyz", KEY))[1])
+
+    async def test_file_of_the_option_that_is_damaged_changes_nothing(self) -> None:
+        other = self.home.with_name(f"{self.home.name}.toml")
+        other.write_text(CLOSED)
+        await self.start("--config", str(other))
+        for damage in DAMAGES:
+            damage(other)
+            await self.check_kept()
+            shutil.rmtree(other) if other.is_dir() else other.unlink(missing_ok=True)
+            other.write_text(CLOSED)
+
+    async def test_home_that_disappears_changes_nothing_and_is_not_made_anew(self) -> None:
+        await self.start()
+        self.home.rename(self.home.with_name("elsewhere"))
+        await self.check_kept()
+        self.assertFalse(self.file.exists())
+
+    async def test_accounts_stay_when_their_folder_disappears(self) -> None:
+        await self.start()
+        folder = self.account.parent
+        folder.rename(folder.with_name("elsewhere"))
+        await self.check_kept()
+        folder.symlink_to(folder.with_name("nowhere"))
+        await self.check_kept()
+        folder.unlink()
+        folder.write_text("")
+        await self.check_kept()
+
+    async def test_account_stays_when_its_file_is_damaged_and_goes_when_it_is_removed(self) -> None:
+        await self.start()
+        for damage in (empty, dangling, looped, folder, broken_json):
+            damage(self.account)
+            await self.gateway.reload()
+            self.assertTrue((await self.ask("/readyz", KEY))[1]["upstreams"]["first"], damage)
+            if self.account.is_dir():
+                self.account.rmdir()
+            else:
+                self.account.unlink()
+            self.account.write_text(json.dumps(ACCOUNT))
+        self.account.unlink()
+        await self.gateway.reload()
+        self.assertEqual((await self.ask("/readyz", KEY))[0], 503)
+
+    async def test_what_is_written_down_opens_the_gateway(self) -> None:
+        await self.start()
+        self.file.write_text(CLOSED.replace('"strict"', '"off"'))
+        await self.gateway.reload()
+        self.assertEqual((await self.ask("/v1/models"))[0], 200)
+        last = read_last_run(self.home)
+        assert last is not None
+        self.assertEqual(last.auth_mode, "off")
+
+    async def test_unreadable_file_changes_nothing(self) -> None:
+        await self.start()
+        self.file.chmod(0)
+        if os.access(self.file, os.R_OK):
+            return  # whoever runs this may read everything
+        await self.check_kept()
+
+
+def broken_json(file: Path) -> None:
+    file.write_text(json.dumps(ACCOUNT)[:20])
+
+
+class StartTests(SynchronousTestCase):
+    """A start after a run that demanded a key."""
+
+    def setUp(self) -> None:
+        self.home = Path(self.mktemp()).absolute()
+        self.home.mkdir()
+        self.file = self.home / "antigravity.toml"
+        write_last_run(self.home, LastRun(str(self.file), "strict"))
+
+    def read(self, *options: str) -> Any:
+        parsed = Options()
+        parsed.parseOptions(["--home", str(self.home), *options])
+        reader = ConfigurationReader(parsed)
+        reader.prepare()
+        return reader.read()
+
+    def test_start_fails_when_the_file_is_gone_or_says_nothing(self) -> None:
+        for make in (lambda file: None, empty, only_comments):
+            make(self.file)
+            with self.assertRaises(ConfigurationError) as caught:
+                self.read()
+            self.assertIn(str(note_path(self.home)), str(caught.exception))
+            self.file.unlink(missing_ok=True)
+
+    def test_start_fails_when_the_link_leads_nowhere(self) -> None:
+        self.file.symlink_to("nowhere")
+        with self.assertRaises(ConfigurationError):
+            self.read()
+
+    def test_start_with_settings_is_as_they_say(self) -> None:
+        self.file.write_text("[log]\naccess = false\n")
+        self.assertEqual(self.read().settings.proxy.auth_mode, "auto")
+
+    def test_start_after_an_open_run_makes_a_new_file(self) -> None:
+        write_last_run(self.home, LastRun(str(self.file), "off"))
+        self.assertTrue(self.read().settings.proxy.api_key)
+        self.assertTrue(self.file.exists())
+
+    def test_start_anew_once_the_note_is_removed(self) -> None:
+        note_path(self.home).unlink()
+        self.assertTrue(prepare_home(self.home))
+
+    def test_missing_file_of_the_option_fails(self) -> None:
+        with self.assertRaises(ConfigurationError):
+            self.read("--config", str(self.home / "missing.toml"))
+
+    def test_file_in_the_place_of_the_home_fails(self) -> None:
+        note_path(self.home).unlink()
+        note_path(self.home).parent.rmdir()
+        self.home.rmdir()
+        self.home.write_text("")
+        with self.assertRaises(OSError):
+            self.read()
