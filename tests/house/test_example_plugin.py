@@ -154,8 +154,9 @@ def test_each_part_is_there_and_goes_when_it_is_blocked(gateway: Gateway, simula
     assert (status, headers["X-Warmup-Intercepted"]) == (200, None)
     assert "reverse" not in [tool["name"] for tool in gateway.mcp("tools/list")["result"]["tools"]]
     assert "error" in gateway.mcp("prompts/get", name="limerick", arguments={"about": "tea"})
-    with pytest.raises(urllib.error.HTTPError, match="404"):
+    with pytest.raises(urllib.error.HTTPError, match="404") as refused:
         get(f"{gateway.address}/example/visits")
+    refused.value.close()
 
     gateway.configure(cellar(simulator))
     assert json.loads(get(f"{gateway.address}/example/visits")) == visits, "nothing was counted"

@@ -9,6 +9,7 @@ import json
 import urllib.error
 import urllib.request
 import wave
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -28,8 +29,9 @@ OLD = "demo-gemini_api/gemini-2.5-flash-preview-tts"
 
 
 @pytest.fixture(scope="module")
-def client(url: str) -> OpenAI:
-    return OpenAI(base_url=f"{url}/v1", api_key="sk-any", max_retries=0)
+def client(url: str) -> Iterator[OpenAI]:
+    with OpenAI(base_url=f"{url}/v1", api_key="sk-any", max_retries=0) as client:
+        yield client
 
 
 def recording(said: str = "", seconds: float = 4.0) -> tuple[str, bytes]:
@@ -256,6 +258,7 @@ def test_a_model_that_nobody_named(client: OpenAI, url: str) -> None:
     bad = urllib.request.Request(request.full_url, b"{}", {"content-type": "application/json"})
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(bad)
+    refused.value.close()
     assert refused.value.code == 400
 
 

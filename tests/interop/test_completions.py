@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from targets import TARGETS, Target, name
 
 
 @pytest.fixture(scope="module")
-def client(url: str) -> OpenAI:
-    return OpenAI(base_url=f"{url}/v1", api_key="sk-any", max_retries=0)
+def client(url: str) -> Iterator[OpenAI]:
+    with OpenAI(base_url=f"{url}/v1", api_key="sk-any", max_retries=0) as client:
+        yield client
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=name)

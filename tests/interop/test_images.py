@@ -8,6 +8,7 @@ import struct
 import urllib.error
 import urllib.request
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -25,8 +26,9 @@ TRANSLATED = (GEMINI, CODE_ASSIST, IMAGEN)
 
 
 @pytest.fixture(scope="module")
-def client(url: str) -> OpenAI:
-    return OpenAI(base_url=f"{url}/v1", api_key="sk-any", max_retries=0)
+def client(url: str) -> Iterator[OpenAI]:
+    with OpenAI(base_url=f"{url}/v1", api_key="sk-any", max_retries=0) as client:
+        yield client
 
 
 def seen(picture: str | None) -> dict[str, Any]:
@@ -132,6 +134,7 @@ def test_addresses(client: OpenAI, url: str, model: str) -> None:
     assert seen(base64.b64encode(data).decode())["prompt"] == "a fish"
     with pytest.raises(urllib.error.HTTPError) as missing:
         urllib.request.urlopen(image.url.replace("/files/", "/files/x"))
+    missing.value.close()
     assert missing.value.code == 404
 
 

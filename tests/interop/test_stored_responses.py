@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ TRANSLATED = [each for each in TARGETS if each is not RESPONSES]
 
 
 @pytest.fixture
-def client(url: str) -> OpenAI:
-    return OpenAI(base_url=f"{url}/v1", api_key="sk-any", max_retries=0)
+def client(url: str) -> Iterator[OpenAI]:
+    with OpenAI(base_url=f"{url}/v1", api_key="sk-any", max_retries=0) as client:
+        yield client
 
 
 def texts(items: Any) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import anthropic
@@ -16,12 +17,14 @@ PROMPTS = pytest.mark.parametrize("messages", [MESSAGES, CALLING], ids=["text", 
 EVERY = pytest.mark.parametrize("target", TARGETS, ids=name)
 
 
+@functools.cache
 def strict_openai(url: str) -> openai.OpenAI:
     return openai.OpenAI(
         base_url=f"{url}/v1", api_key="sk", max_retries=0, _strict_response_validation=True
     )
 
 
+@functools.cache
 def strict_anthropic(url: str) -> anthropic.Anthropic:
     return anthropic.Anthropic(
         base_url=url, api_key="sk", max_retries=0, _strict_response_validation=True
