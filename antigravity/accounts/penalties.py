@@ -28,6 +28,8 @@ PenaltyKind = Literal[
 
 #: The code of an error that is about all accounts of a model alike.
 CAPACITY_CODE: Final = "model_capacity_exhausted"
+#: The code of an error after which somebody has to pay, whatever its status.
+BILLING_CODE: Final = "insufficient_quota"
 #: The code of an error after which only a new token helps.
 REVOKED_CODE: Final = "invalid_grant"
 
@@ -77,7 +79,7 @@ def rule_for(error: GatewayError) -> Rule | None:
         return None
     if isinstance(error, UpstreamCredentialError) and error.code == REVOKED_CODE:
         return REVOKED
-    if error.upstream_status == 402:
+    if error.upstream_status == 402 or error.code == BILLING_CODE:
         return BILLING
     match error:
         case QuotaExhaustedError():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from antigravity.accounts.penalties import CAPACITY_CODE
+from antigravity.accounts.penalties import BILLING_CODE, CAPACITY_CODE
 from antigravity.interfaces.accounts import Demand
 from antigravity.interfaces.selection import Candidate
 from antigravity.ir.errors import (
@@ -49,6 +49,9 @@ def refusal(demand: Demand, candidates: Sequence[Candidate], typical: float) -> 
         case "rate":
             message = f"{who} for {models} has reached its rate limit; {when}."
             return RateLimitedError(message, code="rate_limit_exceeded", retry_after=delay)
+        case "billing":
+            message = f"{who} for {models} has no credit left; {when}."
+            return QuotaExhaustedError(message, code=BILLING_CODE, retry_after=delay)
         case "capacity":
             message = f"The upstream has no capacity for {models} now; {when}."
             return OverloadedError(message, code=CAPACITY_CODE, retry_after=delay)

@@ -7,9 +7,13 @@ gateway's own credentials is an :class:`UpstreamCredentialError`, which clients 
 
 from __future__ import annotations
 
-from typing import ClassVar
+import math
+from typing import ClassVar, Final
 
 from antigravity.ir.plain import plain
+
+#: No client is told to come back later than after so many seconds: a year.
+LONGEST_DELAY: Final = 366 * 86400.0
 
 
 def credential_refused(reason: str = "") -> str:
@@ -30,7 +34,8 @@ class GatewayError(Exception):
     :ivar message: one sentence for the client: what is wrong and what to do; no secrets.
     :ivar param: the path of the field at fault, such as ``$.messages[2].content[0].type``.
     :ivar code: a short machine-readable word, such as ``model_not_found``.
-    :ivar retry_after: seconds until a retry makes sense, where that is known.
+    :ivar retry_after: seconds until a retry makes sense, where that is known; never negative, at
+        most :data:`LONGEST_DELAY`.
     :ivar status: the HTTP status for the client.
     :ivar upstream_status: the HTTP status that an upstream gave, where one did.
     :ivar help_url: where the account's owner can mend it, where the upstream says so; for the
@@ -59,6 +64,17 @@ class GatewayError(Exception):
         self.retry_after = retry_after
         self.upstream_status = upstream_status
         self.help_url = help_url
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds until a retry makes sense, where that is known."""
+        return self._retry_after
+
+    @retry_after.setter
+    def retry_after(self, seconds: float | None) -> None:
+        if seconds is not None and math.isnan(seconds):
+            seconds = None
+        self._retry_after = None if seconds is None else min(max(0.0, seconds), LONGEST_DELAY)
 
 
 class InvalidRequestError(GatewayError):

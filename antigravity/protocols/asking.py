@@ -21,6 +21,7 @@ from antigravity.ir.errors import (
     InvalidRequestError,
     NotFoundError,
     OverloadedError,
+    QuotaExhaustedError,
     RateLimitedError,
     RequestTooLargeError,
     UpstreamCredentialError,
@@ -37,7 +38,7 @@ from antigravity.ir.events import (
 )
 from antigravity.ir.request import Request
 from antigravity.ir.usage import Usage
-from antigravity.protocols.openai_delay import delay_from_headers
+from antigravity.protocols.rate_limits import BILLING_CODE, read_limit
 from antigravity.sse import ServerSentEvent
 
 _KINDS: Final[Mapping[int, type[GatewayError]]] = {
@@ -79,7 +80,7 @@ def upstream_error(
     """Return the error that an answer with such a ``status`` is.
 
     :param message: what the server says, if that is text.
-    :param retry_after: in seconds; if ``None``, it is taken from ``Retry-After``.
+    :param retry_after: in seconds; if ``None``, it is taken from headers and message.
     :param too_long: whether the prompt does not fit: then the gateway may compress it.
     """
     kind = _KINDS.get(status, InvalidRequestError if 400 <= status < 500 else UpstreamError)
@@ -88,12 +89,14 @@ def upstream_error(
     said = message if isinstance(message, str) else ""
     if kind is UpstreamCredentialError:
         said = credential_refused()  # its words may repeat it
-    if retry_after is None:
-        retry_after = delay_from_headers(headers, limited=False)
+    limit = read_limit(status, headers, message if isinstance(message, str) else "")
+    if limit.kind and kind is RateLimitedError:
+        kind = QuotaExhaustedError
+    code = "model_not_found" if kind is NotFoundError else None
     return kind(
         said or f"The upstream answered with status {status} and no reason.",
-        code="model_not_found" if kind is NotFoundError else None,
-        retry_after=retry_after,
+        code=BILLING_CODE if limit.kind == "billing" else code,
+        retry_after=limit.retry_after if retry_after is None else retry_after,
         upstream_status=status,
     )
 

@@ -26,10 +26,9 @@ from antigravity.ir.errors import (
     UpstreamError,
     credential_refused,
 )
-from antigravity.protocols.openai_delay import delay_from_body, delay_from_headers
+from antigravity.protocols.rate_limits import BILLING_CODE, Limit, read_limit
 
 _LONGEST: Final = 500
-_QUOTA_WORDS: Final = ("insufficient_quota", "quota_exhausted", "billing_hard_limit_reached")
 _KEY_WORDS: Final = ("invalid_api_key", "api_key_invalid", "authentication_error")
 _OVERLOAD_WORDS: Final = ("overloaded", "overloaded_error", "unavailable", "engine_overloaded")
 _RATE_WORDS: Final = ("rate_limit_exceeded", "rate_limit_error", "resource_exhausted")
@@ -61,27 +60,24 @@ class _Said(Struct, frozen=True):
 
 def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
     """Return the error in an answer with a status of 400 or more."""
-    said = _read(body)
-    delay = delay_from_headers(headers, limited=False)
-    if delay is None:
-        delay = delay_from_body(said.message, said.details)
-    if delay is None and status == 429:
-        delay = delay_from_headers(headers, limited=True)
-    return _error(status, said, delay)
+    value = _decoded(body)
+    return _error(status, _read(value), read_limit(status, headers, value))
 
 
 def error_from_stream(data: bytes) -> GatewayError:
     """Return the error in an event in the middle of a stream."""
-    said = _read(data)
+    value = _decoded(data)
+    said, limit = _read(value), read_limit(None, {}, value)
     status = said.number or 0
     if not 400 <= status < 600:
-        status = _guessed_status(said)
-    return _error(status, said, delay_from_body(said.message, said.details), sent=False)
+        status = _guessed_status(said, limit)
+    return _error(status, said, limit, sent=False)
 
 
-def _guessed_status(said: _Said) -> int:
+def _guessed_status(said: _Said, limit: Limit) -> int:
+    if limit.kind:
+        return 429
     for words, status in (
-        (_QUOTA_WORDS, 429),
         (_RATE_WORDS, 429),
         (_OVERLOAD_WORDS, 503),
         (_KEY_WORDS, 401),
@@ -92,13 +88,15 @@ def _guessed_status(said: _Said) -> int:
     return 500
 
 
-def _error(status: int, said: _Said, delay: float | None, *, sent: bool = True) -> GatewayError:
-    kind = _kind(status, said)
+def _error(status: int, said: _Said, limit: Limit, *, sent: bool = True) -> GatewayError:
+    kind = _kind(status, said, limit)
     message = said.message or f"The upstream answered with status {status} and no reason."
     code = said.code
     if issubclass(kind, UpstreamCredentialError):
         # The upstream's own words may repeat a part of the credential.
         message, code = credential_refused(), None
+    elif issubclass(kind, QuotaExhaustedError) and limit.kind == "billing":
+        code = BILLING_CODE
     elif issubclass(kind, NotFoundError):
         code = code or "model_not_found"
     elif issubclass(kind, ContextLengthError):
@@ -107,19 +105,22 @@ def _error(status: int, said: _Said, delay: float | None, *, sent: bool = True) 
         message,
         param=said.param if issubclass(kind, InvalidRequestError) else None,
         code=code,
-        retry_after=delay,
+        retry_after=limit.retry_after,
         upstream_status=status if sent else None,
     )
 
 
-def _kind(status: int, said: _Said) -> type[GatewayError]:
+def _kind(status: int, said: _Said, limit: Limit) -> type[GatewayError]:
+    if status in (400, 403) and limit.kind == "billing":
+        return QuotaExhaustedError
+    if status == 403 and limit.kind:
+        return QuotaExhaustedError
     if status in (401, 403) or (status == 400 and not said.words.isdisjoint(_KEY_WORDS)):
         return UpstreamCredentialError
     if status == 402:
         return QuotaExhaustedError
     if status == 429:
-        exhausted = not said.words.isdisjoint(_QUOTA_WORDS)
-        return QuotaExhaustedError if exhausted else RateLimitedError
+        return QuotaExhaustedError if limit.kind else RateLimitedError
     if status in (400, 413, 422) and _too_long(said):
         return ContextLengthError
     if status in _KINDS:
@@ -147,11 +148,15 @@ def _too_long(said: _Said) -> bool:
     return any(phrase in text for phrase in _LENGTH_PHRASES)
 
 
-def _read(body: bytes) -> _Said:
+def _decoded(body: bytes) -> Any:
+    """Return what the JSON body holds; if it is no JSON, its text."""
     try:
-        wire = msgspec.json.decode(body)
+        return msgspec.json.decode(body)
     except (ValueError, RecursionError):
-        return _Said(_plain(body))
+        return _plain(body)
+
+
+def _read(wire: Any) -> _Said:
     if isinstance(wire, list) and wire:
         wire = wire[0]
     inner = wire.get("error", wire) if isinstance(wire, dict) else wire

@@ -40,7 +40,7 @@ from antigravity.protocols.anthropic.client_events import (
     read_start,
     read_stop,
 )
-from antigravity.protocols.anthropic.errors import classify, read_error
+from antigravity.protocols.anthropic.errors import decode_stream_error
 from antigravity.protocols.anthropic.reasons import finish
 from antigravity.protocols.anthropic.server_content import NATIVE_FAMILY
 from antigravity.protocols.anthropic.usage import merge
@@ -116,7 +116,7 @@ class AnthropicStreamDecoder:
         return [StreamFailure(error)]
 
     def _error(self, data: bytes) -> list[Event]:
-        return self._fail(classify(read_error(data)))
+        return self._fail(decode_stream_error(data))
 
     def _start(self, data: bytes) -> list[Event]:
         head = read_start(data).message

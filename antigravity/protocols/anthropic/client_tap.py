@@ -32,7 +32,7 @@ from antigravity.protocols.anthropic.client_events import (
     read_message_delta,
     read_start,
 )
-from antigravity.protocols.anthropic.errors import classify, read_error
+from antigravity.protocols.anthropic.errors import decode_stream_error
 from antigravity.protocols.anthropic.server_content import NATIVE_FAMILY
 from antigravity.protocols.anthropic.usage import merge
 from antigravity.sse import ServerSentEvent
@@ -151,7 +151,7 @@ class AnthropicTap:
             case "message_stop":
                 self.finished = True
             case "error":
-                self.failure = classify(read_error(data))
+                self.failure = decode_stream_error(data)
             case _:
                 pass
 

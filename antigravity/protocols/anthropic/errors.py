@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import msgspec
@@ -29,6 +26,7 @@ from antigravity.ir.errors import (
 )
 from antigravity.ir.too_long import as_anthropic_says
 from antigravity.protocols.anthropic.reading import dotted
+from antigravity.protocols.rate_limits import BILLING_CODE, Limit, read_limit
 
 _TYPES: Final = {
     401: "authentication_error",
@@ -57,9 +55,8 @@ _TOO_LONG: Final = re.compile(
     r"prompt is too long|context (?:window|length|limit)|exceeds? the maximum.*tokens",
     re.IGNORECASE,
 )
-_NO_CREDIT: Final = re.compile(r"credit balance is too low", re.IGNORECASE)
 #: "(e.g. check quota)" is what Google says of any limit, also by way of compatible services.
-_NO_QUOTA: Final = re.compile(r"usage limit|(?<!check )quota|monthly|weekly", re.IGNORECASE)
+_NO_QUOTA: Final = re.compile(r"(?<!check )quota|monthly|weekly", re.IGNORECASE)
 _FIELD: Final = re.compile(r"^([a-z_]+(?:\.[a-zA-Z0-9_]+)*): ")
 
 
@@ -90,10 +87,12 @@ def error_object(error: GatewayError, request_id: str) -> dict[str, Any]:
 
 def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
     """Return the error in an upstream's answer with a status of 400 or more."""
-    field = read_error(body)
-    error = classify(field, status)
-    error.retry_after = retry_after(headers)
-    return error
+    return _classify(read_error(body), read_limit(status, headers, _decoded(body)), status)
+
+
+def decode_stream_error(data: bytes) -> GatewayError:
+    """Return the error in an ``error`` event."""
+    return _classify(read_error(data), read_limit(None, {}, _decoded(data)), None)
 
 
 def read_error(body: bytes) -> ErrorField:
@@ -105,15 +104,33 @@ def read_error(body: bytes) -> ErrorField:
     return ErrorField(message=found) if isinstance(found, str) else found
 
 
-def classify(field: ErrorField, status: int | None = None) -> GatewayError:
+def _decoded(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _classify(field: ErrorField, limit: Limit, status: int | None) -> GatewayError:
     """Return the error that an upstream means; mid-stream errors have no ``status``."""
     message = field.message or f"The upstream answered with status {status or 'unknown'}."
     means = _STATUSES.get(field.type, status or 500)
-    if status is not None and means == 500:
-        means = status
-    if means in (401, 402, 403) or (means == 400 and _NO_CREDIT.search(message)):
-        return UpstreamCredentialError(credential_refused(), upstream_status=status)
-    return _kind(means, message)(message, param=_param(message, means), upstream_status=status)
+    if means == 500:
+        means = status or (429 if limit.kind else 500)
+    code = BILLING_CODE if limit.kind == "billing" else None
+    if means in (403, 429) and limit.kind:
+        kind: type[GatewayError] = QuotaExhaustedError
+    elif means in (401, 402, 403) or (means == 400 and code):
+        kind, message = UpstreamCredentialError, credential_refused()
+    else:
+        kind, code = _kind(means, message), None
+    return kind(
+        message,
+        param=_param(message, means),
+        code=code,
+        retry_after=limit.retry_after,
+        upstream_status=status,
+    )
 
 
 def _kind(status: int, message: str) -> type[GatewayError]:
@@ -144,57 +161,3 @@ def _param(message: str, status: int) -> str | None:
     return "$" + "".join(
         f"[{name}]" if name.isdecimal() else f".{name}" for name in found[1].split(".")
     )
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds until a retry makes sense, where the headers say it.
-
-    ``Retry-After`` comes first; then the reset times of the limits that are used up.
-    """
-    now = _moment(headers.get("date", ""), 0.0) or time.time()
-    if milliseconds := _number(headers.get("retry-after-ms", "")):
-        return milliseconds / 1000
-    if "retry-after" in headers:
-        text = headers["retry-after"]
-        seconds = _number(text)
-        if seconds is not None:
-            return seconds
-        moment = _moment(text, now)
-        if moment is not None:
-            return max(0.0, moment - now)
-    resets = [
-        moment - now
-        for name, text in headers.items()
-        if name.startswith("anthropic-ratelimit-")
-        and name.endswith("-reset")
-        and _used_up(headers, name.removesuffix("-reset"))
-        and (moment := _moment(text, now)) is not None
-    ]
-    return max(0.0, *resets) if resets else None
-
-
-def _used_up(headers: Mapping[str, str], limit: str) -> bool:
-    if f"{limit}-status" in headers:
-        return not headers[f"{limit}-status"].startswith("allowed")
-    return _number(headers.get(f"{limit}-remaining", "")) == 0
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if 0 <= value < float("inf") else None
-
-
-def _moment(text: str, now: float) -> float | None:
-    """Return a point in time in seconds since the epoch, from any of the forms in use."""
-    number = _number(text)
-    if number is not None:
-        return number if number > 1e9 else now + number
-    for parse in (datetime.fromisoformat, parsedate_to_datetime):
-        try:
-            return parse(text.strip()).timestamp()
-        except (ValueError, OverflowError):
-            continue
-    return None

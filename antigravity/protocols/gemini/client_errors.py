@@ -26,7 +26,7 @@ from antigravity.ir.errors import (
     UpstreamError,
     credential_refused,
 )
-from antigravity.protocols.gemini.retry_delay import retry_delay
+from antigravity.protocols.rate_limits import BILLING_CODE, LimitKind, read_limit
 
 _SECRET: Final = re.compile(
     r"AIza[\w-]{20,}|AQ\.[\w-]{20,}|ya29\.[\w.-]+|(?<=api_key:)[^\s'\"]+|(?<=key=)[^\s&'\"]+"
@@ -86,15 +86,15 @@ def error_of_status(
         status = http_status  # but a 429 or 500 around an INVALID_ARGUMENT is really a 400
     message = _message(fields.get("message", error), status)
     reasons = [str(reason) for each in details if (reason := each.get("reason"))]
-    delay = retry_delay(details, headers or {}, message)
-    kind, reason = _classify(status, name, reasons, details, message)
+    limit = read_limit(status, headers or {}, {"error": error})
+    kind, reason = _classify(status, name, reasons, limit.kind, message)
     if kind is UpstreamCredentialError:
         reason_given = _ADDRESS.sub("…", message)  # it may be the account's own
         message = credential_refused(reason_given)
     return kind(
         message,
         code=reason,
-        retry_after=delay,
+        retry_after=limit.retry_after,
         upstream_status=http_status if http_status is not None else status,
         help_url=_help_url(details) if kind is UpstreamCredentialError else "",
     )
@@ -121,18 +121,18 @@ def _message(value: Any, status: int) -> str:
 
 
 def _classify(
-    status: int, name: Any, reasons: list[str], details: list[dict[str, Any]], message: str
+    status: int, name: Any, reasons: list[str], limit: LimitKind, message: str
 ) -> tuple[type[GatewayError], str | None]:
     """Return the kind of an error and its short word."""
     reason = reasons[0].lower() if reasons else None
     if "MODEL_CAPACITY_EXHAUSTED" in reasons:
         return OverloadedError, "model_capacity_exhausted"
+    if status in (402, 403, 429) and limit == "billing":
+        return QuotaExhaustedError, BILLING_CODE
     if status in (401, 403) or _KEY_REASONS.intersection(reasons):
         return UpstreamCredentialError, reason
     if status == 429:
-        if "QUOTA_EXHAUSTED" in reasons or (
-            "RATE_LIMIT_EXCEEDED" not in reasons and _is_quota(details, message)
-        ):
+        if limit == "quota":
             return QuotaExhaustedError, "quota_exhausted"
         return RateLimitedError, reason or "rate_limit_exceeded"
     if name == "FAILED_PRECONDITION":
@@ -150,13 +150,3 @@ def _classify(
     if status in _FULL:
         return OverloadedError, reason
     return (InvalidRequestError if 400 <= status < 499 else UpstreamError), reason
-
-
-def _is_quota(details: list[dict[str, Any]], message: str) -> bool:
-    """Return whether a 429 is about a quota that lasts, not about a rate."""
-    for detail in details:
-        violations = detail.get("violations")
-        for violation in violations if isinstance(violations, list) else ():
-            if isinstance(violation, dict) and "PerDay" in str(violation.get("quotaId", "")):
-                return True
-    return "quota will reset after" in message.lower()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import email.utils
 import re
-import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -28,6 +26,7 @@ from antigravity.ir.errors import (
 )
 from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_responses.schema import MALFORMED, JsonObject
+from antigravity.protocols.rate_limits import BILLING_CODE, Limit, read_limit
 
 _BY_STATUS: Final[dict[int, type[GatewayError]]] = {
     401: UpstreamCredentialError,
@@ -46,11 +45,6 @@ _BY_WORD: Final[dict[str, type[GatewayError]]] = {
     "context_length_exceeded": ContextLengthError,
     "context_window_exceeded": ContextLengthError,
     "string_above_max_length": ContextLengthError,
-    "insufficient_quota": QuotaExhaustedError,
-    "billing_hard_limit_reached": QuotaExhaustedError,
-    "billing_not_active": QuotaExhaustedError,
-    "usage_limit_reached": QuotaExhaustedError,
-    "usage_not_included": QuotaExhaustedError,
     "rate_limit_exceeded": RateLimitedError,
     "rate_limit_error": RateLimitedError,
     "invalid_api_key": UpstreamCredentialError,
@@ -71,40 +65,43 @@ _TOO_LONG: Final = re.compile(
     r"|reduce the length of",
     re.IGNORECASE,
 )
-_AGAIN: Final = re.compile(r"try again in\s*([0-9hms.\s]+)", re.IGNORECASE)
-_SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|h|m|s)")
-_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
     """Return the error in an answer with a status of 400 or more."""
-    fields = _error_fields(body)
-    return make_error(status, fields, _retry_after(headers, _word(fields, "message")))
+    value = _decoded(body)
+    return make_error(status, _error_fields(value), read_limit(status, headers, value))
 
 
-def make_error(
-    status: int | None, fields: JsonObject, retry_after: float | None = None
-) -> GatewayError:
+def make_error(status: int | None, fields: JsonObject, limit: Limit | None = None) -> GatewayError:
     """Return the error that an upstream's error object (and status, if any) tells of."""
     message, code = _word(fields, "message"), _word(fields, "code")
-    kind = _kind(status, code, _word(fields, "type"), message)
+    if limit is None:
+        limit = read_limit(status, {}, fields)
+    kind = _kind(status, code, _word(fields, "type"), message, limit)
     if issubclass(kind, UpstreamCredentialError):
         #  The upstream's words may quote the key, and the client couldn't mend it.
         message = credential_refused()
     elif not message:
         message = f"The upstream failed with status {status}." if status else "The upstream failed."
-    if retry_after is None and issubclass(kind, RateLimitedError):
-        retry_after = _told(message)
+    if issubclass(kind, QuotaExhaustedError) and limit.kind == "billing":
+        code = BILLING_CODE
     return kind(
         message,
         param=_word(fields, "param") or None,
         code=code or None,
-        retry_after=retry_after,
+        retry_after=limit.retry_after,
         upstream_status=status,
     )
 
 
-def _kind(status: int | None, code: str, word: str, message: str) -> type[GatewayError]:
+def _kind(
+    status: int | None, code: str, word: str, message: str, limit: Limit
+) -> type[GatewayError]:
+    if limit.kind and status in (None, 402, 403, 429):
+        return QuotaExhaustedError
+    if limit.kind == "billing" and status == 400:
+        return QuotaExhaustedError
     if status in (401, 403):
         return UpstreamCredentialError
     named = _BY_WORD.get(code) or _BY_WORD.get(word)
@@ -125,12 +122,16 @@ def _word(fields: JsonObject, name: str) -> str:
     return value if isinstance(value, str) else "" if value is None else str(value)
 
 
-def _error_fields(body: bytes) -> JsonObject:
-    """Return the error object in a body, in any of the shapes that compatible servers use."""
+def _decoded(body: bytes) -> Any:
+    """Return what the JSON body holds, ``None`` if it is no JSON."""
     try:
-        value: Any = msgspec.json.decode(body)
+        return msgspec.json.decode(body)
     except MALFORMED:
-        return {}
+        return None
+
+
+def _error_fields(value: Any) -> JsonObject:
+    """Return the error object in a body, in any of the shapes that compatible servers use."""
     if isinstance(value, list) and value:
         value = value[0]
     if not isinstance(value, dict):
@@ -143,66 +144,6 @@ def _error_fields(body: bytes) -> JsonObject:
     if "message" not in error and isinstance(error.get("detail"), str):
         return {**error, "message": error["detail"]}
     return error
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return value if 0 <= value < float("inf") else None
-
-
-def _span(text: str) -> float | None:
-    """Return the seconds in a duration such as ``6m0s`` or ``120ms``."""
-    found = _SPAN.findall(text)
-    if not found:
-        return _number(text.strip())
-    return sum(float(number) * _SECONDS[unit] for number, unit in found)
-
-
-def _told(message: str) -> float | None:
-    found = _AGAIN.search(message)
-    return _span(found[1]) if found else None
-
-
-def _retry_after(headers: Mapping[str, str], message: str) -> float | None:
-    """Return the delay from wherever it is said, the most exact source first."""
-    milliseconds = _number(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    said = headers.get("retry-after")
-    if said is not None:
-        seconds = _number(said)
-        if seconds is None:
-            seconds = _until(said, headers.get("date"))
-        if seconds is not None:
-            return seconds
-    told = _told(message)
-    return told if told is not None else _reset(headers)
-
-
-def _until(moment: str, now: str | None) -> float | None:
-    """Return the seconds until an HTTP date, by the upstream's clock where it is given."""
-    try:
-        there = email.utils.parsedate_to_datetime(moment).timestamp()
-        here = email.utils.parsedate_to_datetime(now).timestamp() if now else time.time()
-    except (TypeError, ValueError):
-        return None
-    return max(0.0, there - here)
-
-
-def _reset(headers: Mapping[str, str]) -> float | None:
-    """Return when the limit that is used up is reset; of several, the latest."""
-    resets: dict[str, float] = {}
-    for kind in ("requests", "tokens"):
-        span = _span(headers.get(f"x-ratelimit-reset-{kind}", ""))
-        if span is not None:
-            resets[kind] = span
-    used_up = [
-        span for kind, span in resets.items() if headers.get(f"x-ratelimit-remaining-{kind}") == "0"
-    ]
-    return max(used_up or resets.values(), default=None)
 
 
 def decode_usage(usage: object) -> Usage | None:

@@ -25,7 +25,6 @@ from antigravity.ir.errors import (
     UpstreamError,
 )
 from antigravity.protocols.gemini.protocol import GeminiClient
-from antigravity.protocols.gemini.retry_delay import retry_delay
 
 CLIENT = GeminiClient()
 DATE = {"date": "Sat, 21 Nov 2026 00:00:00 GMT"}
@@ -154,7 +153,8 @@ def test_keys_are_never_shown(message: str) -> None:
     ],
 )
 def test_delays(details: Any, headers: Any, message: str, expected: float | None) -> None:
-    found = retry_delay(details, headers, message)
+    body = json.dumps({"error": {"message": message, "details": details}}).encode()
+    found = CLIENT.decode_error(429, headers, body).retry_after
     assert found == (None if expected is None else pytest.approx(expected))
 
 
