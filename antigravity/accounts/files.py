@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -16,11 +16,16 @@ from antigravity.config.addresses import address_problem
 from antigravity.config.atomic import sync_directory, write_atomically
 from antigravity.config.checks import name_problem
 from antigravity.config.home import ACCOUNTS_NAME
+from antigravity.config.keys import KeyFormatError, clean_key
 from antigravity.config.secret import Secret
 from antigravity.config.validation import decode_secret
 from antigravity.ir.mismatch import find_mismatch
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]*")
+
+
+#: What is said of a secret that was not pasted alone.
+UNTIDY: Final = "white space, quotes or 'Bearer' around the secret are left out"
 
 
 class AccountError(Exception):
@@ -46,18 +51,25 @@ class AccountFiles:
 
     def __init__(self, home: Path) -> None:
         self.directory = home / ACCOUNTS_NAME
+        #: Files whose secret has something around it that is left out, after :meth:`load`.
+        self.untidy: list[Path] = []
 
     def load(self) -> tuple[list[AccountRecord], list[BrokenFile]]:
         """Return all accounts, oldest first, and the files that hold none."""
         records: list[AccountRecord] = []
         broken: list[BrokenFile] = []
+        self.untidy = []
         if (reason := self.trouble()) is not None:
             broken.append(BrokenFile(self.directory, reason))
         for path in self.paths():
             try:
-                records.append(_read(path)[0])
+                record, fields = _read(path)
             except AccountError as error:
                 broken.append(BrokenFile(path, str(error)))
+                continue
+            records.append(record)
+            if record.secret.reveal() != fields.get("secret"):
+                self.untidy.append(path)
         return sorted(records, key=lambda record: (record.created, record.id)), broken
 
     def paths(self) -> Iterator[Path]:
@@ -160,7 +172,8 @@ def _read(path: Path) -> tuple[AccountRecord, dict[str, Any]]:
     if not _ID.fullmatch(path.stem):
         raise AccountError("the file's name is no id of an account")
     try:
-        fields = json.loads(path.read_bytes())
+        data = path.read_bytes()
+        fields = json.loads(data)
     except OSError as error:
         raise AccountError(error.strerror or "it cannot be read") from None
     except json.JSONDecodeError as error:
@@ -173,6 +186,11 @@ def _read(path: Path) -> tuple[AccountRecord, dict[str, Any]]:
         record = msgspec.convert({**fields, "id": path.stem}, AccountRecord, dec_hook=decode_secret)
     except msgspec.ValidationError:
         raise AccountError(_fault(fields)) from None
+    try:
+        clean = clean_key(record.secret.reveal())
+    except KeyFormatError as error:
+        raise AccountError(f"the secret {error} (line {_secret_line(data)})") from None
+    record = msgspec.structs.replace(record, secret=Secret(clean))
     if not record.kind or not record.secret:
         raise AccountError("it has no kind" if not record.kind else "it has no secret")
     if record.base_url and (problem := address_problem(record.base_url)):
@@ -180,6 +198,11 @@ def _read(path: Path) -> tuple[AccountRecord, dict[str, Any]]:
     if record.upstream and (problem := name_problem(record.upstream)):
         raise AccountError(f"upstream: {problem}")
     return record, fields
+
+
+def _secret_line(data: bytes) -> int:
+    """Return the line on which the secret stands in a file."""
+    return data[: max(data.find(b'"secret"'), 0)].count(b"\n") + 1
 
 
 def _reveal(value: object) -> object:

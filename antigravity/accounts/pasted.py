@@ -10,6 +10,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from antigravity.accounts.records import AccountRecord
+from antigravity.config.keys import KeyFormatError, clean_key
 from antigravity.config.secret import Secret
 
 #: What keys and tokens look like; the first pattern that matches says the kind.
@@ -27,7 +28,6 @@ _SECRET_KEYS: Final = ("secret", "refresh_token", "refreshToken", "api_key", "ap
 _LABEL_KEYS: Final = ("label", "email", "name")
 #: Seconds since 1970 in the year 3000.
 _END_OF_TIME: Final = 32_503_680_000
-_UNFIT: Final = re.compile(r"[\s\x00-\x1f\x7f…]")
 
 
 class Left(Struct, frozen=True):
@@ -93,8 +93,10 @@ def _account(item: Mapping[str, Any], what: str, kind: str) -> AccountRecord | L
         return Left(what, "it has no secret")
     if "…" in secret:
         return Left(what, "its secret is masked; 'accounts export --secrets' writes them out")
-    if _UNFIT.search(secret):
-        return Left(what, "its secret holds spaces")
+    try:
+        secret = clean_key(secret)
+    except KeyFormatError as error:
+        return Left(what, f"its secret {error}")
     found = _text(item, ("kind",)) or kind or kind_of(secret)
     if not found and (_text(item, _SECRET_KEYS[1:3]) or _text(inner, _SECRET_KEYS[1:3])):
         found = "codeassist"

@@ -15,6 +15,7 @@ from antigravity.accounts.pasted import Left
 from antigravity.accounts.records import AccountRecord
 from antigravity.config.addresses import address_problem
 from antigravity.config.errors import ConfigurationError
+from antigravity.config.keys import KeyFormatError, clean_key
 from antigravity.config.loading import Origin, RawConfiguration
 from antigravity.config.paths import KeyPath, dotted
 from antigravity.config.schema import plain, type_at
@@ -113,8 +114,11 @@ def _account(path: Path) -> AccountRecord | Left:
         account = msgspec.json.decode(path.read_bytes(), type=_Account)
     except (OSError, msgspec.DecodeError):
         return Left(what, "it cannot be read as an account")
-    secret = account.token.refresh_token.strip()
-    if not secret or any(letter.isspace() for letter in secret):
+    try:
+        secret = clean_key(account.token.refresh_token)
+    except KeyFormatError as error:
+        return Left(what, f"its refresh token {error}")
+    if not secret:
         return Left(what, "it has no refresh token")
     reason = ""
     if account.disabled:

@@ -19,6 +19,8 @@ from antigravity.config.addresses import address_problem
 from antigravity.config.checks import name_problem
 from antigravity.config.errors import Problem
 from antigravity.config.home import FILE_NAME, prepare_home
+from antigravity.config.keys import KeyFormatError, clean_key
+from antigravity.config.secret import Secret
 from antigravity.config.settings import Settings, UpstreamSettings
 from antigravity.config.spelling import closest
 
@@ -36,11 +38,14 @@ class AccountSaver:
     def placed(self, fresh: AccountRecord) -> AccountRecord:
         """Return ``fresh`` with the name of the upstream that it is for.
 
+        Its secret is without what was pasted around it.
+
         :raises AccountError: if nothing can use it.
         :raises UnclearAccountError: if it is not clear which upstream it is for.
         """
         upstreams = self._settings.upstreams
         check_kind(fresh.kind, upstreams)
+        fresh = structs.replace(fresh, secret=_clean(fresh))
         if fresh.base_url and (problem := address_problem(fresh.base_url)):
             raise AccountError(f"--base-url: {problem}")
         if fresh.base_url and not fresh.upstream:
@@ -84,6 +89,24 @@ class AccountSaver:
         if prepare_home(home, with_file=with_file):
             note(f"Made {home / FILE_NAME} with a new API key for your clients.")
         self._prepared = True
+
+
+def _clean(record: AccountRecord) -> Secret:
+    """Return an account's secret without what was pasted around it.
+
+    :raises AccountError: if the rest is none.
+    """
+    known = ACCOUNT_KINDS.get(record.kind)
+    what = known.secret_name if known else "Secret"
+    try:
+        key = clean_key(record.secret.reveal())
+    except KeyFormatError as error:
+        raise AccountError(f"the {what} {error}") from None
+    if not key:
+        raise AccountError(f"the {what} is empty")
+    if key != record.secret.reveal():
+        note(f"antigravity: left out what stood around the {what}: white space, quotes or 'Bearer'")
+    return Secret(key)
 
 
 def check_kind(kind: str, upstreams: Mapping[str, UpstreamSettings]) -> None:

@@ -9,7 +9,7 @@ import click
 from msgspec import structs
 
 from antigravity.accounts.credentials import CredentialBook
-from antigravity.accounts.files import AccountFiles
+from antigravity.accounts.files import UNTIDY, AccountFiles
 from antigravity.cli.invocation import Invocation, command_options, table
 from antigravity.config.display import leaves, masked
 from antigravity.config.errors import ConfigurationError, Problem
@@ -36,12 +36,14 @@ def check(invocation: Invocation) -> None:
     except ConfigurationError as error:
         problems = error.problems
     else:
-        records, broken = AccountFiles(invocation.home).load()
+        files = AccountFiles(invocation.home)
+        records, broken = files.load()
         problems = (
             *configuration.warnings,
             *model_file_problems(configuration.settings, invocation.home),
             *CredentialBook(configuration.settings, records).problems,
             *(Problem(str(file), severity="warning") for file in broken),
+            *(Problem(UNTIDY, place=str(path), severity="warning") for path in files.untidy),
             *(
                 Problem(f"plugin {each.plugin} {each.reason}", severity="warning")
                 for each in plugins.problems

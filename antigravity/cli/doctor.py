@@ -15,7 +15,7 @@ import click
 from msgspec import Struct, structs
 
 from antigravity.accounts.credentials import CredentialBook
-from antigravity.accounts.files import AccountFiles
+from antigravity.accounts.files import UNTIDY, AccountFiles
 from antigravity.cli.config import model_file_problems
 from antigravity.cli.gateway import GatewayAddress, NoGatewayError, gateway_address, get_json
 from antigravity.cli.invocation import Invocation, command_options
@@ -161,7 +161,8 @@ def home_findings(invocation: Invocation) -> Iterator[Finding]:
 
 def upstream_findings(settings: Settings, home: Path) -> Iterator[Finding]:
     """Look which upstreams have credentials."""
-    records, broken = AccountFiles(home).load()
+    files = AccountFiles(home)
+    records, broken = files.load()
     book = CredentialBook(settings, records)
     for name, upstream in book.upstreams.items():
         count = len(book.credentials(name))
@@ -171,8 +172,11 @@ def upstream_findings(settings: Settings, home: Path) -> Iterator[Finding]:
     for problem in book.problems:
         yield Finding("upstreams", "warning", str(problem))
     for file in broken:
-        remedy = "mend the file or remove it"
+        remedy = "fix the file or remove it; a running gateway keeps what it read before"
         yield Finding("accounts", "warning", f"skipped {file}", remedy)
+    for path in files.untidy:
+        remedy = "nothing has to be done; 'antigravity accounts add' writes the bare secret"
+        yield Finding("accounts", "warning", f"{path}: {UNTIDY}", remedy)
     if not book.upstreams:
         remedy = "run 'antigravity accounts add gemini_api' (or anthropic, openai, codeassist, zai)"
         yield Finding("upstreams", "warning", "there are none", remedy)

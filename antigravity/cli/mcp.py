@@ -20,6 +20,7 @@ from antigravity.cli.gateway import gateway_address
 from antigravity.cli.invocation import Invocation, note
 from antigravity.config.addresses import address_problem
 from antigravity.config.home import find_home
+from antigravity.config.keys import KeyFormatError, clean_key
 from antigravity.config.loading import KEY_VARIABLE
 from antigravity.mcp.bridge import Bridge
 from antigravity.mcp.client.link import Address
@@ -67,6 +68,10 @@ def _address(url: str | None, key: str | None, invocation: Invocation) -> Addres
         key = key or proxy.api_key.reveal()
     elif problem := address_problem(url):
         raise click.ClickException(f"--url: {problem.message}")
+    try:
+        key = clean_key(key or "")
+    except KeyFormatError as error:
+        raise click.UsageError(f"the gateway's key {error}") from None
     headers = (("authorization", f"Bearer {key}"),) if key else ()
     return Address("The gateway", url, headers, 0.0)
 

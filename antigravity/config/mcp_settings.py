@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from antigravity.config.quantities import Seconds
+from antigravity.config.quantities import HeaderSecret, Seconds, TextSecret
 from antigravity.config.secret import Secret
 
 
@@ -48,10 +48,10 @@ class McpServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     enabled: bool = True
     url: str = ""
     api_key: Secret = Secret()
-    headers: dict[str, Secret] = {}
+    headers: dict[str, HeaderSecret] = {}
     command: str = ""
     args: list[str] = []
-    env: dict[str, Secret] = {}
+    env: dict[str, TextSecret] = {}
     directory: str = ""
     tools: list[str] = field(default_factory=lambda: ["*"])
     start_timeout: Seconds = 60.0

@@ -21,7 +21,10 @@ def settings_type() -> inspect.StructType:
 
 
 def plain(kind: inspect.Type) -> tuple[inspect.Type, str]:
-    """Return a type without its wrapping, and its unit (``bytes``, ``seconds`` or none)."""
+    """Return a type without its wrapping, and its unit, which may be empty.
+
+    The unit is ``bytes`` or ``seconds``, and of text its form: ``key``, ``header`` or ``text``.
+    """
     if isinstance(kind, inspect.Metadata):
         return kind.type, str((kind.extra or {}).get("unit", ""))
     return kind, ""

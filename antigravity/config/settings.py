@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from antigravity.config.mcp_settings import McpSettings, ZaiMcpSettings
-from antigravity.config.quantities import Bytes, Part, Port, Seconds
+from antigravity.config.quantities import Bytes, HeaderText, KeyText, Part, Port, Seconds
 from antigravity.config.reach import reaches_network
 from antigravity.config.secret import Secret
 
@@ -90,7 +90,7 @@ class OAuthSettings(Struct, frozen=True, forbid_unknown_fields=True):
     ``auth_url`` and ``userinfo_url`` are for logging in only, as ``scopes`` are.
     """
 
-    client_id: str = ""
+    client_id: KeyText = ""
     client_secret: Secret = Secret()
     token_url: str = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
     auth_url: str = "https://accounts.google.com/o/oauth2/v2/auth"
@@ -127,7 +127,7 @@ class UpstreamSettings(Struct, frozen=True, forbid_unknown_fields=True):
     priority: int = 0
     auth: Literal["auto", "x-api-key", "bearer"] = "auto"
     apis: list[OpenAIApi] = field(default_factory=lambda: ["chat", "responses", "images", "audio"])
-    headers: dict[str, str] = {}
+    headers: dict[str, HeaderText] = {}
     quirks: list[str] = []
     http_proxy: str = ""
     timeouts: TimeoutSettings = TimeoutSettings()

@@ -10,6 +10,7 @@ from msgspec import inspect
 
 from antigravity.config.checks import cross_check
 from antigravity.config.errors import ConfigurationError, Problem
+from antigravity.config.keys import KeyFormatError, clean_header, clean_key
 from antigravity.config.known import Known
 from antigravity.config.loading import RawConfiguration
 from antigravity.config.paths import KeyPath, dotted
@@ -94,6 +95,10 @@ class _Checker:
                 return value
             case inspect.BoolType():
                 return self.instance(path, value, bool)
+            case inspect.CustomType() if unit != "text":
+                return self.key(path, value, unit or "key")
+            case inspect.StrType() if unit in ("key", "header"):
+                return self.key(path, value, unit)
             case _:
                 return self.instance(path, value, str)
 
@@ -102,6 +107,19 @@ class _Checker:
         if isinstance(value, wanted):
             return value
         return self.wrong(path, f"expected {_NOUNS[wanted]}, got {_noun(value)}")
+
+    def key(self, path: KeyPath, value: Any, form: str) -> Any:
+        """Check what is sent in a header: a key, or a header's whole value."""
+        if self.instance(path, value, str) is _MISSING:
+            return _MISSING
+        try:
+            clean = clean_header(str(path[-1]), value) if form == "header" else clean_key(value)
+        except KeyFormatError as error:
+            return self.wrong(path, f"it {error}")
+        if clean != value:
+            message = "white space, quotes or 'Bearer' around it are left out"
+            self.report(path, Problem(message, severity="warning"))
+        return clean
 
     def struct(self, path: KeyPath, value: Any, kind: inspect.StructType) -> Any:
         """Check a table whose keys are known."""

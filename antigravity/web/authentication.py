@@ -30,8 +30,8 @@ _WHERE = "It is api_key in the [proxy] table of the gateway's configuration."
 
 def bearer(authorization: str) -> str:
     """Return the token of an ``Authorization`` header, or ``""`` if it is of another scheme."""
-    scheme, _, token = authorization.strip().partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+    scheme, *token = authorization.split(None, 1) or [""]
+    return token[0].rstrip() if token and scheme.lower() == "bearer" else ""
 
 
 def principal_of(key: str) -> str:

@@ -8,6 +8,7 @@ from secrets import token_hex
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from antigravity.config.keys import trim_key
 from antigravity.web.authentication import (
     CREDENTIAL_HEADERS,
     CREDENTIAL_PARAMETERS,
@@ -164,7 +165,7 @@ class Visit:
         found = [_text(value).strip() for value in values]
         if name == "authorization":
             found = [bearer(value) for value in found]
-        found = [value for value in found if value]
+        found = [key for key in map(trim_key, found) if key]
         if found:
             self.keys[name] = found
 
@@ -198,8 +199,8 @@ class Visit:
                 raw_name, _, raw_value = field.partition(b"=")
             key = _text(raw_name)
             if key in CREDENTIAL_PARAMETERS:
-                if raw_value:
-                    self.keys.setdefault(key, []).append(_text(raw_value))
+                if sent := trim_key(_text(raw_value)):
+                    self.keys.setdefault(key, []).append(sent)
             else:
                 self.query[key] = _text(raw_value)
                 self.args.setdefault(raw_name, []).append(raw_value)

@@ -118,3 +118,24 @@ def test_ids_are_the_same_for_the_same_secret_and_tell_nothing() -> None:
     assert identifier != credential_id("up", "sk-other")
     assert identifier.startswith("up-")
     assert "veiled" not in identifier
+
+
+def test_secret_loses_what_was_pasted_around_it_and_the_file_is_remarked_upon(
+    files: AccountFiles,
+) -> None:
+    path = files.directory / "openai-1.json"
+    path.write_text(json.dumps({"kind": "openai", "secret": '"Bearer sk-1"\u200b\n'}))
+    (loaded,), broken = files.load()
+    assert (loaded.secret.reveal(), broken, files.untidy) == ("sk-1", [], [path])
+    files.save(loaded)
+    files.load()
+    assert files.untidy == []
+
+
+def test_secret_that_is_none_is_refused_with_its_line_and_not_told(files: AccountFiles) -> None:
+    path = files.directory / "openai-1.json"
+    path.write_text('{\n"kind": "openai",\n"secret": "veiled veiled"\n}')
+    records, (broken,) = files.load()
+    assert records == []
+    assert "(line 3)" in str(broken)
+    assert "veiled" not in str(broken)

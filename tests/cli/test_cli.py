@@ -81,6 +81,41 @@ def test_an_account_that_makes_no_sense_is_refused(
     assert run("accounts", "list", "--json").json == {"accounts": [], "broken": []}
 
 
+def test_secret_loses_what_was_pasted_around_it(run: Run, tmp_path: Path) -> None:
+    result = run("accounts", "add", "openai", stdin=f'"Bearer {SECRET}"\u200b\r\n')
+    assert result.code == 0
+    assert "left out what stood around the API key" in result.err
+    (file,) = (tmp_path / "home" / "accounts").glob("*.json")
+    assert json.loads(file.read_text())["secret"] == SECRET
+    file.write_text(file.read_text().replace(SECRET, f"Bearer {SECRET}"))
+    for command in (("config", "check"), ("doctor",)):
+        told = run(*command).out
+        assert f"{file}: white space, quotes or 'Bearer' around the secret are left out" in told
+
+
+@pytest.mark.parametrize(
+    "secret", [f"{SECRET}\u200bx", f"{SECRET} x", f"{SECRET}\x00", "sk-\u2026x"]
+)
+def test_secret_that_is_none_is_refused(run: Run, tmp_path: Path, secret: str) -> None:
+    result = run("accounts", "add", "openai", stdin=secret)
+    assert result.code == 1
+    assert "the API key must not hold" in result.err
+    many = json.dumps([{"kind": "openai", "secret": secret}])
+    assert run("accounts", "add", "--from", "-", stdin=many).code == 1
+
+
+def test_configuration_check_tells_of_keys_with_something_around_them(
+    run: Run, tmp_path: Path
+) -> None:
+    file = configure(tmp_path, '[proxy]\napi_key = "sk-Veiled "\n')
+    told = run("config", "check")
+    assert f"warning: {file}:2: proxy.api_key: white space, quotes or 'Bearer'" in told.out
+    file.write_text('[proxy]\napi_key = "sk Veiled"\n')
+    told = run("config", "check")
+    assert told.code == 1
+    assert f"error: {file}:2: proxy.api_key: it must not hold spaces" in told.out
+
+
 def test_an_account_can_bring_its_own_address(run: Run) -> None:
     def add(secret: str, *more: str) -> dict[str, Any]:
         result = run("accounts", "add", "openai", secret, "--json", *more)

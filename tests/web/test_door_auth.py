@@ -157,3 +157,35 @@ def test_a_changed_key_counts_from_the_next_request_on() -> None:
     assert house.ask("GET", "/readyz", None, f"x-api-key: {KEY}").status == 401
     assert house.ask("GET", "/readyz", None, "x-api-key: sk-new").status == 200
     house.close()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Authorization: Bearer {}",
+        "Authorization:   bearer \t {}  \t",
+        "Authorization: Bearer\t{}",
+        "Authorization: Bearer Bearer {}",
+        'Authorization: Bearer "{}"',
+        "x-api-key: \t{} ",
+        "x-api-key: Bearer {}",
+        "x-api-key: '{}'",
+        "x-goog-api-key: \u00ef\u00bb\u00bf{}\u00e2\u0080\u008b",  # in UTF-8
+    ],
+)
+def test_right_key_is_known_whatever_stands_around_it(header: str) -> None:
+    house = House(auth_mode="strict", api_key=Secret(KEY))
+    assert house.ask("GET", "/v1/models", None, header.format(KEY)).status == 200
+    assert house.ask("GET", "/v1/models", None, header.format("sk-rigt")).status == 401
+
+
+@pytest.mark.parametrize("around", ["%20{}%0A", "{}%0D%0A", "%EF%BB%BF{}", "%22{}%22", "+{}+"])
+def test_right_key_in_the_query_is_known_whatever_stands_around_it(around: str) -> None:
+    house = House(auth_mode="strict", api_key=Secret(KEY))
+    assert house.ask("GET", f"/v1/models?key={around.format(KEY)}").status == 200
+
+
+def test_key_of_spaces_alone_is_none() -> None:
+    house = House(auth_mode="strict", api_key=Secret())
+    for header in ("x-api-key: ''", "Authorization: Bearer  ", "Authorization: Bearer"):
+        assert house.ask("GET", "/v1/models", None, header).status == 401

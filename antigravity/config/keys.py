@@ -1,0 +1,109 @@
+"""The form of what is sent in headers: keys, tokens and other secrets.  Pure.
+
+Keys are pasted, and bring along what stood around them: spaces, line ends, a byte order mark,
+quotes, the word ``Bearer``.  That is left out.  What then still is no key is refused, because no
+server would know it, and no error tells its value.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+_QUOTES: Final = (('"', '"'), ("'", "'"), ("`", "`"), ("\u201c", "\u201d"), ("\u2018", "\u2019"))
+_SCHEME: Final = re.compile(r"(?:(?:proxy-)?authorization\s*:\s*)?bearer\s+", re.IGNORECASE)
+_PLAIN: Final = re.compile(r"[\x21\x23-\x26\x28-\x5f\x61-\x7e]*")
+#: How often something may stand around something else.
+_LAYERS: Final = 8
+#: Headers whose whole value is a key.
+_KEY_HEADERS: Final = frozenset(
+    {"x-api-key", "api-key", "x-goog-api-key", "x-auth-token", "x-access-token"}
+)
+_SCHEMED_HEADERS: Final = frozenset({"authorization", "proxy-authorization"})
+_BEARER: Final = re.compile(r"bearer(?:\s|$)", re.IGNORECASE)
+
+
+class KeyFormatError(ValueError):
+    """What was given is no key; the text says what must not be in it, as the rest of a sentence."""
+
+
+def trim_key(text: str) -> str:
+    """Return ``text`` without what people paste around keys."""
+    if _PLAIN.fullmatch(text):
+        return text
+    for _ in range(_LAYERS):
+        before = text
+        text = _trim_ends(text)
+        for opening, closing in _QUOTES:
+            if len(text) > 1 and text[0] == opening and text[-1] == closing:
+                text = text[1:-1]
+        if match := _SCHEME.match(text):
+            text = text[match.end() :]
+        if text == before:
+            break
+    return text
+
+
+def clean_key(text: str) -> str:
+    """Return the key in ``text``; it may be empty.
+
+    :raises KeyFormatError: if there is something in it that no key has.
+    """
+    key = trim_key(text)
+    _check(key, allowed="")
+    return key
+
+
+def clean_header(name: str, value: str) -> str:
+    """Return the value of a configured header; keys in it are cleaned.
+
+    :raises KeyFormatError: if there is something in it that cannot be sent.
+    """
+    text = _trim_ends(value)
+    lower = name.strip().lower()
+    if lower in _KEY_HEADERS:
+        return clean_key(text)
+    if lower in _SCHEMED_HEADERS and (_BEARER.match(text) or _BEARER.match(trim_key(text))):
+        return f"Bearer {clean_key(text)}"
+    if lower in _SCHEMED_HEADERS and text[:1] == text[-1:] == '"':
+        text = _trim_ends(text.strip('"'))
+    _check(text, allowed=" \t")
+    return text
+
+
+def _check(text: str, allowed: str) -> None:
+    if text.isascii() and text.isprintable() and (allowed or " " not in text):
+        return
+    for place, letter in enumerate(text, 1):
+        if letter in allowed:
+            continue
+        kind = _fault(letter)
+        if kind:
+            where = f"U+{ord(letter):04X} at character {place}"
+            raise KeyFormatError(f"must not hold {kind} ({where})")
+
+
+def _fault(letter: str) -> str:
+    """Return what a character is that no key has; empty if keys may have it."""
+    if letter.isspace():
+        return "spaces or line breaks"
+    if unicodedata.category(letter) == "Cf":
+        return "invisible characters"
+    if letter < " " or "\x7f" <= letter <= "\x9f":
+        return "control characters"
+    return "" if letter.isascii() else "characters that are not ASCII"
+
+
+def _trim_ends(text: str) -> str:
+    """Return ``text`` without white space and invisible characters at its ends."""
+    start, end = 0, len(text)
+    while start < end and _is_blank(text[start]):
+        start += 1
+    while end > start and _is_blank(text[end - 1]):
+        end -= 1
+    return text[start:end]
+
+
+def _is_blank(letter: str) -> bool:
+    return letter.isspace() or unicodedata.category(letter) == "Cf"
