@@ -19,6 +19,7 @@ from antigravity.accounts.known import KnownAccounts
 from antigravity.accounts.pool import AccountPool
 from antigravity.accounts.retirement import Retirement
 from antigravity.config.atomic import write_atomically
+from antigravity.config.credentials import credentials_in
 from antigravity.config.settings import Settings
 from antigravity.config.snapshot import Configuration
 from antigravity.exchange.snapshot import Snapshot
@@ -83,6 +84,16 @@ class Assembly:
         )
         self.snapshot: Snapshot = snapshot
         self._catalog: ModelCatalog = catalog
+
+    @property
+    def credentials(self) -> frozenset[str]:
+        """All credentials in it: of the settings, and of the accounts."""
+        known = [
+            credential for name in self.book.upstreams for credential in self.book.credentials(name)
+        ]
+        extra = [each for credential in known for each in credentials_in(credential.extra, "extra")]
+        secrets = [credential.secret for credential in known]
+        return frozenset((*credentials_in(self.settings), *secrets, *extra))
 
     def app(
         self, exchange: IExchange, administration: IAdministration, offering: Offering

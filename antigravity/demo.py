@@ -8,7 +8,8 @@ from twisted.internet.defer import inlineCallbacks, maybeDeferred
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.interfaces import IListeningPort
 from twisted.web.server import Site
-from txaio import tx as txaio
+
+from antigravity.logs import make_logger
 
 
 class _QuietSite(Site):
@@ -27,7 +28,7 @@ class DemoSimulator:
     :ivar simulator: the simulator itself, with its log and counters.
     """
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor

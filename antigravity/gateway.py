@@ -29,9 +29,11 @@ from antigravity.exchange.warming import Warmup
 from antigravity.ir.record import ExchangeRecord
 from antigravity.keeping import Keeping
 from antigravity.listening import Listener, endpoint_strings
+from antigravity.logs import make_logger
 from antigravity.offering import Offering
 from antigravity.plugins import PluginHost
 from antigravity.pooling import Pooling
+from antigravity.redaction.credentials import CREDENTIALS
 from antigravity.services import Closing, Drain, SequentialService
 from antigravity.stores.bounded import BoundedBytes
 from antigravity.stores.published import PublishedFiles
@@ -55,7 +57,7 @@ class Gateway(Service):
     :ivar problem: why the newest configuration is not used, empty if it is.
     """
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(
         self,
@@ -139,6 +141,7 @@ class Gateway(Service):
 
     @inlineCallbacks
     def _start(self) -> Any:
+        self._add(Closing(self._forget_credentials))
         self._add(Closing(self._transport.close))
         if self._demo is not None:
             self._add(Closing(self._demo.stop))
@@ -203,7 +206,7 @@ class Gateway(Service):
         if demo is not None:
             settings = demo_settings(configured.settings, demo.address)
             configured = replace(configured, settings=settings)
-        return Assembly(
+        assembly = Assembly(
             configured,
             self._home,
             self._transport,
@@ -211,6 +214,13 @@ class Gateway(Service):
             self._pooling.pool,
             self._accounts,
         )
+        # Those of the configuration before, too: requests that run go on with them.
+        before = frozenset() if self._assembly is None else self._assembly.credentials
+        CREDENTIALS.hold(self, assembly.credentials | before)
+        return assembly
+
+    def _forget_credentials(self) -> None:
+        CREDENTIALS.release(self)
 
     @inlineCallbacks
     def _reload_and_note(self) -> Any:

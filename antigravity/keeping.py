@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from twisted.internet.defer import inlineCallbacks
-from txaio import tx as txaio
 
 from antigravity.assembly import in_thread, write_private
 from antigravity.config.settings import Settings
 from antigravity.context.calibration import Calibration
 from antigravity.context.memory import ContextMemory
 from antigravity.interfaces.stores import Entry, IStateStore
+from antigravity.logs import make_logger
 from antigravity.signatures.store import SignatureStore
 from antigravity.stores.expiring import ExpiringStore
 from antigravity.stores.json_state import JsonState
@@ -40,7 +40,7 @@ class Keeping:
     ``directory`` is where they are kept; without one they are in memory only.
     """
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(self, reactor: Any, settings: Settings, directory: Path | None) -> None:
         self._reactor = reactor

@@ -9,9 +9,9 @@ from twisted.internet.defer import DeferredList, inlineCallbacks, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
-from txaio import tx as txaio
 
 from antigravity.config.settings import ProxySettings
+from antigravity.logs import make_logger
 
 
 def endpoint_strings(proxy: ProxySettings) -> list[str]:
@@ -32,7 +32,7 @@ class Listener(Service):
     :ivar ports: what is listened on.
     """
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(self, reactor: Any, factory: IProtocolFactory, proxy: ProxySettings) -> None:
         self._reactor = reactor

@@ -37,6 +37,7 @@ from antigravity.interfaces.mcp import (
 from antigravity.interfaces.protocols import IClientProtocol, IServerProtocol
 from antigravity.interfaces.selection import ISelectionPolicy
 from antigravity.interfaces.upstreams import IUpstreamKind
+from antigravity.logs import make_logger
 from antigravity.mcp.catalog import Catalog
 from antigravity.mcp.checks import check_tool
 from antigravity.mcp.protocol.uri_templates import check_template
@@ -245,7 +246,7 @@ def _same(plugin: object) -> object:
 class PluginHost:
     """All plugins of one gateway.  Made by ``makeService``, never at import."""
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
         self._settings = settings or {}

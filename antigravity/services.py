@@ -12,7 +12,8 @@ from typing import Any
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred, inlineCallbacks, maybeDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from txaio import tx as txaio
+
+from antigravity.logs import make_logger
 
 
 class SequentialService(MultiService):
@@ -21,7 +22,7 @@ class SequentialService(MultiService):
     A child that fails to stop is logged; the others are stopped all the same.
     """
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     @inlineCallbacks
     def stopService(self) -> Any:
@@ -52,7 +53,7 @@ class Drain(Service):
     :ivar grace: how long, if it is stopped now.
     """
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(self, clock: IReactorTime, grace: float) -> None:
         self._clock = clock

@@ -25,13 +25,14 @@ from antigravity.config.settings import Settings, effective_auth_mode
 from antigravity.config.snapshot import Configuration, load
 from antigravity.exit_code import ExitCode
 from antigravity.gateway import Gateway
+from antigravity.logs import make_logger
 from antigravity.plugins import PluginHost
 from antigravity.services import SequentialService
 from antigravity.version import VERSION
 from antigravity.watching import FileWatcher
 from antigravity.wiring import has_upstreams
 
-log = txaio.make_logger()
+log = make_logger()
 
 _OTHER_PORT: Final = "Choose another with --port or proxy.port; 'antigravity doctor' tells more."
 
@@ -194,7 +195,7 @@ def _cannot_start(reactor: Any, exit_code: ExitCode, error: BaseException) -> No
     if isinstance(error, CannotListenError):
         log.error("cannot start: {error} {remedy}", error=str(error), remedy=_OTHER_PORT)
     elif isinstance(error, ConfigurationError):
-        log.error("cannot start: {error}", error=str(error))
+        log.error("cannot start: {error}", error=str(error).replace("\n", "; "))
     else:
         log.failure("cannot start", Failure(error))
     reactor.callLater(0, _stop, reactor)
@@ -210,7 +211,9 @@ def _reload(gateway: Gateway) -> Any:
 
     def failed(failure: Failure) -> None:
         if failure.check(ConfigurationError, CannotListenError, OSError):
-            log.error("the new configuration is not used: {e}", e=str(failure.value))
+            log.error(
+                "the new configuration is not used: {e}", e=str(failure.value).replace("\n", "; ")
+            )
         else:
             log.failure("the new configuration is not used", failure)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from msgspec.structs import replace
-from txaio import tx as txaio
 
 from antigravity.accounts.credentials import CredentialBook
 from antigravity.accounts.known import KnownAccounts
@@ -21,6 +20,7 @@ from antigravity.interfaces.accounts import IAccountPool
 from antigravity.interfaces.selection import ISelectionPolicy
 from antigravity.interfaces.transport import IHttpTransport, IMediaFetcher
 from antigravity.interfaces.upstreams import Credential, IUpstream
+from antigravity.logs import make_logger
 from antigravity.plugins import Registry
 from antigravity.routing.capability_table import load_table
 from antigravity.routing.catalog import ModelCatalog
@@ -30,7 +30,7 @@ from antigravity.routing.router import Entry, Router
 from antigravity.routing.zai import zai_entry
 from antigravity.upstreams.services import UpstreamServices
 
-log = txaio.make_logger()
+log = make_logger()
 
 ZAI = "zai"
 

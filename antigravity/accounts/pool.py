@@ -9,7 +9,6 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
-from txaio import tx as txaio
 from zope.interface import implementer
 
 from antigravity.accounts.affinity import Bindings
@@ -46,6 +45,7 @@ from antigravity.interfaces.selection import Candidate, ISelectionPolicy, Situat
 from antigravity.interfaces.stores import IStateStore
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import GatewayError
+from antigravity.logs import make_logger
 
 
 @implementer(IAccountPool)
@@ -59,7 +59,7 @@ class AccountPool:
     cache.  ``chance`` returns a number from 0 to 1.
     """
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(
         self,

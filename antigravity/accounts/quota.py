@@ -10,7 +10,6 @@ from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
-from txaio import tx as txaio
 
 from antigravity.accounts.protection import QuotaProtection
 from antigravity.accounts.quota_files import QuotaFiles
@@ -19,6 +18,7 @@ from antigravity.interfaces.quota import IQuotaSource, Quota, Tier
 from antigravity.interfaces.selection import AccountFacts, Protection
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import GatewayError
+from antigravity.logs import make_logger
 
 #: Seconds until it is looked again whether somebody has to be asked.
 PACE: Final = 10.0
@@ -43,7 +43,7 @@ class QuotaKeeper(Service):
     :ivar protection: what is kept back of quotas.
     """
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(
         self,

@@ -11,11 +11,11 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.python.failure import Failure
-from txaio import tx as txaio
 
 from antigravity.accounts.files import AccountError, AccountFiles
 from antigravity.config.secret import Secret
 from antigravity.interfaces.upstreams import Credential
+from antigravity.logs import make_logger
 
 #: Calls a function in a thread, and returns a Deferred that fires with its result.
 InThread = Callable[..., Deferred[Any]]
@@ -29,7 +29,7 @@ class Retirement:
     :param told: is called with what was retired, and why.
     """
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(
         self,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from txaio import tx as txaio
 from zope.interface import implementer
 
 from antigravity.accounts.selection import Balance
 from antigravity.interfaces.selection import Candidate, ISelectionPolicy, Selection, Situation
+from antigravity.logs import make_logger
 
 
 @implementer(ISelectionPolicy)
@@ -18,7 +18,7 @@ class TrustedPolicy:
     What one policy does wrong must not end the waiting of requests that it was not asked for.
     """
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(self, policy: ISelectionPolicy) -> None:
         self._policy = policy

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -11,8 +10,8 @@ from msgspec import Struct, structs
 
 from antigravity.config.paths import KeyPath
 from antigravity.config.secret import Secret
+from antigravity.redaction.credentials import TELLTALE
 
-_TELLTALE = re.compile(r"key|token|secret|passw|auth|credential|cookie", re.IGNORECASE)
 #: Tables whose values only others understand, so any of them may be secret.
 _FOREIGN = frozenset({"headers", "options", "plugins"})
 
@@ -50,7 +49,7 @@ def foreign(value: Any) -> Any:
     """Return a foreign table with those values masked whose names tell that they are secret."""
     if isinstance(value, dict):
         return {
-            key: masked(item, hide=True) if _TELLTALE.search(str(key)) else foreign(item)
+            key: masked(item, hide=True) if TELLTALE.search(str(key)) else foreign(item)
             for key, item in value.items()
         }
     if isinstance(value, list):

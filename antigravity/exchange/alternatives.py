@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
-from txaio import tx as txaio
 
 from antigravity.exchange.retry import gives_way
 from antigravity.exchange.work import Succession, Work
 from antigravity.interfaces.exchange import Reply
 from antigravity.ir.capabilities import Loss
 from antigravity.ir.errors import GatewayError
+from antigravity.logs import make_logger
 from antigravity.routing.fallbacks import fallbacks_for
 from antigravity.routing.router import Decision
 
-log = txaio.make_logger()
+log = make_logger()
 
 Answer = Callable[[Work, Decision], Awaitable[Reply]]
 

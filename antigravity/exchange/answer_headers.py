@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from antigravity.ir.capabilities import Loss
+from antigravity.redaction.credentials import CREDENTIALS
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -22,7 +23,7 @@ WARNINGS_LIMIT: Final = 2000
 def passed_on(headers: Mapping[str, str]) -> Headers:
     """Return the upstream's headers that mean something to a client of the same protocol."""
     passed = tuple(
-        (name, value)
+        (name, CREDENTIALS.redact(value))
         for name, value in headers.items()
         if name.startswith(_PASSED) or name in _PASSED_EXACTLY
     )
@@ -34,7 +35,7 @@ def upstream_request_id(headers: Mapping[str, str]) -> Headers:
     for name in _REQUEST_IDS:
         value = headers.get(name)
         if value:
-            return ((UPSTREAM_REQUEST_ID, value[:_REQUEST_ID_LIMIT]),)
+            return ((UPSTREAM_REQUEST_ID, CREDENTIALS.redact(value)[:_REQUEST_ID_LIMIT]),)
     return ()
 
 

@@ -12,12 +12,12 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer, IPushProducer
 from twisted.python.failure import Failure
-from txaio import tx as txaio
 from zope.interface import implementer
 
 from antigravity.interfaces.audio import IConverter
 from antigravity.interfaces.exchange import IReplyStream
 from antigravity.ir.errors import GatewayError
+from antigravity.logs import make_logger
 
 #: Calls a function in a thread, and returns a Deferred that fires with its result.
 InThread = Callable[..., Deferred[Any]]
@@ -32,7 +32,7 @@ PIECE: Final = 512 * 1024
 class ConvertedStream:
     """Takes what ``source`` writes, has ``converter`` work on it, and writes that."""
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(self, source: IReplyStream, converter: IConverter, in_thread: InThread) -> None:
         self._source = source

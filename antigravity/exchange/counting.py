@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from txaio import tx as txaio
-
 from antigravity.exchange.calibrating import calibrated_estimate
 from antigravity.exchange.conversing import credential_of
 from antigravity.exchange.passed_only import untranslatable
@@ -13,10 +11,11 @@ from antigravity.exchange.work import Work
 from antigravity.interfaces.protocols import Encoded
 from antigravity.ir.call import TokenCount
 from antigravity.ir.errors import GatewayError
+from antigravity.logs import make_logger
 from antigravity.lowering.pipeline import lower
 from antigravity.routing.router import Candidate, Decision
 
-log = txaio.make_logger()
+log = make_logger()
 
 #: Bytes of an answer to a counting request; it is a handful of numbers.
 COUNT_LIMIT = 64 * 1024

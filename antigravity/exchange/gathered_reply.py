@@ -8,7 +8,6 @@ from typing import Any
 from msgspec import Struct
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
-from txaio import tx as txaio
 
 from antigravity.exchange.answer_headers import Headers
 from antigravity.exchange.gathered_stream import GatheredStream
@@ -18,8 +17,9 @@ from antigravity.interfaces.protocols import IStreamEncoder
 from antigravity.ir.errors import CancelledByClientError, GatewayError
 from antigravity.ir.events import StreamFailure
 from antigravity.ir.usage import Usage
+from antigravity.logs import make_logger
 
-log = txaio.make_logger()
+log = make_logger()
 
 #: Writes to a stream, and says when it has begun; it ends when all is written.
 Job = Callable[[GatheredStream, Callable[[], None]], Awaitable[None]]

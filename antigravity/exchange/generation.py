@@ -8,7 +8,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import deferLater
-from txaio import tx as txaio
 
 from antigravity.exchange.fitting import Fitting
 from antigravity.exchange.native import attempt_native
@@ -35,9 +34,10 @@ from antigravity.ir.errors import (
     UpstreamError,
 )
 from antigravity.ir.images import NO_WISH
+from antigravity.logs import make_logger
 from antigravity.routing.router import Candidate, Decision
 
-log = txaio.make_logger()
+log = make_logger()
 
 ACCOUNT = "X-Account-Email"
 

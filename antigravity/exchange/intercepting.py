@@ -7,7 +7,6 @@ from typing import Any, Final, TypeVar, cast
 
 from msgspec.structs import replace
 from twisted.python.failure import Failure
-from txaio import tx as txaio
 
 from antigravity.exchange.conversing import keep_conversation
 from antigravity.exchange.work import Work
@@ -23,10 +22,11 @@ from antigravity.ir.events import Event
 from antigravity.ir.record import ExchangeRecord
 from antigravity.ir.request import Request
 from antigravity.ir.response import fold
+from antigravity.logs import make_logger
 from antigravity.routing.patterns import matches
 from antigravity.routing.router import Decision
 
-log = txaio.make_logger()
+log = make_logger()
 
 WARMUP: Final = "warmup"
 BACKGROUND: Final = "background"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from txaio import tx as txaio
-
 from antigravity.ir.plain import brief
 from antigravity.ir.record import ExchangeRecord
+from antigravity.logs import make_logger
 
-log = txaio.make_logger()
+log = make_logger()
 
 
 def log_exchange(record: ExchangeRecord) -> None:

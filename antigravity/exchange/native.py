@@ -30,6 +30,8 @@ from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.call import ReplyContext
 from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.ir.request import Request
+from antigravity.redaction.credentials import CREDENTIALS
+from antigravity.redaction.errors import redact_errors
 from antigravity.routing.router import Candidate
 from antigravity.signatures.recovery import SignatureCollector
 
@@ -64,7 +66,7 @@ async def attempt_native(work: Work, candidate: Candidate, credential: Credentia
 
 async def _plain(work: Work, response: IIncomingResponse) -> Reply:
     headers = response.headers()
-    content_type = headers.get("content-type", "application/octet-stream")
+    content_type = CREDENTIALS.redact(headers.get("content-type", "application/octet-stream"))
     passed = (*passed_on(headers), *file_headers(headers))
     status = response.status()
     pump = await begin(work, PlainStream(), response, cuts=True)
@@ -125,8 +127,8 @@ async def whole(
     usage = candidate.client.decode_usage(body)
     work.recorder.end(None, usage)
     learn(work, candidate.target.model, usage, work.decoded)
-    content_type = headers.get("content-type", "application/json")
-    return Reply(response.status(), content_type, passed_on(headers), body)
+    content_type = CREDENTIALS.redact(headers.get("content-type", "application/json"))
+    return Reply(response.status(), content_type, passed_on(headers), redact_errors(body))
 
 
 def _tap(work: Work, candidate: Candidate) -> ITap:

@@ -14,6 +14,8 @@ from antigravity.interfaces.protocols import IFramer, IStreamEncoder, ITap
 from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.ir.events import StreamFailure
 from antigravity.ir.usage import Usage
+from antigravity.redaction.errors import may_tell_of_errors, redact_errors
+from antigravity.redaction.events import has_comments, redact_events
 from antigravity.sse import (
     EventCutter,
     EventTooLargeError,
@@ -142,17 +144,24 @@ class PassedStream(_Tapped):
         super().__init__(tap, keepalive)
         self._cutter = EventCutter()
         self._encoder = encoder
+        self._tells_of_errors = False
 
     def _pass(self, frame: ServerSentEvent) -> bytes:
         check_json(frame.data)
+        if may_tell_of_errors(frame.data) or frame.event == "error":
+            self._tells_of_errors = True
         self._tap.watch(frame)
         return b""
 
     def _passed(self, data: bytes, out: list[bytes]) -> bytes:
-        return self._cutter.feed(data)
+        events = self._cutter.feed(data)
+        if self._tells_of_errors or not out or has_comments(events):
+            self._tells_of_errors = False
+            return redact_events(events)
+        return events
 
     def _before(self, frames: Sequence[ServerSentEvent], out: list[bytes]) -> bytes:
-        return b"".join([_encoded(frame) for frame in frames])
+        return redact_events(b"".join([_encoded(frame) for frame in frames]))
 
     def _rest(self) -> bytes:
         frames = self._sse.close()
@@ -161,7 +170,7 @@ class PassedStream(_Tapped):
                 self._pass(frame)
         except msgspec.DecodeError:
             return b""  # cut in the middle, so it says nothing
-        rest = self._cutter.rest().rstrip(b"\r\n")
+        rest = redact_events(self._cutter.rest()).rstrip(b"\r\n")
         return rest + b"\n\n" if rest else b""
 
     def _failed(self, error: GatewayError) -> bytes:
@@ -223,4 +232,4 @@ class ReframedStream(_Tapped):
         payload = self._unwrap(frame.data)
         check_json(payload)
         self._tap.watch(frame._replace(data=payload))
-        return self._framer.frame(payload)
+        return self._framer.frame(redact_errors(payload, frame.event))

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from antigravity.exchange.answer_headers import Headers
-from antigravity.ir.errors import GatewayError
+from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.ir.usage import Usage
+from antigravity.redaction.credentials import CREDENTIALS
+from antigravity.redaction.events import EventRedactor
+from antigravity.sse import EventTooLargeError
 
 _NAME: Final = "content-disposition"
 
@@ -37,9 +40,31 @@ class PlainStream:
         return b""
 
 
+class PlainEvents(PlainStream):
+    """Events as they come, of which nothing has to be known, without credentials in errors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._redactor = EventRedactor()
+
+    def feed(self, data: bytes) -> bytes:
+        """Return the events that a chunk completes."""
+        try:
+            return super().feed(self._redactor.feed(data))
+        except EventTooLargeError as error:
+            self.over = True
+            self.failure = UpstreamError(f"The upstream's answer: {error}.")
+            return b""
+
+    def end(self, error: GatewayError | None) -> bytes:
+        """Return what stands behind the last whole event."""
+        super().end(error)
+        return self._redactor.rest()
+
+
 def file_headers(headers: Mapping[str, str]) -> Headers:
     """Return what a client needs to know of a file besides its type."""
-    return ((_NAME, headers[_NAME]),) if _NAME in headers else ()
+    return ((_NAME, CREDENTIALS.redact(headers[_NAME])),) if _NAME in headers else ()
 
 
 def is_json(content_type: str) -> bool:

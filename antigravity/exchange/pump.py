@@ -21,13 +21,13 @@ from twisted.internet.interfaces import (
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
-from txaio import tx as txaio
 from zope.interface import implementer
 
 from antigravity.exchange.bounds import HELD_COST, HELD_LIMIT, never_begun
 from antigravity.exchange.translators import Translator
 from antigravity.interfaces.exchange import IReplyStream
 from antigravity.ir.errors import CancelledByClientError, GatewayError, UpstreamError
+from antigravity.logs import make_logger
 
 
 @implementer(IReplyStream, IPushProducer)
@@ -40,7 +40,7 @@ class Pump(Protocol):
     :ivar error: why the answer came to an early end, if it did.
     """
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(
         self,

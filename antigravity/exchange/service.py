@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
-from txaio import tx as txaio
 from zope.interface import implementer
 
 from antigravity.exchange.alternatives import answer_by_any
@@ -35,6 +34,7 @@ from antigravity.interfaces.files import PublishedFile
 from antigravity.interfaces.protocols import IDemanding, IServerProtocol
 from antigravity.ir.call import Call, HttpReply
 from antigravity.ir.errors import CancelledByClientError, GatewayError, NotFoundError
+from antigravity.logs import make_logger
 from antigravity.routing.router import Decision
 
 MAPPED_MODEL = "X-Mapped-Model"
@@ -46,7 +46,7 @@ COUNT_SOURCE = "X-Token-Count-Source"
 class Exchange:
     """Serves every call with the snapshot that is current when it comes in."""
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(self, services: Services, snapshot: Snapshot) -> None:
         self._services = services

@@ -9,7 +9,7 @@ from antigravity.exchange.begin import begin
 from antigravity.exchange.bounds import ANSWER_LIMIT
 from antigravity.exchange.conversing import credential_of, kept_answers
 from antigravity.exchange.kept_answers import Origin
-from antigravity.exchange.plain import PlainStream, is_events
+from antigravity.exchange.plain import PlainEvents, is_events
 from antigravity.exchange.upstream_call import Refused, first_good
 from antigravity.exchange.work import Work
 from antigravity.interfaces.answers import IStoredAnswers
@@ -17,6 +17,7 @@ from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.upstreams import IKeepingUpstream
 from antigravity.ir.call import Head, HttpReply
 from antigravity.ir.capabilities import Target
+from antigravity.redaction.errors import redact_errors
 from antigravity.routing.router import Candidate
 
 _GONE: Final = (404, 410)
@@ -68,9 +69,9 @@ async def _relayed(work: Work, origin: Origin) -> Reply:
     headers = response.headers()
     content_type = headers.get("content-type", "application/json")
     if is_events(content_type):
-        pump = await begin(work, PlainStream(), response, cuts=True)
+        pump = await begin(work, PlainEvents(), response, cuts=True)
         return Reply(response.status(), content_type, passed_on(headers), stream=pump)
-    body = await response.collect(ANSWER_LIMIT)
+    body = redact_errors(await response.collect(ANSWER_LIMIT))
     if call.route.method == "DELETE":
         kept_answers(work).forget(call.arguments["id"])
     work.recorder.first_byte()

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
-from txaio import tx as txaio
 
 from antigravity.context.transcript import read_summary, summary_request
 from antigravity.exchange.internal import PROTOCOL, Errand, Serve, run_errand
@@ -14,9 +13,10 @@ from antigravity.exchange.work import Work
 from antigravity.interception.stage import BACKGROUND_MODEL
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.request import Message
+from antigravity.logs import make_logger
 from antigravity.routing.router import Decision
 
-log = txaio.make_logger()
+log = make_logger()
 
 PATH: Final = "/internal/summary"
 #: What a record says of such a request.

@@ -13,17 +13,17 @@ from antigravity.interfaces.transport import IHttpTransport, IIncomingResponse, 
 from antigravity.interfaces.upstreams import Credential, IUpstream, UpstreamOperation
 from antigravity.ir.call import Body
 from antigravity.ir.errors import GatewayError, UpstreamCredentialError, UpstreamError
+from antigravity.redaction.credentials import CREDENTIALS
 
 #: Bytes of an error body that are read; more is no error message.
 ERROR_LIMIT = 1024 * 1024
-#: Shorter ones could stand there for something else.
-_SHORTEST_SECRET = 8
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not a fault of ours
     """An upstream's answer with a status that is no success.
 
-    ``body`` is the answer as it came, for clients of the same protocol; ``headers`` go with it.
+    ``body`` is the answer as it came, for clients of the same protocol, but for credentials;
+    ``headers`` go with it.
     """
 
     def __init__(
@@ -105,12 +105,6 @@ async def first_good(
     raise AssertionError("an upstream prepared no request")
 
 
-def _without(credential: Credential, body: bytes) -> bytes:
-    """Return an error's body without our credential, which some servers repeat in it."""
-    secret = credential.secret.encode()
-    return body.replace(secret, b"[redacted]") if len(secret) >= _SHORTEST_SECRET else body
-
-
 async def _refused(
     upstream: IUpstream,
     client: IClientSide,
@@ -118,7 +112,7 @@ async def _refused(
     response: IIncomingResponse,
 ) -> Refused:
     status, headers = response.status(), response.headers()
-    body = _without(credential, await response.collect(ERROR_LIMIT))
+    body = CREDENTIALS.redact_bytes(await response.collect(ERROR_LIMIT))
     if status < 400:
         moved = UpstreamError(
             f"The upstream {upstream.name} answered {status} where an answer was "
@@ -130,5 +124,5 @@ async def _refused(
     error.upstream_status = status
     if isinstance(error, UpstreamCredentialError):
         upstream.refused(error, credential)
-    content_type = headers.get("content-type", "application/json")
+    content_type = CREDENTIALS.redact(headers.get("content-type", "application/json"))
     return Refused(error, body, content_type, upstream_request_id(headers))

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from antigravity.redaction.credentials import CREDENTIALS
+
 Json = Mapping[str, Any]
 LogLevel = Literal["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"]
 Role = Literal["user", "assistant"]
@@ -25,6 +27,7 @@ class McpError(Exception):
     """
 
     def __init__(self, code: int, message: str, data: Any = None) -> None:
+        message = CREDENTIALS.redact(message)  # it may be another server's
         super().__init__(message)
         self.code = code
         self.message = message

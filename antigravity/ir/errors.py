@@ -11,6 +11,7 @@ import math
 from typing import ClassVar, Final
 
 from antigravity.ir.plain import plain
+from antigravity.redaction.credentials import CREDENTIALS
 
 #: No client is told to come back later than after so many seconds: a year.
 LONGEST_DELAY: Final = 366 * 86400.0
@@ -30,6 +31,9 @@ def credential_refused(reason: str = "") -> str:
 
 class GatewayError(Exception):
     """Something that a client must be told.
+
+    What it says is free of the credentials in use (:mod:`antigravity.redaction`): upstreams
+    repeat them.
 
     :ivar message: one sentence for the client: what is wrong and what to do; no secrets.
     :ivar param: the path of the field at fault, such as ``$.messages[2].content[0].type``.
@@ -56,14 +60,15 @@ class GatewayError(Exception):
         upstream_status: int | None = None,
         help_url: str = "",
     ) -> None:
-        message = plain(message)  # upstreams and clients have a say in it
+        redact = CREDENTIALS.redact
+        message = redact(plain(message))  # upstreams and clients have a say in it
         super().__init__(message)
         self.message = message
-        self.param = param
-        self.code = code
+        self.param = param and redact(param)
+        self.code = code and redact(code)
         self.retry_after = retry_after
         self.upstream_status = upstream_status
-        self.help_url = help_url
+        self.help_url = redact(help_url)
 
     @property
     def retry_after(self) -> float | None:

@@ -8,10 +8,10 @@ from typing import Any, Final
 from msgspec import Struct
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from txaio import tx as txaio
 
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.mcp_values import McpError
+from antigravity.logs import make_logger
 from antigravity.mcp.protocol import messages
 from antigravity.mcp.protocol.event_log import EventLog
 from antigravity.mcp.streaming import EventStream
@@ -72,7 +72,7 @@ class Answering:
     :ivar begun: whether the answer is a stream.
     """
 
-    logger = txaio.make_logger()
+    logger = make_logger()
 
     def __init__(
         self,

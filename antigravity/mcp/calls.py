@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from txaio import tx as txaio
 
 from antigravity.interfaces.mcp_values import McpError
+from antigravity.logs import make_logger
 from antigravity.mcp.context import CallContext
 from antigravity.mcp.methods import Methods
 from antigravity.mcp.protocol import content, messages
@@ -66,7 +67,7 @@ class Call:
 class Calls:
     """Runs calls.  ``enter`` and ``leave`` are told of each."""
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ from txaio import tx as txaio
 from antigravity.interfaces.mcp import IMcpCompleter, IMcpRelayed
 from antigravity.interfaces.mcp_values import Completion, McpError, ToolError
 from antigravity.ir.errors import GatewayError
+from antigravity.logs import make_logger
 from antigravity.mcp.context import CallContext
 from antigravity.mcp.protocol import content, lists, messages, uri_templates
 from antigravity.mcp.protocol.headers import check_parameters
@@ -29,7 +30,7 @@ Method = Callable[[Mapping[str, Any], CallContext], Any]
 class Methods:
     """The methods of one registry.  Each returns its result, or a Deferred of it."""
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(self, registry: McpRegistry) -> None:
         self.registry = registry

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
-from txaio import tx as txaio
 
 from antigravity.interfaces.accounts import ICredentialSource
 from antigravity.interfaces.upstreams import IUpstream
 from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import GatewayError
+from antigravity.logs import make_logger
 
 #: Seconds until an upstream that could not be asked is asked again.
 RETRY_AFTER = 30.0
@@ -36,7 +36,7 @@ class ModelCatalog:
     A list that could once be fetched is kept when a later attempt fails.
     """
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(self, clock: IReactorTime, credentials: ICredentialSource, ttl: float) -> None:
         self._clock = clock

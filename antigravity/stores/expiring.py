@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred, DeferredLock, inlineCallbacks, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from txaio import tx as txaio
 from zope.interface import implementer
 
 from antigravity.interfaces.stores import Entry, IExpiringStore
+from antigravity.logs import make_logger
 from antigravity.stores.sqlite_file import SqliteFile, StoreFileError
 
 #: What has expired leaves the disk this much later at most, in seconds.
@@ -27,7 +27,7 @@ class ExpiringStore:
     What cannot be written is lost, and the first time that it happens is reported.
     """
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(
         self,

@@ -10,10 +10,10 @@ from typing import Any, Final
 import msgspec
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from txaio import tx as txaio
 from zope.interface import implementer
 
 from antigravity.interfaces.stores import IStateStore
+from antigravity.logs import make_logger
 
 #: The version of the file's form.
 VERSION: Final = 1
@@ -30,7 +30,7 @@ class JsonState:
     seconds after the first of them at the latest, never two writes at a time.
     """
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(
         self,

@@ -31,6 +31,7 @@ from antigravity.interfaces.transport import (
     OutgoingRequest,
 )
 from antigravity.ir.errors import GatewayError, UnavailableError
+from antigravity.redaction.credentials import CREDENTIALS, authorizes
 from antigravity.transport.endpoints import BoundedEndpoint, DirectEndpoints, caching_policy
 from antigravity.transport.failures import (
     before_answer,
@@ -304,6 +305,9 @@ class HttpTransport:
         """Return a Deferred that fires with the response once its headers are in."""
         if self._closed:
             return fail(UnavailableError("the gateway is shutting down"))
+        for name, value in request.headers:
+            if authorizes(name):
+                CREDENTIALS.sent(value)
         return _Exchange(self, request).start()
 
     def close(self) -> Deferred[None]:

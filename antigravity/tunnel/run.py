@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from txaio import tx as txaio
-
 from antigravity.config.settings import TunnelSettings
+from antigravity.logs import make_logger
 from antigravity.tunnel.output import (
     Cleaner,
     is_hopeless,
@@ -30,7 +29,7 @@ class Run:
     :ivar has_spoken: whether it said anything at all.
     """
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(self, settings: TunnelSettings, port: int) -> None:
         self._settings = settings

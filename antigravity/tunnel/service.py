@@ -10,10 +10,10 @@ from typing import Any, Final, Literal, Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from txaio import tx as txaio
 
 from antigravity.config.settings import Settings, TunnelSettings, effective_auth_mode
 from antigravity.ir.errors import ConflictError
+from antigravity.logs import make_logger
 from antigravity.processes.command import Command
 from antigravity.processes.guarded import OnEnd, OnLine
 from antigravity.tunnel.command import prepare, tunnel_command
@@ -62,7 +62,7 @@ class Tunnel:
     have the last word again.  Whatever happens, :meth:`_settle` looks what is to be done.
     """
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(
         self,

@@ -19,7 +19,6 @@ from twisted.internet.defer import (
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
-from txaio import tx as txaio
 
 from antigravity.accounts.quota import QuotaKeeper
 from antigravity.exchange.warming import Warmup
@@ -27,6 +26,7 @@ from antigravity.interfaces.quota import IQuotaSource
 from antigravity.interfaces.stores import IStateStore
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import GatewayError
+from antigravity.logs import make_logger
 from antigravity.warming.history import WarmupHistory
 from antigravity.warming.plan import Standing, WarmupPlan
 
@@ -67,7 +67,7 @@ class WarmupScheduler(Service):
     :ivar plan: what the configuration says.
     """
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(
         self,

@@ -26,6 +26,7 @@ from antigravity.ir.errors import (
     NotFoundError,
     UpgradeRequiredError,
 )
+from antigravity.logs import make_logger
 from antigravity.version import VERSION
 from antigravity.web.admin import AdminPaths
 from antigravity.web.authentication import FILES_PATH
@@ -80,7 +81,7 @@ class WebApp:
     of ``mcp`` are, by path.
     """
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(
         self,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from msgspec import Struct
-from txaio import tx as txaio
 
 from antigravity.config.settings import Settings
 from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.errors import InvalidRequestError, NotFoundError
+from antigravity.logs import make_logger
 from antigravity.web.authentication import Authenticator
 from antigravity.web.errors import ErrorShapes
 from antigravity.web.origins import Origins
@@ -33,7 +33,7 @@ class Door:
     judged by one snapshot of it.
     """
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(
         self, protocols: Sequence[IServerProtocol], settings: Settings, hostname: str = ""

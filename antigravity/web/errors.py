@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
-from txaio import tx as txaio
 from werkzeug.exceptions import HTTPException
 
 from antigravity.interfaces.protocols import IServerProtocol
@@ -19,6 +18,7 @@ from antigravity.ir.errors import (
     NotFoundError,
     UnavailableError,
 )
+from antigravity.logs import make_logger
 from antigravity.web.mcp_errors import McpErrorShape, is_mcp_path
 from antigravity.web.routing_table import NoSuchMethodError, preferred_protocol
 
@@ -60,7 +60,7 @@ class RequestTimeoutError(InvalidRequestError):
 class ErrorShapes:
     """Renders errors by the protocols that are there."""
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(self, protocols: Iterable[IServerProtocol]) -> None:
         self._protocols = {protocol.name: protocol for protocol in protocols}

@@ -10,8 +10,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Cooperator
 from twisted.web import server
-from txaio import tx as txaio
 
+from antigravity.logs import make_logger
 from antigravity.web.channel import GatewayChannel
 from antigravity.web.door import Door
 from antigravity.web.entrance import TunnelEntrance
@@ -31,7 +31,7 @@ class GatewaySite(server.Site):
     requestFactory: Any = GatewayRequest
     noisy = False
 
-    access = txaio.make_logger()
+    access = make_logger()
 
     def __init__(
         self, resource: Any, door: Door, reactor: Any, tunnel: TunnelEntrance | None = None

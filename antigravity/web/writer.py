@@ -13,10 +13,11 @@ from txaio import tx as txaio
 from antigravity.interfaces.exchange import Reply
 from antigravity.ir.call import HttpReply
 from antigravity.ir.errors import GatewayError
+from antigravity.logs import make_logger
 from antigravity.web.origins import Headers, cors_headers
 from antigravity.web.visits import Visit
 
-_log = txaio.make_logger()
+_log = make_logger()
 _WORDS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 

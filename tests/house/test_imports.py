@@ -11,13 +11,15 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "antigravity"
 
 #: Rooms that know no framework, and may be used without one.
-PURE = ("ir", "sse", "protocols", "lowering", "interception")
+PURE = ("ir", "redaction", "sse", "protocols", "lowering", "interception")
 FRAMEWORKS = {"twisted", "klein", "treq", "txaio"}
 
 #: What each room may import of ours; a room that is not named here may import anything
 #: but ``tap``.
 ALLOWED = {
-    "ir": {"ir"},
+    "ir": {"ir", "redaction"},
+    "redaction": {"redaction", "sse"},
+    "logs": {"redaction"},
     "sse": set(),
     "protocols": {
         "ir",
@@ -39,6 +41,8 @@ ALLOWED = {
         "signatures.repair",
     },
     "mcp": {
+        "redaction",
+        "logs",
         "ir",
         "mcp",
         "processes",
@@ -49,10 +53,11 @@ ALLOWED = {
         "interfaces.exchange",
         "interfaces.transport",
     },
-    "stores": {"stores", "interfaces.stores", "interfaces.files"},
-    "interfaces": {"ir", "interfaces", "sse"},
-    "config": {"config", "version"},
+    "stores": {"logs", "stores", "interfaces.stores", "interfaces.files"},
+    "interfaces": {"ir", "interfaces", "redaction", "sse"},
+    "config": {"config", "redaction", "version"},
     "tunnel": {
+        "logs",
         "tunnel",
         "config",
         "processes",
@@ -60,7 +65,7 @@ ALLOWED = {
         "ir.errors",
         "version",
     },
-    "processes": {"processes"},
+    "processes": {"logs", "processes"},
     "simulator": {"simulator", "version", "exit_code"},
     "version": set(),
     "exit_code": set(),
@@ -162,3 +167,12 @@ def test_the_simulator_shares_nothing_with_the_gateway() -> None:
                 "version",
                 "exit_code",
             }, path
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_all_that_is_logged_goes_through_the_logger_that_cleans_it(path: Path) -> None:
+    if path.name == "logs.py" or room(path) == "simulator":
+        return
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        assert not (isinstance(node, ast.Attribute) and node.attr == "make_logger"), path
+    assert not imported(path) & {"twisted.logger.Logger", "twisted.python.log", "logging"}

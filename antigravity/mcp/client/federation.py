@@ -9,10 +9,10 @@ from typing import Any
 from msgspec import Struct
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
-from txaio import tx as txaio
 
 from antigravity.interfaces.mcp import IMcpCatalog
 from antigravity.interfaces.transport import IHttpTransport
+from antigravity.logs import make_logger
 from antigravity.mcp.client.channel import Channel, Receive
 from antigravity.mcp.client.http_channel import HttpChannel
 from antigravity.mcp.client.link import Address
@@ -48,7 +48,7 @@ class Federation:
     ``run`` starts those that are programs.
     """
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(self, clock: IReactorTime, transport: IHttpTransport, run: Run) -> None:
         self._clock = clock

@@ -10,11 +10,11 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
-from txaio import tx as txaio
 
 from antigravity.interfaces.mcp_values import Json, McpError
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.plain import brief
+from antigravity.logs import make_logger
 from antigravity.mcp.catalog import Catalog
 from antigravity.mcp.client import reading
 from antigravity.mcp.client.errors import LinkError, SessionLostError
@@ -34,7 +34,7 @@ _LONGEST_PAUSE: Final = 60.0
 class Lists:
     """Keeps ``catalog`` as the server ``asker`` says; of its tools those that are ``wanted``."""
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(self, asker: Asker, catalog: Catalog, wanted: re.Pattern[str]) -> None:
         self._asker = asker

@@ -12,11 +12,11 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
-from txaio import tx as txaio
 
 from antigravity.interfaces.mcp_values import McpError
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.plain import brief
+from antigravity.logs import make_logger
 from antigravity.mcp.catalog import Catalog
 from antigravity.mcp.client.asking import Asking
 from antigravity.mcp.client.channel import Channel, Receive
@@ -53,7 +53,7 @@ class Member:
     :ivar is_started: whether it was told to connect.
     """
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(
         self,

@@ -9,10 +9,10 @@ from twisted.internet import defer
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
-from txaio import tx as txaio
 
 from antigravity.interfaces.mcp_values import Json, McpError
 from antigravity.ir.errors import GatewayError
+from antigravity.logs import make_logger
 from antigravity.mcp.client.channel import Channel, Outgoing, Receive
 from antigravity.mcp.client.errors import LinkError, SilentError
 from antigravity.mcp.protocol import messages
@@ -61,7 +61,7 @@ class Peer:
     :ivar capabilities: what the server says that it has.
     """
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(
         self,

@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from txaio import tx as txaio
-
 from antigravity.interfaces.mcp_values import Json, PromptArgument
+from antigravity.logs import make_logger
 from antigravity.mcp.catalog import SEPARATOR, check_name
 from antigravity.mcp.checks import check_relayed
 from antigravity.mcp.client.offered import (
@@ -22,7 +21,7 @@ from antigravity.mcp.client.offered import (
 )
 from antigravity.mcp.protocol.uri_templates import check_template
 
-log = txaio.make_logger()
+log = make_logger()
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ from typing import Any, Final, Protocol
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from txaio import tx as txaio
 
+from antigravity.logs import make_logger
 from antigravity.mcp.client.channel import Outgoing, Receive
 from antigravity.mcp.client.errors import LinkError
 from antigravity.mcp.protocol import messages
@@ -48,7 +48,7 @@ class StdioChannel:
     """
 
     has_headers = False
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(
         self, name: str, clock: IReactorTime, spawn: Spawn, said: OnLine, receive: Receive

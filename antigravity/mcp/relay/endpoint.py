@@ -7,7 +7,6 @@ from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from txaio import tx as txaio
 from zope.interface import implementer
 
 from antigravity.interfaces.exchange import Reply
@@ -15,6 +14,7 @@ from antigravity.interfaces.mcp import IMcpEndpoint, McpCall
 from antigravity.interfaces.mcp_values import McpError
 from antigravity.interfaces.transport import IHttpTransport, IIncomingResponse, OutgoingRequest
 from antigravity.ir.errors import DeadlineError, GatewayError
+from antigravity.logs import make_logger
 from antigravity.mcp.protocol import messages
 from antigravity.mcp.relay.remote import (
     SESSION,
@@ -27,6 +27,7 @@ from antigravity.mcp.relay.remote import (
 )
 from antigravity.mcp.relay.sessions import RelayedSession, RelayedSessions
 from antigravity.mcp.relay.stream import RelayStream
+from antigravity.redaction.errors import redact_errors
 
 METHODS: Final = ("POST", "GET", "DELETE")
 #: What is not a stream is collected, up to so many bytes.
@@ -52,7 +53,7 @@ class RelayEndpoint:
     many clients may listen; 0 is no limit.
     """
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(
         self,
@@ -111,7 +112,7 @@ class RelayEndpoint:
             kind = response.headers().get("content-type", "")
             if kind.partition(";")[0].strip().lower() == "text/event-stream":
                 return self._stream(response, headers, kind, run)
-            body = await response.collect(_LARGEST)
+            body = redact_errors(await response.collect(_LARGEST))
         except GatewayError as error:
             raise self._explained(error) from error
         finally:

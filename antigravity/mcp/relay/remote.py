@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from antigravity.interfaces.transport import Timeouts
+from antigravity.redaction.credentials import CREDENTIALS
 from antigravity.version import USER_AGENT
 
 Headers = tuple[tuple[str, str], ...]
@@ -65,7 +66,7 @@ def upward(remote: Remote, headers: Mapping[str, str], session: str) -> Headers:
 def downward(headers: Mapping[str, str]) -> Headers:
     """Return the headers for the client, but for the session's."""
     return tuple(
-        (_spelt(name), value)
+        (_spelt(name), CREDENTIALS.redact(value))
         for name, value in headers.items()
         if (name in _DOWN or name.startswith(_PREFIX)) and name != SESSION
     )

@@ -1,4 +1,4 @@
-"""The body of a remote server's answer, handed on byte by byte at the client's speed."""
+"""The body of a remote server's answer, handed on event by event at the client's speed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from zope.interface import implementer
 
 from antigravity.interfaces.exchange import IReplyStream
 from antigravity.interfaces.transport import IIncomingResponse
+from antigravity.ir.errors import UpstreamError
+from antigravity.redaction.events import EventRedactor
+from antigravity.sse import EventTooLargeError
 
 
 @implementer(IReplyStream, IPushProducer)
@@ -25,6 +28,7 @@ class RelayStream(Protocol):
     def __init__(self, response: IIncomingResponse, ended: Callable[[RelayStream], None]) -> None:
         self._response = response
         self._ended = ended
+        self._redactor = EventRedactor()
         self._consumer: Any = None
         self._written: Deferred[None] | None = None
         self._is_over = False
@@ -68,13 +72,24 @@ class RelayStream(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Hand on what has come."""
-        if self._consumer is not None:
-            self._consumer.write(data)
+        if self._consumer is None:
+            return
+        try:
+            events = self._redactor.feed(data)
+        except EventTooLargeError as error:
+            self._close()
+            self._let_go(Failure(UpstreamError(f"The server's answer: {error}.")))
+            return
+        if events:
+            self._consumer.write(events)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """End as the server's answer did."""
         if not self._is_over:
             self._over()
+            rest = self._redactor.rest()
+            if rest and self._consumer is not None:
+                self._consumer.write(rest)
             self._let_go(None if reason.check(ResponseDone) else reason)
 
     def _close(self) -> None:

@@ -7,16 +7,16 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 from twisted.internet.defer import Deferred
-from txaio import tx as txaio
 
 from antigravity.interfaces.mcp_values import ToolError
 from antigravity.interfaces.transport import IHttpTransport, OutgoingRequest, Timeouts
 from antigravity.ir.media import InlineData, data_url
 from antigravity.ir.parts import Media
+from antigravity.logs import make_logger
 from antigravity.mcp.vision.sight import Sight
 from antigravity.version import USER_AGENT
 
-log = txaio.make_logger()
+log = make_logger()
 
 _LARGEST: Final = 16 * 1024 * 1024
 _LONGEST_WORDS: Final = 300

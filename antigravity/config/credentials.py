@@ -1,0 +1,65 @@
+"""Which credentials a configuration holds: what must never be repeated to anybody."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from msgspec import Struct, structs
+
+from antigravity.config.secret import Secret
+from antigravity.redaction.credentials import TELLTALE
+
+#: Tables whose values are texts, of which only the name tells whether they are credentials.
+_FOREIGN: Final = frozenset({"headers", "options", "plugins", "env", "extra"})
+
+
+def credentials_in(value: object, name: str = "", *, foreign: bool = False) -> Iterator[str]:
+    """Yield all credentials in ``value``, the setting ``name``, whatever it is made of.
+
+    Those are secrets, texts in tables of others whose names tell, and what stands in
+    addresses: user and password, and parameters whose names tell.  Of a program's environment
+    only what a name tells of: the rest is anything.
+    """
+    match value:
+        case Secret():
+            yield from _parts(value.reveal())
+        case Struct():
+            for key, item in structs.asdict(value).items():
+                yield from credentials_in(item, key)
+        case Mapping():
+            foreign = foreign or name in _FOREIGN
+            for key, item in value.items():
+                if name != "env" or TELLTALE.search(str(key)):
+                    yield from credentials_in(item, str(key), foreign=foreign)
+        case list() | tuple():
+            for item in value:
+                yield from credentials_in(item, name, foreign=foreign)
+        case str() if "://" in value:
+            yield from _of_address(value)
+        case str() if foreign and TELLTALE.search(name):
+            yield from _parts(value)
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Yield a credential as it is, and without the scheme that may stand before it."""
+    yield text
+    scheme, _, rest = text.strip().partition(" ")
+    if scheme.isalpha() and rest:
+        yield rest.strip()
+
+
+def _of_address(text: str) -> Iterator[str]:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return
+    for key, value in parse_qsl(parts.query):
+        if TELLTALE.search(key):
+            yield value
+    if parts.password:
+        user, password = unquote(parts.username or ""), unquote(parts.password)
+        yield from (password, parts.password, f"{parts.username}:{parts.password}")
+        yield b64encode(f"{user}:{password}".encode()).decode("ascii")
