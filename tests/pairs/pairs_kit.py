@@ -62,7 +62,7 @@ def call_of(protocol: str, body: object, *, stream: bool = True, sse: bool = Tru
     if protocol == "gemini":
         route = next(r for r in routes if r.tag == ("stream" if stream else "whole"))
         arguments = {"model": "m"}
-        query = {"alt": "sse"} if sse else {}
+        query = {"alt": "sse" if sse else "json"}
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     return Call(route, arguments, query, {}, data)
 
