@@ -18,6 +18,8 @@ UPSTREAM_REQUEST_ID: Final = "X-Upstream-Request-Id"
 _REQUEST_ID_LIMIT: Final = 200
 #: Longer lists of warnings are cut: proxies refuse large headers.
 WARNINGS_LIMIT: Final = 2000
+#: Clients choose the names of some fields.
+_FIELD_LIMIT: Final = 80
 
 
 def passed_on(headers: Mapping[str, str]) -> Headers:
@@ -39,10 +41,16 @@ def upstream_request_id(headers: Mapping[str, str]) -> Headers:
     return ()
 
 
-def warnings(losses: Sequence[Loss]) -> Headers:
-    """Return the header that names what could not be carried."""
-    if not losses:
+def warnings(losses: Sequence[Loss], *, every: bool = True) -> Headers:
+    """Return the header that names what could not be carried.
+
+    Losses of content come first and are always named; settings and hints only with ``every``.
+    """
+    told = [loss for loss in losses if loss.content]
+    if every:
+        told += [loss for loss in losses if not loss.content]
+    if not told:
         return ()
-    text = "; ".join(f"{loss.field}: {loss.detail}" for loss in losses)
-    plain = text.encode("ascii", "replace").decode().replace("\n", " ").replace("\r", " ")
-    return (("X-Antigravity-Warnings", plain[:WARNINGS_LIMIT]),)
+    text = "; ".join(f"{loss.field[:_FIELD_LIMIT]}: {loss.detail}" for loss in told)
+    plain = "".join(each if " " <= each <= "~" else "?" for each in text[:WARNINGS_LIMIT])
+    return (("X-Antigravity-Warnings", plain),)

@@ -12,6 +12,7 @@ from antigravity.interfaces.protocols import Encoded
 from antigravity.ir.call import TokenCount
 from antigravity.ir.errors import GatewayError
 from antigravity.logs import make_logger
+from antigravity.lowering.attribution import without_attribution
 from antigravity.lowering.pipeline import lower
 from antigravity.routing.router import Candidate, Decision
 
@@ -45,7 +46,10 @@ async def count_tokens(work: Work, decision: Decision) -> TokenCount:
         )
     if only_upstream is not None:
         raise failure or only_upstream
-    return TokenCount(calibrated_estimate(work, candidate.target.model, work.request), "estimate")
+    request = work.request
+    if not candidate.client.traits.attribution:
+        request = without_attribution(request)
+    return TokenCount(calibrated_estimate(work, candidate.target.model, request), "estimate")
 
 
 async def _ask(work: Work, candidate: Candidate) -> int | None:
@@ -66,7 +70,7 @@ async def _ask(work: Work, candidate: Candidate) -> int | None:
     else:
         request = await work.media_resolved(work.request, client.traits)
         encoded: Encoded | None = client.encode_count(
-            lower(request, client.traits, target).request, target
+            lower(request, client.traits, target, client.name).request, target
         )
         if encoded is None:
             return None

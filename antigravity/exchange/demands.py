@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from antigravity.exchange.work import Work
 from antigravity.interfaces.protocols import Demands, IDemanding
-from antigravity.ir.capabilities import Capabilities
+from antigravity.ir.capabilities import Capabilities, Traits
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.routing.router import Decision
 
@@ -20,6 +20,12 @@ def is_able(capabilities: Capabilities, demands: Demands) -> bool:
     """Return whether a model can do what is demanded."""
     takes = not demands.input or demands.input in capabilities.inputs
     return takes and (not demands.output or demands.output in capabilities.outputs)
+
+
+def _has_form(traits: Traits, demands: Demands) -> bool:
+    """Return whether a protocol can carry what is demanded."""
+    takes = not demands.input or demands.input in traits.media
+    return takes and (not demands.output or demands.output in traits.outputs)
 
 
 async def fitting(work: Work, decision: Decision) -> Decision:
@@ -35,11 +41,17 @@ async def fitting(work: Work, decision: Decision) -> Decision:
     left = tuple(
         candidate
         for candidate in decision.candidates
-        if candidate.native or is_able(candidate.target.capabilities, demands)
+        if candidate.native
+        or (
+            _has_form(candidate.client.traits, demands)
+            and is_able(candidate.target.capabilities, demands)
+        )
     )
     if left:
         return replace(decision, candidates=left)
     what = f"takes no {demands.input}" if demands.input else f"gives no {demands.output}"
+    if any(is_able(each.target.capabilities, demands) for each in decision.candidates):
+        what += " over the protocol of the upstream that serves it"
     models = await work.snapshot.router.models()
     able = [model.id for model in models if is_able(model.capabilities, demands)]
     listed = f" Of the models here these can: {', '.join(able[:_NAMED])}." if able else ""

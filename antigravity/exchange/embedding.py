@@ -125,8 +125,8 @@ class Embedding(Generation):
         work.recorder.first_byte()
         work.recorder.end(None, usage)
         headers = (*reply.headers, (COUNT_SOURCE, source))
-        if work.snapshot.settings.proxy.debug_headers:
-            headers += warnings(work.recorder.record.losses)
+        every = work.snapshot.settings.proxy.debug_headers
+        headers += warnings(work.recorder.record.losses, every=every)
         return Reply(reply.status, reply.content_type, headers, reply.body)
 
 

@@ -135,9 +135,8 @@ class FanOut:
         return await gathered(jobs, self._work.snapshot.settings.images.parallel)
 
     def _headers(self) -> Headers:
-        if not self._work.snapshot.settings.proxy.debug_headers:
-            return ()
-        return warnings(self._work.recorder.record.losses)
+        every = self._work.snapshot.settings.proxy.debug_headers
+        return warnings(self._work.recorder.record.losses, every=every)
 
     def _shares(self) -> list[int]:
         """Return how many images each request is for."""

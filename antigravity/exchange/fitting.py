@@ -213,7 +213,8 @@ class Fitting:
         raw = request.messages
         if not work.repaired:
             recall = partial(work.services.signatures.recall, work.call.principal)
-            request = recover(request, recall, target.capabilities.family)
+            family, reasoning = target.capabilities.family, target.wants_reasoning
+            request = recover(request, recall, family, reasoning=reasoning)
         key = f"{work.session()}.{target.model}.{digest(raw[: head_length(raw)])}"
         known = work.services.contexts.get(key)
         room = self._room(candidate) or Room(_ENDLESS)

@@ -136,8 +136,9 @@ def _tap(work: Work, candidate: Candidate) -> ITap:
     tap: ITap = candidate.client.tap()
     if ICollectingTap.providedBy(tap):
         keep = partial(work.services.signatures.remember, work.call.principal)
-        family = candidate.target.capabilities.family
-        tap.collect(SignatureCollector(keep).feed, family)
+        target = candidate.target
+        collector = SignatureCollector(keep, unsigned=target.wants_reasoning)
+        tap.collect(collector.feed, target.capabilities.family, unsigned=target.wants_reasoning)
     return tap
 
 

@@ -132,8 +132,9 @@ class Exchange:
         if record.compressed is not None:
             labels += ((COMPRESSED, record.compressed),)
         passed = record.attempts and record.attempts[-1].passed_through
-        if passed and work.snapshot.settings.proxy.debug_headers:
-            labels += warnings(work.notes)
+        if passed:
+            every = work.snapshot.settings.proxy.debug_headers
+            labels += warnings(work.notes, every=every)
         if not labels:
             return reply
         return msgspec.structs.replace(reply, headers=(*reply.headers, *labels))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import cast
 
 from antigravity.exchange.work import Work
-from antigravity.interfaces.protocols import ICompleteness, IGlancing
+from antigravity.interfaces.protocols import ICompleteness, IGlancing, IReasoningHistory
 from antigravity.ir.signature import holds_seals
 from antigravity.routing.decision import Candidate
+from antigravity.signatures.recovery import has_reasoning
 
 
 def suits(work: Work, candidate: Candidate) -> bool:
@@ -25,6 +26,22 @@ def suits(work: Work, candidate: Candidate) -> bool:
         glancing = cast(IGlancing, protocol)
         if glancing.minds(body, differing, capabilities):
             return False
+    if candidate.target.wants_reasoning and _lacks_reasoning(work, candidate):
+        return False
     if not ICompleteness.providedBy(protocol):
         return True
     return bool(cast(ICompleteness, protocol).is_complete(body, capabilities))
+
+
+def _lacks_reasoning(work: Work, candidate: Candidate) -> bool:
+    """Return whether there is reasoning to put back into the history for this model.
+
+    A model that refuses tool calls without any gets a stand-in where it is lost.
+    """
+    if not IReasoningHistory.providedBy(work.protocol):
+        return False
+    calls = cast(IReasoningHistory, work.protocol).calls_without_reasoning(work.call.body)
+    if candidate.target.capabilities.reasoning_history == "demanded":
+        return bool(calls)
+    recall, principal = work.services.signatures.recall, work.call.principal
+    return any(has_reasoning(recall(principal, each)) for each in calls)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from antigravity.exchange.answer_headers import Headers, upstream_request_id, warnings
 from antigravity.exchange.begin import begin
+from antigravity.exchange.body_paths import locate
 from antigravity.exchange.calibrating import calibrated_estimate, learn
 from antigravity.exchange.context import reply_context
 from antigravity.exchange.conversing import keep_conversation
@@ -26,7 +27,7 @@ from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.call import HttpReply
 from antigravity.ir.capabilities import Loss
-from antigravity.ir.errors import GatewayError
+from antigravity.ir.errors import GatewayError, UnreadablePartError
 from antigravity.lowering.extensions import foreign_extensions
 from antigravity.lowering.pipeline import Lowered, lower
 from antigravity.routing.router import Candidate
@@ -77,9 +78,14 @@ async def _encode(
     request = await work.media_resolved(request, client.traits)
     if not work.repaired and fitted is None:
         recall = partial(work.services.signatures.recall, work.call.principal)
-        request = recover(request, recall, target.capabilities.family)
+        family, reasoning = target.capabilities.family, target.wants_reasoning
+        request = recover(request, recall, family, reasoning=reasoning)
     request = replace(request, model=target.model, stream=True)
-    lowered = lower(request, client.traits, target)
+    try:
+        lowered = lower(request, client.traits, target, client.name)
+    except UnreadablePartError as error:
+        locate(error, work.original_call.body)
+        raise
     unknown = foreign_extensions(request, client.name)
     lowered = replace(lowered, losses=unknown + lowered.losses)
     encoded: Encoded = client.encode(lowered.request, target)
@@ -92,17 +98,16 @@ def _source(work: Work, candidate: Candidate, lowered: Lowered) -> EventSource:
         candidate.client.decoder(lowered.request, candidate.target),
         lowered.pipeline,
         candidate.upstream.unwrap if candidate.upstream.wraps() else None,
-        SignatureCollector(keep).feed,
+        SignatureCollector(keep, unsigned=candidate.target.wants_reasoning).feed,
         partial(calibrated_estimate, work, candidate.target.model, lowered.request),
         whole=IWholeAnswers.providedBy(candidate.client),
     )
 
 
 def _headers(work: Work, response: IIncomingResponse) -> Headers:
-    headers = upstream_request_id(response.headers())
-    if work.snapshot.settings.proxy.debug_headers:
-        headers += warnings(work.recorder.record.losses)
-    return headers
+    every = work.snapshot.settings.proxy.debug_headers
+    told = warnings(work.recorder.record.losses, every=every)
+    return upstream_request_id(response.headers()) + told
 
 
 async def _stream(

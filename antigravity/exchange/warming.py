@@ -104,7 +104,7 @@ def _answer(
 
 async def _ask(services: Services, candidate: Candidate, credential: Credential) -> Usage | None:
     client, target = candidate.client, candidate.target
-    lowered = lower(_request(candidate), client.traits, target)
+    lowered = lower(_request(candidate), client.traits, target, client.name)
     body = client.encode(lowered.request, target).body
     call = UpstreamCall(candidate.upstream, client, "stream", target.model, body, credential, {})
     response = await call.send(services.transport)

@@ -139,6 +139,13 @@ class ICompleteness(Interface):
         """
 
 
+class IReasoningHistory(Interface):
+    """A server protocol whose clients can send reasoning back, and may have dropped it."""
+
+    def calls_without_reasoning(body: bytes) -> tuple[str, ...]:
+        """Return the ids of tool calls in a request's history that came without reasoning."""
+
+
 class IGlancing(Interface):
     """A server protocol that sees at a glance whether a request suits another model."""
 
@@ -249,12 +256,13 @@ class ITap(Interface):
 class ICollectingTap(ITap):
     """A tap that also finds what a client may drop although later turns need it."""
 
-    def collect(tell: Callable[[Event], None], family: str) -> None:
+    def collect(tell: Callable[[Event], None], family: str, *, unsigned: bool = False) -> None:
         """Tell of tool calls, and of the signed thinking before them, from now on.
 
         Of other events nobody is told.  What costs something is done when a tool is called.
 
         :param family: whose signatures the model makes.
+        :param unsigned: whether thinking without a signature is wanted, too.
         """
 
     def whole(body: bytes) -> None:

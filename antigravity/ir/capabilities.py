@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from msgspec import Meta, Struct
 
 from antigravity.ir.images import NO_WISH, ImageWish
 from antigravity.ir.media import MediaKind
+from antigravity.ir.parts import Media
 from antigravity.ir.request import Effort
 
 #: Width and height of a shape, such as ``16:9``.
 Ratio = Annotated[str, Meta(pattern=r"^[1-9]\d?:[1-9]\d?$")]
 
 Family = Literal["gemini", "claude", "openai", "glm", "other"]
+
+_ALL_MEDIA: Final[frozenset[MediaKind]] = frozenset(get_args(MediaKind))
 
 
 class Capabilities(Struct, frozen=True):
@@ -33,6 +36,11 @@ class Capabilities(Struct, frozen=True):
     vectors, and no answers.
     ``sampling`` says that it takes such parameters, ``sampling_at_rest`` that it does while it
     is not told to think, ``sampling_together`` that temperature and ``top_p`` may both be given.
+
+    ``hosted_tools_with_functions`` says that tools which the provider runs can stand beside
+    functions.  ``reasoning_history`` says what becomes of a tool call whose reasoning is missing
+    when it comes back: nothing (``ignored``), the model does worse (``wanted``), or the request
+    is refused (``demanded``).
 
     ``image_ratios`` and ``image_sizes`` are what the model can draw (``16:9``, ``2K``),
     ``image_formats`` what it can be told to write (``png``), ``image_references`` how many
@@ -62,6 +70,8 @@ class Capabilities(Struct, frozen=True):
     prefill: bool = True
     media_resolution: bool = False
     media_in_tool_results: bool = False
+    hosted_tools_with_functions: bool = False
+    reasoning_history: Literal["ignored", "wanted", "demanded"] = "ignored"
     requires_signatures: bool = False
     signature_sentinel: str | None = None
     sampling: bool = True
@@ -93,6 +103,12 @@ class Target(Struct, frozen=True):
     quirks: frozenset[str] = frozenset()
     wish: ImageWish = NO_WISH
 
+    @property
+    def wants_reasoning(self) -> bool:
+        """Whether tool calls of the history should come with the reasoning that led to them."""
+        wanted = self.capabilities.reasoning_history != "ignored"
+        return wanted or "reasoning_content" in self.quirks
+
 
 class Traits(Struct, frozen=True):
     """What a protocol can say on the client side; lowering passes fit a request to it.
@@ -100,6 +116,13 @@ class Traits(Struct, frozen=True):
     ``name_pattern`` and ``name_max`` bound function names.  ``url_media`` are the kinds of
     media whose URL the upstream fetches itself; others are fetched by the gateway.
     ``max_stop`` is the number of stop sequences that the wire takes (0: none).
+
+    ``media`` are the kinds of media that a user's turn can hold, ``media_types`` the MIME types
+    of those that are not taken in any type (a trailing ``/`` stands for all that begin so), and
+    ``outputs`` what a response can hold.  ``files`` are the kinds of media that can be named by
+    the id of a file which lies at ``file_provider``.  ``attribution`` says that the first block
+    of Claude Code's system prompt is for upstreams of this protocol, ``cached_search`` that a
+    web search can be kept from going to the live web.
     """
 
     family: Family
@@ -113,16 +136,39 @@ class Traits(Struct, frozen=True):
     media_in_tool_results: bool = False
     max_stop: int = 4
     max_choices: int = 1
+    media: frozenset[MediaKind] = _ALL_MEDIA
+    media_types: dict[MediaKind, tuple[str, ...]] = {}
+    outputs: frozenset[str] = frozenset({"text", "image", "audio", "video"})
+    file_provider: str = ""
+    files: frozenset[MediaKind] = frozenset()
+    attribution: bool = False
+    cached_search: bool = False
+
+    def takes(self, media: Media) -> bool:
+        """Return whether a medium can stand in a user's turn; its source does not matter."""
+        if media.kind not in self.media:
+            return False
+        types = self.media_types.get(media.kind)
+        if types is None or not media.mime_type:
+            return True
+        return any(
+            media.mime_type.startswith(known) if known.endswith("/") else media.mime_type == known
+            for known in types
+        )
 
 
 class Loss(Struct, frozen=True):
     """Something that a request asked for and that its target cannot get.
 
-    ``field`` names it in the words of the representation; ``detail`` says what was done.
+    ``field`` names it in the words of the representation; ``detail`` says what was done, and
+    quotes nothing that the client sent.  ``content`` says that the model misses content, a tool,
+    or a kind of response that was asked for: clients are always told of that.  Everything else
+    is a setting or a hint.
     """
 
     field: str
     detail: str
+    content: bool = False
 
 
 class Model(Struct, frozen=True):

@@ -88,6 +88,18 @@ class InvalidRequestError(GatewayError):
     status = 400
 
 
+class UnreadablePartError(InvalidRequestError):
+    """A part of the request cannot be read by the model that would serve it.
+
+    :ivar value: what identifies the part in the client's own request: a file's id, an address
+        or the data themselves; the client is not told of it.
+    """
+
+    def __init__(self, message: str, *, value: str, param: str, code: str) -> None:
+        super().__init__(message, param=param, code=code)
+        self.value = value
+
+
 class ContextLengthError(InvalidRequestError):
     """The prompt does not fit into the model's context window."""
 

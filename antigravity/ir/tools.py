@@ -36,7 +36,7 @@ class CustomTool(Struct, frozen=True, tag="custom"):
 
 
 class WebSearchTool(Struct, frozen=True, tag="web_search"):
-    """Search of the web, run by the provider."""
+    """Search of the web, run by the provider; only of an index of it where it is not ``live``."""
 
     name: str = "web_search"
     allowed_domains: tuple[str, ...] = ()
@@ -44,6 +44,7 @@ class WebSearchTool(Struct, frozen=True, tag="web_search"):
     max_uses: int | None = None
     user_location: JsonObject | None = None
     cache: CacheControl | None = None
+    live: bool = True
 
 
 class HostedTool(Struct, frozen=True, tag="hosted"):

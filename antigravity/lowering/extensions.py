@@ -12,6 +12,9 @@ _FOR_SERVERS: Final = frozenset(
     {"include", "previous_response_id", "safety_identifier", "store", "stream_options"}
 )
 
+#: Without these the model misses tools or content, not only a setting.
+_CONTENT: Final = frozenset({"mcp_servers", "container", "retrievalConfig"})
+
 
 def foreign_extensions(request: Request, protocol: str) -> tuple[Loss, ...]:
     """Return the losses of a request that goes to an upstream of ``protocol``.
@@ -23,7 +26,11 @@ def foreign_extensions(request: Request, protocol: str) -> tuple[Loss, ...]:
         return ()
     own = f"{request.protocol}."
     return tuple(
-        Loss(name.removeprefix(own), f"only {request.protocol} knows this; it was left out")
+        Loss(
+            name.removeprefix(own),
+            f"only {request.protocol} knows this; it was left out",
+            content=name in _CONTENT,
+        )
         for name, value in request.extensions.items()
         if value and name not in _FOR_SERVERS and name != request.protocol
     )

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator, Mapping
+from typing import Final
 
 from msgspec.structs import replace
 
-from antigravity.ir.capabilities import Capabilities, Loss, Traits
-from antigravity.ir.media import InlineData, UrlSource, kind_of
+from antigravity.ir.capabilities import Capabilities, Family, Loss, Traits
+from antigravity.ir.errors import UnreadablePartError
+from antigravity.ir.media import FileReference, InlineData, MediaKind, UrlSource, kind_of
 from antigravity.ir.parts import Media, Part, Text, ToolResult
 from antigravity.ir.request import Message, Request
+
+#: Whose models read the files that lie at a provider.
+FAMILIES: Final[dict[str, Family]] = {
+    "openai": "openai",
+    "anthropic": "claude",
+    "google": "gemini",
+}
+_A_KIND: Final[dict[MediaKind, str]] = {
+    "image": "An image",
+    "document": "A document",
+    "audio": "A recording",
+    "video": "A video",
+}
 
 
 def _each(request: Request) -> Iterator[Media]:
     for message in request.messages:
-        for part in message.parts:
-            if isinstance(part, Media):
-                yield part
-            elif isinstance(part, ToolResult):
-                yield from (inner for inner in part.parts if isinstance(inner, Media))
+        yield from _media_of(message)
 
 
 def urls_to_fetch(request: Request, traits: Traits) -> tuple[str, ...]:
@@ -46,25 +58,138 @@ def with_fetched(request: Request, fetched: Mapping[str, tuple[str, str]]) -> Re
     return _map_media(request, inline) if fetched else request
 
 
-def without_unsupported(
-    request: Request, capabilities: Capabilities, model: str
-) -> tuple[Request, tuple[Loss, ...]]:
-    """Return the request with a note in the place of media that the model cannot read.
+def check_files(request: Request, traits: Traits, capabilities: Capabilities) -> None:
+    """Look whether the target can read every file that lies at a provider.
 
-    Nothing is changed where it is not known what the model reads.
+    A file of another provider, or one that is named where the target has no place for its id,
+    cannot be fetched by the gateway either: it has no right to it.
+
+    :raises UnreadablePartError: for the first file that cannot be read.
     """
-    readable = capabilities.inputs
-    if not readable or all(media.kind in readable for media in _each(request)):
+    for message in request.messages:
+        if message.role == "assistant":
+            continue
+        for media in _media_of(message):
+            problem = _unreadable(media, traits, capabilities)
+            if problem:
+                raise UnreadablePartError(
+                    f"{problem} Send the content of the file instead.",
+                    value=_address(media),
+                    param="messages",
+                    code="unsupported_file",
+                )
+
+
+def _unreadable(media: Media, traits: Traits, capabilities: Capabilities) -> str:
+    """Return why the target cannot get at a medium, empty if it can."""
+    source, kind = media.source, _A_KIND[media.kind]
+    if isinstance(source, FileReference):
+        place = f"{kind} is given as a file that lies at {source.provider}"
+        if source.provider != traits.file_provider:
+            return f"{place}, where the model that serves this request cannot read it."
+        if capabilities.family != FAMILIES.get(source.provider) or media.kind not in traits.files:
+            return f"{place}, and the model that serves this request reads none by its id."
+    elif isinstance(source, UrlSource):
+        scheme = source.url.partition(":")[0].lower()
+        if scheme not in ("http", "https", "data") and not (
+            scheme == "gs" and traits.file_provider == "google"
+        ):
+            return f"{kind} is given by an address that cannot be fetched for this model."
+    return ""
+
+
+def check_sole_media(
+    request: Request, traits: Traits, capabilities: Capabilities, model: str
+) -> None:
+    """Look whether anything is left of the user's turn without what the target cannot take.
+
+    A model that is sent a note alone would make an answer up.
+
+    :raises UnreadablePartError: if nothing but unreadable media stands in the last turn.
+    """
+    refused: Media | None = None
+    for message in reversed(request.messages):
+        if message.role == "assistant":
+            break
+        if message.role == "system":
+            continue
+        for part in message.parts:
+            if isinstance(part, Media):
+                if not _why_not(part, traits, capabilities, model):
+                    return
+                refused = refused or part
+            elif not isinstance(part, Text) or part.text.strip():
+                return
+    if refused is not None:
+        why = _why_not(refused, traits, capabilities, model)
+        raise UnreadablePartError(
+            f"The request holds nothing but {_A_KIND[refused.kind].lower()}, and {why}. Send text, "
+            "or choose a model that takes it.",
+            value=_address(refused),
+            param="messages",
+            code="unsupported_media",
+        )
+
+
+def without_unsupported(
+    request: Request, traits: Traits, capabilities: Capabilities, model: str
+) -> tuple[Request, tuple[Loss, ...]]:
+    """Return the request with a note in the place of media that the target cannot take.
+
+    Nothing is changed where it is not known what the model reads and the protocol has a form.
+    """
+    if all(not _why_not(media, traits, capabilities, model) for media in _each(request)):
         return request, ()
-    losses: list[Loss] = []
+    losses: dict[Loss, None] = {}
 
     def note(media: Media) -> Part:
-        if media.kind in readable:
+        why = _why_not(media, traits, capabilities, model)
+        if not why:
             return media
-        losses.append(Loss("messages", f"{model} reads no {media.kind}: a note took its place"))
+        losses[Loss("messages", f"{why}: a note took its place", content=True)] = None
         return Text(f"[{media.kind} left out: {model} cannot read it]", cache=media.cache)
 
     return _map_media(request, note), tuple(losses)
+
+
+def _why_not(media: Media, traits: Traits, capabilities: Capabilities, model: str) -> str:
+    """Return why a target does not take a medium, empty if it does."""
+    if capabilities.inputs and media.kind not in capabilities.inputs:
+        return f"{model} reads no {media.kind}"
+    if not traits.takes(media) and not _is_text(media):
+        what = media.kind if media.kind not in traits.media else f"{media.kind} of this type"
+        return f"the protocol in which {model} is asked takes no {what}"
+    return ""
+
+
+def _is_text(media: Media) -> bool:
+    """Return whether a document is plain text, which can be sent whatever its type is called."""
+    if media.kind != "document" or not isinstance(media.source, InlineData):
+        return False
+    try:
+        base64.b64decode(media.source.data, validate=True).decode()
+    except ValueError:
+        return False
+    return True
+
+
+def _address(media: Media) -> str:
+    """Return the text by which a medium is found again in what the client sent."""
+    match media.source:
+        case InlineData(data):
+            return data
+        case UrlSource(url):
+            return url
+        case FileReference(identity):
+            return identity
+
+
+def _media_of(message: Message) -> Iterator[Media]:
+    for part in message.parts:
+        if isinstance(part, Media):
+            yield part
+        elif isinstance(part, ToolResult):
+            yield from (inner for inner in part.parts if isinstance(inner, Media))
 
 
 def _map_media(request: Request, change: Callable[[Media], Part]) -> Request:

@@ -11,8 +11,11 @@ from msgspec.structs import replace
 from antigravity.ir.capabilities import Loss, Target, Traits
 from antigravity.ir.events import Event, StreamFailure
 from antigravity.ir.request import Request, ResponseFormat
+from antigravity.lowering.attribution import without_attribution
 from antigravity.lowering.images import fit_image
-from antigravity.lowering.media import without_unsupported
+from antigravity.lowering.kept_elsewhere import check_kept
+from antigravity.lowering.media import check_files, check_sole_media, without_unsupported
+from antigravity.lowering.outputs import check_outputs
 from antigravity.lowering.pairing import pair_tools
 from antigravity.lowering.parallel_calls import SingleToolCall
 from antigravity.lowering.speech import fit_speech
@@ -24,6 +27,7 @@ from antigravity.lowering.structured_output import (
 )
 from antigravity.lowering.system_turns import fold_system_turns
 from antigravity.lowering.tool_names import ToolRestorer, lower_tools
+from antigravity.lowering.web_search import without_live_search
 
 
 class EventPass(Protocol):
@@ -93,12 +97,27 @@ class Lowered(Struct, frozen=True):
     pipeline: Any  # EventPipeline: it is mutable and made for one answer
 
 
-def lower(request: Request, traits: Traits, target: Target) -> Lowered:
-    """Fit ``request`` to a target that says what ``traits`` and its capabilities allow."""
+def lower(request: Request, traits: Traits, target: Target, protocol: str = "") -> Lowered:
+    """Fit ``request`` to a target that says what ``traits`` and its capabilities allow.
+
+    ``protocol`` names the target's: a request in its own protocol is not held to what others
+    can say.
+
+    :raises InvalidRequestError: for what the target cannot do and nobody should guess.
+    """
     losses: list[Loss] = []
     passes: list[EventPass] = []
     capabilities = target.capabilities
-
+    if request.protocol != protocol:
+        check_files(request, traits, capabilities)
+        check_kept(request)
+    check_outputs(request, traits, capabilities, target.model)
+    if request.image is None:
+        check_sole_media(request, traits, capabilities, target.model)
+    if not traits.attribution:
+        request = without_attribution(request)
+    request, more = without_live_search(request, traits)
+    losses += more
     if not traits.system_turns and "system_turns" not in target.quirks:
         request = fold_system_turns(request)
     request, more = pair_tools(request)
@@ -107,10 +126,12 @@ def lower(request: Request, traits: Traits, target: Target) -> Lowered:
     losses += more
     request, more = fit_speech(request, target)
     losses += more
-    request, more = without_unsupported(request, capabilities, target.model)
+    request, more = without_unsupported(request, traits, capabilities, target.model)
     losses += more
     if request.tools and not capabilities.tools:
-        losses.append(Loss("tools", f"{target.model} takes no tools; they were left out"))
+        losses.append(
+            Loss("tools", f"{target.model} takes no tools; they were left out", content=True)
+        )
         request = replace(request, tools=(), tool_choice=None)
     if needs_emulation(request, capabilities):
         if must_call_tool(request):

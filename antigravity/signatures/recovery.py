@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -19,16 +20,23 @@ from antigravity.ir.request import Message, Request
 from antigravity.ir.signature import Signature
 from antigravity.signatures.store import Memory
 
+#: Characters of reasoning without a signature that are kept for one call.
+_MOST: Final = 1024 * 1024
+
 
 class SignatureCollector:
     """Watches one answer and hands each tool call's memory to ``keep``.
 
     The first call after some thinking gets that thinking; a call without any gets none.
+    ``unsigned`` says that thinking without a signature is kept, too: some models want their
+    reasoning back and sign nothing.
     """
 
-    def __init__(self, keep: Callable[[str, Memory], None]) -> None:
+    def __init__(self, keep: Callable[[str, Memory], None], *, unsigned: bool = False) -> None:
         self._keep = keep
+        self._unsigned = unsigned
         self._text: list[str] = []
+        self._size = 0
         self._thinking: list[Thinking] = []
 
     def feed(self, event: Event) -> None:
@@ -37,7 +45,10 @@ class SignatureCollector:
         if kind is TextDelta or getattr(event, "choice", 0) != 0:
             return
         if kind is ThinkingDelta:
-            self._text.append(event.text)  # type: ignore[union-attr]
+            text: str = event.text  # type: ignore[union-attr]
+            self._size += len(text)
+            if self._size <= _MOST:
+                self._text.append(text)
         elif isinstance(event, ThinkingSignature):
             self._thinking.append(Thinking("".join(self._text), event.signature))
             self._text.clear()
@@ -46,32 +57,51 @@ class SignatureCollector:
                 Thinking(signature=Signature("", event.family), redacted=event.data)
             )
         elif isinstance(event, ToolCallStart):
+            if self._unsigned and self._text and self._size <= _MOST:
+                self._thinking.append(Thinking("".join(self._text)))
             if event.signature is not None or self._thinking:
                 self._keep(event.id, Memory(event.signature, tuple(self._thinking)))
             self._thinking.clear()
             self._text.clear()
+            self._size = 0
 
 
-def recover(request: Request, recall: Callable[[str], Memory | None], family: str) -> Request:
+def recover(
+    request: Request,
+    recall: Callable[[str], Memory | None],
+    family: str,
+    *,
+    reasoning: bool = False,
+) -> Request:
     """Return the request with the thinking that its client dropped.
 
     Only what ``family`` made is put back: no model accepts another family's signatures.
+    ``reasoning`` says that the target wants the text of the reasoning, whoever signed it.
     """
-    messages = tuple(_recover_message(message, recall, family) for message in request.messages)
+    messages = tuple(
+        _recover_message(message, recall, family, reasoning=reasoning)
+        for message in request.messages
+    )
     if all(new is old for new, old in zip(messages, request.messages, strict=True)):
         return request
     return replace(request, messages=messages)
 
 
+def has_reasoning(memory: Memory | None) -> bool:
+    """Return whether a memory holds reasoning that can be read."""
+    return memory is not None and any(thinking.text for thinking in memory.thinking)
+
+
 def _recover_message(
-    message: Message, recall: Callable[[str], Memory | None], family: str
+    message: Message, recall: Callable[[str], Memory | None], family: str, *, reasoning: bool
 ) -> Message:
     if message.role != "assistant":
         return message
     if not any(isinstance(part, ToolCall) for part in message.parts):
         return message
     has_thinking = any(
-        isinstance(part, Thinking) and part.signature is not None for part in message.parts
+        isinstance(part, Thinking) and (part.text if reasoning else part.signature is not None)
+        for part in message.parts
     )
     thinking: list[Thinking] = []
     parts: list[Part] = []
@@ -81,7 +111,7 @@ def _recover_message(
         if isinstance(part, ToolCall) and memory is not None:
             if not has_thinking:
                 thinking += [
-                    t for t in memory.thinking if t.signature and t.signature.family == family
+                    each for each in memory.thinking if _fits(each, family, reasoning=reasoning)
                 ]
             own = memory.signature
             if part.signature is None and own is not None and own.family == family:
@@ -92,3 +122,9 @@ def _recover_message(
         return message
     # A turn that thinks begins with its thinking: anything else is refused.
     return replace(message, parts=(*thinking, *parts))
+
+
+def _fits(thinking: Thinking, family: str, *, reasoning: bool) -> bool:
+    if thinking.signature is not None and thinking.signature.family == family:
+        return True
+    return reasoning and bool(thinking.text)

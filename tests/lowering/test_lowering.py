@@ -312,10 +312,14 @@ def test_media_is_fetched_only_where_the_target_does_not() -> None:
 
 def test_unreadable_media_becomes_a_note() -> None:
     original = request(user(Media("video", InlineData("AA=="), "video/mp4")))
-    lowered, losses = without_unsupported(original, Capabilities(inputs=("image",)), "blind")
+    lowered, losses = without_unsupported(
+        original, Traits("openai"), Capabilities(inputs=("image",)), "blind"
+    )
     assert isinstance(lowered.messages[0].parts[0], Text)
     assert losses[0].field == "messages"
-    assert without_unsupported(original, Capabilities(), "unknown") == (original, ())
+    assert losses[0].content
+    unknown = without_unsupported(original, Traits("openai"), Capabilities(), "unknown")
+    assert unknown == (original, ())
 
 
 def test_too_many_choices_are_named() -> None:

@@ -247,7 +247,7 @@ SOUND: dict[str, Any] = {
             "openai_chat",
             "gpt-4o-audio-preview",
             "gpt-4o",
-            {"messages": [{"role": "user", "content": [SOUND]}]},
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": "?"}, SOUND]}]},
         ),
         (
             "gemini",
@@ -257,7 +257,10 @@ SOUND: dict[str, Any] = {
                 "contents": [
                     {
                         "role": "user",
-                        "parts": [{"inline_data": {"mime_type": "audio/wav", "data": "UklGRg=="}}],
+                        "parts": [
+                            {"text": "?"},
+                            {"inline_data": {"mime_type": "audio/wav", "data": "UklGRg=="}},
+                        ],
                     }
                 ]
             },

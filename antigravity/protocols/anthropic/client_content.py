@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -23,6 +23,7 @@ from antigravity.ir.parts import (
     WebSearch,
 )
 from antigravity.ir.request import Message
+from antigravity.ir.thinking import LOST_REASONING
 from antigravity.protocols.anthropic.losses import Losses
 from antigravity.protocols.anthropic.server_content import NATIVE_FAMILY
 from antigravity.protocols.anthropic.tool_input import parse, wrap_broken, wrap_text
@@ -66,10 +67,19 @@ class Turn:
             self.blocks.sort(key=lambda block: block["type"] not in _THINKING)
 
 
-def turns(messages: Sequence[Message], losses: Losses) -> list[Turn]:
-    """Return alternating turns that begin with the user's, none of them empty."""
-    writer = _ContentWriter(losses)
+def turns(
+    messages: Sequence[Message],
+    losses: Losses,
+    reasoning: Literal["ignored", "wanted", "demanded"] = "ignored",
+) -> list[Turn]:
+    """Return alternating turns that begin with the user's, none of them empty.
+
+    ``reasoning`` says what becomes of tool calls without the thinking that led to them: models
+    other than Claude that care take thinking back unsigned.
+    """
+    writer = _ContentWriter(losses, unsigned=reasoning != "ignored")
     found: list[Turn] = []
+    waiting: list[Block] = []
     for message in messages:
         role = "assistant" if message.role == "assistant" else "user"
         if message.role == "system":
@@ -77,11 +87,25 @@ def turns(messages: Sequence[Message], losses: Losses) -> list[Turn]:
         blocks = [block for part in message.parts for block in writer.blocks(part, role)]
         if not blocks:
             continue
+        if role == "assistant" and all(block["type"] in _THINKING for block in blocks):
+            waiting += blocks  # it is refused unless something follows it in its turn
+            continue
+        if role == "assistant":
+            blocks = waiting + blocks
+        elif waiting:
+            losses.add("messages.thinking", "thinking that led to nothing was dropped")
+        waiting = []
         if not found or found[-1].role != role:
             found.append(Turn(role))
         found[-1].blocks += blocks
+    if waiting:
+        losses.add("messages.thinking", "thinking that led to nothing was dropped")
     for turn in found:
         turn.arrange()
+        if reasoning == "demanded" and turn.has("tool_use") and not turn.thinks:
+            losses.add("messages.thinking", "a stand-in took the place of lost reasoning")
+            stand_in = {"type": "thinking", "thinking": LOST_REASONING, "signature": ""}
+            turn.blocks.insert(0, stand_in)
     if not found or found[0].role != "user":
         losses.add("messages", "the conversation has to begin with the user: a turn was put first")
         found.insert(0, Turn("user"))
@@ -106,8 +130,9 @@ def _cache(cache: CacheControl | None) -> Block:
 class _ContentWriter:
     """Writes the parts of one request; ids of calls stay unique and become legal."""
 
-    def __init__(self, losses: Losses) -> None:
+    def __init__(self, losses: Losses, *, unsigned: bool) -> None:
         self._losses = losses
+        self._unsigned = unsigned
         self._ids: dict[str, str] = {}
 
     def blocks(self, part: Part, role: str) -> Iterator[Block]:
@@ -128,10 +153,12 @@ class _ContentWriter:
             case Opaque() if part.protocol == "anthropic":
                 yield part.wire
             case Opaque():
-                self._losses.add("messages.parts", f"a {part.kind} of {part.protocol} was dropped")
+                detail = f"a {part.kind} of {part.protocol} was dropped"
+                self._losses.add("messages.parts", detail, content=True)
             case _:
                 kind = type(part).__name__
-                self._losses.add("messages.parts", f"a {kind} in a turn of the {role} was dropped")
+                detail = f"a {kind} in a turn of the {role} was dropped"
+                self._losses.add("messages.parts", detail, content=True)
 
     def _text(self, part: Text, role: str) -> Iterator[Block]:
         if not part.text.strip():
@@ -151,6 +178,7 @@ class _ContentWriter:
     def _media(self, part: Media) -> Iterator[Block]:
         source = self._source(part)
         if source is None:
+            yield {"type": "text", "text": f"[{part.kind} left out: it cannot be sent]"}
             return
         block: Block = {"type": part.kind, "source": source}
         if part.kind == "document":
@@ -162,7 +190,9 @@ class _ContentWriter:
     def _source(self, part: Media) -> Block | None:
         """Return the source of an image or document, ``None`` if it can't be said."""
         if part.kind not in ("image", "document"):
-            self._losses.add("messages.media", f"{part.kind} can't be sent and was dropped")
+            self._losses.add(
+                "messages.media", f"{part.kind} can't be sent: a note took its place", content=True
+            )
             return None
         match part.source:
             case UrlSource(url):
@@ -170,7 +200,8 @@ class _ContentWriter:
             case FileReference(file_id, "anthropic"):
                 return {"type": "file", "file_id": file_id}
             case FileReference(_, provider):
-                self._losses.add("messages.media", f"a file that lies at {provider} was dropped")
+                detail = f"a file that lies at {provider}: a note took its place"
+                self._losses.add("messages.media", detail, content=True)
                 return None
             case InlineData(data):
                 pass
@@ -181,21 +212,21 @@ class _ContentWriter:
             return {"type": "base64", "media_type": "application/pdf", "data": data}
         text = _decode_text(data)
         if text is None:
-            detail = (
-                f"a document of type {part.mime_type} was dropped: only PDF and text can be sent"
-            )
-            self._losses.add("messages.media", detail)
+            detail = "only PDF and text can be sent as documents: a note took the place of another"
+            self._losses.add("messages.media", detail, content=True)
             return None
         if part.mime_type != "text/plain":
-            self._losses.add(
-                "messages.media", f"a {part.mime_type} document was sent as plain text"
-            )
+            self._losses.add("messages.media", "a document of text was sent as plain text")
         return {"type": "text", "media_type": "text/plain", "data": text}
 
     def _thinking(self, part: Thinking) -> Iterator[Block]:
         signature = part.signature
         if part.redacted is not None and (signature is None or signature.family == NATIVE_FAMILY):
             yield {"type": "redacted_thinking", "data": part.redacted}
+        elif self._unsigned and part.text:
+            own = signature is not None and signature.family == NATIVE_FAMILY
+            value = signature.value if own and signature is not None else ""
+            yield {"type": "thinking", "thinking": part.text, "signature": value}
         elif signature is None or signature.family != NATIVE_FAMILY or not signature.value:
             self._losses.add(
                 "messages.thinking", "thinking without a signature of Claude's was dropped"

@@ -43,7 +43,10 @@ def encode_count(request: Request, target: Target) -> Encoded:
 
 def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
     capabilities = target.capabilities
-    conversation = turns(request.messages, losses)
+    reasoning = capabilities.reasoning_history
+    if reasoning == "demanded" and request.thinking.mode == "off":
+        reasoning = "wanted"
+    conversation = turns(request.messages, losses, reasoning)
     thinking = plan(request, capabilities, losses)
     tools = wire_tools(request, capabilities, losses)
     choice = wire_choice(request, losses) if tools else None
@@ -106,7 +109,8 @@ def _finish_prefill(
     if last.role != "assistant" or last.has("server_tool_use"):
         return
     if not target.capabilities.prefill or thinking.active:
-        losses.add("messages", "the beginning of the answer was dropped: the model takes none")
+        detail = "the beginning of the answer was dropped: the model takes none"
+        losses.add("messages", detail, content=True)
         conversation.pop()
         return
     final = last.blocks[-1]
@@ -241,4 +245,4 @@ def _note_the_rest(request: Request, losses: Losses) -> None:
             losses.add(name, "the protocol doesn't know it")
     for kind in request.modalities:
         if kind != "text":
-            losses.add("modalities", f"the model can't answer with {kind}")
+            losses.add("modalities", f"the model can't answer with {kind}", content=True)

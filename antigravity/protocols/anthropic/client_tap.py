@@ -61,15 +61,16 @@ class _Thought:
         self.block = block
         self.deltas: list[bytes] = []
 
-    def events(self) -> Iterable[Event]:
-        """Yield what it means, nothing if it is not signed."""
+    def events(self, *, unsigned: bool) -> Iterable[Event]:
+        """Yield what it means; nothing if it is not signed, unless ``unsigned`` is wanted."""
         if self.block.type == "redacted_thinking":
             yield RedactedThinking(self.block.data)
             return
         deltas = [read_delta(data).delta for data in self.deltas]
         signature = (self.block.signature or "") + "".join(each.signature for each in deltas)
-        if signature:
+        if signature or unsigned:
             yield ThinkingDelta(self.block.thinking + "".join(each.thinking for each in deltas))
+        if signature:
             yield ThinkingSignature(Signature(signature, NATIVE_FAMILY))
 
 
@@ -87,6 +88,7 @@ class AnthropicTap:
         "_open",
         "_tell",
         "_thoughts",
+        "_unsigned",
         "failure",
         "finished",
         "meaningful",
@@ -99,13 +101,17 @@ class AnthropicTap:
         self.meaningful = False
         self.failure: GatewayError | None = None
         self._tell: Callable[[Event], None] | None = None
+        self._unsigned = False
         self._thoughts: list[_Thought] = []
         self._open: list[bytes] | None = None
         self._held = 0
 
-    def collect(self, tell: Callable[[Event], None], family: str) -> None:
-        """Tell of tool calls, and of the signed thinking before them, from now on."""
+    def collect(
+        self, tell: Callable[[Event], None], family: str, *, unsigned: bool = False
+    ) -> None:
+        """Tell of tool calls, and of the thinking before them, from now on."""
         self._tell = tell
+        self._unsigned = unsigned
 
     def watch(self, event: ServerSentEvent) -> None:
         """Look at one event."""
@@ -124,7 +130,7 @@ class AnthropicTap:
         """Look at a whole message."""
         if self._tell is None or b'"tool_use"' not in body:
             return
-        if b'"signature"' not in body and b'"redacted_thinking"' not in body:
+        if b'"thinking"' not in body and b'"redacted_thinking"' not in body:
             return
         try:
             blocks = _read_content(body).content
@@ -168,7 +174,7 @@ class AnthropicTap:
         elif block.type == "tool_use" and self._thoughts:
             thoughts, self._thoughts, self._held = self._thoughts, [], 0
             for thought in thoughts:
-                for event in thought.events():
+                for event in thought.events(unsigned=self._unsigned):
                     self._tell(event)
             if block.id:
                 self._tell(ToolCallStart(0, block.id, block.name))

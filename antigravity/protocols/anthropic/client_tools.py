@@ -57,11 +57,12 @@ def _tool(
         case WebSearchTool() if capabilities.web_search:
             yield _web_search(tool, losses)
         case WebSearchTool():
-            losses.add("tools", "the model has no web search")
+            losses.add("tools", "the model has no web search", content=True)
         case HostedTool(protocol="anthropic"):
             yield tool.wire
         case HostedTool():
-            losses.add("tools", f"the hosted tool {tool.kind} of {tool.protocol} was dropped")
+            detail = f"the hosted tool {tool.kind} of {tool.protocol} was dropped"
+            losses.add("tools", detail, content=True)
 
 
 def _function(tool: FunctionTool) -> dict[str, Any]:

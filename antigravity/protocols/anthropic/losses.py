@@ -11,9 +11,9 @@ class Losses:
     def __init__(self) -> None:
         self._found: dict[Loss, None] = {}
 
-    def add(self, field: str, detail: str) -> None:
-        """Note a loss."""
-        self._found[Loss(field, detail)] = None
+    def add(self, field: str, detail: str, *, content: bool = False) -> None:
+        """Note a loss; ``content`` is as in :class:`Loss`."""
+        self._found[Loss(field, detail, content)] = None
 
     def all(self) -> tuple[Loss, ...]:
         """Return the losses in the order in which they were found."""

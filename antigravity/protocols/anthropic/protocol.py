@@ -7,7 +7,13 @@ from collections.abc import Mapping, Sequence
 
 from zope.interface import implementer
 
-from antigravity.interfaces.protocols import Encoded, IClientProtocol, IGlancing, IServerProtocol
+from antigravity.interfaces.protocols import (
+    Encoded,
+    IClientProtocol,
+    IGlancing,
+    IReasoningHistory,
+    IServerProtocol,
+)
 from antigravity.ir.aspects import Aspects
 from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route, TokenCount
 from antigravity.ir.capabilities import Capabilities, Model, Target, Traits
@@ -21,6 +27,7 @@ from antigravity.protocols.anthropic import (
     errors,
     schema,
     server_glance,
+    server_reasoning,
     server_reply,
 )
 from antigravity.protocols.anthropic.client_stream import AnthropicStreamDecoder
@@ -31,7 +38,7 @@ from antigravity.protocols.anthropic.server_stream import PING, AnthropicStreamE
 from antigravity.protocols.json_body import beginning, members_of, with_model
 
 
-@implementer(IServerProtocol, IGlancing)
+@implementer(IServerProtocol, IGlancing, IReasoningHistory)
 class AnthropicServer:
     """Serves Messages, token counts and models."""
 
@@ -72,6 +79,10 @@ class AnthropicServer:
     def minds(self, body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
         """Return whether a request carries something that another model takes otherwise."""
         return server_glance.minds(body, aspects, capabilities)
+
+    def calls_without_reasoning(self, body: bytes) -> tuple[str, ...]:
+        """Return the ids of tool calls in the history that came without thinking."""
+        return server_reasoning.calls_without_reasoning(body)
 
     def encoder(self, context: ReplyContext) -> AnthropicStreamEncoder:
         """Return an encoder for one streamed reply."""
@@ -116,6 +127,12 @@ class AnthropicClient:
         parallel_switch=True,
         max_stop=8191,
         max_choices=1,
+        media=frozenset({"image", "document"}),
+        media_types={"document": ("application/pdf", "text/")},
+        outputs=frozenset({"text"}),
+        file_provider="anthropic",
+        files=frozenset({"image", "document"}),
+        attribution=True,
     )
 
     def encode(self, request: Request, target: Target) -> Encoded:

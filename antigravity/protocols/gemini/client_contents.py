@@ -42,12 +42,18 @@ def encode_contents(
         if isinstance(part, ToolCall)
     }
     turns: list[tuple[str, list[WirePart]]] = []
+    waiting: list[WirePart] = []
     for index, message in enumerate(request.messages):
         at = f"$.messages[{index}]"
         if message.role == "assistant":
             role, parts = "model", _ModelTurn(capabilities, losses, at).encode(message)
+            if all(part.get("thought") for part in parts):
+                waiting += parts  # it is refused unless something follows it in its turn
+                continue
+            parts, waiting = waiting + parts, []
         else:
             role, parts = "user", _user_turn(message, names, capabilities, losses, at)
+            waiting = [] if parts else waiting
         if parts and turns and turns[-1][0] == role:
             turns[-1][1].extend(parts)
         elif parts:
@@ -131,11 +137,15 @@ class _ModelTurn:
                 wire = media_part(part, self._capabilities, self._losses, at)
                 self._add(wire, self._native(part.signature))
             case WebSearch():
-                self._losses.note("messages", "a web search of an earlier turn was left out")
+                self._losses.note(
+                    "messages", "a web search of an earlier turn was left out", content=True
+                )
             case Opaque():
                 _opaque(part, self._parts, self._losses)
             case ToolResult():
-                self._losses.note("messages", "a tool result in an assistant turn was left out")
+                self._losses.note(
+                    "messages", "a tool result in an assistant turn was left out", content=True
+                )
 
     def _thinking(self, part: Thinking) -> None:
         signature = None if part.redacted is not None else self._native(part.signature)
@@ -198,14 +208,16 @@ def _user_turn(
             case Opaque():
                 _opaque(part, parts, losses)
             case Thinking() | ToolCall() | WebSearch():
-                losses.note("messages", f"a {type(part).__name__} in a user turn was left out")
+                detail = f"a {type(part).__name__} in a user turn was left out"
+                losses.note("messages", detail, content=not isinstance(part, Thinking))
     return parts
 
 
 def _opaque(part: Opaque, parts: list[WirePart], losses: Losses) -> None:
     """Add a part that only Gemini knows, or the fields that one adds to the part before it."""
     if part.protocol != "gemini":
-        losses.note("messages", f"a part that only {part.protocol} knows was left out: {part.kind}")
+        detail = f"a part that only {part.protocol} knows was left out: {part.kind}"
+        losses.note("messages", detail, content=True)
     elif part.kind != PART_FIELDS:
         parts.append(dict(part.wire))
     elif parts:

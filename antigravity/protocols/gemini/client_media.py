@@ -78,7 +78,8 @@ def media_part(
     """
     part = media_fields(media, param)
     if media.title or media.context:
-        losses.note("messages", "titles of media and notes on them have no place and were dropped")
+        detail = "titles of media and notes on them have no place and were dropped"
+        losses.note("messages", detail, content=bool(media.context))
     if media.detail in _RESOLUTIONS:
         if capabilities.media_resolution:
             part["mediaResolution"] = {"level": _RESOLUTIONS[media.detail]}

@@ -51,8 +51,14 @@ def encode_count_body(request: Request, target: Target) -> Encoded:
 
 def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
     capabilities = target.capabilities
-    if "codeassist" in target.quirks:  # it refuses the fields of raw JSON Schemas
-        capabilities = replace(capabilities, raw_schema=False)
+    if "codeassist" in target.quirks:
+        # It refuses the fields of raw JSON Schemas, and tools of its own beside functions.
+        capabilities = replace(
+            capabilities,
+            raw_schema=False,
+            web_search_with_tools=False,
+            hosted_tools_with_functions=False,
+        )
         if draws(capabilities):
             request = fit_drawing(request, losses)
     extensions = request.extensions if request.protocol == "gemini" else {}

@@ -77,7 +77,9 @@ class GeminiTap:
         self._thoughts: list[bytes] = []
         self._held = 0
 
-    def collect(self, tell: Callable[[Event], None], family: str) -> None:
+    def collect(
+        self, tell: Callable[[Event], None], family: str, *, unsigned: bool = False
+    ) -> None:
         """Tell of tool calls, and of the signed thinking before them, from now on."""
         self._tell = tell
         self._family = CLAUDE if family == CLAUDE else FAMILY

@@ -38,13 +38,18 @@ def encode_tools(
     for tool in request.tools:
         if isinstance(tool, WebSearchTool):
             if declarations and not capabilities.web_search_with_tools:
-                losses.note("tools", "web search does not mix with functions here; it was dropped")
+                detail = "web search does not mix with functions here; it was dropped"
+                losses.note("tools", detail, content=True)
             elif not any("googleSearch" in each for each in tools):
                 tools.append({"googleSearch": _search(tool, extensions, losses)})
         elif isinstance(tool, HostedTool):
             wire = _hosted(tool)
             if wire is None:
-                losses.note("tools", f"the hosted tool {tool.kind} is unknown here; it was dropped")
+                detail = f"the hosted tool {tool.kind} is unknown here; it was dropped"
+                losses.note("tools", detail, content=True)
+            elif declarations and not capabilities.hosted_tools_with_functions:
+                detail = f"the hosted tool {tool.kind} does not mix with functions; it was dropped"
+                losses.note("tools", detail, content=True)
             else:
                 tools.append(wire)
     return tools
@@ -113,6 +118,7 @@ def encode_choice(
     config = dict(given) if isinstance(given, dict) else {}
     calling = dict(config.pop("functionCallingConfig", None) or {})
     choice = request.tool_choice
+    mixed = any("functionDeclarations" not in tool for tool in tools)
     if not any("functionDeclarations" in tool for tool in tools):
         if choice is not None and choice.mode == "required":
             losses.note("tool_choice", "there is no function to call; the demand was dropped")
@@ -128,4 +134,9 @@ def encode_choice(
             calling.setdefault("mode", "AUTO")
         if choice.names:
             calling["allowedFunctionNames"] = list(choice.names)
+    if mixed:
+        # Google refuses tools of its own beside functions without it, and with it the mode AUTO.
+        config.setdefault("includeServerSideToolInvocations", True)
+        if calling.get("mode") == "AUTO":
+            calling["mode"] = "VALIDATED"
     return {**config, "functionCallingConfig": calling} if calling else config

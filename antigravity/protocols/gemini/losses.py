@@ -11,9 +11,12 @@ class Losses:
     def __init__(self) -> None:
         self._found: dict[Loss, None] = {}
 
-    def note(self, field: str, detail: str) -> None:
-        """Take note of one loss; the same one again changes nothing."""
-        self._found[Loss(field, detail)] = None
+    def note(self, field: str, detail: str, *, content: bool = False) -> None:
+        """Take note of one loss; the same one again changes nothing.
+
+        ``content`` is as in :class:`Loss`.
+        """
+        self._found[Loss(field, detail, content)] = None
 
     def all(self) -> tuple[Loss, ...]:
         """Return them, in the order in which they came."""

@@ -160,6 +160,8 @@ class GeminiClient:
         media_in_tool_results=False,
         max_stop=MAX_STOP,
         max_choices=8,
+        file_provider="google",
+        files=frozenset({"image", "document", "audio", "video"}),
     )
 
     def encode(self, request: Request, target: Target) -> Encoded:

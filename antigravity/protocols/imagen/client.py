@@ -57,7 +57,7 @@ class ImagenClient:
     """Asks Imagen; ``google`` reads the same upstream's errors and lists."""
 
     name = NAME
-    traits = Traits(family="gemini", max_choices=4)
+    traits = Traits(family="gemini", max_choices=4, media=frozenset(), outputs=frozenset({"image"}))
 
     def __init__(self, google: IClientProtocol) -> None:
         self._google = google
@@ -118,9 +118,11 @@ def _prompt(request: Request) -> tuple[str, list[Loss]]:
     last = asked[-1] if asked else None
     texts = [part.text for part in last.parts if isinstance(part, Text)] if last else []
     if len(request.messages) > 1:
-        losses.append(Loss("messages", "only the last turn is drawn; the others were left out"))
+        detail = "only the last turn is drawn; the others were left out"
+        losses.append(Loss("messages", detail, content=True))
     if last is not None and len(texts) < len(last.parts):
-        losses.append(Loss("messages", "the model reads words only; the rest was left out"))
+        detail = "the model reads words only; the rest was left out"
+        losses.append(Loss("messages", detail, content=True))
     words = "\n".join(text for text in (*(t.text for t in request.system), *texts) if text.strip())
     if not words:
         raise InvalidRequestError("There are no words to draw by.", param="$.messages")

@@ -61,7 +61,8 @@ class ContentWriter:
         if media.signature is not None:
             self.signature_lost()
         if media.context is not None:
-            self.losses.add("messages.media.context", "dropped: chat requests have no field")
+            detail = "dropped: chat requests have no field"
+            self.losses.add("messages.media.context", detail, content=True)
         match media.kind, media.source:
             case "image" | "video" as kind, (InlineData() | UrlSource()) as source:
                 return self._visual(kind, source, media)

@@ -17,6 +17,7 @@ from antigravity.ir.parts import (
 )
 from antigravity.ir.request import Message, Request
 from antigravity.ir.signature import Signature
+from antigravity.ir.thinking import LOST_REASONING
 from antigravity.protocols.openai_chat.client_content import ContentWriter
 from antigravity.protocols.openai_chat.losses import Losses
 from antigravity.protocols.openai_chat.schema import NAME
@@ -49,13 +50,16 @@ class MessageWriter:
         self._content = ContentWriter(target, losses)
         self._losses = losses
         self._system = "developer" if "developer_role" in target.quirks else "system"
-        self._keeps_thinking = "reasoning_content" in target.quirks
+        self._keeps_thinking = target.wants_reasoning
+        self._demands_thinking = target.capabilities.reasoning_history == "demanded"
         self._gemini = target.capabilities.family == "gemini"
         self._turns: list[_Turn] = []
         self._calls: dict[str, _Turn] = {}  # the turn that each call id was last seen in
 
     def messages(self, request: Request) -> list[dict[str, Any]]:
         """Return all messages, the leading instructions first."""
+        if request.thinking.mode == "off":
+            self._demands_thinking = False
         if request.system:
             self._said(self._system, list(request.system), None)
         for message in request.messages:
@@ -130,13 +134,23 @@ class MessageWriter:
                     thoughts.append(part.text)
                 case Opaque(protocol=protocol, kind="audio", wire=audio) if protocol == NAME:
                     wire["audio"] = audio
+                case Media():
+                    self._lost(part)
+                    texts.append(f"[{part.kind} left out: it cannot be sent back]")
                 case _:
                     self._lost(part)
             before = part
-        if texts or not (calls or "audio" in wire):
-            wire["content"] = "".join(texts)
+        text = "".join(texts)
+        if not (text or calls or "audio" in wire):
+            # Many upstreams refuse an empty message, also one with thoughts beside it.
+            return
+        if text:
+            wire["content"] = text
         if message.name is not None:
             wire["name"] = message.name
+        if calls and not thoughts and self._demands_thinking:
+            self._losses.add("messages.thinking", "a stand-in took the place of lost reasoning")
+            thoughts.append(LOST_REASONING)
         if thoughts:
             wire["reasoning_content"] = "".join(thoughts)
         if calls:
@@ -166,6 +180,7 @@ class MessageWriter:
 
     def _lost(self, part: Part) -> None:
         """Note that a part has no place on this wire."""
+        content = not isinstance(part, Thinking)
         match part:
             case Thinking():
                 field, detail = "messages.thinking", "dropped: the target takes no thoughts back"
@@ -175,4 +190,4 @@ class MessageWriter:
                 field, detail = f"messages.{kind}", f"dropped: only {protocol} knows it"
             case _:
                 field, detail = "messages.media", "dropped: chat takes no such part in this role"
-        self._losses.add(field, detail)
+        self._losses.add(field, detail, content=content)

@@ -59,7 +59,8 @@ class _ToolWriter:
             case HostedTool(protocol=protocol) if protocol == NAME:
                 self._tools.append(tool.wire)
             case HostedTool():
-                self._losses.add(f"tools.{tool.kind}", f"dropped: only {tool.protocol} knows it")
+                detail = f"dropped: only {tool.protocol} knows it"
+                self._losses.add(f"tools.{tool.kind}", detail, content=True)
 
     def _function(self, tool: FunctionTool) -> dict[str, Any]:
         if tool.namespace is not None:
@@ -85,7 +86,8 @@ class _ToolWriter:
 
     def _add_search(self, tool: WebSearchTool) -> None:
         if not self._search_known:
-            self._losses.add("tools.web_search", "dropped: the target can't search the web")
+            detail = "dropped: the target can't search the web"
+            self._losses.add("tools.web_search", detail, content=True)
             return
         if tool.allowed_domains or tool.blocked_domains or tool.max_uses is not None:
             self._losses.add("tools.web_search.limits", "dropped: chat has no limits on searches")

@@ -9,11 +9,11 @@ class Losses:
     """Losses in the order in which they were found, each field once."""
 
     def __init__(self) -> None:
-        self._found: dict[str, Loss] = {}
+        self._found: dict[tuple[str, bool], Loss] = {}
 
-    def add(self, field: str, detail: str) -> None:
-        """Note that ``field`` is lost, unless that is known."""
-        self._found.setdefault(field, Loss(field, detail))
+    def add(self, field: str, detail: str, *, content: bool = False) -> None:
+        """Note that ``field`` is lost, unless that is known; ``content`` is as in :class:`Loss`."""
+        self._found.setdefault((field, content), Loss(field, detail, content))
 
     def all(self) -> tuple[Loss, ...]:
         """Return all losses."""

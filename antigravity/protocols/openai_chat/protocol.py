@@ -11,6 +11,7 @@ from antigravity.interfaces.protocols import (
     Encoded,
     IClientProtocol,
     IGlancing,
+    IReasoningHistory,
     IServerProtocol,
     IStreamDecoder,
     IStreamEncoder,
@@ -24,7 +25,7 @@ from antigravity.ir.request import Request
 from antigravity.ir.response import Response
 from antigravity.ir.usage import Usage
 from antigravity.protocols.json_body import members_of, peek, with_model
-from antigravity.protocols.openai_chat import server_glance
+from antigravity.protocols.openai_chat import server_glance, server_reasoning
 from antigravity.protocols.openai_chat.client_reply import decode_models, decode_usage
 from antigravity.protocols.openai_chat.client_request import encode
 from antigravity.protocols.openai_chat.client_stream import ChatStreamDecoder
@@ -38,7 +39,7 @@ from antigravity.protocols.openai_shapes import error_reply, json_reply, model_o
 from antigravity.sse import KEEPALIVE_COMMENT
 
 
-@implementer(IServerProtocol, IGlancing, ISeveralAnswers)
+@implementer(IServerProtocol, IGlancing, IReasoningHistory, ISeveralAnswers)
 class OpenAIChatServer:
     """Serves chat completions and OpenAI's list of models."""
 
@@ -65,6 +66,10 @@ class OpenAIChatServer:
     def minds(self, body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
         """Return whether a request carries something that another model takes otherwise."""
         return server_glance.minds(body, aspects, capabilities)
+
+    def calls_without_reasoning(self, body: bytes) -> tuple[str, ...]:
+        """Return the ids of tool calls in the history that came without reasoning."""
+        return server_reasoning.calls_without_reasoning(body)
 
     def wanted(self, call: Call) -> Wanted:
         """Return how many choices a request wants."""
@@ -111,6 +116,9 @@ class OpenAIChatClient:
         system_turns=True,
         url_media=frozenset({"image"}),
         max_choices=128,
+        outputs=frozenset({"text", "image", "audio"}),
+        file_provider="openai",
+        files=frozenset({"document"}),
     )
 
     def encode(self, request: Request, target: Target) -> Encoded:

@@ -10,7 +10,8 @@ from antigravity.ir.media import FileReference, InlineData, UrlSource, data_url
 from antigravity.ir.parts import Citation, Media, Text
 from antigravity.protocols.openai_responses.schema import JsonObject, without_nulls
 
-_AUDIO_FORMATS: Final = {
+#: The MIME types of sound that the protocol takes, and its names for them.
+AUDIO_FORMATS: Final = {
     "audio/mpeg": "mp3",
     "audio/mp3": "mp3",
     "audio/wav": "wav",
@@ -104,7 +105,7 @@ def _file(part: Media) -> JsonObject:
 
 
 def _audio(part: Media) -> JsonObject:
-    audio_format = _AUDIO_FORMATS.get(part.mime_type.lower())
+    audio_format = AUDIO_FORMATS.get(part.mime_type.lower())
     if audio_format is None or not isinstance(part.source, InlineData):
         raise InvalidRequestError(
             "Audio for this model must be mp3 or wav, sent as data "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from antigravity.ir.media import InlineData
@@ -24,11 +24,10 @@ from antigravity.protocols.openai_responses.client_content import (
 )
 from antigravity.protocols.openai_responses.encrypted import FAMILY
 from antigravity.protocols.openai_responses.schema import NAME, JsonObject
+from antigravity.protocols.openai_responses.warn import Warn
 
 #: The longest identifier that OpenAI takes.
 ID_MAX: Final = 64
-
-Warn = Callable[[str, str], None]
 
 
 def short_id(call_id: str) -> str:
@@ -53,8 +52,16 @@ class Items:
             if message.role == "assistant":
                 self._assistant(message)
             else:
+                self._drop_lone_reasoning()
                 self._user(message, "developer" if message.role == "system" else "user")
             self._flush()
+        self._drop_lone_reasoning()
+
+    def _drop_lone_reasoning(self) -> None:
+        """Drop reasoning that led to nothing: it is refused without the item that follows it."""
+        while self.items and self.items[-1]["type"] == "reasoning":
+            self.items.pop()
+            self._warn("messages.thinking", "left out: nothing came of it in its turn")
 
     def _say(self, role: str, part: JsonObject) -> None:
         if self._role != role:
@@ -107,13 +114,15 @@ class Items:
                     self._result(part)
 
     def _lose(self, part: object) -> None:
-        self._warn(f"messages.{type(part).__name__.lower()}", "left out: no form on this wire")
+        field = f"messages.{type(part).__name__.lower()}"
+        self._warn(field, "left out: no form on this wire", content=True)
 
     def _opaque(self, part: Opaque) -> None:
         if part.protocol == NAME:
             self._item(part.wire)
         else:
-            self._warn(f"messages.{part.kind}", f"left out: only {part.protocol} knows it")
+            detail = f"left out: only {part.protocol} knows it"
+            self._warn(f"messages.{part.kind}", detail, content=True)
 
     def _thinking(self, part: Thinking) -> None:
         signature = part.signature
@@ -165,6 +174,8 @@ class Items:
     def _media(self, part: Media) -> None:
         if part.kind != "image" or not isinstance(part.source, InlineData):
             self._lose(part)
+            note = f"[{part.kind} left out: it cannot be sent back]"
+            self._say("assistant", {"type": "output_text", "text": note})
             return
         digest = hashlib.sha256(part.source.data.encode()).hexdigest()[:40]
         if part.signature is not None:

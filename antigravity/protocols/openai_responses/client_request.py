@@ -41,9 +41,9 @@ class Warnings:
     def __init__(self) -> None:
         self._losses: dict[Loss, None] = {}
 
-    def __call__(self, field: str, detail: str) -> None:
-        """Note a loss."""
-        self._losses[Loss(field, detail)] = None
+    def __call__(self, field: str, detail: str, *, content: bool = False) -> None:
+        """Note a loss; ``content`` is as in :class:`Loss`."""
+        self._losses[Loss(field, detail, content)] = None
 
     def losses(self) -> tuple[Loss, ...]:
         """Return the losses in the order in which they were noted."""
@@ -190,7 +190,7 @@ def _note_unsayable(request: Request, warn: Warnings) -> None:
         warn("stop", "not sent: this protocol has no stop sequences")
     others = [kind for kind in request.modalities if kind != "text"]
     if others:
-        warn("modalities", f"not asked for: {', '.join(others)}")
+        warn("modalities", f"not asked for: {', '.join(others)}", content=True)
     if request.image_config is not None:
         warn("image_config", "left out: this protocol has no such field")
     if request.audio_config is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from antigravity.ir.tools import (
     CustomTool,
@@ -13,8 +13,7 @@ from antigravity.ir.tools import (
     WebSearchTool,
 )
 from antigravity.protocols.openai_responses.schema import NAME, JsonObject, without_nulls
-
-Warn = Callable[[str, str], None]
+from antigravity.protocols.openai_responses.warn import Warn
 
 
 def encode_tools(
@@ -80,7 +79,7 @@ def _declare(tool: Tool, notes: JsonObject, warn: Warn, *, own: bool) -> JsonObj
         case HostedTool(kind="code_execution"):
             return {"type": "code_interpreter", "container": {"type": "auto"}}
         case HostedTool(kind=kind):
-            warn(f"tools.{kind}", "left out: this protocol has no such tool")
+            warn(f"tools.{kind}", "left out: this protocol has no such tool", content=True)
             return None
 
 
@@ -95,6 +94,8 @@ def _search(tool: WebSearchTool, notes: JsonObject, warn: Warn) -> JsonObject:
         declaration["filters"] = filters
     if tool.user_location:
         declaration["user_location"] = {"type": "approximate", **tool.user_location}
+    if not tool.live:
+        declaration["external_web_access"] = False
     if tool.max_uses is not None:
         warn("tools.web_search.max_uses", "left out: this protocol has no such limit")
     return declaration

@@ -30,6 +30,7 @@ from antigravity.protocols.openai_responses import (
     server_request,
     stored,
 )
+from antigravity.protocols.openai_responses.client_content import AUDIO_FORMATS
 from antigravity.protocols.openai_responses.client_stream import ResponsesDecoder
 from antigravity.protocols.openai_responses.encrypted import FAMILY
 from antigravity.protocols.openai_responses.schema import NAME
@@ -56,6 +57,12 @@ TRAITS: Final = Traits(
     media_in_tool_results=True,
     max_stop=0,
     max_choices=1,
+    media=frozenset(("image", "document", "audio")),
+    media_types={"audio": tuple(AUDIO_FORMATS)},
+    outputs=frozenset(("text",)),
+    file_provider="openai",
+    files=frozenset(("image", "document")),
+    cached_search=True,
 )
 
 

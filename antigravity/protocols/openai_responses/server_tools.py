@@ -84,6 +84,7 @@ class Tools:
                 allowed_domains=tuple((filters and filters.allowed_domains) or ()),
                 blocked_domains=tuple((filters and filters.blocked_domains) or ()),
                 user_location=search.user_location,
+                live=tool.get("external_web_access") is not False,
             )
         )
         rest = {name: value for name, value in tool.items() if name not in _SEARCH_FIELDS}

@@ -57,9 +57,17 @@ def _tools(model: str, body: dict[str, Any], internal: bool) -> list[str]:
                         "must be of type OBJECT\n"
                     )
                 _schema(f"{place}.parameters", function["parameters"])
-    mixed = (body.get("toolConfig") or {}).get("includeServerSideToolInvocations")
-    if names and hosted and (internal or version(model) < (3, 0) or not mixed):
-        invalid("Tool use with function calling is unsupported")
+    config = body.get("toolConfig") or {}
+    if names and hosted:
+        if internal or version(model) < (3, 0):
+            invalid("Tool use with function calling is unsupported")
+        if not config.get("includeServerSideToolInvocations"):
+            invalid(
+                "Please enable tool_config.include_server_side_tool_invocations to use Built-in "
+                "tools with Function calling."
+            )
+        if (config.get("functionCallingConfig") or {}).get("mode") == "AUTO":
+            invalid("Function calling mode AUTO is not supported with Built-in tools.")
     return names
 
 

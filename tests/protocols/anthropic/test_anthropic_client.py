@@ -157,7 +157,10 @@ def test_media_that_cannot_be_sent_is_a_loss() -> None:
             Media("document", InlineData(csv), "text/csv", title="T"),
         )
     )
-    assert turns[0][1:] == [
+    assert [block["text"] for block in turns[0][1:5]] == [
+        f"[{kind} left out: it cannot be sent]" for kind in ("audio", "video", "image", "document")
+    ]
+    assert turns[0][5:] == [
         {
             "type": "document",
             "source": {"type": "text", "media_type": "text/plain", "data": "a,b"},

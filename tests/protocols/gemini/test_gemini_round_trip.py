@@ -27,6 +27,7 @@ CAPABILITIES = Capabilities(
     max_budget=32768,
     raw_schema=True,
     web_search_with_tools=True,
+    hosted_tools_with_functions=True,
     media_resolution=True,
     media_in_tool_results=True,
 )
@@ -145,6 +146,8 @@ def test_requests(
     stop: tuple[str, ...],
     choice: ToolChoice | None,
 ) -> None:
+    mixed = bool(functions and more)
+    config = {"toolConfig": {"includeServerSideToolInvocations": True}} if mixed else {}
     request = Request(
         "gemini-x",
         messages,
@@ -152,14 +155,14 @@ def test_requests(
         system=(Text("s"),),
         stream=True,
         tools=(*functions, *more),
-        tool_choice=choice if functions else None,
+        tool_choice=choice if functions and not (mixed and choice == ToolChoice()) else None,
         thinking=think,
         sampling=sample,
         response_format=form,
         stop=stop,
         max_output_tokens=60000,
         modalities=("text",),
-        extensions={"safetySettings": [{"a": 1}], "generationConfig": {"newThing": 2}},
+        extensions={"safetySettings": [{"a": 1}], "generationConfig": {"newThing": 2}, **config},
     )
     encoded = GeminiClient().encode(request, TARGET)
     assert not encoded.warnings

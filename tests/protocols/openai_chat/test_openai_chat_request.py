@@ -120,8 +120,11 @@ def _turns(draw: st.DrawFn) -> tuple[Message, ...]:
             said.append(Thinking(draw(_word)))
         if draw(st.booleans()):
             said.append(Text(draw(_word)))
+        calls = draw(st.integers(0, 2))
+        if not calls and not (said and isinstance(said[-1], Text)):
+            said.append(Text(draw(_word)))
         results = []
-        for _ in range(draw(st.integers(0, 2))):
+        for _ in range(calls):
             number += 1
             kind = draw(st.sampled_from(["function", "custom"]))
             arguments = draw(_word) if kind == "custom" else '{"a": 1}'
@@ -297,8 +300,15 @@ def test_images_of_results_move_behind_all_results() -> None:
 def test_an_answer_with_calls_only_has_no_content() -> None:
     (found,) = wire(Message("assistant", (ToolCall("a", "f"),)))
     assert found["content"] is None
-    (found,) = wire(Message("assistant", ()))
-    assert found["content"] == ""
+
+
+def test_assistant_turn_without_content_is_left_out() -> None:
+    assert wire(Message("assistant", ())) == []
+    assert wire(Message("assistant", (Text(""),))) == []
+    assert wire(Message("assistant", (Thinking("hm"),))) == []
+    thinker = Target("up", Capabilities(), frozenset({"reasoning_content"}))
+    request = Request("m", (Message("assistant", (Thinking("hm"),)),), "anthropic")
+    assert json.loads(CLIENT.encode(request, thinker).body)["messages"] == []
 
 
 def test_texts_of_an_answer_are_joined() -> None:

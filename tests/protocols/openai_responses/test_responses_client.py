@@ -464,10 +464,19 @@ results = st.builds(
     st.lists(user_parts, min_size=1, max_size=2).map(tuple),
     kind=st.sampled_from(["function", "custom"]),
 )
+
+
+def led_somewhere(parts: list[Any]) -> tuple[Any, ...]:
+    """Return a turn's parts with something behind the last thinking, as the API wants it."""
+    return (*parts, Text("so")) if isinstance(parts[-1], Thinking) else tuple(parts)
+
+
 turns = st.one_of(
     st.builds(Message, st.just("user"), st.lists(user_parts, min_size=1, max_size=3).map(tuple)),
     st.builds(
-        Message, st.just("assistant"), st.lists(assistant_parts, min_size=1, max_size=4).map(tuple)
+        Message,
+        st.just("assistant"),
+        st.lists(assistant_parts, min_size=1, max_size=4).map(led_somewhere),
     ),
     st.builds(Message, st.just("user"), st.lists(results, min_size=1, max_size=3).map(tuple)),
 )
