@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sdks
 
 try:
     from hypothesis import settings
@@ -22,6 +23,31 @@ MODULES = pytest.StashKey[dict[str, Path]]()
 
 #: Folders whose files share processes and wheels that take long to make.
 SHARING = ("tests/interop/", "tests/house/")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run do without the SDKs."""
+    parser.addoption(
+        "--without-sdks", action="store_true", help="skip the tests that need a provider's SDK"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have stand-ins for the SDKs, in a run without them."""
+    if config.getoption("--without-sdks"):
+        sdks.do_without()
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out the tests of the SDKs themselves, in a run without them."""
+    return None if sdks.are_there() or collection_path.name != "interop" else True
+
+
+@pytest.fixture(scope="session")
+def with_sdks() -> None:
+    """Skip a test whose other processes need the SDKs, in a run without them."""
+    if not sdks.are_there():
+        sdks.skip()
 
 
 @pytest.hookimpl(optionalhook=True)

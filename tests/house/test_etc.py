@@ -115,6 +115,16 @@ def test_what_the_image_copies_exists_and_is_let_through() -> None:
     assert {"setup.py", "antigravity.pth", "antigravity.start", "twisted"} <= copied
 
 
+def test_the_image_installs_exact_versions_with_hashes_and_then_the_gateway_alone() -> None:
+    installs = [part for rest in of("RUN") for part in re.split(r" (?:&&|\|\|) ", rest)]
+    installs = [part for part in installs if " install " in part and "/pip " in part]
+    assert [part.partition(" install ")[2] for part in installs] == [
+        "--require-hashes --requirement requirements/run.txt",
+        "--require-hashes --requirement requirements/mp3.txt",
+        "--no-deps --no-build-isolation .",
+    ]
+
+
 def test_the_image_runs_without_rights() -> None:
     words = [word for word, _ in instructions()]
     assert of("USER") == ["antigravity"]

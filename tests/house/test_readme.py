@@ -79,6 +79,7 @@ def test_the_curl_command_is_answered(demo: str, tmp_path: Path) -> None:
     assert answer["choices"][0]["message"]["content"] == PROMPT
 
 
+@pytest.mark.usefixtures("with_sdks")
 @pytest.mark.parametrize("code", blocks(PAGE, "python"), ids=imported)
 def test_the_python_snippets_are_answered(code: str, demo: str, tmp_path: Path) -> None:
     assert run_python(code, demo, tmp_path) == f"{PROMPT}\n"

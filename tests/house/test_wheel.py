@@ -74,7 +74,8 @@ def test_the_sdist_can_be_tested(built: Built) -> None:
         *STARTUP_FILES, "Makefile", "README.rst", "CHANGELOG.rst", "CONTRIBUTING.rst", "LICENSE",
         "pyproject.toml", "setup.cfg", "setup.py", ".ci/run", "etc/antigravity.toml",
         "twisted/plugins/antigravity_plugin.py", "docs/architecture.rst",
-        "newsfragments/README.rst",
+        "newsfragments/README.rst", "requirements/run.txt", "requirements/mp3.txt",
+        "requirements/lock.py",
     ):  # fmt: skip
         assert path in names, path
     tests = {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("*.py")}

@@ -11,7 +11,8 @@ import pytest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-PREVIOUS = ROOT / ".venv-previous"
+#: It is beside the environment that is running.
+PREVIOUS = Path(f"{sys.prefix}-previous")
 MAJORS = {"openai": "2", "anthropic": "1", "google-genai": "2"}
 ASK = "import sys; from importlib.metadata import version; print(version(sys.argv[1]))"
 
@@ -22,7 +23,7 @@ ASK = "import sys; from importlib.metadata import version; print(version(sys.arg
 def test_the_previous_generation(url: str) -> None:
     python = PREVIOUS / "bin" / "python"
     if not python.exists():
-        pytest.skip(f"there is no {PREVIOUS.name}; make {PREVIOUS.name}/test.stamp makes it")
+        pytest.skip(f"there is no {PREVIOUS.name}; make environments makes it")
     for package, major in MAJORS.items():
         found = subprocess.run(
             [python, "-c", ASK, package], capture_output=True, text=True, check=True

@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 from mcp_process import asked, offering_everything
 
-PREVIOUS = Path(__file__).parents[2] / ".venv-previous" / "bin" / "python"
+pytestmark = pytest.mark.usefixtures("with_sdks")
+
+#: The environment with the previous SDKs is beside the one that is running.
+ENVIRONMENT = Path(f"{sys.prefix}-previous")
+PREVIOUS = ENVIRONMENT / "bin" / "python"
 LOGGED = ["Tool execution started", "Tool processing data", "Tool execution completed"]
 YES = '{"name": "Ada", "response": "yes"}'
 #: What the answers have in common.
@@ -84,10 +88,10 @@ def check(found: dict[str, Any], mode: str, revision: str) -> None:
 
 def test_the_previous_client(place: str) -> None:
     if not PREVIOUS.exists():
-        pytest.skip("there is no .venv-previous; make .venv-previous/test.stamp makes it")
+        pytest.skip(f"there is no {ENVIRONMENT.name}; make environments makes it")
     installed = subprocess.run([PREVIOUS, "-c", "import mcp"], capture_output=True, check=False)
     if installed.returncode:
-        pytest.skip(".venv-previous has no mcp; make .venv-previous/test.stamp installs it")
+        pytest.skip(f"{ENVIRONMENT.name} has no mcp; make environments installs it")
     found = asked(PREVIOUS, "ask_previous.py", place)
     assert found["revision"] == "2025-11-25"
     assert found["session"] is True

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import sdks
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
@@ -65,6 +66,10 @@ class RemoteTests(TestCase):
 
 class SdkTests(RemoteTests):
     """A server made with the official SDK, in a process of its own."""
+
+    def setUp(self) -> None:
+        if not sdks.are_there():
+            sdks.skip()
 
     async def check(self) -> None:
         self.assertLessEqual({"s__add", "s__count", "s__fail"}, await self.tools())

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import sdks
 from anthropic.lib.streaming._messages import accumulate_event
 from anthropic.types import Message, ModelInfo, RawMessageStreamEvent
 from anthropic_kit import (
@@ -64,7 +65,7 @@ def test_any_events_make_a_legal_stream(events: Any, thinking: Any, pings: bool)
     failed = any(isinstance(event, ev.StreamFailure) for event in events)
     assert (message is not None) == (ended and not failed)
     for name, data in parse(wire):
-        if name not in ("ping", "error"):
+        if name not in ("ping", "error") and sdks.are_there():
             EVENTS.validate_python(data)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+import sdks
 from google.genai import types
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -127,10 +128,11 @@ def check_stream(chunks: list[dict[str, Any]]) -> None:
             assert chunk["error"]["message"]
             assert chunk["error"]["status"].isupper()
             return
-        types.GenerateContentResponse._from_response(
-            response=json.loads(json.dumps(chunk)), kwargs={}
-        )
-        types.GenerateContentResponse.model_validate(chunk)
+        if sdks.are_there():
+            types.GenerateContentResponse._from_response(
+                response=json.loads(json.dumps(chunk)), kwargs={}
+            )
+            types.GenerateContentResponse.model_validate(chunk)
         assert chunk["candidates"]
         assert chunk["responseId"]
         assert chunk["modelVersion"]
@@ -143,7 +145,8 @@ def check_stream(chunks: list[dict[str, Any]]) -> None:
                 check_part(part)
             if "finishReason" in candidate:
                 finished.add(index)
-                assert candidate["finishReason"] in types.FinishReason.__members__
+                if sdks.are_there():
+                    assert candidate["finishReason"] in types.FinishReason.__members__
     last = chunks[-1]
     assert last["usageMetadata"]
     assert all("finishReason" in candidate for candidate in last["candidates"])

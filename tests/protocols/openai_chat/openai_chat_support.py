@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import msgspec
+import sdks
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
 
@@ -73,7 +74,8 @@ def check(wire: bytes, *, usage: bool) -> Checked:
         last = found.pop()
         assert last["choices"] == []
         seen.usage = last["usage"]
-        ChatCompletionChunk.model_validate(last)
+        if sdks.are_there():
+            ChatCompletionChunk.model_validate(last)
         assert seen.usage["total_tokens"] >= 0
     for chunk in found:
         assert chunk.get("usage") is None
@@ -86,14 +88,16 @@ def check(wire: bytes, *, usage: bool) -> Checked:
         assert set(seen.finish) == set(seen.text)
         for calls in seen.calls.values():
             assert all(entry["arguments"] for entry in calls if entry["type"] == "function")
-    _accumulate(found)
+    if sdks.are_there():
+        _accumulate(found)
     return seen
 
 
 def _check_chunk(chunk: dict[str, Any], seen: Checked) -> None:
     (choice,) = chunk["choices"]
     index, delta = choice["index"], choice["delta"]
-    ChatCompletionChunk.model_validate(_plain(chunk))
+    if sdks.are_there():
+        ChatCompletionChunk.model_validate(_plain(chunk))
     assert index not in seen.finish, "a chunk after the end of its choice"
     assert ("role" in delta) is (index not in seen.text), "a role, once, first"
     seen.text.setdefault(index, "")

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import sdks
 from hypothesis import given, settings
 from msgspec.structs import replace
 from openai._types import omit
@@ -58,15 +59,17 @@ def test_any_events_make_a_legal_stream_whose_deltas_add_up(events: list[Event])
     wire, response = stream(events)
     parsed = parse(wire)
     items = Checker(parsed).check()
-    for event in parsed:
-        SDK_EVENT.validate_python(event)
+    if sdks.are_there():
+        for event in parsed:
+            SDK_EVENT.validate_python(event)
     last = parsed[-1]
     if last["type"] in ("response.completed", "response.incomplete"):
         assert response is not None
         assert json.loads(response) == last["response"]
         assert last["response"]["output"] == items
         assert last["response"]["usage"] is not None
-        SDK_RESPONSE.validate_python(last["response"])
+        if sdks.are_there():
+            SDK_RESPONSE.validate_python(last["response"])
     else:
         assert response is None
 

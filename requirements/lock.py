@@ -1,0 +1,102 @@
+"""Write the files of exact versions with hashes beside this script: ``make lock``.
+
+They are resolved from ``setup.cfg`` and ``pyproject.toml``, for all platforms and all supported
+versions of Python at once.  Versions that are in a file already are kept as long as they fit;
+``make lock LOCK_OPTIONS=--upgrade`` takes the newest.  It needs uv, and the package index; what
+tests need of this module works offline, with the standard library alone.
+"""
+
+from __future__ import annotations
+
+import configparser
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+
+#: The files, in the order in which they are made: of which extras, or of ``NAME.in``, and whose
+#: versions they share.
+FILES: dict[str, tuple[tuple[str, ...] | None, str | None]] = {
+    "test": (("test",), None),
+    "test-without-sdks": (("test-without-sdks",), "test"),
+    "run": ((), "test"),
+    "mp3": (("mp3",), "test"),
+    "previous": (None, None),
+    "lock": (None, None),
+}
+#: Not built for every platform, so a file of its own that is installed beside another one.
+ADDITIONS = ("mp3",)
+
+_WANTED = "# For: "
+_TITLE = "# Exact versions with hashes, made by `make lock`: do not edit.\n"
+
+
+def _lines(text: str) -> list[str]:
+    """Return the requirements in a text."""
+    return [line.strip() for line in text.splitlines() if line.strip() and line[0] != "#"]
+
+
+def wanted(name: str) -> list[str]:
+    """Return the requirements that a file is made for, in order."""
+    extras, _ = FILES[name]
+    if extras is None:
+        return sorted(_lines((HERE / f"{name}.in").read_text("utf-8")))
+    setup = configparser.ConfigParser()
+    setup.read_string((ROOT / "setup.cfg").read_text("utf-8"))
+    project = setup["metadata"]["name"]
+    found: set[str] = set()
+    if name not in ADDITIONS:
+        project_file = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+        found.update(project_file["build-system"]["requires"])
+        found.update(_lines(setup["options"]["install_requires"]))
+    waiting = list(extras)
+    while waiting:
+        for line in _lines(setup["options.extras_require"][waiting.pop()]):
+            # One extra may be part of another one.
+            if own := re.fullmatch(rf"{re.escape(project)}\[([^\]]+)\]", line):
+                waiting += own[1].split(",")
+            else:
+                found.add(line)
+    return sorted(found)
+
+
+def header(name: str) -> str:
+    """Return how a file begins, if it is up to date: what it was made for is in it."""
+    return _TITLE + "".join(f"{_WANTED}{line}\n" for line in wanted(name))
+
+
+def oldest_python() -> str:
+    """Return the oldest version of Python that is supported."""
+    setup = configparser.ConfigParser()
+    setup.read_string((ROOT / "setup.cfg").read_text("utf-8"))
+    return setup["options"]["python_requires"].removeprefix(">=")
+
+
+def _resolve(name: str, options: Sequence[str]) -> None:
+    target = HERE / f"{name}.txt"
+    _, followed = FILES[name]
+    follow = ["--constraint", f"{HERE.name}/{followed}.txt"] if followed else []
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "uv", "--no-config", "pip", "compile", "--quiet"),
+            *("--universal", "--python-version", oldest_python(), "--generate-hashes"),
+            *("--no-header", "--no-annotate", "--output-file", str(target), *follow, *options),
+            "-",
+        ],
+        cwd=ROOT,
+        input="".join(f"{line}\n" for line in wanted(name)),
+        text=True,
+        check=True,
+    )
+    text = target.read_text("utf-8")
+    target.write_text(header(name) + "\n" + text.removeprefix(header(name) + "\n"), "utf-8")
+
+
+if __name__ == "__main__":
+    for file in FILES:
+        _resolve(file, sys.argv[1:])
