@@ -13,6 +13,7 @@ from antigravity.simulator.intake import Intake, bearer
 from antigravity.simulator.read import anthropic as read_anthropic
 from antigravity.simulator.state import State, check_key
 from antigravity.simulator.strict import anthropic as strict_anthropic
+from antigravity.simulator.strict.anthropic_shapes import check_shape
 
 #: What a count does not take.
 _NOT_COUNTED: Final = ("max_tokens", "stream", "temperature", "metadata", "stop_sequences")
@@ -47,6 +48,7 @@ class AnthropicApi:
 
         def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
             key = check_anthropic_key(headers, version)
+            body = check_shape(body)
             strict_anthropic.check(body)
             view = read_anthropic.read(body)
             return self._exchange.run(
@@ -68,6 +70,7 @@ class AnthropicApi:
             for name in _NOT_COUNTED:
                 if name in body:
                     raise ApiError(400, f"{name}: Extra inputs are not permitted")
+            body = check_shape(body)
             strict_anthropic.check_input(body)
             return {"input_tokens": read_anthropic.read(body).count_tokens()}
 

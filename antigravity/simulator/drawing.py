@@ -16,6 +16,7 @@ SIDES: Final = {"512": 512, "1K": 1024, "2K": 2048, "4K": 4096}
 _RATIOS: Final = words("1:1 2:3 3:2 3:4 4:3 4:5 5:4 9:16 16:9 21:9")
 _WIDE: Final = words("1:4 1:8 4:1 8:1")
 _IMAGEN: Final = words("1:1 3:4 4:3 9:16 16:9")
+_KNOWN: Final = _RATIOS | _WIDE
 
 
 def draws(model: str) -> bool:
@@ -41,9 +42,9 @@ def sizes(model: str) -> tuple[str, ...]:
 
 def frame(ratio: str, size: str) -> tuple[int, int]:
     """Return width and height, in whole blocks of 16 pixels."""
-    across, _, down = (ratio or "1:1").partition(":")
+    across, _, down = (ratio if ratio in _KNOWN else "1:1").partition(":")
     stretch = math.sqrt(int(across) / int(down))
-    side = SIDES[size or "1K"]
+    side = SIDES.get(size, SIDES["1K"])
     return round(side * stretch / 16) * 16, round(side / stretch / 16) * 16
 
 

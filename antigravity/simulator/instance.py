@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 _DEPTH: Final = 12
+#: Characters and items at most, however many a schema asks for.
+_LONGEST: Final = 1000
 _FORMATS: Final = {
     "date": "2026-01-01",
     "date-time": "2026-01-01T00:00:00Z",
@@ -30,7 +32,7 @@ def _resolve(reference: str, root: Any) -> Any:
     return node
 
 
-def _merged(schema: dict[str, Any], root: Any) -> dict[str, Any]:
+def _merged(schema: dict[str, Any], root: Any, depth: int = _DEPTH) -> dict[str, Any]:
     """Return the schema with its references and ``allOf`` branches merged in."""
     for _ in range(_DEPTH):
         if "$ref" not in schema:
@@ -40,7 +42,7 @@ def _merged(schema: dict[str, Any], root: Any) -> dict[str, Any]:
         schema = {**(target if isinstance(target, dict) else {}), **rest}
     merged = {key: value for key, value in schema.items() if key != "allOf"}
     for branch in schema.get("allOf", ()):
-        part = _merged(branch, root) if isinstance(branch, dict) else {}
+        part = _merged(branch, root, depth - 1) if isinstance(branch, dict) and depth else {}
         for key, value in part.items():
             if key == "properties":
                 merged["properties"] = {**merged.get("properties", {}), **value}
@@ -83,7 +85,7 @@ def _typed(schema: dict[str, Any], root: Any, depth: int) -> Any:
                 for name in dict.fromkeys(schema.get("required") or ())
             }
         case "array":
-            least = int(schema.get("minItems", schema.get("min_items", 0)) or 0)
+            least = _least(schema, "minItems")
             return [_make(schema.get("items", {}), root, depth - 1) for _ in range(least)]
         case "integer" | "number" as kind:
             value = schema.get("minimum", 0)
@@ -95,4 +97,9 @@ def _typed(schema: dict[str, Any], root: Any, depth: int) -> Any:
         case "null":
             return None
     text = _FORMATS.get(str(schema.get("format")), "text")
-    return text.ljust(int(schema.get("minLength", 0) or 0), "x")
+    return text.ljust(_least(schema, "minLength"), "x")
+
+
+def _least(schema: dict[str, Any], keyword: str) -> int:
+    """Return the least length that a schema asks for, within bounds."""
+    return max(0, min(int(schema.get(keyword) or 0), _LONGEST))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
@@ -132,10 +133,21 @@ def _parse(request: Request, raw: bytes) -> tuple[Any, str | None]:
     try:
         if is_multipart(content_type):
             return read_form(content_type, raw), None
-        body = json.loads(raw)
+        body = json.loads(raw, parse_constant=_refuse_constant, parse_float=_finite)
     except ValueError as error:
         return None, str(error)
     return (body, None) if isinstance(body, dict) else (None, "expected an object")
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {text[:40]} is out of range")
+    return value
 
 
 def _parse_lenient(raw: bytes) -> Any:

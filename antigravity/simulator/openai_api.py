@@ -23,7 +23,9 @@ from antigravity.simulator.script import Script
 from antigravity.simulator.state import State, check_key
 from antigravity.simulator.stored import Kept, StoredResponses, queued
 from antigravity.simulator.strict import chat as strict_chat
+from antigravity.simulator.strict import openai_shapes
 from antigravity.simulator.strict import responses as strict_responses
+from antigravity.simulator.strict.openai_shapes import check_shape
 
 
 def check_openai_key(headers: dict[str, str]) -> str:
@@ -66,6 +68,7 @@ class OpenAiApi:
 
         def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
             key = check_openai_key(headers)
+            body = check_shape(body, openai_shapes.CHAT)
             strict_chat.check(body, lenient)
             view = read_chat.read(body)
             return self._exchange.run(
@@ -79,6 +82,7 @@ class OpenAiApi:
 
         def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
             key = check_openai_key(headers)
+            body = check_shape(body, openai_shapes.COMPLETION)
             strict_chat.check_completion(body)
             view = read_chat.read_completion(body)
             stream = bool(body.get("stream"))
@@ -93,6 +97,7 @@ class OpenAiApi:
 
         def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
             key = check_openai_key(headers)
+            body = check_shape(body, openai_shapes.RESPONSE)
             items = self._earlier(body, key) + read_responses.items_of(body.get("input"))
             strict_responses.check(body, items, self._state.items.__contains__)
             view = read_responses.read(body, items)
@@ -170,6 +175,7 @@ class OpenAiApi:
 
         def work(headers: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
             key = check_openai_key(headers)
+            body = check_shape(body, openai_shapes.RESPONSE)
             items = self._earlier(body, key) + read_responses.items_of(body.get("input"))
             strict_responses.check(body, items, self._state.items.__contains__)
             counted = read_responses.read(body, items).count_tokens()

@@ -54,7 +54,7 @@ def _manner(body: dict[str, Any]) -> str:
 def _tools(tool: dict[str, Any]) -> list[Tool]:
     found = [
         Tool(
-            function["name"],
+            function.get("name", ""),
             function.get("parameters") or function.get("parametersJsonSchema") or {},
             function.get("description") or "",
         )
@@ -75,10 +75,10 @@ def _turn(content: dict[str, Any]) -> Turn:
             attachments.append(_attachment(part))
         if "functionCall" in part:
             call = part["functionCall"]
-            hidden += call["name"] + compact(call.get("args") or {})
+            hidden += call.get("name", "") + compact(call.get("args") or {})
         if "functionResponse" in part:
             result = part["functionResponse"]
-            results.append(result_text(result["response"]))
+            results.append(result_text(result.get("response") or {}))
             attachments += map(_attachment, result.get("parts") or ())
     role = {"model": "assistant", "system": "system"}.get(content.get("role", ""), "user")
     return Turn(role, tuple(texts), tuple(attachments), tuple(results), hidden)
@@ -96,6 +96,6 @@ def result_text(response: dict[str, Any]) -> str:
 
 def _attachment(part: dict[str, Any]) -> Attachment:
     if "inlineData" in part:
-        return inline(part["inlineData"]["mimeType"], part["inlineData"].get("data", ""))
+        return inline(part["inlineData"].get("mimeType", ""), part["inlineData"].get("data", ""))
     file = part["fileData"]
     return Attachment(file.get("mimeType") or "application/*", None, file.get("fileUri", ""))

@@ -22,7 +22,8 @@ _BLOCKS: Final = {
 }
 #: Blocks of the services' own tools: taken as they are.
 _HOSTED: Final = re.compile(
-    r"server_tool_use|mcp_tool_use|mcp_tool_result|container_upload|compaction|.+_tool_result"
+    r"server_tool_use|mcp_tool_use|mcp_tool_result|mcp_tool_listing|container_upload|compaction|"
+    r"fallback|tool_addition|tool_removal|.+_tool_result"
 )
 _IMAGES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _ID: Final = re.compile(r"[a-zA-Z0-9_-]+")

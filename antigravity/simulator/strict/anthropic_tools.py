@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from antigravity.simulator.strict.json_schema import walk_schema, wrong_type
+from antigravity.simulator.strict.json_schema import malformed, walk_schema, wrong_type
 from antigravity.simulator.strict.refusal import refuse, words
 
 _FIELDS: Final = words(
@@ -14,7 +14,7 @@ _FIELDS: Final = words(
 )
 _HOSTED: Final = re.compile(
     r"(web_search|web_fetch|bash|text_editor|computer|code_execution|memory|tool_search_tool_\w+?|"
-    r"computer_toolset|browser_toolset)_\d{8}"
+    r"computer_toolset|browser_toolset|advisor)_\d{8}"
 )
 _PATTERN: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
@@ -86,7 +86,7 @@ def _tool(index: int, tool: Any) -> str:
             f"{place}.input_schema: input_schema does not support oneOf, allOf, or anyOf at the "
             "top level"
         )
-    if wrong_type(schema) is not None:
+    if wrong_type(schema) is not None or malformed(schema) is not None:
         refuse(
             f"{place}.input_schema: JSON schema is invalid. It must match JSON Schema draft "
             "2020-12 (https://json-schema.org/draft/2020-12). Learn more about tool use at "
@@ -120,6 +120,9 @@ def _format(place: str, form: Any) -> None:
         refuse(f"{place}.type: Input should be 'json_schema'")
     if not isinstance(form.get("schema"), dict):
         refuse(f"{place}.schema: Field required")
+    problem = malformed(form["schema"])
+    if problem is not None:
+        refuse(f"{place}.schema: {problem} is not valid JSON Schema")
     for _, node in walk_schema(form["schema"]):
         kind = node.get("type")
         if kind == "object" and node.get("additionalProperties") is not False:

@@ -11,7 +11,9 @@ from antigravity.simulator.view import Attachment, Turn, View
 _HEARD: Final = words("file model prompt response_format temperature")
 _TRANSCRIBED: Final = _HEARD | words(
     """language stream timestamp_granularities[] include[] chunking_strategy keywords[] languages[]
-    known_speaker_names[] known_speaker_references[]"""
+    known_speaker_names[] known_speaker_references[] chunking_strategy[type]
+    chunking_strategy[prefix_padding_ms] chunking_strategy[silence_duration_ms]
+    chunking_strategy[threshold]"""
 )
 _SPOKEN: Final = words("input model voice instructions response_format speed stream_format")
 _LARGEST: Final = 25 * 1024 * 1024
@@ -93,7 +95,7 @@ def check_speech(body: dict[str, Any]) -> View:
         voice = voice.get("id")
     elif voice not in _VOICES:
         refuse(f"Input should be {', '.join(map(repr, _VOICES))}", "voice")
-    if body.get("response_format", "mp3") not in SOUNDS:
+    if body.get("response_format", "mp3") not in tuple(SOUNDS):
         refuse(f"Input should be {', '.join(map(repr, SOUNDS))}", "response_format")
     speed = body.get("speed", 1.0)
     if not isinstance(speed, int | float) or not 0.25 <= speed <= 4:

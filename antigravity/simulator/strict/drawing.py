@@ -49,5 +49,3 @@ def check_image_config(model: str, config: dict[str, Any]) -> None:
         invalid(f"Invalid aspect ratio: {ratio}.")
     if size is not None and size not in sizes(model):
         invalid(f"Invalid image size: {size}. Supported: {', '.join(sizes(model)) or 'none'}.")
-    for name in sorted(config.keys() - {"aspectRatio", "imageSize", "personGeneration"}):
-        invalid(f'Invalid JSON payload received. Unknown name "{name}" at image_config.')

@@ -8,6 +8,7 @@ from antigravity.simulator.strict.drawing import check_drawing
 from antigravity.simulator.strict.gemini_contents import check_contents, check_function_name
 from antigravity.simulator.strict.gemini_fields import Reader, snake
 from antigravity.simulator.strict.gemini_models import invalid, version
+from antigravity.simulator.strict.json_schema import malformed, wrong_type
 from antigravity.simulator.strict.speaking import check_sound
 
 _MAX_OUTPUT: Final = 65536
@@ -57,6 +58,8 @@ def _tools(model: str, body: dict[str, Any], internal: bool) -> list[str]:
                         "must be of type OBJECT\n"
                     )
                 _schema(f"{place}.parameters", function["parameters"])
+            if "parametersJsonSchema" in function:
+                _json_schema(f"{place}.parameters_json_schema", function["parametersJsonSchema"])
     config = body.get("toolConfig") or {}
     if names and hosted:
         if internal or version(model) < (3, 0):
@@ -97,6 +100,13 @@ def _schema(place: str, schema: dict[str, Any]) -> None:
         _schema(f"{place}.items", schema["items"])
     for index, child in enumerate(schema.get("anyOf") or ()):
         _schema(f"{place}.any_of[{index}]", child)
+
+
+def _json_schema(place: str, schema: Any) -> None:
+    problem = malformed(schema) if isinstance(schema, dict) else "it"
+    if problem is not None or wrong_type(schema) is not None:
+        where = f" at {problem}" if problem not in (None, "it") else ""
+        invalid(f"* GenerateContentRequest.{place}: invalid JSON Schema{where}.\n")
 
 
 def _tool_config(config: Any, declared: list[str]) -> None:
@@ -162,6 +172,9 @@ def _generation(model: str, body: dict[str, Any], declared: list[str], internal:
         )
     if "responseSchema" in config:
         _schema("generation_config.response_schema", config["responseSchema"])
+    if "responseJsonSchema" in config:
+        place = "generation_config.response_json_schema"
+        _json_schema(place, config["responseJsonSchema"])
     if declared and mime == "application/json" and version(model) < (3, 0):
         invalid("Function calling with a response mime type: 'application/json' is unsupported")
     _thinking(model, config.get("thinkingConfig") or {}, internal)

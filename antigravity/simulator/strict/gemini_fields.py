@@ -36,7 +36,7 @@ _SPECS: Final = {
     "CountEnvelope": "request:InnerCount",
     "Content": "role:s parts:Part[]",
     "Part": """text:s inlineData:Blob fileData:FileData functionCall:Call
-        functionResponse:Result executableCode:* codeExecutionResult:* toolCall:* toolResponse:*
+        functionResponse:Result executableCode:o codeExecutionResult:o toolCall:* toolResponse:*
         thought:b thoughtSignature:x videoMetadata:* mediaResolution:* partMetadata:*
         speechMetadata:SpeechMeta""",
     "SpeechMeta": "speaker:s style:s",
@@ -45,8 +45,8 @@ _SPECS: Final = {
     "Prebuilt": "voiceName:s",
     "Blob": "mimeType:s data:x displayName:s",
     "FileData": "mimeType:s fileUri:s displayName:s",
-    "Call": "id:s name:s args:*",
-    "Result": "id:s name:s response:* parts:ResultPart[] willContinue:b scheduling:e",
+    "Call": "id:s name:s args:o",
+    "Result": "id:s name:s response:o parts:ResultPart[] willContinue:b scheduling:e",
     "ResultPart": "inlineData:Blob fileData:FileData",
     "Tool": """functionDeclarations:Function[] googleSearch:* googleSearchRetrieval:*
         codeExecution:* urlContext:* computerUse:* googleMaps:* fileSearch:* mcpServers:*""",
@@ -63,13 +63,15 @@ _SPECS: Final = {
     "Generation": """candidateCount:i stopSequences:s[] maxOutputTokens:i temperature:n topP:n
         topK:n seed:i responseMimeType:s responseSchema:Schema responseJsonSchema:*
         presencePenalty:n frequencyPenalty:n responseLogprobs:b logprobs:i
-        enableEnhancedCivicAnswers:b responseModalities:e[] speechConfig:Speech imageConfig:*
+        enableEnhancedCivicAnswers:b responseModalities:e[] speechConfig:Speech imageConfig:Image
         thinkingConfig:Thinking mediaResolution:e""",
+    "Image": "aspectRatio:s imageSize:s personGeneration:s",
     "Thinking": "includeThoughts:b thinkingBudget:i thinkingLevel:e",
 }
 _TYPES: Final = {
     "s": "TYPE_STRING", "i": "TYPE_INT32", "n": "TYPE_FLOAT", "b": "TYPE_BOOL",
     "x": "TYPE_BYTES", "e": "TYPE_ENUM",
+    "o": "type.googleapis.com/google.protobuf.Struct",
 }  # fmt: skip
 _PREFIX: Final = "Invalid JSON payload received. Unknown name"
 SCHEMA_TYPES: Final = ("STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL")
@@ -178,6 +180,7 @@ class Reader:
             "s": isinstance(value, str),
             "e": isinstance(value, str | int) and not isinstance(value, bool),
             "b": isinstance(value, bool),
+            "o": isinstance(value, dict),
             "n": _is_number(value),
             "i": _is_number(value) and float(value) == int(float(value)),
             "x": is_base64(value, url_safe=True),

@@ -19,9 +19,13 @@ _EDIT_FIELDS: Final = words("image image[] images input_fidelity mask") | _FIELD
 _CHOICES: Final = {
     "background": words("transparent opaque auto"),
     "output_format": words("png webp jpeg"),
-    "quality": words("low medium high auto"),
+    "quality": words("low medium high xhigh max auto"),
 }
 _TYPES: Final = {"89504e47": "image/png", "ffd8ff": "image/jpeg", "52494646": "image/webp"}
+#: Models that draw in three sizes only; newer ones take any within limits.
+_FIXED_SIZES_MODELS: Final = ("gpt-image-1", "chatgpt-image")
+_FIXED_SIZES: Final = ("1024x1024", "1536x1024", "1024x1536")
+_LONGEST_SIDE: Final = 3840
 _PIXELS: Final = re.compile(r"(\d{2,4})x(\d{2,4})")
 _PREDICT: Final = words(
     """sampleCount aspectRatio sampleImageSize personGeneration outputOptions includeRaiReason
@@ -48,7 +52,8 @@ def check(body: dict[str, Any], form: bool, edit: bool) -> View:
         refuse("Unknown parameter: 'response_format'.", "response_format", "unknown_parameter")
     for name, choices in _CHOICES.items():
         if body.get(name) not in (None, *choices):
-            refuse(f"Invalid value: '{body[name]}'. Supported values are {choices}.", name)
+            listed = ", ".join(f"'{choice}'" for choice in sorted(choices))
+            refuse(f"Invalid value: '{body[name]}'. Supported values are: {listed}.", name)
     number = _number(body, "n", 1, 10, form)
     _number(body, "partial_images", 0, 3, form)
     seen = _images(body, form) if edit else ()
@@ -58,7 +63,7 @@ def check(body: dict[str, Any], form: bool, edit: bool) -> View:
         body={**body, "stream": body.get("stream") in (True, "true")},
         choices=number or 1,
         draws=True,
-        frame=_frame(str(body.get("size") or "auto")),
+        frame=_frame(model, body.get("size") or "auto"),
     )
 
 
@@ -75,13 +80,22 @@ def _number(body: dict[str, Any], name: str, low: int, high: int, form: bool) ->
     return value
 
 
-def _frame(size: str) -> tuple[int, int]:
+def _frame(model: str, size: Any) -> tuple[int, int]:
     if size == "auto":
         return 1024, 1024
-    found = _PIXELS.fullmatch(size)
-    if found is None or int(found[1]) % 16 or int(found[2]) % 16:
-        refuse(f"Invalid value: '{size}'. Supported values are: '1024x1024' and so on.", "size")
-    return int(found[1]), int(found[2])
+    if model.startswith(_FIXED_SIZES_MODELS) and size not in _FIXED_SIZES:
+        listed = ", ".join(f"'{each}'" for each in (*_FIXED_SIZES, "auto"))
+        refuse(f"Invalid value: '{size}'. Supported values are: {listed}.", "size")
+    found = _PIXELS.fullmatch(size) if isinstance(size, str) else None
+    width, height = (int(found[1]), int(found[2])) if found else (0, 0)
+    sides = sorted((width, height))
+    if not all(sides) or width % 16 or height % 16 or sides[1] > min(3 * sides[0], _LONGEST_SIDE):
+        refuse(
+            f"Invalid size: '{size}'. Width and height must be multiples of 16, at most "
+            f"{_LONGEST_SIDE}, with a ratio between 1:3 and 3:1.",
+            "size",
+        )
+    return width, height
 
 
 def _images(body: dict[str, Any], form: bool) -> tuple[Attachment, ...]:
@@ -123,13 +137,15 @@ def check_predict(model: str, body: dict[str, Any]) -> View:
     if not isinstance(prompt, str) or not prompt or set(instances[0]) != {"prompt"}:
         invalid("Text prompt cannot be empty.")
     told = body.get("parameters") or {}
+    if not isinstance(told, dict):
+        invalid("Invalid value at 'parameters'.")
     for name in sorted(told.keys() - _PREDICT):
         invalid(f"{name} parameter is not supported in Gemini API.")
     number = told.get("sampleCount", 4)
     if not isinstance(number, int) or not 1 <= number <= 4:
         invalid("sampleCount must be between 1 and 4.")
     ratio, size = told.get("aspectRatio", "1:1"), told.get("sampleImageSize", "1K")
-    if ratio not in ratios(model):
+    if not isinstance(ratio, str) or ratio not in ratios(model):
         invalid(f"aspectRatio {ratio} is not supported.")
     if "sampleImageSize" in told and size not in sizes(model):
         invalid(f"sampleImageSize {size} is not supported.")

@@ -5,6 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from antigravity.simulator.strict.shapes import (
+    ARRAY,
+    BOOLEAN,
+    INTEGER,
+    NUMBER,
+    OBJECT,
+    TEXT,
+    MismatchError,
+    conform,
+)
+
 TYPES: Final = frozenset(("string", "number", "integer", "boolean", "object", "array", "null"))
 
 
@@ -29,11 +40,68 @@ def walk_schema(
                 yield from walk_schema(child, (*context, keyword, str(index)))
 
 
+_SCHEMA_WORDS: Final[dict[str, Any]] = {
+    "$defs": OBJECT,
+    "$ref": TEXT,
+    "additionalProperties": (BOOLEAN, OBJECT),
+    "allOf": [OBJECT],
+    "anyOf": [OBJECT],
+    "definitions": OBJECT,
+    "description": TEXT,
+    "enum": ARRAY,
+    "exclusiveMaximum": NUMBER,
+    "exclusiveMinimum": NUMBER,
+    "format": TEXT,
+    "items": (BOOLEAN, OBJECT),
+    "maxItems": INTEGER,
+    "maxLength": INTEGER,
+    "maximum": NUMBER,
+    "minItems": INTEGER,
+    "minLength": INTEGER,
+    "minimum": NUMBER,
+    "oneOf": [OBJECT],
+    "prefixItems": [OBJECT],
+    "properties": OBJECT,
+    "required": [TEXT],
+    "type": (TEXT, [TEXT]),
+}
+#: Keywords whose members are schemas, and those that must not be empty.
+_MAPS: Final = ("properties", "$defs", "definitions")
+_NOT_EMPTY: Final = ("allOf", "anyOf", "oneOf", "enum", "type")
+
+
+def malformed(schema: Any) -> str | None:
+    """Return what in a schema is no JSON Schema, by its path; ``None`` if all is well.
+
+    Types that are texts are not looked at, see :func:`wrong_type`.
+    """
+    for context, node in walk_schema(schema):
+        problem = _malformed_node(node)
+        if problem is not None:
+            return "/".join((*context, problem))
+    return None
+
+
+def _malformed_node(node: dict[str, Any]) -> str | None:
+    try:
+        conform(node, _SCHEMA_WORDS)
+    except MismatchError as error:
+        return "/".join(map(str, error.path))
+    for keyword in _MAPS:
+        for name, child in (node.get(keyword) or {}).items():
+            if not isinstance(child, dict | bool):
+                return f"{keyword}/{name}"
+    for keyword, value in node.items():
+        if keyword in _SCHEMA_WORDS and (value is None or (keyword in _NOT_EMPTY and value == [])):
+            return keyword
+    return None
+
+
 def wrong_type(schema: Any) -> str | None:
     """Return the first type in the schema that JSON Schema does not know, as JSON Schema."""
     for _, node in walk_schema(schema):
         kinds = node.get("type", [])
         for kind in kinds if isinstance(kinds, list) else [kinds]:
-            if kind not in TYPES:
+            if not isinstance(kind, str) or kind not in TYPES:
                 return str(kind)
     return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final, NoReturn
 
-from antigravity.simulator.strict.json_schema import walk_schema, wrong_type
+from antigravity.simulator.strict.json_schema import malformed, walk_schema, wrong_type
 from antigravity.simulator.strict.refusal import refuse
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]+")
@@ -76,6 +76,9 @@ def check_schema(schema: Any, subject: str, param: str, code: str | None, strict
 
     :raises ApiError: as the service words it.
     """
+    problem = malformed(schema)
+    if problem is not None:
+        refuse(f"Invalid schema for {subject}: {problem} is not valid JSON Schema.", param, code)
     wrong = wrong_type(schema)
     if wrong is not None:
         refuse(
