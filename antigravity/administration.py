@@ -9,6 +9,7 @@ import msgspec
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from antigravity.accounts.lookup import find_account
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.administration import IAdministration
 from antigravity.tunnel.service import Tunnel
@@ -71,6 +72,15 @@ class Administration:
     def fix_account(self, credential: str | None) -> None:
         """Serve everything that it can from one account, or from all again."""
         self._snapshot().pool.fix(credential)
+
+    def unlock_account(self, account: str, model: str) -> dict[str, object]:
+        """End the locks of an account, for one model or for all."""
+        snapshot = self._snapshot()
+        source = snapshot.credentials
+        every = [each for name in source.upstreams for each in source.credentials(name)]
+        credential = find_account(every, account)
+        ended = snapshot.pool.unlock(credential.id, model)
+        return {"account": credential.id, "model": model or None, "unlocked": ended or 0}
 
     def clear_bindings(self) -> None:
         """Forget which conversation belongs to which account."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -55,6 +56,7 @@ class Pooling:
             None if home is None else QuotaFiles(home),
             last_used=lambda identifier: self.pool.last_used(identifier),
             learnt=lambda: self.pool.learnt(),
+            told=lambda *known: self.pool.quota_known(*known),
         )
         self._watch = AccountWatch(self.quotas.protections)
         nothing = Settings()
@@ -66,6 +68,7 @@ class Pooling:
             protections=self.quotas.protections,
             state=self._state(POOL_FILE),
             watch=self._watch,
+            wall=time.time,
         )
         self.scheduler = WarmupScheduler(
             reactor, self.quota_sources, self.quotas, send, self._state(WARMUP_FILE)

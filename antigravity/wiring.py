@@ -91,7 +91,7 @@ def load_credentials(settings: Settings, accounts: KnownAccounts | None) -> Cred
         log.error("account kept as it was when its file could be read: {file}", file=str(file))
     for file in loaded.broken:
         log.error("account left out: {file}", file=str(file))
-    book = CredentialBook(settings, loaded.records)
+    book = CredentialBook(settings, loaded.records, loaded.marks)
     for problem in book.problems:
         log.warn("{problem}", problem=str(problem))
     return book

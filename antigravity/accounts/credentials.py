@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from zope.interface import implementer
 
@@ -26,10 +26,16 @@ class CredentialBook:
     """Credentials from settings and accounts, each upstream's used in turn.
 
     ``upstreams`` are the configured and the implied ones that are enabled.  ``problems``
-    are warnings: accounts left out, upstreams without any credential.
+    are warnings: accounts left out, upstreams without any credential.  ``marks`` are those of
+    accounts by id, see ``Credential.mark``.
     """
 
-    def __init__(self, settings: Settings, records: Collection[AccountRecord] = ()) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        records: Collection[AccountRecord] = (),
+        marks: Mapping[str, str] = {},
+    ) -> None:
         every = all_upstreams(settings, records)
         problems: list[Problem] = []
         found: dict[str, dict[str, Credential]] = {
@@ -46,7 +52,8 @@ class CredentialBook:
                 problems.append(account_problem(record, str(error)))
                 continue
             if record.enabled and name in found:
-                credential = _of_account(name, record, every[name])
+                mark = marks.get(record.id, "")
+                credential = _of_account(name, record, every[name], mark)
                 found[name][credential.secret] = credential
         problems += [_bare(name) for name, credentials in found.items() if not credentials]
         problems += [
@@ -99,10 +106,12 @@ def _configured(name: str, upstream: UpstreamSettings) -> list[Credential]:
     ]
 
 
-def _of_account(name: str, record: AccountRecord, upstream: UpstreamSettings) -> Credential:
+def _of_account(
+    name: str, record: AccountRecord, upstream: UpstreamSettings, mark: str
+) -> Credential:
     extra = {"project": upstream.project} if upstream.project else {}
     extra |= {key: value for key, value in record.extra.items() if isinstance(value, str)}
-    return Credential(record.id, name, record.secret.reveal(), record.label, extra)
+    return Credential(record.id, name, record.secret.reveal(), record.label, extra, mark)
 
 
 def _bare(name: str) -> Problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -81,6 +82,24 @@ class AccountFiles:
         for name in names:
             if name.endswith(".json") and not name.startswith("."):
                 yield self.directory / name
+
+    def marks(self) -> dict[str, str]:
+        """Return, for the id of each account, what changes whenever its file is written anew."""
+        found = {}
+        for path in self.paths():
+            with contextlib.suppress(OSError):
+                found[path.stem] = str(path.stat().st_mtime_ns)
+        return found
+
+    def touch(self, identifier: str) -> None:
+        """Have an account count as written anew, so that its locks are forgotten.
+
+        :raises AccountError: if there is none.
+        """
+        try:
+            os.utime(self._path(identifier))
+        except FileNotFoundError:
+            raise AccountError(f"there is no account {identifier}") from None
 
     def trouble(self) -> str | None:
         """Return why the folder cannot be read; ``None`` if it can, or was never made."""

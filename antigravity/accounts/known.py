@@ -13,12 +13,14 @@ class LoadedAccounts(Struct, frozen=True):
     """The accounts to serve with.
 
     ``kept`` are files that hold no account any more: the account stays as it was.  ``broken``
-    are files that never held one.
+    are files that never held one.  ``marks`` change when a file is written anew, by the id of its
+    account.
     """
 
     records: list[AccountRecord]
     kept: list[BrokenFile]
     broken: list[BrokenFile]
+    marks: dict[str, str] = {}
 
 
 class KnownAccounts:
@@ -37,6 +39,7 @@ class KnownAccounts:
         :raises ConfigurationError: if there were accounts, and their folder is gone or cannot be
             read.
         """
+        marks = self._files.marks()
         records, broken = self._files.load()
         directory = self._files.directory
         unreadable = [file.reason for file in broken if file.path == directory]
@@ -48,4 +51,4 @@ class KnownAccounts:
         outlived = [self._good[file.path.stem] for file in kept]
         records = sorted([*records, *outlived], key=lambda record: (record.created, record.id))
         self._good = {record.id: record for record in records}
-        return LoadedAccounts(records, kept, [file for file in broken if file not in kept])
+        return LoadedAccounts(records, kept, [file for file in broken if file not in kept], marks)

@@ -15,7 +15,8 @@ from antigravity.ir.errors import GatewayError
 class Lease:
     """Gives its account's place back exactly once.
 
-    ``ended`` is called with the lease, whether it succeeded, and why it failed.
+    ``ended`` is called with the lease, whether it succeeded, and why it failed.  ``lifted`` makes
+    it a probe, and is called once the upstream has begun to answer.
     """
 
     def __init__(
@@ -25,15 +26,24 @@ class Lease:
         session: str,
         began: float,
         ended: Callable[[Lease, bool, GatewayError | None], None],
+        lifted: Callable[[Lease], None] | None = None,
     ) -> None:
         self.option = option
         self.credential = credential
         self.session = session
         self.began = began
+        self.is_probe = lifted is not None
+        self._lifted = lifted
         self._ended: Callable[[Lease, bool, GatewayError | None], None] | None = ended
 
     def __repr__(self) -> str:
         return f"<Lease of {self.credential.id} for {self.option.model}>"
+
+    def answered(self) -> None:
+        """Take note that the upstream has begun to answer well."""
+        lifted, self._lifted = self._lifted, None
+        if lifted is not None and self._ended is not None:
+            lifted(self)
 
     def succeeded(self) -> None:
         """Take note that the account has served."""

@@ -1,6 +1,7 @@
 """Which account must not be used for which model, and until when: pure.
 
-A time that the upstream named is kept to the second, however long it is.
+A time that the upstream named is kept to the second, up to a ceiling.  Since such times may be
+wrong, a lock that lasts for long is probed now and then: one request may pass.
 """
 
 from __future__ import annotations
@@ -8,45 +9,19 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from antigravity.accounts.penalties import GUESSED_KINDS, Rule, rule_for
+from antigravity.accounts.lock_rows import Lock, Scope, from_rows, to_rows
+from antigravity.accounts.penalties import LIMIT_KINDS, Rule, rule_for
 from antigravity.ir.errors import GatewayError
-
-_Row = TypeVar("_Row")
 
 #: Failures in a row are forgotten after this many seconds without one.
 FORGET_AFTER: Final = 3600.0
-
-
-class Scope(Struct, frozen=True):
-    """What is locked: an account for a model, or for all (no model), or a model for everyone."""
-
-    upstream: str
-    credential: str | None
-    model: str | None
-
-
-class Lock(Struct, frozen=True):
-    """A lock until a time in seconds, infinite until people do something.
-
-    ``given`` says that the upstream named the time.  ``stamp`` stands for the secret that was
-    refused: the lock is not for another one.  ``help`` is where its owner can end it.
-    """
-
-    until: float
-    kind: str
-    given: bool = False
-    stamp: str = ""
-    help: str = ""
-
-    @property
-    def guessed(self) -> bool:
-        """Whether nobody knows if the lock is needed: neither its time nor its cause is sure."""
-        return not self.given and self.kind in GUESSED_KINDS
+#: The longest lock without a setting that says so, in seconds.
+MAX_LOCK: Final = 31 * 86400.0
 
 
 class _Streak(Struct):
@@ -56,33 +31,13 @@ class _Streak(Struct):
     last: float
 
 
-class _LockRow(Struct, frozen=True):
-    """A lock as plain data; JSON has no infinity, so ``until`` is ``None`` instead."""
-
-    upstream: str
-    credential: str | None
-    model: str | None
-    until: float | None
-    kind: str
-    given: bool = False
-    stamp: str = ""
-    help: str = ""
-
-
-class _StreakRow(Struct, frozen=True):
-    upstream: str
-    credential: str | None
-    model: str | None
-    kind: str
-    count: int
-    last: float
-
-
 class Lockouts:
     """All locks.
 
-    ``now`` returns seconds since the epoch, which go into snapshots as they are.  ``chance``
-    returns a number from 0 to 1.
+    ``now`` returns seconds that pass evenly; ``wall`` returns seconds since the epoch, which go
+    into snapshots.  ``chance`` returns a number from 0 to 1.
+
+    :ivar max_lock: no lock lasts longer, in seconds.
     """
 
     def __init__(
@@ -91,12 +46,19 @@ class Lockouts:
         *,
         chance: Callable[[], float] = random.random,
         max_entries: int = 10_000,
+        wall: Callable[[], float] | None = None,
     ) -> None:
+        self.max_lock = MAX_LOCK
         self._now = now
+        self._wall = wall or now
         self._chance = chance
         self._max_entries = max_entries
         self._locks: dict[Scope, Lock] = {}
         self._streaks: dict[tuple[Scope, str], _Streak] = {}
+        #: What is probed now.
+        self._probing: set[Scope] = set()
+        #: When a quota that had room ended a lock last.
+        self._lifted: dict[Scope, float] = {}
 
     def __len__(self) -> int:
         return len(self._locks)
@@ -110,12 +72,15 @@ class Lockouts:
         *,
         since: float | None = None,
         stamp: str = "",
+        probe: bool = False,
     ) -> Rule | None:
         """Lock what ``error`` is about, and return by which rule, if there is one.
 
         :param since: when the attempt began.  Attempts that ran side by side and failed
             together are one failure in a row, not many.
         :param stamp: stands for the secret that was used.
+        :param probe: whether the attempt was a probe: a time that the upstream names now counts
+            more than what it named before.
         """
         rule = rule_for(error)
         if rule is None:
@@ -130,18 +95,33 @@ class Lockouts:
             seconds = rule.step(count)
         seconds += rule.jitter * self._chance() * rule.step(count) if rule.jitter else 0.0
         whole = rule.reach == "account"
-        lock = Lock(self._now() + seconds, rule.kind, given, stamp if whole else "", error.help_url)
+        if math.isfinite(seconds):
+            seconds = min(seconds, self.max_lock)
+        now = self._now()
+        lock = Lock(
+            now + seconds, rule.kind, given, stamp if whole else "", error.help_url, made=now
+        )
+        known = self._locks.get(scope)
+        if probe and given and known is not None and known.kind in LIMIT_KINDS:
+            del self._locks[scope]
         self._put(scope, lock)
         return rule
 
     def succeeded(
-        self, upstream: str, credential: str, model: str, *, since: float | None = None
+        self,
+        upstream: str,
+        credential: str,
+        model: str,
+        *,
+        since: float | None = None,
+        probe: bool = False,
     ) -> bool:
         """Forget failures in a row from before the attempt began; return if that ended a lock.
 
-        Only locks that were guesses end: the account has just shown them to be wrong.
+        Only locks that were guesses end, since the account has just shown them to be wrong, and
+        those that were probed.
         """
-        ended = False
+        ended = probe and self._end_limits(upstream, credential, model)
         for scope in _scopes(upstream, credential, model):
             for key in [key for key in self._streaks if key[0] == scope]:
                 if since is None or self._streaks[key].last <= since:
@@ -159,26 +139,95 @@ class Lockouts:
 
         :param stamp: returns what stands for the account's secret now.
         """
+        found = [lock for _, lock in self._in_force(upstream, credential, model, stamp)]
+        return max(found, key=lambda lock: lock.until, default=None)
+
+    def can_probe(
+        self,
+        upstream: str,
+        credential: str,
+        model: str,
+        interval: float,
+        stamp: Callable[[], str] | None = None,
+    ) -> bool:
+        """Return whether one request may pass the locks, to see if they are still needed.
+
+        That is so where all of them are limits, none of which was made or probed within
+        ``interval`` seconds or is being probed.
+        """
         now = self._now()
-        found: Lock | None = None
+        locks = self._in_force(upstream, credential, model, stamp)
+        return bool(locks) and all(
+            lock.kind in LIMIT_KINDS
+            and scope not in self._probing
+            and now - max(lock.made, lock.probed) >= interval
+            for scope, lock in locks
+        )
+
+    def begin_probe(self, upstream: str, credential: str, model: str) -> None:
+        """Note that a request passes the locks."""
+        now = self._now()
         for scope in _scopes(upstream, credential, model):
             lock = self._locks.get(scope)
-            if lock is None or lock.until <= now:
-                continue
-            if lock.stamp and stamp is not None and lock.stamp != stamp():
-                continue
-            if found is None or lock.until > found.until:
-                found = lock
-        return found
+            if lock is not None:
+                self._locks[scope] = replace(lock, probed=now)
+                self._probing.add(scope)
 
-    def release(self, credential: str) -> bool:
-        """Forget everything about one account; return whether it was locked."""
-        locks = [scope for scope in self._locks if scope.credential == credential]
-        for scope in locks:
-            del self._locks[scope]
-        for key in [key for key in self._streaks if key[0].credential == credential]:
+    def end_probe(self, upstream: str, credential: str, model: str) -> None:
+        """Note that it has ended, however that was."""
+        self._probing.difference_update(_scopes(upstream, credential, model))
+
+    def release(self, credential: str, model: str = "") -> int:
+        """Forget everything about one account (and model, if it is named).
+
+        Return how many locks that has ended.
+        """
+
+        def is_meant(scope: Scope) -> bool:
+            return scope.credential == credential and model in ("", scope.model)
+
+        locks = [scope for scope in self._locks if is_meant(scope)]
+        ended = sum(self._locks.pop(scope).until > self._now() for scope in locks)
+        for key in [key for key in self._streaks if is_meant(key[0])]:
             del self._streaks[key]
-        return bool(locks)
+        for scope in [scope for scope in self._lifted if is_meant(scope)]:
+            del self._lifted[scope]
+        return ended
+
+    def lift(
+        self,
+        credential: str,
+        left: Callable[[str], float | None],
+        asked: float,
+        interval: float,
+    ) -> list[Scope]:
+        """End the limits of an account whose quota has room; return which ones.
+
+        :param left: returns the fraction that is left for a model, if it is known.
+        :param asked: when the upstream was asked: later locks know better.
+        :param interval: a lock that comes again is not ended in the same way for so many seconds:
+            the quota does not tell the truth.
+        """
+        now = self._now()
+        ended = []
+        for scope, lock in list(self._locks.items()):
+            if scope.credential != credential or scope.model is None:
+                continue
+            if lock.kind not in LIMIT_KINDS or lock.made > asked or lock.until <= now:
+                continue
+            if scope in self._lifted and now - self._lifted[scope] < interval:
+                continue
+            room = left(scope.model)
+            if room is not None and room > 0:
+                del self._locks[scope]
+                self._lifted[scope] = now
+                ended.append(scope)
+        return ended
+
+    def accounts(self) -> set[str]:
+        """Return the accounts of which something is known."""
+        scopes = [*self._locks, *(scope for scope, _ in self._streaks)]
+        return {scope.credential for scope in scopes if scope.credential is not None}
 
     def current(self) -> Iterator[tuple[Scope, Lock]]:
         """Yield the locks that are in force."""
@@ -188,38 +237,61 @@ class Lockouts:
     def snapshot(self) -> dict[str, Any]:
         """Return everything that a restart must not lose, as plain data."""
         self._prune()
-        locks = [
-            _LockRow(
-                scope.upstream,
-                scope.credential,
-                scope.model,
-                None if math.isinf(lock.until) else lock.until,
-                lock.kind,
-                lock.given,
-                lock.stamp,
-                lock.help,
-            )
-            for scope, lock in self._locks.items()
-        ]
-        streaks = [
-            _StreakRow(scope.upstream, scope.credential, scope.model, kind, s.count, s.last)
-            for (scope, kind), s in self._streaks.items()
-        ]
-        return {"locks": msgspec.to_builtins(locks), "streaks": msgspec.to_builtins(streaks)}
+        ahead = self._wall() - self._now()
+        streaks = [(*key, each.count, each.last) for key, each in self._streaks.items()]
+        return to_rows(self._locks.items(), streaks, ahead)
 
     def restore(self, data: Mapping[str, Any]) -> int:
-        """Take in a snapshot; return how many of its entries made no sense."""
-        locks, bad_locks = _rows(data.get("locks"), _LockRow)
-        streaks, bad_streaks = _rows(data.get("streaks"), _StreakRow)
-        for row in locks:
-            until = math.inf if row.until is None else row.until
-            scope = Scope(row.upstream, row.credential, row.model)
-            self._put(scope, Lock(until, row.kind, row.given, row.stamp, row.help))
-        for each in streaks:
-            scope = Scope(each.upstream, each.credential, each.model)
-            self._streaks[scope, each.kind] = _Streak(max(1, each.count), each.last)
+        """Take in a snapshot; return how many of its entries made no sense.
+
+        No lock lasts longer than :attr:`max_lock` from now, and none longer than it was to last
+        from its beginning, whatever the clock said then.
+        """
+        kept = from_rows(data, self._wall() - self._now())
+        for scope, lock in kept.locks:
+            self._put(scope, self._in_time(lock))
+        for scope, kind, count, last in kept.streaks:
+            self._streaks[scope, kind] = _Streak(max(1, count), min(last, self._now()))
         self._prune()
-        return bad_locks + bad_streaks
+        return kept.senseless
+
+    def _in_time(self, lock: Lock) -> Lock:
+        """Return a lock that cannot last longer than it was made for, or than the ceiling."""
+        if math.isinf(lock.until):
+            return lock
+        now = self._now()
+        made = lock.made if 0 < lock.made <= now else now
+        length = lock.until - lock.made if lock.made > 0 else lock.until - now
+        until = min(lock.until, made + max(0.0, length), now + self.max_lock)
+        return replace(lock, until=until, made=made, probed=min(lock.probed, now))
+
+    def _in_force(
+        self, upstream: str, credential: str, model: str, stamp: Callable[[], str] | None
+    ) -> list[tuple[Scope, Lock]]:
+        """Return the locks that keep an account from serving a model now."""
+        now = self._now()
+        found = []
+        for scope in _scopes(upstream, credential, model):
+            lock = self._locks.get(scope)
+            if lock is None or lock.until <= now:
+                continue
+            if lock.made > now:  # the clock was set back
+                lock = self._locks[scope] = self._in_time(lock)
+            if lock.stamp and stamp is not None and lock.stamp != stamp():
+                continue
+            found.append((scope, lock))
+        return found
+
+    def _end_limits(self, upstream: str, credential: str, model: str) -> bool:
+        """End the locks that a probe has shown to be wrong; return whether there were any."""
+        ended = False
+        for scope in _scopes(upstream, credential, model):
+            lock = self._locks.get(scope)
+            if lock is not None and lock.kind in LIMIT_KINDS:
+                del self._locks[scope]
+                self._streaks.pop((scope, lock.kind), None)
+                ended = True
+        return ended
 
     def _count(self, scope: Scope, kind: str, since: float | None) -> int:
         """Count a failure, and return how many there were in a row."""
@@ -227,6 +299,7 @@ class Lockouts:
         streak = self._streaks.get((scope, kind))
         if streak is None or now - streak.last >= FORGET_AFTER:
             streak = self._streaks[scope, kind] = _Streak(0, now)
+        streak.last = min(streak.last, now)
         if not streak.count or since is None or since >= streak.last:
             streak.count += 1
             streak.last = now
@@ -244,6 +317,7 @@ class Lockouts:
         """Forget what is over; if that is not enough, what is over soonest."""
         now = self._now()
         self._locks = {s: lock for s, lock in self._locks.items() if lock.until > now}
+        self._lifted = {s: when for s, when in self._lifted.items() if now - when < FORGET_AFTER}
         self._streaks = {
             key: streak for key, streak in self._streaks.items() if now - streak.last < FORGET_AFTER
         }
@@ -267,15 +341,3 @@ def _scopes(upstream: str, credential: str, model: str) -> tuple[Scope, Scope, S
         Scope(upstream, credential, None),
         Scope(upstream, None, model),
     )
-
-
-def _rows(data: object, kind: type[_Row]) -> tuple[list[_Row], int]:
-    """Return the rows that make sense, and how many do not."""
-    rows: list[_Row] = []
-    items = data if isinstance(data, list) else []
-    for item in items:
-        try:
-            rows.append(msgspec.convert(item, kind))
-        except msgspec.ValidationError:
-            continue
-    return rows, len(items) - len(rows)

@@ -64,6 +64,8 @@ REVOKED: Final = Rule("revoked", "account", (math.inf,), unbinds=True)
 ABSENT: Final = Rule("absent", "model", (5.0,), unbinds=True)
 
 
+#: Limits: what an upstream says of their end may be wrong, since it may have been renewed since.
+LIMIT_KINDS: Final = frozenset({QUOTA.kind, RATE.kind, BILLING.kind})
 #: What these say of an account is a guess: the next request may well be served, and a lock must
 #: not make an upstream unusable that has no other account.
 GUESSED_KINDS: Final = frozenset({FAILURE.kind, ABSENT.kind, CREDENTIAL.kind})

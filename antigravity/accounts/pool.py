@@ -17,6 +17,7 @@ from antigravity.accounts.lease import Lease
 from antigravity.accounts.lockouts import Lockouts
 from antigravity.accounts.occupancy import Occupancy
 from antigravity.accounts.pool_report import report, verdicts
+from antigravity.accounts.probes import probe_first
 from antigravity.accounts.refusals import queue_full, refusal, stopping
 from antigravity.accounts.roster import (
     FactsProvider,
@@ -30,6 +31,7 @@ from antigravity.accounts.roster import (
 )
 from antigravity.accounts.selection import Balance
 from antigravity.accounts.trusted_policy import TrustedPolicy
+from antigravity.accounts.unlocking import Unlocking
 from antigravity.accounts.waiting import Choice, WaitingRoom
 from antigravity.accounts.watch import AccountWatch
 from antigravity.config.settings import SchedulingSettings
@@ -41,6 +43,7 @@ from antigravity.interfaces.accounts import (
     Option,
     Verdict,
 )
+from antigravity.interfaces.quota import Quota
 from antigravity.interfaces.selection import Candidate, ISelectionPolicy, Situation
 from antigravity.interfaces.stores import IStateStore
 from antigravity.interfaces.upstreams import Credential
@@ -52,8 +55,9 @@ from antigravity.logs import make_logger
 class AccountPool:
     """Leases accounts.
 
-    ``clock`` must count seconds since the epoch (as reactors do): locks are kept over
-    restarts.  ``facts`` returns tier and quota of an account for a model, ``protections`` which
+    ``clock`` counts seconds since the epoch as they pass, and ``wall`` returns what the calendar's
+    clock says, which may be set anew: locks are kept over restarts.  ``facts`` returns tier and
+    quota of an account for a model, ``protections`` which
     of its quotas are protected.  ``state`` keeps locks and bindings.  ``policy`` chooses.
     ``watch`` tells observers.  ``family`` returns which models of an upstream share an account's
     cache.  ``chance`` returns a number from 0 to 1.
@@ -74,13 +78,15 @@ class AccountPool:
         watch: AccountWatch | None = None,
         family: Family = each_model,
         chance: Callable[[], float] = random.random,
+        wall: Callable[[], float] | None = None,
     ) -> None:
         self._clock = clock
         self._protections = protections
         self._state = state
         self._watch = watch or AccountWatch()
         self._family = family
-        self._lockouts = Lockouts(clock.seconds, chance=chance)
+        self._lockouts = Lockouts(clock.seconds, chance=chance, wall=wall)
+        self._unlocking = Unlocking(self._lockouts, self._watch)
         self._bindings = Bindings(clock.seconds)
         self._occupancy = Occupancy(clock.seconds)
         self._roster = Roster(
@@ -107,6 +113,7 @@ class AccountPool:
         lockouts = kept.get("lockouts")
         ignored = self._lockouts.restore(lockouts if isinstance(lockouts, Mapping) else {})
         ignored += self._bindings.restore(kept.get("bindings"))
+        self._unlocking.restore(kept.get("marks"))
         if ignored:
             self.log.warn("{n} entries of the kept state make no sense", n=ignored)
         self._state.watch(self._snapshot)
@@ -124,7 +131,18 @@ class AccountPool:
         self._roster.source = source
         self._configure(settings, policy)
         self._occupancy.keep_only({each.id for each in _all(source)})
+        if self._unlocking.follow(_all(source)):
+            self._changed()
         self.learnt()
+
+    def quota_known(self, credential: str, quota: Quota, asked: float) -> None:
+        """End the limits of an account that its quota, just told, shows to be over.
+
+        :param asked: when the upstream was asked.
+        """
+        now, interval = self._clock.seconds(), self._settings.probe_interval
+        if self._unlocking.by_quota(credential, quota, asked, now, interval):
+            self._changed()
 
     def recheck(self) -> None:
         """Look again who can serve those that wait: what is known of accounts has changed."""
@@ -171,14 +189,14 @@ class AccountPool:
         self.log.info("fixed account: {credential}", credential=credential or "none")
         self.recheck()
 
-    def readmit(self, credential: str) -> bool:
-        """Forget all locks of an account; return whether there were any."""
-        had = self._lockouts.release(credential)
-        if had:
-            self._watch.readmitted(credential)
+    def unlock(self, credential: str, model: str = "") -> int | None:
+        """End the locks of an account (for one model), and return how many there were."""
+        if all(each.id != credential for each in _all(self._roster.source)):
+            return None
+        ended = self._unlocking.release(credential, model)
         self._changed()
         self.recheck()
-        return had
+        return ended
 
     def clear_bindings(self) -> None:
         """Forget which conversation belongs to which account."""
@@ -212,9 +230,15 @@ class AccountPool:
         self._settings = settings
         self._policy = TrustedPolicy(policy)
         self._roster.limit = settings.max_concurrency
+        self._roster.probe_interval = settings.probe_interval
+        self._lockouts.max_lock = settings.max_lock_seconds
 
     def _snapshot(self) -> dict[str, Any]:
-        return {"lockouts": self._lockouts.snapshot(), "bindings": self._bindings.snapshot()}
+        return {
+            "lockouts": self._lockouts.snapshot(),
+            "bindings": self._bindings.snapshot(),
+            "marks": self._unlocking.marks,
+        }
 
     def _changed(self) -> None:
         if self._state is not None:
@@ -232,7 +256,7 @@ class AccountPool:
         locks = [c.locked_for for c in candidates if c.eligible and c.locked_for > 0]
         again = min([selection.wait, *locks])
         chosen = next((each for each in selection.order if each.available), None)
-        return Choice(candidates, chosen, again)
+        return Choice(candidates, probe_first(candidates, chosen) or chosen, again)
 
     def _refuse(self, demand: Demand, choice: Choice) -> GatewayError:
         return refusal(demand, choice.candidates, self._occupancy.typical)
@@ -241,11 +265,21 @@ class AccountPool:
         chosen = choice.chosen
         assert chosen is not None
         option, name, session = chosen.option, chosen.credential, demand.session
-        if session and self._policy.sticky:
+        is_probe = not chosen.available
+        if is_probe:
+            self.log.info(
+                "{credential} is tried for {model} in spite of its lock",
+                credential=name,
+                model=option.model,
+            )
+            self._lockouts.begin_probe(option.upstream, name, option.model)
+        elif session and self._policy.sticky:
             self._bind(demand, choice, chosen, waited)
-        self._occupancy.take(option.upstream, name, session, attracts=not demand.only)
+        attracts = not (demand.only or is_probe)
+        self._occupancy.take(option.upstream, name, session, attracts=attracts)
         credential = self._roster.credential(chosen)
-        return Lease(option, credential, session, self._clock.seconds(), self._ended)
+        lifted = self._lifted if is_probe else None
+        return Lease(option, credential, session, self._clock.seconds(), self._ended, lifted)
 
     def _bind(self, demand: Demand, choice: Choice, chosen: Candidate, waited: float) -> None:
         """Note whose the conversation is, if that changes now or should be refreshed.
@@ -288,14 +322,28 @@ class AccountPool:
         """Take a lease's place back, with what was learnt."""
         option, name = lease.option, lease.credential.id
         if success:
-            if self._lockouts.succeeded(option.upstream, name, option.model, since=lease.began):
-                self._changed()
-                self._watch.unlocked(option.upstream, name, option.model)
+            self._succeeded(lease)
         elif error is not None:
             self._failed(lease, error)
+        if lease.is_probe:
+            self._lockouts.end_probe(option.upstream, name, option.model)
         lasted = self._clock.seconds() - lease.began
         self._occupancy.give_back(name, lease.session, lasted)
         self.recheck()
+
+    def _lifted(self, lease: Lease) -> None:
+        """End the locks that a probe has passed; others need not wait until it is complete."""
+        self._succeeded(lease)
+        self.recheck()
+
+    def _succeeded(self, lease: Lease) -> None:
+        option, name = lease.option, lease.credential.id
+        ended = self._lockouts.succeeded(
+            option.upstream, name, option.model, since=lease.began, probe=lease.is_probe
+        )
+        if ended:
+            self._changed()
+            self._watch.unlocked(option.upstream, name, option.model)
 
     def _failed(self, lease: Lease, error: GatewayError) -> None:
         option, name = lease.option, lease.credential.id
@@ -307,6 +355,7 @@ class AccountPool:
             error,
             since=lease.began,
             stamp=secret_stamp(lease.credential),
+            probe=lease.is_probe,
         )
         if rule is None:
             return

@@ -135,6 +135,8 @@ def _free_in(candidate: Candidate) -> float | None:
 
 
 def _reason(candidate: Candidate, chosen: Candidate | None) -> str:
+    if candidate == chosen:
+        return _merit(candidate)
     match candidate.state:
         case "disabled":
             return candidate.disabled
@@ -146,12 +148,12 @@ def _reason(candidate: Candidate, chosen: Candidate | None) -> str:
             return protected_words(candidate.protection)
         case "busy":
             return f"it serves {candidate.load} requests, which is its limit"
-    if candidate == chosen:
-        return _merit(candidate)
     return _demerit(candidate, chosen)
 
 
 def _merit(chosen: Candidate) -> str:
+    if chosen.locked_for > 0:
+        return "it is locked, and tried to find out whether it still has to be"
     if chosen.fixed:
         return "it is the fixed account"
     if chosen.bound:

@@ -60,17 +60,23 @@ class FairQueue(Generic[Item]):
             del self._lines[principal], self._sizes[principal]
         return True
 
-    def least_due(self, principal: str) -> Item | None:
-        """Return the item that should make room for another one of ``principal``, if one should.
+    def least_due(self, principal: str, session: str | None = None) -> Item | None:
+        """Return the item that should make room for another one, if one should.
 
-        It is the last in turn of who has most here, if that is more than ``principal`` would.
+        It is the last in turn of the principal who has most here, if that is more than
+        ``principal`` would have; else, if ``session`` is given, the last one of the conversation of
+        ``principal`` that has most, if that is more than ``session`` would have.
         """
         if not self._sizes:
             return None
         most, size = max(self._sizes.items(), key=lambda entry: entry[1])
-        if size <= self._sizes.get(principal, 0) + 1:
+        if size > self._sizes.get(principal, 0) + 1:
+            return deque(_of_principal(self._lines[most]), maxlen=1).pop()
+        lines = {} if session is None else self._lines.get(principal, {})
+        longest = max(lines.values(), key=len, default={})
+        if len(longest) <= len(lines.get(session or "", ())) + 1:
             return None
-        return deque(_of_principal(self._lines[most]), maxlen=1).pop()
+        return deque(longest.values(), maxlen=1).pop()
 
 
 def _of_principal(lines: dict[str, dict[int, Item]]) -> Iterator[Item]:

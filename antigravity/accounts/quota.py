@@ -40,6 +40,7 @@ class QuotaKeeper(Service):
     :param files: keeps what is known over a restart, if there is such a place.
     :param last_used: returns when an account was used last.
     :param learnt: is called when something new is known.
+    :param told: is called with what an upstream has told of an account, and when it was asked.
     :ivar protection: what is kept back of quotas.
     """
 
@@ -56,10 +57,12 @@ class QuotaKeeper(Service):
         *,
         last_used: Callable[[str], float] = lambda identifier: 0.0,
         learnt: Callable[[], None] = lambda: None,
+        told: Callable[[str, Quota, float], None] = lambda identifier, quota, asked: None,
     ) -> None:
         self.protection = QuotaProtection()
         self._last_used = last_used
         self._learnt = learnt
+        self._told = told
         self._clock = clock
         self._sources = sources
         self._interval = interval
@@ -170,7 +173,9 @@ class QuotaKeeper(Service):
                     error=error.message,
                 )
         if present:
-            await self._forget({credential.id for _, credential in present})
+            accounts = {credential.id for _, credential in present}
+            await self._forget(accounts)
+            await self._take_in(accounts)
 
     def _is_due(self, identifier: str, interval: float) -> bool:
         """Return whether it is time to ask for an account (anew)."""
@@ -186,8 +191,10 @@ class QuotaKeeper(Service):
         self._asked[credential.id] = (self._clock.seconds(), self._variation())
         asking = source.quota(credential)
         asking.addTimeout(LIMIT, self._clock, onTimeoutCancel=_too_slow)
+        began = self._clock.seconds()
         quota = await asking
         self._quotas[credential.id] = quota
+        self._told(credential.id, quota, began)
         self._learnt()
         if self._files is not None:
             try:
@@ -205,6 +212,20 @@ class QuotaKeeper(Service):
             self._quotas.pop(identifier, None)
         if gone and self._files is not None:
             await self._in_thread(self._files.forget, gone)
+
+    async def _take_in(self, present: set[str]) -> None:
+        """Take in what another process (``antigravity accounts refresh``) was told meanwhile."""
+        if self._files is None:
+            return
+        found: dict[str, Quota] = await self._in_thread(self._files.load_changed)
+        now = self._clock.seconds()
+        for identifier, quota in found.items():
+            known = self._quotas.get(identifier)
+            if identifier in present and (known is None or known.fetched < quota.fetched):
+                self._quotas[identifier] = quota
+                self._asked[identifier] = (now, self._variation())
+                self._told(identifier, quota, now)
+                self._learnt()
 
     def _variation(self) -> float:
         return self._jitter(1.0 - JITTER, 1.0 + JITTER)

@@ -22,12 +22,23 @@ class QuotaFiles:
 
     def __init__(self, home: Path) -> None:
         self.directory = home / "state" / "quota"
+        #: When each file was changed, as far as it was read or written here.
+        self._seen: dict[str, int] = {}
 
     def load(self) -> dict[str, Quota]:
         """Return all that is known."""
+        self._seen = {}
+        return self.load_changed()
+
+    def load_changed(self) -> dict[str, Quota]:
+        """Return what others have written since this was called last."""
         quotas = {}
         for path in self.directory.glob("*.json"):
             try:
+                changed = path.stat().st_mtime_ns
+                if self._seen.get(path.stem) == changed:
+                    continue
+                self._seen[path.stem] = changed
                 quotas[path.stem] = msgspec.json.decode(path.read_bytes(), type=Quota)
             except (OSError, msgspec.DecodeError, UnicodeDecodeError):
                 continue
@@ -39,12 +50,15 @@ class QuotaFiles:
         :raises OSError: if it cannot be written.
         """
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(self._path(identifier), msgspec.json.encode(quota))
+        path = self._path(identifier)
+        write_atomically(path, msgspec.json.encode(quota))
+        self._seen[identifier] = path.stat().st_mtime_ns
 
     def forget(self, identifiers: set[str]) -> None:
         """Remove what is known of accounts that are no more."""
         for identifier in identifiers:
             self._path(identifier).unlink(missing_ok=True)
+            self._seen.pop(identifier, None)
 
     def _path(self, identifier: str) -> Path:
         if not _ID.fullmatch(identifier):

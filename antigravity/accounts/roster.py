@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from functools import partial
+from typing import Final, TypeAlias
 
 from antigravity.accounts.affinity import Bindings
-from antigravity.accounts.lockouts import Lock, Lockouts
+from antigravity.accounts.lock_rows import Lock
+from antigravity.accounts.lockouts import Lockouts
 from antigravity.accounts.occupancy import Occupancy
 from antigravity.accounts.selection import tier_rank
 from antigravity.interfaces.accounts import Demand, ICredentialSource, Option
@@ -18,6 +20,8 @@ FactsProvider: TypeAlias = Callable[[Credential, str], AccountFacts]
 Protections: TypeAlias = Callable[[Credential], Sequence[Protection]]
 Family: TypeAlias = Callable[[Option], str]
 
+#: What the operator sends passes a lock that was made or probed so many seconds ago.
+FORCED_INTERVAL: Final = 60.0
 _NEUTRAL = AccountFacts()
 
 
@@ -46,6 +50,7 @@ class Roster:
     """Makes candidates; looks everything up anew each time.
 
     ``limit`` is how many requests one account may serve at a time, 0 for any number.
+    ``probe_interval`` is how many seconds apart locks are probed, 0 for never.
     """
 
     def __init__(
@@ -60,6 +65,8 @@ class Roster:
     ) -> None:
         self.source = source
         self.limit = 0
+        self.probe_interval = 0.0
+        self.forced_interval = FORCED_INTERVAL
         self.fixed: str | None = None
         self._facts = facts
         self._lockouts = lockouts
@@ -99,9 +106,9 @@ class Roster:
     ) -> Candidate:
         name = credential.id
         facts = self._facts(credential, option.model)
-        lock = self._lockouts.held(
-            option.upstream, name, option.model, lambda: secret_stamp(credential)
-        )
+        place_of_lock = (option.upstream, name, option.model)
+        stamp = partial(secret_stamp, credential)
+        lock = self._lockouts.held(*place_of_lock, stamp)
         locked_for, kind = self._held(lock, facts.protection)
         load = self._occupancy.load(name)
         return Candidate(
@@ -123,7 +130,20 @@ class Roster:
             bound=name == bound,
             recent=name == recent,
             guessed=lock is not None and lock.guessed and facts.protection is None,
+            probe=lock is not None
+            and facts.protection is None
+            and self._may_probe(place_of_lock, stamp, demand),
         )
+
+    def _may_probe(
+        self, place: tuple[str, str, str], stamp: Callable[[], str], demand: Demand
+    ) -> bool:
+        interval = self.probe_interval
+        if demand.probe == "forced":
+            interval = self.forced_interval
+        elif demand.probe == "never" or interval <= 0:
+            return False
+        return self._lockouts.can_probe(*place, interval, stamp)
 
     def _held(self, lock: Lock | None, protection: Protection | None) -> tuple[float, str]:
         """Return for how long an account is not to be used, and why; protection is a lock, too."""

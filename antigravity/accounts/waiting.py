@@ -55,6 +55,13 @@ class _Waiter:
             self.deferred.errback(self.result)
 
 
+def _line(demand: Demand) -> str:
+    """Return what stands for the demand's conversation in the queue."""
+    if demand.session or demand.conversation is None:
+        return demand.session
+    return demand.conversation()
+
+
 class WaitingRoom:
     """The queue with its timers.
 
@@ -89,16 +96,16 @@ class WaitingRoom:
         waiter = _Waiter(demand, now, patience)
         waiter.deferred = Deferred(lambda _: self._left(waiter))
         waiter.timer = self._clock.callLater(patience, self._expired, waiter)
-        self._queue.add(demand.principal, demand.session, waiter)
+        self._queue.add(demand.principal, _line(demand), waiter)
         self._arm(min(again, max(0.0, self._wake_at - now)))
         return waiter.deferred
 
     def make_room(self, demand: Demand, error: GatewayError) -> bool:
-        """Send somebody away whose principal has more than its share, so that another can wait.
+        """Send somebody away who has more than a fair share, so that another can wait.
 
         Return whether there was anybody.
         """
-        waiter = self._queue.least_due(demand.principal)
+        waiter = self._queue.least_due(demand.principal, _line(demand))
         if waiter is None:
             return False
         self._queue.remove(waiter)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 
-from antigravity.accounts.lockouts import Lock
+from antigravity.accounts.lock_rows import Lock
 from antigravity.interfaces.accounts import AccountChange, Option
 from antigravity.interfaces.selection import Protection
 from antigravity.interfaces.upstreams import Credential
@@ -78,9 +78,9 @@ class AccountWatch:
         """Tell that a lock has ended before its time."""
         self.tell(AccountChange("unlocked", upstream, account, model))
 
-    def readmitted(self, account: str) -> None:
-        """Tell that people have ended all locks of an account."""
-        self.unlocked((self._present or {}).get(account, ""), account)
+    def readmitted(self, account: str, model: str = "") -> None:
+        """Tell that people have ended the locks of an account."""
+        self.unlocked((self._present or {}).get(account, ""), account, model)
 
 
 def _time(until: float) -> float | None:

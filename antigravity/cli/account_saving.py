@@ -67,7 +67,9 @@ class AccountSaver:
         existing = all_upstreams(self._settings, others).get(record.upstream)
         if existing is not None:
             check_fit(record, record.upstream, existing)
-        if enrolled.outcome != "unchanged":
+        if enrolled.outcome == "unchanged":
+            self._files.touch(record.id)
+        else:
             self._prepare()
             self._files.save(record)
             self._records[record.id] = record

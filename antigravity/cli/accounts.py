@@ -12,6 +12,7 @@ from antigravity.cli.account_adding import add
 from antigravity.cli.account_exchange import export_accounts, import_accounts
 from antigravity.cli.account_login import login
 from antigravity.cli.account_refresh import refresh
+from antigravity.cli.account_unlock import unlock
 from antigravity.cli.account_view import state, view, written
 from antigravity.cli.account_warmup import warmup
 from antigravity.cli.invocation import Invocation, command_options, note, table
@@ -78,7 +79,7 @@ def remove(invocation: Invocation, account: str) -> None:
 @click.argument("account")
 @command_options
 def enable(invocation: Invocation, account: str) -> None:
-    """Use ACCOUNT again."""
+    """Use ACCOUNT again, and forget its locks."""
     _switch(invocation, account, enabled=True, reason="")
 
 
@@ -102,5 +103,5 @@ def _switch(invocation: Invocation, account: str, *, enabled: bool, reason: str)
     invocation.show({"account": view(record)}, f"{did} {record.id}.")
 
 
-for command in (add, login, export_accounts, import_accounts, refresh, warmup):
+for command in (add, login, export_accounts, import_accounts, refresh, unlock, warmup):
     accounts.add_command(command)

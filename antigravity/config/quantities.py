@@ -10,6 +10,8 @@ from antigravity.config.secret import Secret
 
 #: In a file also text such as ``"10m"``.
 Seconds = Annotated[float, Meta(ge=0, extra={"unit": "seconds"})]
+#: How long something may be locked: from a second to a year.
+LockSeconds = Annotated[float, Meta(ge=1, le=366 * 86400.0, extra={"unit": "seconds"})]
 #: In a file also text such as ``"100 MiB"``.
 Bytes = Annotated[int, Meta(ge=0, extra={"unit": "bytes"})]
 Port = Annotated[int, Meta(ge=0, le=65535)]

@@ -7,7 +7,15 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from antigravity.config.mcp_settings import McpSettings, ZaiMcpSettings
-from antigravity.config.quantities import Bytes, HeaderText, KeyText, Part, Port, Seconds
+from antigravity.config.quantities import (
+    Bytes,
+    HeaderText,
+    KeyText,
+    LockSeconds,
+    Part,
+    Port,
+    Seconds,
+)
 from antigravity.config.reach import reaches_network
 from antigravity.config.secret import Secret
 
@@ -47,6 +55,8 @@ class SchedulingSettings(Struct, frozen=True, forbid_unknown_fields=True):
     max_concurrency: Annotated[int, Meta(ge=0)] = 0
     queue_limit: Annotated[int, Meta(ge=0)] = 1000
     retry_pause: Seconds = 1.0
+    max_lock_seconds: LockSeconds = 31 * 86400.0
+    probe_interval: Seconds = 1800.0
 
 
 class ProxySettings(Struct, frozen=True, forbid_unknown_fields=True):

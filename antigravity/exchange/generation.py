@@ -16,6 +16,7 @@ from antigravity.exchange.retry import (
     MAX_REFUSALS,
     Step,
     is_about_account,
+    may_ignore,
     next_step,
 )
 from antigravity.exchange.suitability import suits
@@ -62,6 +63,8 @@ class Generation:
         self._pause = 0.0
         self._attempts = 0
         self._refusals = 0
+        #: Whether a locked account was tried: one is enough for a request.
+        self._probed = False
         self._fitting = Fitting(work, _serve)
 
     async def run(self) -> Reply:
@@ -85,6 +88,9 @@ class Generation:
             outcome = await self._attempt(lease)
             if isinstance(outcome, Reply):
                 return outcome
+            if lease.is_probe and may_ignore(outcome.error):
+                self._attempts -= 1
+                continue  # the account is still locked: the request goes on as without the probe
             failure = outcome
             if self._shortens(failure.error, lease):
                 continue
@@ -107,6 +113,8 @@ class Generation:
         demand = replace(
             self._decision.demand(),
             session=session,
+            probe="never" if self._probed else "allowed",
+            conversation=self._session,
             exclude=self._exclude,
             principal=work.call.principal,
             only=work.origin.credential if work.origin is not None else "",
@@ -117,6 +125,7 @@ class Generation:
             lease: ILease = await work.snapshot.pool.lease(demand, work.patience)
         finally:
             work.waited += clock.seconds() - began
+        self._probed = self._probed or lease.is_probe
         return lease
 
     async def _prepared(self, lease: ILease) -> bool:
@@ -165,6 +174,7 @@ class Generation:
         else:
             if reply.stream is None:
                 work.settle(None)
+            lease.answered()
             return self._signed(reply, lease)
         work.settle(failure.error)
         work.recorder.failed(failure.error)

@@ -107,6 +107,16 @@ def is_about_account(error: GatewayError) -> bool:
     return isinstance(error, UpstreamCredentialError)
 
 
+def may_ignore(error: GatewayError) -> bool:
+    """Return whether the failure of a probe is as if it had not been made.
+
+    What the request itself is to blame for is told at once, and so is that its time is over.
+    """
+    if isinstance(error, DeadlineError) and error.code == "total_timeout":
+        return False
+    return isinstance(error, RateLimitedError | UpstreamError | NotFoundError)
+
+
 def gives_way(error: GatewayError) -> bool:
     """Return whether another model may serve: nobody can serve this one now.
 

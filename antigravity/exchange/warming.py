@@ -65,7 +65,8 @@ async def warm_up(
     if candidate is None:
         raise NotFoundError(f"There is no upstream {warmup.upstream!r}.", code="no_upstream")
     option = Option(candidate.upstream.name, candidate.target.model)
-    lease: ILease = await snapshot.pool.lease(Demand((option,), only=warmup.credential), 0.0)
+    demand = Demand((option,), only=warmup.credential, probe="forced")
+    lease: ILease = await snapshot.pool.lease(demand, 0.0)
     begun()
     call = Call(ROUTE, {}, {}, {}, b"", request_id=services.new_id("warmup_"))
     recorder = Recorder(services, PROTOCOL, call)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -45,6 +45,10 @@ class Demand(Struct, frozen=True):
     ``ranks`` holds a number for each option, rising: those of the same one are preferred alike,
     and their accounts are chosen among as if they were one option's.  Without ranks, each
     option comes behind the one before it.
+    ``probe`` says whether a locked account may be tried with it: where that is due, already a
+    minute after the lock was made (``forced``: the operator wants to know), or not at all.
+    ``conversation`` returns what stands for the conversation in the queue where ``session`` is
+    empty because there is nothing to choose; it is called only if the demand has to wait.
     """
 
     options: tuple[Option, ...]
@@ -53,6 +57,8 @@ class Demand(Struct, frozen=True):
     principal: str = ""
     only: str = ""
     ranks: tuple[int, ...] = ()
+    probe: Literal["allowed", "forced", "never"] = "allowed"
+    conversation: Callable[[], str] | None = None
 
     @property
     def ranked(self) -> Sequence[tuple[int, Option]]:
@@ -97,6 +103,10 @@ class ILease(Interface):
 
     option = Attribute("Where to send the request.  :type: Option")
     credential = Attribute("With which credential.  :type: Credential")
+    is_probe = Attribute("Whether the account is locked, and this is to find out.  :type: bool")
+
+    def answered() -> None:
+        """Take note that the upstream has begun to answer well: this ends a lock that is probed."""
 
     def succeeded() -> None:
         """Take note that the account has served."""
@@ -125,6 +135,12 @@ class IAccountPool(Interface):
 
     def fix(credential: str | None) -> None:
         """Serve everything that it can from one account, or from all again."""
+
+    def unlock(credential: str, model: str = "") -> int | None:
+        """End the locks of an account (for one model), and return how many there were.
+
+        Return ``None`` if there is no such account.
+        """
 
     def clear_bindings() -> None:
         """Forget which conversation belongs to which account."""

@@ -31,6 +31,14 @@ class IAdministration(Interface):
     def fix_account(credential: str | None) -> None:
         """Serve everything that it can from one account, or from all again."""
 
+    def unlock_account(account: str, model: str) -> dict[str, object]:
+        """End the locks of an account (id, label, or beginning of an id), for one model or for all.
+
+        Return its id, the model, and how many locks there were.
+
+        :raises NotFoundError: if there is no such account.
+        """
+
     def clear_bindings() -> None:
         """Forget which conversation belongs to which account."""
 

@@ -55,7 +55,8 @@ class Candidate(Struct, frozen=True):
     ``lock`` says what for (:data:`PROTECTED` for a ``protection``, which is a lock until the
     quota is renewed), ``guessed`` that its length is no word of the upstream's.
     ``fixed``, ``bound`` and ``recent`` mark the account that everything goes to, that the
-    conversation belongs to, and that served last.
+    conversation belongs to, and that served last.  ``probe`` says that one request may go to it
+    in spite of its lock, to see whether that is still needed; the pool decides which one does.
     """
 
     place: int
@@ -76,6 +77,7 @@ class Candidate(Struct, frozen=True):
     bound: bool = False
     recent: bool = False
     guessed: bool = False
+    probe: bool = False
 
     @property
     def protected(self) -> bool:

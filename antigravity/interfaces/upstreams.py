@@ -23,7 +23,8 @@ class Credential(Struct, frozen=True):
     """One account or key of an upstream.
 
     ``id`` may be logged, ``secret`` and ``extra`` never.  ``label`` is for the operator
-    (an e-mail address, say).  ``extra`` holds what a kind of upstream needs besides.
+    (an e-mail address, say).  ``extra`` holds what a kind of upstream needs besides.  ``mark``
+    changes when the account is added anew, enabled or unlocked: then its locks are forgotten.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Credential(Struct, frozen=True):
     secret: str
     label: str = ""
     extra: Mapping[str, str] = {}
+    mark: str = ""
 
     def __repr__(self) -> str:
         return f"<Credential {self.id} of {self.upstream}>"

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from antigravity.accounts.lookup import find_account
 from antigravity.accounts.quota import QuotaKeeper
 from antigravity.exchange.warming import Warmup
 from antigravity.interfaces.upstreams import Credential
@@ -48,26 +49,7 @@ class WarmupsOnDemand:
 
     def _find(self, account: str) -> Credential:
         """Return the account of that id, label, or beginning of an id."""
-        every = list(self._credentials())
-        wanted = account.casefold()
-        for found in (
-            [each for each in every if each.id == account],
-            [each for each in every if each.label.casefold() == wanted],
-            [each for each in every if each.id.startswith(account)],
-        ):
-            if len(found) == 1:
-                return found[0]
-            if found:
-                raise InvalidRequestError(
-                    f"{len(found)} accounts are meant by {account[:100]!r}: give a whole id.",
-                    param="account",
-                )
-        raise NotFoundError(
-            f"There is no account {account[:100]!r} that may be used; 'antigravity accounts list' "
-            "shows all.",
-            param="account",
-            code="account_not_found",
-        )
+        return find_account(list(self._credentials()), account)
 
     async def _for_model(
         self, chosen: Credential | None, model: str, project: str

@@ -20,13 +20,19 @@ from antigravity.ir.errors import (
 from antigravity.web.request import take_body, visit_of
 from antigravity.web.writer import is_gone, write_whole
 
-Handler = Callable[[Any], object]
+Handler = Callable[..., object]
 
 
 class FixRequest(msgspec.Struct, frozen=True):
     """The body of ``POST /admin/account``: the id of an account, or null for all."""
 
     account: str | None = None
+
+
+class UnlockRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of ``POST /admin/accounts/ID/unlock``, if there is one."""
+
+    model: str | None = None
 
 
 class TunnelRequest(msgspec.Struct, frozen=True):
@@ -58,6 +64,7 @@ class AdminPaths:
             "/admin/explain": (("GET", "HEAD"), self._explain),
             "/admin/reload": (("POST",), self._reload),
             "/admin/account": (("POST",), self._fix),
+            "/admin/accounts/<account>/unlock": (("POST",), self._unlock),
             "/admin/bindings": (("DELETE",), self._clear),
             "/internal/warmup": (("POST",), self._warm_up),
             "/admin/tunnel": (("GET", "HEAD"), self._tunnel),
@@ -88,6 +95,16 @@ class AdminPaths:
             raise InvalidRequestError(f'Expected {{"account": "ID"}} or null: {error}.') from None
         self._administration.fix_account(wanted.account)
         _write(request, {"fixed": wanted.account})
+
+    def _unlock(self, request: Any, account: str) -> None:
+        try:
+            body = take_body(request).strip() or b"null"
+            wanted = msgspec.json.decode(body, type=UnlockRequest | None)
+        except msgspec.DecodeError as error:
+            message = f'Expected {{"model": "NAME"}} or nothing: {error}.'
+            raise InvalidRequestError(message) from None
+        model = (wanted and wanted.model) or visit_of(request).query.get("model", "")
+        _write(request, self._administration.unlock_account(account, model))
 
     def _clear(self, request: Any) -> None:
         self._administration.clear_bindings()

@@ -167,9 +167,9 @@ class WebApp:
     def _for_operator(self, handler: _Handler) -> _Handler:
         """Check the operator's key again where a path has led: it may have been misspelt."""
 
-        def checked(request: Any) -> object:
+        def checked(request: Any, **names: Any) -> object:
             self.door.admit_operator(visit_of(request))
-            return handler(request)
+            return handler(request, **names)
 
         return checked
 

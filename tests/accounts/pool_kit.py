@@ -29,10 +29,17 @@ class Source:
     def __init__(self, **upstreams: Sequence[str]) -> None:
         self.upstreams = upstreams
         self.secrets: dict[str, str] = {}
+        self.marks: dict[str, str] = {}
 
     def credentials(self, upstream: str) -> Sequence[Credential]:
         return [
-            Credential(name, upstream, self.secrets.get(name, f"secret-{name}"), f"{name}@mail.de")
+            Credential(
+                name,
+                upstream,
+                self.secrets.get(name, f"secret-{name}"),
+                f"{name}@mail.de",
+                mark=self.marks.get(name, ""),
+            )
             for name in self.upstreams.get(upstream, ())
         ]
 
@@ -52,6 +59,7 @@ class PoolKit:
         state: Any = None,
         policies: Any = None,
         watch: AccountWatch | None = None,
+        wall: Any = None,
         **settings: Any,
     ) -> None:
         self.clock = clock or Clock()
@@ -59,6 +67,7 @@ class PoolKit:
             self.clock.advance(BEGINNING)
         self.source = Source(google=list(accounts))
         self.facts = dict(facts or {})
+        settings.setdefault("probe_interval", 0.0)
         scheduling = SchedulingSettings(**settings)
         self.policies = policies or POLICIES
         self.pool = AccountPool(
@@ -70,11 +79,13 @@ class PoolKit:
             watch=watch,
             policy=self.policies[scheduling.mode],
             chance=lambda: 0.5,
+            wall=wall,
         )
         self.pool.start()
 
     def reload(self, source: Source | None = None, **settings: Any) -> None:
         """Go on with other accounts or settings."""
+        settings.setdefault("probe_interval", 0.0)
         scheduling = SchedulingSettings(**settings)
         policy = self.policies[scheduling.mode]
         self.pool.reload(source or self.source, scheduling, policy)

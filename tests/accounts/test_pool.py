@@ -327,7 +327,7 @@ def test_a_revoked_login_is_out_until_there_is_a_new_one(tmp_path: Path) -> None
     again.source.secrets["a"] = "a new token"
     assert again.states() == {"a": "chosen"}
     del again.source.secrets["a"]
-    assert again.pool.readmit("a")
+    assert again.pool.unlock("a")
     assert again.states() == {"a": "chosen"}
     assert "secret-a" not in (tmp_path / "s.json").read_text()
 

@@ -88,6 +88,13 @@ def test_the_last_of_who_has_most_makes_room() -> None:
     assert FairQueue[Item]().least_due("p") is None
 
 
+def test_the_longest_conversation_makes_room_for_another_one_of_the_same_key() -> None:
+    queue = queue_of("p.s.1", "p.s.2", "p.s.3", "p.t.1", "q.s.1", "q.s.2", "q.s.3")
+    for session, name in (("u", "p.s.3"), ("t", "p.s.3"), ("s", None)):
+        item = queue.least_due("p", session)
+        assert (None if item is None else item.name) == name
+
+
 PLACES = st.tuples(st.sampled_from("pqr"), st.sampled_from("st"))
 
 

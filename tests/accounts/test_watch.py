@@ -73,8 +73,8 @@ def test_people_who_end_locks_are_told_of() -> None:
     watched = Watched("a")
     watched.kit.take().failed(RateLimitedError("slow", retry_after=30.0))
     watched.told()
-    watched.kit.pool.readmit("a")
-    watched.kit.pool.readmit("a")
+    watched.kit.pool.unlock("a")
+    watched.kit.pool.unlock("a")
     assert watched.told() == [AccountChange("unlocked", "google", "a")]
 
 

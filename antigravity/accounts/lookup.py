@@ -1,0 +1,35 @@
+"""Find an account among those that may be used, by what people call it: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from antigravity.interfaces.upstreams import Credential
+from antigravity.ir.errors import InvalidRequestError, NotFoundError
+
+
+def find_account(credentials: Sequence[Credential], account: str) -> Credential:
+    """Return the account of that id, label, or beginning of an id.
+
+    :raises NotFoundError: if there is none.
+    :raises InvalidRequestError: if several are meant.
+    """
+    wanted = account.casefold()
+    for found in (
+        [each for each in credentials if each.id == account],
+        [each for each in credentials if wanted and each.label.casefold() == wanted],
+        [each for each in credentials if account and each.id.startswith(account)],
+    ):
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise InvalidRequestError(
+                f"{len(found)} accounts are meant by {account[:100]!r}: give a whole id.",
+                param="account",
+            )
+    raise NotFoundError(
+        f"There is no account {account[:100]!r} that may be used; 'antigravity accounts list' "
+        "shows all.",
+        param="account",
+        code="account_not_found",
+    )

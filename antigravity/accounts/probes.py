@@ -1,0 +1,31 @@
+"""Which locked account is to be tried: pure.
+
+A time that an upstream names may be wrong: quotas are renewed early, or somebody has paid.  So one
+request in a while goes to a locked account, where that costs it little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from antigravity.interfaces.selection import Candidate
+
+
+def probe_first(candidates: Sequence[Candidate], chosen: Candidate | None) -> Candidate | None:
+    """Return the locked account that the demand should try first, if there is one.
+
+    :param chosen: who would serve it.  A conversation does not leave its own account for a probe,
+        and nobody tries an account that comes after the one that would serve.
+    """
+    due = [each for each in candidates if each.probe and each.eligible and not each.busy]
+    if chosen is not None:
+        if chosen.bound or chosen.fixed:
+            return None
+        due = [each for each in due if each.place <= chosen.place]
+    elif any(each.available for each in candidates):  # somebody is waited for
+        due = [each for each in due if each.bound or each.fixed]
+    return min(
+        due,
+        key=lambda each: (not each.fixed, each.place, not each.bound, each.tier, each.load),
+        default=None,
+    )

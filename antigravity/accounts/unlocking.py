@@ -1,0 +1,77 @@
+"""What ends locks before their time: the operator, and quotas that have room again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from txaio import tx as txaio
+
+from antigravity.accounts.lockouts import Lockouts
+from antigravity.accounts.watch import AccountWatch
+from antigravity.interfaces.quota import Quota
+from antigravity.interfaces.upstreams import Credential
+
+
+class Unlocking:
+    """Ends the locks of one pool.
+
+    :ivar marks: those of the accounts that there are, by id; see ``Credential.mark``.
+    """
+
+    log = txaio.make_logger()
+
+    def __init__(self, lockouts: Lockouts, watch: AccountWatch) -> None:
+        self.marks: dict[str, str] = {}
+        self._lockouts = lockouts
+        self._watch = watch
+
+    def restore(self, marks: object) -> None:
+        """Take in the marks of the last run."""
+        rows = marks.items() if isinstance(marks, Mapping) else ()
+        self.marks = {name: mark for name, mark in rows if isinstance(mark, str)}
+
+    def follow(self, credentials: Iterable[Credential]) -> bool:
+        """Forget the locks of accounts that are gone, added anew, enabled again or unlocked.
+
+        Return whether something has changed.
+        """
+        present = {each.id: each.mark for each in credentials}
+        known, self.marks = self.marks, present
+        gone = self._lockouts.accounts() - present.keys()
+        anew = {name for name, mark in present.items() if known.get(name, mark) != mark}
+        for name in sorted(gone | anew):
+            self.release(name)
+        return known != present or bool(gone)
+
+    def release(self, credential: str, model: str = "") -> int:
+        """Forget the locks of an account (for one model), and return how many there were."""
+        ended = self._lockouts.release(credential, model)
+        if ended:
+            self._watch.readmitted(credential, model)
+            self.log.info(
+                "{credential} is unlocked for {model}",
+                credential=credential,
+                model=model or "all models",
+            )
+        return ended
+
+    def by_quota(
+        self, credential: str, quota: Quota, asked: float, now: float, interval: float
+    ) -> bool:
+        """End the limits that a quota shows to be over; return whether there were any.
+
+        :param asked: when the upstream was asked.
+        :param interval: a lock that comes again at once is not ended so for so many seconds.
+        """
+        ended = self._lockouts.lift(
+            credential, lambda model: quota.left(model, now), asked, interval
+        )
+        for scope in ended:
+            model = scope.model or ""
+            self.log.info(
+                "{credential} has quota again for {model}, so its lock ends",
+                credential=credential,
+                model=model,
+            )
+            self._watch.unlocked(scope.upstream, credential, model)
+        return bool(ended)

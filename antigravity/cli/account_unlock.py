@@ -1,0 +1,42 @@
+"""``antigravity accounts unlock``: end the locks of an account before their time."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import click
+
+from antigravity.accounts.files import AccountError, AccountFiles
+from antigravity.cli.administration import ask
+from antigravity.cli.invocation import Invocation, command_options
+
+
+@click.command()
+@click.argument("account")
+@click.option("--model", default="", help="End only the lock for this model of the upstream.")
+@command_options
+def unlock(invocation: Invocation, account: str, model: str) -> None:
+    """End the locks of ACCOUNT, whatever the upstream has said of their end.
+
+    The running gateway does it at once.  Without --model this also works while no gateway runs,
+    or without proxy.admin_key: then it is noted in the account's file, which a running gateway
+    follows within seconds.
+    """
+    files = AccountFiles(invocation.home)
+    try:
+        identifier = files.find(account).id
+    except AccountError:
+        identifier = ""  # it may stand in the configuration, which the gateway knows
+    body = {"model": model} if model else None
+    try:
+        path = f"/admin/accounts/{quote(identifier or account, safe='')}/unlock"
+        data = ask(invocation, path, "POST", body)
+    except click.ClickException:
+        if model or not identifier:
+            raise
+        files.touch(identifier)
+        data = {"account": identifier, "model": None, "unlocked": None}
+    what = f" for {model}" if model else ""
+    count = data["unlocked"]
+    how = {None: "", 0: "; it had no lock"}.get(count, f"; locks ended: {count}")
+    invocation.show(data, f"Unlocked {data['account']}{what}{how}.")

@@ -1,0 +1,454 @@
+"""Locks end when the operator, a quota or a request shows that they are not needed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pool_kit import BEGINNING, FLASH, PRO, PoolKit, Source, error, got, waits
+from twisted.internet.task import Clock
+
+from antigravity.accounts.lockouts import MAX_LOCK, Lockouts
+from antigravity.accounts.roster import FORCED_INTERVAL
+from antigravity.config.atomic import write_atomically
+from antigravity.interfaces.accounts import Demand
+from antigravity.interfaces.quota import ModelQuota, Quota
+from antigravity.ir.errors import (
+    GatewayError,
+    NotFoundError,
+    OverloadedError,
+    QuotaExhaustedError,
+    RateLimitedError,
+    UpstreamCredentialError,
+    UpstreamError,
+)
+from antigravity.stores.json_state import JsonState
+
+DAY = 86400.0
+INTERVAL = 1800.0
+MODEL = PRO.model
+
+
+def quota(delay: float | None = None) -> QuotaExhaustedError:
+    return QuotaExhaustedError("used up", retry_after=delay)
+
+
+def locked(*accounts: str, **more: Any) -> PoolKit:
+    """Return a pool whose accounts are all locked for five days."""
+    kit = PoolKit(accounts or ("a",), probe_interval=INTERVAL, **more)
+    for _ in accounts or ("a",):
+        kit.take().failed(quota(5 * DAY))
+    return kit
+
+
+def room(now: float, fraction: float = 0.5, model: str = MODEL) -> Quota:
+    return Quota(now, models={model: ModelQuota(fraction, now + DAY)})
+
+
+# The operator
+
+
+def test_unlock_ends_the_locks_of_an_account_and_of_no_other() -> None:
+    kit = locked("a", "b")
+    assert kit.pool.unlock("a") == 1
+    assert kit.states() == {"a": "chosen", "b": "locked"}
+    assert kit.pool.unlock("a") == 0
+    assert kit.pool.unlock("nobody") is None
+
+
+def test_unlock_of_a_model_leaves_the_others_locked() -> None:
+    kit = locked()
+    kit.take("", FLASH).failed(quota(DAY))
+    assert kit.pool.unlock("a", FLASH.model) == 1
+    assert kit.states("", FLASH) == {"a": "chosen"}
+    assert kit.states() == {"a": "locked"}
+
+
+def test_unlock_serves_who_waits() -> None:
+    kit = PoolKit(["a"], max_wait_seconds=60.0)
+    kit.take().failed(quota(50.0))
+    waiting = kit.ask()
+    assert waits(waiting)
+    kit.pool.unlock("a")
+    got(waiting)
+
+
+def test_an_account_that_is_removed_and_added_again_is_not_locked() -> None:
+    kit = locked()
+    kit.reload(Source(google=[]))
+    kit.reload(Source(google=["a"]))
+    assert kit.states() == {"a": "chosen"}
+
+
+def test_an_account_that_is_added_anew_enabled_or_unlocked_elsewhere_is_not_locked() -> None:
+    kit = locked("a", "b")
+    kit.reload()
+    assert set(kit.states().values()) == {"locked"}
+    kit.source.marks["a"] = "written anew"
+    kit.reload()
+    assert kit.states() == {"a": "chosen", "b": "locked"}
+    kit.take().failed(quota(DAY))
+    kit.reload()
+    assert set(kit.states().values()) == {"locked"}
+
+
+def state(path: Path, clock: Clock) -> JsonState:
+    return JsonState(path, clock, write=write_atomically)
+
+
+def test_what_happened_to_accounts_while_the_gateway_was_stopped_counts(tmp_path: Path) -> None:
+    clock = Clock()
+    clock.advance(BEGINNING)
+    kit = PoolKit(["a", "b", "c"], clock=clock, state=state(tmp_path / "s.json", clock))
+    kit.reload()
+    for _ in "abc":
+        kit.take().failed(quota(5 * DAY))
+    kit.pool.stop()
+    again = PoolKit(["a", "b"], clock=clock, state=state(tmp_path / "s.json", clock))
+    again.source.marks["a"] = "written anew"
+    again.reload()
+    assert again.states() == {"a": "chosen", "b": "locked"}
+    assert '"c"' not in json.dumps(again.pool.status()["lockouts"])
+
+
+# Quotas
+
+
+def test_a_quota_with_room_ends_the_limit_of_its_model() -> None:
+    for refused in (quota(5 * DAY), quota(), RateLimitedError("r", retry_after=5 * DAY)):
+        kit = PoolKit(["a"])
+        kit.take().failed(refused)
+        kit.take("", FLASH).failed(refused)
+        kit.clock.advance(1.0)
+        now = kit.clock.seconds()
+        kit.pool.quota_known("a", room(now), now)
+        kit.pool.recheck()
+        assert kit.states() == {"a": "chosen"}
+        assert kit.states("", FLASH) == {"a": "locked"}
+
+
+def test_a_quota_without_room_ends_nothing() -> None:
+    kit = locked()
+    now = kit.clock.seconds()
+    for known in (room(now, 0.0), Quota(now), room(now - 2 * DAY), room(now, 1.0, "another")):
+        kit.pool.quota_known("a", known, now)
+        assert kit.states() == {"a": "locked"}
+
+
+def test_a_quota_that_was_asked_for_before_the_lock_ends_nothing() -> None:
+    kit = locked()
+    now = kit.clock.seconds()
+    kit.pool.quota_known("a", room(now), now - 1.0)
+    assert kit.states() == {"a": "locked"}
+
+
+def test_a_quota_ends_no_lock_that_is_no_limit() -> None:
+    for refused in (
+        UpstreamCredentialError("c", upstream_status=401),
+        UpstreamCredentialError("c", code="invalid_grant"),
+        UpstreamError("e", upstream_status=500),
+        NotFoundError("n", upstream_status=404),
+    ):
+        lockouts = Lockouts(lambda: 1000.0)
+        lockouts.failed("google", "a", MODEL, refused)
+        assert lockouts.lift("a", lambda model: 1.0, 1000.0, INTERVAL) == []
+
+
+def test_a_quota_that_does_not_tell_the_truth_is_believed_once_in_a_while() -> None:
+    kit = locked()
+    for _ in range(3):
+        kit.pool.quota_known("a", room(kit.clock.seconds()), kit.clock.seconds())
+        kit.take().failed(quota(5 * DAY))
+        kit.clock.advance(60.0)
+        kit.pool.quota_known("a", room(kit.clock.seconds()), kit.clock.seconds())
+        assert kit.states() == {"a": "locked"}
+        kit.clock.advance(INTERVAL - 90.0)
+        kit.pool.quota_known("a", room(kit.clock.seconds()), kit.clock.seconds())
+        assert kit.states() == {"a": "locked"}
+        kit.clock.advance(30.0)
+
+
+# Probes
+
+
+def test_a_long_lock_is_probed_once_in_a_while() -> None:
+    kit = locked()
+    asked = 0
+    for _ in range(48):  # a day
+        kit.clock.advance(INTERVAL)
+        for _ in range(5):
+            deferred = kit.ask()
+            if getattr(deferred.result, "is_probe", False):
+                asked += 1
+                deferred.result.failed(quota(5 * DAY))
+    assert asked == 48
+
+
+def test_a_lock_that_ends_soon_is_not_probed() -> None:
+    kit = PoolKit(["a"], probe_interval=INTERVAL)
+    kit.take().failed(quota(INTERVAL))
+    kit.clock.advance(INTERVAL - 1.0)
+    assert kit.refused(patience=0.0).retry_after == 1.0
+
+
+def test_without_an_interval_nothing_is_probed() -> None:
+    kit = PoolKit(["a"], probe_interval=0.0)
+    kit.take().failed(quota(30 * DAY))
+    kit.clock.advance(29 * DAY)
+    assert kit.refused().retry_after == DAY
+
+
+def test_a_probe_that_succeeds_ends_the_lock() -> None:
+    kit = locked()
+    kit.clock.advance(INTERVAL)
+    probe = kit.take()
+    assert probe.is_probe
+    probe.succeeded()
+    assert kit.states() == {"a": "chosen"}
+    assert not kit.take().is_probe
+
+
+def test_a_probe_that_is_being_answered_has_ended_the_lock_already() -> None:
+    kit = locked()
+    kit.clock.advance(INTERVAL)
+    probe = kit.take()
+    assert kit.refused().code == "quota_exhausted"
+    probe.answered()
+    other = kit.take()
+    assert not other.is_probe
+    probe.failed(quota(DAY))
+    assert kit.refused().retry_after == DAY
+
+
+@pytest.mark.parametrize(
+    ("why", "left"),
+    [
+        (quota(2 * DAY), 2 * DAY),  # the upstream knows better now
+        (quota(6 * DAY), 6 * DAY),
+        (quota(), 5 * DAY - INTERVAL),
+        (RateLimitedError("r"), 5 * DAY - INTERVAL),
+        (UpstreamError("e", upstream_status=500), 5 * DAY - INTERVAL),
+        (None, 5 * DAY - INTERVAL),
+    ],
+)
+def test_a_probe_that_fails_keeps_the_lock(why: GatewayError | None, left: float) -> None:
+    kit = locked()
+    kit.clock.advance(INTERVAL)
+    probe = kit.take()
+    if why is None:
+        probe.release()
+    else:
+        probe.failed(why)
+    assert kit.refused().retry_after == pytest.approx(left)
+
+
+def test_there_is_one_probe_at_a_time_for_an_account_and_model() -> None:
+    kit = locked("a", "b")
+    kit.clock.advance(2 * INTERVAL)
+    first, second = kit.take(), kit.take()
+    assert {first.credential.id, second.credential.id} == {"a", "b"}
+    kit.clock.advance(10 * INTERVAL)
+    kit.refused()  # the first ones still run
+    kit.pool.unlock("a")
+    assert not kit.take().is_probe
+
+
+def test_a_request_that_says_so_probes_nothing() -> None:
+    kit = locked("a", "b")
+    kit.pool.unlock("b")
+    kit.clock.advance(INTERVAL)
+    demand = Demand((PRO,), probe="never")
+    assert got(kit.pool.lease(demand, 0.0)).credential.id == "b"
+    assert kit.take().credential.id == "a"
+
+
+def test_a_conversation_stays_with_its_account_rather_than_probe_another() -> None:
+    kit = locked("a", "b")
+    kit.pool.unlock("b")
+    kit.take("talk").succeeded()
+    kit.clock.advance(INTERVAL)
+    assert kit.take("talk").credential.id == "b"
+    probe = kit.take("another talk")
+    assert (probe.is_probe, probe.credential.id) == (True, "a")
+    probe.failed(quota(DAY))
+    assert kit.take("another talk").credential.id == "b"
+
+
+def test_an_option_that_comes_later_is_not_probed_while_an_earlier_one_serves() -> None:
+    kit = PoolKit(["a"], probe_interval=INTERVAL)
+    kit.take("", FLASH).failed(quota(DAY))
+    kit.clock.advance(INTERVAL)
+    assert kit.take("", PRO, FLASH).option == PRO
+    probe = kit.take("", FLASH, PRO)
+    assert (probe.option, probe.is_probe) == (FLASH, True)
+
+
+def test_what_is_no_limit_is_not_probed() -> None:
+    for refused in (
+        UpstreamCredentialError("c", code="invalid_grant"),
+        OverloadedError("full", code="model_capacity_exhausted", retry_after=5 * DAY),
+    ):
+        kit = PoolKit(["a"], probe_interval=INTERVAL)
+        kit.take().failed(refused)
+        kit.clock.advance(2 * INTERVAL)
+        kit.refused()
+
+
+def test_the_operators_request_passes_a_limit_that_was_not_reached_just_now() -> None:
+    kit = locked()
+    demand = Demand((PRO,), only="a", probe="forced")
+    assert isinstance(error(kit.pool.lease(demand, 0.0)), QuotaExhaustedError)
+    kit.clock.advance(FORCED_INTERVAL)
+    probe = got(kit.pool.lease(demand, 0.0))
+    probe.succeeded()
+    assert kit.states() == {"a": "chosen"}
+
+
+def test_explaining_probes_nothing() -> None:
+    kit = locked()
+    kit.clock.advance(INTERVAL)
+    for _ in range(3):
+        (verdict,) = kit.pool.explain(Demand((PRO,)))
+        assert "tried to find out" in verdict.reason
+    assert kit.take().is_probe
+
+
+# Ceilings and clocks
+
+
+@pytest.mark.parametrize("delay", [1e300, float("inf"), 366 * DAY, 32 * DAY])
+def test_no_lock_is_longer_than_the_ceiling(delay: float) -> None:
+    kit = PoolKit(["a"])
+    kit.take().failed(quota(delay))
+    assert kit.refused().retry_after == MAX_LOCK
+    kit = PoolKit(["a"], max_lock_seconds=3600.0)
+    kit.take().failed(quota(delay))
+    assert kit.refused().retry_after == 3600.0
+
+
+@pytest.mark.parametrize("until", [1e300, 1e18, 253402300799.0, -1e300, -5, 0, BEGINNING + 3e9])
+@pytest.mark.parametrize("made", [0.0, 1e300, BEGINNING - 10, BEGINNING + 9e9, -3.0])
+def test_absurd_locks_of_an_earlier_run_get_the_ceiling(until: float, made: float) -> None:
+    row = {"upstream": "google", "credential": "a", "model": MODEL, "kind": "quota"}
+    lockouts = Lockouts(lambda: BEGINNING)
+    lockouts.restore({"locks": [{**row, "until": until, "made": made, "probed": until}]})
+    lock = lockouts.held("google", "a", MODEL)
+    assert lock is None or lock.until <= BEGINNING + MAX_LOCK
+    text = json.dumps(lockouts.snapshot(), allow_nan=False)
+    for kept in json.loads(text)["locks"]:
+        assert kept["until"] <= BEGINNING + MAX_LOCK
+
+
+def test_what_is_no_time_is_left_out(tmp_path: Path) -> None:
+    text = (
+        '{"version": 1, "lockouts": {"locks": [{"upstream": "google", "credential": "a", '
+        '"model": "m", "kind": "quota", "until": 1e999}], "streaks": [{"upstream": "u", '
+        '"credential": "a", "model": "m", "kind": "quota", "count": 1, "last": 1e999}]}}'
+    )
+    (tmp_path / "s.json").write_text(text)
+    clock = Clock()
+    clock.advance(BEGINNING)
+    kit = PoolKit(["a"], clock=clock, state=state(tmp_path / "s.json", clock))
+    assert kit.states() == {"a": "chosen"}
+
+
+class Jumping:
+    """A clock that can be set, as that of the calendar."""
+
+    def __init__(self) -> None:
+        self.now = BEGINNING
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0, 20 * 365 * DAY, -20 * 365 * DAY])
+def test_a_clock_that_is_set_moves_no_lock(jump: float, tmp_path: Path) -> None:
+    clock, wall = Clock(), Jumping()
+    clock.advance(BEGINNING)
+    kit = PoolKit(["a"], clock=clock, state=state(tmp_path / "s.json", clock), wall=wall)
+    kit.take().failed(quota(7200.0))
+    wall.now += jump + 60.0
+    clock.advance(60.0)
+    assert kit.refused().retry_after == 7140.0
+    kit.pool.stop()
+    restarted = Clock()  # which takes its time from the calendar
+    restarted.advance(wall.now)
+    again = PoolKit(["a"], clock=restarted, state=state(tmp_path / "s.json", restarted))
+    assert again.refused().retry_after == pytest.approx(7140.0)
+
+
+@pytest.mark.parametrize("jump", [-3600.0, -20 * 365 * DAY])
+def test_a_clock_that_runs_backwards_makes_no_lock_longer(jump: float) -> None:
+    wall = Jumping()
+    lockouts = Lockouts(wall)
+    lockouts.failed("google", "a", MODEL, quota(300.0))
+    wall.now += jump
+    lock = lockouts.held("google", "a", MODEL)
+    assert lock is not None
+    assert lock.until - wall.now <= 300.0
+    wall.now += 300.0
+    assert lockouts.held("google", "a", MODEL) is None
+
+
+@pytest.mark.parametrize("jump", [-3600.0, -20 * 365 * DAY])
+def test_a_restart_with_a_clock_set_back_makes_no_lock_longer(jump: float) -> None:
+    before = Lockouts(lambda: BEGINNING)
+    before.failed("google", "a", MODEL, quota(300.0))
+    wall = Jumping()
+    wall.now += jump
+    after = Lockouts(wall)
+    after.restore(before.snapshot())
+    lock = after.held("google", "a", MODEL)
+    assert lock is not None
+    assert lock.until - wall.now <= 300.0
+
+
+# Fairness
+
+
+def test_a_conversation_with_many_requests_does_not_keep_another_waiting() -> None:
+    kit = PoolKit(["a"], max_concurrency=1)
+    running = kit.take()
+    lines: dict[str, int] = {}
+
+    def ask(name: str) -> Any:
+        def conversation() -> str:
+            lines[name] = lines.get(name, 0) + 1
+            return name
+
+        demand = Demand((PRO,), principal="key", conversation=conversation)
+        deferred = kit.pool.lease(demand, 60.0)
+        deferred.addErrback(lambda failure: failure)
+        return deferred
+
+    many = [ask("many") for _ in range(200)]
+    one = ask("one")
+    running.succeeded()
+    got(many[0]).succeeded()
+    assert one.called
+    got(one).succeeded()
+    assert not many[2].called or many[1].called
+
+
+def test_the_conversation_is_looked_for_only_by_who_waits() -> None:
+    kit = PoolKit(["a"])
+
+    def never() -> str:
+        raise AssertionError("nobody waits")
+
+    for _ in range(3):
+        got(kit.pool.lease(Demand((PRO,), conversation=never), 60.0))
+
+
+def test_in_a_full_queue_the_longest_conversation_makes_room() -> None:
+    kit = PoolKit(["a"], max_concurrency=1, queue_limit=3)
+    running = kit.take()
+    many = [kit.ask("many", principal="key") for _ in range(3)]
+    one = kit.ask("one", principal="key")
+    assert [each.called for each in many] == [False, False, True]
+    assert waits(one)
+    assert kit.refused("many", principal="key").code == "queue_full"
+    running.release()

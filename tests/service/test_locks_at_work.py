@@ -1,0 +1,221 @@
+"""A lock with a far end in a running gateway: what ends it, and what a probe costs nobody."""
+
+from __future__ import annotations
+
+import json
+from itertools import count
+from typing import Any
+
+import treq
+from accounts_kit import MODEL, AccountCase, reactor
+from click.testing import CliRunner
+from msgspec.structs import replace
+from twisted.internet.threads import deferToThread
+
+from antigravity.accounts.quota_files import QuotaFiles
+from antigravity.cli.main import antigravity
+from antigravity.config.secret import Secret
+from antigravity.config.settings import SchedulingSettings
+
+ADMIN = "sk-admin"
+FAR = 200 * 3600
+_numbers = count()
+
+
+def once() -> str:
+    """Return a prompt that is refused the first time that it is sent, with a far Retry-After."""
+    return f"[[error 429 retry={FAR + next(_numbers)}s times=1]] hello"
+
+
+class LocksAtWork(AccountCase):
+    async def start(self, *secrets: str, extra: Any = (), **proxy: Any) -> None:
+        proxy.setdefault("admin_key", Secret(ADMIN))
+        await super().start(*secrets, extra=extra, **proxy)
+
+    @property
+    def port(self) -> int:
+        assert self.gateway is not None
+        assert self.gateway.listener is not None
+        return int(self.gateway.listener.ports[0].getHost().port)
+
+    def asked(self) -> int:
+        """Return how many requests the upstream got."""
+        return len([each for each in self.simulator.log if "enerateContent" in each.path])
+
+    async def lock(self) -> None:
+        """Lock the only account for hundreds of hours."""
+        self.assertEqual(await self.ask(once()), 429)
+        before = self.asked()
+        response = await self.post("hi")
+        await response.content()
+        self.assertEqual(response.code, 429)
+        (after,) = response.headers.getRawHeaders("retry-after")
+        self.assertLess(abs(int(after) - FAR), 60)
+        self.assertEqual(self.asked(), before)
+
+    async def administer(self, path: str, body: Any = None) -> tuple[int, Any]:
+        response = await treq.post(
+            f"http://127.0.0.1:{self.port}{path}",
+            headers={"x-api-key": ADMIN},
+            json=body,
+            persistent=False,
+        )
+        return response.code, await treq.json_content(response)
+
+    async def command(self, *arguments: str, key: str = ADMIN) -> Any:
+        """Run a command of the gateway's home in a thread, and return its JSON."""
+        (self.home / "antigravity.toml").write_text(
+            f'[proxy]\nport = {self.port}\nadmin_key = "{key}"\n'
+        )
+
+        def run() -> Any:
+            return CliRunner().invoke(
+                antigravity, ["accounts", *arguments, "--home", str(self.home), "--json"]
+            )
+
+        done = await deferToThread(run)
+        self.assertEqual(done.exit_code, 0, done.output)
+        return json.loads(done.stdout)
+
+    async def test_the_operators_path_unlocks_an_account_or_one_of_its_models(self) -> None:
+        await self.start("good-1")
+        await self.lock()
+        path = "/admin/accounts/codeassist-0/unlock"
+        self.assertEqual((await self.administer(path, {"model": "another"}))[1]["unlocked"], 0)
+        self.assertEqual(await self.ask(), 429)
+        code, answer = await self.administer(path, {"model": MODEL})
+        self.assertEqual(code, 200)
+        self.assertEqual(answer, {"account": "codeassist-0", "model": MODEL, "unlocked": 1})
+        self.assertEqual(await self.ask(), 200)
+        await self.lock()
+        self.assertEqual((await self.administer(path))[1]["unlocked"], 1)
+        self.assertEqual(await self.ask(), 200)
+
+    async def test_what_is_wrong_with_an_unlocking_is_said(self) -> None:
+        await self.start("good-1")
+        for path, body, code in (
+            ("/admin/accounts/nobody/unlock", None, 404),
+            ("/admin/accounts/codeassist-0/unlock", {"modell": "m"}, 400),
+            ("/admin/accounts/codeassist-0/unlock", [], 400),
+        ):
+            self.assertEqual((await self.administer(path, body))[0], code)
+        url = f"http://127.0.0.1:{self.port}/admin/accounts/codeassist-0/unlock"
+        response = await treq.post(url, headers={"x-api-key": "wrong"}, persistent=False)
+        await response.content()
+        self.assertEqual(response.code, 401)
+
+    async def test_the_command_unlocks_by_label_and_by_model(self) -> None:
+        await self.start("good-1")
+        self.files.save(replace(self.files.find("codeassist-0"), label="work"))
+        await self.lock()
+        done = await self.command("unlock", "work", "--model", MODEL)
+        self.assertEqual(done, {"account": "codeassist-0", "model": MODEL, "unlocked": 1})
+        self.assertEqual(await self.ask(), 200)
+
+    async def test_the_command_works_without_an_administration(self) -> None:
+        await self.start("good-1", admin_key=Secret())
+        await self.lock()
+        await self.command("unlock", "codeassist-0", key="")
+        assert self.gateway is not None
+        await self.gateway.reload()
+        self.assertEqual(await self.ask(), 200)
+
+    async def test_enabling_disabling_removing_and_adding_end_locks(self) -> None:
+        await self.start("good-1")
+        assert self.gateway is not None
+        await self.lock()
+        await self.gateway.reload()
+        self.assertEqual(await self.ask(), 429)
+        await self.command("enable", "codeassist-0")
+        await self.gateway.reload()
+        self.assertEqual(await self.ask(), 200)
+        await self.lock()
+        await self.command("disable", "codeassist-0")
+        await self.gateway.reload()
+        await self.command("enable", "codeassist-0")
+        await self.gateway.reload()
+        self.assertEqual(await self.ask(), 200)
+        await self.lock()
+        record = self.files.find("codeassist-0")
+        await self.command("remove", "codeassist-0")
+        self.files.save(record)
+        await self.gateway.reload()
+        self.assertEqual(await self.ask(), 200)
+        await self.lock()
+        added = await self.command("add", "codeassist", "good-1", "--upstream", "codeassist")
+        self.assertTrue(added["updated"])
+        await self.gateway.reload()
+        self.assertEqual(await self.ask(), 200)
+
+    async def test_a_restart_keeps_a_lock_and_what_was_done_meanwhile_ends_it(self) -> None:
+        await self.start("good-1")
+        await self.lock()
+        await self.stop()
+        await self.run_gateway()
+        self.assertEqual(await self.ask(), 429)
+        await self.stop()
+        self.files.save(self.files.find("codeassist-0"))
+        await self.run_gateway()
+        self.assertEqual(await self.ask(), 200)
+
+    async def test_a_warmup_that_succeeds_ends_a_lock(self) -> None:
+        await self.start("good-1")
+        await self.lock()
+        self.gateway._pooling.pool._roster.forced_interval = 0.0
+        body = {"account": "codeassist-0", "model": MODEL}
+        code, answer = await self.administer("/internal/warmup", body)
+        self.assertEqual((code, answer["results"][0]["state"]), (200, "warmed"))
+        self.assertEqual(await self.ask(), 200)
+
+    async def test_a_quota_that_another_process_was_told_ends_a_lock(self) -> None:
+        await self.start("good-1")
+        assert self.gateway is not None
+        quotas = QuotaFiles(self.home)
+        await self.until(lambda: "codeassist-0" in quotas.load())
+        await self.lock()
+        known = quotas.load()["codeassist-0"]
+        quotas.save("codeassist-0", replace(known, fetched=reactor.seconds()))
+        keeper = self.gateway._pooling.quotas
+        await keeper._take_in({"codeassist-0"})
+        self.assertEqual(await self.ask(), 200)
+
+    async def test_a_probe_lifts_a_lock_that_is_not_needed_any_more(self) -> None:
+        scheduling = SchedulingSettings(probe_interval=0.2)
+        await self.start("good-1", scheduling=scheduling)
+        self.assertEqual(await self.ask(once()), 429)
+        await self.until_later(0.3)
+        self.assertEqual(await self.ask(), 200)
+        self.assertEqual(await self.ask(), 200)
+
+    async def test_a_probe_that_fails_leaves_the_request_with_what_it_would_have_got(self) -> None:
+        scheduling = SchedulingSettings(probe_interval=0.2)
+        for error in ("429 retry=100h", "500", "503", "401", "404", "429"):
+            await self.start("good-1", scheduling=scheduling)
+            self.assertEqual(await self.ask(once()), 429)
+            await self.until_later(0.3)
+            before = self.asked()
+            response = await self.post(f"[[error {error}]] hello")
+            body = await response.text()
+            self.assertEqual(self.asked() - before, 1, error)
+            if error == "401":
+                await self.stop()
+                continue
+            self.assertEqual(response.code, 429, body)
+            self.assertIn("has reached its", body)
+            (after,) = response.headers.getRawHeaders("retry-after")
+            expected = 100 * 3600 if "100h" in error else FAR
+            self.assertLess(abs(int(after) - expected), 60)
+            await self.stop()
+
+    async def test_a_request_whose_probe_fails_is_served_by_another_account(self) -> None:
+        scheduling = SchedulingSettings(probe_interval=0.2)
+        await self.start("good-1", "good-2", scheduling=scheduling)
+        self.assertEqual(await self.ask(once()), 200)
+        await self.until_later(0.3)
+        before = self.asked()
+        self.assertEqual(await self.ask("[[error 500 times=1]] hello"), 200)
+        self.assertEqual(self.asked() - before, 2)
+
+    async def until_later(self, seconds: float) -> None:
+        end = reactor.seconds() + seconds
+        await self.until(lambda: reactor.seconds() > end)
