@@ -126,6 +126,7 @@ class Gateway(Service):
         if self.problem:
             self.problem = ""
             yield self._note()
+        self.log.info("the gateway has stopped")
 
     def hurry(self) -> None:
         """While the gateway stops, wait no longer for running exchanges."""

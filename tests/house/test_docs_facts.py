@@ -228,6 +228,7 @@ def modules_of(code: str) -> set[str]:
     }  # fmt: skip
 
 
+@pytest.mark.usefixtures("with_sdks")
 @pytest.mark.parametrize("code", blocks("docs/clients.rst", "python"), ids=lambda code: code[:40])
 def test_the_snippets_for_clients_are_answered(code: str, demo: str, tmp_path: Path) -> None:
     for name in modules_of(code):

@@ -8,6 +8,7 @@ with downloads.
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -121,7 +122,7 @@ def check_twistd(environment: Environment) -> None:
         code = gateway.stop()
     # twistd ends itself with the signal that stopped it, once all is done.
     assert code == -signal.SIGTERM, gateway.log
-    assert "Server Shut Down" in gateway.log
+    assert "the gateway has stopped" in gateway.log
     assert "Traceback" not in gateway.log
     assert sorted(path.name for path in environment.neutral.iterdir()) == ["home"]
 
@@ -132,6 +133,25 @@ def test_twistd_runs_it(installed: Environment) -> None:
 
 def test_twistd_runs_it_without_the_start_up_files(stripped: Environment) -> None:
     check_twistd(stripped)
+
+
+def test_what_the_image_copies_is_enough(
+    source: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The last step of ``etc/Dockerfile``, with what is let through to it and no more."""
+    folder = tmp_path_factory.mktemp("image")
+    ignored = (ROOT / "etc" / "Dockerfile.dockerignore").read_text("ascii").splitlines()
+    for name in (line[1:] for line in ignored if line.startswith("!")):
+        target = folder / "source" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (source / name).is_dir():
+            shutil.copytree(source / name, target)
+        else:
+            shutil.copy(source / name, target)
+    environment = make_environment(folder)
+    options = ("--no-deps", "--no-build-isolation", "--quiet")
+    pip("--python", str(environment.python), "install", *options, str(folder / "source"))
+    check_twistd(environment)
 
 
 def test_an_editable_install_works_from_anywhere(

@@ -74,7 +74,7 @@ def copy_source(target: Path) -> Path:
     """Return a copy of the source, as a clone would be."""
     ignored = shutil.ignore_patterns(
         ".venv*", ".git", ".*_cache", ".hypothesis", "__pycache__", "build", "dist", "*.egg-info",
-        "node_modules", "dropin.cache", "*.pyc",
+        "node_modules", "dropin.cache", "*.pyc", "_trial_temp*",
     )  # fmt: skip
     shutil.copytree(ROOT, target, ignore=ignored)
     return target

@@ -114,6 +114,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 code = process.wait()
     said = log.read_text()
     assert code in (0, -signal.SIGTERM), said[-5000:]  # twistd ends as the signal would have it
-    assert "Server Shut Down." in said, said[-5000:]
+    assert "the gateway has stopped" in said, said[-5000:]
     assert "Traceback" not in said, said[said.index("Traceback") - 500 :][:5000]
     assert "Unhandled" not in said, said[said.index("Unhandled") - 500 :][:5000]

@@ -403,9 +403,10 @@ def test_sound_that_breaks_off_is_no_whole_answer(client: OpenAI, model: str, na
     said = "[[chunks 8]] [[tokens 400]] [[delay 0.01]] [[cut 4]] hello"
     if model == TTS and name == "wav":
         return  # it comes in one piece there
-    with pytest.raises(Exception, match=r"incomplete|closed|peer|[Cc]onnection") as failed:
+    with pytest.raises(Exception) as failed:  # noqa: PT011 - of the SDK's HTTP client
         client.audio.speech.create(model=model, voice="alloy", input=said, response_format=name)
-    assert not isinstance(failed.value, APIStatusError)
+    kinds = {kind.__name__ for kind in type(failed.value).__mro__}
+    assert kinds & {"APIConnectionError", "TransportError"}, failed.value
 
 
 def test_events_that_break_off_say_so(client: OpenAI) -> None:

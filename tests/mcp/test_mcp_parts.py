@@ -154,7 +154,7 @@ def test_drafts_are_told_apart() -> None:
 
 def test_what_is_wrong_is_told_briefly() -> None:
     problems = Validator({"items": {"type": "string"}}).problems([1] * 100)
-    assert problems.count("is not of type") == 3
+    assert [f"$[{number}]" in problems for number in range(4)] == [True, True, True, False]
     assert len(Validator({"const": "x"}).problems("y" * 10_000)) < 1000
 
 

@@ -258,7 +258,7 @@ class Faults(SimulatorCase):
         _, raw = yield self.ask("/v1/messages", request, "anthropic")
         assert b"message_stop" not in raw
         assert b'"text":"x"' in raw
-        with pytest.raises(ValueError, match=r"Expecting|codec"):
+        with pytest.raises(ValueError):  # noqa: PT011 - whose words are another library's
             events(raw)
         request = message("[[empty]]", stream=True)
         response, raw = yield self.ask("/v1/messages", request, "anthropic")
