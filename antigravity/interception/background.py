@@ -15,9 +15,7 @@ from antigravity.interfaces.interception import IBackgroundDetector
 from antigravity.ir.parts import Text, ToolResult
 from antigravity.ir.request import Request
 
-#: A longer text of the user is work, whatever it says.
-LONGEST: Final = 800
-#: How much of a text is looked at.
+#: How much of a system text is looked at.
 LOOKED_AT: Final = 500
 
 REMINDER: Final = "<system-reminder>"
@@ -28,7 +26,7 @@ class Wording(Struct, frozen=True, forbid_unknown_fields=True):
 
     kind: str
     openings: tuple[str, ...] = ()
-    phrases: tuple[str, ...] = ()
+    starts: tuple[str, ...] = ()
     system: tuple[str, ...] = ()
     answers: tuple[frozenset[str], ...] = ()
     texts: frozenset[str] = frozenset()
@@ -91,11 +89,16 @@ def _fits(wording: Wording, request: Request, text: str) -> bool:
         return False
     if text in wording.texts and request.max_output_tokens == 1:
         return True
-    if len(text) <= LONGEST and _says(text, wording.phrases):
+    if wording.starts and text.startswith(wording.starts):
         return True
     if any(_says(part.text, wording.system) for part in request.system):
         return True
-    return _answer(request) in wording.answers
+    return _begins(request) and _answer(request) in wording.answers
+
+
+def _begins(request: Request) -> bool:
+    """Return whether nothing was said before."""
+    return sum(message.role != "system" for message in request.messages) == 1
 
 
 def _says(text: str, phrases: tuple[str, ...]) -> bool:

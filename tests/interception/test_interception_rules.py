@@ -45,28 +45,43 @@ def result(words: Any, *, error: bool) -> dict[str, Any]:
 
 
 CALL = [{"type": "tool_use", "id": "t", "name": "Read", "input": {}}]
+PICTURE = {
+    "type": "image",
+    "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="},
+}
 REMINDER = text("<system-reminder>\nToday is Monday.\n</system-reminder>")
 
 WARMUPS = {
     "the word": request("Warmup"),
-    "the word and a little more": request("Warmup: get ready"),
+    "the word on a line": request("Warmup\n"),
     "a block": request([REMINDER, text("Warmup")]),
-    "a block that goes on": request([REMINDER, text("Warmup\n" + "x" * 500)]),
-    "a failed tool": request("hi", CALL, [result("Warmup failed", error=True)]),
-    "a failed tool in blocks": request("hi", CALL, [result([text("Warmup")], error=True)]),
+    "a block before a reminder": request([text("Warmup"), REMINDER]),
+    "a reminder in the same text": request(f"{REMINDER['text']}\nWarmup\n{REMINDER['text']}"),
     "with tools": request("Warmup", tools=[TOOL]),
 }
 WORK = {
     "a probe": request("."),
     "earlier in the conversation": request("Warmup", "OK", "and now the work"),
     "the model's own word": request("hi", "Warmup"),
+    "an answer to the model": request("hi", "What shall the section be called?", "Warmup"),
     "typed later on": request("hi", "hello", "Warmup the cache module, please"),
+    "a short text that begins so": request("Warmup: get ready"),
+    "a heading": request("Warmup: write ten scales for a pianist"),
+    "a block that goes on": request([REMINDER, text("Warmup\n" + "x" * 500)]),
+    "a line of its own": request("Warmup\nThen sprints. Make a table of it."),
+    "twice": request([text("Warmup"), text("Warmup")]),
+    "with a picture": request([text("Warmup"), PICTURE]),
     "a long text": request("Warmup " + "x" * 93),
     "letters that go on": request("Warmups are good for you"),
     "lower case": request("warmup"),
     "not at the beginning": request("The Warmup"),
     "a block with more": request([REMINDER, text("Warmup the cache module")]),
     "a tool that worked": request("hi", CALL, [result("Warmup", error=False)]),
+    "a failed tool": request("hi", CALL, [result("Warmup failed: no cache", error=True)]),
+    "a failed tool that says the word": request("hi", CALL, [result("Warmup", error=True)]),
+    "a failed tool and the word": request("hi", CALL, [result("x", error=True), text("Warmup")]),
+    "nothing but a failed tool": request([result("Warmup", error=True)]),
+    "nothing but a reminder": request([text("<system-reminder>Warmup</system-reminder>")]),
 }
 
 
@@ -159,8 +174,15 @@ NO_TASKS = {
     "a person who wants a title": request(
         "Find a title for this conversation and write it to a file", tools=[TOOL]
     ),
-    "a long text": request("Generate a title for " + "x" * 800),
-    "words far behind": request("y" * 500 + " Generate a title for this"),
+    "a person who wants one without tools": request("Generate a title for my article on roofs"),
+    "a person who asks about this": request("Suggest a title for this conversation"),
+    "a person who wants a summary": request("Summarize this conversation in under 100 words"),
+    "a person who writes of suggestions": request("What is a prompt suggestion generator?"),
+    "the client's words in a person's": request(
+        "Please write a 5-10 word title for the following conversation: …", tools=[TOOL]
+    ),
+    "a title later on": request("roofs", "Which?", "tiled ones", output_config=TITLE),
+    "words far behind": request("y" * 500 + " Please write a 5-10 word title for the following"),
     "a probe that wants an answer": request("quota"),
     "a dot": request(".", max_tokens=1),
     "other properties": request("A page", output_config={"format": PAGE}),
