@@ -27,6 +27,12 @@ _CONFIGURATION: Final = re.compile(r'Updated to new configuration config=("(?:[^
 _HOPELESS: Final = re.compile(
     r"token is not valid|Invalid tunnel secret|Unauthorized: Tunnel not found", re.IGNORECASE
 )
+#: What Cloudflare says of a quick tunnel that it has given up: its address is gone for good.
+_GONE: Final = re.compile(
+    r"Unauthorized: (?:Tunnel not found|Failed to get tunnel)|Tunnel not found|"
+    r"tunnel .{0,80}\b(?:does not exist|was deleted|has been deleted)",
+    re.IGNORECASE,
+)
 #: Failed requests are told with their whole address: a query may hold a client's key, and the
 #: name of a file is all that it takes to have it.
 _ASKED: Final = re.compile(r"(https?://[^\s\"?]*?(?:/files/|\?))[^\s\"]+")
@@ -127,3 +133,8 @@ def origins(line: str) -> tuple[Origin, ...] | None:
 def is_hopeless(text: str) -> bool:
     """Return whether trying again with the same token can't help."""
     return bool(_HOPELESS.search(text))
+
+
+def gone(text: str) -> str | None:
+    """Return the number of the connection that Cloudflare refused as to no tunnel it knows."""
+    return _index(text) if _GONE.search(text) else None

@@ -8,6 +8,7 @@ from antigravity.config.settings import TunnelSettings
 from antigravity.logs import make_logger
 from antigravity.tunnel.output import (
     Cleaner,
+    gone,
     is_hopeless,
     lost,
     origins,
@@ -16,8 +17,9 @@ from antigravity.tunnel.output import (
     understand,
 )
 
-#: What a line has changed: the tunnel's names, whether it stands, or that it never will.
-News = Literal["", "names", "connection", "hopeless"]
+#: What a line has changed: the tunnel's names, whether it stands, that it never will with this
+#: token, or that it never will under this address.
+News = Literal["", "names", "connection", "hopeless", "gone"]
 
 
 class Run:
@@ -62,6 +64,9 @@ class Run:
             self.reason = said.text
         if not self._is_quick and is_hopeless(said.text):
             return "hopeless"
+        if self._is_quick and self.names and (connection := gone(said.text)) is not None:
+            self.connections.discard(connection)
+            return "connection" if self.connections else "gone"
         if (connection := registered(said.text)) is not None:
             self.connections.add(connection)
             return "connection"

@@ -26,6 +26,8 @@ FIRST_PAUSE: Final = 2.0
 LONGEST_PAUSE: Final = 300.0
 #: A tunnel that stood for so long is well: the pauses begin anew.
 WELL_AFTER: Final = 60.0
+#: Seconds for which a quick tunnel may be without a connection: Cloudflare gives it up meanwhile.
+GONE_AFTER: Final = 300.0
 
 REFUSAL: Final = (
     "authentication is off: everybody on the Internet could use your accounts. Set auth_mode = "
@@ -256,18 +258,38 @@ class Tunnel:
 
     def _said(self, run: Run, line: str) -> None:
         news = run.read(line)
-        if run is not self._run:
+        if run is not self._run or self._verdict:
             return  # it is only ending still
         if news == "hopeless":
             self._give_up(run.reason)
         elif news == "names":
             self._entrance.names = run.names
             self._tell_address(run)
+        elif news == "gone":
+            self._down("Cloudflare does not know its address any more")
+            self._abandon(self._reason)
+            return
+        if not run.stands and self._state == "up":
+            self._down("there is no connection to Cloudflare")
+            if self._settings.mode == "quick":
+                self._set_timer(GONE_AFTER, self._is_gone)
         if run.stands and self._state == "starting":
             self._cancel_timer()
             self._state, self._reason = "up", ""
             self._stood_since = self._clock.seconds()
             self.log.info("the tunnel stands")
+
+    def _down(self, reason: str) -> None:
+        """Note that clients cannot come by a tunnel that still runs."""
+        if self._state == "up" and self._clock.seconds() - self._stood_since >= WELL_AFTER:
+            self._failures = 0
+        self._cancel_timer()
+        self._state, self._reason = "starting", reason
+        self.log.warn("the tunnel does not stand: {why}", why=reason)
+
+    def _is_gone(self) -> None:
+        self._timer = None
+        self._abandon(f"there was no connection to Cloudflare for {GONE_AFTER:g} s")
 
     def _tell_address(self, run: Run) -> None:
         address = ", ".join(f"https://{name}" for name in sorted(run.names))

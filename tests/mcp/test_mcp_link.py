@@ -281,6 +281,14 @@ def test_the_newest_revision_first() -> None:
         whole({"jsonrpc": "2.0", "id": None, "error": {"code": -32000, "message": "no"}}, 400),
         Response(404, body=b"<html>"),
         Response(405),
+        Response(500, body=b"Internal Server Error"),
+        Response(503),
+        Response(202),
+        Response(204),
+        Response(200, {"content-type": "text/html"}, b"<html>"),
+        whole([]),
+        whole({"id": 1, "jsonrpc": "2.0"}),
+        whole(result(1, supportedVersions=None)),
         whole(result(1, supportedVersions=["2025-06-18"], capabilities={})),
         whole(result(1)),
     ],
@@ -297,7 +305,7 @@ def test_older_servers_are_greeted_as_they_know_it(answer: Response) -> None:
     assert greeting.remote.headers["mcp-protocol-version"] == "2025-06-18"
 
 
-@pytest.mark.parametrize("answer", [Response(401), Response(503), UpstreamError("refused")])
+@pytest.mark.parametrize("answer", [Response(401), Response(307), UpstreamError("refused")])
 def test_an_outage_says_nothing_of_revisions(answer: Response | Exception) -> None:
     greeting = Greeting(answer)
     assert isinstance(greeting.greet()[0], GatewayError)

@@ -16,11 +16,16 @@ from antigravity.config.secret import Secret
 from antigravity.config.settings import ProxySettings, Settings, TunnelSettings
 from antigravity.ir.errors import ConflictError
 from antigravity.tunnel.executable import NotInstalledError
-from antigravity.tunnel.service import FIRST_PAUSE, LONGEST_PAUSE, WELL_AFTER, Tunnel
+from antigravity.tunnel.service import FIRST_PAUSE, GONE_AFTER, LONGEST_PAUSE, WELL_AFTER, Tunnel
 
 LOCKED = ProxySettings(auth_mode="strict", api_key=Secret("sk-key"))
 OPEN = ProxySettings(auth_mode="off")
 QUICK = TunnelSettings(enabled=True)
+LOST = "2026-01-01T00:01:00Z INF Unregistered tunnel connection connIndex=0"
+GONE = (
+    "2026-01-01T00:02:00Z ERR Register tunnel error from server side "
+    'error="Unauthorized: Tunnel not found" connIndex=0 event=0 ip=198.51.100.7'
+)
 NAMED = TunnelSettings(enabled=True, mode="token", token=Secret(TOKEN), origin_port=8046)
 
 
@@ -374,3 +379,69 @@ def test_a_lost_connection_is_counted(house: House) -> None:
     assert house.status("connections") == 0
     house.run.say(REGISTERED)
     assert house.status("connections") == 1
+
+
+def test_without_a_connection_it_is_not_up(house: House) -> None:
+    house.use()
+    house.stand()
+    house.run.say(LOST)
+    assert house.state == "starting"
+    assert "no connection" in house.status("reason")
+    house.run.say(REGISTERED)
+    assert (house.state, house.status("reason")) == ("up", "")
+    house.clock.advance(GONE_AFTER)
+    assert (house.state, house.run.asked) == ("up", [])
+
+
+def test_a_tunnel_that_is_gone_is_made_anew_and_its_address_told(house: House) -> None:
+    house.use()
+    house.stand("old-name")
+    house.clock.advance(WELL_AFTER)
+    house.run.say(LOST, GONE, GONE)
+    assert house.state == "starting"
+    assert "does not know" in house.status("reason")
+    assert house.run.asked == ["stop"]
+    house.run.say(REGISTERED)
+    assert house.state == "starting", "it is only ending still"
+    house.die(0)
+    assert (house.state, house.entrance.names) == ("waiting", frozenset())
+    house.clock.advance(FIRST_PAUSE)
+    house.stand("new-name")
+    assert house.state == "up"
+    assert house.status("addresses") == ["https://new-name.trycloudflare.com"]
+    assert house.entrance.names == {"new-name.trycloudflare.com"}
+
+
+def test_a_tunnel_that_was_never_there_is_made_anew(house: House) -> None:
+    house.use()
+    house.run.say(REQUESTING, box("a-b"), GONE)
+    assert house.run.asked == ["stop"]
+    house.die(0)
+    house.clock.advance(FIRST_PAUSE)
+    assert len(house.runs) == 2
+
+
+def test_a_tunnel_with_another_connection_is_not_gone(house: House) -> None:
+    house.use()
+    house.stand()
+    house.run.say(REGISTERED.replace("connIndex=0", "connIndex=1"), GONE)
+    assert (house.state, house.status("connections"), house.run.asked) == ("up", 1, [])
+
+
+def test_a_quick_tunnel_that_is_long_without_a_connection_is_made_anew(house: House) -> None:
+    house.use()
+    house.stand()
+    house.run.say(LOST)
+    house.clock.advance(GONE_AFTER - 1)
+    assert house.run.asked == []
+    house.clock.advance(1)
+    assert house.run.asked == ["stop"]
+
+
+def test_a_tunnel_of_its_own_is_waited_for(house: House) -> None:
+    house.use(NAMED)
+    house.run.say(REGISTERED, LOST)
+    house.clock.advance(GONE_AFTER * 2)
+    assert (house.state, house.run.asked) == ("starting", [])
+    house.run.say(REGISTERED)
+    assert house.state == "up"

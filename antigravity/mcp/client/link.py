@@ -23,6 +23,7 @@ from antigravity.ir.errors import DeadlineError, GatewayError
 from antigravity.mcp.client.errors import LinkError, SessionLostError
 from antigravity.mcp.client.events import EventReader
 from antigravity.mcp.protocol import messages
+from antigravity.mcp.protocol.lost_session import names_session, tells_of_lost_session
 from antigravity.mcp.protocol.messages import Message, RequestId, Response
 from antigravity.version import USER_AGENT
 
@@ -161,8 +162,8 @@ class HttpLink:
             what = "is elsewhere now" if status < 400 else "refused the key"
             raise LinkError(f"{name} {what} ({status}).", status)
         data = await self._collect(response, _LARGEST_ERROR)
-        if status == 404 and session:
-            raise self._lost(session)
+        if session and (status == 404 or (status == 400 and tells_of_lost_session(data, about))):
+            raise self._lost(session, status)
         if not self._take(data, about):
             raise LinkError(f"{name} answered {status}.", status)
 
@@ -174,9 +175,13 @@ class HttpLink:
         response = await self._send("GET", headers, endless=True)
         status = response.status()
         if status != 200 or _kind_of(response) != _EVENTS:
+            if status == 400 and session:
+                data = await self._collect(response, _LARGEST_ERROR)
+                if names_session(data):
+                    raise self._lost(session, status)
             response.abort()
             if status == 404 and session:
-                raise self._lost(session)
+                raise self._lost(session, status)
             if status >= 500:
                 raise LinkError(f"{self._address.name} answered {status}.", status)
             self._last_heard = ""
@@ -190,10 +195,11 @@ class HttpLink:
         await self._wait(reader)
         return True
 
-    def _lost(self, session: str) -> SessionLostError:
+    def _lost(self, session: str, status: int) -> SessionLostError:
         if self.session == session:
             self.session = ""
-        return SessionLostError(f"{self._address.name} does not know the session any more.", 404)
+        name = self._address.name
+        return SessionLostError(f"{name} does not know the session any more ({status}).", status)
 
     async def _end_session(self) -> None:
         if self.session:
@@ -250,7 +256,8 @@ class HttpLink:
                 return
             failures = failures + 1 if last == before else 0
             if not last or failures >= _MOST_RETRIES:
-                raise LinkError(f"{self._address.name} ended its answer before it was complete.")
+                name = self._address.name
+                raise LinkError(f"{name} ended its answer before it was complete.", 200)
             await self._wait(reader)
             response = await self._send(
                 "GET", (("accept", _EVENTS), ("last-event-id", last)), endless=endless
@@ -284,12 +291,12 @@ class HttpLink:
         if not data.strip():
             return False
         try:
-            parsed = messages.parse(data)
+            found = messages.parse_answers(data, about)
         except messages.MalformedMessageError:
             return False
-        self._receive(data, parsed.messages, about)
+        self._receive(data, found, about)
         return about is not None and any(
-            isinstance(message, Response) and message.id == about for message in parsed.messages
+            isinstance(message, Response) and message.id == about for message in found
         )
 
     def _explained(self, error: GatewayError) -> LinkError:

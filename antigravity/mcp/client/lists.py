@@ -173,27 +173,53 @@ class Lists:
         )
 
     async def _all(self, peer: Peer, method: str, key: str) -> list[Json]:
-        """Return all pages of a list."""
+        """Return all pages of a list, or those that came before the server lost its way."""
         found: list[Json] = []
+        page: list[Json] = []
+        cursors: set[str] = set()
         params: dict[str, Any] = {}
-        for _ in range(_MOST_PAGES):
+        while True:
             try:
                 result: Json = await peer.request(method, params)
             except McpError as error:
                 if error.code == METHOD_NOT_FOUND and not found:
                     return []
-                raise
-            entries = result.get(key)
-            if not isinstance(entries, list) or not all(isinstance(e, Mapping) for e in entries):
-                raise LinkError(f"it answered {method} with something that is no list")
-            found += [entry for entry in entries if entry]
+                if not found:
+                    raise
+                self._cut(method, f"a page was refused: {brief(error.message)}")
+                return found
+            before, page = page, self._page(result.get(key), method)
+            if page and page == before:
+                self._cut(method, "a page came again")
+                return found
+            found += page
             if len(found) > _MOST_ENTRIES:
-                raise LinkError(f"it answered {method} with more than {_MOST_ENTRIES} entries")
+                self._cut(method, f"there are more than {_MOST_ENTRIES} entries")
+                return found[:_MOST_ENTRIES]
             cursor = result.get("nextCursor")
-            if not isinstance(cursor, str):
+            if not isinstance(cursor, str) or not cursor:
+                return found
+            if cursor in cursors:
+                self._cut(method, "a cursor came again")
+                return found
+            cursors.add(cursor)
+            if len(cursors) >= _MOST_PAGES:
+                self._cut(method, f"there are more than {_MOST_PAGES} pages")
                 return found
             params = {"cursor": cursor}
-        raise LinkError(f"it answered {method} with more than {_MOST_PAGES} pages")
+
+    def _page(self, entries: object, method: str) -> list[Json]:
+        if not isinstance(entries, list) or not all(isinstance(e, Mapping) for e in entries):
+            raise LinkError(f"it answered {method} with something that is no list")
+        return [entry for entry in entries if entry]
+
+    def _cut(self, method: str, why: str) -> None:
+        self.log.warn(
+            "{method} of {name} is not complete: {why}",
+            method=method,
+            name=self._asker.name,
+            why=why,
+        )
 
 
 def _has(peer: Peer, kind: str, what: str) -> bool:

@@ -37,8 +37,9 @@ _INITIALIZE: Final = {
     "capabilities": {},
     "clientInfo": _ME,
 }
-#: Statuses that may be a server's way to say that it does not know what it was asked.
-_NOT_UNDERSTOOD: Final = range(400, 500)
+#: What says nothing of what a server knows: no answer over HTTP, and a key that it refuses.  All
+#: else may be its way to say that it does not know what it was asked.
+_SAYS_NOTHING: Final = (0, 401, 403)
 #: What cannot be taken back.
 _BEFORE_ALL: Final = ("initialize", "server/discover")
 
@@ -118,7 +119,7 @@ class Peer:
         except (McpError, SilentError):
             pass  # older servers know no such method, or wait for one that they know
         except LinkError as error:
-            if error.http_status not in _NOT_UNDERSTOOD or error.http_status in (401, 403):
+            if error.http_status in _SAYS_NOTHING or 300 <= error.http_status < 400:
                 raise
         self.is_modern = False
         return False
@@ -221,20 +222,31 @@ class Peer:
     def _received(self, message: Message, about: RequestId | None) -> None:
         match message:
             case Response():
-                self._answered(message)
+                self._answered(message, about)
             case Notification():
                 self._told(message, about)
             case Request():
                 self._asked(message)
 
-    def _answered(self, message: Response) -> None:
+    def _answered(self, message: Response, about: RequestId | None) -> None:
         pending = self._pending.pop(message.id, None)
         if pending is None:
+            self._answered_unasked(message, about)
             return
         if message.error is not None:
             pending.done.errback(message.error)
         else:
             pending.done.callback(message.result or {})
+
+    def _answered_unasked(self, message: Response, about: RequestId | None) -> None:
+        """Let the request ``about`` fail whose stream brings the answer to one never made."""
+        is_ours = isinstance(message.id, int) and 0 < message.id <= self._number
+        pending = None if is_ours or about is None else self._pending.pop(about, None)
+        if pending is None:
+            return
+        pending.done.errback(LinkError(f"{self._name} answered with an id that is not ours."))
+        if pending.sending is not None:
+            pending.sending.cancel()
 
     def _told(self, message: Notification, about: RequestId | None) -> None:
         if message.method == "notifications/progress":

@@ -119,7 +119,9 @@ class StdioChannel:
         if not line.strip():
             return
         try:
-            found = messages.parse(line).messages
+            # Without an id it is about the only request, if there is one alone.
+            about = next(iter(self._pending)) if len(self._pending) == 1 else None
+            found = messages.parse_answers(line, about)
         except messages.MalformedMessageError:
             self.log.debug("{name} printed what is no message", name=self._name)
             return

@@ -23,6 +23,7 @@ UNSUPPORTED_VERSION: Final = -32022
 
 _MOST_IN_A_BATCH: Final = 100
 _LONGEST_ID: Final = 256
+_ABSENT: Final = object()
 
 RequestId = str | int
 
@@ -86,6 +87,64 @@ def parse(body: bytes) -> Parsed:
     return Parsed(tuple(map(_message, data)), True)
 
 
+def parse_answers(body: bytes, about: RequestId | None = None) -> tuple[Message, ...]:
+    """Return the messages that a server sends, as far as they can be understood.
+
+    Servers are less exact than clients may be: ``jsonrpc`` may be missing, members may be null,
+    and our ids, which are integers, may come back as texts or as floating point numbers.  What
+    has an id that answers nothing is an answer with an error, so that nobody waits for it.  An
+    answer without an id is one to the request ``about``, if that is given.
+
+    :raises MalformedMessageError: if nothing in it is a message.
+    """
+    try:
+        data = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise MalformedMessageError(PARSE_ERROR, "The body is not valid JSON.") from None
+    found: list[Message] = []
+    for one in data if isinstance(data, list) else [data]:
+        if isinstance(one, dict):
+            message = _lenient(one, about)
+            if message is not None:
+                found.append(message)
+    if not found:
+        raise MalformedMessageError(INVALID_REQUEST, "There is no message in the body.")
+    return tuple(found)
+
+
+def _lenient(data: dict[str, Any], about: RequestId | None) -> Message | None:
+    if isinstance(data.get("method"), str):
+        if data.get("id") is None:
+            data = {key: value for key, value in data.items() if key != "id"}
+        if data.get("params") is None:
+            data = {key: value for key, value in data.items() if key != "params"}
+        try:
+            return _call(data)
+        except MalformedMessageError:
+            return None
+    if data.get("id") is None and not data.keys() & {"result", "error"}:
+        return None
+    id = _own_id(data.get("id"), about)  # noqa: A001
+    if id is None:
+        return None
+    if data.get("error") is not None:
+        return Response(id, error=_error(data["error"]))
+    result = data.get("result", _ABSENT)
+    if isinstance(result, dict) or result is None:
+        return Response(id, result or {})
+    what = "no result" if result is _ABSENT else "a result that is no object"
+    return Response(id, error=McpError(INTERNAL_ERROR, f"The server answered with {what}."))
+
+
+def _own_id(found: Any, about: RequestId | None) -> RequestId | None:
+    """Return an id as we have written it."""
+    if isinstance(found, str) and found.isascii() and found.strip().isdigit() and len(found) < 20:
+        return int(found)
+    if isinstance(found, float) and found.is_integer():
+        return int(found)
+    return about if found is None else _id_of({"id": found})
+
+
 def _message(data: Any) -> Message:
     if not isinstance(data, dict) or data.get("jsonrpc") != "2.0":
         raise MalformedMessageError(
@@ -128,6 +187,8 @@ def _id_of(data: Any) -> RequestId | None:
 
 
 def _error(data: Any) -> McpError:
+    if isinstance(data, str) and data:
+        return McpError(INTERNAL_ERROR, data)
     if not isinstance(data, dict):
         return McpError(INTERNAL_ERROR, "The other side reported an error that can't be read.")
     code, message = data.get("code"), data.get("message")

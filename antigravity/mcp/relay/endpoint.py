@@ -16,6 +16,7 @@ from antigravity.interfaces.transport import IHttpTransport, IIncomingResponse, 
 from antigravity.ir.errors import DeadlineError, GatewayError
 from antigravity.logs import make_logger
 from antigravity.mcp.protocol import messages
+from antigravity.mcp.protocol.lost_session import tells_of_lost_session
 from antigravity.mcp.relay.remote import (
     SESSION,
     Headers,
@@ -113,6 +114,7 @@ class RelayEndpoint:
             if kind.partition(";")[0].strip().lower() == "text/event-stream":
                 return self._stream(response, headers, kind, run)
             body = redact_errors(await response.collect(_LARGEST))
+            self._check_session(call, session, response.status(), body)
         except GatewayError as error:
             raise self._explained(error) from error
         finally:
@@ -169,6 +171,18 @@ class RelayEndpoint:
                 session = self.sessions.open(call.principal, theirs)
             return (*downward(headers), ("Mcp-Session-Id", session.id))
         return downward(headers)
+
+    def _check_session(
+        self, call: McpCall, session: RelayedSession | None, status: int, body: bytes
+    ) -> None:
+        """See whether a server says with a 400 that it has lost a session.
+
+        :raises _RefusalError: if it does: clients know what to do after a 404.
+        """
+        if session is not None and status == 400 and tells_of_lost_session(body, _id_of(call)):
+            self.sessions.close(session)
+            message = "The server has lost the session; send initialize."
+            raise _RefusalError(404, message, _NO_SESSION)
 
     def _explained(self, error: GatewayError) -> _RefusalError:
         if isinstance(error, DeadlineError):

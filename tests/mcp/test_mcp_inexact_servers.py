@@ -1,0 +1,320 @@
+"""Servers that are not exact: nobody waits for them longer than needed, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from mcp_kit import answer
+from remote_kit import Response
+from test_mcp_link import DISCOVERED, SSE, Greeting, Line, event, outcome, whole
+from test_mcp_member import Connected
+from test_mcp_relay import CALL, Relay
+from twisted.internet.defer import Deferred
+
+from antigravity.interfaces.mcp_values import McpError
+from antigravity.mcp.client.asking import Asking
+from antigravity.mcp.client.errors import LinkError, SessionLostError
+from antigravity.mcp.client.peer import Peer
+from antigravity.mcp.client.stdio_channel import StdioChannel
+from antigravity.mcp.protocol.messages import Notification, Request, parse_answers
+
+GOOD: list[dict[str, Any]] = [
+    {"jsonrpc": "2.0", "id": 2, "result": {"x": 1}, "error": None},
+    {"id": 2, "result": {"x": 1}},
+    {"jsonrpc": "1.0", "id": 2, "result": {"x": 1}},
+    {"jsonrpc": "2.0", "id": "2", "result": {"x": 1}},
+    {"jsonrpc": "2.0", "id": 2.0, "result": {"x": 1}},
+    {"jsonrpc": "2.0", "result": {"x": 1}},
+    {"jsonrpc": "2.0", "id": None, "result": {"x": 1}},
+    {"jsonrpc": "2.0", "id": 2, "result": {"x": 1}, "method": None},
+]
+EMPTY: list[dict[str, Any]] = [
+    {"jsonrpc": "2.0", "id": 2, "result": None},
+    {"jsonrpc": "2.0", "id": 2, "result": None, "error": None},
+    {"jsonrpc": "2.0", "id": 2, "result": {}},
+]
+FAILED: list[dict[str, Any]] = [
+    {"jsonrpc": "2.0", "id": 2},
+    {"jsonrpc": "2.0", "id": 2, "error": None},
+    {"jsonrpc": "2.0", "id": 2, "result": [1]},
+    {"jsonrpc": "2.0", "id": 2, "result": "done"},
+    {"jsonrpc": "2.0", "id": 2, "error": "no"},
+    {"jsonrpc": "2.0", "id": 2, "error": {}},
+    {"jsonrpc": "2.0", "id": 2, "result": {}, "error": {"code": 1, "message": "no"}},
+    {"jsonrpc": "2.0", "id": None, "error": {"code": -32700, "message": "no"}},
+    {"error": {"message": "no"}},
+]
+
+
+class Piped:
+    """A peer over the pipes of a program that is not there."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.heard: Any = None
+        clock: Any = None
+        self.peer = Peer("far", clock, self._open, lambda peer, told: None)
+        self.peer._number = 1
+
+    def _open(self, receive: Any) -> StdioChannel:
+        def spawn(said: Any, ended: Any, heard: Any) -> Any:
+            self.heard = heard
+            return self
+
+        clock: Any = None
+        return StdioChannel("far", clock, spawn, print, receive)
+
+    def write(self, data: bytes) -> bool:
+        self.written.append(data)
+        return True
+
+
+def over_http(message: object) -> list[Any]:
+    greeting = Greeting(whole(DISCOVERED), whole(message))
+    greeting.greet()
+    return outcome(greeting.peer.request("tools/call", {"name": "x"}))
+
+
+def over_a_stream(message: object) -> list[Any]:
+    response = Response(headers=SSE)
+    greeting = Greeting(whole(DISCOVERED), response)
+    greeting.greet()
+    found = outcome(greeting.peer.request("tools/call", {"name": "x"}))
+    response.send(event(message))
+    return found
+
+
+def over_pipes(message: object) -> list[Any]:
+    piped = Piped()
+    found = outcome(piped.peer.request("tools/call", {"name": "x"}))
+    piped.heard(json.dumps(message).encode() + b"\n")
+    return found
+
+
+WAYS = [over_http, over_a_stream, over_pipes]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("message", GOOD, ids=json.dumps)
+def test_an_inexact_result_is_one(way: Any, message: dict[str, Any]) -> None:
+    assert way(message) == [{"x": 1}]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("message", EMPTY, ids=json.dumps)
+def test_a_result_that_is_null_is_an_empty_one(way: Any, message: dict[str, Any]) -> None:
+    assert way(message) == [{}]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("message", FAILED, ids=json.dumps)
+def test_what_answers_nothing_fails_at_once(way: Any, message: dict[str, Any]) -> None:
+    (error,) = way(message)
+    assert isinstance(error, McpError)
+
+
+@pytest.mark.parametrize("message", [[GOOD[0]], [{"x": 1}, "x", GOOD[1]]], ids=json.dumps)
+@pytest.mark.parametrize("way", WAYS)
+def test_what_makes_no_sense_in_a_batch_is_left_out(way: Any, message: object) -> None:
+    assert way(message) == [{"x": 1}]
+
+
+@pytest.mark.parametrize("id", ["other", 77, True, [2]])
+def test_the_answer_to_something_else_fails_at_once_on_the_stream_of_a_request(id: object) -> None:  # noqa: A002
+    response = Response(headers=SSE)
+    greeting = Greeting(whole(DISCOVERED), response)
+    greeting.greet()
+    found = outcome(greeting.peer.request("tools/call", {"name": "x"}))
+    response.send(event({"jsonrpc": "2.0", "id": id, "result": {}}))
+    if isinstance(id, (bool, list)):
+        response.end()
+    assert isinstance(found[0], LinkError)
+    assert response.aborted or isinstance(id, (bool, list))
+
+
+def test_an_answer_to_an_earlier_request_of_ours_is_none_to_a_later_one() -> None:
+    response = Response(headers=SSE)
+    greeting = Greeting(whole(DISCOVERED), response)
+    greeting.greet()
+    found = outcome(greeting.peer.request("tools/call", {"name": "x"}))
+    response.send(event({"jsonrpc": "2.0", "id": 1, "result": {}}))
+    assert found == []
+    response.send(event({"jsonrpc": "2.0", "id": 2, "result": {"x": 1}}))
+    assert found == [{"x": 1}]
+
+
+def test_of_two_calls_neither_takes_an_answer_without_an_id_from_pipes() -> None:
+    piped = Piped()
+    first = outcome(piped.peer.request("tools/call", {"name": "x"}))
+    second = outcome(piped.peer.request("tools/call", {"name": "y"}))
+    piped.heard(b'{"result": {"x": 1}}\n{"id": "3", "result": {"y": 1}}\n')
+    assert (first, second) == ([], [{"y": 1}])
+
+
+def test_requests_and_notifications_without_parameters() -> None:
+    found = parse_answers(
+        b'[{"method": "ping", "id": "p", "params": null}, {"method": "n", "id": null}]'
+    )
+    assert found == (Request("p", "ping", {}), Notification("n", {}))
+
+
+# -- lists --
+
+
+class Pages(Connected):
+    """A server whose list has pages: each result is what ``page`` returns for a cursor."""
+
+    def __init__(self, page: Any) -> None:
+        super().__init__()
+        self.cursors: list[str] = []
+
+        def result(method: str) -> dict[str, Any]:
+            if method == "server/discover":
+                kinds = ("tools", "prompts", "resources")
+                capabilities: dict[str, Any] = {kind: {} for kind in kinds}
+                return {"supportedVersions": ["2026-07-28"], "capabilities": capabilities}
+            body = json.loads(self.server.sent.body)
+            self.cursors.append(body["params"].get("cursor", ""))
+            key = method.split("/")[-2]
+            key = "resourceTemplates" if key == "templates" else key
+            found: dict[str, Any] = page(key, len(self.cursors))
+            return found
+
+        self.server.result = result  # type: ignore[method-assign]
+        send = self.server.send
+
+        def sent(request: Any) -> Any:
+            self.server.sent = request  # type: ignore[attr-defined]
+            return send(request)
+
+        self.server.send = sent  # type: ignore[method-assign]
+
+
+def entry(key: str, number: int) -> dict[str, Any]:
+    name = f"n{number}"
+    return {
+        "name": name,
+        "uri": f"file:///{name}",
+        "uriTemplate": f"file:///{name}/{{x}}",
+        "inputSchema": {"type": "object"},
+    }
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [lambda n: "same", lambda n: f"c{n % 3}", lambda n: f"c{n}"],
+    ids=["one", "in a circle", "without end"],
+)
+def test_cursors_that_lead_nowhere_end_the_list_and_keep_what_came(cursor: Any) -> None:
+    one = Pages(lambda key, n: {key: [entry(key, n)], "nextCursor": cursor(n)}).start()
+    assert one.member.state == "ready"
+    assert len(one.cursors) <= 800  # type: ignore[attr-defined]
+    assert one.tools[:2] == ["n1", "n2"]
+    assert one.member.catalog.prompts()
+    assert one.member.catalog.resources()
+    assert one.member.catalog.templates()
+
+
+def test_a_page_that_comes_again_ends_the_list() -> None:
+    one = Pages(lambda key, n: {key: [entry(key, 0)], "nextCursor": f"c{n}"}).start()
+    assert one.tools == ["n0"]
+    assert len(one.cursors) == 8  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("cursor", ["", None, 7])
+def test_what_is_no_cursor_ends_the_list(cursor: object) -> None:
+    one = Pages(lambda key, n: {key: [entry(key, n)], "nextCursor": cursor}).start()
+    assert one.tools == ["n1"]
+    assert len(one.cursors) == 4  # type: ignore[attr-defined]
+
+
+def test_a_list_that_is_too_long_is_cut() -> None:
+    many = [entry("tools", n) for n in range(10_050)]
+    one = Pages(lambda key, n: {key: many if key == "tools" else []}).start()
+    assert one.member.state == "ready"
+    assert len(one.tools) == 10_000
+
+
+# -- sessions that are lost --
+
+NO_SESSION = "Bad Request: No valid session ID provided"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"jsonrpc": "2.0", "id": None, "error": {"code": -32000, "message": NO_SESSION}},
+        {"jsonrpc": "2.0", "id": "server-error", "error": {"code": -32600, "message": "Bad"}},
+        {"jsonrpc": "2.0", "id": 1, "error": {"code": -32600, "message": "Session not found"}},
+        {"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "Server not initialized"}},
+        "no",
+    ],
+    ids=json.dumps,
+)
+def test_a_session_that_is_lost_may_be_told_with_a_400(body: object) -> None:
+    line = Line(whole(body, 400), whole(body, 400))
+    line.link.session = "s-1"
+    (error,) = line.post()
+    assert isinstance(error, SessionLostError)
+    assert line.link.session == ""
+    (error,) = line.post()
+    assert not isinstance(error, SessionLostError), "there is no session to lose"
+
+
+def test_a_400_that_answers_the_request_is_an_answer() -> None:
+    refusal = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32602, "message": "no such tool"}}
+    line = Line(whole(refusal, 400), Response(400))
+    line.link.session = "s-1"
+    assert line.post() == [None]
+    (error,) = line.post(None)
+    assert not isinstance(error, SessionLostError), "it was only a notification"
+    assert line.link.session == "s-1"
+
+
+def test_who_listens_hears_of_it_too() -> None:
+    line = Line(Response(400, body=NO_SESSION.encode()), Response(400, body=b"no"))
+    line.link.session = "s-1"
+    (error,) = outcome(line.link.listen())
+    assert isinstance(error, SessionLostError)
+    line.link.session = "s-2"
+    assert outcome(line.link.listen()) == [False]
+
+
+def test_a_call_is_made_again_in_a_new_session() -> None:
+    lost = Greeting(whole({"id": None, "error": {"message": NO_SESSION}}, 400))
+    lost.peer.channel._link.session = "s-1"  # type: ignore[attr-defined]
+    fresh = Greeting(whole({"jsonrpc": "2.0", "id": 1, "result": {"x": 1}}))
+
+    class Connection:
+        peers = [lost.peer, fresh.peer]
+        reasons: list[str] = []
+
+        async def peer(self) -> Peer:
+            return self.peers[0]
+
+        def session_lost(self, peer: Peer, reason: str) -> None:
+            self.reasons.append(reason)
+            self.peers.pop(0)
+
+    connection = Connection()
+    asking = Asking("far", lost.clock, connection, 0.0)
+    waiting: Deferred[Any] = asking.ask("tools/call", {"name": "x"})
+    assert outcome(waiting) == [{"x": 1}]
+    assert "400" in connection.reasons[0]
+
+
+def test_a_relay_tells_the_client_with_a_404_that_its_session_is_lost() -> None:
+    relay = Relay()
+    mine = relay.open()
+    error = {"jsonrpc": "2.0", "id": None, "error": {"code": -32000, "message": NO_SESSION}}
+    relay.remote.answers.append(Response(400, body=json.dumps(error).encode()))
+    reply = answer(relay.send(mcp_session_id=mine))
+    assert reply.status == 404
+    assert relay.error(reply)["error"]["code"] == -32001
+    assert relay.ask(mcp_session_id=mine).status == 404
+    other = relay.open()
+    refusal = {"jsonrpc": "2.0", "id": CALL["id"], "error": {"code": -32602, "message": "no"}}
+    relay.remote.answers.append(Response(400, body=json.dumps(refusal).encode()))
+    assert relay.ask(mcp_session_id=other).status == 400
