@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from txaio import tx as txaio
-
 from antigravity.accounts.lockouts import Lockouts
 from antigravity.accounts.watch import AccountWatch
 from antigravity.interfaces.quota import Quota
 from antigravity.interfaces.upstreams import Credential
+from antigravity.logs import make_logger
 
 
 class Unlocking:
@@ -18,7 +17,7 @@ class Unlocking:
     :ivar marks: those of the accounts that there are, by id; see ``Credential.mark``.
     """
 
-    log = txaio.make_logger()
+    log = make_logger()
 
     def __init__(self, lockouts: Lockouts, watch: AccountWatch) -> None:
         self.marks: dict[str, str] = {}
