@@ -45,6 +45,8 @@ from antigravity.wiring import demo_settings, new_id
 
 #: Threads that compute, at the most: more would only take time from the event loop.
 _COMPUTING = 4
+#: Seconds for the errors of requests that are cut off to be written.
+_LAST_WORDS = 2.0
 
 
 class Gateway(Service):
@@ -161,6 +163,7 @@ class Gateway(Service):
         self._tunnelling = tunnelling = Tunnelling(self._reactor, app, self._home)
         self._add(Closing(tunnelling.tunnel.close))
         self._add(Closing(site.close_all))
+        self._add(Closing(self._finish_all))
         self._add(Closing(self._offering.stop))
         self._add(self._drain)
         self._add(Closing(self._stop_listening))
@@ -297,6 +300,13 @@ class Gateway(Service):
         if self._tunnelling is not None:
             self._tunnelling.tunnel.leave()
         return None if self.listener is None else self.listener.stopService()
+
+    def _finish_all(self) -> Any:
+        """End what still runs with errors in the clients' protocols."""
+        if not self._drain.active or self._site is None:
+            return None
+        self._transport.interrupt()
+        return self._site.finish_all(_LAST_WORDS)
 
     def _stop_assembly(self) -> Any:
         return None if self._assembly is None else self._assembly.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from antigravity.exchange.naming import LONGEST
 from antigravity.ir.plain import brief
 from antigravity.ir.record import ExchangeRecord
 from antigravity.logs import make_logger
@@ -14,19 +15,19 @@ def log_exchange(record: ExchangeRecord) -> None:
     write = log.warn if record.outcome == "error" else log.info
     usage = record.usage
     upstream = record.attempts[-1].upstream if record.attempts else "-"
-    mapped = record.mapped_model or "-"
+    model, mapped = record.model[:LONGEST], (record.mapped_model or "-")[:LONGEST]
     seconds = record.duration or 0.0
     spent = f"{usage.input_total} + {usage.output}" if usage else "? + ?"
     intercepted = f", {record.intercepted}" if record.intercepted else ""
     # Written here: the log's own formatting costs more than all the rest of the line.
     write(
         "{line}",
-        line=f"{record.id} {record.protocol} {record.model} -> {upstream}/{mapped}: "
+        line=f"{record.id} {record.protocol} {model} -> {upstream}/{mapped}: "
         f"{record.outcome} after {seconds:.3f} s, {spent} tokens, "
         f"{len(record.attempts)} attempt(s){intercepted}{_reasons(record)}",
         request_id=record.id,
         protocol=record.protocol,
-        model=record.model,
+        model=model,
         upstream=upstream,
         mapped=mapped,
         outcome=record.outcome,

@@ -9,6 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from antigravity.deferreds import first_failure
 from antigravity.exchange.alternatives import answer_by_any
 from antigravity.exchange.answer_headers import warnings
 from antigravity.exchange.asking import Question, answer
@@ -115,7 +116,11 @@ class Exchange:
             recorder.end(CancelledByClientError("The client went away."), None)
             raise
         except Exception:  # noqa: BLE001 - the client must get an answer in any case
-            self.log.failure("serving {id} failed", Failure(), id=call.request_id)
+            failure = first_failure(Failure())
+            if failure.check(CancelledError):  # within a gathering, of a plugin say
+                recorder.end(CancelledByClientError("The client went away."), None)
+                raise failure.value from None
+            self.log.failure("serving {id} failed", failure, id=call.request_id)
             reply = self._error(work, GatewayError("The gateway failed; its log says why."))
         return self._labelled(work, reply)
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
-from twisted.internet.defer import gatherResults
 
+from antigravity.deferreds import gather
 from antigravity.interfaces.protocols import IClientProtocol
 from antigravity.interfaces.upstreams import IModelProtocols, IUpstream
 from antigravity.ir.aspects import differences
@@ -124,9 +124,7 @@ class Router:
 
     async def models(self) -> list[Model]:
         """Return every model that can be served now, each once, mapped names included."""
-        lists = await gatherResults(
-            [self._catalog.models(upstream) for upstream in self.upstreams], consumeErrors=True
-        )
+        lists = await gather([self._catalog.models(upstream) for upstream in self.upstreams])
         found: dict[str, Model] = {}
         for entry, models in zip(self._entries.values(), lists, strict=True):
             for model in self._offered(entry, models):
@@ -256,9 +254,7 @@ class Router:
 
     async def _offers(self, protocol: str) -> list[Offer]:
         entries = list(self._entries.values())
-        lists = await gatherResults(
-            [self._catalog.models(entry.upstream) for entry in entries], consumeErrors=True
-        )
+        lists = await gather([self._catalog.models(entry.upstream) for entry in entries])
         return [
             self._offer(entry, models, protocol)
             for entry, models in zip(entries, lists, strict=True)

@@ -310,11 +310,15 @@ class HttpTransport:
                 CREDENTIALS.sent(value)
         return _Exchange(self, request).start()
 
-    def close(self) -> Deferred[None]:
-        """Return a Deferred that fires when all connections are closed."""
+    def interrupt(self) -> None:
+        """Let all requests fail, those that run and those that come: the gateway stops."""
         self._closed = True
         for exchange in tuple(self.active):
             exchange.stop()
+
+    def close(self) -> Deferred[None]:
+        """Return a Deferred that fires when all connections are closed."""
+        self.interrupt()
         closing = self.pool.closeCachedConnections()
         closing.addTimeout(CLOSING, self.reactor)
         turn: Deferred[None] = Deferred()  # connections that were aborted end with the next turn

@@ -15,6 +15,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.routing import RequestRedirect
 
 from antigravity.config.settings import Settings
+from antigravity.deferreds import first_failure
 from antigravity.interfaces.administration import IAdministration
 from antigravity.interfaces.exchange import IExchange, Reply
 from antigravity.interfaces.mcp import IMcpEndpoint
@@ -148,6 +149,7 @@ class WebApp:
         def guarded(request: Any, **names: Any) -> Deferred[Any]:
             visit = visit_of(request)
             done: Deferred[Any] = txaio.as_future(self._enter, request, visit, handler, names)
+            request.running = done
             return done.addErrback(self._failed, request, visit)
 
         return guarded
@@ -174,6 +176,7 @@ class WebApp:
         return checked
 
     def _failed(self, failure: Failure, request: Any, visit: Visit) -> Deferred[None] | None:
+        failure = first_failure(failure)
         if is_gone(request):
             if not failure.check(CancelledError, GatewayError):
                 self.log.failure("{where} failed", failure=failure, where=visit.where)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import string
 from typing import Any
 
 from twisted.internet.interfaces import ISSLTransport, ITCPTransport
@@ -25,6 +26,17 @@ _LINGER = 5.0
 _SLOWEST = 1024
 #: More digits than this are no length.
 _LONGEST_LENGTH = 15
+#: What a request may begin with: the characters of a token (RFC 9110, 5.6.2).
+_STARTS = frozenset(b"!#$%&'*+-.^_`|~" + (string.ascii_letters + string.digits).encode())
+_RETURN = 0x0D
+#: How the first record of TLS begins, and the hello of SSL 2.
+_TLS_STARTS = frozenset({0x16, 0x80})
+_SPEAK_PLAIN = (
+    "This port speaks plain HTTP and no TLS: write http:// instead of https:// in the address."
+)
+_SPEAK_HTTP = "This port speaks HTTP, and this is no HTTP request."
+#: So many empty lines may come before requests, on a connection.
+_MOST_EMPTY_LINES = 16
 _FRAMING = frozenset({b"Content-Length", b"Transfer-Encoding"})
 #: Header names as they come, which Twisted found to be valid, and as it writes them.
 _names: dict[bytes, bytes] = {}
@@ -66,6 +78,7 @@ class GatewayChannel(HTTPChannel):
         self._timer: Any = None
         self._body_seen = 0
         self._buffered = 0
+        self._empty_lines = 0
 
     @property
     def is_congested(self) -> bool:
@@ -138,8 +151,28 @@ class GatewayChannel(HTTPChannel):
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes from the client."""
+        if data[0] not in _STARTS and not (self._receiving or self._handlingRequest):
+            data = self._begin_oddly(data)
+            if not data:
+                return
         LineReceiver.dataReceived(self, data)
         self._reckon()
+
+    def _begin_oddly(self, data: bytes) -> bytes:
+        """Return what is left of ``data``, which does not begin as requests do.
+
+        Empty lines before a request are ignored (RFC 9112, 2.2), but not for ever.  Another
+        protocol is answered at once: its clients do not send the line that would be waited for.
+        """
+        while data.startswith(b"\r\n") and self._empty_lines < _MOST_EMPTY_LINES:
+            self._empty_lines += 1
+            data = data[2:]
+        if data and data[0] not in _STARTS and data[0] != _RETURN:
+            self._reckon()
+            tls = data[0] in _TLS_STARTS
+            self.refuse(InvalidRequestError(_SPEAK_PLAIN if tls else _SPEAK_HTTP))
+            return b""
+        return data
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Refuse a line without an end."""
@@ -246,6 +279,7 @@ class GatewayChannel(HTTPChannel):
             self.persistent = False
         super().requestDone(request)
         self._reckon()
+        self.site.note_idle()
 
     # -- leaving --
 
@@ -286,6 +320,18 @@ class GatewayChannel(HTTPChannel):
             ):
                 self.transport.loseWriteConnection()
             self._expect_within(_LINGER)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is worked on."""
+        return bool(self._handlingRequest)
+
+    def cancel_unanswered(self) -> None:
+        """End the request that is worked on with an error, unless its answer has begun."""
+        request = self.requests[0] if self.requests else None
+        running = getattr(request, "running", None)
+        if running is not None and not request.startedWriting:  # type: ignore[union-attr]
+            running.cancel()
 
     def leave_if_idle(self) -> None:
         """Close the connection if nothing is going on."""

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred
 from twisted.internet.task import CooperativeTask
 from twisted.python.failure import Failure
 from twisted.web import server
@@ -74,6 +75,8 @@ class GatewayRequest(server.Request):
     defaultContentType = None
     clientproto = b"HTTP/1.1"
     visit: Visit | None = None
+    #: What is worked on; cancelling it ends the request with an error.
+    running: Deferred[Any] | None = None
     channel: Any
     transport: Any
     started_at = 0.0

@@ -48,7 +48,7 @@ class NoSuchMethodError(MethodNotAllowedError):
     ) -> None:
         ends = f", or end the path with one of {', '.join(verbs)}" if verbs else ""
         use = " or ".join(allowed)
-        super().__init__(f"{method} is not allowed on {path[:200]}; use {use}{ends}.")
+        super().__init__(f"{method[:40]} is not allowed on {path[:200]}; use {use}{ends}.")
         self.allowed = tuple(allowed)
 
 

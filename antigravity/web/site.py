@@ -45,6 +45,7 @@ class GatewaySite(server.Site):
         self.channels: set[GatewayChannel] = set()
         self.is_closing = False
         self._all_gone: list[Deferred[None]] = []
+        self._all_idle: Deferred[None] | None = None
 
     def startFactory(self) -> None:
         """Begin, with the first port."""
@@ -55,6 +56,30 @@ class GatewaySite(server.Site):
         self.is_closing = True
         for channel in list(self.channels):
             channel.leave_if_idle()
+
+    def finish_all(self, seconds: float) -> Deferred[None]:
+        """End all requests that have not been answered yet, with an error.
+
+        Return a Deferred that fires when nothing is worked on any more, also what has begun to
+        be answered, or after so many ``seconds``.
+        """
+        for channel in list(self.channels):
+            channel.cancel_unanswered()
+        idle: Deferred[None] = Deferred()
+        self._all_idle = idle
+        self.reactor.callLater(0, self.note_idle)  # last bytes are written in this turn
+        timer = self.reactor.callLater(seconds, self._stop_waiting)
+        return idle.addBoth(lambda _: timer.cancel() if timer.active() else None)
+
+    def note_idle(self) -> None:
+        """Go on with closing, if nothing is worked on any more."""
+        if self._all_idle is not None and not any(each.is_busy for each in self.channels):
+            self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
+        idle, self._all_idle = self._all_idle, None
+        if idle is not None:
+            idle.callback(None)
 
     def close_all(self) -> Deferred[None]:
         """Close all connections, and cut off what still runs.
@@ -72,6 +97,7 @@ class GatewaySite(server.Site):
     def channel_gone(self, channel: GatewayChannel) -> None:
         """Forget a connection that was lost."""
         self.channels.discard(channel)
+        self.note_idle()
         self._tell_if_empty()
 
     def _tell_if_empty(self) -> None:
@@ -96,15 +122,13 @@ class GatewaySite(server.Site):
 
     def _log(self, request: Any, status: int) -> None:
         visit = request.visit
-        path = visit.shown_path
-        if not path.isascii():
-            path = path.encode("ascii", "backslashreplace").decode()
+        method, path = visit.shown_method, visit.shown_path
         size, seconds = request.sentLength, self.reactor.seconds() - request.started_at
         # Written here: the log's own formatting costs more than all the rest of the line.
         self.access.info(
             "{line}",
-            line=f"{visit.method} {path} {status} {size} B {seconds:.3f} s {visit.id}",
-            method=visit.method,
+            line=f"{method} {path} {status} {size} B {seconds:.3f} s {visit.id}",
+            method=method,
             path=path,
             status=status,
             size=size,

@@ -52,6 +52,9 @@ _FORWARDED: Final = frozenset(
 )
 _FORWARDED_BEGINNINGS: Final = ("x-forwarded", "x-original-", "cf-")
 _LOOPBACK: Final = ("127.", "::ffff:127.")
+#: So many characters of a method and of a path are logged.
+_SHOWN_METHOD: Final = 24
+_SHOWN_PATH: Final = 256
 
 _names: dict[bytes, str] = {}
 
@@ -71,6 +74,19 @@ def _text(value: bytes) -> str:
         return value.decode()
     except UnicodeDecodeError:
         return value.decode("latin-1")
+
+
+def _shown(text: str, most: int) -> str:
+    """Return ``text`` in ASCII without control characters, and not much more than ``most`` of it.
+
+    What is cut off is told by its length.
+    """
+    rest = len(text) - most
+    if rest > 0:
+        text = text[:most]
+    if not (text.isascii() and text.isprintable()):
+        text = text.encode("unicode_escape").decode()
+    return f"{text}[+{rest}]" if rest > 0 else text
 
 
 class Visit:
@@ -219,12 +235,19 @@ class Visit:
     @property
     def where(self) -> str:
         """Return method and path, which may be logged; the query may not."""
-        return f"{self.method} {self.shown_path}"
+        return f"{self.shown_method} {self.shown_path}"
+
+    @property
+    def shown_method(self) -> str:
+        """Return the method as it may be logged: clients may send any word, of any length."""
+        return _shown(self.method, _SHOWN_METHOD)
 
     @property
     def shown_path(self) -> str:
         """Return the path as it may be logged: who knows the name of a file can have it."""
-        return f"{FILES_PATH}*" if self.path.startswith(FILES_PATH) else self.path
+        if self.path.startswith(FILES_PATH):
+            return f"{FILES_PATH}*"
+        return _shown(self.path, _SHOWN_PATH)
 
     def header(self, name: str) -> str:
         """Return a header that is no credential, ``""`` if it was not sent."""

@@ -1,0 +1,117 @@
+"""How a connection may begin, and what the log shows of what clients choose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from door_kit import House
+from twisted.logger import formatEvent, globalLogPublisher
+
+GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+POST = b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\n"
+CLIENT_HELLO = bytes.fromhex("16030100b8010000b40303")
+
+
+@pytest.mark.parametrize(
+    ("wire", "words"),
+    [
+        (CLIENT_HELLO, "http:// instead of https://"),
+        (CLIENT_HELLO[:1], "http:// instead of https://"),
+        (bytes.fromhex("802e0100020015"), "http:// instead of https://"),
+        (b"\x05\x01\x00", "no HTTP request"),
+        (b"\x00\x00\x00\x08", "no HTTP request"),
+        (b" GET / HTTP/1.1\r\n", "no HTTP request"),
+        (b"\nGET / HTTP/1.1\r\n", "no HTTP request"),
+        ("é".encode(), "no HTTP request"),
+    ],
+)
+def test_other_protocol_is_answered_at_once_and_the_connection_closed(
+    wire: bytes, words: str
+) -> None:
+    house = House()
+    house.send(wire)
+    (answer,) = house.responses()
+    assert answer.status == 400
+    assert words in answer.json["message"]
+    assert answer.headers["connection"] == "close"
+    house.send(wire * 100)  # what still comes is not looked at
+    assert len(house.responses()) == 1
+
+
+def test_tls_after_a_request_is_answered_at_once_too() -> None:
+    house = House()
+    house.send(GET)
+    house.send(CLIENT_HELLO)
+    assert [each.status for each in house.responses()] == [200, 400]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [b"\r\n" + GET],
+        [b"\r\n", GET],
+        [b"\r", b"\n", GET],
+        [b"\r\n\r\n" + GET],
+        [b"\r\n", b"\r\n", b"\r\n" + GET],
+    ],
+)
+def test_empty_lines_before_a_request_are_ignored(parts: list[bytes]) -> None:
+    house = House()
+    for part in [*parts, *parts]:
+        house.send(part)
+    assert [each.status for each in house.responses()] == [200, 200]
+
+
+def test_empty_lines_without_end_are_refused() -> None:
+    house = House()
+    for _ in range(40):
+        house.send(b"\r\n")
+    assert [each.status for each in house.responses()] == [400]
+
+
+@pytest.mark.parametrize(
+    "trailer", [b"no colon", b": no name", b"a b: c", b"\0\xff", b"a: b\r\nc", b" folded"]
+)
+def test_trailer_that_is_no_field_is_ignored(trailer: bytes) -> None:
+    house = House()
+    body = b"2\r\n{}\r\n0\r\n" + trailer + b"\r\n\r\n"
+    house.send(POST + b"Transfer-Encoding: chunked\r\n\r\n" + body + GET)
+    assert [each.status for each in house.responses()] == [200, 200]
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    lines: list[str] = []
+
+    def observe(event: dict[str, object]) -> None:
+        lines.append(str(formatEvent(event)))
+        lines.extend(str(value) for key, value in event.items() if key in ("method", "path"))
+
+    globalLogPublisher.addObserver(observe)
+    yield lines
+    globalLogPublisher.removeObserver(observe)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "A" * 60_000 + " / HTTP/1.1",
+        "GET /" + "a" * 60_000 + " HTTP/1.1",
+        "GET /v1/models/" + "%1b" * 10_000 + " HTTP/1.1",
+    ],
+)
+def test_log_shows_the_beginning_of_what_a_client_chose(logged: list[str], line: str) -> None:
+    house = House(log=True)
+    house.send(f"{line}\r\nHost: localhost\r\n\r\n".encode())
+    assert len(house.responses()) == 1
+    assert logged
+    assert max(map(len, logged)) < 1500
+    assert "[+" in "".join(logged)
+    assert "".join(logged).isprintable()
+
+
+def test_error_tells_the_beginning_of_a_method() -> None:
+    answer = House().ask("B" * 30_000, "/healthz")
+    assert answer.status in (404, 405)
+    assert len(answer.body) < 1000
