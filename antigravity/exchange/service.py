@@ -119,7 +119,7 @@ class Exchange:
             failure = first_failure(Failure())
             if failure.check(CancelledError):  # within a gathering, of a plugin say
                 recorder.end(CancelledByClientError("The client went away."), None)
-                raise failure.value from None
+                raise CancelledError from None
             self.log.failure("serving {id} failed", failure, id=call.request_id)
             reply = self._error(work, GatewayError("The gateway failed; its log says why."))
         return self._labelled(work, reply)
