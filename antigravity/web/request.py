@@ -82,7 +82,7 @@ class GatewayRequest(server.Request):
     started_at = 0.0
     _body: Body | None = None
     _whole = b""
-    _slices: CooperativeTask | None = None
+    _slices: CooperativeTask[Any] | None = None
 
     def __init__(self, channel: Any, *args: Any) -> None:
         super().__init__(channel, parsePOSTFormSubmission=False)

@@ -150,7 +150,7 @@ class Silence(FaultCase):
             path, body = path_and_body(
                 "gemini", model_of(way), "[[chunks 2]] [[delay 0.3]] one two three", stream=True
             )
-            reading = await self.send(path.replace("?alt=sse", ""), body)
+            reading = await self.send(path.replace("?alt=sse", "?alt=json"), body)
             await reading.closed
             answer = Answer(reading.data)
             self.assertTrue(answer.headers["content-type"].startswith("application/json"))
