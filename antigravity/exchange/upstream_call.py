@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from msgspec import Struct
 
@@ -10,10 +11,18 @@ from antigravity.exchange.answer_headers import Headers, upstream_request_id
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import IClientSide
 from antigravity.interfaces.transport import IHttpTransport, IIncomingResponse, OutgoingRequest
-from antigravity.interfaces.upstreams import Credential, IUpstream, UpstreamOperation
+from antigravity.interfaces.upstreams import (
+    Credential,
+    IRenewingUpstream,
+    IUpstream,
+    UpstreamOperation,
+)
 from antigravity.ir.call import Body
 from antigravity.ir.errors import GatewayError, UpstreamCredentialError, UpstreamError
+from antigravity.logs import make_logger
 from antigravity.redaction.credentials import CREDENTIALS
+
+log = make_logger()
 
 #: Bytes of an error body that are read; more is no error message.
 ERROR_LIMIT = 1024 * 1024
@@ -34,6 +43,8 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault of ours
         self.body = body
         self.content_type = content_type
         self.headers = headers
+        #: What was refused.
+        self.request: OutgoingRequest | None = None
 
     def passed_on(self) -> Reply | None:
         """Return it for a client of the same protocol, ``None`` if it must not see it.
@@ -70,13 +81,37 @@ class UpstreamCall(Struct, frozen=True):
     async def send(self, transport: IHttpTransport) -> IIncomingResponse:
         """Return the response, its body unread, of the first request that gets a good one.
 
+        Access tokens may die before their time.  So a 401 for one is answered once by the same
+        request with a new one; only if that is refused, too, is the account at fault.
+
         :raises Refused: for any other status than success; a redirect is one, and is not followed.
         :raises GatewayError: if there is no response.
         """
-        requests = await self.upstream.prepare(
-            self.operation, self.client.name, self.model, self.body, self.credential, self.headers
+        renewing = None
+        if IRenewingUpstream.providedBy(self.upstream):
+            renewing = cast(IRenewingUpstream, self.upstream)
+        try:
+            return await self._send_once(transport, renewing)
+        except Refused as refused:
+            if renewing is None or refused.request is None or refused.error.upstream_status != 401:
+                raise
+            if not renewing.renews(refused.request, self.credential):
+                raise
+        who = self.credential.id
+        log.info("an access token of {credential} was refused: it is renewed", credential=who)
+        return await self._send_once(transport, renewing)
+
+    async def _send_once(
+        self, transport: IHttpTransport, renewing: IRenewingUpstream | None
+    ) -> IIncomingResponse:
+        upstream, credential = self.upstream, self.credential
+        requests = await upstream.prepare(
+            self.operation, self.client.name, self.model, self.body, credential, self.headers
         )
-        return await first_good(transport, self.upstream, self.client, self.credential, requests)
+        response = await first_good(transport, upstream, self.client, credential, requests)
+        if renewing is not None:
+            renewing.accepted(credential)
+        return response
 
 
 async def first_good(
@@ -99,6 +134,8 @@ async def first_good(
                 return response
             raise await _refused(upstream, client, credential, response)
         except (Refused, GatewayError) as failure:
+            if isinstance(failure, Refused):
+                failure.request = request
             error = failure.error if isinstance(failure, Refused) else failure
             if place == last or not upstream.try_next(error):
                 raise

@@ -96,6 +96,21 @@ class IKeepingUpstream(IUpstream):
         """
 
 
+class IRenewingUpstream(IUpstream):
+    """An upstream whose requests carry tokens that it makes from credentials."""
+
+    def renews(request: OutgoingRequest, credential: Credential) -> bool:
+        """Return whether ``request``, which got a 401, is worth sending again.
+
+        So it is if it carried a token: that is dropped, if it is still in use, and the same
+        request prepared anew carries another one.  It is not if the token itself is new and took
+        the place of a refused one: then the account is at fault.
+        """
+
+    def accepted(credential: Credential) -> None:
+        """Take note that a request with the token in use was served."""
+
+
 class IModelProtocols(Interface):
     """An upstream some of whose models are asked in protocols of their own.
 

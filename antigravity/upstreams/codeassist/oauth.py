@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, succeed
 
 from antigravity.config.settings import OAuthSettings
@@ -32,6 +33,12 @@ EARLY: Final = 300.0
 #: one before may still come in.
 YOUNG: Final = 30.0
 
+#: A token that was refused although it is a new one is not replaced for so many seconds.
+IN_VAIN: Final = 600.0
+
+#: No token lasts longer, whatever the server says, in seconds.
+LONGEST: Final = 86400.0
+
 _TIMEOUTS: Final = Timeouts(connect=10.0, first_byte=20.0, idle=20.0, total=30.0)
 
 
@@ -43,12 +50,16 @@ class _Answer(Struct):
 
 
 class _Token(Struct, frozen=True):
-    """A token, what it was made from, and its times on the clock."""
+    """A token, what it was made from, and its times on the clock.
+
+    ``doubtful`` if it took the place of a refused one, and nobody knows yet if it does better.
+    """
 
     access: str
     refresh: str
     made: float
     expires: float
+    doubtful: bool = False
 
     def __repr__(self) -> str:
         return "<_Token>"
@@ -65,6 +76,8 @@ class AccessTokens:
         self._clock = services.clock
         self._proxy = proxy
         self._tokens: dict[str, _Token] = {}
+        #: Accounts whose last token was refused.
+        self._doubtful: set[str] = set()
         self._refreshing: SingleFlight[str] = SingleFlight()
 
     def token(self, credential: Credential) -> Deferred[str]:
@@ -86,8 +99,30 @@ class AccessTokens:
     def refused(self, credential: Credential) -> None:
         """Drop the token of ``credential``, unless it is a newer one than was refused."""
         token = self._tokens.get(credential.id)
-        if token is not None and self._clock.seconds() - token.made >= YOUNG:
+        least = IN_VAIN if token is not None and token.doubtful else YOUNG
+        if token is not None and self._clock.seconds() - token.made >= least:
             del self._tokens[credential.id]
+
+    def renews(self, credential: Credential, access: str) -> bool:
+        """Drop the token ``access``, which got a 401; return whether another one may do better.
+
+        A newer token stays.  So does one that took the place of a refused token and never did
+        better, for :data:`IN_VAIN` seconds: the account is at fault.
+        """
+        token = self._tokens.get(credential.id)
+        if token is None or token.access != access:
+            return True
+        if token.doubtful and self._clock.seconds() - token.made < IN_VAIN:
+            return False
+        self._doubtful.add(credential.id)
+        del self._tokens[credential.id]
+        return True
+
+    def accepted(self, credential: Credential) -> None:
+        """Take note that a token is a good one, also if it took the place of a refused one."""
+        token = self._tokens.get(credential.id)
+        if token is not None and token.doubtful:
+            self._tokens[credential.id] = replace(token, doubtful=False)
 
     async def _refresh(self, credential: Credential) -> str:
         request = self._request(credential)
@@ -109,9 +144,11 @@ class AccessTokens:
             raise
         except UpstreamError as error:
             return self._last_resort(credential, error)
-        now = self._clock.seconds()
+        now, doubtful = self._clock.seconds(), credential.id in self._doubtful
+        self._doubtful.discard(credential.id)
+        lifetime = min(max(0.0, answer.expires_in), LONGEST)
         self._tokens[credential.id] = _Token(
-            answer.access_token, credential.secret, now, now + answer.expires_in
+            answer.access_token, credential.secret, now, now + lifetime, doubtful
         )
         return answer.access_token
 

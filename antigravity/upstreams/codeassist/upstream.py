@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Final, TypeVar
 
 import msgspec
 from twisted.internet.defer import Deferred
@@ -14,7 +15,7 @@ from antigravity.config.errors import ConfigurationError
 from antigravity.config.settings import UpstreamSettings
 from antigravity.interfaces.quota import IQuotaSource, Quota
 from antigravity.interfaces.transport import OutgoingRequest
-from antigravity.interfaces.upstreams import Credential, IUpstream, UpstreamOperation
+from antigravity.interfaces.upstreams import Credential, IRenewingUpstream, UpstreamOperation
 from antigravity.ir.call import Body
 from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import GatewayError, UnavailableError, UpstreamCredentialError
@@ -31,7 +32,10 @@ from antigravity.upstreams.fallback import worth_trying_next
 from antigravity.upstreams.services import UpstreamServices
 from antigravity.version import USER_AGENT
 
+Result = TypeVar("Result")
+
 PROTOCOL: Final = "gemini"
+_BEARER: Final = "Bearer "
 
 #: What the service is told of who asks; ``upstreams.NAME.options.ide_type`` replaces it.
 DEFAULT_IDE_TYPE: Final = "IDE_UNSPECIFIED"
@@ -44,7 +48,7 @@ _METHODS: Final[Mapping[UpstreamOperation, tuple[str, str]]] = {
 }
 
 
-@implementer(IUpstream, IQuotaSource)
+@implementer(IRenewingUpstream, IQuotaSource)
 class CodeAssistUpstream:
     """Accounts with a refresh token; a credential's secret is that token.
 
@@ -111,6 +115,17 @@ class CodeAssistUpstream:
         """Drop the cached access token."""
         self._tokens.refused(credential)
 
+    def renews(self, request: OutgoingRequest, credential: Credential) -> bool:
+        """Drop the access token of a request that got a 401; the next one gets another."""
+        for name, value in request.headers:
+            if name.lower() == "authorization" and value.startswith(_BEARER):
+                return self._tokens.renews(credential, value.removeprefix(_BEARER))
+        return False
+
+    def accepted(self, credential: Credential) -> None:
+        """Take note that the access token is a good one."""
+        self._tokens.accepted(credential)
+
     def models(self, credential: Credential) -> Deferred[Sequence[Model]]:
         """Return a Deferred that fires with the models of the account."""
         return Deferred.fromCoroutine(self._models(credential))
@@ -120,16 +135,41 @@ class CodeAssistUpstream:
         return Deferred.fromCoroutine(self._quota(credential))
 
     async def _quota(self, credential: Credential) -> Quota:
-        requests = await self._prepare("list_models", PROTOCOL, "", b"", credential)
-        available = await self._ask(requests)
-        token = await self._tokens.token(credential)
-        body = msgspec.json.encode({"metadata": self._metadata})
-        assist = await self._call("loadCodeAssist", body, token)
-        return read_quota(assist, available, self._services.clock.seconds())
+        async def ask_both(token: str) -> Quota:
+            available = await self._available(credential, token)
+            body = msgspec.json.encode({"metadata": self._metadata})
+            assist = await self._call("loadCodeAssist", body, token)
+            return read_quota(assist, available, self._services.clock.seconds())
+
+        return await self._with_token(credential, ask_both)
 
     async def _models(self, credential: Credential) -> Sequence[Model]:
-        requests = await self._prepare("list_models", PROTOCOL, "", b"", credential)
-        return decode_models(await self._ask(requests))
+        return decode_models(
+            await self._with_token(credential, partial(self._available, credential))
+        )
+
+    async def _available(self, credential: Credential, token: str) -> bytes:
+        project = await self._project(credential, token)
+        method, query = _METHODS["list_models"]
+        body = msgspec.json.encode({"project": project})
+        return await self._ask(self._requests(method, query, body, token))
+
+    async def _with_token(
+        self, credential: Credential, use: Callable[[str], Awaitable[Result]]
+    ) -> Result:
+        """Return what ``use`` returns, given a token; if that gets a 401, given a new one.
+
+        :raises GatewayError: as ``use`` does.
+        """
+        token = await self._tokens.token(credential)
+        try:
+            return await use(token)
+        except UpstreamCredentialError as error:
+            if error.upstream_status != 401 or not self._tokens.renews(credential, token):
+                raise
+        result = await use(await self._tokens.token(credential))
+        self._tokens.accepted(credential)
+        return result
 
     async def _prepare(
         self,
@@ -141,11 +181,15 @@ class CodeAssistUpstream:
     ) -> Sequence[OutgoingRequest]:
         if protocol != PROTOCOL:
             raise UnavailableError(f"upstream {self.name} has no {operation} in {protocol}")
-        token = await self._tokens.token(credential)
         if operation == "count_tokens":
+            token = await self._tokens.token(credential)
             wrapped = envelope.wrap_count(body)
         else:
-            project = await self._project(credential, token)
+
+            async def find_project(token: str) -> tuple[str, str]:
+                return token, await self._project(credential, token)
+
+            token, project = await self._with_token(credential, find_project)
             if operation == "list_models":
                 wrapped = msgspec.json.encode({"project": project})
             else:
@@ -182,7 +226,7 @@ class CodeAssistUpstream:
             ("user-agent", USER_AGENT),
             ("accept", "text/event-stream" if query else "application/json"),
             ("content-type", "application/json"),
-            ("authorization", f"Bearer {token}"),
+            ("authorization", f"{_BEARER}{token}"),
             *self._extra,
         )
         return [

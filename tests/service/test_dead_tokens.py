@@ -1,0 +1,132 @@
+"""Access tokens that die before their time cost a renewal, and no account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import treq
+from accounts_kit import MODEL, AccountCase, reactor
+from twisted.internet.defer import Deferred, gatherResults
+
+from antigravity.config.secret import Secret
+from antigravity.simulator.state import Bounded
+
+ADMIN = "sk-admin"
+
+
+class DeadTokens(AccountCase):
+    async def start(self, *secrets: str, extra: Any = (), **proxy: Any) -> None:
+        await super().start(*secrets, extra=extra, admin_key=Secret(ADMIN), **proxy)
+        self.assertEqual(await self.ask(), 200)
+
+    def kill(self) -> None:
+        """Revoke all access tokens."""
+        self.simulator.state._access = Bounded()
+
+    def renewals(self) -> int:
+        return len([each for each in self.simulator.log if each.path == "/token"])
+
+    def asked(self) -> int:
+        return len([each for each in self.simulator.log if "enerateContent" in each.path])
+
+    async def locks(self) -> Any:
+        assert self.gateway is not None
+        assert self.gateway.listener is not None
+        port = self.gateway.listener.ports[0].getHost().port
+        response = await treq.get(
+            f"http://127.0.0.1:{port}/admin/status",
+            headers={"x-api-key": ADMIN},
+            persistent=False,
+        )
+        return (await response.json())["pool"]["lockouts"]
+
+    async def test_a_dead_token_is_renewed_once_whatever_its_age(self) -> None:
+        await self.start("good-1")
+        for _ in range(3):  # one after the other, all within a second
+            self.kill()
+            before, asked = self.renewals(), self.asked()
+            self.assertEqual(await self.ask(), 200)
+            self.assertEqual((self.renewals() - before, self.asked() - asked), (1, 2))
+        self.assertEqual(await self.locks(), [])
+
+    async def test_with_several_accounts_no_other_one_has_to_serve(self) -> None:
+        await self.start("good-1", "good-2", "good-3")
+        for number in range(6):
+            self.kill()
+            response = await self.post("hi", user=f"user-{number}")
+            await response.content()
+            self.assertEqual(response.code, 200)
+        self.assertEqual(await self.locks(), [])
+
+    async def test_requests_with_the_same_dead_token_share_one_renewal(self) -> None:
+        await self.start("good-1")
+        self.kill()
+        before = self.renewals()
+
+        async def ask() -> int:
+            return await self.ask()
+
+        codes = await gatherResults([Deferred.fromCoroutine(ask()) for _ in range(12)])
+        self.assertEqual(codes, [200] * 12)
+        self.assertEqual(self.renewals() - before, 1)
+        self.assertEqual(await self.locks(), [])
+
+    async def test_streams_and_counts_are_renewed_for_too(self) -> None:
+        await self.start("good-1")
+        self.kill()
+        response = await self.post("hi", stream=True)
+        self.assertIn(b"[DONE]", await response.content())
+        self.kill()
+        assert self.gateway is not None
+        assert self.gateway.listener is not None
+        port = self.gateway.listener.ports[0].getHost().port
+        for path in (
+            f"/v1beta/models/{MODEL}:generateContent",
+            f"/v1beta/models/{MODEL}:countTokens",
+        ):
+            self.kill()
+            body = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
+            response = await treq.post(
+                f"http://127.0.0.1:{port}{path}", json=body, persistent=False
+            )
+            text = await response.text()
+            self.assertEqual(response.code, 200, text)
+            self.assertNotIn(
+                "estimate", str(response.headers.getRawHeaders("x-token-count-source"))
+            )
+        self.assertEqual(await self.locks(), [])
+
+    async def test_a_quota_and_a_list_of_models_are_asked_for_again(self) -> None:
+        await self.start("good-1")
+        assert self.gateway is not None
+        ((source, credential),) = self.gateway._pooling.quota_sources()
+        self.kill()
+        quota = await source.quota(credential)
+        self.assertTrue(quota.models)
+        self.kill()
+        self.assertTrue(await source.models(credential))  # type: ignore[attr-defined]
+
+    async def test_a_new_token_that_is_refused_too_is_the_accounts_fault(self) -> None:
+        await self.start("good-1")
+        self.simulator.state.refused.add("good-1")
+        before = self.renewals()
+        self.assertEqual(await self.ask(), 503)
+        self.assertEqual(self.renewals() - before, 1)
+        (lock,) = await self.locks()
+        self.assertEqual((lock["account"], lock["reason"]), ("codeassist-0", "credential"))
+        for _ in range(5):
+            await self.ask()
+        self.assertEqual(self.renewals() - before, 1, "it is not renewed again and again")
+        self.simulator.state.refused.clear()
+        self.assertEqual(await self.ask(), 200)
+        self.kill()
+        self.assertEqual(await self.ask(), 200, "a token that has done well is renewed as any")
+
+    async def test_the_clock_says_nothing_of_the_tokens_life(self) -> None:
+        await self.start("good-1")
+        self.simulator.state.lifetime = 1e300
+        self.kill()
+        self.assertEqual(await self.ask(), 200)
+        self.kill()
+        self.assertEqual(await self.ask(), 200)
+        self.assertLess(reactor.seconds(), 1e300)
