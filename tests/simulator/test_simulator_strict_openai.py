@@ -120,7 +120,8 @@ def test_responses_refused(given: Any, fields: dict[str, Any], message: str) -> 
 
 
 def test_reasoning_that_was_not_kept_is_not_found() -> None:
-    given = [item("reasoning", id="rs_1", summary=[]), SAID]
+    said = item("message", role="assistant", content="So.")
+    given = [item("reasoning", id="rs_1", summary=[]), said]
     request_ = {"model": "gpt-5.1", "input": given, "store": False}
     with pytest.raises(ApiError) as caught:
         responses.check(request_, given)

@@ -76,6 +76,8 @@ def check_input(body: dict[str, Any]) -> None:
         _message(index, message, model)
     if next(m["role"] for m in messages if m["role"] != "system") != "user":
         refuse('messages: first message must use the "user" role')
+    for index, message in enumerate(messages):
+        _last_block(index, message)
     _ending(messages, model)
     check_pairing(messages)
     _cache_controls(body)
@@ -93,6 +95,14 @@ def _system(system: Any) -> None:
         if not block.get("text"):
             refuse("system: text content blocks must be non-empty")
         refuse_extra(f"system.{index}", block, "text")
+
+
+def _last_block(index: int, message: dict[str, Any]) -> None:
+    content = message["content"]
+    if message["role"] != "assistant" or not isinstance(content, list) or not content:
+        return
+    if content[-1].get("type") in ("thinking", "redacted_thinking"):
+        refuse(f"messages.{index}: The final block in an assistant message cannot be `thinking`.")
 
 
 def _message(index: int, message: Any, model: str) -> None:

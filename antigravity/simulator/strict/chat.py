@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from antigravity.simulator.faults import ApiError
 from antigravity.simulator.strict.chat_messages import check_message, check_pairing
+from antigravity.simulator.strict.chat_reasoning import check_turns
 from antigravity.simulator.strict.openai_schema import (
     check_format,
     check_function,
@@ -61,6 +62,7 @@ def check(body: dict[str, Any], lenient: bool = False) -> None:
     for index, message in enumerate(messages):
         check_message(index, message, lenient)
     check_pairing(messages)
+    check_turns(body)
     names = _tools(body)
     _choice(body, names)
     _format(body)

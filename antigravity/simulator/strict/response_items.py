@@ -191,3 +191,21 @@ def check_pairing(items: list[dict[str, Any]]) -> None:
     for (kind, call_id), answered in calls.items():
         if not answered:
             refuse(f"No tool output found for {kind.replace('_', ' ')} {call_id}.", "input")
+
+
+def check_reasoning(items: list[Any]) -> None:
+    """Refuse reasoning that nothing follows which came of it.
+
+    :raises ApiError: as the service words it.
+    """
+    for item, after in zip(items, [*items[1:], None], strict=True):
+        if not isinstance(item, dict) or item.get("type") != "reasoning":
+            continue
+        kind = after.get("type", "message") if isinstance(after, dict) else None
+        asked = kind == "message" and isinstance(after, dict) and after.get("role") != "assistant"
+        if kind is None or kind in _OUTPUTS or asked:
+            refuse(
+                f"Item '{item.get('id')}' of type 'reasoning' was provided without its required "
+                "following item.",
+                "input",
+            )

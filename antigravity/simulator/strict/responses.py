@@ -20,7 +20,11 @@ from antigravity.simulator.strict.openai_schema import (
     reasons,
 )
 from antigravity.simulator.strict.refusal import refuse, words
-from antigravity.simulator.strict.response_items import check_item, check_pairing
+from antigravity.simulator.strict.response_items import (
+    check_item,
+    check_pairing,
+    check_reasoning,
+)
 
 _KNOWN: Final = words(
     """access_programs background client_metadata context_management conversation image include
@@ -72,12 +76,7 @@ def check(
     for index, item in enumerate(items):
         check_item(index, item, known_item, body)
     check_pairing(items)
-    if items and isinstance(items[-1], dict) and items[-1].get("type") == "reasoning":
-        refuse(
-            f"Item '{items[-1].get('id')}' of type 'reasoning' was provided without its required "
-            "following item.",
-            "input",
-        )
+    check_reasoning(items)
     names = _tools(body.get("tools"), "tools")
     for index, item in enumerate(items):
         if item.get("type") == "additional_tools":
