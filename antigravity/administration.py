@@ -13,6 +13,7 @@ from antigravity.accounts.lookup import find_account
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.administration import IAdministration
 from antigravity.tunnel.service import Tunnel
+from antigravity.upstreams.quirks import quirk_table
 from antigravity.version import VERSION
 from antigravity.warming.on_demand import WarmupsOnDemand
 
@@ -109,6 +110,8 @@ class Administration:
         decision = await router.route(model, protocol)
         verdicts = snapshot.pool.explain(decision.demand())
         served_as = {c.upstream.name: c.target.model for c in decision.candidates}
+        quirks = {c.upstream.name: sorted(c.upstream.quirks) for c in decision.candidates}
+        known = quirk_table()
         return {
             "model": model,
             "mapped_model": decision.model,
@@ -120,6 +123,7 @@ class Administration:
                     "place": j.place,
                     "model": served_as.get(j.upstream),
                     "reason": j.reason,
+                    "quirks": {name: known.describe(name) for name in quirks.get(j.upstream, ())},
                 }
                 for j in decision.judgements
             ],

@@ -72,6 +72,13 @@ def explain(invocation: Invocation, model: str, protocol: str) -> None:
     lines += [f"  {step['rule']}: {step['source']} -> {step['target']}" for step in data["steps"]]
     lines += ["", table(("UPSTREAM", "PLACE", "MODEL", "REASON"), upstreams)]
     lines += ["", table(("ACCOUNT", "UPSTREAM", "STATE", "REASON"), accounts)]
+    quirks = [
+        (each["upstream"], name, meaning)
+        for each in data["upstreams"]
+        for name, meaning in each["quirks"].items()
+    ]
+    if quirks:
+        lines += ["", table(("UPSTREAM", "QUIRK", "MEANING"), quirks)]
     invocation.show(data, "\n".join(lines))
 
 

@@ -122,7 +122,8 @@ class UpstreamSettings(Struct, frozen=True, forbid_unknown_fields=True):
     the models to send there; empty means: what the upstream lists.  The lowest ``priority``
     serves first; equal ones but 0 share the requests.  ``auth`` is how an
     Anthropic-compatible base wants its key.  ``apis`` are the OpenAI APIs that the base
-    has.  ``quirks`` and ``options`` are the kind's own.
+    has.  ``quirks`` say what it takes and refuses, on top of what is known of its address;
+    ``options`` are the kind's own.
     """
 
     kind: str

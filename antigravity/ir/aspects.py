@@ -37,14 +37,16 @@ def differences(asked: Capabilities, served: Capabilities) -> Aspects:
         return NONE
     found: dict[Aspect, bool] = {
         "thinking": _thinks(asked) != _thinks(served),
-        "sampling": _lacks(asked, served, "sampling", "sampling_at_rest", "sampling_together"),
+        "sampling": _lacks(
+            asked, served, "sampling", "sampling_at_rest", "sampling_together", "penalties"
+        ),
         "stop": asked.stop_sequences and not served.stop_sequences,
         "logprobs": asked.logprobs and not served.logprobs,
         "choices": served.max_choices < asked.max_choices,
         "limit": _less(served.max_output_tokens, asked.max_output_tokens),
         "media": _lacks_media(asked, served),
         "modalities": not set(asked.outputs) <= set(served.outputs),
-        "tools": asked.tools and not served.tools,
+        "tools": _lacks(asked, served, "tools", "forced_tools"),
         "schema": _lacks(
             asked, served, "structured_output", "structured_output_with_tools", "raw_schema"
         ),
@@ -59,7 +61,8 @@ def _thinks(model: Capabilities) -> tuple[object, ...]:
     """Return all that there is to say about how a model is told to think."""
     if model.thinking == "none":
         return ("none",)
-    return (model.thinking, model.efforts, model.min_budget, model.max_budget)
+    off = (model.thinking_off, model.efforts_off)
+    return (model.thinking, model.efforts, model.min_budget, model.max_budget, *off)
 
 
 def _less(served: int | None, asked: int | None) -> bool:

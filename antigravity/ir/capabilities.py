@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final, Literal, get_args
+from collections.abc import Collection
+from typing import Annotated, Any, Final, Literal, get_args
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from antigravity.ir.images import NO_WISH, ImageWish
 from antigravity.ir.media import MediaKind
@@ -34,8 +36,16 @@ class Capabilities(Struct, frozen=True):
     history without its thought signature is refused; ``signature_sentinel`` is the documented
     stand-in for a lost one, where there is one.  ``embedding`` says that the model makes
     vectors, and no answers.
-    ``sampling`` says that it takes such parameters, ``sampling_at_rest`` that it does while it
-    is not told to think, ``sampling_together`` that temperature and ``top_p`` may both be given.
+    ``sampling`` says that it takes such parameters, ``penalties`` that it takes penalties too,
+    ``sampling_at_rest`` that it takes them while it is not told to think, ``sampling_together``
+    that temperature and ``top_p`` may both be given.
+    ``thinking_off`` is the Claude form of "do not think"; ``efforts_off`` are the efforts that the
+    model takes with it (empty: all).  ``forced_tools`` says that the model can be made to call a
+    tool.  ``fields`` are the optional request fields of OpenAI's protocols that the model is known
+    to take at an upstream that nothing is known about, in the names of
+    ``antigravity/upstreams/quirks.toml``.  ``tools_protocol`` names the client protocol that
+    translated requests go up in where the upstream speaks it, because the model takes functions
+    together with thinking in that one only.
 
     ``hosted_tools_with_functions`` says that tools which the provider runs can stand beside
     functions.  ``reasoning_history`` says what becomes of a tool call whose reasoning is missing
@@ -79,7 +89,13 @@ class Capabilities(Struct, frozen=True):
     sampling_together: bool = True
     stop_sequences: bool = True
     logprobs: bool = True
+    penalties: bool = True
     max_choices: int = 8
+    thinking_off: Literal["disabled", "between_tools"] = "disabled"
+    efforts_off: tuple[Effort, ...] = ()
+    forced_tools: bool = True
+    fields: tuple[str, ...] = ()
+    tools_protocol: str = ""
     embedding: bool = False
     image_ratios: tuple[Ratio, ...] = ()
     image_sizes: tuple[Literal["512", "1K", "2K", "4K"], ...] = ()
@@ -94,7 +110,8 @@ class Capabilities(Struct, frozen=True):
 class Target(Struct, frozen=True):
     """The model that a request goes to, as the upstream names it, and what it can do.
 
-    ``quirks`` are switches of the upstream that its protocol encoder knows by name.  ``wish``
+    ``quirks`` are switches of the upstream that its protocol encoder knows by name: ``X`` says
+    that it takes something, ``no_X`` that it refuses it.  ``wish``
     is what the client's name for the model said about images (``…-16x9-4k``).
     """
 
@@ -103,11 +120,33 @@ class Target(Struct, frozen=True):
     quirks: frozenset[str] = frozenset()
     wish: ImageWish = NO_WISH
 
+    def takes(self, name: str, usual: bool = False) -> bool:
+        """Return whether the target takes what ``name`` stands for.
+
+        The upstream's quirks decide, then the model's ``fields``; ``usual`` is the answer where
+        neither says anything.
+        """
+        if name in self.quirks:
+            return True
+        if f"no_{name}" in self.quirks:
+            return False
+        return usual or name in self.capabilities.fields
+
     @property
     def wants_reasoning(self) -> bool:
         """Whether tool calls of the history should come with the reasoning that led to them."""
         wanted = self.capabilities.reasoning_history != "ignored"
-        return wanted or "reasoning_content" in self.quirks
+        return self.takes("reasoning_content", usual=wanted)
+
+
+def within(capabilities: Capabilities, quirks: Collection[str]) -> Capabilities:
+    """Return what a model can do at an upstream with ``quirks``."""
+    limits: dict[str, Any] = {}
+    if "no_n" in quirks and capabilities.max_choices > 1:
+        limits["max_choices"] = 1
+    if "no_tools" in quirks and capabilities.tools:
+        limits["tools"] = False
+    return replace(capabilities, **limits) if limits else capabilities
 
 
 class Traits(Struct, frozen=True):
@@ -115,7 +154,9 @@ class Traits(Struct, frozen=True):
 
     ``name_pattern`` and ``name_max`` bound function names.  ``url_media`` are the kinds of
     media whose URL the upstream fetches itself; others are fetched by the gateway.
-    ``max_stop`` is the number of stop sequences that the wire takes (0: none).
+    ``max_stop`` is the number of stop sequences that the wire takes (0: none).  ``id_pattern``
+    and ``id_max`` bound the ids of tool calls.  ``strict`` is whose rules the schemas of strict
+    functions must keep: OpenAI's (every property required) or none.
 
     ``media`` are the kinds of media that a user's turn can hold, ``media_types`` the MIME types
     of those that are not taken in any type (a trailing ``/`` stands for all that begin so), and
@@ -136,6 +177,9 @@ class Traits(Struct, frozen=True):
     media_in_tool_results: bool = False
     max_stop: int = 4
     max_choices: int = 1
+    id_pattern: re.Pattern[str] | None = None
+    id_max: int | None = None
+    strict: Literal["openai", ""] = ""
     media: frozenset[MediaKind] = _ALL_MEDIA
     media_types: dict[MediaKind, tuple[str, ...]] = {}
     outputs: frozenset[str] = frozenset({"text", "image", "audio", "video"})

@@ -12,6 +12,7 @@ from antigravity.ir.capabilities import Loss, Target, Traits
 from antigravity.ir.events import Event, StreamFailure
 from antigravity.ir.request import Request, ResponseFormat
 from antigravity.lowering.attribution import without_attribution
+from antigravity.lowering.call_ids import fit_call_ids
 from antigravity.lowering.images import fit_image
 from antigravity.lowering.kept_elsewhere import check_kept
 from antigravity.lowering.media import check_files, check_sole_media, without_unsupported
@@ -20,6 +21,7 @@ from antigravity.lowering.pairing import pair_tools
 from antigravity.lowering.parallel_calls import SingleToolCall
 from antigravity.lowering.speech import fit_speech
 from antigravity.lowering.stop_sequences import StopSequences
+from antigravity.lowering.strict_tools import fit_strict_tools
 from antigravity.lowering.structured_output import (
     emulate_schema,
     must_call_tool,
@@ -118,7 +120,7 @@ def lower(request: Request, traits: Traits, target: Target, protocol: str = "") 
         request = without_attribution(request)
     request, more = without_live_search(request, traits)
     losses += more
-    if not traits.system_turns and "system_turns" not in target.quirks:
+    if not target.takes("system_turns", usual=traits.system_turns):
         request = fold_system_turns(request)
     request, more = pair_tools(request)
     losses += more
@@ -143,9 +145,18 @@ def lower(request: Request, traits: Traits, target: Target, protocol: str = "") 
     request, table = lower_tools(request, traits)
     if not table.trivial:
         passes.insert(0, ToolRestorer(table, traits))
-    if request.parallel_tool_calls is False and not traits.parallel_switch:
+    request, more, optional = fit_strict_tools(request, traits, target)
+    losses += more
+    if optional is not None:
+        passes.insert(0, optional)
+    request, more = fit_call_ids(request, traits, target)
+    losses += more
+    switch = target.takes("parallel_tool_calls", usual=traits.parallel_switch)
+    if request.parallel_tool_calls is False and not switch:
         passes.append(SingleToolCall())
-    most = traits.max_stop if capabilities.stop_sequences else 0
+    most = traits.max_stop if capabilities.stop_sequences and target.takes("stop", True) else 0
+    if target.takes("single_stop"):
+        most = min(most, 1)
     if len(request.stop) > most:
         passes.append(StopSequences(request.stop, request.sampling.n))
         request = replace(request, stop=request.stop[:most])

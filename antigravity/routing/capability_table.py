@@ -14,6 +14,12 @@ from msgspec import Struct
 
 from antigravity.ir.capabilities import Capabilities
 from antigravity.ir.mismatch import find_mismatch
+from antigravity.routing.model_names import (
+    Generation,
+    generation_of,
+    parse_generation,
+    plain_name,
+)
 from antigravity.routing.patterns import matches
 
 #: Longer names are no model's; what is found for them is not kept.
@@ -21,10 +27,23 @@ _LONGEST: Final = 200
 
 
 class Rule(Struct, frozen=True):
-    """Fields of :class:`Capabilities` for the models that match one of the patterns."""
+    """Fields of :class:`Capabilities` for the models that match one of the patterns.
+
+    ``lowest`` and ``below`` bound it to generations; a name without one is then not meant.
+    """
 
     match: tuple[str, ...]
     fields: dict[str, Any]
+    lowest: Generation | None = None
+    below: Generation | None = None
+
+    def applies(self, name: str, plain: str, generation: Generation | None) -> bool:
+        """Return whether the rule is about a model, by its name and what that says."""
+        if self.lowest is not None and (generation is None or generation < self.lowest):
+            return False
+        if self.below is not None and (generation is None or generation >= self.below):
+            return False
+        return any(matches(pattern, name) or matches(pattern, plain) for pattern in self.match)
 
 
 class CapabilityTable:
@@ -35,7 +54,7 @@ class CapabilityTable:
 
     def __init__(self, rules: Iterable[Rule], own: Iterable[Rule] = ()) -> None:
         self._own = tuple(own)
-        self._rules = (*rules, *self._own)
+        self._rules = tuple(rules)
         self._known: dict[str, Capabilities] = {}
 
     def capabilities(self, model: str) -> Capabilities:
@@ -43,8 +62,13 @@ class CapabilityTable:
         known = self._known.get(model)
         if known is None:
             fields: dict[str, Any] = {}
+            plain = plain_name(model)
+            generation = generation_of(plain)
             for rule in self._rules:
-                if any(matches(pattern, model) for pattern in rule.match):
+                if rule.applies(plain, plain, generation):
+                    fields.update(rule.fields)
+            for rule in self._own:
+                if rule.applies(model, plain, generation):
                     fields.update(rule.fields)
             known = msgspec.convert(fields, Capabilities)
             # Clients choose names: the memory must stay bounded.
@@ -54,9 +78,10 @@ class CapabilityTable:
 
     def is_own(self, model: str, field: str) -> bool:
         """Return whether the operator says what a field of ``model`` is."""
+        plain = plain_name(model)
+        generation = generation_of(plain)
         return any(
-            field in rule.fields and any(matches(pattern, model) for pattern in rule.match)
-            for rule in self._own
+            field in rule.fields and rule.applies(model, plain, generation) for rule in self._own
         )
 
 
@@ -74,6 +99,12 @@ def parse_rules(text: str, source: str) -> list[Rule]:
         patterns = table.pop("match", None)
         if not isinstance(patterns, list) or not patterns:
             raise ValueError(f"{source}: model rule {number} needs match = ['pattern', …]")
+        try:
+            lowest, below = (_generation(table.pop(key, None)) for key in ("from", "before"))
+        except ValueError:
+            raise ValueError(
+                f"{source}: model rule {number}: from and before are texts such as '4.6'"
+            ) from None
         unknown = sorted(set(table) - set(Capabilities.__struct_fields__))
         if unknown:
             raise ValueError(f"{source}: model rule {number} has unknown keys: {unknown}")
@@ -83,8 +114,12 @@ def parse_rules(text: str, source: str) -> list[Rule]:
             found = find_mismatch(table, Capabilities)
             problem = f"{found.at()}: {found.problem}"
             raise ValueError(f"{source}: model rule {number}: {problem}") from error
-        rules.append(Rule(tuple(map(str, patterns)), table))
+        rules.append(Rule(tuple(map(str, patterns)), table, lowest, below))
     return rules
+
+
+def _generation(value: object) -> Generation | None:
+    return None if value is None else parse_generation(str(value))
 
 
 @cache

@@ -12,7 +12,7 @@ from antigravity.deferreds import gather
 from antigravity.interfaces.protocols import IClientProtocol
 from antigravity.interfaces.upstreams import IModelProtocols, IUpstream
 from antigravity.ir.aspects import differences
-from antigravity.ir.capabilities import Model, Target
+from antigravity.ir.capabilities import Model, Target, within
 from antigravity.ir.errors import NotFoundError, UnavailableError
 from antigravity.ir.images import NO_WISH, ImageWish
 from antigravity.routing import image_suffix
@@ -308,8 +308,10 @@ class Router:
                 model = entry.model_mapping[pattern]
                 break
         spoken = self._spoken(upstream)
-        capabilities = self._table.capabilities(model)
+        capabilities = within(self._table.capabilities(model), upstream.quirks)
         name = protocol if protocol in spoken else spoken[0]
+        if name != protocol and capabilities.tools_protocol in spoken:
+            name = capabilities.tools_protocol
         if capabilities.protocol in self._clients and IModelProtocols.providedBy(upstream):
             own: Any = upstream
             name = capabilities.protocol if capabilities.protocol in own.model_protocols else name

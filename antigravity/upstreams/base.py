@@ -19,6 +19,7 @@ from antigravity.ir.errors import GatewayError, UnavailableError
 from antigravity.upstreams.addresses import BaseUrl, bases_of, proxy_of
 from antigravity.upstreams.asking import ask
 from antigravity.upstreams.fallback import worth_trying_next
+from antigravity.upstreams.quirks import resolve_quirks
 from antigravity.upstreams.services import UpstreamServices
 from antigravity.version import USER_AGENT
 
@@ -78,12 +79,12 @@ class HttpUpstream(ABC):
     ) -> None:
         self.name = services.name
         self.protocols = protocols
-        self.quirks = frozenset(settings.quirks)
         self._settings = settings
         self._services = services
         self._bases = tuple(
             self._normal(base) for base in bases_of(settings, services.name, self.default_urls)
         )
+        self.quirks = resolve_quirks(settings.quirks, self._bases)
         self._timeouts = timeouts_of(settings, services)
         self._proxy = proxy_of(settings, services.name)
         self._extra = extra_headers(settings, services.name)

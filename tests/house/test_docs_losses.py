@@ -35,6 +35,7 @@ ABLE = Capabilities(
     web_search=True,
     web_search_with_tools=True,
     media_in_tool_results=True,
+    fields=("verbosity", "service_tier"),
 )
 FUNCTION = FunctionTool("look", "", {"type": "object", "properties": {}})
 QUESTION = Message("user", (Text("Hello!"),))

@@ -15,7 +15,7 @@ from antigravity.assembly import Configured
 from antigravity.cli.main import antigravity
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.secret import Secret
-from antigravity.config.settings import ProxySettings, Settings
+from antigravity.config.settings import ProxySettings, Settings, UpstreamSettings
 from antigravity.gateway import Gateway
 from antigravity.plugins import PluginHost
 
@@ -25,12 +25,12 @@ ADMIN, CLIENT = "sk-admin", "sk-client"
 class AdministrationTests(TestCase):
     """One demo gateway with an administrator's key."""
 
-    async def start(self, **fields: Any) -> None:
+    async def start(self, *, demo: bool = True, **fields: Any) -> None:
         """Start the gateway on a free port."""
         proxy = ProxySettings(
             listen=["tcp:0:interface=127.0.0.1"], admin_key=Secret(ADMIN), api_key=Secret(CLIENT)
         )
-        self.settings = Settings(proxy)
+        self.settings = Settings(proxy, **fields)
         self.wrong = False
         host = PluginHost()
         host.load(installed=False)
@@ -41,7 +41,7 @@ class AdministrationTests(TestCase):
             return Configured(self.settings, host)
 
         self.gateway = Gateway(
-            reactor, self.settings, Path(self.mktemp()), host, demo=True, configure=configure
+            reactor, self.settings, Path(self.mktemp()), host, demo=demo, configure=configure
         )
         self.addCleanup(self.gateway.stopService)
         await self.gateway.startService()
@@ -87,9 +87,25 @@ class AdministrationTests(TestCase):
         chosen = [each["upstream"] for each in body["upstreams"] if each["chosen"]]
         self.assertEqual(chosen, ["demo-anthropic"])
         self.assertTrue(all(each["reason"] for each in body["upstreams"]))
+        self.assertEqual([each["quirks"] for each in body["upstreams"] if each["chosen"]], [{}])
         self.assertEqual([each["state"] for each in body["accounts"]], ["chosen"])
         self.assertEqual((await self.ask("GET", "/admin/explain"))[0], 400)
         self.assertEqual((await self.ask("GET", "/admin/explain?model=no-such"))[0], 404)
+
+    async def test_explain_lists_what_an_upstream_takes_and_refuses(self) -> None:
+        upstream = UpstreamSettings(
+            "openai",
+            base_url="https://api.mistral.ai/v1",
+            api_key=Secret("sk-m"),
+            models=["mistral-*"],
+            quirks=["user"],
+        )
+        await self.start(demo=False, upstreams={"mistral": upstream})
+        _, body = await self.ask("GET", "/admin/explain?model=mistral-large")
+        (found,) = body["upstreams"]
+        self.assertIn("nine", found["quirks"]["call_ids_9"])
+        self.assertEqual(found["quirks"]["no_seed"], "not: seed")
+        self.assertEqual(found["quirks"]["user"], "user")
 
     async def test_an_account_is_fixed_and_let_go(self) -> None:
         await self.start()

@@ -15,6 +15,8 @@ from antigravity.protocols.anthropic.client_thinking import ThinkingPlan, fit_bu
 from antigravity.protocols.anthropic.client_tools import wire_choice, wire_tools
 from antigravity.protocols.anthropic.losses import Losses
 from antigravity.protocols.anthropic.server_request import MESSAGE_FIELDS, OWN_EXTENSIONS
+from antigravity.protocols.identifiers import ANTHROPIC_MAX, short_identifier
+from antigravity.protocols.instructions import json_instruction
 
 #: ``max_tokens`` where neither the client nor the model's data says one: the API demands it.
 DEFAULT_MAX_TOKENS: Final = 32_000
@@ -49,7 +51,7 @@ def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
     conversation = turns(request.messages, losses, reasoning)
     thinking = plan(request, capabilities, losses)
     tools = wire_tools(request, capabilities, losses)
-    choice = wire_choice(request, losses) if tools else None
+    choice, demand = wire_choice(request, capabilities, losses) if tools else (None, "")
     if thinking.active and choice is not None and choice["type"] in ("any", "tool"):
         thinking.switch_off("the model can't be made to call a tool while it thinks", losses)
     if thinking.budgeted and _lost_thinking(conversation):
@@ -60,6 +62,8 @@ def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
     body: dict[str, Any] = {"model": target.model, "max_tokens": max_tokens, "stream": True}
     if system := [text_block(text) for text in request.system if text.text.strip()]:
         body["system"] = system
+    if demand:
+        body.setdefault("system", []).append({"type": "text", "text": demand})
     if tools:
         body["tools"] = tools
     if choice is not None:
@@ -146,11 +150,8 @@ def _output_config(
             names = ", ".join(sorted(lost))
             losses.add("response_format", f"schema keywords that are not enforced: {names}")
         return config
-    hint = "Answer with one JSON object and nothing else: no prose, no code fence."
-    if wanted.schema is not None:
-        text = msgspec.json.encode(wanted.schema).decode()
-        hint += f" It must be valid against this JSON Schema: {text}"
-    body.setdefault("system", []).append({"type": "text", "text": hint})
+    hint = {"type": "text", "text": json_instruction(wanted)}
+    body.setdefault("system", []).append(hint)
     losses.add("response_format", "the form of the answer became an instruction")
     return config
 
@@ -194,7 +195,7 @@ def _add_sampling(
 def _add_metadata(body: dict[str, Any], request: Request) -> None:
     metadata = dict(request.metadata) if request.protocol == "anthropic" else {}
     if request.user:
-        metadata["user_id"] = request.user
+        metadata["user_id"] = short_identifier(request.user, ANTHROPIC_MAX)
     if metadata:
         body["metadata"] = metadata
 

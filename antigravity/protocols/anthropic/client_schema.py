@@ -1,4 +1,4 @@
-"""Fit a JSON Schema to what structured output takes; tools take any schema.
+"""Fit a JSON Schema to what structured output and strict tools take; other tools take any.
 
 Objects have to be closed, and limits of numbers, lengths and counts are refused.  A limit that
 is taken away is told in the description, so that the model can keep to it all the same.
@@ -6,6 +6,7 @@ is taken away is told in the description, so that the model can keep to it all t
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +22,57 @@ _LIMITS: Final = (
 _NAMED: Final = ("properties", "$defs", "definitions")  # what holds schemas by name
 _LISTED: Final = ("anyOf", "allOf", "prefixItems")
 _MAX_DEPTH: Final = 100
+#: Forms of texts that are known; others are told in the description.
+_FORMATS: Final = frozenset(
+    ("date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid")
+)
+#: What regular expressions may not have: groups that look around, references, word boundaries.
+_HARD_PATTERN: Final = re.compile(r"\(\?(?!:)|\\[1-9bB]")
+#: What cannot be said at all.
+_UNFIT: Final = frozenset(
+    ("not", "if", "then", "else", "patternProperties", "propertyNames", "dependentRequired",
+     "dependentSchemas", "unevaluatedProperties", "contains")
+)  # fmt: skip
+
+
+def is_fit(schema: JsonObject) -> bool:
+    """Return whether a schema can be fitted so that it still allows what it is for.
+
+    A schema must not refer to itself, or to others elsewhere, and its objects have a fixed list of
+    properties.
+    """
+    return _is_fit(schema, schema, (), 0)
+
+
+def _is_fit(schema: Any, root: JsonObject, path: tuple[str, ...], depth: int) -> bool:
+    if not isinstance(schema, dict):
+        return True
+    if depth > _MAX_DEPTH or not _UNFIT.isdisjoint(schema):
+        return False
+    more = schema.get("additionalProperties")
+    if isinstance(more, dict) or (more is True and not schema.get("properties")):
+        return False
+    reference = schema.get("$ref")
+    if reference is not None:
+        if not isinstance(reference, str) or reference in path:
+            return False
+        found = _definition(reference, root)
+        return found is not None and _is_fit(found, root, (*path, reference), depth + 1)
+    inner = [schema.get("items")]
+    if isinstance(schema.get("properties"), dict):
+        inner += schema["properties"].values()
+    for name in (*_LISTED, "oneOf"):
+        if isinstance(schema.get(name), list):
+            inner += schema[name]
+    return all(_is_fit(each, root, path, depth + 1) for each in inner)
+
+
+def _definition(reference: str, root: JsonObject) -> Any:
+    """Return what a reference within ``root`` leads to, ``None`` if it leads elsewhere."""
+    start, _, name = reference.rpartition("/")
+    if start not in ("#/$defs", "#/definitions"):
+        return None
+    return (root.get(start.removeprefix("#/")) or {}).get(name)
 
 
 def fit_schema(schema: JsonObject) -> tuple[JsonObject, frozenset[str]]:
@@ -29,13 +81,22 @@ def fit_schema(schema: JsonObject) -> tuple[JsonObject, frozenset[str]]:
     return _fit(schema, lost, 0), frozenset(lost)
 
 
+def _is_refused(name: str, value: Any) -> bool:
+    """Return whether a keyword with this value is refused; the description then tells it."""
+    if name in _LIMITS:
+        return name != "minItems" or value not in (0, 1)
+    if name == "format":
+        return value not in _FORMATS
+    return name == "pattern" and _HARD_PATTERN.search(str(value)) is not None
+
+
 def _fit(schema: Any, lost: set[str], depth: int) -> Any:
     if not isinstance(schema, dict) or depth > _MAX_DEPTH:
         return schema
     fitted: JsonObject = {}
     told: list[str] = []
     for name, value in schema.items():
-        if name in _LIMITS and not (name == "minItems" and value in (0, 1)):
+        if _is_refused(name, value):
             told.append(f"{name}: {msgspec.json.encode(value).decode()}")
             lost.add(name)
         elif name in _NAMED and isinstance(value, dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from antigravity.ir.capabilities import Capabilities
@@ -27,10 +28,20 @@ _WIRE_EFFORTS: Final[tuple[Effort, ...]] = ("low", "medium", "high", "xhigh", "m
 class ThinkingPlan:
     """``field`` is the ``thinking`` of the body, ``effort`` that of ``output_config``."""
 
-    def __init__(self, field: dict[str, Any] | None = None, *, can_stop: bool = False) -> None:
+    def __init__(
+        self,
+        capabilities: Capabilities,
+        field: dict[str, Any] | None = None,
+        effort: Effort | None = None,
+    ) -> None:
         self.field = field
-        self.effort: Effort | None = None
-        self._can_stop = can_stop
+        self.effort = effort
+        self._capabilities = capabilities
+
+    @property
+    def can_stop(self) -> bool:
+        """Whether the model can be kept from thinking."""
+        return self._capabilities.thinking != "none" and self._capabilities.min_budget == 0
 
     @property
     def active(self) -> bool:
@@ -45,7 +56,20 @@ class ThinkingPlan:
     def switch_off(self, reason: str, losses: Losses) -> None:
         """Don't think, for a reason.  It has to be said: some models think if nothing is."""
         losses.add("thinking", f"thinking was switched off: {reason}")
-        self.field = {"type": "disabled"} if self._can_stop else None
+        self.stop(losses)
+
+    def stop(self, losses: Losses) -> None:
+        """Tell the model not to think, with an effort that it takes then."""
+        if not self.can_stop:
+            self.field = None
+            return
+        self.field = {"type": self._capabilities.thinking_off}
+        taken = self._capabilities.efforts_off
+        if self.effort is None or not taken or self.effort in taken:
+            return
+        nearest = _nearest(self.effort, taken)
+        losses.add("thinking.effort", f"effort {self.effort} became {nearest}: it does not think")
+        self.effort = nearest
 
 
 def plan(request: Request, capabilities: Capabilities, losses: Losses) -> ThinkingPlan:
@@ -53,27 +77,32 @@ def plan(request: Request, capabilities: Capabilities, losses: Losses) -> Thinki
     wish = request.thinking
     off = wish.mode == "off" or wish.effort == "none"
     wanted = wish.mode in ("on", "adaptive") and not off
-    can_stop = capabilities.min_budget == 0
     match capabilities.thinking:
         case "none":
             if wanted or wish.effort not in (None, "none"):
                 losses.add("thinking", "the model doesn't think")
-            return ThinkingPlan()
+            return ThinkingPlan(capabilities)
         case "budget":
-            if not wanted and wish.effort not in (None, "none"):
-                losses.add("thinking.effort", "the model knows budgets only")
             found = _budget(wish, capabilities, losses) if wanted else None
-            plan = ThinkingPlan(found, can_stop=can_stop)
+            effort = _effort(wish, capabilities, losses) if capabilities.efforts else None
+            if not wanted and effort is None and wish.effort not in (None, "none"):
+                losses.add("thinking.effort", "the model knows budgets only")
+            plan = ThinkingPlan(capabilities, found, effort)
         case _:
-            plan = ThinkingPlan({"type": "adaptive"} if wanted else None, can_stop=can_stop)
-            plan.effort = _effort(wish, capabilities, losses)
+            field = {"type": "adaptive"} if wanted else None
+            plan = ThinkingPlan(capabilities, field, _effort(wish, capabilities, losses))
     if off:
-        if can_stop:
-            plan.field = {"type": "disabled"}
-        else:
+        plan.stop(losses)
+        if not plan.can_stop:
             losses.add("thinking.mode", "the model can't be kept from thinking")
+            plan.effort = plan.effort or _least(capabilities)
     _add_own_words(plan, request)
     return plan
+
+
+def _least(capabilities: Capabilities) -> Effort | None:
+    """Return the effort of those that think the least."""
+    return min(capabilities.efforts, key=_ORDER.index, default=None)
 
 
 def _add_own_words(plan: ThinkingPlan, request: Request) -> None:
@@ -87,7 +116,7 @@ def _add_own_words(plan: ThinkingPlan, request: Request) -> None:
     if isinstance(own, dict):
         if plan.active and "display" in own:
             plan.field["display"] = own["display"]
-        elif not plan.active and "type" in own:
+        elif not plan.active and own.get("type") not in (None, "between_tools"):
             plan.field["type"] = own["type"]
 
 
@@ -123,11 +152,15 @@ def _effort(wish: ThinkingConfig, capabilities: Capabilities, losses: Losses) ->
     if not accepted:
         losses.add("thinking.effort", "the model knows no efforts")
         return None
-    place = _ORDER.index(effort)
-    nearest = min(accepted, key=lambda name: abs(_ORDER.index(name) - place))
+    nearest = _nearest(effort, accepted)
     if nearest != effort:
         losses.add("thinking.effort", f"effort {effort} became {nearest}")
     return nearest
+
+
+def _nearest(effort: Effort, accepted: Sequence[Effort]) -> Effort:
+    place = _ORDER.index(effort)
+    return min(accepted, key=lambda name: abs(_ORDER.index(name) - place))
 
 
 def _effort_of(budget: int) -> Effort:

@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from antigravity.ir.capabilities import Capabilities
 from antigravity.ir.request import Request
-from antigravity.ir.tools import CustomTool, FunctionTool, HostedTool, Tool, WebSearchTool
+from antigravity.ir.tools import (
+    CustomTool,
+    FunctionTool,
+    HostedTool,
+    Tool,
+    ToolChoice,
+    WebSearchTool,
+)
 from antigravity.protocols.anthropic.client_content import cache_control
+from antigravity.protocols.anthropic.client_strict import StrictTools
 from antigravity.protocols.anthropic.losses import Losses
 from antigravity.protocols.anthropic.server_request import TOOL_FIELDS
+from antigravity.protocols.instructions import tool_instruction
 
 _SEARCH_TYPE: Final = "web_search_20250305"
 
@@ -29,21 +40,26 @@ def wire_tools(
         names and request.tool_choice and request.tool_choice.mode == "auto"
     )
     found: list[dict[str, Any]] = []
+    strict = StrictTools(capabilities, losses)
     for tool in request.tools:
         if several and getattr(tool, "name", None) not in names:
             losses.add("tool_choice", "the tools that it does not allow were left out")
             continue
-        found.extend(_tool(tool, capabilities, losses, extra))
+        found.extend(_tool(tool, capabilities, losses, extra, strict))
     return found
 
 
 def _tool(
-    tool: Tool, capabilities: Capabilities, losses: Losses, extra: dict[str, Any]
+    tool: Tool,
+    capabilities: Capabilities,
+    losses: Losses,
+    extra: dict[str, Any],
+    strict: StrictTools,
 ) -> Iterator[dict[str, Any]]:
     """Yield the wire of a tool, nothing if there is none."""
     match tool:
         case FunctionTool():
-            yield _function(tool) | extra.get(tool.name, {})
+            yield _function(tool, strict) | extra.get(tool.name, {})
         case CustomTool():
             losses.add(
                 "tools", f"the custom tool {tool.name} became a function without its grammar"
@@ -65,13 +81,16 @@ def _tool(
             losses.add("tools", detail, content=True)
 
 
-def _function(tool: FunctionTool) -> dict[str, Any]:
+def _function(tool: FunctionTool, strict: StrictTools) -> dict[str, Any]:
     schema = tool.parameters or {"type": "object", "properties": {}}
     wire: dict[str, Any] = {"name": tool.name}
     if tool.description:
         wire["description"] = tool.description
-    wire["input_schema"] = schema if "type" in schema else {"type": "object", **schema}
-    if tool.strict:
+    if "type" not in schema:
+        schema = {"type": "object", **schema}
+    fitted = strict.fit(tool, schema)
+    wire["input_schema"] = schema if fitted is None else fitted
+    if fitted is not None:
         wire["strict"] = True
     if tool.cache is not None:
         wire["cache_control"] = cache_control(tool.cache)
@@ -95,8 +114,21 @@ def _web_search(tool: WebSearchTool, losses: Losses) -> dict[str, Any]:
     return wire
 
 
-def wire_choice(request: Request, losses: Losses) -> dict[str, Any] | None:
-    """Return the ``tool_choice`` of the body, ``None`` for the default."""
+def wire_choice(
+    request: Request, capabilities: Capabilities, losses: Losses
+) -> tuple[dict[str, Any] | None, str]:
+    """Return the ``tool_choice`` of the body, ``None`` for the default, and what it takes in words.
+
+    Some models can't be made to call a tool; they are told to.
+    """
+    choice = request.tool_choice
+    if choice is None or choice.mode != "required" or capabilities.forced_tools:
+        return _choice(request), ""
+    losses.add("tool_choice", "the demand for a tool call became an instruction")
+    return _choice(replace(request, tool_choice=ToolChoice())), tool_instruction(choice)
+
+
+def _choice(request: Request) -> dict[str, Any] | None:
     choice = request.tool_choice
     one_call = request.parallel_tool_calls is False
     if choice is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from antigravity.ir.capabilities import Capabilities
-from antigravity.ir.request import Request
+from antigravity.ir.request import Request, Sampling
 from antigravity.protocols.gemini.json_schema.clean import clean
 from antigravity.protocols.gemini.losses import Losses
 from antigravity.protocols.gemini.thinking import thinking_fields
@@ -46,18 +46,25 @@ def _sampling(request: Request, capabilities: Capabilities, losses: Losses) -> d
     if not capabilities.sampling and any(value is not None for value in fields.values()):
         losses.note("sampling", "the model takes no sampling parameters; they were dropped")
         fields = {}
-    if sampling.logprobs is not None or sampling.top_logprobs is not None:
-        if capabilities.logprobs:
-            fields["responseLogprobs"] = sampling.logprobs
-            fields["logprobs"] = sampling.top_logprobs
-        elif sampling.logprobs:
-            losses.note("sampling.logprobs", "the model gives none; the wish was dropped")
+    fields |= _logprobs(sampling, capabilities, losses)
     if sampling.n > 1:
         count = min(sampling.n, capabilities.max_choices)
         if count < sampling.n:
             losses.note("sampling.n", f"the model gives at most {count} choices")
         fields["candidateCount"] = count
     return fields
+
+
+def _logprobs(sampling: Sampling, capabilities: Capabilities, losses: Losses) -> dict[str, Any]:
+    """Return the wish for log probabilities; how many is told only where there is any."""
+    if not sampling.logprobs:
+        if sampling.top_logprobs:
+            losses.note("sampling.top_logprobs", "no log probabilities are asked for; dropped")
+        return {"responseLogprobs": False} if sampling.logprobs is False else {}
+    if not capabilities.logprobs:
+        losses.note("sampling.logprobs", "the model gives none; the wish was dropped")
+        return {}
+    return {"responseLogprobs": True, "logprobs": sampling.top_logprobs or None}
 
 
 def _stop(request: Request, losses: Losses) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from antigravity.interfaces.protocols import Encoded
-from antigravity.ir.capabilities import Target
+from antigravity.ir.capabilities import Capabilities, Target
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.marks import has_cache_breakpoints, has_citations
 from antigravity.ir.request import Request
@@ -22,6 +22,7 @@ from antigravity.protocols.gemini.client_tools import encode_choice, encode_tool
 from antigravity.protocols.gemini.drawing import draws, fit_drawing
 from antigravity.protocols.gemini.losses import Losses
 from antigravity.protocols.gemini.speaking import styled
+from antigravity.protocols.instructions import OPENING
 
 #: Extensions that are merged into other fields.
 _MERGED: Final = frozenset(
@@ -64,11 +65,15 @@ def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
     extensions = request.extensions if request.protocol == "gemini" else {}
     tools = encode_tools(request, capabilities, extensions, losses)
     contents = encode_contents(request, capabilities, losses)
+    _drop_prefill(contents, capabilities, losses)
+    texts = [{"text": part.text} for part in request.system if part.text.strip()]
+    if not contents and texts:
+        contents = [{"role": "user", "parts": [{"text": OPENING}]}]
+        losses.note("messages", "a user turn was added: there were instructions only")
     if not contents:
         raise InvalidRequestError(
             "There is nothing to answer: every message is empty.", param="$.messages"
         )
-    texts = [{"text": part.text} for part in request.system if part.text.strip()]
     if has_cache_breakpoints(request):
         losses.note("cache", "dropped: Gemini caches on its own")
     if has_citations(request):
@@ -84,3 +89,13 @@ def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
     body |= {key: value for key, value in extensions.items() if key not in _MERGED}
     body["contents"] = contents if request.speech is None else styled(contents, request.speech)
     return {key: value for key, value in body.items() if value is not None}
+
+
+def _drop_prefill(
+    contents: list[dict[str, Any]], capabilities: Capabilities, losses: Losses
+) -> None:
+    """Take out the beginning of an answer where the model goes on with none."""
+    if capabilities.prefill or len(contents) < 2 or contents[-1]["role"] != "model":
+        return
+    losses.note("messages", "the beginning of the answer was dropped: the model takes none")
+    contents.pop()

@@ -18,7 +18,7 @@ class ContentWriter:
 
     def __init__(self, target: Target, losses: Losses) -> None:
         self.losses = losses
-        self._cache = "cache_control" in target.quirks
+        self._cache = target.takes("cache_control")
 
     def content(self, parts: list[Text | Media]) -> str | list[dict[str, Any]]:
         """Return a message's content, as a plain string where that says it all."""

@@ -49,7 +49,8 @@ class MessageWriter:
     def __init__(self, target: Target, losses: Losses) -> None:
         self._content = ContentWriter(target, losses)
         self._losses = losses
-        self._system = "developer" if "developer_role" in target.quirks else "system"
+        self._system = "developer" if target.takes("developer_role") else "system"
+        self._names = target.takes("message_name", usual=True)
         self._keeps_thinking = target.wants_reasoning
         self._demands_thinking = target.capabilities.reasoning_history == "demanded"
         self._gemini = target.capabilities.family == "gemini"
@@ -71,7 +72,7 @@ class MessageWriter:
 
     def _said(self, role: str, parts: list[Text | Media], name: str | None) -> None:
         message: dict[str, Any] = {"role": role, "content": self._content.content(parts)}
-        if name is not None:
+        if name is not None and self._names:
             message["name"] = name
         self._turns.append(_Turn(message))
 
@@ -146,7 +147,7 @@ class MessageWriter:
             return
         if text:
             wire["content"] = text
-        if message.name is not None:
+        if message.name is not None and self._names:
             wire["name"] = message.name
         if calls and not thoughts and self._demands_thinking:
             self._losses.add("messages.thinking", "a stand-in took the place of lost reasoning")

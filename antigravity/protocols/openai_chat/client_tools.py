@@ -7,27 +7,57 @@ from typing import Any
 from antigravity.ir.capabilities import Target
 from antigravity.ir.request import Request
 from antigravity.ir.tools import CustomTool, FunctionTool, HostedTool, Tool, WebSearchTool
+from antigravity.protocols.instructions import tool_instruction
 from antigravity.protocols.openai_chat.client_content import ContentWriter
 from antigravity.protocols.openai_chat.losses import Losses
 from antigravity.protocols.openai_chat.schema import NAME
 
 
-def write_tools(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
-    """Return the fields of a body that are about tools."""
+def write_tools(request: Request, target: Target, losses: Losses) -> tuple[dict[str, Any], str]:
+    """Return the fields of a body that are about tools, and what has to be said in words."""
+    choice = request.tool_choice
     writer = _ToolWriter(target, losses)
-    for tool in request.tools:
+    allowed = _allowed(request, target)
+    if len(allowed) < len(request.tools):
+        losses.add("tool_choice", "the tools that it does not allow were left out")
+    for tool in allowed:
         writer.add(tool)
     fields = writer.fields()
     if "tools" not in fields:
         # Without tools the fields about their use are refused.
-        if request.tool_choice is not None and request.tool_choice.mode == "required":
+        if choice is not None and choice.mode == "required":
             losses.add("tool_choice", "dropped: no tool is left to choose")
-        return fields
-    if request.tool_choice is not None:
-        fields["tool_choice"] = _choice(request)
+        return fields, ""
+    if choice is not None and choice.mode == "none" and not target.takes("tool_choice_none", True):
+        return {name: value for name, value in fields.items() if name != "tools"}, ""
+    words = ""
+    if choice is not None:
+        forced = choice.mode == "required"
+        if forced and not (
+            target.capabilities.forced_tools and target.takes("tool_choice_required", usual=True)
+        ):
+            losses.add("tool_choice", "the demand for a tool call became an instruction")
+            fields["tool_choice"], words = "auto", tool_instruction(choice)
+        else:
+            fields["tool_choice"] = _choice(request, target)
     if request.parallel_tool_calls is not None:
         fields["parallel_tool_calls"] = request.parallel_tool_calls
-    return fields
+    return fields, words
+
+
+def _allowed(request: Request, target: Target) -> tuple[Tool, ...]:
+    """Return the tools to declare: those that may be used, where no choice among them is taken."""
+    choice = request.tool_choice
+    if choice is None or not choice.names or choice.mode == "none":
+        return request.tools
+    if target.takes("allowed_tools") or (
+        choice.mode == "required"
+        and len(choice.names) == 1
+        and target.takes("tool_choice_required", usual=True)
+    ):
+        return request.tools
+    named = tuple(tool for tool in request.tools if getattr(tool, "name", "") in choice.names)
+    return named or request.tools
 
 
 class _ToolWriter:
@@ -70,8 +100,8 @@ class _ToolWriter:
             function["description"] = tool.description
         if tool.parameters is not None:
             function["parameters"] = tool.parameters
-        if tool.strict is not None:
-            function["strict"] = tool.strict
+        if tool.strict:
+            function["strict"] = True
         return self._content.cached({"type": "function", "function": function}, tool.cache)
 
     def _custom(self, tool: CustomTool) -> dict[str, Any]:
@@ -97,7 +127,7 @@ class _ToolWriter:
             self._search["user_location"] = {"type": "approximate", "approximate": place}
 
 
-def _choice(request: Request) -> str | dict[str, Any]:
+def _choice(request: Request, target: Target) -> str | dict[str, Any]:
     choice = request.tool_choice
     assert choice is not None
     if not choice.names or choice.mode == "none":
@@ -109,4 +139,6 @@ def _choice(request: Request) -> str | dict[str, Any]:
         named.append({"type": kind, kind: {"name": name}})
     if choice.mode == "required" and len(named) == 1:
         return named[0]
+    if not target.takes("allowed_tools"):
+        return choice.mode  # only those are declared
     return {"type": "allowed_tools", "allowed_tools": {"mode": choice.mode, "tools": named}}

@@ -119,6 +119,8 @@ class OpenAIChatClient:
         outputs=frozenset({"text", "image", "audio"}),
         file_provider="openai",
         files=frozenset({"document"}),
+        id_max=40,
+        strict="openai",
     )
 
     def encode(self, request: Request, target: Target) -> Encoded:

@@ -46,7 +46,8 @@ def choices(found: Members) -> int:
 
 def _thinking(found: Members, served: Capabilities) -> bool:
     if given(found, "reasoning_effort"):
-        return True
+        known = {f'"{effort}"'.encode() for effort in served.efforts}
+        return bytes(found["reasoning_effort"]) not in known
     # OpenAI's models that think refuse the old name of the limit.
     return served.family == "openai" and served.thinking != "none" and given(found, "max_tokens")
 
@@ -67,7 +68,5 @@ _CHECKS: Final[Mapping[Aspect, Check]] = {
     "tools": lambda found, _: given(found, "tools", "functions"),
     "schema": lambda found, _: marked(found, ("response_format",), b'"json_schema"'),
     "search": lambda found, _: given(found, "web_search_options"),
-    "dialect": lambda found, served: (
-        served.family in ("gemini", "claude") and given(found, *_OPENAI_ONLY)
-    ),
+    "dialect": lambda found, served: served.family != "openai" and given(found, *_OPENAI_ONLY),
 }

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any, Final, get_args
 
 import msgspec
+from msgspec.structs import replace
 
 from antigravity.interfaces.protocols import Encoded
 from antigravity.ir.capabilities import Capabilities, Loss, Target
 from antigravity.ir.marks import has_cache_breakpoints
-from antigravity.ir.request import Effort, Request, ResponseFormat, ThinkingConfig
-from antigravity.ir.tools import WebSearchTool
+from antigravity.ir.parts import Text
+from antigravity.ir.request import Effort, Message, Request, ResponseFormat, ThinkingConfig
+from antigravity.ir.tools import ToolChoice, WebSearchTool
+from antigravity.protocols.identifiers import OPENAI_MAX, short_identifier
+from antigravity.protocols.instructions import (
+    OPENING,
+    json_instruction,
+    needs_opening,
+    says_json,
+    tool_instruction,
+)
 from antigravity.protocols.openai_responses.client_items import Items
 from antigravity.protocols.openai_responses.client_tools import encode_choice, encode_tools
 from antigravity.protocols.openai_responses.schema import NAME, JsonObject, without_nulls
@@ -25,14 +34,18 @@ _EFFORTS: Final[tuple[Effort, ...]] = get_args(Effort)
 #: Protocols whose clients mean OpenAI's own words by them.
 _OPENAI: Final = frozenset((NAME, "openai_chat"))
 
+#: Fields that no quirk takes away, and those that an answer does not depend on.
+_KEPT: Final = frozenset(("model", "input", "stream"))
+_HINTS: Final = frozenset(("user", "prompt_cache_key", "safety_identifier", "store"))
+
 #: Extensions that are spoken to the gateway, which has acted on them.
 _OURS: Final = frozenset(("store", "previous_response_id", NOTES, "include"))
 
 #: Extensions that ask for what a streamed, unstored exchange can't do.
 _IMPOSSIBLE: Final = {"background": "answered at once instead"}
 
-#: The longest ``user`` and ``prompt_cache_key`` that OpenAI takes.
-_KEY_MAX: Final = 64
+#: The lowest limit of the output that OpenAI takes.
+_LEAST_OUTPUT: Final = 16
 
 
 class Warnings:
@@ -54,6 +67,7 @@ def encode(request: Request, target: Target) -> Encoded:
     """Return the body of a streaming request that the upstream doesn't store."""
     warn = Warnings()
     own = request.protocol == NAME
+    request = _with_words(request, target, warn)
     notes: JsonObject = request.extensions.get(NOTES, {}) if own else {}
     items = Items(warn)
     items.add(request.messages)
@@ -66,10 +80,10 @@ def encode(request: Request, target: Target) -> Encoded:
         "max_output_tokens": _limit(request, target.capabilities, warn),
         "parallel_tool_calls": request.parallel_tool_calls,
         "prompt_cache_key": _short(request.prompt_cache_key),
-        "text": _text(request.response_format, request.verbosity),
+        "text": _text(request.response_format, request.verbosity, target),
         "reasoning": _reasoning(request, target.capabilities, notes, warn),
         **_sampling(request, target.capabilities, warn),
-        **_tools(request, notes, warn),
+        **_tools(request, target, notes, warn),
         **_identity(request),
         "include": _include(request, target.capabilities) or None,
     }
@@ -78,12 +92,53 @@ def encode(request: Request, target: Target) -> Encoded:
     _note_unsayable(request, warn)
     if own:
         body = {**_extensions(request.extensions, warn), **without_nulls(body)}
-    return Encoded(msgspec.json.encode(without_nulls(body)), warn.losses())
+    body = without_nulls(body)
+    _leave_out(body, target, warn)
+    return Encoded(msgspec.json.encode(body), warn.losses())
+
+
+def _with_words(request: Request, target: Target, warn: Warnings) -> Request:
+    """Return the request with what the input must say in words, and with an input at all."""
+    messages = request.messages
+    form, choice = request.response_format, request.tool_choice
+    if form.kind == "json" and not says_json(request, instructions=False):
+        messages = (_told(json_instruction(form)), *messages)
+    if choice is not None and choice.mode == "required" and not _forces(target):
+        warn("tool_choice", "the demand for a tool call became an instruction")
+        messages = (_told(tool_instruction(choice)), *messages)
+        request = replace(request, tool_choice=ToolChoice("auto", choice.names))
+    wants_user = target.takes("user_turn", usual=target.capabilities.family != "openai")
+    if not messages or (wants_user and needs_opening(messages)):
+        warn("messages", "a turn of the user was added: there were instructions only")
+        messages = (*messages, Message("user", (Text(OPENING),)))
+    return replace(request, messages=messages)
+
+
+def _told(words: str) -> Message:
+    return Message("system", (Text(words),))
+
+
+def _forces(target: Target) -> bool:
+    """Return whether the model can be made to call a tool."""
+    return target.capabilities.forced_tools and target.takes("tool_choice_required", usual=True)
+
+
+def _leave_out(body: JsonObject, target: Target, warn: Warnings) -> None:
+    """Take out the fields that the target refuses."""
+    for quirk in target.quirks:
+        name = quirk.removeprefix("no_")
+        if name != quirk and name in body and name not in _KEPT:
+            del body[name]
+            if name not in _HINTS:
+                warn(name, "left out: the target refuses it")
 
 
 def _limit(request: Request, capabilities: Capabilities, warn: Warnings) -> int | None:
     """Return the limit of the output, within what the model can do."""
     limit, most = request.max_output_tokens, capabilities.max_output_tokens
+    if limit is not None and limit < _LEAST_OUTPUT:
+        warn("max_output_tokens", f"raised to {_LEAST_OUTPUT}, the least that the protocol takes")
+        return _LEAST_OUTPUT
     if limit is None or most is None or limit <= most:
         return limit
     warn("max_output_tokens", f"cut to {most}, all that the model can do")
@@ -92,9 +147,7 @@ def _limit(request: Request, capabilities: Capabilities, warn: Warnings) -> int 
 
 def _short(key: str | None) -> str | None:
     """Return a key, or a stable short one where it is too long for the wire."""
-    if key is None or len(key) <= _KEY_MAX:
-        return key
-    return hashlib.sha256(key.encode()).hexdigest()
+    return None if key is None else short_identifier(key, OPENAI_MAX)
 
 
 def _identity(request: Request) -> JsonObject:
@@ -114,11 +167,15 @@ def _extensions(extensions: dict[str, Any], warn: Warnings) -> JsonObject:
             warn(name, detail)
     if extensions.get("previous_response_id") is not None:
         warn("previous_response_id", "left out: the upstream keeps no conversations for us")
-    return {
+    kept = {
         name: value
         for name, value in extensions.items()
         if name not in _OURS and name not in _IMPOSSIBLE
     }
+    identifier = kept.get("safety_identifier")
+    if isinstance(identifier, str):
+        kept["safety_identifier"] = _short(identifier)
+    return kept
 
 
 def _include(request: Request, capabilities: Capabilities) -> list[str]:
@@ -136,8 +193,8 @@ def _include(request: Request, capabilities: Capabilities) -> list[str]:
     return list(wanted)
 
 
-def _text(wanted: ResponseFormat, verbosity: str | None) -> JsonObject | None:
-    text: JsonObject = {"verbosity": verbosity}
+def _text(wanted: ResponseFormat, verbosity: str | None, target: Target) -> JsonObject | None:
+    text: JsonObject = {"verbosity": verbosity if target.takes("verbosity", usual=True) else None}
     if wanted.kind == "json":
         text["format"] = {"type": "json_object"}
     elif wanted.kind == "schema":
@@ -168,7 +225,7 @@ def _sampling(request: Request, capabilities: Capabilities, warn: Warnings) -> J
             warn(f"sampling.{name}", "left out: this protocol has no such field")
     if sampling.logprobs:
         if capabilities.logprobs:
-            fields["top_logprobs"] = sampling.top_logprobs
+            fields["top_logprobs"] = sampling.top_logprobs or None  # `include` asks for them
         else:
             warn("sampling.logprobs", "left out: the model doesn't give them")
     if sampling.n > 1:
@@ -176,7 +233,7 @@ def _sampling(request: Request, capabilities: Capabilities, warn: Warnings) -> J
     return fields
 
 
-def _tools(request: Request, notes: JsonObject, warn: Warnings) -> JsonObject:
+def _tools(request: Request, target: Target, notes: JsonObject, warn: Warnings) -> JsonObject:
     own = request.protocol == NAME
     tools = encode_tools(request.tools, notes, warn, own=own)
     fields: JsonObject = {"tools": tools or None}

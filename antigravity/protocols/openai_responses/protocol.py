@@ -63,6 +63,8 @@ TRAITS: Final = Traits(
     file_provider="openai",
     files=frozenset(("image", "document")),
     cached_search=True,
+    id_max=64,
+    strict="openai",
 )
 
 

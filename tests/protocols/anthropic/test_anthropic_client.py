@@ -36,6 +36,7 @@ GEMINI = Signature("sig", "gemini")
 ADAPTIVE = Capabilities(family="claude", thinking="adaptive", web_search=True)
 BUDGET = Capabilities(family="claude", thinking="budget", max_budget=32_000, web_search=True)
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
+CLOSED = {**SCHEMA, "additionalProperties": False}
 GET = FunctionTool("get", "Get it.", SCHEMA)
 
 
@@ -320,7 +321,7 @@ def test_tools() -> None:
     hosted = HostedTool("bash_20250124", "anthropic", {"type": "bash_20250124", "name": "bash"})
     tools = (
         FunctionTool("bare", cache=CacheControl()),
-        replace(GET, strict=True),
+        replace(GET, strict=True, parameters=CLOSED),
         CustomTool("free"),
         WebSearchTool(max_uses=2, allowed_domains=("a",), blocked_domains=("b",)),
         hosted,
@@ -333,7 +334,7 @@ def test_tools() -> None:
         "input_schema": {"type": "object", "properties": {}},
         "cache_control": {"type": "ephemeral"},
     }
-    assert get == {"name": "get", "description": "Get it.", "input_schema": SCHEMA, "strict": True}
+    assert get == {"name": "get", "description": "Get it.", "input_schema": CLOSED, "strict": True}
     assert free["input_schema"]["required"] == ["input"]
     assert search == {
         "type": "web_search_20250305",

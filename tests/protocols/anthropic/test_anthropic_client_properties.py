@@ -39,6 +39,7 @@ ADAPTIVE = Capabilities(family="claude", thinking="adaptive", web_search=True)
 BUDGET = Capabilities(family="claude", thinking="budget", max_budget=32_000, web_search=True)
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 CLOSED = {**SCHEMA, "additionalProperties": False}
+CLOSED = {**SCHEMA, "additionalProperties": False}
 GET = FunctionTool("get", "Get it.", SCHEMA)
 
 
@@ -113,7 +114,7 @@ requests = st.builds(
     tools=st.sampled_from(
         [
             (GET,),
-            (GET, replace(GET, name="put", strict=True, cache=CacheControl())),
+            (GET, replace(GET, name="put", strict=True, parameters=CLOSED, cache=CacheControl())),
             (GET, WebSearchTool(max_uses=1, user_location={"type": "approximate"})),
             (GET, HostedTool("bash_1", "anthropic", {"type": "bash_1", "name": "bash"})),
         ]

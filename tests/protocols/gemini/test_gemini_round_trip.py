@@ -8,6 +8,7 @@ from typing import Any
 from gemini_support import context, decode, patient
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from antigravity.ir.capabilities import Capabilities, Target
 from antigravity.ir.events import Event, StreamFailure
@@ -105,6 +106,13 @@ thinking = st.sampled_from(
         ThinkingConfig(include=True),
     ]
 )
+
+
+def settled(sample: Sampling) -> Sampling:
+    """Return a wish that can be told: how many log probabilities only where any are wanted."""
+    return sample if sample.logprobs else replace(sample, top_logprobs=None)
+
+
 sampling = st.builds(
     Sampling,
     temperature=st.none() | st.floats(0, 2),
@@ -116,7 +124,7 @@ sampling = st.builds(
     logprobs=st.none() | st.booleans(),
     top_logprobs=st.none() | st.integers(1, 5),
     n=st.integers(1, 8),
-)
+).map(settled)
 
 
 @patient

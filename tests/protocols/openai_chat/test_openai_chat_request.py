@@ -49,7 +49,20 @@ EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 ABLE = Target(
     "up",
     Capabilities("openai", thinking="level", efforts=EFFORTS, web_search=True),
-    frozenset(("reasoning_content", "cache_control", "top_k", "image_config")),
+    frozenset(
+        (
+            "reasoning_content",
+            "cache_control",
+            "top_k",
+            "image_config",
+            "allowed_tools",
+            "service_tier",
+            "verbosity",
+            "prompt_cache_key",
+            "metadata",
+            "store",
+        )
+    ),
 )
 PLAIN = Target("up", Capabilities("openai"))
 
@@ -148,7 +161,7 @@ _tools = st.lists(
             _name,
             _word | st.just(""),
             st.none() | _schema,
-            st.none() | st.booleans(),
+            st.none() | st.just(True),
             cache=_cache,
         ),
         st.builds(CustomTool, _name, _word, st.none() | st.just({"type": "text"})),
@@ -169,7 +182,7 @@ _sampling = st.builds(
     st.none() | st.booleans(),
     st.none() | st.integers(0, 20),
     st.integers(1, 8),
-)
+).map(lambda sample: sample if sample.logprobs else replace(sample, top_logprobs=None))
 _thinking = st.one_of(
     st.just(ThinkingConfig()),
     st.just(ThinkingConfig("off")),
@@ -202,11 +215,15 @@ def _requests(draw: st.DrawFn) -> Request:
         place = draw(st.none() | st.just({"type": "approximate", "city": "Bonn"}))
         tools = (*tools, WebSearchTool(user_location=place))
     word = st.none() | _name
+    metadata = draw(st.dictionaries(_name, _word, max_size=2))
+    extensions = draw(st.dictionaries(st.sampled_from(["logit_bias", "store", "zz"]), _schema))
+    form = draw(_format)
+    words = (Text("JSON"),) if form.kind == "json" else ()
     return Request(
         model="up",
         messages=draw(_turns()),
         protocol="openai_chat",
-        system=tuple(draw(st.lists(_text, max_size=2))),
+        system=(*words, *draw(st.lists(_text, max_size=2))),
         stream=True,
         tools=tools,
         tool_choice=choice,
@@ -215,16 +232,16 @@ def _requests(draw: st.DrawFn) -> Request:
         stop=tuple(draw(st.lists(_word, max_size=4))),
         max_output_tokens=draw(st.none() | st.integers(1, 9)),
         thinking=draw(_thinking),
-        response_format=draw(_format),
+        response_format=form,
         modalities=draw(st.sampled_from([(), ("text",), ("text", "audio")])),
         image_config=draw(st.none() | st.just({"aspect_ratio": "1:1"})),
-        audio_config=draw(st.none() | st.just({"voice": "v", "format": "wav"})),
-        metadata=draw(st.dictionaries(_name, _word, max_size=2)),
+        audio_config=draw(st.none() | st.just({"voice": "v", "format": "pcm16"})),
+        metadata=metadata,
         user=draw(word),
         prompt_cache_key=draw(word),
         service_tier=draw(word),
         verbosity=draw(word),
-        extensions=draw(st.dictionaries(st.sampled_from(["logit_bias", "store", "zz"]), _schema)),
+        extensions={**extensions, "store": True} if metadata else extensions,
     )
 
 
@@ -397,11 +414,24 @@ def test_the_frame_of_a_request() -> None:
     assert body == {
         "model": "up",
         "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "hi"}],
-        "max_completion_tokens": 5,
+        "max_tokens": 5,
         "stream": True,
         "stream_options": {"include_usage": True},
     }
     assert lost == set()
+
+
+def test_limit_is_max_completion_tokens_where_that_is_known_to_be_taken() -> None:
+    model = Target("up", Capabilities("openai", fields=("max_completion_tokens",)))
+    upstream = Target("up", quirks=frozenset(("max_completion_tokens",)))
+    refusing = Target("up", model.capabilities, frozenset(("no_max_completion_tokens",)))
+    asked = request(max_output_tokens=5)
+    assert sent(asked, model)[0]["max_completion_tokens"] == 5
+    assert sent(asked, upstream)[0]["max_completion_tokens"] == 5
+    for target in (PLAIN, refusing):
+        body, _ = sent(asked, target)
+        assert body["max_tokens"] == 5
+        assert "max_completion_tokens" not in body
 
 
 def test_quirks() -> None:

@@ -501,7 +501,7 @@ requests = st.builds(
     tools=st.lists(tools, max_size=3).map(tuple),
     parallel_tool_calls=st.none() | st.booleans(),
     sampling=st.builds(Sampling, temperature=st.none() | st.floats(0, 2)),
-    max_output_tokens=st.none() | st.integers(1, 9),
+    max_output_tokens=st.none() | st.integers(16, 24),
     thinking=st.sampled_from([ThinkingConfig(), ThinkingConfig("on", effort="low")]),
     verbosity=st.none() | st.sampled_from(["low", "high"]),
 )

@@ -1,0 +1,76 @@
+"""Strict tools: their schemas must keep the same rules as those of structured output.
+
+See https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from antigravity.ir.capabilities import Capabilities
+from antigravity.ir.tools import FunctionTool, JsonObject
+from antigravity.protocols.anthropic.client_schema import fit_schema, is_fit
+from antigravity.protocols.anthropic.losses import Losses
+
+#: What all strict tools of a request may have together.
+MAX_TOOLS: Final = 20
+MAX_OPTIONAL: Final = 24
+MAX_UNIONS: Final = 16
+_MAX_DEPTH: Final = 100
+
+
+class StrictTools:
+    """Decides which of a request's tools can be strict, and fits their schemas."""
+
+    def __init__(self, capabilities: Capabilities, losses: Losses) -> None:
+        self._able = capabilities.structured_output
+        self._losses = losses
+        self._left = [MAX_TOOLS, MAX_OPTIONAL, MAX_UNIONS]
+
+    def fit(self, tool: FunctionTool, schema: JsonObject) -> JsonObject | None:
+        """Return the schema as a strict one, ``None`` if the tool can't be strict."""
+        if not tool.strict:
+            return None
+        reason = self._refusal(schema)
+        if reason:
+            self._losses.add("tools.strict", f"{tool.name} is not strict: {reason}")
+            return None
+        fitted, lost = fit_schema(schema)
+        if lost:
+            names = ", ".join(sorted(lost))
+            detail = f"schema keywords of {tool.name} that are not enforced: {names}"
+            self._losses.add("tools.strict", detail)
+        return fitted
+
+    def _refusal(self, schema: JsonObject) -> str:
+        if not self._able:
+            return "the model has no strict tools"
+        if not is_fit(schema):
+            return "its schema has forms that strict ones may not have"
+        needed = (1, *_count(schema, 0))
+        if any(need > left for need, left in zip(needed, self._left, strict=True)):
+            return "the strict tools of the request are too many, or too complex"
+        self._left = [left - need for need, left in zip(needed, self._left, strict=True)]
+        return ""
+
+
+def _count(schema: Any, depth: int) -> tuple[int, int]:
+    """Return how many properties are optional, and how many schemas are unions."""
+    if not isinstance(schema, dict) or depth > _MAX_DEPTH:
+        return 0, 0
+    properties = schema.get("properties")
+    required = schema.get("required") or ()
+    named = properties if isinstance(properties, dict) else {}
+    optional = sum(name not in required for name in named)
+    unions = int("anyOf" in schema or "oneOf" in schema or isinstance(schema.get("type"), list))
+    inner = [*named.values(), schema.get("items")]
+    for name in ("$defs", "definitions"):
+        if isinstance(schema.get(name), dict):
+            inner += schema[name].values()
+    for name in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        if isinstance(schema.get(name), list):
+            inner += schema[name]
+    for each in inner:
+        more = _count(each, depth + 1)
+        optional, unions = optional + more[0], unions + more[1]
+    return optional, unions

@@ -1,0 +1,53 @@
+"""What the model is told in words where the wire has no setting for it, or demands the words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from antigravity.ir.parts import Part, Text, ToolResult
+from antigravity.ir.request import Message, Request, ResponseFormat
+from antigravity.ir.tools import ToolChoice
+
+#: What the user says where a request has instructions only, and the upstream wants a turn.
+OPENING: Final = "Continue."
+
+_JSON: Final = "Answer with one JSON object and nothing else: no prose, no code fence."
+
+
+def json_instruction(wanted: ResponseFormat) -> str:
+    """Return the words that ask for JSON, with the schema where there is one."""
+    if wanted.schema is None:
+        return _JSON
+    text = msgspec.json.encode(wanted.schema).decode()
+    return f"{_JSON} It must be valid against this JSON Schema: {text}"
+
+
+def tool_instruction(choice: ToolChoice) -> str:
+    """Return the words that ask for a tool call."""
+    if not choice.names:
+        return "Answer with a call of one of the tools."
+    return f"Answer with a call of the tool {' or '.join(choice.names)}."
+
+
+def says_json(request: Request, *, instructions: bool) -> bool:
+    """Return whether the word JSON stands in the messages, or in the instructions if they count."""
+    if instructions and any("json" in text.text.lower() for text in request.system):
+        return True
+    return any(_says_json(message.parts) for message in request.messages)
+
+
+def _says_json(parts: Iterable[Part]) -> bool:
+    for part in parts:
+        if isinstance(part, Text) and "json" in part.text.lower():
+            return True
+        if isinstance(part, ToolResult) and _says_json(part.parts):
+            return True
+    return False
+
+
+def needs_opening(messages: Iterable[Message]) -> bool:
+    """Return whether nobody but the system has said anything."""
+    return all(message.role == "system" for message in messages)

@@ -1,0 +1,22 @@
+"""The wish for an answer that is heard, in the fields that chat completions have for it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from antigravity.ir.capabilities import Target
+from antigravity.ir.request import Request
+from antigravity.protocols.openai_chat.losses import Losses
+
+#: The only format that a stream can have, and upstreams are always asked to stream.
+_STREAMED: Final = "pcm16"
+
+
+def sound_fields(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
+    """Return what kinds of output are wanted, and how sound should be."""
+    fields: dict[str, Any] = {}
+    if request.modalities:
+        fields["modalities"] = list(request.modalities)
+    if request.audio_config is not None:
+        fields["audio"] = {**request.audio_config, "format": _STREAMED}
+    return fields

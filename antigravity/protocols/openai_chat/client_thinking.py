@@ -1,0 +1,119 @@
+"""How much an upstream is told to think, in the field that it has for it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from antigravity.ir.capabilities import Target
+from antigravity.ir.request import Effort, Request
+from antigravity.protocols.openai_chat.losses import Losses
+from antigravity.protocols.openai_chat.schema import NAME
+
+_ORDER: Final[tuple[Effort, ...]] = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+_USUAL: Final[tuple[Effort, ...]] = ("low", "medium", "high")
+
+
+def thinking_fields(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
+    """Return the fields about thinking: an effort, a switch, or both."""
+    wanted = wanted_effort(request)
+    thinks = target.capabilities.thinking != "none"
+    fields: dict[str, Any] = {}
+    if thinks and target.takes("thinking_switch"):
+        fields = _switch(request, target, losses)
+        if wanted in (None, "none") or not target.capabilities.efforts:
+            return fields
+    elif thinks and target.takes("enable_thinking"):
+        return _enabled(request, losses)
+    return {**fields, **_effort(wanted, request, target, losses)}
+
+
+def is_at_rest(request: Request) -> bool:
+    """Return whether the client does not tell the model to think."""
+    return wanted_effort(request) in (None, "none")
+
+
+def wanted_effort(request: Request) -> Effort | None:
+    """Return the effort that a request amounts to, ``None`` for the model's own."""
+    thinking = request.thinking
+    if thinking.mode == "off":
+        return "none"
+    if thinking.effort is not None:
+        return thinking.effort
+    if thinking.mode == "default" or thinking.budget is None or thinking.budget < 0:
+        return None
+    if thinking.budget == 0:
+        return "none"
+    if thinking.budget < 2000:
+        return "low"
+    return "medium" if thinking.budget < 7000 else "high"
+
+
+def _is_switched(request: Request) -> bool | None:
+    """Return whether thinking is wanted, ``None`` if the client says nothing."""
+    wanted = wanted_effort(request)
+    if wanted is None:
+        return None if request.thinking.mode == "default" else True
+    return wanted != "none"
+
+
+def _switch(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
+    wanted = _is_switched(request)
+    if wanted is None:
+        return {}
+    if not wanted and target.capabilities.min_budget > 0:
+        losses.add("thinking", "the model can't be kept from thinking")
+        return {}
+    return {"thinking": {"type": "enabled" if wanted else "disabled"}}
+
+
+def _enabled(request: Request, losses: Losses) -> dict[str, Any]:
+    wanted, budget = _is_switched(request), request.thinking.budget
+    if wanted is None:
+        return {}
+    if request.thinking.effort not in (None, "none"):
+        losses.add("thinking", "sent as a switch: the target knows no efforts")
+    if wanted and budget is not None and budget > 0:
+        return {"enable_thinking": True, "thinking_budget": budget}
+    return {"enable_thinking": wanted}
+
+
+def _effort(
+    wanted: Effort | None, request: Request, target: Target, losses: Losses
+) -> dict[str, Any]:
+    """Return the effort whose name is nearest to what the client wants."""
+    capabilities = target.capabilities
+    allowed = capabilities.efforts
+    elsewhere = capabilities.tools_protocol not in ("", NAME)
+    if elsewhere and "xhigh" in allowed:
+        allowed = tuple(name for name in allowed if name != "max")  # only that protocol takes it
+    if not allowed and capabilities.thinking != "none" and target.takes("reasoning_effort"):
+        allowed = _USUAL
+    usual = capabilities.family != "other"
+    if not allowed or not target.takes("reasoning_effort", usual=usual):
+        if wanted not in (None, "none"):
+            losses.add("thinking", "dropped: the target does not think on demand")
+        return {}
+    if request.tools and elsewhere:
+        return _with_tools(wanted, allowed, losses)
+    if wanted is None:
+        return {}
+    if wanted != "none":
+        allowed = tuple(name for name in allowed if name != "none") or allowed
+    nearest = _nearest(wanted, allowed)
+    if nearest != request.thinking.effort and not (wanted == nearest == "none"):
+        losses.add("thinking", f"sent as the effort {nearest}")
+    return {"reasoning_effort": nearest}
+
+
+def _with_tools(
+    wanted: Effort | None, allowed: tuple[Effort, ...], losses: Losses
+) -> dict[str, Any]:
+    """Return what a model is told that takes no functions while it thinks, in this protocol."""
+    if wanted not in (None, "none"):
+        losses.add("thinking", "dropped: the model takes no tools while it thinks in this protocol")
+    return {"reasoning_effort": "none"} if "none" in allowed else {}
+
+
+def _nearest(wanted: Effort, allowed: tuple[Effort, ...]) -> Effort:
+    place = _ORDER.index(wanted)
+    return min(allowed, key=lambda name: abs(_ORDER.index(name) - place))
