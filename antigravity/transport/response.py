@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
 from typing import Any
 
@@ -18,6 +18,7 @@ from zope.interface import implementer
 
 from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.ir.errors import CancelledByClientError, GatewayError, UpstreamError
+from antigravity.transport.coding import ContentDecoder, decoder_for
 from antigravity.transport.failures import cause_of, failure_of, in_body
 from antigravity.transport.limits import deadline
 
@@ -43,8 +44,10 @@ class Body(Protocol):
         where: str,
         kill: Kill,
         on_end: Callable[[], None],
+        decoder: ContentDecoder | None = None,
     ) -> None:
         self._reader: IProtocol | None = reader
+        self._decoder = decoder
         self._reactor = reactor
         self._seconds = reactor.seconds
         self._idle = idle
@@ -76,7 +79,20 @@ class Body(Protocol):
         reader = self._reader
         if reader is not None and not self._stopped:
             self._last = self._seconds()
-            reader.dataReceived(data)
+            if self._decoder is None:
+                reader.dataReceived(data)
+            else:
+                self._decode(self._decoder.feed(data))
+
+    def _decode(self, pieces: Iterator[bytes]) -> None:
+        """Pass decompressed ``pieces`` on, or end with the error that they end in."""
+        try:
+            for piece in pieces:
+                if self._reader is None or self._stopped:
+                    return
+                self._reader.dataReceived(piece)
+        except GatewayError as error:
+            self.fail(error)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the reader, in plain words."""
@@ -84,7 +100,19 @@ class Body(Protocol):
             reason = failure_of(CancelledByClientError("the answer was not read to its end"))
         elif not isinstance(reason.value, ResponseDone):
             reason = failure_of(in_body(cause_of(reason), self._where))
+        elif self._decoder is not None:
+            reason = self._flush(self._decoder, reason)
         self._end(reason)
+
+    def _flush(self, decoder: ContentDecoder, reason: Failure) -> Failure:
+        """Pass on what the end of a compressed body completes; return why it ended."""
+        try:
+            for piece in decoder.end():
+                if self._reader is not None:
+                    self._reader.dataReceived(piece)
+        except GatewayError as error:
+            return failure_of(error)
+        return reason
 
     # What the reader calls.
 
@@ -201,6 +229,13 @@ class IncomingResponse:
         self._on_end = on_end
         self._body: Body | None = None
         self._failure: GatewayError | None = None
+        self._decoder: ContentDecoder | None = None
+        coding = response.headers.getRawHeaders(b"content-encoding")
+        if coding:
+            try:
+                self._decoder = decoder_for(b",".join(coding).decode("latin-1"))
+            except GatewayError as error:
+                self.fail(error)
 
     def status(self) -> int:
         """Return the status code."""
@@ -208,12 +243,18 @@ class IncomingResponse:
         return code
 
     def headers(self) -> Mapping[str, str]:
-        """Return the headers, names in lower case, the last value of each."""
+        """Return the headers, names in lower case, the last value of each.
+
+        Those that describe a compressed body are left out: the reader gets it decompressed.
+        """
         if self._headers is None:
-            self._headers = {
+            headers = {
                 name.decode("latin-1").lower(): values[-1].decode("latin-1")
                 for name, values in self._response.headers.getAllRawHeaders()
             }
+            if headers.pop("content-encoding", None) is not None and self._decoder is not None:
+                headers.pop("content-length", None)
+            self._headers = headers
         return self._headers
 
     def deliver(self, protocol: IProtocol) -> None:
@@ -231,6 +272,7 @@ class IncomingResponse:
             where=self._where,
             kill=self._kill,
             on_end=self._on_end,
+            decoder=self._decoder,
         )
         self._response.deliverBody(body)
         if body.paused:

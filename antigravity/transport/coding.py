@@ -1,0 +1,275 @@
+"""Content codings of responses: decompressed as they arrive, within limits.
+
+Upstreams are asked for ``identity``; some compress all the same.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Protocol
+
+from antigravity.ir.errors import GatewayError, UnusableAnswerError, UpstreamError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+#: Decompressed data is handed on in pieces of at most so many bytes.
+PIECE: Final = 256 * 1024
+#: So many bytes may come out whatever went in; beyond them the ratio is looked at.
+FREE: Final = 4 * 1024 * 1024
+#: Bytes out for each byte in.  Text and base64 stay far below it.
+MAX_RATIO: Final = 200
+#: Frames (or gzip members) in one body: each costs a new decompressor.
+MAX_FRAMES: Final = 1024
+#: Codings that may be stacked in one ``Content-Encoding``.
+MAX_CODINGS: Final = 3
+#: 8 MiB, the largest window of the ``zstd`` content coding (RFC 9659).
+_WINDOW_LOG: Final = 23
+#: Values that mean that nothing is compressed, whoever came to write them there.
+_PLAIN: Final = frozenset(("", "identity", "none", "utf-8", "utf8", "binary", "8bit", "chunked"))
+
+
+class _Inflater(Protocol):
+    """One frame of compressed data."""
+
+    @property
+    def eof(self) -> bool:
+        """Whether the frame has come to its end."""
+
+    @property
+    def unused_data(self) -> bytes:
+        """What came after the end."""
+
+    def take(self, data: bytes) -> bytes:
+        """Return at most :data:`PIECE` bytes; feed ``b""`` for the next."""
+
+
+class _Zlib:
+    """gzip, or deflate with or without its header."""
+
+    def __init__(self, bits: int) -> None:
+        self._inner = zlib.decompressobj(bits)
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data
+
+    def take(self, data: bytes) -> bytes:
+        tail = self._inner.unconsumed_tail
+        return self._inner.decompress(tail + data if tail else data, PIECE)
+
+
+class _Zstd:
+    def __init__(self) -> None:
+        options: Any = {zstd.DecompressionParameter.window_log_max: _WINDOW_LOG}
+        self._inner: Any = zstd.ZstdDecompressor(options=options)
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._inner.eof)
+
+    @property
+    def unused_data(self) -> bytes:
+        return bytes(self._inner.unused_data)
+
+    def take(self, data: bytes) -> bytes:
+        return bytes(self._inner.decompress(data, PIECE))
+
+
+class _Brotli:
+    """Brotli, by the package that is installed, if there is one that can bound its output."""
+
+    @property
+    def unused_data(self) -> bytes:
+        return b""
+
+    def __init__(self, module: Any) -> None:
+        self._inner = module.Decompressor()
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._inner.is_finished())
+
+    def take(self, data: bytes) -> bytes:
+        if self._inner.is_finished():
+            return b""
+        return bytes(self._inner.process(data, output_buffer_limit=PIECE))
+
+
+def _brotli() -> Callable[[], _Inflater] | None:
+    """Return what makes Brotli decompressors, ``None`` where no package can."""
+    try:
+        module: Any = importlib.import_module("brotli")
+        module.Decompressor().process(b"", output_buffer_limit=1)
+    except (ImportError, AttributeError, TypeError):
+        return None
+    return lambda: _Brotli(module)
+
+
+def _deflate(first: bytes) -> _Inflater:
+    """Return a decompressor for ``deflate``, which some send without the zlib header."""
+    has_header = first[0] & 0x0F == 8 and not int.from_bytes(first[:2], "big") % 31
+    return _Zlib(zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
+
+
+class _Layer:
+    """One coding.  A body that lacks its magic number is passed on as it is."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._magic = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}.get(name, b"")
+        self._head: bytes | None = b""
+        self._plain = False
+        self._inflater: _Inflater | None = None
+        self._frames = 0
+        self.complete = True
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Give what ``data`` becomes, piece by piece."""
+        if self._head is not None:
+            self._head += data
+            if len(self._head) < max(2, len(self._magic)):
+                self.complete = False
+                return
+            data, self._head = self._head, None
+            self._plain = not data.startswith(self._magic)
+            self.complete = self._plain
+        if self._plain:
+            yield data
+            return
+        while data or not self.complete:
+            if self._inflater is None:
+                self._inflater = self._begin(data)
+                self.complete = False
+            piece = self._inflater.take(data)
+            data = b""
+            if piece:
+                yield piece
+            if self._inflater.eof:
+                data = self._inflater.unused_data.lstrip(b"\0")  # gzip may be padded
+                self._inflater = None
+                self.complete = True
+            elif not piece:
+                return
+
+    def end(self) -> bytes:
+        """Return a body that is too short to be a compressed one."""
+        head, self._head = self._head, None
+        if head:
+            self.complete = True
+        return head or b""
+
+    def _begin(self, first: bytes) -> _Inflater:
+        self._frames += 1
+        if self._frames > MAX_FRAMES:
+            raise UnusableAnswerError(
+                f"The upstream's compressed answer has more than {MAX_FRAMES} frames.",
+                code="bad_compression",
+            )
+        if self._name == "gzip":
+            return _Zlib(31)
+        if self._name == "zstd":
+            return _Zstd()
+        if self._name == "deflate":
+            return _deflate(first)
+        make = _brotli()
+        if make is None:
+            raise unsupported(self._name)
+        return make()
+
+
+def unsupported(name: str) -> UnusableAnswerError:
+    """Return the error for a coding that cannot be decoded here."""
+    return UnusableAnswerError(
+        f"The upstream compressed its answer with {name[:40]!r} although it was asked not to, and "
+        "the gateway cannot decompress that; let the upstream send it as it is.",
+        code="bad_compression",
+    )
+
+
+class ContentDecoder:
+    """Decompresses one body.
+
+    :ivar complete: whether what came so far is no cut-off body.
+    """
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._layers = [_Layer(name) for name in reversed(names)]
+        self._received = 0
+        self._expanded = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether every layer has come to its end."""
+        return all(layer.complete for layer in self._layers)
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Give what ``data`` becomes, in pieces.
+
+        :raises UpstreamError: if it cannot be decompressed, or becomes far too much.
+        """
+        self._received += len(data)
+        try:
+            for piece in self._through(data, 0):
+                self._expanded += len(piece)
+                if self._expanded > FREE and self._expanded > MAX_RATIO * self._received:
+                    raise UnusableAnswerError(
+                        f"The upstream's compressed answer becomes more than {MAX_RATIO} times as "
+                        "large; it was refused.",
+                        code="bad_compression",
+                    )
+                yield piece
+        except GatewayError:
+            raise
+        except Exception as error:  # each library has errors of its own
+            raise UpstreamError(
+                "The upstream's compressed answer cannot be decompressed.", code="bad_compression"
+            ) from error
+
+    def end(self) -> Iterator[bytes]:
+        """Give what the end of the body completes.
+
+        :raises UpstreamError: if the body is cut off.
+        """
+        for place, layer in enumerate(self._layers):
+            rest = layer.end()
+            if rest:
+                yield from self._through(rest, place + 1)
+        if not self.complete:
+            raise UpstreamError("The upstream's compressed answer was cut off.")
+
+    def _through(self, data: bytes, place: int) -> Iterator[bytes]:
+        if place == len(self._layers):
+            yield data
+            return
+        for piece in self._layers[place].feed(data):
+            yield from self._through(piece, place + 1)
+
+
+def decoder_for(encoding: str) -> ContentDecoder | None:
+    """Return what decodes a body with such a ``Content-Encoding``, ``None`` if nothing has to.
+
+    :raises UnusableAnswerError: if it has a coding that cannot be decoded here.
+    """
+    names = tuple(
+        name.removeprefix("x-")
+        for each in encoding.split(",")
+        if (name := each.strip().lower()) not in _PLAIN
+    )
+    if not names:
+        return None
+    for name in names:
+        if name not in ("gzip", "deflate", "zstd", "br") or (name == "br" and _brotli() is None):
+            raise unsupported(name)
+    if len(names) > MAX_CODINGS:
+        raise unsupported(encoding)
+    return ContentDecoder(names)
