@@ -18,6 +18,7 @@ from antigravity.ir.errors import (
     QuotaExhaustedError,
     RateLimitedError,
     UnavailableError,
+    UnusableAnswerError,
     UpstreamCredentialError,
     UpstreamError,
 )
@@ -75,9 +76,9 @@ def rule_for(error: GatewayError) -> Rule | None:
     """Return what an error leads to; ``None`` if it says nothing about the account.
 
     An empty answer comes as often from the request (too few tokens) as from the upstream, so
-    nobody else has to suffer for it.
+    nobody else has to suffer for it.  What is no answer at all comes from the upstream's address.
     """
-    if isinstance(error, UnavailableError | EmptyAnswerError):
+    if isinstance(error, UnavailableError | EmptyAnswerError | UnusableAnswerError):
         return None
     if isinstance(error, UpstreamCredentialError) and error.code == REVOKED_CODE:
         return REVOKED

@@ -5,12 +5,26 @@ from __future__ import annotations
 import binascii
 from functools import partial
 
+from antigravity.exchange.event_source import EndPolicy
+from antigravity.exchange.sniffing import Origin
 from antigravity.exchange.work import Work
+from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.ir.call import ReplyContext
 from antigravity.ir.errors import UnavailableError, UpstreamError
+from antigravity.routing.decision import Candidate
 
 #: Below it the files are that the gateway serves for a while.
 FILES_PATH = "/files/"
+
+
+def end_policy(work: Work, candidate: Candidate) -> EndPolicy:
+    """Return which ends without content are worth another attempt."""
+    return EndPolicy(candidate.target.capabilities.retry_empty, work.ended_empty)
+
+
+def origin_of(candidate: Candidate, response: IIncomingResponse) -> Origin:
+    """Return whose answer a response is."""
+    return Origin(candidate.upstream.name, response.headers().get("content-type", ""))
 
 
 def reply_context(work: Work) -> ReplyContext:

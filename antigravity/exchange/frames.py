@@ -5,6 +5,8 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Protocol
 
+from antigravity.exchange.json_values import JsonValues
+from antigravity.exchange.sniffing import Form, Origin, Sniffer
 from antigravity.interfaces.protocols import IJsonLines, IStreamDecoder
 from antigravity.sse import (
     DEFAULT_LIMIT,
@@ -22,18 +24,61 @@ class Frames(Protocol):
         """Return the events that are complete with this chunk.
 
         :raises EventTooLargeError: if one is larger than the limit.
+        :raises UnusableAnswerError: if the answer has no events.
         """
 
     def close(self) -> list[ServerSentEvent]:
         """Return what the end of the body completes."""
 
+    def cut(self) -> list[ServerSentEvent]:
+        """Return what is whole of a body that was cut off."""
+
+
+class AnyForm:
+    """Events of an answer in any form: server-sent events, or JSON in one of several shapes."""
+
+    def __init__(self, origin: Origin | None = None, limit: int = DEFAULT_LIMIT) -> None:
+        self._origin = origin or Origin()
+        self._limit = limit
+        self._sniffer: Sniffer | None = Sniffer()
+        self._frames: SseDecoder | JsonValues = SseDecoder(limit)
+
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
+        """Return the events that are complete with this chunk."""
+        sniffer = self._sniffer
+        if sniffer is None:
+            return self._frames.feed(chunk)
+        form = sniffer.feed(chunk)
+        return [] if form is None else self._begin(form, sniffer.head)
+
+    def close(self) -> list[ServerSentEvent]:
+        """Return what the end of the body completes."""
+        sniffer = self._sniffer
+        begun = [] if sniffer is None else self._begin(sniffer.end(), sniffer.head)
+        return [*begun, *self._frames.close()]
+
+    def cut(self) -> list[ServerSentEvent]:
+        """Return what is whole of a body that was cut off: not a part of JSON."""
+        if self._sniffer is not None or not isinstance(self._frames, SseDecoder):
+            return []
+        return self._frames.close()
+
+    def _begin(self, form: Form, head: bytes) -> list[ServerSentEvent]:
+        self._sniffer = None
+        if form == "json":
+            self._frames = JsonValues(self._limit)
+        elif form != "events":
+            raise self._origin.unusable(form, head)
+        return self._frames.feed(head)
+
 
 class WholeBody:
     """Collects a body that is one event: the answer of an upstream that cannot stream."""
 
-    def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
+    def __init__(self, limit: int = DEFAULT_LIMIT, origin: Origin | None = None) -> None:
         self._body = BytesIO()
         self._limit = limit
+        self._origin = origin or Origin()
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """Take a chunk in."""
@@ -43,8 +88,20 @@ class WholeBody:
         return []
 
     def close(self) -> list[ServerSentEvent]:
-        """Return the body."""
-        return [ServerSentEvent("", self._body.getvalue())]
+        """Return the body; events in which it came are taken apart."""
+        body = self._body.getvalue()
+        sniffer = Sniffer()
+        form = sniffer.feed(body) or sniffer.end()
+        if form == "html":
+            raise self._origin.unusable(form, body)
+        if form == "events" and body.strip():
+            frames = SseDecoder(self._limit)
+            return [*frames.feed(sniffer.head), *frames.close()]
+        return [ServerSentEvent("", body)]
+
+    def cut(self) -> list[ServerSentEvent]:
+        """Return nothing: a part of the body is none."""
+        return []
 
 
 class Lines:
@@ -73,9 +130,13 @@ class Lines:
         """Return the last line, if nothing ended it."""
         return self.feed(b"\n")
 
+    def cut(self) -> list[ServerSentEvent]:
+        """Return nothing: a part of a line is none."""
+        return []
 
-def frames_for(decoder: IStreamDecoder, *, whole: bool) -> Frames:
+
+def frames_for(decoder: IStreamDecoder, *, whole: bool, origin: Origin | None = None) -> Frames:
     """Return what cuts an answer into the events that ``decoder`` wants."""
     if whole:
-        return WholeBody()
-    return Lines() if IJsonLines.providedBy(decoder) else SseDecoder()
+        return WholeBody(origin=origin)
+    return Lines() if IJsonLines.providedBy(decoder) else AnyForm(origin)

@@ -28,9 +28,11 @@ from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.upstreams import Credential, UpstreamOperation
 from antigravity.ir.errors import (
     ContextLengthError,
+    EmptyAnswerError,
     GatewayError,
     OverloadedError,
     RateLimitedError,
+    UnusableAnswerError,
     UpstreamCredentialError,
     UpstreamError,
 )
@@ -214,9 +216,12 @@ class Generation:
             error,
             self._attempts,
             repaired=self._work.repaired,
+            emptied=self._work.ended_empty,
             luck=luck,
             pause=self._work.snapshot.settings.proxy.scheduling.retry_pause,
         )
+        if isinstance(error, EmptyAnswerError) or self._attempts == MAX_ATTEMPTS - 1:
+            self._work.ended_empty = True  # the next attempt is the last that this is worth
         if isinstance(error, OverloadedError) and self._work.yields(error):
             step = replace(step, delay=0.0)  # there is no need to wait for capacity
         if step.action != "other":
@@ -224,8 +229,11 @@ class Generation:
         if isinstance(error, RateLimitedError):
             return step  # the pool has locked the account, and knows when it is free again
         passing = isinstance(error, UpstreamError)
-        passing = passing and not isinstance(error, UpstreamCredentialError)
+        passing = passing and not isinstance(error, UpstreamCredentialError | UnusableAnswerError)
         self._exclude |= {lease.credential.id}
+        if isinstance(error, UnusableAnswerError):
+            # It comes from the upstream's address, whatever the account.
+            self._exclude |= self._accounts_of(self._candidates[lease.option].upstream.name)
         if passing:
             self._passing |= {lease.credential.id}
             self._pause = step.delay
@@ -243,14 +251,14 @@ class Generation:
         await deferLater(self._work.services.clock, self._pause)
 
     def _accounts(self) -> set[str]:
-        credentials, origin = self._work.snapshot.credentials, self._work.origin
+        origin = self._work.origin
         if origin is not None:
             return {origin.credential}
-        return {
-            credential.id
-            for option in self._candidates
-            for credential in credentials.credentials(option.upstream)
-        }
+        return set().union(*(self._accounts_of(each.upstream) for each in self._candidates))
+
+    def _accounts_of(self, upstream: str) -> set[str]:
+        credentials = self._work.snapshot.credentials.credentials(upstream)
+        return {credential.id for credential in credentials}
 
     def _is_choice(self) -> bool:
         return len(self._accounts()) > 1

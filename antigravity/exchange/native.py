@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from functools import partial
+from typing import Final
 
 import msgspec
 
@@ -10,15 +13,19 @@ from antigravity.exchange.answer_headers import passed_on
 from antigravity.exchange.begin import begin
 from antigravity.exchange.bounds import ANSWER_LIMIT
 from antigravity.exchange.calibrating import learn
-from antigravity.exchange.conversing import point_out
+from antigravity.exchange.context import end_policy, origin_of, reply_context
+from antigravity.exchange.conversing import keep_conversation, point_out
+from antigravity.exchange.native_forms import AnyFormStream, collected, translated_stream
 from antigravity.exchange.passing import PassedStream, ReframedStream, check_json
 from antigravity.exchange.plain import PlainStream, file_headers, is_events, is_json
+from antigravity.exchange.sniffing import Sniffer
 from antigravity.exchange.translators import Translator, empty_answer
 from antigravity.exchange.upstream_call import UpstreamCall
 from antigravity.exchange.work import Work
 from antigravity.interfaces.answers import INamingTap
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import (
+    IClientProtocol,
     ICollectingTap,
     IFramer,
     IPlainAnswers,
@@ -27,13 +34,20 @@ from antigravity.interfaces.protocols import (
 )
 from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.interfaces.upstreams import Credential
-from antigravity.ir.call import ReplyContext
+from antigravity.ir.call import HttpReply, ReplyContext
 from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.ir.request import Request
+from antigravity.ir.surrogates import mend
+from antigravity.protocols.embedded_errors import error_in
 from antigravity.redaction.credentials import CREDENTIALS
 from antigravity.redaction.errors import redact_errors
 from antigravity.routing.router import Candidate
 from antigravity.signatures.recovery import SignatureCollector
+
+#: Where one JSON value ends and another begins; within one there would be a comma.
+_SEVERAL: Final = re.compile(rb"\}[ \t]*\r?\n\s*\{")
+#: Larger responses are not empty.
+_EMPTY_LIMIT: Final = 16 * 1024
 
 
 async def attempt_native(work: Work, candidate: Candidate, credential: Credential) -> Reply:
@@ -55,9 +69,8 @@ async def attempt_native(work: Work, candidate: Candidate, credential: Credentia
     tap = _tap(work, candidate)
     point_out(work, candidate, credential, tap)
     content_type = response.headers().get("content-type", "")
-    if IPlainAnswers.providedBy(work.protocol) and not is_events(content_type):
-        if is_json(content_type):  # also where a stream was asked for that there is not
-            return await whole(work, candidate, response, tap)
+    is_plain = not is_events(content_type) and not is_json(content_type)
+    if IPlainAnswers.providedBy(work.protocol) and is_plain:
         return await _plain(work, response)
     if work.head.stream:
         return await _stream(work, candidate, response, tap)
@@ -80,7 +93,8 @@ async def _stream(
     framer: IFramer | None = None
     if IReframing.providedBy(protocol):
         framer = protocol.framer(work.call)
-    translator: Translator
+    ends = end_policy(work, candidate)
+    passed: Translator
     if framer is not None or upstream.wraps():
 
         def error_body(error: GatewayError) -> bytes:
@@ -91,9 +105,11 @@ async def _stream(
             )
             return body
 
-        translator = ReframedStream(tap, protocol.keepalive, upstream.unwrap, framer, error_body)
+        passed = ReframedStream(tap, protocol.keepalive, upstream.unwrap, framer, error_body, ends)
     else:
-        translator = PassedStream(tap, protocol.keepalive, protocol.encoder(_context(work)))
+        passed = PassedStream(tap, protocol.keepalive, protocol.encoder(_context(work)), ends)
+    translated = partial(translated_stream, work, candidate, response)
+    translator = AnyFormStream(passed, translated, origin_of(candidate, response))
     headers = passed_on(response.headers())
 
     def finished(error: GatewayError | None) -> None:
@@ -114,13 +130,26 @@ async def whole(
     """
     headers = response.headers()
     body = await response.collect(ANSWER_LIMIT)
-    if not body.strip():
+    sniffer = Sniffer()
+    form = sniffer.feed(body) or sniffer.end()
+    if not sniffer.head:
         raise empty_answer()
+    if form not in ("json", "events"):
+        raise origin_of(candidate, response).unusable(form, sniffer.head)
+    if form == "events" or _is_several(body):
+        if not _is_readable(work, candidate):
+            raise origin_of(candidate, response).unusable(form)
+        return _collect(work, candidate, response, body)
     try:
-        body = candidate.upstream.unwrap(body)
+        body = mend(candidate.upstream.unwrap(sniffer.head))
         check_json(body)
     except msgspec.DecodeError as error:
         raise UpstreamError("The upstream's answer is no JSON; try again.") from error
+    failure = error_in(body, partial(_decode_error, candidate))
+    if failure is not None:
+        raise failure
+    if _may_be_empty(work, candidate, body):
+        collected(work, candidate, response, body)
     work.recorder.first_byte()
     if ICollectingTap.providedBy(tap) or INamingTap.providedBy(tap):
         tap.whole(body)
@@ -129,6 +158,42 @@ async def whole(
     learn(work, candidate.target.model, usage, work.decoded)
     content_type = CREDENTIALS.redact(headers.get("content-type", "application/json"))
     return Reply(response.status(), content_type, passed_on(headers), redact_errors(body))
+
+
+def _is_several(body: bytes) -> bool:
+    """Return whether a body is several JSON values, in lines or in an array."""
+    return body.lstrip()[:1] == b"[" or _SEVERAL.search(body) is not None
+
+
+def _may_be_empty(work: Work, candidate: Candidate, body: bytes) -> bool:
+    """Return whether a whole response should be looked at: it may be empty by mistake."""
+    if len(body) >= _EMPTY_LIMIT or end_policy(work, candidate).accepts_empty:
+        return False
+    return _is_readable(work, candidate)
+
+
+def _is_readable(work: Work, candidate: Candidate) -> bool:
+    """Return whether a response can be decoded: one of a model that talks, not vectors."""
+    return IClientProtocol.providedBy(candidate.client) and work.call.route.operation == "generate"
+
+
+def _decode_error(
+    candidate: Candidate, status: int, headers: Mapping[str, str], body: bytes
+) -> GatewayError:
+    error: GatewayError = candidate.client.decode_error(status, headers, body)
+    return error
+
+
+def _collect(work: Work, candidate: Candidate, response: IIncomingResponse, body: bytes) -> Reply:
+    """Return the reply that a stream holds, where a whole response was asked for."""
+    answer = collected(work, candidate, response, body)
+    work.recorder.first_byte()
+    reply: HttpReply = work.protocol.encode_response(answer, reply_context(work))
+    keep_conversation(work, reply.body)
+    work.recorder.end(None, answer.usage)
+    learn(work, candidate.target.model, answer.usage, work.decoded)
+    headers = (*reply.headers, *passed_on(response.headers()))
+    return Reply(reply.status, reply.content_type, headers, reply.body)
 
 
 def _tap(work: Work, candidate: Candidate) -> ITap:

@@ -9,9 +9,10 @@ from typing import Final, Protocol
 import msgspec
 
 from antigravity.exchange.bounds import has_too_many_items, too_many_items
-from antigravity.exchange.translators import Unwrap
-from antigravity.interfaces.protocols import IFramer, IStreamEncoder, ITap
-from antigravity.ir.errors import GatewayError, UpstreamError
+from antigravity.exchange.event_source import EndPolicy, Unwrap
+from antigravity.exchange.halves import HalfJoiner
+from antigravity.interfaces.protocols import IClosingTap, IFramer, IStreamEncoder, ITap
+from antigravity.ir.errors import FaultyEndError, GatewayError, UpstreamError
 from antigravity.ir.events import StreamFailure
 from antigravity.ir.usage import Usage
 from antigravity.redaction.errors import may_tell_of_errors, redact_errors
@@ -44,8 +45,10 @@ def check_json(data: bytes) -> None:
 class _Tapped(ABC):
     """What both ways of passing have in common: the tap, and how the stream ends."""
 
-    def __init__(self, tap: ITap, keepalive: bytes) -> None:
+    def __init__(self, tap: ITap, keepalive: bytes, ends: EndPolicy | None = None) -> None:
         self._tap = tap
+        self._ends = ends or EndPolicy()
+        self._halves = HalfJoiner()
         self._keepalive = keepalive
         self._sse = SseDecoder()
         self.failure: GatewayError | None = None
@@ -53,8 +56,15 @@ class _Tapped(ABC):
 
     @property
     def meaningful(self) -> bool:
-        """Whether real content has come."""
-        return bool(self._tap.meaningful)
+        """Whether real content has come, or an end that is one without it."""
+        tap = self._tap
+        if tap.meaningful:
+            return True
+        if not tap.finished:
+            return False
+        if tap.failure is None:
+            return self._ends.accepts_empty
+        return self._ends.deliver and isinstance(tap.failure, FaultyEndError)
 
     @property
     def usage(self) -> Usage | None:
@@ -78,11 +88,29 @@ class _Tapped(ABC):
         for place, frame in enumerate(frames):
             if has_too_many_items(frame.data):
                 return self._before(frames[:place], out) + self._broken(too_many_items())
+            ready = self._halves.feed(frame)
+            known = self._tap.failure
+            if len(ready) != 1 or ready[0] is not frame:
+                self._rewrite(frames[:place], out)
             try:
-                out.append(self._pass(frame))
+                passed = [self._pass(each) for each in ready]
             except msgspec.DecodeError as error:
                 return self._before(frames[:place], out) + self._senseless(error)
+            failure = self._tap.failure
+            if failure is not known and failure is not None and not _is_error_event(frame):
+                return self._before(frames[:place], out) + self._broken(failure)
+            out += passed
+        if self._tap.failure is not None and not self.meaningful:
+            self.over = True  # nothing was sent: whatever follows is of no interest
+            self.failure = self._tap.failure
         return self._passed(data, out)
+
+    def _rewrite(self, before: Sequence[ServerSentEvent], out: list[bytes]) -> None:
+        """Begin to write events anew, as one of them had to be changed.
+
+        ``before`` are those that came whole in the same chunk, ``out`` is what they became.
+        """
+        return
 
     def _senseless(self, error: Exception) -> bytes:
         return self._broken(UpstreamError(f"The upstream's answer makes no sense: {error}."))
@@ -98,20 +126,34 @@ class _Tapped(ABC):
             return b""
         self.over = True
         rest = b"" if error is not None else self._rest()
+        lacking = self._lacking() if error is None else b""
         if self._tap.finished or self._tap.failure is not None:
             self.failure = self._tap.failure
-            return rest + self._ended()
+            return rest + lacking + self._ended()
         self.failure = error or UpstreamError(
             "The upstream broke off before its answer was complete; try again."
         )
         return rest + self._failed(self.failure)
 
-    def _rest(self) -> bytes:
-        """Return the event that the end of the body completes, if it does."""
+    def _all_of(self, frames: Sequence[ServerSentEvent]) -> bytes:
+        """Return what events become, nothing if one of them was cut in the middle."""
         try:
-            return b"".join([self._pass(frame) for frame in self._sse.close()])
+            return b"".join([self._pass(frame) for frame in frames])
         except msgspec.DecodeError:
-            return b""  # cut in the middle, so it says nothing
+            return b""
+
+    def _lacking(self) -> bytes:
+        """Return the last events of an answer that is complete without them."""
+        tap = self._tap
+        if tap.failure is not None or not IClosingTap.providedBy(tap):
+            return b""
+        lacking: bytes | None = tap.close()
+        return lacking or b""
+
+    def _rest(self) -> bytes:
+        """Return the events that the end of the body completes, if it does."""
+        frames = [each for frame in self._sse.close() for each in self._halves.feed(frame)]
+        return self._all_of([*frames, *self._halves.close()])
 
     @abstractmethod
     def _pass(self, frame: ServerSentEvent) -> bytes:
@@ -138,33 +180,57 @@ class _Tapped(ABC):
 
 
 class PassedStream(_Tapped):
-    """Whole events byte for byte; what follows a cut is the protocol's error event."""
+    """Whole events byte for byte; what follows a cut is the protocol's error event.
 
-    def __init__(self, tap: ITap, keepalive: bytes, encoder: IStreamEncoder) -> None:
-        super().__init__(tap, keepalive)
+    Once one of them had to be changed, all that follow are written anew.
+    """
+
+    def __init__(
+        self,
+        tap: ITap,
+        keepalive: bytes,
+        encoder: IStreamEncoder,
+        ends: EndPolicy | None = None,
+    ) -> None:
+        super().__init__(tap, keepalive, ends)
         self._cutter = EventCutter()
+        self._rewrites = False
         self._encoder = encoder
         self._tells_of_errors = False
+
+    def _rewrite(self, before: Sequence[ServerSentEvent], out: list[bytes]) -> None:
+        if not self._rewrites:
+            self._rewrites = True
+            out[:] = [_encoded(frame) for frame in before]
 
     def _pass(self, frame: ServerSentEvent) -> bytes:
         check_json(frame.data)
         if may_tell_of_errors(frame.data) or frame.event == "error":
             self._tells_of_errors = True
         self._tap.watch(frame)
-        return b""
+        return _encoded(frame) if self._rewrites else b""
 
     def _passed(self, data: bytes, out: list[bytes]) -> bytes:
-        events = self._cutter.feed(data)
+        events = b"".join(out) if self._rewrites else self._cutter.feed(data)
         if self._tells_of_errors or not out or has_comments(events):
             self._tells_of_errors = False
             return redact_events(events)
         return events
 
     def _before(self, frames: Sequence[ServerSentEvent], out: list[bytes]) -> bytes:
+        if self._rewrites:
+            return redact_events(b"".join(out))
         return redact_events(b"".join([_encoded(frame) for frame in frames]))
 
     def _rest(self) -> bytes:
+        if self._rewrites:
+            return redact_events(super()._rest())
         frames = self._sse.close()
+        if any(self._halves.feed(frame) != (frame,) for frame in frames):
+            self._halves = HalfJoiner()
+            self._rewrites = True
+            ready = [each for frame in frames for each in self._halves.feed(frame)]
+            return redact_events(self._all_of([*ready, *self._halves.close()]))
         try:
             for frame in frames:
                 self._pass(frame)
@@ -181,6 +247,14 @@ def _encoded(frame: ServerSentEvent) -> bytes:
     """Return an event in the bytes that it came in, or some that mean the same."""
     data = frame.data.replace(b"\n", b"\ndata: ")
     return encode_event(frame.event.encode(), data) if frame.event else encode_data(data)
+
+
+def _is_error_event(frame: ServerSentEvent) -> bool:
+    """Return whether clients see an error in an event, or a reason for an end, as it came."""
+    data = frame.data
+    if b'"finishReason"' in data or frame.event.startswith("response."):
+        return True
+    return b'"error"' in data and b'"message"' in data and b'"error":"' not in data
 
 
 class SseFramer(Protocol):
@@ -216,8 +290,9 @@ class ReframedStream(_Tapped):
         unwrap: Unwrap,
         framer: IFramer | None,
         error_body: Callable[[GatewayError], bytes],
+        ends: EndPolicy | None = None,
     ) -> None:
-        super().__init__(tap, keepalive)
+        super().__init__(tap, keepalive, ends)
         self._unwrap = unwrap
         self._framer: SseFramer = framer or _PlainFramer()
         self._error_body = error_body

@@ -20,6 +20,7 @@ from antigravity.ir.errors import (
     OverloadedError,
     RateLimitedError,
     UnavailableError,
+    UnusableAnswerError,
     UpstreamCredentialError,
     UpstreamError,
 )
@@ -64,11 +65,18 @@ GIVE_UP: Final = Step("give_up")
 
 
 def next_step(
-    error: GatewayError, attempts: int, *, repaired: bool, luck: float, pause: float = 1.0
+    error: GatewayError,
+    attempts: int,
+    *,
+    repaired: bool,
+    emptied: bool = False,
+    luck: float,
+    pause: float = 1.0,
 ) -> Step:
     """Return what to do after the ``attempts``-th attempt failed with ``error``.
 
-    ``pause`` is in seconds.  ``luck`` is a random number from 0 to 1; it spreads the delays, so
+    ``pause`` is in seconds.  ``emptied`` says that an attempt before ended without content.
+    ``luck`` is a random number from 0 to 1; it spreads the delays, so
     that many clients do not come back at the same moment.
     """
     if attempts >= MAX_ATTEMPTS:
@@ -85,7 +93,9 @@ def next_step(
             return Step("same", CAPACITY_PAUSES * pause * attempts * jitter)
         case OverloadedError():
             return Step("other", SERVER_PAUSES * pause * attempts * jitter)
-        case EmptyAnswerError():
+        case EmptyAnswerError() if emptied:
+            return GIVE_UP  # it was the second time
+        case EmptyAnswerError() | UnusableAnswerError():
             return Step("other", SOON * pause)
         case UnavailableError() | DeadlineError(code="total_timeout"):
             return GIVE_UP

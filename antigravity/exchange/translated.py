@@ -12,12 +12,13 @@ from antigravity.exchange.answer_headers import Headers, upstream_request_id, wa
 from antigravity.exchange.begin import begin
 from antigravity.exchange.body_paths import locate
 from antigravity.exchange.calibrating import calibrated_estimate, learn
-from antigravity.exchange.context import reply_context
+from antigravity.exchange.context import end_policy, origin_of, reply_context
 from antigravity.exchange.conversing import keep_conversation
 from antigravity.exchange.converted import ConvertedStream
+from antigravity.exchange.event_source import EventSource
 from antigravity.exchange.fitting import Fitted
 from antigravity.exchange.plain import is_events
-from antigravity.exchange.translators import EventSource, FoldedAnswer, TranslatedStream
+from antigravity.exchange.translators import FoldedAnswer, TranslatedStream
 from antigravity.exchange.upstream_call import UpstreamCall
 from antigravity.exchange.work import Work
 from antigravity.interfaces.audio import IConverted, IConverter
@@ -59,7 +60,7 @@ async def attempt_translated(
         work.call.headers if candidate.native else {},
     )
     response = await call.send(work.services.transport)
-    source = _source(work, candidate, lowered)
+    source = _source(work, candidate, lowered, response)
 
     def answered() -> None:
         learn(work, candidate.target.model, source.reported, lowered.request)
@@ -92,7 +93,9 @@ async def _encode(
     return lowered, encoded
 
 
-def _source(work: Work, candidate: Candidate, lowered: Lowered) -> EventSource:
+def _source(
+    work: Work, candidate: Candidate, lowered: Lowered, response: IIncomingResponse
+) -> EventSource:
     keep = partial(work.services.signatures.remember, work.call.principal)
     return EventSource(
         candidate.client.decoder(lowered.request, candidate.target),
@@ -101,6 +104,9 @@ def _source(work: Work, candidate: Candidate, lowered: Lowered) -> EventSource:
         SignatureCollector(keep, unsigned=candidate.target.wants_reasoning).feed,
         partial(calibrated_estimate, work, candidate.target.model, lowered.request),
         whole=IWholeAnswers.providedBy(candidate.client),
+        held=not work.head.stream,
+        origin=origin_of(candidate, response),
+        ends=end_policy(work, candidate),
     )
 
 

@@ -6,37 +6,16 @@ knows when the answer has really begun (``meaningful``) and when it is complete 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-from antigravity.context.estimate import ASCII_PER_TOKEN
-from antigravity.exchange.bounds import (
-    ANSWER_LIMIT,
-    has_too_many_items,
-    too_long,
-    too_many_items,
-)
-from antigravity.exchange.frames import Frames, frames_for
+from antigravity.exchange.event_source import EventSource
 from antigravity.interfaces.audio import IDeliberateEncoder
-from antigravity.interfaces.protocols import IStreamDecoder, IStreamEncoder
-from antigravity.ir.errors import EmptyAnswerError, GatewayError, UpstreamError
-from antigravity.ir.events import (
-    MEANINGFUL,
-    Event,
-    Finish,
-    RefusalDelta,
-    StreamFailure,
-    TextDelta,
-    ThinkingDelta,
-    UsageUpdate,
-)
+from antigravity.interfaces.protocols import IStreamEncoder
+from antigravity.ir.errors import EmptyAnswerError, GatewayError
+from antigravity.ir.events import Event, StreamFailure
 from antigravity.ir.response import Response, ResponseFold
 from antigravity.ir.usage import Usage
-from antigravity.lowering.pipeline import EventPipeline
-from antigravity.sse import EventTooLargeError, SseDecoder
-
-Unwrap = Callable[[bytes], bytes]
 
 
 class Translator(Protocol):
@@ -70,120 +49,6 @@ class Translator(Protocol):
 def empty_answer() -> EmptyAnswerError:
     """Return the error for an answer that ended before it said anything."""
     return EmptyAnswerError("The upstream ended its answer before it said anything; try again.")
-
-
-def _says_something(event: Event) -> bool:
-    """Return whether an event shows that the answer has really begun."""
-    if isinstance(event, TextDelta | ThinkingDelta | RefusalDelta):
-        return bool(event.text)
-    if isinstance(event, Finish):
-        # An empty answer with one of these reasons is an answer: there is nothing to retry.
-        return event.reason not in ("stop", "tool_calls")
-    return isinstance(event, MEANINGFUL)
-
-
-class EventSource:
-    """Upstream bytes to events of the representation, through the passes of one request."""
-
-    def __init__(
-        self,
-        decoder: IStreamDecoder,
-        pipeline: EventPipeline,
-        unwrap: Unwrap | None,
-        watch: Callable[[Event], None] | None,
-        estimate_input: Callable[[], int],
-        *,
-        whole: bool = False,
-    ) -> None:
-        self._frames: Frames = frames_for(decoder, whole=whole)
-        self._decoder = decoder
-        self._pipeline = None if pipeline.empty else pipeline
-        self._unwrap = unwrap
-        self._watch = watch
-        self._estimate_input = estimate_input
-        self._spoken = 0
-        self._received = 0
-        self._closed = False
-        self.meaningful = False
-        self.failure: GatewayError | None = None
-        self.usage: Usage | None = None
-        #: What the upstream itself has said of it.
-        self.reported: Usage | None = None
-
-    @property
-    def done(self) -> bool:
-        """Whether the answer is complete although the upstream may go on."""
-        return self._pipeline is not None and self._pipeline.done
-
-    def feed(self, data: bytes) -> Sequence[Event]:
-        """Return the events that a chunk completes; none after a failure."""
-        if self.failure is not None or self._closed:
-            return []
-        self._received += len(data)
-        if self._received > ANSWER_LIMIT:
-            return self._note([StreamFailure(too_long())])
-        try:
-            frames = self._frames.feed(data)
-        except EventTooLargeError as error:
-            return self._note([StreamFailure(UpstreamError(f"The upstream's answer: {error}."))])
-        events: list[Event] = []
-        for frame in frames:
-            if has_too_many_items(frame.data):
-                events += self._note([StreamFailure(too_many_items())])
-                break
-            if self._unwrap is not None:
-                frame = frame._replace(data=self._unwrap(frame.data))
-            events += self._note(self._decoder.decode(frame))
-            if self.failure is not None or self.done:
-                break
-        return events
-
-    def end(self, error: GatewayError | None) -> list[Event]:
-        """Return the events that the end of the body means."""
-        if self._closed or self.failure is not None:
-            return []
-        self._closed = True
-        events: list[Event] = []
-        if not self.done:
-            # What a cut has left of a body or a line is none.
-            cut_short = error is not None and not isinstance(self._frames, SseDecoder)
-            for frame in () if cut_short else self._frames.close():
-                if has_too_many_items(frame.data):
-                    return [*events, *self._note([StreamFailure(too_many_items())])]
-                if self._unwrap is not None:
-                    frame = frame._replace(data=self._unwrap(frame.data))
-                events += self._note(self._decoder.decode(frame))
-            closing = self._decoder.close()
-            if error is not None and any(isinstance(event, StreamFailure) for event in closing):
-                closing = [StreamFailure(error)]  # it knows better why the end came
-            events += self._note(closing)
-        if self._pipeline is not None and self.failure is None:
-            events += self._pipeline.close()
-        if self.done and self.usage is None:
-            events.append(self._estimated_usage())
-        return events
-
-    def _estimated_usage(self) -> UsageUpdate:
-        """Return a usage for an upstream that is stopped before it could tell its own."""
-        spoken = math.ceil(self._spoken / ASCII_PER_TOKEN)
-        self.usage = Usage(input_total=self._estimate_input(), output=spoken)
-        return UsageUpdate(self.usage)
-
-    def _note(self, events: Sequence[Event]) -> Sequence[Event]:
-        """Remember what matters, and return the events after the passes."""
-        for event in events:
-            if self._watch is not None:
-                self._watch(event)
-            if not self.meaningful and _says_something(event):
-                self.meaningful = True
-            kind = type(event)
-            if kind is TextDelta:
-                self._spoken += len(event.text)  # type: ignore[union-attr]
-            elif kind is UsageUpdate:
-                self.usage = self.reported = event.usage  # type: ignore[union-attr]
-            elif kind is StreamFailure:
-                self.failure = event.error  # type: ignore[union-attr]
-        return events if self._pipeline is None else self._pipeline.feed(events)
 
 
 class TranslatedStream:

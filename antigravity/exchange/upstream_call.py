@@ -18,7 +18,7 @@ from antigravity.interfaces.upstreams import (
     UpstreamOperation,
 )
 from antigravity.ir.call import Body
-from antigravity.ir.errors import GatewayError, UpstreamCredentialError, UpstreamError
+from antigravity.ir.errors import GatewayError, UnusableAnswerError, UpstreamCredentialError
 from antigravity.logs import make_logger
 from antigravity.redaction.credentials import CREDENTIALS
 
@@ -149,9 +149,12 @@ async def _refused(
     response: IIncomingResponse,
 ) -> Refused:
     status, headers = response.status(), response.headers()
-    body = CREDENTIALS.redact_bytes(await response.collect(ERROR_LIMIT))
+    try:
+        body = CREDENTIALS.redact_bytes(await response.collect(ERROR_LIMIT))
+    except UnusableAnswerError:
+        body = b""  # compressed in a way that nobody knows; the status says enough
     if status < 400:
-        moved = UpstreamError(
+        moved = UnusableAnswerError(
             f"The upstream {upstream.name} answered {status} where an answer was "
             "expected; check its base_url.",
             upstream_status=status,

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
+from antigravity.exchange.event_source import EventSource
 from antigravity.exchange.recorder import Recorder
 from antigravity.exchange.services import Services
 from antigravity.exchange.snapshot import Snapshot
-from antigravity.exchange.translators import EventSource
 from antigravity.exchange.upstream_call import Refused, UpstreamCall
 from antigravity.interfaces.accounts import Demand, ILease, Option
 from antigravity.interfaces.upstreams import Credential

@@ -59,6 +59,9 @@ class Work:
         self.succession: Succession = ""
         #: Whether the history was repaired after an upstream refused its signatures.
         self.repaired = False
+        #: Whether an attempt ended without content by what may be the model's mistake: whatever
+        #: the next one gives is delivered.
+        self.ended_empty = False
         #: The seconds that all attempts so far have waited for accounts.
         self.waited = 0.0
         #: Whether turns that were kept here stand in the body: no upstream has made them so.

@@ -253,6 +253,16 @@ class ITap(Interface):
         """Look at one event."""
 
 
+class IClosingTap(ITap):
+    """A tap that knows what a stream lacks that ended in order, but without its last events."""
+
+    def close() -> bytes | None:
+        """Return the bytes that make the stream complete, often none.
+
+        ``None``: the answer is not complete.  Called once, at an end that is no cut.
+        """
+
+
 class ICollectingTap(ITap):
     """A tap that also finds what a client may drop although later turns need it."""
 

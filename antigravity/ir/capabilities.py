@@ -34,7 +34,9 @@ class Capabilities(Struct, frozen=True):
     input and ``max_output_tokens`` together exceed ``context_window``.
     ``requires_signatures`` says that a tool call in the
     history without its thought signature is refused; ``signature_sentinel`` is the documented
-    stand-in for a lost one, where there is one.  ``embedding`` says that the model makes
+    stand-in for a lost one, where there is one.  ``retry_empty`` says that the model is known to
+    stop by mistake before it has said anything, so that one more attempt is worth while.
+    ``embedding`` says that the model makes
     vectors, and no answers.
     ``sampling`` says that it takes such parameters, ``penalties`` that it takes penalties too,
     ``sampling_at_rest`` that it takes them while it is not told to think, ``sampling_together``
@@ -84,6 +86,7 @@ class Capabilities(Struct, frozen=True):
     reasoning_history: Literal["ignored", "wanted", "demanded"] = "ignored"
     requires_signatures: bool = False
     signature_sentinel: str | None = None
+    retry_empty: bool = False
     sampling: bool = True
     sampling_at_rest: bool = False
     sampling_together: bool = True

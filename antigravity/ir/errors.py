@@ -168,6 +168,22 @@ class EmptyAnswerError(UpstreamError):
     """The upstream ended its answer before it said anything."""
 
 
+class FaultyEndError(EmptyAnswerError):
+    """The answer ended with a reason that its model's family is known to give by mistake.
+
+    :ivar native: the upstream's word for the reason.  A retry is worth while once; after that
+        the answer is delivered as it is.
+    """
+
+    def __init__(self, message: str, *, native: str, code: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.native = native
+
+
+class UnusableAnswerError(UpstreamError):
+    """The upstream answered something that is no answer, and would do so again."""
+
+
 class UpstreamCredentialError(UpstreamError):
     """The upstream refused the gateway's credential; the client is not to blame."""
 

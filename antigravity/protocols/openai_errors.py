@@ -30,8 +30,6 @@ from antigravity.protocols.rate_limits import BILLING_CODE, Limit, read_limit
 
 _LONGEST: Final = 500
 _KEY_WORDS: Final = ("invalid_api_key", "api_key_invalid", "authentication_error")
-_OVERLOAD_WORDS: Final = ("overloaded", "overloaded_error", "unavailable", "engine_overloaded")
-_RATE_WORDS: Final = ("rate_limit_exceeded", "rate_limit_error", "resource_exhausted")
 _LENGTH_WORDS: Final = ("context_length_exceeded", "model_max_prompt_tokens_exceeded")
 _LENGTH_PHRASES: Final = (
     "maximum context length",
@@ -64,31 +62,7 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> Gatewa
     return _error(status, _read(value), read_limit(status, headers, value))
 
 
-def error_from_stream(data: bytes) -> GatewayError:
-    """Return the error in an event in the middle of a stream."""
-    value = _decoded(data)
-    said, limit = _read(value), read_limit(None, {}, value)
-    status = said.number or 0
-    if not 400 <= status < 600:
-        status = _guessed_status(said, limit)
-    return _error(status, said, limit, sent=False)
-
-
-def _guessed_status(said: _Said, limit: Limit) -> int:
-    if limit.kind:
-        return 429
-    for words, status in (
-        (_RATE_WORDS, 429),
-        (_OVERLOAD_WORDS, 503),
-        (_KEY_WORDS, 401),
-        (("invalid_request_error", "context_length_exceeded", "invalid_argument"), 400),
-    ):
-        if not said.words.isdisjoint(words):
-            return status
-    return 500
-
-
-def _error(status: int, said: _Said, limit: Limit, *, sent: bool = True) -> GatewayError:
+def _error(status: int, said: _Said, limit: Limit) -> GatewayError:
     kind = _kind(status, said, limit)
     message = said.message or f"The upstream answered with status {status} and no reason."
     code = said.code
@@ -106,7 +80,7 @@ def _error(status: int, said: _Said, limit: Limit, *, sent: bool = True) -> Gate
         param=said.param if issubclass(kind, InvalidRequestError) else None,
         code=code,
         retry_after=limit.retry_after,
-        upstream_status=status if sent else None,
+        upstream_status=status,
     )
 
 

@@ -24,6 +24,9 @@ from antigravity.ir.capabilities import Model, Target, Traits
 from antigravity.ir.errors import GatewayError, InvalidRequestError, UpstreamError
 from antigravity.ir.request import Request
 from antigravity.ir.usage import Usage
+from antigravity.protocols import lenient
+from antigravity.protocols.embedded_errors import error_in_event
+from antigravity.protocols.openai_passed_answers import PassedAnswerDecoder
 from antigravity.sse import ServerSentEvent
 
 _MALFORMED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -87,12 +90,17 @@ class EventTap:
             self.meaningful = True
             return
         try:
-            typed = msgspec.json.decode(event.data, type=_Typed)
+            typed = lenient.decode(event.data, _Typed)
         except _MALFORMED:
             self.failure = UpstreamError("The upstream sent an event that is no JSON.")
             return
-        name = name or typed.type
-        if name == "error" or typed.error is not None:
+        if not name or name in ("message", "error"):
+            name = typed.type or name
+            error = error_in_event(name, event.data, self._client.decode_error)
+            if error is not None:
+                self.finished, self.failure = True, error
+                return
+        if typed.error is not None:
             self.finished = True
             self.failure = self._client.decode_error(500, {}, event.data)
         elif name.endswith(_ENDS):
@@ -131,8 +139,9 @@ class PassedClient:
         return None
 
     def decoder(self, request: Request, target: Target) -> IStreamDecoder:
-        """Fail: nothing is translated from this protocol."""
-        raise UpstreamError(f"Answers in {self.name} are passed on only.")
+        """Return a decoder for an answer that cannot be passed on in the form it has."""
+        decoder: IStreamDecoder = PassedAnswerDecoder(self.decode_error)
+        return decoder
 
     def tap(self) -> ITap:
         """Return a tap for one stream that is passed through."""
@@ -141,7 +150,7 @@ class PassedClient:
     def decode_usage(self, body: bytes) -> Usage | None:
         """Return the usage in a whole JSON answer, if it has one."""
         try:
-            counts = msgspec.json.decode(body, type=_Counted).usage
+            counts = lenient.decode(body, _Counted).usage
         except _MALFORMED:
             return None
         return None if counts is None else usage_of(counts)
@@ -163,6 +172,11 @@ class PassedClient:
 
 class PassedAsWritten(PassedClient):
     """An endpoint whose answers end, and count tokens, as those of ``client`` do."""
+
+    def decoder(self, request: Request, target: Target) -> IStreamDecoder:
+        """Return a decoder for an answer that cannot be passed on in the form it has."""
+        decoder: IStreamDecoder = self._client.decoder(request, target)
+        return decoder
 
     def tap(self) -> ITap:
         """Return a tap for one stream that is passed through."""

@@ -33,6 +33,7 @@ from antigravity.web.admin import AdminPaths
 from antigravity.web.authentication import FILES_PATH
 from antigravity.web.door import Door
 from antigravity.web.entrance import TunnelEntrance
+from antigravity.web.json_text import clean_json
 from antigravity.web.mcp import mcp_paths
 from antigravity.web.origins import preflight_headers
 from antigravity.web.paths import corrections
@@ -226,7 +227,7 @@ class WebApp:
             match.arguments,
             visit.query,
             visit.headers,
-            take_body(request),
+            clean_json(take_body(request)),
             visit.principal,
             visit.id,
             visit.loopback,

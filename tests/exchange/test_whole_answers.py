@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antigravity.exchange import translators
+from antigravity.exchange import event_source
 from antigravity.exchange.bounds import ITEM_LIMIT
+from antigravity.exchange.event_source import EventSource
 from antigravity.exchange.frames import WholeBody
 from antigravity.exchange.passing import PassedStream
-from antigravity.exchange.translators import EventSource, FoldedAnswer, TranslatedStream
+from antigravity.exchange.translators import FoldedAnswer, TranslatedStream
 from antigravity.ir.errors import UpstreamError
 from antigravity.ir.events import Event, Finish, ResponseStart, StreamFailure, TextDelta
 from antigravity.lowering.pipeline import EventPipeline
@@ -134,7 +135,7 @@ def test_passed_event_of_too_many_items_ends_the_stream_with_an_error_event() ->
 
 
 def test_translated_response_has_a_total_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(translators, "ANSWER_LIMIT", 1000)
+    monkeypatch.setattr(event_source, "ANSWER_LIMIT", 1000)
     events = EventSource(Decoder(), EventPipeline(()), None, None, lambda: 1)  # type: ignore[arg-type]
     for _ in range(100):
         events.feed(b"data: x\n\n")

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pairs_kit import CLIENTS, PAIRS, SERVERS, call_of, context, target
 
-from antigravity.exchange.translators import EventSource, FoldedAnswer, TranslatedStream
+from antigravity.exchange.event_source import EventSource
+from antigravity.exchange.translators import FoldedAnswer, TranslatedStream
 from antigravity.ir.call import ReplyContext
 from antigravity.ir.events import Event
 from antigravity.ir.request import Request

@@ -62,6 +62,11 @@ def test_a_cut_ends_in_the_error_event(name: str, part: float, known: bool) -> N
     stream = passed(name)
     place = int(len(data) * part)
     out = stream.feed(data[:place]) + stream.end(error)
+    if stream.failure is None:  # cut between two items, which looks like an end without a word
+        assert name == "openai_responses"
+        assert not known
+        assert b"response.completed" in out
+        return
     assert stream.failure is not None
     whole = data[:place].rpartition(b"\n\n")[0]
     assert out.startswith(whole)

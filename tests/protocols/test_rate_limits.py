@@ -21,9 +21,9 @@ from antigravity.ir.errors import (
 from antigravity.protocols import rate_limits
 from antigravity.protocols.anthropic import errors as anthropic_errors
 from antigravity.protocols.asking import upstream_error
+from antigravity.protocols.embedded_errors import error_in
 from antigravity.protocols.gemini import client_errors as gemini_errors
 from antigravity.protocols.openai_errors import decode_error as openai_error
-from antigravity.protocols.openai_errors import error_from_stream
 from antigravity.protocols.openai_responses import client_reply
 from antigravity.protocols.rate_limits import Limit, parse_spellings, read_limit
 from antigravity.protocols.reset_times import LONGEST, next_midnight, seconds_until, zone_of
@@ -212,13 +212,17 @@ def test_every_protocol_understands_them(
     assert error.retry_after == (None if expected is None else pytest.approx(expected))
 
 
+def _told(fields: dict[str, Any], decode_error: Any) -> GatewayError:
+    error = error_in(json.dumps({"error": fields}).encode(), decode_error)
+    assert error is not None
+    return error
+
+
 def stream_errors(fields: dict[str, Any]) -> list[GatewayError]:
     return [
-        error_from_stream(json.dumps({"error": fields}).encode()),
+        _told(fields, openai_error),
         client_reply.make_error(None, fields),
-        anthropic_errors.decode_stream_error(
-            json.dumps({"type": "error", "error": {"type": "rate_limit_error", **fields}}).encode()
-        ),
+        _told({"type": "rate_limit_error", **fields}, anthropic_errors.decode_error),
         gemini_errors.error_of_status({"status": "RESOURCE_EXHAUSTED", **fields}),
     ]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from msgspec import Raw, Struct
 
 from antigravity.protocols.anthropic import schema
 from antigravity.protocols.anthropic.usage import UsageField
+from antigravity.protocols.lenient import LenientDecoder
 from antigravity.sse import ServerSentEvent
 
 
@@ -19,13 +19,13 @@ class _MessageHead(Struct, frozen=True):
 
 
 class _MessageStart(Struct, frozen=True):
-    message: _MessageHead
+    message: _MessageHead = _MessageHead()
 
 
 class Block(Struct, frozen=True):
     """A content block of any type as it begins."""
 
-    type: str
+    type: str = ""
     id: str = ""
     name: str = ""
     input: Raw = Raw(b"{}")
@@ -39,14 +39,14 @@ class Block(Struct, frozen=True):
 
 
 class _BlockStart(Struct, frozen=True):
-    index: int
-    content_block: Block
+    index: int = 0
+    content_block: Block = Block()
 
 
 class _Delta(Struct, frozen=True):
     """A delta of any type."""
 
-    type: str
+    type: str = ""
     text: str = ""
     thinking: str = ""
     partial_json: str = ""
@@ -55,12 +55,12 @@ class _Delta(Struct, frozen=True):
 
 
 class _BlockDelta(Struct, frozen=True):
-    index: int
-    delta: _Delta
+    index: int = 0
+    delta: _Delta = _Delta()
 
 
 class _BlockStop(Struct, frozen=True):
-    index: int
+    index: int = 0
 
 
 class StopDelta(Struct, frozen=True):
@@ -75,16 +75,38 @@ class _MessageDelta(Struct, frozen=True):
     usage: UsageField | None = None
 
 
-_read_type = msgspec.json.Decoder(schema.Tagged).decode
-read_start = msgspec.json.Decoder(_MessageStart).decode
-read_block = msgspec.json.Decoder(_BlockStart).decode
-read_delta = msgspec.json.Decoder(_BlockDelta).decode
-read_stop = msgspec.json.Decoder(_BlockStop).decode
-read_message_delta = msgspec.json.Decoder(_MessageDelta).decode
-read_results = msgspec.json.Decoder(list[schema.WebSearchResultItem] | schema.WebSearchFault).decode
-read_query = msgspec.json.Decoder(schema.WebSearchInput).decode
+class Whole(Struct, frozen=True):
+    """A whole message, which some servers send where a stream was asked for."""
+
+    id: str = ""
+    model: str = ""
+    content: list[Block] | str = []
+    stop_reason: str | None = None
+    stop_sequence: str | None = None
+    usage: UsageField = UsageField()
+
+
+class _Kind(Struct, frozen=True):
+    type: str = ""
+
+
+_read_type = LenientDecoder[_Kind](_Kind).decode
+read_start = LenientDecoder[_MessageStart](_MessageStart).decode
+read_block = LenientDecoder[_BlockStart](_BlockStart).decode
+read_delta = LenientDecoder[_BlockDelta](_BlockDelta).decode
+read_stop = LenientDecoder[_BlockStop](_BlockStop).decode
+read_message_delta = LenientDecoder[_MessageDelta](_MessageDelta).decode
+read_whole = LenientDecoder[Whole](Whole).decode
+read_results = LenientDecoder[list[schema.WebSearchResultItem] | schema.WebSearchFault](
+    list[schema.WebSearchResultItem] | schema.WebSearchFault
+).decode
+read_query = LenientDecoder[schema.WebSearchInput](schema.WebSearchInput).decode
 
 
 def name_of(event: ServerSentEvent) -> str:
-    """Return the type of an event, also where the ``event:`` line was left out."""
-    return event.event or _read_type(event.data).type
+    """Return the type of an event, also where the ``event:`` line was left out.
+
+    ``message`` is the name that all events have by default, and the type of whole messages.
+    """
+    name = event.event
+    return name if name and name != "message" else _read_type(event.data).type

@@ -11,6 +11,7 @@ from msgspec import Struct
 from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import UpstreamError
 from antigravity.ir.usage import Usage
+from antigravity.protocols import lenient
 from antigravity.protocols.anthropic.usage import UsageField, merge
 
 
@@ -41,7 +42,7 @@ class _ModelList(Struct, frozen=True):
 def decode_usage(body: bytes) -> Usage | None:
     """Return the usage in a whole message, if it has one."""
     try:
-        wire = msgspec.json.decode(body, type=_Message).usage
+        wire = lenient.decode(body, _Message).usage
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     return None if wire is None else merge(Usage(), wire)
@@ -53,7 +54,8 @@ def decode_count(body: bytes) -> int:
     :raises UpstreamError: if it holds none.
     """
     try:
-        return msgspec.json.decode(body, type=_Count).input_tokens
+        count: _Count = lenient.decode(body, _Count)
+        return count.input_tokens
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UpstreamError(f"The upstream sent no token count: {error}") from None
 
@@ -64,7 +66,7 @@ def decode_models(body: bytes) -> Sequence[Model]:
     :raises UpstreamError: if it is no list.
     """
     try:
-        items = msgspec.json.decode(body, type=_ModelList).data
+        items = lenient.decode(body, _ModelList).data
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UpstreamError(f"The upstream sent no list of models: {error}") from None
     return tuple(

@@ -31,6 +31,7 @@ from antigravity.ir.usage import Usage
 from antigravity.protocols.anthropic.client_events import (
     Block,
     StopDelta,
+    Whole,
     name_of,
     read_block,
     read_delta,
@@ -39,12 +40,14 @@ from antigravity.protocols.anthropic.client_events import (
     read_results,
     read_start,
     read_stop,
+    read_whole,
 )
-from antigravity.protocols.anthropic.errors import decode_stream_error
+from antigravity.protocols.anthropic.errors import decode_error
 from antigravity.protocols.anthropic.reasons import finish
 from antigravity.protocols.anthropic.server_content import NATIVE_FAMILY
 from antigravity.protocols.anthropic.usage import merge
 from antigravity.protocols.anthropic.web_search import read_citation, read_search
+from antigravity.protocols.embedded_errors import error_in_event
 from antigravity.sse import ServerSentEvent
 
 
@@ -82,7 +85,7 @@ class AnthropicStreamDecoder:
             "message_start": self._start,
             "message_delta": self._message_delta,
             "message_stop": self._message_stop,
-            "error": self._error,
+            "message": self._message,
         }
 
     def decode(self, event: ServerSentEvent) -> Sequence[Event]:
@@ -90,10 +93,13 @@ class AnthropicStreamDecoder:
         if self._ended or event.data == b"[DONE]":
             return ()
         try:
-            handler = self._handlers.get(name_of(event))
-            found = handler(event.data) if handler else []
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return self._fail(UpstreamError(f"The upstream sent a malformed event: {error}"))
+            name = name_of(event)
+            handler = self._handlers.get(name)
+            found = handler(event.data) if handler else self._unknown(name, event)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            told = error_in_event(event.event, event.data, decode_error)
+            why = f"The upstream sent a malformed event: {error}"
+            return self._fail(told or UpstreamError(why))
         if found and not self._started and not isinstance(found[0], StreamFailure):
             self._started = True
             if not isinstance(found[0], ResponseStart):
@@ -115,8 +121,31 @@ class AnthropicStreamDecoder:
         self._ended = True
         return [StreamFailure(error)]
 
-    def _error(self, data: bytes) -> list[Event]:
-        return self._fail(decode_stream_error(data))
+    def _unknown(self, name: str, event: ServerSentEvent) -> list[Event]:
+        """Return what an event of no known type means: an error, or nothing."""
+        if name == "ping":
+            return []
+        error = error_in_event(name, event.data, decode_error)
+        if error is not None:
+            return self._fail(error)
+        whole = read_whole(event.data) if not name else Whole()
+        return self._blocks_of(whole) if whole.content else []
+
+    def _message(self, data: bytes) -> list[Event]:
+        """Return what a whole message means."""
+        error = error_in_event("", data, decode_error)
+        return self._blocks_of(read_whole(data)) if error is None else self._fail(error)
+
+    def _blocks_of(self, whole: Whole) -> list[Event]:
+        self._usage = merge(self._usage, whole.usage)
+        events: list[Event] = [] if self._started else [ResponseStart(whole.id, whole.model)]
+        content = whole.content
+        blocks = [Block("text", text=content)] if isinstance(content, str) else content
+        for index, block in enumerate(blocks):
+            events += self._open_block(index, block)
+            events += self._close_block(index)
+        self._stop = StopDelta(whole.stop_reason, whole.stop_sequence)
+        return [*events, UsageUpdate(self._usage), *self._message_stop(b"")]
 
     def _start(self, data: bytes) -> list[Event]:
         head = read_start(data).message
@@ -126,9 +155,11 @@ class AnthropicStreamDecoder:
 
     def _block(self, data: bytes) -> list[Event]:
         wire = read_block(data)
-        block = wire.content_block
-        events = self._close_block(wire.index)
-        self._blocks[wire.index] = opened = _Open(block, self._calls, self._characters)
+        return self._open_block(wire.index, wire.content_block)
+
+    def _open_block(self, index: int, block: Block) -> list[Event]:
+        events = self._close_block(index)
+        self._blocks[index] = opened = _Open(block, self._calls, self._characters)
         match block.type:
             case "text" if block.text:
                 self._characters += len(block.text)
@@ -143,7 +174,8 @@ class AnthropicStreamDecoder:
                 events.append(ToolCallStart(opened.call, call_id, block.name))
             case "web_search_tool_result":
                 name = block.tool_use_id
-                found = read_search(name, self._queries.get(name, ()), read_results(block.content))
+                results = block.content if bytes(block.content) != b"null" else b"[]"
+                found = read_search(name, self._queries.get(name, ()), read_results(results))
                 events.append(WebSearchEvent(found))
             case _:
                 pass

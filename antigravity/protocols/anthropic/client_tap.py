@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 from zope.interface import implementer
 
-from antigravity.interfaces.protocols import ICollectingTap
+from antigravity.interfaces.protocols import IClosingTap, ICollectingTap
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import (
     Event,
@@ -32,10 +32,12 @@ from antigravity.protocols.anthropic.client_events import (
     read_message_delta,
     read_start,
 )
-from antigravity.protocols.anthropic.errors import decode_stream_error
+from antigravity.protocols.anthropic.errors import decode_error
 from antigravity.protocols.anthropic.server_content import NATIVE_FAMILY
 from antigravity.protocols.anthropic.usage import merge
-from antigravity.sse import ServerSentEvent
+from antigravity.protocols.embedded_errors import error_in_event
+from antigravity.protocols.lenient import LenientDecoder
+from antigravity.sse import ServerSentEvent, encode_event
 
 #: Bytes of thinking that are held; nobody thinks more before a call.
 _MOST: Final = 4 * 1024 * 1024
@@ -46,10 +48,10 @@ _COST: Final = 256
 class _Content(Struct, frozen=True):
     """A whole message, as far as it matters here."""
 
-    content: list[Block]
+    content: list[Block] = []
 
 
-_read_content = msgspec.json.Decoder(_Content).decode
+_read_content = LenientDecoder[_Content](_Content).decode
 
 
 class _Thought:
@@ -74,11 +76,11 @@ class _Thought:
             yield ThinkingSignature(Signature(signature, NATIVE_FAMILY))
 
 
-@implementer(ICollectingTap)
+@implementer(ICollectingTap, IClosingTap)
 class AnthropicTap:
     """Watches one stream, or one whole answer.
 
-    :ivar finished: whether the message has come to its end.
+    :ivar finished: whether the message has said why it stopped, or has come to its end.
     :ivar meaningful: whether real content was seen.
     :ivar failure: the error that was seen, if any.
     """
@@ -86,6 +88,7 @@ class AnthropicTap:
     __slots__ = (
         "_held",
         "_open",
+        "_stopped",
         "_tell",
         "_thoughts",
         "_unsigned",
@@ -105,6 +108,7 @@ class AnthropicTap:
         self._thoughts: list[_Thought] = []
         self._open: list[bytes] | None = None
         self._held = 0
+        self._stopped = False
 
     def collect(
         self, tell: Callable[[Event], None], family: str, *, unsigned: bool = False
@@ -122,9 +126,9 @@ class AnthropicTap:
                 self._hold(event.data)
             return
         try:
-            self._watch(name or name_of(event), event.data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return
+            self._watch(name_of(event), event.data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self.failure = self.failure or error_in_event(name, event.data, decode_error)
 
     def whole(self, body: bytes) -> None:
         """Look at a whole message."""
@@ -139,6 +143,12 @@ class AnthropicTap:
         for block in blocks:
             self._begin(block)
 
+    def close(self) -> bytes | None:
+        """Return ``message_stop`` for a message that has said why it stopped, and no more."""
+        if not self.finished:
+            return None
+        return b"" if self._stopped else encode_event(b"message_stop", b'{"type":"message_stop"}')
+
     def _watch(self, name: str, data: bytes) -> None:
         match name:
             case "content_block_delta":
@@ -152,14 +162,20 @@ class AnthropicTap:
             case "message_start":
                 self.usage = merge(self.usage or Usage(), read_start(data).message.usage)
             case "message_delta":
-                if usage := read_message_delta(data).usage:
-                    self.usage = merge(self.usage or Usage(), usage)
+                wire = read_message_delta(data)
+                if wire.usage is not None:
+                    self.usage = merge(self.usage or Usage(), wire.usage)
+                reason = wire.delta.stop_reason
+                if reason is not None:
+                    self.finished = True
+                    # Another reason than a plain stop means something also without content.
+                    self.meaningful = self.meaningful or reason != "end_turn"
             case "message_stop":
-                self.finished = True
-            case "error":
-                self.failure = decode_stream_error(data)
-            case _:
+                self.finished = self._stopped = True
+            case "content_block_stop" | "ping":
                 pass
+            case _:
+                self.failure = self.failure or error_in_event(name, data, decode_error)
 
     def _begin(self, block: Block) -> None:
         """Hold thinking from now on, or tell of it if this is the call that it led to."""

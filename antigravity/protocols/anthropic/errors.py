@@ -63,14 +63,14 @@ _FIELD: Final = re.compile(r"^([a-z_]+(?:\.[a-zA-Z0-9_]+)*): ")
 class ErrorField(Struct, frozen=True):
     """``error``."""
 
-    type: str = ""
-    message: str = ""
+    type: str | None = None
+    message: str | None = None
 
 
 class ErrorBody(Struct, frozen=True):
     """The body of an error, and the data of an ``error`` event."""
 
-    error: ErrorField | str
+    error: ErrorField | str | None = None
 
 
 def error_object(error: GatewayError, request_id: str) -> dict[str, Any]:
@@ -90,18 +90,13 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> Gatewa
     return _classify(read_error(body), read_limit(status, headers, _decoded(body)), status)
 
 
-def decode_stream_error(data: bytes) -> GatewayError:
-    """Return the error in an ``error`` event."""
-    return _classify(read_error(data), read_limit(None, {}, _decoded(data)), None)
-
-
 def read_error(body: bytes) -> ErrorField:
     """Return what a body says of an error, nothing if it is not Anthropic's JSON."""
     try:
         found = msgspec.json.decode(body, type=ErrorBody).error
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ErrorField()
-    return ErrorField(message=found) if isinstance(found, str) else found
+    return ErrorField(message=found) if isinstance(found, str) else found or ErrorField()
 
 
 def _decoded(body: bytes) -> Any:
@@ -114,7 +109,7 @@ def _decoded(body: bytes) -> Any:
 def _classify(field: ErrorField, limit: Limit, status: int | None) -> GatewayError:
     """Return the error that an upstream means; mid-stream errors have no ``status``."""
     message = field.message or f"The upstream answered with status {status or 'unknown'}."
-    means = _STATUSES.get(field.type, status or 500)
+    means = _STATUSES.get(field.type or "", status or 500)
     if means == 500:
         means = status or (429 if limit.kind else 500)
     code = BILLING_CODE if limit.kind == "billing" else None

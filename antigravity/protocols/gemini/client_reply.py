@@ -11,6 +11,7 @@ from msgspec import Struct
 from antigravity.ir.capabilities import Capabilities, Model
 from antigravity.ir.errors import UpstreamError
 from antigravity.ir.usage import Usage
+from antigravity.protocols import lenient
 from antigravity.protocols.gemini import token_counts, wire
 
 
@@ -32,7 +33,7 @@ class _Models(Struct):
 
 def _decode(body: bytes, kind: Any, what: str) -> Any:
     try:
-        return msgspec.json.decode(body, type=kind)
+        return lenient.decode(body, kind)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise UpstreamError(f"The upstream's {what} makes no sense: {error}.") from error
 
@@ -82,7 +83,7 @@ def _only_embeds(model: _Model) -> bool:
 def decode_usage(body: bytes) -> Usage | None:
     """Return the usage in a whole answer, or the last one in an array of chunks."""
     try:
-        answers = msgspec.json.decode(body, type=list[wire.AnswerGlance] | wire.AnswerGlance)
+        answers = lenient.decode(body, list[wire.AnswerGlance] | wire.AnswerGlance)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
     listed = answers if isinstance(answers, list) else [answers]

@@ -35,9 +35,10 @@ from antigravity.ir.request import Request
 from antigravity.ir.signature import Signature
 from antigravity.ir.tools import FunctionTool
 from antigravity.ir.usage import Usage
+from antigravity.protocols.embedded_errors import error_in, error_in_event
 from antigravity.protocols.gemini import finish_reasons, grounding, logprobs, token_counts, wire
 from antigravity.protocols.gemini.base64_text import standard
-from antigravity.protocols.gemini.client_errors import error_of_status
+from antigravity.protocols.gemini.client_errors import decode_error, error_of_status
 from antigravity.protocols.gemini.json_schema.repair import Repair
 from antigravity.protocols.gemini.signatures import FAMILY
 from antigravity.sse import ServerSentEvent
@@ -84,15 +85,19 @@ class GeminiStreamDecoder:
             return ()
         try:
             if data.startswith(b"["):
-                chunks = msgspec.json.decode(data, type=list[wire.Answer])
+                chunks = wire.decode_answers(data)
             else:
                 chunks = [wire.decode_answer(data)]
         except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-            return self._fail(
-                UpstreamError(f"The upstream's answer makes no sense: {error}.", code="bad_answer")
-            )
+            told = error_in_event(event.event, data, decode_error)
+            why = f"The upstream's answer makes no sense: {error}."
+            return self._fail(told or UpstreamError(why, code="bad_answer"))
         events: list[Event] = []
         for chunk in chunks:
+            if chunk.error is None and not chunk.candidates and not self._failed:
+                told = error_in_event(event.event, data, decode_error)
+                if told is not None:
+                    return [*events, *self._fail(told)]
             if not self._failed:
                 events += self._chunk(chunk)
         return events
@@ -112,7 +117,9 @@ class GeminiStreamDecoder:
             self._started = True
             events.append(ResponseStart(chunk.response_id or "", chunk.model_version or ""))
         if chunk.error is not None:
-            return [*events, *self._fail(error_of_status(chunk.error))]
+            body = msgspec.json.encode({"error": chunk.error})
+            error = error_in(body, decode_error) or error_of_status(chunk.error)
+            return [*events, *self._fail(error)]
         for candidate in chunk.candidates or ():
             events += self._candidate(candidate)
             if self._failed:

@@ -13,12 +13,13 @@ import msgspec
 from zope.interface import implementer
 
 from antigravity.interfaces.protocols import ICollectingTap
-from antigravity.ir.errors import GatewayError, UpstreamError
+from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import Event, ThinkingDelta, ThinkingSignature, ToolCallStart
 from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
+from antigravity.protocols.embedded_errors import error_in, error_in_event
 from antigravity.protocols.gemini import finish_reasons, token_counts, wire
-from antigravity.protocols.gemini.client_errors import error_of_status
+from antigravity.protocols.gemini.client_errors import decode_error, error_of_status
 from antigravity.protocols.gemini.signatures import CLAUDE, FAMILY
 from antigravity.sse import ServerSentEvent
 
@@ -27,6 +28,7 @@ _USAGE: Final = b'"usageMetadata"'
 _FINISH: Final = b'"finishReason"'
 _BLOCKED: Final = b'"blockReason"'
 _ERROR: Final = b'"error"'
+_CANDIDATES: Final = b'"candidates"'
 _CALL: Final = b'"functionCall"'
 #: Begins ``thought`` and ``thoughtSignature``.
 _THOUGHT: Final = b'"thought'
@@ -105,6 +107,8 @@ class GeminiTap:
             self._think(data)
         if _FINISH in data or _ERROR in data or _BLOCKED in data:
             self._end(data)
+        elif _CANDIDATES not in data and self.failure is None:
+            self.failure = error_in_event(event.event, data, decode_error)
 
     def whole(self, body: bytes) -> None:
         """Look at a whole answer."""
@@ -154,9 +158,10 @@ class GeminiTap:
         """Take the end in that a chunk may hold."""
         glance = _glance(data)
         if glance is None:
+            self.failure = self.failure or error_in(data, decode_error)
             return
         if glance.error is not None:
-            self.failure = error_of_status(glance.error)
+            self.failure = error_in(data, decode_error) or error_of_status(glance.error)
             return
         feedback = glance.prompt_feedback
         if feedback is not None and feedback.block_reason:
@@ -166,8 +171,10 @@ class GeminiTap:
             if native and native != "FINISH_REASON_UNSPECIFIED":
                 self.finished = True
                 failure = finish_reasons.failure_of(native, None)
-                if isinstance(failure, UpstreamError) and self.failure is None:
-                    self.failure = failure
+                if failure is not None:
+                    self.failure = self.failure or failure
+                elif native != "STOP":
+                    self.meaningful = True  # it means something also without content
 
 
 def _glance(data: bytes) -> wire.AnswerGlance | None:

@@ -17,6 +17,7 @@ from antigravity.ir.embeddings import (
 from antigravity.ir.errors import InvalidRequestError, UpstreamError
 from antigravity.ir.parts import Media
 from antigravity.ir.usage import Usage
+from antigravity.protocols import lenient
 from antigravity.protocols.gemini.client_media import media_fields
 from antigravity.protocols.gemini.embeddings_schema import Answer, Counted, Glance
 from antigravity.protocols.gemini.embeddings_server import NAME
@@ -78,7 +79,7 @@ def decode(body: bytes, expected: int) -> EmbeddingResponse:
     :raises UpstreamError: if it makes no sense.
     """
     try:
-        answer = msgspec.json.decode(body, type=Answer)
+        answer = lenient.decode(body, Answer)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise UpstreamError(f"The upstream's vectors make no sense: {error}.") from error
     found = answer.embeddings or []
@@ -93,7 +94,7 @@ def decode(body: bytes, expected: int) -> EmbeddingResponse:
 def decode_usage(body: bytes) -> Usage | None:
     """Return the usage in an answer, if it has one."""
     try:
-        return _usage(msgspec.json.decode(body, type=Glance).usage_metadata)
+        return _usage(lenient.decode(body, Glance).usage_metadata)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
 

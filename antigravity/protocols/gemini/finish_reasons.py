@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from antigravity.ir.errors import UpstreamCredentialError, UpstreamError
+from antigravity.ir.errors import FaultyEndError, UpstreamCredentialError, UpstreamError
 from antigravity.ir.events import FinishReason
 
 _TO_WIRE: Final[dict[FinishReason, str]] = {
@@ -35,6 +35,7 @@ _FROM_WIRE: Final[dict[str, FinishReason]] = {
     "NO_IMAGE": "stop",
     "OTHER": "stop",
 }
+#: Ends that the model came to by mistake: another attempt is worth while.
 _FAILURES: Final = {
     "MALFORMED_FUNCTION_CALL": "The model wrote a function call that cannot be read.",
     "UNEXPECTED_TOOL_CALL": "The model called a function that was not offered.",
@@ -46,7 +47,7 @@ _FAILURES: Final = {
 
 def to_wire(reason: FinishReason, native: str | None) -> str:
     """Return the ``finishReason`` for a client; Gemini's own word if it was Gemini that ended."""
-    if native is not None and native in _FROM_WIRE:
+    if native is not None and (native in _FROM_WIRE or native in _FAILURES):
         return native
     return _TO_WIRE[reason]
 
@@ -66,4 +67,5 @@ def failure_of(native: str, message: str | None) -> UpstreamError | None:
     found = _FAILURES.get(native)
     if found is None:
         return None
-    return UpstreamError(f"{found} {message}" if message else found, code=native.lower())
+    said = f"{found} {message}" if message else found
+    return FaultyEndError(said, native=native, code=native.lower())

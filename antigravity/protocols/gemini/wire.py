@@ -10,6 +10,7 @@ from msgspec import Struct
 from antigravity.protocols.gemini.grounding import CitationMetadata, GroundingMetadata
 from antigravity.protocols.gemini.logprobs import LogprobsResult
 from antigravity.protocols.gemini.token_counts import UsageMetadata
+from antigravity.protocols.lenient import LenientDecoder
 
 
 class InlineBlob(Struct, rename="camel"):
@@ -113,5 +114,6 @@ class AnswerGlance(Struct, rename="camel"):
 
 
 #: Reused for every chunk: building a decoder costs more than using it.
-decode_answer = msgspec.json.Decoder(Answer).decode
-decode_glance = msgspec.json.Decoder(AnswerGlance).decode
+decode_answer = LenientDecoder[Answer](Answer).decode
+decode_answers = LenientDecoder[list[Answer]](list[Answer]).decode
+decode_glance = LenientDecoder[AnswerGlance](AnswerGlance).decode

@@ -29,6 +29,7 @@ from antigravity.ir.media import InlineData
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Request
 from antigravity.ir.usage import Usage
+from antigravity.protocols import lenient
 from antigravity.protocols.imagen.wire import NAME, PredictAnswer
 from antigravity.sse import ServerSentEvent
 
@@ -141,7 +142,7 @@ class PredictDecoder:
         """Return what the body means."""
         self._seen = True
         try:
-            answer = msgspec.json.decode(event.data, type=PredictAnswer)
+            answer = lenient.decode(event.data, PredictAnswer)
         except _MALFORMED as error:
             problem = UpstreamError(f"The upstream's answer makes no sense: {error}.")
             return [ResponseStart("", self._model), StreamFailure(problem)]

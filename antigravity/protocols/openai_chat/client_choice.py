@@ -28,16 +28,31 @@ from antigravity.protocols.openai_chat.client_calls import CallAssembler
 from antigravity.protocols.openai_chat.extra_content import is_thought, read_signature
 from antigravity.protocols.openai_chat.schema import ChunkChoice, ChunkDelta, ChunkToolCall
 
+#: In lower case; compatible servers have words of their own.  Any other is a plain stop.
 _REASONS: Final[dict[str, FinishReason]] = {
     "stop": "stop",
     "length": "length",
     "max_tokens": "length",
+    "max_output_tokens": "length",
+    "max_length": "length",
+    "model_length": "length",
+    "model_context_window_exceeded": "length",
     "tool_calls": "tool_calls",
+    "tool_call": "tool_calls",
+    "tool_use": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
+    "content-filter": "content_filter",
+    "content_filtered": "content_filter",
+    "sensitive": "content_filter",
+    "safety": "content_filter",
+    "recitation": "content_filter",
+    "prohibited_content": "content_filter",
+    "blocklist": "content_filter",
+    "refusal": "refusal",
 }
 #: Reasons that compatible servers give when they failed.
-_FAILURES: Final = frozenset(("error", "insufficient_system_resource", "abort"))
+_FAILURES: Final = frozenset(("error", "insufficient_system_resource", "abort", "network_error"))
 
 
 class ChoiceDecoder:
@@ -79,6 +94,9 @@ class ChoiceDecoder:
             for event in self._delta(delta):
                 self.meaningful = self.meaningful or isinstance(event, MEANINGFUL)
                 yield event
+        if wire.text:
+            self.meaningful = True
+            yield TextDelta(wire.text, self._index)
         if wire.logprobs is not None:
             yield from self._logprobs(wire.logprobs)
         if wire.finish_reason:
@@ -91,7 +109,7 @@ class ChoiceDecoder:
             source = InlineData(_joined(self._audio))
             transcript = "".join(self._transcript)
             yield MediaOutput(self._audio_type, source, None, transcript or None, self._index)
-        reason = _REASONS.get(self.finish or "", "stop")
+        reason = _REASONS.get((self.finish or "").lower(), "stop")
         if reason in ("stop", "tool_calls"):
             reason = "tool_calls" if self._calls.any else "refusal" if self._refused else "stop"
         yield Finish(reason, native=self.finish, choice=self._index)

@@ -1,8 +1,8 @@
 """Reads a streamed answer: server-sent events in, events of the representation out.
 
 Ends are held back until the stream is over, for some servers give a reason before the last
-content, or several reasons.  A stream is complete with ``[DONE]`` or with a reason for
-each choice.
+content, or several reasons.  A stream is complete with ``[DONE]``, with a reason for each choice,
+or with the chunk that holds nothing but the usage.  An answer may also be one whole object.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Sequence
 
-import msgspec
 from zope.interface import implementer
 
 from antigravity.interfaces.protocols import IStreamDecoder
@@ -19,14 +18,16 @@ from antigravity.ir.errors import EmptyAnswerError, GatewayError, UpstreamError
 from antigravity.ir.events import Event, ResponseStart, StreamFailure, UsageUpdate
 from antigravity.ir.request import Request
 from antigravity.ir.usage import Usage
+from antigravity.protocols.embedded_errors import error_in_event
+from antigravity.protocols.lenient import LenientDecoder
 from antigravity.protocols.openai_chat.audio_formats import audio_type
 from antigravity.protocols.openai_chat.client_choice import ChoiceDecoder
 from antigravity.protocols.openai_chat.client_usage import read_usage
 from antigravity.protocols.openai_chat.schema import Chunk
-from antigravity.protocols.openai_errors import error_from_stream
+from antigravity.protocols.openai_errors import decode_error
 from antigravity.sse import ServerSentEvent
 
-_CHUNK = msgspec.json.Decoder(Chunk)
+_CHUNK: LenientDecoder[Chunk] = LenientDecoder(Chunk)
 
 
 @implementer(IStreamDecoder)
@@ -40,6 +41,7 @@ class ChatStreamDecoder:
         self._calls = 0
         self._started = False
         self._over = False
+        self._complete = False  # nothing is missing but a reason
         self._usage: Usage | None = None
         self._seed = ""
 
@@ -53,14 +55,17 @@ class ChatStreamDecoder:
         try:
             chunk = _CHUNK.decode(data)
         except (ValueError, RecursionError):
-            return self._failed(UpstreamError("The upstream sent a malformed chunk."))
-        if chunk.error or event.event == "error" or chunk.kind == "error":
-            return self._failed(error_from_stream(data))
+            told = error_in_event(event.event, data, decode_error)
+            return self._failed(told or UpstreamError("The upstream sent a malformed chunk."))
+        if chunk.error or event.event == "error" or not chunk.choices:
+            told = error_in_event(event.event, data, decode_error)
+            if told is not None:
+                return self._failed(told)
         return list(self._chunk(chunk))
 
     def close(self) -> Sequence[Event]:
         """Return what the end of the body means."""
-        return () if self._over else self._finished(done=False)
+        return () if self._over else self._finished(done=self._complete)
 
     def _chunk(self, chunk: Chunk) -> Iterator[Event]:
         # Azure sends a first chunk without anything but its filters' results.
@@ -73,9 +78,12 @@ class ChatStreamDecoder:
                 choice = self._choices[index] = ChoiceDecoder(
                     index, self._audio_type, self._next_call, self._make_id
                 )
+            self._complete = wire.message is not None  # a whole answer
             yield from choice.decode(wire)
         if chunk.usage is not None:
             usage = read_usage(chunk.usage)
+            if usage is not None and not chunk.choices:
+                self._complete = True  # the last chunk, of those who send usage in one of its own
             if usage is not None and usage != self._usage:
                 self._usage = usage
                 yield from self._start("", "")

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from zope.interface import implementer
 
-from antigravity.interfaces.protocols import ICollectingTap
+from antigravity.interfaces.protocols import IClosingTap, ICollectingTap
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import Event, ThinkingDelta, ToolCallStart
 from antigravity.ir.request import Request
 from antigravity.ir.usage import Usage
+from antigravity.protocols.embedded_errors import error_in_event
+from antigravity.protocols.lenient import LenientDecoder
 from antigravity.protocols.openai_chat.client_stream import ChatStreamDecoder
 from antigravity.protocols.openai_chat.client_usage import read_usage
 from antigravity.protocols.openai_chat.schema import NAME, Chunk
-from antigravity.protocols.openai_errors import error_from_stream
-from antigravity.sse import ServerSentEvent
+from antigravity.protocols.openai_errors import decode_error
+from antigravity.sse import DONE, ServerSentEvent, encode_data
 
-_CHUNK: Final = msgspec.json.Decoder(Chunk)
+_CHUNK: Final[LenientDecoder[Chunk]] = LenientDecoder(Chunk)
+_CHOICES: Final = b'"choices"'
 #: Keys with a value; inside of strings their quotes are escaped, so text can't match.
 _MATTERS: Final = re.compile(rb'"(?:usage"\s*:\s*\{|finish_reason"\s*:\s*"|error"\s*:\s*["{])')
 _CONTENT: Final = re.compile(
@@ -39,11 +42,15 @@ _CALL: Final = re.compile(rb'"tool_calls"\s*:\s*\[\s*\{')
 _MOST: Final = 4 * 1024 * 1024
 
 
-@implementer(ICollectingTap)
+@implementer(ICollectingTap, IClosingTap)
 class ChatTap:
     """Watches one stream, or one whole answer."""
 
     def __init__(self) -> None:
+        self._called = False
+        self._done = False
+        self._last = b""  # the last chunk with a choice
+        self._counted = False  # the last chunk has usage and no choice
         self.usage: Usage | None = None
         self.finished = False
         self.meaningful = False
@@ -76,9 +83,34 @@ class ChatTap:
             self.meaningful = True
         if data.startswith(b"[DONE]"):
             # Some servers give no reason; but nothing at all is no answer.
+            self._done = True
             self.finished = self.failure is None and (self.finished or self.meaningful)
-        elif event.event == "error" or _MATTERS.search(data):
-            self._decode(event)
+            return
+        if _CHOICES in data:
+            self._last = data
+            self._called = self._called or _CALL.search(data) is not None
+            if event.event != "error" and not _MATTERS.search(data):
+                return
+        self._decode(event)
+
+    def close(self) -> bytes | None:
+        """Return what a stream lacks that came to its end without a word of that."""
+        if self.finished:
+            return b"" if self._done else DONE
+        if not (self._counted and self.meaningful):
+            return None
+        self.finished = True
+        try:
+            last = msgspec.json.decode(self._last, type=_Head)
+        except (ValueError, RecursionError):
+            return None
+        choice: dict[str, object] = {"index": 0, "finish_reason": "stop"}
+        if last.object == "text_completion":
+            choice |= {"text": "", "logprobs": None}
+        else:
+            choice |= {"delta": {}, "finish_reason": "tool_calls" if self._called else "stop"}
+        fields = {**msgspec.structs.asdict(last), "choices": [choice]}
+        return encode_data(msgspec.json.encode(fields)) + DONE
 
     def _think(self, event: ServerSentEvent) -> None:
         """Hold reasoning, and tell of it with the call that it led to."""
@@ -111,13 +143,29 @@ class ChatTap:
         try:
             chunk = _CHUNK.decode(event.data)
         except (ValueError, RecursionError):
+            self.failure = self.failure or error_in_event(event.event, event.data, decode_error)
             return  # the client will see for itself
-        if chunk.error or event.event == "error":
-            self.failure = error_from_stream(event.data)
-            self.finished = False
-            return
-        if any(choice.finish_reason for choice in chunk.choices or ()):
+        if chunk.error or event.event == "error" or not chunk.choices:
+            error = error_in_event(event.event, event.data, decode_error)
+            if error is not None:
+                self.failure = error
+                self.finished = False
+                return
+        reasons = [choice.finish_reason for choice in chunk.choices or () if choice.finish_reason]
+        if reasons:
             self.finished = True
+            # Another reason than a plain stop means something also without content.
+            self.meaningful = self.meaningful or reasons != ["stop"]
         usage = read_usage(chunk.usage)
         if usage is not None:
             self.usage = usage
+            self._counted = not chunk.choices
+
+
+class _Head(msgspec.Struct):
+    """What chunks of one answer share."""
+
+    id: Any = None
+    object: Any = "chat.completion.chunk"
+    created: Any = None
+    model: Any = None

@@ -314,11 +314,15 @@ class ChunkDelta(Struct, gc=False):
 
 
 class ChunkChoice(Struct, gc=False):
-    """One choice in a chunk; a few servers say ``message`` where ``delta`` is meant."""
+    """One choice in a chunk; a few servers say ``message`` where ``delta`` is meant.
+
+    ``text`` is what legacy completions have instead.
+    """
 
     index: int | None = None
     delta: ChunkDelta | None = None
     message: ChunkDelta | None = None
+    text: str | None = None
     finish_reason: str | None = None
     logprobs: Any = None
 

@@ -18,6 +18,7 @@ from antigravity.ir.embeddings import (
 from antigravity.ir.errors import InvalidRequestError, UpstreamError
 from antigravity.ir.parts import Media
 from antigravity.ir.usage import Usage
+from antigravity.protocols import lenient
 from antigravity.protocols.openai_embeddings.server import NAME
 from antigravity.protocols.openai_embeddings.vectors import from_base64
 
@@ -95,7 +96,7 @@ def decode(body: bytes, expected: int) -> EmbeddingResponse:
     :raises UpstreamError: if it makes no sense.
     """
     try:
-        answer = msgspec.json.decode(body, type=_Answer)
+        answer = lenient.decode(body, _Answer)
         found = _in_order(answer.data)
         vectors = tuple(
             from_base64(each.embedding) if isinstance(each.embedding, str) else each.embedding
@@ -119,7 +120,7 @@ def _in_order(data: list[_Vector]) -> list[_Vector]:
 def decode_usage(body: bytes) -> Usage | None:
     """Return the usage in an answer, if it has one."""
     try:
-        return _usage(msgspec.json.decode(body, type=_Counted).usage)
+        return _usage(lenient.decode(body, _Counted).usage)
     except (ValueError, RecursionError):
         return None
 

@@ -30,8 +30,14 @@ from antigravity.ir.events import (
     WebSearchEvent,
 )
 from antigravity.ir.media import InlineData
+from antigravity.protocols import lenient
 from antigravity.protocols.openai_responses.encrypted import read_encrypted
-from antigravity.protocols.openai_responses.schema import Annotation, JsonObject, SearchItem
+from antigravity.protocols.openai_responses.schema import (
+    MALFORMED,
+    Annotation,
+    JsonObject,
+    SearchItem,
+)
 from antigravity.protocols.openai_responses.server_content import citation
 from antigravity.protocols.openai_responses.server_items import decode_search
 from antigravity.protocols.openai_responses.wire_event import WireEvent
@@ -45,6 +51,10 @@ _PARTS: Final[dict[str, tuple[_Field, str]]] = {
     "refusal": ("refusal", "refusal"),
     "reasoning_text": ("content", "text"),
 }
+
+
+#: Types of items that an answer may end with; others are always followed by one of them.
+ENDING: Final = frozenset(("message", "function_call", "custom_tool_call", "image_generation_call"))
 
 
 class _Piece:
@@ -91,6 +101,7 @@ class Output:
         self._last: object = None
         self._characters = 0
         self._thinking = False  # whether the last event was a thought
+        self._ends = False  # whether an answer may end with the last item
         self.calls = 0
         self.refused = False
 
@@ -142,8 +153,14 @@ class Output:
             if known.call is not None and not known.done:
                 call_id = known.call.id
                 item = next((item for item in items if item.get("call_id") == call_id), {})
-                self._rest_of_arguments(known, item.get("arguments", item.get("input")))
+                self._rest_of_arguments(known, item.get("arguments") or item.get("input"))
                 self._end_call(known)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all items have come to their ends, the last of them one that can end it all."""
+        items = self._items.values()
+        return self._ends and bool(items) and all(item.done for item in items)
 
     def _emit(self, event: Event) -> None:
         self._thinking = isinstance(event, ThinkingDelta)
@@ -201,8 +218,8 @@ class Output:
         for note in notes:
             piece.annotations += 1
             try:
-                annotation = msgspec.convert(note, Annotation)
-            except msgspec.ValidationError:
+                annotation = lenient.convert(note, Annotation)
+            except MALFORMED:
                 continue
             if annotation.type == "url_citation":
                 self._emit(CitationEvent(citation(annotation, piece.before)))
@@ -257,6 +274,7 @@ class Output:
                 return
             item = self._items[self._last] = _Item(final.get("id"))  # a server that can't count
         item.done = True
+        self._ends = str(final.get("type")) in ENDING
         match final.get("type"):
             case "message":
                 for index, part in enumerate(_list(final.get("content"))):
@@ -265,12 +283,12 @@ class Output:
                 self._end_reasoning(item, final)
             case "function_call" | "custom_tool_call":
                 self._start_call(item, final)
-                self._rest_of_arguments(item, final.get("arguments", final.get("input")))
+                self._rest_of_arguments(item, final.get("arguments") or final.get("input"))
                 self._end_call(item)
             case "web_search_call":
                 try:
-                    search = decode_search(msgspec.convert(final, SearchItem))
-                except msgspec.ValidationError:
+                    search = decode_search(lenient.convert(final, SearchItem))
+                except MALFORMED:
                     return
                 self._emit(WebSearchEvent(search))
             case "image_generation_call":

@@ -25,6 +25,7 @@ from antigravity.ir.errors import (
     credential_refused,
 )
 from antigravity.ir.usage import Usage
+from antigravity.protocols import lenient
 from antigravity.protocols.openai_responses.schema import MALFORMED, JsonObject
 from antigravity.protocols.rate_limits import BILLING_CODE, Limit, read_limit
 
@@ -174,7 +175,7 @@ class _WithUsage(msgspec.Struct, frozen=True):
 def usage_of(body: bytes) -> Usage | None:
     """Return the usage in a whole answer."""
     try:
-        return decode_usage(msgspec.json.decode(body, type=_WithUsage).usage)
+        return decode_usage(lenient.decode(body, _WithUsage).usage)
     except MALFORMED:
         return None
 
@@ -185,7 +186,8 @@ def decode_count(body: bytes) -> int:
     :raises UpstreamError: if it holds none.
     """
     try:
-        return msgspec.json.decode(body, type=_Count).input_tokens
+        count: _Count = lenient.decode(body, _Count)
+        return count.input_tokens
     except MALFORMED as error:
         raise UpstreamError("The upstream's answer holds no token count.") from error
 
@@ -204,7 +206,7 @@ def decode_models(body: bytes) -> tuple[Model, ...]:
     :raises UpstreamError: if it is none.
     """
     try:
-        entries = msgspec.json.decode(body, type=_Models).data
+        entries = lenient.decode(body, _Models).data
     except MALFORMED as error:
         raise UpstreamError("The upstream's answer is no list of models.") from error
     return tuple(_model(entry) for entry in entries if isinstance(entry.get("id"), str))

@@ -18,8 +18,9 @@ from antigravity.ir.events import (
     StreamFailure,
     UsageUpdate,
 )
+from antigravity.protocols.embedded_errors import error_in_event
 from antigravity.protocols.openai_responses.client_output import Output
-from antigravity.protocols.openai_responses.client_reply import decode_usage
+from antigravity.protocols.openai_responses.client_reply import decode_error, decode_usage
 from antigravity.protocols.openai_responses.schema import MALFORMED, JsonObject
 from antigravity.protocols.openai_responses.tap import failure_of
 from antigravity.protocols.openai_responses.wire_event import WireEvent
@@ -48,16 +49,44 @@ class ResponsesDecoder:
         try:
             wire = msgspec.json.decode(event.data, type=WireEvent)
         except MALFORMED:
-            self._fail(UpstreamError("The upstream sent an event that is no JSON object."))
+            told = error_in_event(event.event, event.data, decode_error)
+            why = "The upstream sent an event that is no JSON object."
+            self._fail(told or UpstreamError(why))
             return self._take()
+        if wire.output is not None and wire.type is None and wire.response is None:
+            wire = msgspec.structs.replace(wire, response=msgspec.json.decode(event.data))
+            self._whole(wire)
+            return self._take()
+        if not wire.type and event.event in ("", "message", "error"):
+            told = error_in_event(event.event, event.data, decode_error)
+            if told is not None:
+                self._fail(told)
+                return self._take()
         self._event(wire.type if isinstance(wire.type, str) else event.event, wire)
         return self._take()
 
     def close(self) -> Sequence[Event]:
-        """Return what the end of the body means."""
+        """Return what the end of the body means.
+
+        An answer whose items have all come to their ends is complete, also without a last word.
+        """
         if not self._ended:
-            self._fail(UpstreamError("The upstream broke off its answer."))
+            if self._output.complete:
+                self._finish("response.completed", {})
+            else:
+                self._fail(UpstreamError("The upstream broke off its answer."))
         return self._take()
+
+    def _whole(self, wire: WireEvent) -> None:
+        """Take in a whole response, which some servers send where a stream was asked for."""
+        status = wire.response.get("status")
+        if status in ("queued", "in_progress"):
+            self._fail(UpstreamError("The upstream sent a response that is not complete."))
+        elif status in ("failed", "cancelled"):
+            self._fail(failure_of(wire.response, wire.error, {}))
+        else:
+            kind = "incomplete" if status == "incomplete" else "completed"
+            self._event(f"response.{kind}", wire)
 
     def _take(self) -> Sequence[Event]:
         events, self._events = self._events, []
@@ -91,8 +120,6 @@ class ResponsesDecoder:
                 self._finish(kind, response)
             case "response.failed" | "response.cancelled" | "error":
                 self._fail(failure_of(wire.response, wire.error, msgspec.structs.asdict(wire)))
-            case "" if wire.error is not None:
-                self._fail(failure_of(None, wire.error, {}))
             case _:
                 self._output.event(kind, wire)
 

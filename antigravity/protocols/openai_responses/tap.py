@@ -11,12 +11,23 @@ from msgspec import Struct
 from zope.interface import implementer
 
 from antigravity.interfaces.answers import INamingTap
+from antigravity.interfaces.protocols import IClosingTap
 from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.ir.usage import Usage
-from antigravity.protocols.openai_responses.client_reply import decode_usage, make_error
+from antigravity.protocols import lenient
+from antigravity.protocols.embedded_errors import error_in_event
+from antigravity.protocols.openai_responses.client_reply import (
+    decode_error,
+    decode_usage,
+    make_error,
+)
 from antigravity.protocols.openai_responses.schema import MALFORMED, JsonObject
-from antigravity.sse import ServerSentEvent
+from antigravity.sse import ServerSentEvent, encode_event
 
+#: Types of items that an answer may end with.
+_ENDING: Final = re.compile(
+    rb'"type"\s*:\s*"(?:message|function_call|custom_tool_call|image_generation_call)"'
+)
 _TYPE: Final = re.compile(rb'"type"\s*:\s*"([a-z_.]+)"')
 _BEGINS: Final = frozenset(("response.created", "response.queued", "response.in_progress"))
 _ENDS: Final = frozenset(("response.completed", "response.incomplete"))
@@ -40,7 +51,19 @@ class _Failed(Struct, frozen=True):
     param: object = None
 
 
-@implementer(INamingTap)
+class _Item(Struct, frozen=True):
+    item: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Created(Struct, frozen=True):
+    response: JsonObject = {}
+
+
+#: Bytes of items that are kept, so that a stream without a last event can be given one.
+_MOST: Final = 4 * 1024 * 1024
+
+
+@implementer(INamingTap, IClosingTap)
 class ResponsesTap:
     """Knows an event by its name, and reads only those that end a stream."""
 
@@ -50,6 +73,10 @@ class ResponsesTap:
         self.meaningful = False
         self.failure: GatewayError | None = None
         self._tell: Callable[[str], None] | None = None
+        self._created = b""
+        self._open = 0  # items that have begun and not ended
+        self._items: list[bytes] | None = []  # the events of those that have ended
+        self._held = 0
 
     def name(self, tell: Callable[[str], None]) -> None:
         """Tell the id, as soon as it is known, from now on."""
@@ -59,7 +86,7 @@ class ResponsesTap:
         """Look at a whole answer."""
         if self._tell is not None:
             try:
-                self._named(msgspec.json.decode(body, type=_Answer))
+                self._named(lenient.decode(body, _Answer))
             except MALFORMED:
                 return  # who gets it will see
 
@@ -69,19 +96,53 @@ class ResponsesTap:
         if not name:
             found = _TYPE.search(event.data)
             name = found[1].decode() if found else ""
-        if name.endswith(".delta") or name == "response.output_item.done":
+        if name.endswith(".delta"):
             self.meaningful = True
+        elif name == "response.output_item.added":
+            self._open += 1
+        elif name == "response.output_item.done":
+            self.meaningful = True
+            self._keep(event.data)
         elif name in _BEGINS:
+            self._created = self._created or event.data
             self._begin(event.data)
         elif name in _ENDS:
             self._end(event.data)
         elif name in _FAILURES:
             self._fail(event.data)
+        elif not name.startswith("response."):
+            self.failure = self.failure or error_in_event(name, event.data, decode_error)
+
+    def close(self) -> bytes | None:
+        """Return the last event for a response all of whose items have come to their ends."""
+        if self.finished:
+            return b""
+        if self._open > 0 or not self._items or not self._created:
+            return None
+        try:
+            response = lenient.decode(self._created, _Created).response
+            items = [lenient.decode(data, _Item).item for data in self._items]
+        except MALFORMED:
+            return None
+        if not _ENDING.search(bytes(items[-1])):
+            return None
+        self.finished = True
+        response = {**response, "status": "completed", "output": items}
+        event = {"type": "response.completed", "response": response}
+        return encode_event(b"response.completed", msgspec.json.encode(event))
+
+    def _keep(self, data: bytes) -> None:
+        self._open -= 1
+        self._held += len(data)
+        if self._held > _MOST:
+            self._items = None
+        elif self._items is not None:
+            self._items.append(data)
 
     def _begin(self, data: bytes) -> None:
         if self._tell is not None:
             try:
-                self._named(msgspec.json.decode(data, type=_Terminal).response)
+                self._named(lenient.decode(data, _Terminal).response)
             except MALFORMED:
                 return  # it will be told at the end
 
@@ -92,18 +153,20 @@ class ResponsesTap:
 
     def _end(self, data: bytes) -> None:
         try:
-            answer = msgspec.json.decode(data, type=_Terminal).response
+            answer = lenient.decode(data, _Terminal).response
         except MALFORMED:
             self.failure = UpstreamError("The upstream sent an event that is no JSON.")
             return
         self._named(answer)
         self.usage = decode_usage(answer.usage)
         self.finished = True
+        # Another end than the plain one means something also without content.
+        self.meaningful = self.meaningful or b'"response.incomplete"' in data
 
     def _fail(self, data: bytes) -> None:
         self.finished = True
         try:
-            failed = msgspec.json.decode(data, type=_Failed)
+            failed = lenient.decode(data, _Failed)
         except MALFORMED:
             self.failure = UpstreamError("The upstream sent an error that is no JSON.")
             return

@@ -20,6 +20,7 @@ from msgspec import Struct
 from antigravity.config.settings import OAuthSettings
 from antigravity.interfaces.transport import IHttpTransport, OutgoingRequest, Timeouts
 from antigravity.ir.errors import GatewayError, UpstreamError
+from antigravity.protocols import lenient
 from antigravity.upstreams.asking import ask
 from antigravity.upstreams.codeassist.oauth import error_word
 from antigravity.version import USER_AGENT
@@ -159,7 +160,7 @@ async def redeem(
     )
     try:
         body = await ask(transport, [request], _token_error, lambda error: False)
-        tokens = msgspec.json.decode(body, type=_Tokens, strict=False)
+        tokens = lenient.decode(body, _Tokens, strict=False)
     except msgspec.DecodeError:
         raise ConsentError("the OAuth server's answer makes no sense") from None
     except GatewayError as error:
@@ -187,7 +188,8 @@ async def _email(
     request = OutgoingRequest("GET", settings.userinfo_url, headers, b"", _TIMEOUTS, proxy)
     try:
         body = await ask(transport, [request], _userinfo_error, lambda error: False)
-        return msgspec.json.decode(body, type=_UserInfo).email
+        user: _UserInfo = lenient.decode(body, _UserInfo)
+        return user.email
     except (GatewayError, msgspec.DecodeError):
         return ""
 

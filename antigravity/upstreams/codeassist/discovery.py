@@ -13,6 +13,7 @@ from twisted.internet.task import deferLater
 
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import UpstreamError
+from antigravity.protocols import lenient
 from antigravity.upstreams.codeassist.flight import SingleFlight
 
 #: How often, and how many seconds apart, it is asked whether a project is ready.
@@ -102,7 +103,7 @@ class ProjectDiscovery:
 
     def _decoded(self, body: bytes, kind: type[Any]) -> Any:
         try:
-            return msgspec.json.decode(body, type=kind)
+            return lenient.decode(body, kind)
         except msgspec.DecodeError:
             raise UpstreamError(
                 f"what upstream {self._upstream} says of its accounts makes no sense"

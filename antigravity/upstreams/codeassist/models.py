@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import UpstreamError
+from antigravity.protocols import lenient
 
 
 class _Info(Struct, rename="camel"):
@@ -27,7 +28,7 @@ def decode_models(body: bytes) -> Sequence[Model]:
     :raises UpstreamError: if there are none in it.
     """
     try:
-        available = msgspec.json.decode(body, type=_Available)
+        available = lenient.decode(body, _Available)
     except msgspec.DecodeError:
         raise UpstreamError("the upstream's list of models makes no sense") from None
     return tuple(

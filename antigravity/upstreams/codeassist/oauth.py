@@ -21,6 +21,7 @@ from antigravity.ir.errors import (
     UpstreamCredentialError,
     UpstreamError,
 )
+from antigravity.protocols import lenient
 from antigravity.upstreams.asking import ask
 from antigravity.upstreams.codeassist.flight import SingleFlight
 from antigravity.upstreams.services import UpstreamServices
@@ -133,7 +134,7 @@ class AccessTokens:
                 lambda status, headers, body: self._error(credential, status, body),
                 lambda error: False,
             )
-            answer = msgspec.json.decode(body, type=_Answer, strict=False)
+            answer: _Answer = lenient.decode(body, _Answer, strict=False)
         except msgspec.DecodeError:
             return self._last_resort(
                 credential, UpstreamError("the OAuth server's answer makes no sense")

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from antigravity.interfaces.quota import ModelQuota, Quota, Tier
 from antigravity.ir.errors import UpstreamError
+from antigravity.protocols import lenient
 
 
 class _Plan(Struct):
@@ -47,8 +48,8 @@ def read_quota(assist: bytes, available: bytes, now: float) -> Quota:
     :raises UpstreamError: if they make no sense.
     """
     try:
-        plans = msgspec.json.decode(assist, type=_Assist)
-        listed = msgspec.json.decode(available, type=_Available)
+        plans = lenient.decode(assist, _Assist)
+        listed = lenient.decode(available, _Available)
     except msgspec.DecodeError:
         raise UpstreamError("what the upstream says of quotas makes no sense") from None
     plan = next((each for each in (plans.paid_tier, plans.current_tier) if each and each.id), None)

@@ -269,7 +269,7 @@ def test_the_tap() -> None:
     for event in SseDecoder().feed(data):
         tap.watch(event)
         seen.append((tap.meaningful, tap.finished))
-    assert seen == [(False, False)] * 2 + [(True, False)] * 3 + [(True, True)]
+    assert seen == [(False, False)] * 2 + [(True, False)] * 2 + [(True, True)] * 2
     assert tap.usage == Usage(10, 3, 2, 7)
     assert tap.failure is None
     tap.watch(ServerSentEvent("error", b'{"error":{"type":"api_error","message":"x"}}'))

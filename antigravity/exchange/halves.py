@@ -1,0 +1,169 @@
+"""Halves of surrogate pairs in the events of an upstream: joined, or replaced.  Sans-IO.
+
+Looking for them costs one search for each event.  Only an event that ends in a first half waits
+for the next one of the same text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from antigravity.ir.events import Event, ToolCallDelta, ToolCallEnd, ToolCallStart
+from antigravity.ir.surrogates import FragmentMender, escape_raw, lone_halves, replace_all
+from antigravity.sse import ServerSentEvent
+
+#: Events that may come between the two halves of a pair.
+MAX_WAITING: Final = 16
+
+_NAME: Final = re.compile(rb'("[^"\\]*"\s*:\s*)\Z')
+#: Members that tell texts of the same name apart.
+_PLACES: Final = re.compile(
+    rb'"(?:index|output_index|content_index|summary_index|item_id)"\s*:\s*("[^"]{0,100}"|\d+)'
+)
+
+
+class _Half(Struct, frozen=True):
+    """A first half at the end of a text: where it is, and which text that is."""
+
+    begin: int
+    end: int
+    name: bytes
+    places: tuple[bytes, ...]
+
+
+class HalfJoiner:
+    """Joins halves that two events share, and puts U+FFFD in the place of all others."""
+
+    def __init__(self) -> None:
+        self._half: _Half | None = None
+        self._waiting: list[ServerSentEvent] = []
+
+    def feed(self, event: ServerSentEvent) -> Sequence[ServerSentEvent]:
+        """Return the events that are ready, mended; ``event`` itself if it needs nothing."""
+        data = event.data
+        if self._half is None and b"\\u" not in data and b"\xed" not in data:
+            return (event,)
+        data = escape_raw(data)
+        halves = lone_halves(data)
+        if self._half is None and not halves:
+            return (event if data is event.data else event._replace(data=data),)
+        ready: list[ServerSentEvent] = []
+        if self._half is not None:
+            joined = self._joined(self._half, data, halves)
+            if joined is not None:
+                ready += self.close(cut=True)
+                data, halves = joined, lone_halves(joined)
+            elif self._goes_on(self._half, data) or len(self._waiting) >= MAX_WAITING:
+                ready += self.close()
+            else:
+                self._waiting.append(event._replace(data=replace_all(data, halves)))
+                return ready
+        half = _last_half(data, halves)
+        if half is None:
+            ready.append(event._replace(data=replace_all(data, halves)))
+            return ready
+        others = [place for place in halves if place[0] != half.begin]
+        mended = replace_all(data, others)
+        grown = len(mended) - len(data)
+        self._half = _Half(half.begin + grown, half.end + grown, half.name, half.places)
+        self._waiting = [event._replace(data=mended)]
+        return ready
+
+    def close(self, *, cut: bool = False) -> list[ServerSentEvent]:
+        """Return the events that wait; with ``cut`` the half is left out of them."""
+        half, self._half = self._half, None
+        waiting, self._waiting = self._waiting, []
+        if half is not None and waiting:
+            data = waiting[0].data
+            middle = b"" if cut else rb"\ufffd"
+            waiting[0] = waiting[0]._replace(data=data[: half.begin] + middle + data[half.end :])
+        return waiting
+
+    def _joined(self, half: _Half, data: bytes, halves: list[tuple[int, int]]) -> bytes | None:
+        """Return ``data`` with the first half before the second one, if that is in it."""
+        if tuple(_PLACES.findall(data)) != half.places:
+            return None
+        first = self._waiting[0].data[half.begin : half.end]
+        for begin, end in halves:
+            is_low = data[begin + 3 : begin + 4] in b"cdefCDEF"
+            if is_low and data[begin - 1 : begin] == b'"' and _name(data, begin - 1) == half.name:
+                return data[:begin] + first + data[begin:end] + data[end:]
+        return None
+
+    def _goes_on(self, half: _Half, data: bytes) -> bool:
+        """Return whether the text of the half goes on in ``data``, with something else."""
+        if tuple(_PLACES.findall(data)) != half.places:
+            return False
+        return re.search(re.escape(half.name) + rb'\s*:\s*"[^"]', data) is not None
+
+
+def _last_half(data: bytes, halves: list[tuple[int, int]]) -> _Half | None:
+    """Return the first half that ends the last text in which one does."""
+    for begin, end in reversed(halves):
+        is_high = data[begin + 3 : begin + 4] in b"89abAB"
+        if is_high and data[end : end + 1] == b'"':
+            if data[end + 1 :].lstrip()[:1] == b":":
+                continue  # the name of a member
+            name = _name(data, _opening(data, begin))
+            if name:
+                return _Half(begin, end, name, tuple(_PLACES.findall(data)))
+    return None
+
+
+def _opening(data: bytes, place: int) -> int:
+    """Return where the string that ``place`` is in begins."""
+    quote = data.rfind(b'"', 0, place)
+    while quote > 0:
+        before = data[:quote]
+        if (len(before) - len(before.rstrip(b"\\"))) % 2 == 0:
+            break
+        quote = data.rfind(b'"', 0, quote)
+    return quote
+
+
+def _name(data: bytes, quote: int) -> bytes:
+    """Return the name of the member whose value begins at ``quote``, quoted; else nothing."""
+    found = _NAME.search(data[max(0, quote - 200) : quote])
+    return found[1].rpartition(b":")[0].strip() if found else b""
+
+
+class ArgumentsMender:
+    """Mends the JSON text in the arguments of calls, which is text within a text."""
+
+    def __init__(self) -> None:
+        self._menders: dict[int, FragmentMender] = {}
+
+    def feed(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Return the events with their arguments mended; mostly ``events`` themselves."""
+        out: list[Event] | None = None
+        for place, event in enumerate(events):
+            kind = type(event)
+            changed: Event | None = event
+            if kind is ToolCallDelta:
+                changed = self._delta(event)  # type: ignore[arg-type]
+            elif kind is ToolCallStart and event.kind == "function":  # type: ignore[union-attr]
+                self._menders[event.call] = FragmentMender()  # type: ignore[union-attr]
+            elif kind is ToolCallEnd:
+                mender = self._menders.pop(event.call, None)  # type: ignore[union-attr]
+                rest = mender.end() if mender is not None else ""
+                if rest:
+                    out = list(events[:place]) if out is None else out
+                    out.append(ToolCallDelta(event.call, rest, event.choice))  # type: ignore[union-attr]
+            if changed is not event and out is None:
+                out = list(events[:place])
+            if out is not None and changed is not None:
+                out.append(changed)
+        return events if out is None else out
+
+    def _delta(self, event: ToolCallDelta) -> Event | None:
+        mender = self._menders.get(event.call)
+        if mender is None:
+            return event
+        text = mender.feed(event.arguments)
+        if text == event.arguments:
+            return event
+        return ToolCallDelta(event.call, text, event.choice) if text else None

@@ -1,0 +1,81 @@
+"""What form an upstream's answer has, whatever was asked for and whatever its type says.
+
+Servers answer JSON where a stream was wanted, events where a whole answer was, with a wrong type
+or none.  The first bytes tell.  Sans-IO.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from antigravity.ir.errors import UnusableAnswerError
+from antigravity.ir.plain import plain
+
+Form = Literal["events", "json", "html", "text"]
+
+#: Bytes of a text that are looked through for events, and that an error quotes.
+TEXT_LIMIT: Final = 2048
+_QUOTED: Final = 200
+_MARK: Final = b"\xef\xbb\xbf"
+_EVENTS: Final = re.compile(rb"(?:data|event|id|retry)[ \t]*(?:[:\r\n]|\Z)|:")
+_LATER_EVENTS: Final = re.compile(rb"[\r\n](?:data|event)[ \t]*:")
+#: Bytes that the longest name of a field takes, and what must follow it.
+_ENOUGH: Final = 8
+
+
+class Origin(Struct, frozen=True):
+    """Whose answer it is, for error messages: an upstream's name, and the type it gave."""
+
+    upstream: str = ""
+    content_type: str = ""
+
+    def unusable(self, form: Form, text: bytes = b"") -> UnusableAnswerError:
+        """Return the error for an answer that is neither JSON nor a stream of events."""
+        kind = self.content_type.partition(";")[0].strip().lower()
+        if form == "html" and "html" not in kind and "xml" not in kind:
+            kind = "text/html"
+        said = plain(text[: 4 * _QUOTED].decode("utf-8", "replace").strip())[:_QUOTED]
+        quoted = f" It says: {said}" if said and form == "text" else ""
+        who = f"The upstream {self.upstream}" if self.upstream else "The upstream"
+        return UnusableAnswerError(
+            f"{who} answered {kind or 'text/plain'} where JSON or server-sent events were "
+            f"expected; check its base_url.{quoted}",
+            code="unusable_answer",
+        )
+
+
+class Sniffer:
+    """Finds out the form of one answer; what was looked at is kept in ``head``."""
+
+    def __init__(self) -> None:
+        self.head = b""
+
+    def feed(self, chunk: bytes) -> Form | None:
+        """Return the form, or ``None`` while nobody can tell."""
+        head = (self.head + chunk).lstrip() if self.head else chunk.lstrip()
+        if head.startswith(_MARK):
+            head = head[3:].lstrip()
+        self.head = head
+        return self._form(ended=False)
+
+    def end(self) -> Form:
+        """Return the form of an answer that has ended; nothing at all is taken for events."""
+        return self._form(ended=True) or "events"
+
+    def _form(self, *, ended: bool) -> Form | None:
+        head = self.head
+        if not head or (len(head) < 3 and _MARK.startswith(head)):
+            return None
+        first = head[:1]
+        if first in (b"{", b"["):
+            return "json"
+        if first == b"<":
+            return "html"
+        if len(head) < _ENOUGH and not ended and first != b":":
+            return None
+        if _EVENTS.match(head) or _LATER_EVENTS.search(head):
+            return "events"
+        return "text" if ended or len(head) > TEXT_LIMIT else None

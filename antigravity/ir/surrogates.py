@@ -1,0 +1,121 @@
+r"""Halves of UTF-16 surrogate pairs in JSON text.
+
+``"\ud83d"`` is legal JSON, but no character: no UTF-8 text can hold it, and strict readers
+refuse it.  Whoever cuts text at UTF-16 units (JavaScript does) sends such halves, often two that
+belong together in two events.  What is alone becomes U+FFFD, the replacement character.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+REPLACEMENT: Final = "\ufffd"
+
+_HIGH: Final = r"\\u[dD][89abAB][0-9a-fA-F]{2}"
+_LOW: Final = r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+#: Whether there may be half a pair: its escape, however many backslashes stand before it.
+_SUSPECT: Final = re.compile(
+    rf"{_HIGH}(?!{_LOW})|(?<!\\u[dD][89abAB][0-9a-fA-F][0-9a-fA-F]){_LOW}".encode()
+)
+#: Escapes of a JSON text, each as a whole; a group matches where half a pair stands alone.
+_ESCAPES: Final = re.compile(rf"{_HIGH}{_LOW}|({_HIGH}|{_LOW})|\\.".encode(), re.DOTALL)
+_ESCAPES_OF_TEXT: Final = re.compile(rf"{_HIGH}{_LOW}|({_HIGH}|{_LOW})|\\.", re.DOTALL)
+#: The same halves as UTF-8 would write them, which it must not.
+_RAW: Final = re.compile(rb"\xed([\xa0-\xbf])([\x80-\xbf])")
+_REPLACED: Final = rb"\ufffd"
+#: An escape at the end of a fragment that what follows may complete.
+_UNFINISHED: Final = re.compile(
+    rf"(?<!\\)(?:\\\\)*((?:{_HIGH})?\\(?:u[0-9a-fA-F]{{0,3}})?|{_HIGH})\Z"
+)
+
+
+def escape_raw(data: bytes) -> bytes:
+    """Return JSON text with halves in (wrong) UTF-8 escaped; mostly ``data`` itself."""
+    if b"\xed" not in data:
+        return data
+    return _RAW.sub(_escaped, data)
+
+
+def _escaped(found: re.Match[bytes]) -> bytes:
+    unit = 0xD000 | (found[1][0] & 0x3F) << 6 | found[2][0] & 0x3F
+    return b"\\u%04x" % unit
+
+
+def lone_halves(data: bytes) -> list[tuple[int, int]]:
+    """Return where halves stand alone in JSON text, begin and end of each escape."""
+    if b"\\u" not in data or _SUSPECT.search(data) is None:
+        return []
+    return [found.span(1) for found in _ESCAPES.finditer(data) if found[1] is not None]
+
+
+def mend(data: bytes) -> bytes:
+    """Return JSON text in which each lone half is U+FFFD; ``data`` itself if there is none."""
+    data = escape_raw(data)
+    halves = lone_halves(data)
+    return replace_all(data, halves) if halves else data
+
+
+def replace_all(data: bytes, places: list[tuple[int, int]]) -> bytes:
+    """Return ``data`` with U+FFFD in the ``places``."""
+    return b"".join(_pieces(data, places))
+
+
+def _pieces(data: bytes, places: list[tuple[int, int]]) -> Iterator[bytes]:
+    done = 0
+    for begin, end in places:
+        yield data[done:begin]
+        yield _REPLACED
+        done = end
+    yield data[done:]
+
+
+def mend_text(text: str) -> str:
+    """Return text whose own lone halves are U+FFFD; a pair in two halves becomes one character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def mend_json(text: str) -> str:
+    """Return JSON text in which each lone half is U+FFFD, escaped or not."""
+    text = mend_text(text)
+    if "\\u" not in text:
+        return text
+    return _ESCAPES_OF_TEXT.sub(_replaced, text)
+
+
+def _replaced(found: re.Match[str]) -> str:
+    return found[0] if found[1] is None else "\\ufffd"
+
+
+class FragmentMender:
+    r"""Mends JSON text that comes in fragments, such as the arguments of a call.
+
+    An escape that is not complete yet (``\ud8``, or a first half) is held back.
+    """
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def feed(self, fragment: str) -> str:
+        """Return what is known to be whole, mended."""
+        if not self._held and "\\u" not in fragment and not fragment.endswith("\\"):
+            return fragment
+        text = self._held + fragment
+        found = _UNFINISHED.search(text)
+        if found is None:
+            self._held = ""
+        else:
+            text, self._held = text[: found.start(1)], text[found.start(1) :]
+        return mend_json(text)
+
+    def end(self) -> str:
+        """Return what was held back."""
+        held, self._held = self._held, ""
+        return mend_json(held)

@@ -1,0 +1,104 @@
+"""A complete response is delivered in whatever form the upstream sends it, with one request."""
+
+from __future__ import annotations
+
+import json
+
+from faults_kit import check_refusal
+from scripted_upstream import (
+    CLIENTS,
+    UPSTREAMS,
+    Scripted,
+    ScriptedCase,
+    dumps,
+    events_of,
+    stream_reply,
+    text_of,
+    whole_reply,
+    wrapped,
+)
+
+PAIRS = [(client, upstream) for client in CLIENTS for upstream in UPSTREAMS]
+
+
+class Forms(ScriptedCase):
+    async def check_pairs(self, make: object, content_type: str | None) -> None:
+        """Assert that all pairs get the text of what ``make`` returns, streamed and whole."""
+        await self.start()
+        for client, upstream in PAIRS:
+            for stream in (True, False):
+                body = make(upstream)  # type: ignore[operator]
+                self.script(Scripted(body, content_type))
+                answer = await self.ask_model(client, upstream, stream=stream)
+                where = (client, upstream, stream, answer.status, answer.body)
+                self.assertEqual(answer.status, 200, where)
+                self.assertEqual(text_of(client, answer, stream=stream), "hello", where)
+                self.assertEqual(self.calls, 1, where)
+
+    async def test_whole_json_is_converted_in_all_pairs(self) -> None:
+        await self.check_pairs(whole_reply, "application/json")
+
+    async def test_whole_json_is_converted_whatever_its_type_says(self) -> None:
+        await self.check_pairs(whole_reply, "text/event-stream")
+
+    async def test_pretty_json_without_a_type_is_converted(self) -> None:
+        def pretty(upstream: str) -> bytes:
+            return b"\n\n" + json.dumps(json.loads(whole_reply(upstream)), indent=2).encode()
+
+        await self.check_pairs(pretty, None)
+
+    async def test_events_are_collected_or_passed_in_all_pairs(self) -> None:
+        await self.check_pairs(stream_reply, "text/event-stream")
+
+    async def test_events_are_read_whatever_their_type_says(self) -> None:
+        await self.check_pairs(stream_reply, "Application/JSON; charset=UTF-8")
+
+    async def test_events_without_a_type_are_read(self) -> None:
+        await self.check_pairs(stream_reply, None)
+
+    async def test_events_in_lines_of_json_are_read(self) -> None:
+        def lines(upstream: str) -> bytes:
+            events = [wrapped(upstream, each) for each in events_of(UPSTREAMS[upstream])]
+            return b"\n".join(map(dumps, events))
+
+        await self.check_pairs(lines, "application/x-ndjson")
+
+    async def test_events_in_an_array_are_read(self) -> None:
+        def array(upstream: str) -> bytes:
+            return dumps([wrapped(upstream, each) for each in events_of(UPSTREAMS[upstream])])
+
+        await self.check_pairs(array, "application/json")
+
+
+class NoForm(ScriptedCase):
+    async def check_reported_once(self, reply: Scripted, *words: str) -> None:
+        await self.start()
+        for client, upstream in PAIRS:
+            for stream in (True, False):
+                self.script(reply)
+                answer = await self.ask_model(client, upstream, stream=stream)
+                error = check_refusal(client, answer, 502)
+                for word in (*words, "base_url", upstream):
+                    self.assertIn(word, error["message"], (client, upstream, stream))
+                self.assertEqual(self.calls, 1, (client, upstream, stream))
+
+    async def test_a_web_page_is_reported_once(self) -> None:
+        page = b"<!DOCTYPE html><html><body>Welcome</body></html>"
+        await self.check_reported_once(Scripted(page, "text/html; charset=utf-8"), "text/html")
+
+    async def test_a_web_page_is_known_by_its_looks(self) -> None:
+        await self.check_reported_once(
+            Scripted(b"\n <html></html>", "application/json"), "text/html"
+        )
+
+    async def test_a_plain_text_is_reported_once_in_its_words(self) -> None:
+        await self.check_reported_once(
+            Scripted(b"It works! Nothing else does.", "text/plain"), "text/plain", "It works!"
+        )
+
+    async def test_no_account_is_locked_for_it(self) -> None:
+        await self.start()
+        self.script(Scripted(b"<html></html>", "text/html"), Scripted(whole_reply("chat")))
+        await self.ask_model("openai_chat", "chat", stream=False)
+        answer = await self.ask_model("openai_chat", "chat", stream=False)
+        self.assertEqual(answer.status, 200)
