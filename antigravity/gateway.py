@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from antigravity.config.settings import Settings, effective_auth_mode
 from antigravity.config.snapshot import Configuration
 from antigravity.demo import DemoSimulator
 from antigravity.exchange.asking import Question
+from antigravity.exchange.background import Background
 from antigravity.exchange.log import log_exchange
 from antigravity.exchange.service import Exchange
 from antigravity.exchange.services import Services
@@ -82,6 +84,7 @@ class Gateway(Service):
         self._children = SequentialService()  # type: ignore[no-untyped-call]
         self._changing = DeferredLock()
         self._computing = DeferredSemaphore(_COMPUTING)
+        self._background = Background(partial(in_thread, reactor))
         self._drain = Drain(reactor, settings.proxy.shutdown_grace)
         self._demo = DemoSimulator(reactor) if demo else None
         self._pooling = Pooling(
@@ -333,7 +336,12 @@ class Gateway(Service):
             started=self._exchange_started,
             finished=self._exchange_finished,
             in_thread=self._in_thread,
+            background=self._background,
         )
+
+    def is_translating(self) -> bool:
+        """Return whether a large request is translated now, in a thread."""
+        return self._background.running
 
     def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
         """Call a function that computes for long in a thread; few of them run at a time."""

@@ -25,6 +25,7 @@ from antigravity.config.settings import Settings, effective_auth_mode
 from antigravity.config.snapshot import Configuration, load
 from antigravity.exit_code import ExitCode
 from antigravity.gateway import Gateway
+from antigravity.interpreter import Interpreter
 from antigravity.logs import make_logger
 from antigravity.plugins import PluginHost
 from antigravity.services import SequentialService
@@ -173,6 +174,8 @@ def makeService(options: Options) -> IService:
         partial(_reload, gateway),
     )
     watcher.setServiceParent(services)  # type: ignore[no-untyped-call]
+    interpreter = Interpreter(loop, gateway.is_translating)
+    interpreter.setServiceParent(services)  # type: ignore[no-untyped-call]
     loop.addSystemEventTrigger("before", "startup", _reload_on_hangup, loop, gateway)
     loop.addSystemEventTrigger("before", "shutdown", _second_signal_stops, loop, gateway)
     return services

@@ -26,6 +26,12 @@ kind = "gemini_api"
 base_url = "http://127.0.0.1:{upstream}"
 api_key = "none"
 models = ["gemini-*"]
+
+[upstreams.anthropic]
+kind = "anthropic"
+base_url = "http://127.0.0.1:{upstream}"
+api_key = "none"
+models = ["anthropic-*"]
 """
 
 

@@ -46,6 +46,8 @@ SESSION_FIELDS: Final = (
 )
 
 #: Text that clients put before what the user said.
+#: Characters of a text that are looked at.
+_LONGEST: Final = 1024 * 1024
 _REMINDER: Final = re.compile(r"<system-reminder>.*?(?:</system-reminder>|\Z)", re.DOTALL)
 _IN_USER_ID: Final = re.compile(r"(?:\A|_)session_([0-9A-Za-z-]{8,})\Z")
 
@@ -109,7 +111,7 @@ def _first_text(messages: Iterable[Message]) -> str:
     for message in messages:
         if message.role != "user":
             continue
-        texts = (_REMINDER.sub("", part.text) for part in _texts(message.parts))
+        texts = (_REMINDER.sub("", part.text[:_LONGEST]) for part in _texts(message.parts))
         said = "\n".join(stripped for text in texts if (stripped := text.strip()))
         if said:
             return said

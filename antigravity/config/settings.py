@@ -324,6 +324,20 @@ class ExperimentalSettings(Struct, frozen=True, forbid_unknown_fields=True):
     shorten_tool_results: Literal["when_needed", "always"] = "when_needed"
 
 
+class LimitsSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[limits]``: how much one request may hold.
+
+    ``max_values`` counts all JSON values, ``max_schema_values`` those in tools and output formats.
+    ``max_messages`` is also for other lists of inputs, such as those of embeddings.
+    """
+
+    max_values: Annotated[int, Meta(ge=1000)] = 400_000
+    max_messages: Annotated[int, Meta(ge=1)] = 20_000
+    max_parts: Annotated[int, Meta(ge=1)] = 100_000
+    max_tools: Annotated[int, Meta(ge=1)] = 2_000
+    max_schema_values: Annotated[int, Meta(ge=1)] = 100_000
+
+
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[log]``: what is written to the log."""
 
@@ -350,6 +364,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     mcp: McpSettings = McpSettings()
     tunnel: TunnelSettings = TunnelSettings()
     experimental: ExperimentalSettings = ExperimentalSettings()
+    limits: LimitsSettings = LimitsSettings()
     log: LogSettings = LogSettings()
     plugins: dict[str, Any] = {}
 

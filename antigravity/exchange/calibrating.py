@@ -6,6 +6,7 @@ from functools import partial
 
 from antigravity.context.estimate import estimate_tokens
 from antigravity.exchange.work import Work
+from antigravity.ir.errors import GatewayError
 from antigravity.ir.request import Request
 from antigravity.ir.usage import Usage
 
@@ -17,5 +18,14 @@ def calibrated_estimate(work: Work, model: str, request: Request) -> int:
 
 def learn(work: Work, model: str, usage: Usage | None, request: Request | None) -> None:
     """Learn from the usage that an upstream has reported for a request, if both are there."""
-    if usage is not None and request is not None:
-        work.services.calibration.observe(model, usage, partial(estimate_tokens, request))
+    if usage is None or request is None:
+        return
+    observe = work.services.calibration.observe
+    if not work.is_large:
+        observe(model, usage, partial(estimate_tokens, request))
+        return
+    learnt = usage
+    size = len(work.call.body)
+    estimating = work.services.background.run(size, estimate_tokens, request)
+    estimating.addCallback(lambda estimate: observe(model, learnt, lambda: estimate))
+    estimating.addErrback(lambda failure: failure.trap(GatewayError))  # too busy to learn

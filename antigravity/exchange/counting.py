@@ -8,9 +8,11 @@ from antigravity.exchange.passed_only import untranslatable
 from antigravity.exchange.suitability import suits
 from antigravity.exchange.upstream_call import Refused, UpstreamCall
 from antigravity.exchange.work import Work
-from antigravity.interfaces.protocols import Encoded
+from antigravity.interfaces.protocols import Encoded, IClientProtocol
 from antigravity.ir.call import TokenCount
+from antigravity.ir.capabilities import Target
 from antigravity.ir.errors import GatewayError
+from antigravity.ir.request import Request
 from antigravity.logs import make_logger
 from antigravity.lowering.attribution import without_attribution
 from antigravity.lowering.pipeline import lower
@@ -32,6 +34,7 @@ async def count_tokens(work: Work, decision: Decision) -> TokenCount:
     """
     only_upstream = untranslatable(work)
     if only_upstream is None:
+        await work.prepare()
         _ = work.request  # decoding validates, whoever counts
     candidate = decision.candidates[0]
     failure: GatewayError | None = None
@@ -48,8 +51,16 @@ async def count_tokens(work: Work, decision: Decision) -> TokenCount:
         raise failure or only_upstream
     request = work.request
     if not candidate.client.traits.attribution:
-        request = without_attribution(request)
-    return TokenCount(calibrated_estimate(work, candidate.target.model, request), "estimate")
+        request = await work.apart(without_attribution, request)
+    model = candidate.target.model
+    estimate = await work.apart(calibrated_estimate, work, model, request)
+    return TokenCount(estimate, "estimate")
+
+
+def _translate(request: Request, client: IClientProtocol, target: Target) -> Encoded | None:
+    lowered = lower(request, client.traits, target, client.name)
+    encoded: Encoded | None = client.encode_count(lowered.request, target)
+    return encoded
 
 
 async def _ask(work: Work, candidate: Candidate) -> int | None:
@@ -64,14 +75,12 @@ async def _ask(work: Work, candidate: Candidate) -> int | None:
     passes = candidate.native and candidate.upstream.passes(
         client.name, "count_tokens", work.call.body
     )
-    passes = passes and suits(work, candidate)
+    passes = passes and await work.apart(suits, work, candidate)
     if passes:
-        body = work.protocol.with_model(work.call, target.model)
+        body = await work.apart(work.protocol.with_model, work.call, target.model)
     else:
         request = await work.media_resolved(work.request, client.traits)
-        encoded: Encoded | None = client.encode_count(
-            lower(request, client.traits, target, client.name).request, target
-        )
+        encoded = await work.apart(_translate, request, client, target)
         if encoded is None:
             return None
         body = encoded.body

@@ -51,7 +51,18 @@ class Embedding(Generation):
         request: EmbeddingRequest = self._server.decode_embedding(self._work.call)
         return request
 
-    def _session(self) -> str:
+    async def run(self) -> Reply:
+        """Return the reply of the first attempt that succeeds; a large request is decoded first.
+
+        :raises GatewayError: the last attempt's error.
+        """
+        work = self._work
+        if work.is_large:
+            decode = self._server.decode_embedding
+            self.__dict__["_request"] = await work.apart(decode, work.call)
+        return await super().run()
+
+    async def _session(self) -> str:
         """Return nothing: vectors are no conversation, any account may serve."""
         return ""
 
@@ -81,12 +92,13 @@ class Embedding(Generation):
 
     async def _passed(self, candidate: Candidate, credential: Credential) -> Reply:
         work, model = self._work, candidate.target.model
+        body = await work.apart(self._server.with_model, work.call, model)
         call = UpstreamCall(
             candidate.upstream,
             candidate.client,
             self._server.operation(work.call),
             model,
-            self._server.with_model(work.call, model),
+            body,
             credential,
             work.call.headers,
         )

@@ -5,9 +5,9 @@ What is small enough is not even read: only its length is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -32,6 +32,8 @@ from antigravity.ir.too_long import sizes
 from antigravity.routing.patterns import matches
 from antigravity.routing.router import Candidate
 from antigravity.signatures.recovery import recover
+
+T = TypeVar("T")
 
 #: A window that nobody knows.
 _ENDLESS: Final = 2**40
@@ -103,15 +105,23 @@ class Fitting:
             self._settings.context_compression_threshold_l3,
         )
         self._looks: dict[tuple[str, str], _Look] = {}
+        #: Plans that are still to be remembered: a thread may have made them.
+        self._planned: list[tuple[str, Remembered]] = []
         self._retried = False
 
-    def wants_summary(self, candidate: Candidate) -> bool:
+    async def wants_summary(self, candidate: Candidate) -> bool:
         """Return whether :meth:`summarise` has to be called before :meth:`fitted`."""
-        return self._look(candidate).cut is not None
+        key = (candidate.upstream.name, candidate.target.model)
+        if key not in self._looks:
+            self._looks[key] = await self._look(candidate)
+        return self._looks[key].cut is not None
 
     def fitted(self, candidate: Candidate) -> Fitted | None:
-        """Return the request that fits, ``None`` if it can go as it is."""
-        return self._look(candidate).fitted
+        """Return the request that fits, ``None`` if it can go as it is.
+
+        To be asked after :meth:`wants_summary`.
+        """
+        return self._looks[candidate.upstream.name, candidate.target.model].fitted
 
     def forget(self) -> None:
         """Look anew: the request has changed."""
@@ -119,7 +129,7 @@ class Fitting:
 
     async def summarise(self, candidate: Candidate) -> None:
         """Have the older part of the conversation summed up; if that fails, leave it out."""
-        look = self._look(candidate)
+        look = self._looks[candidate.upstream.name, candidate.target.model]
         case, cut, look.cut = look.case, look.cut, None
         if case is None or cut is None:
             return
@@ -128,9 +138,10 @@ class Fitting:
         earlier = case.plan.summary
         older = Older(messages[begin : cut.fork], earlier, case.terms.limits.summary)
         summary = await summary_of(self._work, self._serve, older)
-        look.fitted = self._settled(case, forked(cut.plan, cut.fork, summary or earlier))
+        plan = forked(cut.plan, cut.fork, summary or earlier)
+        look.fitted = await self._apart(self._settled, case, plan)
 
-    def shortens(self, candidate: Candidate, error: GatewayError) -> bool:
+    async def shortens(self, candidate: Candidate, error: GatewayError) -> bool:
         """Take note that a prompt was too long; return whether a shorter one is to be tried.
 
         A client that compacts its conversations itself is told so first.
@@ -141,11 +152,14 @@ class Fitting:
             return False
         if not self._is_conversation(candidate):
             return False
-        case = self._case(candidate)
+        case = await self._case(candidate)
         if case is None:
             return False
         fitted = self.fitted(candidate)
-        sent = fitted.after if fitted is not None else self._measure(case, case.request.messages)
+        if fitted is not None:
+            sent = fitted.after
+        else:
+            sent = await self._apart(self._measure, case, case.request.messages)
         ceiling = _ceiling(error.message, sent)
         if case.known.ceiling:
             ceiling = min(ceiling, case.known.ceiling)
@@ -156,27 +170,31 @@ class Fitting:
             return False
         self._retried = True
         self.forget()
-        look = self._look(candidate)
-        return look.cut is not None or (look.fitted is not None and look.fitted.after < sent)
+        if await self.wants_summary(candidate):
+            return True
+        fitted = self.fitted(candidate)
+        return fitted is not None and fitted.after < sent
 
-    def _look(self, candidate: Candidate) -> _Look:
-        key = (candidate.upstream.name, candidate.target.model)
-        if key not in self._looks:
-            self._looks[key] = self._looked(candidate)
-        return self._looks[key]
+    async def _apart(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Return what a function gives, and remember the plans that it has made."""
+        result = await self._work.apart(function, *arguments)
+        planned, self._planned = self._planned, []
+        for key, known in planned:
+            self._work.services.contexts.put(key, known)
+        return result
 
-    def _looked(self, candidate: Candidate) -> _Look:
+    async def _look(self, candidate: Candidate) -> _Look:
         if not self._is_conversation(candidate):
             return _Look()
         always = self._settings.shorten_tool_results == "always"
         always = always and len(self._work.call.body) >= SHORTEST
         suspect = self._settings.context_compression and self._may_be_too_long(candidate)
-        case = self._case(candidate) if suspect or always else None
+        case = await self._case(candidate) if suspect or always else None
         if case is None:
             return _Look()
         if suspect and not self._has_to_be_told(case):
-            return self._compressed(case)
-        return _Look(self._settled(case, case.plan)) if always else _Look()
+            return await self._apart(self._compressed, case)
+        return _Look(await self._apart(self._settled, case, case.plan)) if always else _Look()
 
     def _compressed(self, case: _Case) -> _Look:
         measure = partial(self._measure, case)
@@ -197,14 +215,15 @@ class Fitting:
             return None
         if plan != case.plan and not self._work.repaired:
             known = case.known.planned(plan, self._work.request.messages)
-            self._work.services.contexts.put(case.key, known)
+            self._planned.append((case.key, known))
         before = self._measure(case, request.messages)
         return Fitted(replace(request, messages=applied.messages), applied.layers, before, after)
 
-    def _case(self, candidate: Candidate) -> _Case | None:
+    async def _case(self, candidate: Candidate) -> _Case | None:
         """Return the decoded request with what is known of it; ``None`` if it can't be decoded."""
         work, target = self._work, candidate.target
         try:
+            await work.prepare()
             request = work.request
         except GatewayError:
             return None  # whoever serves it says what is wrong with it
@@ -212,10 +231,11 @@ class Fitting:
             return None  # the client wants the upstream to do it
         raw = request.messages
         if not work.repaired:
-            recall = partial(work.services.signatures.recall, work.call.principal)
+            recall = await work.recall(request)
             family, reasoning = target.capabilities.family, target.wants_reasoning
-            request = recover(request, recall, family, reasoning=reasoning)
-        key = f"{work.session()}.{target.model}.{digest(raw[: head_length(raw)])}"
+            recovering = partial(recover, reasoning=reasoning)
+            request = await work.apart(recovering, request, recall, family)
+        key = await work.apart(_key, work, target.model, raw)
         known = work.services.contexts.get(key)
         room = self._room(candidate) or Room(_ENDLESS)
         limits = room.limits(request.max_output_tokens, self._thresholds, known.ceiling)
@@ -224,7 +244,8 @@ class Fitting:
             self._settings.context_compression_keep_rounds,
             target.capabilities.requires_signatures,
         )
-        return _Case(request, key, known, known.plan_for(raw), terms, target.model)
+        plan = await work.apart(known.plan_for, raw)
+        return _Case(request, key, known, plan, terms, target.model)
 
     def _may_be_too_long(self, candidate: Candidate) -> bool:
         """Return whether a look at the request itself is worth it."""
@@ -267,6 +288,11 @@ class Fitting:
         if case.known.told or case.plan != NOTHING or self._thresholds.early:
             return False
         return self._compacts_itself()
+
+
+def _key(work: Work, model: str, messages: Sequence[Message]) -> str:
+    """Return the key of what is remembered of a conversation."""
+    return f"{work.session()}.{model}.{digest(messages[: head_length(messages)])}"
 
 
 def _ceiling(message: str, sent: int) -> int:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import deferLater
 
+from antigravity.accounts.sessions import session_from_headers
 from antigravity.exchange.fitting import Fitting
 from antigravity.exchange.native import attempt_native
 from antigravity.exchange.retry import (
@@ -94,13 +95,13 @@ class Generation:
                 self._attempts -= 1
                 continue  # the account is still locked: the request goes on as without the probe
             failure = outcome
-            if self._shortens(failure.error, lease):
+            if await self._shortens(failure.error, lease):
                 continue
             step = self._after(failure.error, lease)
             if step.action == "give_up":
                 return self._give_up(failure)
             if step.action == "repair":
-                self._work.repair(self._candidates[lease.option].target.capabilities)
+                await self._work.repair(self._candidates[lease.option].target.capabilities)
                 self._fitting.forget()
             if step.delay:
                 await deferLater(self._work.services.clock, step.delay)
@@ -111,7 +112,7 @@ class Generation:
         :raises GatewayError: if there is none.
         """
         work = self._work
-        session = self._session() if self._is_choice() else ""
+        session = await self._session() if self._is_choice() else ""
         demand = replace(
             self._decision.demand(),
             session=session,
@@ -137,25 +138,25 @@ class Generation:
         """
         candidate = self._candidates[lease.option]
         try:
-            if not self._fitting.wants_summary(candidate):
+            if not await self._fitting.wants_summary(candidate):
                 return True
-        except Exception:
+        except (Exception, CancelledError):
             lease.release()
             raise
         lease.release()
         await self._fitting.summarise(candidate)
         return False
 
-    def _shortens(self, error: GatewayError, lease: ILease) -> bool:
+    async def _shortens(self, error: GatewayError, lease: ILease) -> bool:
         """Return whether a shorter prompt is to be tried, as this one was too long."""
         if not isinstance(error, ContextLengthError):
             return False
-        return self._fitting.shortens(self._candidates[lease.option], error)
+        return await self._fitting.shortens(self._candidates[lease.option], error)
 
     async def _attempt(self, lease: ILease) -> Reply | _Failure:
         work, candidate = self._work, self._candidates[lease.option]
         fitted = self._fitting.fitted(candidate)
-        passed = fitted is None and self._passes(candidate)
+        passed = fitted is None and await work.apart(self._passes, candidate)
         self._attempts += 1
         work.lease = lease
         work.recorder.record.compressed = None if fitted is None else fitted.label
@@ -182,9 +183,15 @@ class Generation:
         work.recorder.failed(failure.error)
         return failure
 
-    def _session(self) -> str:
+    async def _session(self) -> str:
         """Return the key of the conversation that the request belongs to."""
-        return self._work.session()
+        work = self._work
+        if work.is_large and session_from_headers(work.call.headers) is None:
+            try:
+                await work.prepare()
+            except GatewayError:
+                return ""  # the upstream will say what is wrong with it
+        return await work.apart(work.session)
 
     async def _answer(self, candidate: Candidate, credential: Credential, *, passed: bool) -> Reply:
         """Return what one attempt gives.

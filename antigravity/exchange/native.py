@@ -56,12 +56,13 @@ async def attempt_native(work: Work, candidate: Candidate, credential: Credentia
     :raises GatewayError: if it fails before that.
     :raises Refused: if the upstream refused the request.
     """
+    body = await work.apart(work.protocol.with_model, work.call, candidate.target.model)
     call = UpstreamCall(
         candidate.upstream,
         candidate.client,
         "stream" if work.head.stream else "generate",
         candidate.target.model,
-        work.protocol.with_model(work.call, candidate.target.model),
+        body,
         credential,
         work.call.headers,
     )

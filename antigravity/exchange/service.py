@@ -36,6 +36,7 @@ from antigravity.interfaces.protocols import IDemanding, IServerProtocol
 from antigravity.ir.call import Call, HttpReply
 from antigravity.ir.errors import CancelledByClientError, GatewayError, NotFoundError
 from antigravity.logs import make_logger
+from antigravity.protocols.request_limits import RequestLimits, check_request, is_larger
 from antigravity.routing.router import Decision
 
 MAPPED_MODEL = "X-Mapped-Model"
@@ -52,6 +53,7 @@ class Exchange:
     def __init__(self, services: Services, snapshot: Snapshot) -> None:
         self._services = services
         self._snapshot = snapshot
+        self._limits = _limits(snapshot)
         self._operations: dict[str, Callable[[Work], Awaitable[Reply]]] = {
             "generate": self._generate,
             "count_tokens": self._count,
@@ -64,6 +66,7 @@ class Exchange:
     def use(self, snapshot: Snapshot) -> None:
         """Serve new calls with ``snapshot``; running ones keep theirs."""
         self._snapshot = snapshot
+        self._limits = _limits(snapshot)
         responses, images = snapshot.settings.responses, snapshot.settings.images
         self._services.conversations.configure(
             max_entries=responses.max_entries, max_bytes=responses.max_bytes, ttl=responses.ttl
@@ -109,6 +112,7 @@ class Exchange:
         recorder = Recorder(self._services, protocol.name, call)
         work = Work(self._services, self._snapshot, protocol, call, recorder)
         try:
+            await self._check(work)
             reply = await self._operations[call.route.operation](work)
         except GatewayError as error:
             reply = self._error(work, error)
@@ -123,6 +127,17 @@ class Exchange:
             self.log.failure("serving {id} failed", failure, id=call.request_id)
             reply = self._error(work, GatewayError("The gateway failed; its log says why."))
         return self._labelled(work, reply)
+
+    async def _check(self, work: Work) -> None:
+        """Refuse a request that holds too much.
+
+        :raises GatewayError: naming what it has too many of.
+        """
+        limits = self._limits
+        if work.is_large or is_larger(work.call.body, limits.lowest):
+            await work.apart(check_request, work.call.body, limits)
+        if work.is_large and work.call.route.operation in ("generate", "count_tokens", "embed"):
+            await work.apart(getattr, work, "head")
 
     def _error(self, work: Work, error: GatewayError) -> Reply:
         work.recorder.end(error, None)
@@ -221,6 +236,11 @@ async def _answer(work: Work, decision: Decision) -> Reply:
     work.recorder.record.route = tuple(map(str, decision.hops))
     work.recorder.record.mapped_model = decision.candidates[0].target.model
     return await generate(work, continued(work, decision))
+
+
+def _limits(snapshot: Snapshot) -> RequestLimits:
+    """Return the limits of requests that are configured."""
+    return RequestLimits(**msgspec.structs.asdict(snapshot.settings.limits))
 
 
 def _reply(reply: HttpReply) -> Reply:

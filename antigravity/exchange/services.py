@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from antigravity.context.calibration import Calibration
 from antigravity.context.memory import ContextMemory
+from antigravity.exchange.background import Background
 from antigravity.exchange.converted import InThread
 from antigravity.interfaces.transport import IHttpTransport
 from antigravity.ir.record import ExchangeRecord
@@ -22,6 +23,7 @@ class Services(Struct, frozen=True):
 
     ``new_id`` returns a fresh identifier with the prefix it is given; ``started`` and
     ``finished`` tell observers.  ``in_thread`` calls a function that computes for long.
+    ``background`` does the same for large requests, one at a time.
     """
 
     clock: IReactorTime
@@ -35,3 +37,4 @@ class Services(Struct, frozen=True):
     started: Callable[[ExchangeRecord], None]
     finished: Callable[[ExchangeRecord], None]
     in_thread: InThread
+    background: Background

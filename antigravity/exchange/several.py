@@ -37,7 +37,8 @@ async def generate(work: Work, decision: Decision) -> Reply:
         return await Generation(work, decision).run()
     if _is_able(decision.candidates[0], wanted):  # the others would cost more
         return await Generation(work, replace(decision, candidates=able)).run()
-    prompts = protocol.prompts(work.call, work.request)
+    await work.prepare()
+    prompts = await work.apart(protocol.prompts, work.call, work.request)
     limit = min(_limit(candidate) for candidate in decision.candidates)
     return await Choices(work, decision, shares(prompts, limit)).run()
 

@@ -23,17 +23,27 @@ from antigravity.exchange.upstream_call import UpstreamCall
 from antigravity.exchange.work import Work
 from antigravity.interfaces.audio import IConverted, IConverter
 from antigravity.interfaces.exchange import Reply
-from antigravity.interfaces.protocols import Encoded, IPlainAnswers, IStreamEncoder, IWholeAnswers
+from antigravity.interfaces.protocols import (
+    Encoded,
+    IClientProtocol,
+    IPlainAnswers,
+    IStreamEncoder,
+    IWholeAnswers,
+)
 from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.call import HttpReply
-from antigravity.ir.capabilities import Loss
+from antigravity.ir.capabilities import Loss, Target
 from antigravity.ir.errors import GatewayError, UnreadablePartError
+from antigravity.ir.request import Request
 from antigravity.lowering.extensions import foreign_extensions
 from antigravity.lowering.pipeline import Lowered, lower
 from antigravity.routing.router import Candidate
 from antigravity.signatures.recovery import SignatureCollector, recover
 from antigravity.signatures.repair import REPAIRED
+from antigravity.signatures.store import Memory
+
+Recall = Callable[[str], Memory | None]
 
 
 async def attempt_translated(
@@ -74,19 +84,29 @@ async def _encode(
     work: Work, candidate: Candidate, fitted: Fitted | None
 ) -> tuple[Lowered, Encoded]:
     """Return the request in the candidate's words, and its bytes."""
-    client, target = candidate.client, candidate.target
+    client = candidate.client
+    await work.prepare()
     request = work.request if fitted is None else fitted.request
     request = await work.media_resolved(request, client.traits)
+    recall: Recall | None = None
     if not work.repaired and fitted is None:
-        recall = partial(work.services.signatures.recall, work.call.principal)
+        recall = await work.recall(request)
+    try:
+        return await work.apart(_translate, request, recall, client, candidate.target)
+    except UnreadablePartError as error:
+        await work.apart(locate, error, work.original_call.body)
+        raise
+
+
+def _translate(
+    request: Request, recall: Recall | None, client: IClientProtocol, target: Target
+) -> tuple[Lowered, Encoded]:
+    """Return the request in the target's words, with thinking that is put back by ``recall``."""
+    if recall is not None:
         family, reasoning = target.capabilities.family, target.wants_reasoning
         request = recover(request, recall, family, reasoning=reasoning)
     request = replace(request, model=target.model, stream=True)
-    try:
-        lowered = lower(request, client.traits, target, client.name)
-    except UnreadablePartError as error:
-        locate(error, work.original_call.body)
-        raise
+    lowered = lower(request, client.traits, target, client.name)
     unknown = foreign_extensions(request, client.name)
     lowered = replace(lowered, losses=unknown + lowered.losses)
     encoded: Encoded = client.encode(lowered.request, target)

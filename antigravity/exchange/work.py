@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import Literal
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import Any, Literal, TypeVar
 
 from msgspec.structs import replace
+from twisted.internet.task import deferLater
 
 from antigravity.accounts.sessions import session_from_headers, session_from_request, session_key
 from antigravity.exchange.defaults import audio_rules, default_model
@@ -26,9 +28,25 @@ from antigravity.ir.capabilities import Capabilities, Loss, Traits
 from antigravity.ir.errors import CancelledByClientError, GatewayError
 from antigravity.ir.request import Request
 from antigravity.lowering.media import urls_to_fetch, with_fetched
+from antigravity.protocols.request_limits import is_larger
+from antigravity.signatures.recovery import call_ids
 from antigravity.signatures.repair import without_signatures
+from antigravity.signatures.store import Memory
 
+#: Memories that are looked up before others have their turn.
+_RECALLED_AT_ONCE = 500
+#: Requests are large from so many JSON values on: to translate them takes some 25 ms.
+_LARGE_VALUES = 4000
+#: Or from so many bytes on.
+_LARGE_BYTES = 2 * 1024 * 1024
+
+T = TypeVar("T")
 Succession = Literal["", "capacity", "any"]
+
+
+def is_large(body: bytes) -> bool:
+    """Return whether to translate a body would take long."""
+    return len(body) > _LARGE_BYTES or is_larger(body, _LARGE_VALUES)
 
 
 class Work:
@@ -84,9 +102,33 @@ class Work:
 
     @cached_property
     def request(self) -> Request:
-        """The decoded request."""
+        """The decoded request; a large one is decoded by :meth:`prepare` first."""
         request: Request = self.protocol.decode(self.call)
         return request
+
+    @cached_property
+    def is_large(self) -> bool:
+        """Whether to translate the request would hold up all other clients."""
+        return is_large(self.call.body)
+
+    async def apart(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Return what a pure function gives: of a large request it is called in a thread.
+
+        :raises OverloadedError: if too many large requests wait for that.
+        """
+        if not self.is_large:
+            return function(*arguments)
+        background, size = self.services.background, len(self.call.body)
+        result: T = await background.run(size, function, *arguments)
+        return result
+
+    async def prepare(self) -> None:
+        """Decode the request, if it is a large one.
+
+        :raises GatewayError: if it cannot be decoded.
+        """
+        if self.is_large and "request" not in self.__dict__:
+            self.__dict__["request"] = await self.apart(self.protocol.decode, self.call)
 
     @property
     def decoded(self) -> Request | None:
@@ -143,10 +185,27 @@ class Work:
                 return gives_way(error)
         return False
 
-    def repair(self, capabilities: Capabilities) -> None:
+    async def recall(self, request: Request) -> Callable[[str], Memory | None]:
+        """Return what gives the memory of a tool call; for a large request a thread may use it."""
+        signatures, principal = self.services.signatures, self.call.principal
+        recall = partial(signatures.recall, principal)
+        if not self.is_large:
+            return recall
+        found: dict[str, Memory] = {}
+        names = await self.apart(call_ids, request) if len(signatures) else ()
+        for place, name in enumerate(names):
+            if place % _RECALLED_AT_ONCE == _RECALLED_AT_ONCE - 1:
+                await deferLater(self.services.clock, 0)
+            memory = recall(name)
+            if memory is not None:
+                found[name] = memory
+        return found.get
+
+    async def repair(self, capabilities: Capabilities) -> None:
         """Go on with a history that has no signatures: the upstream refused them."""
-        demanded = capabilities.requires_signatures
-        self.__dict__["request"] = without_signatures(self.request, demanded=demanded)
+        await self.prepare()
+        repairing = partial(without_signatures, demanded=capabilities.requires_signatures)
+        self.__dict__["request"] = await self.apart(repairing, self.request)
         self.repaired = True
 
     def settle(self, error: GatewayError | None) -> None:
@@ -179,9 +238,9 @@ class Work:
 
         :raises InvalidRequestError: if something cannot or must not be fetched.
         """
-        urls = urls_to_fetch(request, traits)
+        urls = await self.apart(urls_to_fetch, request, traits)
         missing = [url for url in urls if url not in self._fetched]
         if missing:
             limit = self.snapshot.settings.proxy.max_body_bytes
             self._fetched |= await fetched(self.snapshot.media, missing, limit)
-        return with_fetched(request, self._fetched) if urls else request
+        return await self.apart(with_fetched, request, self._fetched) if urls else request

@@ -13,13 +13,13 @@ from antigravity.ir.usage import Usage
 EmbedOperation = Literal["embed", "embed_batch"]
 
 
-class TokenIds(Struct, frozen=True, tag="token_ids"):
+class TokenIds(Struct, frozen=True, gc=False, tag="token_ids"):
     """Text that the client has already cut into the tokens of its model."""
 
     ids: tuple[int, ...]
 
 
-class EmbeddingInput(Struct, frozen=True):
+class EmbeddingInput(Struct, frozen=True, gc=False):
     """What becomes one vector: the parts together.
 
     ``param`` is the path of the input in the client's body.  ``dimensions`` shortens the

@@ -9,19 +9,19 @@ from msgspec import Struct
 MediaKind = Literal["image", "document", "audio", "video"]
 
 
-class InlineData(Struct, frozen=True, tag="inline"):
+class InlineData(Struct, frozen=True, gc=False, tag="inline"):
     """Bytes carried in the request, as standard base64 text (RFC 4648 section 4, padded)."""
 
     data: str
 
 
-class UrlSource(Struct, frozen=True, tag="url"):
+class UrlSource(Struct, frozen=True, gc=False, tag="url"):
     """An ``http`` or ``https`` address that somebody has to fetch."""
 
     url: str
 
 
-class FileReference(Struct, frozen=True, tag="file"):
+class FileReference(Struct, frozen=True, gc=False, tag="file"):
     """A file that lies at one provider: an OpenAI or Anthropic file id, or a Gemini file URI."""
 
     id: str

@@ -10,13 +10,13 @@ from antigravity.ir.media import MediaKind, MediaSource
 from antigravity.ir.signature import Signature
 
 
-class CacheControl(Struct, frozen=True):
+class CacheControl(Struct, frozen=True, gc=False):
     """A prompt-cache breakpoint behind the part that carries it (Anthropic ``cache_control``)."""
 
     ttl: str | None = None
 
 
-class Citation(Struct, frozen=True):
+class Citation(Struct, frozen=True, gc=False):
     """A source for a stretch of an answer.
 
     ``start`` and ``end`` are offsets in characters (code points) into the text of the
@@ -31,7 +31,7 @@ class Citation(Struct, frozen=True):
     encrypted_index: str | None = None
 
 
-class Text(Struct, frozen=True, tag="text"):
+class Text(Struct, frozen=True, gc=False, tag="text"):
     """Plain text.  ``signature`` is a Gemini thought signature that sat on a text part."""
 
     text: str
@@ -40,7 +40,7 @@ class Text(Struct, frozen=True, tag="text"):
     cache: CacheControl | None = None
 
 
-class Media(Struct, frozen=True, tag="media"):
+class Media(Struct, frozen=True, gc=False, tag="media"):
     """An image, document, sound or video.
 
     ``detail`` is the wanted resolution (``low``, ``high``, ``auto``); ``title`` is a file
@@ -58,7 +58,7 @@ class Media(Struct, frozen=True, tag="media"):
     cache: CacheControl | None = None
 
 
-class Thinking(Struct, frozen=True, tag="thinking"):
+class Thinking(Struct, frozen=True, gc=False, tag="thinking"):
     """Reasoning of the model.  ``redacted`` is encrypted reasoning that has no readable text."""
 
     text: str = ""
@@ -66,7 +66,7 @@ class Thinking(Struct, frozen=True, tag="thinking"):
     redacted: str | None = None
 
 
-class ToolCall(Struct, frozen=True, tag="tool_call"):
+class ToolCall(Struct, frozen=True, gc=False, tag="tool_call"):
     """A call of a client-side tool.
 
     ``arguments`` is the raw JSON text of an object, or free text when ``kind`` is ``custom``.
@@ -82,7 +82,7 @@ class ToolCall(Struct, frozen=True, tag="tool_call"):
     cache: CacheControl | None = None
 
 
-class ToolResult(Struct, frozen=True, tag="tool_result"):
+class ToolResult(Struct, frozen=True, gc=False, tag="tool_result"):
     """What a client-side tool answered; stands in a ``user`` message after its call."""
 
     call_id: str
@@ -93,7 +93,7 @@ class ToolResult(Struct, frozen=True, tag="tool_result"):
     cache: CacheControl | None = None
 
 
-class SearchResult(Struct, frozen=True):
+class SearchResult(Struct, frozen=True, gc=False):
     """One page that a web search found."""
 
     url: str
@@ -102,7 +102,7 @@ class SearchResult(Struct, frozen=True):
     page_age: str | None = None
 
 
-class WebSearch(Struct, frozen=True, tag="web_search"):
+class WebSearch(Struct, frozen=True, gc=False, tag="web_search"):
     """A web search that the provider ran: its queries and what it found."""
 
     id: str
@@ -111,7 +111,7 @@ class WebSearch(Struct, frozen=True, tag="web_search"):
     error: str | None = None
 
 
-class Opaque(Struct, frozen=True, tag="opaque"):
+class Opaque(Struct, frozen=True, gc=False, tag="opaque"):
     """A part that only one protocol knows: its wire object, for that protocol's own encoder."""
 
     protocol: str

@@ -14,7 +14,7 @@ from antigravity.ir.tools import JsonObject, Tool, ToolChoice
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
-class Message(Struct, frozen=True):
+class Message(Struct, frozen=True, gc=False):
     """One turn.
 
     Tool calls stand in ``assistant`` messages, tool results in ``user`` messages.  A

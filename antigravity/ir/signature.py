@@ -18,7 +18,7 @@ _SEAL: Final = "ag1."
 _SEALED_STRING: Final = re.compile(rb'"(?:ag1\.|YWcxL)')
 
 
-class Signature(Struct, frozen=True):
+class Signature(Struct, frozen=True, gc=False):
     """One signature and the model family (``gemini``, ``claude``, ``openai``) that made it."""
 
     value: str

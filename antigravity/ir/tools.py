@@ -11,7 +11,7 @@ from antigravity.ir.parts import CacheControl
 JsonObject = dict[str, Any]
 
 
-class FunctionTool(Struct, frozen=True, tag="function"):
+class FunctionTool(Struct, frozen=True, gc=False, tag="function"):
     """A function that the client runs.
 
     ``parameters`` is the JSON Schema of its arguments, exactly as the client wrote it.
@@ -26,7 +26,7 @@ class FunctionTool(Struct, frozen=True, tag="function"):
     cache: CacheControl | None = None
 
 
-class CustomTool(Struct, frozen=True, tag="custom"):
+class CustomTool(Struct, frozen=True, gc=False, tag="custom"):
     """A client-side tool that takes free text, optionally bound by a grammar (``format``)."""
 
     name: str

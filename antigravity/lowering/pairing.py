@@ -42,8 +42,12 @@ class _Pairing:
         self.messages: list[Message] = []
         self.losses: list[Loss] = []
         self.seen: set[str] = set()
+        self.numbers: dict[str, int] = {}
         self.waiting: list[ToolCall] = []
-        self.renamed: dict[str, deque[str]] = {}
+        #: The names of the tools that those call, by the calls' ids.
+        self.names: dict[str, str] = {}
+        #: The ids of those that have no result yet, by the ids that they came with.
+        self.open: dict[str, deque[str]] = {}
         self.results: dict[str, ToolResult] = {}
         self.after: list[Message] = []
 
@@ -72,38 +76,33 @@ class _Pairing:
     def unique(self, call: ToolCall) -> ToolCall:
         """Return the call under an id that no call before it had."""
         identity = call.id or "call"
-        number = 1
+        number = self.numbers.get(call.id, 1)
         while identity in self.seen:
             number += 1
             identity = f"{call.id or 'call'}_{number}"
+        self.numbers[call.id] = number
         self.seen.add(identity)
-        self.renamed.setdefault(call.id, deque()).append(identity)
+        self.names[identity] = call.name
+        self.open.setdefault(call.id, deque()).append(identity)
         return call if identity == call.id else replace(call, id=identity)
 
     def user(self, message: Message) -> None:
         others: list[Part] = []
-        names = {call.id: call.name for call in self.waiting}
         for part in message.parts:
             if not isinstance(part, ToolResult):
                 others.append(part)
                 continue
-            identity = self.owner(part, names)
+            open_calls = self.open.get(part.call_id)
+            identity = open_calls.popleft() if open_calls else None
             if identity is None:
                 others.extend(_inert(part))
                 self.losses.append(
                     Loss("messages", f"a result without a call ({part.call_id}) became text")
                 )
             else:
-                self.results[identity] = replace(part, call_id=identity, name=names[identity])
+                self.results[identity] = replace(part, call_id=identity, name=self.names[identity])
         if others:
             self.after.append(replace(message, parts=tuple(others)))
-
-    def owner(self, result: ToolResult, names: dict[str, str]) -> str | None:
-        """Return the id of the waiting call that ``result`` belongs to."""
-        for identity in self.renamed.get(result.call_id, ()):
-            if identity in names and identity not in self.results:
-                return identity
-        return None
 
     def settle(self) -> None:
         """End the turn: results in the order of their calls, then what else was said."""
@@ -112,6 +111,7 @@ class _Pairing:
             self.messages.append(Message("user", tuple(results)))
         self.messages.extend(self.after)
         self.waiting, self.results, self.after = [], {}, []
+        self.names, self.open = {}, {}
 
     def missing(self, call: ToolCall) -> ToolResult:
         self.losses.append(Loss("messages", f"the call {call.id} had no result; one was made up"))

@@ -43,6 +43,7 @@ class ToolTable:
         self._traits = traits
         self._to_wire: dict[tuple[str | None, str], str] = {}
         self._from_wire: dict[str, ToolIdentity] = {}
+        self._named: dict[str, list[str]] = {}
 
     def add(self, identity: ToolIdentity) -> str:
         """Return the wire name of a tool, giving it one if it is new."""
@@ -52,6 +53,7 @@ class ToolTable:
             wire = self._name(identity)
             self._to_wire[key] = wire
             self._from_wire[wire] = identity
+            self._named.setdefault(identity.name, []).append(wire)
         return wire
 
     def wire_name(self, name: str, namespace: str | None = None) -> str:
@@ -61,8 +63,7 @@ class ToolTable:
 
     def wire_names(self, name: str) -> list[str]:
         """Return the wire names of all tools of that name, in whatever namespace."""
-        found = [wire for (_, known), wire in self._to_wire.items() if known == name]
-        return found or [self.wire_name(name)]
+        return self._named.get(name) or [self.wire_name(name)]
 
     def identity(self, wire: str) -> ToolIdentity | None:
         """Return the tool that a wire name stands for."""

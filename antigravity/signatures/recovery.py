@@ -66,6 +66,17 @@ class SignatureCollector:
             self._size = 0
 
 
+def call_ids(request: Request) -> tuple[str, ...]:
+    """Return the ids that :func:`recover` asks for."""
+    return tuple(
+        part.id
+        for message in request.messages
+        if message.role == "assistant"
+        for part in message.parts
+        if isinstance(part, ToolCall)
+    )
+
+
 def recover(
     request: Request,
     recall: Callable[[str], Memory | None],

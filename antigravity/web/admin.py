@@ -17,7 +17,7 @@ from antigravity.ir.errors import (
     InvalidRequestError,
     PermissionDeniedError,
 )
-from antigravity.web.request import take_body, visit_of
+from antigravity.web.request import take_small_body, visit_of
 from antigravity.web.writer import is_gone, write_whole
 
 Handler = Callable[..., object]
@@ -90,7 +90,7 @@ class AdminPaths:
 
     def _fix(self, request: Any) -> None:
         try:
-            wanted = msgspec.json.decode(take_body(request), type=FixRequest)
+            wanted = msgspec.json.decode(take_small_body(request), type=FixRequest)
         except msgspec.DecodeError as error:
             raise InvalidRequestError(f'Expected {{"account": "ID"}} or null: {error}.') from None
         self._administration.fix_account(wanted.account)
@@ -98,7 +98,7 @@ class AdminPaths:
 
     def _unlock(self, request: Any, account: str) -> None:
         try:
-            body = take_body(request).strip() or b"null"
+            body = take_small_body(request).strip() or b"null"
             wanted = msgspec.json.decode(body, type=UnlockRequest | None)
         except msgspec.DecodeError as error:
             message = f'Expected {{"model": "NAME"}} or nothing: {error}.'
@@ -115,7 +115,7 @@ class AdminPaths:
 
     def _start_tunnel(self, request: Any) -> None:
         try:
-            wanted = msgspec.json.decode(take_body(request) or b"{}", type=TunnelRequest)
+            wanted = msgspec.json.decode(take_small_body(request) or b"{}", type=TunnelRequest)
         except msgspec.DecodeError as error:
             raise InvalidRequestError(f'Expected {{"insecure": false}}: {error}.') from None
         self._administration.start_tunnel(wanted.insecure)
@@ -131,7 +131,7 @@ class AdminPaths:
                 "proxy."
             )
         try:
-            wanted = msgspec.json.decode(take_body(request) or b"{}", type=WarmupRequest)
+            wanted = msgspec.json.decode(take_small_body(request) or b"{}", type=WarmupRequest)
         except msgspec.DecodeError as error:
             raise InvalidRequestError(
                 f'Expected {{"account": "ID or address", "model": "NAME"}}, both optional: {error}.'

@@ -37,7 +37,7 @@ from antigravity.web.json_text import clean_json
 from antigravity.web.mcp import mcp_paths
 from antigravity.web.origins import preflight_headers
 from antigravity.web.paths import corrections
-from antigravity.web.request import take_body, visit_of
+from antigravity.web.request import take_body, take_small_body, visit_of
 from antigravity.web.routing_table import NoSuchMethodError
 from antigravity.web.site import GatewaySite
 from antigravity.web.visits import Visit
@@ -286,7 +286,7 @@ class WebApp:
 
     def _detect(self, request: Any) -> Deferred[None]:
         try:
-            wanted = msgspec.json.decode(take_body(request), type=DetectRequest)
+            wanted = msgspec.json.decode(take_small_body(request), type=DetectRequest)
         except msgspec.DecodeError as error:
             raise InvalidRequestError(f'Expected {{"model": "..."}}: {error}.') from None
         return self._exchange.detect(wanted.model).addCallback(

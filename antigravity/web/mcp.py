@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 
 from antigravity.interfaces.mcp import IMcpEndpoint, McpCall
+from antigravity.ir.errors import RequestTooLargeError
+from antigravity.protocols.request_limits import is_larger, running_count
 from antigravity.web.request import take_body, visit_of
-from antigravity.web.writer import write_reply
+from antigravity.web.writer import is_gone, write_reply
 
 _METHODS: Final = ("GET", "POST", "DELETE")
+#: JSON values in one message, or a batch of them, and its bytes.
+_MOST_VALUES: Final = 100_000
+_MOST_BYTES: Final = 32 * 1024 * 1024
 
 Handler = Callable[[Any], object]
 
@@ -26,12 +31,31 @@ def mcp_paths(
 
 def _serve(endpoint: IMcpEndpoint, request: Any) -> Deferred[None]:
     visit = visit_of(request)
+    body = take_body(request)
     call = McpCall(
         visit.method,
         visit.headers,
-        take_body(request),
+        body,
         visit.principal,
         visit.id,
         visit.loopback,
     )
-    return endpoint.handle(call).addCallback(write_reply, request)
+    if not is_larger(body, _MOST_VALUES) and len(body) <= _MOST_BYTES:
+        return endpoint.handle(call).addCallback(write_reply, request)
+    counting = request.channel.site.cooperator.cooperate(_check(body))
+    done: Deferred[Any] = counting.whenDone()
+    done.addCallback(lambda _: None if is_gone(request) else endpoint.handle(call))
+    return done.addCallback(lambda reply: reply and write_reply(reply, request))
+
+
+def _check(body: bytes) -> Iterator[None]:
+    """Count the values in a body, slice by slice.
+
+    :raises RequestTooLargeError: if it is too much for one message.
+    """
+    if len(body) > _MOST_BYTES:
+        raise RequestTooLargeError(f"An MCP message has at most {_MOST_BYTES} bytes.")
+    for count in running_count(body):
+        if count > _MOST_VALUES:
+            raise RequestTooLargeError(f"An MCP message holds at most {_MOST_VALUES} JSON values.")
+        yield

@@ -18,13 +18,16 @@ from twisted.python.failure import Failure
 from twisted.web import server
 from twisted.web.http import datetimeToString
 
-from antigravity.ir.errors import GatewayError, InvalidRequestError
+from antigravity.ir.errors import GatewayError, InvalidRequestError, RequestTooLargeError
 from antigravity.web.bodies import Body, too_large
 from antigravity.web.visits import Visit
 from antigravity.web.writer import sign, write_whole
 
 #: To copy a chunk of so many bytes costs less than to write its parts one by one.
 _COPIED = 16 * 1024
+
+#: Bytes of a body for one of the gateway's own paths.
+SMALL_BODY = 64 * 1024
 
 _date = (0, b"")
 
@@ -63,6 +66,17 @@ def take_body(request: Any) -> bytes:
     if isinstance(request, GatewayRequest):
         return request.take_body()
     return bytes(request.content.read())
+
+
+def take_small_body(request: Any) -> bytes:
+    """Return the request's body, and let go of it.
+
+    :raises RequestTooLargeError: if it is larger than any that the gateway's own paths want.
+    """
+    body = take_body(request)
+    if len(body) > SMALL_BODY:
+        raise RequestTooLargeError(f"The request body is larger than {SMALL_BODY} bytes.")
+    return body
 
 
 class GatewayRequest(server.Request):

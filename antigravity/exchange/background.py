@@ -1,0 +1,79 @@
+"""One thread for what takes long to compute, so that the event loop goes on meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+from itertools import count
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred, fail
+from twisted.python.failure import Failure
+
+from antigravity.exchange.converted import InThread
+from antigravity.ir.errors import OverloadedError
+
+#: Jobs that may wait.
+MOST_WAITING: Final = 256
+
+
+class _Job:
+    """A function that is to be called."""
+
+    def __init__(self, size: int, number: int, call: Callable[[], Any]) -> None:
+        self.order = size, number
+        self.call = call
+        self.done: Deferred[Any] = Deferred()
+
+    def __lt__(self, other: _Job) -> bool:
+        return self.order < other.order
+
+
+class Background:
+    """Calls functions in a thread, one at a time, the smallest job first.
+
+    Two at a time would only take the interpreter's lock from each other, and the event loop
+    would wait for both.  The functions must be pure: what they are given is nobody else's.
+
+    :ivar running: whether one is running now.
+    """
+
+    def __init__(self, in_thread: InThread) -> None:
+        self._in_thread = in_thread
+        self._waiting: list[_Job] = []
+        self._numbers = count()
+        self.running = False
+
+    def run(self, size: int, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        """Return a Deferred that fires with the function's result; ``size`` is that of the job.
+
+        If it is cancelled, a job that waits is not begun, and the result of one that runs is
+        dropped.  It fails with an ``OverloadedError`` if too many jobs wait.
+        """
+        if len(self._waiting) >= MOST_WAITING:
+            return fail(
+                OverloadedError("Too many large requests are being translated; try again later.")
+            )
+        job = _Job(size, next(self._numbers), lambda: function(*arguments))
+        job.done = Deferred(lambda _: self._cancel(job))
+        heappush(self._waiting, job)
+        self._begin()
+        return job.done
+
+    def _cancel(self, job: _Job) -> None:
+        if job in self._waiting:
+            self._waiting.remove(job)
+            heapify(self._waiting)
+
+    def _begin(self) -> None:
+        if self.running or not self._waiting:
+            return
+        self.running = True
+        job = heappop(self._waiting)
+        self._in_thread(job.call).addBoth(self._ended, job.done)
+
+    def _ended(self, result: Any, done: Deferred[Any]) -> None:
+        self.running = False
+        if not done.called:
+            done.errback(result) if isinstance(result, Failure) else done.callback(result)
+        self._begin()

@@ -1,0 +1,73 @@
+"""Settings of the Python interpreter for a process that must answer at once.
+
+A full garbage collection looks at every object in memory and stops all threads meanwhile.  What is
+there from the start is left out of it; the rest is collected between requests, as soon as it has
+grown, and not while a large request is translated, which makes many objects and keeps them all.
+"""
+
+# mypy: disable-error-code="no-untyped-call"
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+
+#: Seconds after which a thread that computes lets the event loop go on.
+SWITCH_INTERVAL: Final = 0.001
+#: Seconds between two looks at whether a full collection is due.
+INTERVAL: Final = 1.0
+#: Collections of younger objects after which it is due; Python's own number.
+DUE: Final = 10
+#: And after which it is overdue, whatever is going on.
+OVERDUE: Final = 1000
+#: A number of them that never comes.
+_NEVER: Final = 2**30
+
+
+def _collects_at_once() -> bool:
+    """Return whether this Python's full collections look at everything in one go."""
+    return sys.version_info < (3, 14)
+
+
+class Interpreter(Service):
+    """Keeps pauses short while it runs; ``is_busy`` says whether a large request is translated."""
+
+    def __init__(self, clock: IReactorTime, is_busy: Callable[[], bool]) -> None:
+        self._is_busy = is_busy
+        self._looking = LoopingCall(self.look)
+        self._looking.clock = clock
+        self._before: Any = None
+
+    def startService(self) -> None:
+        """Take the settings over."""
+        super().startService()
+        self._before = sys.getswitchinterval(), gc.get_threshold()
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        gc.collect()
+        gc.freeze()
+        if _collects_at_once():
+            young, middle, _ = gc.get_threshold()
+            gc.set_threshold(young, middle, _NEVER)
+            self._looking.start(INTERVAL, now=False)
+
+    def stopService(self) -> None:
+        """Give the settings back as they were."""
+        super().stopService()
+        if self._looking.running:
+            self._looking.stop()
+        interval, thresholds = self._before
+        sys.setswitchinterval(interval)
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
+
+    def look(self) -> None:
+        """Collect everything, if that is due and nobody is held up by it."""
+        grown = gc.get_count()[2]
+        if grown >= OVERDUE or (grown >= DUE and not self._is_busy()):
+            gc.collect()

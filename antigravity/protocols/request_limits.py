@@ -1,0 +1,226 @@
+"""How much one request may hold, counted before anything is built from it.
+
+Each value of a body becomes objects, so that a body of one megabyte can take a hundred times as
+much memory, and minutes.  What is counted here is counted in the bytes, at the speed of a scan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from antigravity.ir.errors import GatewayError, InvalidRequestError, RequestTooLargeError
+
+#: Bytes that are looked at in one step.
+_SLICE: Final = 256 * 1024
+#: How deep requests within requests are looked into.
+_DEPTH: Final = 3
+
+#: Members that hold the turns of a conversation, or as many inputs of another kind.
+_MESSAGES: Final = frozenset(("messages", "contents", "input", "prompt", "requests"))
+#: Those of them that are a conversation.
+_CONVERSATIONS: Final = frozenset(("messages", "contents"))
+#: Members that hold tools.
+_TOOLS: Final = frozenset(("tools", "functions"))
+#: Members of a tool that hold tools.
+_INNER_TOOLS: Final = ("functionDeclarations", "function_declarations", "tools")
+#: Members of a turn that hold its parts.
+_PARTS: Final = ("content", "parts")
+#: Members that hold schemas.
+_SCHEMAS: Final = _TOOLS | {
+    "generationConfig",
+    "generation_config",
+    "output_config",
+    "output_format",
+    "response_format",
+    "text",
+}
+#: Members that hold a request of the same kind.
+_REQUESTS: Final = frozenset(("generateContentRequest", "generate_content_request"))
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
+
+
+class RequestLimits(Struct, frozen=True):
+    """The most that one request may hold; see ``[limits]`` in the configuration."""
+
+    max_values: int
+    max_messages: int
+    max_parts: int
+    max_tools: int
+    max_schema_values: int
+
+    @property
+    def lowest(self) -> int:
+        """The number of values below which nothing has to be counted."""
+        return min(
+            self.max_values,
+            self.max_messages,
+            self.max_parts,
+            self.max_tools,
+            self.max_schema_values,
+        )
+
+
+def is_larger(data: bytes, values: int) -> bool:
+    """Return whether JSON may hold more than ``values`` values.
+
+    It cannot hold more if this says no; text counts as if it were JSON, too.
+    """
+    if len(data) <= values:
+        return False
+    left = values - 1 - data.count(b",")
+    if left >= 0:
+        left -= data.count(b"{")
+    if left >= 0:
+        left -= data.count(b"[")
+    return left < 0
+
+
+def count_values(data: bytes, most: int) -> int:
+    """Return how many values JSON holds, or a number above ``most`` if they are more.
+
+    An empty array counts as two.
+    """
+    count = 0
+    for count in running_count(data):
+        if count > most:
+            break
+    return count
+
+
+def running_count(data: bytes) -> Iterator[int]:
+    """Yield how many values have been found so far, about once in a millisecond."""
+    count = 1
+    for structure in _structure(data):
+        count += structure.count(b",") + structure.count(b"{") + structure.count(b"[")
+        yield count
+
+
+def _structure(data: bytes) -> Iterator[bytes]:
+    """Yield what of ``data`` stands outside of strings, slice by slice."""
+    inside, start = 0, 0
+    while start < len(data):
+        stop = start + _SLICE
+        # A slice does not end within an escape.
+        while stop < len(data) and data[stop - 1] == 0x5C:
+            stop += 1
+        piece = data[start:stop]
+        if b"\\" in piece:
+            piece = piece.replace(b"\\\\", b"").replace(b'\\"', b"")
+        parts = piece.split(b'"')
+        yield b" ".join(parts[inside::2])
+        inside ^= (len(parts) - 1) & 1
+        start = stop
+
+
+def check_request(body: bytes, limits: RequestLimits) -> None:
+    """Refuse a request that holds too much.
+
+    What is no JSON object is for others to refuse.
+
+    :raises RequestTooLargeError: if it holds too many values in all.
+    :raises InvalidRequestError: if it has too many messages, parts, tools or schema nodes.
+    """
+    if not is_larger(body, limits.lowest):
+        return
+    most = limits.max_values
+    if is_larger(body, most) and count_values(body, most) > most:
+        raise _too_many_values(body, most)
+    _check_members(_members(body), limits, _DEPTH)
+
+
+def _check_members(members: Mapping[str, Raw], limits: RequestLimits, depth: int) -> None:
+    schemas = 0
+    for name, raw in members.items():
+        if name in _MESSAGES:
+            _check_messages(name, bytes(raw), limits)
+        if name in _TOOLS:
+            _check_tools(name, bytes(raw), limits)
+        if name in _SCHEMAS:
+            schemas += _schema_values(bytes(raw), limits.max_schema_values)
+            if schemas > limits.max_schema_values:
+                raise _too_many(name, "schema nodes", limits.max_schema_values, "max_schema_values")
+        if name in _REQUESTS and depth:
+            _check_members(_members(raw), limits, depth - 1)
+
+
+def _check_messages(name: str, data: bytes, limits: RequestLimits) -> None:
+    if not is_larger(data, min(limits.max_messages, limits.max_parts)):
+        return
+    messages = _elements(data)
+    if len(messages) > limits.max_messages:
+        what = "messages" if name in _CONVERSATIONS else "items"
+        raise _too_many(name, what, limits.max_messages, "max_messages")
+    if not is_larger(data, limits.max_parts):
+        return
+    parts = 0
+    for message in messages:
+        if memoryview(message).nbytes < 2 or bytes(memoryview(message)[:1]) != b"{":
+            continue
+        members = _members(message)
+        for member in _PARTS:
+            if member in members:
+                parts += len(_elements(members[member]))
+        if parts > limits.max_parts:
+            raise _too_many(name, "parts", limits.max_parts, "max_parts")
+
+
+def _check_tools(name: str, data: bytes, limits: RequestLimits) -> None:
+    if not is_larger(data, limits.max_tools):
+        return
+    tools = _elements(data)
+    count = len(tools)
+    for tool in tools if count <= limits.max_tools else ():
+        members = _members(tool)
+        for member in _INNER_TOOLS:
+            if member in members:
+                count += len(_elements(members[member]))
+        if count > limits.max_tools:
+            break
+    if count > limits.max_tools:
+        raise _too_many(name, "tools", limits.max_tools, "max_tools")
+
+
+def _schema_values(data: bytes, most: int) -> int:
+    return count_values(data, most) if is_larger(data, most) else 0
+
+
+def _members(data: Raw | bytes) -> dict[str, Raw]:
+    try:
+        return msgspec.json.decode(data, type=dict[str, Raw])
+    except _UNREADABLE:
+        return {}
+
+
+def _elements(data: Raw | bytes) -> list[Raw]:
+    try:
+        return msgspec.json.decode(data, type=list[Raw])
+    except _UNREADABLE:
+        return []
+
+
+def _too_many_values(body: bytes, most: int) -> GatewayError:
+    """Return the error that names the member which is the longest."""
+    members = _members(body)
+    longest = max(members, key=lambda name: memoryview(members[name]).nbytes, default="")
+    where = f", most of them in `{longest[:100]}`" if longest else ""
+    return RequestTooLargeError(
+        f"The request holds more than {most} JSON values{where}: messages, parts, tools, schema "
+        f"nodes and what they are made of. {_remedy('max_values')}",
+        param=longest[:100] or None,
+        code="too_many_values",
+    )
+
+
+def _too_many(name: str, what: str, most: int, setting: str) -> GatewayError:
+    code = f"too_many_{what.replace(' ', '_')}"
+    return InvalidRequestError(
+        f"`{name}` has more than {most} {what}. {_remedy(setting)}", param=name, code=code
+    )
+
+
+def _remedy(setting: str) -> str:
+    return f"The limit is {setting} in the [limits] table of the gateway's configuration."

@@ -1,0 +1,110 @@
+"""Ask for /healthz while others send what costs most: ``python -m bench.overload``.
+
+For each attack it tells how long a second client waits for ``/healthz`` (median, 99th percentile,
+longest), what the attackers were answered, and how much memory the gateway takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import tempfile
+import threading
+import time
+from collections import Counter
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from bench.attacks import ATTACKS, Attack
+from bench.programs import Program, gateway, upstream
+
+_SOURCE = Path(__file__).resolve().parent.parent
+_PAUSE = 0.005
+
+
+class _Attackers:
+    """``clients`` threads that send one attack after the other until they are stopped."""
+
+    def __init__(self, port: int, attack: Attack, clients: int) -> None:
+        self._port = port
+        self._wire = attack.wire(port)
+        self._over = threading.Event()
+        self.answers: Counter[str] = Counter()
+        self._threads = [threading.Thread(target=self._run) for _ in range(clients)]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Stop, once what was sent last is answered."""
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            with socket.create_connection(("127.0.0.1", self._port)) as connection:
+                connection.settimeout(120)
+                with suppress(OSError):  # it may be refused before all of it is there
+                    connection.sendall(self._wire)
+                self.answers[self._status(connection)] += 1
+
+    def _status(self, connection: socket.socket) -> str:
+        first = b""
+        try:
+            while data := connection.recv(65536):
+                first = first or data
+        except OSError as error:
+            return first[9:12].decode() or type(error).__name__
+        return first[9:12].decode() or "closed"
+
+
+def _probe(port: int, seconds: float) -> list[float]:
+    """Return how long each of many requests for /healthz took."""
+    request = f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
+    taken = []
+    until = time.monotonic() + seconds
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        while time.monotonic() < until:
+            begun = time.perf_counter()
+            connection.sendall(request)
+            got = connection.recv(65536)
+            assert got.startswith(b"HTTP/1.1 200"), got
+            taken.append(time.perf_counter() - begun)
+            time.sleep(_PAUSE)
+    return sorted(taken)
+
+
+def _try(program: Program, attack: Attack, clients: int, seconds: float) -> None:
+    attackers = _Attackers(program.port, attack, clients)
+    time.sleep(0.1)
+    try:
+        taken = _probe(program.port, seconds)
+    finally:
+        attackers.stop()
+    told = [1000 * taken[int(part * (len(taken) - 1))] for part in (0.5, 0.99, 1)]
+    answers = " ".join(f"{status}:{count}" for status, count in attackers.answers.most_common())
+    cells = "".join(f"{cell:>9.1f}" for cell in told)
+    print(f"{attack.name:<34}{cells}{program.memory():>9.0f}  {answers}", flush=True)
+
+
+def main() -> None:
+    """Try all attacks, or those that are named."""
+    parser = argparse.ArgumentParser(prog="python -m bench.overload", description=__doc__)
+    parser.add_argument("attacks", nargs="*", help="names of attacks, or beginnings of them")
+    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--clients", type=int, default=2, help="attackers at a time")
+    parser.add_argument("--source", default=str(_SOURCE), help="the gateway in another folder")
+    arguments = parser.parse_args()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        port = stack.enter_context(upstream(folder)).port
+        source = Path(arguments.source).resolve()
+        program = stack.enter_context(gateway("gateway", source, folder, port))
+        print(f"{'/healthz, ms':<34}{'median':>9}{'p99':>9}{'longest':>9}{'MiB':>9}  answers")
+        for attack in ATTACKS:
+            if not arguments.attacks or attack.name.startswith(tuple(arguments.attacks)):
+                _try(program, attack, arguments.clients, arguments.seconds)
+
+
+if __name__ == "__main__":
+    main()

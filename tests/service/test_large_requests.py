@@ -1,0 +1,201 @@
+"""Large requests to a running gateway: refused when too large, else translated in a thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor as default_reactor
+from twisted.trial.unittest import TestCase
+
+from antigravity.exchange import counting, translated
+from antigravity.protocols.anthropic.protocol import AnthropicServer
+from antigravity.protocols.gemini.protocol import GeminiServer
+from antigravity.protocols.openai_chat.protocol import OpenAIChatServer
+from antigravity.protocols.openai_embeddings.protocol import OpenAIEmbeddingServer
+from antigravity.protocols.openai_responses.protocol import OpenAIResponsesServer
+from antigravity.testing.gateway import GatewayUnderTest, start_gateway
+
+reactor: Any = default_reactor
+
+CLAUDE, GEMINI, GPT = "claude-sonnet-4-6", "gemini-3-flash", "gpt-5.2"
+MANY = 1500
+#: How the paths end under which upstreams answer or count.
+ANSWERING = ("/messages", "/completions", "/responses", "Content", "Tokens", "tokens")
+
+
+def turns(count: int) -> list[dict[str, Any]]:
+    """Return a history of calls and their results."""
+    found: list[dict[str, Any]] = [{"role": "user", "content": "go"}]
+    for number in range(count):
+        call = {"type": "tool_use", "id": f"t{number}", "name": "f", "input": {}}
+        result = {"type": "tool_result", "tool_use_id": f"t{number}", "content": "ok"}
+        found += [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]
+    return found
+
+
+def said(count: int) -> list[dict[str, str]]:
+    """Return so many messages."""
+    return [{"role": ("user", "assistant")[n % 2], "content": "x"} for n in range(count - 1)] + [
+        {"role": "user", "content": "x"}
+    ]
+
+
+def contents(count: int) -> list[dict[str, Any]]:
+    """Return so many turns of Gemini's."""
+    return [
+        {"role": ("user", "model")[n % 2], "parts": [{"text": "x"}]} for n in range(count - 1)
+    ] + [{"role": "user", "parts": [{"text": "x"}]}]
+
+
+def requests(model: str, count: int) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return a request of each protocol."""
+    return {
+        "chat": ("/v1/chat/completions", {"model": model, "messages": said(count)}),
+        "responses": ("/v1/responses", {"model": model, "input": said(count)}),
+        "anthropic": (
+            "/v1/messages",
+            {"model": model, "max_tokens": 99, "messages": said(count)},
+        ),
+        "anthropic count": (
+            "/v1/messages/count_tokens",
+            {"model": model, "messages": said(count)},
+        ),
+        "gemini": (f"/v1beta/models/{model}:generateContent", {"contents": contents(count)}),
+        "gemini count": (f"/v1beta/models/{model}:countTokens", {"contents": contents(count)}),
+        "gemini wrapped": (
+            f"/v1beta/models/{model}:countTokens",
+            {"generateContentRequest": {"model": f"models/{model}", "contents": contents(count)}},
+        ),
+    }
+
+
+class LargeRequests(TestCase):
+    timeout = 120
+
+    async def start(self, config: str = "") -> GatewayUnderTest:
+        gateway = await start_gateway(reactor, Path(self.mktemp()), config=config)
+        self.addCleanup(gateway.stop)
+        return gateway
+
+    def watch(self, where: Any, name: str) -> set[bool]:
+        """Return a set that will say whether a function was called in the event loop's thread."""
+        found: set[bool] = set()
+        function: Callable[..., Any] = getattr(where, name)
+
+        def watched(*arguments: Any, **options: Any) -> Any:
+            found.add(threading.current_thread() is threading.main_thread())
+            return function(*arguments, **options)
+
+        self.patch(where, name, watched)
+        return found
+
+    async def test_large_request_is_decoded_and_translated_in_a_thread(self) -> None:
+        decoding = [
+            self.watch(protocol, "decode")
+            for protocol in (OpenAIChatServer, OpenAIResponsesServer, AnthropicServer, GeminiServer)
+        ]
+        lowering = [self.watch(translated, "lower"), self.watch(counting, "lower")]
+        gateway = await self.start()
+        for model in (CLAUDE, GEMINI, GPT):
+            for name, (path, body) in requests(model, MANY).items():
+                answer = await gateway.request("POST", path, body)
+                self.assertEqual(answer.status, 200, f"{name} {model} {answer.body[:300]!r}")
+        for found in (*decoding, *lowering):
+            self.assertEqual(found, {False})
+
+    async def test_small_request_is_translated_at_once(self) -> None:
+        lowering = self.watch(translated, "lower")
+        gateway = await self.start()
+        for path, body in requests(CLAUDE, 3).values():
+            self.assertEqual((await gateway.request("POST", path, body)).status, 200)
+        self.assertEqual(lowering, {True})
+
+    async def test_large_history_of_tools_is_the_same_in_a_thread(self) -> None:
+        gateway = await self.start()
+        tools = [{"name": "f", "input_schema": {"type": "object"}}]
+        for count in (2, MANY):
+            body = {"model": GEMINI, "max_tokens": 99, "messages": turns(count), "tools": tools}
+            answer = await gateway.request("POST", "/v1/messages", body)
+            self.assertEqual(answer.status, 200, answer.body[:300])
+            sent = gateway.simulator.log[-1].body["contents"]
+            self.assertEqual(len(sent), 2 * count + 1)
+            names = {part["functionCall"]["name"] for each in sent[1::2] for part in each["parts"]}
+            self.assertEqual(names, {"f"})
+
+    async def test_large_request_that_cannot_be_decoded_is_refused(self) -> None:
+        gateway = await self.start()
+        for name, (path, body) in requests(CLAUDE, MANY).items():
+            held = body.get("generateContentRequest", body)
+            (member,) = {"messages", "input", "contents"} & set(held)
+            held[member][-1] = {"role": "nobody", "content": 7, "parts": 7}
+            answer = await gateway.request("POST", path, body)
+            self.assertEqual(answer.status, 400, f"{name} {answer.body[:300]!r}")
+
+    async def test_too_many_messages_are_refused_in_the_shape_of_the_protocol(self) -> None:
+        gateway = await self.start("[limits]\nmax_messages = 20\n")
+        for model in (CLAUDE, GEMINI, GPT):
+            for name, (path, body) in requests(model, 21).items():
+                answer = await gateway.request("POST", path, body)
+                self.assertEqual(answer.status, 400, name)
+                error = answer.json()["error"]
+                self.assertIn("max_messages", error["message"])
+                if name.startswith("anthropic"):
+                    self.assertEqual(error["type"], "invalid_request_error")
+                elif name.startswith("gemini"):
+                    self.assertEqual(error["status"], "INVALID_ARGUMENT")
+                else:
+                    self.assertIn(error["param"], ("messages", "input"))
+        asked = [each.path for each in gateway.simulator.log if each.path.endswith(ANSWERING)]
+        self.assertEqual(asked, [])
+        for path, body in requests(CLAUDE, 20).values():
+            self.assertEqual((await gateway.request("POST", path, body)).status, 200)
+
+    async def test_too_many_inputs_are_refused(self) -> None:
+        decoding = self.watch(OpenAIEmbeddingServer, "decode_embedding")
+        gateway = await self.start("[limits]\nmax_messages = 2000\n")
+        for path, body in (
+            ("/v1/embeddings", {"model": "gemini-embedding-001", "input": ["x"] * 2001}),
+            ("/v1/completions", {"model": GPT, "prompt": ["x"] * 2001}),
+            (
+                "/v1beta/models/gemini-embedding-001:batchEmbedContents",
+                {"requests": [{"content": {"parts": [{"text": "x"}]}}] * 2001},
+            ),
+        ):
+            answer = await gateway.request("POST", path, body)
+            self.assertEqual(answer.status, 400, answer.body[:300])
+            self.assertIn("max_messages", answer.json()["error"]["message"])
+        self.assertEqual(decoding, set())
+
+    async def test_changed_limits_hold_from_the_next_request_on(self) -> None:
+        gateway = await self.start("[limits]\nmax_messages = 20\n")
+        path, body = requests(CLAUDE, 21)["anthropic"]
+        self.assertEqual((await gateway.request("POST", path, body)).status, 400)
+        await gateway.reload("[limits]\nmax_messages = 21\n")
+        self.assertEqual((await gateway.request("POST", path, body)).status, 200)
+
+    async def test_too_many_values_are_refused_everywhere(self) -> None:
+        gateway = await self.start("[limits]\nmax_values = 1000\n")
+        for name, (path, body) in requests(CLAUDE, 3).items():
+            body["metadata"] = {f"k{n}": "v" for n in range(1001)}
+            answer = await gateway.request("POST", path, body)
+            self.assertEqual(answer.status, 413, name)
+            self.assertIn("max_values", answer.json()["error"]["message"])
+
+    async def test_mcp_message_of_too_many_values_is_refused(self) -> None:
+        gateway = await self.start()
+        batch = [{"jsonrpc": "2.0", "method": "notifications/x"}] * 60_000
+        answer = await gateway.request("POST", "/mcp", batch)
+        self.assertEqual(answer.status, 413, answer.body[:300])
+        text = {"jsonrpc": "2.0", "id": 1, "method": "x", "params": {"a": "[,{" * 50_000}}
+        answer = await gateway.request("POST", "/mcp", text, {"accept": "*/*"})
+        self.assertNotEqual(answer.status, 413)
+
+    async def test_body_for_a_path_of_the_gateway_itself_is_small(self) -> None:
+        gateway = await self.start('[proxy]\nadmin_key = "sk-admin"\n')
+        body = {"model": CLAUDE, "more": ["x"] * 100_000}
+        for path in ("/v1/models/detect", "/admin/account", "/admin/tunnel/start"):
+            answer = await gateway.request("POST", path, body, {"x-api-key": "sk-admin"})
+            self.assertEqual(answer.status, 413, path)
