@@ -43,6 +43,14 @@ PLAIN = Request("m", (QUESTION,), "elsewhere", max_output_tokens=2000)
 IMAGE = Media("image", InlineData("iVBORw0KGgo="), "image/png")
 
 
+SOUND = Media("audio", InlineData("UklGRg=="), "audio/wav")
+
+
+def asked(*parts: Any) -> Request:
+    """Return a request in which the user says something else."""
+    return replace(PLAIN, messages=(Message("user", parts),))
+
+
 def sampled(**values: Any) -> Request:
     return replace(PLAIN, sampling=Sampling(**values))
 
@@ -93,6 +101,15 @@ REQUESTS: dict[str, tuple[Request, ...]] = {
             ),
         ),
     ),
+    "sound beside text": (asked(Text("Hello!"), SOUND),),
+    "video beside text": (asked(Text("Hello!"), Media("video", InlineData("AAAA"), "video/mp4")),),
+    "a recording alone": (asked(SOUND),),
+    "a context of Google's cache": (
+        replace(
+            PLAIN, protocol="gemini_elsewhere", extensions={"cachedContent": "cachedContents/a"}
+        ),
+    ),
+    "a search without the live web": (replace(PLAIN, tools=(WebSearchTool(live=False), FUNCTION)),),
     "citations in the history": (
         said(Text("t", (Citation("https://a.example", start=0, end=1),))),
     ),
