@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -46,10 +45,10 @@ class Keeping:
         self._reactor = reactor
         self._bounds = settings.signatures
         self._state: IStateStore | None = None
-        self.signatures = SignatureStore(time.time)
+        self.signatures = SignatureStore(reactor.seconds)
         self._configure(settings)
         self._contexts = KeptBytes(
-            time.time, max_entries=_CONTEXTS, max_bytes=_CONTEXTS_BYTES, ttl=_CONTEXTS_TTL
+            reactor.seconds, max_entries=_CONTEXTS, max_bytes=_CONTEXTS_BYTES, ttl=_CONTEXTS_TTL
         )
         self._signatures_disk: SwitchedStore | None = None
         self._contexts_disk: SwitchedStore | None = None
@@ -126,8 +125,9 @@ class Keeping:
 
         def make() -> ExpiringStore:
             most, size = bounds()
-            file = SqliteFile(path, time.time, max_entries=most, max_bytes=size)
-            return ExpiringStore(file, self._reactor, time.time, run=run)
+            now = self._reactor.seconds
+            file = SqliteFile(path, now, max_entries=most, max_bytes=size)
+            return ExpiringStore(file, self._reactor, now, run=run)
 
         return SwitchedStore(make, partial(run, self._delete, path), entries, wanted=wanted)
 

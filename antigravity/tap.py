@@ -29,6 +29,7 @@ from antigravity.interpreter import Interpreter
 from antigravity.logs import make_logger
 from antigravity.plugins import PluginHost
 from antigravity.services import SequentialService
+from antigravity.steady_clock import install as install_steady_clock
 from antigravity.version import VERSION
 from antigravity.watching import FileWatcher
 from antigravity.wiring import has_upstreams
@@ -145,6 +146,7 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     loop: Any = reactor
+    install_steady_clock(loop)
     reader = ConfigurationReader(options)
     configured = read_first(reader)
     settings = configured.settings

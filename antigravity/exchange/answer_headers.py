@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from antigravity.ir.capabilities import Loss
+from antigravity.ir.delays import is_retry_after
 from antigravity.redaction.credentials import CREDENTIALS
 
 Headers = tuple[tuple[str, str], ...]
 
 _PASSED: Final = ("anthropic-ratelimit-", "x-ratelimit-")
-_PASSED_EXACTLY: Final = frozenset({"retry-after", "openai-processing-ms"})
 #: Headers in which upstreams name their own request; each response has the gateway's own ids.
 _REQUEST_IDS: Final = ("request-id", "x-request-id", "x-goog-request-id")
 UPSTREAM_REQUEST_ID: Final = "X-Upstream-Request-Id"
@@ -27,7 +27,9 @@ def passed_on(headers: Mapping[str, str]) -> Headers:
     passed = tuple(
         (name, CREDENTIALS.redact(value))
         for name, value in headers.items()
-        if name.startswith(_PASSED) or name in _PASSED_EXACTLY
+        if name.startswith(_PASSED)
+        or name == "openai-processing-ms"
+        or (name == "retry-after" and is_retry_after(value))
     )
     return passed + upstream_request_id(headers)
 

@@ -162,10 +162,11 @@ class Generation:
         work.recorder.record.compressed = None if fitted is None else fitted.label
         work.recorder.record.losses = work.notes
         work.recorder.attempt(candidate, lease.credential, passed=passed)
+        longest = work.snapshot.settings.proxy.scheduling.max_lock_seconds
         try:
             reply = await self._answer(candidate, lease.credential, passed=passed)
         except Refused as refused:
-            failure = _Failure(refused.error, refused.passed_on() if passed else None)
+            failure = _Failure(refused.error, refused.passed_on(longest) if passed else None)
         except GatewayError as error:
             failure = _Failure(error)
         except CancelledError:

@@ -140,6 +140,7 @@ class Exchange:
             await work.apart(getattr, work, "head")
 
     def _error(self, work: Work, error: GatewayError) -> Reply:
+        error.limit_delay(work.snapshot.settings.proxy.scheduling.max_lock_seconds)
         work.recorder.end(error, None)
         return _reply(work.protocol.encode_error(error, work.call.request_id))
 

@@ -61,7 +61,7 @@ async def _relayed(work: Work, origin: Origin) -> Reply:
     except Refused as refused:
         if refused.error.upstream_status in _GONE:
             kept_answers(work).forget(call.arguments["id"])
-        reply = refused.passed_on()
+        reply = refused.passed_on(snapshot.settings.proxy.scheduling.max_lock_seconds)
         if reply is None:
             raise refused.error from None
         work.recorder.end(refused.error, None)

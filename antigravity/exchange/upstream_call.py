@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
 
 from msgspec import Struct
 
@@ -46,9 +45,10 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault of ours
         #: What was refused.
         self.request: OutgoingRequest | None = None
 
-    def passed_on(self) -> Reply | None:
+    def passed_on(self, longest: float) -> Reply | None:
         """Return it for a client of the same protocol, ``None`` if it must not see it.
 
+        No delay of more than ``longest`` seconds is told.
         Trouble with our credential is not the client's, and what is no JSON is no error shape.
         """
         error = self.error
@@ -56,6 +56,7 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault of ours
             return None
         if not self.body.lstrip().startswith((b"{", b"[")):
             return None
+        error.limit_delay(longest)
         delay = error.retry_after
         headers = self.headers
         if delay is not None:
@@ -89,7 +90,7 @@ class UpstreamCall(Struct, frozen=True):
         """
         renewing = None
         if IRenewingUpstream.providedBy(self.upstream):
-            renewing = cast(IRenewingUpstream, self.upstream)
+            renewing = self.upstream
         try:
             return await self._send_once(transport, renewing)
         except Refused as refused:

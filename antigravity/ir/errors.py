@@ -8,13 +8,11 @@ gateway's own credentials is an :class:`UpstreamCredentialError`, which clients 
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Final
+from typing import ClassVar
 
+from antigravity.ir.delays import LONGEST_DELAY
 from antigravity.ir.plain import plain
 from antigravity.redaction.credentials import CREDENTIALS
-
-#: No client is told to come back later than after so many seconds: a year.
-LONGEST_DELAY: Final = 366 * 86400.0
 
 
 def credential_refused(reason: str = "") -> str:
@@ -80,6 +78,11 @@ class GatewayError(Exception):
         if seconds is not None and math.isnan(seconds):
             seconds = None
         self._retry_after = None if seconds is None else min(max(0.0, seconds), LONGEST_DELAY)
+
+    def limit_delay(self, most: float) -> None:
+        """Have :attr:`retry_after` be ``most`` seconds at the most, if it is known."""
+        if self._retry_after is not None:
+            self.retry_after = min(self._retry_after, most)
 
 
 class InvalidRequestError(GatewayError):

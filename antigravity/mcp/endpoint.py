@@ -65,7 +65,7 @@ class McpEndpoint:
         self.registry = registry
         self._clock = clock
         self._calls = Calls(Methods(registry), clock, enter, leave)
-        sealer = sealing.Sealer(secrets.token_bytes(32), time.time)
+        sealer = sealing.Sealer(secrets.token_bytes(32), time.monotonic)
         self._stateful = Stateful(self._calls, clock, identity, limits.keepalive)
         self._stateless = Stateless(self._calls, clock, identity, sealer, limits.keepalive)
         self._changes: dict[McpChange, None] = {}

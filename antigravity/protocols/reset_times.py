@@ -15,8 +15,10 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from antigravity.ir.delays import LONGEST_DELAY
+
 #: No limit lasts longer than this, whatever an upstream says; in seconds.
-LONGEST: Final = 366 * 86400.0
+LONGEST: Final = LONGEST_DELAY
 #: A larger number of seconds is a time since 1970, not a delay.
 _EPOCH: Final = 1e9
 #: A time since 1970 that is larger than this is in milliseconds, or a smaller unit.

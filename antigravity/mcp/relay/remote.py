@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from antigravity.interfaces.transport import Timeouts
+from antigravity.ir.delays import is_retry_after
 from antigravity.redaction.credentials import CREDENTIALS
 from antigravity.version import USER_AGENT
 
@@ -69,6 +70,7 @@ def downward(headers: Mapping[str, str]) -> Headers:
         (_spelt(name), CREDENTIALS.redact(value))
         for name, value in headers.items()
         if (name in _DOWN or name.startswith(_PREFIX)) and name != SESSION
+        if name != "retry-after" or is_retry_after(value)
     )
 
 

@@ -1,0 +1,55 @@
+"""No client is told an absurd time to come back, in whatever way it would reach it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from antigravity.exchange.answer_headers import passed_on
+from antigravity.exchange.upstream_call import Refused
+from antigravity.ir.delays import is_retry_after
+from antigravity.ir.errors import RateLimitedError
+from antigravity.protocols.openai_errors import decode_error
+
+SANE = ["0", "7", "86400", " 12 ", "Sat, 21 Nov 2020 10:00:30 GMT"]
+ABSURD = [
+    "1e300", "nan", "inf", "-5", "9" * 40, "99999999999", "Fri, 31 Dec 9999 23:59:59 GMT", "",
+    "soon", "1.5.2", "Fri, 31 Dec 99999 23:59:59 GMT", "٣",
+]  # fmt: skip
+DAY = 86400.0
+
+
+@pytest.mark.parametrize("value", SANE)
+def test_what_clients_understand_is_passed_on(value: str) -> None:
+    assert is_retry_after(value)
+    assert ("retry-after", value) in passed_on({"retry-after": value})
+
+
+@pytest.mark.parametrize("value", ABSURD)
+def test_what_is_absurd_is_not(value: str) -> None:
+    assert not is_retry_after(value)
+    assert passed_on({"retry-after": value, "x-ratelimit-limit": "5"}) == (
+        ("x-ratelimit-limit", "5"),
+    )
+
+
+@pytest.mark.parametrize("value", ABSURD)
+def test_a_refusal_that_is_passed_on_has_a_delay_within_the_ceiling(value: str) -> None:
+    body = json.dumps({"error": {"message": "slow down"}}).encode()
+    error = decode_error(429, {"retry-after": value}, body)
+    error.upstream_status = 429
+    reply = Refused(error, body, "application/json").passed_on(31 * DAY)
+    assert reply is not None
+    for name, text in reply.headers:
+        if name == "Retry-After":
+            assert 0 <= int(text) <= 31 * DAY + 1
+
+
+def test_the_ceiling_is_what_the_operator_says() -> None:
+    error = RateLimitedError("m", retry_after=1e300)
+    error.limit_delay(3600.0)
+    assert error.retry_after == 3600.0
+    error = RateLimitedError("m")
+    error.limit_delay(3600.0)
+    assert error.retry_after is None

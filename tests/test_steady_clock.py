@@ -1,0 +1,88 @@
+"""Timers that go by a clock which cannot be set."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from twisted.internet.base import ReactorBase
+from twisted.internet.task import Clock
+
+from antigravity.steady_clock import SteadyClock, install
+
+BEGINNING = 1_800_000_000.0
+YEARS = 10 * 366 * 86400.0
+
+
+class Times:
+    """The calendar's clock, and seconds that pass."""
+
+    def __init__(self) -> None:
+        self.wall = BEGINNING
+        self.elapsed = 50.0
+
+    def pass_by(self, seconds: float) -> None:
+        self.wall += seconds
+        self.elapsed += seconds
+
+    def clock(self) -> SteadyClock:
+        return SteadyClock(lambda: self.wall, lambda: self.elapsed)
+
+
+class Bare(ReactorBase):
+    """A reactor with timers, and without anything else."""
+
+    def installWaker(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("leap", [3600.0, -3600.0, YEARS, -YEARS])
+def test_a_clock_that_is_set_ends_no_wait_and_keeps_no_timer(leap: float) -> None:
+    times = Times()
+    reactor = Bare()
+    assert install(reactor, times.clock())
+    assert reactor.seconds() == BEGINNING
+    fired: list[str] = []
+    reactor.callLater(10.0, fired.append, "timer")
+    times.wall += leap
+    reactor.runUntilCurrent()
+    assert fired == []
+    assert reactor.timeout() == pytest.approx(10.0)
+    times.pass_by(9.9)
+    reactor.runUntilCurrent()
+    assert fired == []
+    times.pass_by(0.2)
+    reactor.runUntilCurrent()
+    assert fired == ["timer"]
+    assert reactor.seconds() == pytest.approx(BEGINNING + 10.1)
+
+
+def test_timers_that_were_set_before_keep_their_time() -> None:
+    reactor = Bare()
+    fired: list[str] = []
+    call = reactor.callLater(3600.0, fired.append, "timer")
+    assert install(reactor)
+    reactor.runUntilCurrent()
+    assert fired == []
+    assert call.getTime() - reactor.seconds() == pytest.approx(3600.0, abs=5.0)
+    call.cancel()
+
+
+def test_it_tells_the_time() -> None:
+    clock = SteadyClock()
+    assert clock() == pytest.approx(time.time(), abs=5.0)
+    assert clock() <= clock()
+
+
+def test_a_reactor_with_a_clock_of_its_own_is_left_alone() -> None:
+    assert not install(Clock())
+    reactor = Bare()
+    assert install(reactor)
+    assert not install(reactor)
+
+    class Own(Bare):
+        @staticmethod
+        def seconds() -> float:
+            return 5.0
+
+    assert not install(Own())
