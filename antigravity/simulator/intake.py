@@ -107,7 +107,7 @@ class Intake:
         try:
             if problem is not None:
                 raise ApiError(400, _PARSE[shape].format(problem))
-            result = work(headers, body)
+            result = _work_on(work, headers, body)
         except ApiError as error:
             self._state.stats.refused += 1
             return send(request, shape(error))
@@ -119,6 +119,14 @@ class Intake:
         self._state.record(Logged(method, path_of(request), "", headers_of(request)), 0)
         self._state.stats.refused += 1
         return send(request, shape_of(request)(error))
+
+
+def _work_on(work: Work, headers: dict[str, str], body: Any) -> Any:
+    """Return what ``work`` makes of a body; how deep one may be depends on the Python."""
+    try:
+        return work(headers, body)
+    except RecursionError:
+        raise ApiError(400, "The body is nested too deeply.") from None
 
 
 def _parse(request: Request, raw: bytes) -> tuple[Any, str | None]:
@@ -136,6 +144,8 @@ def _parse(request: Request, raw: bytes) -> tuple[Any, str | None]:
         body = json.loads(raw, parse_constant=_refuse_constant, parse_float=_finite)
     except ValueError as error:
         return None, str(error)
+    except RecursionError:
+        return None, "it is nested too deeply"
     return (body, None) if isinstance(body, dict) else (None, "expected an object")
 
 
@@ -153,5 +163,5 @@ def _finite(text: str) -> float:
 def _parse_lenient(raw: bytes) -> Any:
     try:
         return json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"_bytes": len(raw)}

@@ -524,8 +524,8 @@ class Asked:
         self.http = StubTreq(build_simulator(self.clock).resource())
 
     def status(self, path: str, headers: dict[str, str], body: Any) -> int:
-        """Return the status of the response to a body."""
-        content = json.dumps(body).encode()
+        """Return the status of the response to a body, which may be text already."""
+        content = (body if isinstance(body, str) else json.dumps(body)).encode()
         headers = {**headers, "content-type": "application/json"}
         headers["accept"] = "application/json, text/event-stream"
         return int(
@@ -566,6 +566,20 @@ def test_body_that_once_failed_is_served_or_refused(
 ) -> None:
     headers, body = next((row[1], row[2]) for row in BODIES if row[0] == path)
     assert Asked().status(path, headers, changed(body, place, value)) in (200, 400)
+
+
+@pytest.mark.parametrize("depth", [600, 3000, 100_000])
+@pytest.mark.parametrize(("path", "headers", "body"), BODIES, ids=[row[0] for row in BODIES])
+def test_body_that_is_nested_too_deeply_is_served_or_refused(
+    path: str, headers: dict[str, str], body: dict[str, Any], depth: int
+) -> None:
+    asked = Asked()
+    if path.startswith("/v1internal"):
+        headers = asked.token()
+    deep = '{"anyOf":[' * depth + '{"type":"string"}' + "]}" * depth
+    for place in list(places(body))[::6]:
+        text = json.dumps(changed(body, place, "@")).replace('"@"', deep)
+        assert asked.status(path, headers, text) in (200, 400, 404), place
 
 
 @pytest.mark.parametrize("text", [b"NaN", b"1e999", b"-Infinity", b"[1]", b"", b"{", b"\xff"])
