@@ -74,7 +74,7 @@ class RawConfiguration:
             problem = Problem("the file is not UTF-8 text", place=str(file), line=line)
             raise ConfigurationError([problem]) from None
         except tomllib.TOMLDecodeError as error:
-            raise ConfigurationError([_syntax_problem(str(error), str(file))]) from None
+            raise ConfigurationError([_syntax_problem(error, str(file))]) from None
         self.is_blank = not self.tables
         self._lines = key_lines(text)
 
@@ -197,13 +197,20 @@ def _missing(file: Path) -> str:
     return "there is no such file"
 
 
-def _syntax_problem(message: str, place: str) -> Problem:
-    """Return a problem for a complaint of ``tomllib``, which names the line in its text."""
-    match = _SYNTAX_LINE.search(message)
-    line = int(match[1]) if match and match[1] else None
-    reason = message[: match.start()] if match else message
-    if match and line is None:
-        reason += " (the file ends too early)"
+def _syntax_problem(error: tomllib.TOMLDecodeError, place: str) -> Problem:
+    """Return a problem for a complaint of ``tomllib``, with its line if that is known.
+
+    Python 3.14 has the line as a number.  The versions before it have it in the text alone,
+    which does not change any more there; where it is not found, the whole text is shown.
+    """
+    line: int | None = getattr(error, "lineno", None)
+    reason = str(getattr(error, "msg", error))
+    if line is None and (match := _SYNTAX_LINE.search(reason)) is not None:
+        reason = reason[: match.start()]
+        if match[1]:
+            line = int(match[1])
+        else:
+            reason += " (the file ends too early)"
     return Problem(f"this is no valid TOML: {reason}", place=place, line=line)
 
 

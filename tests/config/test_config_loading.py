@@ -112,6 +112,35 @@ def test_a_broken_file_says_where(tmp_path: Path, data: bytes, line: int | None,
         assert problem.line == line
 
 
+@pytest.mark.parametrize(
+    ("members", "message", "line"),
+    [
+        ({"msg": "Odd.", "lineno": 7}, "Odd.", 7),  # since Python 3.14
+        ({}, "Worded otherwise (somewhere)", None),
+    ],
+)
+def test_line_of_broken_file_depends_on_no_words(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    members: dict[str, object],
+    message: str,
+    line: int | None,
+) -> None:
+    error = tomllib.TOMLDecodeError("Worded otherwise (somewhere)")
+    for name, value in members.items():
+        setattr(error, name, value)
+
+    def refuse(text: str) -> None:
+        raise error
+
+    monkeypatch.setattr(tomllib, "loads", refuse)
+    (tmp_path / "antigravity.toml").write_text("")
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path, environ={})
+    (problem,) = caught.value.problems
+    assert (problem.message, problem.line) == (f"this is no valid TOML: {message}", line)
+
+
 def test_a_file_that_was_asked_for_must_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no such file"):
         load(tmp_path, tmp_path / "none.toml", environ={})
