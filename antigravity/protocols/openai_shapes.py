@@ -18,6 +18,7 @@ from antigravity.ir.errors import (
     QuotaExhaustedError,
     RateLimitedError,
 )
+from antigravity.ir.media import FileReference, InlineData, MediaSource, UrlSource
 from antigravity.ir.usage import Usage
 
 
@@ -96,3 +97,13 @@ def model_object(model: Model) -> dict[str, Any]:
 def json_reply(value: Any, status: int = 200) -> HttpReply:
     """Return a JSON value as a whole HTTP answer."""
     return HttpReply(status, msgspec.json.encode(value))
+
+
+def media_as_text(mime_type: str, source: MediaSource) -> str:
+    """Return what stands in a response for media that the protocol has no form for."""
+    match source:
+        case UrlSource(address) | FileReference(address):
+            return address
+        case InlineData():
+            kind = mime_type.partition("/")[0] or "file"
+            return f"[{kind} left out: this protocol has no form for it]"

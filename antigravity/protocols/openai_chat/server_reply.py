@@ -17,7 +17,7 @@ from antigravity.protocols.openai_chat.server_answer import (
     is_legacy,
     token_logprobs,
 )
-from antigravity.protocols.openai_shapes import completion_usage, json_reply
+from antigravity.protocols.openai_shapes import completion_usage, json_reply, media_as_text
 
 
 def encode_response(response: Response, context: ReplyContext) -> HttpReply:
@@ -54,10 +54,11 @@ def _choice(choice: Choice, index: int, context: ReplyContext, *, legacy: bool) 
 
 def _message(choice: Choice, context: ReplyContext, *, legacy: bool) -> dict[str, Any]:
     rest = _calls(choice, legacy=legacy) | _media(choice, context)
-    silent = not choice.text and bool(rest or choice.refusal)
+    text = choice.text + _media_text(choice)
+    silent = not text and bool(rest or choice.refusal)
     message: dict[str, Any] = {
         "role": "assistant",
-        "content": None if silent else choice.text,
+        "content": None if silent else text,
         "refusal": choice.refusal,
         "annotations": _annotations(choice),
     }
@@ -96,6 +97,17 @@ def _call(call: ToolCall) -> dict[str, Any]:
     if call.signature is not None:
         item["extra_content"] = write_signature(call.signature)
     return item
+
+
+def _media_text(choice: Choice) -> str:
+    """Return what stands for media that the protocol has no form for."""
+    return "".join(
+        media_as_text(part.mime_type, part.source)
+        for part in choice.parts
+        if isinstance(part, Media)
+        and not (part.kind == "audio" and isinstance(part.source, InlineData))
+        and not (part.kind == "image" and image(part.mime_type, part.source) is not None)
+    )
 
 
 def _media(choice: Choice, context: ReplyContext) -> dict[str, Any]:

@@ -47,7 +47,7 @@ from antigravity.protocols.openai_chat.server_answer import (
     is_legacy,
     token_logprobs,
 )
-from antigravity.protocols.openai_shapes import completion_usage, error_object
+from antigravity.protocols.openai_shapes import completion_usage, error_object, media_as_text
 from antigravity.sse import DONE, KEEPALIVE_COMMENT, encode_data
 
 _json = msgspec.json.encode
@@ -250,7 +250,8 @@ class ChatStreamEncoder:
             return self._audio(choice, event, event.source.data)
         item = image(event.mime_type, event.source) if kind == "image" else None
         if item is None:
-            return b""
+            text = event.transcript or media_as_text(event.mime_type, event.source)
+            return self._text(choice, TextDelta(text, event.choice))
         item["index"] = choice.images
         choice.images += 1
         return self._chunk(event.choice, {"images": [item]})

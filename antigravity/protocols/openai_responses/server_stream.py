@@ -32,7 +32,7 @@ from antigravity.ir.events import (
     UsageUpdate,
     WebSearchEvent,
 )
-from antigravity.ir.media import InlineData, UrlSource, kind_of
+from antigravity.ir.media import InlineData, kind_of
 from antigravity.ir.parts import WebSearch
 from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
@@ -57,6 +57,7 @@ from antigravity.protocols.openai_responses.server_reply import (
     ResponseObject,
     failure,
 )
+from antigravity.protocols.openai_shapes import media_as_text
 from antigravity.sse import KEEPALIVE_COMMENT
 
 
@@ -311,5 +312,6 @@ class ResponsesEncoder:
                 self._sealed(seal_trailing(event.signature))
         elif event.transcript:
             self._message(leave_searches=False).text(event.transcript)
-        elif isinstance(source, UrlSource):
-            self._message(leave_searches=False).text(source.url)
+        else:
+            text = media_as_text(event.mime_type, source)
+            self._message(leave_searches=False).text(text)

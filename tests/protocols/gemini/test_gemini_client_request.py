@@ -504,3 +504,55 @@ def test_what_a_function_returns_is_no_raw_schema_where_none_are_known(name: str
     assert "const" not in plain["response"]["properties"]["a"]
     [kept] = encode(request, raw_schema=True)[0]["tools"][0]["functionDeclarations"]
     assert kept[name] == raw
+
+
+HOSTED = (HostedTool("code_execution", "anthropic"), HostedTool("url_context", "anthropic"))
+MIXING = Capabilities("gemini", web_search_with_tools=True, hosted_tools_with_functions=True)
+
+
+@pytest.mark.parametrize(
+    ("choice", "mode"),
+    [
+        (None, None),
+        (ToolChoice(), "VALIDATED"),
+        (ToolChoice("required"), "ANY"),
+        (ToolChoice("none"), "NONE"),
+    ],
+)
+def test_tools_of_google_beside_functions_are_asked_for(
+    choice: ToolChoice | None, mode: str | None
+) -> None:
+    tools = (FunctionTool("f"), *HOSTED, WebSearchTool())
+    messages = (Message("user", (Text("hi"),)),)
+    request = Request("m", messages, "anthropic", tools=tools, tool_choice=choice)
+    encoded = CLIENT.encode(request, Target("m", MIXING))
+    body = json.loads(encoded.body)
+    names = {name for tool in body["tools"] for name in tool}
+    assert names == {"functionDeclarations", "codeExecution", "urlContext", "googleSearch"}
+    config = body["toolConfig"]
+    assert config["includeServerSideToolInvocations"] is True
+    assert config.get("functionCallingConfig", {}).get("mode") == mode
+    assert encoded.warnings == ()
+
+
+def test_tools_of_google_alone_need_no_switch() -> None:
+    request = Request("m", (Message("user", (Text("hi"),)),), "anthropic", tools=HOSTED)
+    body = json.loads(CLIENT.encode(request, Target("m", MIXING)).body)
+    assert "toolConfig" not in body
+
+
+@pytest.mark.parametrize(
+    "target",
+    [Target("m", Capabilities("gemini")), Target("m", MIXING, frozenset({"codeassist"}))],
+    ids=["older model", "code assist"],
+)
+def test_tools_of_google_that_do_not_mix_are_left_out_and_named(target: Target) -> None:
+    tools = (FunctionTool("f"), *HOSTED, WebSearchTool())
+    request = Request("m", (Message("user", (Text("hi"),)),), "anthropic", tools=tools)
+    encoded = CLIENT.encode(request, target)
+    body = json.loads(encoded.body)
+    assert {name for tool in body["tools"] for name in tool} == {"functionDeclarations"}
+    assert "toolConfig" not in body
+    named = " ".join(loss.detail for loss in encoded.warnings if loss.content)
+    for kind in ("code_execution", "url_context", "web search"):
+        assert kind in named

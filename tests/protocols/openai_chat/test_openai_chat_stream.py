@@ -220,6 +220,15 @@ def test_call_media_and_sources_in_chunks() -> None:
     assert deltas[9]["audio"]["transcript"] == "hi"
 
 
+def test_media_without_a_form_leave_a_note() -> None:
+    clip = ev.MediaOutput("video/mp4", InlineData("AAAA"))
+    file = ev.MediaOutput("image/png", FileReference("files/a", "google"))
+    found = payloads(encode([clip, file, ev.Finish("stop")]))[:-1]
+    texts = [choice["delta"].get("content") for each in found for choice in each["choices"]]
+    said = "".join(text for text in texts if text)
+    assert said == "[video left out: this protocol has no form for it]files/a"
+
+
 def test_old_functions_get_old_calls() -> None:
     events = [
         ev.ToolCallStart(0, "c", "f"),

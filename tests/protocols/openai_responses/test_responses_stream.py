@@ -269,6 +269,12 @@ def test_probabilities_have_every_field_however_they_come() -> None:
     assert second["top_logprobs"] == [{"token": "b", "bytes": [98], "logprob": 0.0}]
 
 
+def test_media_without_a_form_leave_a_note() -> None:
+    response = final([ev.MediaOutput("video/mp4", InlineData("AAAA")), STOP])
+    (item,) = response["output"]
+    assert item["content"][0]["text"] == "[video left out: this protocol has no form for it]"
+
+
 def test_images_are_items() -> None:
     response = final([ev.MediaOutput("image/webp", InlineData("aGk=")), STOP])
     assert response["output"][0]["result"] == "aGk="

@@ -1,0 +1,67 @@
+"""Assistant turns that hold nothing, or thinking alone, do not reach upstreams that refuse them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from antigravity.ir.capabilities import Capabilities, Target
+from antigravity.ir.parts import Part, Text, Thinking, ToolCall
+from antigravity.ir.request import Message, Request
+from antigravity.ir.signature import Signature
+from antigravity.protocols.anthropic.protocol import AnthropicClient
+from antigravity.protocols.gemini.protocol import GeminiClient
+from antigravity.protocols.openai_chat.protocol import OpenAIChatClient
+from antigravity.protocols.openai_responses.protocol import OpenAIResponsesClient
+
+CLIENTS: dict[str, Any] = {
+    "chat": OpenAIChatClient(),
+    "responses": OpenAIResponsesClient(),
+    "anthropic": AnthropicClient(),
+    "gemini": GeminiClient(),
+}
+#: What each of them signs with, so that the thinking itself is not what is dropped.
+FAMILIES = {"chat": "openai", "responses": "openai", "anthropic": "claude", "gemini": "gemini"}
+
+
+def turns(name: str, *said: tuple[Part, ...]) -> list[Any]:
+    """Return the turns of a conversation on the wire."""
+    messages = [Message("user", (Text("first"),))]
+    messages += [Message("assistant", parts) for parts in said]
+    messages.append(Message("user", (Text("second"),)))
+    family: Any = FAMILIES[name]
+    target = Target("m", Capabilities(family, "budget", max_budget=9000))
+    request = Request("m", tuple(messages), "elsewhere", max_output_tokens=100)
+    body = json.loads(CLIENTS[name].encode(request, target).body)
+    return list(body.get("messages") or body.get("input") or body["contents"])
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+@pytest.mark.parametrize("signed", [True, False])
+def test_turn_of_thinking_alone_is_left_out(name: str, signed: bool) -> None:
+    signature = Signature("c2ln", FAMILIES[name]) if signed else None
+    found = turns(name, (Thinking("hm", signature),))
+    assert "hm" not in json.dumps(found)
+    assert "c2ln" not in json.dumps(found)
+    assert {each.get("role") for each in found} == {"user"}
+    assert "first" in json.dumps(found)
+    assert "second" in json.dumps(found)
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+def test_empty_turn_is_left_out(name: str) -> None:
+    assert {each.get("role") for each in turns(name, (Text(""),))} == {"user"}
+    assert {each.get("role") for each in turns(name, ())} == {"user"}
+
+
+@pytest.mark.parametrize("name", ["responses", "anthropic", "gemini"])
+def test_thinking_before_an_answer_in_a_turn_of_its_own_is_kept(name: str) -> None:
+    thinking = Thinking("hm", Signature("c2ln", FAMILIES[name]))
+    for said in (
+        ((thinking,), (Text("so"),)),
+        ((thinking,), (ToolCall("call_1", "f"),)),
+        ((thinking, Text("so")),),
+    ):
+        assert "c2ln" in json.dumps(turns(name, *said))
