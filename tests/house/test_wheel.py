@@ -73,7 +73,7 @@ def test_the_sdist_can_be_tested(built: Built) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     for path in (
         *STARTUP_FILES, "Makefile", "README.rst", "CHANGELOG.rst", "CONTRIBUTING.rst", "LICENSE",
-        "pyproject.toml", "setup.cfg", "setup.py", ".ci/run", "etc/antigravity.toml",
+        "pyproject.toml", "setup.cfg", "setup.py", ".ci/run", ".ci/pythons", "etc/antigravity.toml",
         "twisted/plugins/antigravity_plugin.py", "docs/architecture.rst",
         "newsfragments/README.rst", "requirements/run.txt", "requirements/mp3.txt",
         "requirements/lock.py",
