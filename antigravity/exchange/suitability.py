@@ -15,8 +15,8 @@ def suits(work: Work, candidate: Candidate) -> bool:
     """Return whether the body may pass to a model of the client's own protocol.
 
     It may not where it lacks what the model demands, nor where it carries what this model
-    takes in another way than the one that the client named, nor with signatures that the
-    gateway has sealed: to an upstream they would be forged.
+    takes in another way than the one that the client named, nor with reasoning that the upstream
+    refuses, nor with signatures that the gateway has sealed: to an upstream they would be forged.
     """
     body, protocol = work.call.body, work.protocol
     if holds_seals(body):
@@ -26,6 +26,8 @@ def suits(work: Work, candidate: Candidate) -> bool:
         glancing = cast(IGlancing, protocol)
         if glancing.minds(body, differing, capabilities):
             return False
+    if b'"reasoning_content"' in body and not candidate.target.takes("reasoning_content", True):
+        return False
     if candidate.target.wants_reasoning and _lacks_reasoning(work, candidate):
         return False
     if not ICompleteness.providedBy(protocol):
@@ -41,7 +43,7 @@ def _lacks_reasoning(work: Work, candidate: Candidate) -> bool:
     if not IReasoningHistory.providedBy(work.protocol):
         return False
     calls = cast(IReasoningHistory, work.protocol).calls_without_reasoning(work.call.body)
-    if candidate.target.capabilities.reasoning_history == "demanded":
+    if candidate.target.reasoning_history == "demanded":
         return bool(calls)
     recall, principal = work.services.signatures.recall, work.call.principal
     return any(has_reasoning(recall(principal, each)) for each in calls)

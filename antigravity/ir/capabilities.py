@@ -19,6 +19,9 @@ Ratio = Annotated[str, Meta(pattern=r"^[1-9]\d?:[1-9]\d?$")]
 
 Family = Literal["gemini", "claude", "openai", "glm", "other"]
 
+#: What becomes of a tool call that comes back without the reasoning that led to it.
+ReasoningHistory = Literal["ignored", "wanted", "demanded"]
+
 _ALL_MEDIA: Final[frozenset[MediaKind]] = frozenset(get_args(MediaKind))
 
 
@@ -83,7 +86,7 @@ class Capabilities(Struct, frozen=True):
     media_resolution: bool = False
     media_in_tool_results: bool = False
     hosted_tools_with_functions: bool = False
-    reasoning_history: Literal["ignored", "wanted", "demanded"] = "ignored"
+    reasoning_history: ReasoningHistory = "ignored"
     requires_signatures: bool = False
     signature_sentinel: str | None = None
     retry_empty: bool = False
@@ -138,8 +141,17 @@ class Target(Struct, frozen=True):
     @property
     def wants_reasoning(self) -> bool:
         """Whether tool calls of the history should come with the reasoning that led to them."""
-        wanted = self.capabilities.reasoning_history != "ignored"
-        return self.takes("reasoning_content", usual=wanted)
+        return self.reasoning_history != "ignored"
+
+    @property
+    def reasoning_history(self) -> ReasoningHistory:
+        """What becomes of tool calls without their reasoning, by the model and the upstream."""
+        of_model = self.capabilities.reasoning_history
+        if "no_reasoning_content" in self.quirks:
+            return "ignored"
+        if of_model == "ignored" and "reasoning_content" in self.quirks:
+            return "wanted"
+        return of_model
 
 
 def within(capabilities: Capabilities, quirks: Collection[str]) -> Capabilities:

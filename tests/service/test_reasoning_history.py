@@ -206,6 +206,15 @@ class ReasoningHistory(DispatchCase):
         await client.go_on(await client.call())
         self.assertEqual(self.sent_reasoning(), ["hm"])
 
+    async def test_reasoning_that_an_upstream_refuses_is_taken_out(self) -> None:
+        quirks = ["no_reasoning_content"]
+        await self.start({"chat": self.upstream("openai", "sk-1", apis=["chat"], quirks=quirks)})
+        self.model = "gpt-oss-120b"
+        said = {"role": "assistant", "content": "so", "reasoning_content": "my own"}
+        client: Any = ChatClient(self, stream=False)
+        await client.send([said, {"role": "user", "content": "go on"}])
+        self.assertEqual(self.sent_reasoning(), [None])
+
     async def test_model_that_ignores_reasoning_gets_none(self) -> None:
         self.model = "qwen3-coder"
         await self.begin()

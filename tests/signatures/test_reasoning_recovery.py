@@ -264,3 +264,23 @@ def test_chat_gets_no_stand_in_where_thinking_is_off() -> None:
     for request, given in ((bare, True), (off, False)):
         body = json.loads(OpenAIChatClient().encode(request, DEMANDED).body)
         assert ("reasoning_content" in body["messages"][1]) is given
+
+
+@pytest.mark.parametrize(
+    ("of_model", "quirks", "level"),
+    [
+        ("demanded", set(), "demanded"),
+        ("ignored", {"reasoning_content"}, "wanted"),
+        ("demanded", {"reasoning_content"}, "demanded"),
+        ("demanded", {"no_reasoning_content"}, "ignored"),
+        ("ignored", set(), "ignored"),
+    ],
+)
+def test_upstream_has_a_say_in_what_becomes_of_reasoning(
+    of_model: Any, quirks: set[str], level: str
+) -> None:
+    target = Target("m", Capabilities(reasoning_history=of_model), frozenset(quirks))
+    assert target.reasoning_history == level
+    assert target.wants_reasoning is (level != "ignored")
+    body = json.loads(OpenAIChatClient().encode(CONVERSATION, target).body)
+    assert ("reasoning_content" in body["messages"][1]) is target.wants_reasoning

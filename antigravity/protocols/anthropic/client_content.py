@@ -6,10 +6,11 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
+from antigravity.ir.capabilities import ReasoningHistory
 from antigravity.ir.media import FileReference, InlineData, UrlSource
 from antigravity.ir.parts import (
     CacheControl,
@@ -70,7 +71,7 @@ class Turn:
 def turns(
     messages: Sequence[Message],
     losses: Losses,
-    reasoning: Literal["ignored", "wanted", "demanded"] = "ignored",
+    reasoning: ReasoningHistory = "ignored",
 ) -> list[Turn]:
     """Return alternating turns that begin with the user's, none of them empty.
 

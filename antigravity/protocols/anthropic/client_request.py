@@ -45,7 +45,7 @@ def encode_count(request: Request, target: Target) -> Encoded:
 
 def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
     capabilities = target.capabilities
-    reasoning = capabilities.reasoning_history
+    reasoning = target.reasoning_history
     if reasoning == "demanded" and request.thinking.mode == "off":
         reasoning = "wanted"
     conversation = turns(request.messages, losses, reasoning)

@@ -52,7 +52,7 @@ class MessageWriter:
         self._system = "developer" if target.takes("developer_role") else "system"
         self._names = target.takes("message_name", usual=True)
         self._keeps_thinking = target.wants_reasoning
-        self._demands_thinking = target.capabilities.reasoning_history == "demanded"
+        self._demands_thinking = target.reasoning_history == "demanded"
         self._gemini = target.capabilities.family == "gemini"
         self._turns: list[_Turn] = []
         self._calls: dict[str, _Turn] = {}  # the turn that each call id was last seen in
