@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -74,8 +75,16 @@ async def attempt_native(work: Work, candidate: Candidate, credential: Credentia
     if IPlainAnswers.providedBy(work.protocol) and is_plain:
         return await _plain(work, response)
     if work.head.stream:
+        if not is_events(content_type):
+            await _prepare(work)
         return await _stream(work, candidate, response, tap)
     return await whole(work, candidate, response, tap)
+
+
+async def _prepare(work: Work) -> None:
+    """Decode a large request, which a response in another form may need."""
+    with suppress(GatewayError):  # then such a response cannot be read
+        await work.prepare()
 
 
 async def _plain(work: Work, response: IIncomingResponse) -> Reply:
@@ -137,7 +146,10 @@ async def whole(
         raise empty_answer()
     if form not in ("json", "events"):
         raise origin_of(candidate, response).unusable(form, sniffer.head)
-    if form == "events" or _is_several(body):
+    is_stream = form == "events" or _is_several(body)
+    if is_stream or _may_be_empty(work, candidate, body):
+        await _prepare(work)
+    if is_stream:
         if not _is_readable(work, candidate):
             raise origin_of(candidate, response).unusable(form)
         return _collect(work, candidate, response, body)

@@ -35,6 +35,7 @@ from antigravity.interfaces.files import PublishedFile
 from antigravity.interfaces.protocols import IDemanding, IServerProtocol
 from antigravity.ir.call import Call, HttpReply
 from antigravity.ir.errors import CancelledByClientError, GatewayError, NotFoundError
+from antigravity.ir.json_text import SMALL, clean_json, may_need_cleaning
 from antigravity.logs import make_logger
 from antigravity.protocols.request_limits import RequestLimits, check_request, is_larger
 from antigravity.routing.router import Decision
@@ -129,10 +130,15 @@ class Exchange:
         return self._labelled(work, reply)
 
     async def _check(self, work: Work) -> None:
-        """Refuse a request that holds too much.
+        """Refuse a request that holds too much; clean the text of a large one.
 
         :raises GatewayError: naming what it has too many of.
         """
+        body = work.call.body
+        if len(body) > SMALL and may_need_cleaning(body):
+            cleaned = await self._services.background.run(len(body), clean_json, body)
+            if cleaned is not body:
+                work.use_body(cleaned)
         limits = self._limits
         if work.is_large or is_larger(work.call.body, limits.lowest):
             await work.apart(check_request, work.call.body, limits)

@@ -106,6 +106,11 @@ class Work:
         request: Request = self.protocol.decode(self.call)
         return request
 
+    def use_body(self, body: bytes) -> None:
+        """Go on with a body that says the same as the client's."""
+        self.call = self.original_call = replace(self.call, body=body, memo={})
+        self.__dict__.pop("is_large", None)
+
     @cached_property
     def is_large(self) -> bool:
         """Whether to translate the request would hold up all other clients."""

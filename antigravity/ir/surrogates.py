@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 REPLACEMENT: Final = "\ufffd"
@@ -31,9 +32,21 @@ _UNFINISHED: Final = re.compile(
 )
 
 
-def escape_raw(data: bytes) -> bytes:
-    """Return JSON text with halves in (wrong) UTF-8 escaped; mostly ``data`` itself."""
+class TooManyHalvesError(ValueError):
+    """A text holds more halves of characters than were to be mended."""
+
+
+def escape_raw(data: bytes, most: int | None = None) -> bytes:
+    """Return JSON text with halves in (wrong) UTF-8 escaped; mostly ``data`` itself.
+
+    :raises TooManyHalvesError: if there are more than ``most`` of them.
+    """
     if b"\xed" not in data:
+        return data
+    if most is not None:
+        data, count = _RAW.subn(_escaped, data, most + 1)
+        if count > most:
+            raise TooManyHalvesError
         return data
     return _RAW.sub(_escaped, data)
 
@@ -43,17 +56,27 @@ def _escaped(found: re.Match[bytes]) -> bytes:
     return b"\\u%04x" % unit
 
 
-def lone_halves(data: bytes) -> list[tuple[int, int]]:
-    """Return where halves stand alone in JSON text, begin and end of each escape."""
+def lone_halves(data: bytes, most: int | None = None) -> list[tuple[int, int]]:
+    """Return where halves stand alone in JSON text, begin and end of each escape.
+
+    :raises TooManyHalvesError: if there are more than ``most`` of them.
+    """
     if b"\\u" not in data or _SUSPECT.search(data) is None:
         return []
-    return [found.span(1) for found in _ESCAPES.finditer(data) if found[1] is not None]
+    alone = (found.span(1) for found in _ESCAPES.finditer(data) if found[1] is not None)
+    places = list(alone if most is None else islice(alone, most + 1))
+    if most is not None and len(places) > most:
+        raise TooManyHalvesError
+    return places
 
 
-def mend(data: bytes) -> bytes:
-    """Return JSON text in which each lone half is U+FFFD; ``data`` itself if there is none."""
-    data = escape_raw(data)
-    halves = lone_halves(data)
+def mend(data: bytes, most: int | None = None) -> bytes:
+    """Return JSON text in which each lone half is U+FFFD; ``data`` itself if there is none.
+
+    :raises TooManyHalvesError: if there are more than ``most`` of them.
+    """
+    data = escape_raw(data, most)
+    halves = lone_halves(data, most)
     return replace_all(data, halves) if halves else data
 
 

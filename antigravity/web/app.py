@@ -27,13 +27,13 @@ from antigravity.ir.errors import (
     NotFoundError,
     UpgradeRequiredError,
 )
+from antigravity.ir.json_text import SMALL, clean_json
 from antigravity.logs import make_logger
 from antigravity.version import VERSION
 from antigravity.web.admin import AdminPaths
 from antigravity.web.authentication import FILES_PATH
 from antigravity.web.door import Door
 from antigravity.web.entrance import TunnelEntrance
-from antigravity.web.json_text import clean_json
 from antigravity.web.mcp import mcp_paths
 from antigravity.web.origins import preflight_headers
 from antigravity.web.paths import corrections
@@ -222,12 +222,15 @@ class WebApp:
             return self._serve_fixed(request, visit, error)
         if match.path != visit.path:
             _tell_correction(request, visit, match.path)
+        body = take_body(request)
+        if len(body) <= SMALL:  # the exchange does it for larger ones
+            body = clean_json(body)
         call = Call(
             match.route,
             match.arguments,
             visit.query,
             visit.headers,
-            clean_json(take_body(request)),
+            body,
             visit.principal,
             visit.id,
             visit.loopback,

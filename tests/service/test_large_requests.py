@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet import reactor as default_reactor
 from twisted.trial.unittest import TestCase
 
-from antigravity.exchange import counting, translated
+from antigravity.exchange import counting, service, translated
 from antigravity.protocols.anthropic.protocol import AnthropicServer
 from antigravity.protocols.gemini.protocol import GeminiServer
 from antigravity.protocols.openai_chat.protocol import OpenAIChatServer
@@ -199,3 +199,15 @@ class LargeRequests(TestCase):
         for path in ("/v1/models/detect", "/admin/account", "/admin/tunnel/start"):
             answer = await gateway.request("POST", path, body, {"x-api-key": "sk-admin"})
             self.assertEqual(answer.status, 413, path)
+
+    async def test_long_text_with_half_a_character_is_cleaned_in_a_thread(self) -> None:
+        cleaning = self.watch(service, "clean_json")
+        gateway = await self.start()
+        text = '{"model":"%s","max_tokens":9,"messages":[{"role":"user","content":"%s\\ud83d"}]}'
+        for model in (CLAUDE, GEMINI):
+            body = (text % (model, "long " * 50_000)).encode()
+            answer = await gateway.request(
+                "POST", "/v1/messages", body, {"content-type": "application/json"}
+            )
+            self.assertEqual(answer.status, 200, answer.body[:300])
+        self.assertEqual(cleaning, {False})

@@ -1,0 +1,40 @@
+"""JSON text as clients send it, made fit for every reader."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from antigravity.ir.errors import InvalidRequestError
+from antigravity.ir.surrogates import TooManyHalvesError, mend
+
+#: Bytes of a body that :func:`clean_json` may be called for in the event loop.
+SMALL: Final = 128 * 1024
+_MARK: Final = b"\xef\xbb\xbf"
+#: Halves of characters in one body; clients that cut text wrongly make one now and then.
+_MOST_HALVES: Final = 10_000
+
+
+def may_need_cleaning(body: bytes) -> bool:
+    """Return whether :func:`clean_json` may return another body than it is given."""
+    return body.startswith(_MARK) or b"\\u" in body or b"\xed" in body
+
+
+def clean_json(body: bytes) -> bytes:
+    """Return a JSON body without a byte-order mark, and with U+FFFD for halves of characters.
+
+    Upstreams refuse both, and so do readers here.  Other bodies are returned as they are; so is,
+    without a copy, whatever needs no change.
+
+    :raises InvalidRequestError: if it holds very many such halves.
+    """
+    if body.startswith(_MARK):
+        body = body[len(_MARK) :]
+    if body[:64].lstrip()[:1] not in (b"{", b"["):
+        return body
+    try:
+        return mend(body, _MOST_HALVES)
+    except TooManyHalvesError:
+        raise InvalidRequestError(
+            f"The request body holds more than {_MOST_HALVES} halves of characters (surrogates "
+            "that stand alone); send the characters whole."
+        ) from None
