@@ -18,7 +18,7 @@ from antigravity.accounts.files import AccountFiles
 from antigravity.accounts.known import KnownAccounts
 from antigravity.accounts.pool import AccountPool
 from antigravity.accounts.retirement import Retirement
-from antigravity.config.atomic import write_atomically
+from antigravity.config.atomic import remove_leftovers, write_atomically
 from antigravity.config.credentials import credentials_in
 from antigravity.config.settings import Settings
 from antigravity.config.snapshot import Configuration
@@ -122,6 +122,11 @@ class Assembly:
 def in_thread(reactor: Any, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
     """Call a function in a thread: it waits for the disk, or computes for long."""
     return deferToThreadPool(reactor, reactor.getThreadPool(), function, *arguments)
+
+
+def clean_up(path: Path) -> None:
+    """Remove what was left beside a file when a process was killed that wrote it."""
+    remove_leftovers(path.parent, path.name)
 
 
 def write_private(path: Path, data: bytes) -> None:

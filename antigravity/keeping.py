@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from twisted.internet.defer import inlineCallbacks
 
-from antigravity.assembly import in_thread, write_private
+from antigravity.assembly import clean_up, in_thread, write_private
 from antigravity.config.settings import Settings
 from antigravity.context.calibration import Calibration
 from antigravity.context.memory import ContextMemory
@@ -69,6 +69,7 @@ class Keeping:
                 directory / CALIBRATION_FILE,
                 reactor,
                 write=write_private,
+                clean=clean_up,
                 run=partial(in_thread, reactor),
                 delay=_CALIBRATION_DELAY,
             )

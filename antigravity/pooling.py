@@ -15,7 +15,7 @@ from antigravity.accounts.protection import QuotaProtection
 from antigravity.accounts.quota import QuotaKeeper
 from antigravity.accounts.quota_files import QuotaFiles
 from antigravity.accounts.watch import AccountWatch
-from antigravity.assembly import Assembly, in_thread, write_private
+from antigravity.assembly import Assembly, clean_up, in_thread, write_private
 from antigravity.config.settings import Settings
 from antigravity.interfaces.accounts import AccountChange
 from antigravity.interfaces.quota import IQuotaSource
@@ -114,6 +114,7 @@ class Pooling:
             self._home / "state" / name,
             self._reactor,
             write=write_private,
+            clean=clean_up,
             run=partial(in_thread, self._reactor),
         )
 

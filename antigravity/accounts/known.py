@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from antigravity.accounts.files import AccountFiles, BrokenFile
 from antigravity.accounts.records import AccountRecord
+from antigravity.config.atomic import remove_leftovers
 from antigravity.config.errors import ConfigurationError, Problem
 
 
@@ -31,6 +32,7 @@ class KnownAccounts:
 
     def __init__(self, files: AccountFiles) -> None:
         self._files = files
+        remove_leftovers(files.directory, age=60.0)
         self._good: dict[str, AccountRecord] = {}
 
     def load(self) -> LoadedAccounts:

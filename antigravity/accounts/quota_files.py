@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from antigravity.config.atomic import write_atomically
+from antigravity.config.atomic import remove_leftovers, write_atomically
 from antigravity.interfaces.quota import Quota
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]*")
@@ -28,6 +28,7 @@ class QuotaFiles:
     def load(self) -> dict[str, Quota]:
         """Return all that is known."""
         self._seen = {}
+        remove_leftovers(self.directory, age=60.0)
         return self.load_changed()
 
     def load_changed(self) -> dict[str, Quota]:

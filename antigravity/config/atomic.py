@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import time
 from pathlib import Path
 
 
@@ -31,6 +32,18 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o600, replace: boo
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
     sync_directory(path.parent)
+
+
+def remove_leftovers(directory: Path, name: str = "*", *, age: float = 0.0) -> None:
+    """Remove what a process that was killed while it wrote has left.
+
+    :param name: of the file that was written.
+    :param age: others may be writing now: what is younger than so many seconds stays.
+    """
+    for path in directory.glob(f".{name}.*.tmp"):
+        with contextlib.suppress(OSError):
+            if not age or abs(time.time() - path.lstat().st_mtime) > age:
+                path.unlink()
 
 
 def _name_once(temporary: str, path: Path) -> None:

@@ -27,7 +27,8 @@ class JsonState:
 
     ``write`` replaces a file atomically.  ``run`` calls a function with arguments, in a
     thread perhaps, and returns a Deferred with its result.  Changes are written ``delay``
-    seconds after the first of them at the latest, never two writes at a time.
+    seconds after the first of them at the latest, never two writes at a time.  ``clean`` removes
+    what an earlier process left beside a file when it was killed.
     """
 
     log = make_logger()
@@ -40,12 +41,14 @@ class JsonState:
         write: Callable[[Path, bytes], None],
         run: Callable[..., Deferred[Any]] = maybeDeferred,
         delay: float = 3.0,
+        clean: Callable[[Path], None] = lambda path: None,
     ) -> None:
         self._path = path
         self._clock = clock
         self._write = write
         self._run = run
         self._delay = delay
+        self._clean = clean
         self._snapshot: Callable[[], Mapping[str, Any]] | None = None
         self._timer: IDelayedCall | None = None
         self._writing: Deferred[None] | None = None
@@ -56,6 +59,7 @@ class JsonState:
     def load(self) -> Mapping[str, Any]:
         """Return what was kept; a file that is of no use is reported, and is left alone."""
         try:
+            self._clean(self._path)
             if self._path.stat().st_size > _LARGEST:
                 raise ValueError("it is too large")
             value = msgspec.json.decode(self._path.read_bytes())

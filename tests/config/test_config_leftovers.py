@@ -1,0 +1,49 @@
+"""What a process that was killed while it wrote has left is removed, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.task import Clock
+
+from antigravity.accounts.quota_files import QuotaFiles
+from antigravity.assembly import clean_up, write_private
+from antigravity.config.atomic import remove_leftovers
+from antigravity.stores.json_state import JsonState
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_leftovers_of_one_file_go(tmp_path: Path) -> None:
+    for name in ("a.json", ".a.json.x1.tmp", ".a.json.x2.tmp", ".b.json.x3.tmp", "a.json.tmp"):
+        (tmp_path / name).write_text("{")
+    remove_leftovers(tmp_path, "a.json")
+    assert names(tmp_path) == {"a.json", ".b.json.x3.tmp", "a.json.tmp"}
+
+
+def test_what_somebody_else_may_be_writing_stays(tmp_path: Path) -> None:
+    (tmp_path / ".a.json.new.tmp").write_text("{")
+    old = tmp_path / ".a.json.old.tmp"
+    old.write_text("{")
+    os.utime(old, (time.time() - 3600, time.time() - 3600))
+    remove_leftovers(tmp_path, age=60.0)
+    assert names(tmp_path) == {".a.json.new.tmp"}
+
+
+def test_a_folder_that_is_missing_is_no_matter(tmp_path: Path) -> None:
+    remove_leftovers(tmp_path / "missing")
+    QuotaFiles(tmp_path).load()
+
+
+def test_a_state_begins_with_a_clean_folder(tmp_path: Path) -> None:
+    (tmp_path / ".s.json.abc.tmp").write_text('{"cut')
+    state = JsonState(
+        tmp_path / "s.json", Clock(), write=write_private, run=maybeDeferred, clean=clean_up
+    )
+    assert state.load() == {}
+    assert names(tmp_path) == set()
