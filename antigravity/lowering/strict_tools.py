@@ -47,13 +47,14 @@ def fit_strict_tools(
     if traits.strict != "openai" or not any(_is_strict(tool) for tool in request.tools):
         return request, (), None
     if not target.takes("strict", usual=True):
-        names = ", ".join(
-            str(getattr(tool, "name", "")) for tool in request.tools if _is_strict(tool)
+        losses = tuple(
+            _lost(tool, "the target has no strict functions")
+            for tool in request.tools
+            if _is_strict(tool)
         )
-        loss = Loss("tools.strict", f"the target has no strict functions: {names} are not strict")
         tools = tuple(_loose(tool) for tool in request.tools)
-        return replace(request, tools=tools), (loss,), None
-    losses: list[Loss] = []
+        return replace(request, tools=tools), losses, None
+    found: list[Loss] = []
     changed: dict[str, JsonObject] = {}
     fitted: list[Tool] = []
     for tool in request.tools:
@@ -63,14 +64,19 @@ def fit_strict_tools(
         try:
             schema = strict_schema(tool.parameters)
         except _UnfitError as error:
-            losses.append(Loss("tools.strict", f"{tool.name} can't be strict here: {error}"))
+            found.append(_lost(tool, str(error)))
             fitted.append(_loose(tool))
             continue
         if tool.parameters is not None and schema != tool.parameters:
             changed[tool.name] = tool.parameters
         fitted.append(replace(tool, parameters=schema))
     restorer = OptionalArguments(changed) if changed else None
-    return replace(request, tools=tuple(fitted)), tuple(losses), restorer
+    return replace(request, tools=tuple(fitted)), tuple(found), restorer
+
+
+def _lost(tool: Tool, reason: str) -> Loss:
+    name = getattr(tool, "name", "")
+    return Loss(f"tools.{name}.strict", f"left out: {reason}", content=True)
 
 
 def _is_strict(tool: Tool) -> bool:

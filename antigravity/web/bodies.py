@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import zlib
 from collections import deque
@@ -18,6 +19,8 @@ else:
 
 #: 8 MiB, the largest window of the ``zstd`` content coding (RFC 9659); it is allocated at once.
 _ZSTD_WINDOW_LOG = 23
+_MARK = b"\xef\xbb\xbf"
+_MARKED_JSON = re.compile(_MARK + rb"[ \t\r\n]*[{\[]")
 #: Decompressed output is produced in pieces of at most this size.
 _PIECE = 256 * 1024
 #: Frames (zstd) or members (gzip) of one body.  Each costs a decompressor of its own, however
@@ -221,8 +224,12 @@ class Body:
     def finish(self) -> bytes:
         """Return the body, once :meth:`advance` has nothing left to do.
 
+        A byte order mark before JSON is left out: JSON has none (RFC 8259, 8.1), upstreams refuse
+        it, and some editors and clients on Windows write it all the same.
+
         :raises InvalidRequestError: if a compressed one ends too early.
         """
         if self._make is not None and not self._ended and self._received:
             raise InvalidRequestError("The compressed body ends too early.")
-        return self._whole if self._buffer is None else self._buffer.getvalue()
+        body = self._whole if self._buffer is None else self._buffer.getvalue()
+        return body[len(_MARK) :] if _MARKED_JSON.match(body) else body

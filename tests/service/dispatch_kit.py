@@ -76,6 +76,13 @@ class Watcher:
         self.records.append(record)
 
 
+def _content(body: Any) -> dict[str, Any]:
+    """Return how treq is told of a body: bytes go as they are, all else as JSON."""
+    if body is None:
+        return {}
+    return {"data": body} if isinstance(body, bytes) else {"json": body}
+
+
 class DispatchCase(TestCase):
     """Requests to a gateway, and whom they reach; trial asserts that nothing is left of it."""
 
@@ -143,7 +150,7 @@ class DispatchCase(TestCase):
             f"http://127.0.0.1:{port}{path}",
             headers={name.replace("_", "-"): value for name, value in headers.items()},
             persistent=False,
-            **({} if body is None else {"json": body}),
+            **_content(body),
         )
         found = {
             name.decode().lower(): values[-1].decode()

@@ -99,6 +99,7 @@ CHAT: dict[str, Any] = {
     "max_completion_tokens": 50,
     "reasoning_effort": "low",
     "metadata": {"a": "b"},
+    "store": True,
     "stop": ["x"],
     "logit_bias": {"5": 1},
     "prediction": {"type": "content", "content": "x"},

@@ -255,3 +255,18 @@ def test_forms_are_not_parsed() -> None:
     assert house.ask("POST", "/v1/chat/completions?a=b", b"--x garbage", *headers).status == 200
     assert house.exchange.call.body == b"--x garbage"
     assert house.exchange.call.query == {"a": "b"}
+
+
+@pytest.mark.parametrize("coding", ["", "gzip", "zstd"])
+@pytest.mark.parametrize("body", [b'{"a": 1}', b' \r\n[{"a": 1}]'])
+def test_byte_order_mark_before_json_is_left_out(coding: str, body: bytes) -> None:
+    collected = Body(1000, coding)
+    feed_all(collected, CODINGS[coding](b"\xef\xbb\xbf" + body))
+    assert collected.finish() == body
+
+
+@pytest.mark.parametrize("body", [b"\xef\xbb\xbfplain text", b"\xef\xbb\xbf", b'\xef\xbb{"a": 1}'])
+def test_other_bodies_keep_their_first_bytes(body: bytes) -> None:
+    collected = Body(1000)
+    feed_all(collected, body)
+    assert collected.finish() == body

@@ -33,13 +33,13 @@ class StrictTools:
             return None
         reason = self._refusal(schema)
         if reason:
-            self._losses.add("tools.strict", f"{tool.name} is not strict: {reason}")
+            self._losses.add(f"tools.{tool.name}.strict", f"left out: {reason}", content=True)
             return None
         fitted, lost = fit_schema(schema)
         if lost:
             names = ", ".join(sorted(lost))
-            detail = f"schema keywords of {tool.name} that are not enforced: {names}"
-            self._losses.add("tools.strict", detail)
+            detail = f"schema keywords that are not enforced: {names}"
+            self._losses.add(f"tools.{tool.name}.strict", detail)
         return fitted
 
     def _refusal(self, schema: JsonObject) -> str:

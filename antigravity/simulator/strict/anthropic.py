@@ -10,6 +10,7 @@ from antigravity.simulator.strict.anthropic_blocks import check_block, refuse_ex
 from antigravity.simulator.strict.anthropic_pairing import check_pairing
 from antigravity.simulator.strict.anthropic_thinking import (
     blocks_of,
+    check_effort,
     check_sampling,
     check_thinking,
     generation,
@@ -24,6 +25,7 @@ _KNOWN: Final = words(
     temperature thinking thread tool_choice tools top_k top_p user_profile_id
     workspace_id"""
 )
+_USER_MAX: Final = 256
 _MAX_OUTPUT: Final = 128_000
 
 
@@ -47,6 +49,10 @@ def check(body: dict[str, Any]) -> None:
         )
     check_sampling(body)
     check_thinking(body, limit)
+    check_effort(body)
+    user = (body.get("metadata") or {}).get("user_id")
+    if isinstance(user, str) and len(user) > _USER_MAX:
+        refuse(f"metadata.user_id: String should have at most {_USER_MAX} characters")
 
 
 def check_input(body: dict[str, Any]) -> None:

@@ -56,7 +56,7 @@ def check_sampling(body: dict[str, Any]) -> None:
             "`temperature` and `top_p` cannot both be specified for this model. Please use only "
             "one."
         )
-    if temperature not in (None, 1) and generation(model) in ((4, 7), (4, 8)):
+    if temperature not in (None, 1) and (4, 7) <= generation(model) < (99, 0):
         refuse("`temperature` is deprecated for this model.")
     stops = body.get("stop_sequences")
     if stops is None:
@@ -76,14 +76,15 @@ def check_thinking(body: dict[str, Any], limit: int) -> None:
     if thinking is None:
         return
     kind = thinking.get("type") if isinstance(thinking, dict) else None
-    if kind not in ("enabled", "disabled", "adaptive"):
+    if kind not in ("enabled", "disabled", "adaptive", "between_tools"):
         refuse(
             f"thinking: Input tag '{kind}' found using 'type' does not match any of the expected "
-            "tags: 'adaptive', 'disabled', 'enabled'"
+            "tags: 'adaptive', 'between_tools', 'disabled', 'enabled'"
         )
-    if kind == "disabled":
-        return
     model = str(body["model"])
+    if kind in ("disabled", "between_tools"):
+        _resting(kind, model, body)
+        return
     if kind == "adaptive" and generation(model) < (4, 6):
         refuse("adaptive thinking is not supported on this model")
     if kind == "enabled":
@@ -114,6 +115,44 @@ def check_thinking(body: dict[str, Any], limit: int) -> None:
         )
     if (body.get("tool_choice") or {}).get("type") in ("any", "tool"):
         refuse("Thinking may not be enabled when tool_choice forces tool use.")
+
+
+def _resting(kind: str, model: str, body: dict[str, Any]) -> None:
+    """Refuse a way not to think that the model does not have."""
+    if generation(model) >= (99, 0):
+        return
+    always = "fable" in model or "mythos" in model
+    newest = generation(model) >= (5, 5) and ("opus" in model or "sonnet" in model)
+    if (always or newest) if kind == "disabled" else not newest:
+        refuse(
+            f'"thinking.type.{kind}" is not supported for this model. Use '
+            '"thinking.type.adaptive" and "output_config.effort" to control thinking behavior.'
+        )
+    effort = (body.get("output_config") or {}).get("effort")
+    if effort in ("xhigh", "max") and "opus-5" in model:
+        refuse(f'"thinking.type.{kind}" is not supported with effort "{effort}" on this model.')
+
+
+def check_effort(body: dict[str, Any]) -> None:
+    """Refuse an effort that the model does not take, and a call that it can't be made to do.
+
+    :raises ApiError: as the service words it.
+    """
+    model = str(body["model"])
+    found = generation(model)
+    if found >= (99, 0):
+        return
+    effort = (body.get("output_config") or {}).get("effort")
+    if effort is not None:
+        if found < (4, 6) and "opus-4-5" not in model:
+            refuse("This model does not support the effort parameter.")
+        if (effort == "xhigh" and found < (4, 7)) or (effort == "max" and found < (4, 6)):
+            refuse(f"This model does not support the effort level '{effort}'.")
+    always = ("fable" in model or "mythos" in model) and found >= (5, 1)
+    newest = ("opus" in model or "sonnet" in model) and found >= (5, 5)
+    forced = (body.get("tool_choice") or {}).get("type") in ("any", "tool")
+    if forced and (always or newest):
+        refuse("tool_choice: 'any' and 'tool' are not supported for this model.")
 
 
 def _first_block(messages: list[dict[str, Any]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from antigravity.simulator.strict.anthropic_thinking import generation
 from antigravity.simulator.strict.json_schema import malformed, walk_schema, wrong_type
 from antigravity.simulator.strict.refusal import refuse, words
 
@@ -17,6 +18,8 @@ _HOSTED: Final = re.compile(
     r"computer_toolset|browser_toolset|advisor)_\d{8}"
 )
 _PATTERN: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+#: What all strict tools of a request may have: tools, optional properties, unions.
+_STRICT_MOST: Final = (20, 24, 16)
 _EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 _UNSUPPORTED: Final = {
     "integer": ("minimum", "maximum", "multipleOf", "exclusiveMinimum", "exclusiveMaximum"),
@@ -40,6 +43,7 @@ def check(body: dict[str, Any]) -> None:
             names.append(_tool(index, tool))
         if len(set(names)) != len(names):
             refuse("tools: Tool names must be unique.")
+    _strict(tools or [], str(body.get("model")))
     _choice(body.get("tool_choice"), names)
     config = body.get("output_config")
     if isinstance(config, dict):
@@ -113,6 +117,29 @@ def _choice(choice: Any, names: list[str]) -> None:
             refuse(f"Tool '{choice['name']}' not found in provided tools")
 
 
+def _strict(tools: list[Any], model: str) -> None:
+    """Refuse strict tools that the service could not keep to."""
+    strict = [tool for tool in tools if tool.get("strict") is True]
+    if strict and generation(model) < (4, 5):
+        refuse("tools.0.custom.strict: strict tools are not supported by this model")
+    nodes = [node for tool in strict for _, node in walk_schema(tool["input_schema"])]
+    optional = sum(
+        name not in (node.get("required") or ())
+        for node in nodes
+        for name in node.get("properties") or ()
+    )
+    unions = sum("anyOf" in node or isinstance(node.get("type"), list) for node in nodes)
+    found = (len(strict), optional, unions)
+    for count, most, what in zip(
+        found, _STRICT_MOST, ("strict tools", "optional parameters", "union types"), strict=True
+    ):
+        if count > most:
+            refuse(f"Schemas contains too many {what} ({count}). The limit is {most}.")
+    for index, tool in enumerate(tools):
+        if tool in strict:
+            _grammar(f"tools.{index}.custom", tool["input_schema"])
+
+
 def _format(place: str, form: Any) -> None:
     if form is None:
         return
@@ -123,16 +150,18 @@ def _format(place: str, form: Any) -> None:
     problem = malformed(form["schema"])
     if problem is not None:
         refuse(f"{place}.schema: {problem} is not valid JSON Schema")
-    for _, node in walk_schema(form["schema"]):
+    _grammar(f"{place}.schema", form["schema"])
+
+
+def _grammar(place: str, schema: dict[str, Any]) -> None:
+    """Refuse what no grammar can be made of."""
+    for _, node in walk_schema(schema):
         kind = node.get("type")
         if kind == "object" and node.get("additionalProperties") is not False:
             refuse(
-                f"{place}.schema: For 'object' type, 'additionalProperties' must be explicitly "
+                f"{place}: For 'object' type, 'additionalProperties' must be explicitly "
                 "set to false"
             )
         found = [word for word in _UNSUPPORTED.get(str(kind), ()) if word in node]
         if found:
-            refuse(
-                f"{place}.schema: For '{kind}' type, properties {', '.join(found)} are not "
-                "supported"
-            )
+            refuse(f"{place}: For '{kind}' type, properties {', '.join(found)} are not supported")

@@ -8,6 +8,12 @@ from typing import Any, Final
 from antigravity.simulator.faults import ApiError
 from antigravity.simulator.strict.chat_messages import check_message, check_pairing
 from antigravity.simulator.strict.chat_reasoning import check_turns
+from antigravity.simulator.strict.openai_models import (
+    check_effort,
+    check_identifiers,
+    check_tools_of_chat,
+    version,
+)
 from antigravity.simulator.strict.openai_schema import (
     check_format,
     check_function,
@@ -31,7 +37,7 @@ _COMPLETION: Final = words(
     prompt seed stop stream stream_options suffix temperature top_p user"""
 )
 _FORMATS: Final = ("json_object", "json_schema", "text")
-_EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh")
+_EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
 def check(body: dict[str, Any], lenient: bool = False) -> None:
@@ -229,10 +235,22 @@ def _limits(body: dict[str, Any], model: str) -> None:
         )
     if body.get("top_logprobs") is not None and not body.get("logprobs"):
         refuse("'top_logprobs' is only allowed when 'logprobs' is enabled.", "top_logprobs")
+    check_identifiers(body)
+    if body.get("metadata") is not None and not body.get("store"):
+        refuse("The 'metadata' parameter is only allowed when 'store' is enabled.", "metadata")
     if body.get("reasoning_effort") is not None:
         one_of(body["reasoning_effort"], _EFFORTS, "reasoning_effort")
         if model.startswith(("gpt-4", "gpt-3")):
             refuse("Unrecognized request argument supplied: reasoning_effort")
+        check_effort(body["reasoning_effort"], model, "reasoning_effort")
+    check_tools_of_chat(body, model)
+    if body.get("verbosity") not in (None, "medium") and version(model) < (5, 0):
+        refuse(
+            f"Unsupported value: 'verbosity' does not support '{body['verbosity']}' with this "
+            "model. Supported values are: 'medium'.",
+            "verbosity",
+            "unsupported_value",
+        )
     if not reasons(model):
         return
     if body.get("max_tokens") is not None:

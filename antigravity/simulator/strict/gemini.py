@@ -26,6 +26,9 @@ def check(
     reader = Reader(json_schema=raw and version(model) >= (2, 5))
     body = reader.read("InnerRequest" if internal else "Request", body)
     check_contents(model, body)
+    contents = body.get("contents") or [{}]
+    if (3, 5) <= version(model) < (99, 0) and contents[-1].get("role") == "model":
+        invalid("Requests ending with a model turn are not supported.")
     declared = _tools(model, body, internal)
     _tool_config(body.get("toolConfig"), declared)
     _generation(model, body, declared, internal)
@@ -180,6 +183,16 @@ def _generation(model: str, body: dict[str, Any], declared: list[str], internal:
     _thinking(model, config.get("thinkingConfig") or {}, internal)
 
 
+def _levels(model: str) -> tuple[str, ...]:
+    """Return the levels that a model takes, as far as its name says that."""
+    found = version(model)
+    if (3, 8) <= found < (99, 0) or ("pro" in model and (3, 1) <= found < (99, 0)):
+        return ("LOW", "MEDIUM", "HIGH")
+    if "pro" in model and found == (3, 0):
+        return ("LOW", "HIGH")
+    return ("MINIMAL", "LOW", "MEDIUM", "HIGH")
+
+
 def _thinking(model: str, thinking: dict[str, Any], internal: bool) -> None:
     budget, level = thinking.get("thinkingBudget"), thinking.get("thinkingLevel")
     if budget is not None and level is not None:
@@ -193,6 +206,8 @@ def _thinking(model: str, thinking: dict[str, Any], internal: bool) -> None:
             )
         if version(model) < (3, 0):
             invalid("Thinking level is not supported for this model.")
+        if str(level).upper() not in _levels(model):
+            invalid(f"Thinking level {level} is not supported for this model.")
     if version(model) < (2, 5) and (budget or thinking.get("includeThoughts")):
         invalid("Unable to submit request because Thinking is not supported by this model.")
     if budget is None or internal or version(model) != (2, 5) or budget == -1:

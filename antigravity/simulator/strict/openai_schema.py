@@ -55,8 +55,9 @@ def check_function(function: dict[str, Any], param: str) -> None:
     :raises ApiError: as the service words it.
     """
     schema = function.get("parameters")
-    if schema is None:
+    if schema is None and function.get("strict") is not True:
         return
+    schema = {"type": "object"} if schema is None else schema
     subject, param = f"function '{function['name']}'", f"{param}.parameters"
     code = "invalid_function_parameters"
     if not isinstance(schema, dict):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from antigravity.simulator.strict.chat import check_model
+from antigravity.simulator.strict.openai_models import check_effort, check_identifiers
 from antigravity.simulator.strict.openai_schema import (
     check_format,
     check_function,
@@ -72,6 +73,11 @@ def check(
             "Invalid type for 'input': expected one of an array of objects or string.",
             "input",
             "invalid_type",
+        )
+    if not items and body.get("prompt") is None and body.get("conversation") is None:
+        refuse(
+            "One of 'input', 'previous_response_id', 'prompt' or 'conversation' must be provided.",
+            "input",
         )
     for index, item in enumerate(items):
         check_item(index, item, known_item, body)
@@ -174,13 +180,16 @@ def _limits(body: dict[str, Any], model: str) -> None:
                     name,
                     "unsupported_parameter",
                 )
+    check_identifiers(body)
     reasoning = body.get("reasoning")
     if isinstance(reasoning, dict) and reasoning.get("effort") is not None:
         one_of(
             reasoning["effort"],
-            ("none", "minimal", "low", "medium", "high", "xhigh"),
+            ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
             "reasoning.effort",
         )
+        if not model.startswith(("gpt-4", "gpt-3")):
+            check_effort(reasoning["effort"], model, "reasoning.effort")
         if model.startswith(("gpt-4", "gpt-3")):
             refuse(
                 "Unsupported parameter: 'reasoning.effort' is not supported with this model.",
