@@ -33,6 +33,7 @@ from antigravity.ir.errors import (
     GatewayError,
     OverloadedError,
     RateLimitedError,
+    UnreadablePartError,
     UnusableAnswerError,
     UpstreamCredentialError,
     UpstreamError,
@@ -117,7 +118,7 @@ class Generation:
             self._decision.demand(),
             session=session,
             probe="never" if self._probed else "allowed",
-            conversation=self._session,
+            conversation=self._conversation,
             exclude=self._exclude,
             principal=work.call.principal,
             only=work.origin.credential if work.origin is not None else "",
@@ -194,6 +195,14 @@ class Generation:
                 return ""  # the upstream will say what is wrong with it
         return await work.apart(work.session)
 
+    def _conversation(self) -> str:
+        """Return what stands for the conversation in the queue; a large body is not read for it."""
+        work = self._work
+        unread = work.is_large and work.decoded is None
+        if unread and session_from_headers(work.call.headers) is None:
+            return ""
+        return work.session()
+
     async def _answer(self, candidate: Candidate, credential: Credential, *, passed: bool) -> Reply:
         """Return what one attempt gives.
 
@@ -216,6 +225,11 @@ class Generation:
 
     def _after(self, error: GatewayError, lease: ILease) -> Step:
         """Return what to do next, knowing which accounts are left."""
+        if isinstance(error, UnreadablePartError):
+            # Nothing was sent.  Another upstream may speak a protocol that can carry it.
+            self._attempts -= 1
+            self._exclude |= self._accounts_of(self._candidates[lease.option].upstream.name)
+            return Step("other" if self._others_left() else "give_up")
         if is_about_account(error) and self._refusals < MAX_REFUSALS:
             self._refusals += 1
             self._attempts -= 1

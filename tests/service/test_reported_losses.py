@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import treq
 from dispatch_kit import Answer, DispatchCase
 
 SOUND = "UklGRg=="
@@ -62,6 +63,40 @@ class ReportedLosses(DispatchCase):
         for model in ("ant/claude-sonnet-4-6", "ant/unheard-of"):
             self.refused(await self.chats(model, [CHAT_SOUND]), "audio", "messages[0].content[0]")
             self.refused(await self.generates(model, GEMINI_SOUND), "contents[0].parts[0]")
+
+    async def test_upstream_that_can_carry_a_recording_is_preferred(self) -> None:
+        await self.start(
+            {
+                "ant": self.upstream("anthropic", "sk-1", models=["shared"]),
+                "chat": self.upstream("openai", "sk-1", apis=["chat"], models=["shared"]),
+            }
+        )
+        answer = await self.generates("shared", GEMINI_SOUND)
+        self.assertEqual(answer.status, 200, answer.body)
+        self.assertEqual([each.path for each in self.reached()], ["/v1/chat/completions"])
+        self.assertIn(SOUND, json.dumps(self.sent()))
+
+    async def test_transcription_over_a_protocol_without_sound_is_refused_at_once(self) -> None:
+        await self.begin()
+        for model in ("ant/gemini-3-flash", "ant/gpt-4o-audio-preview"):
+            answer = await self.transcribe(model)
+            self.refused(answer, "audio")
+
+    async def transcribe(self, model: str) -> Answer:
+        assert self.gateway.listener is not None
+        port = self.gateway.listener.ports[0].getHost().port
+        form = (
+            f'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\n{model}\r\n'
+            '--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n'
+            "Content-Type: audio/wav\r\n\r\nRIFF....WAVE\r\n--b--\r\n"
+        )
+        response = await treq.post(
+            f"http://127.0.0.1:{port}/v1/audio/transcriptions",
+            form.encode(),
+            headers={"content-type": "multipart/form-data; boundary=b"},
+            persistent=False,
+        )
+        return Answer(response.code, {}, await response.content())
 
     async def test_recording_beside_text_becomes_a_note_that_the_client_is_told_of(self) -> None:
         await self.begin()
