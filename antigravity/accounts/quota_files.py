@@ -10,6 +10,7 @@ import msgspec
 
 from antigravity.config.atomic import remove_leftovers, write_atomically
 from antigravity.interfaces.quota import Quota
+from antigravity.ir.json_reader import decode
 
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]*")
 
@@ -40,7 +41,7 @@ class QuotaFiles:
                 if self._seen.get(path.stem) == changed:
                     continue
                 self._seen[path.stem] = changed
-                quotas[path.stem] = msgspec.json.decode(path.read_bytes(), type=Quota)
+                quotas[path.stem] = decode(path.read_bytes(), Quota)
             except (OSError, msgspec.DecodeError, UnicodeDecodeError):
                 continue
         return quotas

@@ -21,6 +21,7 @@ from antigravity.config.paths import KeyPath, dotted
 from antigravity.config.schema import plain, type_at
 from antigravity.config.secret import Secret
 from antigravity.config.validation import validate
+from antigravity.ir.json_reader import decode
 
 INDEX: Final = "accounts.json"
 ACCOUNTS: Final = "accounts"
@@ -93,7 +94,7 @@ def _accounts(directory: Path) -> Iterator[AccountRecord | Left]:
     """Yield the accounts, in the order of the index; without one, all that have a file."""
     paths = {path.stem: path for path in sorted((directory / ACCOUNTS).glob("*.json"))}
     try:
-        index = msgspec.json.decode((directory / INDEX).read_bytes(), type=_Index)
+        index = decode((directory / INDEX).read_bytes(), _Index)
     except (OSError, msgspec.DecodeError):
         listed = [_Summary(stem) for stem in paths]
     else:
@@ -111,7 +112,7 @@ def _accounts(directory: Path) -> Iterator[AccountRecord | Left]:
 def _account(path: Path) -> AccountRecord | Left:
     what = f"{ACCOUNTS}/{path.name}"
     try:
-        account = msgspec.json.decode(path.read_bytes(), type=_Account)
+        account = decode(path.read_bytes(), _Account)
     except (OSError, msgspec.DecodeError):
         return Left(what, "it cannot be read as an account")
     try:

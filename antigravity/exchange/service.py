@@ -34,7 +34,12 @@ from antigravity.interfaces.exchange import IExchange, Reply
 from antigravity.interfaces.files import PublishedFile
 from antigravity.interfaces.protocols import IDemanding, IServerProtocol
 from antigravity.ir.call import Call, HttpReply
-from antigravity.ir.errors import CancelledByClientError, GatewayError, NotFoundError
+from antigravity.ir.errors import (
+    CancelledByClientError,
+    GatewayError,
+    InvalidRequestError,
+    NotFoundError,
+)
 from antigravity.ir.json_text import SMALL, clean_json, may_need_cleaning
 from antigravity.logs import make_logger
 from antigravity.protocols.request_limits import RequestLimits, check_request, is_larger
@@ -43,6 +48,8 @@ from antigravity.routing.router import Decision
 MAPPED_MODEL = "X-Mapped-Model"
 COMPRESSED = "X-Context-Compressed"
 COUNT_SOURCE = "X-Token-Count-Source"
+
+_TOO_DEEP = "The request is nested too deeply."
 
 
 @implementer(IExchange)
@@ -125,6 +132,8 @@ class Exchange:
             if failure.check(CancelledError):  # within a gathering, of a plugin say
                 recorder.end(CancelledByClientError("The client went away."), None)
                 raise CancelledError from None
+            if failure.check(RecursionError):
+                return self._labelled(work, self._error(work, InvalidRequestError(_TOO_DEEP)))
             self.log.failure("serving {id} failed", failure, id=call.request_id)
             reply = self._error(work, GatewayError("The gateway failed; its log says why."))
         return self._labelled(work, reply)

@@ -21,6 +21,7 @@ from antigravity.ir.events import (
     ToolCallEnd,
     ToolCallStart,
 )
+from antigravity.ir.json_reader import decode
 from antigravity.ir.request import Request, ResponseFormat
 from antigravity.ir.tools import FunctionTool, ToolChoice
 
@@ -137,7 +138,7 @@ class StructuredAnswer:
     @staticmethod
     def _unwrapped(text: str) -> str:
         try:
-            value = msgspec.json.decode(text.encode(), type=dict[str, msgspec.Raw])
+            value = decode(text.encode(), dict[str, msgspec.Raw])
         except msgspec.DecodeError:
             return text
         inner = value.get(_VALUE)

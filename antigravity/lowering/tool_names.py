@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from antigravity.ir.capabilities import Traits
 from antigravity.ir.events import Event, ToolCallDelta, ToolCallEnd, ToolCallStart
+from antigravity.ir.json_reader import decode
 from antigravity.ir.parts import Part, ToolCall, ToolResult
 from antigravity.ir.request import Message, Request
 from antigravity.ir.tools import CustomTool, FunctionTool, Tool, ToolChoice
@@ -243,7 +244,7 @@ def custom_input(arguments: str) -> str:
     Models sometimes ignore the schema; what is no object with the one argument is the text itself.
     """
     try:
-        value = msgspec.json.decode(arguments.encode())
+        value = decode(arguments.encode())
     except msgspec.DecodeError:
         return arguments
     if isinstance(value, str):

@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from antigravity.interfaces.mcp_values import McpError
 from antigravity.interfaces.transport import IHttpTransport
 from antigravity.ir.errors import GatewayError
+from antigravity.ir.json_reader import decode
 from antigravity.mcp.client.errors import SessionLostError
 from antigravity.mcp.client.link import Address, Headers, HttpLink
 from antigravity.mcp.protocol import messages
@@ -275,7 +276,7 @@ class Bridge:
         if about is not None and about == self._unheard:
             return
         if b"\n" in data or b"\r" in data:
-            data = msgspec.json.encode(msgspec.json.decode(data))
+            data = msgspec.json.encode(decode(data))
         self._write(data)
 
     def _learn(self, message: Response, about: RequestId | None) -> None:

@@ -13,6 +13,8 @@ from typing import Any, Final, Generic, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Raw, Struct
 
+from antigravity.ir.json_reader import NO_TEXT, TOO_DEEP
+
 T = TypeVar("T")
 
 _NULL: Final = b"null"
@@ -37,9 +39,14 @@ class LenientDecoder(Generic[T]):
         :raises msgspec.DecodeError: if it is none, or does not fit.
         """
         try:
-            value: T = self._decode(data)
-        except msgspec.ValidationError:
-            value = self._decode(_pruned(bytes(data), self._kind))
+            try:
+                value: T = self._decode(data)
+            except msgspec.ValidationError:
+                value = self._decode(_pruned(bytes(data), self._kind))
+        except RecursionError:
+            raise msgspec.DecodeError(TOO_DEEP) from None
+        except UnicodeDecodeError:
+            raise msgspec.DecodeError(NO_TEXT) from None
         return value
 
 

@@ -85,6 +85,9 @@ def shape_of(request: Request) -> ErrorShape:
     return openai_error
 
 
+_TOO_DEEP = "it is nested too deeply"
+
+
 class Intake:
     """Logs requests, reads their bodies, and gives refusals their shape."""
 
@@ -111,6 +114,9 @@ class Intake:
         except ApiError as error:
             self._state.stats.refused += 1
             return send(request, shape(error))
+        except RecursionError:
+            self._state.stats.refused += 1
+            return send(request, shape(ApiError(400, _PARSE[shape].format(_TOO_DEEP))))
         return send(request, Answer(200, (), result)) if isinstance(result, dict) else result
 
     def refuse(self, request: Request, error: ApiError) -> bytes:
@@ -145,7 +151,7 @@ def _parse(request: Request, raw: bytes) -> tuple[Any, str | None]:
     except ValueError as error:
         return None, str(error)
     except RecursionError:
-        return None, "it is nested too deeply"
+        return None, _TOO_DEEP
     return (body, None) if isinstance(body, dict) else (None, "expected an object")
 
 

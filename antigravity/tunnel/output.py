@@ -10,6 +10,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
+from antigravity.ir.json_reader import decode
 from antigravity.processes.cleaning import Cleaner as LineCleaner
 
 Level = Literal["debug", "info", "warn", "error"]
@@ -83,7 +84,7 @@ def _secret_in(token: str) -> str:
     """Return the secret that a token wraps, ``""`` if it wraps none."""
     try:
         plain = base64.b64decode(token + "=" * (-len(token) % 4), validate=True)
-        return msgspec.json.decode(plain, type=_TokenParts).s
+        return decode(plain, _TokenParts).s
     except (binascii.Error, ValueError):
         return ""
 
@@ -123,8 +124,8 @@ def origins(line: str) -> tuple[Origin, ...] | None:
     if match is None:
         return None
     try:
-        text = msgspec.json.decode(match[1], type=str)
-        found = msgspec.json.decode(text, type=_Configuration).ingress
+        text = decode(match[1], str)
+        found = decode(text, _Configuration).ingress
     except msgspec.DecodeError:
         return None
     return tuple(origin for origin in found if origin.hostname)

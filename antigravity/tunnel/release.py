@@ -9,6 +9,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from antigravity.ir.json_reader import decode
+
 _MACHINES: Final = {
     "x86_64": "amd64",
     "amd64": "amd64",
@@ -83,7 +85,7 @@ def wanted_asset(answer: bytes, name: str, sha256: str = "") -> Wanted:
     :raises InstallError: if it is not there, or nobody says what it must look like.
     """
     try:
-        release = msgspec.json.decode(answer, type=Release)
+        release = decode(answer, Release)
     except msgspec.DecodeError as error:
         raise InstallError(f"the list of the release makes no sense: {error}") from None
     for asset in release.assets:

@@ -17,7 +17,8 @@ from antigravity.ir.errors import (
     InvalidRequestError,
     PermissionDeniedError,
 )
-from antigravity.web.request import take_small_body, visit_of
+from antigravity.web.json_body import read_json
+from antigravity.web.request import visit_of
 from antigravity.web.writer import is_gone, write_whole
 
 Handler = Callable[..., object]
@@ -89,20 +90,14 @@ class AdminPaths:
         return done.addCallback(lambda _: _write(request, {"reloaded": True}))
 
     def _fix(self, request: Any) -> None:
-        try:
-            wanted = msgspec.json.decode(take_small_body(request), type=FixRequest)
-        except msgspec.DecodeError as error:
-            raise InvalidRequestError(f'Expected {{"account": "ID"}} or null: {error}.') from None
+        wanted = read_json(request, FixRequest, '{"account": "ID"} or null')
         self._administration.fix_account(wanted.account)
         _write(request, {"fixed": wanted.account})
 
     def _unlock(self, request: Any, account: str) -> None:
-        try:
-            body = take_small_body(request).strip() or b"null"
-            wanted = msgspec.json.decode(body, type=UnlockRequest | None)
-        except msgspec.DecodeError as error:
-            message = f'Expected {{"model": "NAME"}} or nothing: {error}.'
-            raise InvalidRequestError(message) from None
+        expected = '{"model": "NAME"} or nothing'
+        kind: Any = UnlockRequest | None
+        wanted = read_json(request, kind, expected, empty=b"null")
         model = (wanted and wanted.model) or visit_of(request).query.get("model", "")
         _write(request, self._administration.unlock_account(account, model))
 
@@ -114,10 +109,7 @@ class AdminPaths:
         _write(request, self._administration.tunnel())
 
     def _start_tunnel(self, request: Any) -> None:
-        try:
-            wanted = msgspec.json.decode(take_small_body(request) or b"{}", type=TunnelRequest)
-        except msgspec.DecodeError as error:
-            raise InvalidRequestError(f'Expected {{"insecure": false}}: {error}.') from None
+        wanted = read_json(request, TunnelRequest, '{"insecure": false}', empty=b"{}")
         self._administration.start_tunnel(wanted.insecure)
         self._tunnel(request)
 
@@ -130,12 +122,8 @@ class AdminPaths:
                 "Warm-ups can be asked for on the gateway's own machine only, and not through a "
                 "proxy."
             )
-        try:
-            wanted = msgspec.json.decode(take_small_body(request) or b"{}", type=WarmupRequest)
-        except msgspec.DecodeError as error:
-            raise InvalidRequestError(
-                f'Expected {{"account": "ID or address", "model": "NAME"}}, both optional: {error}.'
-            ) from None
+        expected = '{"account": "ID or address", "model": "NAME"}, both optional'
+        wanted = read_json(request, WarmupRequest, expected, empty=b"{}")
         done = self._administration.warm_up(
             wanted.account or wanted.email, wanted.model, wanted.project or wanted.project_id
         )

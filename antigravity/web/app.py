@@ -23,7 +23,6 @@ from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.call import Call
 from antigravity.ir.errors import (
     GatewayError,
-    InvalidRequestError,
     NotFoundError,
     UpgradeRequiredError,
 )
@@ -34,10 +33,11 @@ from antigravity.web.admin import AdminPaths
 from antigravity.web.authentication import FILES_PATH
 from antigravity.web.door import Door
 from antigravity.web.entrance import TunnelEntrance
+from antigravity.web.json_body import read_json
 from antigravity.web.mcp import mcp_paths
 from antigravity.web.origins import preflight_headers
 from antigravity.web.paths import corrections
-from antigravity.web.request import take_body, take_small_body, visit_of
+from antigravity.web.request import take_body, visit_of
 from antigravity.web.routing_table import NoSuchMethodError
 from antigravity.web.site import GatewaySite
 from antigravity.web.visits import Visit
@@ -288,10 +288,7 @@ class WebApp:
         write_whole(request, Reply(200, _JSON, (), b"{}"))
 
     def _detect(self, request: Any) -> Deferred[None]:
-        try:
-            wanted = msgspec.json.decode(take_small_body(request), type=DetectRequest)
-        except msgspec.DecodeError as error:
-            raise InvalidRequestError(f'Expected {{"model": "..."}}: {error}.') from None
+        wanted = read_json(request, DetectRequest, '{"model": "..."}')
         return self._exchange.detect(wanted.model).addCallback(
             lambda found: None if is_gone(request) else _write_json(request, found)
         )

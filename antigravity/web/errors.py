@@ -100,6 +100,8 @@ class ErrorShapes:
         error = failure.value
         if isinstance(error, GatewayError):
             return error
+        if isinstance(error, RecursionError):
+            return InvalidRequestError("The request is nested too deeply.")
         if isinstance(error, CancelledError):
             return UnavailableError("The gateway is shutting down.")
         if isinstance(error, HTTPException) and error.code is not None and error.code < 500:

@@ -63,6 +63,7 @@ ALLOWED = {
         "processes",
         "interfaces.transport",
         "ir.errors",
+        "ir.json_reader",
         "version",
     },
     "processes": {"logs", "processes"},

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 
 from antigravity.interfaces.mcp_values import ToolError
 from antigravity.interfaces.transport import IHttpTransport, OutgoingRequest, Timeouts
+from antigravity.ir.json_reader import decode
 from antigravity.ir.media import InlineData, data_url
 from antigravity.ir.parts import Media
 from antigravity.logs import make_logger
@@ -115,7 +116,7 @@ def answer_of(body: bytes) -> str:
     :raises ToolError: if it is none.
     """
     try:
-        choices = msgspec.json.decode(body, type=_Answer).choices
+        choices = decode(body, _Answer).choices
     except msgspec.DecodeError:
         raise ToolError("z.ai answered something that is no answer.") from None
     return (choices[0].message.content or "") if choices else ""
@@ -126,7 +127,7 @@ def _refused(status: int, body: bytes) -> ToolError:
         log.error("z.ai refused the gateway's key ({status})", status=status)
         return ToolError("z.ai refused the gateway's key; its operator has to look at it.")
     try:
-        words = msgspec.json.decode(body, type=_Failed).error.message[:_LONGEST_WORDS]
+        words = decode(body, _Failed).error.message[:_LONGEST_WORDS]
     except msgspec.DecodeError:
         words = ""
     return ToolError(f"z.ai answered {status}: {words}" if words else f"z.ai answered {status}.")

@@ -24,6 +24,7 @@ from antigravity.ir.errors import (
     UpstreamError,
     credential_refused,
 )
+from antigravity.ir.json_reader import decode
 from antigravity.ir.too_long import as_anthropic_says
 from antigravity.protocols.anthropic.reading import dotted
 from antigravity.protocols.rate_limits import BILLING_CODE, Limit, read_limit
@@ -93,7 +94,7 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> Gatewa
 def read_error(body: bytes) -> ErrorField:
     """Return what a body says of an error, nothing if it is not Anthropic's JSON."""
     try:
-        found = msgspec.json.decode(body, type=ErrorBody).error
+        found = decode(body, ErrorBody).error
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ErrorField()
     return ErrorField(message=found) if isinstance(found, str) else found or ErrorField()

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from antigravity.ir.errors import InvalidRequestError
+from antigravity.ir.json_reader import decoder
 from antigravity.version import USER_AGENT
 
 RequestType = Literal["agent", "image_gen"]
@@ -51,7 +52,7 @@ _RAW_SCHEMA: Final = re.compile(
     rb'(?<!\\)"(?:parameters|response|input|output)(?:JsonSchema|_json_schema)"\s*:'
 )
 
-_DECODER: Final = msgspec.json.Decoder(dict[str, Raw])
+_DECODER: Final = decoder(dict[str, Raw])
 _FNV_OFFSET: Final = 0xCBF29CE484222325
 _FNV_PRIME: Final = 0x100000001B3
 
@@ -82,12 +83,12 @@ class _Reply(Struct):
     response: Raw = _NOTHING
 
 
-_REPLY: Final = msgspec.json.Decoder(_Reply)
+_REPLY: Final = decoder(_Reply)
 
 
 def _fields(body: bytes | Raw) -> dict[str, Raw]:
     try:
-        return _DECODER.decode(body)
+        return _DECODER(body)
     except msgspec.DecodeError:
         raise InvalidRequestError("the body is not a JSON object") from None
 
@@ -152,7 +153,7 @@ def wrap_count(body: bytes) -> bytes:
 def unwrap(payload: bytes) -> bytes:
     """Return what ``response`` holds, or ``payload`` if there is none."""
     try:
-        response = bytes(_REPLY.decode(payload).response)
+        response = bytes(_REPLY(payload).response)
     except msgspec.DecodeError:
         return payload
     return payload if response == b"null" else response

@@ -226,7 +226,7 @@ class AccessTokens:
 def error_word(body: bytes) -> str:
     """Return the error code in ``body``, empty if there is none."""
     try:
-        answer: Mapping[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
+        answer: Mapping[str, Any] = lenient.decode(body, dict[str, Any])
     except msgspec.DecodeError:
         return ""
     word = answer.get("error", "")
