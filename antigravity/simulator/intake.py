@@ -114,9 +114,6 @@ class Intake:
         except ApiError as error:
             self._state.stats.refused += 1
             return send(request, shape(error))
-        except RecursionError:
-            self._state.stats.refused += 1
-            return send(request, shape(ApiError(400, _PARSE[shape].format(_TOO_DEEP))))
         return send(request, Answer(200, (), result)) if isinstance(result, dict) else result
 
     def refuse(self, request: Request, error: ApiError) -> bytes:
