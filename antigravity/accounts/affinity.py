@@ -44,8 +44,8 @@ _Key = tuple[str, str, str]
 class Bindings:
     """Conversations and their accounts, for each upstream and family of models.
 
-    Bounded: those that were not used for longest go first.  ``now`` returns seconds since
-    the epoch, which go into snapshots as they are.
+    Bounded: those that were not used for longest go first.  ``now`` returns seconds that pass
+    evenly, ``wall`` seconds since the epoch, which go into snapshots.
     """
 
     def __init__(
@@ -54,8 +54,10 @@ class Bindings:
         *,
         ttl: float = 24 * 3600.0,
         max_entries: int = 10_000,
+        wall: Callable[[], float] | None = None,
     ) -> None:
         self._now = now
+        self._wall = wall or now
         self._ttl = ttl
         self._max_entries = max_entries
         self._entries: OrderedDict[_Key, tuple[str, float]] = OrderedDict()
@@ -110,7 +112,8 @@ class Bindings:
     def snapshot(self) -> list[dict[str, Any]]:
         """Return everything as plain data, least recently used first."""
         self._trim()
-        rows = [_Row(*key, *entry) for key, entry in self._entries.items()]
+        ahead = self._wall() - self._now()
+        rows = [_Row(*key, owner, used + ahead) for key, (owner, used) in self._entries.items()]
         return [msgspec.to_builtins(row) for row in rows]
 
     def restore(self, data: object) -> int:
@@ -123,7 +126,7 @@ class Bindings:
             except msgspec.ValidationError:
                 bad += 1
                 continue
-            used = min(row.used, self._now())
+            used = min(row.used - (self._wall() - self._now()), self._now())
             self._entries[row.session, row.upstream, row.family] = (row.credential, used)
         self._entries = OrderedDict(sorted(self._entries.items(), key=lambda item: item[1][1]))
         self._trim()

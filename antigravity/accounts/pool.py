@@ -87,7 +87,7 @@ class AccountPool:
         self._family = family
         self._lockouts = Lockouts(clock.seconds, chance=chance, wall=wall)
         self._unlocking = Unlocking(self._lockouts, self._watch)
-        self._bindings = Bindings(clock.seconds)
+        self._bindings = Bindings(clock.seconds, wall=wall)
         self._occupancy = Occupancy(clock.seconds)
         self._roster = Roster(
             source,
@@ -175,6 +175,10 @@ class AccountPool:
             if not self._room.make_room(demand, full):
                 return fail(full)
         return self._room.wait(demand, patience, choice.again)
+
+    def would_wait(self, demand: Demand) -> bool:
+        """Return whether nobody is free now for the demand."""
+        return self._choose(demand, 0.0).chosen is None
 
     def explain(self, demand: Demand) -> Sequence[Verdict]:
         """Return what would be chosen, and why each other account would not."""

@@ -57,9 +57,7 @@ class _Waiter:
 
 def _line(demand: Demand) -> str:
     """Return what stands for the demand's conversation in the queue."""
-    if demand.session or demand.conversation is None:
-        return demand.session
-    return demand.conversation()
+    return demand.session or demand.conversation
 
 
 class WaitingRoom:

@@ -118,15 +118,17 @@ class Generation:
             self._decision.demand(),
             session=session,
             probe="never" if self._probed else "allowed",
-            conversation=self._conversation,
             exclude=self._exclude,
             principal=work.call.principal,
             only=work.origin.credential if work.origin is not None else "",
         )
+        pool = work.snapshot.pool
+        if not session and pool.would_wait(demand):  # its conversation has turns of its own
+            demand = replace(demand, conversation=await self._session())
         clock = work.services.clock
         began = clock.seconds()
         try:
-            lease: ILease = await work.snapshot.pool.lease(demand, work.patience)
+            lease: ILease = await pool.lease(demand, work.patience)
         finally:
             work.waited += clock.seconds() - began
         self._probed = self._probed or lease.is_probe
@@ -194,14 +196,6 @@ class Generation:
             except GatewayError:
                 return ""  # the upstream will say what is wrong with it
         return await work.apart(work.session)
-
-    def _conversation(self) -> str:
-        """Return what stands for the conversation in the queue; a large body is not read for it."""
-        work = self._work
-        unread = work.is_large and work.decoded is None
-        if unread and session_from_headers(work.call.headers) is None:
-            return ""
-        return work.session()
 
     async def _answer(self, candidate: Candidate, credential: Credential, *, passed: bool) -> Reply:
         """Return what one attempt gives.

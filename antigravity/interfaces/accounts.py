@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -47,8 +47,8 @@ class Demand(Struct, frozen=True):
     option comes behind the one before it.
     ``probe`` says whether a locked account may be tried with it: where that is due, already a
     minute after the lock was made (``forced``: the operator wants to know), or not at all.
-    ``conversation`` returns what stands for the conversation in the queue where ``session`` is
-    empty because there is nothing to choose; it is called only if the demand has to wait.
+    ``conversation`` stands for the conversation in the queue where ``session`` is empty because
+    there is nothing to choose; it matters only if the demand has to wait.
     """
 
     options: tuple[Option, ...]
@@ -58,7 +58,7 @@ class Demand(Struct, frozen=True):
     only: str = ""
     ranks: tuple[int, ...] = ()
     probe: Literal["allowed", "forced", "never"] = "allowed"
-    conversation: Callable[[], str] | None = None
+    conversation: str = ""
 
     @property
     def ranked(self) -> Sequence[tuple[int, Option]]:
@@ -129,6 +129,9 @@ class IAccountPool(Interface):
         if no account gets free in that time, and with ``UnavailableError`` if there is none at
         all.  Cancelling it leaves the queue.
         """
+
+    def would_wait(demand: Demand) -> bool:
+        """Return whether nobody is free now for the demand."""
 
     def explain(demand: Demand) -> Sequence[Verdict]:
         """Return what would be chosen, and why each other account would not."""

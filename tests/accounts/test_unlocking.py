@@ -406,20 +406,31 @@ def test_a_restart_with_a_clock_set_back_makes_no_lock_longer(jump: float) -> No
     assert lock.until - wall.now <= 300.0
 
 
+@pytest.mark.parametrize("jump", [30 * DAY, -30 * DAY])
+def test_a_clock_that_is_set_loses_no_conversation(jump: float, tmp_path: Path) -> None:
+    clock, wall = Clock(), Jumping()
+    clock.advance(BEGINNING)
+    kit = PoolKit(["a", "b"], clock=clock, state=state(tmp_path / "s.json", clock), wall=wall)
+    owner = kit.take("talk").credential.id
+    wall.now += jump + 60.0
+    clock.advance(60.0)
+    kit.pool.stop()
+    restarted = Clock()
+    restarted.advance(wall.now)
+    again = PoolKit(["a", "b"], clock=restarted, state=state(tmp_path / "s.json", restarted))
+    (bound,) = [a for a in again.pool.status()["accounts"] if a["bindings"]]  # type: ignore
+    assert bound["id"] == owner
+
+
 # Fairness
 
 
 def test_a_conversation_with_many_requests_does_not_keep_another_waiting() -> None:
     kit = PoolKit(["a"], max_concurrency=1)
     running = kit.take()
-    lines: dict[str, int] = {}
 
     def ask(name: str) -> Any:
-        def conversation() -> str:
-            lines[name] = lines.get(name, 0) + 1
-            return name
-
-        demand = Demand((PRO,), principal="key", conversation=conversation)
+        demand = Demand((PRO,), principal="key", conversation=name)
         deferred = kit.pool.lease(demand, 60.0)
         deferred.addErrback(lambda failure: failure)
         return deferred
@@ -433,14 +444,14 @@ def test_a_conversation_with_many_requests_does_not_keep_another_waiting() -> No
     assert not many[2].called or many[1].called
 
 
-def test_the_conversation_is_looked_for_only_by_who_waits() -> None:
-    kit = PoolKit(["a"])
-
-    def never() -> str:
-        raise AssertionError("nobody waits")
-
-    for _ in range(3):
-        got(kit.pool.lease(Demand((PRO,), conversation=never), 60.0))
+def test_whether_a_demand_would_wait_is_told() -> None:
+    kit = PoolKit(["a"], max_concurrency=1)
+    demand = Demand((PRO,))
+    assert not kit.pool.would_wait(demand)
+    running = kit.take()
+    assert kit.pool.would_wait(demand)
+    running.succeeded()
+    assert not kit.pool.would_wait(demand)
 
 
 def test_in_a_full_queue_the_longest_conversation_makes_room() -> None:
