@@ -20,6 +20,8 @@ _REQUEST_ID_LIMIT: Final = 200
 WARNINGS_LIMIT: Final = 2000
 #: Clients choose the names of some fields.
 _FIELD_LIMIT: Final = 80
+_DETAIL_LIMIT: Final = 200
+_MOST: Final = 100
 
 
 def passed_on(headers: Mapping[str, str]) -> Headers:
@@ -53,6 +55,8 @@ def warnings(losses: Sequence[Loss], *, every: bool = True) -> Headers:
         told += [loss for loss in losses if not loss.content]
     if not told:
         return ()
-    text = "; ".join(f"{loss.field[:_FIELD_LIMIT]}: {loss.detail}" for loss in told)
+    text = "; ".join(
+        f"{loss.field[:_FIELD_LIMIT]}: {loss.detail[:_DETAIL_LIMIT]}" for loss in told[:_MOST]
+    )
     plain = "".join(each if " " <= each <= "~" else "?" for each in text[:WARNINGS_LIMIT])
     return (("X-Antigravity-Warnings", plain),)

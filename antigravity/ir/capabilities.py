@@ -176,7 +176,8 @@ class Traits(Struct, frozen=True):
     ``media`` are the kinds of media that a user's turn can hold, ``media_types`` the MIME types
     of those that are not taken in any type (a trailing ``/`` stands for all that begin so), and
     ``outputs`` what a response can hold.  ``files`` are the kinds of media that can be named by
-    the id of a file which lies at ``file_provider``.  ``attribution`` says that the first block
+    the id of a file which lies at ``file_provider``.  ``names`` says that messages may
+    name their speaker, ``attribution`` that the first block
     of Claude Code's system prompt is for upstreams of this protocol, ``cached_search`` that a
     web search can be kept from going to the live web.
     """
@@ -200,6 +201,7 @@ class Traits(Struct, frozen=True):
     outputs: frozenset[str] = frozenset({"text", "image", "audio", "video"})
     file_provider: str = ""
     files: frozenset[MediaKind] = frozenset()
+    names: bool = False
     attribution: bool = False
     cached_search: bool = False
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
 
-from antigravity.ir.errors import InvalidRequestError
+from antigravity.ir.errors import InvalidRequestError, UnreadablePartError
+from antigravity.ir.parts import Opaque
 from antigravity.ir.request import Request
+from antigravity.ir.tools import HostedTool
 
 #: Fields that stand for content which lies at the provider, and what to send instead.
 _KEPT: Final = {
@@ -17,7 +20,10 @@ _KEPT: Final = {
 def check_kept(request: Request) -> None:
     """Look whether a request for another protocol's model can do without its provider.
 
-    :raises InvalidRequestError: naming the field that stands for content kept elsewhere.
+    Files in messages and in the containers of tools, items that OpenAI stores, and what Google
+    caches are content that the model would answer without having seen.
+
+    :raises InvalidRequestError: naming what stands for content that is kept elsewhere.
     """
     for name, instead in _KEPT.items():
         if request.extensions.get(name):
@@ -27,3 +33,28 @@ def check_kept(request: Request) -> None:
                 param=name,
                 code="unsupported_file",
             )
+    for what, identity in _references(request):
+        raise UnreadablePartError(
+            f"{what} lies where only {request.protocol} upstreams can read it, and another one "
+            "serves this request. Send its content instead.",
+            value=identity,
+            param="messages",
+            code="unsupported_file",
+        )
+
+
+def _references(request: Request) -> Iterator[tuple[str, str]]:
+    """Yield what a request refers to by an id alone, and that id."""
+    for message in request.messages:
+        for part in message.parts:
+            if not isinstance(part, Opaque):
+                continue
+            if isinstance(file_id := part.wire.get("file_id"), str):
+                yield "A file", file_id
+            if part.kind == "item_reference" and isinstance(part.wire.get("id"), str):
+                yield "An item", part.wire["id"]
+    for tool in request.tools:
+        container: Any = tool.wire.get("container") if isinstance(tool, HostedTool) else None
+        files = container.get("file_ids") if isinstance(container, dict) else None
+        if isinstance(files, list):
+            yield from (("A tool's file", each) for each in files if isinstance(each, str))

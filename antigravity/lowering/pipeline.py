@@ -27,6 +27,7 @@ from antigravity.lowering.structured_output import (
     must_call_tool,
     needs_emulation,
 )
+from antigravity.lowering.summaries import with_readable_summaries
 from antigravity.lowering.system_turns import fold_system_turns
 from antigravity.lowering.tool_names import ToolRestorer, lower_tools
 from antigravity.lowering.web_search import without_live_search
@@ -110,9 +111,12 @@ def lower(request: Request, traits: Traits, target: Target, protocol: str = "") 
     losses: list[Loss] = []
     passes: list[EventPass] = []
     capabilities = target.capabilities
+    if not traits.names and any(message.name for message in request.messages):
+        losses.append(Loss("messages.name", "left out: the protocol has no names of speakers"))
     if request.protocol != protocol:
         check_files(request, traits, capabilities)
         check_kept(request)
+        request = with_readable_summaries(request)
     check_outputs(request, traits, capabilities, target.model)
     if request.image is None:
         check_sole_media(request, traits, capabilities, target.model)

@@ -9,9 +9,9 @@ import pytest
 from antigravity.ir.capabilities import Capabilities, Target, Traits
 from antigravity.ir.errors import InvalidRequestError, UnreadablePartError
 from antigravity.ir.media import FileReference, InlineData, MediaSource, UrlSource
-from antigravity.ir.parts import Media, Part, Text, ToolCall, ToolResult
+from antigravity.ir.parts import Media, Opaque, Part, Text, ToolCall, ToolResult
 from antigravity.ir.request import Message, Request
-from antigravity.ir.tools import FunctionTool, ToolChoice, WebSearchTool
+from antigravity.ir.tools import FunctionTool, HostedTool, ToolChoice, WebSearchTool
 from antigravity.lowering.pipeline import Lowered, lower
 from antigravity.protocols.anthropic.protocol import AnthropicClient
 from antigravity.protocols.gemini.protocol import GeminiClient
@@ -200,6 +200,47 @@ def test_content_that_google_caches_is_refused_elsewhere() -> None:
         lowered(request, CHAT)
     assert caught.value.param == "cachedContent"
     lower(request, GEMINI, Target("m"), "elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("part", "tools", "value"),
+    [
+        (Opaque("anthropic", "container_upload", {"file_id": "file_1"}), (), "file_1"),
+        (Opaque("openai_responses", "item_reference", {"id": "msg_1"}), (), "msg_1"),
+        (
+            Text("run"),
+            (HostedTool("code_execution", "elsewhere", {"container": {"file_ids": ["file-1"]}}),),
+            "file-1",
+        ),
+    ],
+    ids=["upload", "item", "container"],
+)
+def test_content_that_is_named_by_its_id_alone_is_refused_elsewhere(
+    part: Part, tools: tuple[HostedTool, ...], value: str
+) -> None:
+    request = asked(Text("hi"), part, tools=tools)
+    with pytest.raises(UnreadablePartError) as caught:
+        lowered(request, GEMINI, "gemini")
+    assert caught.value.value == value
+    lower(request, GEMINI, Target("m"), "elsewhere")
+
+
+def test_summary_of_a_compacted_history_becomes_text() -> None:
+    wire = {"type": "compaction", "content": "We built a boat."}
+    parts = (Opaque("anthropic", "compaction", wire), Text("so"))
+    messages = (Message("user", (Text("hi"),)), Message("assistant", parts))
+    request = Request("m", (*messages, Message("user", (Text("go on"),))), "anthropic")
+    for traits in (CHAT, RESPONSES, GEMINI):
+        said = lowered(request, traits).request.messages[1].parts
+        assert said == (Text("We built a boat."), Text("so"))
+    own = lower(request, ANTHROPIC, Target("m"), "anthropic").request
+    assert own.messages[1].parts == parts
+
+
+def test_name_of_a_speaker_is_noted_where_there_is_no_place_for_it() -> None:
+    request = Request("m", (Message("user", (Text("hi"),), "Ann"),), "elsewhere")
+    assert [loss.field for loss in lowered(request, ANTHROPIC).losses] == ["messages.name"]
+    assert lowered(request, CHAT).losses == ()
 
 
 # Searches

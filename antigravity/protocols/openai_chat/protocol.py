@@ -117,6 +117,7 @@ class OpenAIChatClient:
         url_media=frozenset({"image"}),
         max_choices=128,
         outputs=frozenset({"text", "image", "audio"}),
+        names=True,
         file_provider="openai",
         files=frozenset({"document"}),
         id_max=40,
