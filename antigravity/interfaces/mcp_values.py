@@ -37,6 +37,9 @@ class McpError(Exception):
 class ToolError(Exception):
     """A tool could not do what it was asked; the model that called it reads the text."""
 
+    def __init__(self, message: str = "") -> None:
+        super().__init__(CREDENTIALS.redact(message))  # it may be another server's
+
 
 class Text(Struct, frozen=True):
     """Text for a model."""

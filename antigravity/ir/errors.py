@@ -8,11 +8,14 @@ gateway's own credentials is an :class:`UpstreamCredentialError`, which clients 
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from antigravity.ir.delays import LONGEST_DELAY
 from antigravity.ir.plain import plain
 from antigravity.redaction.credentials import CREDENTIALS
+
+#: The code of an :class:`UnusableAnswerError` for an upstream with which no TLS can be established.
+TLS_FAILED: Final = "tls_failed"
 
 
 def credential_refused(reason: str = "") -> str:
@@ -184,7 +187,7 @@ class FaultyEndError(EmptyAnswerError):
 
 
 class UnusableAnswerError(UpstreamError):
-    """The upstream answered something that is no answer, and would do so again."""
+    """The upstream answered something that is no answer, or no TLS, and would do so again."""
 
 
 class UpstreamCredentialError(UpstreamError):

@@ -20,6 +20,8 @@ FAMILIES: Final[dict[str, Family]] = {
     "anthropic": "claude",
     "google": "gemini",
 }
+#: Types of what is no image, recording or video, whatever it is.
+_TEXTS: Final = ("text/", "application/json", "application/xml", "application/xhtml")
 _A_KIND: Final[dict[MediaKind, str]] = {
     "image": "An image",
     "document": "A document",
@@ -46,12 +48,24 @@ def urls_to_fetch(request: Request, traits: Traits) -> tuple[str, ...]:
 
 
 def with_fetched(request: Request, fetched: Mapping[str, tuple[str, str]]) -> Request:
-    """Return the request with fetched media inline; the values are MIME type and base64 text."""
+    """Return the request with fetched media inline; the values are MIME type and base64 text.
+
+    :raises UnreadablePartError: if there is a text where an image, a recording or a video should
+        be: the page of a login, say, or one that tells that nothing is there.
+    """
 
     def inline(media: Media) -> Part:
         if not isinstance(media.source, UrlSource) or media.source.url not in fetched:
             return media
         mime_type, data = fetched[media.source.url]
+        if media.kind != "document" and mime_type.startswith(_TEXTS):
+            raise UnreadablePartError(
+                f"{_A_KIND[media.kind]} is given by an address that leads to something else "
+                f"({mime_type}).",
+                value=media.source.url,
+                param="messages",
+                code="unsupported_media",
+            )
         kind = media.kind if media.kind == "document" else kind_of(mime_type)
         return replace(media, source=InlineData(data), mime_type=mime_type, kind=kind)
 

@@ -49,6 +49,27 @@ class LazyEndpoint:
         return self._make().connect(factory)
 
 
+@implementer(IStreamClientEndpoint)
+class SecuredEndpoint:
+    """A TLS endpoint whose connections are there when the handshake is done, not before.
+
+    So the limit for connecting holds for servers, too, that accept and then say nothing.
+    """
+
+    def __init__(self, endpoint: IStreamClientEndpoint) -> None:
+        self._endpoint = endpoint
+
+    def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
+        """Connect, and wait for the handshake if the protocol can tell of it."""
+        connecting: Deferred[Any] = self._endpoint.connect(factory)
+        return connecting.addCallback(_secured)
+
+
+def _secured(protocol: Any) -> Any:
+    secured = getattr(protocol, "secured", None)
+    return protocol if secured is None else secured()
+
+
 @implementer(IAgentEndpointFactory)
 class DirectEndpoints:
     """Endpoints straight to the host of an address, with verified TLS for https."""
@@ -76,7 +97,7 @@ class DirectEndpoints:
     def tls(self, endpoint: IStreamClientEndpoint, uri: URI) -> IStreamClientEndpoint:
         """Return ``endpoint`` with TLS for the host of ``uri`` on top."""
         creator = self._policy.creatorForNetloc(uri.host, uri.port)
-        return wrapClientTLS(creator, endpoint)
+        return SecuredEndpoint(wrapClientTLS(creator, endpoint))
 
 
 @implementer(IStreamClientEndpoint)

@@ -13,7 +13,13 @@ from twisted.python.failure import Failure
 from twisted.web.client import RequestTransmissionFailed, ResponseNeverReceived
 from twisted.web.error import SchemeNotSupported
 
-from antigravity.ir.errors import GatewayError, UnavailableError, UpstreamError
+from antigravity.ir.errors import (
+    TLS_FAILED,
+    GatewayError,
+    UnavailableError,
+    UnusableAnswerError,
+    UpstreamError,
+)
 
 #: Failures nest (request in retry in proxy), but never deeper than this.
 _MAX_DEPTH: Final = 8
@@ -67,6 +73,20 @@ def _tls_reason(cause: SSL.Error) -> str:
     return "the handshake failed"
 
 
+def _tls_hint(cause: SSL.Error) -> str:
+    """Return what may be behind OpenSSL's words, where that is not plain."""
+    reason = _tls_reason(cause)
+    if "certificate verify failed" in reason:
+        return (
+            " (its certificate has expired, is self-signed, or is of an authority that this "
+            "machine does not know)"
+        )
+    plain = ("wrong version number", "packet length too long", "record layer failure")
+    if any(words in reason for words in plain):
+        return " (it does not speak TLS: is it an http address?)"
+    return ""
+
+
 def _describe(exception: BaseException, where: str) -> str | None:
     """Return one sentence about ``exception``, or ``None`` if it is not known."""
     match exception:
@@ -79,7 +99,7 @@ def _describe(exception: BaseException, where: str) -> str | None:
         case VerificationError():
             return f"the TLS certificate of {where} belongs to another name"
         case SSL.Error():
-            return f"TLS with {where} failed: {_tls_reason(exception)}"
+            return f"TLS with {where} failed: {_tls_reason(exception)}{_tls_hint(exception)}"
         case error.NoRouteError():
             return f"no route to {where}"
         case error.ConnectError():
@@ -100,6 +120,8 @@ def before_answer(exception: BaseException, where: str) -> GatewayError:
         if text is not None:
             if isinstance(cause, SchemeNotSupported):
                 return UnavailableError(text)
+            if isinstance(cause, VerificationError | SSL.Error):
+                return UnusableAnswerError(text, code=TLS_FAILED)
             return UpstreamError(text)
     if any(isinstance(cause, error.ConnectionClosed) for cause in known):
         return UpstreamError(f"{where} closed the connection before it answered")

@@ -33,6 +33,7 @@ from zope.interface import implementer
 
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.transport.addresses import is_public
+from antigravity.transport.endpoints import SecuredEndpoint
 from antigravity.transport.metering import MeteredEndpoint
 
 #: Seconds for one of a name's addresses; the fetch as a whole has its own limit.
@@ -129,5 +130,6 @@ class GuardedEndpoints:
         if uri.scheme == b"http":
             return endpoint
         if uri.scheme == b"https":
-            return wrapClientTLS(self._policy.creatorForNetloc(uri.host, uri.port), endpoint)
+            creator = self._policy.creatorForNetloc(uri.host, uri.port)
+            return SecuredEndpoint(wrapClientTLS(creator, endpoint))
         raise SchemeNotSupported(f"Unsupported scheme: {uri.scheme!r}")

@@ -18,7 +18,7 @@ from antigravity.interfaces.transport import (
     Timeouts,
 )
 from antigravity.ir.errors import DeadlineError, GatewayError, InvalidRequestError, UpstreamError
-from antigravity.ir.sniff import mime_type_of
+from antigravity.ir.sniff import mime_type_of, sniff
 from antigravity.transport.client import HttpTransport
 from antigravity.transport.endpoints import caching_policy
 from antigravity.transport.guard import GuardedEndpoints
@@ -29,6 +29,8 @@ MAX_REDIRECTS: Final = 3
 #: What may come in besides twice the largest file: headers, chunks, TLS.
 _AROUND: Final = 1024 * 1024
 
+#: Types of pages, which some servers name for whatever they have.
+_PAGES: Final = frozenset(("text/html", "application/xhtml+xml"))
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 
 
@@ -75,7 +77,8 @@ class MediaFetcher:
             headers = response.headers()
             if status == 200:
                 data = await self._read(response, address)
-                return Fetched(mime_type_of(headers.get("content-type", ""), data), data)
+                mime_type = mime_type_of(headers.get("content-type", ""), data)
+                return Fetched(_checked_type(mime_type, data, address), data)
             response.abort()
             if status not in _REDIRECTS or not headers.get("location"):
                 raise InvalidRequestError(f"{address.shown} answered {status}")
@@ -130,3 +133,13 @@ class MediaFetcher:
         return InvalidRequestError(
             f"{address.shown} was not fetched within {self._settings.timeout:g} s (media.timeout)"
         )
+
+
+def _checked_type(mime_type: str, data: bytes, address: WebAddress) -> str:
+    """Return the type of a file that a server has given; what calls it a page may not look.
+
+    :raises InvalidRequestError: if there is no file.
+    """
+    if not data:
+        raise InvalidRequestError(f"{address.shown} is empty")
+    return (sniff(data) or mime_type) if mime_type in _PAGES else mime_type

@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IDelayedCall, IProtocol, IPushProducer, 
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
+from twisted.web.http import PotentialDataLoss
 from twisted.web.iweb import IResponse
 from zope.interface import implementer
 
@@ -96,6 +97,9 @@ class Body(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the reader, in plain words."""
+        if isinstance(reason.value, PotentialDataLoss):
+            # It has no length, and the server has closed the connection: that is its end.
+            reason = failure_of(ResponseDone())
         if self._stopped:
             reason = failure_of(CancelledByClientError("the answer was not read to its end"))
         elif not isinstance(reason.value, ResponseDone):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from antigravity.ir.errors import (
+    TLS_FAILED,
     CancelledByClientError,
     DeadlineError,
     EmptyAnswerError,
@@ -26,4 +27,4 @@ def worth_trying_next(error: GatewayError) -> bool:
         return error.code == "connect_timeout"
     if isinstance(error, CancelledByClientError | UnavailableError | EmptyAnswerError):
         return False
-    return type(error) is UpstreamError
+    return type(error) is UpstreamError or error.code == TLS_FAILED

@@ -199,12 +199,42 @@ def test_files_below_a_root(eyes: Eyes, tmp_path: Path) -> None:
         ("data:image/png;base64,@@@", "base64"),
         ("ftp://x/a.png", "begins at the root"),
         ("", "non-empty"),
+        ("file://[::1", "malformed"),
+        ("file:///tmp/a.png?x=1", "file:///folder/file"),
+        ("file:///tmp/a.png#x", "file:///folder/file"),
+        ("file:////etc/passwd", "listed"),
+        ("file:///%2e%2e/etc/passwd", "'..'"),
+        ("file:///tmp/%00.png", "listed"),
+        ("FILE:///etc/passwd", "listed"),
+        ("/proc/self/environ", "listed"),
+        ("../../etc/passwd", "begins at the root"),
+        ("~/.ssh/id_rsa", "begins at the root"),
+        ("\\\\server\\share\\a.png", "begins at the root"),
+        ("gopher://127.0.0.1:6379/_x", "begins at the root"),
+        ("jar:http://x!/a.png", "begins at the root"),
+        ("HTTP://inside/a.png", "public Internet"),
+        ("data:image/png;base64," + "A" * (8 * MIB), "5 MiB"),
         ("data:text/plain;base64,aGVsbG8=", "png, jpg or jpeg"),
     ],
 )
 def test_what_cannot_be_had_is_said_to_the_model(eyes: Eyes, source: str, word: str) -> None:
     assert word in eyes.text(image_source=source)
     assert eyes.seen == []
+
+
+def test_names_with_zeros_lead_nowhere(eyes: Eyes, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(PNG)
+    for source in (f"{tmp_path}/a.png\0", f"file://{tmp_path}/a.png%00"):
+        assert "cannot be opened" in eyes.text(image_source=source)
+    assert eyes.seen == []
+
+
+def test_a_link_below_a_root_is_not_followed(eyes: Eyes, tmp_path: Path) -> None:
+    (tmp_path / "a.png").symlink_to("/etc/hostname")
+    (tmp_path / "folder").symlink_to("/etc")
+    for source in ("a.png", "folder/hostname"):
+        assert "is a link" in eyes.text(image_source=str(tmp_path / source))
+    assert "'..'" in eyes.text(image_source=f"{tmp_path}/x/../../etc/hostname")
 
 
 def test_a_model_that_says_nothing_is_an_error(eyes: Eyes) -> None:

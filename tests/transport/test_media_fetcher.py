@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import Any
 
 from loopback_peer import Peer, Received, Script, chunk, listen, ok, pause, reactor
@@ -245,6 +246,46 @@ class Bounds(FetcherCase):
         message = await self.refused(self.fetcher(timeout=0.3).fetch("http://pub.test/"))
         self.assertIn("media.timeout", message)
         await pause(0.2)  # for the server's own timer
+
+    async def test_time_is_over_while_a_name_does_not_resolve(self) -> None:
+        fetcher = self.fetcher(timeout=0.1)
+        self.reactor.nameResolver.resolveHostName = lambda *more: None  # type: ignore[method-assign]
+        self.assertIn("media.timeout", await self.refused(fetcher.fetch("http://pub.test/")))
+
+    async def test_redirects_from_tls_to_the_network_and_back_to_itself(self) -> None:
+        signed = certificate("pub.test")
+        for location in ("http://evil.test/", "//evil.test/", "https://evil.test/", "/again"):
+            script = self.serve(
+                lambda peer, got, to=location: peer.write(
+                    ok(b"", f"Location: {to}", status="307 Temporary Redirect")
+                ),
+                signed,
+            )
+            names = {"pub.test": [["93.184.216.34"]], "evil.test": [["192.168.0.1"]]}
+            fetcher = self.fetcher(names, policy=trusting(signed))
+            await self.refused(fetcher.fetch("https://pub.test/"))
+            self.assertEqual({host for host, _ in self.reactor.connected}, {"93.184.216.34"})
+            self.assertLessEqual(len(script.requests), 4)
+
+    async def test_compressed_files_are_bounded_by_what_they_hold(self) -> None:
+        bomb = gzip.compress(b"\0" * 30_000_000)
+        self.serve(lambda peer, got: peer.write(ok(bomb, "Content-Encoding: gzip")))
+        message = await self.refused(self.fetcher(max_bytes=1_000_000).fetch("http://pub.test/"))
+        self.assertIn("larger than 1000000 bytes", message)
+        small = gzip.compress(PNG)
+        self.serve(lambda peer, got: peer.write(ok(small, "Content-Encoding: gzip")))
+        self.assertEqual((await self.fetcher().fetch("http://pub.test/")).data, PNG)
+
+    async def test_type_of_a_page_is_believed_only_of_pages(self) -> None:
+        html = "Content-Type: text/html; charset=utf-8"
+        self.serve(lambda peer, got: peer.write(ok(PNG, html)))
+        self.assertEqual((await self.fetcher().fetch("http://pub.test/")).mime_type, "image/png")
+        self.serve(lambda peer, got: peer.write(ok(b"<html>log in", html)))
+        self.assertEqual((await self.fetcher().fetch("http://pub.test/")).mime_type, "text/html")
+
+    async def test_file_without_a_byte_is_none(self) -> None:
+        self.serve(lambda peer, got: peer.write(ok(b"", "Content-Type: image/png")))
+        self.assertIn("is empty", await self.refused(self.fetcher().fetch("http://pub.test/")))
 
     async def test_answers_that_are_none(self) -> None:
         self.serve(lambda peer, got: peer.write(ok(b"", status="404 Not Found")))

@@ -35,8 +35,24 @@ class Faults(ClientCase):
     async def test_a_chunked_body_cut(self) -> None:
         await self.cut(CHUNKED + chunk(b"some"))
 
-    async def test_a_body_without_any_length(self) -> None:
-        await self.cut(b"HTTP/1.1 200 OK\r\n\r\nsome")
+    async def test_a_body_without_a_length_ends_with_the_connection(self) -> None:
+        def answer(peer: Peer, got: Received) -> None:
+            peer.write(b"HTTP/1.0 200 OK\r\n\r\nsome")
+            peer.close()
+
+        self.serve(answer)
+        response = await self.transport.send(self.request())
+        self.assertEqual(await response.collect(1000), b"some")
+
+    async def test_a_body_without_a_length_does_not_end_with_a_reset(self) -> None:
+        def answer(peer: Peer, got: Received) -> None:
+            peer.write(b"HTTP/1.1 200 OK\r\n\r\nsome")
+            reactor.callLater(0.05, peer.transport.abortConnection)
+
+        self.serve(answer)
+        response = await self.transport.send(self.request())
+        error = await self.failing(response.collect(1000), UpstreamError)
+        self.assertIn("broke off", error.message)
 
     async def test_nobody_listens(self) -> None:
         port = reactor.listenTCP(0, Factory(), interface="127.0.0.1")

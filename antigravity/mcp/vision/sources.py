@@ -101,8 +101,11 @@ def _inline(source: str, kind: Kind) -> bytes:
 
 
 def _path_of_file_url(source: str) -> str:
-    parts = urlsplit(source)
-    if parts.netloc not in ("", "localhost"):
+    try:
+        parts = urlsplit(source)
+    except ValueError:
+        raise ToolError("The file: URL is malformed.") from None
+    if parts.netloc not in ("", "localhost") or parts.query or parts.fragment:
         raise ToolError("A file: URL names a file of the gateway's machine: file:///folder/file")
     return unquote(parts.path)
 
