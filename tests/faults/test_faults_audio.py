@@ -10,6 +10,8 @@ from typing import Any
 from faults_kit import Answer, FaultCase, Reading, check_refusal, reactor
 from twisted.internet.task import deferLater
 
+from antigravity.protocols.openai_speech import mp3
+
 OPENAI = "openai_chat-to-openai_chat"
 GEMINI = "gemini-to-gemini"
 #: Every way in which sound comes: passed on, written here, and worked on by a thread.
@@ -21,6 +23,8 @@ WAYS = [
     (f"{GEMINI}/gemini-3.8-flash-tts", {"response_format": "mp3"}),
     (f"{GEMINI}/gemini-3.8-flash-tts", {"response_format": "mp3", "stream_format": "sse"}),
 ]
+if not mp3.available():
+    WAYS = [way for way in WAYS if way[1].get("response_format", "mp3") != "mp3"]
 TRANSCRIPTS = "/v1/audio/transcriptions"
 
 
