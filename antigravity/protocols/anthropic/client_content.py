@@ -27,13 +27,14 @@ from antigravity.ir.request import Message
 from antigravity.ir.thinking import LOST_REASONING
 from antigravity.protocols.anthropic.losses import Losses
 from antigravity.protocols.anthropic.server_content import NATIVE_FAMILY
-from antigravity.protocols.anthropic.tool_input import parse, wrap_broken, wrap_text
+from antigravity.protocols.anthropic.tool_input import as_object, wrap_text
 from antigravity.protocols.anthropic.web_search import (
     search_content,
     search_id,
     search_input,
     wire_citation,
 )
+from antigravity.protocols.tool_arguments import object_text
 
 Block = dict[str, Any]
 
@@ -238,14 +239,11 @@ class _ContentWriter:
     def _call(self, part: ToolCall) -> Block:
         if part.kind == "custom":
             text = wrap_text(part.arguments)
-        elif not part.arguments.strip():
-            text = "{}"
-        elif parse(part.arguments) is None:
-            text = wrap_broken(part.arguments)
-            detail = 'arguments that are no JSON object were wrapped as {"raw": ...}'
-            self._losses.add("messages.tool_call.arguments", detail)
         else:
-            text = part.arguments
+            text = as_object(part.arguments)
+            if object_text(part.arguments) is None:
+                detail = 'arguments that are no JSON object were wrapped as {"raw": ...}'
+                self._losses.add("messages.tool_call.arguments", detail)
         return {
             "type": "tool_use",
             "id": self._id(part.id),

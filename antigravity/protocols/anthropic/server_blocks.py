@@ -30,13 +30,14 @@ from antigravity.ir.parts import Citation, WebSearch
 from antigravity.ir.request import Request
 from antigravity.ir.signature import UNSIGNED, Signature, seal
 from antigravity.protocols.anthropic.server_content import NATIVE_FAMILY
-from antigravity.protocols.anthropic.tool_input import wrap_text
+from antigravity.protocols.anthropic.tool_input import as_object, wrap_text
 from antigravity.protocols.anthropic.web_search import (
     search_content,
     search_id,
     search_input,
     wire_citation,
 )
+from antigravity.protocols.tool_arguments import begins_object
 
 
 class BlockSink(Protocol):
@@ -83,8 +84,8 @@ class BlockMachine:
         self._open = ""  # the type of the open block, if any
         self._signed = False  # whether the open thinking is signed
         self._call: ToolCallStart | None = None  # the open tool call
-        self._arguments: list[str] = []  # of an open custom call
-        self._got_arguments = False
+        self._arguments: list[str] = []  # of an open call, as far as they wait for its end
+        self._passes = False  # whether arguments of the open call go out as they come
         self._ended: set[int] = set()
         self._waiting: list[Event] = []  # what came while a call was open
         self._hidden: list[ThinkingSignature | RedactedThinking] = []
@@ -230,7 +231,7 @@ class BlockMachine:
         self._call = event
         self._ended.add(event.call)
         self._arguments = []
-        self._got_arguments = False
+        self._passes = False
         self.calls += 1
 
     def _show_hidden(self) -> None:
@@ -244,17 +245,27 @@ class BlockMachine:
     def _add_arguments(self, text: str) -> None:
         if not text:
             return
-        if self._call is not None and self._call.kind == "custom":
-            self._arguments.append(text)
+        if self._passes:
+            self._sink.input_json(text)
             return
-        self._got_arguments = True
-        self._sink.input_json(text)
+        self._arguments.append(text)
+        if self._call is None or self._call.kind == "custom":
+            return
+        if len(self._arguments) == 1 or not self._arguments[0].strip():
+            # What begins as an object need not wait; anything else is looked at as a whole.
+            joined = "".join(self._arguments)
+            self._arguments = [joined]
+            if begins_object(joined):
+                self._passes = True
+                self._arguments = []
+                self._sink.input_json(joined)
 
     def _close_call(self) -> None:
+        text = "".join(self._arguments)
         if self._call is not None and self._call.kind == "custom":
-            self._sink.input_json(wrap_text("".join(self._arguments)))
-        elif not self._got_arguments:
-            self._sink.input_json("{}")
+            self._sink.input_json(wrap_text(text))
+        elif not self._passes:
+            self._sink.input_json(as_object(text))
         self._close()
         self._call = None
 

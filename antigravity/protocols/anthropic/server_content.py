@@ -25,6 +25,7 @@ from antigravity.ir.signature import Signature, unseal
 from antigravity.protocols.anthropic import schema
 from antigravity.protocols.anthropic.reading import read, read_text, reject
 from antigravity.protocols.anthropic.web_search import read_citation, read_search
+from antigravity.protocols.tool_arguments import object_text
 
 #: The family whose signatures travel in this protocol without a seal.
 NATIVE_FAMILY: Final = "claude"
@@ -131,8 +132,9 @@ class ContentReader:
 
     def _tool_use(self, raw: Raw, at: str) -> Iterator[Part]:
         block = read(raw, schema.ToolUseBlock, at)
-        arguments = read_text(block.input, f"{at}.input")
-        if not arguments.startswith("{"):
+        given = read_text(block.input, f"{at}.input")
+        arguments = object_text(given)
+        if arguments is None:
             reject(f"{at}.input", "Input should be a valid dictionary")
         self._names[block.id] = block.name
         cache = _cache(block.cache_control)

@@ -33,7 +33,7 @@ from antigravity.protocols.anthropic.errors import error_object
 from antigravity.protocols.anthropic.reading import reject
 from antigravity.protocols.anthropic.reasons import stop_reason
 from antigravity.protocols.anthropic.server_blocks import BlockMachine
-from antigravity.protocols.anthropic.tool_input import parse, wrap_broken
+from antigravity.protocols.anthropic.tool_input import as_object
 from antigravity.protocols.anthropic.usage import wire_usage
 
 
@@ -66,9 +66,7 @@ class _MessageSink:
     def close(self) -> None:
         if self._input:
             text = "".join(self._input)
-            self.content[-1]["input"] = msgspec.Raw(
-                (text if parse(text) is not None else wrap_broken(text)).encode()
-            )
+            self.content[-1]["input"] = msgspec.Raw(as_object(text).encode())
 
 
 def message(context: ReplyContext, usage: dict[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
+
+from antigravity.ir.surrogates import mend_text
+from antigravity.protocols.tool_arguments import object_text
 
 
 def encode_text(text: str) -> bytes:
@@ -12,8 +13,7 @@ def encode_text(text: str) -> bytes:
     try:
         return msgspec.json.encode(text)
     except UnicodeEncodeError:
-        mended = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return msgspec.json.encode(mended)
+        return msgspec.json.encode(mend_text(text))
 
 
 def wrap_text(text: str) -> str:
@@ -26,11 +26,7 @@ def wrap_broken(text: str) -> str:
     return f'{{"raw":{encode_text(text).decode()}}}'
 
 
-def parse(arguments: str) -> dict[str, Any] | None:
-    """Return the object in the text of arguments, ``None`` if it is no JSON object."""
-    if not arguments.strip():
-        return {}
-    try:
-        return msgspec.json.decode(arguments, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        return None
+def as_object(arguments: str) -> str:
+    """Return arguments as the text of a JSON object, whatever they are."""
+    found = object_text(arguments)
+    return wrap_broken(arguments) if found is None else found

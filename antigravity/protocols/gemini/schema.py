@@ -35,7 +35,7 @@ class FunctionCall(Wire):
     """A call that the model made."""
 
     name: str = ""
-    args: dict[str, Any] | UnsetType = UNSET
+    args: dict[str, Any] | str | UnsetType = UNSET
     id: str | UnsetType = UNSET
 
 

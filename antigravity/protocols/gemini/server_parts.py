@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Literal
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from antigravity.ir.media import FileReference, InlineData, MediaKind, UrlSource, kind_of
 from antigravity.ir.parts import Media, Opaque, Part, Text, Thinking, ToolCall, ToolResult
@@ -16,6 +16,7 @@ from antigravity.protocols.gemini.arguments import json_text
 from antigravity.protocols.gemini.call_ids import CallIds
 from antigravity.protocols.gemini.reading import extras, refused
 from antigravity.protocols.gemini.youtube import is_youtube
+from antigravity.protocols.tool_arguments import object_text
 
 Role = Literal["system", "user", "assistant"]
 
@@ -194,9 +195,19 @@ def _call(
     yield ToolCall(
         id=ids.called(call.name, call.id or ""),
         name=call.name,
-        arguments=json_text(call.args or {}),
+        arguments=_arguments(call.args, f"{at}.functionCall.args"),
         signature=_own(signature),
     )
+
+
+def _arguments(args: dict[str, Any] | str | UnsetType, at: str) -> str:
+    """Return the arguments of a call, which some clients write as text."""
+    if not isinstance(args, str):
+        return json_text(args or {})
+    found = object_text(args)
+    if found is None:
+        raise refused(at, "Expected `object`, got `str`")
+    return found
 
 
 def _result(response: schema.FunctionResponse, ids: CallIds, at: str) -> ToolResult:

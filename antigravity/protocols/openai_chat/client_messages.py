@@ -21,6 +21,7 @@ from antigravity.ir.thinking import LOST_REASONING
 from antigravity.protocols.openai_chat.client_content import ContentWriter
 from antigravity.protocols.openai_chat.losses import Losses
 from antigravity.protocols.openai_chat.schema import NAME
+from antigravity.protocols.tool_arguments import object_text
 
 _MOVED: Final = "[The tool returned media; see the next user message.]"
 
@@ -166,11 +167,13 @@ class MessageWriter:
             self._losses.add("messages.tool_call.namespace", "dropped: chat has none")
         if call.cache is not None:
             self._losses.add("cache", "dropped: chat has no cache breakpoint on tool calls")
-        text = "input" if call.kind == "custom" else "arguments"
+        text, arguments = "input", call.arguments
+        if call.kind == "function":
+            text, arguments = "arguments", object_text(arguments) or arguments
         wire: dict[str, Any] = {
             "id": call.id,
             "type": call.kind,
-            call.kind: {"name": call.name, text: call.arguments},
+            call.kind: {"name": call.name, text: arguments},
         }
         match call.signature:
             case Signature(value=value, family="gemini") if self._gemini:

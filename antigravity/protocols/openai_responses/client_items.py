@@ -25,6 +25,7 @@ from antigravity.protocols.openai_responses.client_content import (
 from antigravity.protocols.openai_responses.encrypted import FAMILY
 from antigravity.protocols.openai_responses.schema import NAME, JsonObject
 from antigravity.protocols.openai_responses.warn import Warn
+from antigravity.protocols.tool_arguments import object_text
 
 #: The longest identifier that OpenAI takes.
 ID_MAX: Final = 64
@@ -137,11 +138,12 @@ class Items:
         if part.signature is not None:
             self._warn("messages.tool_call.signature", "left out: it isn't OpenAI's")
         custom = part.kind == "custom"
+        arguments = part.arguments if custom else object_text(part.arguments) or part.arguments
         item: JsonObject = {
             "type": "custom_tool_call" if custom else "function_call",
             "call_id": short_id(part.id),
             "name": part.name,
-            "input" if custom else "arguments": part.arguments,
+            "input" if custom else "arguments": arguments,
         }
         if part.namespace is not None:
             item["namespace"] = part.namespace
