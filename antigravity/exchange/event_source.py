@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from msgspec import Struct
 
@@ -38,6 +39,9 @@ from antigravity.ir.usage import Usage
 from antigravity.lowering.pipeline import EventPipeline
 from antigravity.sse import EventTooLargeError, ServerSentEvent
 
+#: How protocols say that a model was simply done.
+_PLAIN_STOPS: Final = frozenset((None, "stop", "STOP", "end_turn", "completed"))
+
 Unwrap = Callable[[bytes], bytes]
 
 
@@ -63,7 +67,7 @@ def _says_something(event: Event, ends: EndPolicy) -> bool:
     if isinstance(event, TextDelta | ThinkingDelta | RefusalDelta):
         return bool(event.text)
     if isinstance(event, Finish):
-        return event.reason != "stop" or ends.accepts_empty
+        return event.reason != "stop" or ends.accepts_empty or event.native not in _PLAIN_STOPS
     return isinstance(event, MEANINGFUL)
 
 

@@ -254,7 +254,9 @@ def _is_error_event(frame: ServerSentEvent) -> bool:
     data = frame.data
     if b'"finishReason"' in data or frame.event.startswith("response."):
         return True
-    return b'"error"' in data and b'"message"' in data and b'"error":"' not in data
+    if b'"error"' not in data or b'"message"' not in data or b'"error":"' in data:
+        return False
+    return b'"type"' in data or b'"status"' in data
 
 
 class SseFramer(Protocol):

@@ -242,6 +242,8 @@ def _message(fields: Mapping[str, Any]) -> str:
 
 def _status(found: _Embedded) -> int:
     """Return the status that an error should have had."""
+    if isinstance(found.fields.get("detail"), list):
+        return 422  # FastAPI lists what is wrong with a request
     table = _BASE_NUMBERS if found.of_base else _NUMBERS
     words = [_SEPARATORS.sub("", word.lower()) for word in found.words]
     named = [_WORDS[word] for word in words if word in _WORDS]

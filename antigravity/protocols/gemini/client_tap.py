@@ -6,6 +6,7 @@ asks for it; other chunks are decoded only where their bytes show that it may ma
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -28,7 +29,7 @@ _USAGE: Final = b'"usageMetadata"'
 _FINISH: Final = b'"finishReason"'
 _BLOCKED: Final = b'"blockReason"'
 _ERROR: Final = b'"error"'
-_CANDIDATES: Final = b'"candidates"'
+_CANDIDATES: Final = re.compile(rb'"candidates"\s*:\s*\[\s*\{')
 _CALL: Final = b'"functionCall"'
 #: Begins ``thought`` and ``thoughtSignature``.
 _THOUGHT: Final = b'"thought'
@@ -107,7 +108,7 @@ class GeminiTap:
             self._think(data)
         if _FINISH in data or _ERROR in data or _BLOCKED in data:
             self._end(data)
-        elif _CANDIDATES not in data and self.failure is None:
+        elif self.failure is None and not _CANDIDATES.search(data):
             self.failure = error_in_event(event.event, data, decode_error)
 
     def whole(self, body: bytes) -> None:
@@ -163,6 +164,8 @@ class GeminiTap:
         if glance.error is not None:
             self.failure = error_in(data, decode_error) or error_of_status(glance.error)
             return
+        if not glance.candidates:
+            self.failure = self.failure or error_in(data, decode_error)
         feedback = glance.prompt_feedback
         if feedback is not None and feedback.block_reason:
             self.finished = True

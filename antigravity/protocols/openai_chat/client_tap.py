@@ -27,7 +27,7 @@ from antigravity.protocols.openai_errors import decode_error
 from antigravity.sse import DONE, ServerSentEvent, encode_data
 
 _CHUNK: Final[LenientDecoder[Chunk]] = LenientDecoder(Chunk)
-_CHOICES: Final = b'"choices"'
+_CHOICES: Final = re.compile(rb'"choices"\s*:\s*\[\s*\{')
 #: Keys with a value; inside of strings their quotes are escaped, so text can't match.
 _MATTERS: Final = re.compile(rb'"(?:usage"\s*:\s*\{|finish_reason"\s*:\s*"|error"\s*:\s*["{])')
 _CONTENT: Final = re.compile(
@@ -86,7 +86,7 @@ class ChatTap:
             self._done = True
             self.finished = self.failure is None and (self.finished or self.meaningful)
             return
-        if _CHOICES in data:
+        if _CHOICES.search(data):
             self._last = data
             self._called = self._called or _CALL.search(data) is not None
             if event.event != "error" and not _MATTERS.search(data):

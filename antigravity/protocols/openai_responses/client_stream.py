@@ -57,12 +57,13 @@ class ResponsesDecoder:
             wire = msgspec.structs.replace(wire, response=msgspec.json.decode(event.data))
             self._whole(wire)
             return self._take()
-        if not wire.type and event.event in ("", "message", "error"):
+        name = wire.type if isinstance(wire.type, str) and wire.type else event.event
+        if not name.startswith("response."):
             told = error_in_event(event.event, event.data, decode_error)
             if told is not None:
                 self._fail(told)
                 return self._take()
-        self._event(wire.type if isinstance(wire.type, str) else event.event, wire)
+        self._event(name, wire)
         return self._take()
 
     def close(self) -> Sequence[Event]:

@@ -109,7 +109,7 @@ class ResponsesTap:
         elif name in _ENDS:
             self._end(event.data)
         elif name in _FAILURES:
-            self._fail(event.data)
+            self._fail(name, event.data)
         elif not name.startswith("response."):
             self.failure = self.failure or error_in_event(name, event.data, decode_error)
 
@@ -163,8 +163,11 @@ class ResponsesTap:
         # Another end than the plain one means something also without content.
         self.meaningful = self.meaningful or b'"response.incomplete"' in data
 
-    def _fail(self, data: bytes) -> None:
+    def _fail(self, name: str, data: bytes) -> None:
         self.finished = True
+        if name == "error":
+            self.failure = error_in_event(name, data, decode_error)
+            return
         try:
             failed = lenient.decode(data, _Failed)
         except MALFORMED:
