@@ -154,7 +154,7 @@ async def whole(
             raise origin_of(candidate, response).unusable(form)
         return _collect(work, candidate, response, body)
     try:
-        body = mend(candidate.upstream.unwrap(sniffer.head))
+        body = candidate.upstream.unwrap(mend(sniffer.head))
         check_json(body)
     except msgspec.DecodeError as error:
         raise UpstreamError("The upstream's answer is no JSON; try again.") from error
