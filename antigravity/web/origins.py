@@ -21,7 +21,7 @@ _HEADER_LIST: Final = re.compile(r"[A-Za-z0-9_\-]+(?:\s*,\s*[A-Za-z0-9_\-]+)*")
 _HOST: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s\[\]:/@?#]+))(?::[0-9]*)?")
 _EXPOSED: Final = (
     "X-Request-Id, Request-Id, X-Upstream-Request-Id, X-Mapped-Model, X-Path-Corrected, "
-    "X-Warmup-Intercepted, Retry-After, Mcp-Session-Id, X-Images-Failed"
+    "X-Warmup-Intercepted, Retry-After, Mcp-Session-Id, X-Images-Failed, X-Antigravity-Warnings"
 )
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 

@@ -21,7 +21,7 @@ from antigravity.protocols.openai_chat.protocol import OpenAIChatClient, OpenAIC
 from antigravity.routing.capability_table import load_table
 from antigravity.signatures import recovery
 from antigravity.signatures.recovery import SignatureCollector, recover
-from antigravity.signatures.store import Memory
+from antigravity.signatures.store import Memory, SignatureStore
 from antigravity.sse import ServerSentEvent
 
 CLAUDE = Signature("c", "claude")
@@ -68,6 +68,15 @@ def test_recovery_puts_reasoning_of_any_family_back_where_text_is_wanted() -> No
     own = history(Thinking("mine"), ToolCall("one", "f"))
     kept = {"one": Memory(None, (Thinking("ab"),))}
     assert recover(own, kept.get, "other", reasoning=True) is own
+
+
+def test_reasoning_survives_a_restart() -> None:
+    before = SignatureStore(lambda: 0.0)
+    before.remember("key", "one", Memory(None, (Thinking("ab"),)))
+    after = SignatureStore(lambda: 1.0)
+    assert after.restore(before.entries()) == 0
+    assert after.recall("key", "one") == Memory(None, (Thinking("ab"),))
+    assert after.recall("another key", "one") is None
 
 
 @pytest.mark.parametrize(

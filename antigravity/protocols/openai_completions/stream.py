@@ -14,6 +14,7 @@ from antigravity.ir.events import (
     Event,
     Finish,
     LogprobsDelta,
+    MediaOutput,
     RefusalDelta,
     StreamFailure,
     TextDelta,
@@ -27,7 +28,7 @@ from antigravity.protocols.openai_completions.answer import (
     legacy_logprobs,
 )
 from antigravity.protocols.openai_completions.request import echoed
-from antigravity.protocols.openai_shapes import completion_usage, error_object
+from antigravity.protocols.openai_shapes import completion_usage, error_object, media_as_text
 from antigravity.sse import DONE, KEEPALIVE_COMMENT, encode_data
 
 _json = msgspec.json.encode
@@ -71,6 +72,9 @@ class CompletionStreamEncoder:
         match event:
             case TextDelta() | RefusalDelta():
                 return self._write(event.choice, event.text)
+            case MediaOutput():
+                text = event.transcript or media_as_text(event.mime_type, event.source)
+                return self._write(event.choice, text)
             case LogprobsDelta():
                 return self._logprobs(event)
             case Finish():
@@ -79,7 +83,7 @@ class CompletionStreamEncoder:
                 self._usage = event.usage
             case StreamFailure():
                 return self._fail(event.error)
-        return b""  # thoughts, calls and media have no place in this protocol
+        return b""  # thoughts and calls have no place in this protocol
 
     def keepalive(self) -> bytes:
         """Return a comment, which every client skips."""

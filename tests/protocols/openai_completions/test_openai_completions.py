@@ -18,7 +18,8 @@ from antigravity.interfaces.protocols import IServerProtocol, IStreamEncoder
 from antigravity.ir import errors
 from antigravity.ir import events as ev
 from antigravity.ir.call import Call, ReplyContext
-from antigravity.ir.parts import Text, Thinking
+from antigravity.ir.media import InlineData
+from antigravity.ir.parts import Media, Text, Thinking
 from antigravity.ir.request import Message, Request, Sampling, ThinkingConfig
 from antigravity.ir.response import Choice, Response
 from antigravity.ir.usage import Usage
@@ -184,6 +185,16 @@ def test_a_whole_reply() -> None:
     assert logprobs.text_offset == [0, 3]
     assert completion.usage is not None
     assert completion.usage.total_tokens == 5
+
+
+def test_media_leave_a_note() -> None:
+    note = "[image left out: this protocol has no form for it]"
+    image = ev.MediaOutput("image/png", InlineData("AAAA"))
+    found = stream([ev.TextDelta("x"), image, ev.Finish("stop")])
+    assert "".join(chunk["choices"][0]["text"] for chunk in found) == f"x{note}"
+    choice = Choice((Text("x"), Media("image", InlineData("AAAA"), "image/png")))
+    reply = SERVER.encode_response(Response(choices=(choice,)), context())
+    assert Completion.model_validate_json(reply.body).choices[0].text == f"x{note}"
 
 
 def test_echo() -> None:
