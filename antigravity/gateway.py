@@ -289,6 +289,7 @@ class Gateway(Service):
         # First: where authentication goes off, no stranger may still be in.
         self._tunnelling.tunnel.use(assembly.settings)
         self._tunnelling.serve(app)
+        app.door.brake = self._site.door.brake
         self._site.resource, self._site.door = app.resource(), app.door
         self._assembly = assembly
 

@@ -35,6 +35,8 @@ def status(invocation: Invocation) -> None:
         for each in pool["lockouts"]
         if each["help"]
     ]
+    if count := data.get("wrong_keys"):
+        lines += ["", f"{count} requests had a wrong key since the gateway started."]
     if problem := data["configuration"]["problem"]:
         lines += ["", f"The newest configuration is not used: {problem}"]
     if pool["protected"]:

@@ -53,10 +53,13 @@ class WarmupRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AdminPaths:
-    """Handlers for one gateway's administration."""
+    """Handlers for one gateway's administration; ``wrong_keys`` counts those that were sent."""
 
-    def __init__(self, administration: IAdministration) -> None:
+    def __init__(
+        self, administration: IAdministration, wrong_keys: Callable[[], int] = lambda: 0
+    ) -> None:
         self._administration = administration
+        self._wrong_keys = wrong_keys
 
     def paths(self) -> dict[str, tuple[tuple[str, ...], Handler]]:
         """Return every path with its methods and handler."""
@@ -74,7 +77,8 @@ class AdminPaths:
         }
 
     def _status(self, request: Any) -> None:
-        _write(request, self._administration.status())
+        status = self._administration.status()
+        _write(request, {**status, "wrong_keys": self._wrong_keys()})
 
     def _explain(self, request: Any) -> Deferred[None]:
         query = visit_of(request).query

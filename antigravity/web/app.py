@@ -9,6 +9,7 @@ import msgspec
 from klein import Klein
 from klein.resource import KleinResource
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from txaio import tx as txaio
 from werkzeug.exceptions import NotFound
@@ -108,7 +109,8 @@ class WebApp:
         }
         self._fixed |= mcp_paths(mcp or {})
         if administration is not None:
-            for path, (methods, handler) in AdminPaths(administration).paths().items():
+            admin = AdminPaths(administration, lambda: self.door.brake.total)
+            for path, (methods, handler) in admin.paths().items():
                 self._fixed[path] = methods, self._for_operator(handler)
         self._klein = self._build(extra_routes)
 
@@ -185,9 +187,19 @@ class WebApp:
         error = self.door.errors.explain(failure, visit.where)
         if request.startedWriting:
             return cut(request)
-        protocol = self.door.errors.protocol_for(visit.path, visit.headers, visit.keys)
-        write_whole(request, self.door.errors.render(error, visit.id, protocol))
+        clock = request.channel.site.reactor
+        error, delay = self.door.brake.judge(error, visit.client, clock.seconds())
+        if delay:
+            late: Deferred[None] = deferLater(clock, delay, self._refuse, error, request, visit)
+            request.running = late
+            return late
+        self._refuse(error, request, visit)
         return None
+
+    def _refuse(self, error: GatewayError, request: Any, visit: Visit) -> None:
+        if not is_gone(request):
+            protocol = self.door.errors.protocol_for(visit.path, visit.headers, visit.keys)
+            write_whole(request, self.door.errors.render(error, visit.id, protocol))
 
     def _backstop(self, request: Any, failure: Failure) -> Deferred[None] | None:
         visit = visit_of(request)

@@ -8,6 +8,7 @@ from typing import Final
 
 from antigravity.config.settings import ProxySettings, effective_auth_mode
 from antigravity.ir.errors import AuthenticationError
+from antigravity.web.brake import WrongKeyError
 
 #: Headers that hold keys or cookies: read here, and never handed on.
 CREDENTIAL_HEADERS: Final = frozenset(
@@ -93,8 +94,10 @@ class Authenticator:
                 "The gateway demands an API key, but its operator has set none. " + _WHERE,
                 code="invalid_api_key",
             )
-        what = "The API key is wrong." if sent else "No API key was sent."
-        raise AuthenticationError(f"{what} {_HOW} {_WHERE}", code="invalid_api_key")
+        if sent:
+            raise WrongKeyError(f"The API key is wrong. {_HOW} {_WHERE}", code="invalid_api_key")
+        message = f"No API key was sent. {_HOW} {_WHERE}"
+        raise AuthenticationError(message, code="invalid_api_key")
 
     def administrator(self, keys: Iterable[str]) -> str:
         """Return the principal of an administrator; the key of clients opens nothing here.
@@ -107,9 +110,10 @@ class Authenticator:
                 "gateway's configuration to switch it on.",
                 code="invalid_api_key",
             )
-        good = [key for key in keys if self._admin_key.matches(key)]
+        sent = [key for key in keys if key]
+        good = [key for key in sent if self._admin_key.matches(key)]
         if not good:
-            raise AuthenticationError(
+            raise (WrongKeyError if sent else AuthenticationError)(
                 f"The administration has a key of its own. {_HOW} It is admin_key in the [proxy] "
                 "table of the gateway's configuration.",
                 code="invalid_api_key",

@@ -79,6 +79,7 @@ class GatewayChannel(HTTPChannel):
         self._body_seen = 0
         self._buffered = 0
         self._empty_lines = 0
+        self._late: Any = None
 
     @property
     def is_congested(self) -> bool:
@@ -306,10 +307,19 @@ class GatewayChannel(HTTPChannel):
             request.method = getattr(self, "_command", b"GET")
             request.uri = getattr(self, "_path", b"/")
         request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+        if request.visit is not None:
+            clock = self.site.reactor
+            brake, peer = self.site.door.brake, request.visit.client
+            error, delay = brake.judge(error, peer, clock.seconds())
+            if delay:
+                self._deadline = None
+                self._late = clock.callLater(delay, request.answer, error)
+                return
         request.answer(error)
 
     def loseConnection(self) -> None:
         """Close the connection once all is written; a refused client may send on for a while."""
+        self._drop_late()
         if not self._refused:
             super().loseConnection()
         elif not self._leaving:
@@ -320,6 +330,12 @@ class GatewayChannel(HTTPChannel):
             ):
                 self.transport.loseWriteConnection()
             self._expect_within(_LINGER)
+
+    def _drop_late(self) -> None:
+        """Give up an answer that waits for its time."""
+        late, self._late = self._late, None
+        if late is not None and late.active():
+            late.cancel()
 
     @property
     def is_busy(self) -> bool:
@@ -350,6 +366,7 @@ class GatewayChannel(HTTPChannel):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Let everything go."""
+        self._drop_late()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

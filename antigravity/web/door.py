@@ -11,6 +11,7 @@ from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.errors import InvalidRequestError, NotFoundError
 from antigravity.logs import make_logger
 from antigravity.web.authentication import Authenticator
+from antigravity.web.brake import KeyBrake
 from antigravity.web.errors import ErrorShapes
 from antigravity.web.origins import Origins
 from antigravity.web.routing_table import RoutingTable
@@ -40,6 +41,7 @@ class Door:
     ) -> None:
         self.table = RoutingTable(protocols)
         self.errors = ErrorShapes(protocols)
+        self.brake = KeyBrake()
         self._hostname = hostname
         self.configure(settings)
 

@@ -111,6 +111,7 @@ class Visit:
         "method",
         "origin",
         "path",
+        "peer",
         "principal",
         "query",
         "raw_path",
@@ -128,6 +129,7 @@ class Visit:
         tunnel: TunnelEntrance | None = None,
     ) -> None:
         self.fault = ""
+        self.peer = peer or "local"
         self.tunnel = tunnel
         self.admitted = False
         self.principal = ""
@@ -231,6 +233,13 @@ class Visit:
         """Yield all keys that were sent, the most deliberate one first."""
         for name in ("authorization", "x-api-key", "x-goog-api-key", "key"):
             yield from self.keys.get(name, ())
+
+    @property
+    def client(self) -> str:
+        """Return who sends this, to count by; behind a tunnel, whom Cloudflare names."""
+        if self.tunnel is None:
+            return self.peer
+        return "tunnel " + self.headers.get("cf-connecting-ip", "")[:64]
 
     @property
     def where(self) -> str:

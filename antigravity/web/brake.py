@@ -1,0 +1,131 @@
+"""Slows down who tries keys.
+
+A wrong key is answered later and later, and only so many answers wait at a time: those beyond are
+refused at once.  The right key is never slowed down, so that others behind the same address are
+not locked out.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Final
+
+from antigravity.ir.errors import AuthenticationError, GatewayError, RateLimitedError
+from antigravity.logs import make_logger
+
+#: Wrong keys of an address that cost nothing: somebody has a key to correct.
+FREE: Final = 5
+#: Seconds: the first delay, which doubles with every wrong key, and the longest one.
+FIRST_DELAY: Final = 0.1
+LONGEST_DELAY: Final = 3.0
+#: Seconds in which the count of wrong keys is halved.
+HALF_LIFE: Final = 60.0
+#: Answers that wait, for one address and for all.
+WAITING: Final = 16
+ALL_WAITING: Final = 256
+#: Addresses that are remembered.
+ADDRESSES: Final = 4096
+#: Seconds between two lines in the log about an address, and lines in such a period.
+PERIOD: Final = 60.0
+LINES: Final = 10
+
+
+class WrongKeyError(AuthenticationError):
+    """A key was sent, and it is not the right one."""
+
+
+class _Address:
+    """What is known of one address."""
+
+    __slots__ = ("due", "logged", "seen", "since", "wrong")
+
+    def __init__(self) -> None:
+        self.wrong = 0.0
+        self.seen = 0.0
+        self.logged = float("-inf")
+        self.since = 0
+        self.due: deque[float] = deque()
+
+
+class KeyBrake:
+    """Counts wrong keys by address.  Times are in seconds, of any clock that does not go back.
+
+    :ivar total: how many wrong keys there were.
+    """
+
+    log = make_logger()
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._addresses: OrderedDict[str, _Address] = OrderedDict()
+        self._due: deque[float] = deque()
+        self._period = float("-inf")
+        self._lines = 0
+
+    def judge(self, error: GatewayError, peer: str, now: float) -> tuple[GatewayError, float]:
+        """Return the error to answer with, and after how many seconds."""
+        if not isinstance(error, WrongKeyError):
+            return error, 0.0
+        self.total += 1
+        name = network_of(peer)
+        address = self._addresses.setdefault(name, _Address())
+        self._addresses.move_to_end(name)
+        if len(self._addresses) > ADDRESSES:
+            self._addresses.popitem(last=False)
+        address.wrong = address.wrong * 0.5 ** ((now - address.seen) / HALF_LIFE) + 1.0
+        address.seen = now
+        address.since += 1
+        if address.wrong <= FREE:
+            return error, 0.0
+        self._tell(name, address, now)
+        delay = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(address.wrong - FREE - 1, 30.0))
+        for waiting in (address.due, self._due):
+            while waiting and waiting[0] <= now:
+                waiting.popleft()
+        if len(address.due) >= WAITING or len(self._due) >= ALL_WAITING:
+            return _too_many(), 0.0
+        for waiting in (address.due, self._due):
+            waiting.append(now + delay)
+        return error, delay
+
+    def _tell(self, name: str, address: _Address, now: float) -> None:
+        """Write a line in the log, unless there was one of late."""
+        if now - address.logged < PERIOD:
+            return
+        if now - self._period >= PERIOD:
+            self._period, self._lines = now, 0
+        self._lines += 1
+        if self._lines > LINES:
+            return
+        count, address.since, address.logged = address.since, 0, now
+        self.log.warn(
+            "{n} requests from {address} had a wrong key; it is answered slowly",
+            n=count,
+            address=name,
+        )
+
+
+def network_of(peer: str) -> str:
+    """Return the network that counts as one client: an IPv4 address, or 64 bits of IPv6.
+
+    Words before the address stay before it; what is no address stays as it is.
+    """
+    words, space, host = peer[:128].rpartition(" ")
+    try:
+        address: IPv4Address | IPv6Address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return peer[:128]
+    if isinstance(address, IPv6Address):
+        mapped = address.ipv4_mapped
+        network = IPv6Network((address, 64), strict=False)
+        return f"{words}{space}{network if mapped is None else mapped}"
+    return f"{words}{space}{address}"
+
+
+def _too_many() -> GatewayError:
+    return RateLimitedError(
+        "Too many requests with a wrong key came from this address. The right key is served.",
+        retry_after=LONGEST_DELAY,
+        code="too_many_wrong_keys",
+    )

@@ -1,0 +1,198 @@
+"""Who tries keys is slowed down; who has the right one is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from door_kit import House, Transport
+from twisted.internet.address import IPv4Address
+from twisted.logger import formatEvent, globalLogPublisher
+
+from antigravity.config.secret import Secret
+from antigravity.ir.errors import AuthenticationError, RateLimitedError
+from antigravity.web.brake import (
+    ADDRESSES,
+    ALL_WAITING,
+    FREE,
+    HALF_LIFE,
+    LINES,
+    LONGEST_DELAY,
+    PERIOD,
+    WAITING,
+    KeyBrake,
+    WrongKeyError,
+    network_of,
+)
+
+KEY = "sk-right"
+WRONG = WrongKeyError("The key is wrong.")
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    lines: list[str] = []
+
+    def observe(event: dict[str, object]) -> None:
+        lines.append(str(formatEvent(event)))
+
+    globalLogPublisher.addObserver(observe)
+    yield lines
+    globalLogPublisher.removeObserver(observe)
+
+
+def ask(path: str, key: str, method: str = "GET", body: str = "") -> bytes:
+    length = f"Content-Length: {len(body)}\r\n" if body else ""
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nx-api-key: {key}\r\n{length}\r\n"
+    return (head + body).encode()
+
+
+def statuses(house: House) -> list[int]:
+    return [each.status for each in house.responses()]
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/admin/status"])
+def test_wrong_keys_are_answered_later_and_later(path: str) -> None:
+    house = House(auth_mode="strict", api_key=Secret(KEY), admin_key=Secret("sk-admin"))
+    for _ in range(FREE):
+        assert house.ask("GET", path, None, "x-api-key: sk-wrong").status == 401
+    waits = []
+    for _ in range(12):
+        house.transport.clear()
+        house.send(ask(path, "sk-wrong"))
+        waited = 0.0
+        while not house.wire():
+            house.clock.advance(0.05)
+            waited += 0.05
+        assert statuses(house) == [401]
+        waits.append(round(waited, 1))
+    assert waits == sorted(waits)
+    assert waits[0] < 0.2
+    assert waits[-1] == pytest.approx(LONGEST_DELAY, abs=0.1)
+
+
+def test_right_key_is_served_at_once_behind_the_same_address() -> None:
+    house = House(auth_mode="strict", api_key=Secret(KEY))
+    for _ in range(200):
+        house.connect()
+        house.send(ask("/v1/models", "sk-wrong"))
+    house.connect()
+    for method, body in (("GET", ""), ("POST", "{}")):
+        path = "/v1/messages" if body else "/v1/models"
+        house.transport.clear()
+        house.send(ask(path, KEY, method, body))
+        assert statuses(house) == [200]
+
+
+def test_request_with_a_body_is_refused_late_and_its_body_is_not_read() -> None:
+    house = House(auth_mode="strict", api_key=Secret(KEY))
+    for _ in range(FREE + 1):
+        house.connect()
+        house.send(ask("/v1/messages", "sk-wrong", "POST", "{}"))
+    assert house.wire() == b""
+    house.clock.advance(LONGEST_DELAY)
+    assert statuses(house) == [401]
+    assert house.exchange.calls == []
+
+
+@pytest.mark.parametrize("body", ["", "{}"])
+def test_client_that_leaves_while_it_waits_leaves_nothing_behind(body: str) -> None:
+    house = House(auth_mode="strict", api_key=Secret(KEY))
+    for _ in range(FREE + 1):
+        house.connect()
+        house.send(ask("/v1/messages", "sk-wrong", "POST" if body else "GET", body))
+    house.lose()
+    assert house.wire() == b""
+    house.clock.advance(LONGEST_DELAY)
+    assert house.wire() == b""
+
+
+def test_too_many_at_a_time_are_refused_at_once() -> None:
+    house = House(auth_mode="strict", api_key=Secret(KEY))
+    transports: list[Transport] = []
+    for _ in range(100):
+        house.connect()
+        house.send(ask("/v1/models", "sk-wrong"))
+        transports.append(house.transport)
+    waiting = [each for each in transports if not each.value()]
+    refused = [each for each in transports if b" 429 " in each.value()]
+    assert len(waiting) == WAITING
+    assert len(refused) == 100 - WAITING - FREE
+    assert b"too_many_wrong_keys" in refused[0].value()
+
+
+def test_missing_key_and_open_paths_cost_nothing() -> None:
+    house = House(auth_mode="all_except_health", api_key=Secret(KEY))
+    for _ in range(50):
+        assert house.ask("GET", "/v1/models").status == 401
+        assert house.ask("GET", "/healthz", None, "x-api-key: sk-wrong").status == 200
+    assert house.app.door.brake.total == 0
+
+
+def test_other_addresses_are_not_slowed_down() -> None:
+    brake = KeyBrake()
+    for _ in range(40):
+        brake.judge(WRONG, "203.0.113.1", 0.0)
+    assert brake.judge(WRONG, "203.0.113.1", 0.0)[1] or brake.total
+    assert brake.judge(WRONG, "203.0.113.2", 0.0) == (WRONG, 0.0)
+
+
+def test_wrong_keys_are_forgotten_with_time() -> None:
+    brake = KeyBrake()
+    for _ in range(FREE + 3):
+        brake.judge(WRONG, "203.0.113.1", 0.0)
+    assert brake.judge(WRONG, "203.0.113.1", 10 * HALF_LIFE) == (WRONG, 0.0)
+
+
+def test_other_errors_pass() -> None:
+    brake, error = KeyBrake(), AuthenticationError("No key was sent.")
+    assert brake.judge(error, "203.0.113.1", 0.0) == (error, 0.0)
+    assert brake.total == 0
+
+
+def test_memory_and_waiting_answers_are_bounded() -> None:
+    brake = KeyBrake()
+    for number in range(ADDRESSES + 500):
+        brake.judge(WRONG, f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 0.0)
+    assert len(brake._addresses) == ADDRESSES
+    late = 0
+    for number in range(100):
+        for _ in range(FREE + 10):
+            error, delay = brake.judge(WRONG, f"192.0.2.{number}", 0.0)
+            late += bool(delay)
+            assert delay or error is WRONG or isinstance(error, RateLimitedError)
+    assert late == ALL_WAITING
+
+
+def test_log_tells_once_in_a_while(logged: list[str]) -> None:
+    brake = KeyBrake()
+    for number in range(2000):
+        brake.judge(WRONG, "203.0.113.1", number * 0.001)
+    (line,) = logged
+    assert line.startswith(f"{FREE + 1} requests from 203.0.113.1 had a wrong key")
+    for _ in range(FREE):
+        brake.judge(WRONG, "203.0.113.1", PERIOD + 1)
+    assert logged[1].startswith("1995 requests from 203.0.113.1")
+    for number in range(100):
+        for _ in range(FREE + 1):
+            brake.judge(WRONG, f"192.0.2.{number}", PERIOD + 2)
+    assert len(logged) == 1 + LINES
+
+
+def test_client_is_one_address_or_one_network() -> None:
+    assert network_of("203.0.113.1") == network_of("::ffff:203.0.113.1") == "203.0.113.1"
+    assert network_of("2001:db8::1") == network_of("2001:db8::ffff:1") == "2001:db8::/64"
+    assert network_of("fe80::1%eth0") == "fe80::/64"
+    assert network_of("local") == "local"
+    assert network_of("tunnel 2001:db8::1") == "tunnel 2001:db8::/64"
+    assert len(network_of("tunnel " + "x" * 5000)) <= 128
+
+
+def test_address_is_the_peer_whatever_headers_say() -> None:
+    house = House(auth_mode="strict", api_key=Secret(KEY))
+    for number in range(FREE + 1):
+        house.connect("203.0.113.1")
+        header = f"x-forwarded-for: 192.0.2.{number}\r\ncf-connecting-ip: 192.0.2.{number}"
+        house.send(ask("/v1/models", f"sk-wrong\r\n{header}"))
+    assert house.wire() == b""
+    assert isinstance(house.transport.getPeer(), IPv4Address)
