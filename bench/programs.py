@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ kind = "openai"
 base_url = "http://127.0.0.1:{upstream}/v1"
 api_key = "none"
 models = ["openai-*"]
+apis = ["chat"]
 
 [upstreams.gemini]
 kind = "gemini_api"
@@ -43,6 +45,15 @@ class Program:
         self.port = port
         self._process = process
         self.start = self._wait()
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
+    def reload(self) -> None:
+        """Have the gateway read its configuration anew."""
+        self._process.send_signal(signal.SIGHUP)
 
     def cpu(self) -> float:
         """Return the CPU time used until now in seconds, by the process's own clock."""
@@ -106,14 +117,20 @@ def floor(folder: Path, upstream_port: int) -> Iterator[Program]:
 
 
 @contextmanager
-def gateway(name: str, source: Path, folder: Path, upstream_port: int) -> Iterator[Program]:
-    """Run the gateway whose source is in the folder ``source``."""
+def gateway(
+    name: str, source: Path, folder: Path, upstream_port: int, counts: Path | None = None
+) -> Iterator[Program]:
+    """Run the gateway whose source is in the folder ``source``.
+
+    ``counts`` is a file for what it counts inside, see ``counted.py``.
+    """
     port = free_port()
     home = folder / name
     home.mkdir(mode=0o700)
     (home / "antigravity.toml").write_text(_CONFIGURATION.format(upstream=upstream_port))
     twistd = Path(sys.executable).with_name("twistd")
-    command = [str(twistd), "-n", "--pidfile=", "antigravity", "--home", str(home)]
-    env = os.environ | {"PYTHONPATH": str(source)}
+    start = [str(twistd)] if counts is None else [sys.executable, str(_HERE / "counted.py")]
+    command = [*start, "-n", "--pidfile=", "antigravity", "--home", str(home)]
+    env = os.environ | {"PYTHONPATH": str(source), "BENCH_COUNTS": str(counts)}
     with _running(name, [*command, "--port", str(port)], port, folder, env) as program:
         yield program

@@ -6,7 +6,7 @@ Every function gives back what it has made before: what is short enough is left 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from msgspec.structs import replace
@@ -30,11 +30,19 @@ STUB_WORTH: Final = 400
 #: Nothing shorter than this is ever changed by :func:`shortened`.
 SHORTEST: Final = BLOB_LONGEST
 
-_BLOB: Final = re.compile(
-    r"(?:data:(?P<kind>[\w.+/-]{1,80})(?:;[\w=.-]{1,80}){0,4};base64,)?"
-    r"(?:[A-Za-z0-9+/_-]{2048,}={0,2}"
-    r"|(?:[A-Za-z0-9+/]{60,76}\r?\n){32,}(?:[A-Za-z0-9+/]{1,75}={0,2}(?=\r?\n|\Z))?)"
-)
+#: Each looks at a character a few times at most, however often it fails: a longer run begins only
+#: where none goes on, and a line only where one begins.
+_KIND: Final = r"data:(?P<kind>[\w.+/-]{1,80}+)(?:;(?!base64,)[\w=.-]{1,80}+){0,4};base64,"
+_RUN: Final = re.compile(rf"(?:{_KIND})?(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{{2048,}}+={{0,2}}")
+_LINE: Final = re.compile(r"^(?:[A-Za-z0-9+/]{60,76}+)\r?\n", re.MULTILINE)
+_LAST_LINE: Final = re.compile(r"[A-Za-z0-9+/]{1,75}+={0,2}(?=\r?\n|\Z)")
+_BEGIN: Final = re.compile(rf"(?:{_KIND})(?:[A-Za-z0-9+/]{{1,76}}\r?\n)?\Z")
+#: So many lines are a blob.
+_BLOB_LINES: Final = 32
+#: So much may stand between the beginning of a data URL and the second line of its data.
+_LONGEST_BEGIN: Final = 512
+#: More of a text is not looked at.
+_LOOKED_AT: Final = 8 * LONGEST
 _SAVED: Final = re.compile(
     r"\b(?:output|result|content|response)\b[^\n]{0,200}?"
     r"\b(?:saved|written|persisted) (?:to|in|at)\b"
@@ -64,7 +72,7 @@ def shortened_text(text: str) -> str:
     """Return a tool's text without blobs, and within the limit for its kind."""
     if len(text) < SHORTEST:
         return text
-    text = _BLOB.sub(_without_blob, text)
+    text = _without_blobs(cut(text, _LOOKED_AT))
     saved = _SAVED.search(text, 0, _SAVED_WITHIN)
     if saved is not None:
         return text[: saved.end()] + cut(text[saved.end() :], SAVED_KEPT)
@@ -83,9 +91,42 @@ def stubbed(message: Message) -> Message:
     return _with_results(message, _stub)
 
 
-def _without_blob(found: re.Match[str]) -> str:
-    kind = f" ({found['kind']})" if found["kind"] else ""
-    return f"[base64 data{kind} left out: {len(found[0])} characters]"
+def _without_blobs(text: str) -> str:
+    """Return a text with a note in the place of each blob, in one line or many."""
+    if max(map(len, text.split()), default=0) >= BLOB_LONGEST:
+        text = _RUN.sub(lambda found: _note(found["kind"], len(found[0])), text)
+    pieces: list[str] = []
+    done = 0
+    for begin, end in _blocks(text):
+        opening = _BEGIN.search(text, max(done, begin - _LONGEST_BEGIN), begin)
+        kind = None
+        if opening is not None:
+            begin, kind = opening.start(), opening["kind"]
+        last = _LAST_LINE.match(text, end)
+        if last is not None:
+            end = last.end()
+        pieces += [text[done:begin], _note(kind, end - begin)]
+        done = end
+    return "".join([*pieces, text[done:]]) if pieces else text
+
+
+def _blocks(text: str) -> Iterator[tuple[int, int]]:
+    """Yield begin and end of the blocks of lines that are base64."""
+    begin = end = lines = 0
+    for line in _LINE.finditer(text):
+        if line.start() != end:
+            if lines >= _BLOB_LINES:
+                yield begin, end
+            begin, lines = line.start(), 0
+        end = line.end()
+        lines += 1
+    if lines >= _BLOB_LINES:
+        yield begin, end
+
+
+def _note(kind: str | None, size: int) -> str:
+    what = f" ({kind})" if kind else ""
+    return f"[base64 data{what} left out: {size} characters]"
 
 
 def _is_snapshot(text: str) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antigravity.context import tool_output
-from antigravity.context.tool_output import cut, shortened, shortened_text, stubbed
+from antigravity.context.tool_output import BLOB_LONGEST, cut, shortened, shortened_text, stubbed
 from antigravity.ir.media import InlineData
 from antigravity.ir.parts import Media, Text, ToolCall, ToolResult
 from antigravity.ir.request import Message
@@ -123,3 +123,27 @@ def test_a_stub_says_what_is_gone_and_keeps_the_rest_of_the_result() -> None:
     assert stubbed(stubbed(message)) == stubbed(message)
     short = Message("user", (ToolResult("1", (Text(prose(tool_output.STUB_WORTH)),)),))
     assert stubbed(short) is short
+
+
+def test_data_url_in_lines_becomes_one_note() -> None:
+    lines = base64.encodebytes(random.Random(1).randbytes(9_000)).decode()
+    url = f"data:image/png;charset=x;base64,{lines}"
+    assert shortened_text(f"see {url}the end") == (
+        f"see [base64 data (image/png) left out: {len(url)} characters]the end"
+    )
+
+
+def test_runs_and_blocks_just_below_the_limit_are_left_alone() -> None:
+    runs = ("a" * (BLOB_LONGEST - 1) + " ") * 40
+    block = ("a" * 76 + "\n") * 31
+    for text in (runs, f"{block} {block}", "data:a/b;base64,x " * 500):
+        assert shortened_text(text) == text
+
+
+def test_two_blocks_of_lines_become_two_notes() -> None:
+    block = ("ab" * 38 + "\r\n") * 32
+    found = shortened_text(f"one\n{block}, two\n{block}c=\nthree")
+    assert found.count("left out") == 2
+    assert found.startswith("one\n[")
+    assert found.endswith("]\nthree")
+    assert ", two\n" in found

@@ -41,13 +41,17 @@ def is_fit(schema: JsonObject) -> bool:
     A schema must not refer to itself, or to others elsewhere, and its objects have a fixed list of
     properties.
     """
-    return _is_fit(schema, schema, (), 0)
+    return _is_fit(schema, schema, (), set())
 
 
-def _is_fit(schema: Any, root: JsonObject, path: tuple[str, ...], depth: int) -> bool:
+def _is_fit(schema: Any, root: JsonObject, path: tuple[str, ...], fit: set[str]) -> bool:
+    """Return whether a schema is fit; ``fit`` are references that are known to lead to such ones.
+
+    ``path`` are the references and steps that have led here.
+    """
     if not isinstance(schema, dict):
         return True
-    if depth > _MAX_DEPTH or not _UNFIT.isdisjoint(schema):
+    if len(path) > _MAX_DEPTH or not _UNFIT.isdisjoint(schema):
         return False
     more = schema.get("additionalProperties")
     if isinstance(more, dict) or (more is True and not schema.get("properties")):
@@ -56,15 +60,20 @@ def _is_fit(schema: Any, root: JsonObject, path: tuple[str, ...], depth: int) ->
     if reference is not None:
         if not isinstance(reference, str) or reference in path:
             return False
+        if reference in fit:
+            return True
         found = _definition(reference, root)
-        return found is not None and _is_fit(found, root, (*path, reference), depth + 1)
+        if found is None or not _is_fit(found, root, (*path, reference), fit):
+            return False
+        fit.add(reference)
+        return True
     inner = [schema.get("items")]
     if isinstance(schema.get("properties"), dict):
         inner += schema["properties"].values()
     for name in (*_LISTED, "oneOf"):
         if isinstance(schema.get(name), list):
             inner += schema[name]
-    return all(_is_fit(each, root, path, depth + 1) for each in inner)
+    return all(_is_fit(each, root, (*path, ""), fit) for each in inner)
 
 
 def _definition(reference: str, root: JsonObject) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from antigravity.ir.capabilities import Capabilities
 from antigravity.ir.request import Request
 from antigravity.ir.tools import CustomTool, FunctionTool, HostedTool, WebSearchTool
-from antigravity.protocols.gemini.json_schema.clean import clean, clean_parameters
+from antigravity.protocols.gemini.json_schema.clean import Budget, clean, clean_parameters
 from antigravity.protocols.gemini.losses import Losses
 
 _RAW_RESPONSES: Final = ("responseJsonSchema", "response_json_schema")
@@ -20,13 +20,14 @@ def encode_tools(
 ) -> list[dict[str, Any]]:
     """Return ``tools``: functions sorted by name, so that prompt caches hold, then the others."""
     more = extensions.get("functionDeclarations", {})
+    budget = Budget()
     declarations: dict[str, dict[str, Any]] = {}
     for tool in request.tools:
         if isinstance(tool, FunctionTool):
-            declaration = _function(tool, capabilities, losses)
+            declaration = _function(tool, capabilities, losses, budget)
             rest = more.get(tool.name, {})
             if not capabilities.raw_schema:
-                rest = _without_raw_schema(rest)
+                rest = _without_raw_schema(rest, budget)
             declarations[tool.name] = {**declaration, **rest}
         elif isinstance(tool, CustomTool):
             declarations[tool.name] = _custom(tool, capabilities)
@@ -55,13 +56,15 @@ def encode_tools(
     return tools
 
 
-def _function(tool: FunctionTool, capabilities: Capabilities, losses: Losses) -> dict[str, Any]:
+def _function(
+    tool: FunctionTool, capabilities: Capabilities, losses: Losses, budget: Budget
+) -> dict[str, Any]:
     declaration: dict[str, Any] = {"name": tool.name, "description": tool.description}
     if tool.parameters is None:
         return declaration
     if capabilities.raw_schema:
         return {**declaration, "parametersJsonSchema": tool.parameters}
-    cleaned = clean_parameters(tool.parameters)
+    cleaned = clean_parameters(tool.parameters, budget)
     if cleaned.dropped:
         losses.note("tools", f"schema keywords without a counterpart: {_listed(cleaned.dropped)}")
     if cleaned.schema["properties"]:
@@ -69,12 +72,12 @@ def _function(tool: FunctionTool, capabilities: Capabilities, losses: Losses) ->
     return declaration
 
 
-def _without_raw_schema(fields: dict[str, Any]) -> dict[str, Any]:
+def _without_raw_schema(fields: dict[str, Any], budget: Budget) -> dict[str, Any]:
     """Return a declaration's other fields with a clean schema of what it returns."""
     kept = {name: value for name, value in fields.items() if name not in _RAW_RESPONSES}
     raw = next((fields[name] for name in _RAW_RESPONSES if name in fields), None)
     if raw is not None:
-        kept["response"] = clean(raw).schema
+        kept["response"] = clean(raw, budget).schema
     return kept
 
 

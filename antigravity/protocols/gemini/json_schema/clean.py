@@ -14,7 +14,12 @@ from antigravity.protocols.gemini.json_schema.allow_list import (
     is_bare_map,
     known_type,
 )
-from antigravity.protocols.gemini.json_schema.fold import Folder, Place
+from antigravity.protocols.gemini.json_schema.fold import (
+    MAX_FOLDS,
+    MAX_FOLDS_IN_ALL,
+    Folder,
+    Place,
+)
 from antigravity.protocols.gemini.json_schema.hints import (
     CONSTRAINTS,
     accepts_hint,
@@ -26,6 +31,8 @@ from antigravity.protocols.gemini.json_schema.unions import best, type_of
 
 #: Nodes per document; real tools have fewer than five hundred.
 _MAX_NODES: Final = 5_000
+#: Nodes of all documents of one request.
+_MAX_NODES_IN_ALL: Final = 100_000
 
 _ANYTHING: Final = "Any JSON value."
 #: Keywords that are folded in, moved to the description, or about the document itself.
@@ -51,17 +58,30 @@ class Cleaned(NamedTuple):
     dropped: frozenset[str]
 
 
-def clean(schema: Any) -> Cleaned:
+class Budget:
+    """What the schemas of one request may become together.
+
+    References are written out, so that many small documents could become very many nodes.
+    """
+
+    def __init__(self) -> None:
+        self.nodes = _MAX_NODES_IN_ALL
+        self.folds = MAX_FOLDS_IN_ALL
+
+
+def clean(schema: Any, budget: Budget | None = None) -> Cleaned:
     """Return ``schema`` with no other keywords than :data:`ALLOWED`."""
-    cleaner = _Cleaner(schema)
-    return Cleaned(cleaner.node(schema, Place()), frozenset(cleaner.dropped))
+    cleaner = _Cleaner(schema, budget or Budget())
+    cleaned = cleaner.node(schema, Place())
+    cleaner.settle()
+    return Cleaned(cleaned, frozenset(cleaner.dropped))
 
 
-def clean_parameters(schema: Any) -> Cleaned:
+def clean_parameters(schema: Any, budget: Budget | None = None) -> Cleaned:
     """Return the clean schema of a function's arguments, which is always an object's."""
     if isinstance(schema, dict) and not is_bare_map(schema):
         schema = {**schema, "type": "object"} if type_of(schema) in (None, "object") else schema
-    result = clean(schema)
+    result = clean(schema, budget)
     if result.schema["type"] == "object":
         return result
     return Cleaned({"type": "object", "properties": {}}, result.dropped | {"type"})
@@ -70,15 +90,22 @@ def clean_parameters(schema: Any) -> Cleaned:
 class _Cleaner:
     """Cleans one document."""
 
-    def __init__(self, root: Any) -> None:
-        self._folder = Folder(root)
-        self._nodes = 0
+    def __init__(self, root: Any, budget: Budget) -> None:
+        self._budget = budget
+        self._folder = Folder(root, min(MAX_FOLDS, budget.folds))
+        self._left = min(_MAX_NODES, budget.nodes)
         self.dropped: set[str] = set()
+
+    def settle(self) -> None:
+        """Take what this document has used from the budget."""
+        budget = self._budget
+        budget.nodes -= min(_MAX_NODES, budget.nodes) - max(0, self._left)
+        budget.folds -= min(MAX_FOLDS, budget.folds) - max(0, self._folder.left)
 
     def node(self, schema: Any, place: Place) -> JsonSchema:
         """Return one clean node with all that is below it."""
-        self._nodes += 1
-        if self._nodes > _MAX_NODES or place.depth > MAX_DEPTH:
+        self._left -= 1
+        if self._left < 0 or place.depth > MAX_DEPTH:
             return {"type": "object", "properties": {}}
         if isinstance(schema, str) and known_type(schema):
             schema = {"type": schema}

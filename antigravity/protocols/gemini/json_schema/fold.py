@@ -23,7 +23,13 @@ _CONDITIONS: Final = ("then", "else", "if")
 _UNIONS: Final = ("anyOf", "oneOf")
 _COMBINATORS: Final = ("$ref", "allOf", *_CONDITIONS, *_UNIONS)
 #: Folds per document; a schema that needs more is hostile, and what is left is cut.
-_MAX_FOLDS: Final = 20_000
+MAX_FOLDS: Final = 20_000
+#: Of all documents of one request.
+MAX_FOLDS_IN_ALL: Final = 400_000
+#: To copy so many members takes as long as a fold.
+_MEMBERS: Final = 64
+#: Values that are no texts are compared one by one; no schema lists more of them.
+_COMPARED: Final = 1000
 
 
 class Place(NamedTuple):
@@ -41,16 +47,17 @@ class Place(NamedTuple):
 class Folder:
     """Folds the nodes of one document."""
 
-    def __init__(self, root: Any) -> None:
+    def __init__(self, root: Any, folds: int = MAX_FOLDS) -> None:
         self._references = References(root)
-        self._folds = 0
+        #: Folds that are left.
+        self.left = folds
 
     def flatten(self, schema: JsonSchema, place: Place) -> tuple[JsonSchema, Place]:
         """Return ``schema`` without combinators, and the place that its children are seen from."""
         flat = dict(schema)
         while True:
-            self._folds += 1
-            if self._folds > _MAX_FOLDS:
+            self._count(flat)
+            if self.left < 0:
                 return {k: v for k, v in flat.items() if k not in _COMBINATORS}, place
             brought = definitions(flat)
             if brought is not None and brought not in place.scopes:
@@ -67,6 +74,12 @@ class Folder:
                 flat, place = self._union("oneOf", flat, place)
             else:
                 return flat, place
+
+    def _count(self, schema: JsonSchema) -> None:
+        """Count a fold of a schema: the more it holds, the longer it takes."""
+        held = (schema.get("properties"), schema.get("required"))
+        size = sum(len(each) for each in held if isinstance(each, dict | list))
+        self.left -= 1 + size // _MEMBERS
 
     def _dereference(self, schema: JsonSchema, place: Place) -> tuple[JsonSchema, Place]:
         """Put what a reference points to beneath the keywords beside it."""
@@ -91,8 +104,10 @@ class Folder:
         branches = flat.pop("allOf")
         for branch in branches if isinstance(branches, list) else ():
             if isinstance(branch, dict):
-                self._folds += 1
-                if "$ref" in branch and self._folds <= _MAX_FOLDS:
+                self._count(flat)
+                if self.left < 0:
+                    break
+                if "$ref" in branch:
                     branch, place = self._dereference(branch, place)
                 flat = merge(flat, branch)
         return flat, place
@@ -137,7 +152,9 @@ class Folder:
         seen: set[str] = set()
         while isinstance(pointer := branch.get("$ref"), str) and pointer not in seen:
             seen.add(pointer)
-            self._folds += 1
+            self._count(branch)
+            if self.left < 0:
+                break
             target = self._references.resolve(pointer, place.scopes)
             if not isinstance(target, dict) or pointer in place.active:
                 break
@@ -157,10 +174,17 @@ def merge(first: JsonSchema, second: JsonSchema) -> JsonSchema:
                 result[key] = {**mine, **{k: v for k, v in value.items() if k not in mine}}
         elif key in ("required", "allOf"):
             if isinstance(mine, list) and isinstance(value, list):
-                result[key] = [*mine, *(item for item in value if item not in mine)]
+                result[key] = [*mine, *_without(value, mine)]
         elif key == "enum" and isinstance(mine, list) and isinstance(value, list):
-            result[key] = [item for item in mine if item in value] or mine
+            result[key] = _without(mine, _without(mine, value)) or mine
     return result
+
+
+def _without(items: list[Any], others: list[Any]) -> list[Any]:
+    """Return the items that are not among ``others``; texts are looked up, not searched for."""
+    texts = {item for item in others if isinstance(item, str)}
+    rest = [item for item in others if not isinstance(item, str)][:_COMPARED]
+    return [item for item in items if item not in (texts if isinstance(item, str) else rest)]
 
 
 def _conditions(schema: JsonSchema) -> JsonSchema:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +20,8 @@ from antigravity.protocols.gemini.json_schema.refs import References, definition
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9]\d{0,300})")
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d{0,300})(?:\.\d{1,300})?(?:[eE][+-]?\d{1,2})?")
 _HOPS: Final = 8
+#: Unions within unions have any number of branches, and may refer to themselves.
+_READINGS: Final = 64
 
 
 class Repair:
@@ -29,6 +32,8 @@ class Repair:
         self._references = References(schema)
         own = definitions(schema)
         self._scopes = (own,) if own else ()
+        #: By the identity of a schema, which the document keeps alive.
+        self._known: dict[int, list[JsonSchema]] = {}
 
     def arguments(self, value: dict[str, Any]) -> dict[str, Any]:
         """Return the arguments, repaired."""
@@ -44,7 +49,7 @@ class Repair:
             items = next((s["items"] for s in self._readings(schema) if "items" in s), None)
             return [self._fix(item, items, depth + 1) for item in value]
         if isinstance(value, str):
-            return _scalar(value, list(self._readings(schema)))
+            return _scalar(value, self._readings(schema))
         return value
 
     def _member(self, key: str, item: Any, schema: Any, depth: int) -> Any:
@@ -58,8 +63,15 @@ class Repair:
                 return self._fix(item, reading["additionalProperties"], depth + 1)
         return item
 
-    def _readings(self, schema: Any, depth: int = 0) -> Iterator[JsonSchema]:
-        """Yield a schema and the branches of its unions, references followed."""
+    def _readings(self, schema: Any) -> list[JsonSchema]:
+        """Return a schema and the branches of its unions, references followed; not too many."""
+        known = self._known.get(id(schema))
+        if known is None:
+            known = list(islice(self._branches(schema), _READINGS))
+            self._known[id(schema)] = known
+        return known
+
+    def _branches(self, schema: Any, depth: int = 0) -> Iterator[JsonSchema]:
         if not isinstance(schema, dict) or depth > _HOPS:
             return
         for _ in range(_HOPS):
@@ -74,7 +86,7 @@ class Repair:
         for key in ("allOf", "anyOf", "oneOf"):
             branches = schema.get(key)
             for branch in branches[:_HOPS] if isinstance(branches, list) else ():
-                yield from self._readings(branch, depth + 1)
+                yield from self._branches(branch, depth + 1)
 
 
 def _scalar(value: str, readings: list[JsonSchema]) -> Any:
