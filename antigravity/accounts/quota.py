@@ -22,6 +22,8 @@ from antigravity.logs import make_logger
 
 #: Seconds until it is looked again whether somebody has to be asked.
 PACE: Final = 10.0
+#: What another process was told is known so many seconds later at the most.
+_LOOKED: Final = 1.5 * PACE
 #: No account is waited for longer.
 LIMIT: Final = 60.0
 #: Seconds until an account is asked anew that is in use and will soon have to be spared.
@@ -158,9 +160,9 @@ class QuotaKeeper(Service):
     async def _ask_all(self) -> None:
         """Ask for every account whose time has come."""
         interval = self._interval()
-        present = list(self._sources()) if interval > 0 else []
+        present = list(self._sources())
         for source, credential in present:
-            if not self._is_due(credential.id, interval):
+            if interval <= 0 or not self._is_due(credential.id, interval):
                 continue
             try:
                 await self._refresh(source, credential)
@@ -220,11 +222,12 @@ class QuotaKeeper(Service):
         found: dict[str, Quota] = await self._in_thread(self._files.load_changed)
         now = self._clock.seconds()
         for identifier, quota in found.items():
-            known = self._quotas.get(identifier)
-            if identifier in present and (known is None or known.fetched < quota.fetched):
+            if identifier in present and quota != self._quotas.get(identifier):
                 self._quotas[identifier] = quota
                 self._asked[identifier] = (now, self._variation())
-                self._told(identifier, quota, now)
+                # The clock of the other process may be another one.
+                asked = min(now, max(quota.fetched, now - _LOOKED))
+                self._told(identifier, quota, asked)
                 self._learnt()
 
     def _variation(self) -> float:

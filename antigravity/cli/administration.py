@@ -30,6 +30,9 @@ def status(invocation: Invocation) -> None:
     )
     heads = ("ACCOUNT", "UPSTREAM", "RUNNING", "CONVERSATIONS")
     lines = [summary, table(heads, rows) if rows else "There are no accounts."]
+    if pool["lockouts"]:
+        heads = ("LOCKED", "UPSTREAM", "MODEL", "REASON", "UNTIL")
+        lines += ["", table(heads, [_locked(each) for each in pool["lockouts"]])]
     lines += [
         f"{each['account']} has to be validated by its owner: {each['help']}"
         for each in pool["lockouts"]
@@ -90,6 +93,12 @@ def reload(invocation: Invocation) -> None:
     """Let the running gateway read its configuration anew."""
     data = ask(invocation, "/admin/reload", "POST")
     invocation.show(data, "The gateway serves with the configuration as it is now.")
+
+
+def _locked(each: dict[str, Any]) -> tuple[str, ...]:
+    until = "-" if each["free_in"] is None else when(time.time() + each["free_in"])
+    who, model = each["account"] or "all accounts", each["model"] or "all models"
+    return who, each["upstream"], model, each["reason"], until
 
 
 def _protected(each: dict[str, Any]) -> tuple[str, ...]:

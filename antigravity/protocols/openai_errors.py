@@ -71,6 +71,8 @@ def _error(status: int, said: _Said, limit: Limit) -> GatewayError:
         message, code = credential_refused(), None
     elif issubclass(kind, QuotaExhaustedError) and limit.kind == "billing":
         code = BILLING_CODE
+    elif code == BILLING_CODE:
+        code = "rate_limit_exceeded"  # some say so of any limit
     elif issubclass(kind, NotFoundError):
         code = code or "model_not_found"
     elif issubclass(kind, ContextLengthError):

@@ -74,18 +74,26 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Words(Struct, frozen=True, forbid_unknown_fields=True):
-    """Codes (in lower case) and regular expressions that show one kind of limit."""
+    """Codes (in lower case) and regular expressions that show one kind of limit.
+
+    ``unless`` are regular expressions that show another kind, whatever the code.
+    """
 
     codes: frozenset[str]
     patterns: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
 
     def match(self, body: _Body) -> bool:
         """Return whether a body has one of the codes, or words that match."""
-        return not self.codes.isdisjoint(body.codes) or self.match_text(body)
+        return self.match_code(body) or self.match_text(body)
+
+    def match_code(self, body: _Body) -> bool:
+        """Return whether a body has one of the codes, and no words that say otherwise."""
+        return not self.codes.isdisjoint(body.codes) and not _found(self.unless, body)
 
     def match_text(self, body: _Body) -> bool:
-        """Return whether a text of the body matches."""
-        return any(_compiled(p).search(text) for text in body.texts for p in self.patterns)
+        """Return whether a text of the body matches, and none says otherwise."""
+        return _found(self.patterns, body) and not _found(self.unless, body)
 
 
 class Spellings(Struct, frozen=True, forbid_unknown_fields=True):
@@ -134,7 +142,7 @@ def read_limit(
     if now is None:
         now = time.time()
     every = {**{name.lower(): value for name, value in found.headers.items()}, **headers}
-    by_code = not known.billing.codes.isdisjoint(found.codes)
+    by_code = known.billing.match_code(found)
     is_quota = known.quota.match(found)
     reader = _Reader(found, every, now, limited=status == 429 or by_code or is_quota)
     delay, origin = reader.delay(known.source)
@@ -284,6 +292,10 @@ class _Reader:
         except ValueError:
             pass
         return None
+
+
+def _found(patterns: Iterable[str], body: _Body) -> bool:
+    return any(_compiled(pattern).search(text) for text in body.texts for pattern in patterns)
 
 
 def _plain(name: str) -> str:

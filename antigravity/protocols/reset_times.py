@@ -58,7 +58,7 @@ _DATE: Final = (
 )
 _MOMENT: Final = rf"(?:[A-Za-z]{{3}}, )?{_DATE}(?:T|,? (?:at )?){_CLOCK} ?{_ZONE}?"
 _FULL_MOMENT: Final = re.compile(
-    rf"(?:[A-Za-z]{{3}}, )?(?P<date>{_DATE})(?:T|,? (?:at )?)(?P<clock>{_CLOCK}) ?"
+    rf"(?:[A-Za-z]{{3}}, )?(?P<date>{_DATE})(?:(?:T|,? (?:at )?)(?P<clock>{_CLOCK}))? ?"
     rf"(?P<zone>{_ZONE})?",
     re.IGNORECASE,
 )
@@ -70,6 +70,7 @@ MACROS: Final[Mapping[str, str]] = {
         rf"(?:{_AMOUNT}[ -]?{_UNIT}(?:(?:,|,? and)? ?{_AMOUNT}[ -]?{_UNIT})*"
         r"|PT[\dHMS.]+|\d{1,4}:\d{2}:\d{2})"
     ),
+    "<date>": _DATE,
     "<moment>": rf"(?:{_MOMENT}|\d{{10,16}}\b)",
     "<time of day>": rf"(?:{_CLOCK} ?{_ZONE})",
 }
@@ -202,7 +203,7 @@ def _moment(text: str, now: float, zone: tzinfo | None) -> float | None:
         except (ValueError, OverflowError):
             return http_date(text)
     where = zone_of(match["zone"]) if match["zone"] else zone
-    clock, date = _clock(match["clock"]), _date(match["date"])
+    clock, date = _clock(match["clock"] or "0"), _date(match["date"])
     if where is None or clock is None or date is None:
         return None
     try:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import treq
@@ -11,11 +14,13 @@ from accounts_kit import MODEL, AccountCase, reactor
 from click.testing import CliRunner
 from msgspec.structs import replace
 from twisted.internet.threads import deferToThread
+from twisted.internet.utils import getProcessOutput
 
+from antigravity.accounts import quota
 from antigravity.accounts.quota_files import QuotaFiles
 from antigravity.cli.main import antigravity
 from antigravity.config.secret import Secret
-from antigravity.config.settings import SchedulingSettings
+from antigravity.config.settings import QuotaSettings, SchedulingSettings
 
 ADMIN = "sk-admin"
 FAR = 200 * 3600
@@ -30,7 +35,13 @@ def once() -> str:
 class LocksAtWork(AccountCase):
     async def start(self, *secrets: str, extra: Any = (), **proxy: Any) -> None:
         proxy.setdefault("admin_key", Secret(ADMIN))
+        self.refresh = proxy.pop("refresh", 900.0)
         await super().start(*secrets, extra=extra, **proxy)
+
+    async def run_gateway(self) -> None:
+        quotas = QuotaSettings(refresh_interval=self.refresh)
+        self.settings = replace(self.settings, quota=quotas)
+        await super().run_gateway()
 
     @property
     def port(self) -> int:
@@ -112,6 +123,20 @@ class LocksAtWork(AccountCase):
         self.assertEqual(done, {"account": "codeassist-0", "model": MODEL, "unlocked": 1})
         self.assertEqual(await self.ask(), 200)
 
+    async def test_the_status_lists_locks(self) -> None:
+        await self.start("good-1")
+        await self.lock()
+        (self.home / "antigravity.toml").write_text(
+            f'[proxy]\nport = {self.port}\nadmin_key = "{ADMIN}"\n'
+        )
+
+        def run() -> Any:
+            return CliRunner().invoke(antigravity, ["status", "--home", str(self.home)])
+
+        done = await deferToThread(run)
+        self.assertRegex(done.output, f"codeassist-0 +codeassist +{MODEL} +quota|rate")
+        self.assertIn("LOCKED", done.output)
+
     async def test_the_command_works_without_an_administration(self) -> None:
         await self.start("good-1", admin_key=Secret())
         await self.lock()
@@ -178,6 +203,27 @@ class LocksAtWork(AccountCase):
         keeper = self.gateway._pooling.quotas
         await keeper._take_in({"codeassist-0"})
         self.assertEqual(await self.ask(), 200)
+
+    async def test_a_refresh_on_the_command_line_ends_a_lock_within_seconds(self) -> None:
+        self.patch(quota, "PACE", 0.2)
+        await self.start("good-1", refresh=0.0)
+        await self.lock()
+        await self.until_later(1.1)
+        upstream = self.settings.upstreams["codeassist"]
+        table = (
+            f'[upstreams.codeassist]\nkind = "codeassist"\nbase_url = "{upstream.base_url}"\n'
+            '[upstreams.codeassist.oauth]\nclient_id = "client"\nclient_secret = "secret"\n'
+            f'token_url = "{upstream.oauth.token_url}"\n'
+        )
+        (self.home / "antigravity.toml").write_text(table)
+        program = Path(sys.executable).with_name("antigravity")
+        arguments = ("accounts", "refresh", "--home", str(self.home), "--json")
+        text = await getProcessOutput(str(program), arguments, env=os.environ, errortoo=True)
+        self.assertIn(b'"works": true', text)
+        end = reactor.seconds() + 20
+        while await self.ask() != 200:
+            self.assertLess(reactor.seconds(), end)
+            await self.until_later(0.2)
 
     async def test_a_probe_lifts_a_lock_that_is_not_needed_any_more(self) -> None:
         scheduling = SchedulingSettings(probe_interval=0.2)

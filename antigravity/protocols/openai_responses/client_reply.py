@@ -87,6 +87,8 @@ def make_error(status: int | None, fields: JsonObject, limit: Limit | None = Non
         message = f"The upstream failed with status {status}." if status else "The upstream failed."
     if issubclass(kind, QuotaExhaustedError) and limit.kind == "billing":
         code = BILLING_CODE
+    elif code == BILLING_CODE:
+        code = "rate_limit_exceeded"  # some say so of any limit
     return kind(
         message,
         param=_word(fields, "param") or None,
