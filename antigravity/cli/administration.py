@@ -31,8 +31,8 @@ def status(invocation: Invocation) -> None:
     heads = ("ACCOUNT", "UPSTREAM", "RUNNING", "CONVERSATIONS")
     lines = [summary, table(heads, rows) if rows else "There are no accounts."]
     if pool["lockouts"]:
-        heads = ("LOCKED", "UPSTREAM", "MODEL", "REASON", "UNTIL")
-        lines += ["", table(heads, [_locked(each) for each in pool["lockouts"]])]
+        columns = ("LOCKED", "UPSTREAM", "MODEL", "REASON", "UNTIL")
+        lines += ["", table(columns, [_locked(each) for each in pool["lockouts"]])]
     lines += [
         f"{each['account']} has to be validated by its owner: {each['help']}"
         for each in pool["lockouts"]
