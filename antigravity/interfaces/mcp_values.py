@@ -31,7 +31,7 @@ class McpError(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
-        self.data = data
+        self.data = CREDENTIALS.redact_json(data)
 
 
 class ToolError(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -74,6 +74,14 @@ class Credentials:
         text = data.decode("latin-1")
         redacted = self._redact(text, "latin-1", _DEPTH)
         return data if redacted is text else redacted.encode("latin-1")
+
+    def redact_json(self, value: Any) -> Any:
+        """Return a value of JSON without credentials; the same object if there is none in it."""
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        data = msgspec.json.encode(value)
+        redacted = self.redact_bytes(data)
+        return value if redacted is data else msgspec.json.decode(redacted)
 
     def _redact(self, text: str, codec: _Codec, depth: int) -> str:
         """Look for the forms, then behind the escapes of JSON, however they are written."""

@@ -23,10 +23,7 @@ _TELLS: Final = frozenset(
         "error_message",
         "last_error",
         "finishMessage",
-        "finish_message",
         "promptFeedback",
-        "prompt_feedback",
-        "incomplete_details",
         "status_details",
     }
 )
@@ -38,8 +35,12 @@ _LARGEST: Final = 8 * 1024 * 1024
 
 #: A member that tells of an error and is not null, or an object that calls itself an error.
 _HINT: Final = re.compile(
-    rb'"(?:%b)"\s*:\s*(?!null)[^\s]|:\s*"errors?"' % "|".join(sorted(_TELLS)).encode()
+    rb'"(?:%b)"\s*:\s*(?!null)[^\s]|:\s*"errors?"|"isError"\s*:\s*true'
+    % "|".join(sorted(_TELLS)).encode()
 )
+
+#: A tool's answer that says of itself that it is an error, in a message of MCP.
+_FAILED_TOOL: Final = re.compile(rb'"isError"\s*:\s*true')
 
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -69,7 +70,8 @@ def may_tell_of_errors(data: bytes) -> bool:
     It must where a member may be there that tells of an error (text may hold the same), and
     where there is none that holds content.
     """
-    hinted = b"rror" in data or b"Message" in data or b"_details" in data or b"eedback" in data
+    # One of the two is in each of the members.
+    hinted = b"rror" in data or b"Message" in data
     return (hinted and _HINT.search(data) is not None) or not _has_content(data)
 
 
@@ -102,6 +104,8 @@ def _is_error(data: bytes) -> bool:
         return False
     if any(_text(members, key) in _NAMES_OF_ERRORS for key in ("type", "object")):
         return True
+    if "jsonrpc" in members and "result" in members:
+        return _FAILED_TOOL.search(data) is not None
     return bool(members) and members.keys() <= _ERROR_ONLY
 
 

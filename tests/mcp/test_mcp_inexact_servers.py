@@ -6,19 +6,21 @@ import json
 from typing import Any
 
 import pytest
-from mcp_kit import answer
+from mcp_kit import Reader, answer
 from remote_kit import Response
 from test_mcp_link import DISCOVERED, SSE, Greeting, Line, event, outcome, whole
 from test_mcp_member import Connected
 from test_mcp_relay import CALL, Relay
 from twisted.internet.defer import Deferred
 
-from antigravity.interfaces.mcp_values import McpError
+from antigravity.interfaces.mcp_values import McpError, ToolError
 from antigravity.mcp.client.asking import Asking
 from antigravity.mcp.client.errors import LinkError, SessionLostError
+from antigravity.mcp.client.offered import _tool_result
 from antigravity.mcp.client.peer import Peer
 from antigravity.mcp.client.stdio_channel import StdioChannel
 from antigravity.mcp.protocol.messages import Notification, Request, parse_answers
+from antigravity.redaction.credentials import CREDENTIALS
 
 GOOD: list[dict[str, Any]] = [
     {"jsonrpc": "2.0", "id": 2, "result": {"x": 1}, "error": None},
@@ -318,3 +320,49 @@ def test_a_relay_tells_the_client_with_a_404_that_its_session_is_lost() -> None:
     refusal = {"jsonrpc": "2.0", "id": CALL["id"], "error": {"code": -32602, "message": "no"}}
     relay.remote.answers.append(Response(400, body=json.dumps(refusal).encode()))
     assert relay.ask(mcp_session_id=other).status == 400
+
+
+# -- servers that repeat what they were sent --
+
+
+def test_errors_of_servers_repeat_no_credential() -> None:
+    key = "sk-of-this-server"
+    CREDENTIALS.hold(over_http, [key])
+    try:
+        failed = {"code": 7, "message": f"no {key}", "data": {"headers": [f"Bearer {key}"]}}
+        (error,) = over_http({"jsonrpc": "2.0", "id": 2, "error": failed})
+        result = {"content": [{"type": "text", "text": f"no {key}"}]}
+        told = _tool_result({**result, "isError": True})
+        content = _tool_result({**result, "isError": False})
+        said = str(ToolError(f"far: no {key}"))
+    finally:
+        CREDENTIALS.release(over_http)
+    assert (error.message, error.data) == ("no [redacted]", {"headers": ["Bearer [redacted]"]})
+    assert told.content[0]["text"] == "no [redacted]"  # type: ignore[index]
+    assert content.content[0]["text"] == f"no {key}", "content is not changed"  # type: ignore[index]
+    assert said == "far: no [redacted]"
+
+
+def test_a_relay_hands_on_errors_without_the_credential_and_content_as_it_is() -> None:
+    key = "sk-of-the-relay"
+    CREDENTIALS.hold(over_http, [key])
+    try:
+        relay = Relay()
+        error = json.dumps({"jsonrpc": "2.0", "id": 7, "error": {"message": f"no {key}"}}).encode()
+        relay.remote.answers.append(Response(body=error))
+        assert relay.ask().body == error.replace(key.encode(), b"[redacted]")
+        said = json.dumps({"jsonrpc": "2.0", "id": 7, "result": {"content": [key]}}).encode()
+        relay.remote.answers.append(Response(body=said))
+        assert relay.ask().body == said
+        response = Response(headers=SSE)
+        relay.remote.answers.append(response)
+        reader = Reader(relay.ask())
+        stream = b"id: 1\ndata: " + said + b"\n\n" + b"data: " + error + b"\n\n"
+        for place in range(0, len(stream), 7):
+            response.send(stream[place : place + 7])
+        response.end()
+        expected = b"id: 1\ndata: " + said + b"\n\n"
+        expected += b"data: " + error.replace(key.encode(), b"[redacted]") + b"\n\n"
+        assert reader.raw == expected
+    finally:
+        CREDENTIALS.release(over_http)

@@ -150,6 +150,7 @@ CONTENT = [
     b'{"type":"content_block_delta","delta":{"text":"\\"error\\": sk-12345678"}}',
     b'{"candidates":[{"content":{"parts":[{"functionCall":{"args":{"error":"sk-12345678"}}}]}}]}',
     b'{"type":"response.output_text.delta","delta":"sk-12345678"}',
+    b'{"jsonrpc":"2.0","id":1,"result":{"content":[{"text":"sk-12345678"}],"isError":false}}',
     b'{"response":{"error":null,"output":[{"content":[{"text":"sk-12345678"}]}]}}',
     b'{"choices":[{"delta":{"content":"sk-12345678"},"finish_reason":"error"}]}',
 ]
@@ -180,6 +181,7 @@ ERRORS = [
     b'{"detail":"no sk-12345678"}',
     b'[{"error":{"code":400,"message":"no sk-12345678","status":"INVALID_ARGUMENT"}}]',
     b'{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"no sk-12345678"}}',
+    b'{"jsonrpc":"2.0","id":1,"result":{"content":[{"text":"no sk-12345678"}], "isError": true}}',
     b"the proxy said: no sk-12345678",
 ]
 
@@ -188,6 +190,16 @@ ERRORS = [
 def test_of_an_error_only_the_credential_is_changed(event: bytes) -> None:
     redacted = redact_errors(event, credentials=holding("sk-12345678"))
     assert redacted == event.replace(b"sk-12345678", b"[redacted]")
+
+
+def test_values_of_json_keep_their_form() -> None:
+    credentials = holding("sk-12345678")
+    value = {"a": [1, None, True, {"b": "Bearer sk-12345678"}]}
+    assert credentials.redact_json(value) == {"a": [1, None, True, {"b": "Bearer [redacted]"}]}
+    clean = {"a": "b"}
+    assert credentials.redact_json(clean) is clean
+    for plain in (None, 7, 1.5, False):
+        assert credentials.redact_json(plain) is plain
 
 
 def test_an_error_beside_content_is_changed_and_the_content_is_not() -> None:

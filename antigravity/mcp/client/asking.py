@@ -17,6 +17,7 @@ from antigravity.mcp.client.peer import Hear, Peer
 from antigravity.mcp.context import LEVELS
 from antigravity.mcp.protocol.headers import META
 from antigravity.mcp.protocol.messages import Notification
+from antigravity.redaction.credentials import CREDENTIALS
 
 #: How often one call may be asked for more input.
 _MOST_ROUNDS: Final = 10
@@ -172,7 +173,9 @@ def _hearing(context: IMcpContext) -> Hear:
         elif message.method == "notifications/message" and params.get("level") in LEVELS:
             logger = params.get("logger")
             context.log(
-                params["level"], params.get("data"), logger if isinstance(logger, str) else ""
+                params["level"],
+                CREDENTIALS.redact_json(params.get("data")),
+                logger if isinstance(logger, str) else "",
             )
 
     return hear

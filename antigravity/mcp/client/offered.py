@@ -30,6 +30,7 @@ from antigravity.interfaces.mcp_values import (
 )
 from antigravity.mcp.protocol import messages
 from antigravity.mcp.protocol.headers import META, parameter_headers
+from antigravity.redaction.credentials import CREDENTIALS
 
 #: What else of an entry is shown to clients.
 _EXTRA: Final = ("icons", "_meta")
@@ -105,6 +106,8 @@ class RelayedTool(Struct, frozen=True, eq=False):
 
 
 def _tool_result(result: Json) -> ToolResult:
+    if result.get("isError") is True:  # it may repeat what it was sent
+        result = CREDENTIALS.redact_json(result)
     return ToolResult(
         tuple(_objects(result.get("content", []), "result of a tool")),
         result.get("structuredContent"),
