@@ -14,6 +14,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
 from antigravity.config.secret import Secret
+from antigravity.redaction.credentials import CREDENTIALS
 
 KEY = 'sk-up/str+eam="credential"&0123456789'
 FORMS = (KEY, json.dumps(KEY)[1:-1], quote(KEY, safe=""), b64encode(KEY.encode()).decode())
@@ -150,6 +151,13 @@ class CredentialsInErrors(FaultCase):
         self.upstream.form = form
         await self.start(address=self.repeating, upstream={"api_key": Secret(KEY)})
         self.records = self.watched()
+
+    async def test_credentials_are_known_while_the_gateway_runs(self) -> None:
+        key = "sk-never-sent-to-anybody"
+        await self.start(upstream={"api_key": Secret(key)}, api_key=Secret("sk-of-clients"))
+        self.assertEqual(CREDENTIALS.redact(f"{key}, sk-of-clients"), "[redacted], [redacted]")
+        await self.stop()
+        self.assertEqual(CREDENTIALS.redact(key), key)
 
     async def every(self, *, stream: bool) -> dict[tuple[str, str], Answer]:
         asked = [Deferred.fromCoroutine(self.ask(way, "hello", stream=stream)) for way in WAYS]
