@@ -19,6 +19,7 @@ from antigravity.lowering.media import check_files, check_sole_media, without_un
 from antigravity.lowering.outputs import check_outputs
 from antigravity.lowering.pairing import pair_tools
 from antigravity.lowering.parallel_calls import SingleToolCall
+from antigravity.lowering.sound import fit_sound
 from antigravity.lowering.speech import fit_speech
 from antigravity.lowering.stop_sequences import StopSequences
 from antigravity.lowering.strict_tools import fit_strict_tools
@@ -132,6 +133,10 @@ def lower(request: Request, traits: Traits, target: Target, protocol: str = "") 
     losses += more
     request, more = fit_speech(request, target)
     losses += more
+    request, more, sound = fit_sound(request, traits, target)
+    losses += more
+    if sound is not None:
+        passes.append(sound)
     request, more = without_unsupported(request, traits, capabilities, target.model)
     losses += more
     if request.tools and not capabilities.tools:

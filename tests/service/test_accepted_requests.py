@@ -5,6 +5,7 @@ The simulator refuses what the services refuse, in their words.
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -141,6 +142,31 @@ class AcceptedRequests(DispatchCase):
             await self.chat(model, logprobs=False, top_logprobs=0)
         for model in self.models("chat", "gem"):
             await self.respond(model, top_logprobs=0)
+
+    # Sound
+
+    async def test_wishes_for_sound_reach_only_models_that_speak(self) -> None:
+        await self.begin()
+        audio = {"voice": "alloy", "format": "wav"}
+        for model in self.models("resp", "ant", "gem"):
+            answer = await self.chat(model, modalities=["text", "audio"], audio=audio)
+            self.assertIn("modalities", answer.headers["x-antigravity-warnings"])
+            self.assertNotIn("alloy", json.dumps(self.sent()))
+        speech = {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Kore"}}}
+        for model in self.models("chat", "resp", "ant"):
+            await self.generate(model, generationConfig={"speechConfig": speech})
+            self.assertNotIn("Kore", json.dumps(self.sent()))
+
+    async def test_chat_is_heard_from_a_model_of_geminis_as_a_wav_file(self) -> None:
+        await self.begin()
+        wish = {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}}
+        answer = await self.chat("gem/gemini-3.8-flash-lite-tts", **wish)
+        sound = answer.json()["choices"][0]["message"]["audio"]["data"]
+        self.assertTrue(base64.b64decode(sound).startswith(b"RIFF"))
+        config = self.sent()["generationConfig"]
+        self.assertEqual(config["responseModalities"], ["AUDIO"])
+        voice = config["speechConfig"]["voiceConfig"]["prebuiltVoiceConfig"]["voiceName"]
+        self.assertEqual(voice, "Kore")
 
     # Identifiers
 

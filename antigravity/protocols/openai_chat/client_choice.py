@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -24,6 +23,7 @@ from antigravity.ir.events import (
 from antigravity.ir.media import InlineData, MediaSource, UrlSource, split_data_url
 from antigravity.ir.parts import Citation
 from antigravity.ir.signature import Signature
+from antigravity.protocols.openai_chat.audio_formats import join_base64
 from antigravity.protocols.openai_chat.client_calls import CallAssembler
 from antigravity.protocols.openai_chat.extra_content import is_thought, read_signature
 from antigravity.protocols.openai_chat.schema import ChunkChoice, ChunkDelta, ChunkToolCall
@@ -106,7 +106,7 @@ class ChoiceDecoder:
         """Give what was held back, and the end."""
         yield from self._calls.end()
         if self._audio or self._transcript:
-            source = InlineData(_joined(self._audio))
+            source = InlineData(join_base64(self._audio))
             transcript = "".join(self._transcript)
             yield MediaOutput(self._audio_type, source, None, transcript or None, self._index)
         reason = _REASONS.get((self.finish or "").lower(), "stop")
@@ -232,11 +232,3 @@ def _family(wire_format: Any) -> str:
         if isinstance(wire_format, str) and wire_format.startswith(word):
             return family
     return "other"
-
-
-def _joined(pieces: list[str]) -> str:
-    """Return pieces of base64 as one; each may be padded on its own."""
-    try:
-        return base64.b64encode(b"".join(map(base64.b64decode, pieces))).decode("ascii")
-    except ValueError:
-        return "".join(pieces)

@@ -17,6 +17,6 @@ def sound_fields(request: Request, target: Target, losses: Losses) -> dict[str, 
     fields: dict[str, Any] = {}
     if request.modalities:
         fields["modalities"] = list(request.modalities)
-    if request.audio_config is not None:
+    if request.audio_config is not None and "audio" in request.modalities:
         fields["audio"] = {**request.audio_config, "format": _STREAMED}
     return fields

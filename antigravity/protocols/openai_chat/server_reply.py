@@ -8,6 +8,7 @@ from antigravity.ir.call import HttpReply, ReplyContext
 from antigravity.ir.media import InlineData
 from antigravity.ir.parts import Media, Text, Thinking, ToolCall
 from antigravity.ir.response import Choice, Response
+from antigravity.protocols.openai_chat.audio_formats import join_base64
 from antigravity.protocols.openai_chat.extra_content import write_signature
 from antigravity.protocols.openai_chat.server_answer import (
     Told,
@@ -114,19 +115,22 @@ def _media(choice: Choice, context: ReplyContext) -> dict[str, Any]:
     """Return the sound and the images of an answer."""
     fields: dict[str, Any] = {}
     images: list[dict[str, Any]] = []
+    sounds: list[str] = []
     for part in choice.parts:
         if not isinstance(part, Media):
             continue
-        if part.kind == "audio" and isinstance(part.source, InlineData) and "audio" not in fields:
-            fields["audio"] = {
-                "id": context.new_id("audio_"),
-                "data": part.source.data,
-                "expires_at": context.created,
-                "transcript": "".join(choice.transcripts),
-            }
+        if part.kind == "audio" and isinstance(part.source, InlineData):
+            sounds.append(part.source.data)
         item = image(part.mime_type, part.source) if part.kind == "image" else None
         if item is not None:
             images.append({**item, "index": len(images)})
+    if sounds:
+        fields["audio"] = {
+            "id": context.new_id("audio_"),
+            "data": sounds[0] if len(sounds) == 1 else join_base64(sounds),
+            "expires_at": context.created,
+            "transcript": "".join(choice.transcripts),
+        }
     if images:
         fields["images"] = images
     return fields

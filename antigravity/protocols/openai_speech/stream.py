@@ -25,10 +25,10 @@ from antigravity.ir.events import (
     UsageUpdate,
 )
 from antigravity.ir.media import InlineData, kind_of
+from antigravity.ir.pcm import RATE, Samples, samples_of, wav_head
 from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_speech import events
 from antigravity.protocols.openai_speech.mp3 import Mp3Writer
-from antigravity.protocols.openai_speech.pcm import RATE, Samples, samples_of, wav_head
 from antigravity.protocols.openai_speech.schema import TYPES, asked
 from antigravity.sse import KEEPALIVE_COMMENT
 

@@ -217,7 +217,7 @@ def _requests(draw: st.DrawFn) -> Request:
     word = st.none() | _name
     metadata = draw(st.dictionaries(_name, _word, max_size=2))
     extensions = draw(st.dictionaries(st.sampled_from(["logit_bias", "store", "zz"]), _schema))
-    form = draw(_format)
+    form, spoken = draw(_format), draw(st.booleans())
     words = (Text("JSON"),) if form.kind == "json" else ()
     return Request(
         model="up",
@@ -233,9 +233,9 @@ def _requests(draw: st.DrawFn) -> Request:
         max_output_tokens=draw(st.none() | st.integers(1, 9)),
         thinking=draw(_thinking),
         response_format=form,
-        modalities=draw(st.sampled_from([(), ("text",), ("text", "audio")])),
+        modalities=("text", "audio") if spoken else draw(st.sampled_from([(), ("text",)])),
         image_config=draw(st.none() | st.just({"aspect_ratio": "1:1"})),
-        audio_config=draw(st.none() | st.just({"voice": "v", "format": "pcm16"})),
+        audio_config={"voice": "v", "format": "pcm16"} if spoken else None,
         metadata=metadata,
         user=draw(word),
         prompt_cache_key=draw(word),

@@ -32,10 +32,10 @@ from antigravity.ir.events import (
 )
 from antigravity.ir.media import InlineData, UrlSource
 from antigravity.ir.parts import Text
+from antigravity.ir.pcm import Samples, samples_of, wav_head
 from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_speech import protocol as speech_protocol
 from antigravity.protocols.openai_speech.mp3 import Mp3Writer, available
-from antigravity.protocols.openai_speech.pcm import Samples, samples_of, wav_head
 from antigravity.protocols.openai_speech.protocol import OpenAISpeechServer
 from antigravity.protocols.openai_speech.stream import SpeechStreamEncoder
 

@@ -53,13 +53,14 @@ def _unwrapped(data: bytes) -> Samples | None:
     return None
 
 
-def wav_head(rate: int, channels: int) -> bytes:
-    """Return the beginning of a WAV file whose length is not known yet."""
+def wav_head(rate: int, channels: int, size: int | None = None) -> bytes:
+    """Return the beginning of a WAV file with ``size`` bytes of samples, if that is known yet."""
     frame = 2 * channels
+    length = _UNKNOWN_SIZE if size is None else size
     return struct.pack(
         "<4sI4s4sIHHIIHH4sI",
         b"RIFF",
-        _UNKNOWN_SIZE,
+        _UNKNOWN_SIZE if size is None else size + 36,
         b"WAVE",
         b"fmt ",
         16,
@@ -70,5 +71,5 @@ def wav_head(rate: int, channels: int) -> bytes:
         frame,
         16,
         b"data",
-        _UNKNOWN_SIZE,
+        length,
     )

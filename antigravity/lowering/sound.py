@@ -1,0 +1,191 @@
+"""The wish for an answer that is heard, in the target's words, and its sound in the client's form.
+
+OpenAI names a voice and a file format; Gemini's ``speechConfig`` a voice of its own, and it gives
+bare samples.  A target that does not speak is not asked to.
+See https://platform.openai.com/docs/guides/audio and https://ai.google.dev/gemini-api/docs/speech-generation.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from antigravity.ir.capabilities import Capabilities, Loss, Target, Traits
+from antigravity.ir.errors import InvalidRequestError
+from antigravity.ir.events import Event, Finish, MediaOutput
+from antigravity.ir.media import InlineData, kind_of
+from antigravity.ir.pcm import RATE, samples_of, wav_head
+from antigravity.ir.request import Request
+
+_AUDIO: Final = "audio"
+#: The client protocols whose words for sound are OpenAI's or Gemini's, by family.
+_WORDS: Final = {"openai_chat": "openai", "gemini": "gemini"}
+_FALLBACK_VOICE: Final = "alloy"
+_BARE: Final = "pcm16"
+
+
+def fit_sound(
+    request: Request, traits: Traits, target: Target
+) -> tuple[Request, tuple[Loss, ...], SoundForm | None]:
+    """Return the request with its wish for sound as the target takes it, and what was lost.
+
+    The third is the pass that gives the sound the form that the client wants, where it needs one.
+
+    :raises InvalidRequestError: if nothing but sound is wanted, and the model gives none.
+    """
+    config = request.audio_config
+    if request.speech is not None or (_AUDIO not in request.modalities and config is None):
+        return request, (), None
+    if not _speaks(request, traits, target.capabilities):
+        return _silent(request, target)
+    losses: list[Loss] = []
+    words = _WORDS.get(request.protocol, "")
+    form = _form(config or {}, losses) if words == "openai" else None
+    if traits.family == "openai":
+        told = dict(config or {}) if words == "openai" else _to_openai(config, target, losses)
+        told["format"] = _BARE  # a stream can have no other
+        modalities: tuple[str, ...] = ("text", _AUDIO)
+        form = form if words == "openai" else SoundForm(wav=False)
+    else:
+        told = dict(config or {}) if words == "gemini" else _to_gemini(config, target, losses)
+        only = target.capabilities.outputs == (_AUDIO,)
+        modalities = (_AUDIO,) if only or words != "gemini" else request.modalities
+    return (
+        replace(request, audio_config=told or None, modalities=modalities),
+        tuple(losses),
+        form,
+    )
+
+
+def _speaks(request: Request, traits: Traits, capabilities: Capabilities) -> bool:
+    """Return whether the target speaks.
+
+    Of a model that nobody knows its own clients know it, and those that want nothing but sound.
+    """
+    if _AUDIO not in traits.outputs or traits.family not in _WORDS.values():
+        return False
+    if capabilities.family == "other":
+        sole = request.modalities == (_AUDIO,)
+        return sole or _WORDS.get(request.protocol) == traits.family
+    return _AUDIO in capabilities.outputs
+
+
+def _silent(request: Request, target: Target) -> tuple[Request, tuple[Loss, ...], None]:
+    others = tuple(kind for kind in request.modalities if kind != _AUDIO)
+    if request.modalities and not others:
+        raise InvalidRequestError(
+            f"{target.model} does not answer with sound. Ask for text, or choose a model that "
+            "speaks.",
+            param="modalities",
+            code="model_not_supported",
+        )
+    heard = _AUDIO in request.modalities
+    detail = "left out: the model does not speak, and answers with text"
+    loss = Loss("modalities" if heard else "audio_config", detail, content=heard)
+    modalities = () if others == ("text",) else others
+    return replace(request, audio_config=None, modalities=modalities), (loss,), None
+
+
+def _form(config: dict[str, Any], losses: list[Loss]) -> SoundForm | None:
+    """Return the pass for the format that a client of OpenAI's wants."""
+    wanted = config.get("format", "wav")
+    if wanted == _BARE:
+        return None
+    if wanted != "wav":
+        losses.append(Loss("audio.format", "sent as WAV: the model gives bare samples"))
+    return SoundForm(wav=True)
+
+
+def _to_gemini(config: dict[str, Any] | None, target: Target, losses: list[Loss]) -> dict[str, Any]:
+    """Return OpenAI's ``audio`` as a ``speechConfig``."""
+    wanted = (config or {}).get("voice")
+    if not isinstance(wanted, str) or not wanted:
+        if wanted:
+            losses.append(Loss("audio.voice", "the model has no voices of clients"))
+        return {}
+    capabilities = target.capabilities
+    own = {name.lower(): name for name in capabilities.voices}
+    others = {name.lower(): voice for name, voice in capabilities.voice_names.items()}
+    voice = own.get(wanted.lower()) or others.get(wanted.lower())
+    if voice is None:
+        losses.append(Loss("audio.voice", "the model has no such voice, and uses its own"))
+        return {}
+    return {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": voice}}}
+
+
+def _to_openai(config: dict[str, Any] | None, target: Target, losses: list[Loss]) -> dict[str, Any]:
+    """Return Gemini's ``speechConfig`` as ``audio``."""
+    config = config or {}
+    named = config.get("voiceConfig") or config.get("voice_config") or {}
+    built = named.get("prebuiltVoiceConfig") or named.get("prebuilt_voice_config") or {}
+    wanted = str(built.get("voiceName") or built.get("voice_name") or "").lower()
+    own = {name.lower(): name for name in target.capabilities.voices}
+    first = next(iter(target.capabilities.voices), _FALLBACK_VOICE)
+    if wanted and wanted not in own:
+        losses.append(Loss("audio.voice", "the model has no such voice: another one speaks"))
+    more = set(config) - {"voiceConfig", "voice_config"}
+    if more:
+        losses.append(Loss("audio_config", "left out: the model is told one voice only"))
+    return {"voice": own.get(wanted, first)}
+
+
+class SoundForm:
+    """Gives sound the form that the client wants: a WAV file, or Gemini's bare samples.
+
+    A file is whole before it is sent: its length stands in its head, and clients take one.
+    """
+
+    handles: tuple[type[Any], ...] = (MediaOutput, Finish)
+
+    def __init__(self, *, wav: bool) -> None:
+        self._wav = wav
+        self._held: dict[int, list[MediaOutput]] = {}
+
+    def feed(self, event: Event) -> Sequence[Event]:
+        """Return the events that ``event`` becomes."""
+        if isinstance(event, MediaOutput):
+            if kind_of(event.mime_type) != _AUDIO or not isinstance(event.source, InlineData):
+                return (event,)
+            if not self._wav:
+                return (_labelled(event),)
+            self._held.setdefault(event.choice, []).append(event)
+            return ()
+        if isinstance(event, Finish) and event.choice in self._held:
+            return (_as_wav(self._held.pop(event.choice)), event)
+        return (event,)
+
+    def close(self) -> Sequence[Event]:
+        """Return the sound of answers that have not ended."""
+        held, self._held = self._held, {}
+        return [_as_wav(pieces) for pieces in held.values()]
+
+
+def _labelled(event: MediaOutput) -> MediaOutput:
+    """Return bare samples under the name that Gemini has for them."""
+    if event.mime_type.partition(";")[0] != "audio/pcm":
+        return event
+    return replace(event, mime_type=f"audio/L16;codec=pcm;rate={RATE}")
+
+
+def _as_wav(pieces: Sequence[MediaOutput]) -> MediaOutput:
+    """Return pieces of sound as one WAV file; what is no bare sound stays as it is."""
+    found = []
+    for piece in pieces:
+        assert isinstance(piece.source, InlineData)
+        try:
+            data = base64.b64decode(piece.source.data)
+        except binascii.Error:
+            return pieces[0]
+        samples = samples_of(piece.mime_type, data)
+        if samples is None:
+            return pieces[0]
+        found.append(samples)
+    sound = b"".join(samples.data for samples in found)
+    head = wav_head(found[0].rate, found[0].channels, len(sound))
+    spoken = "".join(piece.transcript or "" for piece in pieces)
+    source = InlineData(base64.b64encode(head + sound).decode())
+    return replace(pieces[0], mime_type="audio/wav", source=source, transcript=spoken or None)
