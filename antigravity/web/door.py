@@ -17,6 +17,9 @@ from antigravity.web.origins import Origins
 from antigravity.web.routing_table import RoutingTable
 from antigravity.web.visits import Visit
 
+#: Bytes that somebody may send without the key that everybody else needs.
+_KEYLESS_BODY = 64 * 1024
+
 
 class Limits(Struct, frozen=True):
     """How much and how long, in bytes and seconds; 0 is no limit."""
@@ -77,6 +80,16 @@ class Door:
         visit.allowed_origin = origins.check_origin(visit.origin)
         visit.principal = authenticator.authenticate(visit.method, visit.path, visit.all_keys())
         visit.admitted = True
+
+    def body_limit(self, visit: Visit) -> int:
+        """Return how large the body of an admitted request may be, in bytes; 0 is no limit.
+
+        Who may come in without a key has little to say.
+        """
+        most = self.limits.max_body_bytes
+        if visit.principal or self._rules[0].mode == "off":
+            return most
+        return min(most, _KEYLESS_BODY) if most else _KEYLESS_BODY
 
     def base_url(self, visit: Visit, secure: bool) -> str:
         """Return the address where ``visit`` found the gateway, without a final slash."""

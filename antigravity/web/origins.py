@@ -18,7 +18,10 @@ from antigravity.ir.errors import InvalidRequestError, PermissionDeniedError
 _OWN_NAMES: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _REMEMBERED: Final = 256
 _HEADER_LIST: Final = re.compile(r"[A-Za-z0-9_\-]+(?:\s*,\s*[A-Za-z0-9_\-]+)*")
-_HOST: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s\[\]:/@?#]+))(?::[0-9]*)?")
+#: A name, or an IPv6 address, which may name the interface of this machine that leads to it.
+_HOST: Final = re.compile(
+    r"(?:\[([0-9A-Fa-f:.]+)(?:%[A-Za-z0-9%._~-]{1,64})?\]|([^\s\[\]:/@?#]+))(?::[0-9]*)?"
+)
 _EXPOSED: Final = (
     "X-Request-Id, Request-Id, X-Upstream-Request-Id, X-Mapped-Model, X-Path-Corrected, "
     "X-Warmup-Intercepted, Retry-After, Mcp-Session-Id, X-Images-Failed, X-Antigravity-Warnings"
@@ -78,7 +81,9 @@ class Origins:
         names = {host_name(entry) for entry in proxy.allowed_hosts if not entry.startswith("*")}
         self._names = _OWN_NAMES | (names - {""})
         if self._lan and hostname:
-            self._names |= {hostname.lower()}
+            # Not any name in .local: everybody on the network can have one point here.
+            own = hostname.lower().removesuffix(".local")
+            self._names |= {hostname.lower(), own, f"{own}.local"}
         self._any_host = "*" in proxy.allowed_hosts
         self._suffixes = tuple(
             entry[1:].lower() for entry in proxy.allowed_hosts if entry.startswith("*.")
@@ -110,7 +115,7 @@ class Origins:
     def _knows(self, name: str) -> bool:
         if name in self._names or self._any_host or name.endswith(self._suffixes):
             return True
-        return self._lan and (name.endswith(".local") or _is_address(name))
+        return self._lan and _is_address(name)
 
     def base_url(self, host: str | None, headers: Mapping[str, str], secure: bool) -> str:
         """Return the gateway's address as a client called it, or as the operator has set it.

@@ -114,7 +114,7 @@ class GatewayRequest(server.Request):
             return
         door = self.channel.site.door
         door.admit(visit)
-        limit = door.limits.max_body_bytes
+        limit = door.body_limit(visit)
         if limit and length is not None and length > limit:
             raise too_large(limit)
         encodings = self.requestHeaders.getRawHeaders(b"Content-Encoding") or ()
