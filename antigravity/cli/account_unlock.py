@@ -16,7 +16,9 @@ from antigravity.cli.invocation import Invocation, command_options
 @click.option("--model", default="", help="End only the lock for this model of the upstream.")
 @command_options
 def unlock(invocation: Invocation, account: str, model: str) -> None:
-    """End the locks of ACCOUNT, whatever the upstream has said of their end.
+    """End the locks of ACCOUNT now.
+
+    It does so whatever the upstream has said of their end.
 
     The running gateway does it at once.  Without --model this also works while no gateway runs,
     or without proxy.admin_key: then it is noted in the account's file, which a running gateway
