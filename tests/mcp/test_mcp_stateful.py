@@ -306,6 +306,20 @@ def test_a_question_goes_on_the_stream_of_its_call(client: Client) -> None:
     assert reader.is_over
 
 
+def test_an_answer_beside_an_error_that_is_null_is_one(client: Client) -> None:
+    async def greet(arguments: Any, context: Any) -> str:
+        answered = await context.elicit("Who?", {"type": "object"})
+        return f"Hello, {answered['content']['name']}."
+
+    client.catalog.add_tool(Tool("greet", "Greets.", greet))
+    client.initialize(capabilities={"elicitation": {}})
+    reader = Reader(answer(client.start("greet")))
+    said = {"action": "accept", "content": {"name": "Ada"}}
+    response = {"jsonrpc": "2.0", "id": reader.messages[0]["id"], "result": said, "error": None}
+    assert client.post(response).status == 202
+    assert reader.messages[1]["result"]["content"][0]["text"] == "Hello, Ada."
+
+
 def test_a_question_that_the_client_refuses_is_an_error(client: Client) -> None:
     async def ask(arguments: Any, context: Any) -> str:
         try:

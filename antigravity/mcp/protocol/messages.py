@@ -153,13 +153,14 @@ def _message(data: Any) -> Message:
     if "method" in data:
         return _call(data)
     found = _id_of(data)
-    if found is None or ("result" in data) == ("error" in data):
+    failed = data.get("error") is not None
+    if found is None or ("result" in data and failed) or not data.keys() & {"result", "error"}:
         raise MalformedMessageError(
             INVALID_REQUEST, "The message is no request, notification or response.", found
         )
-    if "error" in data:
+    if failed or "result" not in data:
         return Response(found, error=_error(data["error"]))
-    result = data["result"]
+    result = {} if data["result"] is None else data["result"]
     if not isinstance(result, dict):
         raise MalformedMessageError(INVALID_REQUEST, "A result is a JSON object.", found)
     return Response(found, result)
