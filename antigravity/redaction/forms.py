@@ -15,6 +15,8 @@ SHORTEST: Final = 8
 
 #: What the usual encoders of URLs leave as it is: ``urllib``'s two, and JavaScript's two.
 _SAFE: Final = ("", "/", "!'()*", ";,/?:@&=+$!'()*#")
+#: What no encoder changes; most keys consist of nothing else.
+_PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]+")
 _PERCENT: Final = re.compile("%[0-9A-F]{2}")
 #: What encoders of JSON escape although they need not: Go, Gson, and those that mean it well.
 _NEEDLESS: Final = tuple(
@@ -32,8 +34,10 @@ def forms_of(credential: str) -> frozenset[str]:
     """
     if len(credential) < SHORTEST:
         return frozenset()
-    found = {credential, html.escape(credential)}
-    found.update(_escaped(credential), _percent_encoded(credential), _base64(credential))
+    found = {credential, *_base64(credential)}
+    if not _PLAIN.fullmatch(credential):
+        found.add(html.escape(credential))
+        found.update(_escaped(credential), _percent_encoded(credential))
     return frozenset(form for form in found if len(form) >= SHORTEST)
 
 
