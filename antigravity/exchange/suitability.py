@@ -38,12 +38,17 @@ def suits(work: Work, candidate: Candidate) -> bool:
 def _lacks_reasoning(work: Work, candidate: Candidate) -> bool:
     """Return whether there is reasoning to put back into the history for this model.
 
-    A model that refuses tool calls without any gets a stand-in where it is lost.
+    A model that refuses tool calls without any gets a stand-in where it is lost.  One that only
+    does better with it gets it back where the client has not left it out on purpose.
     """
     if not IReasoningHistory.providedBy(work.protocol):
         return False
-    calls = cast(IReasoningHistory, work.protocol).calls_without_reasoning(work.call.body)
-    if candidate.target.reasoning_history == "demanded":
+    protocol = cast(IReasoningHistory, work.protocol)
+    demanded = candidate.target.reasoning_history == "demanded"
+    if not demanded and not protocol.drops_reasoning:
+        return False
+    calls = protocol.calls_without_reasoning(work.call.body)
+    if demanded:
         return bool(calls)
     recall, principal = work.services.signatures.recall, work.call.principal
     return any(has_reasoning(recall(principal, each)) for each in calls)

@@ -142,6 +142,11 @@ class ICompleteness(Interface):
 class IReasoningHistory(Interface):
     """A server protocol whose clients can send reasoning back, and may have dropped it."""
 
+    drops_reasoning = Attribute(
+        "Whether clients commonly drop reasoning without meaning to, for want of a field that all "
+        "of them know.  :type: bool"
+    )
+
     def calls_without_reasoning(body: bytes) -> tuple[str, ...]:
         """Return the ids of tool calls in a request's history that came without reasoning."""
 

@@ -22,7 +22,7 @@ def events_of(body: bytes) -> list[Any]:
 class Client:
     """Asks for a tool call, and goes on without the reasoning that led to it."""
 
-    def __init__(self, case: ReasoningHistory, *, stream: bool) -> None:
+    def __init__(self, case: HistoryCase, *, stream: bool) -> None:
         self.case = case
         self.stream = stream
 
@@ -53,7 +53,7 @@ class ChatClient(Client):
     async def send(self, more: list[Any]) -> Any:
         function = {"name": "get_weather", "parameters": SCHEMA}
         body = {
-            "model": f"chat/{self.case.model}",
+            "model": f"{self.case.name}/{self.case.model}",
             "messages": [{"role": "user", "content": ASK}, *more],
             "tools": [{"type": "function", "function": function}],
             "stream": self.stream,
@@ -74,7 +74,7 @@ class ResponsesClient(Client):
 
     async def send(self, more: list[Any]) -> Any:
         body = {
-            "model": f"chat/{self.case.model}",
+            "model": f"{self.case.name}/{self.case.model}",
             "input": [{"role": "user", "content": ASK}, *more],
             "tools": [{"type": "function", "name": "get_weather", "parameters": SCHEMA}],
             "stream": self.stream,
@@ -99,7 +99,7 @@ class AnthropicClient(Client):
 
     async def send(self, more: list[Any]) -> Any:
         body = {
-            "model": f"chat/{self.case.model}",
+            "model": f"{self.case.name}/{self.case.model}",
             "max_tokens": 500,
             "messages": [{"role": "user", "content": ASK}, *more],
             "tools": [{"name": "get_weather", "input_schema": SCHEMA}],
@@ -127,11 +127,14 @@ class GeminiClient(Client):
             "contents": [{"role": "user", "parts": [{"text": ASK}]}, *more],
             "tools": [{"functionDeclarations": [{"name": "get_weather"}]}],
         }
-        return await self.post(f"/v1beta/models/chat/{self.case.model}:{verb}", body)
+        return await self.post(f"/v1beta/models/{self.case.name}/{self.case.model}:{verb}", body)
 
 
-class ReasoningHistory(DispatchCase):
+class HistoryCase(DispatchCase):
+    """A gateway with one upstream, and what that was sent."""
+
     model = DEEPSEEK
+    name = "chat"
 
     async def begin(self) -> None:
         await self.start({"chat": self.upstream("openai", "sk-1", apis=["chat"])})
@@ -140,6 +143,10 @@ class ReasoningHistory(DispatchCase):
         """Return the reasoning of the assistant's turns in the last request upstream."""
         messages = self.reached()[-1].body["messages"]
         return [m.get("reasoning_content") for m in messages if m["role"] == "assistant"]
+
+
+class ReasoningHistory(HistoryCase):
+    """Every client has its reasoning put back."""
 
     async def check(self, kind: type[Any], *, stream: bool) -> None:
         await self.begin()
@@ -172,6 +179,26 @@ class ReasoningHistory(DispatchCase):
     async def test_streaming_gemini_client_that_drops_reasoning_has_it_put_back(self) -> None:
         await self.check(GeminiClient, stream=True)
 
+    async def test_reasoning_that_nobody_kept_gets_a_stand_in(self) -> None:
+        await self.begin()
+        for kind in (ChatClient, AnthropicClient, ResponsesClient, GeminiClient):
+            client: Any = kind(self, stream=False)
+            await client.go_on("call_unknown")
+            (reasoning,) = self.sent_reasoning()
+            self.assertTrue(reasoning.strip())
+
+    async def test_model_that_ignores_reasoning_gets_none(self) -> None:
+        self.model = "qwen3-coder"
+        await self.begin()
+        for kind in (ChatClient, AnthropicClient):
+            client: Any = kind(self, stream=False)
+            await client.go_on(await client.call())
+            self.assertEqual(self.sent_reasoning(), [None])
+
+
+class PassedReasoningHistory(HistoryCase):
+    """Chat clients in front of chat upstreams, where requests pass as they are."""
+
     async def test_chat_client_that_keeps_reasoning_passes(self) -> None:
         await self.begin()
         client: Any = ChatClient(self, stream=False)
@@ -188,13 +215,14 @@ class ReasoningHistory(DispatchCase):
         self.assertEqual(self.sent_reasoning(), ["my own"])
         self.assertTrue(self.record.attempts[0].passed_through)
 
-    async def test_reasoning_that_nobody_kept_gets_a_stand_in(self) -> None:
-        await self.begin()
-        for kind in (ChatClient, AnthropicClient, ResponsesClient, GeminiClient):
-            client: Any = kind(self, stream=False)
-            await client.go_on("call_unknown")
-            (reasoning,) = self.sent_reasoning()
-            self.assertTrue(reasoning.strip())
+    async def test_reasoning_that_an_upstream_refuses_is_taken_out(self) -> None:
+        quirks = ["no_reasoning_content"]
+        await self.start({"chat": self.upstream("openai", "sk-1", apis=["chat"], quirks=quirks)})
+        self.model = "gpt-oss-120b"
+        said = {"role": "assistant", "content": "so", "reasoning_content": "my own"}
+        client: Any = ChatClient(self, stream=False)
+        await client.send([said, {"role": "user", "content": "go on"}])
+        self.assertEqual(self.sent_reasoning(), [None])
 
     async def test_model_that_is_only_better_with_reasoning_gets_no_stand_in(self) -> None:
         self.model = "glm-4.7"
@@ -206,19 +234,30 @@ class ReasoningHistory(DispatchCase):
         await client.go_on(await client.call())
         self.assertEqual(self.sent_reasoning(), ["hm"])
 
-    async def test_reasoning_that_an_upstream_refuses_is_taken_out(self) -> None:
-        quirks = ["no_reasoning_content"]
-        await self.start({"chat": self.upstream("openai", "sk-1", apis=["chat"], quirks=quirks)})
-        self.model = "gpt-oss-120b"
-        said = {"role": "assistant", "content": "so", "reasoning_content": "my own"}
-        client: Any = ChatClient(self, stream=False)
-        await client.send([said, {"role": "user", "content": "go on"}])
-        self.assertEqual(self.sent_reasoning(), [None])
 
-    async def test_model_that_ignores_reasoning_gets_none(self) -> None:
-        self.model = "qwen3-coder"
+class AnthropicReasoningHistory(ReasoningHistory):
+    """The same behind an upstream of Anthropic's protocol, where thinking is a block."""
+
+    name = "ant"
+
+    async def begin(self) -> None:
+        await self.start({"ant": self.upstream("anthropic", "sk-1")})
+
+    def sent_reasoning(self) -> list[Any]:
+        messages = [m for m in self.reached()[-1].body["messages"] if m["role"] == "assistant"]
+        found = []
+        for message in messages:
+            thoughts = [b["thinking"] for b in message["content"] if b["type"] == "thinking"]
+            found.append("".join(thoughts) or None)
+        return found
+
+    async def test_model_that_is_only_better_with_reasoning_gets_no_stand_in(self) -> None:
+        self.model = "glm-4.7"
         await self.begin()
-        for kind in (ChatClient, AnthropicClient):
-            client: Any = kind(self, stream=False)
-            await client.go_on(await client.call())
-            self.assertEqual(self.sent_reasoning(), [None])
+        client: Any = AnthropicClient(self, stream=False)
+        await client.go_on("call_unknown")
+        self.assertEqual(self.sent_reasoning(), [None])
+        await client.go_on(await client.call())
+        # Clients of this protocol have a field for thinking, and leave it out on purpose.
+        self.assertEqual(self.sent_reasoning(), [None])
+        self.assertTrue(self.record.attempts[0].passed_through)

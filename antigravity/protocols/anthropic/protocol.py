@@ -44,6 +44,7 @@ class AnthropicServer:
 
     name = "anthropic"
     keepalive = PING
+    drops_reasoning = False
     routes = (
         Route("POST", "/v1/messages", "generate"),
         Route("POST", "/v1/messages/count_tokens", "count_tokens"),

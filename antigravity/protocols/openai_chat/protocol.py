@@ -50,6 +50,7 @@ class OpenAIChatServer:
         Route("GET", "/v1/models/{model...}", "get_model"),
     )
     keepalive = KEEPALIVE_COMMENT
+    drops_reasoning = True
 
     def peek(self, call: Call) -> Head:
         """Return model and streaming switch of a call."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 from antigravity.simulator.faults import ApiError
 from antigravity.simulator.strict import anthropic_tools
 from antigravity.simulator.strict.anthropic_blocks import check_block, refuse_extra
+from antigravity.simulator.strict.anthropic_compatible import check_reasoning, takes_unsigned
 from antigravity.simulator.strict.anthropic_pairing import check_pairing
 from antigravity.simulator.strict.anthropic_thinking import (
     blocks_of,
@@ -84,6 +85,7 @@ def check_input(body: dict[str, Any]) -> None:
         refuse('messages: first message must use the "user" role')
     for index, message in enumerate(messages):
         _last_block(index, message)
+    check_reasoning(body)
     _ending(messages, model)
     check_pairing(messages)
     _cache_controls(body)
@@ -139,6 +141,8 @@ def _message(index: int, message: Any, model: str) -> None:
             "assistant message"
         )
     for position, block in enumerate(content):
+        if takes_unsigned(model, block) and role == "assistant":
+            continue
         check_block(f"{place}.content.{position}", block, role, index)
 
 
