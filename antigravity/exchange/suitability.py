@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Final, cast
 
 from antigravity.exchange.work import Work
 from antigravity.interfaces.protocols import ICompleteness, IGlancing, IReasoningHistory
 from antigravity.ir.signature import holds_seals
+from antigravity.protocols.json_body import members_of
 from antigravity.routing.decision import Candidate
 from antigravity.signatures.recovery import has_reasoning
+
+#: The protocols whose fields the quirks of upstreams are about.
+_WITH_QUIRKS: Final = ("openai_chat", "openai_responses")
 
 
 def suits(work: Work, candidate: Candidate) -> bool:
     """Return whether the body may pass to a model of the client's own protocol.
 
     It may not where it lacks what the model demands, nor where it carries what this model
-    takes in another way than the one that the client named, nor with reasoning that the upstream
-    refuses, nor with signatures that the gateway has sealed: to an upstream they would be forged.
+    takes in another way than the one that the client named, nor with fields or reasoning that the
+    upstream refuses, nor with signatures that the gateway has sealed: to an upstream they would be
+    forged.
     """
     body, protocol = work.call.body, work.protocol
     if holds_seals(body):
@@ -26,6 +31,8 @@ def suits(work: Work, candidate: Candidate) -> bool:
         glancing = cast(IGlancing, protocol)
         if glancing.minds(body, differing, capabilities):
             return False
+    if _has_refused_fields(work, candidate):
+        return False
     if b'"reasoning_content"' in body and not candidate.target.takes("reasoning_content", True):
         return False
     if candidate.target.wants_reasoning and _lacks_reasoning(work, candidate):
@@ -33,6 +40,13 @@ def suits(work: Work, candidate: Candidate) -> bool:
     if not ICompleteness.providedBy(protocol):
         return True
     return bool(cast(ICompleteness, protocol).is_complete(body, capabilities))
+
+
+def _has_refused_fields(work: Work, candidate: Candidate) -> bool:
+    """Return whether the body has a field that the upstream of a swapped model refuses."""
+    if not candidate.refused or work.protocol.name not in _WITH_QUIRKS:
+        return False
+    return not candidate.refused.isdisjoint(members_of(work.call))
 
 
 def _lacks_reasoning(work: Work, candidate: Candidate) -> bool:

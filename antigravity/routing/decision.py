@@ -48,7 +48,8 @@ class Candidate(Struct, frozen=True):
     """One way to serve a request; ``native`` if the upstream speaks the client's protocol.
 
     Candidates of one ``place`` serve in turn, those of a later one stand in.  ``differing``
-    says in which ways the model is not like the one that the client named.
+    says in which ways the model is not like the one that the client named, and ``refused`` which
+    fields its upstream refuses: the client wrote its request for another one.
     """
 
     upstream: IUpstream
@@ -57,6 +58,7 @@ class Candidate(Struct, frozen=True):
     native: bool
     place: int = 0
     differing: Aspects = NONE
+    refused: frozenset[str] = frozenset()
 
 
 class Decision(Struct, frozen=True):

@@ -213,7 +213,11 @@ class Router:
             return candidate
         capabilities = candidate.target.capabilities
         differing = differences(self._table.capabilities(name), capabilities)
-        return replace(candidate, differing=differing) if differing else candidate
+        quirks = candidate.target.quirks
+        refused = frozenset(each.removeprefix("no_") for each in quirks if each.startswith("no_"))
+        if not differing and not refused:
+            return candidate
+        return replace(candidate, differing=differing, refused=refused)
 
     def _sole(self, protocol: str) -> Entry | None:
         """Return the upstream that alone serves a protocol, if one does."""

@@ -162,3 +162,18 @@ class SwappedModels(DispatchCase):
         )
         await self.ask(path, {"contents": said})
         self.assertTrue(self.record.attempts[0].passed_through)
+
+    async def test_fields_that_the_other_upstream_refuses_are_left_out(self) -> None:
+        quirks = ["no_user", "no_max_completion_tokens"]
+        upstream = self.upstream("openai", "sk-1", models=["mistral-*"], quirks=quirks)
+        mapping = {"gpt-4.1": "mistral-large"}
+        await self.start({"chat": upstream}, custom_mapping=mapping)
+        said = [{"role": "user", "content": "hi"}]
+        for more, passed in ((({"temperature": 0.5}), True), ({"max_completion_tokens": 9}, False)):
+            body = {"model": "gpt-4.1", "messages": said, **more}
+            self.assertEqual((await self.ask("/v1/chat/completions", body)).status, 200)
+            self.assertIs(self.record.attempts[0].passed_through, passed)
+        self.assertEqual(self.sent()["max_tokens"], 9)
+        body = {"model": "mistral-large", "messages": said, "user": "u"}
+        self.assertEqual((await self.ask("/v1/chat/completions", body)).status, 200)
+        self.assertEqual(self.sent()["user"], "u")  # the client wrote it for this model

@@ -88,6 +88,9 @@ def plan(request: Request, capabilities: Capabilities, losses: Losses) -> Thinki
             if not wanted and effort is None and wish.effort not in (None, "none"):
                 losses.add("thinking.effort", "the model knows budgets only")
             plan = ThinkingPlan(capabilities, found, effort)
+        case "level" if capabilities.family == "other":  # DeepSeek and the like
+            found = _budget(wish, capabilities, losses) if wanted else None
+            plan = ThinkingPlan(capabilities, found, _effort(wish, capabilities, losses))
         case _:
             field = {"type": "adaptive"} if wanted else None
             plan = ThinkingPlan(capabilities, field, _effort(wish, capabilities, losses))
