@@ -94,6 +94,6 @@ async def _ask(work: Work, candidate: Candidate) -> int | None:
         work.call.headers if candidate.native else {},
     )
     work.recorder.attempt(candidate, credential, passed=passes)
-    response = await call.send(work.services.transport)
+    response = await call.send(work.services.transport, work.recorder.repeated)
     answer = await response.collect(COUNT_LIMIT)
     return int(client.decode_count(candidate.upstream.unwrap(answer)))

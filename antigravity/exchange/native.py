@@ -67,7 +67,7 @@ async def attempt_native(work: Work, candidate: Candidate, credential: Credentia
         credential,
         work.call.headers,
     )
-    response = await call.send(work.services.transport)
+    response = await call.send(work.services.transport, work.recorder.repeated)
     tap = _tap(work, candidate)
     point_out(work, candidate, credential, tap)
     content_type = response.headers().get("content-type", "")

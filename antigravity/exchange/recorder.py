@@ -64,6 +64,19 @@ class Recorder:
             attempt.status = error.upstream_status
             attempt.error = f"{type(error).__name__}: {error.message}"
 
+    def repeated(self, error: GatewayError) -> None:
+        """Note that the running attempt failed, and is made again with another access token."""
+        self.failed(error)
+        if self.record.attempts:
+            again = replace(
+                self.record.attempts[-1],
+                started=self._elapsed(),
+                ended=None,
+                status=None,
+                error=None,
+            )
+            self.record.attempts.append(again)
+
     def first_byte(self) -> None:
         """Note that the client is being answered."""
         self.record.first_byte = self._elapsed()

@@ -69,7 +69,7 @@ async def attempt_translated(
         credential,
         work.call.headers if candidate.native else {},
     )
-    response = await call.send(work.services.transport)
+    response = await call.send(work.services.transport, work.recorder.repeated)
     source = _source(work, candidate, lowered, response)
 
     def answered() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -79,11 +79,14 @@ class UpstreamCall(Struct, frozen=True):
     credential: Credential
     headers: Mapping[str, str]
 
-    async def send(self, transport: IHttpTransport) -> IIncomingResponse:
+    async def send(
+        self, transport: IHttpTransport, repeated: Callable[[GatewayError], None] | None = None
+    ) -> IIncomingResponse:
         """Return the response, its body unread, of the first request that gets a good one.
 
         Access tokens may die before their time.  So a 401 for one is answered once by the same
         request with a new one; only if that is refused, too, is the account at fault.
+        ``repeated`` is called with the error in between.
 
         :raises Refused: for any other status than success; a redirect is one, and is not followed.
         :raises GatewayError: if there is no response.
@@ -98,6 +101,8 @@ class UpstreamCall(Struct, frozen=True):
                 raise
             if not renewing.renews(refused.request, self.credential):
                 raise
+            if repeated is not None:
+                repeated(refused.error)
         who = self.credential.id
         log.info("an access token of {credential} was refused: it is renewed", credential=who)
         return await self._send_once(transport, renewing)

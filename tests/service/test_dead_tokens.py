@@ -9,9 +9,22 @@ from accounts_kit import MODEL, AccountCase, reactor
 from twisted.internet.defer import Deferred, gatherResults
 
 from antigravity.config.secret import Secret
+from antigravity.hookspecs import hookimpl
+from antigravity.ir.record import ExchangeRecord
 from antigravity.simulator.state import Bounded
 
 ADMIN = "sk-admin"
+
+
+class Observer:
+    """A plugin that keeps records of exchanges."""
+
+    def __init__(self) -> None:
+        self.records: list[ExchangeRecord] = []
+
+    @hookimpl
+    def exchange_finished(self, record: ExchangeRecord) -> None:
+        self.records.append(record)
 
 
 class DeadTokens(AccountCase):
@@ -48,6 +61,16 @@ class DeadTokens(AccountCase):
             self.assertEqual(await self.ask(), 200)
             self.assertEqual((self.renewals() - before, self.asked() - asked), (1, 2))
         self.assertEqual(await self.locks(), [])
+
+    async def test_the_record_tells_of_a_renewal(self) -> None:
+        observer = Observer()
+        await self.start("good-1", extra=[("observer", observer)])
+        self.kill()
+        self.assertEqual(await self.ask(), 200)
+        first, second = observer.records[-1].attempts
+        self.assertEqual((first.status, second.status), (401, 200))
+        self.assertEqual(first.credential, second.credential)
+        self.assertEqual(observer.records[-1].outcome, "ok")
 
     async def test_with_several_accounts_no_other_one_has_to_serve(self) -> None:
         await self.start("good-1", "good-2", "good-3")
