@@ -32,6 +32,7 @@ from antigravity.logs import make_logger
 from antigravity.version import VERSION
 from antigravity.web.admin import AdminPaths
 from antigravity.web.authentication import FILES_PATH
+from antigravity.web.brake import TooManyWrongKeysError
 from antigravity.web.door import Door
 from antigravity.web.entrance import TunnelEntrance
 from antigravity.web.json_body import read_json
@@ -189,6 +190,7 @@ class WebApp:
             return cut(request)
         clock = request.channel.site.reactor
         error, delay = self.door.brake.judge(error, visit.client, clock.seconds())
+        visit.quiet = isinstance(error, TooManyWrongKeysError)
         if delay:
             late: Deferred[None] = deferLater(clock, delay, self._refuse, error, request, visit)
             request.running = late

@@ -123,8 +123,12 @@ def network_of(peer: str) -> str:
     return f"{words}{space}{address}"
 
 
+class TooManyWrongKeysError(RateLimitedError):
+    """More wrong keys came from an address than are worth a line in the log each."""
+
+
 def _too_many() -> GatewayError:
-    return RateLimitedError(
+    return TooManyWrongKeysError(
         "Too many requests with a wrong key came from this address. The right key is served.",
         retry_after=LONGEST_DELAY,
         code="too_many_wrong_keys",

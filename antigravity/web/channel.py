@@ -16,6 +16,7 @@ from twisted.web.http import HTTPChannel
 
 from antigravity.ir.errors import GatewayError, InvalidRequestError
 from antigravity.web.bodies import too_large
+from antigravity.web.brake import TooManyWrongKeysError
 from antigravity.web.errors import HeadersTooLargeError, RequestTimeoutError
 from antigravity.web.request import GatewayRequest
 
@@ -311,6 +312,7 @@ class GatewayChannel(HTTPChannel):
             clock = self.site.reactor
             brake, peer = self.site.door.brake, request.visit.client
             error, delay = brake.judge(error, peer, clock.seconds())
+            request.visit.quiet = isinstance(error, TooManyWrongKeysError)
             if delay:
                 self._deadline = None
                 self._late = clock.callLater(delay, request.answer, error)

@@ -122,6 +122,8 @@ class GatewaySite(server.Site):
 
     def _log(self, request: Any, status: int) -> None:
         visit = request.visit
+        if visit.quiet:
+            return
         method, path = visit.shown_method, visit.shown_path
         size, seconds = request.sentLength, self.reactor.seconds() - request.started_at
         # Written here: the log's own formatting costs more than all the rest of the line.

@@ -95,7 +95,8 @@ class Visit:
     ``headers``, ``query`` and ``args`` are without credentials; those are in ``keys``, by the
     name of where they were found.  ``fault`` says why the head can't be read, if it can't.
     ``tunnel`` is the way by which it came in, ``None`` if it came to the gateway itself.
-    ``admitted``, ``principal`` and ``allowed_origin`` are the door's to set.
+    ``quiet`` keeps it out of the access log.  ``admitted``, ``principal`` and ``allowed_origin``
+    are the door's to set.
     """
 
     __slots__ = (
@@ -114,6 +115,7 @@ class Visit:
         "peer",
         "principal",
         "query",
+        "quiet",
         "raw_path",
         "tunnel",
         "upgrade",
@@ -130,6 +132,7 @@ class Visit:
     ) -> None:
         self.fault = ""
         self.peer = peer or "local"
+        self.quiet = False
         self.tunnel = tunnel
         self.admitted = False
         self.principal = ""

@@ -121,6 +121,18 @@ def test_too_many_at_a_time_are_refused_at_once() -> None:
     assert b"too_many_wrong_keys" in refused[0].value()
 
 
+@pytest.mark.parametrize("body", ["", "{}"])
+def test_log_has_no_line_for_each_of_too_many(logged: list[str], body: str) -> None:
+    house = House(log=True, auth_mode="strict", api_key=Secret(KEY))
+    for _ in range(500):
+        house.connect()
+        house.send(ask("/v1/messages", "sk-wrong", "POST" if body else "GET", body))
+    assert len(logged) == FREE + 1
+    house.clock.advance(LONGEST_DELAY)
+    assert len(logged) == FREE + 1 + WAITING
+    assert house.app.door.brake.total == 500
+
+
 def test_missing_key_and_open_paths_cost_nothing() -> None:
     house = House(auth_mode="all_except_health", api_key=Secret(KEY))
     for _ in range(50):
