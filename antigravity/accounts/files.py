@@ -18,6 +18,7 @@ from antigravity.config.atomic import sync_directory, write_atomically
 from antigravity.config.checks import name_problem
 from antigravity.config.home import ACCOUNTS_NAME
 from antigravity.config.keys import KeyFormatError, clean_key
+from antigravity.config.loading import read_file
 from antigravity.config.secret import Secret
 from antigravity.config.validation import decode_secret
 from antigravity.ir.mismatch import find_mismatch
@@ -191,7 +192,7 @@ def _read(path: Path) -> tuple[AccountRecord, dict[str, Any]]:
     if not _ID.fullmatch(path.stem):
         raise AccountError("the file's name is no id of an account")
     try:
-        data = path.read_bytes()
+        data = read_file(path)
         fields = json.loads(data)
     except OSError as error:
         raise AccountError(error.strerror or "it cannot be read") from None

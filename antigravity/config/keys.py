@@ -21,6 +21,7 @@ _KEY_HEADERS: Final = frozenset(
     {"x-api-key", "api-key", "x-goog-api-key", "x-auth-token", "x-access-token"}
 )
 _SCHEMED_HEADERS: Final = frozenset({"authorization", "proxy-authorization"})
+_FOREIGN: Final = "characters that are not ASCII"
 _BEARER: Final = re.compile(r"bearer(?:\s|$)", re.IGNORECASE)
 
 
@@ -51,7 +52,7 @@ def clean_key(text: str) -> str:
     :raises KeyFormatError: if there is something in it that no key has.
     """
     key = trim_key(text)
-    _check(key, allowed="")
+    _check(key)
     return key
 
 
@@ -68,18 +69,18 @@ def clean_header(name: str, value: str) -> str:
         return f"Bearer {clean_key(text)}"
     if lower in _SCHEMED_HEADERS and text[:1] == text[-1:] == '"':
         text = _trim_ends(text.strip('"'))
-    _check(text, allowed=" \t")
+    _check(text, allowed=" \t", any_letter=lower not in _SCHEMED_HEADERS)
     return text
 
 
-def _check(text: str, allowed: str) -> None:
+def _check(text: str, allowed: str = "", *, any_letter: bool = False) -> None:
     if text.isascii() and text.isprintable() and (allowed or " " not in text):
         return
     for place, letter in enumerate(text, 1):
         if letter in allowed:
             continue
         kind = _fault(letter)
-        if kind:
+        if kind and not (any_letter and kind == _FOREIGN):
             where = f"U+{ord(letter):04X} at character {place}"
             raise KeyFormatError(f"must not hold {kind} ({where})")
 
@@ -92,7 +93,7 @@ def _fault(letter: str) -> str:
         return "invisible characters"
     if letter < " " or "\x7f" <= letter <= "\x9f":
         return "control characters"
-    return "" if letter.isascii() else "characters that are not ASCII"
+    return "" if letter.isascii() else _FOREIGN
 
 
 def _trim_ends(text: str) -> str:

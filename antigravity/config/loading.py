@@ -6,7 +6,9 @@ Nothing is judged here but the syntax of the file; see :mod:`antigravity.config.
 from __future__ import annotations
 
 import copy
+import errno
 import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,6 +30,8 @@ OTHER_VARIABLES = frozenset({HOME_VARIABLE, KEY_VARIABLE, "ANTIGRAVITY_TRACEBACK
 COMMAND_LINE = "command line"
 
 _SYNTAX_LINE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+#: No file of ours is larger, in bytes.
+_LARGEST = 16 * 1024 * 1024
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -61,7 +65,7 @@ class RawConfiguration:
 
     def _read(self, file: Path) -> None:
         try:
-            text = file.read_bytes().decode("utf-8-sig")
+            text = read_file(file).decode("utf-8-sig")
             self.tables = tomllib.loads(text)
         except FileNotFoundError:
             problem = Problem(_missing(file), place=str(file))
@@ -188,6 +192,21 @@ def parse_text(text: str, kind: inspect.Type | None) -> object:
     if isinstance(inner, inspect.ListType):
         return [part.strip() for part in text.split(",") if part.strip()]
     return text
+
+
+def read_file(file: Path) -> bytes:
+    """Return what is in ``file``, without waiting for somebody to write it.
+
+    :raises OSError: if it cannot be read, is a pipe, or is larger than any file of ours.
+    """
+    is_passed_on = file.parts[:2] in (("/", "dev"), ("/", "proc"))  # as <(command) is by a shell
+    if stat.S_ISFIFO(file.stat().st_mode) and not is_passed_on:
+        raise OSError(errno.EINVAL, "this is a pipe and no file", str(file))
+    with file.open("rb") as opened:
+        data = opened.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise OSError(errno.EFBIG, f"it is larger than {_LARGEST} bytes", str(file))
+    return data
 
 
 def _missing(file: Path) -> str:

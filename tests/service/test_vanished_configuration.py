@@ -59,6 +59,16 @@ def folder(file: Path) -> None:
     file.mkdir()
 
 
+def pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+def endless(file: Path) -> None:
+    file.unlink()
+    file.symlink_to("/dev/zero")
+
+
 def half_written(file: Path) -> None:
     file.write_text(CLOSED[: CLOSED.index("[proxy]")])
 
@@ -86,6 +96,8 @@ DAMAGES: tuple[Callable[[Path], None], ...] = (
     dangling,
     looped,
     folder,
+    pipe,
+    endless,
     half_written,
     without_proxy_table,
     without_mode,
@@ -186,7 +198,7 @@ class VanishedConfigurationTests(TestCase):
 
     async def test_account_stays_when_its_file_is_damaged_and_goes_when_it_is_removed(self) -> None:
         await self.start()
-        for damage in (empty, dangling, looped, folder, broken_json):
+        for damage in (empty, dangling, looped, folder, pipe, endless, broken_json):
             damage(self.account)
             await self.gateway.reload()
             self.assertTrue((await self.ask("/readyz", KEY))[1]["upstreams"]["first"], damage)
