@@ -17,6 +17,8 @@ from antigravity.ir.parts import Thinking, ToolCall, ToolResult
 from antigravity.ir.request import Request
 from antigravity.ir.response import fold
 from antigravity.protocols.anthropic.protocol import AnthropicServer
+from antigravity.protocols.openai_chat.protocol import OpenAIChatServer
+from antigravity.protocols.openai_responses.protocol import OpenAIResponsesServer
 
 SERVER = AnthropicServer()
 ROUTE = next(route for route in SERVER.routes if route.operation == "generate")
@@ -50,6 +52,9 @@ PICTURE = {
     "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="},
 }
 REMINDER = text("<system-reminder>\nToday is Monday.\n</system-reminder>")
+
+TITLES = "You are a title generator. You output ONLY a thread title. Nothing else."
+ASKED = {"role": "user", "content": "mend the roof"}
 
 WARMUPS = {
     "the word": request("Warmup"),
@@ -223,7 +228,26 @@ def test_the_titles_of_opencode() -> None:
     )
     assert detector("opencode").detect(title, OPENCODE) == "title"
     assert detector("opencode").detect(title, CLAUDE_CODE) is None
+    older = request("Generate a title for this conversation:\n\nroofs")
+    assert detector("opencode").detect(older, OPENCODE) == "title"
+    typed = request("Generate a title for this conversation: and save it", tools=[TOOL])
+    assert detector("opencode").detect(typed, OPENCODE) is None
     assert detector("opencode").detect(request("Mend the roof"), OPENCODE) is None
+
+
+@pytest.mark.parametrize(
+    ("protocol", "body"),
+    [
+        ("chat", {"messages": [{"role": "system", "content": TITLES}, ASKED]}),
+        ("responses", {"input": [{"role": "developer", "content": TITLES}, ASKED]}),
+        ("responses", {"instructions": TITLES, "input": [ASKED]}),
+    ],
+)
+def test_the_titles_of_opencode_in_other_protocols(protocol: str, body: dict[str, Any]) -> None:
+    server: Any = {"chat": OpenAIChatServer, "responses": OpenAIResponsesServer}[protocol]()
+    route = next(route for route in server.routes if route.operation == "generate")
+    asked = server.decode(Call(route, {}, {}, {}, json.dumps({"model": "m", **body}).encode()))
+    assert detector("opencode").detect(asked, OPENCODE) == "title"
 
 
 def test_what_is_left_of_a_request() -> None:
