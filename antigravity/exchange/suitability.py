@@ -33,7 +33,7 @@ def suits(work: Work, candidate: Candidate) -> bool:
             return False
     if _has_refused_fields(work, candidate):
         return False
-    if b'"reasoning_content"' in body and not candidate.target.takes("reasoning_content", True):
+    if "no_reasoning_content" in candidate.target.quirks and b'"reasoning_content"' in body:
         return False
     if candidate.target.wants_reasoning and _lacks_reasoning(work, candidate):
         return False

@@ -116,6 +116,14 @@ class ReportedLosses(DispatchCase):
         self.assertIn("video", answer.headers[WARNINGS])
         self.assertIn("left out", json.dumps(self.sent()))
 
+    async def test_recording_of_a_form_that_responses_do_not_take_is_refused(self) -> None:
+        await self.begin()
+        ogg = {"inlineData": {"mimeType": "audio/ogg", "data": "T2dnUw=="}}
+        self.refused(await self.generates("resp/unheard-of", ogg), "contents[0].parts[0]")
+        answer = await self.generates("resp/unheard-of", {"text": "?"}, ogg)
+        self.assertEqual(answer.status, 200, answer.body)
+        self.assertIn("audio", answer.headers[WARNINGS])
+
     async def test_older_recording_does_not_stop_a_conversation(self) -> None:
         await self.begin()
         body = {
@@ -217,6 +225,67 @@ class ReportedLosses(DispatchCase):
         }
         answer = await self.ask("/v1/messages", body)
         self.refused(answer, "messages.2.content.0.content.0.source.file_id")
+
+    async def test_file_in_a_tool_output_of_every_protocol_is_refused_and_named(self) -> None:
+        await self.begin()
+        part = {"type": "input_image", "file_id": "file-abc"}
+        call = {"type": "function_call", "call_id": "c1", "name": "see", "arguments": "{}"}
+        body: dict[str, Any] = {
+            "model": "ant/claude-sonnet-4-6",
+            "input": [
+                {"role": "user", "content": "Look"},
+                call,
+                {"type": "function_call_output", "call_id": "c1", "output": [part]},
+            ],
+        }
+        answer = await self.ask("/v1/responses", body)
+        self.refused(answer, "input[2].output[0].file_id")
+        function = {"name": "see", "arguments": "{}"}
+        body = {
+            "model": "gem/gemini-3-flash",
+            "messages": [
+                {"role": "user", "content": "Look"},
+                {
+                    "role": "assistant",
+                    "tool_calls": [{"id": "c1", "type": "function", "function": function}],
+                },
+                {
+                    "role": "tool",
+                    "tool_call_id": "c1",
+                    "content": [{"type": "file", "file": {"file_id": "file-abc"}}],
+                },
+            ],
+        }
+        answer = await self.ask("/v1/chat/completions", body)
+        self.refused(answer, "messages[2].content[0]")
+        file = {"fileData": {"mimeType": "image/png", "fileUri": GEMINI_FILE}}
+        response = {"id": "c1", "name": "see", "response": {}, "parts": [file]}
+        contents = [
+            {"role": "user", "parts": [{"text": "Look"}]},
+            {"role": "model", "parts": [{"functionCall": {"id": "c1", "name": "see"}}]},
+            {"role": "user", "parts": [{"functionResponse": response}]},
+        ]
+        path = "/v1beta/models/ant/claude-sonnet-4-6:generateContent"
+        self.refused(await self.ask(path, {"contents": contents}), "contents[2].parts[0]")
+
+    async def test_image_to_edit_that_lies_at_openai_is_refused_elsewhere(self) -> None:
+        await self.begin()
+        body = {
+            "model": "gem/gemini-3-pro-image",
+            "prompt": "Add a hat",
+            "images": [{"file_id": "file-abc"}],
+        }
+        self.refused(await self.ask("/v1/images/edits", body), "images[0].file_id")
+
+    async def test_file_to_its_own_provider_passes(self) -> None:
+        await self.begin()
+        file = {"type": "file", "file": {"file_id": "file-abc"}}
+        answer = await self.chats("chat/gpt-4o", [{"type": "text", "text": "?"}, file])
+        self.assertEqual(answer.status, 200, answer.body)
+        part = {"type": "input_file", "file_id": "file-abc"}
+        answer = await self.responds("chat/gpt-4o", [{"type": "input_text", "text": "?"}, part])
+        self.assertEqual(answer.status, 200, answer.body)
+        self.assertIn("file-abc", json.dumps(self.sent()))
 
     async def test_cached_content_of_google_is_refused_elsewhere(self) -> None:
         await self.begin()
