@@ -315,6 +315,20 @@ class ReportedLosses(DispatchCase):
         self.assertEqual(answer.status, 200, answer.body)
         self.assertNotIn("billing-header", json.dumps(self.simulator.log[-1].body))
 
+    async def test_attribution_block_is_not_counted_for_others(self) -> None:
+        await self.begin()
+        counts = []
+        for block in ([{"type": "text", "text": BLOCK}], []):
+            body = {
+                "model": "chat/qwen3-coder",
+                "system": [*block, {"type": "text", "text": "You help."}],
+                "messages": [{"role": "user", "content": "x"}],
+            }
+            answer = await self.ask("/v1/messages/count_tokens", body)
+            self.assertEqual(answer.headers["x-token-count-source"], "estimate")
+            counts.append(answer.json()["input_tokens"])
+        self.assertEqual(counts[0], counts[1])
+
     async def test_text_about_the_block_and_one_that_is_not_first_stay(self) -> None:
         await self.begin()
         for system in (
