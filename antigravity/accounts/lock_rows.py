@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from antigravity.accounts.penalties import GUESSED_KINDS
+from antigravity.accounts.penalties import GUESSED_KINDS, LIMIT_KINDS
 
 _Row = TypeVar("_Row")
 #: A scope, the kind of failure, how many there were in a row, and when the last one was.
@@ -39,6 +39,12 @@ class Lock(Struct, frozen=True):
     help: str = ""
     made: float = 0.0
     probed: float = 0.0
+
+    @property
+    def may_be_wrong(self) -> bool:
+        """Whether the lock is about something that passes, maybe before the time that was named."""
+        passes = self.kind in LIMIT_KINDS or self.given
+        return passes and math.isfinite(self.until)
 
     @property
     def guessed(self) -> bool:

@@ -102,7 +102,7 @@ class Lockouts:
             now + seconds, rule.kind, given, stamp if whole else "", error.help_url, made=now
         )
         known = self._locks.get(scope)
-        if probe and given and known is not None and known.kind in LIMIT_KINDS:
+        if probe and given and known is not None and known.may_be_wrong:
             del self._locks[scope]
         self._put(scope, lock)
         return rule
@@ -121,7 +121,7 @@ class Lockouts:
         Only locks that were guesses end, since the account has just shown them to be wrong, and
         those that were probed.
         """
-        ended = probe and self._end_limits(upstream, credential, model)
+        ended = probe and self._end_probed(upstream, credential, model)
         for scope in _scopes(upstream, credential, model):
             for key in [key for key in self._streaks if key[0] == scope]:
                 if since is None or self._streaks[key].last <= since:
@@ -152,13 +152,13 @@ class Lockouts:
     ) -> bool:
         """Return whether one request may pass the locks, to see if they are still needed.
 
-        That is so where all of them are limits, none of which was made or probed within
+        That is so where all of them may be wrong, and none was made or probed within
         ``interval`` seconds or is being probed.
         """
         now = self._now()
         locks = self._in_force(upstream, credential, model, stamp)
         return bool(locks) and all(
-            lock.kind in LIMIT_KINDS
+            lock.may_be_wrong
             and scope not in self._probing
             and now - max(lock.made, lock.probed) >= interval
             for scope, lock in locks
@@ -177,14 +177,20 @@ class Lockouts:
         """Note that it has ended, however that was."""
         self._probing.difference_update(_scopes(upstream, credential, model))
 
-    def release(self, credential: str, model: str = "") -> int:
+    def release(self, credential: str, model: str = "", upstream: str = "") -> int:
         """Forget everything about one account (and model, if it is named).
 
         Return how many locks that has ended.
+
+        :param upstream: if it is given, models of it that are locked for everyone are free, too.
         """
 
         def is_meant(scope: Scope) -> bool:
-            return scope.credential == credential and model in ("", scope.model)
+            if scope.credential is None:
+                own = bool(upstream) and scope.upstream == upstream
+            else:
+                own = scope.credential == credential
+            return own and model in ("", scope.model)
 
         locks = [scope for scope in self._locks if is_meant(scope)]
         ended = sum(self._locks.pop(scope).until > self._now() for scope in locks)
@@ -282,12 +288,12 @@ class Lockouts:
             found.append((scope, lock))
         return found
 
-    def _end_limits(self, upstream: str, credential: str, model: str) -> bool:
+    def _end_probed(self, upstream: str, credential: str, model: str) -> bool:
         """End the locks that a probe has shown to be wrong; return whether there were any."""
         ended = False
         for scope in _scopes(upstream, credential, model):
             lock = self._locks.get(scope)
-            if lock is not None and lock.kind in LIMIT_KINDS:
+            if lock is not None and lock.may_be_wrong:
                 del self._locks[scope]
                 self._streaks.pop((scope, lock.kind), None)
                 ended = True

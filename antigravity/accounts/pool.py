@@ -195,9 +195,10 @@ class AccountPool:
 
     def unlock(self, credential: str, model: str = "") -> int | None:
         """End the locks of an account (for one model), and return how many there were."""
-        if all(each.id != credential for each in _all(self._roster.source)):
+        found = next((each for each in _all(self._roster.source) if each.id == credential), None)
+        if found is None:
             return None
-        ended = self._unlocking.release(credential, model)
+        ended = self._unlocking.release(credential, model, found.upstream)
         self._changed()
         self.recheck()
         return ended

@@ -14,37 +14,44 @@ from antigravity.logs import make_logger
 class Unlocking:
     """Ends the locks of one pool.
 
-    :ivar marks: those of the accounts that there are, by id; see ``Credential.mark``.
+    :ivar marks: those of the accounts that there are, by id; see ``Credential.mark``.  ``None`` as
+        long as none are known.
     """
 
     log = make_logger()
 
     def __init__(self, lockouts: Lockouts, watch: AccountWatch) -> None:
-        self.marks: dict[str, str] = {}
+        self.marks: dict[str, str] | None = None
         self._lockouts = lockouts
         self._watch = watch
 
     def restore(self, marks: object) -> None:
         """Take in the marks of the last run."""
-        rows = marks.items() if isinstance(marks, Mapping) else ()
-        self.marks = {name: mark for name, mark in rows if isinstance(mark, str)}
+        if isinstance(marks, Mapping):
+            self.marks = {name: mark for name, mark in marks.items() if isinstance(mark, str)}
 
     def follow(self, credentials: Iterable[Credential]) -> bool:
         """Forget the locks of accounts that are gone, added anew, enabled again or unlocked.
 
         Return whether something has changed.
         """
-        present = {each.id: each.mark for each in credentials}
+        every = list(credentials)
+        present = {each.id: each.mark for each in every}
         known, self.marks = self.marks, present
         gone = self._lockouts.accounts() - present.keys()
-        anew = {name for name, mark in present.items() if known.get(name, mark) != mark}
-        for name in sorted(gone | anew):
+        for name in sorted(gone):
             self.release(name)
+        for each in every:
+            if known is not None and known.get(each.id) != each.mark:
+                self.release(each.id, upstream=each.upstream)
         return known != present or bool(gone)
 
-    def release(self, credential: str, model: str = "") -> int:
-        """Forget the locks of an account (for one model), and return how many there were."""
-        ended = self._lockouts.release(credential, model)
+    def release(self, credential: str, model: str = "", upstream: str = "") -> int:
+        """Forget the locks of an account (for one model), and return how many there were.
+
+        :param upstream: its upstream, where the locks that are for everyone there end, too.
+        """
+        ended = self._lockouts.release(credential, model, upstream)
         if ended:
             self._watch.readmitted(credential, model)
             self.log.info(

@@ -285,15 +285,46 @@ def test_an_option_that_comes_later_is_not_probed_while_an_earlier_one_serves() 
     assert (probe.option, probe.is_probe) == (FLASH, True)
 
 
-def test_what_is_no_limit_is_not_probed() -> None:
-    for refused in (
-        UpstreamCredentialError("c", code="invalid_grant"),
-        OverloadedError("full", code="model_capacity_exhausted", retry_after=5 * DAY),
-    ):
-        kit = PoolKit(["a"], probe_interval=INTERVAL)
-        kit.take().failed(refused)
-        kit.clock.advance(2 * INTERVAL)
-        kit.refused()
+def test_what_only_people_can_end_is_not_probed() -> None:
+    kit = PoolKit(["a"], probe_interval=INTERVAL)
+    kit.take().failed(UpstreamCredentialError("c", code="invalid_grant"))
+    kit.clock.advance(2 * INTERVAL)
+    kit.refused()
+
+
+FAR = [
+    quota(5 * DAY),
+    RateLimitedError("r", retry_after=5 * DAY),
+    OverloadedError("full", code="model_capacity_exhausted", retry_after=5 * DAY),
+    OverloadedError("full", upstream_status=503, retry_after=5 * DAY),
+    UpstreamError("broken", upstream_status=500, retry_after=5 * DAY),
+    NotFoundError("none", upstream_status=404, retry_after=5 * DAY),
+    UpstreamCredentialError("no", upstream_status=401, retry_after=5 * DAY),
+    QuotaExhaustedError("pay", code="insufficient_quota", retry_after=5 * DAY),
+]
+
+
+@pytest.mark.parametrize("why", FAR, ids=lambda why: f"{type(why).__name__} {why.upstream_status}")
+def test_whatever_has_a_far_end_can_be_ended(why: GatewayError) -> None:
+    kit = PoolKit(["a"], probe_interval=INTERVAL)
+    kit.reload(probe_interval=INTERVAL)
+    kit.take().failed(why)
+    kit.refused()
+    kit.clock.advance(INTERVAL)
+    probe = kit.take()
+    assert probe.is_probe
+    probe.succeeded()
+    assert kit.states() == {"a": "chosen"}
+    kit.take().failed(why)
+    kit.refused()
+    assert kit.pool.unlock("a", MODEL if kit.states("", FLASH) == {"a": "chosen"} else "")
+    kit.take().failed(why)
+    kit.source.marks["a"] = "written anew"
+    kit.reload(probe_interval=INTERVAL)
+    kit.take().failed(why)
+    kit.reload(Source(google=[]), probe_interval=INTERVAL)
+    kit.reload(Source(google=["a", "b"]), probe_interval=INTERVAL)
+    assert set(kit.states().values()) == {"chosen", "available"}
 
 
 def test_the_operators_request_passes_a_limit_that_was_not_reached_just_now() -> None:
