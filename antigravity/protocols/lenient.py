@@ -91,7 +91,11 @@ def _pruned(data: bytes, kind: Any) -> bytes:
         return data
     members = _DICT.decode(data)
     return msgspec.json.encode(
-        {name: Raw(_pruned(bytes(value), values)) for name, value in members.items()}
+        {
+            name: Raw(_pruned(bytes(value), values))
+            for name, value in members.items()
+            if bytes(value) != _NULL
+        }
     )
 
 

@@ -164,7 +164,7 @@ class _Layer:
     def end(self) -> bytes:
         """Return a body that is too short to be a compressed one."""
         head, self._head = self._head, None
-        if head:
+        if head is not None:
             self.complete = True
         return head or b""
 

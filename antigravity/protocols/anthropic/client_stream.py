@@ -233,6 +233,7 @@ class AnthropicStreamDecoder:
                 ]
             case "server_tool_use" if block.name == "web_search":
                 text = "".join(opened.pieces).encode() or bytes(block.input)
+                text = b"{}" if text == b"null" else text
                 self._queries[block.id] = queries = read_query(text).all()
                 return [WebSearchEvent(read_search(block.id, queries, []))]
             case _:

@@ -216,9 +216,21 @@ class ChoiceDecoder:
 
     def _logprobs(self, logprobs: Any) -> Iterator[Event]:
         content = logprobs.get("content") if isinstance(logprobs, dict) else None
-        tokens = [entry for entry in _objects(content) if "token" in entry and "logprob" in entry]
-        if tokens:
-            yield LogprobsDelta(tokens, self._index)
+        tokens = [_token(entry) for entry in _objects(content)]
+        known = [token for token in tokens if token is not None]
+        if known:
+            yield LogprobsDelta(known, self._index)
+
+
+def _token(entry: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the entry of one token without what is ``null`` in it, ``None`` if it is none."""
+    known = {name: value for name, value in entry.items() if value is not None}
+    if "token" not in known or "logprob" not in known:
+        return None
+    if "top_logprobs" in known:
+        others = map(_token, _objects(known["top_logprobs"]))
+        known["top_logprobs"] = [other for other in others if other is not None]
+    return known
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:
