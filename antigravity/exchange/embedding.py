@@ -11,9 +11,11 @@ from msgspec.structs import replace
 from antigravity.context.estimate import estimate_parts
 from antigravity.exchange.answer_headers import warnings
 from antigravity.exchange.bounds import ANSWER_LIMIT
+from antigravity.exchange.context import origin_of
 from antigravity.exchange.generation import Generation
 from antigravity.exchange.native import whole
 from antigravity.exchange.parallel import gathered
+from antigravity.exchange.sniffing import Sniffer
 from antigravity.exchange.translators import empty_answer
 from antigravity.exchange.upstream_call import UpstreamCall
 from antigravity.exchange.work import Work
@@ -23,7 +25,9 @@ from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.capabilities import Loss
 from antigravity.ir.embeddings import EmbeddingInput, EmbeddingRequest, EmbeddingResponse
+from antigravity.ir.surrogates import mend
 from antigravity.ir.usage import Usage
+from antigravity.protocols.embedded_errors import error_in
 from antigravity.routing.router import Candidate, Decision
 
 #: Requests for one client's request that are under way at the same time.
@@ -126,7 +130,15 @@ class Embedding(Generation):
         body = await response.collect(ANSWER_LIMIT)
         if not body.strip():
             raise empty_answer()
-        return batch, client.decode_embeddings(candidate.upstream.unwrap(body), len(batch))
+        body = candidate.upstream.unwrap(mend(body))
+        sniffer = Sniffer()
+        form = sniffer.feed(body) or sniffer.end()
+        if form != "json":
+            raise origin_of(candidate, response).unusable(form, sniffer.head)
+        failure = error_in(body, client.decode_error)
+        if failure is not None:
+            raise failure
+        return batch, client.decode_embeddings(body, len(batch))
 
     def _reply(self, response: EmbeddingResponse) -> Reply:
         """Return the client's reply, and end the record."""

@@ -202,8 +202,13 @@ def _by_shape(wire: dict[str, Any]) -> _Embedded | None:
     if marked or _is_bad(found):
         return found
     typed = isinstance(wire.get("type"), str) or isinstance(wire.get("object"), str)
-    known = found.numbers or found.words
+    known = found.numbers or found.words or _says_it_went_well(wire)
     return found if found.message and not typed and not known and "id" not in wire else None
+
+
+def _says_it_went_well(wire: Mapping[str, Any]) -> bool:
+    codes = (wire.get(name) for name in _CODES)
+    return any(code is not None and str(code).lower() in _NO_ERROR for code in codes)
 
 
 def _is_bad(found: _Embedded) -> bool:

@@ -134,3 +134,10 @@ def test_another_model_serves_only_where_nobody_can_serve_this_one(
     error: errors.GatewayError, gives: bool
 ) -> None:
     assert gives_way(error) is gives
+
+
+def test_what_ended_empty_is_tried_again_once() -> None:
+    error = errors.EmptyAnswerError("nothing")
+    assert next_step(error, 1, repaired=False, luck=0.5).action == "other"
+    assert next_step(error, 2, repaired=False, luck=0.5).action == "other"
+    assert next_step(error, 2, repaired=False, emptied=True, luck=0.5).action == "give_up"

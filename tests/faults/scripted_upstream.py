@@ -63,7 +63,7 @@ class ScriptedUpstream(Resource):
         if request.method == b"GET" or b":load" in request.path or b":fetch" in request.path:
             request.setResponseCode(404)
             return b"{}"
-        self.bodies.append(json.loads(body))
+        self.bodies.append(json.loads(body) if body[:1] == b"{" else body)
         reply = self.replies[min(len(self.bodies), len(self.replies)) - 1]
         request.setResponseCode(reply.status)
         request.responseHeaders.removeHeader(b"content-type")
