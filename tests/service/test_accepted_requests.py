@@ -89,8 +89,11 @@ class AcceptedRequests(DispatchCase):
             self.assertNotIn('"messages": []', json.dumps(self.sent()))
             await self.chat(model, messages=[{"role": "developer", "content": "Say hello."}])
         for model in self.models("ant", "gem", "chat"):
-            body = {"model": model, "instructions": "Say hello.", "input": []}
+            body = {"model": model, "instructions": "Say hello."}
             await self.served("/v1/responses", body)
+            await self.served("/v1/responses", {**body, "input": []})
+            late = [{"role": "developer", "content": "Say hello."}]
+            await self.served("/v1/responses", {"model": model, "input": late})
         body = {"model": "chat/llama-3.3", "instructions": "Say hello.", "input": []}
         await self.served("/v1/responses", body)
         self.assertEqual(self.sent()["messages"][-1]["role"], "user")

@@ -107,7 +107,7 @@ def _refuse_foreign_state(wire: RequestBody) -> None:
     for name, remedy in _STORED_BY_OPENAI.items():
         if getattr(wire, name) is not None:
             raise bad_field(name, f"refers to what OpenAI stores and isn't known here: {remedy}")
-    if wire.input is None:
+    if wire.input is None and not wire.instructions:
         raise required("input")
 
 
