@@ -62,7 +62,8 @@ def _thinks(model: Capabilities) -> tuple[object, ...]:
     if model.thinking == "none":
         return ("none",)
     off = (model.thinking_off, model.efforts_off)
-    return (model.thinking, model.efforts, model.min_budget, model.max_budget, *off)
+    budgets = (model.min_budget, model.max_budget, model.smallest_budget)
+    return (model.thinking, model.efforts, *budgets, *off)
 
 
 def _less(served: int | None, asked: int | None) -> bool:

@@ -43,11 +43,12 @@ class Capabilities(Struct, frozen=True):
     vectors, and no answers.
     ``sampling`` says that it takes such parameters, ``penalties`` that it takes penalties too,
     ``sampling_at_rest`` that it takes them while it is not told to think, ``sampling_together``
-    that temperature and ``top_p`` may both be given.
+    that temperature and ``top_p`` may both be given.  ``thinks_untold`` says that it thinks, too,
+    where nothing is said about that.  ``smallest_budget`` is the smallest budget but 0.
     ``thinking_off`` is the Claude form of "do not think"; ``efforts_off`` are the efforts that the
     model takes with it (empty: all).  ``forced_tools`` says that the model can be made to call a
     tool.  ``fields`` are the optional request fields of OpenAI's protocols that the model is known
-    to take at an upstream that nothing is known about, in the names of
+    to take (``X``) or refuse (``no_X``) at an upstream that nothing is known about, in the names of
     ``antigravity/upstreams/quirks.toml``.  ``tools_protocol`` names the client protocol that
     translated requests go up in where the upstream speaks it, because the model takes functions
     together with thinking in that one only.
@@ -70,6 +71,7 @@ class Capabilities(Struct, frozen=True):
     efforts: tuple[Effort, ...] = ()
     min_budget: int = 0
     max_budget: int = 0
+    smallest_budget: int = 0
     default_budget: int = 0
     max_output_tokens: int | None = None
     context_window: int | None = None
@@ -93,6 +95,7 @@ class Capabilities(Struct, frozen=True):
     sampling: bool = True
     sampling_at_rest: bool = False
     sampling_together: bool = True
+    thinks_untold: bool = False
     stop_sequences: bool = True
     logprobs: bool = True
     penalties: bool = True
@@ -134,9 +137,16 @@ class Target(Struct, frozen=True):
         """
         if name in self.quirks:
             return True
-        if f"no_{name}" in self.quirks:
+        fields = self.capabilities.fields
+        if f"no_{name}" in self.quirks or f"no_{name}" in fields:
             return False
-        return usual or name in self.capabilities.fields
+        return usual or name in fields
+
+    def refuses(self) -> frozenset[str]:
+        """Return the names of what the target takes in no case."""
+        said = (*self.quirks, *self.capabilities.fields)
+        names = (each.removeprefix("no_") for each in said if each.startswith("no_"))
+        return frozenset(name for name in names if name not in self.quirks)
 
     @property
     def wants_reasoning(self) -> bool:

@@ -23,6 +23,14 @@ _REFUSED: Final = frozenset(
     ("allOf", "oneOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas",
      "patternProperties", "propertyNames", "unevaluatedProperties", "prefixItems", "contains")
 )  # fmt: skip
+#: Keywords that are taken out, and told in the description instead.
+_TOLD: Final = frozenset(
+    ("default", "minLength", "maxLength", "uniqueItems", "minProperties", "maxProperties",
+     "minContains", "maxContains", "unevaluatedItems")
+)  # fmt: skip
+_FORMATS: Final = frozenset(
+    ("date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid")
+)
 _NAMED: Final = ("properties", "$defs", "definitions")
 _MAX_DEPTH: Final = 60
 _EMPTY: Final[JsonObject] = {
@@ -110,8 +118,11 @@ def _strict(schema: Any, depth: int) -> Any:
     if refused is not None:
         raise _UnfitError(f"strict schemas have no {refused}")
     fitted: JsonObject = {}
+    told: list[str] = []
     for name, value in schema.items():
-        if name in _NAMED and isinstance(value, dict):
+        if name in _TOLD or (name == "format" and value not in _FORMATS):
+            told.append(f"{name}: {msgspec.json.encode(value).decode()}")
+        elif name in _NAMED and isinstance(value, dict):
             fitted[name] = {key: _strict(inner, depth + 1) for key, inner in value.items()}
         elif name == "anyOf" and isinstance(value, list):
             fitted[name] = [_strict(inner, depth + 1) for inner in value]
@@ -119,6 +130,9 @@ def _strict(schema: Any, depth: int) -> Any:
             fitted[name] = _strict(value, depth + 1)
         else:
             fitted[name] = value
+    if told:
+        said = schema.get("description")
+        fitted["description"] = " ".join([*([said] if said else []), f"[{'; '.join(told)}]"])
     if is_object(schema):
         _close(schema, fitted)
     return fitted

@@ -62,6 +62,25 @@ def test_optional_properties_become_nullable_and_required() -> None:
     assert strict_schema(found) == found
 
 
+def test_keywords_that_strict_schemas_refuse_are_told_in_the_description() -> None:
+    schema = obj(
+        {
+            "name": {"type": "string", "minLength": 1, "default": "x", "description": "Whose."},
+            "link": {"type": "string", "format": "uri"},
+            "day": {"type": "string", "format": "date", "pattern": "^2"},
+        },
+        "name",
+        "link",
+        "day",
+    )
+    properties = strict_schema(schema)["properties"]
+    assert properties == {
+        "name": {"type": "string", "description": 'Whose. [minLength: 1; default: "x"]'},
+        "link": {"type": "string", "description": '[format: "uri"]'},
+        "day": {"type": "string", "format": "date", "pattern": "^2"},
+    }
+
+
 @pytest.mark.parametrize("schema", [None, {}, {"type": "object"}, {"properties": {}}])
 def test_functions_without_parameters_get_a_closed_empty_object(schema: Any) -> None:
     assert strict_schema(schema) == {

@@ -17,20 +17,21 @@ TOOL_SCHEMA = {
     "type": "object",
     "properties": {
         "city": {"type": "string", "minLength": 1},
-        "days": {"type": "integer", "minimum": 1, "maximum": 9},
+        "days": {"type": "integer", "minimum": 1, "maximum": 9, "default": 3},
+        "link": {"type": "string", "format": "uri"},
     },
     "required": ["city"],
     "additionalProperties": False,
 }
 #: A model of each upstream, old and new, also in other spellings.
 MODELS = {
-    "chat": ("gpt-4.1", "gpt-5", "gpt-5-pro", "gpt-5.1", "gpt-5.2-codex", "openai/gpt-5.1:free",
-             "gpt-5.6-sol", "mistral-large-latest", "llama-3.3"),
+    "chat": ("gpt-4.1", "o3", "gpt-5", "gpt-5-pro", "gpt-5.1", "gpt-5.2-codex",
+             "openai/gpt-5.1:free", "gpt-5.6-sol", "mistral-large-latest", "llama-3.3"),
     "resp": ("gpt-4.1", "gpt-5-pro", "gpt-5.1-2025-11-13", "gpt-5.6-sol", "gpt-6-astra", "o3"),
     "ant": ("claude-sonnet-4-5", "claude-opus-4-5", "claude-opus-4-6", "claude-opus-4-8",
             "claude-sonnet-5", "claude-fable-5", "claude-opus-5-5", "claude-mythos-5-1"),
-    "gem": ("gemini-2.5-pro", "gemini-3-pro-preview", "gemini-3.6-flash", "gemini-3.8-flash",
-            "gemini-4-argon"),
+    "gem": ("gemini-2.5-pro", "gemini-2.5-flash-lite", "gemini-3-pro-preview",
+            "gemini-3.6-flash", "gemini-3.8-flash", "gemini-4-argon"),
     "code": ("gemini-3-flash", "gemini-2.5-flash"),
 }  # fmt: skip
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
@@ -124,6 +125,8 @@ class AcceptedRequests(DispatchCase):
             self.assertEqual(self.sent()["max_output_tokens"], 16)
             await self.chat("resp/gpt-4.1", max_tokens=limit)
             await self.generate("resp/gpt-4.1", generationConfig={"maxOutputTokens": limit})
+        for model in self.models("chat", "resp", "gem"):
+            await self.write(model, max_tokens=0)  # Anthropic's way to fill a cache
         await self.write("resp/gpt-4.1", max_tokens=17)
         self.assertEqual(self.sent()["max_output_tokens"], 17)
 
@@ -131,7 +134,7 @@ class AcceptedRequests(DispatchCase):
         await self.begin()
         for model in MODELS["chat"]:
             await self.write(f"chat/{model}", max_tokens=50)
-            new = model.split("/")[-1].startswith("gpt-5")
+            new = model.split("/")[-1].startswith(("gpt-5", "o3"))
             name = "max_completion_tokens" if new else "max_tokens"
             self.assertEqual(self.sent()[name], 50, model)
 
@@ -223,8 +226,10 @@ class AcceptedRequests(DispatchCase):
         wire = {"name": "f", "input_schema": TOOL_SCHEMA, "strict": True}
         for model in self.models("chat", "resp"):
             await self.write(model, tools=[wire])
+            one = {"type": "auto", "disable_parallel_tool_use": True}
+            await self.write(model, tools=[wire], tool_choice=one)
         (tool,) = self.sent()["tools"]
-        self.assertEqual(tool["parameters"]["required"], ["city", "days"])
+        self.assertEqual(tool["parameters"]["required"], ["city", "days", "link"])
         bare = {"name": "f", "input_schema": {"type": "object"}, "strict": True}
         for model in self.models("chat", "resp"):
             await self.write(model, tools=[bare])
@@ -288,8 +293,9 @@ class AcceptedRequests(DispatchCase):
         for model in self.models("chat", "resp", "gem"):
             for form in forms:
                 await self.write(model, **form)
+                await self.write(model, temperature=0.5, **form)
         for model in self.models("chat", "resp", "ant"):
-            for budget in (0, 512, -1):
+            for budget in (0, 100, 512, -1):
                 config = {"thinkingConfig": {"thinkingBudget": budget}, "temperature": 0.5}
                 await self.generate(model, generationConfig=config)
 

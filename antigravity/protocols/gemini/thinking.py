@@ -58,6 +58,9 @@ def _wish(thinking: ThinkingConfig) -> ThinkingConfig:
 def _limit(wanted: int | None, capabilities: Capabilities, losses: Losses) -> int | None:
     """Return the output limit within what the model can do."""
     most = capabilities.max_output_tokens
+    if wanted == 0:
+        losses.note("max_output_tokens", "raised to 1, the least that the protocol takes")
+        return 1
     if wanted is not None and most is not None and wanted > most:
         losses.note("max_output_tokens", f"lowered to the model's limit of {most}")
         return most
@@ -84,6 +87,7 @@ def _budget(wish: ThinkingConfig, capabilities: Capabilities, losses: Losses) ->
         return {"thinkingBudget": least}
     if wish.budget is not None:
         budget = max(least, wish.budget)
+        budget = max(budget, capabilities.smallest_budget) if budget > 0 else budget
         budget = min(budget, most) if most > 0 else budget
         if budget != wish.budget:
             losses.note("thinking.budget", f"brought to {budget}, which the model takes")

@@ -123,10 +123,7 @@ def _extend(body: dict[str, Any], request: Request, losses: Losses) -> None:
 
 def _leave_out(body: dict[str, Any], target: Target, losses: Losses) -> None:
     """Take out the fields that the target refuses."""
-    for quirk in target.quirks:
-        name = quirk.removeprefix("no_")
-        if name == quirk or name not in body or name in _KEPT:
-            continue
+    for name in target.refuses().intersection(body) - _KEPT:
         value = body.pop(name)
         if value not in (None, False) and name not in _HINTS:
             losses.add(name, "dropped: the target refuses it")

@@ -22,7 +22,9 @@ def sampling_fields(request: Request, target: Target, losses: Losses) -> dict[st
     sampling = request.sampling
     capabilities = target.capabilities
     fields: dict[str, Any] = {}
-    able = capabilities.sampling or (capabilities.sampling_at_rest and is_at_rest(request))
+    able = capabilities.sampling or (
+        capabilities.sampling_at_rest and is_at_rest(request, capabilities)
+    )
     for name in ("temperature", "top_p", *_PENALTIES, "top_k"):
         value = getattr(sampling, name)
         if value is None:
@@ -71,6 +73,9 @@ def limit_fields(request: Request, target: Target, losses: Losses) -> dict[str, 
     if limit is not None and most is not None and limit > most:
         losses.add("max_output_tokens", f"cut to {most}, all that the model can do")
         limit = most
+    if limit == 0:
+        losses.add("max_output_tokens", "raised to 1, the least that the protocol takes")
+        limit = 1
     if limit is not None:
         new = "max_tokens" not in target.quirks and target.takes("max_completion_tokens")
         fields["max_completion_tokens" if new else "max_tokens"] = limit

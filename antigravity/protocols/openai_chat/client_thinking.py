@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from antigravity.ir.capabilities import Target
+from antigravity.ir.capabilities import Capabilities, Target
 from antigravity.ir.request import Effort, Request
 from antigravity.protocols.openai_chat.losses import Losses
 from antigravity.protocols.openai_chat.schema import NAME
@@ -27,9 +27,10 @@ def thinking_fields(request: Request, target: Target, losses: Losses) -> dict[st
     return {**fields, **_effort(wanted, request, target, losses)}
 
 
-def is_at_rest(request: Request) -> bool:
-    """Return whether the client does not tell the model to think."""
-    return wanted_effort(request) in (None, "none")
+def is_at_rest(request: Request, capabilities: Capabilities) -> bool:
+    """Return whether the model will not think about a request."""
+    wanted = wanted_effort(request)
+    return wanted == "none" or (wanted is None and not capabilities.thinks_untold)
 
 
 def wanted_effort(request: Request) -> Effort | None:

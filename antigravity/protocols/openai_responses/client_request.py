@@ -125,12 +125,10 @@ def _forces(target: Target) -> bool:
 
 def _leave_out(body: JsonObject, target: Target, warn: Warnings) -> None:
     """Take out the fields that the target refuses."""
-    for quirk in target.quirks:
-        name = quirk.removeprefix("no_")
-        if name != quirk and name in body and name not in _KEPT:
-            del body[name]
-            if name not in _HINTS:
-                warn(name, "left out: the target refuses it")
+    for name in target.refuses().intersection(body) - _KEPT:
+        del body[name]
+        if name not in _HINTS:
+            warn(name, "left out: the target refuses it")
 
 
 def _limit(request: Request, capabilities: Capabilities, warn: Warnings) -> int | None:
@@ -213,7 +211,9 @@ def _text(wanted: ResponseFormat, verbosity: str | None, target: Target) -> Json
 def _sampling(request: Request, capabilities: Capabilities, warn: Warnings) -> JsonObject:
     sampling = request.sampling
     fields: JsonObject = {}
-    rests = capabilities.sampling_at_rest and _wanted_effort(request.thinking) in (None, "none")
+    effort = _wanted_effort(request.thinking)
+    resting = effort == "none" or (effort is None and not capabilities.thinks_untold)
+    rests = capabilities.sampling_at_rest and resting
     for name in ("temperature", "top_p"):
         value = getattr(sampling, name)
         if value is not None and not (capabilities.sampling or rests):

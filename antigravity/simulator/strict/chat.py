@@ -253,6 +253,12 @@ def _limits(body: dict[str, Any], model: str) -> None:
         )
     if not reasons(model):
         return
+    if body.get("parallel_tool_calls") is not None and model.startswith("o"):
+        refuse(
+            "Unsupported parameter: 'parallel_tool_calls' is not supported with this model.",
+            "parallel_tool_calls",
+            "unsupported_parameter",
+        )
     if body.get("max_tokens") is not None:
         refuse(
             "Unsupported parameter: 'max_tokens' is not supported with this model. Use "

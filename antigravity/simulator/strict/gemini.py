@@ -213,6 +213,8 @@ def _thinking(model: str, thinking: dict[str, Any], internal: bool) -> None:
     if budget is None or internal or version(model) != (2, 5) or budget == -1:
         return
     low, high = (128, 32768) if "pro" in model else (0, 24576)
+    if "lite" in model and 0 < budget < 512:
+        invalid(f"The thinking budget {budget} is invalid. Please choose 0, or at least 512.")
     if budget == 0 and low:
         invalid("Budget 0 is invalid. This model only works in thinking mode.")
     if not low <= budget <= high:

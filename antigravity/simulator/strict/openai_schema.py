@@ -8,6 +8,12 @@ from typing import Any, Final, NoReturn
 from antigravity.simulator.strict.json_schema import malformed, walk_schema, wrong_type
 from antigravity.simulator.strict.refusal import refuse
 
+#: Keywords that strict schemas may not have.
+_NOT_STRICT: Final = (
+    "allOf", "oneOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas",
+    "patternProperties", "propertyNames", "minLength", "maxLength", "uniqueItems",
+    "minProperties", "maxProperties", "contains", "default",
+)  # fmt: skip
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]+")
 
 
@@ -91,7 +97,12 @@ def check_schema(schema: Any, subject: str, param: str, code: str | None, strict
         start = f"Invalid schema for {subject}: In context={_where(context)}, "
         if node.get("type") == "array" and "items" not in node and "prefixItems" not in node:
             refuse(f"{start}array schema missing items.", param, code)
-        if not strict or node.get("type") != "object":
+        if not strict:
+            continue
+        wrong_word = next((word for word in _NOT_STRICT if word in node), None)
+        if wrong_word is not None:
+            refuse(f"{start}'{wrong_word}' is not permitted.", param, code)
+        if node.get("type") != "object":
             continue
         if node.get("additionalProperties") is not False:
             refuse(

@@ -212,3 +212,25 @@ def test_any_field_can_be_refused_by_its_name() -> None:
     assert "temperature" not in json.loads(encoded.body)
     assert "messages" in json.loads(encoded.body)
     assert [loss.field for loss in encoded.warnings] == ["temperature"]
+
+
+def test_sampling_goes_up_only_while_the_model_does_not_think() -> None:
+    for model, thinking, taken in (
+        ("gpt-5.1", ThinkingConfig(), True),
+        ("gpt-5.1", ThinkingConfig("on", effort="low"), False),
+        ("gpt-5.5", ThinkingConfig(), False),
+        ("gpt-5.5", ThinkingConfig("off"), True),
+        ("gpt-5", ThinkingConfig(), False),
+        ("grok-4.3", ThinkingConfig(), True),
+    ):
+        body, lost = sent("unknown", model, thinking=thinking, sampling=Sampling(0.5))
+        assert ("temperature" in body) is taken, (model, thinking)
+        assert ("sampling.temperature" in lost) is not taken
+    body, _ = sent("unknown", "grok-4.3", sampling=Sampling(presence_penalty=0.5))
+    assert "presence_penalty" not in body
+
+
+def test_model_can_refuse_a_field_that_others_take() -> None:
+    for model, taken in (("o3", False), ("gpt-4.1", True)):
+        body, _ = sent("unknown", model, tools=(TOOL,), parallel_tool_calls=False)
+        assert ("parallel_tool_calls" in body) is taken
