@@ -9,6 +9,7 @@ grown, and not while a large request is translated, which makes many objects and
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import sys
 from collections.abc import Callable
@@ -26,8 +27,31 @@ INTERVAL: Final = 1.0
 DUE: Final = 10
 #: And after which it is overdue, whatever is going on.
 OVERDUE: Final = 1000
+#: Bytes from which on a block is given back at once.
+LARGE_BLOCK: Final = 1024 * 1024
+#: Heaps of the C library; by default there are several for each core.
+ARENAS: Final = 2
+#: Names of options in ``malloc.h``.
+_TRIM_THRESHOLD: Final = -1
+_MMAP_THRESHOLD: Final = -3
+_ARENA_MAX: Final = -8
 #: A number of them that never comes.
 _NEVER: Final = 2**30
+
+
+def return_memory(libc: Any) -> None:
+    """Have the C library give large blocks back to the system as soon as they are free.
+
+    glibc keeps ever larger ones for later use, once it has seen some, and so would keep what a few
+    large bodies took.  Other C libraries have no such options, and need none.
+    """
+    try:
+        set_option = libc.mallopt
+    except AttributeError:
+        return
+    set_option(_MMAP_THRESHOLD, LARGE_BLOCK)
+    set_option(_TRIM_THRESHOLD, LARGE_BLOCK)
+    set_option(_ARENA_MAX, ARENAS)
 
 
 def _collects_at_once() -> bool:
@@ -49,6 +73,7 @@ class Interpreter(Service):
         super().startService()
         self._before = sys.getswitchinterval(), gc.get_threshold()
         sys.setswitchinterval(SWITCH_INTERVAL)
+        return_memory(ctypes.CDLL(None) if sys.platform == "linux" else None)
         gc.collect()
         gc.freeze()
         if _collects_at_once():

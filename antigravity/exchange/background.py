@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import Any, Final
@@ -11,22 +12,47 @@ from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
 from antigravity.exchange.converted import InThread
-from antigravity.ir.errors import OverloadedError
+from antigravity.ir.errors import GatewayError, OverloadedError
 
 #: Jobs that may wait.
 MOST_WAITING: Final = 256
 
 
 class _Job:
-    """A function that is to be called."""
+    """A function that is to be called; nothing in it leads back to it."""
 
-    def __init__(self, size: int, number: int, call: Callable[[], Any]) -> None:
+    def __init__(
+        self, size: int, number: int, call: Callable[[], Any], done: Deferred[Any]
+    ) -> None:
         self.order = size, number
         self.call = call
-        self.done: Deferred[Any] = Deferred()
+        self.done = done
 
     def __lt__(self, other: _Job) -> bool:
         return self.order < other.order
+
+
+class _Failed:
+    """Stands for the result of a function that has raised an error for the client."""
+
+    def __init__(self, error: GatewayError) -> None:
+        self.error = error
+
+
+def _called(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Return a function's result, or its error without what is on the stack.
+
+    The thread's own frame would hold the error and the error that frame, and with it the body of a
+    large request, until the next full garbage collection.
+    """
+    try:
+        return function(*arguments)
+    except GatewayError as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            cause.__traceback__ = None
+            cause = cause.__cause__ or cause.__context__
+        return _Failed(error)
 
 
 class Background:
@@ -54,16 +80,15 @@ class Background:
             return fail(
                 OverloadedError("Too many large requests are being translated; try again later.")
             )
-        job = _Job(size, next(self._numbers), lambda: function(*arguments))
-        job.done = Deferred(lambda _: self._cancel(job))
-        heappush(self._waiting, job)
+        number = next(self._numbers)
+        done: Deferred[Any] = Deferred(lambda _: self._cancel(number))
+        heappush(self._waiting, _Job(size, number, partial(_called, function, arguments), done))
         self._begin()
-        return job.done
+        return done
 
-    def _cancel(self, job: _Job) -> None:
-        if job in self._waiting:
-            self._waiting.remove(job)
-            heapify(self._waiting)
+    def _cancel(self, number: int) -> None:
+        self._waiting = [job for job in self._waiting if job.order[1] != number]
+        heapify(self._waiting)
 
     def _begin(self) -> None:
         if self.running or not self._waiting:
@@ -75,5 +100,10 @@ class Background:
     def _ended(self, result: Any, done: Deferred[Any]) -> None:
         self.running = False
         if not done.called:
-            done.errback(result) if isinstance(result, Failure) else done.callback(result)
+            if isinstance(result, _Failed):
+                done.errback(result.error)
+            elif isinstance(result, Failure):
+                done.errback(result)
+            else:
+                done.callback(result)
         self._begin()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, DeferredList, fail
 from twisted.internet.interfaces import (
     IDelayedCall,
@@ -200,7 +201,7 @@ class _Exchange:
     def _arrived(self, response: IResponse) -> None:
         assert self._lease is not None
         self._cancel_timer("first_byte")
-        self._settled = True
+        self._settle()
         self._incoming = incoming = IncomingResponse(
             response,
             reactor=self._reactor,
@@ -218,7 +219,7 @@ class _Exchange:
             self._resends -= 1
             self._send(origin)
             return
-        self._settled = True
+        self._settle()
         self._ended()
         if was_cancelled(cause_of(failure)):
             self.result.errback(UnavailableError("the transport is closed"))
@@ -246,10 +247,15 @@ class _Exchange:
             self._give_up()
             self.result.errback(error)
 
+    def _settle(self) -> None:
+        """Send no more, and let go of the body: cycles may keep this until the next collection."""
+        self._settled = True
+        self._request = replace(self._request, body=b"")
+
     def _give_up(self) -> None:
         """Stop; whatever the agent says now is of no interest."""
         if not self._settled:
-            self._settled = True
+            self._settle()
             self._ended()
             if self._asking is not None:
                 self._asking.cancel()

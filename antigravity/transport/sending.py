@@ -34,6 +34,7 @@ class BytesProducer:
         """Return a Deferred that fires when all is written."""
         if self.length <= PIECE:
             consumer.write(b"".join(self._pieces))  # a single one is not copied
+            self._pieces.clear()
             return succeed(None)
         self._consumer = consumer
         done: Deferred[None] = Deferred(lambda _: self.stopProducing())
@@ -64,4 +65,5 @@ class BytesProducer:
 
     def stopProducing(self) -> None:
         """Write nothing more."""
-        self._consumer = None
+        self._pieces.clear()
+        self._consumer = self._done = None

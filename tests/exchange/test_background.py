@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +12,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from antigravity.exchange.background import MOST_WAITING, Background
-from antigravity.ir.errors import OverloadedError
+from antigravity.ir.errors import InvalidRequestError, OverloadedError
 
 
 class Threads:
@@ -57,6 +59,31 @@ class BackgroundTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(good), "X")
         self.failureResultOf(bad, ValueError)
         self.assertFalse(self.background.running)
+
+    def test_arguments_are_let_go_without_a_garbage_collection(self) -> None:
+        class Body:
+            pass
+
+        def refuse(body: Body) -> None:
+            try:
+                raise ValueError(body)
+            except ValueError as error:
+                raise InvalidRequestError("no") from error
+
+        gc.disable()
+        self.addCleanup(gc.enable)
+        for function, failure in ((repr, None), (refuse, InvalidRequestError)):
+            body = Body()
+            alive = weakref.ref(body)
+            done = self.background.run(1, function, body)
+            del body
+            self.threads.finish()
+            if failure is None:
+                self.successResultOf(done)
+            else:
+                self.failureResultOf(done, failure).value.__cause__ = None
+            del done
+            self.assertIsNone(alive())
 
     def test_cancelled_job_that_waits_is_not_begun(self) -> None:
         done: list[int] = []

@@ -9,7 +9,16 @@ import pytest
 from twisted.internet.task import Clock
 
 from antigravity import interpreter
-from antigravity.interpreter import DUE, INTERVAL, OVERDUE, SWITCH_INTERVAL, Interpreter
+from antigravity.interpreter import (
+    ARENAS,
+    DUE,
+    INTERVAL,
+    LARGE_BLOCK,
+    OVERDUE,
+    SWITCH_INTERVAL,
+    Interpreter,
+    return_memory,
+)
 
 
 class Collector:
@@ -37,6 +46,7 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Collector:
     collector = Collector()
     monkeypatch.setattr(interpreter, "gc", collector)
     monkeypatch.setattr(interpreter, "_collects_at_once", lambda: True)
+    monkeypatch.setattr(interpreter, "return_memory", lambda libc: None)
     return collector
 
 
@@ -93,3 +103,19 @@ def test_values_of_requests_are_not_looked_at_by_collections() -> None:
     message = Message("user", (Text("x"), ToolCall("id", "name", "{}")))
     assert not gc.is_tracked(message)
     assert not any(map(gc.is_tracked, message.parts))
+
+
+def test_large_blocks_are_given_back_where_the_c_library_can() -> None:
+    class Libc:
+        def __init__(self) -> None:
+            self.options: dict[int, int] = {}
+
+        def mallopt(self, name: int, value: int) -> int:
+            self.options[name] = value
+            return 1
+
+    libc = Libc()
+    return_memory(libc)
+    assert libc.options == {-1: LARGE_BLOCK, -3: LARGE_BLOCK, -8: ARENAS}
+    return_memory(object())  # has no such function
+    return_memory(None)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+
 from client_case import ClientCase, Reader
 from loopback_peer import CHUNKED, Peer, Received, chunk, ok, pause, reactor
 from twisted.logger import capturedLogs
@@ -57,6 +60,19 @@ class GoodAnswers(ClientCase):
         response = await self.transport.send(self.request(body))
         self.assertEqual(await response.collect(0), b"")
         self.assertEqual(script.requests[0].body, body)
+
+    async def test_body_is_let_go_without_a_garbage_collection(self) -> None:
+        self.serve(lambda peer, got: peer.write(ok(b"fine")))
+        body = bytes(200_000)
+        before = sys.getrefcount(body)
+        gc.disable()
+        self.addCleanup(gc.enable)
+        for _ in range(3):
+            response = await self.transport.send(self.request(body))
+            self.assertEqual(await response.collect(10), b"fine")
+            del response
+        await pause(0)
+        self.assertEqual(sys.getrefcount(body), before)
 
     async def test_redirects_are_not_followed(self) -> None:
         script = self.serve(
