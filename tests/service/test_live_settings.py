@@ -88,8 +88,9 @@ class LiveSettings(RestartCase):
         began = reactor.seconds()
         await self.stop()
         self.assertLess(reactor.seconds() - began, 5.0)
-        last = (await response.content()).strip().split(b"\n\n")[-1]
-        self.assertIn(b'data: {"error":', last)
+        *_, error, done = (await response.content()).strip().split(b"\n\n")
+        self.assertIn(b'data: {"error":', error)
+        self.assertEqual(done, b"data: [DONE]")
 
     async def test_the_level_of_the_log(self) -> None:
         lines: list[str] = []
