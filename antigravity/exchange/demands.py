@@ -22,8 +22,10 @@ def is_able(capabilities: Capabilities, demands: Demands) -> bool:
     return takes and (not demands.output or demands.output in capabilities.outputs)
 
 
-def _has_form(traits: Traits, demands: Demands) -> bool:
-    """Return whether a protocol can carry what is demanded."""
+def _has_form(traits: Traits, capabilities: Capabilities, demands: Demands) -> bool:
+    """Return whether a protocol of conversations can carry what is demanded of a model."""
+    if capabilities.own_endpoint:
+        return False
     takes = not demands.input or demands.input in traits.media
     return takes and (not demands.output or demands.output in traits.outputs)
 
@@ -43,7 +45,7 @@ async def fitting(work: Work, decision: Decision) -> Decision:
         for candidate in decision.candidates
         if candidate.native
         or (
-            _has_form(candidate.client.traits, demands)
+            _has_form(candidate.client.traits, candidate.target.capabilities, demands)
             and is_able(candidate.target.capabilities, demands)
         )
     )

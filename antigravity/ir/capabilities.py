@@ -58,6 +58,9 @@ class Capabilities(Struct, frozen=True):
     when it comes back: nothing (``ignored``), the model does worse (``wanted``), or the request
     is refused (``demanded``).
 
+    ``own_endpoint`` says that the model is asked at an endpoint for one thing, in that endpoint's
+    protocol alone.
+
     ``image_ratios`` and ``image_sizes`` are what the model can draw (``16:9``, ``2K``),
     ``image_formats`` what it can be told to write (``png``), ``image_references`` how many
     images it takes to draw from (0: not known).  ``voices`` are those that it speaks with, best
@@ -106,6 +109,7 @@ class Capabilities(Struct, frozen=True):
     fields: tuple[str, ...] = ()
     tools_protocol: str = ""
     embedding: bool = False
+    own_endpoint: bool = False
     image_ratios: tuple[Ratio, ...] = ()
     image_sizes: tuple[Literal["512", "1K", "2K", "4K"], ...] = ()
     image_formats: tuple[str, ...] = ()

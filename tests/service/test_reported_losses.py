@@ -177,6 +177,15 @@ class ReportedLosses(DispatchCase):
             drawn = await self.generates(model, {"text": "A cat"}, generationConfig=config)
             self.refused(drawn, "image")
 
+    async def test_model_of_an_endpoint_that_its_upstream_has_not_is_refused_at_once(self) -> None:
+        await self.begin()
+        for upstream in ("chat", "resp", "ant"):
+            picture = {"model": f"{upstream}/gpt-image-1", "prompt": "A cat"}
+            self.refused(await self.ask("/v1/images/generations", picture), "image")
+            speech = {"model": f"{upstream}/tts-1", "input": "Hi", "voice": "alloy"}
+            self.refused(await self.ask("/v1/audio/speech", speech), "audio")
+            self.refused(await self.transcribe(f"{upstream}/whisper-1"), "audio")
+
     # Files at a provider
 
     async def test_file_of_another_provider_is_refused_and_named(self) -> None:
