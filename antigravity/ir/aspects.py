@@ -37,16 +37,15 @@ def differences(asked: Capabilities, served: Capabilities) -> Aspects:
         return NONE
     found: dict[Aspect, bool] = {
         "thinking": _thinks(asked) != _thinks(served),
-        "sampling": _lacks(
-            asked, served, "sampling", "sampling_at_rest", "sampling_together", "penalties"
-        ),
+        "sampling": _lacks_sampling(asked, served),
         "stop": asked.stop_sequences and not served.stop_sequences,
         "logprobs": asked.logprobs and not served.logprobs,
         "choices": served.max_choices < asked.max_choices,
         "limit": _less(served.max_output_tokens, asked.max_output_tokens),
         "media": _lacks_media(asked, served),
         "modalities": not set(asked.outputs) <= set(served.outputs),
-        "tools": _lacks(asked, served, "tools", "forced_tools"),
+        "tools": _lacks(asked, served, "tools", "forced_tools")
+        or served.tools_protocol not in ("", asked.tools_protocol),
         "schema": _lacks(
             asked, served, "structured_output", "structured_output_with_tools", "raw_schema"
         ),
@@ -73,6 +72,11 @@ def _less(served: int | None, asked: int | None) -> bool:
 def _lacks(asked: Capabilities, served: Capabilities, *names: str) -> bool:
     """Return whether the one has something that the other has not."""
     return any(getattr(asked, name) and not getattr(served, name) for name in names)
+
+
+def _lacks_sampling(asked: Capabilities, served: Capabilities) -> bool:
+    names = ("sampling", "sampling_at_rest", "sampling_together", "penalties")
+    return _lacks(asked, served, *names) or served.thinks_untold > asked.thinks_untold
 
 
 def _lacks_media(asked: Capabilities, served: Capabilities) -> bool:

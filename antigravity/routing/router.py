@@ -213,8 +213,7 @@ class Router:
             return candidate
         capabilities = candidate.target.capabilities
         differing = differences(self._table.capabilities(name), capabilities)
-        quirks = candidate.target.quirks
-        refused = frozenset(each.removeprefix("no_") for each in quirks if each.startswith("no_"))
+        refused = candidate.target.refuses()
         if not differing and not refused:
             return candidate
         return replace(candidate, differing=differing, refused=refused)

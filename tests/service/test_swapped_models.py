@@ -177,3 +177,30 @@ class SwappedModels(DispatchCase):
         body = {"model": "mistral-large", "messages": said, "user": "u"}
         self.assertEqual((await self.ask("/v1/chat/completions", body)).status, 200)
         self.assertEqual(self.sent()["user"], "u")  # the client wrote it for this model
+
+    async def test_newer_models_of_the_same_line_are_told_what_they_take(self) -> None:
+        mapping = {"gpt-5.1": "gpt-5.5", "gpt-5.2": "gpt-5.6-sol", "gpt-4.1": "o3"}
+        await self.start({"chat": self.upstream("openai", "sk-1")}, custom_mapping=mapping)
+        said = [{"role": "user", "content": "hi"}]
+        tools = [{"type": "function", "function": {"name": "f"}}]
+        for model, more in (
+            ("gpt-5.1", {"temperature": 0.5}),
+            ("gpt-5.2", {"tools": tools}),
+            ("gpt-4.1", {"tools": tools, "parallel_tool_calls": False}),
+        ):
+            body = {"model": model, "messages": said, **more}
+            answer = await self.ask("/v1/chat/completions", body)
+            self.assertEqual(answer.status, 200, answer.body)
+            self.assertFalse(self.record.attempts[0].passed_through)
+
+    async def test_beginning_of_an_answer_does_not_go_to_a_gemini_that_takes_none(self) -> None:
+        mapping = {"gemini-2.5-pro": "gemini-3.6-flash"}
+        upstreams = {"google": self.upstream("gemini_api", "g-1")}
+        await self.start(upstreams, custom_mapping=mapping)
+        said = {"role": "user", "parts": [{"text": "hi"}]}
+        begun = {"role": "model", "parts": [{"text": "Well,"}]}
+        for contents, passed in (([said], True), ([said, begun], False)):
+            body = {"contents": contents}
+            answer = await self.ask("/v1beta/models/gemini-2.5-pro:generateContent", body)
+            self.assertEqual(answer.status, 200, answer.body)
+            self.assertIs(self.record.attempts[0].passed_through, passed)

@@ -16,6 +16,7 @@ from antigravity.protocols.glance import (
     above,
     any_of,
     count,
+    elements,
     given,
     lacking,
     marked,
@@ -48,6 +49,12 @@ def _with_config(found: Members) -> Members:
     return found
 
 
+def _prefill(found: Members, _: Capabilities) -> bool:
+    """Return whether the last turn is the model's."""
+    turns = elements(found["contents"]) if "contents" in found else []
+    return bool(turns) and bytes(members(turns[-1]).get("role", b"")) == b'"model"'
+
+
 _CHECKS: Final[Mapping[Aspect, Check]] = {
     "thinking": lambda found, _: given(found, "thinkingConfig", "thinking_config"),
     "sampling": lambda found, _: given(
@@ -75,4 +82,5 @@ _CHECKS: Final[Mapping[Aspect, Check]] = {
         or marked(found, ("tools",), b"parametersJsonSchema", b"parameters_json_schema")
     ),
     "search": lambda found, _: marked(found, ("tools",), b'"googleSearch', b'"google_search'),
+    "prefill": _prefill,
 }
