@@ -178,6 +178,8 @@ class AccountPool:
 
     def would_wait(self, demand: Demand) -> bool:
         """Return whether nobody is free now for the demand."""
+        if not self._roster.limit and not self._lockouts:
+            return False
         return self._choose(demand, 0.0).chosen is None
 
     def explain(self, demand: Demand) -> Sequence[Verdict]:

@@ -150,7 +150,7 @@ def _said(inner: dict[str, Any]) -> _Said:
     words += [detail.get("reason") for detail in found]
     code, param = inner.get("code"), inner.get("param")
     number = code
-    if isinstance(code, str) and code.isascii() and code.isdigit():
+    if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) < 10:
         number, code = int(code), None
     return _Said(
         _short(_message(inner)),

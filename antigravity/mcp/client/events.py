@@ -29,7 +29,7 @@ class _Decoder(SseDecoder):
         name, _, value = line.partition(b":")
         if name == b"id":
             self.last_id = value.strip().decode("utf-8", "replace")
-        elif name == b"retry" and value.strip().isdigit():
+        elif name == b"retry" and value.strip().isdigit() and len(value) < 16:
             self.retry = int(value) / 1000
         else:
             super()._line(line)

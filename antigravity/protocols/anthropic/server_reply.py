@@ -172,7 +172,7 @@ def _page(ids: list[str], query: Mapping[str, str]) -> tuple[int, int]:
     """Return where a page begins and ends."""
     limit = len(ids)
     if asked := query.get("limit"):
-        if not asked.isdecimal() or not 1 <= int(asked) <= 1000:
+        if not asked.isdecimal() or len(asked) > 9 or not 1 <= int(asked) <= 1000:
             reject("$.limit", "Input should be an integer between 1 and 1000")
         limit = int(asked)
     for name in ("after_id", "before_id"):

@@ -136,6 +136,6 @@ def _ratio(text: str | None) -> tuple[int, int]:
     if not text:
         return 0, 0
     across, _, down = text.partition(":")
-    if not (across.isdigit() and down.isdigit() and int(across) and int(down)):
+    if len(text) > 20 or not (across.isdigit() and down.isdigit() and int(across) and int(down)):
         raise bad_field("parameters.aspectRatio", "must be a ratio, such as 16:9")
     return int(across), int(down)

@@ -101,7 +101,7 @@ def _page(call: Call, kept: Kept) -> JsonObject:
 
 def _limit(call: Call) -> int:
     text = call.query.get("limit") or str(_DEFAULT_LIMIT)
-    if not text.isdecimal() or not 1 <= int(text) <= _MOST:
+    if not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= _MOST:
         raise bad_field("limit", f"must be a number from 1 to {_MOST}")
     return int(text)
 

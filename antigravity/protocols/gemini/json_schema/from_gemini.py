@@ -82,7 +82,7 @@ def _plain(node: JsonSchema) -> JsonSchema:
             node["type"] = named
     for key in _COUNTS & node.keys():
         value = node[key]
-        if isinstance(value, str) and value.isdecimal():
+        if isinstance(value, str) and value.isdecimal() and len(value) < 20:
             node[key] = int(value)
     if "example" in node:
         node.setdefault("examples", [node.pop("example")])

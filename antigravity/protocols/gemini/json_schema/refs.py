@@ -8,6 +8,10 @@ from urllib.parse import unquote
 from antigravity.protocols.gemini.json_schema.positions import JsonSchema
 
 
+def _is_index(segment: str, node: list[Any]) -> bool:
+    return segment.isdecimal() and len(segment) < 10 and int(segment) < len(node)
+
+
 class References:
     """Finds what a ``$ref`` points to.
 
@@ -39,7 +43,7 @@ class References:
         for segment in map(_unescape, pointer[2:].split("/")):
             if isinstance(node, dict):
                 node = node.get(segment)
-            elif isinstance(node, list) and segment.isdecimal() and int(segment) < len(node):
+            elif isinstance(node, list) and _is_index(segment, node):
                 node = node[int(segment)]
             else:
                 return None
