@@ -9,6 +9,7 @@ from typing import Any
 
 import treq
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.trial.unittest import TestCase
 from twisted.web.resource import Resource
 from twisted.web.server import Site
@@ -54,6 +55,9 @@ def bodies(model: str) -> Iterator[tuple[str, Any]]:
         {**chat, "messages": [{"role": "user", "content": "@deep"}]},
         {**chat, "tools": [{"type": "function", "function": function}]},
         {**chat, "metadata": "@deep"},
+        {**chat, "n": "@deep"},
+        {**chat, "max_tokens": "@deep"},
+        {**chat, "stop": "@deep"},
         {**chat, "unknown": "@deep"},
         {
             **chat,
@@ -71,6 +75,9 @@ def bodies(model: str) -> Iterator[tuple[str, Any]]:
     for body in (
         "@deep",
         {**claude, "system": "@deep"},
+        {**claude, "thinking": "@deep"},
+        {**claude, "temperature": "@deep"},
+        {**claude, "output_config": "@deep"},
         {**claude, "tools": [{"name": "f", "input_schema": "@deep"}]},
         {**claude, "messages": turns},
     ):
@@ -157,7 +164,7 @@ class DeepJsonTests(TestCase):
         return int(response.code)
 
     async def check(self, path: str, body: Any, value: str) -> None:
-        data = json.dumps(body).replace(HOLE, value).encode()
+        data = json.dumps(body).replace(HOLE, value).encode("utf-8", "surrogateescape")
         response = await self.post(path, data)
         text = await response.text()
         shown = f"{path} {json.dumps(body)} {len(value)}: {response.code} {text[:300]}"
@@ -176,6 +183,16 @@ class DeepJsonTests(TestCase):
             for model in MODELS:
                 for path, body in bodies(model):
                     await self.check(path, body, value)
+
+    async def test_text_that_is_not_utf_8_in_every_place_is_no_error_of_the_gateway(self) -> None:
+        await self.start()
+        for value in ("\udcff",):
+            for form in ('"{}"', '[{{"role":"{}","text":"{}"}}]'):
+                for path, body in others():
+                    await self.check(path, body, form.format(value, value))
+                for model in MODELS:
+                    for path, body in bodies(model):
+                        await self.check(path, body, form.format(value, value))
 
     async def test_bodies_of_no_protocol_take_a_byte_order_mark_and_refuse_other_codes(
         self,
@@ -266,19 +283,22 @@ class DeepAnswersTests(TestCase):
             (200, "text/event-stream", "data: %s\n\n"),
             (200, "text/event-stream", 'event: error\ndata: {"error":%s}\n\n'),
         ):
-            for depth in (900, 100_000):
+            for depth in (900, 5000):
                 self.answers.status, self.answers.kind = status, kind
                 self.answers.body = (frame % deep(depth, "object")).encode()
+                asked = []
                 for upstream in KINDS:
                     model = f"{upstream}-1"
                     for stream in (False, True):
                         body = {"model": model, "messages": [message], "stream": stream}
-                        await self.check("/v1/chat/completions", body)
-                        await self.check("/v1/messages", {**body, "max_tokens": 9})
-                        await self.check(
-                            "/v1/responses", {"model": model, "input": "x", "stream": stream}
-                        )
+                        asked += [
+                            ("/v1/chat/completions", body),
+                            ("/v1/messages", {**body, "max_tokens": 9}),
+                            ("/v1/responses", {"model": model, "input": "x", "stream": stream}),
+                        ]
                     for method in ("generateContent", "countTokens"):
-                        await self.check(f"/v1beta/models/{model}:{method}", contents)
-                    for credential in self.gateway._pooling._credentials():
-                        self.gateway._pooling.pool.unlock(credential.id)
+                        asked.append((f"/v1beta/models/{model}:{method}", contents))
+                checks = [Deferred.fromCoroutine(self.check(*each)) for each in asked]
+                await gatherResults(checks, consumeErrors=True)
+                for credential in self.gateway._pooling._credentials():
+                    self.gateway._pooling.pool.unlock(credential.id)
