@@ -22,12 +22,16 @@ from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS
 from zope.interface import implementer
 
 from antigravity.transport.failures import failure_of
-from antigravity.transport.limits import deadline
+from antigravity.transport.limits import deadline, handshake_late
 
 #: Twisted wants a limit for each address of a name; ours is for the whole connection.
 _NO_LIMIT = 3600.0
 
 _SCHEMES = frozenset((b"http", b"https"))
+
+
+class HandshakePendingError(Exception):
+    """The TLS handshake was not done when it was waited for no longer."""
 
 
 def caching_policy(policy: IPolicyForHTTPS | None) -> IPolicyForHTTPS:
@@ -135,6 +139,8 @@ class BoundedEndpoint:
         def settle(result: IProtocol | Failure) -> IProtocol | Failure:
             if timer.active():
                 timer.cancel()
+            if late and isinstance(result, Failure) and result.check(HandshakePendingError):
+                return failure_of(handshake_late(self._limit, self._where))
             if late:
                 return failure_of(deadline("connect", self._limit, self._where))
             return result

@@ -26,6 +26,7 @@ from twisted.web.iweb import IResponse
 from zope.interface import implementer
 
 from antigravity.ir.errors import UpstreamError
+from antigravity.transport.endpoints import HandshakePendingError
 
 #: Bytes of the head of one response, together with all interim responses before it.
 HEAD_LIMIT: Final = 128 * 1024
@@ -52,10 +53,16 @@ class BoundedProtocol(HTTP11ClientProtocol):
         """Return a Deferred that fires with this connection when its TLS handshake is done.
 
         It fails with the reason if the connection is lost before that.  Cancelling it closes
-        the connection.
+        the connection, and makes it fail with a ``HandshakePendingError``.
         """
         transport: Any = self.transport
-        securing: Deferred[Any] = Deferred(lambda _: transport.abortConnection())
+
+        def cancel(securing: Deferred[Any]) -> None:
+            self._securing = None
+            transport.abortConnection()
+            securing.errback(HandshakePendingError())
+
+        securing: Deferred[Any] = Deferred(cancel)
         if self._is_secure:
             securing.callback(self)
         elif self._state == "CONNECTION_LOST":

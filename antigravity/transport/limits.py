@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from antigravity.ir.errors import DeadlineError
+from antigravity.ir.errors import TLS_FAILED, DeadlineError, UnusableAnswerError
 
 Limit = Literal["connect", "first_byte", "idle", "total"]
 
@@ -26,3 +26,12 @@ def deadline(limit: Limit, seconds: float, where: str) -> DeadlineError:
     if limit == "total":
         setting += " (or proxy.request_timeout, its default)"
     return DeadlineError(f"{what}; to wait longer, raise {setting}", code=f"{limit}_timeout")
+
+
+def handshake_late(seconds: float, where: str) -> UnusableAnswerError:
+    """Return the error for a server that accepts connections and does not answer in TLS."""
+    return UnusableAnswerError(
+        f"{where} accepted the connection and said nothing in TLS for {seconds:g} s: is it an http "
+        "address? To wait longer, raise upstreams.NAME.timeouts.connect",
+        code=TLS_FAILED,
+    )
