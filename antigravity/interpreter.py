@@ -28,7 +28,7 @@ DUE: Final = 10
 #: And after which it is overdue, whatever is going on.
 OVERDUE: Final = 1000
 #: Bytes from which on a block is given back at once.
-LARGE_BLOCK: Final = 1024 * 1024
+LARGE_BLOCK: Final = 4 * 1024 * 1024
 #: Heaps of the C library; by default there are several for each core.
 ARENAS: Final = 2
 #: Names of options in ``malloc.h``.

@@ -42,7 +42,7 @@ from antigravity.ir.errors import (
 )
 from antigravity.ir.json_text import SMALL, clean_json, may_need_cleaning
 from antigravity.logs import make_logger
-from antigravity.protocols.request_limits import RequestLimits, check_request, is_larger
+from antigravity.protocols.request_limits import RequestLimits, check_request
 from antigravity.routing.router import Decision
 
 MAPPED_MODEL = "X-Mapped-Model"
@@ -149,7 +149,7 @@ class Exchange:
             if cleaned is not body:
                 work.use_body(cleaned)
         limits = self._limits
-        if work.is_large or is_larger(work.call.body, limits.lowest):
+        if work.is_large or work.rough_count >= limits.lowest:
             await work.apart(check_request, work.call.body, limits)
         if work.is_large and work.call.route.operation in ("generate", "count_tokens", "embed"):
             await work.apart(getattr, work, "head")

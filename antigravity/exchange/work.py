@@ -28,7 +28,7 @@ from antigravity.ir.capabilities import Capabilities, Loss, Traits
 from antigravity.ir.errors import CancelledByClientError, GatewayError
 from antigravity.ir.request import Request
 from antigravity.lowering.media import urls_to_fetch, with_fetched
-from antigravity.protocols.request_limits import is_larger
+from antigravity.protocols.request_limits import rough_count
 from antigravity.signatures.recovery import call_ids
 from antigravity.signatures.repair import without_signatures
 from antigravity.signatures.store import Memory
@@ -42,11 +42,6 @@ _LARGE_BYTES = 2 * 1024 * 1024
 
 T = TypeVar("T")
 Succession = Literal["", "capacity", "any"]
-
-
-def is_large(body: bytes) -> bool:
-    """Return whether to translate a body would take long."""
-    return len(body) > _LARGE_BYTES or is_larger(body, _LARGE_VALUES)
 
 
 class Work:
@@ -109,12 +104,18 @@ class Work:
     def use_body(self, body: bytes) -> None:
         """Go on with a body that says the same as the client's."""
         self.call = self.original_call = replace(self.call, body=body, memo={})
-        self.__dict__.pop("is_large", None)
+        for name in ("is_large", "rough_count"):
+            self.__dict__.pop(name, None)
 
     @cached_property
     def is_large(self) -> bool:
         """Whether to translate the request would hold up all other clients."""
-        return is_large(self.call.body)
+        return len(self.call.body) > _LARGE_BYTES or self.rough_count > _LARGE_VALUES
+
+    @cached_property
+    def rough_count(self) -> int:
+        """About how many JSON values the body holds; text counts as if it were JSON, too."""
+        return rough_count(self.call.body)
 
     async def apart(self, function: Callable[..., T], *arguments: Any) -> T:
         """Return what a pure function gives: of a large request it is called in a thread.

@@ -16,6 +16,8 @@ from antigravity.ir.errors import GatewayError, InvalidRequestError, RequestTooL
 
 #: Bytes that are looked at in one step.
 _SLICE: Final = 256 * 1024
+#: So many commas are many values, whatever else there is.
+_MANY_COMMAS: Final = 4096
 #: How deep requests within requests are looked into.
 _DEPTH: Final = 3
 
@@ -62,6 +64,15 @@ class RequestLimits(Struct, frozen=True):
             self.max_tools,
             self.max_schema_values,
         )
+
+
+def rough_count(data: bytes) -> int:
+    """Return about how many values JSON holds, at the least cost: each request is counted.
+
+    Text counts as if it were JSON, too.  Arrays that hold nothing but arrays are not counted.
+    """
+    commas = data.count(b",")
+    return commas if commas > _MANY_COMMAS else 1 + commas + data.count(b"{")
 
 
 def is_larger(data: bytes, values: int) -> bool:
