@@ -18,9 +18,9 @@ from antigravity.cli.invocation import Invocation, command_options
 def unlock(invocation: Invocation, account: str, model: str) -> None:
     """End the locks of ACCOUNT now.
 
-    They end whatever the upstream has said of their end.  The running gateway does it at once.  Without --model this also works while no gateway runs,
-    or without proxy.admin_key: then it is noted in the account's file, which a running gateway
-    follows within seconds.
+    They end whatever the upstream has said of their end.  The running gateway does it at once.
+    Without --model this also works while no gateway runs, or without proxy.admin_key: then it is
+    noted in the account's file, which a running gateway follows within seconds.
     """
     files = AccountFiles(invocation.home)
     try:
