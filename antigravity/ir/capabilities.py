@@ -120,6 +120,22 @@ class Capabilities(Struct, frozen=True):
     protocol: str = ""
 
 
+#: The field of a body that a quirk is about, where its name is not that of the field.
+_FIELDS_OF: Final = {
+    "no_tool_choice_required": "tool_choice",
+    "no_tool_choice_none": "tool_choice",
+    "no_allowed_tools": "tool_choice",
+    "no_json_schema": "response_format",
+    "no_json_object": "response_format",
+    "no_strict": "tools",
+    "call_ids_9": "tools",
+    "single_stop": "stop",
+    "low_temperature": "temperature",
+    "thinking_switch": "reasoning_effort",
+    "enable_thinking": "reasoning_effort",
+}
+
+
 class Target(Struct, frozen=True):
     """The model that a request goes to, as the upstream names it, and what it can do.
 
@@ -151,6 +167,11 @@ class Target(Struct, frozen=True):
         said = (*self.quirks, *self.capabilities.fields)
         names = (each.removeprefix("no_") for each in said if each.startswith("no_"))
         return frozenset(name for name in names if name not in self.quirks)
+
+    def takes_otherwise(self) -> frozenset[str]:
+        """Return the fields of a body that the target refuses, or takes in some forms only."""
+        fields = (_FIELDS_OF[quirk] for quirk in self.quirks if quirk in _FIELDS_OF)
+        return self.refuses().union(fields)
 
     @property
     def wants_reasoning(self) -> bool:

@@ -49,7 +49,7 @@ class Candidate(Struct, frozen=True):
 
     Candidates of one ``place`` serve in turn, those of a later one stand in.  ``differing``
     says in which ways the model is not like the one that the client named, and ``refused`` which
-    fields its upstream refuses: the client wrote its request for another one.
+    fields its upstream refuses or takes otherwise: the client wrote for another one.
     """
 
     upstream: IUpstream

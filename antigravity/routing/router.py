@@ -213,7 +213,7 @@ class Router:
             return candidate
         capabilities = candidate.target.capabilities
         differing = differences(self._table.capabilities(name), capabilities)
-        refused = candidate.target.refuses()
+        refused = candidate.target.takes_otherwise()
         if not differing and not refused:
             return candidate
         return replace(candidate, differing=differing, refused=refused)

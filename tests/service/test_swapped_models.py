@@ -204,3 +204,27 @@ class SwappedModels(DispatchCase):
             answer = await self.ask("/v1beta/models/gemini-2.5-pro:generateContent", body)
             self.assertEqual(answer.status, 200, answer.body)
             self.assertIs(self.record.attempts[0].passed_through, passed)
+
+    async def test_forms_that_the_other_upstream_refuses_are_put_in_its_words(self) -> None:
+        quirks = ["call_ids_9", "no_tool_choice_required", "no_json_schema", "low_temperature"]
+        upstream = self.upstream("openai", "sk-1", models=["other-*"], quirks=quirks)
+        await self.start({"chat": upstream}, custom_mapping={"gpt-4.1": "other-large"})
+        tools = [{"type": "function", "function": {"name": "f"}}]
+        call = {"id": "call_123456", "type": "function", "function": tools[0]["function"]}
+        call = {**call, "function": {"name": "f", "arguments": "{}"}}
+        said: list[Any] = [
+            {"role": "user", "content": "hi"},
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "call_123456", "content": "done"},
+        ]
+        form = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}}
+        more = {"tool_choice": "required", "response_format": form, "temperature": 1.5}
+        body = {"model": "gpt-4.1", "messages": said, "tools": tools, **more}
+        answer = await self.ask("/v1/chat/completions", body)
+        self.assertEqual(answer.status, 200, answer.body)
+        sent = self.sent()
+        self.assertEqual(sent["tool_choice"], "auto")
+        self.assertEqual(sent["temperature"], 1)
+        self.assertEqual(sent["response_format"], {"type": "json_object"})
+        (tool,) = (each for each in sent["messages"] if each["role"] == "tool")
+        self.assertEqual(len(tool["tool_call_id"]), 9)

@@ -102,7 +102,7 @@ def _about_client(request: Request, target: Target, losses: Losses) -> dict[str,
             fields["metadata"] = request.metadata
         elif request.protocol.startswith("openai"):
             losses.add("metadata", "dropped: chat takes it only where the answer is stored")
-        else:
+        elif set(request.metadata) != {"user_id"}:  # which goes up as the user
             losses.add("metadata", "dropped: it is another protocol's")
     return fields
 
