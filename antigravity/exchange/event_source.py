@@ -75,7 +75,8 @@ class EventSource:
     """Upstream bytes to events of the representation, through the passes of one request.
 
     ``whole`` says that the decoder takes a whole body as one event, ``held`` that nothing goes
-    to the client before the end.
+    to the client before the end.  ``others`` finds the decoder for a first event that is in
+    another protocol.
     """
 
     def __init__(
@@ -90,12 +91,14 @@ class EventSource:
         held: bool = False,
         origin: Origin | None = None,
         ends: EndPolicy | None = None,
+        others: Callable[[bytes], IStreamDecoder | None] | None = None,
     ) -> None:
         self._frames: Frames = frames_for(decoder, whole=whole, origin=origin)
         self._decoder = decoder
         self._halves = HalfJoiner()
         self._arguments = ArgumentsMender()
         self._held = held
+        self._others = others
         self._ends = ends or EndPolicy()
         self._pipeline = None if pipeline.empty else pipeline
         self._unwrap = unwrap
@@ -141,6 +144,9 @@ class EventSource:
             return self._note([StreamFailure(too_many_items())])
         if self._unwrap is not None:
             frame = frame._replace(data=self._unwrap(frame.data))
+        others, self._others = self._others, None
+        if others is not None:
+            self._decoder = others(frame.data) or self._decoder
         return self._note(self._decoder.decode(frame))
 
     def end(self, error: GatewayError | None) -> list[Event]:

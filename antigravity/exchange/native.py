@@ -16,6 +16,7 @@ from antigravity.exchange.bounds import ANSWER_LIMIT
 from antigravity.exchange.calibrating import learn
 from antigravity.exchange.context import end_policy, origin_of, reply_context
 from antigravity.exchange.conversing import keep_conversation, point_out
+from antigravity.exchange.foreign import is_foreign
 from antigravity.exchange.native_forms import AnyFormStream, collected, translated_stream
 from antigravity.exchange.passing import PassedStream, ReframedStream, check_json
 from antigravity.exchange.plain import PlainStream, file_headers, is_events, is_json
@@ -119,7 +120,8 @@ async def _stream(
     else:
         passed = PassedStream(tap, protocol.keepalive, protocol.encoder(_context(work)), ends)
     translated = partial(translated_stream, work, candidate, response)
-    translator = AnyFormStream(passed, translated, origin_of(candidate, response))
+    origin, name = origin_of(candidate, response), candidate.client.name
+    translator = AnyFormStream(passed, translated, origin, name)
     headers = passed_on(response.headers())
 
     def finished(error: GatewayError | None) -> None:
@@ -161,6 +163,8 @@ async def whole(
     failure = error_in(body, partial(_decode_error, candidate))
     if failure is not None:
         raise failure
+    if is_foreign(candidate.client.name, body) and _is_readable(work, candidate):
+        return _collect(work, candidate, response, sniffer.head)
     if _may_be_empty(work, candidate, body):
         collected(work, candidate, response, body)
     work.recorder.first_byte()

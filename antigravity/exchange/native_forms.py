@@ -13,6 +13,7 @@ from functools import partial
 from antigravity.exchange.calibrating import calibrated_estimate
 from antigravity.exchange.context import end_policy, origin_of, reply_context
 from antigravity.exchange.event_source import EventSource
+from antigravity.exchange.foreign import is_foreign, other_decoders
 from antigravity.exchange.sniffing import Form, Origin, Sniffer
 from antigravity.exchange.translators import FoldedAnswer, TranslatedStream, Translator
 from antigravity.exchange.work import Work
@@ -27,17 +28,22 @@ from antigravity.signatures.recovery import SignatureCollector
 
 
 class AnyFormStream:
-    """Hands a stream of events to ``passed``; JSON goes to what ``translated`` makes.
+    """Hands a stream of events to ``passed``; all else goes to what ``translated`` makes.
 
     What form the response has is known with its first bytes.
     """
 
     def __init__(
-        self, passed: Translator, translated: Callable[[], Translator], origin: Origin
+        self,
+        passed: Translator,
+        translated: Callable[[], Translator],
+        origin: Origin,
+        protocol: str = "",
     ) -> None:
         self._inner = passed
         self._translated = translated
         self._origin = origin
+        self._protocol = protocol
         self._sniffer: Sniffer | None = Sniffer()
         self._failure: GatewayError | None = None
         self.over = False
@@ -92,7 +98,7 @@ class AnyFormStream:
         """Return the bytes that were only looked at so far, for who takes them in."""
         sniffer, self._sniffer = self._sniffer, None
         assert sniffer is not None
-        if form == "json":
+        if form == "json" or (form == "events" and is_foreign(self._protocol, sniffer.head)):
             try:
                 self._inner = self._translated()
             except GatewayError as error:
@@ -121,6 +127,7 @@ def source_of(
         held=held,
         origin=origin_of(candidate, response),
         ends=end_policy(work, candidate),
+        others=other_decoders(work, candidate, request),
     )
 
 

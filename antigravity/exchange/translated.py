@@ -17,6 +17,7 @@ from antigravity.exchange.conversing import keep_conversation
 from antigravity.exchange.converted import ConvertedStream
 from antigravity.exchange.event_source import EventSource
 from antigravity.exchange.fitting import Fitted
+from antigravity.exchange.foreign import other_decoders
 from antigravity.exchange.plain import is_events
 from antigravity.exchange.translators import FoldedAnswer, TranslatedStream
 from antigravity.exchange.upstream_call import UpstreamCall
@@ -127,6 +128,7 @@ def _source(
         held=not work.head.stream,
         origin=origin_of(candidate, response),
         ends=end_policy(work, candidate),
+        others=other_decoders(work, candidate, lowered.request),
     )
 
 

@@ -102,3 +102,22 @@ class NoForm(ScriptedCase):
         await self.ask_model("openai_chat", "chat", stream=False)
         answer = await self.ask_model("openai_chat", "chat", stream=False)
         self.assertEqual(answer.status, 200)
+
+
+class OtherProtocols(ScriptedCase):
+    async def test_a_response_in_another_protocol_than_the_upstreams_is_read(self) -> None:
+        await self.start()
+        for client, upstream in PAIRS:
+            for other in ("chat", "responses", "claude", "google"):
+                if UPSTREAMS[other] == UPSTREAMS[upstream]:
+                    continue
+                if (upstream, other) == ("assist", "responses"):
+                    continue  # its envelope is called ``response``, too
+                for stream in (True, False):
+                    for body in (stream_reply(other), whole_reply(other)):
+                        self.script(Scripted(body))
+                        answer = await self.ask_model(client, upstream, stream=stream)
+                        where = (client, upstream, other, stream, answer.status, answer.body)
+                        self.assertEqual(answer.status, 200, where)
+                        self.assertEqual(text_of(client, answer, stream=stream), "hello", where)
+                        self.assertEqual(self.calls, 1, where)
