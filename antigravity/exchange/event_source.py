@@ -131,8 +131,11 @@ class EventSource:
             return self._note([StreamFailure(_unreadable(error))])
         events: list[Event] = []
         for frame in frames:
-            for ready in self._halves.feed(frame):
-                events += self._decoded(ready)
+            if self._halves.concerns(frame.data):
+                for ready in self._halves.feed(frame):
+                    events += self._decoded(ready)
+            else:
+                events += self._decoded(frame)
             if self.failure is not None or self.done:
                 break
         return events

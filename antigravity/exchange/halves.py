@@ -42,6 +42,10 @@ class HalfJoiner:
         self._half: _Half | None = None
         self._waiting: list[ServerSentEvent] = []
 
+    def concerns(self, data: bytes) -> bool:
+        """Return whether an event may hold halves, or others wait for one: else feed nothing."""
+        return b"\\u" in data or b"\xed" in data or self._half is not None
+
     def feed(self, event: ServerSentEvent) -> Sequence[ServerSentEvent]:
         """Return the events that are ready, mended; ``event`` itself if it needs nothing."""
         data = event.data

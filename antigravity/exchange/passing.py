@@ -51,6 +51,7 @@ class _Tapped(ABC):
         self._halves = HalfJoiner()
         self._keepalive = keepalive
         self._sse = SseDecoder()
+        self._told = False  # whether the upstream's own error was passed on
         self.failure: GatewayError | None = None
         self.over = False
 
@@ -88,18 +89,22 @@ class _Tapped(ABC):
         for place, frame in enumerate(frames):
             if has_too_many_items(frame.data):
                 return self._before(frames[:place], out) + self._broken(too_many_items())
-            ready = self._halves.feed(frame)
-            known = self._tap.failure
-            if len(ready) != 1 or ready[0] is not frame:
-                self._rewrite(frames[:place], out)
+            ready: Sequence[ServerSentEvent] = (frame,)
+            if self._halves.concerns(frame.data):
+                ready = self._halves.feed(frame)
+                if len(ready) != 1 or ready[0] is not frame:
+                    self._rewrite(frames[:place], out)
+            size = len(out)
             try:
-                passed = [self._pass(each) for each in ready]
+                for each in ready:
+                    out.append(self._pass(each))
             except msgspec.DecodeError as error:
                 return self._before(frames[:place], out) + self._senseless(error)
             failure = self._tap.failure
-            if failure is not known and failure is not None and not _is_error_event(frame):
-                return self._before(frames[:place], out) + self._broken(failure)
-            out += passed
+            if failure is not None and not self._told:
+                self._told = True
+                if not _is_error_event(frame):
+                    return self._before(frames[:place], out[:size]) + self._broken(failure)
         if self._tap.failure is not None and not self.meaningful:
             self.over = True  # nothing was sent: whatever follows is of no interest
             self.failure = self._tap.failure

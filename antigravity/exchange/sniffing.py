@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from antigravity.ir.errors import UnusableAnswerError
 from antigravity.ir.plain import plain
+from antigravity.redaction.credentials import CREDENTIALS
 
 Form = Literal["events", "json", "html", "text"]
 
@@ -37,7 +38,7 @@ class Origin(Struct, frozen=True):
         kind = self.content_type.partition(";")[0].strip().lower()
         if form == "html" and "html" not in kind and "xml" not in kind:
             kind = "text/html"
-        said = plain(text[: 4 * _QUOTED].decode("utf-8", "replace").strip())[:_QUOTED]
+        said = CREDENTIALS.redact(plain(text.decode("utf-8", "replace").strip()))[:_QUOTED]
         quoted = f" It says: {said}" if said and form == "text" else ""
         who = f"The upstream {self.upstream}" if self.upstream else "The upstream"
         return UnusableAnswerError(

@@ -86,9 +86,10 @@ class ChatTap:
             self._done = True
             self.finished = self.failure is None and (self.finished or self.meaningful)
             return
-        if _CHOICES.search(data):
+        if b'"choices":[{' in data or _CHOICES.search(data):
             self._last = data
-            self._called = self._called or _CALL.search(data) is not None
+            if not self._called and b'"tool_calls"' in data:
+                self._called = _CALL.search(data) is not None
             if event.event != "error" and not _MATTERS.search(data):
                 return
         self._decode(event)
