@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -35,6 +35,8 @@ def credentials_in(value: object, name: str = "", *, foreign: bool = False) -> I
                 if name != "env" or TELLTALE.search(str(key)):
                     yield from credentials_in(item, str(key), foreign=foreign)
         case list() | tuple():
+            if name == "args":
+                yield from _of_arguments([item for item in value if isinstance(item, str)])
             for item in value:
                 yield from credentials_in(item, name, foreign=foreign)
         case str() if "://" in value:
@@ -49,6 +51,17 @@ def _parts(text: str) -> Iterator[str]:
     scheme, _, rest = text.strip().partition(" ")
     if scheme.isalpha() and rest:
         yield rest.strip()
+
+
+def _of_arguments(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield what options of a program hold: ``--key VALUE``, ``--key=VALUE``, ``Name: VALUE``."""
+    for before, text in zip(("", *arguments), arguments, strict=False):
+        for separator in ("=", ": "):
+            name, _, value = text.partition(separator)
+            if value and TELLTALE.search(name):
+                yield from _parts(value)
+        if before.startswith("-") and TELLTALE.search(before) and not text.startswith("-"):
+            yield from _parts(text)
 
 
 def _of_address(text: str) -> Iterator[str]:

@@ -125,6 +125,15 @@ def test_what_a_configuration_holds() -> None:
             servers={
                 "s": McpServerSettings(
                     headers={"X-Where": Secret("header-value")},
+                    args=[
+                        "--api-key",
+                        "argument-one",
+                        "--token=argument-two",
+                        "--header",
+                        "Authorization: Bearer argument-three",
+                        "--verbose",
+                        "harmless-one",
+                    ],
                     env={"API_TOKEN": Secret("env-token"), "HOME": Secret("/home/somebody")},
                 )
             }
@@ -141,8 +150,11 @@ def test_what_a_configuration_holds() -> None:
         "dXNlcjpwYXNz",
         "header-value",
         "env-token",
+        "argument-one",
+        "argument-two",
+        "argument-three",
     } <= found
-    assert not {"a-model", "a long title", "/home/somebody"} & found
+    assert not {"a-model", "a long title", "/home/somebody", "harmless-one"} & found
 
 
 CONTENT = [
