@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from remote_kit import Remote, Response
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -50,6 +52,18 @@ def whole(message: object, status: int = 200, **headers: str) -> Response:
 OPENED = result(0, protocolVersion="2025-11-25", capabilities={})
 
 
+#: Those of the test that runs.
+CLIENTS: list[Client] = []
+
+
+@pytest.fixture(autouse=True)
+def none_is_left() -> Iterator[None]:
+    """End the bridges of a test; else whatever runs when they are collected would be blamed."""
+    yield
+    while CLIENTS:
+        CLIENTS.pop().running.cancel()
+
+
 class Client:
     """A client and a gateway that are not there, with the bridge between them."""
 
@@ -62,8 +76,9 @@ class Client:
         address = Address("The gateway", "http://g/mcp", (("authorization", "Bearer K"),), 0.0)
         self.bridge = Bridge(self.remote, self.clock, address, self._write, self.told.append)
         self.over: list[Any] = []
-        running = Deferred.fromCoroutine(self.bridge.run())
-        running.addBoth(self.over.append)
+        self.running = Deferred.fromCoroutine(self.bridge.run())
+        self.running.addBoth(self.over.append)
+        CLIENTS.append(self)
 
     def _write(self, line: bytes) -> None:
         assert b"\n" not in line
