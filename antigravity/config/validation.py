@@ -218,7 +218,8 @@ def _number_wanted(kind: inspect.IntType | inspect.FloatType, unit: str) -> str:
     if unit == "bytes":
         return 'bytes as a whole number, or text such as "100 MiB"'
     if unit == "seconds":
-        return 'seconds as a number, or text such as "90s", "10m" or "2h"'
+        seconds = "seconds" if kind.le is None else f"{kind.ge:.10g} to {kind.le:.10g} seconds"
+        return f'{seconds} as a number, or text such as "90s", "10m" or "2h"'
     text = "a whole number" if isinstance(kind, inspect.IntType) else "a number"
     if kind.le is not None:
         return f"{text} from {kind.ge or 0} to {kind.le}"

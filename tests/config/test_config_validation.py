@@ -268,3 +268,12 @@ def test_what_only_a_kind_or_a_plugin_understands_is_left_as_it_is(tmp_path: Pat
 def test_a_listener_on_loopback_needs_no_authentication(tmp_path: Path) -> None:
     text = r"""proxy.listen = ['tcp:1:interface=127.0.0.1', 'tcp6:1:interface=\:\:1', 'unix:/x']"""
     assert read(tmp_path, text).warnings == ()
+
+
+@pytest.mark.parametrize("value", ["0", "1e300", "nan", '"400d"'])
+def test_a_time_beyond_its_bounds_is_told_them(value: str, tmp_path: Path) -> None:
+    file = tmp_path / "antigravity.toml"
+    file.write_text(f"[proxy.scheduling]\nmax_lock_seconds = {value}\n")
+    with pytest.raises(ConfigurationError) as caught:
+        load(tmp_path, file)
+    assert "1 to 31622400 seconds" in str(caught.value)
