@@ -7,6 +7,7 @@ every timer from firing.  With this clock neither happens.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -16,7 +17,8 @@ from twisted.internet.base import ReactorBase
 
 def _elapsed() -> Callable[[], float]:
     """Return the function that counts seconds evenly, those of a machine asleep too if it can."""
-    identifier = getattr(time, "CLOCK_BOOTTIME", None)  # Linux
+    names = ("CLOCK_MONOTONIC",) if sys.platform == "darwin" else ("CLOCK_BOOTTIME",)
+    identifier = next((getattr(time, name) for name in names if hasattr(time, name)), None)
     if identifier is None:
         return time.monotonic
     try:

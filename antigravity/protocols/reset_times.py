@@ -28,8 +28,10 @@ _LONGEST_TEXT: Final = 200
 _UNITS: Final[Mapping[str, float]] = {
     **dict.fromkeys(("ms", "msec", "msecs", "millisecond", "milliseconds", "毫秒"), 0.001),
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds", "秒", "秒钟"), 1.0),
-    **dict.fromkeys(("m", "min", "mins", "minute", "minutes", "分钟", "分"), 60.0),
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours", "小时", "个小时"), 3600.0),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes", "分钟", "分鐘", "分"), 60.0),
+    **dict.fromkeys(
+        ("h", "hr", "hrs", "hour", "hours", "小时", "小時", "个小时", "個小時"), 3600.0
+    ),
     **dict.fromkeys(("d", "day", "days", "天"), 86400.0),
     **dict.fromkeys(("w", "week", "weeks", "周"), 7 * 86400.0),
     **dict.fromkeys(("month", "months", "个月"), 30 * 86400.0),
