@@ -16,6 +16,7 @@ from antigravity.accounts.upstreams import (
 )
 from antigravity.config.checks import credential_keys
 from antigravity.config.errors import Problem
+from antigravity.config.keys import trim_key
 from antigravity.config.settings import Settings, UpstreamSettings
 from antigravity.interfaces.accounts import ICredentialSource
 from antigravity.interfaces.upstreams import Credential
@@ -99,11 +100,8 @@ def _configured(name: str, upstream: UpstreamSettings) -> list[Credential]:
     secrets = [getattr(upstream, key) for key in credential_keys(upstream.kind)]
     secrets += upstream.api_keys if "api_key" in credential_keys(upstream.kind) else []
     extra = {"project": upstream.project} if upstream.project else {}
-    return [
-        Credential(credential_id(name, secret.reveal()), name, secret.reveal(), extra=extra)
-        for secret in secrets
-        if secret
-    ]
+    keys = [trim_key(secret.reveal()) for secret in secrets]
+    return [Credential(credential_id(name, key), name, key, extra=extra) for key in keys if key]
 
 
 def _of_account(
@@ -111,7 +109,7 @@ def _of_account(
 ) -> Credential:
     extra = {"project": upstream.project} if upstream.project else {}
     extra |= {key: value for key, value in record.extra.items() if isinstance(value, str)}
-    return Credential(record.id, name, record.secret.reveal(), record.label, extra, mark)
+    return Credential(record.id, name, trim_key(record.secret.reveal()), record.label, extra, mark)
 
 
 def _bare(name: str) -> Problem:

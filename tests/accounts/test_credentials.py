@@ -214,3 +214,12 @@ def test_what_is_switched_off_is_not_used() -> None:
     assert secrets(book, "deep") == ["1"]
     zai = settings(proxy={"zai": {"enabled": False, "api_key": "k"}})
     assert secrets(CredentialBook(zai, [account("zai", "a")]), "zai") == ["a"]
+
+
+@pytest.mark.parametrize("form", [" {}\n", "Bearer {}", '"{}"', "\ufeffBearer '{}'\u200b"])
+def test_credential_is_the_bare_key_whatever_stands_around_it(form: str) -> None:
+    given = form.format("sk-1")
+    table = {"kind": "openai", "api_key": given, "api_keys": [f"{given} "]}
+    book = CredentialBook(upstreams(a=table), [account("anthropic", given)])
+    assert secrets(book, "a") == ["sk-1"]
+    assert secrets(book, "anthropic") == ["sk-1"]
