@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from zope.interface.verify import verifyObject
 
 from antigravity.interfaces.protocols import ICollectingTap, IReasoningHistory
+from antigravity.ir.call import Call
 from antigravity.ir.capabilities import Capabilities, Target
 from antigravity.ir.events import Event, ThinkingDelta, ToolCallStart
 from antigravity.ir.parts import Part, Text, Thinking, ToolCall, ToolResult
@@ -197,6 +198,24 @@ def test_chat_history_names_calls_without_reasoning() -> None:
     assert server.calls_without_reasoning(json.dumps(body).encode()) == ("b", "c", "d")
     for broken in (b"", b"[]", b'{"messages": 1, "tool_calls": 2}', b'{"tool_calls": '):
         assert server.calls_without_reasoning(broken) == ()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"reasoning_content": "hm"},
+        {"reasoning": "hm"},
+        {"reasoning_details": [{"type": "reasoning.text", "text": "h"}, {"summary": "m"}, 1]},
+        {"reasoning": None, "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]},
+    ],
+)
+def test_chat_history_is_read_in_all_its_spellings(fields: dict[str, Any]) -> None:
+    server = OpenAIChatServer()
+    said = {"role": "assistant", "content": None, "tool_calls": [call("a")], **fields}
+    body = {"model": "m", "messages": [{"role": "user", "content": "x"}, said]}
+    route = next(each for each in server.routes if each.operation == "generate")
+    request = server.decode(Call(route, {}, {}, {}, json.dumps(body).encode()))
+    assert request.messages[1].parts == (Thinking("hm"), ToolCall("a", "f", "{}"))
 
 
 def test_anthropic_history_names_calls_without_thinking() -> None:

@@ -146,6 +146,7 @@ class AssistantMessage(Struct, tag_field="role", tag="assistant"):
     function_call: FunctionCall | None = None
     reasoning_content: Any = None
     reasoning: Any = None
+    reasoning_details: Any = None
 
 
 class ToolMessage(Struct, tag_field="role", tag="tool"):

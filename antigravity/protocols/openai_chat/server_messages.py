@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -92,7 +92,8 @@ class _Reader:
 
     def _said(self, message: AssistantMessage, at: str) -> list[Part]:
         parts: list[Part] = []
-        for thoughts in (message.reasoning_content, message.reasoning):
+        details = _text_of(message.reasoning_details)
+        for thoughts in (message.reasoning_content, message.reasoning, details):
             if isinstance(thoughts, str) and thoughts:
                 parts.append(Thinking(thoughts))
                 break
@@ -127,3 +128,10 @@ def _arguments(call: FunctionCall) -> str:
     if isinstance(call.arguments, dict):
         return msgspec.json.encode(call.arguments).decode()
     return call.arguments or "{}"
+
+
+def _text_of(details: Any) -> str:
+    """Return the text in ``reasoning_details``, a list as OpenRouter and MiniMax write it."""
+    found = details if isinstance(details, list) else ()
+    texts = (each.get("text") or each.get("summary") for each in found if isinstance(each, dict))
+    return "".join(text for text in texts if isinstance(text, str))
