@@ -106,6 +106,14 @@ class AdministrationTests(TestCase):
         self.assertIn("nine", found["quirks"]["call_ids_9"])
         self.assertEqual(found["quirks"]["no_seed"], "not: seed")
         self.assertEqual(found["quirks"]["user"], "user")
+        home = Path(self.mktemp())
+        home.mkdir(mode=0o700)
+        text = f'[proxy]\nport = {self.port}\nadmin_key = "{ADMIN}"\n'
+        (home / "antigravity.toml").write_text(text)
+        arguments = ["explain", "mistral-large", "--home", str(home)]
+        shown = await deferToThread(CliRunner().invoke, antigravity, arguments)
+        self.assertEqual(shown.exit_code, 0, shown.output)
+        self.assertRegex(shown.output, r"mistral +call_ids_9 +ids of tool calls are exactly nine")
 
     async def test_an_account_is_fixed_and_let_go(self) -> None:
         await self.start()

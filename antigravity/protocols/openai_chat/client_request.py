@@ -123,7 +123,7 @@ def _extend(body: dict[str, Any], request: Request, losses: Losses) -> None:
 
 def _leave_out(body: dict[str, Any], target: Target, losses: Losses) -> None:
     """Take out the fields that the target refuses."""
-    for name in target.refuses().intersection(body) - _KEPT:
+    for name in sorted(target.refuses().intersection(body) - _KEPT):
         value = body.pop(name)
         if value not in (None, False) and name not in _HINTS:
             losses.add(name, "dropped: the target refuses it")

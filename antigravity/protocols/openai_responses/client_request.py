@@ -125,7 +125,7 @@ def _forces(target: Target) -> bool:
 
 def _leave_out(body: JsonObject, target: Target, warn: Warnings) -> None:
     """Take out the fields that the target refuses."""
-    for name in target.refuses().intersection(body) - _KEPT:
+    for name in sorted(target.refuses().intersection(body) - _KEPT):
         del body[name]
         if name not in _HINTS:
             warn(name, "left out: the target refuses it")
