@@ -62,7 +62,7 @@ class EndPolicy(Struct, frozen=True):
         return self.deliver or not self.retry_empty
 
 
-def _says_something(event: Event, ends: EndPolicy) -> bool:
+def says_something(event: Event, ends: EndPolicy) -> bool:
     """Return whether an event shows that the answer has really begun, or that it is complete."""
     if isinstance(event, TextDelta | ThinkingDelta | RefusalDelta):
         return bool(event.text)
@@ -198,7 +198,7 @@ class EventSource:
         for event in events:
             if self._watch is not None:
                 self._watch(event)
-            if not self.meaningful and _says_something(event, self._ends):
+            if not self.meaningful and says_something(event, self._ends):
                 self.meaningful = True
             kind = type(event)
             if kind is TextDelta:

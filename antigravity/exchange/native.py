@@ -16,6 +16,7 @@ from antigravity.exchange.bounds import ANSWER_LIMIT
 from antigravity.exchange.calibrating import learn
 from antigravity.exchange.context import end_policy, origin_of, reply_context
 from antigravity.exchange.conversing import keep_conversation, point_out
+from antigravity.exchange.event_source import says_something
 from antigravity.exchange.foreign import is_foreign
 from antigravity.exchange.native_forms import AnyFormStream, collected, translated_stream
 from antigravity.exchange.passing import PassedStream, ReframedStream, check_json
@@ -38,6 +39,7 @@ from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.call import HttpReply, ReplyContext
 from antigravity.ir.errors import GatewayError, UpstreamError
+from antigravity.ir.events import StreamFailure
 from antigravity.ir.request import Request
 from antigravity.ir.surrogates import mend
 from antigravity.protocols.embedded_errors import error_in
@@ -45,6 +47,7 @@ from antigravity.redaction.credentials import CREDENTIALS
 from antigravity.redaction.errors import redact_errors
 from antigravity.routing.router import Candidate
 from antigravity.signatures.recovery import SignatureCollector
+from antigravity.sse import ServerSentEvent
 
 #: Where one JSON value ends and another begins; within one there would be a comma.
 _SEVERAL: Final = re.compile(rb"\}[ \t]*\r?\n\s*\{")
@@ -149,9 +152,8 @@ async def whole(
     if form not in ("json", "events"):
         raise origin_of(candidate, response).unusable(form, sniffer.head)
     is_stream = form == "events" or _is_several(body)
-    if is_stream or _may_be_empty(work, candidate, body):
-        await _prepare(work)
     if is_stream:
+        await _prepare(work)
         if not _is_readable(work, candidate):
             raise origin_of(candidate, response).unusable(form)
         return _collect(work, candidate, response, body)
@@ -164,9 +166,10 @@ async def whole(
     if failure is not None:
         raise failure
     if is_foreign(candidate.client.name, body) and _is_readable(work, candidate):
+        await _prepare(work)
         return _collect(work, candidate, response, sniffer.head)
-    if _may_be_empty(work, candidate, body):
-        collected(work, candidate, response, body)
+    if _is_empty_by_mistake(work, candidate, body):
+        raise empty_answer()
     work.recorder.first_byte()
     if ICollectingTap.providedBy(tap) or INamingTap.providedBy(tap):
         tap.whole(body)
@@ -182,11 +185,17 @@ def _is_several(body: bytes) -> bool:
     return body.lstrip()[:1] == b"[" or _SEVERAL.search(body) is not None
 
 
-def _may_be_empty(work: Work, candidate: Candidate, body: bytes) -> bool:
-    """Return whether a whole response should be looked at: it may be empty by mistake."""
-    if len(body) >= _EMPTY_LIMIT or end_policy(work, candidate).accepts_empty:
+def _is_empty_by_mistake(work: Work, candidate: Candidate, body: bytes) -> bool:
+    """Return whether a whole response is empty, of a model that is known to make such ones."""
+    ends = end_policy(work, candidate)
+    if len(body) >= _EMPTY_LIMIT or ends.accepts_empty or not _is_readable(work, candidate):
         return False
-    return _is_readable(work, candidate)
+    # What the request was does not matter for that, so it need not be decoded.
+    decoder = candidate.client.decoder(Request("", (), candidate.client.name), candidate.target)
+    found = [*decoder.decode(ServerSentEvent("", body)), *decoder.close()]
+    return not any(says_something(event, ends) for event in found) and not any(
+        isinstance(event, StreamFailure) for event in found
+    )
 
 
 def _is_readable(work: Work, candidate: Candidate) -> bool:

@@ -32,6 +32,8 @@ directive                       effect
 ``[[cut N]]``                   breaks the connection after N chunks
 ``[[stall N]]``                 goes silent after N chunks
 ``[[garbage N]]``               sends malformed data after N chunks, then ends
+``[[form FORM]]``               answers ``whole`` or as a ``stream`` whatever was asked for,
+                                with a web ``page``, or a whole reply in ``gzip``
 ``[[empty]]``                   ends at once with nothing; ``[[empty reply]]`` is a legal
                                 reply without content
 ``[[cut N times=1]]``           breaks only once per conversation; ``stall``, ``garbage`` and

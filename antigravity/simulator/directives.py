@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+#: Forms of an answer that nobody has asked for.
+FORMS: Final = ("whole", "stream", "page", "gzip")
 _NAME: Final = re.compile(r"\[\[([a-z]+)(?=[\s\]])")
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _SECONDS: Final = {None: 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -59,6 +61,7 @@ class Directives:
     garbage: int | None = None
     empty: str | None = None
     breaks: int | None = None  # how often cut, stall, garbage or empty strikes
+    form: str | None = None  # one of FORMS
     show: str | None = None  # "system", "tools" or "request"
 
 
@@ -234,6 +237,8 @@ def _apply(known: Directives, name: str, argument: str) -> Directives:
             after, times = _repeated(text)
             fields: dict[str, Any] = {name: _count(after), "breaks": times}
             return replace(known, **fields)
+        case "form" if word in FORMS:
+            return replace(known, form=word)
         case "finish" if word:
             return replace(known, finish=word)
         case "empty" if word == "reply":

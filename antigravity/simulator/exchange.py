@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.web.server import Request
@@ -34,6 +35,10 @@ def send(request: Request, answer: Answer) -> bytes:
 def _set_headers(request: Request, headers: Headers) -> None:
     for name, value in headers:
         request.setHeader(name.encode("ascii"), value.encode("latin-1"))
+
+
+#: What a proxy, or a wrong path, answers with.
+PAGE: Final = b"<!DOCTYPE html><html><body>Welcome to the simulator.</body></html>"
 
 
 class Exchange:
@@ -83,9 +88,14 @@ class Exchange:
         if script.late_error is not None and not stream:
             raise script.late_error
         done(script, context)
+        self._state.stats.answered += 1
+        if script.form == "page":
+            _set_headers(request, (("content-type", "text/html; charset=utf-8"), *headers))
+            return PAGE
+        if script.form in ("whole", "stream"):
+            stream = script.form == "stream"
         kind = dialect.stream_type if stream else dialect.whole_type
         _set_headers(request, (("content-type", kind), *headers))
-        self._state.stats.answered += 1
         if stream:
             return self._deliver(request, self._streamed(dialect, script, context), script)
         return self._whole(request, dialect, script, context)
@@ -113,6 +123,9 @@ class Exchange:
                 body = body[: len(body) // 2]
             else:
                 end = fault.kind
+        if script.form == "gzip":
+            body = gzip.compress(body)
+            request.setHeader(b"content-encoding", b"gzip")
         request.setHeader(b"content-length", b"%d" % len(body))
         pause = script.ttft + script.delay * max(0, len(script.chunks) - 1)
         if end == "finish" and pause == 0:

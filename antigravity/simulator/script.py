@@ -50,7 +50,7 @@ class Script:
     """What the simulated model will do.
 
     ``finish`` is stop, length, tool, stop_sequence, filter, or a word that only the protocol
-    knows; ``spelled`` is the word of ``[[finish]]``.
+    knows; ``spelled`` is the word of ``[[finish]]``, ``form`` that of ``[[form]]``.
     """
 
     thinking: str = ""
@@ -68,6 +68,7 @@ class Script:
     fault: Break | None = None
     late_error: ApiError | None = None
     error_after: int = 0
+    form: str | None = None
     choices: int = 1
     plain: bool = True  # plain text, so other choices may differ from the first
 

@@ -90,6 +90,7 @@ def write_script(
         fault=fault,
         late_error=error_of(late) if late else None,
         error_after=(late.after or 0) if late else 0,
+        form=told.form,
         choices=view.choices,
         usage=_usage(view, script),
     )

@@ -175,3 +175,27 @@ class Credentials(FaultCase):
         for number, way in enumerate(WAYS):
             answer = await self.ask(way, f"[[error 500 times=1]] fine {number}")
             check_complete(way[0], answer, "fine")
+
+
+class AnswersInAnyForm(FaultCase):
+    every = UpstreamFaults.every
+
+    async def test_answers_come_in_any_form(self) -> None:
+        await self.start()
+        for form in ("whole", "stream"):
+            for stream in (True, False):
+                answers = await self.every(f"[[form {form}]] [[say fine]]", stream=stream)
+                for way, answer in answers.items():
+                    self.assertEqual(answer.status, 200, (form, stream, way, answer.body))
+                    self.assertIn(b"fine", answer.body, (form, stream, way))
+        for way, answer in (await self.every("[[form gzip]] [[say fine]]", stream=False)).items():
+            self.assertEqual((answer.status, b"fine" in answer.body), (200, True), way)
+
+    async def test_a_web_page_costs_one_request(self) -> None:
+        await self.start()
+        answered = self.simulator.stats.answered
+        answers = await self.every("[[form page]]", stream=True)
+        for way, answer in answers.items():
+            error = check_refusal(way[0], answer, 502)
+            self.assertIn("base_url", error["message"])
+        self.assertEqual(self.simulator.stats.answered - answered, len(WAYS))
