@@ -18,6 +18,7 @@ from antigravity.interfaces.upstreams import (
 )
 from antigravity.ir.call import Body
 from antigravity.ir.errors import GatewayError, UnusableAnswerError, UpstreamCredentialError
+from antigravity.ir.surrogates import mend
 from antigravity.logs import make_logger
 from antigravity.redaction.credentials import CREDENTIALS
 
@@ -156,7 +157,7 @@ async def _refused(
 ) -> Refused:
     status, headers = response.status(), response.headers()
     try:
-        body = CREDENTIALS.redact_bytes(await response.collect(ERROR_LIMIT))
+        body = CREDENTIALS.redact_bytes(mend(await response.collect(ERROR_LIMIT)))
     except UnusableAnswerError:
         body = b""  # compressed in a way that nobody knows; the status says enough
     if status < 400:

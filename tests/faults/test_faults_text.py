@@ -82,6 +82,17 @@ class Halves(ScriptedCase):
             answer = await self.ask_model(client, upstream, stream=False)
             self.assertEqual(text_of(client, answer, stream=False), "a\ufffd b", (client, upstream))
 
+    async def test_lone_halves_in_errors_are_replaced(self) -> None:
+        await self.start()
+        body = rb'{"error":{"message":"a\ud83d b","type":"invalid_request_error"}}'
+        for client in CLIENTS:
+            for upstream in UPSTREAMS:
+                for status in (400, 200):
+                    self.script(Scripted(body, status=status))
+                    answer = await self.ask_model(client, upstream, stream=False)
+                    self.assertEqual((answer.status, self.calls), (400, 1), answer.body)
+                    self.assertIn("a\ufffd b", json.dumps(answer.json(), ensure_ascii=False))
+
     async def test_lone_halves_in_requests_are_replaced_in_all_pairs(self) -> None:
         await self.start()
         for client, upstream in PAIRS:
