@@ -27,6 +27,8 @@ INTERVAL: Final = 1.0
 DUE: Final = 10
 #: And after which it is overdue, whatever is going on.
 OVERDUE: Final = 1000
+#: Looks after which it is due in any case, and free memory is given back to the system.
+SELDOM: Final = 30
 #: Bytes from which on a block is given back at once.
 LARGE_BLOCK: Final = 4 * 1024 * 1024
 #: Heaps of the C library; by default there are several for each core.
@@ -54,6 +56,17 @@ def return_memory(libc: Any) -> None:
     set_option(_ARENA_MAX, ARENAS)
 
 
+def trim_memory(libc: Any) -> None:
+    """Give what is free between other blocks back to the system, where the C library can."""
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
+
+
+def c_library() -> Any:
+    """Return the C library on Linux, ``None`` elsewhere."""
+    return ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
 def _collects_at_once() -> bool:
     """Return whether this Python's full collections look at everything in one go."""
     return sys.version_info < (3, 14)
@@ -67,13 +80,16 @@ class Interpreter(Service):
         self._looking = LoopingCall(self.look)
         self._looking.clock = clock
         self._before: Any = None
+        self._libc: Any = None
+        self._looks = 0
 
     def startService(self) -> None:
         """Take the settings over."""
         super().startService()
         self._before = sys.getswitchinterval(), gc.get_threshold()
         sys.setswitchinterval(SWITCH_INTERVAL)
-        return_memory(ctypes.CDLL(None) if sys.platform == "linux" else None)
+        self._libc = c_library()
+        return_memory(self._libc)
         gc.collect()
         gc.freeze()
         if _collects_at_once():
@@ -93,6 +109,11 @@ class Interpreter(Service):
 
     def look(self) -> None:
         """Collect everything, if that is due and nobody is held up by it."""
+        self._looks += 1
         grown = gc.get_count()[2]
-        if grown >= OVERDUE or (grown >= DUE and not self._is_busy()):
+        is_due = grown >= DUE or self._looks >= SELDOM
+        if grown >= OVERDUE or (is_due and not self._is_busy()):
             gc.collect()
+            if self._looks >= SELDOM:
+                trim_memory(self._libc)
+                self._looks = 0

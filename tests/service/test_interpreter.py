@@ -15,9 +15,11 @@ from antigravity.interpreter import (
     INTERVAL,
     LARGE_BLOCK,
     OVERDUE,
+    SELDOM,
     SWITCH_INTERVAL,
     Interpreter,
     return_memory,
+    trim_memory,
 )
 
 
@@ -41,12 +43,28 @@ class Collector:
         return lambda: self.happened.append(name)
 
 
+class Libc:
+    """Stands for the C library of Linux."""
+
+    def __init__(self) -> None:
+        self.options: dict[int, int] = {}
+        self.trimmed = 0
+
+    def mallopt(self, name: int, value: int) -> int:
+        self.options[name] = value
+        return 1
+
+    def malloc_trim(self, pad: int) -> int:
+        self.trimmed += 1
+        return 1
+
+
 @pytest.fixture
 def collector(monkeypatch: pytest.MonkeyPatch) -> Collector:
     collector = Collector()
     monkeypatch.setattr(interpreter, "gc", collector)
     monkeypatch.setattr(interpreter, "_collects_at_once", lambda: True)
-    monkeypatch.setattr(interpreter, "return_memory", lambda libc: None)
+    monkeypatch.setattr(interpreter, "c_library", Libc)
     return collector
 
 
@@ -105,17 +123,23 @@ def test_values_of_requests_are_not_looked_at_by_collections() -> None:
     assert not any(map(gc.is_tracked, message.parts))
 
 
+def test_full_collection_happens_now_and_then_and_free_memory_is_given_back(
+    collector: Collector,
+) -> None:
+    clock = Clock()
+    service = Interpreter(clock, lambda: False)
+    service.startService()
+    collector.happened.clear()
+    clock.pump([INTERVAL] * (2 * SELDOM))
+    assert collector.happened == ["collect", "collect"]
+    assert service._libc.trimmed == 2
+    service.stopService()
+
+
 def test_large_blocks_are_given_back_where_the_c_library_can() -> None:
-    class Libc:
-        def __init__(self) -> None:
-            self.options: dict[int, int] = {}
-
-        def mallopt(self, name: int, value: int) -> int:
-            self.options[name] = value
-            return 1
-
     libc = Libc()
     return_memory(libc)
     assert libc.options == {-1: LARGE_BLOCK, -3: LARGE_BLOCK, -8: ARENAS}
-    return_memory(object())  # has no such function
-    return_memory(None)
+    for other in (object(), None):  # they have no such functions
+        return_memory(other)
+        trim_memory(other)
