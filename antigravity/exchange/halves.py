@@ -20,6 +20,8 @@ from antigravity.sse import ServerSentEvent
 MAX_WAITING: Final = 16
 
 _NAME: Final = re.compile(rb'("[^"\\]*"\s*:\s*)\Z')
+#: What probabilities are about: it repeats the text, which is what counts.
+_TOKEN: Final = b'"token"'
 #: Members that tell texts of the same name apart.
 _PLACES: Final = re.compile(
     rb'"(?:index|output_index|content_index|summary_index|item_id)"\s*:\s*("[^"]{0,100}"|\d+)'
@@ -71,10 +73,8 @@ class HalfJoiner:
             ready.append(event._replace(data=replace_all(data, halves)))
             return ready
         others = [place for place in halves if place[0] != half.begin]
-        mended = replace_all(data, others)
-        grown = len(mended) - len(data)
-        self._half = _Half(half.begin + grown, half.end + grown, half.name, half.places)
-        self._waiting = [event._replace(data=mended)]
+        self._half = half  # where it is stays the same: what stands for others is as long
+        self._waiting = [event._replace(data=replace_all(data, others))]
         return ready
 
     def close(self, *, cut: bool = False) -> list[ServerSentEvent]:
@@ -113,7 +113,7 @@ def _last_half(data: bytes, halves: list[tuple[int, int]]) -> _Half | None:
             if data[end + 1 :].lstrip()[:1] == b":":
                 continue  # the name of a member
             name = _name(data, _opening(data, begin))
-            if name:
+            if name and name != _TOKEN:
                 return _Half(begin, end, name, tuple(_PLACES.findall(data)))
     return None
 

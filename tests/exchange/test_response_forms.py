@@ -177,6 +177,25 @@ def test_halves_are_joined_or_replaced(data: list[bytes], expected: list[str | N
     assert [json.loads(each).get("t") for each in joined(*data)] == expected
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["text", "content", "thinking", "reasoning_content", "partial_json", "arguments", "delta"],
+)
+def test_halves_are_joined_in_whatever_text_they_are(name: str) -> None:
+    first = f'{{"index":1,"delta":{{"type":"x","{name}":"a\\ud83d"}}}}'.encode()
+    second = f'{{"index":1,"delta":{{"type":"x","{name}":"\\ude00b"}}}}'.encode()
+    found = [json.loads(each)["delta"][name] for each in joined(first, second)]
+    assert found == ["a", "\U0001f600b"]
+
+
+def test_probabilities_do_not_keep_halves_of_the_text_apart() -> None:
+    probable = rb'"logprobs":{"content":[{"token":"\ud83d","logprob":-1.0}]}'
+    first = rb'{"index":0,"delta":{"content":"a\ud83d"},' + probable + b"}"
+    second = rb'{"index":0,"delta":{"content":"\ude00b"},' + probable + b"}"
+    found = [json.loads(each)["delta"]["content"] for each in joined(first, second)]
+    assert found == ["a", "\U0001f600b"]
+
+
 def test_halves_of_different_choices_are_not_joined() -> None:
     first = rb'{"choices":[{"index":0,"delta":{"content":"\ud83d"}}]}'
     other = rb'{"choices":[{"index":1,"delta":{"content":"\ude00"}}]}'
