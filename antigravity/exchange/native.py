@@ -20,7 +20,7 @@ from antigravity.exchange.event_source import says_something
 from antigravity.exchange.foreign import is_foreign
 from antigravity.exchange.native_forms import AnyFormStream, collected, translated_stream
 from antigravity.exchange.passing import PassedStream, ReframedStream, check_json
-from antigravity.exchange.plain import PlainStream, file_headers, is_events, is_json
+from antigravity.exchange.plain import PlainStream, file_headers, is_events, is_json, is_page
 from antigravity.exchange.sniffing import Sniffer
 from antigravity.exchange.translators import Translator, empty_answer
 from antigravity.exchange.upstream_call import UpstreamCall
@@ -76,6 +76,9 @@ async def attempt_native(work: Work, candidate: Candidate, credential: Credentia
     point_out(work, candidate, credential, tap)
     content_type = response.headers().get("content-type", "")
     is_plain = not is_events(content_type) and not is_json(content_type)
+    if IPlainAnswers.providedBy(work.protocol) and is_page(content_type):
+        response.abort()
+        raise origin_of(candidate, response).unusable("html")
     if IPlainAnswers.providedBy(work.protocol) and is_plain:
         return await _plain(work, response)
     if work.head.stream:

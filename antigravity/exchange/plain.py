@@ -76,3 +76,9 @@ def is_json(content_type: str) -> bool:
 def is_events(content_type: str) -> bool:
     """Return whether an answer is a stream of events, as its ``Content-Type`` says."""
     return content_type.partition(";")[0].strip().lower() == "text/event-stream"
+
+
+def is_page(content_type: str) -> bool:
+    """Return whether an answer is a web page, as its ``Content-Type`` says."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind in ("text/html", "application/xhtml+xml")

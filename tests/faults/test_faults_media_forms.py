@@ -111,6 +111,19 @@ class Media(ScriptedCase):
         await reading.closed
         return Answer(reading.data)
 
+    async def test_a_web_page_is_no_sound_and_no_transcript(self) -> None:
+        await self.start()
+        page = Scripted(b"<html></html>", "text/html")
+        self.script(page)
+        speech = {"model": "media/tts-1", "input": "x", "voice": "alloy"}
+        answer = await self.ask_body("/v1/audio/speech", speech)
+        self.assertIn("base_url", check_refusal("openai_speech", answer, 502)["message"])
+        self.assertEqual(self.calls, 1)
+        self.script(page)
+        answer = await self.transcribe(stream=False)
+        self.assertIn("base_url", check_refusal("openai_chat", answer, 502)["message"])
+        self.assertEqual(self.calls, 1)
+
     async def test_legacy_completions_change_their_form(self) -> None:
         await self.start()
         choice = {"index": 0, "text": "hello", "logprobs": None, "finish_reason": "stop"}
