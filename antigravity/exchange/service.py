@@ -29,7 +29,7 @@ from antigravity.exchange.several import generate
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.exchange.stored_calls import serve_stored
 from antigravity.exchange.warming import Warmup, warm_up
-from antigravity.exchange.work import Work
+from antigravity.exchange.work import LARGE_BYTES, Work
 from antigravity.interfaces.exchange import IExchange, Reply
 from antigravity.interfaces.files import PublishedFile
 from antigravity.interfaces.protocols import IDemanding, IServerProtocol
@@ -144,7 +144,7 @@ class Exchange:
         :raises GatewayError: naming what it has too many of.
         """
         body = work.call.body
-        if len(body) > SMALL and may_need_cleaning(body):
+        if len(body) > LARGE_BYTES or (len(body) > SMALL and may_need_cleaning(body)):
             cleaned = await self._services.background.run(len(body), clean_json, body)
             if cleaned is not body:
                 work.use_body(cleaned)

@@ -38,7 +38,7 @@ _RECALLED_AT_ONCE = 500
 #: Requests are large from so many JSON values on: to translate them takes some 25 ms.
 _LARGE_VALUES = 4000
 #: Or from so many bytes on.
-_LARGE_BYTES = 2 * 1024 * 1024
+LARGE_BYTES = 2 * 1024 * 1024
 
 T = TypeVar("T")
 Succession = Literal["", "capacity", "any"]
@@ -110,7 +110,7 @@ class Work:
     @cached_property
     def is_large(self) -> bool:
         """Whether to translate the request would hold up all other clients."""
-        return len(self.call.body) > _LARGE_BYTES or self.rough_count > _LARGE_VALUES
+        return len(self.call.body) > LARGE_BYTES or self.rough_count > _LARGE_VALUES
 
     @cached_property
     def rough_count(self) -> int:
