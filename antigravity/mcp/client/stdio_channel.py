@@ -135,7 +135,7 @@ class StdioChannel:
     def _ended(self, code: int | None) -> None:
         self._is_over = True
         timer, self._timer = self._timer, None
-        if timer is not None:
+        if timer is not None and timer.active():
             timer.cancel()
         reason = f"the program ended with exit code {code}"
         pending, self._pending = self._pending, {}
