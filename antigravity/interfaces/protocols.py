@@ -2,6 +2,9 @@
 
 Everything here is sans-IO and synchronous.  One object per protocol serves all requests;
 what belongs to one request lives in the encoder or decoder made for it.
+
+What works on requests (``decode``, ``encode``, ``encode_count``, ``with_model``, ``peek``) must be
+pure: it is called in a thread for large requests.
 """
 
 from __future__ import annotations
