@@ -85,7 +85,15 @@ def _resolve(name: str, options: Sequence[str]) -> None:
         [
             *(sys.executable, "-m", "uv", "--no-config", "pip", "compile", "--quiet"),
             *("--universal", "--python-version", oldest_python(), "--generate-hashes"),
-            *("--no-header", "--no-annotate", "--output-file", str(target), *follow, *options),
+            *(
+                "--no-header",
+                "--no-annotate",
+                "--no-strip-extras",
+                "--output-file",
+                str(target),
+                *follow,
+                *options,
+            ),
             "-",
         ],
         cwd=ROOT,

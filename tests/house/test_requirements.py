@@ -81,6 +81,14 @@ def test_every_version_is_exact_and_has_hashes(name: str) -> None:
             assert re.fullmatch(r"sha256:[0-9a-f]{64}", value), pin.requirement
 
 
+def test_extras_are_named_which_older_versions_of_pip_ask_for() -> None:
+    """Up to pip 23 a pinned package without its extras counts as not pinned."""
+    for name in ("run", "test-without-sdks", "test"):
+        assert {
+            str(extra) for pin in pins(name)["twisted"] for extra in pin.requirement.extras
+        } == {"tls"}
+
+
 @pytest.mark.parametrize("name", lock.FILES)
 def test_a_file_names_no_index_and_no_folder(name: str) -> None:
     lines = [line for line in text_of(name).splitlines() if not line.startswith("#")]

@@ -198,7 +198,7 @@ def test_files_below_a_root(eyes: Eyes, tmp_path: Path) -> None:
         ("data:image/png,abc", "base64"),
         ("data:image/png;base64,@@@", "base64"),
         ("ftp://x/a.png", "begins at the root"),
-        ("", "non-empty"),
+        ("", "$.image_source"),
         ("file://[::1", "malformed"),
         ("file:///tmp/a.png?x=1", "file:///folder/file"),
         ("file:///tmp/a.png#x", "file:///folder/file"),
