@@ -58,8 +58,9 @@ class Capabilities(Struct, frozen=True):
     when it comes back: nothing (``ignored``), the model does worse (``wanted``), or the request
     is refused (``demanded``).
 
-    ``own_endpoint`` says that the model is asked at an endpoint for one thing, in that endpoint's
-    protocol alone.
+    ``property_names`` is the pattern of the names that properties at the top of a function's schema
+    may have (empty: any).  ``own_endpoint`` says that the model is asked at an endpoint for one
+    thing, in that endpoint's protocol alone.
 
     ``image_ratios`` and ``image_sizes`` are what the model can draw (``16:9``, ``2K``),
     ``image_formats`` what it can be told to write (``png``), ``image_references`` how many
@@ -110,6 +111,7 @@ class Capabilities(Struct, frozen=True):
     tools_protocol: str = ""
     embedding: bool = False
     own_endpoint: bool = False
+    property_names: str = ""
     image_ratios: tuple[Ratio, ...] = ()
     image_sizes: tuple[Literal["512", "1K", "2K", "4K"], ...] = ()
     image_formats: tuple[str, ...] = ()
@@ -206,7 +208,8 @@ class Traits(Struct, frozen=True):
     media whose URL the upstream fetches itself; others are fetched by the gateway.
     ``max_stop`` is the number of stop sequences that the wire takes (0: none).  ``id_pattern``
     and ``id_max`` bound the ids of tool calls.  ``strict`` is whose rules the schemas of strict
-    functions must keep: OpenAI's (every property required) or none.
+    functions must keep: OpenAI's (every property required) or none.  ``top_schema`` are the
+    keywords that the schema of a function may not have at its top.
 
     ``media`` are the kinds of media that a user's turn can hold, ``media_types`` the MIME types
     of those that are not taken in any type (a trailing ``/`` stands for all that begin so), and
@@ -231,6 +234,7 @@ class Traits(Struct, frozen=True):
     id_pattern: re.Pattern[str] | None = None
     id_max: int | None = None
     strict: Literal["openai", ""] = ""
+    top_schema: frozenset[str] = frozenset()
     media: frozenset[MediaKind] = _ALL_MEDIA
     media_types: dict[MediaKind, tuple[str, ...]] = {}
     outputs: frozenset[str] = frozenset({"text", "image", "audio", "video"})

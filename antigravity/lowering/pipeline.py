@@ -19,6 +19,7 @@ from antigravity.lowering.media import check_files, check_sole_media, without_un
 from antigravity.lowering.outputs import check_outputs
 from antigravity.lowering.pairing import pair_tools
 from antigravity.lowering.parallel_calls import SingleToolCall
+from antigravity.lowering.property_names import fit_property_names
 from antigravity.lowering.sound import fit_sound
 from antigravity.lowering.speech import fit_speech
 from antigravity.lowering.stop_sequences import StopSequences
@@ -31,6 +32,7 @@ from antigravity.lowering.structured_output import (
 from antigravity.lowering.summaries import with_readable_summaries
 from antigravity.lowering.system_turns import fold_system_turns
 from antigravity.lowering.tool_names import ToolRestorer, lower_tools
+from antigravity.lowering.tool_schemas import fit_tool_schemas, repair_schemas
 from antigravity.lowering.web_search import without_live_search
 
 
@@ -123,6 +125,7 @@ def lower(request: Request, traits: Traits, target: Target, protocol: str = "") 
         check_sole_media(request, traits, capabilities, target.model)
     if not traits.attribution:
         request = without_attribution(request)
+    request = repair_schemas(request)
     request, more = without_live_search(request, traits)
     losses += more
     if not target.takes("system_turns", usual=traits.system_turns):
@@ -158,6 +161,11 @@ def lower(request: Request, traits: Traits, target: Target, protocol: str = "") 
     losses += more
     if optional is not None:
         passes.insert(0, optional)
+    request, more = fit_tool_schemas(request, traits)
+    losses += more
+    request, renamed = fit_property_names(request, target)
+    if renamed is not None:
+        passes.insert(0, renamed)
     request, more = fit_call_ids(request, traits, target)
     losses += more
     switch = target.takes("parallel_tool_calls", usual=traits.parallel_switch)

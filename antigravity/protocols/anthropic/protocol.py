@@ -134,6 +134,7 @@ class AnthropicClient:
         file_provider="anthropic",
         files=frozenset({"image", "document"}),
         attribution=True,
+        top_schema=frozenset({"$ref", "oneOf", "anyOf", "allOf"}),
     )
 
     def encode(self, request: Request, target: Target) -> Encoded:

@@ -98,8 +98,8 @@ class _ToolWriter:
         function: dict[str, Any] = {"name": tool.name}
         if tool.description:
             function["description"] = tool.description
-        if tool.parameters is not None:
-            function["parameters"] = tool.parameters
+        # OpenAI needs none, others (Mistral) refuse a function without.
+        function["parameters"] = tool.parameters or {"type": "object", "properties": {}}
         if tool.strict:
             function["strict"] = True
         return self._content.cached({"type": "function", "function": function}, tool.cache)

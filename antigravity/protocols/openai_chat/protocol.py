@@ -123,6 +123,7 @@ class OpenAIChatClient:
         files=frozenset({"document"}),
         id_max=40,
         strict="openai",
+        top_schema=frozenset({"$ref", "oneOf", "anyOf", "allOf", "enum", "not"}),
     )
 
     def encode(self, request: Request, target: Target) -> Encoded:

@@ -63,6 +63,7 @@ TRAITS: Final = Traits(
     file_provider="openai",
     files=frozenset(("image", "document")),
     cached_search=True,
+    top_schema=frozenset({"$ref", "oneOf", "anyOf", "allOf", "enum", "not"}),
     id_max=64,
     strict="openai",
 )

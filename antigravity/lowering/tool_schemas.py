@@ -1,0 +1,221 @@
+"""Schemas of functions, and of answers, in a form that upstreams take.
+
+Anthropic and OpenAI want the schema of a function to be one of an object, without alternatives at
+its top: "input_schema does not support oneOf, allOf, or anyOf at the top level", "schema must have
+type 'object' and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level".
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from antigravity.ir.capabilities import Loss, Traits
+from antigravity.ir.request import Request
+from antigravity.ir.tools import FunctionTool, JsonObject, Tool
+from antigravity.lowering.schema_repair import repair_schema
+
+_ALTERNATIVES: Final = ("oneOf", "anyOf")
+#: The longest text that tells what alternatives there were.
+_LONGEST: Final = 1500
+#: How often a reference at the top is followed.
+_STEPS: Final = 8
+_NAMED: Final = frozenset(("properties", "$defs", "definitions"))
+#: Different schemas of one property that are listed; no tool has more.
+_MOST_KINDS: Final = 32
+#: Alternatives whose required properties are compared.
+_MOST_BRANCHES: Final = 100
+
+
+def repair_schemas(request: Request) -> Request:
+    """Return the request with valid schemas."""
+    if request.tools:
+        tools = tuple(map(_repaired, request.tools))
+        if any(mine is not theirs for mine, theirs in zip(tools, request.tools, strict=True)):
+            request = replace(request, tools=tools)
+    form = request.response_format
+    if form.schema is not None:
+        schema = repair_schema(form.schema)
+        if schema is not form.schema:
+            request = replace(request, response_format=replace(form, schema=schema))
+    return request
+
+
+def _repaired(tool: Tool) -> Tool:
+    if not isinstance(tool, FunctionTool) or tool.parameters is None:
+        return tool
+    schema = repair_schema(tool.parameters)
+    return tool if schema is tool.parameters else replace(tool, parameters=schema)
+
+
+def fit_tool_schemas(request: Request, traits: Traits) -> tuple[Request, tuple[Loss, ...]]:
+    """Return the request with functions whose schemas are of objects, plainly.
+
+    ``traits.top_schema`` are the keywords that the target refuses there.  What alternatives there
+    were is told in the description; a strict function is strict no more where that is all.
+    """
+    losses: list[Loss] = []
+    tools: list[Tool] = []
+    changed = False
+    for tool in request.tools:
+        if isinstance(tool, FunctionTool) and tool.parameters is not None:
+            schema, lost = object_schema(tool.parameters, traits.top_schema)
+            if lost:
+                losses.append(_loss(tool, lost))
+            if schema is not tool.parameters:
+                strict = None if lost and tool.strict else tool.strict
+                tool, changed = replace(tool, parameters=schema, strict=strict), True
+        tools.append(tool)
+    return (replace(request, tools=tuple(tools)) if changed else request), tuple(losses)
+
+
+def _loss(tool: FunctionTool, lost: tuple[str, ...]) -> Loss:
+    names = ", ".join(lost)
+    detail = f"{names} at the top became words: the target takes none there"
+    if tool.strict:
+        return Loss(f"tools.{tool.name}.strict", f"left out: {detail}", content=True)
+    return Loss(f"tools.{tool.name}.parameters", detail)
+
+
+def object_schema(
+    schema: JsonObject, refused: frozenset[str] = frozenset()
+) -> tuple[JsonObject, tuple[str, ...]]:
+    """Return a schema as one of an object, and the keywords that are told in words only.
+
+    A schema that is in order comes back as it is.
+    """
+    kind = schema.get("type")
+    whole = kind == "object" and (isinstance(schema.get("properties"), dict) or not refused)
+    if whole and refused.isdisjoint(schema):
+        return schema, ()
+    fitted = dict(schema)
+    told: dict[str, Any] = {}
+    for _ in range(_STEPS):  # what is merged brings more of it
+        if "$ref" in refused:
+            fitted = _dereferenced(fitted)
+        found = [name for name in fitted if name in refused]
+        for name in found:
+            value = fitted.pop(name)
+            if name == "allOf" and isinstance(value, list):
+                fitted = _joined(fitted, _branches(value, schema))
+                continue
+            told[name] = [told[name], value] if name in told else value
+            if name in _ALTERNATIVES and isinstance(value, list):
+                fitted = _alternatives(fitted, _branches(value, schema))
+        if not found:
+            break
+    fitted = {name: value for name, value in fitted.items() if name not in refused}
+    fitted["type"] = "object"
+    if refused and not isinstance(fitted.get("properties"), dict):
+        fitted["properties"] = {}
+    first: JsonObject = {"type": "object", **fitted}
+    if told:
+        text = msgspec.json.encode(told).decode()
+        words = text if len(text) <= _LONGEST else ", ".join(told)
+        said = first.get("description")
+        first["description"] = f"{said} {words}" if said else words
+    return first, tuple(told)
+
+
+def _dereferenced(schema: JsonObject) -> JsonObject:
+    """Return a schema with what its reference leads to in its place."""
+    fitted = dict(schema)
+    for _ in range(_STEPS):
+        if "$ref" not in fitted:
+            return fitted
+        target = _target(fitted.pop("$ref"), schema)
+        if target is not None:
+            fitted = _joined(fitted, [target])
+    fitted.pop("$ref", None)
+    return fitted
+
+
+def _target(pointer: Any, root: JsonObject) -> JsonObject | None:
+    if not isinstance(pointer, str) or not pointer.startswith("#/"):
+        return None
+    place: Any = root
+    for step in pointer[2:].split("/"):
+        step = step.replace("~1", "/").replace("~0", "~")
+        place = place.get(step) if isinstance(place, dict) else None
+    return place if isinstance(place, dict) else None
+
+
+def _branches(value: list[Any], root: JsonObject) -> list[JsonObject]:
+    """Return the schemas of a list with their references followed, but for those of ``null``."""
+    outer: JsonObject = {name: root[name] for name in ("$defs", "definitions") if name in root}
+    found: list[JsonObject] = []
+    for each in value:
+        if not isinstance(each, dict) or each.get("type") == "null":
+            continue
+        branch = _dereferenced({**outer, **each}) if "$ref" in each else each
+        inner = branch.get("allOf")
+        if isinstance(inner, list):
+            rest = {name: said for name, said in branch.items() if name != "allOf"}
+            branch = _joined(rest, [more for more in inner if isinstance(more, dict)])
+        found.append(branch)
+    return found
+
+
+def _joined(schema: JsonObject, others: list[JsonObject]) -> JsonObject:
+    """Return a schema that says also what all others say; its own words come first."""
+    joined = dict(schema)
+    maps: dict[str, JsonObject] = {}
+    required: dict[str, None] = {}
+    for each in (schema, *others):
+        for name, value in each.items():
+            if name in _NAMED and isinstance(value, dict):
+                known = maps.setdefault(name, {})
+                known.update({key: inner for key, inner in value.items() if key not in known})
+            elif name == "required" and isinstance(value, list):
+                required.update(dict.fromkeys(value))
+            elif name not in joined:
+                joined[name] = value
+    joined.update(maps)
+    if required:
+        joined["required"] = list(required)
+    return joined
+
+
+def _alternatives(schema: JsonObject, branches: list[JsonObject]) -> JsonObject:
+    """Return a schema with the properties of all alternatives, requiring what all require."""
+    alike: dict[str, list[Any]] = {}
+    for branch in branches:
+        properties = branch.get("properties")
+        for name, inner in properties.items() if isinstance(properties, dict) else ():
+            kinds = alike.setdefault(name, [])
+            if len(kinds) <= _MOST_KINDS and inner not in kinds:
+                kinds.append(inner)
+    properties = {name: _either(kinds) for name, kinds in alike.items()}
+    common = [
+        name
+        for name in (branches[0].get("required", ()) if branches else ())
+        if all(name in _required(branch) for branch in branches[:_MOST_BRANCHES])
+    ]
+    more: JsonObject = {"properties": properties}
+    if common and len(branches) <= _MOST_BRANCHES:
+        more["required"] = common
+    return _joined(schema, [more])
+
+
+def _required(schema: JsonObject) -> list[Any]:
+    names = schema.get("required")
+    return names if isinstance(names, list) else []
+
+
+def _either(kinds: list[Any]) -> Any:
+    """Return a schema of one of several; a few values become a list of them."""
+    if len(kinds) == 1:
+        return kinds[0]
+    if len(kinds) > _MOST_KINDS:
+        return {}
+    if not all(isinstance(each, dict) and "const" in each for each in kinds):
+        return {"anyOf": kinds}
+    merged: JsonObject = {"enum": [each["const"] for each in kinds]}
+    kind = kinds[0].get("type")
+    return (
+        {"type": kind, **merged}
+        if all(each.get("type") == kind for each in kinds[1:]) and (kind is not None)
+        else merged
+    )
