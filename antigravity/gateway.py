@@ -253,7 +253,10 @@ class Gateway(Service):
 
     def _not_noted(self, failure: Any) -> None:
         failure.trap(OSError)
-        self.log.warn("cannot write down what is in force: {error}", error=str(failure.value))
+        self.log.warn(
+            "cannot note the configuration in state/configuration.json: {error}",
+            error=str(failure.value),
+        )
 
     @inlineCallbacks
     def _reload(self) -> Any:

@@ -88,7 +88,10 @@ def load_credentials(settings: Settings, accounts: KnownAccounts | None) -> Cred
         return CredentialBook(settings)
     loaded = accounts.load()
     for file in loaded.kept:
-        log.error("account kept as it was when its file could be read: {file}", file=str(file))
+        log.error(
+            "the file of an account cannot be used, so the account stays as it was: {file}",
+            file=str(file),
+        )
     for file in loaded.broken:
         log.error("account left out: {file}", file=str(file))
     book = CredentialBook(settings, loaded.records, loaded.marks)

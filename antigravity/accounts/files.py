@@ -27,7 +27,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]*")
 
 
 #: What is said of a secret that was not pasted alone.
-UNTIDY: Final = "white space, quotes or 'Bearer' around the secret are left out"
+UNTIDY: Final = "white space, quotes or 'Bearer' around the secret are ignored"
 
 
 class AccountError(Exception):
@@ -108,7 +108,7 @@ class AccountFiles:
             os.listdir(self.directory)
         except FileNotFoundError:
             if self.directory.is_symlink():
-                return "this is a link to a folder that does not exist"
+                return "it is a link to a folder that does not exist"
             return None
         except OSError as error:
             return error.strerror or "it cannot be read"

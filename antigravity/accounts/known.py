@@ -46,8 +46,11 @@ class KnownAccounts:
         directory = self._files.directory
         unreadable = [file.reason for file in broken if file.path == directory]
         if self._good and (unreadable or not directory.exists()):
-            reason = unreadable[0] if unreadable else "the folder is gone"
-            message = f"{reason}; the gateway keeps its accounts. Restore the folder, or restart"
+            reason = unreadable[0] if unreadable else "the folder is missing"
+            message = (
+                f"{reason}; the gateway keeps its accounts. Restore the folder, or restart the "
+                "gateway to serve without them"
+            )
             raise ConfigurationError([Problem(message, place=str(directory))])
         kept = [file for file in broken if file.path.stem in self._good]
         outlived = [self._good[file.path.stem] for file in kept]

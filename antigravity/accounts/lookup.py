@@ -24,12 +24,11 @@ def find_account(credentials: Sequence[Credential], account: str) -> Credential:
             return found[0]
         if found:
             raise InvalidRequestError(
-                f"{len(found)} accounts are meant by {account[:100]!r}: give a whole id.",
+                f"{account[:100]!r} matches {len(found)} accounts; give the whole id of one.",
                 param="account",
             )
     raise NotFoundError(
-        f"There is no account {account[:100]!r} that may be used; 'antigravity accounts list' "
-        "shows all.",
+        f"No account in use matches {account[:100]!r}; 'antigravity status' lists them.",
         param="account",
         code="account_not_found",
     )

@@ -275,7 +275,7 @@ class AccountPool:
         is_probe = not chosen.available
         if is_probe:
             self.log.info(
-                "{credential} is tried for {model} in spite of its lock",
+                "{credential} is probed for {model} despite its lock",
                 credential=name,
                 model=option.model,
             )

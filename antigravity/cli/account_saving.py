@@ -107,7 +107,7 @@ def _clean(record: AccountRecord) -> Secret:
     if not key:
         raise AccountError(f"the {what} is empty")
     if key != record.secret.reveal():
-        note(f"antigravity: left out what stood around the {what}: white space, quotes or 'Bearer'")
+        note(f"antigravity: ignored white space, quotes or 'Bearer' around the {what}")
     return Secret(key)
 
 

@@ -95,13 +95,13 @@ def file_findings(configuration: Configuration, home: Path) -> Iterator[Finding]
             yield Finding("configuration", "failed", str(problem), "restore the file")
     else:
         if not configuration.raw.has_file:
-            yield Finding("configuration", "ok", "there is no file; the defaults hold")
+            yield Finding("configuration", "ok", "there is no file; the defaults apply")
         elif configuration.raw.is_blank:
-            yield Finding("configuration", "ok", f"{file} sets nothing; the defaults hold")
+            yield Finding("configuration", "ok", f"{file} sets nothing; the defaults apply")
         else:
             yield Finding("configuration", "ok", f"{file} is valid")
     if last is not None and last.problem:
-        detail = f"a running gateway keeps an earlier configuration: {last.problem}"
+        detail = f"the running gateway still uses its earlier configuration: {last.problem}"
         remedy = "correct that, then run 'antigravity reload' or restart the gateway"
         yield Finding("reload", "failed", detail, remedy)
 
@@ -172,10 +172,10 @@ def upstream_findings(settings: Settings, home: Path) -> Iterator[Finding]:
     for problem in book.problems:
         yield Finding("upstreams", "warning", str(problem))
     for file in broken:
-        remedy = "fix the file or remove it; a running gateway keeps what it read before"
+        remedy = "fix the file or remove it; the running gateway keeps what it read before"
         yield Finding("accounts", "warning", f"skipped {file}", remedy)
     for path in files.untidy:
-        remedy = "nothing has to be done; 'antigravity accounts add' writes the bare secret"
+        remedy = "remove them, or run 'antigravity accounts add' again: it writes the bare secret"
         yield Finding("accounts", "warning", f"{path}: {UNTIDY}", remedy)
     if not book.upstreams:
         remedy = "run 'antigravity accounts add gemini_api' (or anthropic, openai, codeassist, zai)"
@@ -221,8 +221,8 @@ def gateway_findings(proxy: ProxySettings) -> Iterator[Finding]:
             yield Finding("gateway", "warning", str(error), remedy)
             return
         if error.status == 401:
-            remedy = "restart the gateway, if its configuration has another proxy.api_key by now"
-            yield Finding("gateway", "warning", f"it demands another key: {error}", remedy)
+            remedy = "restart the gateway if proxy.api_key has changed since it started"
+            yield Finding("gateway", "warning", f"it requires another key: {error}", remedy)
             return
         reason = str(error)
     else:

@@ -51,7 +51,7 @@ def prepare_home(home: Path, *, with_file: bool = True) -> bool:
     last = read_last_run(home)
     if last is not None and last.file == str(path) and last.auth_mode != "off":
         raise ConfigurationError(
-            [Problem(demands_restoring("the configuration file is gone", home), place=str(path))]
+            [Problem(demands_restoring("the configuration file is missing", home), place=str(path))]
         )
     with contextlib.suppress(FileExistsError):
         write_atomically(path, initial_text(new_api_key(), new_api_key()).encode(), replace=False)

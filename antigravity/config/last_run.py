@@ -57,7 +57,7 @@ def write_last_run(home: Path, last_run: LastRun) -> None:
 def demands_restoring(what: str, home: Path) -> str:
     """Return why a gateway does not start without the settings that its last run had."""
     return (
-        f"{what}, but the gateway demanded a key when it ran last. Restore the file, or write one "
-        f"that sets proxy.auth_mode. To begin anew, open to everybody on this machine, remove "
-        f"{note_path(home)} first"
+        f"{what}, but the gateway required a key when it ran last. Restore the file, or write one "
+        f"that sets proxy.auth_mode. To start without a key, open to everybody on this machine, "
+        f"remove {note_path(home)} first"
     )

@@ -201,7 +201,7 @@ def read_file(file: Path) -> bytes:
     """
     is_passed_on = file.parts[:2] in (("/", "dev"), ("/", "proc"))  # as <(command) is by a shell
     if stat.S_ISFIFO(file.stat().st_mode) and not is_passed_on:
-        raise OSError(errno.EINVAL, "this is a pipe and no file", str(file))
+        raise OSError(errno.EINVAL, "it is a pipe, not a file", str(file))
     with file.open("rb") as opened:
         data = opened.read(_LARGEST + 1)
     if len(data) > _LARGEST:
@@ -212,7 +212,7 @@ def read_file(file: Path) -> bytes:
 def _missing(file: Path) -> str:
     """Return what to say of a file that is not there."""
     if file.is_symlink():
-        return "this is a link to a file that does not exist"
+        return "it is a link to a file that does not exist"
     return "there is no such file"
 
 

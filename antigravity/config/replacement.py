@@ -21,7 +21,7 @@ _STRICTNESS: Final = ("off", "all_except_health", "strict")
 _AUTH_MODE: Final[KeyPath] = ("proxy", "auth_mode")
 _LAN: Final[KeyPath] = ("proxy", "allow_lan_access")
 _LISTEN: Final[KeyPath] = ("proxy", "listen")
-_KEEP: Final = "the gateway keeps its configuration"
+_KEEP: Final = "the gateway keeps its earlier configuration"
 
 
 def check_replacement(old: Configuration, new: Configuration) -> None:
@@ -31,13 +31,10 @@ def check_replacement(old: Configuration, new: Configuration) -> None:
     """
     place = str(new.file)
     if old.raw.has_file and not new.raw.has_file:
-        message = f"the configuration file is gone; {_KEEP}. Restore the file, or restart"
+        message = f"the configuration file is missing; {_KEEP}. Restore the file"
         raise ConfigurationError([Problem(message, place=place)])
     if not old.raw.is_blank and new.raw.is_blank:
-        message = (
-            f"the file holds no settings any more, as if it were half written; {_KEEP}. Restore "
-            "the settings, or restart"
-        )
+        message = f"the file no longer contains any settings; {_KEEP}. Restore the settings"
         raise ConfigurationError([Problem(message, place=place)])
     problems = [
         Problem(f"{message}; {_KEEP}. {remedy}", key=dotted(path), place=place)
@@ -60,7 +57,9 @@ def check_start(last: LastRun | None, new: Configuration, home: Path) -> None:
         return
     if _is_closed(effective_auth_mode(new.settings.proxy), last.auth_mode):
         return
-    what = "the file holds no settings" if new.raw.has_file else "the configuration file is gone"
+    what = (
+        "the file contains no settings" if new.raw.has_file else "the configuration file is missing"
+    )
     raise ConfigurationError([Problem(demands_restoring(what, home), place=last.file)])
 
 
@@ -74,11 +73,11 @@ def _openings(old: Configuration, new: Configuration) -> Iterator[tuple[KeyPath,
             message = (
                 f'it is missing, and authentication would go from "{modes[0]}" to "{modes[1]}"'
             )
-            remedy = 'Set auth_mode = "off" if everybody may use the gateway'
+            remedy = 'Set auth_mode = "off" if anybody may use the gateway'
             yield path, message, remedy
     if _is_reachable(after) and not _is_reachable(before) and before.listen and not after.listen:
         message = "it is missing, and other machines could reach the gateway"
-        yield _LISTEN, message, "Set it to where the gateway is to listen"
+        yield _LISTEN, message, "Set it to the endpoints to listen on"
 
 
 def _is_closed(mode: str, demanded: str) -> bool:

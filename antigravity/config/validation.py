@@ -117,7 +117,7 @@ class _Checker:
         except KeyFormatError as error:
             return self.wrong(path, f"it {error}")
         if clean != value:
-            message = "white space, quotes or 'Bearer' around it are left out"
+            message = "white space, quotes or 'Bearer' around it are ignored: remove them"
             self.report(path, Problem(message, severity="warning"))
         return clean
 

@@ -53,7 +53,7 @@ async def fitting(work: Work, decision: Decision) -> Decision:
         return replace(decision, candidates=left)
     what = f"takes no {demands.input}" if demands.input else f"gives no {demands.output}"
     if any(is_able(each.target.capabilities, demands) for each in decision.candidates):
-        what += " over the protocol of the upstream that serves it"
+        what += " in the protocol of the upstream that serves it"
     models = await work.snapshot.router.models()
     able = [model.id for model in models if is_able(model.capabilities, demands)]
     listed = f" Of the models here these can: {', '.join(able[:_NAMED])}." if able else ""

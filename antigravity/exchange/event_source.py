@@ -230,4 +230,4 @@ def _unreadable(error: Exception) -> GatewayError:
     """Return the error for a body that cannot be cut into events."""
     if isinstance(error, GatewayError):
         return error
-    return UpstreamError(f"The upstream's answer: {error}.")
+    return UpstreamError(f"The upstream's response cannot be read: {error}.")

@@ -118,7 +118,7 @@ class _Tapped(ABC):
         return
 
     def _senseless(self, error: Exception) -> bytes:
-        return self._broken(UpstreamError(f"The upstream's answer makes no sense: {error}."))
+        return self._broken(UpstreamError(f"The upstream sent a malformed response: {error}."))
 
     def _broken(self, error: GatewayError) -> bytes:
         self.over = True

@@ -53,7 +53,7 @@ class PlainEvents(PlainStream):
             return super().feed(self._redactor.feed(data))
         except EventTooLargeError as error:
             self.over = True
-            self.failure = UpstreamError(f"The upstream's answer: {error}.")
+            self.failure = UpstreamError(f"The upstream's response cannot be read: {error}.")
             return b""
 
     def end(self, error: GatewayError | None) -> bytes:

@@ -105,7 +105,7 @@ class UpstreamCall(Struct, frozen=True):
             if repeated is not None:
                 repeated(refused.error)
         who = self.credential.id
-        log.info("an access token of {credential} was refused: it is renewed", credential=who)
+        log.info("renewing an access token of {credential} that was refused", credential=who)
         return await self._send_once(transport, renewing)
 
     async def _send_once(

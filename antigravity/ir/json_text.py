@@ -35,6 +35,6 @@ def clean_json(body: bytes) -> bytes:
         return mend(body, _MOST_HALVES)
     except TooManyHalvesError:
         raise InvalidRequestError(
-            f"The request body holds more than {_MOST_HALVES} halves of characters (surrogates "
-            "that stand alone); send the characters whole."
+            f"The request body contains more than {_MOST_HALVES} lone surrogates (halves of "
+            "characters); send whole characters."
         ) from None

@@ -35,8 +35,8 @@ def check_kept(request: Request) -> None:
             )
     for what, identity in _references(request):
         raise UnreadablePartError(
-            f"{what} lies where only {request.protocol} upstreams can read it, and another one "
-            "serves this request. Send its content instead.",
+            f"Only {request.protocol} upstreams can read {what}, and another one serves this "
+            "request. Send its content instead.",
             value=identity,
             param="messages",
             code="unsupported_file",
@@ -50,11 +50,11 @@ def _references(request: Request) -> Iterator[tuple[str, str]]:
             if not isinstance(part, Opaque):
                 continue
             if isinstance(file_id := part.wire.get("file_id"), str):
-                yield "A file", file_id
+                yield "a file with an id", file_id
             if part.kind == "item_reference" and isinstance(part.wire.get("id"), str):
-                yield "An item", part.wire["id"]
+                yield "a stored item", part.wire["id"]
     for tool in request.tools:
         container: Any = tool.wire.get("container") if isinstance(tool, HostedTool) else None
         files = container.get("file_ids") if isinstance(container, dict) else None
         if isinstance(files, list):
-            yield from (("A tool's file", each) for each in files if isinstance(each, str))
+            yield from (("the files of a tool", each) for each in files if isinstance(each, str))

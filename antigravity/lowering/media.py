@@ -60,7 +60,7 @@ def with_fetched(request: Request, fetched: Mapping[str, tuple[str, str]]) -> Re
         mime_type, data = fetched[media.source.url]
         if media.kind != "document" and mime_type.startswith(_TEXTS):
             raise UnreadablePartError(
-                f"{_A_KIND[media.kind]} is given by an address that leads to something else "
+                f"{_A_KIND[media.kind]} is given by a URL that returns something else "
                 f"({mime_type}).",
                 value=media.source.url,
                 param="messages",
@@ -98,17 +98,17 @@ def _unreadable(media: Media, traits: Traits, capabilities: Capabilities) -> str
     """Return why the target cannot get at a medium, empty if it can."""
     source, kind = media.source, _A_KIND[media.kind]
     if isinstance(source, FileReference):
-        place = f"{kind} is given as a file that lies at {source.provider}"
+        place = f"{kind} is given as a file that is stored at {source.provider}"
         if source.provider != traits.file_provider:
             return f"{place}, where the model that serves this request cannot read it."
         if capabilities.family != FAMILIES.get(source.provider) or media.kind not in traits.files:
-            return f"{place}, and the model that serves this request reads none by its id."
+            return f"{place}, and the model that serves this request cannot read it by its id."
     elif isinstance(source, UrlSource):
         scheme = source.url.partition(":")[0].lower()
         if scheme not in ("http", "https", "data") and not (
             scheme == "gs" and traits.file_provider == "google"
         ):
-            return f"{kind} is given by an address that cannot be fetched for this model."
+            return f"{kind} is given by a URL that cannot be fetched for this model."
     return ""
 
 
@@ -137,7 +137,7 @@ def check_sole_media(
     if refused is not None:
         why = _why_not(refused, traits, capabilities, model)
         raise UnreadablePartError(
-            f"The request holds nothing but {_A_KIND[refused.kind].lower()}, and {why}. Send text, "
+            f"The request contains only {_A_KIND[refused.kind].lower()}, and {why}. Send text, "
             "or choose a model that takes it.",
             value=_address(refused),
             param="messages",
@@ -160,7 +160,7 @@ def without_unsupported(
         why = _why_not(media, traits, capabilities, model)
         if not why:
             return media
-        losses[Loss("messages", f"{why}: a note took its place", content=True)] = None
+        losses[Loss("messages", f"{why}: replaced by a note", content=True)] = None
         return Text(f"[{media.kind} left out: {model} cannot read it]", cache=media.cache)
 
     return _map_media(request, note), tuple(losses)
@@ -169,10 +169,10 @@ def without_unsupported(
 def _why_not(media: Media, traits: Traits, capabilities: Capabilities, model: str) -> str:
     """Return why a target does not take a medium, empty if it does."""
     if capabilities.inputs and media.kind not in capabilities.inputs:
-        return f"{model} reads no {media.kind}"
+        return f"{model} does not accept {media.kind}"
     if not traits.takes(media) and not _is_text(media):
         what = media.kind if media.kind not in traits.media else f"{media.kind} of this type"
-        return f"the protocol in which {model} is asked takes no {what}"
+        return f"the protocol of the upstream that serves {model} cannot carry {what}"
     return ""
 
 

@@ -18,8 +18,8 @@ def check_outputs(request: Request, traits: Traits, capabilities: Capabilities, 
     if not wanted or not traits.outputs.isdisjoint(wanted):
         return
     raise InvalidRequestError(
-        f"{' and '.join(wanted)} cannot be had from {model}: the protocol in which it is asked "
-        f"gives {', '.join(sorted(traits.outputs))} only. Choose a model of another upstream.",
+        f"{model} cannot return {' and '.join(wanted)}: the protocol of its upstream carries "
+        f"{', '.join(sorted(traits.outputs))} only. Choose a model of another upstream.",
         param="modalities",
         code="model_not_supported",
     )

@@ -105,7 +105,7 @@ def _to_gemini(config: dict[str, Any] | None, target: Target, losses: list[Loss]
     wanted = (config or {}).get("voice")
     if not isinstance(wanted, str) or not wanted:
         if wanted:
-            losses.append(Loss("audio.voice", "the model has no voices of clients"))
+            losses.append(Loss("audio.voice", "left out: the model has no custom voices"))
         return {}
     capabilities = target.capabilities
     own = {name.lower(): name for name in capabilities.voices}
@@ -129,7 +129,7 @@ def _to_openai(config: dict[str, Any] | None, target: Target, losses: list[Loss]
         losses.append(Loss("audio.voice", "the model has no such voice: another one speaks"))
     more = set(config) - {"voiceConfig", "voice_config"}
     if more:
-        losses.append(Loss("audio_config", "left out: the model is told one voice only"))
+        losses.append(Loss("audio_config", "left out: only one voice can be chosen"))
     return {"voice": own.get(wanted, first)}
 
 

@@ -116,7 +116,7 @@ def _strict(schema: Any, depth: int) -> Any:
         raise _UnfitError("the schema is too deep")
     refused = next((name for name in schema if name in _REFUSED), None)
     if refused is not None:
-        raise _UnfitError(f"strict schemas have no {refused}")
+        raise _UnfitError(f"strict schemas do not allow {refused}")
     fitted: JsonObject = {}
     told: list[str] = []
     for name, value in schema.items():
@@ -143,7 +143,7 @@ def _close(schema: JsonObject, fitted: JsonObject) -> None:
     more = schema.get("additionalProperties")
     properties = fitted.setdefault("properties", {})
     if more not in (None, False) and (more is not True or not properties):
-        raise _UnfitError("an object with any properties is no strict one")
+        raise _UnfitError("strict schemas do not allow arbitrary properties")
     required = schema.get("required") or ()
     for name, inner in properties.items():
         if name not in required and not is_nullable(inner):

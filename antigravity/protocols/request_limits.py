@@ -219,7 +219,7 @@ def _too_many_values(body: bytes, most: int) -> GatewayError:
     longest = max(members, key=lambda name: memoryview(members[name]).nbytes, default="")
     where = f", most of them in `{longest[:100]}`" if longest else ""
     return RequestTooLargeError(
-        f"The request holds more than {most} JSON values{where}: messages, parts, tools, schema "
+        f"The request contains more than {most} JSON values{where}: messages, parts, tools, schema "
         f"nodes and what they are made of. {_remedy('max_values')}",
         param=longest[:100] or None,
         code="too_many_values",
@@ -234,4 +234,4 @@ def _too_many(name: str, what: str, most: int, setting: str) -> GatewayError:
 
 
 def _remedy(setting: str) -> str:
-    return f"The limit is {setting} in the [limits] table of the gateway's configuration."
+    return f"Send less, or raise {setting} in the [limits] table of the gateway's configuration."

@@ -103,7 +103,7 @@ def parse_rules(text: str, source: str) -> list[Rule]:
             lowest, below = (_generation(table.pop(key, None)) for key in ("from", "before"))
         except ValueError:
             raise ValueError(
-                f"{source}: model rule {number}: from and before are texts such as '4.6'"
+                f"{source}: model rule {number}: from and before must be strings such as '4.6'"
             ) from None
         unknown = sorted(set(table) - set(Capabilities.__struct_fields__))
         if unknown:

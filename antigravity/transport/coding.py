@@ -172,7 +172,7 @@ class _Layer:
         self._frames += 1
         if self._frames > MAX_FRAMES:
             raise UnusableAnswerError(
-                f"The upstream's compressed answer has more than {MAX_FRAMES} frames.",
+                f"The upstream's compressed response has more than {MAX_FRAMES} frames.",
                 code="bad_compression",
             )
         if self._name == "gzip":
@@ -190,8 +190,8 @@ class _Layer:
 def unsupported(name: str) -> UnusableAnswerError:
     """Return the error for a coding that cannot be decoded here."""
     return UnusableAnswerError(
-        f"The upstream compressed its answer with {name[:40]!r} although it was asked not to, and "
-        "the gateway cannot decompress that; let the upstream send it as it is.",
+        f"The upstream compressed its response with {name[:40]!r} although it was asked not to, "
+        "and the gateway cannot decompress that; turn compression off at the upstream.",
         code="bad_compression",
     )
 
@@ -223,8 +223,8 @@ class ContentDecoder:
                 self._expanded += len(piece)
                 if self._expanded > FREE and self._expanded > MAX_RATIO * self._received:
                     raise UnusableAnswerError(
-                        f"The upstream's compressed answer becomes more than {MAX_RATIO} times as "
-                        "large; it was refused.",
+                        f"The upstream's compressed response expands to more than {MAX_RATIO} "
+                        "times its size; it was refused.",
                         code="bad_compression",
                     )
                 yield piece
@@ -232,7 +232,7 @@ class ContentDecoder:
             raise
         except Exception as error:  # each library has errors of its own
             raise UpstreamError(
-                "The upstream's compressed answer cannot be decompressed.", code="bad_compression"
+                "The upstream's compressed response cannot be decompressed.", code="bad_compression"
             ) from error
 
     def end(self) -> Iterator[bytes]:
@@ -245,7 +245,7 @@ class ContentDecoder:
             if rest:
                 yield from self._through(rest, place + 1)
         if not self.complete:
-            raise UpstreamError("The upstream's compressed answer was cut off.")
+            raise UpstreamError("The upstream's compressed response was cut off.")
 
     def _through(self, data: bytes, place: int) -> Iterator[bytes]:
         if place == len(self._layers):

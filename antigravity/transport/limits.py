@@ -31,7 +31,8 @@ def deadline(limit: Limit, seconds: float, where: str) -> DeadlineError:
 def handshake_late(seconds: float, where: str) -> UnusableAnswerError:
     """Return the error for a server that accepts connections and does not answer in TLS."""
     return UnusableAnswerError(
-        f"{where} accepted the connection and said nothing in TLS for {seconds:g} s: is it an http "
-        "address? To wait longer, raise upstreams.NAME.timeouts.connect",
+        f"{where} accepted the connection, but did not complete the TLS handshake within "
+        f"{seconds:g} s: is it an http address? To wait longer, raise "
+        "upstreams.NAME.timeouts.connect",
         code=TLS_FAILED,
     )

@@ -266,7 +266,7 @@ class Tunnel:
             self._entrance.names = run.names
             self._tell_address(run)
         elif news == "gone":
-            self._down("Cloudflare does not know its address any more")
+            self._down("Cloudflare no longer knows its address")
             self._abandon(self._reason)
             return
         if not run.stands and self._state == "up":
@@ -285,7 +285,7 @@ class Tunnel:
             self._failures = 0
         self._cancel_timer()
         self._state, self._reason = "starting", reason
-        self.log.warn("the tunnel does not stand: {why}", why=reason)
+        self.log.warn("the tunnel is down: {why}", why=reason)
 
     def _is_gone(self) -> None:
         self._timer = None

@@ -226,7 +226,7 @@ class WebApp:
     def _serve(self, request: Any) -> object:
         visit = visit_of(request)
         if visit.path.startswith(FILES_PATH):  # no other path: these need no key
-            raise NotFoundError(f"There is no file at {visit.path[:200]}.", code="file_not_found")
+            raise NotFoundError("File not found or expired.", code="file_not_found")
         if visit.upgrade == "websocket" and visit.path.rstrip("/").endswith("/responses"):
             raise UpgradeRequiredError(
                 "WebSocket is not served here; POST the same request over HTTP instead.",

@@ -100,7 +100,7 @@ class KeyBrake:
             return
         count, address.since, address.logged = address.since, 0, now
         self.log.warn(
-            "{n} requests from {address} had a wrong key; it is answered slowly",
+            "{n} requests from {address} had a wrong API key; further ones are answered slowly",
             n=count,
             address=name,
         )
@@ -129,7 +129,7 @@ class TooManyWrongKeysError(RateLimitedError):
 
 def _too_many() -> GatewayError:
     return TooManyWrongKeysError(
-        "Too many requests with a wrong key came from this address. The right key is served.",
+        "Too many requests with a wrong API key came from this address. Send the right key.",
         retry_after=LONGEST_DELAY,
         code="too_many_wrong_keys",
     )

@@ -33,9 +33,9 @@ _RETURN = 0x0D
 #: How the first record of TLS begins, and the hello of SSL 2.
 _TLS_STARTS = frozenset({0x16, 0x80})
 _SPEAK_PLAIN = (
-    "This port speaks plain HTTP and no TLS: write http:// instead of https:// in the address."
+    "This port serves plain HTTP, not TLS: write http:// instead of https:// in the address."
 )
-_SPEAK_HTTP = "This port speaks HTTP, and this is no HTTP request."
+_SPEAK_HTTP = "This port serves HTTP, and this is not an HTTP request."
 #: So many empty lines may come before requests, on a connection.
 _MOST_EMPTY_LINES = 16
 _FRAMING = frozenset({b"Content-Length", b"Transfer-Encoding"})

@@ -86,13 +86,13 @@ def test_an_account_that_makes_no_sense_is_refused(
 def test_secret_loses_what_was_pasted_around_it(run: Run, tmp_path: Path) -> None:
     result = run("accounts", "add", "openai", stdin=f'"Bearer {SECRET}"\u200b\r\n')
     assert result.code == 0
-    assert "left out what stood around the API key" in result.err
+    assert "ignored white space, quotes or 'Bearer' around the API key" in result.err
     (file,) = (tmp_path / "home" / "accounts").glob("*.json")
     assert json.loads(file.read_text())["secret"] == SECRET
     file.write_text(file.read_text().replace(SECRET, f"Bearer {SECRET}"))
     for command in (("config", "check"), ("doctor",)):
         told = run(*command).out
-        assert f"{file}: white space, quotes or 'Bearer' around the secret are left out" in told
+        assert f"{file}: white space, quotes or 'Bearer' around the secret are ignored" in told
 
 
 @pytest.mark.parametrize(

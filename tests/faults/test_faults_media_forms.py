@@ -188,7 +188,7 @@ class Compressed(ScriptedCase):
             self.script(Scripted(bomb, headers=headers))
             answer = await self.ask_model("anthropic", "chat", stream=stream)
             error = check_refusal("anthropic", answer, 502)
-            self.assertIn("times as large", error["message"])
+            self.assertIn("times its size", error["message"])
             self.assertEqual(self.calls, 1)
 
     async def test_an_unknown_coding_is_reported_once(self) -> None:

@@ -209,7 +209,7 @@ def test_a_list_that_is_none_is_no_server() -> None:
     one.server.tools = ["a"]
     one.start()
     assert one.member.state == "waiting"
-    assert "no list" in one.member.reason
+    assert "not a list" in one.member.reason
 
 
 def test_what_a_server_says_of_itself_is_fit_for_a_terminal() -> None:

@@ -126,7 +126,7 @@ def test_counting_stops_beyond_the_limit() -> None:
 @pytest.mark.parametrize("kind", TOO_MANY)
 def test_request_with_too_many_is_refused_naming_the_field_and_the_setting(kind: str) -> None:
     body, param, code = TOO_MANY[kind]
-    with pytest.raises(InvalidRequestError, match=r"The limit is max_\w+ in the \[limits\]") as got:
+    with pytest.raises(InvalidRequestError, match=r"raise max_\w+ in the \[limits\]") as got:
         check_request(json.dumps({"model": "m", **body}).encode(), LIMITS)
     assert (got.value.param, got.value.code, got.value.status) == (param, code, 400)
 

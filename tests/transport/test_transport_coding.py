@@ -74,7 +74,7 @@ def test_a_body_that_is_not_compressed_at_all_is_passed_on(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["compress", "gzip, gzip, gzip, gzip"])
 def test_other_codings_are_refused_with_a_remedy(name: str) -> None:
-    with pytest.raises(UnusableAnswerError, match="as it is"):
+    with pytest.raises(UnusableAnswerError, match="turn compression off"):
         decoder_for(name)
 
 
@@ -101,7 +101,7 @@ def test_a_bomb_is_refused_before_it_fills_the_memory(pack: Any) -> None:
         for place in range(0, len(data), 1000):
             sizes.extend(map(len, decoder.feed(data[place : place + 1000])))
 
-    with pytest.raises(UnusableAnswerError, match="times as large"):
+    with pytest.raises(UnusableAnswerError, match="times its size"):
         unpack_all()
     assert max(sizes) <= coding.PIECE
     assert sum(sizes) < 10_000_000

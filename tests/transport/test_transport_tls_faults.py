@@ -103,7 +103,7 @@ class TlsFaults(TestCase):
         factory = Mutes(b"")
         self.script = Script(lambda peer, got: None)
         error = await self.fails(listen(self, factory), connect=0.2, first_byte=60)
-        self.assertIn("said nothing in TLS for 0.2 s", error.message)
+        self.assertIn("did not complete the TLS handshake within 0.2 s", error.message)
         self.assertIn("upstreams.NAME.timeouts.connect", error.message)
         self.blames_nobody(error)
         while not factory.peers[0].gone:

@@ -399,7 +399,7 @@ def test_a_tunnel_that_is_gone_is_made_anew_and_its_address_told(house: House) -
     house.clock.advance(WELL_AFTER)
     house.run.say(LOST, GONE, GONE)
     assert house.state == "starting"
-    assert "does not know" in house.status("reason")
+    assert "no longer knows" in house.status("reason")
     assert house.run.asked == ["stop"]
     house.run.say(REGISTERED)
     assert house.state == "starting", "it is only ending still"

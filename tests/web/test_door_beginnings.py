@@ -19,11 +19,11 @@ CLIENT_HELLO = bytes.fromhex("16030100b8010000b40303")
         (CLIENT_HELLO, "http:// instead of https://"),
         (CLIENT_HELLO[:1], "http:// instead of https://"),
         (bytes.fromhex("802e0100020015"), "http:// instead of https://"),
-        (b"\x05\x01\x00", "no HTTP request"),
-        (b"\x00\x00\x00\x08", "no HTTP request"),
-        (b" GET / HTTP/1.1\r\n", "no HTTP request"),
-        (b"\nGET / HTTP/1.1\r\n", "no HTTP request"),
-        ("é".encode(), "no HTTP request"),
+        (b"\x05\x01\x00", "not an HTTP request"),
+        (b"\x00\x00\x00\x08", "not an HTTP request"),
+        (b" GET / HTTP/1.1\r\n", "not an HTTP request"),
+        (b"\nGET / HTTP/1.1\r\n", "not an HTTP request"),
+        ("é".encode(), "not an HTTP request"),
     ],
 )
 def test_other_protocol_is_answered_at_once_and_the_connection_closed(

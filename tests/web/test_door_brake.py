@@ -181,7 +181,7 @@ def test_log_tells_once_in_a_while(logged: list[str]) -> None:
     for number in range(2000):
         brake.judge(WRONG, "203.0.113.1", number * 0.001)
     (line,) = logged
-    assert line.startswith(f"{FREE + 1} requests from 203.0.113.1 had a wrong key")
+    assert line.startswith(f"{FREE + 1} requests from 203.0.113.1 had a wrong API key")
     for _ in range(FREE):
         brake.judge(WRONG, "203.0.113.1", PERIOD + 1)
     assert logged[1].startswith("1995 requests from 203.0.113.1")

@@ -257,7 +257,7 @@ class HttpLink:
             failures = failures + 1 if last == before else 0
             if not last or failures >= _MOST_RETRIES:
                 name = self._address.name
-                raise LinkError(f"{name} ended its answer before it was complete.", 200)
+                raise LinkError(f"{name} ended its response before it was complete.", 200)
             await self._wait(reader)
             response = await self._send(
                 "GET", (("accept", _EVENTS), ("last-event-id", last)), endless=endless

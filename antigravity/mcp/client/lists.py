@@ -190,7 +190,7 @@ class Lists:
                 return found
             before, page = page, self._page(result.get(key), method)
             if page and page == before:
-                self._cut(method, "a page came again")
+                self._cut(method, "it sent the same page twice")
                 return found
             found += page
             if len(found) > _MOST_ENTRIES:
@@ -200,7 +200,7 @@ class Lists:
             if not isinstance(cursor, str) or not cursor:
                 return found
             if cursor in cursors:
-                self._cut(method, "a cursor came again")
+                self._cut(method, "it sent the same cursor twice")
                 return found
             cursors.add(cursor)
             if len(cursors) >= _MOST_PAGES:
@@ -210,7 +210,7 @@ class Lists:
 
     def _page(self, entries: object, method: str) -> list[Json]:
         if not isinstance(entries, list) or not all(isinstance(e, Mapping) for e in entries):
-            raise LinkError(f"it answered {method} with something that is no list")
+            raise LinkError(f"it answered {method} with something that is not a list")
         return [entry for entry in entries if entry]
 
     def _cut(self, method: str, why: str) -> None:

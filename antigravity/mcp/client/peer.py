@@ -244,7 +244,7 @@ class Peer:
         pending = None if is_ours or about is None else self._pending.pop(about, None)
         if pending is None:
             return
-        pending.done.errback(LinkError(f"{self._name} answered with an id that is not ours."))
+        pending.done.errback(LinkError(f"{self._name} sent a response with an unknown id."))
         if pending.sending is not None:
             pending.sending.cancel()
 

@@ -108,7 +108,7 @@ def parse_answers(body: bytes, about: RequestId | None = None) -> tuple[Message,
             if message is not None:
                 found.append(message)
     if not found:
-        raise MalformedMessageError(INVALID_REQUEST, "There is no message in the body.")
+        raise MalformedMessageError(INVALID_REQUEST, "The body contains no message.")
     return tuple(found)
 
 
@@ -132,7 +132,7 @@ def _lenient(data: dict[str, Any], about: RequestId | None) -> Message | None:
     result = data.get("result", _ABSENT)
     if isinstance(result, dict) or result is None:
         return Response(id, result or {})
-    what = "no result" if result is _ABSENT else "a result that is no object"
+    what = "no result" if result is _ABSENT else "a result that is not an object"
     return Response(id, error=McpError(INTERNAL_ERROR, f"The server answered with {what}."))
 
 

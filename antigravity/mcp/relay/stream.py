@@ -78,7 +78,7 @@ class RelayStream(Protocol):
             events = self._redactor.feed(data)
         except EventTooLargeError as error:
             self._close()
-            self._let_go(Failure(UpstreamError(f"The server's answer: {error}.")))
+            self._let_go(Failure(UpstreamError(f"The server's response cannot be read: {error}.")))
             return
         if events:
             self._consumer.write(events)

@@ -95,17 +95,17 @@ def turns(
         if role == "assistant":
             blocks = waiting + blocks
         elif waiting:
-            losses.add("messages.thinking", "thinking that led to nothing was dropped")
+            losses.add("messages.thinking", "thinking without a response behind it was dropped")
         waiting = []
         if not found or found[-1].role != role:
             found.append(Turn(role))
         found[-1].blocks += blocks
     if waiting:
-        losses.add("messages.thinking", "thinking that led to nothing was dropped")
+        losses.add("messages.thinking", "thinking without a response behind it was dropped")
     for turn in found:
         turn.arrange()
         if reasoning == "demanded" and turn.has("tool_use") and not turn.thinks:
-            losses.add("messages.thinking", "a stand-in took the place of lost reasoning")
+            losses.add("messages.thinking", "lost reasoning was replaced by a placeholder")
             stand_in = {"type": "thinking", "thinking": LOST_REASONING, "signature": ""}
             turn.blocks.insert(0, stand_in)
     if not found or found[0].role != "user":
@@ -193,7 +193,7 @@ class _ContentWriter:
         """Return the source of an image or document, ``None`` if it can't be said."""
         if part.kind not in ("image", "document"):
             self._losses.add(
-                "messages.media", f"{part.kind} can't be sent: a note took its place", content=True
+                "messages.media", f"{part.kind} can't be sent: replaced by a note", content=True
             )
             return None
         match part.source:
@@ -202,7 +202,7 @@ class _ContentWriter:
             case FileReference(file_id, "anthropic"):
                 return {"type": "file", "file_id": file_id}
             case FileReference(_, provider):
-                detail = f"a file that lies at {provider}: a note took its place"
+                detail = f"a file that is stored at {provider}: replaced by a note"
                 self._losses.add("messages.media", detail, content=True)
                 return None
             case InlineData(data):
@@ -214,7 +214,7 @@ class _ContentWriter:
             return {"type": "base64", "media_type": "application/pdf", "data": data}
         text = _decode_text(data)
         if text is None:
-            detail = "only PDF and text can be sent as documents: a note took the place of another"
+            detail = "only PDF and text can be sent as documents; another was replaced by a note"
             self._losses.add("messages.media", detail, content=True)
             return None
         if part.mime_type != "text/plain":

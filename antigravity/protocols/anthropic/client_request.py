@@ -113,7 +113,7 @@ def _finish_prefill(
     if last.role != "assistant" or last.has("server_tool_use"):
         return
     if not target.capabilities.prefill or thinking.active:
-        detail = "the beginning of the answer was dropped: the model takes none"
+        detail = "the assistant prefill was dropped: the model does not accept one"
         losses.add("messages", detail, content=True)
         conversation.pop()
         return

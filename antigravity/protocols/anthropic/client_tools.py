@@ -124,7 +124,7 @@ def wire_choice(
     choice = request.tool_choice
     if choice is None or choice.mode != "required" or capabilities.forced_tools:
         return _choice(request), ""
-    losses.add("tool_choice", "the demand for a tool call became an instruction")
+    losses.add("tool_choice", "the forced tool call became an instruction")
     return _choice(replace(request, tool_choice=ToolChoice())), tool_instruction(choice)
 
 

@@ -62,7 +62,7 @@ def _logprobs(sampling: Sampling, capabilities: Capabilities, losses: Losses) ->
             losses.note("sampling.top_logprobs", "no log probabilities are asked for; dropped")
         return {"responseLogprobs": False} if sampling.logprobs is False else {}
     if not capabilities.logprobs:
-        losses.note("sampling.logprobs", "the model gives none; the wish was dropped")
+        losses.note("sampling.logprobs", "dropped: the model gives no log probabilities")
         return {}
     return {"responseLogprobs": True, "logprobs": sampling.top_logprobs or None}
 

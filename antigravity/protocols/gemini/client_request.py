@@ -69,7 +69,7 @@ def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
     texts = [{"text": part.text} for part in request.system if part.text.strip()]
     if not contents and texts:
         contents = [{"role": "user", "parts": [{"text": OPENING}]}]
-        losses.note("messages", "a user turn was added: there were instructions only")
+        losses.note("messages", "a user turn was added: the request had only instructions")
     if not contents:
         raise InvalidRequestError(
             "There is nothing to answer: every message is empty.", param="$.messages"
@@ -97,5 +97,5 @@ def _drop_prefill(
     """Take out the beginning of an answer where the model goes on with none."""
     if capabilities.prefill or len(contents) < 2 or contents[-1]["role"] != "model":
         return
-    losses.note("messages", "the beginning of the answer was dropped: the model takes none")
+    losses.note("messages", "the assistant prefill was dropped: the model does not accept one")
     contents.pop()

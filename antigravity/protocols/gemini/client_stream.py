@@ -90,7 +90,7 @@ class GeminiStreamDecoder:
                 chunks = [wire.decode_answer(data)]
         except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
             told = error_in_event(event.event, data, decode_error)
-            why = f"The upstream's answer makes no sense: {error}."
+            why = f"The upstream sent a malformed response: {error}."
             return self._fail(told or UpstreamError(why, code="bad_answer"))
         events: list[Event] = []
         for chunk in chunks:

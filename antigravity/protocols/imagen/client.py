@@ -122,7 +122,7 @@ def _prompt(request: Request) -> tuple[str, list[Loss]]:
         detail = "only the last turn is drawn; the others were left out"
         losses.append(Loss("messages", detail, content=True))
     if last is not None and len(texts) < len(last.parts):
-        detail = "the model reads words only; the rest was left out"
+        detail = "the model accepts text only; the rest was left out"
         losses.append(Loss("messages", detail, content=True))
     words = "\n".join(text for text in (*(t.text for t in request.system), *texts) if text.strip())
     if not words:
@@ -144,7 +144,7 @@ class PredictDecoder:
         try:
             answer = lenient.decode(event.data, PredictAnswer)
         except _MALFORMED as error:
-            problem = UpstreamError(f"The upstream's answer makes no sense: {error}.")
+            problem = UpstreamError(f"The upstream sent a malformed response: {error}.")
             return [ResponseStart("", self._model), StreamFailure(problem)]
         events: list[Event] = [ResponseStart("", self._model)]
         for index, prediction in enumerate(answer.predictions):

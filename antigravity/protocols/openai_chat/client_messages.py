@@ -151,7 +151,7 @@ class MessageWriter:
         if message.name is not None and self._names:
             wire["name"] = message.name
         if calls and not thoughts and self._demands_thinking:
-            self._losses.add("messages.thinking", "a stand-in took the place of lost reasoning")
+            self._losses.add("messages.thinking", "lost reasoning was replaced by a placeholder")
             thoughts.append(LOST_REASONING)
         if thoughts:
             wire["reasoning_content"] = "".join(thoughts)

@@ -72,7 +72,7 @@ def _with_words(
         request = replace(request, system=(*request.system, *said))
     usual = target.capabilities.family != "openai"
     if needs_opening(request.messages) and target.takes("user_turn", usual=usual):
-        losses.add("messages", "a turn of the user was added: there were instructions only")
+        losses.add("messages", "a user turn was added: the request had only instructions")
         opening = Message("user", (Text(OPENING),))
         request = replace(request, messages=(*request.messages, opening))
     return request

@@ -30,7 +30,7 @@ def sampling_fields(request: Request, target: Target, losses: Losses) -> dict[st
         if value is None:
             continue
         if not able or (name in _PENALTIES and not capabilities.penalties):
-            losses.add(f"sampling.{name}", "dropped: the target can't be told how to sample")
+            losses.add(f"sampling.{name}", "dropped: the model takes no sampling parameters")
         elif name == "top_k" and not target.takes(name):
             losses.add("sampling.top_k", "dropped: chat has no such field")
         else:

@@ -36,7 +36,7 @@ def write_tools(request: Request, target: Target, losses: Losses) -> tuple[dict[
         if forced and not (
             target.capabilities.forced_tools and target.takes("tool_choice_required", usual=True)
         ):
-            losses.add("tool_choice", "the demand for a tool call became an instruction")
+            losses.add("tool_choice", "the forced tool call became an instruction")
             fields["tool_choice"], words = "auto", tool_instruction(choice)
         else:
             fields["tool_choice"] = _choice(request, target)

@@ -62,7 +62,7 @@ class Items:
         """Drop reasoning that led to nothing: it is refused without the item that follows it."""
         while self.items and self.items[-1]["type"] == "reasoning":
             self.items.pop()
-            self._warn("messages.thinking", "left out: nothing came of it in its turn")
+            self._warn("messages.thinking", "left out: no output followed it in its turn")
 
     def _say(self, role: str, part: JsonObject) -> None:
         if self._role != role:
@@ -116,7 +116,7 @@ class Items:
 
     def _lose(self, part: object) -> None:
         field = f"messages.{type(part).__name__.lower()}"
-        self._warn(field, "left out: no form on this wire", content=True)
+        self._warn(field, "left out: this protocol has no form for it", content=True)
 
     def _opaque(self, part: Opaque) -> None:
         if part.protocol == NAME:

@@ -104,12 +104,12 @@ def _with_words(request: Request, target: Target, warn: Warnings) -> Request:
     if form.kind == "json" and not says_json(request, instructions=False):
         messages = (_told(json_instruction(form)), *messages)
     if choice is not None and choice.mode == "required" and not _forces(target):
-        warn("tool_choice", "the demand for a tool call became an instruction")
+        warn("tool_choice", "the forced tool call became an instruction")
         messages = (_told(tool_instruction(choice)), *messages)
         request = replace(request, tool_choice=ToolChoice("auto", choice.names))
     wants_user = target.takes("user_turn", usual=target.capabilities.family != "openai")
     if not messages or (wants_user and needs_opening(messages)):
-        warn("messages", "a turn of the user was added: there were instructions only")
+        warn("messages", "a user turn was added: the request had only instructions")
         messages = (*messages, Message("user", (Text(OPENING),)))
     return replace(request, messages=messages)
 
