@@ -197,11 +197,11 @@ def _read(path: Path) -> tuple[AccountRecord, dict[str, Any]]:
     except OSError as error:
         raise AccountError(error.strerror or "it cannot be read") from None
     except json.JSONDecodeError as error:
-        raise AccountError(f"this is no JSON (line {error.lineno})") from None
+        raise AccountError(f"it is not valid JSON (line {error.lineno})") from None
     except (ValueError, RecursionError):
-        raise AccountError("this is no JSON") from None
+        raise AccountError("it is not valid JSON") from None
     if not isinstance(fields, dict):
-        raise AccountError("this is no JSON object")
+        raise AccountError("it is not a JSON object")
     try:
         record = msgspec.convert({**fields, "id": path.stem}, AccountRecord, dec_hook=decode_secret)
     except msgspec.ValidationError:

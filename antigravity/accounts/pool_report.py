@@ -153,7 +153,7 @@ def _reason(candidate: Candidate, chosen: Candidate | None) -> str:
 
 def _merit(chosen: Candidate) -> str:
     if chosen.locked_for > 0:
-        return "it is locked, and this request probes whether the lock is still needed"
+        return "it is locked, and the next request probes whether it has to be"
     if chosen.fixed:
         return "it is the fixed account"
     if chosen.bound:

@@ -16,24 +16,27 @@ from antigravity.cli.invocation import Invocation, command_options
 @click.option("--model", default="", help="End only the lock for this model of the upstream.")
 @command_options
 def unlock(invocation: Invocation, account: str, model: str) -> None:
-    """End the locks of ACCOUNT now.
+    """End the locks of ACCOUNT before their time.
 
-    They end whatever the upstream has said of their end.  The running gateway does it at once.
-    Without --model this also works while no gateway runs, or without proxy.admin_key: then it is
-    noted in the account's file, which a running gateway follows within seconds.
+    The running gateway ends them at once.  Without --model this also works while no gateway runs,
+    or without proxy.admin_key: the command then changes the time of the account's file, and a
+    running gateway notices that within seconds.
     """
     files = AccountFiles(invocation.home)
+    identifier, unknown = "", ""
     try:
         identifier = files.find(account).id
-    except AccountError:
-        identifier = ""  # it may stand in the configuration, which the gateway knows
+    except AccountError as error:  # it may be one of the configuration, which the gateway knows
+        unknown = str(error)
     body = {"model": model} if model else None
     try:
         path = f"/admin/accounts/{quote(identifier or account, safe='')}/unlock"
         data = ask(invocation, path, "POST", body)
-    except click.ClickException:
-        if model or not identifier:
+    except click.ClickException as error:
+        if model:
             raise
+        if not identifier:
+            raise click.ClickException(f"{unknown}; {error.message}") from None
         files.touch(identifier)
         data = {"account": identifier, "model": None, "unlocked": None}
     what = f" for {model}" if model else ""

@@ -116,11 +116,17 @@ def ask(
     timeout: float = 60.0,
 ) -> dict[str, Any]:
     """Return what the gateway's administration answers."""
-    proxy = invocation.configuration().settings.proxy
+    configuration = invocation.configuration()
+    proxy = configuration.settings.proxy
     address = gateway_address(proxy)
     if address is None:
         raise click.ClickException("the configuration names no TCP port to ask the gateway at")
     if not proxy.admin_key:
+        if not configuration.raw.has_file:
+            raise click.ClickException(
+                f"the configuration file {configuration.file} is missing, and with it "
+                f"proxy.admin_key; {DOCTOR}"
+            )
         raise click.ClickException(
             "the administration is switched off: set proxy.admin_key in the configuration"
         )

@@ -16,8 +16,10 @@ from antigravity.config.errors import ConfigurationError, Problem
 from antigravity.config.home import FILE_NAME
 from antigravity.config.paths import dotted
 from antigravity.config.settings import Settings
+from antigravity.config.spelling import closest
 from antigravity.plugins import PluginHost
 from antigravity.routing.capability_table import load_table
+from antigravity.upstreams.quirks import quirk_table
 
 
 @click.group()
@@ -41,6 +43,7 @@ def check(invocation: Invocation) -> None:
         problems = (
             *configuration.warnings,
             *model_file_problems(configuration.settings, invocation.home),
+            *quirk_problems(configuration.settings),
             *CredentialBook(configuration.settings, records).problems,
             *(Problem(str(file), severity="warning") for file in broken),
             *(Problem(UNTIDY, place=str(path), severity="warning") for path in files.untidy),
@@ -57,6 +60,22 @@ def check(invocation: Invocation) -> None:
     invocation.show(data, "\n".join(lines))
     if not good:
         click.get_current_context().exit(1)
+
+
+def quirk_problems(settings: Settings) -> list[Problem]:
+    """Return a warning for each configured quirk that the gateway does not know."""
+    known = quirk_table()
+    return [
+        Problem(
+            f"the gateway does not know the quirk {quirk!r}; only a plugin may use it",
+            key=dotted(("upstreams", name, "quirks")),
+            suggestion=closest(quirk, known.names),
+            severity="warning",
+        )
+        for name, upstream in settings.upstreams.items()
+        for quirk in upstream.quirks
+        if not known.has(quirk)
+    ]
 
 
 def model_file_problems(settings: Settings, home: Path) -> list[Problem]:

@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 
 from antigravity.accounts.credentials import CredentialBook
 from antigravity.accounts.files import UNTIDY, AccountFiles
-from antigravity.cli.config import model_file_problems
+from antigravity.cli.config import model_file_problems, quirk_problems
 from antigravity.cli.gateway import GatewayAddress, NoGatewayError, gateway_address, get_json
 from antigravity.cli.invocation import Invocation, command_options
 from antigravity.config.errors import ConfigurationError
@@ -75,7 +75,7 @@ def examine(invocation: Invocation) -> Iterator[Finding]:
     wrong = model_file_problems(configuration.settings, invocation.home)
     for problem in wrong:
         yield Finding("configuration", "failed", str(problem), "mend that file, or leave it out")
-    for problem in configuration.warnings:
+    for problem in (*configuration.warnings, *quirk_problems(configuration.settings)):
         yield Finding("configuration", "warning", str(problem))
     for fault in plugins.problems:
         remedy = f"run 'antigravity plugins check {fault.plugin}'"

@@ -20,7 +20,7 @@ from msgspec import Struct, convert
 from antigravity.upstreams.addresses import BaseUrl
 
 _NO: Final = "no_"
-#: Other spellings that configurations use.
+#: Other names of quirks that configurations may use.
 _SPELLINGS: Final = {"max_tokens": "no_max_completion_tokens"}
 _LOCAL_ENDS: Final = (".localhost", ".local", ".lan", ".home", ".internal", ".test")
 
@@ -54,15 +54,19 @@ class QuirkTable(Struct, frozen=True):
         found = (rule.quirks for rule in self.address if rule.matches(host, port))
         return tuple(name for quirks in found for name in quirks)
 
+    def has(self, quirk: str) -> bool:
+        """Return whether the gateway knows a quirk: by its name, or as a field to leave out."""
+        return quirk in self.names or quirk in _SPELLINGS or quirk.startswith(_NO)
+
     def describe(self, quirk: str) -> str:
-        """Return what a quirk means, in words for people."""
+        """Return one phrase that says what a quirk means."""
         known = self.names.get(quirk)
         if known is not None:
             return known
         positive = quirk.removeprefix(_NO)
         if positive != quirk:
-            return f"not: {self.names.get(positive, positive)}"
-        return "not known to the gateway; a plugin may know it"
+            return f"refused: {self.names.get(positive, positive)}"
+        return "unknown to the gateway; a plugin may know it"
 
 
 @cache

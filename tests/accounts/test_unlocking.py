@@ -342,7 +342,7 @@ def test_explaining_probes_nothing() -> None:
     kit.clock.advance(INTERVAL)
     for _ in range(3):
         (verdict,) = kit.pool.explain(Demand((PRO,)))
-        assert "tried to find out" in verdict.reason
+        assert "the next request probes" in verdict.reason
     assert kit.take().is_probe
 
 

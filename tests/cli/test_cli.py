@@ -219,6 +219,35 @@ def test_a_mode_that_no_plugin_has_is_an_error(run: Run, tmp_path: Path) -> None
     assert problem["suggestion"] == "CacheFirst"
 
 
+def test_configuration_check_and_doctor_warn_of_unknown_quirks(run: Run, tmp_path: Path) -> None:
+    quirks = '["max_completion_token", "no_anything", "max_tokens", "top_k"]'
+    configure(
+        tmp_path, f'[upstreams.own]\nkind = "openai"\nbase_url = "https://a"\nquirks = {quirks}'
+    )
+    for told in (run("config", "check"), run("doctor")):
+        assert told.out.count("upstreams.own.quirks:") == 1
+        assert "'max_completion_token'" in told.out
+        assert "did you mean 'max_completion_tokens'" in told.out
+
+
+def test_status_without_a_configuration_file_names_the_file(run: Run, tmp_path: Path) -> None:
+    result = run("status")
+    assert result.code == 1
+    assert str(tmp_path / "home" / "antigravity.toml") in result.err
+    assert "missing" in result.err
+
+
+def test_unlock_of_an_unknown_account_without_a_gateway_says_both(run: Run, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        settings = f'proxy.port = {taken.getsockname()[1]}\nproxy.admin_key = "sk-admin-1"\n'
+        configure(tmp_path, settings)
+        result = run("accounts", "unlock", "stranger")
+    assert result.code == 1
+    assert "there is no account 'stranger'" in result.err
+    assert "nobody listens at" in result.err
+
+
 def test_another_file_can_be_checked(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "other.toml"
     file.write_text("port = 1")

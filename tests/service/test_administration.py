@@ -104,8 +104,8 @@ class AdministrationTests(TestCase):
         _, body = await self.ask("GET", "/admin/explain?model=mistral-large")
         (found,) = body["upstreams"]
         self.assertIn("nine", found["quirks"]["call_ids_9"])
-        self.assertEqual(found["quirks"]["no_seed"], "not: seed")
-        self.assertEqual(found["quirks"]["user"], "user")
+        self.assertEqual(found["quirks"]["no_seed"], "refused: the field seed")
+        self.assertEqual(found["quirks"]["user"], "the field user")
         home = Path(self.mktemp())
         home.mkdir(mode=0o700)
         text = f'[proxy]\nport = {self.port}\nadmin_key = "{ADMIN}"\n'
@@ -113,7 +113,7 @@ class AdministrationTests(TestCase):
         arguments = ["explain", "mistral-large", "--home", str(home)]
         shown = await deferToThread(CliRunner().invoke, antigravity, arguments)
         self.assertEqual(shown.exit_code, 0, shown.output)
-        self.assertRegex(shown.output, r"mistral +call_ids_9 +ids of tool calls are exactly nine")
+        self.assertRegex(shown.output, r"mistral +call_ids_9 +tool call ids have exactly nine")
 
     async def test_an_account_is_fixed_and_let_go(self) -> None:
         await self.start()

@@ -89,7 +89,7 @@ def test_hosts_at_home_are_local(host: str) -> None:
 def test_quirks_are_described_for_people() -> None:
     table = quirk_table()
     assert "max_completion_tokens" in table.describe("max_completion_tokens")
-    assert table.describe("no_user") == "not: user"
-    assert table.describe("no_logit_bias") == "not: logit_bias"
+    assert table.describe("no_user") == "refused: the field user"
+    assert table.describe("no_logit_bias") == "refused: logit_bias"
     assert "plugin" in table.describe("frobnicate")
     assert table.at(BaseUrl("https://api.x.ai", "/v1"))
