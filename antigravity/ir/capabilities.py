@@ -130,6 +130,7 @@ _FIELDS_OF: Final = {
     "no_json_schema": "response_format",
     "no_json_object": "response_format",
     "no_strict": "tools",
+    "object_schemas": "response_format",
     "call_ids_9": "tools",
     "single_stop": "stop",
     "low_temperature": "temperature",

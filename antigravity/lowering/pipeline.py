@@ -28,6 +28,8 @@ from antigravity.lowering.structured_output import (
     emulate_schema,
     must_call_tool,
     needs_emulation,
+    needs_object,
+    wrap_answer,
 )
 from antigravity.lowering.summaries import with_readable_summaries
 from antigravity.lowering.system_turns import fold_system_turns
@@ -154,6 +156,9 @@ def lower(request: Request, traits: Traits, target: Target, protocol: str = "") 
         else:
             request, structured = emulate_schema(request)
             passes.append(structured)
+    if traits.strict == "openai" and needs_object(request, target):
+        request, wrapped = wrap_answer(request)
+        passes.append(wrapped)
     request, table = lower_tools(request, traits)
     if not table.trivial:
         passes.insert(0, ToolRestorer(table, traits))

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from antigravity.ir.capabilities import Capabilities
+from antigravity.ir.capabilities import Capabilities, Target
 from antigravity.ir.events import (
     Event,
     Finish,
@@ -27,6 +27,8 @@ from antigravity.ir.tools import FunctionTool, ToolChoice
 
 _VALUE: Final = "value"
 _DEFINITIONS: Final = ("$defs", "definitions")
+#: What a schema of a plain object has not.
+_NOT_AT_TOP: Final = frozenset(("$ref", "oneOf", "anyOf", "allOf", "enum", "not"))
 
 
 def needs_emulation(request: Request, capabilities: Capabilities) -> bool:
@@ -69,6 +71,26 @@ def emulate_schema(request: Request) -> tuple[Request, StructuredAnswer]:
         response_format=ResponseFormat(),
     )
     return lowered, StructuredAnswer(name, wrapped=wrapped)
+
+
+def needs_object(request: Request, target: Target) -> bool:
+    """Return whether the target takes schemas of plain objects only, and this is none."""
+    schema = request.response_format.schema
+    if request.response_format.kind != "schema" or schema is None:
+        return False
+    if not target.takes("object_schemas", usual=target.capabilities.family == "openai"):
+        return False
+    return schema.get("type") != "object" or not _NOT_AT_TOP.isdisjoint(schema)
+
+
+def wrap_answer(request: Request) -> tuple[Request, WrappedAnswer]:
+    """Return the request with its schema as a member of an object, and the pass that undoes it."""
+    form = request.response_format
+    schema = _wrap(form.schema or {})
+    if form.strict:
+        schema["additionalProperties"] = False
+    wrapped = replace(request, response_format=replace(form, schema=schema))
+    return wrapped, WrappedAnswer()
 
 
 def _wrap(schema: dict[str, Any]) -> dict[str, Any]:
@@ -123,7 +145,7 @@ class StructuredAnswer:
     def _end(self, event: ToolCallEnd) -> Sequence[Event]:
         self._call, self._answered = None, True
         text = "".join(self._answer)
-        return (TextDelta(self._unwrapped(text) if self._wrapped else text, event.choice),)
+        return (TextDelta(_unwrapped(text) if self._wrapped else text, event.choice),)
 
     def _finish(self, event: Finish) -> Sequence[Event]:
         released = self._release()
@@ -135,11 +157,37 @@ class StructuredAnswer:
         held, self._text = self._text, []
         return () if self._answered else tuple(held)
 
-    @staticmethod
-    def _unwrapped(text: str) -> str:
-        try:
-            value = decode(text.encode(), dict[str, msgspec.Raw])
-        except msgspec.DecodeError:
-            return text
-        inner = value.get(_VALUE)
-        return text if inner is None else bytes(inner).decode()
+
+class WrappedAnswer:
+    """Takes an answer out of the object that was put around it; it is held back until its end."""
+
+    handles: tuple[type[Any], ...] = (TextDelta, Finish)
+
+    def __init__(self) -> None:
+        self._texts: dict[int, list[str]] = {}
+
+    def feed(self, event: Event) -> Sequence[Event]:
+        """Return the events that ``event`` becomes."""
+        if isinstance(event, TextDelta):
+            self._texts.setdefault(event.choice, []).append(event.text)
+            return ()
+        if isinstance(event, Finish):
+            return (*self._release(event.choice), event)
+        return (event,)
+
+    def close(self) -> Sequence[Event]:
+        """Return the texts of choices that have no end."""
+        return [found for choice in list(self._texts) for found in self._release(choice)]
+
+    def _release(self, choice: int) -> Sequence[Event]:
+        text = "".join(self._texts.pop(choice, ()))
+        return (TextDelta(_unwrapped(text), choice),) if text else ()
+
+
+def _unwrapped(text: str) -> str:
+    try:
+        value = decode(text.encode(), dict[str, msgspec.Raw])
+    except msgspec.DecodeError:
+        return text
+    inner = value.get(_VALUE)
+    return text if inner is None else bytes(inner).decode()

@@ -113,7 +113,7 @@ class MessageWriter:
             wire["content"] = pieces
         else:
             wire["content"] = self._content.content(texts)
-        if result.name is not None:
+        if result.name is not None and self._names:
             wire["name"] = result.name
         turn.results.append(wire)
 

@@ -46,7 +46,7 @@ def encode(request: Request, target: Target) -> Encoded:
     request = _with_words(request, target, (hint, demand), losses)
     body: dict[str, Any] = {
         "model": target.model,
-        "messages": MessageWriter(target, losses).messages(request),
+        "messages": _messages(request, target, losses),
         **tools,
         **sampling_fields(request, target, losses),
         **limit_fields(request, target, losses),
@@ -61,6 +61,15 @@ def encode(request: Request, target: Target) -> Encoded:
     _extend(body, request, losses)
     _leave_out(body, target, losses)
     return Encoded(msgspec.json.encode(body), losses.all())
+
+
+def _messages(request: Request, target: Target, losses: Losses) -> list[dict[str, Any]]:
+    """Return the messages, of which there must be one."""
+    messages = MessageWriter(target, losses).messages(request)
+    if not messages:
+        losses.add("messages", "a turn of the user was added: every message is empty")
+        messages = [{"role": "user", "content": OPENING}]
+    return messages
 
 
 def _with_words(

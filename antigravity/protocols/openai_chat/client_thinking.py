@@ -88,8 +88,12 @@ def _effort(
     if elsewhere and "xhigh" in allowed:
         allowed = tuple(name for name in allowed if name != "max")  # only that protocol takes it
     if not allowed and capabilities.thinking != "none" and target.takes("reasoning_effort"):
+        if wanted == "none":
+            return _rested(target, losses)
         allowed = _USUAL
     usual = capabilities.family != "other"
+    if wanted == "none" and not usual and target.takes("effort_none"):
+        return _rested(target, losses)
     if not allowed or not target.takes("reasoning_effort", usual=usual):
         if wanted not in (None, "none"):
             losses.add("thinking", "dropped: the target does not think on demand")
@@ -104,6 +108,17 @@ def _effort(
     if nearest != request.thinking.effort and not (wanted == nearest == "none"):
         losses.add("thinking", f"sent as the effort {nearest}")
     return {"reasoning_effort": nearest}
+
+
+def _rested(target: Target, losses: Losses) -> dict[str, Any]:
+    """Return how a model whose efforts are not known is kept from thinking."""
+    if target.capabilities.min_budget > 0:
+        losses.add("thinking", "the model can't be kept from thinking")
+        return {"reasoning_effort": _USUAL[0]}
+    if target.takes("effort_none"):
+        return {"reasoning_effort": "none"}
+    losses.add("thinking", "the target can't be told not to think; nothing was said")
+    return {}
 
 
 def _with_tools(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final, get_args
 
@@ -43,6 +44,8 @@ _OURS: Final = frozenset(("store", "previous_response_id", NOTES, "include"))
 
 #: Extensions that ask for what a streamed, unstored exchange can't do.
 _IMPOSSIBLE: Final = {"background": "answered at once instead"}
+
+_NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_-]")
 
 #: The lowest limit of the output that OpenAI takes.
 _LEAST_OUTPUT: Final = 16
@@ -199,7 +202,7 @@ def _text(wanted: ResponseFormat, verbosity: str | None, target: Target) -> Json
         text["format"] = without_nulls(
             {
                 "type": "json_schema",
-                "name": wanted.name,
+                "name": _NOT_IN_NAMES.sub("_", wanted.name)[:64] or "response",
                 "description": wanted.description,
                 "schema": wanted.schema or {},
                 "strict": wanted.strict,

@@ -118,6 +118,7 @@ _media = st.one_of(
     ),
 )
 _schema = st.dictionaries(_name, st.integers() | _word, max_size=2)
+_parameters = st.dictionaries(_name, st.integers() | _word, min_size=1, max_size=2)
 
 
 @st.composite
@@ -160,7 +161,7 @@ _tools = st.lists(
             FunctionTool,
             _name,
             _word | st.just(""),
-            st.none() | _schema,
+            _parameters,
             st.none() | st.just(True),
             cache=_cache,
         ),
@@ -319,13 +320,17 @@ def test_an_answer_with_calls_only_has_no_content() -> None:
     assert found["content"] is None
 
 
+USER = Message("user", (Text("hi"),))
+
+
 def test_assistant_turn_without_content_is_left_out() -> None:
-    assert wire(Message("assistant", ())) == []
-    assert wire(Message("assistant", (Text(""),))) == []
-    assert wire(Message("assistant", (Thinking("hm"),))) == []
+    asked = {"role": "user", "content": "hi"}
+    assert wire(USER, Message("assistant", ())) == [asked]
+    assert wire(USER, Message("assistant", (Text(""),))) == [asked]
+    assert wire(USER, Message("assistant", (Thinking("hm"),))) == [asked]
     thinker = Target("up", Capabilities(), frozenset({"reasoning_content"}))
-    request = Request("m", (Message("assistant", (Thinking("hm"),)),), "anthropic")
-    assert json.loads(CLIENT.encode(request, thinker).body)["messages"] == []
+    request = Request("m", (USER, Message("assistant", (Thinking("hm"),))), "anthropic")
+    assert json.loads(CLIENT.encode(request, thinker).body)["messages"] == [asked]
 
 
 def test_texts_of_an_answer_are_joined() -> None:

@@ -30,6 +30,7 @@ ADDRESSES = {
     "qwen": "https://dashscope.aliyuncs.com/compatible-mode/v1",
     "minimax": "https://api.minimax.io/v1",
     "openrouter": "https://openrouter.ai/api/v1",
+    "gemini": "https://generativelanguage.googleapis.com/v1beta/openai",
     "ollama": "http://127.0.0.1:11434/v1",
     "unknown": "https://llm.example.com/v1",
 }
@@ -234,3 +235,50 @@ def test_model_can_refuse_a_field_that_others_take() -> None:
     for model, taken in (("o3", False), ("gpt-4.1", True)):
         body, _ = sent("unknown", model, tools=(TOOL,), parallel_tool_calls=False)
         assert ("parallel_tool_calls" in body) is taken
+
+
+@pytest.mark.parametrize("parts", [(), (Text(""),)], ids=["no part", "empty text"])
+def test_messages_are_never_an_empty_list(parts: tuple[Text, ...]) -> None:
+    body, lost = sent("openai", "gpt-4o", messages=(Message("user", parts),))
+    assert body["messages"]
+    if not parts:
+        assert body["messages"] == [{"role": "user", "content": "Continue."}]
+        assert "messages" in lost
+
+
+@pytest.mark.parametrize(
+    ("where", "model", "effort"),
+    [
+        ("ollama", "qwen3:8b", "none"),
+        ("openrouter", "anthropic/claude-sonnet-4.5", "none"),
+        ("gemini", "gemini-2.5-flash", "none"),
+        ("gemini", "gemini-2.5-pro", "low"),
+        ("openai", "o3", "low"),
+        ("groq", "openai/gpt-oss-120b", "low"),
+        ("mistral", "mistral-medium-3-5", "none"),
+        ("unknown", "llama-3.3-70b", None),
+    ],
+)
+def test_thinking_that_is_off_is_off_where_the_upstream_can(
+    where: str, model: str, effort: str | None
+) -> None:
+    body, _ = sent(where, model, thinking=ThinkingConfig("off"))
+    assert body.get("reasoning_effort") == effort
+
+
+@pytest.mark.parametrize(("where", "named"), [("zai", False), ("groq", False), ("openai", True)])
+def test_results_name_their_function_only_where_messages_may_have_names(
+    where: str, named: bool
+) -> None:
+    messages = (
+        Message("user", (Text("hi"),)),
+        Message("assistant", (ToolCall("c", "f", "{}"),)),
+        Message("user", (ToolResult("c", (Text("ok"),), "f"),)),
+    )
+    body, _ = sent(where, "m", messages=messages)
+    assert ("name" in body["messages"][-1]) is named
+
+
+def test_functions_without_parameters_get_empty_ones() -> None:
+    body, _ = sent("mistral", "mistral-large-latest", tools=(FunctionTool("f"),))
+    assert body["tools"][0]["function"]["parameters"] == {"type": "object", "properties": {}}
