@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-REPLACEMENT: Final = "\ufffd"
-
 _HIGH: Final = r"\\u[dD][89abAB][0-9a-fA-F]{2}"
 _LOW: Final = r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 #: Whether there may be half a pair: its escape, however many backslashes stand before it.

@@ -6,20 +6,12 @@ Upstreams are asked for ``identity``; some compress all the same.
 from __future__ import annotations
 
 import importlib
-import sys
-import zlib
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+from antigravity.decompression import INFLATERS, PIECE, Inflater
 from antigravity.ir.errors import GatewayError, UnusableAnswerError, UpstreamError
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
-#: Decompressed data is handed on in pieces of at most so many bytes.
-PIECE: Final = 256 * 1024
 #: So many bytes may come out whatever went in; beyond them the ratio is looked at.
 FREE: Final = 4 * 1024 * 1024
 #: Bytes out for each byte in.  Text and base64 stay far below it.
@@ -28,61 +20,8 @@ MAX_RATIO: Final = 200
 MAX_FRAMES: Final = 1024
 #: Codings that may be stacked in one ``Content-Encoding``.
 MAX_CODINGS: Final = 3
-#: 8 MiB, the largest window of the ``zstd`` content coding (RFC 9659).
-_WINDOW_LOG: Final = 23
 #: Values that mean that nothing is compressed, whoever came to write them there.
 _PLAIN: Final = frozenset(("", "identity", "none", "utf-8", "utf8", "binary", "8bit", "chunked"))
-
-
-class _Inflater(Protocol):
-    """One frame of compressed data."""
-
-    @property
-    def eof(self) -> bool:
-        """Whether the frame has come to its end."""
-
-    @property
-    def unused_data(self) -> bytes:
-        """What came after the end."""
-
-    def take(self, data: bytes) -> bytes:
-        """Return at most :data:`PIECE` bytes; feed ``b""`` for the next."""
-
-
-class _Zlib:
-    """gzip, or deflate with or without its header."""
-
-    def __init__(self, bits: int) -> None:
-        self._inner = zlib.decompressobj(bits)
-
-    @property
-    def eof(self) -> bool:
-        return self._inner.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._inner.unused_data
-
-    def take(self, data: bytes) -> bytes:
-        tail = self._inner.unconsumed_tail
-        return self._inner.decompress(tail + data if tail else data, PIECE)
-
-
-class _Zstd:
-    def __init__(self) -> None:
-        options: Any = {zstd.DecompressionParameter.window_log_max: _WINDOW_LOG}
-        self._inner: Any = zstd.ZstdDecompressor(options=options)
-
-    @property
-    def eof(self) -> bool:
-        return bool(self._inner.eof)
-
-    @property
-    def unused_data(self) -> bytes:
-        return bytes(self._inner.unused_data)
-
-    def take(self, data: bytes) -> bytes:
-        return bytes(self._inner.decompress(data, PIECE))
 
 
 class _Brotli:
@@ -105,7 +44,7 @@ class _Brotli:
         return bytes(self._inner.process(data, output_buffer_limit=PIECE))
 
 
-def _brotli() -> Callable[[], _Inflater] | None:
+def _brotli() -> Callable[[], Inflater] | None:
     """Return what makes Brotli decompressors, ``None`` where no package can."""
     try:
         module: Any = importlib.import_module("brotli")
@@ -113,12 +52,6 @@ def _brotli() -> Callable[[], _Inflater] | None:
     except (ImportError, AttributeError, TypeError):
         return None
     return lambda: _Brotli(module)
-
-
-def _deflate(first: bytes) -> _Inflater:
-    """Return a decompressor for ``deflate``, which some send without the zlib header."""
-    has_header = first[0] & 0x0F == 8 and not int.from_bytes(first[:2], "big") % 31
-    return _Zlib(zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS)
 
 
 class _Layer:
@@ -129,7 +62,7 @@ class _Layer:
         self._magic = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}.get(name, b"")
         self._head: bytes | None = b""
         self._plain = False
-        self._inflater: _Inflater | None = None
+        self._inflater: Inflater | None = None
         self._frames = 0
         self.complete = True
 
@@ -148,7 +81,7 @@ class _Layer:
             return
         while data or not self.complete:
             if self._inflater is None:
-                self._inflater = self._begin(data)
+                self._inflater = self._begin()
                 self.complete = False
             piece = self._inflater.take(data)
             data = b""
@@ -168,20 +101,14 @@ class _Layer:
             self.complete = True
         return head or b""
 
-    def _begin(self, first: bytes) -> _Inflater:
+    def _begin(self) -> Inflater:
         self._frames += 1
         if self._frames > MAX_FRAMES:
             raise UnusableAnswerError(
                 f"The upstream's compressed response has more than {MAX_FRAMES} frames.",
                 code="bad_compression",
             )
-        if self._name == "gzip":
-            return _Zlib(31)
-        if self._name == "zstd":
-            return _Zstd()
-        if self._name == "deflate":
-            return _deflate(first)
-        make = _brotli()
+        make = INFLATERS.get(self._name) or _brotli()
         if make is None:
             raise unsupported(self._name)
         return make()
@@ -268,7 +195,7 @@ def decoder_for(encoding: str) -> ContentDecoder | None:
     if not names:
         return None
     for name in names:
-        if name not in ("gzip", "deflate", "zstd", "br") or (name == "br" and _brotli() is None):
+        if name not in INFLATERS and (name != "br" or _brotli() is None):
             raise unsupported(name)
     if len(names) > MAX_CODINGS:
         raise unsupported(encoding)

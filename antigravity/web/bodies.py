@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import re
 import sys
-import zlib
 from collections import deque
 from io import BytesIO
-from typing import Any, Protocol
 
+from antigravity.decompression import ERRORS, INFLATERS, PIECE, Inflater
 from antigravity.ir.errors import InvalidRequestError, RequestTooLargeError
 from antigravity.web.errors import UnsupportedEncodingError
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
-#: 8 MiB, the largest window of the ``zstd`` content coding (RFC 9659); it is allocated at once.
-_ZSTD_WINDOW_LOG = 23
 _MARK = b"\xef\xbb\xbf"
 _MARKED_JSON = re.compile(_MARK + rb"[ \t\r\n]*[{\[]")
-#: Decompressed output is produced in pieces of at most this size.
-_PIECE = 256 * 1024
 #: Frames (zstd) or members (gzip) of one body.  Each costs a decompressor of its own, however
 #: little is in it; programs that compress in blocks make one for every 64 KiB or more.
 MAX_FRAMES = 4096
@@ -38,87 +28,6 @@ def too_large(limit: int) -> RequestTooLargeError:
     )
 
 
-class _Decompressor(Protocol):
-    """One member or frame, fed until ``eof``."""
-
-    @property
-    def eof(self) -> bool: ...
-
-    def pieces(self, data: bytes) -> bytes:
-        """Take ``data`` and return at most :data:`_PIECE` bytes; feed ``b""`` for the next."""
-
-    @property
-    def unused(self) -> bytes:
-        """What came after the end."""
-
-
-class _Zlib:
-    def __init__(self, bits: int) -> None:
-        self._inner = zlib.decompressobj(bits)
-
-    @property
-    def eof(self) -> bool:
-        return self._inner.eof
-
-    @property
-    def unused(self) -> bytes:
-        return self._inner.unused_data
-
-    def pieces(self, data: bytes) -> bytes:
-        tail = self._inner.unconsumed_tail
-        return self._inner.decompress(tail + data if tail else data, _PIECE)
-
-
-class _Gzip(_Zlib):
-    def __init__(self) -> None:
-        super().__init__(31)
-
-
-class _Deflate(_Zlib):
-    """With the zlib header that the standard demands, or without: some leave it out."""
-
-    def __init__(self) -> None:
-        super().__init__(zlib.MAX_WBITS)
-        self._first = b""
-        self._decided = False
-
-    def pieces(self, data: bytes) -> bytes:
-        if not self._decided:
-            self._first += data
-            if len(self._first) < 2:
-                return b""
-            data, self._first = self._first, b""
-            self._decided = True
-            if data[0] & 0x0F != 8 or int.from_bytes(data[:2], "big") % 31:
-                self._inner = zlib.decompressobj(-zlib.MAX_WBITS)
-        return super().pieces(data)
-
-
-class _Zstd:
-    def __init__(self) -> None:
-        options: Any = {zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
-        self._inner: Any = zstd.ZstdDecompressor(options=options)
-
-    @property
-    def eof(self) -> bool:
-        return bool(self._inner.eof)
-
-    @property
-    def unused(self) -> bytes:
-        return bytes(self._inner.unused_data)
-
-    def pieces(self, data: bytes) -> bytes:
-        return bytes(self._inner.decompress(data, _PIECE))
-
-
-_CODINGS: dict[str, type[_Gzip] | type[_Deflate] | type[_Zstd]] = {
-    "gzip": _Gzip,
-    "x-gzip": _Gzip,
-    "deflate": _Deflate,
-    "zstd": _Zstd,
-}
-
-
 class Body:
     """Collects one body of at most ``limit`` bytes, before and after decompression; 0 is no limit.
 
@@ -126,8 +35,8 @@ class Body:
     """
 
     def __init__(self, limit: int, encoding: str = "") -> None:
-        coding = encoding.strip().lower()
-        self._make = None if coding in ("", "identity") else _CODINGS.get(coding)
+        coding = encoding.strip().lower().removeprefix("x-")
+        self._make = None if coding in ("", "identity") else INFLATERS.get(coding)
         if self._make is None and coding not in ("", "identity"):
             raise UnsupportedEncodingError(
                 f"The Content-Encoding {encoding[:100]!r} is not supported; "
@@ -138,7 +47,7 @@ class Body:
         self._whole = b""
         self._buffer: BytesIO | None = None
         self._size = 0
-        self._decompressor: _Decompressor | None = None
+        self._decompressor: Inflater | None = None
         self._waiting: deque[bytes] = deque()
         self._input = b""
         self._frames = 0
@@ -171,7 +80,7 @@ class Body:
         """
         try:
             return self._decompress()
-        except (zlib.error, zstd.ZstdError, EOFError) as error:
+        except ERRORS as error:
             raise InvalidRequestError(f"The body cannot be decompressed: {error}.") from error
 
     def _keep(self, data: bytes) -> None:
@@ -195,24 +104,24 @@ class Body:
             self._input = b""
             if not data and self._dry:
                 return True
-            if produced >= _PIECE or frames >= _FRAMES_AT_ONCE:
+            if produced >= PIECE or frames >= _FRAMES_AT_ONCE:
                 self._input = data
                 return False
             if self._decompressor is None:  # the first frame, or another one follows the last
                 self._decompressor = self._begin()
             self._ended = False
-            piece = self._decompressor.pieces(data)
+            piece = self._decompressor.take(data)
             if piece:
                 produced += len(piece)
                 self._keep(piece)
             self._dry = not piece
             if self._decompressor.eof:
-                self._input = self._decompressor.unused
+                self._input = self._decompressor.unused_data
                 self._decompressor = None
                 self._ended = self._dry = True
                 frames += 1
 
-    def _begin(self) -> _Decompressor:
+    def _begin(self) -> Inflater:
         assert self._make is not None
         self._frames += 1
         if self._frames > MAX_FRAMES:

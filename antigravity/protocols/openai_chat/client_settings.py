@@ -12,7 +12,6 @@ from antigravity.protocols.openai_chat.client_thinking import is_at_rest
 from antigravity.protocols.openai_chat.losses import Losses
 
 _MAX_STOP: Final = 4
-_MAX_LOGPROBS: Final = 20
 _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_-]")
 _PENALTIES: Final = ("presence_penalty", "frequency_penalty")
 

@@ -1,0 +1,102 @@
+"""Decompressors of one frame each, with bounded output: for bodies of requests and responses."""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+#: Decompressed data comes in pieces of at most so many bytes.
+PIECE: Final = 256 * 1024
+#: 8 MiB, the largest window of the ``zstd`` content coding (RFC 9659); it is allocated at once.
+_ZSTD_WINDOW_LOG: Final = 23
+#: What decompressors raise for data that is not theirs.
+ERRORS: Final = (zlib.error, zstd.ZstdError, EOFError)
+
+
+class Inflater(Protocol):
+    """Decompresses one frame (zstd) or member (gzip); it is fed until ``eof``."""
+
+    @property
+    def eof(self) -> bool:
+        """Whether the frame has come to its end."""
+
+    @property
+    def unused_data(self) -> bytes:
+        """What came after the end."""
+
+    def take(self, data: bytes) -> bytes:
+        """Return at most :data:`PIECE` bytes; feed ``b""`` for the next."""
+
+
+class _Zlib:
+    def __init__(self, bits: int) -> None:
+        self._inner = zlib.decompressobj(bits)
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data
+
+    def take(self, data: bytes) -> bytes:
+        tail = self._inner.unconsumed_tail
+        return self._inner.decompress(tail + data if tail else data, PIECE)
+
+
+class _Gzip(_Zlib):
+    def __init__(self) -> None:
+        super().__init__(31)
+
+
+class _Deflate(_Zlib):
+    """With the zlib header that the standard demands, or without: some leave it out."""
+
+    def __init__(self) -> None:
+        super().__init__(zlib.MAX_WBITS)
+        self._first = b""
+        self._decided = False
+
+    def take(self, data: bytes) -> bytes:
+        if not self._decided:
+            self._first += data
+            if len(self._first) < 2:
+                return b""
+            data, self._first = self._first, b""
+            self._decided = True
+            if data[0] & 0x0F != 8 or int.from_bytes(data[:2], "big") % 31:
+                self._inner = zlib.decompressobj(-zlib.MAX_WBITS)
+        return super().take(data)
+
+
+class _Zstd:
+    def __init__(self) -> None:
+        options: Any = {zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
+        self._inner: Any = zstd.ZstdDecompressor(options=options)
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._inner.eof)
+
+    @property
+    def unused_data(self) -> bytes:
+        return bytes(self._inner.unused_data)
+
+    def take(self, data: bytes) -> bytes:
+        return bytes(self._inner.decompress(data, PIECE))
+
+
+#: What makes a decompressor for one frame, by content coding.
+INFLATERS: Final[Mapping[str, Callable[[], Inflater]]] = {
+    "gzip": _Gzip,
+    "deflate": _Deflate,
+    "zstd": _Zstd,
+}
