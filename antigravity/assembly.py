@@ -15,7 +15,7 @@ from twisted.internet.threads import deferToThreadPool
 
 from antigravity.accounts.credentials import CredentialBook
 from antigravity.accounts.files import AccountFiles
-from antigravity.accounts.known import KnownAccounts
+from antigravity.accounts.loader import AccountLoader
 from antigravity.accounts.pool import AccountPool
 from antigravity.accounts.retirement import Retirement
 from antigravity.config.atomic import remove_leftovers, write_atomically
@@ -63,7 +63,7 @@ class Assembly:
         transport: IHttpTransport,
         reactor: Any,
         pool: AccountPool,
-        accounts: KnownAccounts | None,
+        accounts: AccountLoader | None,
     ) -> None:
         settings = configured.settings
         self.settings = settings

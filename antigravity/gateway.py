@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred, DeferredLock, DeferredSemaphore, in
 from txaio import tx as txaio
 
 from antigravity.accounts.files import AccountFiles
-from antigravity.accounts.known import KnownAccounts
+from antigravity.accounts.loader import AccountLoader
 from antigravity.administration import Administration
 from antigravity.assembly import Assembly, Configure, Configured, in_thread
 from antigravity.config.last_run import LastRun, write_last_run
@@ -78,7 +78,7 @@ class Gateway(Service):
         self._reactor = reactor
         self._home = home
         self._first = Configured(settings, plugins, source)
-        self._accounts = None if demo else KnownAccounts(AccountFiles(home))
+        self._accounts = None if demo else AccountLoader(AccountFiles(home))
         self._configure = configure
         self._failed = failed
         self._children = SequentialService()  # type: ignore[no-untyped-call]
@@ -292,7 +292,7 @@ class Gateway(Service):
         # First: where authentication goes off, no stranger may still be in.
         self._tunnelling.tunnel.use(assembly.settings)
         self._tunnelling.serve(app)
-        app.door.brake = self._site.door.brake
+        app.door.key_throttle = self._site.door.key_throttle
         self._site.resource, self._site.door = app.resource(), app.door
         self._assembly = assembly
 

@@ -1,8 +1,8 @@
 """A clock that cannot be set: it counts seconds since 1970 as they pass.
 
-Twisted's timers go by the calendar's clock.  When that is set (by NTP after a wrong start, by
-people, in a machine that was asleep), a leap forward ends every wait at once, and a leap back keeps
-every timer from firing.  With this clock neither happens.
+Twisted's timers use the system clock.  If that is set (by NTP, by an administrator, after a
+machine was asleep), a leap forward ends every wait at once, and a leap back keeps every timer from
+firing.  With this clock neither happens.
 """
 
 from __future__ import annotations

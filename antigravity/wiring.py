@@ -10,7 +10,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from antigravity.accounts.credentials import CredentialBook
-from antigravity.accounts.known import KnownAccounts
+from antigravity.accounts.loader import AccountLoader
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.secret import Secret
 from antigravity.config.settings import OpenAIApi, Settings, UpstreamSettings, ZaiSettings
@@ -79,7 +79,7 @@ def demo_settings(settings: Settings, address: str) -> Settings:
     return replace(settings, upstreams=upstreams, proxy=proxy)
 
 
-def load_credentials(settings: Settings, accounts: KnownAccounts | None) -> CredentialBook:
+def load_credentials(settings: Settings, accounts: AccountLoader | None) -> CredentialBook:
     """Return the credentials of the configuration and, but for a demo, of the account files.
 
     :raises ConfigurationError: if the accounts that were there cannot be looked at any more.

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antigravity.ir.json_text import clean_json
-from antigravity.ir.surrogates import FragmentMender, lone_halves, mend, mend_json, mend_text
+from antigravity.ir.surrogates import FragmentRepairer, lone_halves, mend, mend_json, mend_text
 from antigravity.protocols.tool_arguments import object_text
 
 ANY = st.text(st.characters(), max_size=12) | st.lists(
@@ -35,7 +35,7 @@ def test_mended_json_says_the_same_with_replacements(name: str, value: str) -> N
 @given(ANY, st.lists(st.integers(1, 7), max_size=30))
 def test_fragments_are_mended_wherever_they_are_cut(value: str, sizes: list[int]) -> None:
     text = json.dumps({"p": value})
-    mender = FragmentMender()
+    mender = FragmentRepairer()
     out, place = "", 0
     for size in sizes:
         out += mender.feed(text[place : place + size])

@@ -1,4 +1,4 @@
-"""Find an account among those that may be used, by what people call it: pure."""
+"""Finds an account in use by its id, label, or beginning of its id: pure."""
 
 from __future__ import annotations
 

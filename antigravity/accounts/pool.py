@@ -14,6 +14,7 @@ from zope.interface import implementer
 from antigravity.accounts.affinity import Bindings
 from antigravity.accounts.guesses import without_guesses
 from antigravity.accounts.lease import Lease
+from antigravity.accounts.lock_release import LockReleaser
 from antigravity.accounts.lockouts import Lockouts
 from antigravity.accounts.occupancy import Occupancy
 from antigravity.accounts.pool_report import report, verdicts
@@ -31,7 +32,6 @@ from antigravity.accounts.roster import (
 )
 from antigravity.accounts.selection import Balance
 from antigravity.accounts.trusted_policy import TrustedPolicy
-from antigravity.accounts.unlocking import Unlocking
 from antigravity.accounts.waiting import Choice, WaitingRoom
 from antigravity.accounts.watch import AccountWatch
 from antigravity.config.settings import SchedulingSettings
@@ -86,7 +86,7 @@ class AccountPool:
         self._watch = watch or AccountWatch()
         self._family = family
         self._lockouts = Lockouts(clock.seconds, chance=chance, wall=wall)
-        self._unlocking = Unlocking(self._lockouts, self._watch)
+        self._lock_releaser = LockReleaser(self._lockouts, self._watch)
         self._bindings = Bindings(clock.seconds, wall=wall)
         self._occupancy = Occupancy(clock.seconds)
         self._roster = Roster(
@@ -113,7 +113,7 @@ class AccountPool:
         lockouts = kept.get("lockouts")
         ignored = self._lockouts.restore(lockouts if isinstance(lockouts, Mapping) else {})
         ignored += self._bindings.restore(kept.get("bindings"))
-        self._unlocking.restore(kept.get("marks"))
+        self._lock_releaser.restore(kept.get("marks"))
         if ignored:
             self.log.warn("{n} entries of the kept state make no sense", n=ignored)
         self._state.watch(self._snapshot)
@@ -131,7 +131,7 @@ class AccountPool:
         self._roster.source = source
         self._configure(settings, policy)
         self._occupancy.keep_only({each.id for each in _all(source)})
-        if self._unlocking.follow(_all(source)):
+        if self._lock_releaser.follow(_all(source)):
             self._changed()
         self.learnt()
 
@@ -141,7 +141,7 @@ class AccountPool:
         :param asked: when the upstream was asked.
         """
         now, interval = self._clock.seconds(), self._settings.probe_interval
-        if self._unlocking.by_quota(credential, quota, asked, now, interval):
+        if self._lock_releaser.by_quota(credential, quota, asked, now, interval):
             self._changed()
 
     def recheck(self) -> None:
@@ -200,7 +200,7 @@ class AccountPool:
         found = next((each for each in _all(self._roster.source) if each.id == credential), None)
         if found is None:
             return None
-        ended = self._unlocking.release(credential, model, found.upstream)
+        ended = self._lock_releaser.release(credential, model, found.upstream)
         self._changed()
         self.recheck()
         return ended
@@ -244,7 +244,7 @@ class AccountPool:
         return {
             "lockouts": self._lockouts.snapshot(),
             "bindings": self._bindings.snapshot(),
-            "marks": self._unlocking.marks,
+            "marks": self._lock_releaser.marks,
         }
 
     def _changed(self) -> None:

@@ -1,7 +1,7 @@
-"""Which locked account is to be tried: pure.
+"""Chooses a locked account to probe: pure.
 
-A time that an upstream names may be wrong: quotas are renewed early, or somebody has paid.  So one
-request in a while goes to a locked account, where that costs it little.
+The end of a limit that an upstream names may be wrong: quotas are renewed early, bills are paid.
+So one request per interval goes to a locked account, where that costs it little.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from antigravity.interfaces.selection import Candidate
 def probe_first(candidates: Sequence[Candidate], chosen: Candidate | None) -> Candidate | None:
     """Return the locked account that the demand should try first, if there is one.
 
-    :param chosen: who would serve it.  A conversation does not leave its own account for a probe,
-        and nobody tries an account that comes after the one that would serve.
+    :param chosen: the account that would serve it.  A conversation does not leave its own account
+        for a probe, and an account that comes after the chosen one is not probed.
     """
     due = [each for each in candidates if each.probe and each.eligible and not each.busy]
     if chosen is not None:

@@ -1,8 +1,8 @@
-"""The form of what is sent in headers: keys, tokens and other secrets.  Pure.
+"""Cleans keys, tokens and other values of headers.  Pure.
 
-Keys are pasted, and bring along what stood around them: spaces, line ends, a byte order mark,
-quotes, the word ``Bearer``.  That is left out.  What then still is no key is refused, because no
-server would know it, and no error tells its value.
+Pasted keys often have spaces, line ends, a byte order mark, quotes or the word ``Bearer`` around
+them.  These are removed.  A key that then contains characters that no key has is refused; the
+error does not contain its value.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What a gateway notes about the configuration it serves with, for its next start and others.
+"""Records which configuration a gateway serves with, for its next start and for ``doctor``.
 
-The note is ``state/configuration.json`` in the home directory.  It holds no secret.
+The record is ``state/configuration.json`` in the home directory.  It holds no secret.
 """
 
 from __future__ import annotations

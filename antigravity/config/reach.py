@@ -1,4 +1,4 @@
-"""Which endpoints other machines can reach."""
+"""Tells which endpoints other machines can reach."""
 
 from __future__ import annotations
 

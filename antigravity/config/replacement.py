@@ -1,7 +1,7 @@
-"""Whether a configuration may take the place of another one.
+"""Checks whether a new configuration may replace the current one.
 
-A setting that is missing never opens what was closed: a file can vanish, lose its target, or be
-read while it is half written.  What is written down may open anything.
+A missing setting never widens access, because a file can vanish, its link can dangle, or it can be
+read while it is half written.  An explicit setting always takes effect.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One thread for what takes long to compute, so that the event loop goes on meanwhile."""
+"""A thread for long computations, so that the event loop goes on meanwhile."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def _called(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
 class Background:
     """Calls functions in a thread, one at a time, the smallest job first.
 
-    Two at a time would only take the interpreter's lock from each other, and the event loop
-    would wait for both.  The functions must be pure: what they are given is nobody else's.
+    Two at a time would compete for the interpreter's lock, and the event loop would wait for
+    both.  The functions must be pure, and nothing else may use their arguments meanwhile.
 
     :ivar running: whether one is running now.
     """

@@ -1,4 +1,4 @@
-"""Where something stands in the JSON that a client sent."""
+"""Finds the path of a value in a JSON body."""
 
 from __future__ import annotations
 
@@ -32,6 +32,6 @@ def find_path(body: bytes, value: str) -> str:
 
 
 def locate(error: UnreadablePartError, body: bytes) -> None:
-    """Have an error name the field of the client's request that it is about."""
+    """Set the ``param`` of an error to the path of its value in the client's request."""
     if error.value:
         error.param = find_path(body, error.value) or error.param

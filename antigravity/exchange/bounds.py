@@ -1,4 +1,4 @@
-"""How much of an upstream's response is held in memory."""
+"""Limits on how much of an upstream's response is held in memory."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def too_many_items() -> UpstreamError:
 
 
 def too_long() -> UpstreamError:
-    """Return the error for a response that is larger than what is kept of one."""
+    """Return the error for a response beyond :data:`ANSWER_LIMIT`."""
     return UpstreamError(
         f"The upstream sent a response of more than {ANSWER_LIMIT} bytes.", code="answer_too_large"
     )
 
 
-def never_begun() -> UpstreamError:
-    """Return the error for a response that goes on and on without content."""
+def no_content() -> UpstreamError:
+    """Return the error for a response that has no content in its first bytes."""
     return UpstreamError(
         f"The upstream sent more than {HELD_LIMIT} bytes before any content.",
         code="answer_too_large",

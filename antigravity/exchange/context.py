@@ -6,7 +6,7 @@ import binascii
 from functools import partial
 
 from antigravity.exchange.event_source import EndPolicy
-from antigravity.exchange.sniffing import Origin
+from antigravity.exchange.response_form import ResponseSource
 from antigravity.exchange.work import Work
 from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.ir.call import ReplyContext
@@ -22,9 +22,9 @@ def end_policy(work: Work, candidate: Candidate) -> EndPolicy:
     return EndPolicy(candidate.target.capabilities.retry_empty, work.ended_empty)
 
 
-def origin_of(candidate: Candidate, response: IIncomingResponse) -> Origin:
+def response_source(candidate: Candidate, response: IIncomingResponse) -> ResponseSource:
     """Return whose answer a response is."""
-    return Origin(candidate.upstream.name, response.headers().get("content-type", ""))
+    return ResponseSource(candidate.upstream.name, response.headers().get("content-type", ""))
 
 
 def reply_context(work: Work) -> ReplyContext:

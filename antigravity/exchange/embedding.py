@@ -11,11 +11,11 @@ from msgspec.structs import replace
 from antigravity.context.estimate import estimate_parts
 from antigravity.exchange.answer_headers import warnings
 from antigravity.exchange.bounds import ANSWER_LIMIT
-from antigravity.exchange.context import origin_of
+from antigravity.exchange.context import response_source
 from antigravity.exchange.generation import Generation
 from antigravity.exchange.native import whole
 from antigravity.exchange.parallel import gathered
-from antigravity.exchange.sniffing import Sniffer
+from antigravity.exchange.response_form import FormDetector
 from antigravity.exchange.translators import empty_answer
 from antigravity.exchange.upstream_call import UpstreamCall
 from antigravity.exchange.work import Work
@@ -131,10 +131,10 @@ class Embedding(Generation):
         if not body.strip():
             raise empty_answer()
         body = candidate.upstream.unwrap(mend(body))
-        sniffer = Sniffer()
-        form = sniffer.feed(body) or sniffer.end()
+        detector = FormDetector()
+        form = detector.feed(body) or detector.end()
         if form != "json":
-            raise origin_of(candidate, response).unusable(form, sniffer.head)
+            raise response_source(candidate, response).unusable(form, detector.head)
         failure = error_in(body, client.decode_error)
         if failure is not None:
             raise failure

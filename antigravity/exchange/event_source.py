@@ -16,8 +16,8 @@ from antigravity.exchange.bounds import (
     too_many_items,
 )
 from antigravity.exchange.frames import Frames, frames_for
-from antigravity.exchange.halves import ArgumentsMender, HalfJoiner
-from antigravity.exchange.sniffing import Origin
+from antigravity.exchange.lone_surrogates import ArgumentsRepairer, SurrogateJoiner
+from antigravity.exchange.response_form import ResponseSource
 from antigravity.interfaces.protocols import IStreamDecoder
 from antigravity.ir.errors import (
     FaultyEndError,
@@ -89,14 +89,14 @@ class EventSource:
         *,
         whole: bool = False,
         held: bool = False,
-        origin: Origin | None = None,
+        source: ResponseSource | None = None,
         ends: EndPolicy | None = None,
         others: Callable[[bytes], IStreamDecoder | None] | None = None,
     ) -> None:
-        self._frames: Frames = frames_for(decoder, whole=whole, origin=origin)
+        self._frames: Frames = frames_for(decoder, whole=whole, source=source)
         self._decoder = decoder
-        self._halves = HalfJoiner()
-        self._arguments = ArgumentsMender()
+        self._halves = SurrogateJoiner()
+        self._arguments = ArgumentsRepairer()
         self._held = held
         self._others = others
         self._ends = ends or EndPolicy()

@@ -6,7 +6,7 @@ from io import BytesIO
 from typing import Protocol
 
 from antigravity.exchange.json_values import JsonValues
-from antigravity.exchange.sniffing import Form, Origin, Sniffer
+from antigravity.exchange.response_form import Form, FormDetector, ResponseSource
 from antigravity.interfaces.protocols import IJsonLines, IStreamDecoder
 from antigravity.sse import (
     DEFAULT_LIMIT,
@@ -37,48 +37,48 @@ class Frames(Protocol):
 class AnyForm:
     """Events of an answer in any form: server-sent events, or JSON in one of several shapes."""
 
-    def __init__(self, origin: Origin | None = None, limit: int = DEFAULT_LIMIT) -> None:
-        self._origin = origin or Origin()
+    def __init__(self, source: ResponseSource | None = None, limit: int = DEFAULT_LIMIT) -> None:
+        self._source = source or ResponseSource()
         self._limit = limit
-        self._sniffer: Sniffer | None = Sniffer()
+        self._detector: FormDetector | None = FormDetector()
         self._frames: SseDecoder | JsonValues = SseDecoder(limit)
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """Return the events that are complete with this chunk."""
-        sniffer = self._sniffer
-        if sniffer is None:
+        detector = self._detector
+        if detector is None:
             return self._frames.feed(chunk)
-        form = sniffer.feed(chunk)
-        return [] if form is None else self._begin(form, sniffer.head)
+        form = detector.feed(chunk)
+        return [] if form is None else self._begin(form, detector.head)
 
     def close(self) -> list[ServerSentEvent]:
         """Return what the end of the body completes."""
-        sniffer = self._sniffer
-        begun = [] if sniffer is None else self._begin(sniffer.end(), sniffer.head)
+        detector = self._detector
+        begun = [] if detector is None else self._begin(detector.end(), detector.head)
         return [*begun, *self._frames.close()]
 
     def cut(self) -> list[ServerSentEvent]:
         """Return what is whole of a body that was cut off: not a part of JSON."""
-        if self._sniffer is not None or not isinstance(self._frames, SseDecoder):
+        if self._detector is not None or not isinstance(self._frames, SseDecoder):
             return []
         return self._frames.close()
 
     def _begin(self, form: Form, head: bytes) -> list[ServerSentEvent]:
-        self._sniffer = None
+        self._detector = None
         if form == "json":
             self._frames = JsonValues(self._limit)
         elif form != "events":
-            raise self._origin.unusable(form, head)
+            raise self._source.unusable(form, head)
         return self._frames.feed(head)
 
 
 class WholeBody:
     """Collects a body that is one event: the answer of an upstream that cannot stream."""
 
-    def __init__(self, limit: int = DEFAULT_LIMIT, origin: Origin | None = None) -> None:
+    def __init__(self, limit: int = DEFAULT_LIMIT, source: ResponseSource | None = None) -> None:
         self._body = BytesIO()
         self._limit = limit
-        self._origin = origin or Origin()
+        self._source = source or ResponseSource()
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """Take a chunk in."""
@@ -90,13 +90,13 @@ class WholeBody:
     def close(self) -> list[ServerSentEvent]:
         """Return the body; events in which it came are taken apart."""
         body = self._body.getvalue()
-        sniffer = Sniffer()
-        form = sniffer.feed(body) or sniffer.end()
+        detector = FormDetector()
+        form = detector.feed(body) or detector.end()
         if form == "html":
-            raise self._origin.unusable(form, body)
+            raise self._source.unusable(form, body)
         if form == "events" and body.strip():
             frames = SseDecoder(self._limit)
-            return [*frames.feed(sniffer.head), *frames.close()]
+            return [*frames.feed(detector.head), *frames.close()]
         return [ServerSentEvent("", body)]
 
     def cut(self) -> list[ServerSentEvent]:
@@ -135,8 +135,10 @@ class Lines:
         return []
 
 
-def frames_for(decoder: IStreamDecoder, *, whole: bool, origin: Origin | None = None) -> Frames:
+def frames_for(
+    decoder: IStreamDecoder, *, whole: bool, source: ResponseSource | None = None
+) -> Frames:
     """Return what cuts an answer into the events that ``decoder`` wants."""
     if whole:
-        return WholeBody(origin=origin)
-    return Lines() if IJsonLines.providedBy(decoder) else AnyForm(origin)
+        return WholeBody(source=source)
+    return Lines() if IJsonLines.providedBy(decoder) else AnyForm(source)

@@ -14,14 +14,14 @@ from antigravity.exchange.answer_headers import passed_on
 from antigravity.exchange.begin import begin
 from antigravity.exchange.bounds import ANSWER_LIMIT
 from antigravity.exchange.calibrating import learn
-from antigravity.exchange.context import end_policy, origin_of, reply_context
+from antigravity.exchange.context import end_policy, reply_context, response_source
 from antigravity.exchange.conversing import keep_conversation, point_out
 from antigravity.exchange.event_source import says_something
 from antigravity.exchange.foreign import is_foreign
 from antigravity.exchange.native_forms import AnyFormStream, collected, translated_stream
 from antigravity.exchange.passing import PassedStream, ReframedStream, check_json
 from antigravity.exchange.plain import PlainStream, file_headers, is_events, is_json, is_page
-from antigravity.exchange.sniffing import Sniffer
+from antigravity.exchange.response_form import FormDetector
 from antigravity.exchange.translators import Translator, empty_answer
 from antigravity.exchange.upstream_call import UpstreamCall
 from antigravity.exchange.work import Work
@@ -78,7 +78,7 @@ async def attempt_native(work: Work, candidate: Candidate, credential: Credentia
     is_plain = not is_events(content_type) and not is_json(content_type)
     if IPlainAnswers.providedBy(work.protocol) and is_page(content_type):
         response.abort()
-        raise origin_of(candidate, response).unusable("html")
+        raise response_source(candidate, response).unusable("html")
     if IPlainAnswers.providedBy(work.protocol) and is_plain:
         return await _plain(work, response)
     if work.head.stream:
@@ -126,8 +126,8 @@ async def _stream(
     else:
         passed = PassedStream(tap, protocol.keepalive, protocol.encoder(_context(work)), ends)
     translated = partial(translated_stream, work, candidate, response)
-    origin, name = origin_of(candidate, response), candidate.client.name
-    translator = AnyFormStream(passed, translated, origin, name)
+    source, name = response_source(candidate, response), candidate.client.name
+    translator = AnyFormStream(passed, translated, source, name)
     headers = passed_on(response.headers())
 
     def finished(error: GatewayError | None) -> None:
@@ -148,20 +148,20 @@ async def whole(
     """
     headers = response.headers()
     body = await response.collect(ANSWER_LIMIT)
-    sniffer = Sniffer()
-    form = sniffer.feed(body) or sniffer.end()
-    if not sniffer.head:
+    detector = FormDetector()
+    form = detector.feed(body) or detector.end()
+    if not detector.head:
         raise empty_answer()
     if form not in ("json", "events"):
-        raise origin_of(candidate, response).unusable(form, sniffer.head)
+        raise response_source(candidate, response).unusable(form, detector.head)
     is_stream = form == "events" or _is_several(body)
     if is_stream:
         await _prepare(work)
         if not _is_readable(work, candidate):
-            raise origin_of(candidate, response).unusable(form)
+            raise response_source(candidate, response).unusable(form)
         return _collect(work, candidate, response, body)
     try:
-        body = candidate.upstream.unwrap(mend(sniffer.head))
+        body = candidate.upstream.unwrap(mend(detector.head))
         check_json(body)
     except msgspec.DecodeError as error:
         raise UpstreamError("The upstream's answer is no JSON; try again.") from error
@@ -170,7 +170,7 @@ async def whole(
         raise failure
     if is_foreign(candidate.client.name, body) and _is_readable(work, candidate):
         await _prepare(work)
-        return _collect(work, candidate, response, sniffer.head)
+        return _collect(work, candidate, response, detector.head)
     if _is_empty_by_mistake(work, candidate, body):
         raise empty_answer()
     work.recorder.first_byte()

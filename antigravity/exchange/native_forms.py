@@ -11,10 +11,10 @@ from collections.abc import Callable
 from functools import partial
 
 from antigravity.exchange.calibrating import calibrated_estimate
-from antigravity.exchange.context import end_policy, origin_of, reply_context
+from antigravity.exchange.context import end_policy, reply_context, response_source
 from antigravity.exchange.event_source import EventSource
 from antigravity.exchange.foreign import is_foreign, other_decoders
-from antigravity.exchange.sniffing import Form, Origin, Sniffer
+from antigravity.exchange.response_form import Form, FormDetector, ResponseSource
 from antigravity.exchange.translators import FoldedAnswer, TranslatedStream, Translator
 from antigravity.exchange.work import Work
 from antigravity.interfaces.protocols import IStreamEncoder
@@ -37,14 +37,14 @@ class AnyFormStream:
         self,
         passed: Translator,
         translated: Callable[[], Translator],
-        origin: Origin,
+        source: ResponseSource,
         protocol: str = "",
     ) -> None:
         self._inner = passed
         self._translated = translated
-        self._origin = origin
+        self._source = source
         self._protocol = protocol
-        self._sniffer: Sniffer | None = Sniffer()
+        self._detector: FormDetector | None = FormDetector()
         self._failure: GatewayError | None = None
         self.over = False
 
@@ -65,9 +65,9 @@ class AnyFormStream:
 
     def feed(self, data: bytes) -> bytes:
         """Return what a chunk of the upstream's body becomes."""
-        if self._sniffer is not None:
-            sniffer = self._sniffer
-            form = sniffer.feed(data)
+        if self._detector is not None:
+            detector = self._detector
+            form = detector.feed(data)
             if form is None:
                 return b""
             data = self._decided(form)
@@ -80,8 +80,8 @@ class AnyFormStream:
     def end(self, error: GatewayError | None) -> bytes:
         """Return what the end of the body becomes."""
         out = b""
-        if self._sniffer is not None:
-            form = self._sniffer.end()
+        if self._detector is not None:
+            form = self._detector.end()
             data = self._decided("events" if error is not None and form != "json" else form)
             out = b"" if self.over else self._inner.feed(data)
         if self.over:
@@ -96,17 +96,17 @@ class AnyFormStream:
 
     def _decided(self, form: Form) -> bytes:
         """Return the bytes that were only looked at so far, for who takes them in."""
-        sniffer, self._sniffer = self._sniffer, None
-        assert sniffer is not None
-        if form == "json" or (form == "events" and is_foreign(self._protocol, sniffer.head)):
+        detector, self._detector = self._detector, None
+        assert detector is not None
+        if form == "json" or (form == "events" and is_foreign(self._protocol, detector.head)):
             try:
                 self._inner = self._translated()
             except GatewayError as error:
                 self._failure = error
         elif form != "events":
-            self._failure = self._origin.unusable(form, sniffer.head)
+            self._failure = self._source.unusable(form, detector.head)
         self.over = self._failure is not None
-        return sniffer.head
+        return detector.head
 
 
 def source_of(
@@ -125,7 +125,7 @@ def source_of(
         SignatureCollector(keep).feed,
         partial(calibrated_estimate, work, candidate.target.model, request),
         held=held,
-        origin=origin_of(candidate, response),
+        source=response_source(candidate, response),
         ends=end_policy(work, candidate),
         others=other_decoders(work, candidate, request),
     )

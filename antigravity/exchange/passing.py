@@ -10,7 +10,7 @@ import msgspec
 
 from antigravity.exchange.bounds import has_too_many_items, too_many_items
 from antigravity.exchange.event_source import EndPolicy, Unwrap
-from antigravity.exchange.halves import HalfJoiner
+from antigravity.exchange.lone_surrogates import SurrogateJoiner
 from antigravity.interfaces.protocols import IClosingTap, IFramer, IStreamEncoder, ITap
 from antigravity.ir.errors import FaultyEndError, GatewayError, UpstreamError
 from antigravity.ir.events import StreamFailure
@@ -48,7 +48,7 @@ class _Tapped(ABC):
     def __init__(self, tap: ITap, keepalive: bytes, ends: EndPolicy | None = None) -> None:
         self._tap = tap
         self._ends = ends or EndPolicy()
-        self._halves = HalfJoiner()
+        self._halves = SurrogateJoiner()
         self._keepalive = keepalive
         self._sse = SseDecoder()
         self._told = False  # whether the upstream's own error was passed on
@@ -232,7 +232,7 @@ class PassedStream(_Tapped):
             return redact_events(super()._rest())
         frames = self._sse.close()
         if any(self._halves.feed(frame) != (frame,) for frame in frames):
-            self._halves = HalfJoiner()
+            self._halves = SurrogateJoiner()
             self._rewrites = True
             ready = [each for frame in frames for each in self._halves.feed(frame)]
             return redact_events(self._all_of([*ready, *self._halves.close()]))

@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from zope.interface import implementer
 
-from antigravity.exchange.bounds import HELD_COST, HELD_LIMIT, never_begun
+from antigravity.exchange.bounds import HELD_COST, HELD_LIMIT, no_content
 from antigravity.exchange.translators import Translator
 from antigravity.interfaces.exchange import IReplyStream
 from antigravity.ir.errors import CancelledByClientError, GatewayError, UpstreamError
@@ -78,7 +78,7 @@ class Pump(Protocol):
             self._write(out)
         if self._held_size > HELD_LIMIT and not self.translator.meaningful:
             self._held.clear()
-            self.error = never_begun()
+            self.error = no_content()
         if self.translator.over or self.error is not None:
             self._end()
             self._stop_upstream()

@@ -12,7 +12,7 @@ from antigravity.exchange.answer_headers import Headers, upstream_request_id, wa
 from antigravity.exchange.begin import begin
 from antigravity.exchange.body_paths import locate
 from antigravity.exchange.calibrating import calibrated_estimate, learn
-from antigravity.exchange.context import end_policy, origin_of, reply_context
+from antigravity.exchange.context import end_policy, reply_context, response_source
 from antigravity.exchange.conversing import keep_conversation
 from antigravity.exchange.converted import ConvertedStream
 from antigravity.exchange.event_source import EventSource
@@ -126,7 +126,7 @@ def _source(
         partial(calibrated_estimate, work, candidate.target.model, lowered.request),
         whole=IWholeAnswers.providedBy(candidate.client),
         held=not work.head.stream,
-        origin=origin_of(candidate, response),
+        source=response_source(candidate, response),
         ends=end_policy(work, candidate),
         others=other_decoders(work, candidate, lowered.request),
     )

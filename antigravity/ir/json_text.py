@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from antigravity.ir.errors import InvalidRequestError
-from antigravity.ir.surrogates import TooManyHalvesError, mend
+from antigravity.ir.surrogates import TooManySurrogatesError, mend
 
 #: Bytes of a body that :func:`clean_json` may be called for in the event loop.
 SMALL: Final = 128 * 1024
@@ -33,7 +33,7 @@ def clean_json(body: bytes) -> bytes:
         return body
     try:
         return mend(body, _MOST_HALVES)
-    except TooManyHalvesError:
+    except TooManySurrogatesError:
         raise InvalidRequestError(
             f"The request body contains more than {_MOST_HALVES} lone surrogates (halves of "
             "characters); send whole characters."

@@ -30,21 +30,21 @@ _UNFINISHED: Final = re.compile(
 )
 
 
-class TooManyHalvesError(ValueError):
+class TooManySurrogatesError(ValueError):
     """A text holds more halves of characters than were to be mended."""
 
 
 def escape_raw(data: bytes, most: int | None = None) -> bytes:
     """Return JSON text with halves in (wrong) UTF-8 escaped; mostly ``data`` itself.
 
-    :raises TooManyHalvesError: if there are more than ``most`` of them.
+    :raises TooManySurrogatesError: if there are more than ``most`` of them.
     """
     if b"\xed" not in data:
         return data
     if most is not None:
         data, count = _RAW.subn(_escaped, data, most + 1)
         if count > most:
-            raise TooManyHalvesError
+            raise TooManySurrogatesError
         return data
     return _RAW.sub(_escaped, data)
 
@@ -57,21 +57,21 @@ def _escaped(found: re.Match[bytes]) -> bytes:
 def lone_halves(data: bytes, most: int | None = None) -> list[tuple[int, int]]:
     """Return where halves stand alone in JSON text, begin and end of each escape.
 
-    :raises TooManyHalvesError: if there are more than ``most`` of them.
+    :raises TooManySurrogatesError: if there are more than ``most`` of them.
     """
     if b"\\u" not in data or _SUSPECT.search(data) is None:
         return []
     alone = (found.span(1) for found in _ESCAPES.finditer(data) if found[1] is not None)
     places = list(alone if most is None else islice(alone, most + 1))
     if most is not None and len(places) > most:
-        raise TooManyHalvesError
+        raise TooManySurrogatesError
     return places
 
 
 def mend(data: bytes, most: int | None = None) -> bytes:
     """Return JSON text in which each lone half is U+FFFD; ``data`` itself if there is none.
 
-    :raises TooManyHalvesError: if there are more than ``most`` of them.
+    :raises TooManySurrogatesError: if there are more than ``most`` of them.
     """
     data = escape_raw(data, most)
     halves = lone_halves(data, most)
@@ -113,7 +113,7 @@ def _replaced(found: re.Match[str]) -> str:
     return found[0] if found[1] is None else "\\ufffd"
 
 
-class FragmentMender:
+class FragmentRepairer:
     r"""Mends JSON text that comes in fragments, such as the arguments of a call.
 
     An escape that is not complete yet (``\ud8``, or a first half) is held back.

@@ -1,4 +1,4 @@
-"""Kinds of output that a target cannot give."""
+"""Checks whether a target can return the requested kinds of output."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from antigravity.ir.request import Request
 
 
 def check_outputs(request: Request, traits: Traits, capabilities: Capabilities, model: str) -> None:
-    """Look whether the target can give at least one of the kinds that are asked for.
+    """Check that the target can return at least one of the requested kinds of output.
 
-    Text instead of the image or the speech that was asked for would be no answer.
+    Text in place of a requested image or of speech would not answer the request.
 
-    :raises InvalidRequestError: if it can give none.
+    :raises InvalidRequestError: if it can return none.
     """
     wanted = request.modalities
     if not wanted or not traits.outputs.isdisjoint(wanted):

@@ -14,12 +14,12 @@ from antigravity.ir.request import Request, ResponseFormat
 from antigravity.lowering.attribution import without_attribution
 from antigravity.lowering.call_ids import fit_call_ids
 from antigravity.lowering.images import fit_image
-from antigravity.lowering.kept_elsewhere import check_kept
 from antigravity.lowering.media import check_files, check_sole_media, without_unsupported
 from antigravity.lowering.outputs import check_outputs
 from antigravity.lowering.pairing import pair_tools
 from antigravity.lowering.parallel_calls import SingleToolCall
 from antigravity.lowering.property_names import fit_property_names
+from antigravity.lowering.provider_content import check_provider_content
 from antigravity.lowering.sound import fit_sound
 from antigravity.lowering.speech import fit_speech
 from antigravity.lowering.stop_sequences import StopSequences
@@ -120,7 +120,7 @@ def lower(request: Request, traits: Traits, target: Target, protocol: str = "") 
         losses.append(Loss("messages.name", "left out: the protocol has no names of speakers"))
     if request.protocol != protocol:
         check_files(request, traits, capabilities)
-        check_kept(request)
+        check_provider_content(request)
         request = with_readable_summaries(request)
     check_outputs(request, traits, capabilities, target.model)
     if request.image is None:

@@ -1,4 +1,4 @@
-"""The wish for an answer that is heard, in the target's words, and its sound in the client's form.
+"""Translates settings of audio output for the target, and audio output for the client.
 
 OpenAI names a voice and a file format; Gemini's ``speechConfig`` a voice of its own, and it gives
 bare samples.  A target that does not speak is not asked to.

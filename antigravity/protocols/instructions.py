@@ -1,4 +1,4 @@
-"""What the model is told in words where the wire has no setting for it, or demands the words."""
+"""Instructions to the model where a protocol has no setting, or requires certain words."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from antigravity.ir.parts import Part, Text, ToolResult
 from antigravity.ir.request import Message, Request, ResponseFormat
 from antigravity.ir.tools import ToolChoice
 
-#: What the user says where a request has instructions only, and the upstream wants a turn.
+#: The user turn of a request that has only instructions, where the upstream requires one.
 OPENING: Final = "Continue."
 
 _JSON: Final = "Answer with one JSON object and nothing else: no prose, no code fence."
 
 
 def json_instruction(wanted: ResponseFormat) -> str:
-    """Return the words that ask for JSON, with the schema where there is one."""
+    """Return the instruction to answer with JSON, with the schema if there is one."""
     if wanted.schema is None:
         return _JSON
     text = msgspec.json.encode(wanted.schema).decode()
@@ -26,7 +26,7 @@ def json_instruction(wanted: ResponseFormat) -> str:
 
 
 def tool_instruction(choice: ToolChoice) -> str:
-    """Return the words that ask for a tool call."""
+    """Return the instruction to answer with a tool call."""
     if not choice.names:
         return "Answer with a call of one of the tools."
     return f"Answer with a call of the tool {' or '.join(choice.names)}."
@@ -49,5 +49,5 @@ def _says_json(parts: Iterable[Part]) -> bool:
 
 
 def needs_opening(messages: Iterable[Message]) -> bool:
-    """Return whether nobody but the system has said anything."""
+    """Return whether all messages are system messages."""
     return all(message.role == "system" for message in messages)

@@ -1,7 +1,6 @@
 """Credentials in the errors that stand in events and bodies which are passed on.
 
-Only what tells of an error is looked at: a model that says the characters of a credential says
-them to the client.
+Only the parts that describe an error are searched; a model's content is never changed.
 """
 
 from __future__ import annotations

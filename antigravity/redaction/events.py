@@ -43,7 +43,7 @@ def _redact_event(block: bytes, credentials: Credentials) -> bytes:
 
 
 def has_comments(events: bytes) -> bool:
-    """Return whether a line is a comment: nobody looks at it, but it is passed on."""
+    """Return whether a line is a comment; comments are passed on to the client."""
     return events.startswith(b":") or b"\n:" in events or b"\r:" in events
 
 

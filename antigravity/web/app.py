@@ -32,10 +32,10 @@ from antigravity.logs import make_logger
 from antigravity.version import VERSION
 from antigravity.web.admin import AdminPaths
 from antigravity.web.authentication import FILES_PATH
-from antigravity.web.brake import TooManyWrongKeysError
 from antigravity.web.door import Door
 from antigravity.web.entrance import TunnelEntrance
 from antigravity.web.json_body import read_json
+from antigravity.web.key_throttle import TooManyWrongKeysError
 from antigravity.web.mcp import mcp_paths
 from antigravity.web.origins import preflight_headers
 from antigravity.web.paths import corrections
@@ -110,7 +110,7 @@ class WebApp:
         }
         self._fixed |= mcp_paths(mcp or {})
         if administration is not None:
-            admin = AdminPaths(administration, lambda: self.door.brake.total)
+            admin = AdminPaths(administration, lambda: self.door.key_throttle.total)
             for path, (methods, handler) in admin.paths().items():
                 self._fixed[path] = methods, self._for_operator(handler)
         self._klein = self._build(extra_routes)
@@ -189,7 +189,7 @@ class WebApp:
         if request.startedWriting:
             return cut(request)
         clock = request.channel.site.reactor
-        error, delay = self.door.brake.judge(error, visit.client, clock.seconds())
+        error, delay = self.door.key_throttle.judge(error, visit.client, clock.seconds())
         visit.quiet = isinstance(error, TooManyWrongKeysError)
         if delay:
             late: Deferred[None] = deferLater(clock, delay, self._refuse, error, request, visit)

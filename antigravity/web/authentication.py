@@ -8,7 +8,7 @@ from typing import Final
 
 from antigravity.config.settings import ProxySettings, effective_auth_mode
 from antigravity.ir.errors import AuthenticationError
-from antigravity.web.brake import WrongKeyError
+from antigravity.web.key_throttle import WrongKeyError
 
 #: Headers that hold keys or cookies: read here, and never handed on.
 CREDENTIAL_HEADERS: Final = frozenset(

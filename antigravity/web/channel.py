@@ -16,8 +16,8 @@ from twisted.web.http import HTTPChannel
 
 from antigravity.ir.errors import GatewayError, InvalidRequestError
 from antigravity.web.bodies import too_large
-from antigravity.web.brake import TooManyWrongKeysError
 from antigravity.web.errors import HeadersTooLargeError, RequestTimeoutError
+from antigravity.web.key_throttle import TooManyWrongKeysError
 from antigravity.web.request import GatewayRequest
 
 #: How long a refused client may go on sending before the connection is cut.  Closing at once
@@ -310,8 +310,8 @@ class GatewayChannel(HTTPChannel):
         request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
         if request.visit is not None:
             clock = self.site.reactor
-            brake, peer = self.site.door.brake, request.visit.client
-            error, delay = brake.judge(error, peer, clock.seconds())
+            throttle, peer = self.site.door.key_throttle, request.visit.client
+            error, delay = throttle.judge(error, peer, clock.seconds())
             request.visit.quiet = isinstance(error, TooManyWrongKeysError)
             if delay:
                 self._deadline = None

@@ -11,8 +11,8 @@ from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.errors import InvalidRequestError, NotFoundError
 from antigravity.logs import make_logger
 from antigravity.web.authentication import Authenticator
-from antigravity.web.brake import KeyBrake
 from antigravity.web.errors import ErrorShapes
+from antigravity.web.key_throttle import KeyThrottle
 from antigravity.web.origins import Origins
 from antigravity.web.routing_table import RoutingTable
 from antigravity.web.visits import Visit
@@ -44,7 +44,7 @@ class Door:
     ) -> None:
         self.table = RoutingTable(protocols)
         self.errors = ErrorShapes(protocols)
-        self.brake = KeyBrake()
+        self.key_throttle = KeyThrottle()
         self._hostname = hostname
         self.configure(settings)
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antigravity.exchange.frames import AnyForm, WholeBody
-from antigravity.exchange.halves import HalfJoiner
 from antigravity.exchange.json_values import JsonValues
-from antigravity.exchange.sniffing import TEXT_LIMIT, Origin, Sniffer
+from antigravity.exchange.lone_surrogates import SurrogateJoiner
+from antigravity.exchange.response_form import TEXT_LIMIT, FormDetector, ResponseSource
 from antigravity.ir.errors import UnusableAnswerError
 from antigravity.sse import EventTooLargeError, ServerSentEvent
 
@@ -86,17 +86,17 @@ def test_any_form_holds_the_same_events(objects: list[Any], sizes: list[int]) ->
 )
 def test_forms(data: bytes, form: str) -> None:
     for size in (1, 3, 100):
-        sniffer = Sniffer()
+        detector = FormDetector()
         found = None
         for place in range(0, len(data), size):
-            found = found or sniffer.feed(data[place : place + size])
-        assert (found or sniffer.end()) == form
+            found = found or detector.feed(data[place : place + size])
+        assert (found or detector.end()) == form
 
 
 def test_text_without_end_is_not_kept() -> None:
-    sniffer = Sniffer()
-    assert [sniffer.feed(b"x" * 1000) for _ in range(4)][-1] == "text"
-    assert len(sniffer.head) <= TEXT_LIMIT + 2000
+    detector = FormDetector()
+    assert [detector.feed(b"x" * 1000) for _ in range(4)][-1] == "text"
+    assert len(detector.head) <= TEXT_LIMIT + 2000
 
 
 def test_white_space_without_end_is_not_kept() -> None:
@@ -113,13 +113,13 @@ def test_a_value_may_only_be_so_large() -> None:
 
 
 def test_what_is_no_response_names_the_upstream_and_the_remedy() -> None:
-    frames = AnyForm(Origin("mine", "text/html; charset=x"))
+    frames = AnyForm(ResponseSource("mine", "text/html; charset=x"))
     with pytest.raises(UnusableAnswerError, match=r"mine answered text/html .*check its base_url"):
         frames.feed(b"<!doctype html>")
 
 
 def test_text_is_quoted_in_part() -> None:
-    frames = AnyForm(Origin("mine", "text/plain"))
+    frames = AnyForm(ResponseSource("mine", "text/plain"))
     frames.feed(b"Please log in" + b"!" * 1000)
     with pytest.raises(UnusableAnswerError, match="Please log in") as caught:
         frames.close()
@@ -143,13 +143,13 @@ def test_a_cut_leaves_no_part_of_json() -> None:
 
 
 def joined(*data: bytes) -> list[bytes]:
-    joiner = HalfJoiner()
+    joiner = SurrogateJoiner()
     events = [event for each in data for event in joiner.feed(ServerSentEvent("", each))]
     return [event.data for event in [*events, *joiner.close()]]
 
 
 def test_events_without_halves_are_passed_as_they_are() -> None:
-    joiner = HalfJoiner()
+    joiner = SurrogateJoiner()
     event = ServerSentEvent("", rb'{"text":"\ud83d\ude00 \\ud83d \n"}')
     assert joiner.feed(event) == (event,)
     assert joiner.feed(event)[0] is event
@@ -204,7 +204,7 @@ def test_halves_of_different_choices_are_not_joined() -> None:
 
 
 def test_no_more_than_a_few_events_wait_for_the_other_half() -> None:
-    joiner = HalfJoiner()
+    joiner = SurrogateJoiner()
     out: list[ServerSentEvent] = []
     for number in range(100):
         data = rb'{"t":"\ud83d"}' if number == 0 else b'{"ping":1}'

@@ -143,7 +143,7 @@ class VanishedConfigurationTests(TestCase):
         response = await treq.get(url, headers=headers, persistent=False)
         return response.code, json.loads(await response.content())
 
-    async def check_kept(self) -> None:
+    async def check_provider_content(self) -> None:
         """Check that a reload fails, says so, and leaves everything as it was."""
         with self.assertRaises(ConfigurationError):
             await self.gateway.reload()
@@ -159,7 +159,7 @@ class VanishedConfigurationTests(TestCase):
         await self.start()
         for damage in DAMAGES:
             damage(self.file)
-            await self.check_kept()
+            await self.check_provider_content()
             last = read_last_run(self.home)
             assert last is not None
             self.assertEqual((last.file, last.auth_mode), (str(self.file), "strict"), damage)
@@ -175,26 +175,26 @@ class VanishedConfigurationTests(TestCase):
         await self.start("--config", str(other))
         for damage in DAMAGES:
             damage(other)
-            await self.check_kept()
+            await self.check_provider_content()
             shutil.rmtree(other) if other.is_dir() else other.unlink(missing_ok=True)
             other.write_text(CLOSED)
 
     async def test_home_that_disappears_changes_nothing_and_is_not_made_anew(self) -> None:
         await self.start()
         self.home.rename(self.home.with_name("elsewhere"))
-        await self.check_kept()
+        await self.check_provider_content()
         self.assertFalse(self.file.exists())
 
     async def test_accounts_stay_when_their_folder_disappears(self) -> None:
         await self.start()
         folder = self.account.parent
         folder.rename(folder.with_name("elsewhere"))
-        await self.check_kept()
+        await self.check_provider_content()
         folder.symlink_to(folder.with_name("nowhere"))
-        await self.check_kept()
+        await self.check_provider_content()
         folder.unlink()
         folder.write_text("")
-        await self.check_kept()
+        await self.check_provider_content()
 
     async def test_account_stays_when_its_file_is_damaged_and_goes_when_it_is_removed(self) -> None:
         await self.start()
@@ -225,7 +225,7 @@ class VanishedConfigurationTests(TestCase):
         self.file.chmod(0)
         if os.access(self.file, os.R_OK):
             return  # whoever runs this may read everything
-        await self.check_kept()
+        await self.check_provider_content()
 
 
 def broken_json(file: Path) -> None:

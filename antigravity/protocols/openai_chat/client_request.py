@@ -75,7 +75,7 @@ def _messages(request: Request, target: Target, losses: Losses) -> list[dict[str
 def _with_words(
     request: Request, target: Target, words: tuple[str, ...], losses: Losses
 ) -> Request:
-    """Return the request with what has to be said in words, and with a turn of the user."""
+    """Return the request with the added instruction, and with a user turn."""
     said = tuple(Text(each) for each in words if each)
     if said:
         request = replace(request, system=(*request.system, *said))

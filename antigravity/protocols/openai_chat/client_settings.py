@@ -17,7 +17,7 @@ _PENALTIES: Final = ("presence_penalty", "frequency_penalty")
 
 
 def sampling_fields(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
-    """Return how the upstream is told to sample."""
+    """Return the sampling parameters that the upstream takes."""
     sampling = request.sampling
     capabilities = target.capabilities
     fields: dict[str, Any] = {}
@@ -48,7 +48,7 @@ def sampling_fields(request: Request, target: Target, losses: Losses) -> dict[st
 
 
 def _logprobs(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
-    """Return the wish for log probabilities: how many count only where any are wanted."""
+    """Return the fields for log probabilities; their number counts only if they are requested."""
     wanted, top = request.sampling.logprobs, request.sampling.top_logprobs
     if not wanted:
         if top:
@@ -82,7 +82,7 @@ def limit_fields(request: Request, target: Target, losses: Losses) -> dict[str, 
 
 
 def form_fields(request: Request, target: Target, losses: Losses) -> tuple[dict[str, Any], str]:
-    """Return the fields about the form of the answer, and what has to be said about it in words."""
+    """Return the fields for the response format, and the instruction to add, if any."""
     fields: dict[str, Any] = {}
     form, hint = request.response_format, ""
     if form.kind == "schema" and target.takes("json_schema", usual=True):

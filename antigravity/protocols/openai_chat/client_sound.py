@@ -1,4 +1,4 @@
-"""The wish for an answer that is heard, in the fields that chat completions have for it."""
+"""Encodes settings of audio output in the fields of chat completions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much an upstream is told to think, in the field that it has for it."""
+"""Encodes thinking settings in the field that the upstream has for them."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _rested(target: Target, losses: Losses) -> dict[str, Any]:
 def _with_tools(
     wanted: Effort | None, allowed: tuple[Effort, ...], losses: Losses
 ) -> dict[str, Any]:
-    """Return what a model is told that takes no functions while it thinks, in this protocol."""
+    """Return the effort for a model that takes no functions while it thinks in this protocol."""
     if wanted not in (None, "none"):
         losses.add("thinking", "dropped: the model takes no tools while it thinks in this protocol")
     return {"reasoning_effort": "none"} if "none" in allowed else {}

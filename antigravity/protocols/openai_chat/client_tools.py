@@ -14,7 +14,7 @@ from antigravity.protocols.openai_chat.schema import NAME
 
 
 def write_tools(request: Request, target: Target, losses: Losses) -> tuple[dict[str, Any], str]:
-    """Return the fields of a body that are about tools, and what has to be said in words."""
+    """Return the fields for tools, and the instruction to add, if any."""
     choice = request.tool_choice
     writer = _ToolWriter(target, losses)
     allowed = _allowed(request, target)

@@ -101,7 +101,7 @@ def encode(request: Request, target: Target) -> Encoded:
 
 
 def _with_words(request: Request, target: Target, warn: Warnings) -> Request:
-    """Return the request with what the input must say in words, and with an input at all."""
+    """Return the request with the added instruction, and with an input."""
     messages = request.messages
     form, choice = request.response_format, request.tool_choice
     if form.kind == "json" and not says_json(request, instructions=False):

@@ -1,4 +1,4 @@
-"""What a request refers to and only one provider keeps."""
+"""Checks for content that only one provider stores."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from antigravity.ir.parts import Opaque
 from antigravity.ir.request import Request
 from antigravity.ir.tools import HostedTool
 
-#: Fields that stand for content which lies at the provider, and what to send instead.
-_KEPT: Final = {
+#: Fields that refer to content at the provider, and what to send instead.
+_STORED: Final = {
     "cachedContent": "send the cached content itself",
     "cached_content": "send the cached content itself",
 }
 
 
-def check_kept(request: Request) -> None:
-    """Look whether a request for another protocol's model can do without its provider.
+def check_provider_content(request: Request) -> None:
+    """Check that a request for another protocol's model refers to no content of its own provider.
 
-    Files in messages and in the containers of tools, items that OpenAI stores, and what Google
-    caches are content that the model would answer without having seen.
+    The model could not read files in messages and in the containers of tools, items that OpenAI
+    stores, and content that Google caches, and would answer without them.
 
-    :raises InvalidRequestError: naming what stands for content that is kept elsewhere.
+    :raises InvalidRequestError: naming the first reference to such content.
     """
-    for name, instead in _KEPT.items():
+    for name, instead in _STORED.items():
         if request.extensions.get(name):
             raise InvalidRequestError(
                 f"`{name}` refers to content that only {request.protocol} upstreams keep, and the "

@@ -11,7 +11,7 @@ from twisted.logger import formatEvent, globalLogPublisher
 
 from antigravity.config.secret import Secret
 from antigravity.ir.errors import AuthenticationError, RateLimitedError
-from antigravity.web.brake import (
+from antigravity.web.key_throttle import (
     ADDRESSES,
     ALL_WAITING,
     FREE,
@@ -20,7 +20,7 @@ from antigravity.web.brake import (
     LONGEST_DELAY,
     PERIOD,
     WAITING,
-    KeyBrake,
+    KeyThrottle,
     WrongKeyError,
     network_of,
 )
@@ -130,7 +130,7 @@ def test_log_has_no_line_for_each_of_too_many(logged: list[str], body: str) -> N
     assert len(logged) == FREE + 1
     house.clock.advance(LONGEST_DELAY)
     assert len(logged) == FREE + 1 + WAITING
-    assert house.app.door.brake.total == 500
+    assert house.app.door.key_throttle.total == 500
 
 
 def test_missing_key_and_open_paths_cost_nothing() -> None:
@@ -138,56 +138,56 @@ def test_missing_key_and_open_paths_cost_nothing() -> None:
     for _ in range(50):
         assert house.ask("GET", "/v1/models").status == 401
         assert house.ask("GET", "/healthz", None, "x-api-key: sk-wrong").status == 200
-    assert house.app.door.brake.total == 0
+    assert house.app.door.key_throttle.total == 0
 
 
 def test_other_addresses_are_not_slowed_down() -> None:
-    brake = KeyBrake()
+    throttle = KeyThrottle()
     for _ in range(40):
-        brake.judge(WRONG, "203.0.113.1", 0.0)
-    assert brake.judge(WRONG, "203.0.113.1", 0.0)[1] or brake.total
-    assert brake.judge(WRONG, "203.0.113.2", 0.0) == (WRONG, 0.0)
+        throttle.judge(WRONG, "203.0.113.1", 0.0)
+    assert throttle.judge(WRONG, "203.0.113.1", 0.0)[1] or throttle.total
+    assert throttle.judge(WRONG, "203.0.113.2", 0.0) == (WRONG, 0.0)
 
 
 def test_wrong_keys_are_forgotten_with_time() -> None:
-    brake = KeyBrake()
+    throttle = KeyThrottle()
     for _ in range(FREE + 3):
-        brake.judge(WRONG, "203.0.113.1", 0.0)
-    assert brake.judge(WRONG, "203.0.113.1", 10 * HALF_LIFE) == (WRONG, 0.0)
+        throttle.judge(WRONG, "203.0.113.1", 0.0)
+    assert throttle.judge(WRONG, "203.0.113.1", 10 * HALF_LIFE) == (WRONG, 0.0)
 
 
 def test_other_errors_pass() -> None:
-    brake, error = KeyBrake(), AuthenticationError("No key was sent.")
-    assert brake.judge(error, "203.0.113.1", 0.0) == (error, 0.0)
-    assert brake.total == 0
+    throttle, error = KeyThrottle(), AuthenticationError("No key was sent.")
+    assert throttle.judge(error, "203.0.113.1", 0.0) == (error, 0.0)
+    assert throttle.total == 0
 
 
 def test_memory_and_waiting_answers_are_bounded() -> None:
-    brake = KeyBrake()
+    throttle = KeyThrottle()
     for number in range(ADDRESSES + 500):
-        brake.judge(WRONG, f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 0.0)
-    assert len(brake._addresses) == ADDRESSES
+        throttle.judge(WRONG, f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 0.0)
+    assert len(throttle._addresses) == ADDRESSES
     late = 0
     for number in range(100):
         for _ in range(FREE + 10):
-            error, delay = brake.judge(WRONG, f"192.0.2.{number}", 0.0)
+            error, delay = throttle.judge(WRONG, f"192.0.2.{number}", 0.0)
             late += bool(delay)
             assert delay or error is WRONG or isinstance(error, RateLimitedError)
     assert late == ALL_WAITING
 
 
 def test_log_tells_once_in_a_while(logged: list[str]) -> None:
-    brake = KeyBrake()
+    throttle = KeyThrottle()
     for number in range(2000):
-        brake.judge(WRONG, "203.0.113.1", number * 0.001)
+        throttle.judge(WRONG, "203.0.113.1", number * 0.001)
     (line,) = logged
     assert line.startswith(f"{FREE + 1} requests from 203.0.113.1 had a wrong API key")
     for _ in range(FREE):
-        brake.judge(WRONG, "203.0.113.1", PERIOD + 1)
+        throttle.judge(WRONG, "203.0.113.1", PERIOD + 1)
     assert logged[1].startswith("1995 requests from 203.0.113.1")
     for number in range(100):
         for _ in range(FREE + 1):
-            brake.judge(WRONG, f"192.0.2.{number}", PERIOD + 2)
+            throttle.judge(WRONG, f"192.0.2.{number}", PERIOD + 2)
     assert len(logged) == 1 + LINES
 
 

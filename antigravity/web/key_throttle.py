@@ -1,8 +1,8 @@
-"""Slows down who tries keys.
+"""Slows down clients that try API keys.
 
-A wrong key is answered later and later, and only so many answers wait at a time: those beyond are
-refused at once.  The right key is never slowed down, so that others behind the same address are
-not locked out.
+Each wrong key of an address is answered later than the one before.  Only so many responses are
+delayed at a time; beyond them a wrong key is refused at once with 429.  The right key is never
+delayed, so that other clients at the same address are not locked out.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class _Address:
         self.due: deque[float] = deque()
 
 
-class KeyBrake:
+class KeyThrottle:
     """Counts wrong keys by address.  Times are in seconds, of any clock that does not go back.
 
     :ivar total: how many wrong keys there were.
@@ -78,7 +78,7 @@ class KeyBrake:
         address.since += 1
         if address.wrong <= FREE:
             return error, 0.0
-        self._tell(name, address, now)
+        self._log_wrong_keys(name, address, now)
         delay = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(address.wrong - FREE - 1, 30.0))
         for waiting in (address.due, self._due):
             while waiting and waiting[0] <= now:
@@ -89,8 +89,8 @@ class KeyBrake:
             waiting.append(now + delay)
         return error, delay
 
-    def _tell(self, name: str, address: _Address, now: float) -> None:
-        """Write a line in the log, unless there was one of late."""
+    def _log_wrong_keys(self, name: str, address: _Address, now: float) -> None:
+        """Log the wrong keys of an address, at most once in a period."""
         if now - address.logged < PERIOD:
             return
         if now - self._period >= PERIOD:

@@ -27,7 +27,7 @@ _LATER_EVENTS: Final = re.compile(rb"[\r\n](?:data|event)[ \t]*:")
 _ENOUGH: Final = 8
 
 
-class Origin(Struct, frozen=True):
+class ResponseSource(Struct, frozen=True):
     """Whose answer it is, for error messages: an upstream's name, and the type it gave."""
 
     upstream: str = ""
@@ -48,7 +48,7 @@ class Origin(Struct, frozen=True):
         )
 
 
-class Sniffer:
+class FormDetector:
     """Finds out the form of one answer; what was looked at is kept in ``head``."""
 
     def __init__(self) -> None:

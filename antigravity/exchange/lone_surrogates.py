@@ -13,7 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 from antigravity.ir.events import Event, ToolCallDelta, ToolCallEnd, ToolCallStart
-from antigravity.ir.surrogates import FragmentMender, escape_raw, lone_halves, replace_all
+from antigravity.ir.surrogates import FragmentRepairer, escape_raw, lone_halves, replace_all
 from antigravity.sse import ServerSentEvent
 
 #: Events that may come between the two halves of a pair.
@@ -37,7 +37,7 @@ class _Half(Struct, frozen=True):
     places: tuple[bytes, ...]
 
 
-class HalfJoiner:
+class SurrogateJoiner:
     """Joins halves that two events share, and puts U+FFFD in the place of all others."""
 
     def __init__(self) -> None:
@@ -135,11 +135,11 @@ def _name(data: bytes, quote: int) -> bytes:
     return found[1].rpartition(b":")[0].strip() if found else b""
 
 
-class ArgumentsMender:
+class ArgumentsRepairer:
     """Mends the JSON text in the arguments of calls, which is text within a text."""
 
     def __init__(self) -> None:
-        self._menders: dict[int, FragmentMender] = {}
+        self._menders: dict[int, FragmentRepairer] = {}
 
     def feed(self, events: Sequence[Event]) -> Sequence[Event]:
         """Return the events with their arguments mended; mostly ``events`` themselves."""
@@ -150,7 +150,7 @@ class ArgumentsMender:
             if kind is ToolCallDelta:
                 changed = self._delta(event)  # type: ignore[arg-type]
             elif kind is ToolCallStart and event.kind == "function":  # type: ignore[union-attr]
-                self._menders[event.call] = FragmentMender()  # type: ignore[union-attr]
+                self._menders[event.call] = FragmentRepairer()  # type: ignore[union-attr]
             elif kind is ToolCallEnd:
                 mender = self._menders.pop(event.call, None)  # type: ignore[union-attr]
                 rest = mender.end() if mender is not None else ""

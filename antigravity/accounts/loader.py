@@ -1,4 +1,4 @@
-"""The accounts of a gateway that runs: what was read once outlives damage to its file."""
+"""Loads the accounts of a running gateway; an account outlives damage to its file."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from antigravity.config.errors import ConfigurationError, Problem
 class LoadedAccounts(Struct, frozen=True):
     """The accounts to serve with.
 
-    ``kept`` are files that hold no account any more: the account stays as it was.  ``broken``
-    are files that never held one.  ``marks`` change when a file is written anew, by the id of its
-    account.
+    ``kept`` are files that can no longer be read; their accounts stay as they were.  ``broken``
+    are files that could never be read.  ``marks`` has a text for each account id that changes
+    when its file is written.
     """
 
     records: list[AccountRecord]
@@ -24,7 +24,7 @@ class LoadedAccounts(Struct, frozen=True):
     marks: dict[str, str] = {}
 
 
-class KnownAccounts:
+class AccountLoader:
     """Reads account files, and remembers the last good content of each.
 
     Removing a file removes its account; a file that is empty, truncated or unreadable does not.

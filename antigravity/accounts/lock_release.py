@@ -1,4 +1,4 @@
-"""What ends locks before their time: the operator, and quotas that have room again."""
+"""Ends locks before their time, for the operator and for quotas that have room again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from antigravity.interfaces.upstreams import Credential
 from antigravity.logs import make_logger
 
 
-class Unlocking:
+class LockReleaser:
     """Ends the locks of one pool.
 
     :ivar marks: those of the accounts that there are, by id; see ``Credential.mark``.  ``None`` as
