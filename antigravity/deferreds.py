@@ -1,4 +1,4 @@
-"""Waiting for several things at once, without Twisted's wrapping around what went wrong."""
+"""Waits for several Deferreds at once, without Twisted's wrapper around the first failure."""
 
 from __future__ import annotations
 

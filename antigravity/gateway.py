@@ -238,11 +238,13 @@ class Gateway(Service):
             self.problem = str(error) or type(error).__name__
             yield self._note()
             raise
+        if self.problem:
+            self.log.info("the configuration can be used again")
         self.problem = ""
         yield self._note()
 
     def _note(self) -> Any:
-        """Write down what is in force, for the next start and for who looks at the files."""
+        """Record the configuration in force, for the next start and for ``antigravity doctor``."""
         source = self.source
         if source is None or self._demo is not None:
             return None

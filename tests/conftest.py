@@ -79,3 +79,18 @@ def scratch_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("scratch"))
         yield
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """Return the lines that the log gets during a test."""
+    from twisted.logger import formatEvent, globalLogPublisher
+
+    lines: list[str] = []
+
+    def observe(event: dict[str, object]) -> None:
+        lines.append(str(formatEvent(event)))
+
+    globalLogPublisher.addObserver(observe)
+    yield lines
+    globalLogPublisher.removeObserver(observe)

@@ -26,7 +26,7 @@ from antigravity.ir.mismatch import find_mismatch
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]*")
 
 
-#: What is said of a secret that was not pasted alone.
+#: The warning for a secret with white space, quotes or a scheme around it.
 UNTIDY: Final = "white space, quotes or 'Bearer' around the secret are ignored"
 
 

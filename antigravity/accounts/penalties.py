@@ -29,7 +29,7 @@ PenaltyKind = Literal[
 
 #: The code of an error that is about all accounts of a model alike.
 CAPACITY_CODE: Final = "model_capacity_exhausted"
-#: The code of an error after which somebody has to pay, whatever its status.
+#: The code of an error that ends only with a payment, whatever its status.
 BILLING_CODE: Final = "insufficient_quota"
 #: The code of an error after which only a new token helps.
 REVOKED_CODE: Final = "invalid_grant"

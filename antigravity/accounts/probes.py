@@ -22,7 +22,7 @@ def probe_first(candidates: Sequence[Candidate], chosen: Candidate | None) -> Ca
         if chosen.bound or chosen.fixed:
             return None
         due = [each for each in due if each.place <= chosen.place]
-    elif any(each.available for each in candidates):  # somebody is waited for
+    elif any(each.available for each in candidates):  # an account is busy, and will be waited for
         due = [each for each in due if each.bound or each.fixed]
     return min(
         due,

@@ -22,7 +22,7 @@ from antigravity.logs import make_logger
 
 #: Seconds until it is looked again whether somebody has to be asked.
 PACE: Final = 10.0
-#: What another process was told is known so many seconds later at the most.
+#: Seconds between two looks at the quotas that other processes have fetched.
 _LOOKED: Final = 1.5 * PACE
 #: No account is waited for longer.
 LIMIT: Final = 60.0

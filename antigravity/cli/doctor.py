@@ -74,7 +74,7 @@ def examine(invocation: Invocation) -> Iterator[Finding]:
     yield from file_findings(configuration, invocation.home)
     wrong = model_file_problems(configuration.settings, invocation.home)
     for problem in wrong:
-        yield Finding("configuration", "failed", str(problem), "mend that file, or leave it out")
+        yield Finding("configuration", "failed", str(problem), "fix that file, or leave it out")
     for problem in (*configuration.warnings, *quirk_problems(configuration.settings)):
         yield Finding("configuration", "warning", str(problem))
     for fault in plugins.problems:

@@ -12,7 +12,7 @@ from msgspec import Struct, structs
 from antigravity.config.secret import Secret
 from antigravity.redaction.credentials import TELLTALE
 
-#: Tables whose values are texts, of which only the name tells whether they are credentials.
+#: Tables of strings, where only the name tells whether a value is a credential.
 _FOREIGN: Final = frozenset({"headers", "options", "plugins", "env", "extra"})
 
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a configuration, said so that its owner can mend it."""
+"""Problems of a configuration, with what their owner needs to fix them."""
 
 from __future__ import annotations
 

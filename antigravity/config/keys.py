@@ -14,7 +14,7 @@ from typing import Final
 _QUOTES: Final = (('"', '"'), ("'", "'"), ("`", "`"), ("\u201c", "\u201d"), ("\u2018", "\u2019"))
 _SCHEME: Final = re.compile(r"(?:(?:proxy-)?authorization\s*:\s*)?bearer\s+", re.IGNORECASE)
 _PLAIN: Final = re.compile(r"[\x21\x23-\x26\x28-\x5f\x61-\x7e]*")
-#: How often something may stand around something else.
+#: How many layers of such text are removed.
 _LAYERS: Final = 8
 #: Headers whose whole value is a key.
 _KEY_HEADERS: Final = frozenset(

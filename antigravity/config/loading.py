@@ -54,7 +54,7 @@ class RawConfiguration:
     def __init__(self, file: Path | None = None) -> None:
         self.tables: dict[str, Any] = {}
         self.warnings: list[Problem] = []
-        #: Whether a file was read, and whether it said nothing.
+        #: Whether a file was read, and whether it contained no settings.
         self.has_file = file is not None
         self.is_blank = True
         self._file = str(file) if file else ""

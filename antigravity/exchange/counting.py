@@ -35,7 +35,7 @@ async def count_tokens(work: Work, decision: Decision) -> TokenCount:
     only_upstream = untranslatable(work)
     if only_upstream is None:
         await work.prepare()
-        _ = work.request  # decoding validates, whoever counts
+        _ = work.request  # decoding validates the request
     candidate = decision.candidates[0]
     failure: GatewayError | None = None
     try:

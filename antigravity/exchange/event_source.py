@@ -110,7 +110,7 @@ class EventSource:
         self.meaningful = False
         self.failure: GatewayError | None = None
         self.usage: Usage | None = None
-        #: What the upstream itself has said of it.
+        #: The usage that the upstream itself has reported.
         self.reported: Usage | None = None
 
     @property

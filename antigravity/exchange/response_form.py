@@ -1,4 +1,4 @@
-"""What form an upstream's answer has, whatever was asked for and whatever its type says.
+"""Detects the form of an upstream's response, whatever its ``Content-Type`` says.
 
 Servers answer JSON where a stream was wanted, events where a whole answer was, with a wrong type
 or none.  The first bytes tell.  Sans-IO.
@@ -28,7 +28,7 @@ _ENOUGH: Final = 8
 
 
 class ResponseSource(Struct, frozen=True):
-    """Whose answer it is, for error messages: an upstream's name, and the type it gave."""
+    """The upstream and the ``Content-Type`` of a response, for error messages."""
 
     upstream: str = ""
     content_type: str = ""
@@ -49,13 +49,13 @@ class ResponseSource(Struct, frozen=True):
 
 
 class FormDetector:
-    """Finds out the form of one answer; what was looked at is kept in ``head``."""
+    """Detects the form of one response; the bytes so far are in ``head``."""
 
     def __init__(self) -> None:
         self.head = b""
 
     def feed(self, chunk: bytes) -> Form | None:
-        """Return the form, or ``None`` while nobody can tell."""
+        """Return the form, or ``None`` if more bytes are needed."""
         head = (self.head + chunk).lstrip() if self.head else chunk.lstrip()
         if head.startswith(_MARK):
             head = head[3:].lstrip()

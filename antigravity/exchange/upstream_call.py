@@ -159,7 +159,7 @@ async def _refused(
     try:
         body = CREDENTIALS.redact_bytes(mend(await response.collect(ERROR_LIMIT)))
     except UnusableAnswerError:
-        body = b""  # compressed in a way that nobody knows; the status says enough
+        body = b""  # compressed in an unknown way; the status says enough
     if status < 400:
         moved = UnusableAnswerError(
             f"The upstream {upstream.name} answered {status} where an answer was "

@@ -97,7 +97,7 @@ def _fits(wording: Wording, request: Request, text: str) -> bool:
 
 
 def _begins(request: Request) -> bool:
-    """Return whether nothing was said before."""
+    """Return whether the conversation has no earlier messages."""
     return sum(message.role != "system" for message in request.messages) == 1
 
 

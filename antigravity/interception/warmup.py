@@ -1,4 +1,4 @@
-"""Warm-ups of Claude Code: one word, which is all that is said."""
+"""Warm-ups of Claude Code: a conversation that consists of one word."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from antigravity.ir.parts import Text
 from antigravity.ir.request import Request
 
 WORD: Final = "Warmup"
-#: What the client itself puts beside what is said.
+#: Blocks that the client adds to messages by itself.
 _REMINDERS: Final = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
 
 
@@ -37,7 +37,7 @@ class ClaudeCodeWarmup:
 def is_warmup(request: Request) -> bool:
     """Return whether the word is all that a conversation consists of, reminders aside.
 
-    Whoever says it later on answers the model, and whoever says more wants something.
+    The word in a later message answers the model, and a longer text is a request.
     """
     said = [message for message in request.messages if message.role != "system"]
     if len(said) != 1 or said[0].role != "user":

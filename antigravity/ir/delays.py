@@ -1,4 +1,4 @@
-"""How long a client may be told to wait: pure."""
+"""Limits the delays that clients get: pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-#: No client is told to come back later than after so many seconds: a year.
+#: The longest delay that clients get, in seconds: a year.
 LONGEST_DELAY: Final = 366 * 86400.0
 
 

@@ -1,4 +1,4 @@
-"""JSON that others wrote: whatever is wrong with it is one kind of error."""
+"""Reads JSON from clients, upstreams and files: every fault raises the same error."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def unseal(text: str, native_family: str) -> Signature:
     return Signature(text, native_family)
 
 
-#: What stands for a signature where a protocol demands one and the model made none.
+#: The placeholder where a protocol requires a signature and the model made none.
 UNSIGNED: Final = seal(Signature("", "unsigned"), "")
 
 

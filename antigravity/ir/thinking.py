@@ -1,4 +1,4 @@
-"""Words about thinking that protocols share."""
+"""Text about thinking that protocols share."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from antigravity.ir.pcm import RATE, samples_of, wav_head
 from antigravity.ir.request import Request
 
 _AUDIO: Final = "audio"
-#: The client protocols whose words for sound are OpenAI's or Gemini's, by family.
+#: The client protocols whose settings of audio output are OpenAI's or Gemini's, by family.
 _WORDS: Final = {"openai_chat": "openai", "gemini": "gemini"}
 _FALLBACK_VOICE: Final = "alloy"
 _BARE: Final = "pcm16"

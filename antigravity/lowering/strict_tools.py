@@ -23,7 +23,7 @@ _REFUSED: Final = frozenset(
     ("allOf", "oneOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas",
      "patternProperties", "propertyNames", "unevaluatedProperties", "prefixItems", "contains")
 )  # fmt: skip
-#: Keywords that are taken out, and told in the description instead.
+#: Keywords that are removed, and described in the description instead.
 _TOLD: Final = frozenset(
     ("default", "minLength", "maxLength", "uniqueItems", "minProperties", "maxProperties",
      "minContains", "maxContains", "unevaluatedItems")

@@ -1,4 +1,4 @@
-"""Reads the JSON of upstreams: ``null`` where a member may be missing means that it is missing.
+"""Decodes the JSON of upstreams; ``null`` is read like a missing member.
 
 Whatever a type declares is read at full speed first.  Only what does not fit is looked through for
 ``null``, by the type, so that what is the model's own (arguments of tools, say) stays as it is.

@@ -24,7 +24,7 @@ from antigravity.protocols.reset_times import (
     zone_of,
 )
 
-#: The code of an error after which somebody has to pay.
+#: The code of an error that ends only with a payment.
 BILLING_CODE: Final = "insufficient_quota"
 #: A delay that stands in a header beside a billing error, and is shorter than this, is what a
 #: proxy puts there whatever has happened.

@@ -11,7 +11,7 @@ import msgspec
 
 from antigravity.redaction.forms import SHORTEST, forms_of
 
-#: What stands where a credential stood.
+#: The replacement for a credential.
 REDACTED: Final = "[redacted]"
 
 #: So many values that were sent are known at a time; the oldest are forgotten first.

@@ -27,9 +27,9 @@ _TELLS: Final = frozenset(
     }
 )
 _LEADS: Final = frozenset({"response", "choices", "candidates"})
-#: What is all that a body holds which is nothing but an error.
+#: The members of a body that is only an error.
 _ERROR_ONLY: Final = frozenset({"error", "errors", "detail", "jsonrpc", "id", "request_id"})
-#: Larger ones tell of no error.
+#: Larger bodies are not errors.
 _LARGEST: Final = 8 * 1024 * 1024
 
 #: A member that tells of an error and is not null, or an object that calls itself an error.

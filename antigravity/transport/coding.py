@@ -20,7 +20,7 @@ MAX_RATIO: Final = 200
 MAX_FRAMES: Final = 1024
 #: Codings that may be stacked in one ``Content-Encoding``.
 MAX_CODINGS: Final = 3
-#: Values that mean that nothing is compressed, whoever came to write them there.
+#: Values that mean that the body is not compressed; some servers write them.
 _PLAIN: Final = frozenset(("", "identity", "none", "utf-8", "utf8", "binary", "8bit", "chunked"))
 
 

@@ -17,7 +17,7 @@ from antigravity.web.origins import Origins
 from antigravity.web.routing_table import RoutingTable
 from antigravity.web.visits import Visit
 
-#: Bytes that somebody may send without the key that everybody else needs.
+#: The longest body of a request that needs no key in a mode in which others need one, in bytes.
 _KEYLESS_BODY = 64 * 1024
 
 

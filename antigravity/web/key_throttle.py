@@ -14,7 +14,7 @@ from typing import Final
 from antigravity.ir.errors import AuthenticationError, GatewayError, RateLimitedError
 from antigravity.logs import make_logger
 
-#: Wrong keys of an address that cost nothing: somebody has a key to correct.
+#: Wrong keys of an address without a delay: a user may have to correct a key.
 FREE: Final = 5
 #: Seconds: the first delay, which doubles with every wrong key, and the longest one.
 FIRST_DELAY: Final = 0.1

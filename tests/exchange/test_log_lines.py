@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from twisted.logger import formatEvent, globalLogPublisher
 
 from antigravity.exchange.log import log_exchange
 from antigravity.exchange.naming import LONGEST, checked
@@ -29,18 +26,6 @@ def test_usual_names_of_models() -> None:
 def test_errors_hold_nothing_that_a_terminal_obeys() -> None:
     error = UpstreamError("two\nlines\t\x1b]0;title\x07 and \x9b31mred\u202e.")
     assert error.message == str(error) == "two\nlines\t]0;title and 31mred."
-
-
-@pytest.fixture
-def logged() -> Iterator[list[str]]:
-    lines: list[str] = []
-
-    def observe(event: dict[str, object]) -> None:
-        lines.append(str(formatEvent(event)))
-
-    globalLogPublisher.addObserver(observe)
-    yield lines
-    globalLogPublisher.removeObserver(observe)
 
 
 def test_long_reasons_are_cut(logged: list[str]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import treq
 from twisted.internet import reactor
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from antigravity.config.errors import ConfigurationError
@@ -143,7 +144,7 @@ class VanishedConfigurationTests(TestCase):
         response = await treq.get(url, headers=headers, persistent=False)
         return response.code, json.loads(await response.content())
 
-    async def check_provider_content(self) -> None:
+    async def check_unchanged(self) -> None:
         """Check that a reload fails, says so, and leaves everything as it was."""
         with self.assertRaises(ConfigurationError):
             await self.gateway.reload()
@@ -159,14 +160,17 @@ class VanishedConfigurationTests(TestCase):
         await self.start()
         for damage in DAMAGES:
             damage(self.file)
-            await self.check_provider_content()
+            await self.check_unchanged()
             last = read_last_run(self.home)
             assert last is not None
             self.assertEqual((last.file, last.auth_mode), (str(self.file), "strict"), damage)
             self.assertTrue(last.problem)
             shutil.rmtree(self.file) if self.file.is_dir() else self.file.unlink(missing_ok=True)
             self.file.write_text(CLOSED)
-            await self.gateway.reload()
+            with capturedLogs() as events:
+                await self.gateway.reload()
+            lines = [formatEvent(event) for event in events]
+            self.assertIn("the configuration can be used again", lines)
             self.assertNotIn("configuration_current", (await self.ask("/readyz", KEY))[1])
 
     async def test_file_of_the_option_that_is_damaged_changes_nothing(self) -> None:
@@ -175,26 +179,26 @@ class VanishedConfigurationTests(TestCase):
         await self.start("--config", str(other))
         for damage in DAMAGES:
             damage(other)
-            await self.check_provider_content()
+            await self.check_unchanged()
             shutil.rmtree(other) if other.is_dir() else other.unlink(missing_ok=True)
             other.write_text(CLOSED)
 
     async def test_home_that_disappears_changes_nothing_and_is_not_made_anew(self) -> None:
         await self.start()
         self.home.rename(self.home.with_name("elsewhere"))
-        await self.check_provider_content()
+        await self.check_unchanged()
         self.assertFalse(self.file.exists())
 
     async def test_accounts_stay_when_their_folder_disappears(self) -> None:
         await self.start()
         folder = self.account.parent
         folder.rename(folder.with_name("elsewhere"))
-        await self.check_provider_content()
+        await self.check_unchanged()
         folder.symlink_to(folder.with_name("nowhere"))
-        await self.check_provider_content()
+        await self.check_unchanged()
         folder.unlink()
         folder.write_text("")
-        await self.check_provider_content()
+        await self.check_unchanged()
 
     async def test_account_stays_when_its_file_is_damaged_and_goes_when_it_is_removed(self) -> None:
         await self.start()
@@ -225,7 +229,7 @@ class VanishedConfigurationTests(TestCase):
         self.file.chmod(0)
         if os.access(self.file, os.R_OK):
             return  # whoever runs this may read everything
-        await self.check_provider_content()
+        await self.check_unchanged()
 
 
 def broken_json(file: Path) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from door_kit import House, Transport
 from twisted.internet.address import IPv4Address
-from twisted.logger import formatEvent, globalLogPublisher
 
 from antigravity.config.secret import Secret
 from antigravity.ir.errors import AuthenticationError, RateLimitedError
@@ -27,18 +24,6 @@ from antigravity.web.key_throttle import (
 
 KEY = "sk-right"
 WRONG = WrongKeyError("The key is wrong.")
-
-
-@pytest.fixture
-def logged() -> Iterator[list[str]]:
-    lines: list[str] = []
-
-    def observe(event: dict[str, object]) -> None:
-        lines.append(str(formatEvent(event)))
-
-    globalLogPublisher.addObserver(observe)
-    yield lines
-    globalLogPublisher.removeObserver(observe)
 
 
 def ask(path: str, key: str, method: str = "GET", body: str = "") -> bytes:

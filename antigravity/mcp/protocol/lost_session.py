@@ -12,7 +12,7 @@ from antigravity.mcp.protocol.messages import (
     parse_answers,
 )
 
-#: In the words of the SDKs: "No valid session ID provided", "Server not initialized".
+#: As the SDKs write it: "No valid session ID provided", "Server not initialized".
 _NAMES_SESSION: Final = re.compile(rb"session|not initiali[sz]ed", re.IGNORECASE)
 #: No error message is longer.
 _LOOKED_AT: Final = 4096

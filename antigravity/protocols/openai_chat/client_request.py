@@ -32,7 +32,7 @@ from antigravity.protocols.openai_chat.schema import NAME
 
 #: Fields that no quirk takes away.
 _KEPT: Final = frozenset(("model", "messages", "stream"))
-#: Hints that an answer does not depend on: nobody is told that they are left out.
+#: Hints that a response does not depend on; leaving them out makes no warning.
 _HINTS: Final = frozenset(("stream_options", "user", "prompt_cache_key", "safety_identifier"))
 #: Fields about the client or its contract, with the longest text that they take.
 _OF_CLIENT: Final = {"user": OPENAI_MAX, "prompt_cache_key": OPENAI_MAX}

@@ -38,7 +38,7 @@ _REASONING: Final = re.compile(
     rb'"reasoning(?:_content)?"\s*:\s*"[^"]|"reasoning_details"\s*:\s*\[\s*\{'
 )
 _CALL: Final = re.compile(rb'"tool_calls"\s*:\s*\[\s*\{')
-#: Bytes of reasoning that are held; nobody thinks more before a call.
+#: Bytes of reasoning that are held; no model thinks more before a call.
 _MOST: Final = 4 * 1024 * 1024
 
 

@@ -26,7 +26,7 @@ QUALITIES: Final = {
     "2k": "2K",
     "4k": "4K",
 }
-#: What responses say of the quality that was asked for; of ``auto`` the size tells.
+#: The quality that responses report for the requested one; for ``auto`` the size decides.
 _REPORTED_QUALITIES: Final = {"1K": "low", "2K": "medium", "4K": "high"}
 #: The longest side, in pixels, up to which an image has the resolutions above.
 _LONGEST_1K, _LONGEST_2K = 1536, 3072
