@@ -27,6 +27,7 @@ from antigravity.exchange.log import log_exchange
 from antigravity.exchange.service import Exchange
 from antigravity.exchange.services import Services
 from antigravity.exchange.snapshot import Snapshot
+from antigravity.exchange.turns import Turns
 from antigravity.exchange.warming import Warmup
 from antigravity.ir.record import ExchangeRecord
 from antigravity.keeping import Keeping
@@ -85,6 +86,7 @@ class Gateway(Service):
         self._changing = DeferredLock()
         self._computing = DeferredSemaphore(_COMPUTING)
         self._background = Background(partial(in_thread, reactor))
+        self._turns = Turns(reactor)
         self._drain = Drain(reactor, settings.proxy.shutdown_grace)
         self._demo = DemoSimulator(reactor) if demo else None
         self._pooling = Pooling(
@@ -343,6 +345,7 @@ class Gateway(Service):
             finished=self._exchange_finished,
             in_thread=self._in_thread,
             background=self._background,
+            turns=self._turns,
         )
 
     def is_translating(self) -> bool:

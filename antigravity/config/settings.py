@@ -327,15 +327,17 @@ class ExperimentalSettings(Struct, frozen=True, forbid_unknown_fields=True):
 class LimitsSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[limits]``: how much one request may hold.
 
-    ``max_values`` counts all JSON values, ``max_schema_values`` those in tools and output formats.
+    ``max_values`` counts all JSON values, ``max_schema_values`` those in tools and output formats,
+    ``max_other_values`` those in what is neither messages nor these, such as metadata.
     ``max_messages`` is also for other lists of inputs, such as those of embeddings.
     """
 
-    max_values: Annotated[int, Meta(ge=1000)] = 400_000
+    max_values: Annotated[int, Meta(ge=1000)] = 200_000
     max_messages: Annotated[int, Meta(ge=1)] = 20_000
     max_parts: Annotated[int, Meta(ge=1)] = 100_000
     max_tools: Annotated[int, Meta(ge=1)] = 2_000
     max_schema_values: Annotated[int, Meta(ge=1)] = 100_000
+    max_other_values: Annotated[int, Meta(ge=100)] = 5_000
 
 
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True):

@@ -120,6 +120,7 @@ class Exchange:
         recorder = Recorder(self._services, protocol.name, call)
         work = Work(self._services, self._snapshot, protocol, call, recorder)
         try:
+            await work.turn()
             await self._check(work)
             reply = await self._operations[call.route.operation](work)
         except GatewayError as error:

@@ -11,6 +11,7 @@ from antigravity.context.calibration import Calibration
 from antigravity.context.memory import ContextMemory
 from antigravity.exchange.background import Background
 from antigravity.exchange.converted import InThread
+from antigravity.exchange.turns import Turns
 from antigravity.interfaces.transport import IHttpTransport
 from antigravity.ir.record import ExchangeRecord
 from antigravity.signatures.store import SignatureStore
@@ -23,7 +24,8 @@ class Services(Struct, frozen=True):
 
     ``new_id`` returns a fresh identifier with the prefix it is given; ``started`` and
     ``finished`` tell observers.  ``in_thread`` calls a function that computes for long.
-    ``background`` does the same for large requests, one at a time.
+    ``background`` does the same for large requests, one at a time; ``turns`` says when the event
+    loop has time for small ones.
     """
 
     clock: IReactorTime
@@ -38,3 +40,4 @@ class Services(Struct, frozen=True):
     finished: Callable[[ExchangeRecord], None]
     in_thread: InThread
     background: Background
+    turns: Turns

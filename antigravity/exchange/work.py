@@ -28,7 +28,7 @@ from antigravity.ir.capabilities import Capabilities, Loss, Traits
 from antigravity.ir.errors import CancelledByClientError, GatewayError
 from antigravity.ir.request import Request
 from antigravity.lowering.media import urls_to_fetch, with_fetched
-from antigravity.protocols.request_limits import rough_count
+from antigravity.protocols.request_limits import rough_count, rough_schema_cost
 from antigravity.signatures.recovery import call_ids
 from antigravity.signatures.repair import without_signatures
 from antigravity.signatures.store import Memory
@@ -38,7 +38,7 @@ _RECALLED_AT_ONCE = 500
 #: Requests are large from so many JSON values on: to translate them takes some 25 ms.
 _LARGE_VALUES = 4000
 #: Or from so many bytes on.
-LARGE_BYTES = 2 * 1024 * 1024
+LARGE_BYTES = 1024 * 1024
 
 T = TypeVar("T")
 Succession = Literal["", "capacity", "any"]
@@ -110,7 +110,10 @@ class Work:
     @cached_property
     def is_large(self) -> bool:
         """Whether to translate the request would hold up all other clients."""
-        return len(self.call.body) > LARGE_BYTES or self.rough_count > _LARGE_VALUES
+        body = self.call.body
+        if len(body) > LARGE_BYTES or self.rough_count > _LARGE_VALUES:
+            return True
+        return rough_schema_cost(body) + self.rough_count > _LARGE_VALUES
 
     @cached_property
     def rough_count(self) -> int:
@@ -120,13 +123,22 @@ class Work:
     async def apart(self, function: Callable[..., T], *arguments: Any) -> T:
         """Return what a pure function gives: of a large request it is called in a thread.
 
-        :raises OverloadedError: if too many large requests wait for that.
+        Of a small one it is called when the event loop has time for it.
+
+        :raises OverloadedError: if too many large requests wait for the thread.
         """
         if not self.is_large:
+            await self.turn()
             return function(*arguments)
         background, size = self.services.background, len(self.call.body)
         result: T = await background.run(size, function, *arguments)
         return result
+
+    async def turn(self) -> None:
+        """Let others have their turn, if this one of the event loop has taken long already."""
+        waiting = self.services.turns.wait()
+        if waiting is not None:
+            await waiting
 
     async def prepare(self) -> None:
         """Decode the request, if it is a large one.

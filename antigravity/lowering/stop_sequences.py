@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
+from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.events import Event, Finish, TextDelta
+
+#: So many sequences are looked for at most, each in every piece of text.
+MOST: Final = 1000
+#: Characters of one; as much text may be held back, and looked through again with each piece.
+LONGEST: Final = 2000
 
 
 class _Tail:
@@ -23,12 +30,19 @@ class StopSequences:
 
     Text is held back only as long as it may be the beginning of one.  :attr:`done` tells
     that all choices have ended here, so that the upstream need not go on.
+
+    :raises InvalidRequestError: if there are too many, or one is too long.
     """
 
     handles: tuple[type[Any], ...] = (object,)
 
     def __init__(self, stop: Sequence[str], choices: int = 1) -> None:
-        self._stop = tuple(sequence for sequence in stop if sequence)
+        if len(stop) > MOST:
+            raise _refused(f"There are more than {MOST} stop sequences; send fewer.")
+        self._stop = sorted({sequence for sequence in stop if sequence})
+        self._longest = max(map(len, self._stop), default=0)
+        if self._longest > LONGEST:
+            raise _refused(f"A stop sequence is longer than {LONGEST} characters; shorten it.")
         self._tails: dict[int, _Tail] = {}
         self._choices = choices
         self.done = False
@@ -76,12 +90,17 @@ class StopSequences:
 
     def _overlap(self, text: str) -> int:
         """Return how many characters at the end of ``text`` begin some sequence."""
-        longest = max(map(len, self._stop), default=0)
-        for size in range(min(longest - 1, len(text)), 0, -1):
-            if any(sequence.startswith(text[-size:]) for sequence in self._stop):
+        for size in range(min(self._longest - 1, len(text)), 0, -1):
+            end = text[-size:]
+            place = bisect_left(self._stop, end)  # the first that could begin with it
+            if place < len(self._stop) and self._stop[place].startswith(end):
                 return size
         return 0
 
     def _release(self, tail: _Tail, choice: int) -> Sequence[Event]:
         text, tail.held = tail.held, ""
         return (TextDelta(text, choice),) if text else ()
+
+
+def _refused(problem: str) -> InvalidRequestError:
+    return InvalidRequestError(f"{problem} The gateway looks for them itself.", param="stop")

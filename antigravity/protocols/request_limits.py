@@ -16,8 +16,12 @@ from antigravity.ir.errors import GatewayError, InvalidRequestError, RequestTooL
 
 #: Bytes that are looked at in one step.
 _SLICE: Final = 256 * 1024
-#: So many commas are many values, whatever else there is.
-_MANY_COMMAS: Final = 4096
+#: So many values are many, whatever else there is.
+_MANY: Final = 4096
+#: From so many references on a schema can become any number of nodes.
+_MANY_REFERENCES: Final = 2
+#: What a node of a schema costs more than other values.
+_SCHEMA_COST: Final = 2
 #: How deep requests within requests are looked into.
 _DEPTH: Final = 3
 
@@ -40,8 +44,12 @@ _SCHEMAS: Final = _TOOLS | {
     "response_format",
     "text",
 }
+#: Members that hold text for the model in other places than its turns.
+_SYSTEM: Final = frozenset(("system", "instructions", "systemInstruction", "system_instruction"))
 #: Members that hold a request of the same kind.
 _REQUESTS: Final = frozenset(("generateContentRequest", "generate_content_request"))
+#: Members that have a limit of their own.
+_COUNTED_ELSEWHERE: Final = _MESSAGES | _TOOLS | _SCHEMAS | _SYSTEM | _REQUESTS
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
@@ -53,6 +61,7 @@ class RequestLimits(Struct, frozen=True):
     max_parts: int
     max_tools: int
     max_schema_values: int
+    max_other_values: int
 
     @property
     def lowest(self) -> int:
@@ -63,16 +72,29 @@ class RequestLimits(Struct, frozen=True):
             self.max_parts,
             self.max_tools,
             self.max_schema_values,
+            self.max_other_values,
         )
 
 
 def rough_count(data: bytes) -> int:
     """Return about how many values JSON holds, at the least cost: each request is counted.
 
-    Text counts as if it were JSON, too.  Arrays that hold nothing but arrays are not counted.
+    Text counts as if it were JSON, too.
     """
-    commas = data.count(b",")
-    return commas if commas > _MANY_COMMAS else 1 + commas + data.count(b"{")
+    count = 1 + data.count(b",")
+    if count <= _MANY:
+        count += data.count(b"{")
+    return count if count > _MANY else count + data.count(b"[")
+
+
+def rough_schema_cost(data: bytes) -> int:
+    """Return about what schemas in JSON cost more than other values, in values.
+
+    References are written out: a few of them can become thousands of nodes.
+    """
+    if data.count(b'"$ref"') >= _MANY_REFERENCES:
+        return _MANY
+    return _SCHEMA_COST * data.count(b'"type"')
 
 
 def is_larger(data: bytes, values: int) -> bool:
@@ -144,7 +166,7 @@ def check_request(body: bytes, limits: RequestLimits) -> None:
 
 
 def _check_members(members: Mapping[str, Raw], limits: RequestLimits, depth: int) -> None:
-    schemas = 0
+    schemas = others = 0
     for name, raw in members.items():
         if name in _MESSAGES:
             _check_messages(name, bytes(raw), limits)
@@ -156,6 +178,11 @@ def _check_members(members: Mapping[str, Raw], limits: RequestLimits, depth: int
                 raise _too_many(name, "schema nodes", limits.max_schema_values, "max_schema_values")
         if name in _REQUESTS and depth:
             _check_members(_members(raw), limits, depth - 1)
+        if name not in _COUNTED_ELSEWHERE:
+            others += count_values(bytes(raw), limits.max_other_values)
+            if others > limits.max_other_values:
+                where = "other members" if others <= len(members) else name
+                raise _too_many(where, "values", limits.max_other_values, "max_other_values")
 
 
 def _check_messages(name: str, data: bytes, limits: RequestLimits) -> None:

@@ -17,10 +17,17 @@ from antigravity.protocols.request_limits import (
     check_request,
     count_values,
     is_larger,
+    rough_count,
+    rough_schema_cost,
 )
 
 LIMITS = RequestLimits(
-    max_values=1000, max_messages=10, max_parts=20, max_tools=5, max_schema_values=100
+    max_values=1000,
+    max_messages=10,
+    max_parts=20,
+    max_tools=5,
+    max_schema_values=100,
+    max_other_values=200,
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text('a,{}[]":\\é\n'),
@@ -87,6 +94,13 @@ TOO_MANY: dict[str, tuple[dict[str, Any], str, str]] = {
         "output_config",
         "too_many_schema_nodes",
     ),
+    "metadata": ({"metadata": NESTED}, "metadata", "too_many_values"),
+    "stop": ({"stop": ["s"] * 201}, "stop", "too_many_values"),
+    "unknown members": (
+        {f"member{n}": n for n in range(201)},
+        "other members",
+        "too_many_values",
+    ),
     "counted": (
         {"generateContentRequest": {"contents": [{"text": "x"}] * 11}},
         "contents",
@@ -150,6 +164,7 @@ def test_request_with_too_many_values_is_refused_naming_the_longest_member() -> 
         {"messages": [{"role": "user", "content": "[{," * 10_000}]},
         {"messages": [{"role": "user", "content": '\\",' * 10_000}]},
         {"tools": [FUNCTION] * 5},
+        {"system": PARTS[:20] * 8, "logit_bias": {str(n): 1 for n in range(190)}},
         {"input": "1,2,{[" * 10_000},
         {"tools": "x,y", "messages": {"a": [1, 2]}, "contents": None},
     ],
@@ -162,3 +177,17 @@ def test_request_within_the_limits_passes(body: dict[str, Any]) -> None:
 def test_nothing_but_an_error_for_the_client_is_raised(data: bytes) -> None:
     with suppress(RequestTooLargeError, InvalidRequestError):
         check_request(data, LIMITS)
+
+
+def test_schemas_and_references_make_a_request_large() -> None:
+    node: dict[str, Any] = {"type": "string"}
+    plain = json.dumps({"properties": {str(n): {} for n in range(1200)}}).encode()
+    typed = json.dumps({"properties": {str(n): node for n in range(1200)}}).encode()
+    assert rough_count(plain) + rough_schema_cost(plain) < 4000
+    assert rough_count(typed) + rough_schema_cost(typed) > 4000
+    fan = json.dumps({"properties": {"a": {"$ref": "#"}, "b": {"$ref": "#"}}}).encode()
+    assert rough_schema_cost(fan) > 4000
+
+
+def test_arrays_within_arrays_make_a_request_large() -> None:
+    assert rough_count(b'{"arguments": "%b"}' % (b"[" * 5000)) > 4096

@@ -1,0 +1,77 @@
+"""How much is translated in one turn of the event loop."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from antigravity.exchange.turns import BUDGET, Turns
+
+
+class Loop(Clock):
+    """A clock whose time goes on while something is computed; one turn at a time."""
+
+    def compute(self, seconds: float) -> None:
+        """Take ``seconds`` without letting anything else happen."""
+        self.rightNow += seconds
+
+    def turn(self) -> None:
+        """Make the calls that are due now, and not those that they ask for."""
+        due, self.calls = self.calls, []
+        for call in due:
+            call.called = 1
+            call.func(*call.args, **call.kw)
+
+
+class TurnsTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.loop = Loop()
+        self.turns = Turns(self.loop)
+        self.begun: list[int] = []
+
+    def work(self, number: int) -> None:
+        """Work on one request for a little longer than half a turn."""
+        self.begun.append(number)
+        self.loop.compute(0.6 * BUDGET)
+
+    def request(self, number: int) -> None:
+        waiting = self.turns.wait()
+        if waiting is None:
+            self.work(number)
+        else:
+            waiting.addCallback(lambda _: self.work(number))
+
+    def test_requests_beyond_the_time_of_a_turn_wait_for_the_next_in_their_order(self) -> None:
+        for number in range(7):
+            self.request(number)
+        self.assertEqual(self.begun, [0, 1])
+        self.loop.turn()
+        self.assertEqual(self.begun, [0, 1, 2, 3])
+        self.request(7)
+        self.loop.turn()
+        self.loop.turn()
+        self.assertEqual(self.begun, [0, 1, 2, 3, 4, 5, 6, 7])
+
+    def test_request_that_comes_alone_does_not_wait(self) -> None:
+        for number in range(3):
+            self.request(number)
+            self.loop.turn()
+            self.loop.turn()
+            self.assertEqual(self.begun[-1], number)
+
+    def test_request_that_is_cancelled_loses_its_place(self) -> None:
+        self.request(0)
+        self.request(1)
+        gone = self.turns.wait()
+        self.request(2)
+        assert gone is not None
+        gone.cancel()
+        self.failureResultOf(gone, CancelledError)
+        self.loop.turn()
+        self.assertEqual(self.begun, [0, 1, 2])
+
+    def test_nothing_is_scheduled_where_nothing_is_to_be_done(self) -> None:
+        self.request(0)
+        self.loop.turn()
+        self.assertEqual(self.loop.getDelayedCalls(), [])
