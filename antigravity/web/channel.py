@@ -25,6 +25,8 @@ from antigravity.web.request import GatewayRequest
 _LINGER = 5.0
 #: A body that is slower than this is stuck, in bytes a second.
 _SLOWEST = 1024
+#: So many bytes of a chunked body are read at a time.
+_CHUNKED_READ = 8 * 1024
 #: More digits than this are no length.
 _LONGEST_LENGTH = 15
 #: What a request may begin with: the characters of a token (RFC 9110, 5.6.2).
@@ -81,6 +83,7 @@ class GatewayChannel(HTTPChannel):
         self._buffered = 0
         self._empty_lines = 0
         self._late: Any = None
+        self._next: Any = None
 
     @property
     def is_congested(self) -> bool:
@@ -235,6 +238,8 @@ class GatewayChannel(HTTPChannel):
     def _start_body(self, request: GatewayRequest) -> None:
         self._framed = True
         self._body_seen = 0
+        if self.length is None:  # chunks of one byte take a thousand times as long as large ones
+            self.transport.bufferSize = _CHUNKED_READ
         self._receiving = True
         self._expect_within(self.site.door.limits.body_timeout)
         expect = request.requestHeaders.getRawHeaders(b"Expect")
@@ -275,7 +280,14 @@ class GatewayChannel(HTTPChannel):
             super().allContentReceived()
 
     def requestDone(self, request: Any) -> None:
-        """Turn to the next request."""
+        """Turn to the next request; if it is there already, others have their turn first."""
+        if self.persistent and (self._buffer or any(self._dataBuffer)):
+            self._next = self.site.reactor.callLater(0, self._turn_to_next, request)
+        else:
+            self._turn_to_next(request)
+
+    def _turn_to_next(self, request: Any) -> None:
+        self._next = None
         self._buffered = 0
         if self.site.is_closing:
             self.persistent = False
@@ -372,6 +384,10 @@ class GatewayChannel(HTTPChannel):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+            del self.requests[0]  # it is answered
         self._deadline = None
         super().connectionLost(reason)
         self.site.channel_gone(self)

@@ -200,11 +200,30 @@ def test_pipelined_requests_are_answered_one_after_the_other() -> None:
     house.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert len(waiting) == 1
     waiting[0].callback(Reply(200, "text/plain", (), b"one"))
+    house.clock.advance(0)
     assert len(waiting) == 2
     waiting[1].callback(Reply(200, "text/plain", (), b"two"))
     assert [answer.body for answer in house.responses()] == [b"one", b"two", b'{"status":"ok"}']
     assert [call.body for _, call in house.exchange.calls] == [b"1", b"2"]
     house.close()
+
+
+def test_others_have_their_turn_between_pipelined_requests() -> None:
+    house = House()
+    health = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    house.send(health * 1000)
+    assert len(parse(house.wire())) == 1
+    house.responses()
+    assert len(house.responses()) == 1000
+
+
+def test_client_that_leaves_between_pipelined_requests_leaves_nothing_behind() -> None:
+    house = House()
+    health = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    house.send(health * 2)
+    house.close()
+    assert len(house.responses()) == 1
+    assert not house.clock.getDelayedCalls()
 
 
 def test_a_refused_request_ends_the_pipeline() -> None:
@@ -241,8 +260,8 @@ def test_any_segmentation_gives_the_same_calls(cuts: list[int]) -> None:
     for start, stop in itertools.pairwise(places):
         if start != stop:
             house.send(PIPELINE[start:stop])
-    assert [call.body for _, call in house.exchange.calls] == [b"hello", b"abcde", b""]
     assert [answer.status for answer in house.responses()] == [200, 200, 200]
+    assert [call.body for _, call in house.exchange.calls] == [b"hello", b"abcde", b""]
     house.close()
 
 
