@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
-from typing import Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from msgspec.structs import replace
 
@@ -15,7 +15,7 @@ from antigravity.exchange.context import response_source
 from antigravity.exchange.generation import Generation
 from antigravity.exchange.native import whole
 from antigravity.exchange.parallel import gathered
-from antigravity.exchange.response_form import FormDetector
+from antigravity.exchange.response_form import FormDetector, ResponseSource
 from antigravity.exchange.translators import empty_answer
 from antigravity.exchange.upstream_call import UpstreamCall
 from antigravity.exchange.work import Work
@@ -23,6 +23,7 @@ from antigravity.interfaces.accounts import Option
 from antigravity.interfaces.embeddings import IEmbeddingClient, IEmbeddingServer
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.upstreams import Credential
+from antigravity.ir.call import HttpReply
 from antigravity.ir.capabilities import Loss
 from antigravity.ir.embeddings import EmbeddingInput, EmbeddingRequest, EmbeddingResponse
 from antigravity.ir.surrogates import mend
@@ -32,7 +33,15 @@ from antigravity.routing.router import Candidate, Decision
 
 #: Requests for one client's request that are under way at the same time.
 AT_ONCE: Final = 4
+#: Inputs in one of them: the vectors of more take too long to read without a pause.
+BATCH: Final = 128
+#: From so many bytes on vectors are read and written in a thread.
+_LARGE: Final = 512 * 1024
+#: About what a number takes in JSON.
+_NUMBER: Final = 20
 COUNT_SOURCE: Final = "X-Token-Count-Source"
+
+T = TypeVar("T")
 
 #: The places of some inputs in a request.
 Places = tuple[int, ...]
@@ -82,7 +91,7 @@ class Embedding(Generation):
         if passed:
             return await self._passed(candidate, credential)
         work, request = self._work, self._request
-        batches = _batches(request.inputs, _client(candidate).largest_batch)
+        batches = _batches(request.inputs, min(_client(candidate).largest_batch, BATCH))
         got = self._got.setdefault(Option(candidate.upstream.name, candidate.target.model), {})
         work.recorder.record.losses = _unknown(request, candidate)
         jobs = [
@@ -92,7 +101,7 @@ class Embedding(Generation):
         ]
         for batch, answer in await gathered(jobs, AT_ONCE):
             got[batch] = answer
-        return self._reply(_joined(got, len(request.inputs)))
+        return await self._reply(_joined(got, len(request.inputs)))
 
     async def _passed(self, candidate: Candidate, credential: Credential) -> Reply:
         work, model = self._work, candidate.target.model
@@ -130,28 +139,51 @@ class Embedding(Generation):
         body = await response.collect(ANSWER_LIMIT)
         if not body.strip():
             raise empty_answer()
-        body = candidate.upstream.unwrap(mend(body))
-        detector = FormDetector()
-        form = detector.feed(body) or detector.end()
-        if form != "json":
-            raise response_source(candidate, response).unusable(form, detector.head)
-        failure = error_in(body, client.decode_error)
-        if failure is not None:
-            raise failure
-        return batch, client.decode_embeddings(body, len(batch))
+        source = response_source(candidate, response)
+        return batch, await self._apart(len(body), _read, candidate, source, body, len(batch))
 
-    def _reply(self, response: EmbeddingResponse) -> Reply:
+    async def _apart(self, size: int, function: Callable[..., T], *arguments: Any) -> T:
+        """Return what a pure function gives; for many bytes of vectors it is called in a thread."""
+        if size < _LARGE:
+            return function(*arguments)
+        result: T = await self._work.services.background.run(size, function, *arguments)
+        return result
+
+    async def _reply(self, response: EmbeddingResponse) -> Reply:
         """Return the client's reply, and end the record."""
         work, request = self._work, self._request
         source = "upstream" if response.usage is not None else "estimate"
         usage = response.usage or _estimated(request.inputs)
-        reply = self._server.encode_embeddings(replace(response, usage=usage), request, work.call)
+        response = replace(response, usage=usage)
+        size = _NUMBER * sum(map(len, response.vectors))
+        encode = self._server.encode_embeddings
+        reply: HttpReply = await self._apart(size, encode, response, request, work.call)
         work.recorder.first_byte()
         work.recorder.end(None, usage)
         headers = (*reply.headers, (COUNT_SOURCE, source))
         every = work.snapshot.settings.proxy.debug_headers
         headers += warnings(work.recorder.record.losses, every=every)
         return Reply(reply.status, reply.content_type, headers, reply.body)
+
+
+def _read(
+    candidate: Candidate, source: ResponseSource, body: bytes, count: int
+) -> EmbeddingResponse:
+    """Return the ``count`` vectors in an upstream's answer.
+
+    :raises GatewayError: if there are none.
+    """
+    client = _client(candidate)
+    body = candidate.upstream.unwrap(mend(body))
+    detector = FormDetector()
+    form = detector.feed(body) or detector.end()
+    if form != "json":
+        raise source.unusable(form, detector.head)
+    failure = error_in(body, client.decode_error)
+    if failure is not None:
+        raise failure
+    found: EmbeddingResponse = client.decode_embeddings(body, count)
+    return found
 
 
 def _client(candidate: Candidate) -> IEmbeddingClient:

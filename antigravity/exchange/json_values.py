@@ -12,15 +12,19 @@ from typing import Final
 
 from antigravity.sse import DEFAULT_LIMIT, EventTooLargeError, ServerSentEvent
 
-_STRUCTURE: Final = re.compile(rb'["{}\[\]]')
+#: Deeper values are refused: no decoder takes them.
+MAX_DEPTH: Final = 1000
+#: A string that is whole, the beginning of one, or brackets of one kind in a row.
+_STRUCTURE: Final = re.compile(rb""""[^"\\]*(?:\\.[^"\\]*)*("?)|([\[{]+)|[\]}]+""", re.DOTALL)
 _IN_STRING: Final = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
-_QUOTE, _OPEN, _CLOSE = b'"', b"{[", b"}]"
+_QUOTE: Final = b'"'
 
 
 class JsonValues:
     """Each object at the top, or in an array at the top, is an event without a name.
 
-    :raises EventTooLargeError: from :meth:`feed`, when one exceeds ``limit`` bytes.
+    :raises EventTooLargeError: from :meth:`feed`, when one exceeds ``limit`` bytes, or is nested
+        too deeply.
     """
 
     def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
@@ -34,26 +38,19 @@ class JsonValues:
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """Return the values that are complete with this chunk."""
         found: list[ServerSentEvent] = []
+        place = self._skip_string(chunk, 0) if self._in_string and chunk else 0
         begin = 0  # of what belongs to the value that is open
-        place = 0
-        while place < len(chunk):
-            if self._in_string:
-                place = self._skip_string(chunk, place)
-                continue
-            match = _STRUCTURE.search(chunk, place)
-            if match is None:
+        for match in _STRUCTURE.finditer(chunk, place):
+            start, end = match.span()
+            opened = match[2]
+            if opened is not None:
+                begin = self._opened(opened, start, begin)
+            elif match[1] is None:
+                begin = self._closed(chunk, start, end, begin, found)
+            elif not match[1]:
+                # A backslash at the very end escapes what comes next.
+                self._in_string, self._escaped = True, end < len(chunk)
                 break
-            place = match.end()
-            mark = match[0]
-            if mark == _QUOTE:
-                self._in_string = True
-            elif mark in _OPEN:
-                begin = self._opened(mark, match.start(), begin)
-            elif self._depth > 0:
-                self._depth -= 1
-                if self._depth == self._base:
-                    self._hold(chunk[begin:place])
-                    found.append(ServerSentEvent("", self._take()))
         if self._depth > (self._base or 0):
             self._hold(chunk[begin:])
         return found
@@ -77,13 +74,26 @@ class JsonValues:
             self._escaped = True
         return place + 1
 
-    def _opened(self, mark: bytes, place: int, begin: int) -> int:
+    def _opened(self, brackets: bytes, place: int, begin: int) -> int:
         """Return where the open value begins in this chunk."""
         if self._base is None:
-            self._base = 1 if mark == b"[" else 0
-        if self._depth == self._base:
-            begin = place
-        self._depth += 1
+            self._base = 1 if brackets.startswith(b"[") else 0
+        outside = self._base - self._depth
+        self._depth += len(brackets)
+        if self._depth > MAX_DEPTH:
+            raise EventTooLargeError(f"a value is nested more than {MAX_DEPTH} levels deep")
+        return place + outside if 0 <= outside < len(brackets) else begin
+
+    def _closed(
+        self, chunk: bytes, start: int, end: int, begin: int, found: list[ServerSentEvent]
+    ) -> int:
+        """Take brackets that close values; return where an open value begins in this chunk."""
+        base = self._base or 0
+        inside = self._depth - base
+        self._depth = max(0, self._depth - (end - start))
+        if 0 < inside <= end - start:
+            self._hold(chunk[begin : start + inside])
+            found.append(ServerSentEvent("", self._take()))
         return begin
 
     def _hold(self, piece: bytes) -> None:

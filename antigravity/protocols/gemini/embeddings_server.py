@@ -26,6 +26,7 @@ from antigravity.protocols.gemini.reading import (
 )
 from antigravity.protocols.gemini.server_parts import decode_parts
 from antigravity.protocols.gemini.server_request import model_of
+from antigravity.protocols.long_arrays import encode_with_array
 
 NAME: Final = "gemini_embeddings"
 #: The tag of the routes for several inputs.
@@ -114,13 +115,13 @@ def _task(value: str | int | None, at: str) -> str | None:
 
 def encode(response: EmbeddingResponse, call: Call) -> HttpReply:
     """Return the reply: a list of vectors to a call for several, else the one."""
-    vectors = [{"values": vector} for vector in response.vectors]
-    body: dict[str, Any] = (
-        {"embeddings": vectors} if call.route.tag == BATCH else {"embedding": vectors[0]}
-    )
+    members: dict[str, Any] = {}
     if response.usage is not None:
-        body["usageMetadata"] = _counted(response.usage)
-    return HttpReply(200, msgspec.json.encode(body))
+        members["usageMetadata"] = _counted(response.usage)
+    vectors = ({"values": vector} for vector in response.vectors)
+    if call.route.tag == BATCH:
+        return HttpReply(200, encode_with_array(members, "embeddings", vectors))
+    return HttpReply(200, msgspec.json.encode({"embedding": next(vectors), **members}))
 
 
 def _counted(usage: Usage) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, Literal
 
 import msgspec
@@ -17,8 +18,8 @@ from antigravity.ir.embeddings import (
 from antigravity.ir.errors import InvalidRequestError, UpstreamError
 from antigravity.ir.parts import Text
 from antigravity.protocols.json_body import bad_field, convert, decode_object, load_object
+from antigravity.protocols.long_arrays import encode_with_array
 from antigravity.protocols.openai_embeddings.vectors import to_base64
-from antigravity.protocols.openai_shapes import json_reply
 
 NAME: Final = "openai_embeddings"
 _FORMATS: Final = ("float", "base64")
@@ -134,21 +135,19 @@ def encode(response: EmbeddingResponse, request: EmbeddingRequest) -> HttpReply:
 
     :raises UpstreamError: if a vector cannot be written as the client wants it.
     """
-    vectors: list[Any] = list(response.vectors)
-    if request.encoding == "base64":
-        try:
-            vectors = [to_base64(vector) for vector in response.vectors]
-        except ValueError as error:
-            raise UpstreamError(f"The upstream's vector makes no sense: {error}.") from error
     tokens = response.usage.input_total if response.usage is not None else 0
-    return json_reply(
-        {
-            "object": "list",
-            "data": [
-                {"object": "embedding", "index": index, "embedding": vector}
-                for index, vector in enumerate(vectors)
-            ],
-            "model": response.model or request.model,
-            "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
-        }
+    members = {
+        "object": "list",
+        "model": response.model or request.model,
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+    }
+    write: Callable[[tuple[float, ...]], Any]
+    write = to_base64 if request.encoding == "base64" else tuple
+    data = (
+        {"object": "embedding", "index": index, "embedding": write(vector)}
+        for index, vector in enumerate(response.vectors)
     )
+    try:
+        return HttpReply(200, encode_with_array(members, "data", data))
+    except ValueError as error:
+        raise UpstreamError(f"The upstream's vector makes no sense: {error}.") from error
