@@ -66,8 +66,7 @@ def _able(decision: Decision, question: Question) -> Decision:
     left = tuple(
         candidate
         for candidate in decision.candidates
-        if not candidate.target.capabilities.inputs
-        or shown <= set(candidate.target.capabilities.inputs)
+        if all(candidate.target.capabilities.reads(kind) for kind in shown)
     )
     if not left:
         raise InvalidRequestError(

@@ -81,6 +81,6 @@ def _lacks_sampling(asked: Capabilities, served: Capabilities) -> bool:
 
 def _lacks_media(asked: Capabilities, served: Capabilities) -> bool:
     if not served.inputs:
-        return False  # nobody knows what it reads
+        return any(asked.reads(kind) for kind in served.refused_inputs)  # all that is known
     in_results = asked.media_in_tool_results and not served.media_in_tool_results
-    return in_results or not set(asked.inputs) <= set(served.inputs)
+    return in_results or not all(served.reads(kind) for kind in asked.inputs)

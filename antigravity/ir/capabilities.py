@@ -32,6 +32,9 @@ class Capabilities(Struct, frozen=True):
     ``level`` (Gemini 3 and OpenAI effort), ``adaptive`` (Claude decides, effort as a hint),
     or not at all (``none``).  ``efforts`` are the names that it accepts.  Budgets are in
     tokens; ``min_budget`` 0 means that thinking can be switched off.
+    ``inputs`` are the kinds of media that it reads beside text (empty: not known), and
+    ``refused_inputs`` those that it is known not to read.  ``instructions`` says that it takes a
+    system prompt.
     ``raw_schema`` says that tool and response schemas go up unchanged
     (``parametersJsonSchema``).  ``window_counts_output`` says that a request is refused whose
     input and ``max_output_tokens`` together exceed ``context_window``.
@@ -81,6 +84,8 @@ class Capabilities(Struct, frozen=True):
     context_window: int | None = None
     window_counts_output: bool = True
     inputs: tuple[MediaKind, ...] = ()
+    refused_inputs: tuple[MediaKind, ...] = ()
+    instructions: bool = True
     outputs: tuple[str, ...] = ("text",)
     tools: bool = True
     raw_schema: bool = False
@@ -120,6 +125,10 @@ class Capabilities(Struct, frozen=True):
     voice_names: dict[str, str] = {}
     speech_manner: bool = False
     protocol: str = ""
+
+    def reads(self, kind: str) -> bool:
+        """Return whether the model reads media of a kind, as far as that is known."""
+        return kind not in self.refused_inputs and (not self.inputs or kind in self.inputs)
 
 
 #: The field of a body that a quirk is about, where its name is not that of the field.
@@ -199,6 +208,9 @@ def within(capabilities: Capabilities, quirks: Collection[str]) -> Capabilities:
         limits["max_choices"] = 1
     if "no_tools" in quirks and capabilities.tools:
         limits["tools"] = False
+    refused = tuple(kind for kind in get_args(MediaKind) if f"no_{kind}_input" in quirks)
+    if refused:
+        limits["refused_inputs"] = tuple(dict.fromkeys((*capabilities.refused_inputs, *refused)))
     return replace(capabilities, **limits) if limits else capabilities
 
 

@@ -152,14 +152,21 @@ def without_unsupported(
 
     Nothing is changed where it is not known what the model reads and the protocol has a form.
     """
-    if all(not _why_not(media, traits, capabilities, model) for media in _each(request)):
+    if all(
+        capabilities.reads(media.kind) and not _why_not(media, traits, capabilities, model)
+        for media in _each(request)
+    ):
         return request, ()
     losses: dict[Loss, None] = {}
 
     def note(media: Media) -> Part:
         why = _why_not(media, traits, capabilities, model)
         if not why:
-            return media
+            text = None if capabilities.reads(media.kind) else _text_of(media)
+            if text is None:
+                return media
+            title = f"{media.title}:\n" if media.title else ""
+            return Text(f"{title}{text}", cache=media.cache)
         losses[Loss("messages", f"{why}: replaced by a note", content=True)] = None
         return Text(f"[{media.kind} left out: {model} cannot read it]", cache=media.cache)
 
@@ -168,8 +175,8 @@ def without_unsupported(
 
 def _why_not(media: Media, traits: Traits, capabilities: Capabilities, model: str) -> str:
     """Return why a target does not take a medium, empty if it does."""
-    if capabilities.inputs and media.kind not in capabilities.inputs:
-        return f"{model} does not accept {media.kind}"
+    if not capabilities.reads(media.kind):
+        return "" if _text_of(media) is not None else f"{model} does not accept {media.kind}"
     if not traits.takes(media) and not _is_text(media):
         what = media.kind if media.kind not in traits.media else f"{media.kind} of this type"
         return f"the protocol of the upstream that serves {model} cannot carry {what}"
@@ -178,13 +185,17 @@ def _why_not(media: Media, traits: Traits, capabilities: Capabilities, model: st
 
 def _is_text(media: Media) -> bool:
     """Return whether a document is plain text, which can be sent whatever its type is called."""
+    return _text_of(media) is not None
+
+
+def _text_of(media: Media) -> str | None:
+    """Return the text of a document that is plain text."""
     if media.kind != "document" or not isinstance(media.source, InlineData):
-        return False
+        return None
     try:
-        base64.b64decode(media.source.data, validate=True).decode()
+        return base64.b64decode(media.source.data, validate=True).decode()
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def _address(media: Media) -> str:

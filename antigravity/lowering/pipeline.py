@@ -32,9 +32,10 @@ from antigravity.lowering.structured_output import (
     wrap_answer,
 )
 from antigravity.lowering.summaries import with_readable_summaries
-from antigravity.lowering.system_turns import fold_system_turns
+from antigravity.lowering.system_turns import fold_system_turns, move_instructions
 from antigravity.lowering.tool_names import ToolRestorer, lower_tools
 from antigravity.lowering.tool_schemas import fit_tool_schemas, repair_schemas
+from antigravity.lowering.typed_schemas import fit_typed_schemas
 from antigravity.lowering.web_search import without_live_search
 
 
@@ -130,7 +131,9 @@ def lower(request: Request, traits: Traits, target: Target, protocol: str = "") 
     request = repair_schemas(request)
     request, more = without_live_search(request, traits)
     losses += more
-    if not target.takes("system_turns", usual=traits.system_turns):
+    if not capabilities.instructions:
+        request = move_instructions(request)
+    if not capabilities.instructions or not target.takes("system_turns", traits.system_turns):
         request = fold_system_turns(request)
     request, more = pair_tools(request)
     losses += more
@@ -168,6 +171,7 @@ def lower(request: Request, traits: Traits, target: Target, protocol: str = "") 
         passes.insert(0, optional)
     request, more = fit_tool_schemas(request, traits)
     losses += more
+    request = fit_typed_schemas(request, target)
     request, renamed = fit_property_names(request, target)
     if renamed is not None:
         passes.insert(0, renamed)

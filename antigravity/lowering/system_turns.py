@@ -18,6 +18,14 @@ def fold_system_turns(request: Request) -> Request:
     return replace(request, messages=tuple(_fold(message) for message in request.messages))
 
 
+def move_instructions(request: Request) -> Request:
+    """Return the request with its instructions said by the user, first of all."""
+    if not request.system:
+        return request
+    said = Message("user", tuple(request.system))
+    return replace(request, system=(), messages=(said, *request.messages))
+
+
 def _fold(message: Message) -> Message:
     if message.role != "system":
         return message

@@ -99,7 +99,7 @@ def object_schema(
         for name in found:
             value = fitted.pop(name)
             if name == "allOf" and isinstance(value, list):
-                fitted = _joined(fitted, _branches(value, schema))
+                fitted = join_schemas(fitted, _branches(value, schema))
                 continue
             told[name] = [told[name], value] if name in told else value
             if name in _ALTERNATIVES and isinstance(value, list):
@@ -127,7 +127,7 @@ def _dereferenced(schema: JsonObject) -> JsonObject:
             return fitted
         target = _target(fitted.pop("$ref"), schema)
         if target is not None:
-            fitted = _joined(fitted, [target])
+            fitted = join_schemas(fitted, [target])
     fitted.pop("$ref", None)
     return fitted
 
@@ -153,12 +153,12 @@ def _branches(value: list[Any], root: JsonObject) -> list[JsonObject]:
         inner = branch.get("allOf")
         if isinstance(inner, list):
             rest = {name: said for name, said in branch.items() if name != "allOf"}
-            branch = _joined(rest, [more for more in inner if isinstance(more, dict)])
+            branch = join_schemas(rest, [more for more in inner if isinstance(more, dict)])
         found.append(branch)
     return found
 
 
-def _joined(schema: JsonObject, others: list[JsonObject]) -> JsonObject:
+def join_schemas(schema: JsonObject, others: list[JsonObject]) -> JsonObject:
     """Return a schema that says also what all others say; its own words come first."""
     joined = dict(schema)
     maps: dict[str, JsonObject] = {}
@@ -196,7 +196,7 @@ def _alternatives(schema: JsonObject, branches: list[JsonObject]) -> JsonObject:
     more: JsonObject = {"properties": properties}
     if common and len(branches) <= _MOST_BRANCHES:
         more["required"] = common
-    return _joined(schema, [more])
+    return join_schemas(schema, [more])
 
 
 def _required(schema: JsonObject) -> list[Any]:

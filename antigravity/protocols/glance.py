@@ -79,7 +79,7 @@ def lacking(
 ) -> tuple[bytes, ...]:
     """Return the marks of the kinds of media that a model can't read."""
     return tuple(
-        mark for kind, found in marks.items() if kind not in capabilities.inputs for mark in found
+        mark for kind, found in marks.items() if not capabilities.reads(kind) for mark in found
     )
 
 

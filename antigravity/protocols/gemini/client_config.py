@@ -11,6 +11,7 @@ from antigravity.protocols.gemini.losses import Losses
 from antigravity.protocols.gemini.thinking import thinking_fields
 
 MAX_STOP: Final = 5
+_PENALTIES: Final = ("presencePenalty", "frequencyPenalty")
 
 
 def encode_config(
@@ -46,6 +47,10 @@ def _sampling(request: Request, capabilities: Capabilities, losses: Losses) -> d
     if not capabilities.sampling and any(value is not None for value in fields.values()):
         losses.note("sampling", "the model takes no sampling parameters; they were dropped")
         fields = {}
+    elif not capabilities.penalties:
+        for name in _PENALTIES:
+            if fields.pop(name) is not None:
+                losses.note("sampling", "the model takes no penalties; they were dropped")
     fields |= _logprobs(sampling, capabilities, losses)
     if sampling.n > 1:
         count = min(sampling.n, capabilities.max_choices)

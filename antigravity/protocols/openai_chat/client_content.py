@@ -12,6 +12,8 @@ from antigravity.ir.parts import CacheControl, Media, Text
 from antigravity.protocols.openai_chat.audio_formats import audio_format
 from antigravity.protocols.openai_chat.losses import Losses
 
+_PLAIN: Final = {"type", "text"}
+
 
 class ContentWriter:
     """Writes parts for one target, and notes what is lost."""
@@ -19,14 +21,16 @@ class ContentWriter:
     def __init__(self, target: Target, losses: Losses) -> None:
         self.losses = losses
         self._cache = target.takes("cache_control")
+        self._several = target.takes("text_parts", usual=target.capabilities.family == "openai")
 
     def content(self, parts: list[Text | Media]) -> str | list[dict[str, Any]]:
         """Return a message's content, as a plain string where that says it all."""
         wire = [self.part(part) for part in parts]
         if not wire:
             return ""
-        if len(wire) == 1 and set(wire[0]) == {"type", "text"}:
-            return wire[0]["text"]  # type: ignore[no-any-return]
+        plain = all(set(each) == _PLAIN for each in wire)
+        if plain and (len(wire) == 1 or not self._several):
+            return "\n\n".join(each["text"] for each in wire)
         return wire
 
     def part(self, part: Text | Media) -> dict[str, Any]:
