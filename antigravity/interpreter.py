@@ -108,7 +108,7 @@ class Interpreter(Service):
         gc.unfreeze()
 
     def look(self) -> None:
-        """Collect everything, if that is due and nobody is held up by it."""
+        """Run a full collection, if it is due and delays no request."""
         self._looks += 1
         grown = gc.get_count()[2]
         is_due = grown >= DUE or self._looks >= SELDOM

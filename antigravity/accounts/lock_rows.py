@@ -1,4 +1,4 @@
-"""Locks, and what is kept of them over a restart: pure."""
+"""Locks, and their form in the state file: pure."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Lock(Struct, frozen=True):
 
     @property
     def guessed(self) -> bool:
-        """Whether nobody knows if the lock is needed: neither its time nor its cause is sure."""
+        """Whether the lock is an estimate: neither its end nor its cause is certain."""
         return not self.given and self.kind in GUESSED_KINDS
 
 

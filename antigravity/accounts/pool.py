@@ -136,7 +136,7 @@ class AccountPool:
         self.learnt()
 
     def quota_known(self, credential: str, quota: Quota, asked: float) -> None:
-        """End the limits of an account that its quota, just told, shows to be over.
+        """End the limits of an account that its new quota shows to be over.
 
         :param asked: when the upstream was asked.
         """
@@ -177,7 +177,7 @@ class AccountPool:
         return self._room.wait(demand, patience, choice.again)
 
     def would_wait(self, demand: Demand) -> bool:
-        """Return whether nobody is free now for the demand."""
+        """Return whether no account is free now for the demand."""
         if not self._roster.limit and not self._lockouts:
             return False
         return self._choose(demand, 0.0).chosen is None

@@ -216,7 +216,7 @@ class QuotaKeeper(Service):
             await self._in_thread(self._files.forget, gone)
 
     async def _take_in(self, present: set[str]) -> None:
-        """Take in what another process (``antigravity accounts refresh``) was told meanwhile."""
+        """Read the quotas that another process (``antigravity accounts refresh``) has fetched."""
         if self._files is None:
             return
         found: dict[str, Quota] = await self._in_thread(self._files.load_changed)

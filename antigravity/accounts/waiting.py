@@ -99,7 +99,7 @@ class WaitingRoom:
         return waiter.deferred
 
     def make_room(self, demand: Demand, error: GatewayError) -> bool:
-        """Send somebody away who has more than a fair share, so that another can wait.
+        """Refuse a waiting request of whoever has more than a fair share, so that another can wait.
 
         Return whether there was anybody.
         """

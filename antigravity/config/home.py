@@ -62,7 +62,7 @@ def prepare_home(home: Path, *, with_file: bool = True) -> bool:
 def is_missing(path: Path) -> bool:
     """Return whether there is nothing of that name: no file, no folder and no dangling link.
 
-    Where that cannot be told, there may be something, and reading it says what is wrong.
+    If the path cannot be examined, the result is false, and reading the file reports why.
     """
     try:
         path.lstat()

@@ -195,9 +195,9 @@ def parse_text(text: str, kind: inspect.Type | None) -> object:
 
 
 def read_file(file: Path) -> bytes:
-    """Return what is in ``file``, without waiting for somebody to write it.
+    """Return what is in ``file``, without waiting for a writer.
 
-    :raises OSError: if it cannot be read, is a pipe, or is larger than any file of ours.
+    :raises OSError: if it cannot be read, is a pipe, or is larger than any configuration.
     """
     is_passed_on = file.parts[:2] in (("/", "dev"), ("/", "proc"))  # as <(command) is by a shell
     if stat.S_ISFIFO(file.stat().st_mode) and not is_passed_on:

@@ -1,6 +1,6 @@
 """Responses in the client's own protocol that come in another form than was asked for.
 
-One JSON object where a stream was asked for is told as a stream, and a stream where a whole
+One JSON object where a stream was asked for is converted to a stream, and a stream where a whole
 response was asked for is collected.  For that they are decoded and encoded anew: one request, no
 retry.
 """
@@ -95,7 +95,7 @@ class AnyFormStream:
         return self._inner.keepalive()
 
     def _decided(self, form: Form) -> bytes:
-        """Return the bytes that were only looked at so far, for who takes them in."""
+        """Return the bytes that were only inspected so far."""
         detector, self._detector = self._detector, None
         assert detector is not None
         if form == "json" or (form == "events" and is_foreign(self._protocol, detector.head)):

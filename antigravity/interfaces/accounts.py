@@ -131,7 +131,7 @@ class IAccountPool(Interface):
         """
 
     def would_wait(demand: Demand) -> bool:
-        """Return whether nobody is free now for the demand."""
+        """Return whether no account is free now for the demand."""
 
     def explain(demand: Demand) -> Sequence[Verdict]:
         """Return what would be chosen, and why each other account would not."""

@@ -187,7 +187,7 @@ class FaultyEndError(EmptyAnswerError):
 
 
 class UnusableAnswerError(UpstreamError):
-    """The upstream answered something that is no answer, or no TLS, and would do so again."""
+    """The upstream sent something unusable (a web page, no TLS) and would repeat it."""
 
 
 class UpstreamCredentialError(UpstreamError):

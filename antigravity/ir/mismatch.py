@@ -227,7 +227,7 @@ def _one_of(number: int) -> str:
 
 
 def _noun(kind: inspect.Type) -> str:
-    """Return what values a type takes, in words."""
+    """Return a phrase that describes the values of a type."""
     kind = _bare(kind)
     if isinstance(kind, inspect.LiteralType):
         return _one_of(len(kind.values)) + ", ".join(map(repr, kind.values))

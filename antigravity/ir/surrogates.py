@@ -31,7 +31,7 @@ _UNFINISHED: Final = re.compile(
 
 
 class TooManySurrogatesError(ValueError):
-    """A text holds more halves of characters than were to be mended."""
+    """A text contains more lone surrogates than may be replaced."""
 
 
 def escape_raw(data: bytes, most: int | None = None) -> bytes:

@@ -22,7 +22,7 @@ _MARK: Final = "x-anthropic-billing-header:"
 def without_attribution(request: Request) -> Request:
     """Return the request without the attribution block, if its system prompt begins with one.
 
-    A block that holds more than this one line is somebody's instructions, and stays.
+    A block that contains more than this one line is instructions, and stays.
     """
     if not request.system:
         return request

@@ -73,7 +73,7 @@ def with_fetched(request: Request, fetched: Mapping[str, tuple[str, str]]) -> Re
 
 
 def check_files(request: Request, traits: Traits, capabilities: Capabilities) -> None:
-    """Look whether the target can read every file that lies at a provider.
+    """Check that the target can read every file that is stored at a provider.
 
     A file of another provider, or one that is named where the target has no place for its id,
     cannot be fetched by the gateway either: it has no right to it.
@@ -115,9 +115,9 @@ def _unreadable(media: Media, traits: Traits, capabilities: Capabilities) -> str
 def check_sole_media(
     request: Request, traits: Traits, capabilities: Capabilities, model: str
 ) -> None:
-    """Look whether anything is left of the user's turn without what the target cannot take.
+    """Check that the user's turn contains something that the target can read.
 
-    A model that is sent a note alone would make an answer up.
+    A model that gets only a note would invent an answer.
 
     :raises UnreadablePartError: if nothing but unreadable media stands in the last turn.
     """

@@ -31,9 +31,9 @@ _BARE: Final = "pcm16"
 def fit_sound(
     request: Request, traits: Traits, target: Target
 ) -> tuple[Request, tuple[Loss, ...], SoundForm | None]:
-    """Return the request with its wish for sound as the target takes it, and what was lost.
+    """Return the request with its audio settings as the target takes them, and the losses.
 
-    The third is the pass that gives the sound the form that the client wants, where it needs one.
+    The third item is the pass that converts the audio for the client, if one is needed.
 
     :raises InvalidRequestError: if nothing but sound is wanted, and the model gives none.
     """
@@ -64,7 +64,7 @@ def fit_sound(
 def _speaks(request: Request, traits: Traits, capabilities: Capabilities) -> bool:
     """Return whether the target speaks.
 
-    Of a model that nobody knows its own clients know it, and those that want nothing but sound.
+    An unknown model is trusted to, if the request is in its own protocol, or asks for audio only.
     """
     if _AUDIO not in traits.outputs or traits.family not in _WORDS.values():
         return False

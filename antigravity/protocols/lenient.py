@@ -75,7 +75,7 @@ def convert(value: Any, kind: Any) -> Any:
 
 
 def _pruned(data: bytes, kind: Any) -> bytes:
-    """Return JSON text without the members, and items, that are ``null`` in vain."""
+    """Return JSON text without the members and items that are ``null`` against their type."""
     options = _options(kind)
     start = data.lstrip()[:1]
     if start == b"[":

@@ -248,7 +248,7 @@ class _Exchange:
             self.result.errback(error)
 
     def _settle(self) -> None:
-        """Send no more, and let go of the body: cycles may keep this until the next collection."""
+        """Send no more, and drop the body: cycles may keep this until the next collection."""
         self._settled = True
         self._request = replace(self._request, body=b"")
 

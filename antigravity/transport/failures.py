@@ -74,7 +74,7 @@ def _tls_reason(cause: SSL.Error) -> str:
 
 
 def _tls_hint(cause: SSL.Error) -> str:
-    """Return what may be behind OpenSSL's words, where that is not plain."""
+    """Return the likely cause of an error of OpenSSL's, if its text does not say it."""
     reason = _tls_reason(cause)
     if "certificate verify failed" in reason:
         return (

@@ -123,7 +123,7 @@ class BoundedProtocol(HTTP11ClientProtocol):
             given.chainDeferred(self._finishedRequest)
 
     def _finishResponse_TRANSMITTING(self, rest: bytes) -> None:  # noqa: N802
-        """Send nothing more: the server has said all that it will, and may not read it."""
+        """Send nothing more: the response is complete, and the server may not read the rest."""
         request: Any = self._currentRequest
         transport: Any = self.transport
         super()._finishResponse_TRANSMITTING(rest)

@@ -62,16 +62,16 @@ def visit_of(request: Any) -> Visit:
 
 
 def take_body(request: Any) -> bytes:
-    """Return the request's body, and let go of it."""
+    """Return the request's body, and drop it here."""
     if isinstance(request, GatewayRequest):
         return request.take_body()
     return bytes(request.content.read())
 
 
 def take_small_body(request: Any) -> bytes:
-    """Return the request's body, and let go of it.
+    """Return the request's body, and drop it here.
 
-    :raises RequestTooLargeError: if it is larger than any that the gateway's own paths want.
+    :raises RequestTooLargeError: if it is larger than the gateway's own paths need.
     """
     body = take_body(request)
     if len(body) > SMALL_BODY:

@@ -239,7 +239,7 @@ class Visit:
 
     @property
     def client(self) -> str:
-        """Return who sends this, to count by; behind a tunnel, whom Cloudflare names."""
+        """Return the client's address; behind a tunnel, the one that Cloudflare reports."""
         if self.tunnel is None:
             return self.peer
         return "tunnel " + self.headers.get("cf-connecting-ip", "")[:64]

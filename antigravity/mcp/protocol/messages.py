@@ -90,7 +90,7 @@ def parse(body: bytes) -> Parsed:
 def parse_answers(body: bytes, about: RequestId | None = None) -> tuple[Message, ...]:
     """Return the messages that a server sends, as far as they can be understood.
 
-    Servers are less exact than clients may be: ``jsonrpc`` may be missing, members may be null,
+    Servers may deviate from the specification: ``jsonrpc`` may be missing, members may be null,
     and our ids, which are integers, may come back as texts or as floating point numbers.  What
     has an id that answers nothing is an answer with an error, so that nobody waits for it.  An
     answer without an id is one to the request ``about``, if that is given.

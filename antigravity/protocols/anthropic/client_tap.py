@@ -201,7 +201,7 @@ class AnthropicTap:
             self._open.append(data)
 
     def _count(self, size: int) -> None:
-        """Count what is held, and let go of everything if it is too much."""
+        """Count the bytes that are held, and drop them all beyond the limit."""
         self._held += size + _COST
         if self._held > _MOST:
             self._tell = self._open = None

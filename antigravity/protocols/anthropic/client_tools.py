@@ -117,7 +117,7 @@ def _web_search(tool: WebSearchTool, losses: Losses) -> dict[str, Any]:
 def wire_choice(
     request: Request, capabilities: Capabilities, losses: Losses
 ) -> tuple[dict[str, Any] | None, str]:
-    """Return the ``tool_choice`` of the body, ``None`` for the default, and what it takes in words.
+    """Return the ``tool_choice`` of the body, ``None`` for the default, and the instruction to add.
 
     Some models can't be made to call a tool; they are told to.
     """

@@ -61,7 +61,7 @@ def _sampling(request: Request, capabilities: Capabilities, losses: Losses) -> d
 
 
 def _logprobs(sampling: Sampling, capabilities: Capabilities, losses: Losses) -> dict[str, Any]:
-    """Return the wish for log probabilities; how many is told only where there is any."""
+    """Return the fields for log probabilities; their number counts only if they are requested."""
     if not sampling.logprobs:
         if sampling.top_logprobs:
             losses.note("sampling.top_logprobs", "no log probabilities are asked for; dropped")

@@ -53,7 +53,7 @@ class _Answer(Struct):
 class _Token(Struct, frozen=True):
     """A token, what it was made from, and its times on the clock.
 
-    ``doubtful`` if it took the place of a refused one, and nobody knows yet if it does better.
+    ``doubtful`` if it replaced a refused token and has not been accepted yet.
     """
 
     access: str
