@@ -288,9 +288,7 @@ class WebApp:
         """Serve a file that an answer gave the address of; nothing lists them."""
         file = self._exchange.published(name)
         if file is None:
-            raise NotFoundError(
-                "There is no such file, or its time is over.", code="file_not_found"
-            )
+            raise NotFoundError("File not found or expired.", code="file_not_found")
         kind = file.mime_type if file.mime_type in _PICTURES else "application/octet-stream"
         headers = (
             ("Cache-Control", f"private, max-age={int(file.remaining)}"),
