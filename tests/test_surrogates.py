@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antigravity.ir.json_text import clean_json
-from antigravity.ir.surrogates import FragmentRepairer, lone_halves, mend, mend_json, mend_text
+from antigravity.ir.surrogates import (
+    FragmentRepairer,
+    lone_surrogates_in,
+    repair_surrogates,
+    repair_surrogates_in_json,
+    repair_surrogates_in_text,
+)
 from antigravity.protocols.tool_arguments import object_text
 
 ANY = st.text(st.characters(), max_size=12) | st.lists(
@@ -24,29 +30,29 @@ def whole(text: str) -> str:
 @given(ANY, ANY)
 def test_mended_json_says_the_same_with_replacements(name: str, value: str) -> None:
     data = json.dumps({name: value}).encode()
-    mended = mend(data)
-    found = json.loads(mended)
+    repaired = repair_surrogates(data)
+    found = json.loads(repaired)
     assert set(found) == {whole(name)}
     assert list(found.values()) == [whole(value)]
-    assert (mended is data) == (not lone_halves(data))
-    assert mend_json(data.decode()).encode() == mended
+    assert (repaired is data) == (not lone_surrogates_in(data))
+    assert repair_surrogates_in_json(data.decode()).encode() == repaired
 
 
 @given(ANY, st.lists(st.integers(1, 7), max_size=30))
 def test_fragments_are_mended_wherever_they_are_cut(value: str, sizes: list[int]) -> None:
     text = json.dumps({"p": value})
-    mender = FragmentRepairer()
+    repairer = FragmentRepairer()
     out, place = "", 0
     for size in sizes:
-        out += mender.feed(text[place : place + size])
+        out += repairer.feed(text[place : place + size])
         place += size
-    out += mender.feed(text[place:]) + mender.end()
+    out += repairer.feed(text[place:]) + repairer.end()
     assert json.loads(out) == {"p": whole(value)}
 
 
 @given(ANY)
 def test_text_is_mended(text: str) -> None:
-    assert mend_text(text) == whole(text)
+    assert repair_surrogates_in_text(text) == whole(text)
 
 
 def test_bodies_are_cleaned_before_anybody_reads_them() -> None:

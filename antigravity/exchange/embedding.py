@@ -26,7 +26,7 @@ from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.call import HttpReply
 from antigravity.ir.capabilities import Loss
 from antigravity.ir.embeddings import EmbeddingInput, EmbeddingRequest, EmbeddingResponse
-from antigravity.ir.surrogates import mend
+from antigravity.ir.surrogates import repair_surrogates
 from antigravity.ir.usage import Usage
 from antigravity.protocols.embedded_errors import error_in
 from antigravity.routing.router import Candidate, Decision
@@ -174,7 +174,7 @@ def _read(
     :raises GatewayError: if there are none.
     """
     client = _client(candidate)
-    body = candidate.upstream.unwrap(mend(body))
+    body = candidate.upstream.unwrap(repair_surrogates(body))
     detector = FormDetector()
     form = detector.feed(body) or detector.end()
     if form != "json":

@@ -13,7 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 from antigravity.ir.events import Event, ToolCallDelta, ToolCallEnd, ToolCallStart
-from antigravity.ir.surrogates import FragmentRepairer, escape_raw, lone_halves, replace_all
+from antigravity.ir.surrogates import FragmentRepairer, escape_raw, lone_surrogates_in, replace_all
 from antigravity.sse import ServerSentEvent
 
 #: Events that may come between the two halves of a pair.
@@ -49,12 +49,12 @@ class SurrogateJoiner:
         return b"\\u" in data or b"\xed" in data or self._half is not None
 
     def feed(self, event: ServerSentEvent) -> Sequence[ServerSentEvent]:
-        """Return the events that are ready, mended; ``event`` itself if it needs nothing."""
+        """Return the events that are ready, repaired; ``event`` itself if it needs nothing."""
         data = event.data
         if self._half is None and b"\\u" not in data and b"\xed" not in data:
             return (event,)
         data = escape_raw(data)
-        halves = lone_halves(data)
+        halves = lone_surrogates_in(data)
         if self._half is None and not halves:
             return (event if data is event.data else event._replace(data=data),)
         ready: list[ServerSentEvent] = []
@@ -62,7 +62,7 @@ class SurrogateJoiner:
             joined = self._joined(self._half, data, halves)
             if joined is not None:
                 ready += self.close(cut=True)
-                data, halves = joined, lone_halves(joined)
+                data, halves = joined, lone_surrogates_in(joined)
             elif self._goes_on(self._half, data) or len(self._waiting) >= MAX_WAITING:
                 ready += self.close()
             else:
@@ -142,7 +142,7 @@ class ArgumentsRepairer:
         self._menders: dict[int, FragmentRepairer] = {}
 
     def feed(self, events: Sequence[Event]) -> Sequence[Event]:
-        """Return the events with their arguments mended; mostly ``events`` themselves."""
+        """Return the events with their arguments repaired; mostly ``events`` themselves."""
         out: list[Event] | None = None
         for place, event in enumerate(events):
             kind = type(event)
@@ -152,8 +152,8 @@ class ArgumentsRepairer:
             elif kind is ToolCallStart and event.kind == "function":  # type: ignore[union-attr]
                 self._menders[event.call] = FragmentRepairer()  # type: ignore[union-attr]
             elif kind is ToolCallEnd:
-                mender = self._menders.pop(event.call, None)  # type: ignore[union-attr]
-                rest = mender.end() if mender is not None else ""
+                repairer = self._menders.pop(event.call, None)  # type: ignore[union-attr]
+                rest = repairer.end() if repairer is not None else ""
                 if rest:
                     out = list(events[:place]) if out is None else out
                     out.append(ToolCallDelta(event.call, rest, event.choice))  # type: ignore[union-attr]
@@ -164,10 +164,10 @@ class ArgumentsRepairer:
         return events if out is None else out
 
     def _delta(self, event: ToolCallDelta) -> Event | None:
-        mender = self._menders.get(event.call)
-        if mender is None:
+        repairer = self._menders.get(event.call)
+        if repairer is None:
             return event
-        text = mender.feed(event.arguments)
+        text = repairer.feed(event.arguments)
         if text == event.arguments:
             return event
         return ToolCallDelta(event.call, text, event.choice) if text else None

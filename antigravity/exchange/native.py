@@ -41,7 +41,7 @@ from antigravity.ir.call import HttpReply, ReplyContext
 from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.ir.events import StreamFailure
 from antigravity.ir.request import Request
-from antigravity.ir.surrogates import mend
+from antigravity.ir.surrogates import repair_surrogates
 from antigravity.protocols.embedded_errors import error_in
 from antigravity.redaction.credentials import CREDENTIALS
 from antigravity.redaction.errors import redact_errors
@@ -161,7 +161,7 @@ async def whole(
             raise response_source(candidate, response).unusable(form)
         return _collect(work, candidate, response, body)
     try:
-        body = candidate.upstream.unwrap(mend(detector.head))
+        body = candidate.upstream.unwrap(repair_surrogates(detector.head))
         check_json(body)
     except msgspec.DecodeError as error:
         raise UpstreamError("The upstream's answer is no JSON; try again.") from error

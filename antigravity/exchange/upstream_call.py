@@ -18,7 +18,7 @@ from antigravity.interfaces.upstreams import (
 )
 from antigravity.ir.call import Body
 from antigravity.ir.errors import GatewayError, UnusableAnswerError, UpstreamCredentialError
-from antigravity.ir.surrogates import mend
+from antigravity.ir.surrogates import repair_surrogates
 from antigravity.logs import make_logger
 from antigravity.redaction.credentials import CREDENTIALS
 
@@ -157,7 +157,7 @@ async def _refused(
 ) -> Refused:
     status, headers = response.status(), response.headers()
     try:
-        body = CREDENTIALS.redact_bytes(mend(await response.collect(ERROR_LIMIT)))
+        body = CREDENTIALS.redact_bytes(repair_surrogates(await response.collect(ERROR_LIMIT)))
     except UnusableAnswerError:
         body = b""  # compressed in an unknown way; the status says enough
     if status < 400:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from antigravity.ir.errors import InvalidRequestError
-from antigravity.ir.surrogates import TooManySurrogatesError, mend
+from antigravity.ir.surrogates import TooManySurrogatesError, repair_surrogates
 
 #: Bytes of a body that :func:`clean_json` may be called for in the event loop.
 SMALL: Final = 128 * 1024
@@ -32,7 +32,7 @@ def clean_json(body: bytes) -> bytes:
     if body[:64].lstrip()[:1] not in (b"{", b"["):
         return body
     try:
-        return mend(body, _MOST_HALVES)
+        return repair_surrogates(body, _MOST_HALVES)
     except TooManySurrogatesError:
         raise InvalidRequestError(
             f"The request body contains more than {_MOST_HALVES} lone surrogates (halves of "

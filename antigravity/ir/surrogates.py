@@ -54,7 +54,7 @@ def _escaped(found: re.Match[bytes]) -> bytes:
     return b"\\u%04x" % unit
 
 
-def lone_halves(data: bytes, most: int | None = None) -> list[tuple[int, int]]:
+def lone_surrogates_in(data: bytes, most: int | None = None) -> list[tuple[int, int]]:
     """Return where halves stand alone in JSON text, begin and end of each escape.
 
     :raises TooManySurrogatesError: if there are more than ``most`` of them.
@@ -68,13 +68,13 @@ def lone_halves(data: bytes, most: int | None = None) -> list[tuple[int, int]]:
     return places
 
 
-def mend(data: bytes, most: int | None = None) -> bytes:
+def repair_surrogates(data: bytes, most: int | None = None) -> bytes:
     """Return JSON text in which each lone half is U+FFFD; ``data`` itself if there is none.
 
     :raises TooManySurrogatesError: if there are more than ``most`` of them.
     """
     data = escape_raw(data, most)
-    halves = lone_halves(data, most)
+    halves = lone_surrogates_in(data, most)
     return replace_all(data, halves) if halves else data
 
 
@@ -92,7 +92,7 @@ def _pieces(data: bytes, places: list[tuple[int, int]]) -> Iterator[bytes]:
     yield data[done:]
 
 
-def mend_text(text: str) -> str:
+def repair_surrogates_in_text(text: str) -> str:
     """Return text whose own lone halves are U+FFFD; a pair in two halves becomes one character."""
     try:
         text.encode()
@@ -101,9 +101,9 @@ def mend_text(text: str) -> str:
     return text
 
 
-def mend_json(text: str) -> str:
+def repair_surrogates_in_json(text: str) -> str:
     """Return JSON text in which each lone half is U+FFFD, escaped or not."""
-    text = mend_text(text)
+    text = repair_surrogates_in_text(text)
     if "\\u" not in text:
         return text
     return _ESCAPES_OF_TEXT.sub(_replaced, text)
@@ -125,7 +125,7 @@ class FragmentRepairer:
         self._held = ""
 
     def feed(self, fragment: str) -> str:
-        """Return what is known to be whole, mended."""
+        """Return what is known to be whole, repaired."""
         if not self._held and "\\u" not in fragment and not fragment.endswith("\\"):
             return fragment
         text = self._held + fragment
@@ -134,9 +134,9 @@ class FragmentRepairer:
             self._held = ""
         else:
             text, self._held = text[: found.start(1)], text[found.start(1) :]
-        return mend_json(text)
+        return repair_surrogates_in_json(text)
 
     def end(self) -> str:
         """Return what was held back."""
         held, self._held = self._held, ""
-        return mend_json(held)
+        return repair_surrogates_in_json(held)

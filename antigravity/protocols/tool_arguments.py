@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from antigravity.ir.surrogates import mend_json
+from antigravity.ir.surrogates import repair_surrogates_in_json
 
 #: How often an object may have been written as text within a text.
 _MOST_LAYERS: Final = 3
@@ -25,8 +25,8 @@ def object_text(arguments: str) -> str | None:
         if not text:
             return "{}"
         found = _decoded(text)
-        if found is None and (mended := mend_json(text)) != text:
-            text, found = mended, _decoded(mended)
+        if found is None and (repaired := repair_surrogates_in_json(text)) != text:
+            text, found = repaired, _decoded(repaired)
         if isinstance(found, dict):
             return text
         if not isinstance(found, str):

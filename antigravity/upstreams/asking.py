@@ -7,7 +7,7 @@ from typing import Final
 
 from antigravity.interfaces.transport import IHttpTransport, OutgoingRequest
 from antigravity.ir.errors import GatewayError, UpstreamError
-from antigravity.ir.surrogates import mend
+from antigravity.ir.surrogates import repair_surrogates
 
 #: No answer to such a question is larger.
 MAX_ANSWER: Final = 16 * 1024 * 1024
@@ -41,7 +41,7 @@ async def _ask_one(
 ) -> bytes:
     response = await transport.send(request)
     status, headers = response.status(), response.headers()
-    body = mend(await response.collect(MAX_ANSWER))
+    body = repair_surrogates(await response.collect(MAX_ANSWER))
     if 200 <= status < 300:
         return body
     if status < 400:

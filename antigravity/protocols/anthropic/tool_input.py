@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from antigravity.ir.surrogates import mend_text
+from antigravity.ir.surrogates import repair_surrogates_in_text
 from antigravity.protocols.tool_arguments import object_text
 
 
@@ -13,7 +13,7 @@ def encode_text(text: str) -> bytes:
     try:
         return msgspec.json.encode(text)
     except UnicodeEncodeError:
-        return msgspec.json.encode(mend_text(text))
+        return msgspec.json.encode(repair_surrogates_in_text(text))
 
 
 def wrap_text(text: str) -> str:

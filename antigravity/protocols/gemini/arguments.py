@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from antigravity.ir.surrogates import mend_text
+from antigravity.ir.surrogates import repair_surrogates_in_text
 from antigravity.protocols.tool_arguments import object_text
 
 #: Where text goes that is no JSON object.
@@ -31,10 +31,10 @@ def json_object(text: str) -> Raw | None:
 def call_arguments(text: str, kind: str = "function") -> Raw | dict[str, str]:
     """Return the ``args`` of a call."""
     if kind == "custom":
-        return {"input": mend_text(text)}
+        return {"input": repair_surrogates_in_text(text)}
     found = object_text(text)
     whole = None if found is None else json_object(found)
-    return {RAW_KEY: mend_text(text)} if whole is None else whole
+    return {RAW_KEY: repair_surrogates_in_text(text)} if whole is None else whole
 
 
 def json_text(value: Any) -> str:
