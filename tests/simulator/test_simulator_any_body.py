@@ -583,6 +583,13 @@ def test_body_that_is_nested_too_deeply_is_served_or_refused(
         assert asked.status(path, headers, text) in (200, 400, 404), place
 
 
+def test_gemini_takes_types_of_json_schemas_in_any_case() -> None:
+    schema = {"type": "OBJECT", "properties": {"a": {"type": "STRING"}}, "required": ["a"]}
+    config = {"responseMimeType": "application/json", "responseJsonSchema": schema}
+    body = {"contents": SPOKEN["contents"], "generationConfig": config}
+    assert Asked().status(f"{GEMINI}generateContent", GOOGLE_KEY, body) == 200
+
+
 @pytest.mark.parametrize("text", [b"NaN", b"1e999", b"-Infinity", b"[1]", b"", b"{", b"\xff"])
 def test_what_is_no_json_object_is_refused(text: bytes) -> None:
     asked = Asked()

@@ -107,7 +107,7 @@ def _schema(place: str, schema: dict[str, Any]) -> None:
 
 def _json_schema(place: str, schema: Any) -> None:
     problem = malformed(schema) if isinstance(schema, dict) else "it"
-    if problem is not None or wrong_type(schema) is not None:
+    if problem is not None or wrong_type(schema, any_case=True) is not None:
         where = f" at {problem}" if problem not in (None, "it") else ""
         invalid(f"* GenerateContentRequest.{place}: invalid JSON Schema{where}.\n")
 

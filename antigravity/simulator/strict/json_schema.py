@@ -97,11 +97,15 @@ def _malformed_node(node: dict[str, Any]) -> str | None:
     return None
 
 
-def wrong_type(schema: Any) -> str | None:
-    """Return the first type in the schema that JSON Schema does not know, as JSON Schema."""
+def wrong_type(schema: Any, *, any_case: bool = False) -> str | None:
+    """Return the first type in the schema that JSON Schema does not know.
+
+    :param any_case: whether ``OBJECT`` is as good as ``object``.
+    """
     for _, node in walk_schema(schema):
         kinds = node.get("type", [])
         for kind in kinds if isinstance(kinds, list) else [kinds]:
-            if not isinstance(kind, str) or kind not in TYPES:
+            name = kind.lower() if any_case and isinstance(kind, str) else kind
+            if not isinstance(name, str) or name not in TYPES:
                 return str(kind)
     return None
