@@ -37,7 +37,7 @@ from antigravity.protocols.anthropic.web_search import (
     search_input,
     wire_citation,
 )
-from antigravity.protocols.tool_arguments import begins_object
+from antigravity.protocols.tool_arguments import ControlEscaper, begins_object
 
 
 class BlockSink(Protocol):
@@ -86,6 +86,8 @@ class BlockMachine:
         self._call: ToolCallStart | None = None  # the open tool call
         self._arguments: list[str] = []  # of an open call, as far as they wait for its end
         self._passes = False  # whether arguments of the open call go out as they come
+        self._waits = False  # whether they are looked at as a whole
+        self._escaper = ControlEscaper()
         self._ended: set[int] = set()
         self._waiting: list[Event] = []  # what came while a call was open
         self._hidden: list[ThinkingSignature | RedactedThinking] = []
@@ -231,7 +233,8 @@ class BlockMachine:
         self._call = event
         self._ended.add(event.call)
         self._arguments = []
-        self._passes = False
+        self._passes = self._waits = False
+        self._escaper = ControlEscaper()
         self.calls += 1
 
     def _show_hidden(self) -> None:
@@ -246,19 +249,20 @@ class BlockMachine:
         if not text:
             return
         if self._passes:
-            self._sink.input_json(text)
+            self._sink.input_json(self._escaper.feed(text))
             return
         self._arguments.append(text)
-        if self._call is None or self._call.kind == "custom":
+        if self._call is None or self._call.kind == "custom" or self._waits:
             return
-        if len(self._arguments) == 1 or not self._arguments[0].strip():
-            # What begins as an object need not wait; anything else is looked at as a whole.
-            joined = "".join(self._arguments)
-            self._arguments = [joined]
-            if begins_object(joined):
-                self._passes = True
-                self._arguments = []
-                self._sink.input_json(joined)
+        # What begins as an object need not wait; anything else is looked at as a whole.
+        joined = "".join(self._arguments)
+        self._arguments = [joined]
+        begins = begins_object(joined)
+        if begins:
+            self._passes = True
+            self._arguments = []
+            self._sink.input_json(self._escaper.feed(joined))
+        self._waits = begins is False
 
     def _close_call(self) -> None:
         text = "".join(self._arguments)
