@@ -13,11 +13,20 @@ from typing import Final
 from msgspec import Struct
 
 from antigravity.ir.events import Event, ToolCallDelta, ToolCallEnd, ToolCallStart
-from antigravity.ir.surrogates import FragmentRepairer, escape_raw, lone_surrogates_in, replace_all
+from antigravity.ir.surrogates import (
+    FragmentRepairer,
+    escape_raw,
+    lone_surrogates_in,
+    replace_all,
+    replace_broken_text,
+)
 from antigravity.sse import ServerSentEvent
 
 #: Events that may come between the two halves of a pair.
 MAX_WAITING: Final = 16
+
+#: What JSON begins with, where bytes that are no UTF-8 can be told from sound.
+_BEGINS: Final = (b"{", b"[")
 
 _NAME: Final = re.compile(rb'("[^"\\]*"\s*:\s*)\Z')
 #: What probabilities are about: it repeats the text, which is what counts.
@@ -45,15 +54,24 @@ class SurrogateJoiner:
         self._waiting: list[ServerSentEvent] = []
 
     def concerns(self, data: bytes) -> bool:
-        """Return whether an event may hold halves, or others wait for one: else feed nothing."""
-        return b"\\u" in data or b"\xed" in data or self._half is not None
+        """Return whether an event may hold halves, or others wait for one: else feed nothing.
+
+        Bytes that are no UTF-8 are a concern, too: they are what is left of a character.
+        """
+        if self._half is not None or b"\\u" in data:
+            return True
+        if data.isascii() or data[:1] not in _BEGINS:
+            return b"\xed" in data
+        return b"\xed" in data or replace_broken_text(data) is not data
 
     def feed(self, event: ServerSentEvent) -> Sequence[ServerSentEvent]:
         """Return the events that are ready, repaired; ``event`` itself if it needs nothing."""
         data = event.data
-        if self._half is None and b"\\u" not in data and b"\xed" not in data:
+        if not self.concerns(data):
             return (event,)
         data = escape_raw(data)
+        if data[:1] in _BEGINS:
+            data = replace_broken_text(data)
         halves = lone_surrogates_in(data)
         if self._half is None and not halves:
             return (event if data is event.data else event._replace(data=data),)

@@ -34,6 +34,7 @@ from antigravity.interfaces.protocols import (
     IPlainAnswers,
     IReframing,
     ITap,
+    IWholeRepairingTap,
 )
 from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.interfaces.upstreams import Credential
@@ -41,7 +42,7 @@ from antigravity.ir.call import HttpReply, ReplyContext
 from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.ir.events import StreamFailure
 from antigravity.ir.request import Request
-from antigravity.ir.surrogates import repair_surrogates
+from antigravity.ir.surrogates import repair_surrogates, replace_broken_text
 from antigravity.protocols.embedded_errors import error_in
 from antigravity.redaction.credentials import CREDENTIALS
 from antigravity.redaction.errors import redact_errors
@@ -161,7 +162,7 @@ async def whole(
             raise response_source(candidate, response).unusable(form)
         return _collect(work, candidate, response, body)
     try:
-        body = candidate.upstream.unwrap(repair_surrogates(detector.head))
+        body = candidate.upstream.unwrap(replace_broken_text(repair_surrogates(detector.head)))
         check_json(body)
     except msgspec.DecodeError as error:
         raise UpstreamError("The upstream's answer is no JSON; try again.") from error
@@ -174,6 +175,8 @@ async def whole(
     if _is_empty_by_mistake(work, candidate, body):
         raise empty_answer()
     work.recorder.first_byte()
+    if IWholeRepairingTap.providedBy(tap):
+        body = tap.repair_whole(body)
     if ICollectingTap.providedBy(tap) or INamingTap.providedBy(tap):
         tap.whole(body)
     usage = candidate.client.decode_usage(body)

@@ -11,7 +11,13 @@ import msgspec
 from antigravity.exchange.bounds import has_too_many_items, too_many_items
 from antigravity.exchange.event_source import EndPolicy, Unwrap
 from antigravity.exchange.lone_surrogates import SurrogateJoiner
-from antigravity.interfaces.protocols import IClosingTap, IFramer, IStreamEncoder, ITap
+from antigravity.interfaces.protocols import (
+    IClosingTap,
+    IFramer,
+    IRepairingTap,
+    IStreamEncoder,
+    ITap,
+)
 from antigravity.ir.errors import FaultyEndError, GatewayError, UpstreamError
 from antigravity.ir.events import StreamFailure
 from antigravity.ir.usage import Usage
@@ -28,6 +34,9 @@ from antigravity.sse import (
 
 #: What a JSON text may begin with.
 _JSON_BEGINS: Final = b'{["-0123456789tfn'
+
+#: Names of events that only keep a connection open, without dashes.
+_KEEPALIVES: Final = frozenset({"ping", "heartbeat", "keepalive"})
 
 
 def check_json(data: bytes) -> None:
@@ -47,6 +56,9 @@ class _Tapped(ABC):
 
     def __init__(self, tap: ITap, keepalive: bytes, ends: EndPolicy | None = None) -> None:
         self._tap = tap
+        self._repair: Callable[[ServerSentEvent], ServerSentEvent] | None = (
+            tap.repair if IRepairingTap.providedBy(tap) else None
+        )
         self._ends = ends or EndPolicy()
         self._halves = SurrogateJoiner()
         self._keepalive = keepalive
@@ -96,10 +108,17 @@ class _Tapped(ABC):
                     self._rewrite(frames[:place], out)
             size = len(out)
             try:
+                if self._repair is not None:
+                    ready = self._repaired(ready, frames[:place], out)
+                    size = len(out)
                 for each in ready:
                     out.append(self._pass(each))
             except msgspec.DecodeError as error:
-                return self._before(frames[:place], out) + self._senseless(error)
+                if not self._is_noise(frame):
+                    return self._before(frames[:place], out) + self._senseless(error)
+                del out[size:]
+                self._rewrite(frames[:place], out)
+                continue
             failure = self._tap.failure
             if failure is not None and not self._told:
                 self._told = True
@@ -116,6 +135,28 @@ class _Tapped(ABC):
         ``before`` are those that came whole in the same chunk, ``out`` is what they became.
         """
         return
+
+    def _repaired(
+        self,
+        ready: Sequence[ServerSentEvent],
+        before: Sequence[ServerSentEvent],
+        out: list[bytes],
+    ) -> Sequence[ServerSentEvent]:
+        """Return events that clients can read; ``before`` and ``out`` as in :meth:`_rewrite`."""
+        assert self._repair is not None
+        repaired = [self._repair(each) for each in ready]
+        if any(new is not old for new, old in zip(repaired, ready, strict=True)):
+            self._rewrite(before, out)
+        return repaired
+
+    def _is_noise(self, frame: ServerSentEvent) -> bool:
+        """Return whether an event that is no JSON can be left out, as it says nothing.
+
+        Clients' parsers stumble over it.  Behind the end servers write marks of their own.
+        """
+        if not frame.data.strip() or self._tap.finished:
+            return True
+        return frame.event.lower().replace("_", "").replace("-", "") in _KEEPALIVES
 
     def _senseless(self, error: Exception) -> bytes:
         return self._broken(UpstreamError(f"The upstream sent a malformed response: {error}."))

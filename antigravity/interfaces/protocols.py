@@ -271,6 +271,20 @@ class IClosingTap(ITap):
         """
 
 
+class IRepairingTap(ITap):
+    """A tap that knows what clients cannot read in the events of compatible servers."""
+
+    def repair(event: ServerSentEvent) -> ServerSentEvent:
+        """Return an event that clients can read, mostly ``event`` itself."""
+
+
+class IWholeRepairingTap(ITap):
+    """A tap that knows what clients cannot read in whole responses of compatible servers."""
+
+    def repair_whole(body: bytes) -> bytes:
+        """Return a body that clients can read, mostly ``body`` itself."""
+
+
 class ICollectingTap(ITap):
     """A tap that also finds what a client may drop although later turns need it."""
 

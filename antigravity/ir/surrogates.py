@@ -140,3 +140,12 @@ class FragmentRepairer:
         """Return what was held back."""
         held, self._held = self._held, ""
         return repair_surrogates_in_json(held)
+
+
+def replace_broken_text(data: bytes) -> bytes:
+    """Return bytes with U+FFFD for each that is no UTF-8, the same object if there is none."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return data.decode("utf-8", "replace").encode()
+    return data

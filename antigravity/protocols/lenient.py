@@ -1,7 +1,13 @@
 """Decodes the JSON of upstreams; ``null`` is read like a missing member.
 
-Whatever a type declares is read at full speed first.  Only what does not fit is looked through for
-``null``, by the type, so that what is the model's own (arguments of tools, say) stays as it is.
+Whatever a type declares is read at full speed first.  Only what does not fit is looked through, by
+the type, so that what is the model's own (arguments of tools, say) stays as it is.  Besides
+``null``, these are read as what they mean:
+
+* numbers that are written as text, and texts that are written as numbers or objects;
+* one object where a list of objects is declared;
+* an empty list, object or text where something else is declared: it is missing;
+* bytes that are no UTF-8: each becomes U+FFFD.
 """
 
 from __future__ import annotations
@@ -14,6 +20,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from antigravity.ir.json_reader import NO_TEXT, TOO_DEEP
+from antigravity.ir.surrogates import replace_broken_text
 
 T = TypeVar("T")
 
@@ -43,6 +50,11 @@ class LenientDecoder(Generic[T]):
                 value: T = self._decode(data)
             except msgspec.ValidationError:
                 value = self._decode(_pruned(bytes(data), self._kind))
+            except msgspec.DecodeError:
+                if bytes(data).isascii():
+                    raise
+                text = replace_broken_text(bytes(data))
+                value = self._decode(_pruned(text, self._kind))
         except RecursionError:
             raise msgspec.DecodeError(TOO_DEEP) from None
         except UnicodeDecodeError:
@@ -99,6 +111,52 @@ def _pruned(data: bytes, kind: Any) -> bytes:
     )
 
 
+def _fitted(text: bytes, kind: Any) -> bytes | None:
+    """Return a member's value as ``kind`` wants it; ``None`` if it is as good as missing."""
+    options = _options(kind)
+    if Any in options or Raw in options:
+        return text
+    begin = text[:1]
+    if begin not in (b"{", b"["):
+        return _fitted_scalar(text, kind, options)
+    takes_lists = any(get_origin(each) in _LISTS for each in options)
+    takes_objects = any(map(_is_object, options))
+    if takes_lists if begin == b"[" else takes_objects:
+        return _pruned(text, kind)
+    if not text[1:-1].strip():
+        return None
+    if begin == b"{" and takes_lists:
+        return _pruned(b"[%b]" % text, kind)
+    return msgspec.json.encode(text.decode()) if str in options else text
+
+
+def _fitted_scalar(text: bytes, kind: Any, options: tuple[Any, ...]) -> bytes | None:
+    """Return a text, number or truth value as ``kind`` wants it, if it can be that."""
+    try:
+        _decoder(kind).decode(text)
+    except msgspec.ValidationError:
+        pass
+    else:
+        return text
+    value = msgspec.json.decode(text)
+    if isinstance(value, str):
+        if not value.strip():
+            return None
+        try:
+            return msgspec.json.encode(msgspec.convert(value.strip(), kind, strict=False))
+        except msgspec.ValidationError:
+            return text
+    if str in options:
+        return msgspec.json.encode(text.decode())
+    if isinstance(value, float) and value.is_integer() and int in options:
+        return b"%d" % int(value)
+    return text
+
+
+def _is_object(kind: Any) -> bool:
+    return get_origin(kind) is dict or (isinstance(kind, type) and issubclass(kind, Struct | dict))
+
+
 def _pruned_list(data: bytes, kind: Any) -> bytes:
     if not _may_have_members(kind):
         return data
@@ -117,7 +175,9 @@ def _pruned_object(data: bytes, structs: list[type[Struct]]) -> bytes:
         if name not in known:
             out[name] = value
         elif text != _NULL:
-            out[name] = Raw(_pruned(text, known[name]))
+            fitted = _fitted(text, known[name])
+            if fitted is not None:
+                out[name] = Raw(fitted)
     return msgspec.json.encode(out)
 
 

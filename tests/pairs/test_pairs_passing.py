@@ -133,6 +133,39 @@ def test_an_array_from_another_protocol_reads_like_the_stream() -> None:
     assert sense(read("gemini", as_events)) == sense(fold(ANSWER))
 
 
+def test_events_that_say_nothing_are_left_out_of_a_passed_stream() -> None:
+    first, last = STREAMS["openai_chat"].split(b"data: [DONE]")[0], b"data: [DONE]\n\n"
+    names = (b"ping", b"heartbeat", b"keep-alive")
+    pings = [b"event: %b\ndata: x\n\n" % name for name in names]
+    for noise in (*pings, b"event: ping\ndata:\n\n", b"data: \n\n"):
+        stream = passed("openai_chat")
+        out = stream.feed(noise + first + noise + last) + stream.end(None)
+        assert stream.failure is None
+        assert [frame.data for frame in SseDecoder().feed(out)] == [
+            frame.data for frame in SseDecoder().feed(first + last)
+        ]
+
+
+@pytest.mark.parametrize("mark", [b"data: DONE\n\n", b"data: done!\n\n", b"data: <end>\n\n"])
+def test_marks_of_an_end_that_no_client_reads_are_left_out(mark: bytes) -> None:
+    first = STREAMS["openai_chat"].split(b"data: [DONE]")[0]
+    stream = passed("openai_chat")
+    out = stream.feed(first) + stream.feed(mark) + stream.end(None)
+    assert stream.failure is None
+    assert mark.strip() not in out
+    assert out.endswith(b"data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_bytes_that_are_no_utf8_are_replaced_in_a_passed_stream(size: int) -> None:
+    broken = b'data: {"choices":[{"index":0,"delta":{"content":"h\xffi"}}]}\n\n'
+    data = broken + STREAMS["openai_chat"]
+    stream = passed("openai_chat")
+    cuts = range(0, len(data), size)
+    out = b"".join([stream.feed(data[place : place + size]) for place in cuts]) + stream.end(None)
+    assert "h\ufffdi" in out.decode()
+
+
 GARBAGE = (b'data: {"broken": [1, 2,\n\n', b"data: <html>\n\n", b"data: \xff\xfe\n\n")
 
 

@@ -362,3 +362,54 @@ def test_what_does_not_fit_is_still_an_error() -> None:
 def test_a_value_that_was_decoded_already_is_converted_alike() -> None:
     assert lenient.convert({"name": None}, Inner).name == "x"
     assert lenient.decode(b'{"aNumber":"5","one":null}', Outer, strict=False).a_number == 5
+
+
+class _Inner(Struct, frozen=True):
+    name: str = ""
+    place: int | None = None
+
+
+class _Outer(Struct):
+    count: int = 0
+    text: str | None = None
+    inner: _Inner = _Inner()
+    items: list[_Inner] = []
+    own: Any = None
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ({"count": "7"}, _Outer(count=7)),
+        ({"count": 7.0}, _Outer(count=7)),
+        ({"count": ""}, _Outer()),
+        ({"count": []}, _Outer()),
+        ({"text": 5}, _Outer(text="5")),
+        ({"text": True}, _Outer(text="true")),
+        ({"text": {"a": 1}}, _Outer(text='{"a": 1}')),
+        ({"text": []}, _Outer()),
+        ({"inner": []}, _Outer()),
+        ({"inner": ""}, _Outer()),
+        ({"inner": {"name": 1, "place": "2"}}, _Outer(inner=_Inner("1", 2))),
+        ({"items": {"name": "a", "place": None}}, _Outer(items=[_Inner("a")])),
+        ({"items": {}}, _Outer()),
+        (
+            {"items": [{"place": "1"}, None], "own": [None, ""]},
+            _Outer(0, None, _Inner(), [_Inner("", 1)], [None, ""]),
+        ),
+    ],
+)
+def test_values_of_another_type_are_read_as_what_they_mean(written: Any, read: _Outer) -> None:
+    assert lenient.decode(json.dumps(written).encode(), _Outer) == read
+
+
+@pytest.mark.parametrize(
+    "written", [{"count": "many"}, {"inner": "x"}, {"items": 5}, {"count": 1.5}]
+)
+def test_values_that_can_mean_nothing_are_refused(written: Any) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        lenient.decode(json.dumps(written).encode(), _Outer)
+
+
+def test_bytes_that_are_no_utf8_are_replaced() -> None:
+    assert lenient.decode(b'{"text":"a\xffb\xf0\x9f"}', _Outer).text == "a\ufffdb\ufffd"

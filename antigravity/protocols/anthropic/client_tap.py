@@ -13,7 +13,12 @@ import msgspec
 from msgspec import Struct
 from zope.interface import implementer
 
-from antigravity.interfaces.protocols import IClosingTap, ICollectingTap
+from antigravity.interfaces.protocols import (
+    IClosingTap,
+    ICollectingTap,
+    IRepairingTap,
+    IWholeRepairingTap,
+)
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import (
     Event,
@@ -33,6 +38,7 @@ from antigravity.protocols.anthropic.client_events import (
     read_start,
 )
 from antigravity.protocols.anthropic.errors import decode_error
+from antigravity.protocols.anthropic.event_repair import repair_body, repair_event
 from antigravity.protocols.anthropic.server_content import NATIVE_FAMILY
 from antigravity.protocols.anthropic.usage import merge
 from antigravity.protocols.embedded_errors import error_in_event
@@ -76,7 +82,7 @@ class _Thought:
             yield ThinkingSignature(Signature(signature, NATIVE_FAMILY))
 
 
-@implementer(ICollectingTap, IClosingTap)
+@implementer(ICollectingTap, IClosingTap, IRepairingTap, IWholeRepairingTap)
 class AnthropicTap:
     """Watches one stream, or one whole answer.
 
@@ -129,6 +135,9 @@ class AnthropicTap:
             self._watch(name_of(event), event.data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self.failure = self.failure or error_in_event(name, event.data, decode_error)
+
+    repair = staticmethod(repair_event)
+    repair_whole = staticmethod(repair_body)
 
     def whole(self, body: bytes) -> None:
         """Look at a whole message."""

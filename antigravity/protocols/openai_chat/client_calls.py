@@ -45,11 +45,22 @@ def _text(arguments: Any) -> str:
 class _Call:
     """A tool call as far as it is known; it starts once its name is."""
 
-    __slots__ = ("arguments", "id", "index", "kind", "name", "number", "open", "signature")
+    __slots__ = (
+        "arguments",
+        "given",
+        "id",
+        "index",
+        "kind",
+        "name",
+        "number",
+        "open",
+        "signature",
+    )
 
     def __init__(self, piece: _Piece) -> None:
         self.index = piece.index
         self.id = piece.id
+        self.given = ""  # the id of a call without one of its own
         self.name = ""
         self.kind = piece.kind
         self.signature = piece.signature
@@ -82,6 +93,7 @@ class CallAssembler:
         self._make_id = make_id
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
+        self._ids: set[str] = set()
 
     @property
     def any(self) -> bool:
@@ -152,9 +164,12 @@ class CallAssembler:
 
     def _start(self, call: _Call) -> Iterator[Event]:
         call.number = self._number()
+        if not call.id or call.id in self._ids:  # results are told apart by it
+            call.given = self._make_id(call.number)
+        self._ids.add(call.given or call.id)
         yield ToolCallStart(
             call.number,
-            call.id or self._make_id(call.number),
+            call.given or call.id,
             call.name,
             call.kind,
             signature=call.signature,

@@ -2,7 +2,8 @@
 
 Ends are held back until the stream is over, for some servers give a reason before the last
 content, or several reasons.  A stream is complete with ``[DONE]``, with a reason for each choice,
-or with the chunk that holds nothing but the usage.  An answer may also be one whole object.
+or with a last chunk that is the only one with usage, or holds nothing else.  An answer may also be
+one whole object.
 """
 
 from __future__ import annotations
@@ -37,11 +38,13 @@ class ChatStreamDecoder:
     def __init__(self, request: Request) -> None:
         audio = (request.audio_config or {}).get("format")
         self._audio_type = audio_type(audio if isinstance(audio, str) else "pcm16")
+        self._single = request.sampling.n == 1
         self._choices: dict[int, ChoiceDecoder] = {}
         self._calls = 0
         self._started = False
         self._over = False
         self._complete = False  # nothing is missing but a reason
+        self._counts = 0  # chunks with usage
         self._usage: Usage | None = None
         self._seed = ""
 
@@ -72,7 +75,8 @@ class ChatStreamDecoder:
         if not self._started and (chunk.choices or chunk.id):
             yield from self._start(chunk.id or "", chunk.model or "")
         for place, wire in enumerate(chunk.choices or ()):
-            index = place if wire.index is None else wire.index
+            # Who asked for one gets one: some servers put text and calls into choices of their own.
+            index = 0 if self._single else place if wire.index is None else wire.index
             choice = self._choices.get(index)
             if choice is None:
                 choice = self._choices[index] = ChoiceDecoder(
@@ -82,8 +86,10 @@ class ChatStreamDecoder:
             yield from choice.decode(wire)
         if chunk.usage is not None:
             usage = read_usage(chunk.usage)
-            if usage is not None and not chunk.choices:
-                self._complete = True  # the last chunk, of those who send usage in one of its own
+            if usage is not None:
+                # The last chunk: one of its own, or the only one that holds usage.
+                self._counts += 1
+                self._complete = self._complete or not chunk.choices or self._counts == 1
             if usage is not None and usage != self._usage:
                 self._usage = usage
                 yield from self._start("", "")

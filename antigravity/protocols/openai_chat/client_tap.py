@@ -13,13 +13,14 @@ from typing import Any, Final
 import msgspec
 from zope.interface import implementer
 
-from antigravity.interfaces.protocols import IClosingTap, ICollectingTap
+from antigravity.interfaces.protocols import IClosingTap, ICollectingTap, IWholeRepairingTap
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import Event, ThinkingDelta, ToolCallStart
 from antigravity.ir.request import Request
 from antigravity.ir.usage import Usage
 from antigravity.protocols.embedded_errors import error_in_event
 from antigravity.protocols.lenient import LenientDecoder
+from antigravity.protocols.openai_chat.body_repair import repair_body
 from antigravity.protocols.openai_chat.client_stream import ChatStreamDecoder
 from antigravity.protocols.openai_chat.client_usage import read_usage
 from antigravity.protocols.openai_chat.schema import NAME, Chunk
@@ -42,7 +43,7 @@ _CALL: Final = re.compile(rb'"tool_calls"\s*:\s*\[\s*\{')
 _MOST: Final = 4 * 1024 * 1024
 
 
-@implementer(ICollectingTap, IClosingTap)
+@implementer(ICollectingTap, IClosingTap, IWholeRepairingTap)
 class ChatTap:
     """Watches one stream, or one whole answer."""
 
@@ -50,7 +51,8 @@ class ChatTap:
         self._called = False
         self._done = False
         self._last = b""  # the last chunk with a choice
-        self._counted = False  # the last chunk has usage and no choice
+        self._counted = False  # the last chunk has usage that ends a stream
+        self._counts = 0  # chunks with usage
         self.usage: Usage | None = None
         self.finished = False
         self.meaningful = False
@@ -67,6 +69,8 @@ class ChatTap:
         Reasoning has no signatures here: without ``unsigned`` there is nothing to tell.
         """
         self._tell = tell if unsigned else None
+
+    repair_whole = staticmethod(repair_body)
 
     def whole(self, body: bytes) -> None:
         """Look at a whole answer."""
@@ -88,6 +92,7 @@ class ChatTap:
             return
         if b'"choices":[{' in data or _CHOICES.search(data):
             self._last = data
+            self._counted = False
             if not self._called and b'"tool_calls"' in data:
                 self._called = _CALL.search(data) is not None
             if event.event != "error" and not _MATTERS.search(data):
@@ -160,7 +165,8 @@ class ChatTap:
         usage = read_usage(chunk.usage)
         if usage is not None:
             self.usage = usage
-            self._counted = not chunk.choices
+            self._counts += 1
+            self._counted = not chunk.choices or self._counts == 1
 
 
 class _Head(msgspec.Struct):

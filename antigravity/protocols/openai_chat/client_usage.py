@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
 from antigravity.ir.usage import Usage
+
+#: Digits of the largest number that is believed where it is written as text.
+_DIGITS: Final = 15
 
 
 class UsageBody(Struct):
@@ -44,4 +47,6 @@ def read_usage(wire: Any) -> Usage | None:
 
 def _count(wire: Any, name: str) -> int:
     value = wire.get(name) if isinstance(wire, dict) else None
+    if isinstance(value, str) and value.isdecimal() and len(value) <= _DIGITS:
+        return int(value)
     return max(0, int(value)) if isinstance(value, int | float) else 0

@@ -15,7 +15,7 @@ from antigravity.ir import errors
 from antigravity.ir import events as ev
 from antigravity.ir.media import InlineData
 from antigravity.ir.parts import Citation, Media, ToolCall
-from antigravity.ir.request import Request
+from antigravity.ir.request import Request, Sampling
 from antigravity.ir.response import Response, fold
 from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
@@ -90,12 +90,16 @@ def assert_legal(events: list[ev.Event]) -> None:
     assert choices == finished
 
 
-def answer(*values: Any) -> Response:
-    return fold(decode(*values))
+#: What asks for two choices.
+TWO = Request("m", (), "openai_chat", sampling=Sampling(n=2))
 
 
-def failure(*values: Any) -> errors.GatewayError:
-    last = decode(*values)[-1]
+def answer(*values: Any, request: Request | None = None) -> Response:
+    return fold(decode(*values, request=request))
+
+
+def failure(*values: Any, request: Request | None = None) -> errors.GatewayError:
+    last = decode(*values, request=request)[-1]
     assert isinstance(last, ev.StreamFailure)
     return last.error
 
@@ -299,8 +303,54 @@ def test_several_choices() -> None:
         chunk(finish="length", index=1),
         chunk(finish="stop", index=0),
         DONE,
+        request=TWO,
     )
     assert [(c.text, c.finish) for c in response.choices] == [("a", "stop"), ("b", "length")]
+
+
+def test_who_asked_for_one_choice_gets_one_with_all_that_came_in_several() -> None:
+    response = answer(
+        {
+            "choices": [
+                {"index": 0, "message": {"content": "a"}, "finish_reason": "tool_calls"},
+                {
+                    "index": 1,
+                    "message": {
+                        "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}]
+                    },
+                    "finish_reason": "tool_calls",
+                },
+            ]
+        },
+    )
+    (choice,) = response.choices
+    assert (choice.text, choice.finish) == ("a", "tool_calls")
+    assert [part.name for part in choice.parts if isinstance(part, ToolCall)] == ["f"]
+    response = answer(chunk({"content": "a"}, index=1), chunk(finish="stop", index=1), DONE)
+    assert [choice.text for choice in response.choices] == ["a"]
+
+
+def test_a_last_chunk_that_is_the_only_one_with_usage_ends_a_stream() -> None:
+    usage = {"prompt_tokens": 1, "completion_tokens": 2}
+    (choice,) = answer(chunk({"content": "a"}), chunk({"content": "b"}, usage=usage)).choices
+    assert choice.text == "ab"
+    each = [chunk({"content": "a"}, usage=usage), chunk({"content": "b"}, usage=usage)]
+    assert isinstance(failure(*each), errors.UpstreamError)
+    more = [chunk({"content": "a"}, usage=usage), chunk({"content": "b"})]
+    assert isinstance(failure(*more), errors.UpstreamError)
+
+
+def test_calls_that_share_an_id_get_ids_of_their_own() -> None:
+    calls = [call("{}", index=place, id="same", name="f") for place in range(3)]
+    starts = [event for event in decode(*calls, DONE) if isinstance(event, ev.ToolCallStart)]
+    assert starts[0].id == "same"
+    assert len({start.id for start in starts}) == 3
+
+
+def test_counts_that_are_written_as_text_are_read() -> None:
+    usage = {"prompt_tokens": "7", "completion_tokens": "3", "total_tokens": "10"}
+    found = answer(chunk({"content": "a"}, "stop"), {"choices": [], "usage": usage}, DONE).usage
+    assert (found.input_total, found.output) == (7, 3)
 
 
 @pytest.mark.parametrize(
@@ -363,7 +413,7 @@ def test_an_end_without_a_reason_is_a_failure() -> None:
     assert isinstance(failure(DONE), errors.EmptyAnswerError)
     assert isinstance(failure(chunk({"content": "x"}, "error"), DONE), errors.UpstreamError)
     both = [chunk({"content": "x"}), chunk({"content": "y"}, index=1), chunk(finish="stop")]
-    assert isinstance(failure(*both), errors.UpstreamError)
+    assert isinstance(failure(*both, request=TWO), errors.UpstreamError)
 
 
 def test_a_call_without_a_name_is_a_failure() -> None:
