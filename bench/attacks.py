@@ -60,6 +60,12 @@ _WORD: Final = {"role": "user", "content": "x"}
 _SCHEMA: Final = {"type": "object", "properties": {"a": {"type": "string"}}}
 _FUNCTION: Final = {"name": "f#", "description": "d", "parameters": _SCHEMA}
 _CLAUDE_TOOL: Final = {"name": "f#", "description": "d", "input_schema": _SCHEMA}
+_ARGUMENTS: Final = '{"a":' + "[" * 900 + "]" * 900 + "}"
+_CALLED: Final = {"name": "f", "arguments": _ARGUMENTS}
+_BRACKETS: Final = {
+    "role": "assistant",
+    "tool_calls": [{"id": "c", "type": "function", "function": _CALLED}],
+}
 _PART: Final = {"type": "text", "text": "x"}
 
 
@@ -69,6 +75,19 @@ def _nested(levels: int, width: int) -> object:
         return {"type": "string", "description": "d"}
     inner = _nested(levels - 1, width)
     return {"type": "object", "properties": {f"p{n}": inner for n in range(width)}}
+
+
+def _fan(levels: int) -> dict[str, object]:
+    """Return a schema that would have ``2 ** levels`` nodes with its references written out."""
+    found: dict[str, object] = {f"d{levels}": {"type": "string"}}
+    for level in range(levels):
+        below = {"$ref": f"#/$defs/d{level + 1}"}
+        found[f"d{level}"] = {"type": "object", "properties": {"a": below, "b": below}}
+    return {"$ref": "#/$defs/d0", "$defs": found}
+
+
+def _tool(schema: object) -> object:
+    return {"type": "function", "function": {"name": "f", "parameters": schema}}
 
 
 def _calls(count: int, call_id: str) -> list[object]:
@@ -180,6 +199,26 @@ def _family(way: str, models: Mapping[str, str]) -> list[Attack]:
             "chat-metadata",
             "/v1/chat/completions",
             lambda: _json(_chat(chat, messages=_HI, metadata={f"k{n}": "v" for n in range(_MANY)})),
+        ),
+        one(
+            "chat-references",
+            "/v1/chat/completions",
+            lambda: _json(_chat(chat, messages=_HI, tools=[_tool(_fan(60))])),
+        ),
+        one(
+            "chat-types",
+            "/v1/chat/completions",
+            lambda: _json(_chat(chat, messages=_HI, tools=[_tool(_nested(2, 40))])),
+        ),
+        one(
+            "chat-members",
+            "/v1/chat/completions",
+            lambda: _json(_chat(chat, messages=_HI, **{f"member{n}": 1 for n in range(4000)})),
+        ),
+        one(
+            "chat-brackets",
+            "/v1/chat/completions",
+            _with(_chat(chat), messages=lambda: _many(_BRACKETS, 300)),
         ),
         one("completions", "/v1/completions", _with(_chat(chat), prompt=lambda: _many("x"))),
         one("responses", "/v1/responses", _with(_chat(chat), input=lambda: _many(_WORD))),

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import BytesIO
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IProtocol, IPushProducer, IReactorTime
@@ -23,6 +24,11 @@ from antigravity.transport.coding import ContentDecoder, decoder_for
 from antigravity.transport.failures import cause_of, failure_of, in_body
 from antigravity.transport.limits import deadline
 
+#: Readers get at most so many bytes at a time: they may be two hundred events.
+SLICE: Final = 2048
+#: Seconds that one turn of the event loop may spend on what came; the rest waits for the next.
+BUDGET: Final = 0.002
+
 #: Ends the connection that a response comes on, now.
 Kill = Callable[[], None]
 
@@ -34,6 +40,9 @@ class Body(Protocol):
     To the reader it is the transport: it can be paused, resumed and stopped.  The idle
     limit costs one attribute per read: the timer looks at the time of the last read only
     when it fires.  Time in which the reader has paused does not count.
+
+    What comes at once and takes the reader long, or becomes much when it is decompressed, is
+    given in slices, with turns for others in between.
     """
 
     def __init__(
@@ -59,6 +68,13 @@ class Body(Protocol):
         self._last = 0.0
         self._stopped = False
         self.paused = False
+        #: What came and was not given to the reader yet, in slices.
+        self._waiting: deque[Iterator[bytes]] = deque()
+        self._delivering = False
+        self._held = False
+        self._next_turn: IDelayedCall | None = None
+        #: Why the connection's part is over, if it is.
+        self._over: Failure | None = None
 
     @property
     def ended(self) -> bool:
@@ -78,25 +94,21 @@ class Body(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Pass ``data`` on."""
         reader = self._reader
-        if reader is not None and not self._stopped:
-            self._last = self._seconds()
-            if self._decoder is None:
-                reader.dataReceived(data)
-            else:
-                self._decode(self._decoder.feed(data))
-
-    def _decode(self, pieces: Iterator[bytes]) -> None:
-        """Pass decompressed ``pieces`` on, or end with the error that they end in."""
-        try:
-            for piece in pieces:
-                if self._reader is None or self._stopped:
-                    return
-                self._reader.dataReceived(piece)
-        except GatewayError as error:
-            self.fail(error)
+        if reader is None or self._stopped:
+            return
+        self._last = self._seconds()
+        if self._decoder is not None:
+            self._waiting.append(_slices(self._decoder.feed(data)))
+        elif self._waiting or len(data) > SLICE:
+            self._waiting.append(_slices((data,)))
+        else:
+            reader.dataReceived(data)
+            return
+        if self._next_turn is None and not self.paused:
+            self._deliver()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell the reader, in plain words."""
+        """Tell the reader, in plain words, once it has got everything."""
         if isinstance(reason.value, PotentialDataLoss):
             # It has no length, and the server has closed the connection: that is its end.
             reason = failure_of(ResponseDone())
@@ -105,40 +117,95 @@ class Body(Protocol):
         elif not isinstance(reason.value, ResponseDone):
             reason = failure_of(in_body(cause_of(reason), self._where))
         elif self._decoder is not None:
-            reason = self._flush(self._decoder, reason)
-        self._end(reason)
+            self._waiting.append(_slices(self._decoder.end()))
+        self._over = reason
+        if self._next_turn is None and not (self.paused and self._waiting):
+            self._deliver()
 
-    def _flush(self, decoder: ContentDecoder, reason: Failure) -> Failure:
-        """Pass on what the end of a compressed body completes; return why it ended."""
+    def _deliver(self) -> None:
+        """Give the reader what waits, for as long as one turn may take."""
+        if self._delivering:
+            return
+        self._next_turn = None
+        self._delivering = True
         try:
-            for piece in decoder.end():
-                if self._reader is not None:
-                    self._reader.dataReceived(piece)
-        except GatewayError as error:
-            return failure_of(error)
-        return reason
+            is_late = self._give()
+        except GatewayError as error:  # it cannot be decompressed
+            self.fail(error)
+            return
+        finally:
+            self._delivering = False
+        if is_late:
+            self._next_turn = self._reactor.callLater(0, self._deliver)
+            self._hold()
+        elif self._over is not None and not self._waiting:
+            self._end(self._over)
+        elif self._held and not self.paused and not self._waiting:
+            self._resume()
+
+    def _hold(self) -> None:
+        """Have the connection read nothing more for now."""
+        if self._is_coming:
+            self._held = True
+            self.transport.pauseProducing()  # type: ignore[union-attr]
+
+    def _resume(self) -> None:
+        """Have the connection read on."""
+        if self._is_coming:
+            self._held = False
+            self.transport.resumeProducing()  # type: ignore[union-attr]
+
+    def _give(self) -> bool:
+        """Return whether time was over before everything was given."""
+        until = self._seconds() + BUDGET
+        while self._waiting:
+            for piece in self._waiting[0]:
+                if self._reader is None or self._stopped:
+                    break
+                self._reader.dataReceived(piece)
+                if self.paused:
+                    return False
+                if self._seconds() > until:
+                    return self._reader is not None and not self._stopped
+            if self._reader is None or self._stopped:
+                self._waiting.clear()
+            else:
+                self._waiting.popleft()
+        return False
 
     # What the reader calls.
 
     def pauseProducing(self) -> None:
         """Read nothing more from the connection for now."""
         self.paused = True
-        if self._reader is not None and not self._stopped:
-            self.transport.pauseProducing()  # type: ignore[union-attr]
+        self._hold()
 
     def resumeProducing(self) -> None:
         """Read on; the idle time begins anew."""
         self.paused = False
-        if self._reader is not None and not self._stopped:
-            self._last = self._seconds()
-            self.transport.resumeProducing()  # type: ignore[union-attr]
+        self._last = self._seconds()
+        if self._waiting:
+            if self._next_turn is None:
+                self._deliver()
+        else:
+            self._resume()
+
+    @property
+    def _is_coming(self) -> bool:
+        """Whether the connection is still this body's, and the reader wants it."""
+        return self._reader is not None and not self._stopped and self._over is None
 
     def stopProducing(self) -> None:
         """Close the connection; ``connectionLost`` follows with the next reactor turn."""
         if self._reader is not None and not self._stopped:
             self._stopped = True
+            self._waiting.clear()
             self._release()
-            self._kill()
+            if self._over is None:
+                self._kill()
+            else:
+                self._over = failure_of(CancelledByClientError("the answer was not read"))
+                self._next_turn = self._reactor.callLater(0, self._deliver)
 
     loseConnection = stopProducing
     abortConnection = stopProducing
@@ -148,14 +215,15 @@ class Body(Protocol):
     def fail(self, failure: GatewayError) -> None:
         """Close the connection and tell the reader why, at once."""
         if self._reader is not None and not self._stopped:
-            self._kill()
+            if self._over is None:
+                self._kill()
             self._end(failure_of(failure))
 
     def _look(self) -> None:
         """See whether the upstream has been silent for too long."""
         self._timer = None
         left = self._idle
-        if not self.paused:
+        if not self.paused and not self._waiting:
             left -= self._seconds() - self._last
         if left <= 0:
             self.fail(deadline("idle", self._idle, self._where))
@@ -166,14 +234,32 @@ class Body(Protocol):
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
+        self._forget_turn()
         self._on_end()
+
+    def _forget_turn(self) -> None:
+        waiting, self._next_turn = self._next_turn, None
+        if waiting is not None:
+            waiting.cancel()
 
     def _end(self, reason: Failure) -> None:
         reader, self._reader = self._reader, None
+        self._waiting.clear()
+        self._forget_turn()
         if reader is not None:
             if not self._stopped:
                 self._release()
             reader.connectionLost(reason)
+
+
+def _slices(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Give ``pieces`` in slices."""
+    for piece in pieces:
+        if len(piece) <= SLICE:
+            yield piece
+        else:
+            for start in range(0, len(piece), SLICE):
+                yield piece[start : start + SLICE]
 
 
 class _Collector(Protocol):
