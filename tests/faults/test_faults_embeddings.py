@@ -175,7 +175,7 @@ class Embeddings(FaultCase):
         await self.start()
         most = 0
         # The first text of each batch makes the model wait.
-        texts = ["[[ttft 0.05]]" if n % 100 == 0 else "x" for n in range(900)]
+        texts = ["[[ttft 0.2]]" if n % 100 == 0 else "x" for n in range(900)]
         reading = await self.begin_embedding("openai", GEMINI, *texts)
         while not reading.closed.called:
             most = max(most, self.simulator.stats.open_streams)
