@@ -70,6 +70,7 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True):
     remaining: str = ""
     used: str = ""
     status: str = ""
+    value: str = ""
     uncertain: Literal["", "unknown", "all"] = ""
 
 
@@ -176,7 +177,7 @@ class _Body:
         self.objects.append(plain)
         for name, value in plain.items():
             if name == "headers" and isinstance(value, dict):
-                self.headers |= {str(key): str(each) for key, each in value.items()}
+                self.headers |= {str(key): _field_value(each) for key, each in value.items()}
             if isinstance(value, bool) or not isinstance(value, str | int):
                 continue
             if name in _CODES:
@@ -254,7 +255,7 @@ class _Reader:
         reached: list[float | None] = []
         others: list[float | None] = []
         for name, limit in self._named(source):
-            delay = self._read(self._headers[name], source)
+            delay = self._in_value(self._headers[name], source)
             state = self._is_reached(source, limit)
             if state or not (source.remaining or source.used or source.status):
                 reached.append(delay)
@@ -262,6 +263,17 @@ class _Reader:
                 others.append(delay)
         found = _latest(reached)
         return _latest(others) if found is None else found
+
+    def _in_value(self, value: str, source: Source) -> float | None:
+        """Return what a header's value says; of several values, such as ``30, 45``, the latest."""
+        if source.value:
+            found = _compiled(source.value).finditer(value[:_MOST_TEXT])
+            return _latest(self._read(match["time"], source) for match in found)
+        delay = self._read(value, source)
+        if delay is None and "," in value:
+            parts = value[:_MOST_TEXT].split(",")[:_MOST_MEMBERS]
+            return _latest(self._read(part, source) for part in parts)
+        return delay
 
     def _named(self, source: Source) -> Iterator[tuple[str, str]]:
         """Yield the headers that a source is about, each with its limit's name."""
@@ -296,6 +308,11 @@ class _Reader:
 
 def _found(patterns: Iterable[str], body: _Body) -> bool:
     return any(_compiled(pattern).search(text) for text in body.texts for pattern in patterns)
+
+
+def _field_value(value: Any) -> str:
+    """Return the value of a header that a body repeats, perhaps as a list of its values."""
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _plain(name: str) -> str:

@@ -37,7 +37,10 @@ _UNITS: Final[Mapping[str, float]] = {
     **dict.fromkeys(("month", "months", "个月"), 30 * 86400.0),
 }
 _UNIT: Final = f"(?:{'|'.join(sorted(_UNITS, key=len, reverse=True))})(?![a-z])"
-_AMOUNT: Final = r"(?:\d{1,30}(?:\.\d{1,30})?|\ban?(?= )|\bone(?= ))"
+_AMOUNT: Final = (
+    r"(?:\d{1,3}(?:,\d{3}){1,9}(?![\d,])|\d{1,30}(?:\.\d{1,30})?"
+    r"|\bhalf an?(?= )|\ban?(?= )|\bone(?= ))"
+)
 _STEP: Final = re.compile(rf"({_AMOUNT})[ -]?({_UNIT})", re.IGNORECASE)
 _ISO_DURATION: Final = re.compile(
     r"P(?:(\d{1,9})W)?(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:\.\d+)?)S)?)?"
@@ -56,7 +59,9 @@ _CLOCK: Final = r"\d{1,2}(?::\d{2}){0,2}(?:\.\d{1,9})?(?: ?[ap]\.?m\b\.?)?"
 _DATE: Final = (
     r"(?:\d{4}[-/]\d{1,2}[-/]\d{1,2}"
     r"|[A-Za-z]{3,9}\.? \d{1,2}(?:st|nd|rd|th)?,? \d{4}"
-    r"|\d{1,2} [A-Za-z]{3,9}\.?,? \d{4})"
+    r"|\d{1,2} [A-Za-z]{3,9}\.?,? \d{4}"
+    # without a year, where a time of day follows
+    r"|[A-Za-z]{3,9}\.? \d{1,2}(?:st|nd|rd|th)?(?=,? (?:at )?\d{1,2}(?::\d\d| ?[ap]\.?m)))"
 )
 _MOMENT: Final = rf"(?:[A-Za-z]{{3}}, )?{_DATE}(?:T|,? (?:at )?){_CLOCK} ?{_ZONE}?"
 _FULL_MOMENT: Final = re.compile(
@@ -121,10 +126,14 @@ def duration(text: str) -> float | None:
     rest = _STEP.sub("", text).replace("and", "").strip(" ,.")
     if not steps or rest:
         return None
-    return sum(
-        (float(amount) if amount[0].isdigit() else 1.0) * _UNITS[unit.lower()]
-        for amount, unit in steps
-    )
+    return sum(_amount(amount) * _UNITS[unit.lower()] for amount, unit in steps)
+
+
+def _amount(text: str) -> float:
+    """Return ``1.5``, ``1,234``, ``an``, or ``half an`` as a number."""
+    if text[0].isdigit():
+        return float(text.replace(",", ""))
+    return 0.5 if text.lower().startswith("half") else 1.0
 
 
 def next_midnight(now: float, zone: tzinfo) -> float:
@@ -205,8 +214,10 @@ def _moment(text: str, now: float, zone: tzinfo | None) -> float | None:
         except (ValueError, OverflowError):
             return http_date(text)
     where = zone_of(match["zone"]) if match["zone"] else zone
-    clock, date = _clock(match["clock"] or "0"), _date(match["date"])
-    if where is None or clock is None or date is None:
+    if where is None:
+        return None
+    clock, date = _clock(match["clock"] or "0"), _date(match["date"], now, where)
+    if clock is None or date is None:
         return None
     try:
         return datetime(*date, tzinfo=where).timestamp() + clock
@@ -242,8 +253,8 @@ def _clock(text: str) -> float | None:
     )
 
 
-def _date(text: str) -> tuple[int, int, int] | None:
-    """Return year, month and day."""
+def _date(text: str, now: float, zone: tzinfo) -> tuple[int, int, int] | None:
+    """Return year, month and day; without a year in the text, those of the next such day."""
     if text[:4].isdigit():
         year, month, day = (int(part) for part in re.split("[-/]", text))
         return year, month, day
@@ -251,4 +262,10 @@ def _date(text: str) -> tuple[int, int, int] | None:
     name = next(word for word in words if word.isalpha())
     numbers = [int(word) for word in words if word.isdigit()]
     found = _MONTHS.get(name[:3].lower())
-    return None if found is None else (numbers[-1], found, numbers[0])
+    if found is None:
+        return None
+    if len(numbers) > 1:
+        return numbers[-1], found, numbers[0]
+    today = datetime.fromtimestamp(now, zone)
+    is_over = (found, numbers[0]) < (today.month, today.day)
+    return today.year + is_over, found, numbers[0]
