@@ -1,8 +1,8 @@
 """Cleans keys, tokens and other values of headers.  Pure.
 
-Pasted keys often have spaces, line ends, a byte order mark, quotes or the word ``Bearer`` around
-them.  These are removed.  A key that then contains characters that no key has is refused; the
-error does not contain its value.
+Pasted keys often have spaces, line ends, a byte order mark, quotes, the word ``Bearer`` or the name
+of a variable or a header around them.  These are removed.  A key that then contains characters
+that no key has is refused; the error does not contain its value.
 """
 
 from __future__ import annotations
@@ -11,9 +11,20 @@ import re
 import unicodedata
 from typing import Final
 
-_QUOTES: Final = (('"', '"'), ("'", "'"), ("`", "`"), ("\u201c", "\u201d"), ("\u2018", "\u2019"))
-_SCHEME: Final = re.compile(r"(?:(?:proxy-)?authorization\s*:\s*)?bearer\s+", re.IGNORECASE)
-_PLAIN: Final = re.compile(r"[\x21\x23-\x26\x28-\x5f\x61-\x7e]*")
+#: Quotes of several languages.  A single one is what a selection with the mouse may leave.
+_QUOTES: Final = (
+    "\"'`\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u00ab\u00bb\u2039\u203a\uff02\uff07"
+)
+#: Escape sequences for line ends and tabs.
+_WRITTEN_OUT: Final = ("\\n", "\\r", "\\t")
+_NAME: Final = re.compile(
+    r"(?:(?:proxy-)?authorization|x-api-key|api-key|x-goog-api-key)\s*:\s*"
+    r"|(?:(?:export|set)\s+|\$env:)?[A-Z][A-Z0-9_]*_(?:KEY|TOKEN|SECRET)\s*=\s*",
+    re.IGNORECASE,
+)
+_SCHEME: Final = re.compile(r"bearer(?:\s*:)?(?:\s+|$)", re.IGNORECASE)
+#: What most keys consist of; there is nothing to remove.
+_PLAIN: Final = re.compile(r"(?!bearer$)[A-Za-z0-9_.~+/-]*", re.IGNORECASE)
 #: How many layers of such text are removed.
 _LAYERS: Final = 8
 #: Headers whose whole value is a key.
@@ -35,12 +46,12 @@ def trim_key(text: str) -> str:
         return text
     for _ in range(_LAYERS):
         before = text
-        text = _trim_ends(text)
-        for opening, closing in _QUOTES:
-            if len(text) > 1 and text[0] == opening and text[-1] == closing:
-                text = text[1:-1]
-        if match := _SCHEME.match(text):
-            text = text[match.end() :]
+        text = _without_tail(_trim_ends(text)).strip(_QUOTES)
+        if len(text) > 1 and text[0] == "<" and text[-1] == ">":
+            text = text[1:-1]
+        for pattern in (_NAME, _SCHEME):
+            if match := pattern.match(text):
+                text = text[match.end() :]
         if text == before:
             break
     return text
@@ -94,6 +105,16 @@ def _fault(letter: str) -> str:
     if letter < " " or "\x7f" <= letter <= "\x9f":
         return "control characters"
     return "" if letter.isascii() else _FOREIGN
+
+
+def _without_tail(text: str) -> str:
+    """Return ``text`` without line ends that were written out, or what follows a quoted value."""
+    end = len(text)
+    while text.endswith(_WRITTEN_OUT, 0, end):
+        end -= 2
+    text = text[:end]
+    value = text.rstrip(",;")
+    return value if value != text and value.rstrip()[-1:] in tuple(_QUOTES) else text
 
 
 def _trim_ends(text: str) -> str:

@@ -34,6 +34,21 @@ AROUND = (
     "\"Bearer '{}'\"\n",
     'Bearer "{}"',
     '\ufeff "Bearer {}" ',
+    '"{}',
+    "{}'",
+    "\u00ab{}\u00bb",
+    "\u201e{}\u201c",
+    "<{}>",
+    '"{}",',
+    "'{}';",
+    "{}\\n",
+    '"{}\\r\\n"',
+    "Bearer: {}",
+    "x-api-key: {}",
+    "api-key:{}",
+    "OPENAI_API_KEY={}",
+    'export ANTHROPIC_AUTH_TOKEN="{}"',
+    "$env:GEMINI_API_KEY = '{}'",
 )
 INSIDE = (
     ("sk 1", "spaces"),
@@ -54,6 +69,16 @@ INSIDE = (
 def test_key_loses_what_stands_around_it(form: str) -> None:
     assert clean_key(form.format(KEY)) == KEY
     assert clean_header("X-Api-Key", form.format(KEY)) == KEY
+
+
+@pytest.mark.parametrize("text", ["Bearer", "Bearer ", "bearer:", '""', "OPENAI_API_KEY="])
+def test_what_stands_around_keys_alone_is_no_key(text: str) -> None:
+    assert clean_key(text) == ""
+
+
+@pytest.mark.parametrize("text", ["a,b;", "it's-me", "user:pass", "key=value", "abc==", "1//0g-x"])
+def test_key_keeps_signs_that_belong_to_it(text: str) -> None:
+    assert clean_key(text) == text
 
 
 @pytest.mark.parametrize(("text", "why"), INSIDE)
