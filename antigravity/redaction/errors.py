@@ -24,6 +24,8 @@ _TELLS: Final = frozenset(
         "finishMessage",
         "promptFeedback",
         "status_details",
+        "incomplete_details",
+        "stop_details",
     }
 )
 _LEADS: Final = frozenset({"response", "choices", "candidates"})
@@ -69,8 +71,8 @@ def may_tell_of_errors(data: bytes) -> bool:
     It must where a member may be there that tells of an error (text may hold the same), and
     where there is none that holds content.
     """
-    # One of the two is there wherever an upstream says something of an error in its own words.
-    hinted = b"rror" in data or b"Message" in data
+    # One of these is there wherever an upstream says something of an error in its own words.
+    hinted = b"rror" in data or b"Message" in data or b"_details" in data
     return (hinted and _HINT.search(data) is not None) or not _has_content(data)
 
 

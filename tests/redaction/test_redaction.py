@@ -224,6 +224,14 @@ def test_an_error_beside_content_is_changed_and_the_content_is_not() -> None:
         "choices": [{"delta": {"content": "sk-12345678"}, "error": {"message": "[redacted]"}}],
         "error": {"message": "[redacted]"},
     }
+    incomplete = {
+        "response": {"incomplete_details": {"reason": "sk-12345678"}, "output": ["sk-12345678"]}
+    }
+    redacted = redact_errors(json.dumps(incomplete).encode(), credentials=holding("sk-12345678"))
+    assert json.loads(redacted)["response"] == {
+        "incomplete_details": {"reason": "[redacted]"},
+        "output": ["sk-12345678"],
+    }
     failed = {
         "type": "response.failed",
         "response": {
