@@ -131,7 +131,7 @@ def clean_up(path: Path) -> None:
 
 def write_private(path: Path, data: bytes) -> None:
     """Write a file for its owner's eyes only, in a folder of the same kind."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     write_atomically(path, data)
 
 

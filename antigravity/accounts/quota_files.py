@@ -51,7 +51,8 @@ class QuotaFiles:
 
         :raises OSError: if it cannot be written.
         """
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self.directory.parent, self.directory):  # not the home above them
+            folder.mkdir(mode=0o700, exist_ok=True)
         path = self._path(identifier)
         write_atomically(path, msgspec.json.encode(quota))
         self._seen[identifier] = path.stat().st_mtime_ns

@@ -79,7 +79,7 @@ class RawConfiguration:
             raise ConfigurationError([problem]) from None
         except tomllib.TOMLDecodeError as error:
             raise ConfigurationError([_syntax_problem(error, str(file))]) from None
-        self.is_blank = not self.tables
+        self.is_blank = not _has_values(self.tables)
         self._lines = key_lines(text)
 
     def read_environment(self, environ: Mapping[str, str]) -> None:
@@ -207,6 +207,11 @@ def read_file(file: Path) -> bytes:
     if len(data) > _LARGEST:
         raise OSError(errno.EFBIG, f"it is larger than {_LARGEST} bytes", str(file))
     return data
+
+
+def _has_values(value: object) -> bool:
+    """Return whether there is a value in a table, or in one of those in it."""
+    return any(map(_has_values, value.values())) if isinstance(value, dict) else True
 
 
 def _missing(file: Path) -> str:

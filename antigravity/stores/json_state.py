@@ -28,7 +28,8 @@ class JsonState:
     ``write`` replaces a file atomically.  ``run`` calls a function with arguments, in a
     thread perhaps, and returns a Deferred with its result.  Changes are written ``delay``
     seconds after the first of them at the latest, never two writes at a time.  ``clean`` removes
-    what an earlier process left beside a file when it was killed.
+    what an earlier process left beside a file when it was killed.  The file's folder is made, but
+    nothing above it: a home that is gone, or not mounted, is not made anew.
     """
 
     log = make_logger()
@@ -115,7 +116,7 @@ class JsonState:
         writing.addCallback(self._written)
 
     def _replace(self, data: bytes) -> None:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path.parent.mkdir(mode=0o700, exist_ok=True)
         if os.name != "nt":
             self._path.parent.chmod(0o700)
         self._write(self._path, data)

@@ -157,7 +157,7 @@ class SqliteFile:
     def _make_private(self) -> None:
         """Make the file before SQLite does: its companions take their rights from it."""
         directory = self._path.parent
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, exist_ok=True)
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
         if os.name != "nt":
             directory.chmod(0o700)

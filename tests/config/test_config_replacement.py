@@ -35,6 +35,8 @@ def read(home: Path, text: str, **environ: str) -> Configuration:
         (LOOPBACK, LAN, "proxy.listen"),
         (STRICT, "", ""),
         (OTHER, "# nothing\n", ""),
+        (OTHER, "[proxy]\n", ""),
+        (OTHER, "[proxy]\n[log]\n[upstreams]\n", ""),
     ],
 )
 def test_what_is_missing_opens_nothing(tmp_path: Path, before: str, after: str, key: str) -> None:

@@ -143,3 +143,17 @@ def test_a_write_that_fails_does_not_end_it(path: Path, tmp_path: Path) -> None:
     kit.change()
     assert kit.state.stop().called
     assert kit.kept() == 2
+
+
+def test_a_home_that_is_gone_is_not_made_anew(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    kit = Kit(home / "state" / "accounts.json")
+    home.rmdir()
+    kit.change()
+    kit.clock.advance(3.0)
+    assert not home.exists()
+    home.mkdir()
+    kit.change()
+    kit.clock.advance(3.0)
+    assert kit.kept() == 2
