@@ -37,6 +37,7 @@ _TLS_STARTS = frozenset({0x16, 0x80})
 _SPEAK_PLAIN = (
     "This port serves plain HTTP, not TLS: write http:// instead of https:// in the address."
 )
+_END_LINES = "The lines of a request must end with a carriage return and a line feed."
 _SPEAK_HTTP = "This port serves HTTP, and this is not an HTTP request."
 #: So many empty lines may come before requests, on a connection.
 _MOST_EMPTY_LINES = 16
@@ -156,8 +157,14 @@ class GatewayChannel(HTTPChannel):
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes from the client."""
-        if data[0] not in _STARTS and not (self._receiving or self._handlingRequest):
-            data = self._begin_oddly(data)
+        if not (self._receiving or self._handlingRequest):
+            if data[0] not in _STARTS:
+                data = self._begin_oddly(data)
+            elif b"\r\n" not in data and b"\n" in data:
+                # nothing would ever end the line that is waited for
+                self._reckon()
+                self.refuse(InvalidRequestError(_END_LINES))
+                return
             if not data:
                 return
         LineReceiver.dataReceived(self, data)

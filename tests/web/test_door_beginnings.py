@@ -39,6 +39,23 @@ def test_other_protocol_is_answered_at_once_and_the_connection_closed(
     assert len(house.responses()) == 1
 
 
+@pytest.mark.parametrize("wire", [GET.replace(b"\r\n", b"\n"), b"GET / HTTP/1.1\n"])
+def test_request_whose_lines_end_otherwise_is_refused_at_once(wire: bytes) -> None:
+    house = House()
+    house.send(wire)
+    (answer,) = house.responses()
+    assert answer.status == 400
+    assert "carriage return" in answer.json["message"]
+
+
+@pytest.mark.parametrize("place", range(1, len(GET)))
+def test_request_may_come_in_two_parts(place: int) -> None:
+    house = House()
+    house.send(GET[:place])
+    house.send(GET[place:])
+    assert [each.status for each in house.responses()] == [200]
+
+
 def test_tls_after_a_request_is_answered_at_once_too() -> None:
     house = House()
     house.send(GET)
