@@ -11,7 +11,7 @@ from remote_kit import Response
 from test_mcp_link import DISCOVERED, SSE, Greeting, Line, event, outcome, whole
 from test_mcp_member import Connected
 from test_mcp_relay import CALL, Relay
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from antigravity.interfaces.mcp_values import McpError, ToolError
 from antigravity.mcp.client.asking import Asking
@@ -20,6 +20,7 @@ from antigravity.mcp.client.offered import _tool_result
 from antigravity.mcp.client.peer import Peer
 from antigravity.mcp.client.stdio_channel import StdioChannel
 from antigravity.mcp.protocol.messages import Notification, Request, parse_answers
+from antigravity.mcp.protocol.messages import Response as Answer
 from antigravity.redaction.credentials import CREDENTIALS
 
 GOOD: list[dict[str, Any]] = [
@@ -31,6 +32,10 @@ GOOD: list[dict[str, Any]] = [
     {"jsonrpc": "2.0", "result": {"x": 1}},
     {"jsonrpc": "2.0", "id": None, "result": {"x": 1}},
     {"jsonrpc": "2.0", "id": 2, "result": {"x": 1}, "method": None},
+    {"jsonrpc": "2.0", "id": 2, "result": {"x": 1}, "error": {}},
+    {"jsonrpc": "2.0", "id": 2, "result": {"x": 1}, "error": False},
+    {"jsonrpc": "2.0", "id": 2, "result": {"x": 1}, "error": ""},
+    {"jsonrpc": "2.0", "id": 2, "result": {"x": 1}, "error": {"code": 0, "message": ""}},
 ]
 EMPTY: list[dict[str, Any]] = [
     {"jsonrpc": "2.0", "id": 2, "result": None},
@@ -115,6 +120,7 @@ def test_a_result_that_is_null_is_an_empty_one(way: Any, message: dict[str, Any]
 def test_what_answers_nothing_fails_at_once(way: Any, message: dict[str, Any]) -> None:
     (error,) = way(message)
     assert isinstance(error, McpError)
+    assert error.message
 
 
 @pytest.mark.parametrize("message", [[GOOD[0]], [{"x": 1}, "x", GOOD[1]]], ids=json.dumps)
@@ -239,7 +245,112 @@ def test_a_list_that_is_too_long_is_cut() -> None:
     assert len(one.tools) == 10_000
 
 
-# -- sessions that are lost --
+def test_a_list_that_is_null_is_empty() -> None:
+    one = Pages(lambda key, n: {key: None}).start()
+    assert one.member.state == "ready"
+    assert one.tools == []
+
+
+def test_of_a_list_what_is_no_entry_is_left_out() -> None:
+    one = Connected()
+    one.server.tools += [None, "x", [], {}, {"name": "b"}, {"name": "c", "inputSchema": {}}]
+    one.server.tools += [{"name": "d", "inputSchema": {"properties": {"x": {}}}}]
+    one.start()
+    assert one.member.state == "ready"
+    assert one.tools == ["a", "b", "c", "d"]
+    schemas = [tool.input_schema for tool in one.member.catalog.tools()]
+    assert all(schema["type"] == "object" for schema in schemas)
+
+
+def test_prompts_that_are_refused_take_no_tools_away() -> None:
+    one = Pages(lambda key, n: {key: [entry(key, n)]})
+    refused = Response(body=b'{"id": 3, "error": {"code": -32603, "message": "not today"}}')
+    send = one.server.send
+    one.server.send = lambda request: (  # type: ignore[method-assign]
+        succeed(refused) if b'"prompts/list"' in request.body else send(request)
+    )
+    one.start()
+    assert one.member.state == "ready"
+    assert one.tools == ["n1"]
+    assert not one.member.catalog.prompts()
+    assert one.member.catalog.resources()
+
+
+def test_a_body_may_begin_with_a_byte_order_mark() -> None:
+    found = parse_answers(b'\xef\xbb\xbf{"id": 2, "result": {"x": 1}}')
+    assert found == (Answer(2, {"x": 1}),)
+
+
+# -- sessions that begin, and are lost --
+
+
+class Sessions(Connected):
+    """A server with sessions; it answers what ``status`` says to who listens, and to notes."""
+
+    def __init__(self, listening: int = 405, noting: int = 202) -> None:
+        super().__init__()
+        self.begun = 0
+        self.says_what_it_has = True
+        send = self.server.send
+
+        def sent(request: Any) -> Any:
+            if request.method == "GET":
+                return succeed(Response(listening))
+            method = json.loads(request.body)["method"]
+            if method == "server/discover":
+                return succeed(Response(404))
+            if method == "notifications/initialized":
+                return succeed(Response(noting))
+            return send(request)
+
+        def result(method: str) -> dict[str, Any]:
+            if method == "initialize":
+                self.begun += 1
+                has = {"capabilities": {"tools": {}}} if self.says_what_it_has else {}
+                return {"protocolVersion": "2025-06-18", **has}
+            return {"tools": self.server.tools} if method == "tools/list" else {}
+
+        self.server.send = sent  # type: ignore[method-assign]
+        self.server.result = result  # type: ignore[method-assign]
+
+
+def with_session(one: Sessions) -> Sessions:
+    """Have the server give out a session's id with its answers."""
+    send = one.server.send
+
+    def sent(request: Any) -> Any:
+        def add(response: Any) -> Any:
+            response._headers["mcp-session-id"] = "s-1"
+            return response
+
+        return send(request).addCallback(add)
+
+    one.server.send = sent  # type: ignore[method-assign]
+    return one
+
+
+def test_a_404_to_who_listens_in_a_new_session_begins_no_other_one() -> None:
+    one = with_session(Sessions(listening=404))
+    one.start()
+    one.clock.pump([1.0] * 100)
+    assert one.member.state == "ready"
+    assert one.begun == 1
+
+
+@pytest.mark.parametrize("status", [404, 405, 500, 501])
+def test_a_server_that_wants_no_notifications_is_one(status: int) -> None:
+    one = Sessions(noting=status)
+    one.start()
+    assert one.member.state == "ready"
+    assert one.tools == ["a"]
+
+
+def test_a_server_that_does_not_say_what_it_has_is_asked_for_tools() -> None:
+    one = Sessions()
+    one.says_what_it_has = False
+    one.start()
+    assert one.tools == ["a"]
+
 
 NO_SESSION = "Bad Request: No valid session ID provided"
 

@@ -176,7 +176,6 @@ def test_tools_that_nobody_could_call_are_left_out() -> None:
     one = Connected()
     one.server.tools += [
         {"name": "bad name", "inputSchema": {"type": "object"}},
-        {"name": "no-schema"},
         {"name": "x" * 126, "inputSchema": {"type": "object"}},
         {"name": "list", "inputSchema": {"type": "array"}},
         {
@@ -206,7 +205,7 @@ def test_patterns_choose_tools(patterns: tuple[str, ...], found: list[str]) -> N
 
 def test_a_list_that_is_none_is_no_server() -> None:
     one = Connected()
-    one.server.tools = ["a"]
+    one.server.tools = "a"  # type: ignore[assignment]
     one.start()
     assert one.member.state == "waiting"
     assert "not a list" in one.member.reason

@@ -45,14 +45,19 @@ class Lists:
         self._refreshing: Deferred[None] | None = None
 
     async def refresh(self, peer: Peer) -> None:
-        """Ask for everything.
+        """Ask for everything; only tools are needed.
 
         :raises GatewayError: if the server does not answer.
-        :raises McpError: if it refuses.
+        :raises McpError: if it refuses to list its tools.
         """
         self._stale.clear()
         for kind in _KINDS:
-            await self._refresh(peer, kind)
+            try:
+                await self._refresh(peer, kind)
+            except McpError as error:
+                if kind == "tools":
+                    raise
+                self._cut(f"{kind}/list", f"it was refused: {brief(error.message)}")
 
     def heard(self, peer: Peer, message: Notification) -> None:
         """Take what the server says of itself."""
@@ -87,6 +92,8 @@ class Lists:
                 if not await listening:
                     return
             except SessionLostError:
+                if is_first:
+                    return  # the session has just begun: the server only has no such stream
                 raise
             except McpError:
                 return  # it does not know what that is
@@ -209,9 +216,11 @@ class Lists:
             params = {"cursor": cursor}
 
     def _page(self, entries: object, method: str) -> list[Json]:
-        if not isinstance(entries, list) or not all(isinstance(e, Mapping) for e in entries):
+        if entries is None:  # as some languages write an empty list
+            return []
+        if not isinstance(entries, list):
             raise LinkError(f"it answered {method} with something that is not a list")
-        return [entry for entry in entries if entry]
+        return [entry for entry in entries if entry and isinstance(entry, Mapping)]
 
     def _cut(self, method: str, why: str) -> None:
         self.log.warn(

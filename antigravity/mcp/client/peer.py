@@ -14,7 +14,7 @@ from antigravity.interfaces.mcp_values import Json, McpError
 from antigravity.ir.errors import GatewayError
 from antigravity.logs import make_logger
 from antigravity.mcp.client.channel import Channel, Outgoing, Receive
-from antigravity.mcp.client.errors import LinkError, SilentError
+from antigravity.mcp.client.errors import LinkError, SessionLostError, SilentError
 from antigravity.mcp.protocol import messages
 from antigravity.mcp.protocol.headers import (
     META,
@@ -105,7 +105,15 @@ class Peer:
         self.version = revision.name
         self.channel.agreed(revision.name)
         self._learn(result)
-        await self._within(patience, self.notify("notifications/initialized"))
+        try:
+            await self._within(patience, self.notify("notifications/initialized"))
+        except SessionLostError:
+            raise
+        except LinkError as error:
+            if error.http_status < 404:
+                raise
+            # It wants no answer, and whether the server works shows at the next request.
+            self.log.debug("{name}: {why}", name=self._name, why=error.message)
 
     async def _discover(self, patience: float) -> bool:
         self.is_modern = True
@@ -126,7 +134,8 @@ class Peer:
 
     def _learn(self, result: Json) -> None:
         found = result.get("capabilities")
-        self.capabilities = found if isinstance(found, Mapping) else {}
+        # Who does not say what it has is asked for what most have.
+        self.capabilities = found if isinstance(found, Mapping) else {"tools": {}}
 
     async def _within(self, patience: float, waiting: Deferred[Any]) -> Any:
         if not patience:

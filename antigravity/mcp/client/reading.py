@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from antigravity.interfaces.mcp_values import Json, PromptArgument
@@ -41,7 +41,7 @@ def tools_of(server: Asker, entries: Sequence[Json], wanted: re.Pattern[str]) ->
             text(entry, "name"),
             text(entry, "title"),
             text(entry, "description"),
-            entry.get("inputSchema"),
+            _input_schema(entry),
             _object(entry, "outputSchema"),
             _object(entry, "annotations"),
             extra_of(entry),
@@ -132,6 +132,14 @@ def _required(entry: Json, key: str) -> str:
     if not found:
         raise ValueError(f"it has no {key}")
     return found
+
+
+def _input_schema(entry: Json) -> Any:
+    """Return a tool's schema; arguments are an object, whether or not the server says so."""
+    found = entry.get("inputSchema")
+    if found is None:
+        return {"type": "object"}
+    return {"type": "object", **found} if isinstance(found, Mapping) else found
 
 
 def _object(entry: Json, key: str) -> Json | None:

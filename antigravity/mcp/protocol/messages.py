@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -91,14 +92,15 @@ def parse_answers(body: bytes, about: RequestId | None = None) -> tuple[Message,
     """Return the messages that a server sends, as far as they can be understood.
 
     Servers may deviate from the specification: ``jsonrpc`` may be missing, members may be null,
-    and our ids, which are integers, may come back as texts or as floating point numbers.  What
+    and our ids, which are integers, may come back as texts or as floating point numbers.  An error
+    that is empty, such as ``{"code": 0}``, is ignored where there is a result.  What
     has an id that answers nothing is an answer with an error, so that nobody waits for it.  An
     answer without an id is one to the request ``about``, if that is given.
 
     :raises MalformedMessageError: if nothing in it is a message.
     """
     try:
-        data = msgspec.json.decode(body)
+        data = msgspec.json.decode(body.removeprefix(BOM_UTF8))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise MalformedMessageError(PARSE_ERROR, "The body is not valid JSON.") from None
     found: list[Message] = []
@@ -127,13 +129,20 @@ def _lenient(data: dict[str, Any], about: RequestId | None) -> Message | None:
     id = _own_id(data.get("id"), about)  # noqa: A001
     if id is None:
         return None
-    if data.get("error") is not None:
-        return Response(id, error=_error(data["error"]))
-    result = data.get("result", _ABSENT)
+    result, failure = data.get("result", _ABSENT), data.get("error")
+    if failure is not None and not (isinstance(result, dict) and _says_nothing(failure)):
+        return Response(id, error=_error(failure))
     if isinstance(result, dict) or result is None:
         return Response(id, result or {})
     what = "no result" if result is _ABSENT else "a result that is not an object"
     return Response(id, error=McpError(INTERNAL_ERROR, f"The server answered with {what}."))
+
+
+def _says_nothing(failure: Any) -> bool:
+    """Return whether an error is the empty value of some language, such as ``{"code": 0}``."""
+    if not isinstance(failure, dict):
+        return not failure
+    return not any(failure.values())
 
 
 def _own_id(found: Any, about: RequestId | None) -> RequestId | None:
@@ -195,7 +204,7 @@ def _error(data: Any) -> McpError:
     code, message = data.get("code"), data.get("message")
     return McpError(
         code if isinstance(code, int) else INTERNAL_ERROR,
-        message if isinstance(message, str) else "",
+        message if isinstance(message, str) and message else "The other side reported an error.",
         data.get("data"),
     )
 
