@@ -52,6 +52,10 @@ class SseDecoder:
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """Return the events that are complete with this chunk."""
+        if chunk[-2:] == b"\n\n" and self._is_between_events():
+            event = _only_event(chunk)
+            if event is not None and len(chunk) < self._limit:
+                return [event]
         if self._first:
             chunk = self._skip_mark(chunk)
         if self._cr and chunk:
@@ -78,6 +82,9 @@ class SseDecoder:
             self._hold(len(rest))
             self._pieces.append(rest)
         return events
+
+    def _is_between_events(self) -> bool:
+        return not (self._first or self._cr or self._pieces or self._data or self._name)
 
     def _skip_mark(self, chunk: bytes) -> bytes:
         """Return the beginning of the stream without its byte-order mark, once it is whole."""
@@ -155,6 +162,8 @@ class EventCutter:
 
     def feed(self, chunk: bytes) -> bytes:
         """Return all that is now known to belong to whole events."""
+        if not self._held and chunk.endswith(b"\n\n"):
+            return chunk
         # A boundary may be cut: look at the last bytes held together with the chunk.
         tail = self._held[-1] if self._held else b""
         window = tail[-3:] + chunk
@@ -181,6 +190,19 @@ class EventCutter:
         if self._held and len(self._held[-1]) < 3:
             piece = self._held.pop() + piece
         self._held.append(piece)
+
+
+def _only_event(chunk: bytes) -> ServerSentEvent | None:
+    """Return the event that a chunk holds in the usual spelling, if it holds that and no more."""
+    name = ""
+    begin = 0
+    if chunk.startswith(b"event: "):
+        begin = chunk.find(b"\n") + 1
+        name = chunk[7 : begin - 1].strip().decode("utf-8", "replace")
+    end = len(chunk) - 2
+    if not chunk.startswith(b"data: ", begin) or chunk.find(b"\n", begin) != end or b"\r" in chunk:
+        return None
+    return ServerSentEvent(name, chunk[begin + 6 : end])
 
 
 def _boundary(data: bytes) -> int:

@@ -105,3 +105,30 @@ def test_limit_counts_one_event_and_not_those_before_it() -> None:
     for _ in range(100):
         assert len(decoder.feed(b"data: 12") + decoder.feed(b"34\n\n")) == 1
         assert splitter.feed(b"data: 12") + splitter.feed(b"34\n\n")
+
+
+_LINES = st.sampled_from(
+    (
+        b"data: {}",
+        b"data:x",
+        b"data: ",
+        b"data",
+        b"event: a",
+        b"event:b",
+        b": c",
+        b"id: 1",
+        b"",
+        b"x",
+    )
+)
+
+
+@given(st.lists(st.lists(_LINES, max_size=4), max_size=6), st.sampled_from((b"\n", b"\r\n", b"\r")))
+def test_events_are_the_same_whole_or_byte_by_byte(blocks: list[list[bytes]], end: bytes) -> None:
+    chunks = [b"".join([line + end for line in block]) + end for block in blocks]
+    by_chunk, by_byte = SseDecoder(), SseDecoder()
+    whole = [event for chunk in chunks for event in by_chunk.feed(chunk)]
+    data = b"".join(chunks)
+    assert whole == [event for place in data for event in by_byte.feed(bytes((place,)))]
+    cutter = EventCutter()
+    assert b"".join([*map(cutter.feed, chunks), cutter.rest()]) == data

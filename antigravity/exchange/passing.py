@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from antigravity.exchange.bounds import has_too_many_items, too_many_items
+from antigravity.exchange.bounds import ITEM_LIMIT, has_too_many_items, too_many_items
 from antigravity.exchange.event_source import EndPolicy, Unwrap
 from antigravity.exchange.lone_surrogates import SurrogateJoiner
 from antigravity.interfaces.protocols import (
@@ -46,7 +46,9 @@ def check_json(data: bytes) -> None:
 
     :raises msgspec.DecodeError: if it cannot.
     """
-    begin, end = data[:1], data.rstrip()[-1:]
+    begin, end = data[:1], data[-1:]
+    if end.isspace():
+        end = data.rstrip()[-1:]
     if not begin or begin not in _JSON_BEGINS or (begin == b"{") is not (end == b"}"):
         raise msgspec.DecodeError("an event is no JSON")
 
@@ -99,7 +101,7 @@ class _Tapped(ABC):
             return self._senseless(error)
         out: list[bytes] = []
         for place, frame in enumerate(frames):
-            if has_too_many_items(frame.data):
+            if len(frame.data) > ITEM_LIMIT and has_too_many_items(frame.data):
                 return self._before(frames[:place], out) + self._broken(too_many_items())
             ready: Sequence[ServerSentEvent] = (frame,)
             if self._halves.concerns(frame.data):
@@ -144,6 +146,8 @@ class _Tapped(ABC):
     ) -> Sequence[ServerSentEvent]:
         """Return events that clients can read; ``before`` and ``out`` as in :meth:`_rewrite`."""
         assert self._repair is not None
+        if len(ready) == 1 and self._repair(ready[0]) is ready[0]:
+            return ready
         repaired = [self._repair(each) for each in ready]
         if any(new is not old for new, old in zip(repaired, ready, strict=True)):
             self._rewrite(before, out)
