@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from antigravity.ir.surrogates import repair_surrogates_in_json
+from antigravity.ir.surrogates import repair_surrogates_in_json, repair_surrogates_in_text
 
 #: How often an object may have been written as text within a text.
 _MOST_LAYERS: Final = 3
@@ -42,6 +42,14 @@ def object_text(arguments: str) -> str | None:
             return "{}" if text == "null" else None
         text = found
     return None
+
+
+def wrap_broken(text: str) -> str:
+    """Return the JSON object that stands for arguments that are none."""
+    try:
+        return msgspec.json.encode({"raw": text}).decode()
+    except UnicodeEncodeError:
+        return msgspec.json.encode({"raw": repair_surrogates_in_text(text)}).decode()
 
 
 def _decoded(text: str) -> Any:

@@ -39,7 +39,7 @@ CLIENTS: dict[str, Any] = {
 MODELS = {
     "openai_chat": ("gpt-4.1", "gpt-5.2", "unknown-model"),
     "openai_responses": ("gpt-4.1", "gpt-5.2"),
-    "anthropic": ("claude-sonnet-4-5", "claude-opus-4-7", "glm-4.7"),
+    "anthropic": ("claude-sonnet-4-5", "claude-opus-4-7", "glm-4.6v"),
     "gemini": ("gemini-2.5-flash", "gemini-3-pro-preview", "gemini-2.0-flash"),
 }
 TARGETS = [(name, model) for name, models in MODELS.items() for model in models]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from antigravity.ir.capabilities import Target
@@ -21,8 +22,11 @@ from antigravity.ir.thinking import LOST_REASONING
 from antigravity.protocols.openai_chat.client_content import ContentWriter
 from antigravity.protocols.openai_chat.losses import Losses
 from antigravity.protocols.openai_chat.schema import NAME
-from antigravity.protocols.tool_arguments import object_text
+from antigravity.protocols.tool_arguments import object_text, wrap_broken
 
+_DONE: Final = "Done."
+#: The field that tells a server to go on with the last message, by quirk.
+_PREFILL_MARKS: Final = {"prefill_prefix": "prefix", "prefill_partial": "partial"}
 _MOVED: Final = "[The tool returned media; see the next user message.]"
 
 
@@ -44,6 +48,43 @@ class _Turn:
         return messages
 
 
+class _Ending:
+    """What a target wants of the order of messages: behind results of tools, and at the end."""
+
+    def __init__(self, target: Target, losses: Losses) -> None:
+        self._losses = losses
+        self._user_after_tool = target.takes("user_after_tool", usual=True)
+        self._prefill = target.capabilities.prefill and target.takes("prefill", usual=True)
+        self._mark = next((mark for mark in _PREFILL_MARKS if target.takes(mark)), None)
+
+    def apply(self, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the messages in an order, and with an end, that the target takes."""
+        if not self._user_after_tool:
+            messages = list(_with_answers(messages))
+        if len(messages) < 2 or messages[-1]["role"] != "assistant":
+            return messages
+        last = messages[-1]
+        if "tool_calls" in last or "audio" in last:
+            return messages
+        if not self._prefill:
+            detail = "the assistant prefill was dropped: the model does not accept one"
+            self._losses.add("messages", detail, content=True)
+            return messages[:-1]
+        if self._mark is not None:
+            return [*messages[:-1], {**last, _PREFILL_MARKS[self._mark]: True}]
+        return messages
+
+
+def _with_answers(messages: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield messages with a turn of the assistant between results of tools and the user."""
+    before = ""
+    for message in messages:
+        if before == "tool" and message["role"] == "user":
+            yield {"role": "assistant", "content": _DONE}
+        yield message
+        before = message["role"]
+
+
 class MessageWriter:
     """Writes the messages of one request for one target."""
 
@@ -54,6 +95,8 @@ class MessageWriter:
         self._names = target.takes("message_name", usual=True)
         self._keeps_thinking = target.wants_reasoning
         self._demands_thinking = target.reasoning_history == "demanded"
+        self._any_arguments = target.takes("any_arguments", target.capabilities.family == "openai")
+        self._ending = _Ending(target, losses)
         self._gemini = target.capabilities.family == "gemini"
         self._turns: list[_Turn] = []
         self._calls: dict[str, _Turn] = {}  # the turn that each call id was last seen in
@@ -69,7 +112,7 @@ class MessageWriter:
                 self._assistant(message)
             else:
                 self._other(message)
-        return [wire for turn in self._turns for wire in turn.wire()]
+        return self._ending.apply([wire for turn in self._turns for wire in turn.wire()])
 
     def _said(self, role: str, parts: list[Text | Media], name: str | None) -> None:
         message: dict[str, Any] = {"role": role, "content": self._content.content(parts)}
@@ -169,7 +212,7 @@ class MessageWriter:
             self._losses.add("cache", "dropped: chat has no cache breakpoint on tool calls")
         text, arguments = "input", call.arguments
         if call.kind == "function":
-            text, arguments = "arguments", object_text(arguments) or arguments
+            text, arguments = "arguments", self._arguments(arguments)
         wire: dict[str, Any] = {
             "id": call.id,
             "type": call.kind,
@@ -181,6 +224,15 @@ class MessageWriter:
             case Signature():
                 self._content.signature_lost()
         return wire
+
+    def _arguments(self, arguments: str) -> str:
+        """Return the arguments of a function; many servers read them, and fail if they cannot."""
+        found = object_text(arguments)
+        if found is not None or self._any_arguments:
+            return found or arguments
+        detail = 'arguments that are no JSON object were wrapped as {"raw": ...}'
+        self._losses.add("messages.tool_call.arguments", detail)
+        return wrap_broken(arguments)
 
     def _lost(self, part: Part) -> None:
         """Note that a part has no place on this wire."""

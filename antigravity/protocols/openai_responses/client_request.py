@@ -13,7 +13,7 @@ from antigravity.interfaces.protocols import Encoded
 from antigravity.ir.capabilities import Capabilities, Loss, Target
 from antigravity.ir.marks import has_cache_breakpoints
 from antigravity.ir.parts import Text
-from antigravity.ir.request import Effort, Message, Request, ResponseFormat, ThinkingConfig
+from antigravity.ir.request import Effort, Message, Request, ThinkingConfig
 from antigravity.ir.tools import ToolChoice, WebSearchTool
 from antigravity.protocols.identifiers import OPENAI_MAX, short_identifier
 from antigravity.protocols.instructions import (
@@ -83,7 +83,7 @@ def encode(request: Request, target: Target) -> Encoded:
         "max_output_tokens": _limit(request, target.capabilities, warn),
         "parallel_tool_calls": request.parallel_tool_calls,
         "prompt_cache_key": _short(request.prompt_cache_key),
-        "text": _text(request.response_format, request.verbosity, target),
+        "text": _text(request, target, warn),
         "reasoning": _reasoning(request, target.capabilities, notes, warn),
         **_sampling(request, target.capabilities, warn),
         **_tools(request, target, notes, warn),
@@ -185,6 +185,8 @@ def _include(request: Request, capabilities: Capabilities) -> list[str]:
     )
     if capabilities.thinking != "none":
         wanted[_ENCRYPTED] = None
+    elif capabilities.family == "openai":
+        wanted.pop(_ENCRYPTED, None)  # "Encrypted content is not supported with this model."
     if any(isinstance(tool, WebSearchTool) for tool in request.tools):
         wanted[_SOURCES] = None
     if request.sampling.logprobs and capabilities.logprobs:
@@ -194,8 +196,12 @@ def _include(request: Request, capabilities: Capabilities) -> list[str]:
     return list(wanted)
 
 
-def _text(wanted: ResponseFormat, verbosity: str | None, target: Target) -> JsonObject | None:
-    text: JsonObject = {"verbosity": verbosity if target.takes("verbosity", usual=True) else None}
+def _text(request: Request, target: Target, warn: Warnings) -> JsonObject | None:
+    wanted, verbosity = request.response_format, request.verbosity
+    if verbosity is not None and not target.takes("verbosity", usual=True):
+        warn("verbosity", "left out: the model or its upstream does not take it")
+        verbosity = None
+    text: JsonObject = {"verbosity": verbosity}
     if wanted.kind == "json":
         text["format"] = {"type": "json_object"}
     elif wanted.kind == "schema":

@@ -282,3 +282,66 @@ def test_results_name_their_function_only_where_messages_may_have_names(
 def test_functions_without_parameters_get_empty_ones() -> None:
     body, _ = sent("mistral", "mistral-large-latest", tools=(FunctionTool("f"),))
     assert body["tools"][0]["function"]["parameters"] == {"type": "object", "properties": {}}
+
+
+TURNS = (
+    Message("user", (Text("hi"),)),
+    Message("assistant", (ToolCall("c", "f", "{}"),)),
+    Message("user", (ToolResult("c", (Text("ok"),), "f"), Text("go"))),
+)
+
+
+@pytest.mark.parametrize(("where", "roles"), [
+    ("mistral", ["user", "assistant", "tool", "assistant", "user"]),
+    ("openai", ["user", "assistant", "tool", "user"]),
+])  # fmt: skip
+def test_user_follows_results_of_tools_only_where_that_is_taken(
+    where: str, roles: list[str]
+) -> None:
+    body, _ = sent(where, "m", messages=TURNS)
+    assert [message["role"] for message in body["messages"]] == roles
+
+
+@pytest.mark.parametrize(
+    ("where", "model", "end"),
+    [
+        ("mistral", "mistral-large-latest", {"content": "{", "prefix": True}),
+        ("moonshot", "kimi-k2.5", {"content": "{", "partial": True}),
+        ("qwen", "qwen-plus", {"content": "{", "partial": True}),
+        ("unknown", "new-model", {"content": "{"}),
+        ("openai", "gpt-4o", {"content": "{"}),
+        ("deepseek", "deepseek-v4", None),
+        ("perplexity", "sonar-pro", None),
+        ("openrouter", "anthropic/claude-opus-4.6", None),
+    ],
+)
+def test_prefill_is_marked_or_dropped_as_the_upstream_wants(
+    where: str, model: str, end: dict[str, Any] | None
+) -> None:
+    messages = (Message("user", (Text("hi"),)), Message("assistant", (Text("{"),)))
+    body, lost = sent(where, model, messages=messages)
+    if end is None:
+        assert [message["role"] for message in body["messages"]] == ["user"]
+        assert "messages" in lost
+    else:
+        assert body["messages"][-1] == {"role": "assistant", **end}
+
+
+@pytest.mark.parametrize(
+    ("where", "model", "arguments", "expected"),
+    [
+        ("groq", "m", "not json", '{"raw":"not json"}'),
+        ("deepseek", "deepseek-v4", "[1]", '{"raw":"[1]"}'),
+        ("deepseek", "deepseek-v4", "", "{}"),
+        ("unknown", "m", '{"a": 1}', '{"a": 1}'),
+        ("unknown", "m", "\ud800", '{"raw":"\ufffd"}'),
+        ("openai", "gpt-4o", "not json", "not json"),
+    ],
+)
+def test_arguments_in_the_history_are_objects_for_servers_that_read_them(
+    where: str, model: str, arguments: str, expected: str
+) -> None:
+    call = Message("assistant", (ToolCall("c", "f", arguments),))
+    result = Message("user", (ToolResult("c", (Text("ok"),)),))
+    body, _ = sent(where, model, messages=(TURNS[0], call, result))
+    assert body["messages"][1]["tool_calls"][0]["function"]["arguments"] == expected

@@ -42,6 +42,7 @@ from antigravity.ir.tools import (
     ToolChoice,
     WebSearchTool,
 )
+from antigravity.routing.capability_table import load_table
 
 EFFORTS: tuple[Effort, ...] = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 THINKER = Target("gpt", Capabilities(family="openai", thinking="level", efforts=EFFORTS))
@@ -529,3 +530,25 @@ def test_decoding_undoes_encoding(request: Request) -> None:
     returned = SERVER.decode(call(encoded.body))
     added = {"store": False, "include": returned.extensions["include"]}
     assert returned == replace(merged(request), extensions=added)
+
+
+@pytest.mark.parametrize(
+    ("model", "verbose", "encrypted"),
+    [("gpt-5.1", True, True), ("gpt-4o", False, False), ("o3", False, True), ("other", True, True)],
+)
+def test_verbosity_and_encrypted_reasoning_go_only_to_models_that_take_them(
+    model: str, verbose: bool, encrypted: bool
+) -> None:
+    include = ["reasoning.encrypted_content"]
+    asked = Request(
+        model,
+        (Message("user", (Text("hi"),)),),
+        "openai_responses",
+        verbosity="low",
+        extensions={"include": include},
+    )
+    encoded = CLIENT.encode(asked, Target(model, load_table([]).capabilities(model)))
+    sent = json.loads(encoded.body)
+    assert ("text" in sent) is verbose
+    assert (sent.get("include") == include) is encrypted
+    assert ("verbosity" in {loss.field for loss in encoded.warnings}) is not verbose
