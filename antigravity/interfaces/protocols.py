@@ -258,7 +258,10 @@ class ITap(Interface):
     failure = Attribute("The error event that was seen, if any.  :type: GatewayError | None")
 
     def watch(event: ServerSentEvent) -> None:
-        """Look at one event."""
+        """Look at one event.
+
+        :raises msgspec.DecodeError: if no client can read it; behind the end it is left out.
+        """
 
 
 class IClosingTap(ITap):

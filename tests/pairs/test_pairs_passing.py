@@ -156,6 +156,14 @@ def test_marks_of_an_end_that_no_client_reads_are_left_out(mark: bytes) -> None:
     assert out.endswith(b"data: [DONE]\n\n")
 
 
+def test_gemini_clients_do_not_see_the_mark_of_another_protocol() -> None:
+    stream = passed("gemini")
+    out = stream.feed(STREAMS["gemini"]) + stream.feed(b"data: [DONE]\n\n") + stream.end(None)
+    assert stream.failure is None
+    assert b"DONE" not in out
+    assert out.startswith(STREAMS["gemini"])
+
+
 @pytest.mark.parametrize("size", [1, 5, 1000])
 def test_bytes_that_are_no_utf8_are_replaced_in_a_passed_stream(size: int) -> None:
     broken = b'data: {"choices":[{"index":0,"delta":{"content":"h\xffi"}}]}\n\n'

@@ -24,6 +24,7 @@ from antigravity.protocols.gemini.client_errors import decode_error, error_of_st
 from antigravity.protocols.gemini.signatures import CLAUDE, FAMILY
 from antigravity.sse import ServerSentEvent
 
+_DONE: Final = b"[DONE]"
 # Quoted like this they can't be part of a text: quotes in texts are escaped.
 _USAGE: Final = b'"usageMetadata"'
 _FINISH: Final = b'"finishReason"'
@@ -98,8 +99,14 @@ class GeminiTap:
         return self._usage
 
     def watch(self, event: ServerSentEvent) -> None:
-        """Look at one event."""
+        """Look at one event.
+
+        :raises msgspec.DecodeError: if it is the mark that other protocols end with, which no
+            client of this one reads.
+        """
         data = event.data
+        if data.startswith(_DONE):
+            raise msgspec.DecodeError("an event is no JSON")
         if _USAGE in data:
             self._counted = data
         if not self.meaningful:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 
 class _Function(Struct):
@@ -28,7 +28,7 @@ class _Message(Struct):
 
 
 class _Choice(Struct):
-    finish_reason: str
+    finish_reason: Annotated[str, Meta(min_length=1)]
     message: _Message
     index: int
 

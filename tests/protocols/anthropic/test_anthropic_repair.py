@@ -144,6 +144,7 @@ CHAT = {
         ({"message": {"content": [{"type": "text", "text": "hi"}]}}, {}),
         ({"message": {"content": ["h", "i"]}, "index": None}, {}),
         ({"finish_reason": None}, {"usage": []}),
+        ({"finish_reason": ""}, {}),
         ({"finish_reason": ""}, {"id": None, "created": "now", "object": None}),
         ({"finish_reason": 1, "index": "0"}, {"model": None, "usage": None}),
     ],
