@@ -72,7 +72,7 @@ class ProxySettings(Struct, frozen=True, forbid_unknown_fields=True):
     allowed_origins: list[str] = []
     allowed_hosts: list[str] = []
     public_url: str = ""
-    max_body_bytes: Bytes = 100 * 1024 * 1024
+    max_body_bytes: Bytes = 64 * 1024 * 1024
     body_timeout: Seconds = 60.0
     idle_timeout: Seconds = 120.0
     keepalive_interval: Seconds = 15.0
