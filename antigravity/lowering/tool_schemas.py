@@ -94,7 +94,7 @@ def object_schema(
     told: dict[str, Any] = {}
     for _ in range(_STEPS):  # what is merged brings more of it
         if "$ref" in refused:
-            fitted = _dereferenced(fitted)
+            fitted = _dereferenced(fitted, schema)
         found = [name for name in fitted if name in refused]
         for name in found:
             value = fitted.pop(name)
@@ -119,13 +119,13 @@ def object_schema(
     return first, tuple(told)
 
 
-def _dereferenced(schema: JsonObject) -> JsonObject:
-    """Return a schema with what its reference leads to in its place."""
+def _dereferenced(schema: JsonObject, root: JsonObject) -> JsonObject:
+    """Return a schema with what its reference within ``root`` leads to in its place."""
     fitted = dict(schema)
     for _ in range(_STEPS):
         if "$ref" not in fitted:
             return fitted
-        target = _target(fitted.pop("$ref"), schema)
+        target = _target(fitted.pop("$ref"), root)
         if target is not None:
             fitted = join_schemas(fitted, [target])
     fitted.pop("$ref", None)
@@ -144,12 +144,11 @@ def _target(pointer: Any, root: JsonObject) -> JsonObject | None:
 
 def _branches(value: list[Any], root: JsonObject) -> list[JsonObject]:
     """Return the schemas of a list with their references followed, but for those of ``null``."""
-    outer: JsonObject = {name: root[name] for name in ("$defs", "definitions") if name in root}
     found: list[JsonObject] = []
     for each in value:
         if not isinstance(each, dict) or each.get("type") == "null":
             continue
-        branch = _dereferenced({**outer, **each}) if "$ref" in each else each
+        branch = _dereferenced(each, root) if "$ref" in each else each
         inner = branch.get("allOf")
         if isinstance(inner, list):
             rest = {name: said for name, said in branch.items() if name != "allOf"}

@@ -262,3 +262,12 @@ def test_property_names_stay_for_models_that_take_any() -> None:
 
 def test_plain_property_names_need_no_way_back() -> None:
     assert lowered(obj({"a.b-c_1": TEXT})).pipeline.empty
+
+
+def test_many_alternatives_by_reference_all_arrive() -> None:
+    count = 2000
+    definitions = {f"d{n}": obj({f"p{n}": TEXT}) for n in range(count)}
+    schema = {"$defs": definitions, "anyOf": [{"$ref": f"#/$defs/d{n}"} for n in range(count)]}
+    found, _ = object_schema(schema, ANTHROPIC.top_schema)
+    assert len(found["properties"]) == count
+    assert found["description"] == "anyOf"  # the rest would be too long to tell
