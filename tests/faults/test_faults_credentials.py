@@ -48,12 +48,16 @@ def anthropic_events(error: dict[str, Any]) -> list[tuple[str, Any]]:
     block = {"type": "text", "text": ""}
     delta = {"type": "text_delta", "text": f"says {KEY}"}
     events: list[dict[str, Any]] = [
-        {"type": "message_start", "message": {**message, "usage": usage}},
+        {"type": "message_start", "message": {**message, **STOPS, "usage": usage}},
         {"type": "content_block_start", "index": 0, "content_block": block},
         {"type": "content_block_delta", "index": 0, "delta": delta},
         {"type": "error", "error": {"type": "api_error", "message": error["message"]}},
     ]
     return [(event["type"], event) for event in events]
+
+
+#: What messages hold that have only begun.
+STOPS = {"stop_reason": None, "stop_sequence": None}
 
 
 def gemini_events(error: dict[str, Any]) -> list[tuple[str, Any]]:
