@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from zope.interface import implementer
 
-from antigravity.exchange.bounds import HELD_COST, HELD_LIMIT, no_content
+from antigravity.exchange.bounds import ANSWER_LIMIT, HELD_COST, HELD_LIMIT, no_content, too_long
 from antigravity.exchange.translators import Translator
 from antigravity.interfaces.exchange import IReplyStream
 from antigravity.ir.errors import CancelledByClientError, GatewayError, UpstreamError
@@ -60,6 +60,7 @@ class Pump(Protocol):
         self._finished: Callable[[GatewayError | None], None] | None = finished
         self._held: list[bytes] = []
         self._held_size = 0
+        self._received = 0  # before the response began
         self._consumer: IConsumer | None = None
         self._written: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
@@ -76,15 +77,24 @@ class Pump(Protocol):
         out = self._translated(self.translator.feed, data)
         if out:
             self._write(out)
-        if self._held_size > HELD_LIMIT and not self.translator.meaningful:
-            self._held.clear()
-            self.error = no_content()
+        if self._consumer is None and not self.translator.meaningful:
+            self._check_beginning(len(data))
         if self.translator.over or self.error is not None:
             self._end()
             self._stop_upstream()
         elif self._consumer is None and self.translator.meaningful:
             self._upstream("pauseProducing")
             self._begin()
+
+    def _check_beginning(self, size: int) -> None:
+        """Give up a response that goes on and on without content, whether it is held or dropped."""
+        self._received += size
+        if self._held_size > HELD_LIMIT:
+            self._held.clear()
+            self.error = no_content()
+        elif self._received > ANSWER_LIMIT and not self.translator.over and self.error is None:
+            self._held.clear()
+            self.error = too_long()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Translate the end of the body."""

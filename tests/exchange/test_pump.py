@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import ResponseDone
 
+from antigravity.exchange import pump
 from antigravity.exchange.bounds import HELD_COST, HELD_LIMIT
 from antigravity.exchange.plain import PlainStream
 from antigravity.exchange.pump import Pump
@@ -138,6 +139,17 @@ class PumpTests(SynchronousTestCase):
         self.assertEqual(self.upstream.asked, ["stop"])
         self.pump.dataReceived(b"p" * HELD_LIMIT)
         self.assertEqual(self.pump._held, [])
+
+    def test_pump_gives_up_when_too_much_is_dropped_before_the_response_begins(self) -> None:
+        self.pump.translator.feed = lambda data: b""  # type: ignore[method-assign]
+        self.patch(pump, "ANSWER_LIMIT", 1000)
+        self.pump.dataReceived(b"p" * 1000)
+        self.assertIsNone(self.pump.error)
+        self.pump.dataReceived(b"p")
+        self.successResultOf(self.pump.begun)
+        assert self.pump.error is not None
+        self.assertEqual((self.pump.error.status, self.pump.error.code), (502, "answer_too_large"))
+        self.assertEqual(self.upstream.asked, ["stop"])
 
     def test_pump_counts_what_small_pieces_cost_before_the_response_begins(self) -> None:
         for _ in range(HELD_LIMIT // HELD_COST):
