@@ -15,7 +15,7 @@ from antigravity.exchange.bounds import (
     too_long,
     too_many_items,
 )
-from antigravity.exchange.frames import Frames, frames_for
+from antigravity.exchange.frames import AnyForm, Frames, frames_for
 from antigravity.exchange.lone_surrogates import ArgumentsRepairer, SurrogateJoiner
 from antigravity.exchange.response_form import ResponseSource
 from antigravity.interfaces.protocols import IStreamDecoder
@@ -94,6 +94,7 @@ class EventSource:
         others: Callable[[bytes], IStreamDecoder | None] | None = None,
     ) -> None:
         self._frames: Frames = frames_for(decoder, whole=whole, source=source)
+        self._source = source or ResponseSource()
         self._decoder = decoder
         self._halves = SurrogateJoiner()
         self._arguments = ArgumentsRepairer()
@@ -181,8 +182,12 @@ class EventSource:
         if self.failure is not None:
             return events
         closing = self._decoder.close()
-        if error is not None and any(isinstance(event, StreamFailure) for event in closing):
-            closing = [StreamFailure(error)]  # it knows better why the end came
+        if any(isinstance(event, StreamFailure) for event in closing):
+            if error is not None:
+                closing = [StreamFailure(error)]  # it knows better why the end came
+            elif not self.meaningful and isinstance(self._frames, AnyForm) and self._frames.is_json:
+                # A whole JSON value is not cut off: another attempt would bring the same.
+                closing = [StreamFailure(self._source.not_a_completion())]
         events += self._note(closing)
         return events
 

@@ -43,6 +43,11 @@ class AnyForm:
         self._detector: FormDetector | None = FormDetector()
         self._frames: SseDecoder | JsonValues = SseDecoder(limit)
 
+    @property
+    def is_json(self) -> bool:
+        """Whether the body is JSON instead of server-sent events."""
+        return isinstance(self._frames, JsonValues)
+
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """Return the events that are complete with this chunk."""
         detector = self._detector

@@ -47,6 +47,14 @@ class ResponseSource(Struct, frozen=True):
             code="unusable_answer",
         )
 
+    def not_a_completion(self) -> UnusableAnswerError:
+        """Return the error for JSON in which no part of a completion was found."""
+        who = f"The upstream {self.upstream}" if self.upstream else "The upstream"
+        return UnusableAnswerError(
+            f"{who} answered JSON that is not a completion; check its base_url and kind.",
+            code="unusable_answer",
+        )
+
 
 class FormDetector:
     """Detects the form of one response; the bytes so far are in ``head``."""

@@ -71,10 +71,18 @@ class Forms(ScriptedCase):
 
 
 class NoForm(ScriptedCase):
-    async def check_reported_once(self, reply: Scripted, *words: str) -> None:
+    async def check_reported_once(
+        self, reply: Scripted, *words: str, passes_whole: bool = False
+    ) -> None:
+        """Assert that all pairs get an error with ``words`` after one request.
+
+        ``passes_whole`` leaves out whole replies in the client's own protocol.
+        """
         await self.start()
         for client, upstream in PAIRS:
             for stream in (True, False):
+                if passes_whole and not stream and UPSTREAMS[upstream] == client:
+                    continue
                 self.script(reply)
                 answer = await self.ask_model(client, upstream, stream=stream)
                 error = check_refusal(client, answer, 502)
@@ -95,6 +103,14 @@ class NoForm(ScriptedCase):
         await self.check_reported_once(
             Scripted(b"It works! Nothing else does.", "text/plain"), "text/plain", "It works!"
         )
+
+    async def test_json_that_is_not_a_completion_is_reported_once(self) -> None:
+        await self.check_reported_once(
+            Scripted(b'{"data":{"ok":true}}', "application/json"), passes_whole=True
+        )
+
+    async def test_empty_json_object_is_reported_once(self) -> None:
+        await self.check_reported_once(Scripted(b"{}", "application/json"), passes_whole=True)
 
     async def test_no_account_is_locked_for_it(self) -> None:
         await self.start()
