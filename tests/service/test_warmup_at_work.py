@@ -241,8 +241,8 @@ class OnDemand(WarmupCase):
     async def test_what_is_wrong_with_a_request_is_said(self) -> None:
         await self.start("left-60-a", "left-60-b")
         for body, code, words in (
-            ({"account": "nobody"}, 404, "no account 'nobody'"),
-            ({"account": "codeassist"}, 400, "2 accounts are meant"),
+            ({"account": "nobody"}, 404, "No account in use matches"),
+            ({"account": "codeassist"}, 400, "matches 2 accounts"),
             ({"access_token": "ya29.x"}, 400, "access_token"),
             (b"[", 400, "optional"),
         ):
