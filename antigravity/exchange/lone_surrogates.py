@@ -154,7 +154,7 @@ def _name(data: bytes, quote: int) -> bytes:
 
 
 class ArgumentsRepairer:
-    """Mends the JSON text in the arguments of calls, which is text within a text."""
+    """Repairs lone surrogates in the arguments of calls, which are JSON text within JSON text."""
 
     def __init__(self) -> None:
         self._menders: dict[int, FragmentRepairer] = {}

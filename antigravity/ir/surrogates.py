@@ -114,7 +114,7 @@ def _replaced(found: re.Match[str]) -> str:
 
 
 class FragmentRepairer:
-    r"""Mends JSON text that comes in fragments, such as the arguments of a call.
+    r"""Repairs JSON text that comes in fragments, such as the arguments of a call.
 
     An escape that is not complete yet (``\ud8``, or a first half) is held back.
     """

@@ -139,7 +139,7 @@ def _object_input(block: dict[str, Any]) -> bool:
 def repair_body(body: bytes) -> bytes:
     """Return a whole message with all that SDKs need, ``body`` itself if nothing is missing.
 
-    What is no message stays as it is.
+    A body that is not a message is returned unchanged, so that nothing is lost of it.
     """
     try:
         _check(body)

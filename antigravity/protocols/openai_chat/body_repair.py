@@ -49,7 +49,7 @@ _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 def repair_body(body: bytes) -> bytes:
     """Return a chat completion with all that SDKs need, ``body`` itself if nothing is missing.
 
-    What is no chat completion stays as it is.
+    A body that is not a chat completion is returned unchanged, so that nothing is lost of it.
     """
     try:
         _check(body)
