@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sdks
+
+from tests import sdks
 
 try:
     from hypothesis import settings
@@ -17,9 +18,6 @@ else:
     # The same examples in every run, and no clock: a busy machine is no failure.
     settings.register_profile("house", deadline=None, derandomize=True)
     settings.load_profile("house")
-
-#: The test modules by their names, as they are found.
-MODULES = pytest.StashKey[dict[str, Path]]()
 
 #: Folders whose files share processes and wheels that take long to make.
 SHARING = ("tests/interop/", "tests/house/")
@@ -61,16 +59,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return folder or super()._split_scope(nodeid)
 
     return Scheduling(config, log)
-
-
-def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> None:
-    """Say which two modules have one name: pytest would speak of caches."""
-    modules = parent.config.stash.setdefault(MODULES, {})
-    other = modules.setdefault(module_path.name, module_path)
-    if other != module_path:
-        raise pytest.Collector.CollectError(
-            f"rename {module_path} or {other}: modules are imported by their names alone"
-        )
 
 
 @pytest.fixture(autouse=True, scope="session")

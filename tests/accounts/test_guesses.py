@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pool_kit import PoolKit
-
 from antigravity.ir.errors import (
     QuotaExhaustedError,
     RateLimitedError,
     UpstreamCredentialError,
     UpstreamError,
 )
+from tests.accounts.pool_kit import PoolKit
 
 
 def failing(kit: PoolKit, account: str, error: Exception) -> None:

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-from pool_kit import BEGINNING, FLASH, PRO, PoolKit, Source, error, got, waits
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
@@ -26,6 +25,7 @@ from antigravity.ir.errors import (
     UpstreamError,
 )
 from antigravity.stores.json_state import JsonState
+from tests.accounts.pool_kit import BEGINNING, FLASH, PRO, PoolKit, Source, error, got, waits
 
 
 def quota(seconds: float | None = None) -> QuotaExhaustedError:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pool_kit import FLASH, PRO, PoolKit, got, waits
 from zope.interface.verify import verifyObject
 
 from antigravity.accounts.affinity import weight
@@ -22,6 +21,7 @@ from antigravity.interfaces.selection import (
     Situation,
 )
 from antigravity.ir.errors import RateLimitedError
+from tests.accounts.pool_kit import FLASH, PRO, PoolKit, got, waits
 
 ALL = ["a", "b", "c"]
 

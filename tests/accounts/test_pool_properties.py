@@ -8,7 +8,6 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from pool_kit import FLASH, PRO, PoolKit
 from twisted.internet.defer import Deferred
 
 from antigravity.interfaces.accounts import Demand
@@ -22,6 +21,7 @@ from antigravity.ir.errors import (
     UpstreamCredentialError,
     UpstreamError,
 )
+from tests.accounts.pool_kit import FLASH, PRO, PoolKit
 
 NAMES = ("a", "b", "c", "d")
 CAP = 2

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pool_kit import PRO, PoolKit, got, waits
 
 from antigravity.accounts.selection import POLICIES
 from antigravity.interfaces.accounts import Demand, Option
 from antigravity.interfaces.selection import AccountFacts, Candidate, Situation
 from antigravity.ir.errors import QuotaExhaustedError, RateLimitedError
+from tests.accounts.pool_kit import PRO, PoolKit, got, waits
 
 GLM = Option("zai", "glm")
 BOTH = (PRO, GLM)

@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import pytest
-from pool_kit import BEGINNING, PoolKit, Source, error, got, waits
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 
@@ -21,6 +20,7 @@ from antigravity.interfaces.quota import ModelQuota, Quota
 from antigravity.interfaces.selection import AccountFacts, Protection
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import QuotaExhaustedError, UnavailableError, UpstreamError
+from tests.accounts.pool_kit import BEGINNING, PoolKit, Source, error, got, waits
 
 SONNET, OPUS, FLASH = "claude-sonnet-4-6", "claude-opus-4-6-thinking", "gemini-3-flash"
 NOW = BEGINNING

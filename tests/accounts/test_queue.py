@@ -6,12 +6,12 @@ from itertools import count
 
 from hypothesis import given
 from hypothesis import strategies as st
-from pool_kit import PRO, PoolKit, error, got, waits
 from twisted.internet.defer import Deferred
 
 from antigravity.accounts.queue import FairQueue
 from antigravity.interfaces.accounts import ILease
 from antigravity.ir.errors import OverloadedError
+from tests.accounts.pool_kit import PRO, PoolKit, error, got, waits
 
 
 class Item:

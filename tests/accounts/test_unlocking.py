@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pool_kit import BEGINNING, FLASH, PRO, PoolKit, Source, error, got, waits
 from twisted.internet.task import Clock
 
 from antigravity.accounts.lockouts import MAX_LOCK, Lockouts
@@ -25,6 +24,7 @@ from antigravity.ir.errors import (
     UpstreamError,
 )
 from antigravity.stores.json_state import JsonState
+from tests.accounts.pool_kit import BEGINNING, FLASH, PRO, PoolKit, Source, error, got, waits
 
 DAY = 86400.0
 INTERVAL = 1800.0

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pool_kit import BEGINNING, FLASH, PRO, PoolKit, Source
-
 from antigravity.accounts.watch import AccountWatch
 from antigravity.interfaces.accounts import AccountChange
 from antigravity.interfaces.selection import Protection
@@ -16,6 +14,7 @@ from antigravity.ir.errors import (
     UpstreamCredentialError,
     UpstreamError,
 )
+from tests.accounts.pool_kit import BEGINNING, FLASH, PRO, PoolKit, Source
 
 
 class Watched:

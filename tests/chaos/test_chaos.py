@@ -6,12 +6,12 @@ import gc
 import json
 from typing import Any
 
-from chaos_figures import resident, table
-from chaos_kit import MARKER, ChaosCase, reactor
-from chaos_requests import Ask, breaks_in_order, plan, signatures, told
 from twisted.internet.defer import Deferred, gatherResults
 
 from antigravity.simulator import signing
+from tests.chaos.chaos_figures import resident, table
+from tests.chaos.chaos_kit import MARKER, ChaosCase, reactor
+from tests.chaos.chaos_requests import Ask, breaks_in_order, plan, signatures, told
 
 REQUESTS = 2000
 AT_ONCE = 50

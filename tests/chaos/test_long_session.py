@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from agent import Agent, Between
-from chaos_kit import ChaosCase, reactor
-
 from antigravity.config.settings import UpstreamSettings
+from tests.chaos.agent import Agent, Between
+from tests.chaos.chaos_kit import ChaosCase, reactor
 
 #: Tasks of two turns each.
 TASKS = 250

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_kit import Result, Run, Simulated
 from twisted.internet.selectreactor import SelectReactor
 from twisted.web.server import Site
 
 from antigravity.cli.main import main
 from antigravity.simulator.service import build_simulator
+from tests.cli.cli_kit import Result, Run, Simulated
 
 
 @pytest.fixture

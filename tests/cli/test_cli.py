@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_kit import Result, Run, configure
 
 from antigravity.cli import doctor
 from antigravity.config.last_run import LastRun, write_last_run
+from tests.cli.cli_kit import Result, Run, configure
 
 SECRET = "AIzaVeiled-0123456789"
 

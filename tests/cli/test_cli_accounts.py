@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_kit import Run, configure
 
 from antigravity.accounts.files import AccountFiles
+from tests.cli.cli_kit import Run, configure
 
 REFRESH = "1//0eVeiled-refresh_token"
 OPENAI = "sk-proj-Veiled-Veiled"

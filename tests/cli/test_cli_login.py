@@ -12,13 +12,13 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from cli_kit import Result, Run, Simulated, configure
 from msgspec import structs
 
 from antigravity.accounts.files import AccountFiles
 from antigravity.cli import account_login
 from antigravity.cli.account_login import has_browser
 from antigravity.cli.loopback import Callback
+from tests.cli.cli_kit import Result, Run, Simulated, configure
 
 Browser = Callable[[str], None]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cli_kit import Run, Simulated, configure
 
 from antigravity.accounts.files import AccountFiles
 from antigravity.accounts.quota_files import QuotaFiles
 from antigravity.upstreams.codeassist import discovery
+from tests.cli.cli_kit import Run, Simulated, configure
 
 
 def add(run: Run, kind: str, secret: str, label: str) -> None:

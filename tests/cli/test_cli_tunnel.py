@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_kit import Run, configure
+
+from tests.cli.cli_kit import Run, configure
 
 
 def findings(run: Run) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from programs import kill_group
+from tests.clients.programs import kill_group
 
 _ACCESS: Final = re.compile(r"GatewaySite#info\] ([A-Z]+) (\S+) (\d+) ")
 _HEALTH: Final = "/healthz"

@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Gateways
-from drivers import Driver
-from servers import TARGETS, Simulator
+
+from tests.clients.conftest import Gateways
+from tests.clients.drivers import Driver
+from tests.clients.servers import TARGETS, Simulator
 
 SHELL = '[[tool exec_command {"cmd": "expr 40 + 2 | sed s/^/ZEBRA-/"}]]'
 OTHER = '[[tool exec_command {"cmd": "expr 20 + 3 | sed s/^/LYNX-/"}]]'

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import Gateways
-from drivers import Driver
-from servers import TARGETS, Simulator
+
+from tests.clients.conftest import Gateways
+from tests.clients.drivers import Driver
+from tests.clients.servers import TARGETS, Simulator
 
 SHELL = '[[tool run_shell_command {"command": "expr 40 + 2 | sed s/^/ZEBRA-/"}]]'
 OTHER = '[[tool run_shell_command {"command": "expr 20 + 3 | sed s/^/LYNX-/"}]]'

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drivers import Driver
-from servers import TARGETS, Gateway, Simulator
+
+from tests.clients.drivers import Driver
+from tests.clients.servers import TARGETS, Gateway, Simulator
 
 STAND_IN = Path(__file__).parents[1] / "mcp" / "stdio_stand_in.py"
 ECHO = '{"text": "ZEBRA-42"}'

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from conftest import Gateways
-from drivers import Driver
 
-sys.path.append(str(Path(__file__).parents[1] / "mcp"))
-from mcp_process import offering_everything
+from tests.clients.conftest import Gateways
+from tests.clients.drivers import Driver
+from tests.mcp.mcp_process import offering_everything
 
 #: What the tool says, which is then the answer.
 ANSWER = "This is a simple text response for testing."

@@ -7,9 +7,10 @@ are asked for their fallback model.
 from __future__ import annotations
 
 import pytest
-from conftest import Gateways
-from drivers import Driver
-from servers import TARGETS
+
+from tests.clients.conftest import Gateways
+from tests.clients.drivers import Driver
+from tests.clients.servers import TARGETS
 
 SHELL = '[[tool bash {"command": "expr 40 + 2 | sed s/^/ZEBRA-/", "description": "marker"}]]'
 OTHER = '[[tool bash {"command": "expr 20 + 3 | sed s/^/LYNX-/", "description": "other"}]]'

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conformance_suite import VERSIONS, program, run
-from installation import UnavailableError
-from mcp_process import offering_everything
+
+from tests.clients.installation import UnavailableError
+from tests.conformance.conformance_suite import VERSIONS, program, run
+from tests.mcp.mcp_process import offering_everything
 
 RELEASE, NEXT = VERSIONS
 #: An extension that the gateway does not offer, which the suite runs and does not count.

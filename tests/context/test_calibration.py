@@ -10,7 +10,6 @@ from typing import Any
 
 import docutils.core
 import pytest
-from corpus import KINDS, requests
 from docutils import nodes
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +21,7 @@ from antigravity.ir.request import Request
 from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_chat.protocol import OpenAIChatClient
 from antigravity.simulator.read import chat
+from tests.context.corpus import KINDS, requests
 
 DOCS = Path(__file__).parents[2] / "docs" / "protocols.rst"
 

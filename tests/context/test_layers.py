@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from histories import answers, histories, prose, round_of, says
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from antigravity.ir.parts import CacheControl, Part, Text, Thinking, ToolCall, T
 from antigravity.ir.request import Message, Request
 from antigravity.ir.signature import Signature
 from antigravity.lowering.pairing import pair_tools
+from tests.context.histories import answers, histories, prose, round_of, says
 
 
 def request_of(messages: Sequence[Message]) -> Request:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import msgspec
-from histories import histories
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from antigravity.ir.capabilities import Capabilities
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Message, Request
 from antigravity.routing.capability_table import CapabilityTable, shipped_rules
+from tests.context.histories import histories
 
 COUNTS = Capabilities(max_output_tokens=16_000)
 APART = Capabilities(max_output_tokens=16_000, window_counts_output=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from histories import prose, round_of, says
 
 from antigravity.context.decision import Limits, Terms, decide, forked
 from antigravity.context.estimate import estimate_tokens
@@ -14,6 +13,7 @@ from antigravity.context.memory import UNKNOWN, ContextMemory, Remembered
 from antigravity.ir.parts import CacheControl, Text
 from antigravity.ir.request import Message, Request
 from antigravity.stores.bounded import BoundedBytes
+from tests.context.histories import prose, round_of, says
 
 TURNS = 300
 WINDOW = 40_000

@@ -6,7 +6,6 @@ import base64
 import random
 
 import pytest
-from histories import prose
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from antigravity.context.tool_output import BLOB_LONGEST, cut, shortened, shorte
 from antigravity.ir.media import InlineData
 from antigravity.ir.parts import Media, Text, ToolCall, ToolResult
 from antigravity.ir.request import Message
+from tests.context.histories import prose
 
 BLOB = base64.b64encode(random.Random(1).randbytes(9_000)).decode()
 SNAPSHOT = "- Page Snapshot\n" + "".join(

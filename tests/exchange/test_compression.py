@@ -7,9 +7,8 @@ import re
 from itertools import pairwise
 from typing import Any
 
-from long_kit import MODEL, TOOLS, WINDOW, LongCase, asked, prose, rounds, talk
-
 from antigravity.ir.capabilities import Loss
+from tests.exchange.long_kit import MODEL, TOOLS, WINDOW, LongCase, asked, prose, rounds, talk
 
 LONG = rounds(20, 3_000)
 

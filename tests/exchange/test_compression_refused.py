@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from long_kit import CLAUDE_CODE, MODEL, LongCase, asked, prose, rounds
+from tests.exchange.long_kit import CLAUDE_CODE, MODEL, LongCase, asked, prose, rounds
 
 LONG = rounds(20, 3_000)
 

@@ -6,7 +6,7 @@ import json
 from itertools import pairwise
 from typing import Any
 
-from long_kit import TOOLS, WINDOW, LongCase, prose
+from tests.exchange.long_kit import TOOLS, WINDOW, LongCase, prose
 
 TASKS = 30
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
-from long_kit import MODEL, SUMMARY_MODEL, LongCase, asked, reactor, talk
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
+
+from tests.exchange.long_kit import MODEL, SUMMARY_MODEL, LongCase, asked, reactor, talk
 
 #: The simulated model that reads this in the transcript answers with it.
 SAY = " [[say THE SUMMARY]]"

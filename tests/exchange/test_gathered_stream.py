@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from test_pump import Consumer, Transport
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from antigravity.exchange.gathered_stream import GatheredStream
+from tests.exchange.test_pump import Consumer, Transport
 
 
 class GatheredStreamTests(SynchronousTestCase):

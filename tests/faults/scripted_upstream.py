@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from faults_kit import Answer, FaultCase, path_and_body, reactor
 from msgspec import Struct
 from msgspec.structs import replace
 from twisted.web.resource import Resource
@@ -22,6 +21,7 @@ from antigravity.config.settings import (
 )
 from antigravity.gateway import Gateway
 from antigravity.plugins import PluginHost
+from tests.faults.faults_kit import Answer, FaultCase, path_and_body, reactor
 
 #: The protocols of clients, and those of upstreams with the name of one of each.
 CLIENTS = ("openai_chat", "openai_completions", "openai_responses", "anthropic", "gemini")

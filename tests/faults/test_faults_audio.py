@@ -7,10 +7,10 @@ import socket
 import struct
 from typing import Any
 
-from faults_kit import Answer, FaultCase, Reading, check_refusal, reactor
 from twisted.internet.task import deferLater
 
 from antigravity.protocols.openai_speech import mp3
+from tests.faults.faults_kit import Answer, FaultCase, Reading, check_refusal, reactor
 
 OPENAI = "openai_chat-to-openai_chat"
 GEMINI = "gemini-to-gemini"

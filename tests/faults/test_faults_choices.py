@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from faults_kit import Answer, FaultCase, Reading, check_broken_stream, check_refusal
 from twisted.internet.defer import Deferred
 
 from antigravity.config.settings import SchedulingSettings
+from tests.faults.faults_kit import Answer, FaultCase, Reading, check_broken_stream, check_refusal
 
 CLAUDE = "openai_chat-to-anthropic/claude-sonnet-4-5"
 RESPONSES = "anthropic-to-openai_responses/gpt-4.1"

@@ -8,7 +8,9 @@ import socket
 import sys
 from typing import Any
 
-from faults_kit import (
+from twisted.internet.task import deferLater
+
+from tests.faults.faults_kit import (
     WAYS,
     Answer,
     FaultCase,
@@ -18,7 +20,6 @@ from faults_kit import (
     path_and_body,
     reactor,
 )
-from twisted.internet.task import deferLater
 
 if sys.version_info >= (3, 14):
     from compression import zstd

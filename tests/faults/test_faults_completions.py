@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from faults_kit import Answer, FaultCase, check_broken_stream, check_refusal
 from openai.types import Completion
+
+from tests.faults.faults_kit import Answer, FaultCase, check_broken_stream, check_refusal
 
 BASE = "openai_chat-to-openai_chat/gpt-4.1"
 CHAT = "openai_completions-to-openai_chat/gpt-4.1"

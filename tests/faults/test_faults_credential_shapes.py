@@ -6,13 +6,13 @@ import gzip
 import json
 from typing import Any
 
-from faults_kit import WAYS, Answer, FaultCase, reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
 from antigravity.config.secret import Secret
+from tests.faults.faults_kit import WAYS, Answer, FaultCase, reactor
 
 KEY = "sk-upstream-0123456789abcdef"
 JSON = "application/json"

@@ -7,7 +7,6 @@ from base64 import b64encode
 from typing import Any
 from urllib.parse import quote
 
-from faults_kit import NATIVE, WAYS, Answer, FaultCase, reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.web.resource import Resource
@@ -15,6 +14,7 @@ from twisted.web.server import NOT_DONE_YET, Site
 
 from antigravity.config.secret import Secret
 from antigravity.redaction.credentials import CREDENTIALS
+from tests.faults.faults_kit import NATIVE, WAYS, Answer, FaultCase, reactor
 
 KEY = 'sk-up/str+eam="credential"&0123456789'
 FORMS = (KEY, json.dumps(KEY)[1:-1], quote(KEY, safe=""), b64encode(KEY.encode()).decode())

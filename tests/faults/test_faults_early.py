@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
-from faults_kit import Answer, FaultCase, check_refusal, model_of, path_and_body
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "transport"))
-
-from loopback_peer import listen
-from test_transport_early import Early, Hasty
+from tests.faults.faults_kit import Answer, FaultCase, check_refusal, model_of, path_and_body
+from tests.transport.loopback_peer import listen
+from tests.transport.test_transport_early import Early, Hasty
 
 WAY = ("openai_chat", "openai_chat")
 

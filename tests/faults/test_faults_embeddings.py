@@ -7,7 +7,6 @@ import json
 import struct
 from typing import Any
 
-from faults_kit import Answer, FaultCase, Reading, check_refusal, reactor
 from treq.client import HTTPClient
 from twisted.internet.task import deferLater
 from twisted.web.client import Agent, HTTPConnectionPool
@@ -17,6 +16,7 @@ from antigravity.config.secret import Secret
 from antigravity.exchange import embedding
 from antigravity.ir.record import ExchangeRecord
 from antigravity.simulator.embeddings import Input, vector
+from tests.faults.faults_kit import Answer, FaultCase, Reading, check_refusal, reactor
 
 #: An upstream of each kind, and its models; the newer one of Gemini's tells what it costs.
 OPENAI = "openai_chat-to-openai_chat/text-embedding-3-small"

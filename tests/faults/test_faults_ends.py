@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from faults_kit import check_broken_stream, check_refusal
-from scripted_upstream import (
+from tests.faults.faults_kit import check_broken_stream, check_refusal
+from tests.faults.scripted_upstream import (
     CLIENTS,
     UPSTREAMS,
     Scripted,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from faults_kit import check_refusal
-from scripted_upstream import (
+from tests.faults.faults_kit import check_refusal
+from tests.faults.scripted_upstream import (
     CLIENTS,
     UPSTREAMS,
     Scripted,

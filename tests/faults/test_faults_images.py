@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from faults_kit import Answer, FaultCase, Reading, check_refusal
 from twisted.internet.defer import Deferred, gatherResults
 
 from antigravity.config.settings import TimeoutSettings
+from tests.faults.faults_kit import Answer, FaultCase, Reading, check_refusal
 
 GEMINI = "gemini-to-gemini/gemini-3.1-flash-image"
 OPENAI = "openai_chat-to-openai_chat/gpt-image-1"

@@ -10,8 +10,8 @@ import wave
 import zlib
 from typing import Any
 
-from faults_kit import Answer, check_refusal
-from scripted_upstream import (
+from tests.faults.faults_kit import Answer, check_refusal
+from tests.faults.scripted_upstream import (
     CLIENTS,
     UPSTREAMS,
     Scripted,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from faults_kit import Answer, FaultCase, check_refusal
-
 from antigravity.config.secret import Secret
+from tests.faults.faults_kit import Answer, FaultCase, check_refusal
 
 KEY = "sk-upstream-secret"
 ANSWER = "openai_responses-to-openai_responses/gpt-4.1"

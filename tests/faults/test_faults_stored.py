@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from faults_kit import Answer, FaultCase, check_refusal
 from twisted.internet.defer import Deferred
 
 from antigravity.config.secret import Secret
 from antigravity.ir.errors import UpstreamError
+from tests.faults.faults_kit import Answer, FaultCase, check_refusal
 
 NATIVE = "openai_responses-to-openai_responses/gpt-4.1"
 OTHER = "openai_responses-to-gemini/gemini-2.5-flash"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from faults_kit import path_and_body
-from scripted_upstream import (
+from tests.faults.faults_kit import path_and_body
+from tests.faults.scripted_upstream import (
     CLIENTS,
     MODEL,
     UPSTREAMS,

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-from faults_kit import NATIVE, FaultCase, check_refusal
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "transport"))
-
-from loopback_peer import Script, listen, ok
-from self_signed import certificate
+from tests.faults.faults_kit import NATIVE, FaultCase, check_refusal
+from tests.transport.loopback_peer import Script, listen, ok
+from tests.transport.self_signed import certificate
 
 
 class TlsOfUpstreams(FaultCase):

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from faults_kit import (
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.protocol import Factory
+
+from antigravity.config.secret import Secret
+from antigravity.config.settings import TimeoutSettings
+from tests.faults.faults_kit import (
     NATIVE,
     WAYS,
     Answer,
@@ -14,11 +19,6 @@ from faults_kit import (
     check_refusal,
     reactor,
 )
-from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.protocol import Factory
-
-from antigravity.config.secret import Secret
-from antigravity.config.settings import TimeoutSettings
 
 #: What clients see for a status of the upstream's.
 STATUSES = {400: 400, 401: 503, 403: 503, 404: 404, 413: 413, 429: 429, 500: 502, 503: 503}

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from process_kit import running
-from wheel_kit import Built, build, copy_source
+
+from tests.house.process_kit import running
+from tests.house.wheel_kit import Built, build, copy_source
 
 MAKEFILE = Path(__file__).parents[2] / "Makefile"
 

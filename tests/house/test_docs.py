@@ -10,12 +10,12 @@ from types import ModuleType
 
 import docutils.core
 import pytest
-from pages import run, table
 
 from antigravity import hookspecs
 from antigravity.interfaces.accounts import Option
 from antigravity.interfaces.selection import Candidate, Situation
 from antigravity.plugins import PluginHost
+from tests.house.pages import run, table
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.rst"), *(ROOT / "docs").glob("*.rst")])

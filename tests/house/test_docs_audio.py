@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from pages import ROOT, tables
-
 from antigravity.config.settings import AudioSettings
 from antigravity.protocols.openai_speech.schema import STREAM_FORMATS, TYPES
 from antigravity.protocols.openai_transcriptions.schema import (
@@ -19,6 +17,7 @@ from antigravity.protocols.openai_transcriptions.schema import (
 )
 from antigravity.protocols.openai_transcriptions.sounds import CONTENTS
 from antigravity.routing.capability_table import load_table
+from tests.house.pages import ROOT, tables
 
 PAGE = "docs/audio.rst"
 TEXT = (ROOT / PAGE).read_text("utf-8")

@@ -7,7 +7,6 @@ import re
 from typing import Any
 
 import pytest
-from pages import ROOT, table
 
 from antigravity.exchange import embedding
 from antigravity.ir.capabilities import Capabilities, Target
@@ -18,6 +17,7 @@ from antigravity.ir.parts import Media, Text
 from antigravity.plugins import PluginHost
 from antigravity.protocols.gemini.embeddings import GeminiEmbeddingClient
 from antigravity.protocols.openai_embeddings.protocol import OpenAIEmbeddingClient
+from tests.house.pages import ROOT, table
 
 CLIENTS: dict[str, Any] = {"openai": OpenAIEmbeddingClient(), "gemini": GeminiEmbeddingClient()}
 TARGETS = {

@@ -14,7 +14,6 @@ from typing import Any
 
 import click
 import pytest
-from pages import ROOT, at, blocks, commands, run, run_curl, run_python, table
 
 from antigravity.accounts import penalties
 from antigravity.accounts.model_groups import shipped_groups
@@ -31,6 +30,7 @@ from antigravity.simulator.state import check_key
 from antigravity.tap import Options
 from antigravity.web.admin import AdminPaths
 from antigravity.web.authentication import Authenticator
+from tests.house.pages import ROOT, at, blocks, commands, run, run_curl, run_python, table
 
 
 @cache

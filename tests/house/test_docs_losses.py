@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from pages import table
 
 from antigravity.ir.capabilities import Capabilities, Target
 from antigravity.ir.errors import InvalidRequestError
@@ -26,6 +25,7 @@ from antigravity.ir.request import Message, Request, Sampling
 from antigravity.ir.tools import FunctionTool, HostedTool, WebSearchTool
 from antigravity.lowering.pipeline import lower
 from antigravity.plugins import PluginHost
+from tests.house.pages import table
 
 COLUMNS = ("openai_chat", "openai_responses", "anthropic", "gemini")
 ABLE = Capabilities(

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import click
-from pages import ROOT, blocks, table
 
 from antigravity import relaying, viewing
 from antigravity.cli.mcp import mcp
@@ -17,6 +16,7 @@ from antigravity.mcp.client import member, stdio_channel
 from antigravity.mcp.vision.sources import IMAGE, VIDEO
 from antigravity.mcp.vision.table import TOOLS
 from antigravity.processes import guarded
+from tests.house.pages import ROOT, blocks, table
 
 PAGE = "docs/mcp.rst"
 TEXT = " ".join((ROOT / PAGE).read_text("utf-8").split())

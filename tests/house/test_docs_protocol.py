@@ -7,7 +7,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pages import blocks
 from twisted.internet import reactor as default_reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
@@ -23,6 +22,7 @@ from antigravity.ir.request import Message, Request
 from antigravity.ir.tools import FunctionTool, WebSearchTool
 from antigravity.sse import ServerSentEvent, encode_event
 from antigravity.testing import load_plugin, start_gateway
+from tests.house.pages import blocks
 
 reactor: Any = default_reactor
 CONFIG = """

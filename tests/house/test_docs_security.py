@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from pages import ROOT
 
 from antigravity.exchange import fetching, naming
 from antigravity.mcp import listeners, stateful
 from antigravity.protocols import multipart
 from antigravity.stores import published
+from tests.house.pages import ROOT
 
 PAGE = " ".join((ROOT / "docs" / "security.rst").read_text("utf-8").split())
 

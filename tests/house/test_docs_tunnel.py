@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any, get_args
 
-from pages import ROOT, table
-
 from antigravity.cli.tunnel_install import install
 from antigravity.processes import guarded
 from antigravity.tunnel import service
 from antigravity.web.admin import AdminPaths
+from tests.house.pages import ROOT, table
 
 PAGE = "docs/tunnel.rst"
 TEXT = " ".join((ROOT / PAGE).read_text("utf-8").split())

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from process_kit import Running, get, running
-from wheel_kit import ROOT, TWISTD, Built, Environment, build, install, make_environment
+
+from tests.house.process_kit import Running, get, running
+from tests.house.wheel_kit import ROOT, TWISTD, Built, Environment, build, install, make_environment
 
 EXAMPLE = ROOT / "examples" / "antigravity-plugin-example"
 MODEL = "real/claude-sonnet-4-5"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 import pytest
-from process_kit import clean_environment, running
 
 from antigravity.cli.main import antigravity as command
+from tests.house.process_kit import clean_environment, running
 
 TWISTD = [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "antigravity"]
 

@@ -1,25 +1,23 @@
-"""The names of tests: folders of tests are no packages, so each module has a name of its own."""
+"""Folders of tests are packages: modules import each other by their full names."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+import ast
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
-#: Every folder may have one of these.
-EVERYWHERE = {"conftest.py"}
 
 
-def test_no_two_modules_have_one_name() -> None:
-    """All folders are on the path together: of two ``faults_kit`` everybody would get the first."""
-    found = defaultdict(list)
+def test_every_folder_is_a_package() -> None:
+    folders = {path.parent for path in TESTS.rglob("*.py")}
+    assert len(folders) > 30, "no tests were found"
+    assert not [str(folder) for folder in folders if not (folder / "__init__.py").exists()]
+
+
+def test_test_modules_do_not_change_the_import_path() -> None:
+    """A changed ``sys.path`` would hide an import that works in one order of the tests only."""
     for path in TESTS.rglob("*.py"):
-        if path.name not in EVERYWHERE:
-            found[path.name].append(str(path.relative_to(TESTS)))
-    assert len(found) > 100, "they are not found"
-    assert not [f"rename all but one: {places}" for places in found.values() if len(places) > 1]
-
-
-def test_no_folder_is_a_package() -> None:
-    """In a package modules have longer names, and what is beside them is not found."""
-    assert not list(TESTS.rglob("__init__.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                changed = ast.unparse(node.func) in ("sys.path.insert", "sys.path.append")
+                assert not changed or path.name == "test_requirements.py", path

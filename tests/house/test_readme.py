@@ -12,13 +12,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from pages import ROOT, blocks, commands, run, run_curl, run_python, table
-from process_kit import clean_environment, get
 
 from antigravity.config.settings import ProxySettings
 from antigravity.plugins import PluginHost
 from antigravity.relaying import READER, SEARCH
 from antigravity.viewing import PATH as VISION
+from tests.house.pages import ROOT, blocks, commands, run, run_curl, run_python, table
+from tests.house.process_kit import clean_environment, get
 
 PAGE = "README.rst"
 README = (ROOT / PAGE).read_text("utf-8")

@@ -18,7 +18,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from process_kit import running
+
+from tests.house.process_kit import running
 
 FAR = 5 * 86400
 YEARS = 10 * 365 * 86400

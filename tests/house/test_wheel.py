@@ -18,8 +18,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from process_kit import get, running
-from wheel_kit import (
+
+from tests.house.process_kit import get, running
+from tests.house.wheel_kit import (
     ROOT,
     STARTUP_FILES,
     TWISTD,

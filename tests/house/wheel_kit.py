@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import twisted
-from process_kit import clean_environment
+
+from tests.house.process_kit import clean_environment
 
 ROOT = Path(__file__).parents[2]
 DEPENDENCIES = Path(twisted.__file__).parents[1]

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import anthropic
-from dialect import Answer, Media, Mode, Options, Result, ToolCall
+
+from tests.interop.dialect import Answer, Media, Mode, Options, Result, ToolCall
 
 _FINISH = {
     "end_turn": "stop",

@@ -14,14 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from anthropic_calls import Messages
-from dialect import Dialect
-from genai_calls import GenAI
-from openai_chat_calls import Chat
-from openai_responses_calls import Responses
+
+from tests.interop.anthropic_calls import Messages
+from tests.interop.dialect import Dialect
+from tests.interop.genai_calls import GenAI
+from tests.interop.openai_chat_calls import Chat
+from tests.interop.openai_responses_calls import Responses
 
 try:
-    from generativeai_calls import GenerativeAI
+    from tests.interop.generativeai_calls import GenerativeAI
 except ModuleNotFoundError:  # the previous generation is tested without it
     OLDER: tuple[Dialect, ...] = ()
 else:

@@ -7,9 +7,10 @@ import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dialect import Answer, Media, Mode, Options, Result, ToolCall
 from google import genai
 from google.genai import types
+
+from tests.interop.dialect import Answer, Media, Mode, Options, Result, ToolCall
 
 _FILTERED = ("SAFETY", "PROHIBITED_CONTENT", "RECITATION", "BLOCKLIST", "SPII")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dialect import Media, Tool
+from tests.interop.dialect import Media, Tool
 
 PNG = Media(
     "image/png",

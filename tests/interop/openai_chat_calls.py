@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import openai
-from dialect import Answer, Media, Mode, Options, Result, ToolCall
 from openai.lib.streaming.chat import ChatCompletionStreamState
+
+from tests.interop.dialect import Answer, Media, Mode, Options, Result, ToolCall
 
 _FINISH = {"stop": "stop", "length": "length", "tool_calls": "tools", "content_filter": "filter"}
 

@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from dialect import Answer, BrokenOffError, Media, Mode, Options, Result, ToolCall
-from openai_chat_calls import client
+from tests.interop.dialect import Answer, BrokenOffError, Media, Mode, Options, Result, ToolCall
+from tests.interop.openai_chat_calls import client
 
 
 def image_part(media: Media) -> dict[str, Any]:

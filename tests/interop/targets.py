@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
-from dialect import Dialect
+from tests.interop.dialect import Dialect
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from dialect import Dialect, Mode, Talk
-from targets import EVERY, TARGETS, Target, name
+
+from tests.interop.dialect import Dialect, Mode, Talk
+from tests.interop.targets import EVERY, TARGETS, Target, name
 
 MODES: tuple[Mode, ...] = ("whole", "stream")
 LONG = "The quick brown fox jumps over the lazy dog. Ünïcödé and 日本語 and 🦊 survive, too."

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from openai import BadRequestError, OpenAI
-from targets import TARGETS, Target, name
+
+from tests.interop.targets import TARGETS, Target, name
 
 
 @pytest.fixture(scope="module")

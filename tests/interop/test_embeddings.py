@@ -9,13 +9,14 @@ from typing import Any
 
 import openai
 import pytest
-from genai_calls import client as genai_client
-from genai_calls import part
 from google.genai import errors as genai_errors
 from google.genai import types
-from material import PNG
-from openai_chat_calls import client as openai_client
-from targets import Target, fresh, name
+
+from tests.interop.genai_calls import client as genai_client
+from tests.interop.genai_calls import part
+from tests.interop.material import PNG
+from tests.interop.openai_chat_calls import client as openai_client
+from tests.interop.targets import Target, fresh, name
 
 OPENAI = Target("openai", "demo-openai", "text-embedding-3-small")
 LARGE = Target("openai-large", "demo-openai-chat", "text-embedding-3-large")

@@ -10,11 +10,12 @@ from typing import Any
 import anthropic
 import openai
 import pytest
-from anthropic_calls import client as anthropic_client
-from dialect import BrokenOffError, Dialect, Mode, Talk
 from google.genai import errors as genai_errors
-from openai_chat_calls import client as openai_client
-from targets import TARGETS, Target, fresh, name
+
+from tests.interop.anthropic_calls import client as anthropic_client
+from tests.interop.dialect import BrokenOffError, Dialect, Mode, Talk
+from tests.interop.openai_chat_calls import client as openai_client
+from tests.interop.targets import TARGETS, Target, fresh, name
 
 try:
     from google.api_core.exceptions import GoogleAPICallError

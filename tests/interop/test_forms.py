@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from dialect import Dialect, Mode, Talk
-from material import FORM, WEATHER
-from targets import EVERY, TARGETS, Target, name
+
+from tests.interop.dialect import Dialect, Mode, Talk
+from tests.interop.material import FORM, WEATHER
+from tests.interop.targets import EVERY, TARGETS, Target, name
 
 MODES: tuple[Mode, ...] = ("whole", "stream")
 FILLED = {"answer": "forty-two", "sure": True, "steps": [1, 2, 3]}

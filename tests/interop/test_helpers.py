@@ -6,14 +6,15 @@ import json
 from typing import Any
 
 import pytest
-from anthropic_calls import SEARCH
-from anthropic_calls import client as anthropic_client
-from genai_calls import client as genai_client
 from google.genai import types
-from material import FORM
-from openai_chat_calls import client as openai_client
 from pydantic import BaseModel
-from targets import CHAT, TARGETS, Target, name
+
+from tests.interop.anthropic_calls import SEARCH
+from tests.interop.anthropic_calls import client as anthropic_client
+from tests.interop.genai_calls import client as genai_client
+from tests.interop.material import FORM
+from tests.interop.openai_chat_calls import client as openai_client
+from tests.interop.targets import CHAT, TARGETS, Target, name
 
 TALK = "[[say one two three four five six]] [[chunks 6]]"
 SAID = "one two three four five six"

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from material import PNG as MATERIAL
 from openai import APIError, APIStatusError, BadRequestError, OpenAI
+
+from tests.interop.material import PNG as MATERIAL
 
 PNG = base64.b64decode(MATERIAL.data)
 OPENAI = "demo-openai/gpt-image-1"

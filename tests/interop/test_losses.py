@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from anthropic_calls import client as anthropic_client
-from openai_chat_calls import client as openai_client
-from targets import ANTHROPIC, CODE_ASSIST, GEMINI, RESPONSES, TARGETS, Target, name
+
+from tests.interop.anthropic_calls import client as anthropic_client
+from tests.interop.openai_chat_calls import client as openai_client
+from tests.interop.targets import ANTHROPIC, CODE_ASSIST, GEMINI, RESPONSES, TARGETS, Target, name
 
 WARNINGS = "x-antigravity-warnings"
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 
 import pytest
-from dialect import Dialect, Mode, Talk
-from material import PDF, PNG, SEEN_PDF, SEEN_PNG
-from targets import EVERY, TARGETS, Target, name
+
+from tests.interop.dialect import Dialect, Mode, Talk
+from tests.interop.material import PDF, PNG, SEEN_PDF, SEEN_PNG
+from tests.interop.targets import EVERY, TARGETS, Target, name
 
 MODES: tuple[Mode, ...] = ("whole", "stream")
 

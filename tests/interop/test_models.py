@@ -8,16 +8,17 @@ from typing import Any
 import anthropic
 import openai
 import pytest
-from anthropic_calls import block
-from anthropic_calls import client as anthropic_client
-from dialect import Talk
-from genai_calls import client as genai_client
 from google.genai import errors as genai_errors
 from google.genai import types
-from material import HARD, PDF, PNG, WEATHER
-from openai_chat_calls import client as openai_client
-from openai_responses_calls import image_part
-from targets import CHAT, EVERY, RESPONSES, Target, name
+
+from tests.interop.anthropic_calls import block
+from tests.interop.anthropic_calls import client as anthropic_client
+from tests.interop.dialect import Talk
+from tests.interop.genai_calls import client as genai_client
+from tests.interop.material import HARD, PDF, PNG, WEATHER
+from tests.interop.openai_chat_calls import client as openai_client
+from tests.interop.openai_responses_calls import image_part
+from tests.interop.targets import CHAT, EVERY, RESPONSES, Target, name
 
 SOURCE = "x-token-count-source"
 SERVED = ("gpt-5.1", "claude-sonnet-4-6", "gemini-3-pro-preview")
@@ -123,7 +124,7 @@ def test_responses_count(url: str, target: Target) -> None:
 
 @pytest.mark.parametrize("target", EVERY, ids=name)
 def test_a_count_is_near_what_is_charged(url: str, target: Target) -> None:
-    from anthropic_calls import Messages
+    from tests.interop.anthropic_calls import Messages
 
     text = "[[say one]] " + "all work and no play " * 20
     count, _ = counted(url, text, target)

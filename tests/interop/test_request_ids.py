@@ -8,9 +8,10 @@ from typing import Any
 
 import anthropic
 import pytest
-from anthropic_calls import client as anthropic_client
-from openai_chat_calls import client as openai_client
-from targets import ANTHROPIC, CHAT, TARGETS, Target, name
+
+from tests.interop.anthropic_calls import client as anthropic_client
+from tests.interop.openai_chat_calls import client as openai_client
+from tests.interop.targets import ANTHROPIC, CHAT, TARGETS, Target, name
 
 MESSAGES: list[Any] = [{"role": "user", "content": "Hello?"}]
 FAILING: list[Any] = [{"role": "user", "content": "[[error 400]]"}]

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from openai import APIStatusError, BadRequestError, NotFoundError, OpenAI
-from targets import RESPONSES, TARGETS, Target, name
+
+from tests.interop.targets import RESPONSES, TARGETS, Target, name
 
 TRANSLATED = [each for each in TARGETS if each is not RESPONSES]
 

@@ -8,7 +8,8 @@ from typing import Any
 import anthropic
 import openai
 import pytest
-from targets import TARGETS, Target, name
+
+from tests.interop.targets import TARGETS, Target, name
 
 MESSAGES: list[Any] = [{"role": "user", "content": "[[think hm]] [[say Hello]]"}]
 CALLING: list[Any] = [{"role": "user", "content": '[[tool look {"at": 1}]]'}]

@@ -6,9 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from dialect import Dialect, Mode, Result, Talk
-from material import WEATHER
-from targets import (
+
+from tests.interop.dialect import Dialect, Mode, Result, Talk
+from tests.interop.material import WEATHER
+from tests.interop.targets import (
     ANTHROPIC_BUDGET,
     CODE_ASSIST_CLAUDE,
     EVERY,

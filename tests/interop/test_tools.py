@@ -6,9 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from dialect import Dialect, Mode, Result, Talk
-from material import HARD, PNG, SEEN_PNG, TIME, WEATHER
-from targets import EVERY, GEMINI, TARGETS, Target, name, native
+
+from tests.interop.dialect import Dialect, Mode, Result, Talk
+from tests.interop.material import HARD, PNG, SEEN_PNG, TIME, WEATHER
+from tests.interop.targets import EVERY, GEMINI, TARGETS, Target, name, native
 
 MODES: tuple[Mode, ...] = ("whole", "stream")
 TOKYO = '[[tool get_weather {"city": "Tōkyō", "days": 3}]]'

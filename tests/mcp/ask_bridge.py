@@ -8,9 +8,10 @@ import os
 import sys
 from typing import Any
 
-from ask_current import ask
 from mcp import StdioServerParameters
 from mcp.client.stdio import stdio_client
+
+from tests.mcp.ask_current import ask
 
 if __name__ == "__main__":
     url, mode = sys.argv[1:]

@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from mcp_questions import QUESTIONS, prompts_that_ask
 from twisted.internet.task import deferLater
 
 from antigravity.hookspecs import hookimpl
@@ -24,6 +23,7 @@ from antigravity.interfaces.mcp_values import (
 )
 from antigravity.mcp.catalog import Catalog
 from antigravity.mcp.objects import Prompt, Resource, Template, Tool
+from tests.mcp.mcp_questions import QUESTIONS, prompts_that_ask
 
 PNG: Final = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"

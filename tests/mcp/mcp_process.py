@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-HERE: Final = Path(__file__).parent
+ROOT: Final = Path(__file__).parents[2]
 _STARTS_WITHIN: Final = 30.0
 
 
@@ -26,7 +26,7 @@ def offering_everything(folder: Path, *relayed: str) -> Iterator[str]:
     log = folder / "gateway.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, HERE / "mcp_serve.py", *relayed],
+            [sys.executable, "-m", "tests.mcp.mcp_serve", *relayed],
             stdout=output,
             stderr=subprocess.STDOUT,
             env=_environment(),
@@ -56,7 +56,7 @@ def offering_everything(folder: Path, *relayed: str) -> Iterator[str]:
 def asked(python: Path | str, script: str, *arguments: str) -> dict[str, Any]:
     """Run one of the clients here, and return what it was answered."""
     done = subprocess.run(
-        [python, HERE / script, *arguments],
+        [python, "-m", f"tests.mcp.{script}", *arguments],
         capture_output=True,
         text=True,
         timeout=120,
@@ -69,4 +69,4 @@ def asked(python: Path | str, script: str, *arguments: str) -> dict[str, Any]:
 
 def _environment() -> dict[str, str]:
     local = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "PYTHONDONTWRITEBYTECODE": "1"}
-    return {**os.environ, **local}
+    return {**os.environ, **local, "PYTHONPATH": str(ROOT)}

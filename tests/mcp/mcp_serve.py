@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from mcp_everything import Everything
 from msgspec.structs import replace
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -21,6 +20,7 @@ from antigravity.config.mcp_settings import ZaiMcpSettings
 from antigravity.config.settings import Settings, ZaiSettings
 from antigravity.gateway import Gateway
 from antigravity.plugins import PluginHost
+from tests.mcp.mcp_everything import Everything
 
 
 async def serve(clock: Any, relayed: str = "") -> None:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from remote_kit import Remote, Response
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from antigravity.ir.errors import UpstreamError
 from antigravity.mcp.bridge import Bridge
 from antigravity.mcp.client.link import Address
+from tests.mcp.remote_kit import Remote, Response
 
 SSE = {"content-type": "text/event-stream"}
 META = "io.modelcontextprotocol/"

@@ -6,11 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from mcp_kit import Reader, answer
-from remote_kit import Response
-from test_mcp_link import DISCOVERED, SSE, Greeting, Line, event, outcome, whole
-from test_mcp_member import Connected
-from test_mcp_relay import CALL, Relay
 from twisted.internet.defer import Deferred, succeed
 
 from antigravity.interfaces.mcp_values import McpError, ToolError
@@ -22,6 +17,11 @@ from antigravity.mcp.client.stdio_channel import StdioChannel
 from antigravity.mcp.protocol.messages import Notification, Request, parse_answers
 from antigravity.mcp.protocol.messages import Response as Answer
 from antigravity.redaction.credentials import CREDENTIALS
+from tests.mcp.mcp_kit import Reader, answer
+from tests.mcp.remote_kit import Response
+from tests.mcp.test_mcp_link import DISCOVERED, SSE, Greeting, Line, event, outcome, whole
+from tests.mcp.test_mcp_member import Connected
+from tests.mcp.test_mcp_relay import CALL, Relay
 
 GOOD: list[dict[str, Any]] = [
     {"jsonrpc": "2.0", "id": 2, "result": {"x": 1}, "error": None},

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from remote_kit import Remote, Response
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
@@ -18,6 +17,7 @@ from antigravity.mcp.client.http_channel import HttpChannel
 from antigravity.mcp.client.link import Address, HttpLink
 from antigravity.mcp.client.peer import Peer
 from antigravity.mcp.protocol import messages
+from tests.mcp.remote_kit import Remote, Response
 
 SSE = {"content-type": "text/event-stream"}
 

@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from remote_kit import Remote, Response
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
@@ -17,6 +16,7 @@ from antigravity.mcp.client.link import Address
 from antigravity.mcp.client.lists import Lists
 from antigravity.mcp.client.member import Limits, Member
 from antigravity.mcp.client.reading import pattern_of
+from tests.mcp.remote_kit import Remote, Response
 
 
 class Server(Remote):

@@ -6,8 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from mcp_kit import Reader, answer
-from remote_kit import Remote, Response
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
@@ -16,6 +14,8 @@ from antigravity.interfaces.mcp import McpCall
 from antigravity.ir.errors import DeadlineError, UpstreamError
 from antigravity.mcp.relay import remote as relayed
 from antigravity.mcp.relay.endpoint import RelayEndpoint
+from tests.mcp.mcp_kit import Reader, answer
+from tests.mcp.remote_kit import Remote, Response
 
 CALL = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "x"}}
 SSE = {"content-type": "text/event-stream"}

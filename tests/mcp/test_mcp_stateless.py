@@ -7,11 +7,21 @@ from base64 import b64encode
 from typing import Any
 
 import pytest
-from mcp_kit import META, MODERN, Client, Reader, answer, error, notification, request, result
 from twisted.internet.defer import CancelledError, Deferred
 
 from antigravity.interfaces.mcp_values import ToolResult
 from antigravity.mcp.objects import Prompt, Tool
+from tests.mcp.mcp_kit import (
+    META,
+    MODERN,
+    Client,
+    Reader,
+    answer,
+    error,
+    notification,
+    request,
+    result,
+)
 
 NAME = {"type": "object", "properties": {"name": {"type": "string"}}}
 

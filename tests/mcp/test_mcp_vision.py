@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp_kit import Client, request, result
-from remote_kit import Remote, Response
 from twisted.internet.defer import Deferred, fail, succeed
 
 from antigravity.interfaces.transport import Fetched
@@ -19,6 +17,8 @@ from antigravity.mcp.vision.sight import Sight
 from antigravity.mcp.vision.sources import Sources
 from antigravity.mcp.vision.tools import Vision
 from antigravity.mcp.vision.zai import ZaiVision, answer_of
+from tests.mcp.mcp_kit import Client, request, result
+from tests.mcp.remote_kit import Remote, Response
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 100
 JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 100

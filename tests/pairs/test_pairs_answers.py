@@ -7,11 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from answers import HAND_WRITTEN, answers, sense
-from asks import WRITERS, Ask, Said, Turn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pairs_kit import CLIENTS, PAIRS, SERVERS, call_of, context, target
 
 from antigravity.exchange.event_source import EventSource
 from antigravity.exchange.translators import FoldedAnswer, TranslatedStream
@@ -21,6 +18,9 @@ from antigravity.ir.request import Request
 from antigravity.ir.response import Response, fold
 from antigravity.lowering.pipeline import EventPipeline
 from antigravity.sse import SseDecoder
+from tests.pairs.answers import HAND_WRITTEN, answers, sense
+from tests.pairs.asks import WRITERS, Ask, Said, Turn
+from tests.pairs.pairs_kit import CLIENTS, PAIRS, SERVERS, call_of, context, target
 
 ASK = Ask(turns=(Turn((Said("Hi"),)),), effort="high", tools=("f", "get_x", "a-b"))
 PLAIN = Ask(turns=(Turn((Said("Hi"),)),))

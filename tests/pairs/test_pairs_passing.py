@@ -6,17 +6,17 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from answers import HAND_WRITTEN, sense
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pairs_kit import CLIENTS, SERVERS, call_of, context
-from test_pairs_answers import BODIES, read, reply_context, wire
 
 from antigravity.exchange.passing import PassedStream, ReframedStream
 from antigravity.ir.errors import DeadlineError, GatewayError
 from antigravity.ir.response import fold
 from antigravity.ir.usage import Usage
 from antigravity.sse import SseDecoder, encode_data
+from tests.pairs.answers import HAND_WRITTEN, sense
+from tests.pairs.pairs_kit import CLIENTS, SERVERS, call_of, context
+from tests.pairs.test_pairs_answers import BODIES, read, reply_context, wire
 
 ANSWER = HAND_WRITTEN["thought, text, calls"]
 STREAMS = {name: wire(name, ANSWER) for name in CLIENTS}

@@ -6,15 +6,24 @@ import json
 from typing import Any
 
 import pytest
-from asks import FORM, PNG, WRITERS, Ask, Called, Said, Shown, Turn, asks
 from hypothesis import HealthCheck, given, settings
 from msgspec.structs import replace
-from pairs_kit import CLIENTS, SERVERS, TARGETS, conversation, decode, lost, target, tools
 
 from antigravity.ir.capabilities import Loss
 from antigravity.ir.events import TextDelta, ToolCallDelta, ToolCallEnd, ToolCallStart
 from antigravity.ir.request import Request, ThinkingConfig
 from antigravity.lowering.pipeline import EventPipeline, lower
+from tests.pairs.asks import FORM, PNG, WRITERS, Ask, Called, Said, Shown, Turn, asks
+from tests.pairs.pairs_kit import (
+    CLIENTS,
+    SERVERS,
+    TARGETS,
+    conversation,
+    decode,
+    lost,
+    target,
+    tools,
+)
 
 EVERY = [(source, *goal) for source in SERVERS for goal in TARGETS]
 CHATTING = [each for each in EVERY if each[0] != "openai_completions"]

@@ -7,11 +7,9 @@ import json
 from typing import Any
 
 import pytest
-from asks import WRITERS, Ask, Said, Turn, asks
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from pairs_kit import CLIENTS, SERVERS, call_of, decode, lost, target
 
 from antigravity.ir.aspects import Aspect, differences
 from antigravity.ir.capabilities import Capabilities, Loss
@@ -21,6 +19,8 @@ from antigravity.simulator.strict import anthropic as strict_anthropic
 from antigravity.simulator.strict import chat as strict_chat
 from antigravity.simulator.strict import gemini as strict_gemini
 from antigravity.simulator.strict import responses as strict_responses
+from tests.pairs.asks import WRITERS, Ask, Said, Turn, asks
+from tests.pairs.pairs_kit import CLIENTS, SERVERS, call_of, decode, lost, target
 
 MODELS = {
     "openai_chat": ("gpt-4.1", "gpt-4o", "gpt-5.2", "o3", "gpt-3.5-turbo", "nobody-knows-it"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from accounts_kit import MODEL, AccountCase
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
@@ -12,6 +11,7 @@ from antigravity.config.secret import Secret
 from antigravity.hookspecs import hookimpl
 from antigravity.interfaces.accounts import AccountChange
 from antigravity.plugins import PluginHost
+from tests.service.accounts_kit import MODEL, AccountCase
 
 
 class Watcher:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import stat
 
-from accounts_kit import MODEL, AccountCase, reactor
-
 from antigravity.accounts.quota_files import QuotaFiles
+from tests.service.accounts_kit import MODEL, AccountCase, reactor
 
 
 class AccountsAtWork(AccountCase):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import treq
-from accounts_kit import MODEL, AccountCase, reactor
 from twisted.internet.defer import Deferred, gatherResults
 
 from antigravity.config.secret import Secret
 from antigravity.hookspecs import hookimpl
 from antigravity.ir.record import ExchangeRecord
 from antigravity.simulator.state import Bounded
+from tests.service.accounts_kit import MODEL, AccountCase, reactor
 
 ADMIN = "sk-admin"
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from dispatch_kit import CLAUDE, DispatchCase
 from msgspec.structs import replace
 
 from antigravity.accounts.files import AccountFiles
 from antigravity.accounts.records import AccountRecord
 from antigravity.config.secret import Secret
 from antigravity.config.settings import SchedulingSettings
+from tests.service.dispatch_kit import CLAUDE, DispatchCase
 
 SPREAD = SchedulingSettings(mode="PerformanceFirst", max_wait_seconds=0.0)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import treq
-from accounts_kit import MODEL, AccountCase
 from twisted.internet.defer import Deferred, gatherResults
 
 from antigravity.config.secret import Secret
 from antigravity.config.settings import SchedulingSettings
+from tests.service.accounts_kit import MODEL, AccountCase
 
 MANY = 40
 

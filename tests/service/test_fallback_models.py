@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from dispatch_kit import CLAUDE, DispatchCase, reactor
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from antigravity.config.settings import RoutingSettings, SchedulingSettings
+from tests.service.dispatch_kit import CLAUDE, DispatchCase, reactor
 
 OPUS = "claude-opus-4-6"
 GEMINI = "gemini-2.5-flash"

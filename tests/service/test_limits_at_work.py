@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import treq
-from accounts_kit import MODEL, AccountCase, reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 
 from antigravity.config.settings import SchedulingSettings
+from tests.service.accounts_kit import MODEL, AccountCase, reactor
 
 #: What clients of each protocol ask, and where the error's kind stands in the answer.
 DIALECTS: dict[str, tuple[str, dict[str, Any]]] = {

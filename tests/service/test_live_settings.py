@@ -6,11 +6,11 @@ from typing import Any
 
 import treq
 from msgspec.structs import replace
-from restart_kit import SENTINEL, RestartCase, reactor
 from twisted.logger import globalLogPublisher
 from txaio import tx as txaio
 
 from antigravity.config.settings import LogSettings, ResponsesSettings, SignaturesSettings
+from tests.service.restart_kit import SENTINEL, RestartCase, reactor
 
 #: Stands in the line that is logged for each request, at level ``info``.
 LINE = "tokens, 1 attempt(s)"

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import treq
-from accounts_kit import MODEL, AccountCase, reactor
 from click.testing import CliRunner
 from msgspec.structs import replace
 from twisted.internet.threads import deferToThread
@@ -21,6 +20,7 @@ from antigravity.accounts.quota_files import QuotaFiles
 from antigravity.cli.main import antigravity
 from antigravity.config.secret import Secret
 from antigravity.config.settings import QuotaSettings, SchedulingSettings
+from tests.service.accounts_kit import MODEL, AccountCase, reactor
 
 ADMIN = "sk-admin"
 FAR = 200 * 3600

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import sdks
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
@@ -23,6 +22,7 @@ from antigravity.mcp.catalog import Catalog
 from antigravity.mcp.client import member
 from antigravity.mcp.objects import Tool
 from antigravity.testing.gateway import start_gateway
+from tests import sdks
 
 SDK_SERVER = Path(__file__).parents[1] / "mcp" / "sdk_server.py"
 ADMIN = {"authorization": "Bearer sk-admin"}

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 import treq
-from dispatch_kit import Answer, DispatchCase
+
+from tests.service.dispatch_kit import Answer, DispatchCase
 
 SOUND = "UklGRg=="
 WARNINGS = "x-antigravity-warnings"

@@ -5,10 +5,9 @@ from __future__ import annotations
 import stat
 from typing import Any
 
-from restart_kit import SENTINEL, RestartCase
-
 from antigravity.context.calibration import ENOUGH
 from antigravity.simulator.signing import inspect
+from tests.service.restart_kit import SENTINEL, RestartCase
 
 
 class RestartTests(RestartCase):

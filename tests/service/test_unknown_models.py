@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dispatch_kit import DispatchCase
-
 from antigravity.config.settings import RoutingSettings
 from antigravity.routing.mapping import shipped_aliases
+from tests.service.dispatch_kit import DispatchCase
 
 KNOWN = "gemini-2.5-flash"
 

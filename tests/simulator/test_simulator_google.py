@@ -8,12 +8,12 @@ import json
 from typing import Any, ClassVar
 
 import pytest
-from simulator_support import SimulatorCase, contents, events
 from twisted.internet.defer import inlineCallbacks
 
 from antigravity.simulator.faults import ApiError
 from antigravity.simulator.google import token
 from antigravity.simulator.state import State
+from tests.simulator.simulator_support import SimulatorCase, contents, events
 
 
 def refresh(state: State, name: str) -> Any:

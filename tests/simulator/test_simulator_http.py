@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from simulator_support import KEYS, SimulatorCase, chat, contents, events, message
 from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
 from twisted.internet.protocol import Protocol
@@ -15,6 +14,8 @@ from twisted.web.client import ResponseFailed
 from twisted.web.http import PotentialDataLoss
 from twisted.web.resource import IResource
 from zope.interface.verify import verifyObject
+
+from tests.simulator.simulator_support import KEYS, SimulatorCase, chat, contents, events, message
 
 GEMINI = "/v1beta/models/gemini-3-flash"
 TALK = '[[think hm]] [[say one two three four five six]] [[tool f {"a": 1}]]'

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from simulator_support import SimulatorCase
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+
+from tests.simulator.simulator_support import SimulatorCase
 
 warnings.filterwarnings("ignore", category=FutureWarning, module="google")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from loopback_peer import Script, listen, reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol
 from twisted.trial.unittest import TestCase
@@ -14,6 +13,7 @@ from antigravity.interfaces.transport import (
     Timeouts,
 )
 from antigravity.transport.client import HttpTransport
+from tests.transport.loopback_peer import Script, listen, reactor
 
 
 class Reader(Protocol):

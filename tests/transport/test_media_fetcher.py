@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 from typing import Any
 
-from loopback_peer import Peer, Received, Script, chunk, listen, ok, pause, reactor
-from self_signed import certificate, trusting
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import CancelledError
 from twisted.trial.unittest import TestCase
@@ -16,6 +14,8 @@ from antigravity.config.settings import MediaSettings
 from antigravity.interfaces.transport import IMediaFetcher
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.transport.media import MediaFetcher
+from tests.transport.loopback_peer import Peer, Received, Script, chunk, listen, ok, pause, reactor
+from tests.transport.self_signed import certificate, trusting
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 100
 

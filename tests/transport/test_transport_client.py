@@ -5,8 +5,6 @@ from __future__ import annotations
 import gc
 import sys
 
-from client_case import ClientCase, Reader
-from loopback_peer import CHUNKED, Peer, Received, chunk, ok, pause, reactor
 from twisted.logger import capturedLogs
 from twisted.web.client import ResponseDone
 from zope.interface.verify import verifyObject
@@ -21,6 +19,8 @@ from antigravity.ir.errors import (
     DeadlineError,
     UpstreamError,
 )
+from tests.transport.client_case import ClientCase, Reader
+from tests.transport.loopback_peer import CHUNKED, Peer, Received, chunk, ok, pause, reactor
 
 
 class GoodAnswers(ClientCase):

@@ -9,15 +9,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from client_case import ClientCase, Reader
 from hypothesis import given
 from hypothesis import strategies as st
-from loopback_peer import CHUNKED, Peer, Received, chunk, ok
 from twisted.web.client import ResponseDone
 
 from antigravity.ir.errors import UnusableAnswerError, UpstreamError
 from antigravity.transport import coding
 from antigravity.transport.coding import MAX_FRAMES, decoder_for
+from tests.transport.client_case import ClientCase, Reader
+from tests.transport.loopback_peer import CHUNKED, Peer, Received, chunk, ok
 
 if sys.version_info >= (3, 14):
     from compression import zstd

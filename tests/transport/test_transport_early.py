@@ -6,13 +6,13 @@ import socket
 import struct
 from typing import Any
 
-from client_case import ClientCase
-from loopback_peer import pause, reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 
 from antigravity.interfaces.transport import Timeouts
 from antigravity.ir.errors import UpstreamError
+from tests.transport.client_case import ClientCase
+from tests.transport.loopback_peer import pause, reactor
 
 LARGE = b"x" * 30_000_000
 
@@ -63,7 +63,7 @@ class Hasty(Factory):
 
 class EarlyResponses(ClientCase):
     def hasty(self, act: Any) -> Hasty:
-        from loopback_peer import listen
+        from tests.transport.loopback_peer import listen
 
         factory = Hasty(act)
         self.url = f"http://127.0.0.1:{listen(self, factory)}"

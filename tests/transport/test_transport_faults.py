@@ -6,8 +6,6 @@ import base64
 import gc
 from typing import Any
 
-from client_case import ClientCase
-from loopback_peer import CHUNKED, Peer, Received, chunk, ok, pause, reactor
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import Factory
 
@@ -16,6 +14,8 @@ from antigravity.ir.errors import (
     UpstreamError,
 )
 from antigravity.transport import client
+from tests.transport.client_case import ClientCase
+from tests.transport.loopback_peer import CHUNKED, Peer, Received, chunk, ok, pause, reactor
 
 
 class Faults(ClientCase):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from client_case import ClientCase
-from loopback_peer import CHUNKED, Peer, Received, chunk, ok
 from twisted.logger import capturedLogs
 
 from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.transport.heads import HEAD_LIMIT
+from tests.transport.client_case import ClientCase
+from tests.transport.loopback_peer import CHUNKED, Peer, Received, chunk, ok
 
 FLOODS = {
     "headers": b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 100_000,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from loopback_peer import CHUNKED, Peer, Received, Script, chunk, listen, ok, pause, reactor
-from self_signed import certificate, trusting
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol
@@ -15,6 +13,18 @@ from twisted.trial.unittest import TestCase
 from antigravity.interfaces.transport import OutgoingRequest, Timeouts
 from antigravity.ir.errors import DeadlineError, UpstreamError
 from antigravity.transport.client import HttpTransport
+from tests.transport.loopback_peer import (
+    CHUNKED,
+    Peer,
+    Received,
+    Script,
+    chunk,
+    listen,
+    ok,
+    pause,
+    reactor,
+)
+from tests.transport.self_signed import certificate, trusting
 
 
 class Forward(Protocol):

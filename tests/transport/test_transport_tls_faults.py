@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from loopback_peer import Script, listen, ok, pause, reactor
-from self_signed import certificate, trusting
 from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import TestCase
 
@@ -15,6 +13,8 @@ from antigravity.interfaces.transport import OutgoingRequest, Timeouts
 from antigravity.ir.errors import TLS_FAILED, UpstreamError
 from antigravity.transport.client import HttpTransport
 from antigravity.upstreams.fallback import worth_trying_next
+from tests.transport.loopback_peer import Script, listen, ok, pause, reactor
+from tests.transport.self_signed import certificate, trusting
 
 
 class Mute(Protocol):

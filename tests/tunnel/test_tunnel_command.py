@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from tunnel_kit import TOKEN
 
 from antigravity.config.secret import Secret
 from antigravity.config.settings import TunnelSettings
 from antigravity.tunnel.command import prepare, tunnel_command, tunnel_directory
 from antigravity.tunnel.executable import NotInstalledError, find_executable, installed_path
+from tests.tunnel.tunnel_kit import TOKEN
 
 QUICK = TunnelSettings()
 NAMED = TunnelSettings(mode="token", token=Secret(TOKEN), origin_port=8046)

@@ -10,7 +10,6 @@ from typing import Any
 import treq
 from click.testing import CliRunner
 from msgspec.structs import replace
-from tunnel_kit import BAD_TOKEN, REGISTERED, TOKEN, StandIn, configured, quick
 from twisted.internet import error as network_error
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
@@ -24,6 +23,7 @@ from antigravity.config.secret import Secret
 from antigravity.config.settings import ProxySettings, Settings, TunnelSettings
 from antigravity.gateway import Gateway
 from antigravity.plugins import PluginHost
+from tests.tunnel.tunnel_kit import BAD_TOKEN, REGISTERED, TOKEN, StandIn, configured, quick
 
 ADMIN, CLIENT = "sk-admin", "sk-client"
 CHAT_PATH = "/v1/chat/completions"

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from release_kit import API, PROGRAM, Releases, archive, releases
 
 from antigravity.cli.main import main
 from antigravity.tunnel.download import check_address
 from antigravity.tunnel.release import InstallError, asset_name
+from tests.tunnel.release_kit import API, PROGRAM, Releases, archive, releases
 
 
 class Result(NamedTuple):

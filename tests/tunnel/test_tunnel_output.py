@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tunnel_kit import BAD_TOKEN, BOX, HELP, REGISTERED, REQUESTING, SECRET, TOKEN, box, configured
 
 from antigravity.tunnel.output import (
     Cleaner,
@@ -16,6 +15,17 @@ from antigravity.tunnel.output import (
     quick_address,
     registered,
     understand,
+)
+from tests.tunnel.tunnel_kit import (
+    BAD_TOKEN,
+    BOX,
+    HELP,
+    REGISTERED,
+    REQUESTING,
+    SECRET,
+    TOKEN,
+    box,
+    configured,
 )
 
 

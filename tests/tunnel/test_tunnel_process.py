@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tunnel_kit import REQUESTING, StandIn
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
@@ -21,6 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from antigravity.processes import guarded as module
 from antigravity.processes.command import Command
 from antigravity.processes.guarded import GuardedProcess, spawn
+from tests.tunnel.tunnel_kit import REQUESTING, StandIn
 
 GUARD = Path(module.__file__).with_name("guard.py")
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tunnel_kit import BAD_TOKEN, HELP, REGISTERED, REQUESTING, TOKEN, box, configured
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import Clock
@@ -17,6 +16,7 @@ from antigravity.config.settings import ProxySettings, Settings, TunnelSettings
 from antigravity.ir.errors import ConflictError
 from antigravity.tunnel.executable import NotInstalledError
 from antigravity.tunnel.service import FIRST_PAUSE, GONE_AFTER, LONGEST_PAUSE, WELL_AFTER, Tunnel
+from tests.tunnel.tunnel_kit import BAD_TOKEN, HELP, REGISTERED, REQUESTING, TOKEN, box, configured
 
 LOCKED = ProxySettings(auth_mode="strict", api_key=Secret("sk-key"))
 OPEN = ProxySettings(auth_mode="off")

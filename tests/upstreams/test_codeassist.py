@@ -5,8 +5,6 @@ from __future__ import annotations
 from urllib.parse import parse_qs
 
 import msgspec
-from codeassist_service import HOSTS, TOKEN_URL, Case, Service
-from upstream_fakes import FakeResponse, credential
 
 from antigravity.config.settings import OAuthSettings
 from antigravity.ir.errors import (
@@ -16,6 +14,8 @@ from antigravity.ir.errors import (
     UpstreamError,
 )
 from antigravity.version import USER_AGENT
+from tests.upstreams.codeassist_service import HOSTS, TOKEN_URL, Case, Service
+from tests.upstreams.upstream_fakes import FakeResponse, credential
 
 
 class Requests(Case):

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from codeassist_service import BODY
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -16,6 +15,7 @@ from antigravity.ir.errors import (
 )
 from antigravity.upstreams.codeassist import envelope
 from antigravity.upstreams.codeassist.flight import SingleFlight
+from tests.upstreams.codeassist_service import BODY
 
 
 def wrapped(body: bytes = BODY, **options: Any) -> bytes:

@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from codeassist_service import Case, Service
-from upstream_fakes import credential
 from zope.interface.verify import verifyObject
 
 from antigravity.interfaces.quota import IQuotaSource, ModelQuota
 from antigravity.ir.errors import UpstreamError
 from antigravity.upstreams.codeassist.quota import read_quota
+from tests.upstreams.codeassist_service import Case, Service
+from tests.upstreams.upstream_fakes import credential
 
 RESET = "2026-01-02T03:04:05Z"
 AT = 1767323045.0

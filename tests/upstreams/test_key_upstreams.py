@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
-from upstream_fakes import World, credential
 from zope.interface.verify import verifyObject
 
 from antigravity.config.errors import ConfigurationError
@@ -29,6 +28,7 @@ from antigravity.upstreams.fallback import worth_trying_next
 from antigravity.upstreams.gemini_api import GeminiApiKind
 from antigravity.upstreams.openai import OpenAIKind
 from antigravity.version import USER_AGENT
+from tests.upstreams.upstream_fakes import World, credential
 
 KINDS = (AnthropicKind(), OpenAIKind(), GeminiApiKind(), CodeAssistKind())
 

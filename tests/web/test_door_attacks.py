@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from door_kit import House
 
 from antigravity.config.secret import Secret
 from antigravity.web.entrance import TunnelEntrance
+from tests.web.door_kit import House
 
 KEY = "sk-right"
 #: Ways to be reachable, of which each demands the key in mode ``auto``.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from door_kit import House
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +10,7 @@ from antigravity.config.secret import Secret
 from antigravity.config.settings import ProxySettings
 from antigravity.ir.errors import AuthenticationError
 from antigravity.web.authentication import Authenticator, bearer, principal_of
+from tests.web.door_kit import House
 
 KEY = "sk-right"
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from door_kit import House
 from twisted.logger import formatEvent, globalLogPublisher
+
+from tests.web.door_kit import House
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 POST = b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\n"

@@ -9,7 +9,6 @@ import tracemalloc
 import zlib
 
 import pytest
-from door_kit import House
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Cooperator
@@ -17,6 +16,7 @@ from twisted.internet.task import Cooperator
 from antigravity.ir.errors import InvalidRequestError, RequestTooLargeError
 from antigravity.web.bodies import MAX_FRAMES, Body
 from antigravity.web.errors import UnsupportedEncodingError
+from tests.web.door_kit import House
 
 if sys.version_info >= (3, 14):
     from compression import zstd

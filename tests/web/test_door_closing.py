@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from door_kit import FakeStream, House
-
 from antigravity.interfaces.exchange import Reply
+from tests.web.door_kit import FakeStream, House
 
 ASK = b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from door_kit import House
 
 from antigravity.config.secret import Secret
 from antigravity.interfaces.files import PublishedFile
+from tests.web.door_kit import House
 
 PICTURE = PublishedFile("image/png", b"\x89PNG picture", 59.5)
 

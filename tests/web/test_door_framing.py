@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from door_kit import FakeStream, House, parse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 
 from antigravity.config.secret import Secret
 from antigravity.interfaces.exchange import Reply
+from tests.web.door_kit import FakeStream, House, parse
 
 HEAD = b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\n"
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from door_kit import House
 
 from antigravity.config.settings import ProxySettings
 from antigravity.ir.errors import GatewayError, PermissionDeniedError
 from antigravity.web.origins import Origins, host_name, normal_origin
+from tests.web.door_kit import House
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from door_kit import House, protocols
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from antigravity.ir.errors import GatewayError, InvalidRequestError, NotFoundError
 from antigravity.web.paths import corrections
 from antigravity.web.routing_table import NoSuchMethodError, RoutingTable
+from tests.web.door_kit import House, protocols
 
 TABLE = RoutingTable(protocols())
 GOOGLE = ("x-goog-api-key",)

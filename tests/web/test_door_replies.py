@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from door_kit import FakeStream, House
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
 
 from antigravity.interfaces.exchange import Reply
 from antigravity.ir.errors import ConflictError
+from tests.web.door_kit import FakeStream, House
 
 ASK = b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from door_kit import House
 from treq.testing import StubTreq
 from twisted.internet.defer import Deferred, succeed
 
 from antigravity.config.secret import Secret
 from antigravity.ir.errors import NotFoundError
 from antigravity.web.origins import cors_headers
+from tests.web.door_kit import House
 
 
 def test_health() -> None:

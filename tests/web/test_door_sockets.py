@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 
-from door_kit import FakeExchange, protocols, settings
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, inlineCallbacks
 from twisted.internet.interfaces import IPushProducer
@@ -16,6 +15,7 @@ from antigravity.config.settings import Settings
 from antigravity.interfaces.exchange import Reply
 from antigravity.web.app import WebApp
 from antigravity.web.channel import GatewayChannel
+from tests.web.door_kit import FakeExchange, protocols, settings
 
 ASK = b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
 

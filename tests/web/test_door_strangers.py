@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from door_kit import House
 from twisted.logger import formatEvent, globalLogPublisher
 
 from antigravity.interfaces.files import PublishedFile
+from tests.web.door_kit import House
 
 CHAT = "/v1/chat/completions"
 

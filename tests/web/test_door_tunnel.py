@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from door_kit import House
 
 from antigravity.config.secret import Secret
 from antigravity.web.entrance import TunnelEntrance
+from tests.web.door_kit import House
 
 NAME = "calm-river-blue.trycloudflare.com"
 EDGE = ("CF-Ray: 8f0-FRA", "CF-Connecting-IP: 203.0.113.9", "X-Forwarded-For: 203.0.113.9")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from door_kit import House, Transport
 from twisted.internet.address import IPv4Address
 
 from antigravity.config.secret import Secret
@@ -21,6 +20,7 @@ from antigravity.web.key_throttle import (
     WrongKeyError,
     network_of,
 )
+from tests.web.door_kit import House, Transport
 
 KEY = "sk-right"
 WRONG = WrongKeyError("The key is wrong.")

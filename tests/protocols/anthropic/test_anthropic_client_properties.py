@@ -7,7 +7,6 @@ import re
 from typing import Any
 
 from anthropic.types.message_create_params import MessageCreateParamsStreaming
-from anthropic_kit import COUNT, SERVER, call, json_objects
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -31,6 +30,7 @@ from antigravity.ir.request import Message, Request, ResponseFormat, Sampling, T
 from antigravity.ir.signature import Signature
 from antigravity.ir.tools import CustomTool, FunctionTool, HostedTool, ToolChoice, WebSearchTool
 from antigravity.protocols.anthropic.protocol import AnthropicClient
+from tests.protocols.anthropic.anthropic_kit import COUNT, SERVER, call, json_objects
 
 CLIENT = AnthropicClient()
 PARAMS: TypeAdapter[Any] = TypeAdapter(MessageCreateParamsStreaming)

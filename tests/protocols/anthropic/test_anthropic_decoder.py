@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 import pytest
-from anthropic_kit import read_legal, sound_events, stream
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
@@ -23,6 +22,7 @@ from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
 from antigravity.protocols.anthropic.protocol import AnthropicClient
 from antigravity.sse import ServerSentEvent, SseDecoder, encode_event
+from tests.protocols.anthropic.anthropic_kit import read_legal, sound_events, stream
 
 CLIENT = AnthropicClient()
 

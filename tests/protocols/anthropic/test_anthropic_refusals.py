@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from anthropic_kit import COUNT, SERVER, assistant, call, user
 
 from antigravity.ir.errors import InvalidRequestError
+from tests.protocols.anthropic.anthropic_kit import COUNT, SERVER, assistant, call, user
 
 NOT_UTF8 = (
     b'{"model":"m","max_tokens":1,"messages":[{"role":"assistant","content":'

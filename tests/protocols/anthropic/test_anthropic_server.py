@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from anthropic_kit import COUNT, MESSAGES, SERVER, assistant, call, decode, user
 from zope.interface.verify import verifyObject
 
 from antigravity.interfaces.protocols import IServerProtocol, IStreamEncoder
@@ -27,6 +26,15 @@ from antigravity.ir.parts import (
 from antigravity.ir.request import ResponseFormat, Sampling, ThinkingConfig
 from antigravity.ir.signature import Signature
 from antigravity.ir.tools import FunctionTool, HostedTool, ToolChoice, WebSearchTool
+from tests.protocols.anthropic.anthropic_kit import (
+    COUNT,
+    MESSAGES,
+    SERVER,
+    assistant,
+    call,
+    decode,
+    user,
+)
 
 RECORDED = [
     json.loads(line)
@@ -40,7 +48,7 @@ def parts(*blocks: Any, role: str = "user") -> tuple[Any, ...]:
 
 
 def test_it_provides_what_it_says() -> None:
-    from anthropic_kit import context
+    from tests.protocols.anthropic.anthropic_kit import context
 
     assert verifyObject(IServerProtocol, SERVER)
     assert verifyObject(IStreamEncoder, SERVER.encoder(context()))

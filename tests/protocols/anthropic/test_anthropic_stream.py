@@ -6,10 +6,24 @@ import json
 from typing import Any
 
 import pytest
-import sdks
 from anthropic.lib.streaming._messages import accumulate_event
 from anthropic.types import Message, ModelInfo, RawMessageStreamEvent
-from anthropic_kit import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from antigravity.ir import events as ev
+from antigravity.ir.call import TokenCount
+from antigravity.ir.capabilities import Model
+from antigravity.ir.errors import InvalidRequestError, RateLimitedError, UpstreamError
+from antigravity.ir.media import InlineData
+from antigravity.ir.parts import Citation, SearchResult, Thinking, WebSearch
+from antigravity.ir.request import ThinkingConfig
+from antigravity.ir.response import fold
+from antigravity.ir.signature import Signature, holds_seals
+from antigravity.ir.usage import Usage
+from tests import sdks
+from tests.protocols.anthropic.anthropic_kit import (
     GET,
     LIST,
     SERVER,
@@ -25,20 +39,6 @@ from anthropic_kit import (
     thinking_configs,
     user,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from pydantic import TypeAdapter
-
-from antigravity.ir import events as ev
-from antigravity.ir.call import TokenCount
-from antigravity.ir.capabilities import Model
-from antigravity.ir.errors import InvalidRequestError, RateLimitedError, UpstreamError
-from antigravity.ir.media import InlineData
-from antigravity.ir.parts import Citation, SearchResult, Thinking, WebSearch
-from antigravity.ir.request import ThinkingConfig
-from antigravity.ir.response import fold
-from antigravity.ir.signature import Signature, holds_seals
-from antigravity.ir.usage import Usage
 
 EVENTS: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 GEMINI = Signature("sig", "gemini")

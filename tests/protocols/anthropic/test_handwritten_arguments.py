@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from anthropic_kit import stream
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from antigravity.ir import events as ev
 from antigravity.protocols.anthropic.tool_input import as_object
 from antigravity.protocols.tool_arguments import ControlEscaper, begins_object
 from antigravity.sse import SseDecoder
+from tests.protocols.anthropic.anthropic_kit import stream
 
 WRITTEN = [
     '{"p":"a\nb\tc"}',

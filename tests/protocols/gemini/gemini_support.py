@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-import sdks
 from google.genai import types
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -41,6 +40,7 @@ from antigravity.ir.request import Request, ThinkingConfig
 from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
 from antigravity.protocols.gemini.protocol import GeminiServer
+from tests import sdks
 
 SERVER = GeminiServer()
 

@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from gemini_support import patient
 from hypothesis import given
 from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
@@ -29,6 +28,7 @@ from antigravity.ir.request import Message, Request, ResponseFormat, Sampling, T
 from antigravity.ir.signature import Signature
 from antigravity.ir.tools import CustomTool, FunctionTool, HostedTool, ToolChoice, WebSearchTool
 from antigravity.protocols.gemini.protocol import GeminiClient
+from tests.protocols.gemini.gemini_support import patient
 
 CLIENT = GeminiClient()
 HI = Message("user", (Text("hi"),))

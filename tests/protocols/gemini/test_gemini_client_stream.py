@@ -7,8 +7,6 @@ import json
 from typing import Any
 
 import pytest
-from gemini_support import events as any_event
-from gemini_support import patient, stream
 from hypothesis import given
 from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
@@ -44,6 +42,8 @@ from antigravity.ir.tools import FunctionTool
 from antigravity.ir.usage import Usage
 from antigravity.protocols.gemini.protocol import GeminiClient
 from antigravity.sse import ServerSentEvent, SseDecoder
+from tests.protocols.gemini.gemini_support import events as any_event
+from tests.protocols.gemini.gemini_support import patient, stream
 
 CLIENT = GeminiClient()
 SIGNATURE = Signature("c2ln", "gemini")

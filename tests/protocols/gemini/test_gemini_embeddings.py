@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from gemini_support import patient
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -27,6 +26,7 @@ from antigravity.protocols.gemini.embeddings import (
     GeminiEmbeddingClient,
     GeminiEmbeddingServer,
 )
+from tests.protocols.gemini.gemini_support import patient
 
 SERVER, CLIENT = GeminiEmbeddingServer(), GeminiEmbeddingClient()
 SINGLE, BATCH = SERVER.routes[:2]

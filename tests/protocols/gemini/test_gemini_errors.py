@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from gemini_support import SERVER, patient
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +24,7 @@ from antigravity.ir.errors import (
     UpstreamError,
 )
 from antigravity.protocols.gemini.protocol import GeminiClient
+from tests.protocols.gemini.gemini_support import SERVER, patient
 
 CLIENT = GeminiClient()
 DATE = {"date": "Sat, 21 Nov 2026 00:00:00 GMT"}

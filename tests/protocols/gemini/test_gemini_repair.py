@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from gemini_support import patient
 from hypothesis import given
 from hypothesis import strategies as st
 
 from antigravity.protocols.gemini.json_schema.repair import Repair
+from tests.protocols.gemini.gemini_support import patient
 
 SCHEMA: dict[str, Any] = {
     "type": "object",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gemini_support import context, decode, patient
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -21,6 +20,7 @@ from antigravity.ir.tools import FunctionTool, HostedTool, ToolChoice, WebSearch
 from antigravity.ir.usage import Usage
 from antigravity.protocols.gemini.protocol import GeminiClient, GeminiServer
 from antigravity.sse import SseDecoder
+from tests.protocols.gemini.gemini_support import context, decode, patient
 
 CAPABILITIES = Capabilities(
     "gemini",

@@ -6,13 +6,13 @@ import time
 from typing import Any
 
 import pytest
-from gemini_support import patient
 from hypothesis import given
 from hypothesis import strategies as st
 
 from antigravity.protocols.gemini.json_schema.allow_list import ALLOWED
 from antigravity.protocols.gemini.json_schema.clean import clean, clean_parameters
 from antigravity.protocols.gemini.json_schema.from_gemini import from_gemini, lower_types
+from tests.protocols.gemini.gemini_support import patient
 
 KEYWORDS = [
     "type", "description", "properties", "required", "items", "enum", "title", "nullable", "$ref",

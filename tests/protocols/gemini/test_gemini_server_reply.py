@@ -6,17 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from gemini_support import (
-    SERVER,
-    call,
-    check_stream,
-    chunks_of,
-    context,
-    events,
-    parts_of,
-    patient,
-    stream,
-)
 from google.genai import types
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,6 +19,17 @@ from antigravity.ir.response import Choice, Response, fold
 from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
 from antigravity.protocols.gemini.protocol import GeminiClient
+from tests.protocols.gemini.gemini_support import (
+    SERVER,
+    call,
+    check_stream,
+    chunks_of,
+    context,
+    events,
+    parts_of,
+    patient,
+    stream,
+)
 
 
 def encode(response: Response, *, include: bool | None = True) -> dict[str, Any]:

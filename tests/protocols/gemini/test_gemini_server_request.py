@@ -7,7 +7,6 @@ import json
 from typing import Any
 
 import pytest
-from gemini_support import SERVER, call, decode, match, recordings
 from zope.interface.verify import verifyObject
 
 from antigravity.interfaces.protocols import IReframing, IServerProtocol
@@ -18,6 +17,7 @@ from antigravity.ir.request import ResponseFormat, ThinkingConfig
 from antigravity.ir.signature import Signature
 from antigravity.ir.tools import FunctionTool, HostedTool, ToolChoice, WebSearchTool
 from antigravity.protocols.gemini.signatures import of_redacted, to_wire
+from tests.protocols.gemini.gemini_support import SERVER, call, decode, match, recordings
 
 FILE = "https://generativelanguage.googleapis.com/v1beta/files/a"
 

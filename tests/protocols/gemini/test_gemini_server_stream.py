@@ -9,16 +9,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from gemini_support import (
-    SERVER,
-    check_stream,
-    chunks_of,
-    context,
-    events,
-    parts_of,
-    patient,
-    stream,
-)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
@@ -50,6 +40,16 @@ from antigravity.ir.parts import Citation, SearchResult, WebSearch
 from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
 from antigravity.protocols.gemini.frames import ArrayFramer, SseFramer
+from tests.protocols.gemini.gemini_support import (
+    SERVER,
+    check_stream,
+    chunks_of,
+    context,
+    events,
+    parts_of,
+    patient,
+    stream,
+)
 
 NATIVE = Signature("c2ln", "gemini")
 
@@ -103,7 +103,7 @@ def test_keepalives_are_white_space_in_an_open_array_only() -> None:
 
 
 def test_framers_for_streams_that_pass() -> None:
-    from gemini_support import call
+    from tests.protocols.gemini.gemini_support import call
 
     assert SERVER.framer(call({}, query="alt=sse")) is None
     assert SERVER.framer(call({}, query="$alt=sse")) is None
@@ -119,7 +119,7 @@ def test_framers_for_streams_that_pass() -> None:
     "query", ["", "alt=", "alt=sse", "alt=SSE", "%24alt=sse", "alt=media", "key=k"]
 )
 def test_stream_without_alt_json_is_server_sent_events(query: str) -> None:
-    from gemini_support import call
+    from tests.protocols.gemini.gemini_support import call
 
     made = call({}, query=query)
     assert SERVER.framer(made) is None
@@ -132,7 +132,7 @@ def test_stream_without_alt_json_is_server_sent_events(query: str) -> None:
     "query", ["alt=json", "alt=JSON", "%24alt=json", "%24alt=json%3Benum-encoding%3Dint"]
 )
 def test_stream_with_alt_json_is_an_array(query: str) -> None:
-    from gemini_support import call
+    from tests.protocols.gemini.gemini_support import call
 
     made = call({}, query=query)
     assert isinstance(SERVER.framer(made), ArrayFramer)

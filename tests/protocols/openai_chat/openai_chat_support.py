@@ -7,12 +7,12 @@ import json
 from typing import Any
 
 import msgspec
-import sdks
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
 
 from antigravity.ir.call import Call, ReplyContext, Route
 from antigravity.ir.request import Request, Sampling
+from tests import sdks
 
 ROUTE = Route("POST", "/v1/chat/completions", "generate")
 

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from openai_chat_support import call
 from zope.interface.verify import verifyObject
 
 from antigravity.interfaces.protocols import IClientProtocol, IStreamDecoder, ITap
@@ -43,6 +42,7 @@ from antigravity.ir.tools import (
     WebSearchTool,
 )
 from antigravity.protocols.openai_chat.protocol import OpenAIChatClient, OpenAIChatServer
+from tests.protocols.openai_chat.openai_chat_support import call
 
 CLIENT = OpenAIChatClient()
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")

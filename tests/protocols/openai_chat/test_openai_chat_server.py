@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types import Model as SdkModel
 from openai.types.chat import ChatCompletion
-from openai_chat_support import call, context
 from zope.interface.verify import verifyObject
 
 from antigravity.interfaces.protocols import IServerProtocol, IStreamEncoder
@@ -41,6 +40,7 @@ from antigravity.ir.tools import (
 )
 from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_chat.protocol import OpenAIChatServer
+from tests.protocols.openai_chat.openai_chat_support import call, context
 
 SERVER = OpenAIChatServer()
 USER = {"role": "user", "content": "hi"}

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from images_kit import DRAW, EDIT, context, draw, edit, events, png, text
 
 from antigravity.ir.errors import EmptyAnswerError, InvalidRequestError, UpstreamError
 from antigravity.ir.events import (
@@ -25,6 +24,16 @@ from antigravity.ir.media import InlineData, UrlSource
 from antigravity.ir.response import Response, fold
 from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_images.pictures import size_of
+from tests.protocols.openai_images.images_kit import (
+    DRAW,
+    EDIT,
+    context,
+    draw,
+    edit,
+    events,
+    png,
+    text,
+)
 
 PICTURE = text(png(1344, 768))
 IMAGE = MediaOutput("image/png", InlineData(PICTURE))

@@ -7,13 +7,23 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from images_kit import DRAW, EDIT, draw, edit, field, file, form, png, text
 
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.images import ImageWish
 from antigravity.ir.media import FileReference, InlineData, UrlSource
 from antigravity.ir.parts import Media, Text
 from antigravity.protocols.multipart import parse_form
+from tests.protocols.openai_images.images_kit import (
+    DRAW,
+    EDIT,
+    draw,
+    edit,
+    field,
+    file,
+    form,
+    png,
+    text,
+)
 
 CAT, DOG, MASK = png(8, 8), png(16, 8), png(8, 9)
 

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from responses_kit import CLIENT, SERVER, call, decode, recorded
 
 from antigravity.ir.capabilities import Capabilities, Target
 from antigravity.ir.errors import InvalidRequestError
@@ -43,6 +42,7 @@ from antigravity.ir.tools import (
     WebSearchTool,
 )
 from antigravity.routing.capability_table import load_table
+from tests.protocols.openai_responses.responses_kit import CLIENT, SERVER, call, decode, recorded
 
 EFFORTS: tuple[Effort, ...] = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 THINKER = Target("gpt", Capabilities(family="openai", thinking="level", efforts=EFFORTS))

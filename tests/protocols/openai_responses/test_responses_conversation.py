@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from responses_kit import SERVER, call, context, stream
 
 from antigravity.ir import events as ev
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.parts import Text, Thinking, ToolCall, ToolResult
 from antigravity.ir.signature import Signature
+from tests.protocols.openai_responses.responses_kit import SERVER, call, context, stream
 
 
 def wire(value: Any) -> bytes:

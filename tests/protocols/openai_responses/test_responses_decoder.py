@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from responses_kit import CLIENT, any_sequence, sse, stream
 from zope.interface.verify import verifyObject
 
 from antigravity.interfaces.protocols import IStreamDecoder, ITap
@@ -29,6 +28,7 @@ from antigravity.ir.request import Request
 from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
 from antigravity.sse import ServerSentEvent, SseDecoder
+from tests.protocols.openai_responses.responses_kit import CLIENT, any_sequence, sse, stream
 
 REQUEST = Request("m", (), "openai_responses")
 USAGE = {

@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from responses_kit import CLIENT
 
 from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import (
@@ -23,6 +22,7 @@ from antigravity.ir.errors import (
     UpstreamError,
 )
 from antigravity.ir.usage import Usage
+from tests.protocols.openai_responses.responses_kit import CLIENT
 
 
 def error(status: int, headers: dict[str, str] | None = None, **fields: Any) -> GatewayError:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from responses_kit import CLIENT, SERVER, call, decode, recorded
 from zope.interface.verify import verifyObject
 
 from antigravity.interfaces.protocols import (
@@ -45,6 +44,7 @@ from antigravity.ir.tools import (
     ToolChoice,
     WebSearchTool,
 )
+from tests.protocols.openai_responses.responses_kit import CLIENT, SERVER, call, decode, recorded
 
 RECORDED = recorded()
 

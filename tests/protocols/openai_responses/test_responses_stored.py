@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from openai.types.responses import Response
 from openai.types.responses.response_item import ResponseItem
 from pydantic import TypeAdapter
-from responses_kit import SERVER, stream
 from zope.interface.verify import verifyObject
 
 from antigravity.interfaces.answers import INamingTap, IPassedOnly, IStoredAnswers
@@ -21,6 +20,7 @@ from antigravity.ir.call import Call
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.protocols.openai_responses.protocol import OpenAIResponsesClient
 from antigravity.sse import ServerSentEvent
+from tests.protocols.openai_responses.responses_kit import SERVER, stream
 
 ROUTES = {route.tag: route for route in SERVER.routes if route.operation == "stored"}
 ITEM: Any = TypeAdapter(ResponseItem)

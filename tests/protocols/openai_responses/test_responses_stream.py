@@ -6,22 +6,10 @@ import json
 from typing import Any
 
 import pytest
-import sdks
 from hypothesis import given, settings
 from msgspec.structs import replace
 from openai._types import omit
 from openai.lib.streaming.responses._responses import ResponseStreamState
-from responses_kit import (
-    SDK_EVENT,
-    SDK_RESPONSE,
-    SERVER,
-    Checker,
-    any_sequence,
-    back,
-    context,
-    parse,
-    stream,
-)
 from zope.interface.verify import verifyObject
 
 from antigravity.interfaces.protocols import IStreamEncoder
@@ -38,6 +26,18 @@ from antigravity.ir.parts import Citation, SearchResult, Text, Thinking, ToolCal
 from antigravity.ir.response import Choice, Response, fold
 from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
+from tests import sdks
+from tests.protocols.openai_responses.responses_kit import (
+    SDK_EVENT,
+    SDK_RESPONSE,
+    SERVER,
+    Checker,
+    any_sequence,
+    back,
+    context,
+    parse,
+    stream,
+)
 
 STOP = ev.Finish("stop")
 

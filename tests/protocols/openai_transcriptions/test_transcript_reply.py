@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from transcripts_kit import TRANSCRIBE, TRANSLATE, call, context, events, timed, wav
 
 from antigravity.ir.errors import InvalidRequestError, UpstreamError
 from antigravity.ir.events import (
@@ -23,6 +22,15 @@ from antigravity.ir.events import (
 )
 from antigravity.ir.response import Response, fold
 from antigravity.ir.usage import Usage
+from tests.protocols.openai_transcriptions.transcripts_kit import (
+    TRANSCRIBE,
+    TRANSLATE,
+    call,
+    context,
+    events,
+    timed,
+    wav,
+)
 
 USAGE = Usage(input_total=100, output=9, audio_input=80)
 TOKENS = {

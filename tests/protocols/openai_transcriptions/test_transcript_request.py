@@ -7,12 +7,20 @@ import base64
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from transcripts_kit import RULES, TRANSCRIBE, TRANSLATE, call, sound, wav, words
 
 from antigravity.ir.audio import AudioRules
 from antigravity.ir.call import Call
 from antigravity.ir.errors import InvalidRequestError, RequestTooLargeError
 from antigravity.protocols.multipart import parse_form
+from tests.protocols.openai_transcriptions.transcripts_kit import (
+    RULES,
+    TRANSCRIBE,
+    TRANSLATE,
+    call,
+    sound,
+    wav,
+    words,
+)
 
 TIMED = ("srt", "vtt", "verbose_json", "diarized_json")
 

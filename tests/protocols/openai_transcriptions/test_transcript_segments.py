@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from transcripts_kit import timed
 
 from antigravity.ir.errors import UpstreamError
 from antigravity.protocols.openai_transcriptions.captions import srt, vtt
@@ -20,6 +19,7 @@ from antigravity.protocols.openai_transcriptions.segments import (
     parse,
     to_seconds,
 )
+from tests.protocols.openai_transcriptions.transcripts_kit import timed
 
 MOMENTS = st.floats(0, 10_000, allow_nan=False)
 ITEMS = st.lists(st.tuples(MOMENTS, MOMENTS, st.text(max_size=20)), max_size=12)
