@@ -21,14 +21,14 @@ from antigravity.config.last_run import LastRun, write_last_run
 from antigravity.config.settings import Settings, effective_auth_mode
 from antigravity.config.snapshot import Configuration
 from antigravity.demo import DemoSimulator
-from antigravity.exchange.asking import Question
 from antigravity.exchange.background import Background
 from antigravity.exchange.log import log_exchange
+from antigravity.exchange.operations.model_question import Question
+from antigravity.exchange.operations.warmup import Warmup
 from antigravity.exchange.service import Exchange
 from antigravity.exchange.services import Services
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.exchange.turns import Turns
-from antigravity.exchange.warming import Warmup
 from antigravity.ir.record import ExchangeRecord
 from antigravity.keeping import Keeping
 from antigravity.listening import Listener, endpoint_strings

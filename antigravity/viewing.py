@@ -11,8 +11,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 
 from antigravity.config.settings import Settings
-from antigravity.exchange.asking import Question
-from antigravity.exchange.internal import PROTOCOL
+from antigravity.exchange.operations.internal import PROTOCOL
+from antigravity.exchange.operations.model_question import Question
 from antigravity.interfaces.mcp import IMcpEndpoint
 from antigravity.interfaces.transport import IHttpTransport, IMediaFetcher
 from antigravity.ir.parts import Part, Text

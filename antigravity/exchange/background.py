@@ -11,7 +11,7 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
-from antigravity.exchange.converted import InThread
+from antigravity.exchange.streams.converted import InThread
 from antigravity.ir.errors import GatewayError, OverloadedError
 
 #: Jobs that may wait.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from antigravity.context.estimate import estimate_tokens
-from antigravity.exchange.work import Work
+from antigravity.exchange.context import Work
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.request import Request
 from antigravity.ir.usage import Usage

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from antigravity.exchange.work import Work
+from antigravity.exchange.context import Work
 from antigravity.interfaces.protocols import Demands, IDemanding
 from antigravity.ir.capabilities import Capabilities, Traits
 from antigravity.ir.errors import InvalidRequestError

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from antigravity.exchange.parallel import gathered
+from antigravity.exchange.fanout.parallel import gathered
 from antigravity.interfaces.transport import Fetched, IMediaFetcher
 from antigravity.ir.errors import InvalidRequestError, RequestTooLargeError
 

@@ -6,7 +6,7 @@ from typing import cast
 
 from msgspec.structs import replace
 
-from antigravity.exchange.work import Work
+from antigravity.exchange.context import Work
 from antigravity.interfaces.answers import IPassedOnly
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.routing.router import Decision

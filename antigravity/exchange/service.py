@@ -10,26 +10,26 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from antigravity.deferreds import first_failure
-from antigravity.exchange.alternatives import answer_by_any
-from antigravity.exchange.answer_headers import warnings
-from antigravity.exchange.asking import Question, answer
-from antigravity.exchange.conversing import continued
-from antigravity.exchange.counting import count_tokens
+from antigravity.exchange.context import LARGE_BYTES, Work
 from antigravity.exchange.demands import fitting
-from antigravity.exchange.embedding import Embedding
-from antigravity.exchange.intercepting import (
+from antigravity.exchange.fallback import answer_by_any
+from antigravity.exchange.fanout.several import generate
+from antigravity.exchange.interception import (
     answer_warmup,
     interception_headers,
     route_background,
 )
+from antigravity.exchange.operations.embeddings import Embedding
+from antigravity.exchange.operations.model_question import Question, answer
+from antigravity.exchange.operations.stored_calls import serve_stored
+from antigravity.exchange.operations.stored_responses import continued
+from antigravity.exchange.operations.token_count import count_tokens
+from antigravity.exchange.operations.warmup import Warmup, warm_up
 from antigravity.exchange.passed_only import passable
 from antigravity.exchange.recorder import Recorder
+from antigravity.exchange.response_headers import warnings
 from antigravity.exchange.services import Services
-from antigravity.exchange.several import generate
 from antigravity.exchange.snapshot import Snapshot
-from antigravity.exchange.stored_calls import serve_stored
-from antigravity.exchange.warming import Warmup, warm_up
-from antigravity.exchange.work import LARGE_BYTES, Work
 from antigravity.interfaces.exchange import IExchange, Reply
 from antigravity.interfaces.files import PublishedFile
 from antigravity.interfaces.protocols import IDemanding, IServerProtocol
@@ -90,11 +90,11 @@ class Exchange:
         return Deferred.fromCoroutine(self._handle(protocol, call))
 
     def warm_up(self, warmup: Warmup, begun: Callable[[], None]) -> Deferred[None]:
-        """Send a request of the gateway's own; see :func:`antigravity.exchange.warming.warm_up`."""
+        """Send a request of the gateway's own; see :func:`.operations.warmup.warm_up`."""
         return Deferred.fromCoroutine(warm_up(self._services, self._snapshot, warmup, begun))
 
     def ask(self, question: Question) -> Deferred[str]:
-        """Ask a model something for a client; see :func:`antigravity.exchange.asking.answer`."""
+        """Ask a model something for a client; see :mod:`.operations.model_question`."""
         asking = answer(self._services, self._snapshot, generate, question)
         return Deferred.fromCoroutine(asking)
 

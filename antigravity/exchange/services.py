@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from antigravity.context.calibration import Calibration
 from antigravity.context.memory import ContextMemory
 from antigravity.exchange.background import Background
-from antigravity.exchange.converted import InThread
+from antigravity.exchange.streams.converted import InThread
 from antigravity.exchange.turns import Turns
 from antigravity.interfaces.transport import IHttpTransport
 from antigravity.ir.record import ExchangeRecord

@@ -9,7 +9,7 @@ import msgspec
 
 from antigravity.accounts.lookup import find_account
 from antigravity.accounts.quota import QuotaKeeper
-from antigravity.exchange.warming import Warmup
+from antigravity.exchange.operations.warmup import Warmup
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import InvalidRequestError, NotFoundError
 from antigravity.warming.scheduler import Outcome, Sources, WarmupScheduler

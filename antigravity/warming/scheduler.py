@@ -21,7 +21,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from antigravity.accounts.quota import QuotaKeeper
-from antigravity.exchange.warming import Warmup
+from antigravity.exchange.operations.warmup import Warmup
 from antigravity.interfaces.quota import IQuotaSource
 from antigravity.interfaces.stores import IStateStore
 from antigravity.interfaces.upstreams import Credential

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antigravity.exchange.choices import shares
-from antigravity.exchange.counts import added, of_one_prompt
-from antigravity.exchange.merging import Merged
+from antigravity.exchange.fanout.choices import shares
+from antigravity.exchange.fanout.merged_events import Merged
+from antigravity.exchange.fanout.usage_totals import added, of_one_prompt
 from antigravity.ir import events as ev
 from antigravity.ir.call import Call, ReplyContext, Route
 from antigravity.ir.request import Message, Request, Sampling

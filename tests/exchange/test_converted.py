@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from antigravity.exchange.converted import BACKLOG, PIECE, ConvertedStream
+from antigravity.exchange.streams.converted import BACKLOG, PIECE, ConvertedStream
 from antigravity.ir.errors import GatewayError, UpstreamError
 
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zope.interface import implementer
 
-from antigravity.exchange.event_source import EventSource
-from antigravity.exchange.frames import Lines
+from antigravity.exchange.streams.event_source import EventSource
+from antigravity.exchange.streams.frames import Lines
 from antigravity.interfaces.protocols import IJsonLines
 from antigravity.ir.errors import UpstreamError
 from antigravity.ir.events import Event, Finish, StreamFailure, TextDelta

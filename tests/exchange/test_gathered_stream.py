@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from antigravity.exchange.gathered_stream import GatheredStream
+from antigravity.exchange.fanout.gathered_stream import GatheredStream
 from tests.exchange.test_pump import Consumer, Transport
 
 

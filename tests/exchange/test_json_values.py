@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antigravity.exchange.json_values import MAX_DEPTH, JsonValues
+from antigravity.exchange.streams.json_values import MAX_DEPTH, JsonValues
 from antigravity.sse import EventTooLargeError
 
 TEXT = st.text('a"\\{}[]é')

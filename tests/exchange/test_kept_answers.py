@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from antigravity.exchange.kept_answers import KeptAnswers, Origin
+from antigravity.exchange.operations.response_store import KeptAnswers, Origin
 from antigravity.stores.bounded import BoundedBytes
 
 ORIGIN = Origin("openai", "key-1", "gpt-5")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
-from antigravity.exchange.parallel import gathered
+from antigravity.exchange.fanout.parallel import gathered
 
 
 class Jobs:

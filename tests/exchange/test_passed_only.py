@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from antigravity.exchange.fanout.several import _is_able
 from antigravity.exchange.passed_only import passable
-from antigravity.exchange.several import _is_able
 from antigravity.interfaces.answers import Wanted
 from antigravity.ir.call import Call
 from antigravity.ir.capabilities import Capabilities, Target

@@ -10,10 +10,10 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import ResponseDone
 
-from antigravity.exchange import pump
-from antigravity.exchange.bounds import HELD_COST, HELD_LIMIT
-from antigravity.exchange.plain import PlainStream
-from antigravity.exchange.pump import Pump
+from antigravity.exchange.streams import pump
+from antigravity.exchange.streams.bounds import HELD_COST, HELD_LIMIT
+from antigravity.exchange.streams.plain import PlainStream
+from antigravity.exchange.streams.pump import Pump
 from antigravity.ir.errors import CancelledByClientError, GatewayError, UpstreamError
 
 

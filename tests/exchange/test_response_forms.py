@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antigravity.exchange.frames import AnyForm, WholeBody
-from antigravity.exchange.json_values import JsonValues
-from antigravity.exchange.lone_surrogates import SurrogateJoiner
-from antigravity.exchange.response_form import TEXT_LIMIT, FormDetector, ResponseSource
+from antigravity.exchange.streams.frames import AnyForm, WholeBody
+from antigravity.exchange.streams.json_values import JsonValues
+from antigravity.exchange.streams.lone_surrogates import SurrogateJoiner
+from antigravity.exchange.streams.response_form import TEXT_LIMIT, FormDetector, ResponseSource
 from antigravity.ir.errors import UnusableAnswerError
 from antigravity.sse import EventTooLargeError, ServerSentEvent
 

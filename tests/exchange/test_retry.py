@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from antigravity.exchange.retry import (
+from antigravity.exchange.attempts.retry import (
     CAPACITY,
     MAX_ATTEMPTS,
     gives_way,

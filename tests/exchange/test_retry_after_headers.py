@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from antigravity.exchange.answer_headers import passed_on
-from antigravity.exchange.upstream_call import Refused
+from antigravity.exchange.attempts.upstream_call import Refused
+from antigravity.exchange.response_headers import passed_on
 from antigravity.ir.delays import is_retry_after
 from antigravity.ir.errors import RateLimitedError
 from antigravity.protocols.openai_errors import decode_error

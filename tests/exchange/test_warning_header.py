@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from antigravity.exchange.answer_headers import WARNINGS_LIMIT, warnings
 from antigravity.exchange.body_paths import find_path, locate
+from antigravity.exchange.response_headers import WARNINGS_LIMIT, warnings
 from antigravity.ir.capabilities import Loss
 from antigravity.ir.errors import UnreadablePartError
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antigravity.exchange import event_source
-from antigravity.exchange.bounds import ITEM_LIMIT
-from antigravity.exchange.event_source import EventSource
-from antigravity.exchange.frames import WholeBody
-from antigravity.exchange.passing import PassedStream
-from antigravity.exchange.translators import FoldedAnswer, TranslatedStream
+from antigravity.exchange.streams import event_source
+from antigravity.exchange.streams.bounds import ITEM_LIMIT
+from antigravity.exchange.streams.event_source import EventSource
+from antigravity.exchange.streams.frames import WholeBody
+from antigravity.exchange.streams.passed_through import PassedStream
+from antigravity.exchange.streams.translated import FoldedAnswer, TranslatedStream
 from antigravity.ir.errors import UpstreamError
 from antigravity.ir.events import Event, Finish, ResponseStart, StreamFailure, TextDelta
 from antigravity.lowering.pipeline import EventPipeline

@@ -23,7 +23,7 @@ from antigravity.config.settings import (
     TimeoutSettings,
     UpstreamSettings,
 )
-from antigravity.exchange import retry
+from antigravity.exchange.attempts import retry
 from antigravity.gateway import Gateway
 from antigravity.plugins import PluginHost
 from antigravity.simulator.service import build_simulator

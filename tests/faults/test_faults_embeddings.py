@@ -13,7 +13,7 @@ from twisted.web.client import Agent, HTTPConnectionPool
 
 from antigravity import gateway as gateway_module
 from antigravity.config.secret import Secret
-from antigravity.exchange import embedding
+from antigravity.exchange.operations import embeddings
 from antigravity.ir.record import ExchangeRecord
 from antigravity.simulator.embeddings import Input, vector
 from tests.faults.faults_kit import Answer, FaultCase, Reading, check_refusal, reactor
@@ -181,7 +181,7 @@ class Embeddings(FaultCase):
             most = max(most, self.simulator.stats.open_streams)
             await deferLater(reactor, 0.005)
         assert len(vectors_in("openai", Answer(reading.data))) == 900
-        assert most == embedding.AT_ONCE
+        assert most == embeddings.AT_ONCE
 
     async def test_what_one_attempt_has_got_is_not_asked_for_again(self) -> None:
         await self.start()

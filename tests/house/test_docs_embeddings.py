@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from antigravity.exchange import embedding
+from antigravity.exchange.operations import embeddings
 from antigravity.ir.capabilities import Capabilities, Target
 from antigravity.ir.embeddings import EmbeddingInput, EmbeddingRequest, TokenIds
 from antigravity.ir.errors import InvalidRequestError
@@ -77,7 +77,7 @@ def test_the_sizes_of_batches_are_told() -> None:
     sizes = [CLIENTS["gemini"].largest_batch, CLIENTS["openai"].largest_batch]
     assert [int(size) for size in found.groups()] == sizes
     assert "four at a time" in text
-    assert embedding.AT_ONCE == 4
+    assert embeddings.AT_ONCE == 4
 
 
 def test_every_address_is_in_the_tables() -> None:

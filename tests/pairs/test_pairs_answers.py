@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from antigravity.exchange.event_source import EventSource
-from antigravity.exchange.translators import FoldedAnswer, TranslatedStream
+from antigravity.exchange.streams.event_source import EventSource
+from antigravity.exchange.streams.translated import FoldedAnswer, TranslatedStream
 from antigravity.ir.call import ReplyContext
 from antigravity.ir.events import Event
 from antigravity.ir.request import Request

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from antigravity.exchange.passing import PassedStream, ReframedStream
+from antigravity.exchange.streams.passed_through import PassedStream, ReframedStream
 from antigravity.ir.errors import DeadlineError, GatewayError
 from antigravity.ir.response import fold
 from antigravity.ir.usage import Usage

@@ -25,7 +25,7 @@ from antigravity.config.settings import (
     UpstreamSettings,
     ZaiSettings,
 )
-from antigravity.exchange import retry
+from antigravity.exchange.attempts import retry
 from antigravity.gateway import Gateway
 from antigravity.hookspecs import hookimpl
 from antigravity.ir.record import ExchangeRecord

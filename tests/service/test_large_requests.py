@@ -10,7 +10,9 @@ from typing import Any
 from twisted.internet import reactor as default_reactor
 from twisted.trial.unittest import TestCase
 
-from antigravity.exchange import counting, service, translated
+from antigravity.exchange import service
+from antigravity.exchange.attempts import translated
+from antigravity.exchange.operations import token_count
 from antigravity.protocols.anthropic.protocol import AnthropicServer
 from antigravity.protocols.gemini.protocol import GeminiServer
 from antigravity.protocols.openai_chat.protocol import OpenAIChatServer
@@ -97,7 +99,7 @@ class LargeRequests(TestCase):
             self.watch(protocol, "decode")
             for protocol in (OpenAIChatServer, OpenAIResponsesServer, AnthropicServer, GeminiServer)
         ]
-        lowering = [self.watch(translated, "lower"), self.watch(counting, "lower")]
+        lowering = [self.watch(translated, "lower"), self.watch(token_count, "lower")]
         gateway = await self.start()
         for model in (CLAUDE, GEMINI, GPT):
             for name, (path, body) in requests(model, MANY).items():

@@ -8,7 +8,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import TestCase
 
 from antigravity.accounts.penalties import rule_for
-from antigravity.exchange.retry import next_step
+from antigravity.exchange.attempts.retry import next_step
 from antigravity.interfaces.transport import OutgoingRequest, Timeouts
 from antigravity.ir.errors import TLS_FAILED, UpstreamError
 from antigravity.transport.client import HttpTransport

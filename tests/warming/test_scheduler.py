@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from antigravity.accounts.quota import QuotaKeeper
 from antigravity.config.atomic import write_atomically
 from antigravity.config.settings import ScheduledWarmupSettings
-from antigravity.exchange.warming import Warmup
+from antigravity.exchange.operations.warmup import Warmup
 from antigravity.interfaces.quota import ModelQuota, Quota
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import GatewayError, RateLimitedError, UpstreamError

@@ -1,0 +1,55 @@
+"""Wait until an answer has really begun: the point up to which an attempt may fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from antigravity.exchange.context import Work
+from antigravity.exchange.streams.pump import Pump
+from antigravity.exchange.streams.translated import Translator, empty_answer
+from antigravity.interfaces.transport import IIncomingResponse
+from antigravity.ir.errors import GatewayError
+
+
+async def begin(
+    work: Work,
+    translator: Translator,
+    response: IIncomingResponse,
+    finished: Callable[[GatewayError | None], None] | None = None,
+    *,
+    cuts: bool = False,
+) -> Pump:
+    """Return the pump of an answer that has begun, its upstream paused.
+
+    A translator that is never ``meaningful`` is waited for until its end.  ``finished`` is
+    called when a begun stream has ended.  ``cuts`` says that a stream which breaks off must
+    break the client's off, too.
+
+    :raises GatewayError: if the answer failed, or ended without saying anything.
+    """
+    began = False
+
+    def ended(error: GatewayError | None) -> None:
+        if began:
+            work.settle(error)
+            work.recorder.end(error, translator.usage)
+            if finished is not None:
+                finished(error)
+
+    pump = Pump(
+        translator,
+        work.services.clock,
+        work.snapshot.settings.proxy.keepalive_interval,
+        ended,
+        cuts=cuts,
+    )
+    response.deliver(pump)
+    await pump.begun
+    if not translator.meaningful:
+        if pump.error is not None:
+            raise pump.error
+        if work.head.stream or cuts:
+            raise empty_answer()
+    began = True
+    work.recorder.first_byte()
+    return pump

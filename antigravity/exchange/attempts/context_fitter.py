@@ -1,0 +1,302 @@
+"""Make a request fit the model that it goes to, if it would not fit as it is.
+
+What is small enough is not even read: only its length is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from antigravity.context.decision import Decision as Cut
+from antigravity.context.decision import Terms, decide, forked
+from antigravity.context.estimate import estimate_tokens
+from antigravity.context.history import digest, head_length, last_user
+from antigravity.context.layers import NOTHING, Plan, apply
+from antigravity.context.limits import Room, Thresholds, may_exceed
+from antigravity.context.memory import Remembered
+from antigravity.context.tool_output import SHORTEST
+from antigravity.exchange.context import Work
+from antigravity.exchange.operations.internal import InternalProtocol, Serve
+from antigravity.exchange.operations.summary import Older, summary_of
+from antigravity.interfaces.answers import IPassingClient
+from antigravity.interfaces.protocols import IDemanding
+from antigravity.ir.capabilities import Loss
+from antigravity.ir.errors import GatewayError
+from antigravity.ir.request import Message, Request
+from antigravity.ir.too_long import sizes
+from antigravity.routing.patterns import matches
+from antigravity.routing.router import Candidate
+from antigravity.signatures.recovery import recover
+
+T = TypeVar("T")
+
+#: A window that nobody knows.
+_ENDLESS: Final = 2**40
+#: Clients of Anthropic's that name this beta have a window of a million where they pass through.
+_WIDE_BETA: Final = "context-1m"
+_WIDE: Final = 1_000_000
+#: What an upstream has refused is cut to so much of what it says it takes.
+_MARGIN: Final = 0.95
+#: To so much of what was sent, if it does not say how much it takes.
+_UNSAID: Final = 0.75
+
+_WHAT: Final = {
+    "l0": "long results of tools were shortened",
+    "l1": "old results of tools were left out",
+    "l2": "old thinking was left out",
+    "l3": "the older part became a summary",
+    "trim": "the older part was left out",
+}
+
+
+class Fitted(Struct, frozen=True):
+    """A request that was made to fit, what was done to it, and its estimated tokens."""
+
+    request: Request
+    layers: tuple[str, ...]
+    before: int
+    after: int
+
+    @property
+    def label(self) -> str:
+        """What was done, in a form for a header."""
+        return f"{'+'.join(self.layers)}; tokens={self.before}->{self.after}"
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """What was done, in words."""
+        return tuple(Loss("messages", f"{_WHAT[layer]} ({layer})") for layer in self.layers)
+
+
+class _Case(Struct, frozen=True):
+    """A request that may be too long for one candidate."""
+
+    request: Request
+    key: str
+    known: Remembered
+    plan: Plan
+    terms: Terms
+    model: str
+
+
+class _Look(Struct):
+    """What was found for one candidate: a request that fits, or a fork that needs a summary."""
+
+    fitted: Fitted | None = None
+    case: _Case | None = None
+    cut: Cut | None = None
+
+
+class Fitting:
+    """Fits one client's request to the candidates that it is tried at."""
+
+    def __init__(self, work: Work, serve: Serve) -> None:
+        self._work = work
+        self._serve = serve
+        self._settings = work.snapshot.settings.experimental
+        self._thresholds = Thresholds(
+            self._settings.context_compression_threshold_l1,
+            self._settings.context_compression_threshold_l2,
+            self._settings.context_compression_threshold_l3,
+        )
+        self._looks: dict[tuple[str, str], _Look] = {}
+        #: Plans that are still to be remembered: a thread may have made them.
+        self._planned: list[tuple[str, Remembered]] = []
+        self._retried = False
+
+    async def wants_summary(self, candidate: Candidate) -> bool:
+        """Return whether :meth:`summarise` has to be called before :meth:`fitted`."""
+        key = (candidate.upstream.name, candidate.target.model)
+        if key not in self._looks:
+            self._looks[key] = await self._look(candidate)
+        return self._looks[key].cut is not None
+
+    def fitted(self, candidate: Candidate) -> Fitted | None:
+        """Return the request that fits, ``None`` if it can go as it is.
+
+        To be asked after :meth:`wants_summary`.
+        """
+        return self._looks[candidate.upstream.name, candidate.target.model].fitted
+
+    def forget(self) -> None:
+        """Look anew: the request has changed."""
+        self._looks.clear()
+
+    async def summarise(self, candidate: Candidate) -> None:
+        """Have the older part of the conversation summed up; if that fails, leave it out."""
+        look = self._looks[candidate.upstream.name, candidate.target.model]
+        case, cut, look.cut = look.case, look.cut, None
+        if case is None or cut is None:
+            return
+        messages = self._work.request.messages
+        begin = max(head_length(messages), case.plan.fork)
+        earlier = case.plan.summary
+        older = Older(messages[begin : cut.fork], earlier, case.terms.limits.summary)
+        summary = await summary_of(self._work, self._serve, older)
+        plan = forked(cut.plan, cut.fork, summary or earlier)
+        look.fitted = await self._apart(self._settled, case, plan)
+
+    async def shortens(self, candidate: Candidate, error: GatewayError) -> bool:
+        """Take note that a prompt was too long; return whether a shorter one is to be tried.
+
+        A client that compacts its conversations itself is told so first.
+        """
+        work, settings = self._work, self._settings
+        model = candidate.target.model
+        if self._retried or not settings.context_compression:
+            return False
+        if not self._is_conversation(candidate):
+            return False
+        case = await self._case(candidate)
+        if case is None:
+            return False
+        fitted = self.fitted(candidate)
+        if fitted is not None:
+            sent = fitted.after
+        else:
+            sent = await self._apart(self._measure, case, case.request.messages)
+        ceiling = _ceiling(error.message, sent)
+        if case.known.ceiling:
+            ceiling = min(ceiling, case.known.ceiling)
+        contexts = work.services.contexts
+        contexts.refused(model, len(work.call.body))
+        contexts.put(case.key, replace(case.known, ceiling=ceiling, told=True))
+        if self._compacts_itself() and not case.known.told:
+            return False
+        self._retried = True
+        self.forget()
+        if await self.wants_summary(candidate):
+            return True
+        fitted = self.fitted(candidate)
+        return fitted is not None and fitted.after < sent
+
+    async def _apart(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Return what a function gives, and remember the plans that it has made."""
+        result = await self._work.apart(function, *arguments)
+        planned, self._planned = self._planned, []
+        for key, known in planned:
+            self._work.services.contexts.put(key, known)
+        return result
+
+    async def _look(self, candidate: Candidate) -> _Look:
+        if not self._is_conversation(candidate):
+            return _Look()
+        always = self._settings.shorten_tool_results == "always"
+        always = always and len(self._work.call.body) >= SHORTEST
+        suspect = self._settings.context_compression and self._may_be_too_long(candidate)
+        case = await self._case(candidate) if suspect or always else None
+        if case is None:
+            return _Look()
+        if suspect and not self._has_to_be_told(case):
+            return await self._apart(self._compressed, case)
+        return _Look(await self._apart(self._settled, case, case.plan)) if always else _Look()
+
+    def _compressed(self, case: _Case) -> _Look:
+        measure = partial(self._measure, case)
+        cut = decide(case.request.messages, case.plan, case.terms, measure)
+        if cut.fork:
+            return _Look(case=case, cut=cut)
+        return _Look(self._settled(case, cut.plan))
+
+    def _settled(self, case: _Case, plan: Plan) -> Fitted | None:
+        """Remember a plan, and return the request after it."""
+        request = case.request
+        shown = plan
+        if self._settings.shorten_tool_results == "always":
+            shown = replace(plan, results=last_user(request.messages))
+        applied = apply(request.messages, shown, keep_signatures=case.terms.keep_signatures)
+        after = self._measure(case, applied.messages)
+        if not applied.layers or (plan != NOTHING and case.terms.limits.hopeless(after)):
+            return None
+        if plan != case.plan and not self._work.repaired:
+            known = case.known.planned(plan, self._work.request.messages)
+            self._planned.append((case.key, known))
+        before = self._measure(case, request.messages)
+        return Fitted(replace(request, messages=applied.messages), applied.layers, before, after)
+
+    async def _case(self, candidate: Candidate) -> _Case | None:
+        """Return the decoded request with what is known of it; ``None`` if it can't be decoded."""
+        work, target = self._work, candidate.target
+        try:
+            await work.prepare()
+            request = work.request
+        except GatewayError:
+            return None  # whoever serves it says what is wrong with it
+        if candidate.native and request.extensions.get("truncation") == "auto":
+            return None  # the client wants the upstream to do it
+        raw = request.messages
+        if not work.repaired:
+            recall = await work.recall(request)
+            family, reasoning = target.capabilities.family, target.wants_reasoning
+            recovering = partial(recover, reasoning=reasoning)
+            request = await work.apart(recovering, request, recall, family)
+        key = await work.apart(_key, work, target.model, raw)
+        known = work.services.contexts.get(key)
+        room = self._room(candidate) or Room(_ENDLESS)
+        limits = room.limits(request.max_output_tokens, self._thresholds, known.ceiling)
+        terms = Terms(
+            limits,
+            self._settings.context_compression_keep_rounds,
+            target.capabilities.requires_signatures,
+        )
+        plan = await work.apart(known.plan_for, raw)
+        return _Case(request, key, known, plan, terms, target.model)
+
+    def _may_be_too_long(self, candidate: Candidate) -> bool:
+        """Return whether a look at the request itself is worth it."""
+        services, model, body = self._work.services, candidate.target.model, self._work.call.body
+        if services.contexts.suspects(model, len(body)):
+            return True
+        room = self._room(candidate)
+        if room is None:
+            return False
+        least = room.least(self._thresholds)
+        return may_exceed(body, least, services.calibration.factor(model))
+
+    def _room(self, candidate: Candidate) -> Room | None:
+        window = self._work.snapshot.router.window(candidate)
+        if not window:
+            return None
+        if candidate.native and _WIDE_BETA in self._work.call.headers.get("anthropic-beta", ""):
+            window = max(window, _WIDE)
+        return Room(window, candidate.target.capabilities)
+
+    def _measure(self, case: _Case, messages: Sequence[Message]) -> int:
+        request = replace(case.request, messages=tuple(messages))
+        return self._work.services.calibration.applied(case.model, estimate_tokens(request))
+
+    def _is_conversation(self, candidate: Candidate) -> bool:
+        protocol, route = self._work.protocol, self._work.call.route
+        return (
+            route.operation == "generate"
+            and not isinstance(protocol, InternalProtocol)
+            and not IDemanding.providedBy(protocol)
+            and not IPassingClient.providedBy(candidate.client)
+        )
+
+    def _compacts_itself(self) -> bool:
+        agent = self._work.call.headers.get("user-agent", "")
+        return any(matches(p, agent) for p in self._settings.context_clients_that_compact)
+
+    def _has_to_be_told(self, case: _Case) -> bool:
+        """Return whether the client itself is to be the first to shorten the conversation."""
+        if case.known.told or case.plan != NOTHING or self._thresholds.early:
+            return False
+        return self._compacts_itself()
+
+
+def _key(work: Work, model: str, messages: Sequence[Message]) -> str:
+    """Return the key of what is remembered of a conversation."""
+    return f"{work.session()}.{model}.{digest(messages[: head_length(messages)])}"
+
+
+def _ceiling(message: str, sent: int) -> int:
+    """Return how many estimated tokens an upstream takes that has refused ``sent`` of them."""
+    said = sizes(message)
+    part = _UNSAID if said is None else said[1] / said[0] * _MARGIN
+    return max(1, int(sent * part))

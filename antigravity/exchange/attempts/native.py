@@ -1,0 +1,257 @@
+"""An attempt at an upstream that speaks the client's own protocol: nothing is translated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from antigravity.exchange.attempts.commit_point import begin
+from antigravity.exchange.attempts.upstream_call import UpstreamCall
+from antigravity.exchange.calibrating import learn
+from antigravity.exchange.context import Work
+from antigravity.exchange.operations.stored_responses import keep_conversation, point_out
+from antigravity.exchange.reply_context import end_policy, reply_context, response_source
+from antigravity.exchange.response_headers import passed_on
+from antigravity.exchange.streams.bounds import ANSWER_LIMIT
+from antigravity.exchange.streams.event_source import says_something
+from antigravity.exchange.streams.foreign import is_foreign
+from antigravity.exchange.streams.native_forms import AnyFormStream, collected, translated_stream
+from antigravity.exchange.streams.passed_through import PassedStream, ReframedStream, check_json
+from antigravity.exchange.streams.plain import (
+    PlainStream,
+    file_headers,
+    is_events,
+    is_json,
+    is_page,
+)
+from antigravity.exchange.streams.response_form import FormDetector
+from antigravity.exchange.streams.translated import Translator, empty_answer
+from antigravity.interfaces.answers import INamingTap
+from antigravity.interfaces.exchange import Reply
+from antigravity.interfaces.protocols import (
+    IClientProtocol,
+    ICollectingTap,
+    IFramer,
+    IPlainAnswers,
+    IReframing,
+    ITap,
+    IWholeRepairingTap,
+)
+from antigravity.interfaces.transport import IIncomingResponse
+from antigravity.interfaces.upstreams import Credential
+from antigravity.ir.call import HttpReply, ReplyContext
+from antigravity.ir.errors import GatewayError, UpstreamError
+from antigravity.ir.events import StreamFailure
+from antigravity.ir.request import Request
+from antigravity.ir.surrogates import repair_surrogates, replace_broken_text
+from antigravity.protocols.embedded_errors import error_in
+from antigravity.redaction.credentials import CREDENTIALS
+from antigravity.redaction.errors import redact_errors
+from antigravity.routing.router import Candidate
+from antigravity.signatures.recovery import SignatureCollector
+from antigravity.sse import ServerSentEvent
+
+#: Where one JSON value ends and another begins; within one there would be a comma.
+_SEVERAL: Final = re.compile(rb"\}[ \t]*\r?\n\s*\{")
+#: Larger responses are not empty.
+_EMPTY_LIMIT: Final = 16 * 1024
+
+
+async def attempt_native(work: Work, candidate: Candidate, credential: Credential) -> Reply:
+    """Return the reply that one candidate gives, once it has begun to answer.
+
+    :raises GatewayError: if it fails before that.
+    :raises Refused: if the upstream refused the request.
+    """
+    body = await work.apart(work.protocol.with_model, work.call, candidate.target.model)
+    call = UpstreamCall(
+        candidate.upstream,
+        candidate.client,
+        "stream" if work.head.stream else "generate",
+        candidate.target.model,
+        body,
+        credential,
+        work.call.headers,
+    )
+    response = await call.send(work.services.transport, work.recorder.repeated)
+    tap = _tap(work, candidate)
+    point_out(work, candidate, credential, tap)
+    content_type = response.headers().get("content-type", "")
+    is_plain = not is_events(content_type) and not is_json(content_type)
+    if IPlainAnswers.providedBy(work.protocol) and is_page(content_type):
+        response.abort()
+        raise response_source(candidate, response).unusable("html")
+    if IPlainAnswers.providedBy(work.protocol) and is_plain:
+        return await _plain(work, response)
+    if work.head.stream:
+        if not is_events(content_type):
+            await _prepare(work)
+        return await _stream(work, candidate, response, tap)
+    return await whole(work, candidate, response, tap)
+
+
+async def _prepare(work: Work) -> None:
+    """Decode a large request, which a response in another form may need."""
+    with suppress(GatewayError):  # then such a response cannot be read
+        await work.prepare()
+
+
+async def _plain(work: Work, response: IIncomingResponse) -> Reply:
+    headers = response.headers()
+    content_type = CREDENTIALS.redact(headers.get("content-type", "application/octet-stream"))
+    passed = (*passed_on(headers), *file_headers(headers))
+    status = response.status()
+    pump = await begin(work, PlainStream(), response, cuts=True)
+    return Reply(status, content_type, passed, stream=pump)
+
+
+async def _stream(
+    work: Work, candidate: Candidate, response: IIncomingResponse, tap: ITap
+) -> Reply:
+    protocol, upstream = work.protocol, candidate.upstream
+    framer: IFramer | None = None
+    if IReframing.providedBy(protocol):
+        framer = protocol.framer(work.call)
+    ends = end_policy(work, candidate)
+    passed: Translator
+    if framer is not None or upstream.wraps():
+
+        def error_body(error: GatewayError) -> bytes:
+            body: bytes = (
+                protocol.failure(error)
+                if IReframing.providedBy(protocol)
+                else protocol.encode_error(error, work.call.request_id).body
+            )
+            return body
+
+        passed = ReframedStream(tap, protocol.keepalive, upstream.unwrap, framer, error_body, ends)
+    else:
+        passed = PassedStream(tap, protocol.keepalive, protocol.encoder(_context(work)), ends)
+    translated = partial(translated_stream, work, candidate, response)
+    source, name = response_source(candidate, response), candidate.client.name
+    translator = AnyFormStream(passed, translated, source, name)
+    headers = passed_on(response.headers())
+
+    def finished(error: GatewayError | None) -> None:
+        if error is None:
+            learn(work, candidate.target.model, translator.usage, work.decoded)
+
+    pump = await begin(work, translator, response, finished)
+    content_type = framer.content_type if framer is not None else "text/event-stream"
+    return Reply(200, content_type, headers, stream=pump)
+
+
+async def whole(
+    work: Work, candidate: Candidate, response: IIncomingResponse, tap: ITap | None = None
+) -> Reply:
+    """Return an answer that is no stream, shown to ``tap``, and end the record.
+
+    :raises UpstreamError: if it is none.
+    """
+    headers = response.headers()
+    body = await response.collect(ANSWER_LIMIT)
+    detector = FormDetector()
+    form = detector.feed(body) or detector.end()
+    if not detector.head:
+        raise empty_answer()
+    if form not in ("json", "events"):
+        raise response_source(candidate, response).unusable(form, detector.head)
+    is_stream = form == "events" or _is_several(body)
+    if is_stream:
+        await _prepare(work)
+        if not _is_readable(work, candidate):
+            raise response_source(candidate, response).unusable(form)
+        return _collect(work, candidate, response, body)
+    try:
+        body = candidate.upstream.unwrap(replace_broken_text(repair_surrogates(detector.head)))
+        check_json(body)
+    except msgspec.DecodeError as error:
+        raise UpstreamError("The upstream's answer is no JSON; try again.") from error
+    failure = error_in(body, partial(_decode_error, candidate))
+    if failure is not None:
+        raise failure
+    if is_foreign(candidate.client.name, body) and _is_readable(work, candidate):
+        await _prepare(work)
+        return _collect(work, candidate, response, detector.head)
+    if _is_empty_by_mistake(work, candidate, body):
+        raise empty_answer()
+    work.recorder.first_byte()
+    if IWholeRepairingTap.providedBy(tap):
+        body = tap.repair_whole(body)
+    if ICollectingTap.providedBy(tap) or INamingTap.providedBy(tap):
+        tap.whole(body)
+    usage = candidate.client.decode_usage(body)
+    work.recorder.end(None, usage)
+    learn(work, candidate.target.model, usage, work.decoded)
+    content_type = CREDENTIALS.redact(headers.get("content-type", "application/json"))
+    return Reply(response.status(), content_type, passed_on(headers), redact_errors(body))
+
+
+def _is_several(body: bytes) -> bool:
+    """Return whether a body is several JSON values, in lines or in an array."""
+    return body.lstrip()[:1] == b"[" or _SEVERAL.search(body) is not None
+
+
+def _is_empty_by_mistake(work: Work, candidate: Candidate, body: bytes) -> bool:
+    """Return whether a whole response is empty, of a model that is known to make such ones."""
+    ends = end_policy(work, candidate)
+    if len(body) >= _EMPTY_LIMIT or ends.accepts_empty or not _is_readable(work, candidate):
+        return False
+    # What the request was does not matter for that, so it need not be decoded.
+    decoder = candidate.client.decoder(Request("", (), candidate.client.name), candidate.target)
+    found = [*decoder.decode(ServerSentEvent("", body)), *decoder.close()]
+    return not any(says_something(event, ends) for event in found) and not any(
+        isinstance(event, StreamFailure) for event in found
+    )
+
+
+def _is_readable(work: Work, candidate: Candidate) -> bool:
+    """Return whether a response can be decoded: one of a model that talks, not vectors."""
+    return IClientProtocol.providedBy(candidate.client) and work.call.route.operation == "generate"
+
+
+def _decode_error(
+    candidate: Candidate, status: int, headers: Mapping[str, str], body: bytes
+) -> GatewayError:
+    error: GatewayError = candidate.client.decode_error(status, headers, body)
+    return error
+
+
+def _collect(work: Work, candidate: Candidate, response: IIncomingResponse, body: bytes) -> Reply:
+    """Return the reply that a stream holds, where a whole response was asked for."""
+    answer = collected(work, candidate, response, body)
+    work.recorder.first_byte()
+    reply: HttpReply = work.protocol.encode_response(answer, reply_context(work))
+    keep_conversation(work, reply.body)
+    work.recorder.end(None, answer.usage)
+    learn(work, candidate.target.model, answer.usage, work.decoded)
+    headers = (*reply.headers, *passed_on(response.headers()))
+    return Reply(reply.status, reply.content_type, headers, reply.body)
+
+
+def _tap(work: Work, candidate: Candidate) -> ITap:
+    """Return a tap that remembers the thinking behind tool calls, if it can."""
+    tap: ITap = candidate.client.tap()
+    if ICollectingTap.providedBy(tap):
+        keep = partial(work.services.signatures.remember, work.call.principal)
+        target = candidate.target
+        collector = SignatureCollector(keep, unsigned=target.wants_reasoning)
+        tap.collect(collector.feed, target.capabilities.family, unsigned=target.wants_reasoning)
+    return tap
+
+
+def _context(work: Work) -> ReplyContext:
+    """Return a context for the error event: the request itself need not be decoded for it."""
+    head = work.head
+    return ReplyContext(
+        call=work.call,
+        request=Request(head.model, (), work.protocol.name, stream=True),
+        model=head.model,
+        created=int(work.recorder.record.started),
+        new_id=work.services.new_id,
+    )

@@ -1,0 +1,180 @@
+"""An attempt at an upstream that speaks another protocol than the client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
+
+from msgspec.structs import replace
+
+from antigravity.exchange.attempts.commit_point import begin
+from antigravity.exchange.attempts.context_fitter import Fitted
+from antigravity.exchange.attempts.upstream_call import UpstreamCall
+from antigravity.exchange.body_paths import locate
+from antigravity.exchange.calibrating import calibrated_estimate, learn
+from antigravity.exchange.context import Work
+from antigravity.exchange.operations.stored_responses import keep_conversation
+from antigravity.exchange.reply_context import end_policy, reply_context, response_source
+from antigravity.exchange.response_headers import Headers, upstream_request_id, warnings
+from antigravity.exchange.streams.converted import ConvertedStream
+from antigravity.exchange.streams.event_source import EventSource
+from antigravity.exchange.streams.foreign import other_decoders
+from antigravity.exchange.streams.plain import is_events
+from antigravity.exchange.streams.translated import FoldedAnswer, TranslatedStream
+from antigravity.interfaces.audio import IConverted, IConverter
+from antigravity.interfaces.exchange import Reply
+from antigravity.interfaces.protocols import (
+    Encoded,
+    IClientProtocol,
+    IPlainAnswers,
+    IStreamEncoder,
+    IWholeAnswers,
+)
+from antigravity.interfaces.transport import IIncomingResponse
+from antigravity.interfaces.upstreams import Credential
+from antigravity.ir.call import HttpReply
+from antigravity.ir.capabilities import Loss, Target
+from antigravity.ir.errors import GatewayError, UnreadablePartError
+from antigravity.ir.request import Request
+from antigravity.lowering.extensions import foreign_extensions
+from antigravity.lowering.pipeline import Lowered, lower
+from antigravity.routing.router import Candidate
+from antigravity.signatures.recovery import SignatureCollector, recover
+from antigravity.signatures.repair import REPAIRED
+from antigravity.signatures.store import Memory
+
+Recall = Callable[[str], Memory | None]
+
+
+async def attempt_translated(
+    work: Work, candidate: Candidate, credential: Credential, fitted: Fitted | None = None
+) -> Reply:
+    """Return the reply that one candidate gives, once it has begun to answer.
+
+    ``fitted`` is the request if it was changed for this candidate.
+
+    :raises GatewayError: if it fails before that.
+    :raises Refused: if the upstream refused the request.
+    """
+    lowered, encoded = await _encode(work, candidate, fitted)
+    changes: tuple[Loss, ...] = (*work.notes, REPAIRED) if work.repaired else work.notes
+    changes += fitted.losses if fitted is not None else ()
+    work.recorder.record.losses = changes + lowered.losses + encoded.warnings
+    call = UpstreamCall(
+        candidate.upstream,
+        candidate.client,
+        "generate" if IWholeAnswers.providedBy(candidate.client) else "stream",
+        candidate.target.model,
+        encoded.body,
+        credential,
+        work.call.headers if candidate.native else {},
+    )
+    response = await call.send(work.services.transport, work.recorder.repeated)
+    source = _source(work, candidate, lowered, response)
+
+    def answered() -> None:
+        learn(work, candidate.target.model, source.reported, lowered.request)
+
+    if work.head.stream:
+        return await _stream(work, source, response, answered)
+    return await _whole(work, source, response, answered)
+
+
+async def _encode(
+    work: Work, candidate: Candidate, fitted: Fitted | None
+) -> tuple[Lowered, Encoded]:
+    """Return the request in the candidate's words, and its bytes."""
+    client = candidate.client
+    await work.prepare()
+    request = work.request if fitted is None else fitted.request
+    request = await work.media_resolved(request, client.traits)
+    recall: Recall | None = None
+    if not work.repaired and fitted is None:
+        recall = await work.recall(request)
+    try:
+        return await work.apart(_translate, request, recall, client, candidate.target)
+    except UnreadablePartError as error:
+        await work.apart(locate, error, work.original_call.body)
+        raise
+
+
+def _translate(
+    request: Request, recall: Recall | None, client: IClientProtocol, target: Target
+) -> tuple[Lowered, Encoded]:
+    """Return the request in the target's words, with thinking that is put back by ``recall``."""
+    if recall is not None:
+        family, reasoning = target.capabilities.family, target.wants_reasoning
+        request = recover(request, recall, family, reasoning=reasoning)
+    request = replace(request, model=target.model, stream=True)
+    lowered = lower(request, client.traits, target, client.name)
+    unknown = foreign_extensions(request, client.name)
+    lowered = replace(lowered, losses=unknown + lowered.losses)
+    encoded: Encoded = client.encode(lowered.request, target)
+    return lowered, encoded
+
+
+def _source(
+    work: Work, candidate: Candidate, lowered: Lowered, response: IIncomingResponse
+) -> EventSource:
+    keep = partial(work.services.signatures.remember, work.call.principal)
+    return EventSource(
+        candidate.client.decoder(lowered.request, candidate.target),
+        lowered.pipeline,
+        candidate.upstream.unwrap if candidate.upstream.wraps() else None,
+        SignatureCollector(keep, unsigned=candidate.target.wants_reasoning).feed,
+        partial(calibrated_estimate, work, candidate.target.model, lowered.request),
+        whole=IWholeAnswers.providedBy(candidate.client),
+        held=not work.head.stream,
+        source=response_source(candidate, response),
+        ends=end_policy(work, candidate),
+        others=other_decoders(work, candidate, lowered.request),
+    )
+
+
+def _headers(work: Work, response: IIncomingResponse) -> Headers:
+    every = work.snapshot.settings.proxy.debug_headers
+    told = warnings(work.recorder.record.losses, every=every)
+    return upstream_request_id(response.headers()) + told
+
+
+async def _stream(
+    work: Work, source: EventSource, response: IIncomingResponse, answered: Callable[[], None]
+) -> Reply:
+    encoder: IStreamEncoder = work.protocol.encoder(reply_context(work))
+
+    def finished(error: GatewayError | None) -> None:
+        if error is not None:
+            return
+        answered()
+        final: Any = getattr(encoder, "final_response", None)
+        if final is not None:
+            keep_conversation(work, final)
+
+    converter: IConverter | None = None
+    if IConverted.providedBy(encoder):
+        converter = cast(IConverted, encoder).converter()
+    # Files have no words for an error, and what is to be converted is no place for them.
+    bare = IPlainAnswers.providedBy(work.protocol) and not is_events(encoder.content_type)
+    cuts = converter is not None or bare
+    translator = TranslatedStream(source, encoder)
+    pump = await begin(work, translator, response, finished, cuts=cuts)
+    stream: object = pump
+    if converter is not None:
+        stream = ConvertedStream(pump, converter, work.services.in_thread)
+    return Reply(200, encoder.content_type, _headers(work, response), stream=stream)
+
+
+async def _whole(
+    work: Work, source: EventSource, response: IIncomingResponse, answered: Callable[[], None]
+) -> Reply:
+    folded = FoldedAnswer(source)
+    await begin(work, folded, response)
+    answer = folded.response()
+    context = reply_context(work)
+    reply: HttpReply = work.protocol.encode_response(answer, context)
+    keep_conversation(work, reply.body)
+    work.recorder.end(None, answer.usage)
+    answered()
+    headers = (*reply.headers, *_headers(work, response))
+    return Reply(reply.status, reply.content_type, headers, reply.body)

@@ -1,0 +1,1 @@
+"""One request served by several upstream requests whose responses are merged."""

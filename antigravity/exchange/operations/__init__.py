@@ -1,0 +1,1 @@
+"""What the exchange does besides generating: counts, embeddings, stored responses, warm-ups."""

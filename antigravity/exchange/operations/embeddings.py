@@ -1,0 +1,229 @@
+"""The attempts of one request for vectors: what leads to them is as for an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from typing import Any, Final, TypeVar, cast
+
+from msgspec.structs import replace
+
+from antigravity.context.estimate import estimate_parts
+from antigravity.exchange.attempts.loop import Generation
+from antigravity.exchange.attempts.native import whole
+from antigravity.exchange.attempts.upstream_call import UpstreamCall
+from antigravity.exchange.context import Work
+from antigravity.exchange.fanout.parallel import gathered
+from antigravity.exchange.reply_context import response_source
+from antigravity.exchange.response_headers import warnings
+from antigravity.exchange.streams.bounds import ANSWER_LIMIT
+from antigravity.exchange.streams.response_form import FormDetector, ResponseSource
+from antigravity.exchange.streams.translated import empty_answer
+from antigravity.interfaces.accounts import Option
+from antigravity.interfaces.embeddings import IEmbeddingClient, IEmbeddingServer
+from antigravity.interfaces.exchange import Reply
+from antigravity.interfaces.upstreams import Credential
+from antigravity.ir.call import HttpReply
+from antigravity.ir.capabilities import Loss
+from antigravity.ir.embeddings import EmbeddingInput, EmbeddingRequest, EmbeddingResponse
+from antigravity.ir.surrogates import repair_surrogates
+from antigravity.ir.usage import Usage
+from antigravity.protocols.embedded_errors import error_in
+from antigravity.routing.router import Candidate, Decision
+
+#: Requests for one client's request that are under way at the same time.
+AT_ONCE: Final = 4
+#: Inputs in one of them: the vectors of more take too long to read without a pause.
+BATCH: Final = 128
+#: From so many bytes on vectors are read and written in a thread.
+_LARGE: Final = 512 * 1024
+#: About what a number takes in JSON.
+_NUMBER: Final = 20
+COUNT_SOURCE: Final = "X-Token-Count-Source"
+
+T = TypeVar("T")
+
+#: The places of some inputs in a request.
+Places = tuple[int, ...]
+
+
+class Embedding(Generation):
+    """Tries the candidates of one decision, with the accounts that the pool gives.
+
+    More inputs than an upstream takes at once are sent in batches.  What one attempt has got
+    of them is kept for the next one, if that asks the same upstream for the same model.
+    """
+
+    def __init__(self, work: Work, decision: Decision) -> None:
+        super().__init__(work, decision)
+        self._server = cast(IEmbeddingServer, work.protocol)
+        self._got: dict[Option, dict[Places, EmbeddingResponse]] = {}
+
+    @cached_property
+    def _request(self) -> EmbeddingRequest:
+        request: EmbeddingRequest = self._server.decode_embedding(self._work.call)
+        return request
+
+    async def run(self) -> Reply:
+        """Return the reply of the first attempt that succeeds; a large request is decoded first.
+
+        :raises GatewayError: the last attempt's error.
+        """
+        work = self._work
+        if work.is_large:
+            decode = self._server.decode_embedding
+            self.__dict__["_request"] = await work.apart(decode, work.call)
+        return await super().run()
+
+    async def _session(self) -> str:
+        """Return nothing: vectors are no conversation, any account may serve."""
+        return ""
+
+    def _passes(self, candidate: Candidate) -> bool:
+        """Return whether the body can go up as it came."""
+        call, client = self._work.call, _client(candidate)
+        operation = self._server.operation(call)
+        if not candidate.native or not candidate.upstream.passes(client.name, operation, call.body):
+            return False
+        return bool(self._server.count_inputs(call) <= client.largest_batch)
+
+    async def _answer(self, candidate: Candidate, credential: Credential, *, passed: bool) -> Reply:
+        if passed:
+            return await self._passed(candidate, credential)
+        work, request = self._work, self._request
+        batches = _batches(request.inputs, min(_client(candidate).largest_batch, BATCH))
+        got = self._got.setdefault(Option(candidate.upstream.name, candidate.target.model), {})
+        work.recorder.record.losses = _unknown(request, candidate)
+        jobs = [
+            partial(self._ask, candidate, credential, batch)
+            for batch in batches
+            if batch not in got
+        ]
+        for batch, answer in await gathered(jobs, AT_ONCE):
+            got[batch] = answer
+        return await self._reply(_joined(got, len(request.inputs)))
+
+    async def _passed(self, candidate: Candidate, credential: Credential) -> Reply:
+        work, model = self._work, candidate.target.model
+        body = await work.apart(self._server.with_model, work.call, model)
+        call = UpstreamCall(
+            candidate.upstream,
+            candidate.client,
+            self._server.operation(work.call),
+            model,
+            body,
+            credential,
+            work.call.headers,
+        )
+        return await whole(work, candidate, await call.send(work.services.transport))
+
+    async def _ask(
+        self, candidate: Candidate, credential: Credential, batch: Places
+    ) -> tuple[Places, EmbeddingResponse]:
+        """Return the vectors of some inputs."""
+        work, client = self._work, _client(candidate)
+        inputs = tuple(self._request.inputs[place] for place in batch)
+        encoded = client.encode_embedding(self._request, inputs, candidate.target)
+        known = work.recorder.record.losses
+        work.recorder.record.losses = tuple(dict.fromkeys((*known, *encoded.warnings)))
+        call = UpstreamCall(
+            candidate.upstream,
+            candidate.client,
+            encoded.operation,
+            candidate.target.model,
+            encoded.body,
+            credential,
+            {},
+        )
+        response = await call.send(work.services.transport)
+        body = await response.collect(ANSWER_LIMIT)
+        if not body.strip():
+            raise empty_answer()
+        source = response_source(candidate, response)
+        return batch, await self._apart(len(body), _read, candidate, source, body, len(batch))
+
+    async def _apart(self, size: int, function: Callable[..., T], *arguments: Any) -> T:
+        """Return what a pure function gives; for many bytes of vectors it is called in a thread."""
+        if size < _LARGE:
+            return function(*arguments)
+        result: T = await self._work.services.background.run(size, function, *arguments)
+        return result
+
+    async def _reply(self, response: EmbeddingResponse) -> Reply:
+        """Return the client's reply, and end the record."""
+        work, request = self._work, self._request
+        source = "upstream" if response.usage is not None else "estimate"
+        usage = response.usage or _estimated(request.inputs)
+        response = replace(response, usage=usage)
+        size = _NUMBER * sum(map(len, response.vectors))
+        encode = self._server.encode_embeddings
+        reply: HttpReply = await self._apart(size, encode, response, request, work.call)
+        work.recorder.first_byte()
+        work.recorder.end(None, usage)
+        headers = (*reply.headers, (COUNT_SOURCE, source))
+        every = work.snapshot.settings.proxy.debug_headers
+        headers += warnings(work.recorder.record.losses, every=every)
+        return Reply(reply.status, reply.content_type, headers, reply.body)
+
+
+def _read(
+    candidate: Candidate, source: ResponseSource, body: bytes, count: int
+) -> EmbeddingResponse:
+    """Return the ``count`` vectors in an upstream's answer.
+
+    :raises GatewayError: if there are none.
+    """
+    client = _client(candidate)
+    body = candidate.upstream.unwrap(repair_surrogates(body))
+    detector = FormDetector()
+    form = detector.feed(body) or detector.end()
+    if form != "json":
+        raise source.unusable(form, detector.head)
+    failure = error_in(body, client.decode_error)
+    if failure is not None:
+        raise failure
+    found: EmbeddingResponse = client.decode_embeddings(body, count)
+    return found
+
+
+def _client(candidate: Candidate) -> IEmbeddingClient:
+    """Return the client side that the router of vectors has put there."""
+    return cast(IEmbeddingClient, candidate.client)
+
+
+def _batches(inputs: Sequence[EmbeddingInput], largest: int) -> list[Places]:
+    """Return the places of the inputs in batches that each want vectors of one length."""
+    alike: dict[int | None, list[int]] = {}
+    for place, each in enumerate(inputs):
+        alike.setdefault(each.dimensions, []).append(place)
+    return [
+        tuple(places[start : start + largest])
+        for places in alike.values()
+        for start in range(0, len(places), largest)
+    ]
+
+
+def _joined(got: dict[Places, EmbeddingResponse], count: int) -> EmbeddingResponse:
+    """Return the answers to all batches as one; its usage is known if all of theirs are."""
+    vectors: list[tuple[float, ...]] = [()] * count
+    for places, answer in got.items():
+        for place, vector in zip(places, answer.vectors, strict=True):
+            vectors[place] = vector
+    usages = [answer.usage for answer in got.values() if answer.usage is not None]
+    total = Usage(input_total=sum(usage.input_total for usage in usages))
+    model = next((answer.model for answer in got.values() if answer.model), "")
+    return EmbeddingResponse(tuple(vectors), total if len(usages) == len(got) else None, model)
+
+
+def _estimated(inputs: Sequence[EmbeddingInput]) -> Usage:
+    """Return a usage for an upstream that tells none."""
+    return Usage(input_total=sum(estimate_parts(each.parts) for each in inputs))
+
+
+def _unknown(request: EmbeddingRequest, candidate: Candidate) -> tuple[Loss, ...]:
+    """Return the losses of fields that only the client's protocol knows."""
+    if candidate.native:
+        return ()
+    detail = f"only {request.protocol} knows this; it was left out"
+    each = (name for given in request.inputs for name in given.extensions)
+    return tuple(Loss(name, detail) for name in dict.fromkeys((*request.extensions, *each)))

@@ -1,0 +1,100 @@
+"""Requests that go on from an earlier answer, and answers that later ones may go on from."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, cast
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from antigravity.exchange.context import Work
+from antigravity.exchange.operations.response_store import KeptAnswers, Origin
+from antigravity.interfaces.answers import INamingTap
+from antigravity.interfaces.protocols import IStoredConversations, ITap
+from antigravity.interfaces.upstreams import Credential
+from antigravity.ir.errors import NotFoundError
+from antigravity.routing.router import Candidate, Decision
+
+
+class _Identity(Struct):
+    """The one field of an answer that is looked at."""
+
+    id: str
+
+
+_IDENTITY = msgspec.json.Decoder(_Identity)
+
+
+def kept_answers(work: Work) -> KeptAnswers:
+    """Return what is known of the answers to the client's key."""
+    return KeptAnswers(work.services.conversations, work.call.principal)
+
+
+def continued(work: Work, decision: Decision) -> Decision:
+    """Put the stored turns before the request's own, where it refers to some.
+
+    Return the decision with those who can know what they are: a reference that is not known
+    here is left to upstreams that keep their own.
+
+    :raises NotFoundError: if nobody can know it.
+    """
+    work.origin = None
+    if not IStoredConversations.providedBy(work.protocol):
+        return decision
+    stored = cast(IStoredConversations, work.protocol)
+    reference = stored.reference(work.call.body)
+    if reference is None:
+        return decision
+    answers = kept_answers(work)
+    found = answers.find(reference)
+    if isinstance(found, bytes):
+        work.call = replace(work.call, body=stored.expand(work.call.body, [found]))
+        work.__dict__.pop("request", None)
+        work.is_expanded = True
+        return decision
+    left = tuple(candidate for candidate in decision.candidates if candidate.native)
+    if found is not None:
+        left = tuple(c for c in left if c.upstream.name == found.upstream)
+        left = left if credential_of(work, found) is not None else ()
+        work.origin = found
+    elif answers.is_anothers(reference):  # upstreams do not tell our clients apart
+        left = ()
+    if not left:
+        where = "is not known (any more)." if found is None else "is kept by another upstream."
+        raise NotFoundError(
+            f"The response {reference!r} {where} Send the whole conversation as input.",
+            param="previous_response_id",
+            code="previous_response_not_found",
+        )
+    return replace(decision, candidates=left)
+
+
+def credential_of(work: Work, origin: Origin) -> Credential | None:
+    """Return the credential that an answer was made with, if it may still be used."""
+    known = work.snapshot.credentials
+    if origin.upstream not in known.upstreams:
+        return None
+    credentials = known.credentials(origin.upstream)
+    return next((c for c in credentials if c.id == origin.credential), None)
+
+
+def keep_conversation(work: Work, response: bytes) -> None:
+    """Keep an answer (its whole JSON object), so that a later request can refer to it."""
+    if not IStoredConversations.providedBy(work.protocol):
+        return
+    stored = cast(IStoredConversations, work.protocol)
+    if stored.wants_store(work.call.body):
+        snapshot = stored.snapshot(work.call.body, response)
+        kept_answers(work).keep(_IDENTITY.decode(response).id, snapshot)
+
+
+def point_out(work: Work, candidate: Candidate, credential: Credential, tap: ITap) -> None:
+    """Take note of who keeps an answer that is passed on, once its id is known."""
+    if not INamingTap.providedBy(tap) or not IStoredConversations.providedBy(work.protocol):
+        return
+    if cast(IStoredConversations, work.protocol).wants_store(work.call.body):
+        origin = Origin(candidate.upstream.name, credential.id, candidate.target.model)
+        naming: Any = tap
+        naming.name(partial(kept_answers(work).point, origin=origin))

@@ -1,0 +1,99 @@
+"""Count the tokens of a request: by the upstream where it can, else by estimate."""
+
+from __future__ import annotations
+
+from antigravity.exchange.attempts.pass_through import suits
+from antigravity.exchange.attempts.upstream_call import Refused, UpstreamCall
+from antigravity.exchange.calibrating import calibrated_estimate
+from antigravity.exchange.context import Work
+from antigravity.exchange.operations.stored_responses import credential_of
+from antigravity.exchange.passed_only import untranslatable
+from antigravity.interfaces.protocols import Encoded, IClientProtocol
+from antigravity.ir.call import TokenCount
+from antigravity.ir.capabilities import Target
+from antigravity.ir.errors import GatewayError
+from antigravity.ir.request import Request
+from antigravity.logs import make_logger
+from antigravity.lowering.attribution import without_attribution
+from antigravity.lowering.pipeline import lower
+from antigravity.routing.router import Candidate, Decision
+
+log = make_logger()
+
+#: Bytes of an answer to a counting request; it is a handful of numbers.
+COUNT_LIMIT = 64 * 1024
+
+
+async def count_tokens(work: Work, decision: Decision) -> TokenCount:
+    """Return the number of input tokens, never 0.
+
+    What only the upstream can look up is counted by the upstream alone.
+
+    :raises InvalidRequestError: if the request itself is no request.
+    :raises GatewayError: if the upstream alone could count, and did not.
+    """
+    only_upstream = untranslatable(work)
+    if only_upstream is None:
+        await work.prepare()
+        _ = work.request  # decoding validates the request
+    candidate = decision.candidates[0]
+    failure: GatewayError | None = None
+    try:
+        counted = await _ask(work, candidate)
+        if counted is not None and counted > 0:
+            return TokenCount(counted, "upstream")
+    except (GatewayError, Refused) as error:
+        failure = error.error if isinstance(error, Refused) else error
+        log.info(
+            "{name} could not count tokens: {error}", name=candidate.upstream.name, error=failure
+        )
+    if only_upstream is not None:
+        raise failure or only_upstream
+    request = work.request
+    if not candidate.client.traits.attribution:
+        request = await work.apart(without_attribution, request)
+    model = candidate.target.model
+    estimate = await work.apart(calibrated_estimate, work, model, request)
+    return TokenCount(estimate, "estimate")
+
+
+def _translate(request: Request, client: IClientProtocol, target: Target) -> Encoded | None:
+    lowered = lower(request, client.traits, target, client.name)
+    encoded: Encoded | None = client.encode_count(lowered.request, target)
+    return encoded
+
+
+async def _ask(work: Work, candidate: Candidate) -> int | None:
+    """Return what the upstream counts, or ``None`` where it cannot be asked."""
+    client, target = candidate.client, candidate.target
+    if work.origin is not None:
+        credential = credential_of(work, work.origin)
+    else:
+        credential = work.snapshot.credentials.lease(candidate.upstream.name, frozenset())
+    if credential is None:
+        return None
+    passes = candidate.native and candidate.upstream.passes(
+        client.name, "count_tokens", work.call.body
+    )
+    passes = passes and await work.apart(suits, work, candidate)
+    if passes:
+        body = await work.apart(work.protocol.with_model, work.call, target.model)
+    else:
+        request = await work.media_resolved(work.request, client.traits)
+        encoded = await work.apart(_translate, request, client, target)
+        if encoded is None:
+            return None
+        body = encoded.body
+    call = UpstreamCall(
+        candidate.upstream,
+        client,
+        "count_tokens",
+        target.model,
+        body,
+        credential,
+        work.call.headers if candidate.native else {},
+    )
+    work.recorder.attempt(candidate, credential, passed=passes)
+    response = await call.send(work.services.transport, work.recorder.repeated)
+    answer = await response.collect(COUNT_LIMIT)
+    return int(client.decode_count(candidate.upstream.unwrap(answer)))

@@ -1,0 +1,58 @@
+"""What encoders of replies are told."""
+
+from __future__ import annotations
+
+import binascii
+from functools import partial
+
+from antigravity.exchange.context import Work
+from antigravity.exchange.streams.event_source import EndPolicy
+from antigravity.exchange.streams.response_form import ResponseSource
+from antigravity.interfaces.transport import IIncomingResponse
+from antigravity.ir.call import ReplyContext
+from antigravity.ir.errors import UnavailableError, UpstreamError
+from antigravity.routing.decision import Candidate
+
+#: Below it the files are that the gateway serves for a while.
+FILES_PATH = "/files/"
+
+
+def end_policy(work: Work, candidate: Candidate) -> EndPolicy:
+    """Return which ends without content are worth another attempt."""
+    return EndPolicy(candidate.target.capabilities.retry_empty, work.ended_empty)
+
+
+def response_source(candidate: Candidate, response: IIncomingResponse) -> ResponseSource:
+    """Return whose answer a response is."""
+    return ResponseSource(candidate.upstream.name, response.headers().get("content-type", ""))
+
+
+def reply_context(work: Work) -> ReplyContext:
+    """Return the context of the reply to one call."""
+    return ReplyContext(
+        call=work.original_call,
+        request=work.request,
+        model=work.head.model,
+        created=int(work.recorder.record.started),
+        new_id=work.services.new_id,
+        publish=partial(_publish, work),
+        now=work.recorder.now,
+    )
+
+
+def _publish(work: Work, mime_type: str, data: str) -> str:
+    """Keep a file in base64, and return where the client can fetch it.
+
+    :raises GatewayError: if there is no room for it, or it is none.
+    """
+    try:
+        file = binascii.a2b_base64(data)
+    except binascii.Error as error:
+        raise UpstreamError("The upstream's answer holds a file that is no base64.") from error
+    name = work.services.files.publish(mime_type, file)
+    if not name:
+        raise UnavailableError(
+            f"An image of {len(file)} bytes is larger than all that the gateway keeps under "
+            "addresses (url_max_bytes in its [images] table). Ask for b64_json instead."
+        )
+    return f"{work.call.base_url}{FILES_PATH}{name}"

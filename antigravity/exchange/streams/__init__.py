@@ -1,0 +1,1 @@
+"""Streamed responses on their way from an upstream to a client."""

@@ -1,0 +1,238 @@
+"""An upstream's bytes to events of the representation.  Sans-IO."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from antigravity.context.estimate import ASCII_PER_TOKEN
+from antigravity.exchange.streams.bounds import (
+    ANSWER_LIMIT,
+    has_too_many_items,
+    too_long,
+    too_many_items,
+)
+from antigravity.exchange.streams.frames import AnyForm, Frames, frames_for
+from antigravity.exchange.streams.lone_surrogates import ArgumentsRepairer, SurrogateJoiner
+from antigravity.exchange.streams.response_form import ResponseSource
+from antigravity.interfaces.protocols import IStreamDecoder
+from antigravity.ir.errors import (
+    FaultyEndError,
+    GatewayError,
+    UnusableAnswerError,
+    UpstreamError,
+)
+from antigravity.ir.events import (
+    MEANINGFUL,
+    Event,
+    Finish,
+    RefusalDelta,
+    StreamFailure,
+    TextDelta,
+    ThinkingDelta,
+    UsageUpdate,
+)
+from antigravity.ir.usage import Usage
+from antigravity.lowering.pipeline import EventPipeline
+from antigravity.sse import EventTooLargeError, ServerSentEvent
+
+#: How protocols say that a model was simply done.
+_PLAIN_STOPS: Final = frozenset((None, "stop", "STOP", "end_turn", "completed"))
+
+Unwrap = Callable[[bytes], bytes]
+
+
+class EndPolicy(Struct, frozen=True):
+    """Which ends of an answer without content are worth another attempt.
+
+    An answer that says why it stopped is complete, also without content.  ``retry_empty`` says
+    that the model is known to stop like that by mistake; ``deliver`` that this was tried
+    again already, so that whatever comes is delivered.
+    """
+
+    retry_empty: bool = False
+    deliver: bool = False
+
+    @property
+    def accepts_empty(self) -> bool:
+        """Whether an empty answer with a plain stop is delivered."""
+        return self.deliver or not self.retry_empty
+
+
+def says_something(event: Event, ends: EndPolicy) -> bool:
+    """Return whether an event shows that the answer has really begun, or that it is complete."""
+    if isinstance(event, TextDelta | ThinkingDelta | RefusalDelta):
+        return bool(event.text)
+    if isinstance(event, Finish):
+        return event.reason != "stop" or ends.accepts_empty or event.native not in _PLAIN_STOPS
+    return isinstance(event, MEANINGFUL)
+
+
+class EventSource:
+    """Upstream bytes to events of the representation, through the passes of one request.
+
+    ``whole`` says that the decoder takes a whole body as one event, ``held`` that nothing goes
+    to the client before the end.  ``others`` finds the decoder for a first event that is in
+    another protocol.
+    """
+
+    def __init__(
+        self,
+        decoder: IStreamDecoder,
+        pipeline: EventPipeline,
+        unwrap: Unwrap | None,
+        watch: Callable[[Event], None] | None,
+        estimate_input: Callable[[], int],
+        *,
+        whole: bool = False,
+        held: bool = False,
+        source: ResponseSource | None = None,
+        ends: EndPolicy | None = None,
+        others: Callable[[bytes], IStreamDecoder | None] | None = None,
+    ) -> None:
+        self._frames: Frames = frames_for(decoder, whole=whole, source=source)
+        self._source = source or ResponseSource()
+        self._decoder = decoder
+        self._halves = SurrogateJoiner()
+        self._arguments = ArgumentsRepairer()
+        self._held = held
+        self._others = others
+        self._ends = ends or EndPolicy()
+        self._pipeline = None if pipeline.empty else pipeline
+        self._unwrap = unwrap
+        self._watch = watch
+        self._estimate_input = estimate_input
+        self._spoken = 0
+        self._received = 0
+        self._closed = False
+        self.meaningful = False
+        self.failure: GatewayError | None = None
+        self.usage: Usage | None = None
+        #: The usage that the upstream itself has reported.
+        self.reported: Usage | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the answer is complete although the upstream may go on."""
+        return self._pipeline is not None and self._pipeline.done
+
+    def feed(self, data: bytes) -> Sequence[Event]:
+        """Return the events that a chunk completes; none after a failure."""
+        if self.failure is not None or self._closed:
+            return []
+        self._received += len(data)
+        if self._received > ANSWER_LIMIT:
+            return self._note([StreamFailure(too_long())])
+        try:
+            frames = self._frames.feed(data)
+        except (EventTooLargeError, UnusableAnswerError) as error:
+            return self._note([StreamFailure(_unreadable(error))])
+        events: list[Event] = []
+        for frame in frames:
+            if self._halves.concerns(frame.data):
+                for ready in self._halves.feed(frame):
+                    events += self._decoded(ready)
+            else:
+                events += self._decoded(frame)
+            if self.failure is not None or self.done:
+                break
+        return events
+
+    def _decoded(self, frame: ServerSentEvent) -> Sequence[Event]:
+        if self.failure is not None or self.done:
+            return ()
+        if has_too_many_items(frame.data):
+            return self._note([StreamFailure(too_many_items())])
+        if self._unwrap is not None:
+            frame = frame._replace(data=self._unwrap(frame.data))
+        others, self._others = self._others, None
+        if others is not None:
+            self._decoder = others(frame.data) or self._decoder
+        return self._note(self._decoder.decode(frame))
+
+    def end(self, error: GatewayError | None) -> list[Event]:
+        """Return the events that the end of the body means."""
+        if self._closed or self.failure is not None:
+            return []
+        self._closed = True
+        events: list[Event] = []
+        if not self.done:
+            events += self._rest(error)
+        if self._pipeline is not None and self.failure is None:
+            events += self._pipeline.close()
+        if self.done and self.usage is None:
+            events.append(self._estimated_usage())
+        return events
+
+    def _rest(self, error: GatewayError | None) -> list[Event]:
+        """Return what the end of the body completes, and how the answer ended."""
+        events: list[Event] = []
+        try:
+            frames = self._frames.close() if error is None else self._frames.cut()
+        except (EventTooLargeError, UnusableAnswerError) as found:
+            return list(self._note([StreamFailure(_unreadable(found))]))
+        for frame in frames:
+            for ready in self._halves.feed(frame):
+                events += self._decoded(ready)
+        for ready in self._halves.close():
+            events += self._decoded(ready)
+        if self.failure is not None:
+            return events
+        closing = self._decoder.close()
+        if any(isinstance(event, StreamFailure) for event in closing):
+            if error is not None:
+                closing = [StreamFailure(error)]  # it knows better why the end came
+            elif not self.meaningful and isinstance(self._frames, AnyForm) and self._frames.is_json:
+                # A whole JSON value is not cut off: another attempt would bring the same.
+                closing = [StreamFailure(self._source.not_a_completion())]
+        events += self._note(closing)
+        return events
+
+    def _estimated_usage(self) -> UsageUpdate:
+        """Return a usage for an upstream that is stopped before it could tell its own."""
+        spoken = math.ceil(self._spoken / ASCII_PER_TOKEN)
+        self.usage = Usage(input_total=self._estimate_input(), output=spoken)
+        return UsageUpdate(self.usage)
+
+    def _note(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Remember what matters, and return the events after the passes."""
+        events = self._arguments.feed(events)
+        for event in events:
+            if self._watch is not None:
+                self._watch(event)
+            if not self.meaningful and says_something(event, self._ends):
+                self.meaningful = True
+            kind = type(event)
+            if kind is TextDelta:
+                self._spoken += len(event.text)  # type: ignore[union-attr]
+            elif kind is UsageUpdate:
+                self.usage = self.reported = event.usage  # type: ignore[union-attr]
+            elif kind is StreamFailure:
+                error: GatewayError = event.error  # type: ignore[union-attr]
+                if isinstance(error, FaultyEndError) and self._delivers(error):
+                    return self._ended(events, error)
+                self.failure = error
+        return events if self._pipeline is None else self._pipeline.feed(events)
+
+    def _delivers(self, error: FaultyEndError) -> bool:
+        """Return whether an answer is delivered although it ended with such a reason."""
+        return self._ends.deliver and (self._held or not self.meaningful)
+
+    def _ended(self, events: Sequence[Event], error: FaultyEndError) -> Sequence[Event]:
+        """Return the events with a plain end in the place of the failure."""
+        self.meaningful = self._closed = True
+        end: Event = Finish("stop", native=error.native)
+        events = [end if isinstance(event, StreamFailure) else event for event in events]
+        if self._pipeline is None:
+            return events
+        return [*self._pipeline.feed(events), *self._pipeline.close()]
+
+
+def _unreadable(error: Exception) -> GatewayError:
+    """Return the error for a body that cannot be cut into events."""
+    if isinstance(error, GatewayError):
+        return error
+    return UpstreamError(f"The upstream's response cannot be read: {error}.")

@@ -1,0 +1,76 @@
+"""Responses in another protocol than the upstream was asked in.
+
+A base address that is configured as one kind may lead to a service that answers as another.  The
+names at the top of its first event tell which protocol that is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from antigravity.exchange.context import Work
+from antigravity.interfaces.protocols import IStreamDecoder
+from antigravity.ir.request import Request
+from antigravity.routing.router import Candidate
+
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, Raw])
+_DATA: Final = re.compile(rb"^data:[ \t]*(\{.*\})[ \t]*$", re.MULTILINE)
+#: What the responses of each protocol hold; where it is found, nothing has to be looked at.
+_OWN: Final = {
+    "openai_chat": (b'"choices"',),
+    "openai_responses": (b'"response', b'"output"'),
+    "anthropic": (b'"message_start"', b'"stop_reason"'),
+    "gemini": (b'"candidates"', b'"promptFeedback"', b'"usageMetadata"'),
+}
+
+
+def protocol_of(data: bytes) -> str:
+    """Return the protocol that an event, or a whole response, is in; empty if none is known."""
+    try:
+        members = _MEMBERS.decode(data)
+    except (ValueError, RecursionError):
+        return ""
+    kind = bytes(members.get("type", b"")).strip(b'"')
+    if "choices" in members:
+        return "openai_chat"
+    if "candidates" in members:
+        return "gemini"
+    if kind.startswith(b"response.") or bytes(members.get("object", b"")) == b'"response"':
+        return "openai_responses"
+    if kind == b"message_start" or (kind == b"message" and "content" in members):
+        return "anthropic"
+    return ""
+
+
+def is_foreign(protocol: str, data: bytes) -> bool:
+    """Return whether a response's beginning shows that it is not in ``protocol``.
+
+    ``data`` is a whole JSON object, or the beginning of a stream of events.
+    """
+    own = _OWN.get(protocol)
+    if own is None or any(word in data for word in own):
+        return False
+    event = _DATA.search(data)
+    return protocol_of(event[1] if event is not None else data) not in ("", protocol)
+
+
+def other_decoders(
+    work: Work, candidate: Candidate, request: Request
+) -> Callable[[bytes], IStreamDecoder | None]:
+    """Return what finds a decoder by a first event that is in another protocol."""
+
+    def find(data: bytes) -> IStreamDecoder | None:
+        if candidate.client.name not in _OWN:
+            return None
+        client = work.snapshot.clients.get(protocol_of(data))
+        if client is None or client.name == candidate.client.name:
+            return None
+        decoder: IStreamDecoder = client.decoder(request, candidate.target)
+        return decoder
+
+    return find

@@ -1,0 +1,149 @@
+"""How an upstream's answer is cut into events, sans-IO."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Protocol
+
+from antigravity.exchange.streams.json_values import JsonValues
+from antigravity.exchange.streams.response_form import Form, FormDetector, ResponseSource
+from antigravity.interfaces.protocols import IJsonLines, IStreamDecoder
+from antigravity.sse import (
+    DEFAULT_LIMIT,
+    PIECE_COST,
+    EventTooLargeError,
+    ServerSentEvent,
+    SseDecoder,
+)
+
+
+class Frames(Protocol):
+    """Bytes in, events out."""
+
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
+        """Return the events that are complete with this chunk.
+
+        :raises EventTooLargeError: if one is larger than the limit.
+        :raises UnusableAnswerError: if the answer has no events.
+        """
+
+    def close(self) -> list[ServerSentEvent]:
+        """Return what the end of the body completes."""
+
+    def cut(self) -> list[ServerSentEvent]:
+        """Return what is whole of a body that was cut off."""
+
+
+class AnyForm:
+    """Events of an answer in any form: server-sent events, or JSON in one of several shapes."""
+
+    def __init__(self, source: ResponseSource | None = None, limit: int = DEFAULT_LIMIT) -> None:
+        self._source = source or ResponseSource()
+        self._limit = limit
+        self._detector: FormDetector | None = FormDetector()
+        self._frames: SseDecoder | JsonValues = SseDecoder(limit)
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the body is JSON instead of server-sent events."""
+        return isinstance(self._frames, JsonValues)
+
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
+        """Return the events that are complete with this chunk."""
+        detector = self._detector
+        if detector is None:
+            return self._frames.feed(chunk)
+        form = detector.feed(chunk)
+        return [] if form is None else self._begin(form, detector.head)
+
+    def close(self) -> list[ServerSentEvent]:
+        """Return what the end of the body completes."""
+        detector = self._detector
+        begun = [] if detector is None else self._begin(detector.end(), detector.head)
+        return [*begun, *self._frames.close()]
+
+    def cut(self) -> list[ServerSentEvent]:
+        """Return what is whole of a body that was cut off: not a part of JSON."""
+        if self._detector is not None or not isinstance(self._frames, SseDecoder):
+            return []
+        return self._frames.close()
+
+    def _begin(self, form: Form, head: bytes) -> list[ServerSentEvent]:
+        self._detector = None
+        if form == "json":
+            self._frames = JsonValues(self._limit)
+        elif form != "events":
+            raise self._source.unusable(form, head)
+        return self._frames.feed(head)
+
+
+class WholeBody:
+    """Collects a body that is one event: the answer of an upstream that cannot stream."""
+
+    def __init__(self, limit: int = DEFAULT_LIMIT, source: ResponseSource | None = None) -> None:
+        self._body = BytesIO()
+        self._limit = limit
+        self._source = source or ResponseSource()
+
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
+        """Take a chunk in."""
+        if self._body.tell() + len(chunk) > self._limit:
+            raise EventTooLargeError(f"it is larger than {self._limit} bytes")
+        self._body.write(chunk)
+        return []
+
+    def close(self) -> list[ServerSentEvent]:
+        """Return the body; events in which it came are taken apart."""
+        body = self._body.getvalue()
+        detector = FormDetector()
+        form = detector.feed(body) or detector.end()
+        if form == "html":
+            raise self._source.unusable(form, body)
+        if form == "events" and body.strip():
+            frames = SseDecoder(self._limit)
+            return [*frames.feed(detector.head), *frames.close()]
+        return [ServerSentEvent("", body)]
+
+    def cut(self) -> list[ServerSentEvent]:
+        """Return nothing: a part of the body is none."""
+        return []
+
+
+class Lines:
+    """Each line that is not blank is an event."""
+
+    def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
+        self._rest: list[bytes] = []
+        self._size = 0
+        self._limit = limit
+
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
+        """Return the lines that are complete with this chunk."""
+        begin, end, rest = chunk.rpartition(b"\n")
+        whole: list[bytes] = []
+        if end:
+            whole = b"".join([*self._rest, begin]).split(b"\n")
+            self._rest, self._size = [], 0
+        if rest:
+            self._rest.append(rest)
+            self._size += len(rest) + PIECE_COST
+        if self._size > self._limit:
+            raise EventTooLargeError(f"a line is larger than {self._limit} bytes")
+        return [ServerSentEvent("", line) for line in map(bytes.strip, whole) if line]
+
+    def close(self) -> list[ServerSentEvent]:
+        """Return the last line, if nothing ended it."""
+        return self.feed(b"\n")
+
+    def cut(self) -> list[ServerSentEvent]:
+        """Return nothing: a part of a line is none."""
+        return []
+
+
+def frames_for(
+    decoder: IStreamDecoder, *, whole: bool, source: ResponseSource | None = None
+) -> Frames:
+    """Return what cuts an answer into the events that ``decoder`` wants."""
+    if whole:
+        return WholeBody(source=source)
+    return Lines() if IJsonLines.providedBy(decoder) else AnyForm(source)

@@ -1,0 +1,152 @@
+"""Responses in the client's own protocol that come in another form than was asked for.
+
+One JSON object where a stream was asked for is converted to a stream, and a stream where a whole
+response was asked for is collected.  For that they are decoded and encoded anew: one request, no
+retry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from antigravity.exchange.calibrating import calibrated_estimate
+from antigravity.exchange.context import Work
+from antigravity.exchange.reply_context import end_policy, reply_context, response_source
+from antigravity.exchange.streams.event_source import EventSource
+from antigravity.exchange.streams.foreign import is_foreign, other_decoders
+from antigravity.exchange.streams.response_form import Form, FormDetector, ResponseSource
+from antigravity.exchange.streams.translated import FoldedAnswer, TranslatedStream, Translator
+from antigravity.interfaces.protocols import IStreamEncoder
+from antigravity.interfaces.transport import IIncomingResponse
+from antigravity.ir.errors import GatewayError
+from antigravity.ir.response import Response
+from antigravity.ir.usage import Usage
+from antigravity.lowering.pipeline import EventPipeline
+from antigravity.routing.router import Candidate
+from antigravity.signatures.recovery import SignatureCollector
+
+
+class AnyFormStream:
+    """Hands a stream of events to ``passed``; all else goes to what ``translated`` makes.
+
+    What form the response has is known with its first bytes.
+    """
+
+    def __init__(
+        self,
+        passed: Translator,
+        translated: Callable[[], Translator],
+        source: ResponseSource,
+        protocol: str = "",
+    ) -> None:
+        self._inner = passed
+        self._translated = translated
+        self._source = source
+        self._protocol = protocol
+        self._detector: FormDetector | None = FormDetector()
+        self._failure: GatewayError | None = None
+        self.over = False
+
+    @property
+    def meaningful(self) -> bool:
+        """Whether real content has come."""
+        return self._inner.meaningful
+
+    @property
+    def failure(self) -> GatewayError | None:
+        """What went wrong, if something did."""
+        return self._failure or self._inner.failure
+
+    @property
+    def usage(self) -> Usage | None:
+        """The last usage that was reported."""
+        return self._inner.usage
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what a chunk of the upstream's body becomes."""
+        if self._detector is not None:
+            detector = self._detector
+            form = detector.feed(data)
+            if form is None:
+                return b""
+            data = self._decided(form)
+        if self.over:
+            return b""
+        out = self._inner.feed(data)
+        self.over = self._inner.over
+        return out
+
+    def end(self, error: GatewayError | None) -> bytes:
+        """Return what the end of the body becomes."""
+        out = b""
+        if self._detector is not None:
+            form = self._detector.end()
+            data = self._decided("events" if error is not None and form != "json" else form)
+            out = b"" if self.over else self._inner.feed(data)
+        if self.over:
+            return out
+        out += self._inner.end(error)
+        self.over = True
+        return out
+
+    def keepalive(self) -> bytes:
+        """Return bytes that may be sent now and mean nothing."""
+        return self._inner.keepalive()
+
+    def _decided(self, form: Form) -> bytes:
+        """Return the bytes that were only inspected so far."""
+        detector, self._detector = self._detector, None
+        assert detector is not None
+        if form == "json" or (form == "events" and is_foreign(self._protocol, detector.head)):
+            try:
+                self._inner = self._translated()
+            except GatewayError as error:
+                self._failure = error
+        elif form != "events":
+            self._failure = self._source.unusable(form, detector.head)
+        self.over = self._failure is not None
+        return detector.head
+
+
+def source_of(
+    work: Work, candidate: Candidate, response: IIncomingResponse, *, held: bool
+) -> EventSource:
+    """Return what reads a response in the client's protocol.
+
+    :raises GatewayError: if the request, which must be decoded for it, is not valid.
+    """
+    request, upstream = work.request, candidate.upstream
+    keep = partial(work.services.signatures.remember, work.call.principal)
+    return EventSource(
+        candidate.client.decoder(request, candidate.target),
+        EventPipeline(()),
+        upstream.unwrap if upstream.wraps() else None,
+        SignatureCollector(keep).feed,
+        partial(calibrated_estimate, work, candidate.target.model, request),
+        held=held,
+        source=response_source(candidate, response),
+        ends=end_policy(work, candidate),
+        others=other_decoders(work, candidate, request),
+    )
+
+
+def translated_stream(
+    work: Work, candidate: Candidate, response: IIncomingResponse
+) -> TranslatedStream:
+    """Return what makes a stream for the client of a response that is none."""
+    encoder: IStreamEncoder = work.protocol.encoder(reply_context(work))
+    return TranslatedStream(source_of(work, candidate, response, held=False), encoder)
+
+
+def collected(
+    work: Work, candidate: Candidate, response: IIncomingResponse, body: bytes
+) -> Response:
+    """Return the whole response that a body in any form holds.
+
+    :raises GatewayError: if it is not complete, or tells an error.
+    """
+    answer = FoldedAnswer(source_of(work, candidate, response, held=True))
+    answer.feed(body)
+    answer.end(None)
+    return answer.response()

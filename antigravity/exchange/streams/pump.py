@@ -1,0 +1,259 @@
+"""Moves a streamed answer from an upstream to a client, at the speed of the slower one.
+
+Until the answer has really begun, what comes out is held and the upstream is then paused:
+nothing has been sent to the client, so the attempt can still fail.  After that the pump is
+the client's producer: a client that does not read pauses the upstream, a client that goes
+away stops it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IConsumer,
+    IDelayedCall,
+    IPushProducer,
+    IReactorTime,
+)
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+from zope.interface import implementer
+
+from antigravity.exchange.streams.bounds import (
+    ANSWER_LIMIT,
+    HELD_COST,
+    HELD_LIMIT,
+    no_content,
+    too_long,
+)
+from antigravity.exchange.streams.translated import Translator
+from antigravity.interfaces.exchange import IReplyStream
+from antigravity.ir.errors import CancelledByClientError, GatewayError, UpstreamError
+from antigravity.logs import make_logger
+
+
+@implementer(IReplyStream, IPushProducer)
+class Pump(Protocol):
+    """One streamed answer.
+
+    With ``cuts`` the answer has no words for an error, so that the stream then fails.
+
+    :ivar begun: fires once the answer has begun, or is over; never fails.
+    :ivar error: why the answer came to an early end, if it did.
+    """
+
+    log = make_logger()
+
+    def __init__(
+        self,
+        translator: Translator,
+        clock: IReactorTime,
+        keepalive_interval: float,
+        finished: Callable[[GatewayError | None], None],
+        *,
+        cuts: bool = False,
+    ) -> None:
+        self.translator = translator
+        self._cuts = cuts
+        self.begun: Deferred[None] = Deferred(lambda _: self.abandon())
+        self.error: GatewayError | None = None
+        self._clock = clock
+        self._interval = keepalive_interval
+        self._finished: Callable[[GatewayError | None], None] | None = finished
+        self._held: list[bytes] = []
+        self._held_size = 0
+        self._received = 0  # before the response began
+        self._consumer: IConsumer | None = None
+        self._written: Deferred[None] | None = None
+        self._timer: IDelayedCall | None = None
+        self._last_write = 0.0
+        self._paused = False
+        self._ended = False
+
+    # -- the upstream's side ------------------------------------------------------------
+
+    def dataReceived(self, data: bytes) -> None:
+        """Translate a chunk and pass it on."""
+        if self._ended:
+            return
+        out = self._translated(self.translator.feed, data)
+        if out:
+            self._write(out)
+        if self._consumer is None and not self.translator.meaningful:
+            self._check_beginning(len(data))
+        if self.translator.over or self.error is not None:
+            self._end()
+            self._stop_upstream()
+        elif self._consumer is None and self.translator.meaningful:
+            self._upstream("pauseProducing")
+            self._begin()
+
+    def _check_beginning(self, size: int) -> None:
+        """Give up a response that goes on and on without content, whether it is held or dropped."""
+        self._received += size
+        if self._held_size > HELD_LIMIT:
+            self._held.clear()
+            self.error = no_content()
+        elif self._received > ANSWER_LIMIT and not self.translator.over and self.error is None:
+            self._held.clear()
+            self.error = too_long()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Translate the end of the body."""
+        if self._ended:
+            return
+        error = None if reason.check(ResponseDone) else _as_error(reason)
+        out = self._translated(self.translator.end, error)
+        if out:
+            self._write(out)
+        self._end()
+
+    # -- the client's side --------------------------------------------------------------
+
+    def start(self, consumer: IConsumer) -> Deferred[None]:
+        """Write the stream to ``consumer``; see :class:`IReplyStream`."""
+        written: Deferred[None] = Deferred(lambda _: self.abandon())
+        self._written = written
+        self._consumer = consumer
+        consumer.registerProducer(self, True)
+        held, self._held = self._held, []
+        if held:
+            self._write(b"".join(held))
+        if self._ended:
+            self._complete()
+        else:
+            self._last_write = self._clock.seconds()
+            self._arm()
+            if not self._paused:
+                self._upstream("resumeProducing")
+        return written
+
+    def pauseProducing(self) -> None:
+        """Hold the upstream: the client's buffers are full."""
+        self._paused = True
+        if not self._ended:
+            self._upstream("pauseProducing")
+
+    def resumeProducing(self) -> None:
+        """Let the upstream go on."""
+        self._paused = False
+        if not self._ended:
+            self._upstream("resumeProducing")
+
+    def stopProducing(self) -> None:
+        """Stop for good: the client is gone."""
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Stop the upstream and write nothing more: nobody is there to read it."""
+        if self._ended:
+            return
+        self._ended = True
+        self._consumer = None
+        self._disarm()
+        self._stop_upstream()
+        self._report(CancelledByClientError("The client went away."))
+
+    # -- inside -------------------------------------------------------------------------
+
+    def _translated(self, translate: Callable[[Any], bytes], argument: object) -> bytes:
+        """Return what ``translate`` makes of something; if it raises, a protocol is at fault."""
+        try:
+            return translate(argument)
+        except Exception:  # noqa: BLE001 - a plugin's protocol may raise anything
+            self.log.failure("An answer could not be translated")
+        self.error = UpstreamError(
+            "The upstream's answer could not be translated; the gateway's log says why."
+        )
+        try:
+            return self.translator.end(self.error)
+        except Exception:  # noqa: BLE001 - the same fault again, most likely
+            self._cuts = True  # the stream cannot be ended in its own words
+            return b""
+
+    def _write(self, out: bytes) -> None:
+        if self._consumer is None:
+            self._held.append(out)
+            self._held_size += len(out) + HELD_COST
+        else:
+            self._last_write = self._clock.seconds()
+            self._consumer.write(out)
+
+    def _begin(self) -> None:
+        begun = self.begun
+        if not begun.called:
+            begun.callback(None)
+
+    def _end(self) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        self.error = self.error or self.translator.failure
+        self._disarm()
+        self._begin()
+        if self._consumer is not None:
+            self._complete()
+
+    def _complete(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            consumer.unregisterProducer()
+        self._report(self.error)
+        written, self._written = self._written, None
+        if written is None or written.called:
+            return
+        if self._cuts and self.error is not None:
+            written.errback(self.error)
+        else:
+            written.callback(None)
+
+    def _report(self, error: GatewayError | None) -> None:
+        finished, self._finished = self._finished, None
+        if finished is not None:
+            finished(error)
+
+    def _upstream(self, action: str) -> None:
+        """Ask something of the upstream's transport, if there still is one."""
+        transport: Any = self.transport
+        if transport is not None:
+            getattr(transport, action)()
+
+    def _stop_upstream(self) -> None:
+        self._upstream("stopProducing")
+
+    # -- keep-alives --------------------------------------------------------------------
+
+    def _arm(self) -> None:
+        if self._interval > 0:
+            idle = self._clock.seconds() - self._last_write
+            self._timer = self._clock.callLater(max(self._interval - idle, 0.05), self._tick)
+
+    def _disarm(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
+
+    def _tick(self) -> None:
+        self._timer = None
+        silent = self._clock.seconds() - self._last_write
+        if silent >= self._interval and not self._paused:
+            out = self.translator.keepalive()
+            if out:
+                self._write(out)
+            else:
+                self._last_write = self._clock.seconds()
+        elif self._paused:
+            self._last_write = self._clock.seconds()
+        self._arm()
+
+
+def _as_error(reason: Failure) -> GatewayError:
+    """Return the error that ended a body; the transport gives one of ours where it can."""
+    error = reason.value
+    if isinstance(error, GatewayError):
+        return error
+    return UpstreamError("The connection to the upstream was lost before its answer was complete.")
