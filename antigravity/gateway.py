@@ -296,8 +296,8 @@ class Gateway(Service):
         # First: where authentication goes off, no stranger may still be in.
         self._tunnelling.tunnel.use(assembly.settings)
         self._tunnelling.serve(app)
-        app.door.key_throttle = self._site.door.key_throttle
-        self._site.resource, self._site.door = app.resource(), app.door
+        app.admission.key_throttle = self._site.admission.key_throttle
+        self._site.resource, self._site.admission = app.resource(), app.admission
         self._assembly = assembly
 
     @inlineCallbacks

@@ -146,7 +146,7 @@ class SseDecoder:
         return event
 
 
-class EventCutter:
+class EventSplitter:
     """Cuts a stream behind its last whole event, and changes no byte of it.
 
     :raises EventTooLargeError: from :meth:`feed`, when one event takes more than ``limit`` bytes

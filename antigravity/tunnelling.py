@@ -10,7 +10,7 @@ from antigravity.processes.guarded import spawn
 from antigravity.tunnel.port import TunnelPort
 from antigravity.tunnel.service import Tunnel
 from antigravity.web.app import WebApp
-from antigravity.web.entrance import TunnelEntrance
+from antigravity.web.tunnel_access import TunnelAccess
 
 
 class Tunnelling:
@@ -20,11 +20,11 @@ class Tunnelling:
     """
 
     def __init__(self, reactor: Any, app: WebApp, home: Path) -> None:
-        entrance = TunnelEntrance()
+        entrance = TunnelAccess()
         self._site = app.site(reactor, entrance)
         port = TunnelPort(reactor, self._site)
         self.tunnel = Tunnel(reactor, partial(spawn, reactor), port, entrance, home)
 
     def serve(self, app: WebApp) -> None:
         """Serve new requests with ``app``."""
-        self._site.resource, self._site.door = app.resource(), app.door
+        self._site.resource, self._site.admission = app.resource(), app.admission

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from antigravity.sse import (
     PIECE_COST,
-    EventCutter,
+    EventSplitter,
     EventTooLargeError,
     ServerSentEvent,
     SseDecoder,
@@ -92,7 +92,7 @@ def test_event_of_very_many_short_lines_is_refused(line: bytes) -> None:
 
 
 def test_line_in_very_many_short_chunks_is_refused() -> None:
-    decoder, splitter = SseDecoder(limit=100 * PIECE_COST), EventCutter(limit=100 * PIECE_COST)
+    decoder, splitter = SseDecoder(limit=100 * PIECE_COST), EventSplitter(limit=100 * PIECE_COST)
     for reader in (decoder, splitter):
         for _ in range(94):
             reader.feed(b"data")
@@ -101,7 +101,7 @@ def test_line_in_very_many_short_chunks_is_refused() -> None:
 
 
 def test_limit_counts_one_event_and_not_those_before_it() -> None:
-    decoder, splitter = SseDecoder(limit=3 * PIECE_COST), EventCutter(limit=3 * PIECE_COST)
+    decoder, splitter = SseDecoder(limit=3 * PIECE_COST), EventSplitter(limit=3 * PIECE_COST)
     for _ in range(100):
         assert len(decoder.feed(b"data: 12") + decoder.feed(b"34\n\n")) == 1
         assert splitter.feed(b"data: 12") + splitter.feed(b"34\n\n")
@@ -130,5 +130,5 @@ def test_events_are_the_same_whole_or_byte_by_byte(blocks: list[list[bytes]], en
     whole = [event for chunk in chunks for event in by_chunk.feed(chunk)]
     data = b"".join(chunks)
     assert whole == [event for place in data for event in by_byte.feed(bytes((place,)))]
-    cutter = EventCutter()
+    cutter = EventSplitter()
     assert b"".join([*map(cutter.feed, chunks), cutter.rest()]) == data

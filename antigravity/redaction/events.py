@@ -7,7 +7,7 @@ from typing import Final
 
 from antigravity.redaction.credentials import CREDENTIALS, Credentials
 from antigravity.redaction.errors import may_tell_of_errors, redact_errors
-from antigravity.sse import EventCutter, SseDecoder
+from antigravity.sse import EventSplitter, SseDecoder
 
 #: The blank lines between events.
 _BLANK: Final = re.compile(rb"((?>\r\n|\n|\r){2,})")
@@ -54,7 +54,7 @@ class EventRedactor:
     """
 
     def __init__(self) -> None:
-        self._cutter = EventCutter()
+        self._cutter = EventSplitter()
 
     def feed(self, chunk: bytes) -> bytes:
         """Return all that is now known to belong to whole events."""

@@ -22,7 +22,7 @@ from antigravity.demo import DemoSimulator
 from antigravity.gateway import Gateway
 from antigravity.plugins import PluginHost
 from antigravity.testing.answers import Answer
-from antigravity.transport.sending import BytesProducer
+from antigravity.transport.body_producer import BodyProducer
 from antigravity.wiring import demo_settings
 
 #: The stateless revision of MCP, in which one request is all.
@@ -121,7 +121,7 @@ class GatewayUnderTest:
         sent = Headers({"content-type": ["application/json"]} if body is not None else {})
         for name, value in (headers or {}).items():
             sent.setRawHeaders(name, [value])
-        producer = None if body is None else BytesProducer(data)
+        producer = None if body is None else BodyProducer(data)
         response = await self._agent.request(
             method.encode(), f"{self.url}{path}".encode(), sent, producer
         )

@@ -33,19 +33,19 @@ from antigravity.interfaces.transport import (
 )
 from antigravity.ir.errors import GatewayError, UnavailableError
 from antigravity.redaction.credentials import CREDENTIALS, authorizes
+from antigravity.transport.authority import Authority, authority_of
+from antigravity.transport.body_producer import BodyProducer
+from antigravity.transport.deadlines import deadline
 from antigravity.transport.endpoints import BoundedEndpoint, DirectEndpoints, caching_policy
 from antigravity.transport.failures import (
-    before_answer,
     cause_of,
+    error_before_response,
     was_cancelled,
-    was_hung_up,
+    was_closed,
 )
-from antigravity.transport.heads import BoundedPool
-from antigravity.transport.limits import deadline
-from antigravity.transport.origin import Origin, origin_of
+from antigravity.transport.http11 import ConnectionPool
 from antigravity.transport.proxy import Proxy, TunnelEndpoints, parse_proxy
 from antigravity.transport.response import IncomingResponse
-from antigravity.transport.sending import BytesProducer
 
 #: Connections kept open to one host.
 MAX_PERSISTENT: Final = 1024
@@ -128,7 +128,7 @@ class _Exchange:
         """Send the request."""
         result = self.result
         try:
-            origin = origin_of(self._request.url.encode("ascii"))
+            origin = authority_of(self._request.url.encode("ascii"))
             self._where = origin.where
             self._send(origin)
         except GatewayError as error:
@@ -137,7 +137,7 @@ class _Exchange:
             return fail(UnavailableError("the address of an upstream is not a valid one"))
         return result
 
-    def _send(self, origin: Origin) -> None:
+    def _send(self, origin: Authority) -> None:
         """Send the request, for the first time or once more.
 
         :raises GatewayError: if the way to the upstream is not a valid one.
@@ -146,7 +146,7 @@ class _Exchange:
         request = self._request
         agent, extra = self._agent(origin)
         headers = _headers((*request.headers, *extra), origin)
-        producer = BytesProducer(request.body) if request.body else None
+        producer = BodyProducer(request.body) if request.body else None
         method, url = request.method.encode("ascii"), request.url.encode("ascii")
         self._sent = self._reactor.seconds()
         asking = agent.request(method, url, headers, producer)
@@ -164,7 +164,7 @@ class _Exchange:
             if seconds:
                 self._timers[limit] = self._reactor.callLater(seconds, self._expired, limit)
 
-    def _agent(self, origin: Origin) -> tuple[IAgent, tuple[tuple[str, str], ...]]:
+    def _agent(self, origin: Authority) -> tuple[IAgent, tuple[tuple[str, str], ...]]:
         """Return what sends the request, and headers that it must carry for that."""
         transport = self._transport
         if not self._request.proxy:
@@ -212,7 +212,7 @@ class _Exchange:
         )
         self.result.callback(incoming)
 
-    def _failed(self, failure: Failure, origin: Origin) -> None:
+    def _failed(self, failure: Failure, origin: Authority) -> None:
         if self._settled:
             return
         if self._is_stale(cause_of(failure)):
@@ -227,7 +227,7 @@ class _Exchange:
             lease = self._lease
             connecting = lease is not None and lease.connection is None
             where = lease.where if lease and connecting else self._where
-            self.result.errback(before_answer(cause_of(failure), where))
+            self.result.errback(error_before_response(cause_of(failure), where))
 
     def _is_stale(self, cause: BaseException) -> bool:
         """Return whether a kept connection was closed as the request was sent, not because of it.
@@ -236,7 +236,7 @@ class _Exchange:
         """
         if not self._resends or self._lease is None or not self._lease.is_reused:
             return False
-        return was_hung_up(cause) and self._reactor.seconds() - self._sent < STALE_WITHIN
+        return was_closed(cause) and self._reactor.seconds() - self._sent < STALE_WITHIN
 
     def _expired(self, limit: Any) -> None:
         self._timers.pop(limit, None)
@@ -299,7 +299,7 @@ class HttpTransport:
         self.reactor: Any = reactor
         self.direct = DirectEndpoints(reactor, caching_policy(policy))
         self.endpoints = endpoints or self.direct
-        self.pool: HTTPConnectionPool = BoundedPool(reactor, persistent)
+        self.pool: HTTPConnectionPool = ConnectionPool(reactor, persistent)
         self.pool.maxPersistentPerHost = MAX_PERSISTENT
         self.pool.cachedConnectionTimeout = KEEP  # type: ignore[assignment]
         # Never twice: a model's answer costs money, and who retries is the exchange.
@@ -333,7 +333,7 @@ class HttpTransport:
         return both.addCallback(lambda _: None)
 
 
-def _headers(pairs: tuple[tuple[str, str], ...], origin: Origin) -> Headers:
+def _headers(pairs: tuple[tuple[str, str], ...], origin: Authority) -> Headers:
     """Return ``pairs`` for the wire; bodies are asked for as they are, not compressed."""
     headers = Headers()
     for name, value in pairs:

@@ -21,8 +21,8 @@ from twisted.web.error import SchemeNotSupported
 from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS
 from zope.interface import implementer
 
+from antigravity.transport.deadlines import deadline, handshake_late
 from antigravity.transport.failures import failure_of
-from antigravity.transport.limits import deadline, handshake_late
 
 #: Twisted wants a limit for each address of a name; ours is for the whole connection.
 _NO_LIMIT = 3600.0

@@ -55,7 +55,7 @@ def was_cancelled(exception: BaseException) -> bool:
     )
 
 
-def was_hung_up(exception: BaseException) -> bool:
+def was_closed(exception: BaseException) -> bool:
     """Return whether the other side closed the connection, and nothing else went wrong."""
     known = list(causes(exception))
     closed = (error.ConnectionClosed, ResponseNeverReceived, RequestTransmissionFailed)
@@ -109,7 +109,7 @@ def _describe(exception: BaseException, where: str) -> str | None:
     return None
 
 
-def before_answer(exception: BaseException, where: str) -> GatewayError:
+def error_before_response(exception: BaseException, where: str) -> GatewayError:
     """Return the error for an exchange that failed before the response headers were in."""
     known = list(causes(exception))
     for cause in known:
@@ -130,7 +130,7 @@ def before_answer(exception: BaseException, where: str) -> GatewayError:
     return UpstreamError(f"{where} answered something that is not HTTP")
 
 
-def in_body(exception: BaseException, where: str) -> GatewayError:
+def error_in_body(exception: BaseException, where: str) -> GatewayError:
     """Return the error for a body that did not end as it should."""
     for cause in causes(exception):
         if isinstance(cause, GatewayError):

@@ -21,7 +21,7 @@ from antigravity.ir.errors import DeadlineError, GatewayError, InvalidRequestErr
 from antigravity.ir.sniff import mime_type_of, sniff
 from antigravity.transport.client import HttpTransport
 from antigravity.transport.endpoints import caching_policy
-from antigravity.transport.guard import GuardedEndpoints
+from antigravity.transport.guarded_endpoints import GuardedEndpoints
 from antigravity.transport.web_address import WebAddress, join, parse
 from antigravity.version import USER_AGENT
 

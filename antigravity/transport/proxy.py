@@ -15,8 +15,8 @@ from twisted.web.iweb import IAgentEndpointFactory
 from zope.interface import implementer
 
 from antigravity.ir.errors import UnavailableError
-from antigravity.transport.connect import ConnectEndpoint
 from antigravity.transport.endpoints import DirectEndpoints, LazyEndpoint
+from antigravity.transport.proxy_tunnel import TunnelEndpoint
 
 
 class Proxy(Struct, frozen=True):
@@ -73,7 +73,7 @@ class TunnelEndpoints:
 
     def _make(self, uri: URI) -> IStreamClientEndpoint:
         proxy = self._proxy
-        tunnel = ConnectEndpoint(
+        tunnel = TunnelEndpoint(
             self._direct.tcp(proxy.host, proxy.port),
             proxy.name,
             uri.host.decode("ascii"),

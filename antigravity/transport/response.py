@@ -20,9 +20,9 @@ from zope.interface import implementer
 
 from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.ir.errors import CancelledByClientError, GatewayError, UpstreamError
-from antigravity.transport.coding import ContentDecoder, decoder_for
-from antigravity.transport.failures import cause_of, failure_of, in_body
-from antigravity.transport.limits import deadline
+from antigravity.transport.content_coding import ContentDecoder, decoder_for
+from antigravity.transport.deadlines import deadline
+from antigravity.transport.failures import cause_of, error_in_body, failure_of
 
 #: Readers get at most so many bytes at a time: they may be two hundred events.
 SLICE: Final = 2048
@@ -30,7 +30,7 @@ SLICE: Final = 2048
 BUDGET: Final = 0.002
 
 #: Ends the connection that a response comes on, now.
-Kill = Callable[[], None]
+AbortConnection = Callable[[], None]
 
 
 @implementer(IPushProducer)
@@ -52,7 +52,7 @@ class Body(Protocol):
         reactor: IReactorTime,
         idle: float,
         where: str,
-        kill: Kill,
+        kill: AbortConnection,
         on_end: Callable[[], None],
         decoder: ContentDecoder | None = None,
     ) -> None:
@@ -115,7 +115,7 @@ class Body(Protocol):
         if self._stopped:
             reason = failure_of(CancelledByClientError("the answer was not read to its end"))
         elif not isinstance(reason.value, ResponseDone):
-            reason = failure_of(in_body(cause_of(reason), self._where))
+            reason = failure_of(error_in_body(cause_of(reason), self._where))
         elif self._decoder is not None:
             self._waiting.append(_slices(self._decoder.end()))
         self._over = reason
@@ -307,7 +307,7 @@ class IncomingResponse:
         reactor: IReactorTime,
         idle: float,
         where: str,
-        kill: Kill,
+        kill: AbortConnection,
         on_end: Callable[[], None],
     ) -> None:
         self._response: Any = response

@@ -1,1 +1,1 @@
-"""The door: HTTP in, a call to the exchange, its reply out.  Knows no upstream and no account."""
+"""The HTTP server: a request in, a call to the exchange, its reply out."""

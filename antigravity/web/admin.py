@@ -18,8 +18,8 @@ from antigravity.ir.errors import (
     PermissionDeniedError,
 )
 from antigravity.web.json_body import read_json
-from antigravity.web.request import visit_of
-from antigravity.web.writer import is_gone, write_whole
+from antigravity.web.request import head_of
+from antigravity.web.responses import is_gone, write_whole
 
 Handler = Callable[..., object]
 
@@ -81,7 +81,7 @@ class AdminPaths:
         _write(request, {**status, "wrong_keys": self._wrong_keys()})
 
     def _explain(self, request: Any) -> Deferred[None]:
-        query = visit_of(request).query
+        query = head_of(request).query
         model = query.get("model", "")
         if not model:
             raise InvalidRequestError("Say which model: /admin/explain?model=NAME.", param="model")
@@ -102,7 +102,7 @@ class AdminPaths:
         expected = '{"model": "NAME"} or nothing'
         kind: Any = UnlockRequest | None
         wanted = read_json(request, kind, expected, empty=b"null")
-        model = (wanted and wanted.model) or visit_of(request).query.get("model", "")
+        model = (wanted and wanted.model) or head_of(request).query.get("model", "")
         _write(request, self._administration.unlock_account(account, model))
 
     def _clear(self, request: Any) -> None:
@@ -121,7 +121,7 @@ class AdminPaths:
         return self._administration.stop_tunnel().addCallback(lambda _: self._tunnel(request))
 
     def _warm_up(self, request: Any) -> Deferred[None]:
-        if not visit_of(request).loopback:
+        if not head_of(request).loopback:
             raise PermissionDeniedError(
                 "Warm-ups can be asked for on the gateway's own machine only, and not through a "
                 "proxy."

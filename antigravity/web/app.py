@@ -1,4 +1,4 @@
-"""The Klein application: thin routes between the door and the exchange."""
+"""The Klein application: thin routes to the exchange."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ from antigravity.ir.json_text import SMALL, clean_json
 from antigravity.logs import make_logger
 from antigravity.version import VERSION
 from antigravity.web.admin import AdminPaths
+from antigravity.web.admission import AdmissionPolicy
 from antigravity.web.authentication import FILES_PATH
-from antigravity.web.door import Door
-from antigravity.web.entrance import TunnelEntrance
+from antigravity.web.host_policy import preflight_headers
 from antigravity.web.json_body import read_json
 from antigravity.web.key_throttle import TooManyWrongKeysError
-from antigravity.web.mcp import mcp_paths
-from antigravity.web.origins import preflight_headers
-from antigravity.web.paths import corrections
-from antigravity.web.request import take_body, visit_of
-from antigravity.web.routing_table import NoSuchMethodError
-from antigravity.web.site import GatewaySite
-from antigravity.web.visits import Visit
-from antigravity.web.writer import (
-    cut,
+from antigravity.web.mcp import mcp_routes
+from antigravity.web.path_corrections import corrections
+from antigravity.web.request import head_of, take_body
+from antigravity.web.request_head import RequestHead
+from antigravity.web.responses import (
+    abort_connection,
     is_gone,
+    set_common_headers,
     set_headers,
-    sign,
     write_reply,
     write_whole,
 )
+from antigravity.web.routing_table import NoSuchMethodError
+from antigravity.web.site import GatewaySite
+from antigravity.web.tunnel_access import TunnelAccess
 
 #: A route that a plugin adds: method, path (as Klein knows them), handler.  The handler takes
 #: the request, and names in the path as keywords; it returns what Klein takes, now or later.
@@ -81,7 +81,7 @@ class DetectRequest(msgspec.Struct, frozen=True):
 class WebApp:
     """Everything that clients can reach.
 
-    ``extra_routes`` go before the protocols' and are behind the same door, as the endpoints
+    ``extra_routes`` go before the protocols' and pass the same admission checks, as the endpoints
     of ``mcp`` are, by path.
     """
 
@@ -97,7 +97,7 @@ class WebApp:
         administration: IAdministration | None = None,
         mcp: Mapping[str, IMcpEndpoint] | None = None,
     ) -> None:
-        self.door = Door(protocols, settings, hostname)
+        self.admission = AdmissionPolicy(protocols, settings, hostname)
         self._exchange = exchange
         self._administration = administration
         self._fixed: dict[str, tuple[tuple[str, ...], _Handler]] = {
@@ -108,27 +108,27 @@ class WebApp:
             "/v1/api/event_logging/batch": (_ALL, self._swallow),
             "/v1/models/detect": (("POST",), self._detect),
         }
-        self._fixed |= mcp_paths(mcp or {})
+        self._fixed |= mcp_routes(mcp or {})
         if administration is not None:
-            admin = AdminPaths(administration, lambda: self.door.key_throttle.total)
+            admin = AdminPaths(administration, lambda: self.admission.key_throttle.total)
             for path, (methods, handler) in admin.paths().items():
                 self._fixed[path] = methods, self._for_operator(handler)
         self._klein = self._build(extra_routes)
 
     def configure(self, settings: Settings) -> None:
         """Follow ``settings`` from the next request on."""
-        self.door.configure(settings)
+        self.admission.configure(settings)
 
     def resource(self) -> KleinResource:
         """Return the application as a resource."""
         return self._klein.resource()
 
-    def site(self, reactor: Any, tunnel: TunnelEntrance | None = None) -> GatewaySite:
+    def site(self, reactor: Any, tunnel: TunnelAccess | None = None) -> GatewaySite:
         """Return the application as a factory of connections, with all limits in force.
 
         ``tunnel`` makes it one for who comes through a tunnel.
         """
-        return GatewaySite(self.resource(), self.door, reactor, tunnel)
+        return GatewaySite(self.resource(), self.admission, reactor, tunnel)
 
     def _build(self, extra_routes: Sequence[ExtraRoute]) -> Klein:
         klein = Klein()
@@ -151,22 +151,22 @@ class WebApp:
 
     def _guarded(self, handler: _Handler) -> Callable[..., Deferred[Any]]:
         def guarded(request: Any, **names: Any) -> Deferred[Any]:
-            visit = visit_of(request)
-            done: Deferred[Any] = txaio.as_future(self._enter, request, visit, handler, names)
+            head = head_of(request)
+            done: Deferred[Any] = txaio.as_future(self._enter, request, head, handler, names)
             request.running = done
-            return done.addErrback(self._failed, request, visit)
+            return done.addErrback(self._failed, request, head)
 
         return guarded
 
     def _enter(
-        self, request: Any, visit: Visit, handler: _Handler, names: Mapping[str, Any]
+        self, request: Any, head: RequestHead, handler: _Handler, names: Mapping[str, Any]
     ) -> object:
         try:
-            self.door.admit(visit)
+            self.admission.admit(head)
         finally:
-            sign(request, visit)
-        if visit.method == "OPTIONS":
-            self._preflight(request, visit)
+            set_common_headers(request, head)
+        if head.method == "OPTIONS":
+            self._preflight(request, head)
             return None
         return handler(request, **names)
 
@@ -174,98 +174,98 @@ class WebApp:
         """Check the operator's key again where a path has led: it may have been misspelt."""
 
         def checked(request: Any, **names: Any) -> object:
-            self.door.admit_operator(visit_of(request))
+            self.admission.admit_operator(head_of(request))
             return handler(request, **names)
 
         return checked
 
-    def _failed(self, failure: Failure, request: Any, visit: Visit) -> Deferred[None] | None:
+    def _failed(self, failure: Failure, request: Any, head: RequestHead) -> Deferred[None] | None:
         failure = first_failure(failure)
         if is_gone(request):
             if not failure.check(CancelledError, GatewayError):
-                self.log.failure("{where} failed", failure=failure, where=visit.where)
+                self.log.failure("{where} failed", failure=failure, where=head.where)
             return None
-        error = self.door.errors.explain(failure, visit.where)
+        error = self.admission.errors.explain(failure, head.where)
         if request.startedWriting:
-            return cut(request)
+            return abort_connection(request)
         clock = request.channel.site.reactor
-        error, delay = self.door.key_throttle.judge(error, visit.client, clock.seconds())
-        visit.quiet = isinstance(error, TooManyWrongKeysError)
+        error, delay = self.admission.key_throttle.judge(error, head.client, clock.seconds())
+        head.quiet = isinstance(error, TooManyWrongKeysError)
         if delay:
-            late: Deferred[None] = deferLater(clock, delay, self._refuse, error, request, visit)
+            late: Deferred[None] = deferLater(clock, delay, self._refuse, error, request, head)
             request.running = late
             return late
-        self._refuse(error, request, visit)
+        self._refuse(error, request, head)
         return None
 
-    def _refuse(self, error: GatewayError, request: Any, visit: Visit) -> None:
+    def _refuse(self, error: GatewayError, request: Any, head: RequestHead) -> None:
         if not is_gone(request):
-            protocol = self.door.errors.protocol_for(visit.path, visit.headers, visit.keys)
-            write_whole(request, self.door.errors.render(error, visit.id, protocol))
+            protocol = self.admission.errors.protocol_for(head.path, head.headers, head.keys)
+            write_whole(request, self.admission.errors.render(error, head.id, protocol))
 
     def _backstop(self, request: Any, failure: Failure) -> Deferred[None] | None:
-        visit = visit_of(request)
-        sign(request, visit)
-        return self._failed(failure, request, visit)
+        head = head_of(request)
+        set_common_headers(request, head)
+        return self._failed(failure, request, head)
 
-    def _preflight(self, request: Any, visit: Visit) -> None:
+    def _preflight(self, request: Any, head: RequestHead) -> None:
         headers: tuple[tuple[str, str], ...] = ()
-        if visit.allowed_origin:
+        if head.allowed_origin:
             headers = preflight_headers(
-                visit.header("access-control-request-headers"),
-                visit.header("access-control-request-private-network") == "true",
+                head.header("access-control-request-headers"),
+                head.header("access-control-request-private-network") == "true",
             )
         else:
-            methods = self._fixed[visit.path][0] if visit.path in self._fixed else ()
-            allowed = methods or self.door.table.allowed(visit.path)
+            methods = self._fixed[head.path][0] if head.path in self._fixed else ()
+            allowed = methods or self.admission.table.allowed(head.path)
             headers = (("Allow", ", ".join((*allowed, "OPTIONS"))),)
         write_whole(request, Reply(204, "", headers))
 
     # -- the protocols --
 
     def _serve(self, request: Any) -> object:
-        visit = visit_of(request)
-        if visit.path.startswith(FILES_PATH):  # no other path: these need no key
+        head = head_of(request)
+        if head.path.startswith(FILES_PATH):  # no other path: these need no key
             raise NotFoundError("File not found or expired.", code="file_not_found")
-        if visit.upgrade == "websocket" and visit.path.rstrip("/").endswith("/responses"):
+        if head.upgrade == "websocket" and head.path.rstrip("/").endswith("/responses"):
             raise UpgradeRequiredError(
                 "WebSocket is not served here; POST the same request over HTTP instead.",
                 code="websocket_not_supported",
             )
         try:
-            match = self.door.table.resolve(visit.method, visit.path, visit.headers, visit.keys)
+            match = self.admission.table.resolve(head.method, head.path, head.headers, head.keys)
         except NotFoundError as error:
-            return self._serve_fixed(request, visit, error)
-        if match.path != visit.path:
-            _tell_correction(request, visit, match.path)
+            return self._serve_fixed(request, head, error)
+        if match.path != head.path:
+            _tell_correction(request, head, match.path)
         body = take_body(request)
         if len(body) <= SMALL:  # the exchange does it for larger ones
             body = clean_json(body)
         call = Call(
             match.route,
             match.arguments,
-            visit.query,
-            visit.headers,
+            head.query,
+            head.headers,
             body,
-            visit.principal,
-            visit.id,
-            visit.loopback,
-            self.door.base_url(visit, request.isSecure()),
-            parameters=visit.parameters(),
+            head.principal,
+            head.id,
+            head.loopback,
+            self.admission.base_url(head, request.isSecure()),
+            parameters=head.parameters(),
         )
         return self._exchange.handle(match.protocol, call).addCallback(write_reply, request)
 
-    def _serve_fixed(self, request: Any, visit: Visit, missing: NotFoundError) -> object:
+    def _serve_fixed(self, request: Any, head: RequestHead, missing: NotFoundError) -> object:
         """Serve a fixed path that was misspelt, or called with a method that it has not.
 
         :raises NotFoundError: ``missing``, if there is none.
         """
-        if visit.path in self._fixed:
-            raise NoSuchMethodError(visit.method, visit.path, self._fixed[visit.path][0])
-        for correction in corrections(visit.path):
+        if head.path in self._fixed:
+            raise NoSuchMethodError(head.method, head.path, self._fixed[head.path][0])
+        for correction in corrections(head.path):
             methods, handler = self._fixed.get(correction.path, ((), None))
-            if handler is not None and visit.method in methods:
-                _tell_correction(request, visit, correction.path)
+            if handler is not None and head.method in methods:
+                _tell_correction(request, head, correction.path)
                 return handler(request)
         raise missing
 
@@ -312,6 +312,6 @@ def _write_json(request: Any, value: object, status: int = 200) -> None:
     write_whole(request, Reply(status, _JSON, (), msgspec.json.encode(value)))
 
 
-def _tell_correction(request: Any, visit: Visit, path: str) -> None:
-    told = f"{visit.path[:200]} -> {path[:200]}"
+def _tell_correction(request: Any, head: RequestHead, path: str) -> None:
+    told = f"{head.path[:200]} -> {path[:200]}"
     set_headers(request, (("X-Path-Corrected", told),))

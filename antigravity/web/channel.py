@@ -15,10 +15,10 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
 from antigravity.ir.errors import GatewayError, InvalidRequestError
-from antigravity.web.bodies import too_large
 from antigravity.web.errors import HeadersTooLargeError, RequestTimeoutError
 from antigravity.web.key_throttle import TooManyWrongKeysError
 from antigravity.web.request import GatewayRequest
+from antigravity.web.request_body import too_large
 
 #: How long a refused client may go on sending before the connection is cut.  Closing at once
 #: would reset it, and the client might never see the answer.
@@ -122,10 +122,10 @@ class GatewayChannel(HTTPChannel):
         elif self.requests or self._buffer:
             if not self._receiving:
                 self._receiving = True
-                self._expect_within(self.site.door.limits.body_timeout)
+                self._expect_within(self.site.admission.limits.body_timeout)
         else:
             self._receiving = False
-            self._expect_within(self.site.door.limits.idle_timeout)
+            self._expect_within(self.site.admission.limits.idle_timeout)
 
     def _time_is_up(self) -> None:
         self._timer = None
@@ -138,14 +138,14 @@ class GatewayChannel(HTTPChannel):
             self.transport.abortConnection()
         elif not self._receiving:
             if self.is_congested:  # the last answer is still on its way
-                self._expect_within(self.site.door.limits.idle_timeout)
+                self._expect_within(self.site.admission.limits.idle_timeout)
             else:
                 self.loseConnection()
         else:
             self._check_progress()
 
     def _check_progress(self) -> None:
-        timeout = self.site.door.limits.body_timeout
+        timeout = self.site.admission.limits.body_timeout
         if self._framed and self._body_seen >= _SLOWEST * timeout:
             self._body_seen = 0
             self._expect_within(timeout)
@@ -219,7 +219,7 @@ class GatewayChannel(HTTPChannel):
 
     def _maybeChooseTransferDecoder(self, header: bytes, data: bytes) -> bool:
         if header == b"Content-Length" and data.isdigit() and len(data) > _LONGEST_LENGTH:
-            self.refuse(too_large(self.site.door.limits.max_body_bytes))
+            self.refuse(too_large(self.site.admission.limits.max_body_bytes))
             return False
         if header == b"Transfer-Encoding" and data.lower() == b"identity":
             return bool(self._failChooseTransferDecoder())
@@ -248,7 +248,7 @@ class GatewayChannel(HTTPChannel):
         if self.length is None:  # chunks of one byte take a thousand times as long as large ones
             self.transport.bufferSize = _CHUNKED_READ
         self._receiving = True
-        self._expect_within(self.site.door.limits.body_timeout)
+        self._expect_within(self.site.admission.limits.body_timeout)
         expect = request.requestHeaders.getRawHeaders(b"Expect")
         if expect and expect[0].lower() == b"100-continue" and self._version == b"HTTP/1.1":
             self._send100Continue()
@@ -323,15 +323,15 @@ class GatewayChannel(HTTPChannel):
         if not self.requests:
             self.requests.append(self.requestFactory(self))
         request: GatewayRequest = self.requests[0]
-        if request.visit is None:
+        if request.head is None:
             request.method = getattr(self, "_command", b"GET")
             request.uri = getattr(self, "_path", b"/")
         request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
-        if request.visit is not None:
+        if request.head is not None:
             clock = self.site.reactor
-            throttle, peer = self.site.door.key_throttle, request.visit.client
+            throttle, peer = self.site.admission.key_throttle, request.head.client
             error, delay = throttle.judge(error, peer, clock.seconds())
-            request.visit.quiet = isinstance(error, TooManyWrongKeysError)
+            request.head.quiet = isinstance(error, TooManyWrongKeysError)
             if delay:
                 self._deadline = None
                 self._late = clock.callLater(delay, request.answer, error)

@@ -19,7 +19,7 @@ from antigravity.ir.errors import (
     UnavailableError,
 )
 from antigravity.logs import make_logger
-from antigravity.web.mcp_errors import McpErrorShape, is_mcp_path
+from antigravity.web.mcp_errors import McpErrorEncoder, is_mcp_path
 from antigravity.web.routing_table import NoSuchMethodError, preferred_protocol
 
 #: Beginnings of paths that belong to one protocol, whatever the headers say.
@@ -57,18 +57,18 @@ class RequestTimeoutError(InvalidRequestError):
     status = 408
 
 
-class ErrorShapes:
+class ErrorRenderer:
     """Renders errors by the protocols that are there."""
 
     log = make_logger()
 
     def __init__(self, protocols: Iterable[IServerProtocol]) -> None:
         self._protocols = {protocol.name: protocol for protocol in protocols}
-        self._mcp = McpErrorShape()
+        self._mcp = McpErrorEncoder()
 
     def protocol_for(
         self, path: str, headers: Mapping[str, str], credentials: Iterable[str] = ()
-    ) -> IServerProtocol | McpErrorShape | None:
+    ) -> IServerProtocol | McpErrorEncoder | None:
         """Return the protocol that the caller most likely speaks; ``None`` if there is none."""
         if is_mcp_path(path):
             return self._mcp
@@ -81,7 +81,7 @@ class ErrorShapes:
         self,
         error: GatewayError,
         request_id: str,
-        protocol: IServerProtocol | McpErrorShape | None,
+        protocol: IServerProtocol | McpErrorEncoder | None,
     ) -> HttpReply:
         """Return ``error`` as ``protocol`` says it, plainly if that is ``None``."""
         if protocol is None:

@@ -1,4 +1,4 @@
-"""MCP endpoints behind the door: HTTP in, a call, its reply out."""
+"""MCP endpoints of the web application: HTTP in, a call, its reply out."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from twisted.internet.defer import Deferred
 from antigravity.interfaces.mcp import IMcpEndpoint, McpCall
 from antigravity.ir.errors import RequestTooLargeError
 from antigravity.protocols.request_limits import is_larger, running_count
-from antigravity.web.request import take_body, visit_of
-from antigravity.web.writer import is_gone, write_reply
+from antigravity.web.request import head_of, take_body
+from antigravity.web.responses import is_gone, write_reply
 
 _METHODS: Final = ("GET", "POST", "DELETE")
 #: JSON values in one message, or a batch of them, and its bytes.
@@ -22,7 +22,7 @@ _MOST_BYTES: Final = 32 * 1024 * 1024
 Handler = Callable[[Any], object]
 
 
-def mcp_paths(
+def mcp_routes(
     endpoints: Mapping[str, IMcpEndpoint],
 ) -> dict[str, tuple[tuple[str, ...], Handler]]:
     """Return the path of every endpoint with its methods and handler."""
@@ -30,15 +30,15 @@ def mcp_paths(
 
 
 def _serve(endpoint: IMcpEndpoint, request: Any) -> Deferred[None]:
-    visit = visit_of(request)
+    head = head_of(request)
     body = take_body(request)
     call = McpCall(
-        visit.method,
-        visit.headers,
+        head.method,
+        head.headers,
         body,
-        visit.principal,
-        visit.id,
-        visit.loopback,
+        head.principal,
+        head.id,
+        head.loopback,
     )
     if not is_larger(body, _MOST_VALUES) and len(body) <= _MOST_BYTES:
         return endpoint.handle(call).addCallback(write_reply, request)

@@ -1,4 +1,4 @@
-"""How the door says no to MCP clients."""
+"""Errors of the web application for MCP clients."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def missing_switch(path: str) -> str:
     return _SWITCHES.get(path.rstrip("/"), "")
 
 
-class McpErrorShape:
+class McpErrorEncoder:
     """JSON-RPC errors without an id: no message was read."""
 
     def encode_error(self, error: GatewayError, request_id: str) -> HttpReply:

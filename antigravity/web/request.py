@@ -1,4 +1,4 @@
-"""A request at the door: bounded, in memory, judged before its body is read."""
+"""A request: bounded, in memory, admitted before its body is read."""
 
 # ruff: noqa: N802, N815 - the names are Twisted's
 # mypy: disable-error-code="no-untyped-call"
@@ -19,9 +19,9 @@ from twisted.web import server
 from twisted.web.http import datetimeToString
 
 from antigravity.ir.errors import GatewayError, InvalidRequestError, RequestTooLargeError
-from antigravity.web.bodies import Body, too_large
-from antigravity.web.visits import Visit
-from antigravity.web.writer import sign, write_whole
+from antigravity.web.request_body import RequestBody, too_large
+from antigravity.web.request_head import RequestHead
+from antigravity.web.responses import set_common_headers, write_whole
 
 #: To copy a chunk of so many bytes costs less than to write its parts one by one.
 _COPIED = 16 * 1024
@@ -47,18 +47,18 @@ def peer_of(request: Any) -> str | None:
     return address.host if isinstance(address, (IPv4Address, IPv6Address)) else None
 
 
-def visit_of(request: Any) -> Visit:
+def head_of(request: Any) -> RequestHead:
     """Return what is known of ``request``, also of one that did not come through our channel."""
-    visit: Visit | None = getattr(request, "visit", None)
-    if visit is None:
+    head: RequestHead | None = getattr(request, "head", None)
+    if head is None:
         headers = request.requestHeaders.getAllRawHeaders()
         site = getattr(getattr(request, "channel", None), "site", None)
         tunnel = getattr(site, "tunnel", None)
-        visit = Visit(
+        head = RequestHead(
             request.method, request.uri, request.clientproto, headers, peer_of(request), tunnel
         )
-        request.visit = visit
-    return visit
+        request.head = head
+    return head
 
 
 def take_body(request: Any) -> bytes:
@@ -88,13 +88,13 @@ class GatewayRequest(server.Request):
 
     defaultContentType = None
     clientproto = b"HTTP/1.1"
-    visit: Visit | None = None
+    head: RequestHead | None = None
     #: What is worked on; cancelling it ends the request with an error.
     running: Deferred[Any] | None = None
     channel: Any
     transport: Any
     started_at = 0.0
-    _body: Body | None = None
+    _body: RequestBody | None = None
     _whole = b""
     _slices: CooperativeTask[Any] | None = None
 
@@ -108,17 +108,17 @@ class GatewayRequest(server.Request):
         :raises GatewayError: if the body should not even be read.
         """
         self.method, self.uri, self.clientproto = method, uri, version
-        visit = visit_of(self)
-        self.path, self.args = visit.raw_path, visit.args
+        head = head_of(self)
+        self.path, self.args = head.raw_path, head.args
         if length == 0:
             return
-        door = self.channel.site.door
-        door.admit(visit)
-        limit = door.body_limit(visit)
+        admission = self.channel.site.admission
+        admission.admit(head)
+        limit = admission.body_limit(head)
         if limit and length is not None and length > limit:
             raise too_large(limit)
         encodings = self.requestHeaders.getRawHeaders(b"Content-Encoding") or ()
-        self._body = Body(limit, b", ".join(encodings).decode("latin-1"))
+        self._body = RequestBody(limit, b", ".join(encodings).decode("latin-1"))
 
     def handleContentChunk(self, data: bytes) -> None:
         """Take a piece of the body."""
@@ -133,7 +133,7 @@ class GatewayRequest(server.Request):
         else:
             self._finish(body)
 
-    def _finish(self, body: Body) -> None:
+    def _finish(self, body: RequestBody) -> None:
         """Go to work once all of the body is decompressed; that may take several turns."""
         try:
             if not body.advance():
@@ -146,7 +146,7 @@ class GatewayRequest(server.Request):
         self._body = None
         self._begin()
 
-    def _advance(self, body: Body) -> Iterator[None]:
+    def _advance(self, body: RequestBody) -> Iterator[None]:
         """Decompress ``body`` in slices, then go to work."""
         try:
             while not body.advance():
@@ -193,16 +193,16 @@ class GatewayRequest(server.Request):
     def answer(self, error: GatewayError) -> None:
         """Answer with ``error`` and be done."""
         self._set_standard_headers()
-        visit = visit_of(self)
-        sign(self, visit)
-        errors = self.channel.site.door.errors
-        protocol = errors.protocol_for(visit.path, visit.headers, visit.keys)
-        write_whole(self, errors.render(error, visit.id, protocol))
+        head = head_of(self)
+        set_common_headers(self, head)
+        errors = self.channel.site.admission.errors
+        protocol = errors.protocol_for(head.path, head.headers, head.keys)
+        write_whole(self, errors.render(error, head.id, protocol))
         self.finish()
 
     def processingFailed(self, reason: Failure) -> Failure:
         """Answer with an internal error; the traceback goes to the log."""
-        error = self.channel.site.door.errors.explain(reason, visit_of(self).where)
+        error = self.channel.site.admission.errors.explain(reason, head_of(self).where)
         if not self.startedWriting:
             self.answer(error)
         else:
@@ -244,5 +244,5 @@ class GatewayRequest(server.Request):
         if slices is not None:
             slices.stop()
         super().connectionLost(reason)
-        if self.visit is not None:
+        if self.head is not None:
             site.log_abandoned(self)

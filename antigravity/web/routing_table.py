@@ -15,7 +15,7 @@ from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.call import Route
 from antigravity.ir.errors import InvalidRequestError, MethodNotAllowedError, NotFoundError
 from antigravity.web.mcp_errors import missing_switch
-from antigravity.web.paths import corrections
+from antigravity.web.path_corrections import corrections
 
 _NAME: Final = re.compile(r"\{(\w+)(\.\.\.)?\}")
 _REMEMBERED: Final = 1024

@@ -12,19 +12,19 @@ from twisted.internet.task import Cooperator
 from twisted.web import server
 
 from antigravity.logs import make_logger
+from antigravity.web.admission import AdmissionPolicy
 from antigravity.web.channel import GatewayChannel
-from antigravity.web.door import Door
-from antigravity.web.entrance import TunnelEntrance
 from antigravity.web.request import GatewayRequest
+from antigravity.web.tunnel_access import TunnelAccess
 
 
 class GatewaySite(server.Site):
-    """Serves ``resource`` to who passes ``door``.
+    """Serves ``resource`` to clients that ``admission`` lets in.
 
     The access log says method, path, status, size, time and id of each request; never its
     query, which may hold a key.
 
-    ``tunnel`` marks all that comes in here as strangers' (see :class:`TunnelEntrance`).
+    ``tunnel`` marks all that comes in here as strangers' (see :class:`TunnelAccess`).
     """
 
     protocol: Any = GatewayChannel
@@ -34,11 +34,15 @@ class GatewaySite(server.Site):
     access = make_logger()
 
     def __init__(
-        self, resource: Any, door: Door, reactor: Any, tunnel: TunnelEntrance | None = None
+        self,
+        resource: Any,
+        admission: AdmissionPolicy,
+        reactor: Any,
+        tunnel: TunnelAccess | None = None,
     ) -> None:
         super().__init__(resource, reactor=reactor, parsePOSTFormSubmission=False)
         self.timeOut = None  # the channel keeps its own time
-        self.door = door
+        self.admission = admission
         #: Does long work in slices, of all requests together only some milliseconds in a turn.
         self.cooperator = Cooperator(scheduler=lambda call: reactor.callLater(0, call))
         self.tunnel = tunnel
@@ -112,28 +116,28 @@ class GatewaySite(server.Site):
 
     def log(self, request: Any) -> None:
         """Log a request that was answered."""
-        if self.door.limits.access_log:
+        if self.admission.limits.access_log:
             self._log(request, request.code)
 
     def log_abandoned(self, request: Any) -> None:
         """Log a request whose client left before the end of the answer."""
-        if self.door.limits.access_log:
+        if self.admission.limits.access_log:
             self._log(request, 499)
 
     def _log(self, request: Any, status: int) -> None:
-        visit = request.visit
-        if visit.quiet:
+        head = request.head
+        if head.quiet:
             return
-        method, path = visit.shown_method, visit.shown_path
+        method, path = head.shown_method, head.shown_path
         size, seconds = request.sentLength, self.reactor.seconds() - request.started_at
         # Written here: the log's own formatting costs more than all the rest of the line.
         self.access.info(
             "{line}",
-            line=f"{method} {path} {status} {size} B {seconds:.3f} s {visit.id}",
+            line=f"{method} {path} {status} {size} B {seconds:.3f} s {head.id}",
             method=method,
             path=path,
             status=status,
             size=size,
             seconds=seconds,
-            request_id=visit.id,
+            request_id=head.id,
         )

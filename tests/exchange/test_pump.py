@@ -222,7 +222,7 @@ class PlainPumpTests(SynchronousTestCase):
         self.upstream = Transport()
         self.consumer = Consumer()
         self.ends: list[GatewayError | None] = []
-        self.pump = Pump(PlainStream(), Clock(), 15.0, self.ends.append, cuts=True)
+        self.pump = Pump(PlainStream(), Clock(), 15.0, self.ends.append, abort_on_error=True)
         self.pump.makeConnection(self.upstream)  # type: ignore[arg-type]
         self.pump.dataReceived(b"RIFF")
         self.written = self.pump.start(self.consumer)

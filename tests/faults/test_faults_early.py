@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from tests.faults.faults_kit import Answer, FaultCase, check_refusal, model_of, path_and_body
-from tests.transport.loopback_peer import listen
-from tests.transport.test_transport_early import Early, Hasty
+from tests.transport.fake_upstream import listen
+from tests.transport.test_early_responses import Early, Hasty
 
 WAY = ("openai_chat", "openai_chat")
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.faults.faults_kit import NATIVE, FaultCase, check_refusal
-from tests.transport.loopback_peer import Script, listen, ok
-from tests.transport.self_signed import certificate
+from tests.transport.certificates import certificate
+from tests.transport.fake_upstream import Script, listen, ok
 
 
 class TlsOfUpstreams(FaultCase):

@@ -14,8 +14,8 @@ from antigravity.config.settings import MediaSettings
 from antigravity.interfaces.transport import IMediaFetcher
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.transport.media import MediaFetcher
-from tests.transport.loopback_peer import Peer, Received, Script, chunk, listen, ok, pause, reactor
-from tests.transport.self_signed import certificate, trusting
+from tests.transport.certificates import certificate, trusting
+from tests.transport.fake_upstream import Peer, Received, Script, chunk, listen, ok, pause, reactor
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 100
 

@@ -20,7 +20,7 @@ from antigravity.web.key_throttle import (
     WrongKeyError,
     network_of,
 )
-from tests.web.door_kit import House, Transport
+from tests.web.builders import Transport, WebHarness
 
 KEY = "sk-right"
 WRONG = WrongKeyError("The key is wrong.")
@@ -32,24 +32,24 @@ def ask(path: str, key: str, method: str = "GET", body: str = "") -> bytes:
     return (head + body).encode()
 
 
-def statuses(house: House) -> list[int]:
-    return [each.status for each in house.responses()]
+def statuses(web: WebHarness) -> list[int]:
+    return [each.status for each in web.responses()]
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/admin/status"])
 def test_wrong_keys_are_answered_later_and_later(path: str) -> None:
-    house = House(auth_mode="strict", api_key=Secret(KEY), admin_key=Secret("sk-admin"))
+    web = WebHarness(auth_mode="strict", api_key=Secret(KEY), admin_key=Secret("sk-admin"))
     for _ in range(FREE):
-        assert house.ask("GET", path, None, "x-api-key: sk-wrong").status == 401
+        assert web.ask("GET", path, None, "x-api-key: sk-wrong").status == 401
     waits = []
     for _ in range(12):
-        house.transport.clear()
-        house.send(ask(path, "sk-wrong"))
+        web.transport.clear()
+        web.send(ask(path, "sk-wrong"))
         waited = 0.0
-        while not house.wire():
-            house.clock.advance(0.05)
+        while not web.wire():
+            web.clock.advance(0.05)
             waited += 0.05
-        assert statuses(house) == [401]
+        assert statuses(web) == [401]
         waits.append(round(waited, 1))
     assert waits == sorted(waits)
     assert waits[0] < 0.2
@@ -57,48 +57,48 @@ def test_wrong_keys_are_answered_later_and_later(path: str) -> None:
 
 
 def test_right_key_is_served_at_once_behind_the_same_address() -> None:
-    house = House(auth_mode="strict", api_key=Secret(KEY))
+    web = WebHarness(auth_mode="strict", api_key=Secret(KEY))
     for _ in range(200):
-        house.connect()
-        house.send(ask("/v1/models", "sk-wrong"))
-    house.connect()
+        web.connect()
+        web.send(ask("/v1/models", "sk-wrong"))
+    web.connect()
     for method, body in (("GET", ""), ("POST", "{}")):
         path = "/v1/messages" if body else "/v1/models"
-        house.transport.clear()
-        house.send(ask(path, KEY, method, body))
-        assert statuses(house) == [200]
+        web.transport.clear()
+        web.send(ask(path, KEY, method, body))
+        assert statuses(web) == [200]
 
 
 def test_request_with_a_body_is_refused_late_and_its_body_is_not_read() -> None:
-    house = House(auth_mode="strict", api_key=Secret(KEY))
+    web = WebHarness(auth_mode="strict", api_key=Secret(KEY))
     for _ in range(FREE + 1):
-        house.connect()
-        house.send(ask("/v1/messages", "sk-wrong", "POST", "{}"))
-    assert house.wire() == b""
-    house.clock.advance(LONGEST_DELAY)
-    assert statuses(house) == [401]
-    assert house.exchange.calls == []
+        web.connect()
+        web.send(ask("/v1/messages", "sk-wrong", "POST", "{}"))
+    assert web.wire() == b""
+    web.clock.advance(LONGEST_DELAY)
+    assert statuses(web) == [401]
+    assert web.exchange.calls == []
 
 
 @pytest.mark.parametrize("body", ["", "{}"])
 def test_client_that_leaves_while_it_waits_leaves_nothing_behind(body: str) -> None:
-    house = House(auth_mode="strict", api_key=Secret(KEY))
+    web = WebHarness(auth_mode="strict", api_key=Secret(KEY))
     for _ in range(FREE + 1):
-        house.connect()
-        house.send(ask("/v1/messages", "sk-wrong", "POST" if body else "GET", body))
-    house.lose()
-    assert house.wire() == b""
-    house.clock.advance(LONGEST_DELAY)
-    assert house.wire() == b""
+        web.connect()
+        web.send(ask("/v1/messages", "sk-wrong", "POST" if body else "GET", body))
+    web.lose()
+    assert web.wire() == b""
+    web.clock.advance(LONGEST_DELAY)
+    assert web.wire() == b""
 
 
 def test_too_many_at_a_time_are_refused_at_once() -> None:
-    house = House(auth_mode="strict", api_key=Secret(KEY))
+    web = WebHarness(auth_mode="strict", api_key=Secret(KEY))
     transports: list[Transport] = []
     for _ in range(100):
-        house.connect()
-        house.send(ask("/v1/models", "sk-wrong"))
-        transports.append(house.transport)
+        web.connect()
+        web.send(ask("/v1/models", "sk-wrong"))
+        transports.append(web.transport)
     waiting = [each for each in transports if not each.value()]
     refused = [each for each in transports if b" 429 " in each.value()]
     assert len(waiting) == WAITING
@@ -108,22 +108,22 @@ def test_too_many_at_a_time_are_refused_at_once() -> None:
 
 @pytest.mark.parametrize("body", ["", "{}"])
 def test_log_has_no_line_for_each_of_too_many(logged: list[str], body: str) -> None:
-    house = House(log=True, auth_mode="strict", api_key=Secret(KEY))
+    web = WebHarness(log=True, auth_mode="strict", api_key=Secret(KEY))
     for _ in range(500):
-        house.connect()
-        house.send(ask("/v1/messages", "sk-wrong", "POST" if body else "GET", body))
+        web.connect()
+        web.send(ask("/v1/messages", "sk-wrong", "POST" if body else "GET", body))
     assert len(logged) == FREE + 1
-    house.clock.advance(LONGEST_DELAY)
+    web.clock.advance(LONGEST_DELAY)
     assert len(logged) == FREE + 1 + WAITING
-    assert house.app.door.key_throttle.total == 500
+    assert web.app.admission.key_throttle.total == 500
 
 
 def test_missing_key_and_open_paths_cost_nothing() -> None:
-    house = House(auth_mode="all_except_health", api_key=Secret(KEY))
+    web = WebHarness(auth_mode="all_except_health", api_key=Secret(KEY))
     for _ in range(50):
-        assert house.ask("GET", "/v1/models").status == 401
-        assert house.ask("GET", "/healthz", None, "x-api-key: sk-wrong").status == 200
-    assert house.app.door.key_throttle.total == 0
+        assert web.ask("GET", "/v1/models").status == 401
+        assert web.ask("GET", "/healthz", None, "x-api-key: sk-wrong").status == 200
+    assert web.app.admission.key_throttle.total == 0
 
 
 def test_other_addresses_are_not_slowed_down() -> None:
@@ -186,10 +186,10 @@ def test_client_is_one_address_or_one_network() -> None:
 
 
 def test_address_is_the_peer_whatever_headers_say() -> None:
-    house = House(auth_mode="strict", api_key=Secret(KEY))
+    web = WebHarness(auth_mode="strict", api_key=Secret(KEY))
     for number in range(FREE + 1):
-        house.connect("203.0.113.1")
+        web.connect("203.0.113.1")
         header = f"x-forwarded-for: 192.0.2.{number}\r\ncf-connecting-ip: 192.0.2.{number}"
-        house.send(ask("/v1/models", f"sk-wrong\r\n{header}"))
-    assert house.wire() == b""
-    assert isinstance(house.transport.getPeer(), IPv4Address)
+        web.send(ask("/v1/models", f"sk-wrong\r\n{header}"))
+    assert web.wire() == b""
+    assert isinstance(web.transport.getPeer(), IPv4Address)

@@ -24,7 +24,7 @@ from antigravity.ir.usage import Usage
 from antigravity.redaction.errors import may_tell_of_errors, redact_errors
 from antigravity.redaction.events import has_comments, redact_events
 from antigravity.sse import (
-    EventCutter,
+    EventSplitter,
     EventTooLargeError,
     ServerSentEvent,
     SseDecoder,
@@ -243,7 +243,7 @@ class PassedStream(_Tapped):
         ends: EndPolicy | None = None,
     ) -> None:
         super().__init__(tap, keepalive, ends)
-        self._cutter = EventCutter()
+        self._cutter = EventSplitter()
         self._rewrites = False
         self._encoder = encoder
         self._tells_of_errors = False

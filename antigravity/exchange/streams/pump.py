@@ -58,7 +58,7 @@ class Pump(Protocol):
         cuts: bool = False,
     ) -> None:
         self.translator = translator
-        self._cuts = cuts
+        self._abort_on_error = cuts
         self.begun: Deferred[None] = Deferred(lambda _: self.abandon())
         self.error: GatewayError | None = None
         self._clock = clock
@@ -172,7 +172,7 @@ class Pump(Protocol):
         try:
             return self.translator.end(self.error)
         except Exception:  # noqa: BLE001 - the same fault again, most likely
-            self._cuts = True  # the stream cannot be ended in its own words
+            self._abort_on_error = True  # the stream cannot be ended in its own words
             return b""
 
     def _write(self, out: bytes) -> None:
@@ -206,7 +206,7 @@ class Pump(Protocol):
         written, self._written = self._written, None
         if written is None or written.called:
             return
-        if self._cuts and self.error is not None:
+        if self._abort_on_error and self.error is not None:
             written.errback(self.error)
         else:
             written.callback(None)

@@ -1,0 +1,69 @@
+"""Hands a request's body to the connection at the speed at which that takes it."""
+
+# ruff: noqa: N802 - names that Twisted calls
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IConsumer
+from twisted.web.iweb import IBodyProducer
+from zope.interface import implementer
+
+from antigravity.ir.call import Body
+
+#: Smaller bodies are written in one go; larger ones in pieces of this size.
+PIECE: Final = 256 * 1024
+
+
+@implementer(IBodyProducer)
+class BodyProducer:
+    """Produces ``body``; unlike Twisted's ``FileBodyProducer`` it needs no clock."""
+
+    def __init__(self, body: Body) -> None:
+        pieces = (body,) if isinstance(body, bytes) else body
+        self.length = sum(map(len, pieces))
+        self._pieces: deque[bytes | memoryview] = deque(pieces)
+        self._paused = False
+        self._consumer: IConsumer | None = None
+        self._done: Deferred[None] | None = None
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        """Return a Deferred that fires when all is written."""
+        if self.length <= PIECE:
+            consumer.write(b"".join(self._pieces))  # a single one is not copied
+            self._pieces.clear()
+            return succeed(None)
+        self._consumer = consumer
+        done: Deferred[None] = Deferred(lambda _: self.stopProducing())
+        self._done = done
+        self._write()
+        return done
+
+    def _write(self) -> None:
+        while self._consumer is not None and not self._paused:
+            piece = self._pieces.popleft()
+            if len(piece) > PIECE:
+                self._pieces.appendleft(memoryview(piece)[PIECE:])
+            self._consumer.write(bytes(piece[:PIECE]))
+            if not self._pieces:
+                self._consumer = None
+                done, self._done = self._done, None
+                if done is not None:
+                    done.callback(None)
+
+    def pauseProducing(self) -> None:
+        """Stop writing until :meth:`resumeProducing`."""
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        """Write on."""
+        self._paused = False
+        self._write()
+
+    def stopProducing(self) -> None:
+        """Write nothing more."""
+        self._pieces.clear()
+        self._consumer = self._done = None

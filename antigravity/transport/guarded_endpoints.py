@@ -1,0 +1,135 @@
+"""Connects to names whose every address is public, and to the very address that was checked.
+
+Names are resolved once.  Looking at a name's addresses and then connecting to the *name*
+would let its owner answer differently the second time (DNS rebinding).
+"""
+
+# ruff: noqa: N802 - names that Twisted calls
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import (
+    TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
+    wrapClientTLS,
+)
+from twisted.internet.error import ConnectError, ConnectingCancelledError
+from twisted.internet.interfaces import (
+    IAddress,
+    IHostResolution,
+    IProtocol,
+    IProtocolFactory,
+    IResolutionReceiver,
+    IStreamClientEndpoint,
+)
+from twisted.web.client import URI
+from twisted.web.error import SchemeNotSupported
+from twisted.web.iweb import IAgentEndpointFactory, IPolicyForHTTPS
+from zope.interface import implementer
+
+from antigravity.ir.errors import InvalidRequestError
+from antigravity.transport.byte_limit import ByteLimitEndpoint
+from antigravity.transport.endpoints import SecuredEndpoint
+from antigravity.transport.public_addresses import is_public
+
+#: Seconds for one of a name's addresses; the fetch as a whole has its own limit.
+_ATTEMPT = 10.0
+
+
+@implementer(IResolutionReceiver)
+class _Addresses:
+    """Gathers what a name resolves to."""
+
+    def __init__(self) -> None:
+        self.found: list[Any] = []
+        self.done: Deferred[list[Any]] = Deferred()
+
+    def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:  # noqa: N803
+        """Take note of nothing."""
+
+    def addressResolved(self, address: IAddress) -> None:
+        """Keep ``address``."""
+        self.found.append(address)
+
+    def resolutionComplete(self) -> None:
+        """Fire."""
+        if not self.done.called:
+            self.done.callback(self.found)
+
+
+@implementer(IStreamClientEndpoint)
+class GuardedEndpoint:
+    """An endpoint for ``host`` and ``port`` that refuses addresses which are not public."""
+
+    def __init__(self, reactor: Any, host: str, port: int, *, trusted: bool) -> None:
+        self._reactor = reactor
+        self._host = host
+        self._port = port
+        self._trusted = trusted
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:  # noqa: N803
+        """Resolve, check, connect."""
+        return Deferred.fromCoroutine(self._connect(protocolFactory))
+
+    async def _connect(self, factory: IProtocolFactory) -> IProtocol:
+        receiver = _Addresses()
+        self._reactor.nameResolver.resolveHostName(receiver, self._host, self._port)
+        addresses = await receiver.done
+        if not addresses:
+            raise InvalidRequestError(f"the name {self._host} does not resolve")
+        if not self._trusted and not all(is_public(address.host) for address in addresses):
+            raise InvalidRequestError(
+                f"{self._host} is not on the public Internet; an operator can allow it in "
+                "media.allowed_hosts"
+            )
+        *others, last = addresses[:4]
+        for address in others:
+            try:
+                return await self._endpoint(address).connect(factory)
+            except ConnectingCancelledError:
+                raise
+            except ConnectError:
+                continue  # the next one may do
+        return await self._endpoint(last).connect(factory)
+
+    def _endpoint(self, address: Any) -> IStreamClientEndpoint:
+        kind = TCP6ClientEndpoint if ":" in address.host else TCP4ClientEndpoint
+        endpoint: IStreamClientEndpoint = kind(
+            self._reactor, address.host, self._port, timeout=_ATTEMPT
+        )
+        return endpoint
+
+
+@implementer(IAgentEndpointFactory)
+class GuardedEndpoints:
+    """Guarded endpoints; hosts in ``trusted`` (in lower case) may be anywhere.
+
+    Over one connection ``most`` bytes may come in.
+    """
+
+    def __init__(
+        self, reactor: Any, policy: IPolicyForHTTPS, trusted: Collection[str], most: int
+    ) -> None:
+        self._reactor = reactor
+        self._policy = policy
+        self._trusted = trusted
+        self._most = most
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
+        """Return an endpoint for ``uri``; TLS is for the name, not for the address."""
+        host = uri.host.decode("ascii")
+        written = f"[{host}]" if ":" in host else host
+        trusted = host in self._trusted or f"{written}:{uri.port}" in self._trusted
+        endpoint = ByteLimitEndpoint(
+            GuardedEndpoint(self._reactor, host, uri.port, trusted=trusted), self._most
+        )
+        if uri.scheme == b"http":
+            return endpoint
+        if uri.scheme == b"https":
+            creator = self._policy.creatorForNetloc(uri.host, uri.port)
+            return SecuredEndpoint(wrapClientTLS(creator, endpoint))
+        raise SchemeNotSupported(f"Unsupported scheme: {uri.scheme!r}")

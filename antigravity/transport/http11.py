@@ -1,0 +1,190 @@
+"""HTTP/1.1 client connections whose response heads have a limit, and may come early.
+
+Twisted's parser limits each line, but takes any number of them, and any number of interim
+(1xx) responses before the final one.  Twisted waits with a response until the request is sent,
+and loses it where the connection ends before that: a server that refuses a large request by its
+headers answers, and closes, in the middle of the body (RFC 9112, section 9.5).
+"""
+
+
+# mypy: disable-error-code="no-untyped-call"
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from twisted.web import client
+from twisted.web._newclient import BODY, HTTP11ClientProtocol
+from twisted.web.client import HTTPConnectionPool
+from twisted.web.http import _DataLoss
+from twisted.web.iweb import IResponse
+from zope.interface import implementer
+
+from antigravity.ir.errors import UpstreamError
+from antigravity.transport.endpoints import HandshakePendingError
+
+#: Bytes of the head of one response, together with all interim responses before it.
+HEAD_LIMIT: Final = 128 * 1024
+#: The parser gets a head in pieces of this size, so that it stops soon after the limit.
+_PIECE: Final = 4096
+
+
+@implementer(IHandshakeListener)
+class ClientConnection(HTTP11ClientProtocol):
+    """A connection that is cut when the head of a response is longer than :data:`HEAD_LIMIT`.
+
+    A response is given as soon as its head is there, whatever is still to be sent.
+    """
+
+    _head = 0
+    _is_early = False
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._securing: Deferred[Any] | None = None
+        self._is_secure = False
+
+    def secured(self) -> Deferred[Any]:
+        """Return a Deferred that fires with this connection when its TLS handshake is done.
+
+        It fails with the reason if the connection is lost before that.  Cancelling it closes
+        the connection, and makes it fail with a ``HandshakePendingError``.
+        """
+        transport: Any = self.transport
+
+        def cancel(securing: Deferred[Any]) -> None:
+            self._securing = None
+            transport.abortConnection()
+            securing.errback(HandshakePendingError())
+
+        securing: Deferred[Any] = Deferred(cancel)
+        if self._is_secure:
+            securing.callback(self)
+        elif self._state == "CONNECTION_LOST":
+            securing.errback(ConnectionLost())
+        else:
+            self._securing = securing
+        return securing
+
+    def handshakeCompleted(self) -> None:  # noqa: N802 - the name that Twisted calls
+        """Take note that TLS is established and the certificate is good."""
+        self._is_secure = True
+        securing, self._securing = self._securing, None
+        if securing is not None:
+            securing.callback(self)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Take the end of the connection."""
+        super().connectionLost(reason)
+        securing, self._securing = self._securing, None
+        if securing is not None and not securing.called:
+            securing.errback(reason)
+
+    def request(self, request: Any) -> Deferred[IResponse]:
+        """Send a request; its response begins with a new head."""
+        self._head, self._is_early = 0, False
+        sending: Deferred[IResponse] = super().request(request)
+        return sending
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take what has come; count it as long as it can belong to a head."""
+        parser: Any = self._parser
+        if parser is None or parser.state == BODY:
+            super().dataReceived(data)
+            return
+        for start in range(0, len(data), _PIECE):
+            piece = data[start : start + _PIECE]
+            super().dataReceived(piece)
+            now: Any = self._parser
+            if now is not parser:
+                return  # the response is complete, or was not HTTP
+            if now.state == BODY:
+                self._give_early()
+                rest = data[start + _PIECE :]
+                if rest:
+                    super().dataReceived(rest)
+                return
+            self._head += len(piece)
+            if self._head > HEAD_LIMIT:
+                self._cut()
+                return
+
+    def _give_early(self) -> None:
+        """Give the response now, if the request is not yet sent."""
+        if self._state == "TRANSMITTING" and not self._is_early:
+            self._is_early = True
+            given: Any = self._responseDeferred
+            self._responseDeferred = Deferred()  # which never fires: it is done with
+            given.chainDeferred(self._finishedRequest)
+
+    def _finishResponse_TRANSMITTING(self, rest: bytes) -> None:  # noqa: N802
+        """Send nothing more: the response is complete, and the server may not read the rest."""
+        request: Any = self._currentRequest
+        transport: Any = self.transport
+        super()._finishResponse_TRANSMITTING(rest)
+        if request is not None:
+            request.stopWriting()
+        transport.abortConnection()
+
+    def _connectionLost_TRANSMITTING(self, reason: Failure) -> None:  # noqa: N802
+        """Let an early response end with the connection, as one does that has no length."""
+        if not self._is_early:
+            super()._connectionLost_TRANSMITTING(reason)
+            return
+        request: Any = self._currentRequest
+        if request is not None:
+            request.stopWriting()
+        self._state = "WAITING"
+        super()._connectionLost_WAITING(reason)
+
+    def _connectionLost_WAITING(self, reason: Failure) -> None:  # noqa: N802
+        """See that a body without a length ends with a close of the connection, not with a reset.
+
+        After an early response a reset is no wonder: what was sent in vain lay there unread.
+        """
+        parser: Any = self._parser
+        decoder = None if parser is None else parser.bodyDecoder
+        if getattr(decoder, "contentLength", 0) is None and not reason.check(ConnectionDone):
+            parser.bodyDecoder = _Cut()
+        super()._connectionLost_WAITING(reason)
+
+    def _cut(self) -> None:
+        transport: Any = self.transport
+        transport.abortConnection()
+        error = UpstreamError(
+            f"The upstream sent response headers of more than {HEAD_LIMIT // 1024} KiB.",
+            code="headers_too_large",
+        )
+        self._disconnectParser(Failure(error))
+
+
+class _Cut:
+    """Stands for the decoder of a body that was cut."""
+
+    def noMoreData(self) -> None:  # noqa: N802 - the name that Twisted calls
+        """Say that there should have been more."""
+        raise _DataLoss("the connection was reset")
+
+
+class _Factory(client._HTTP11ClientFactory):
+    """Makes the connections of a pool."""
+
+    noisy = False
+
+    def buildProtocol(self, addr: Any) -> ClientConnection:
+        """Return the protocol of one connection."""
+        return ClientConnection(self._quiescentCallback)
+
+
+class ConnectionPool(HTTPConnectionPool):
+    """A pool of such connections."""
+
+    _factory = _Factory
+
+    def __init__(self, reactor: Any, persistent: bool) -> None:
+        super().__init__(reactor, persistent)

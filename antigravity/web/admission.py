@@ -1,0 +1,107 @@
+"""The rules of the house: who comes in, by which name, with how much."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from antigravity.config.settings import Settings
+from antigravity.interfaces.protocols import IServerProtocol
+from antigravity.ir.errors import InvalidRequestError, NotFoundError
+from antigravity.logs import make_logger
+from antigravity.web.authentication import Authenticator
+from antigravity.web.errors import ErrorRenderer
+from antigravity.web.host_policy import HostPolicy
+from antigravity.web.key_throttle import KeyThrottle
+from antigravity.web.request_head import RequestHead
+from antigravity.web.routing_table import RoutingTable
+
+#: The longest body of a request that needs no key in a mode in which others need one, in bytes.
+_KEYLESS_BODY = 64 * 1024
+
+
+class Limits(Struct, frozen=True):
+    """How much and how long, in bytes and seconds; 0 is no limit."""
+
+    max_body_bytes: int
+    body_timeout: float
+    idle_timeout: float
+    access_log: bool
+
+
+class AdmissionPolicy:
+    """Admits requests.
+
+    What comes from the settings is swapped as a whole by :meth:`configure`; a request is
+    judged by one snapshot of it.
+    """
+
+    log = make_logger()
+
+    def __init__(
+        self, protocols: Sequence[IServerProtocol], settings: Settings, hostname: str = ""
+    ) -> None:
+        self.table = RoutingTable(protocols)
+        self.errors = ErrorRenderer(protocols)
+        self.key_throttle = KeyThrottle()
+        self._hostname = hostname
+        self.configure(settings)
+
+    def configure(self, settings: Settings) -> None:
+        """Follow ``settings`` from the next request on."""
+        proxy = settings.proxy
+        authenticator = Authenticator(proxy)
+        problem = authenticator.problem()
+        if problem:
+            self.log.warn("{problem}", problem=problem)
+        self._rules = authenticator, HostPolicy(proxy, self._hostname)
+        self.limits = Limits(
+            max_body_bytes=proxy.max_body_bytes,
+            body_timeout=proxy.body_timeout,
+            idle_timeout=proxy.idle_timeout,
+            access_log=settings.log.access,
+        )
+
+    def admit(self, head: RequestHead) -> None:
+        """Let ``head`` in and note who it is; once is enough.
+
+        :raises GatewayError: if it may not come in, with the remedy.
+        """
+        if head.admitted:
+            return
+        if head.fault:
+            raise InvalidRequestError(head.fault)
+        authenticator, origins = self._rules
+        if head.tunnel is not None:
+            head.tunnel.check_path(head.path)
+        if head.tunnel is None or not head.tunnel.knows(head.host):
+            origins.check_host(head.host)
+        head.allowed_origin = origins.check_origin(head.origin)
+        head.principal = authenticator.authenticate(head.method, head.path, head.all_keys())
+        head.admitted = True
+
+    def body_limit(self, head: RequestHead) -> int:
+        """Return how large the body of an admitted request may be, in bytes; 0 is no limit.
+
+        Who may come in without a key has little to say.
+        """
+        most = self.limits.max_body_bytes
+        if head.principal or self._rules[0].mode == "off":
+            return most
+        return min(most, _KEYLESS_BODY) if most else _KEYLESS_BODY
+
+    def base_url(self, head: RequestHead, secure: bool) -> str:
+        """Return the address where ``head`` found the gateway, without a final slash."""
+        return self._rules[1].base_url(head.host, head.headers, secure)
+
+    def admit_operator(self, head: RequestHead) -> None:
+        """Let ``head`` do what the operator may, by whichever spelling of a path it came.
+
+        :raises AuthenticationError: if it did not show the administration's key.
+        :raises NotFoundError: if it came through a tunnel.
+        """
+        if head.tunnel is not None:
+            raise NotFoundError("The administration cannot be reached through a tunnel.")
+        authenticator, _ = self._rules
+        head.principal = authenticator.administrator(head.all_keys())

@@ -1,0 +1,63 @@
+"""A test case with a transport, and a reader that keeps what it reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Protocol
+from twisted.trial.unittest import TestCase
+
+from antigravity.interfaces.transport import (
+    OutgoingRequest,
+    Timeouts,
+)
+from antigravity.transport.client import HttpTransport
+from tests.transport.fake_upstream import Script, listen, reactor
+
+
+class Reader(Protocol):
+    """Keeps what it reads; ``done`` fires with why it ended."""
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.done: Deferred[BaseException] = Deferred()
+        self.some: Deferred[None] = Deferred()
+
+    def dataReceived(self, data: bytes) -> None:
+        self.data += data
+        if not self.some.called:
+            self.some.callback(None)
+
+    def connectionLost(self, reason: Any = None) -> None:
+        self.done.callback(reason.value)
+
+
+class TransportTestCase(TestCase):
+    timeout = 120
+    url = "http://127.0.0.1:9"
+
+    def setUp(self) -> None:
+        self.transport = HttpTransport(reactor)
+        self.addCleanup(lambda: self.transport.close())
+
+    def serve(self, answer: Any) -> Script:
+        script = Script(answer)
+        self.port = listen(self, script)
+        self.url = f"http://127.0.0.1:{self.port}"
+        return script
+
+    def request(self, body: bytes = b"{}", **options: Any) -> OutgoingRequest:
+        limits = options.pop("timeouts", Timeouts(5, 5, 5, 0))
+        path = options.pop("path", "/v1/x?key=secret")
+        url = options.pop("url", self.url + path)
+        headers = (("x-one", "1"), ("content-type", "application/json"))
+        return OutgoingRequest("POST", url, headers, body, limits, **options)
+
+    async def failing(self, awaitable: Any, kind: type[Exception]) -> Any:
+        try:
+            await awaitable
+        except kind as error:
+            self.assertNotIn("secret", str(error))
+            return error
+        raise AssertionError("nothing was raised")

@@ -1,0 +1,215 @@
+"""The gateway's own paths, errors, request ids, and what plugins add."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from treq.testing import StubTreq
+from twisted.internet.defer import Deferred, succeed
+
+from antigravity.config.secret import Secret
+from antigravity.ir.errors import NotFoundError
+from antigravity.web.host_policy import cors_headers
+from tests.web.builders import WebHarness
+
+
+def test_health() -> None:
+    web = WebHarness()
+    answer = web.ask("GET", "/healthz")
+    assert (answer.status, answer.body) == (200, b'{"status":"ok"}')
+    assert answer.headers["content-type"] == "application/json"
+
+
+def test_readiness() -> None:
+    web = WebHarness()
+    answer = web.ask("GET", "/readyz")
+    assert (answer.status, answer.json) == (200, {"ready": True, "reasons": []})
+    web.exchange.is_ready = False
+    answer = web.ask("GET", "/readyz")
+    assert (answer.status, answer.json["ready"]) == (503, False)
+
+
+def test_welcome() -> None:
+    answer = WebHarness().ask("GET", "/")
+    assert answer.status == 200
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert b"antigravity" in answer.body
+
+
+@pytest.mark.parametrize("path", ["/v1/api/event_logging", "/v1/api/event_logging/batch"])
+@pytest.mark.parametrize("method", ["POST", "GET", "PUT"])
+def test_telemetry_is_swallowed(path: str, method: str) -> None:
+    web = WebHarness()
+    answer = web.ask(method, path, b"\xff not json")
+    assert (answer.status, answer.body) == (200, b"{}")
+
+
+def test_detect() -> None:
+    web = WebHarness()
+    answer = web.ask("POST", "/v1/models/detect", b'{"model":"m","x":1}')
+    assert answer.json == {"model": "m", "upstream": "u"}
+    for body in (b"", b"[]", b"{}", b'{"model":1}', b"\xff"):
+        assert web.ask("POST", "/v1/models/detect", body).status == 400
+    web.exchange.detect = lambda model: _failed(NotFoundError("no such model"))  # type: ignore[method-assign]
+    answer = web.ask("POST", "/v1/models/detect", b'{"model":"m"}')
+    assert (answer.status, answer.json["shape"]) == (404, "openai_chat")
+    web.ask("GET", "/v1/models/detect")
+    assert web.exchange.call.arguments == {"model": "detect"}
+
+
+def _failed(error: Exception) -> Deferred[Any]:
+    return Deferred(lambda _: None) if error is None else _fail(error)
+
+
+def _fail(error: Exception) -> Deferred[Any]:
+    from twisted.internet.defer import fail
+
+    return fail(error)
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/responses", "/openai/v1/responses/"])
+def test_websockets_are_sent_to_http(path: str) -> None:
+    answer = WebHarness().ask(
+        "GET", path, None, "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"
+    )
+    assert (answer.status, answer.phrase) == (426, "Upgrade Required")
+    assert answer.json["shape"].startswith("openai")
+    assert answer.headers["upgrade"]
+    assert answer.headers["connection"] == "Upgrade"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status", "shape"),
+    [
+        ("GET", "/v1/responses", [], 405, "openai_responses"),
+        ("POST", "/v1/responses/compact", [], 404, "openai_responses"),
+        ("POST", "/responses/compact", [], 404, "openai_responses"),
+        ("GET", "/v1/messages", [], 405, "anthropic"),
+        ("DELETE", "/v1/models", ["anthropic-version: x"], 405, "anthropic"),
+        ("GET", "/v1beta/nothing", [], 404, "gemini"),
+        ("GET", "/nothing", [], 404, "openai_chat"),
+        ("GET", "/nothing", ["anthropic-version: 2023-06-01"], 404, "anthropic"),
+        ("GET", "/nothing", ["x-goog-api-key: k"], 404, "gemini"),
+        ("GET", "/nothing?key=k", [], 404, "gemini"),
+        ("POST", "/v1/chat/nothing", ["anthropic-version: x"], 404, "openai_chat"),
+        ("POST", "/healthz", [], 405, "openai_chat"),
+        ("GET", "/%ff", [], 400, "openai_chat"),
+        ("GET", "/v1/models/%ff", [], 400, "openai_chat"),
+        ("GET", "//", [], 404, "openai_chat"),
+        ("GET", "/?" + "&".join("a=1" for _ in range(300)), [], 400, "openai_chat"),
+        ("BREW", "/v1/messages", [], 405, "anthropic"),
+    ],
+)
+def test_errors_have_the_callers_shape(
+    method: str, path: str, headers: list[str], status: int, shape: str
+) -> None:
+    web = WebHarness()
+    if path == "//":
+        assert web.ask(method, path).status in (200, 404)
+        return
+    answer = web.ask(method, path, None, *headers)
+    assert (answer.status, answer.json["shape"]) == (status, shape)
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-request-id"]
+    if status == 405:
+        assert answer.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        (["X-Request-Id: my-id.1"], "my-id.1"),
+        (["x-client-request-id: other"], "other"),
+        (["x-client-request-id: other", "X-Request-Id: mine"], "mine"),
+        (["X-Request-Id: bad id"], None),
+        (["X-Request-Id: " + "x" * 129], None),
+        (["X-Request-Id: bad<", "x-client-request-id: good"], "good"),
+        ([], None),
+    ],
+)
+def test_request_ids(headers: list[str], expected: str | None) -> None:
+    web = WebHarness()
+    first = web.ask("POST", "/v1/messages", b"{}", *headers).headers["x-request-id"]
+    assert web.exchange.call.request_id == first
+    if expected is None:
+        second = web.ask("GET", "/nothing", None, *headers).headers["x-request-id"]
+        assert first != second
+        assert first.startswith("req_")
+    else:
+        assert first == expected
+
+
+def test_a_call_says_where_it_came_from() -> None:
+    web = WebHarness()
+    web.ask(
+        "POST", "/v1/messages?a=1&a=2&b=&$alt=json;enum-encoding=int", b"{}", "X-Y: 1", "X-Y: 2"
+    )
+    call = web.exchange.call
+    assert call.query == {"a": "2", "b": "", "$alt": "json;enum-encoding=int"}
+    assert call.headers["x-y"] == "2"
+    assert call.loopback
+    web.ask("POST", "/v1/messages", b"{}", "X-Forwarded-For: 1.2.3.4")
+    assert not web.exchange.calls[1][1].loopback
+    web.connect("192.168.1.9")
+    web.ask("POST", "/v1/messages", b"{}")
+    assert not web.exchange.calls[2][1].loopback
+
+
+def test_plugins_may_add_routes() -> None:
+    async def coroutine(request: Any, name: str) -> str:
+        return await succeed(f"hello {name}")
+
+    def broken(request: Any) -> bytes:
+        raise NotFoundError("not today")
+
+    web = WebHarness(
+        [
+            ("GET", "/plug", lambda request: b"plain"),
+            ("POST", "/plug/<name>", coroutine),
+            ("GET", "/broken", broken),
+            ("ANY", "/any", lambda request: request.content.read()),
+        ],
+        auth_mode="strict",
+        api_key=Secret("k"),
+    )
+    key = "x-api-key: k"
+    assert web.ask("GET", "/plug").status == 401
+    answer = web.ask("GET", "/plug", None, key)
+    assert (answer.body, bool(answer.headers["x-request-id"])) == (b"plain", True)
+    assert web.ask("POST", "/plug/you", b"", key).body == b"hello you"
+    assert web.ask("GET", "/broken", None, key).json["message"] == "not today"
+    assert web.ask("DELETE", "/any", b"body", key).body == b"body"
+    web.close()
+
+
+def test_the_resource_works_under_treq_without_our_channel() -> None:
+    web = WebHarness()
+    client = StubTreq(web.app.resource())
+    done: list[Any] = []
+    client.post("http://localhost/v1/messages?x=1&key=k", data=b"{}").addCallback(done.append)
+    client.flush()
+    (response,) = done
+    assert response.code == 200
+    assert web.exchange.call.body == b"{}"
+    assert web.exchange.call.query == {"x": "1"}
+    client.get("http://evil.example/v1/models").addCallback(done.append)
+    client.flush()
+    assert done[1].code == 403
+
+
+def test_cors_headers_without_an_origin() -> None:
+    assert cors_headers("") == ()
+
+
+def test_an_empty_key_is_told_at_start_up() -> None:
+    from twisted.internet.testing import EventLoggingObserver
+    from twisted.logger import globalLogPublisher
+
+    logged = EventLoggingObserver()
+    globalLogPublisher.addObserver(logged)
+    try:
+        WebHarness(auth_mode="strict")
+    finally:
+        globalLogPublisher.removeObserver(logged)
+    assert any("no key is set" in str(event.get("problem")) for event in logged)

@@ -1,0 +1,164 @@
+"""Foreign names and foreign pages stay outside."""
+
+from __future__ import annotations
+
+import pytest
+
+from antigravity.config.settings import ProxySettings
+from antigravity.ir.errors import GatewayError, PermissionDeniedError
+from antigravity.web.host_policy import HostPolicy, host_name, normal_origin
+from tests.web.builders import WebHarness
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("localhost", "localhost"),
+        ("LocalHost:8045", "localhost"),
+        ("localhost.:8045", "localhost"),
+        ("[::1]:8045", "::1"),
+        ("[::1]", "::1"),
+        ("127.0.0.1:", "127.0.0.1"),
+        ("", ""),
+        (":80", ""),
+        ("a b", ""),
+        ("localhost:80:80", ""),
+        ("localhost@evil.example", ""),
+        ("evil.example/localhost", ""),
+        ("::1", ""),
+        ("localhost:8o", ""),
+    ],
+)
+def test_host_names(host: str, name: str) -> None:
+    assert host_name(host) == name
+
+
+GOOD = ["127.0.0.1", "localhost:1", "[::1]:9"]
+ADDRESSES = ["192.168.1.7:8045", "[fe80::1]", "127.0.0.2"]
+EVIL = ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "2130706433", "0x7f.1"]
+
+
+@pytest.mark.parametrize(
+    ("proxy", "good", "bad"),
+    [
+        ({}, GOOD, [*ADDRESSES, *EVIL, "box", "box.local"]),
+        (
+            {"allow_lan_access": True},
+            [*GOOD, *ADDRESSES, "box:8045", "BOX", "box.local"],
+            EVIL,
+        ),
+        (
+            {"allowed_hosts": ["Gateway.example:443", "*.trusted.example"]},
+            [*GOOD, "gateway.example", "gateway.example:80", "a.trusted.example"],
+            [*EVIL, "trusted.example.evil.example", "eviltrusted.example", "x.gateway.example"],
+        ),
+        ({"allowed_hosts": ["*"]}, [*GOOD, *EVIL], []),
+    ],
+)
+def test_hosts(proxy: dict[str, object], good: list[str], bad: list[str]) -> None:
+    origins = HostPolicy(ProxySettings(**proxy), hostname="Box")  # type: ignore[arg-type]
+    for host in good * 2:
+        origins.check_host(host)
+    for host in bad * 2:
+        with pytest.raises(PermissionDeniedError, match="allowed_hosts"):
+            origins.check_host(host)
+    for host in ("", "a b"):
+        with pytest.raises(GatewayError):
+            origins.check_host(host)
+
+
+@pytest.mark.parametrize(
+    ("origin", "normal"),
+    [
+        ("HTTPS://App.Example", "https://app.example"),
+        ("https://app.example:443/", "https://app.example"),
+        ("http://app.example:8080", "http://app.example:8080"),
+        ("http://[::1]:80", "http://[::1]"),
+        ("vscode-webview://abc", "vscode-webview://abc"),
+        ("null", "null"),
+        ("http://x:port", "http://x:port"),
+    ],
+)
+def test_origins_are_compared_as_browsers_write_them(origin: str, normal: str) -> None:
+    assert normal_origin(origin) == normal
+
+
+def test_origins() -> None:
+    listed = HostPolicy(ProxySettings(allowed_origins=["https://app.example/"]))
+    assert listed.check_origin(None) == ""
+    assert listed.check_origin("https://app.example") == "https://app.example"
+    for origin in (
+        "null",
+        "http://app.example",
+        "https://app.example.evil.example",
+        "http://localhost:3000",
+        "http://127.0.0.1:8045",
+        "",
+    ):
+        with pytest.raises(PermissionDeniedError, match="allowed_origins"):
+            listed.check_origin(origin)
+    everybody = HostPolicy(ProxySettings(allowed_origins=["*"]))
+    assert everybody.check_origin("http://localhost:3000") == "http://localhost:3000"
+
+
+def test_a_foreign_page_is_refused_before_anything_else() -> None:
+    web = WebHarness()
+    for header in ("Origin: https://evil.example", "Origin: null"):
+        answer = web.ask("POST", "/v1/messages", None, header, "Content-Length: 9")
+        assert answer.status == 403
+        assert answer.json["shape"] == "anthropic"
+        assert "access-control-allow-origin" not in answer.headers
+        web.connect()
+    assert web.ask("GET", "/v1/models", None, host="evil.example").status == 403
+    assert not web.exchange.calls
+
+
+def test_two_origins_are_one_too_many() -> None:
+    web = WebHarness(allowed_origins=["https://a.example"])
+    headers = ("Origin: https://evil.example", "Origin: https://a.example")
+    assert web.ask("GET", "/v1/models", None, *headers).status == 403
+
+
+def test_a_listed_page_may_read_answers_and_errors() -> None:
+    web = WebHarness(allowed_origins=["https://a.example"])
+    for path, status in (("/v1/models", 200), ("/nowhere", 404)):
+        answer = web.ask("GET", path, None, "Origin: https://a.example")
+        assert answer.status == status
+        assert answer.headers["access-control-allow-origin"] == "https://a.example"
+        assert "X-Request-Id" in answer.headers["access-control-expose-headers"]
+        assert "Origin" in answer.headers["vary"]
+        assert "access-control-allow-credentials" not in answer.headers
+    assert "access-control-allow-origin" not in web.ask("GET", "/v1/models").headers
+
+
+def test_preflight() -> None:
+    web = WebHarness(allowed_origins=["https://a.example"], auth_mode="strict")
+    answer = web.ask(
+        "OPTIONS",
+        "/v1/messages",
+        None,
+        "Origin: https://a.example",
+        "Access-Control-Request-Method: POST",
+        "Access-Control-Request-Headers: content-type, x-api-key",
+        "Access-Control-Request-Private-Network: true",
+    )
+    assert answer.status == 204
+    assert answer.headers["access-control-allow-headers"] == "content-type, x-api-key"
+    assert "POST" in answer.headers["access-control-allow-methods"]
+    assert answer.headers["access-control-allow-private-network"] == "true"
+    odd = web.ask(
+        "OPTIONS", "/", None, "Origin: https://a.example", "Access-Control-Request-Headers: a;b"
+    )
+    assert "access-control-allow-headers" not in odd.headers
+    assert web.ask("OPTIONS", "/", None, "Origin: https://evil.example").status == 403
+    plain = web.ask("OPTIONS", "/v1/messages")
+    assert (plain.status, plain.headers["allow"]) == (204, "POST, OPTIONS")
+    assert not web.exchange.calls
+
+
+def test_an_absolute_target_names_the_host() -> None:
+    web = WebHarness()
+    assert web.ask("GET", "http://127.0.0.1:8045/v1/models?limit=1").status == 200
+    assert web.exchange.call.query == {"limit": "1"}
+    assert web.ask("GET", "http://evil.example/v1/models").status == 403
+    assert web.ask("GET", "nonsense").status == 400

@@ -1,0 +1,255 @@
+"""Replies: whole and streamed, to clients that read slowly, leave early, or ask for the head."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.testing import EventLoggingObserver
+from twisted.logger import globalLogPublisher
+
+from antigravity.interfaces.exchange import Reply
+from antigravity.ir.errors import ConflictError
+from tests.web.builders import FakeStream, WebHarness
+
+ASK = b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
+
+
+@pytest.fixture
+def logged() -> Any:
+    observer = EventLoggingObserver()
+    globalLogPublisher.addObserver(observer)
+    yield observer
+    globalLogPublisher.removeObserver(observer)
+
+
+def failures(logged: Any) -> list[str]:
+    return [str(event["log_failure"].value) for event in logged if "log_failure" in event]
+
+
+def streaming() -> tuple[WebHarness, FakeStream]:
+    web = WebHarness()
+    stream = FakeStream()
+    web.exchange.answer = lambda call: stream.reply()
+    web.send(ASK)
+    return web, stream
+
+
+def test_a_whole_reply() -> None:
+    web = WebHarness()
+    web.exchange.answer = lambda call: Reply(
+        201, "application/json", (("X-Mapped-Model", "ümlaut\r\nEvil: 1"),), b"{}"
+    )
+    answer = web.ask("POST", "/v1/messages", b"{}")
+    assert (answer.status, answer.body) == (201, b"{}")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["content-length"] == "2"
+    assert answer.headers["server"] == "antigravity"
+    assert "evil" not in answer.headers
+    assert answer.headers["x-mapped-model"].startswith("ümlaut")
+    assert "date" in answer.headers
+    web.close()
+
+
+def test_a_stream() -> None:
+    web, stream = streaming()
+    assert web.wire().endswith(b"\r\n\r\n")  # the head is out before the first event
+    stream.write(b"data: 1\n\n")
+    stream.write(b"")
+    stream.write(b"data: 2\n\n")
+    stream.finish()
+    (answer,) = web.responses()
+    assert answer.body == b"data: 1\n\ndata: 2\n\n"
+    assert answer.headers["content-type"] == "text/event-stream"
+    assert answer.headers["cache-control"] == "no-cache"
+    assert answer.headers["x-accel-buffering"] == "no"
+    assert answer.headers["x-mapped-model"] == "m"
+    assert stream.happened == []
+    assert web.ask("GET", "/healthz").status == 200
+    web.close()
+
+
+def test_a_slow_client_pauses_the_stream() -> None:
+    web, stream = streaming()
+    web.transport.producer.pauseProducing()
+    assert stream.happened == ["pause"]
+    web.transport.producer.resumeProducing()
+    assert stream.happened == ["pause", "resume"]
+    stream.finish()
+    web.transport.producer.pauseProducing()
+    assert stream.happened == ["pause", "resume"]
+
+
+def test_a_stream_to_a_client_that_does_not_read_begins_paused() -> None:
+    web = WebHarness()
+    stream = FakeStream()
+    waiting: Deferred[Reply] = Deferred()
+    web.exchange.answer = lambda call: waiting
+    web.send(ASK)
+    web.transport.producer.pauseProducing()
+    waiting.callback(stream.reply())
+    assert stream.happened == ["pause"]
+    web.transport.producer.resumeProducing()
+    assert stream.happened == ["pause", "resume"]
+
+
+def test_a_client_that_leaves_before_the_reply_cancels_the_exchange(logged: Any) -> None:
+    web = WebHarness()
+    web.exchange.pending()
+    web.send(ASK)
+    web.close()
+    assert web.exchange.cancelled == 1
+    assert not failures(logged)
+
+
+def test_a_client_that_leaves_in_mid_stream_cancels_it(logged: Any) -> None:
+    web, stream = streaming()
+    stream.write(b"data: 1\n\n")
+    web.lose()
+    assert stream.happened == ["stop", "cancel"]
+    before = web.wire()
+    stream.write(b"data: 2\n\n")  # what was on its way is dropped
+    stream.consumer.unregisterProducer()
+    assert web.wire() == before
+    assert not failures(logged)
+    web.close()
+
+
+def test_a_stream_that_minds_its_cancellation_is_fine_too(logged: Any) -> None:
+    web = WebHarness()
+    stream = FakeStream()
+
+    def ended(_: object) -> None:
+        stream.finish()
+
+    stream.done = Deferred(ended)
+    web.exchange.answer = lambda call: stream.reply()
+    web.send(ASK)
+    web.close()
+    assert not failures(logged)
+
+
+def test_a_reply_that_comes_after_the_client_left_is_dropped(logged: Any) -> None:
+    web = WebHarness()
+    stream = FakeStream()
+    late: Deferred[Reply] = Deferred(lambda d: d.callback(stream.reply()))
+    web.exchange.answer = lambda call: late
+    web.send(ASK)
+    web.close()
+    assert stream.consumer is None
+    assert stream.happened == ["abandon"]
+    assert web.wire() == b""
+    assert not failures(logged)
+
+
+def test_a_bug_that_shows_when_the_client_left_is_logged(logged: Any) -> None:
+    web = WebHarness()
+    web.exchange.answer = lambda call: Deferred(lambda d: d.errback(ValueError("a bug")))
+    web.send(ASK)
+    web.close()
+    assert failures(logged) == ["a bug"]
+
+
+def test_registering_after_the_client_left_stops_the_stream() -> None:
+    web = WebHarness()
+    web.exchange.pending()
+    web.send(ASK)
+    request = web.channel.requests[0]
+    web.lose()
+    stream = FakeStream()
+    stream.start(request)
+    assert stream.happened == ["stop"]
+    stream.consumer.unregisterProducer()
+
+
+def test_a_stream_that_fails_is_cut_not_finished(logged: Any) -> None:
+    web, stream = streaming()
+    stream.write(b"data: 1\n\n")
+    stream.done.errback(ValueError("a bug"))
+    assert web.transport.aborted
+    assert not web.wire().endswith(b"0\r\n\r\n")
+    assert failures(logged) == ["a bug"]
+    web.close()
+
+
+def test_a_stream_that_does_not_even_start(logged: Any) -> None:
+    web = WebHarness()
+
+    class Broken:
+        def start(self, consumer: object) -> None:
+            raise ValueError("a bug")
+
+    web.exchange.answer = lambda call: Reply(200, "text/event-stream", stream=Broken())
+    web.send(ASK)
+    assert web.transport.aborted
+    assert failures(logged) == ["a bug"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "logs"),
+    [
+        (lambda call: fail(ValueError("secret")), 500, True),
+        (lambda call: 1 / 0, 500, True),
+        (lambda call: succeed("nonsense"), 500, True),
+        (lambda call: fail(ConflictError("busy")), 409, False),
+        (lambda call: fail(CancelledError()), 503, False),
+    ],
+)
+def test_whatever_the_exchange_throws_has_the_callers_shape(
+    answer: Any, status: int, logs: bool, logged: Any
+) -> None:
+    web = WebHarness()
+    web.exchange.answer = answer
+    response = web.ask("POST", "/v1/messages", b"{}")
+    assert response.status == status
+    assert response.json["shape"] == "anthropic"
+    assert "secret" not in response.body.decode()
+    assert bool(failures(logged)) == logs
+    assert web.ask("GET", "/healthz").status == 200
+    web.close()
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/healthz", "/", "/v1/models/m"])
+def test_head_has_the_headers_of_get_and_no_body(path: str) -> None:
+    web = WebHarness()
+    got = web.ask("GET", path)
+    head = web.ask("HEAD", path)
+    assert head.status == 200
+    assert head.headers["x-length"] == got.headers["content-length"]
+    assert web.ask("GET", "/healthz").status == 200
+
+
+def test_the_body_is_let_go_of_when_the_call_is_made() -> None:
+    web, stream = streaming()
+    request = stream.consumer
+    assert request.take_body() == b""
+    assert request.content.read() == b""
+    assert web.exchange.call.body == b"{}"
+
+
+def test_the_access_log_never_holds_a_key(logged: Any) -> None:
+    web = WebHarness(log=True)
+    web.ask("POST", "/v1/messages?key=sk-secret&x=1", b"{}", "X-Request-Id: abc")
+    web.ask("POST", "/v1/messages", b"{}")
+    web.exchange.pending()
+    web.send(ASK)
+    web.clock.advance(2)
+    web.close()
+    events = [event for event in logged if event.get("request_id")]
+    assert [event["status"] for event in events] == [200, 200, 499]
+    first = events[0]
+    assert (first["method"], first["path"], first["request_id"]) == ("POST", "/v1/messages", "abc")
+    assert first["size"] == len(b'{"got":2}')
+    assert events[2]["seconds"] == 2
+    from twisted.logger import formatEvent
+
+    assert not any("sk-secret" in formatEvent(event) + repr(event) for event in logged)
+    assert formatEvent(first) == "POST /v1/messages 200 9 B 0.000 s abc"
+
+
+def test_no_access_log_when_it_is_off(logged: Any) -> None:
+    web = WebHarness(log=False)
+    web.ask("GET", "/healthz")
+    web.close()
+    assert not [event for event in logged if event.get("request_id")]

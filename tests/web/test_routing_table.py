@@ -1,0 +1,212 @@
+"""Misspelt paths are understood, right ones never touched."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from antigravity.ir.errors import GatewayError, InvalidRequestError, NotFoundError
+from antigravity.web.path_corrections import corrections
+from antigravity.web.routing_table import NoSuchMethodError, RoutingTable
+from tests.web.builders import WebHarness, protocols
+
+TABLE = RoutingTable(protocols())
+GOOGLE = ("x-goog-api-key",)
+CLAUDE = {"anthropic-version": "2023-06-01"}
+
+
+@pytest.mark.parametrize(
+    ("method", "asked", "served", "protocol"),
+    [
+        ("POST", "/v1/v1/chat/completions", "/v1/chat/completions", "openai_chat"),
+        ("POST", "/chat/completions", "/v1/chat/completions", "openai_chat"),
+        ("POST", "/completions", "/v1/completions", "openai_chat"),
+        ("POST", "/messages", "/v1/messages", "anthropic"),
+        ("POST", "/messages/count_tokens", "/v1/messages/count_tokens", "anthropic"),
+        ("POST", "/responses", "/v1/responses", "openai_responses"),
+        ("GET", "/models", "/v1/models", "openai_chat"),
+        ("GET", "/models/gpt-5", "/v1/models/gpt-5", "openai_chat"),
+        ("POST", "/v1/chat/completions/responses", "/v1/responses", "openai_responses"),
+        ("POST", "/v1/responses/chat/completions", "/v1/chat/completions", "openai_chat"),
+        ("POST", "/v1/chat/completions/chat/completions", "/v1/chat/completions", "openai_chat"),
+        ("POST", "/v1/chat/completions/v1/messages", "/v1/messages", "anthropic"),
+        ("POST", "/v1/messages/v1/messages", "/v1/messages", "anthropic"),
+        ("POST", "/v1/messages/messages", "/v1/messages", "anthropic"),
+        ("POST", "/v1/messages/v1/messages/count_tokens", "/v1/messages/count_tokens", "anthropic"),
+        ("GET", "/v1/chat/completions/models", "/v1/models", "openai_chat"),
+        ("POST", "/v1/messages/", "/v1/messages", "anthropic"),
+        ("POST", "//v1//messages", "/v1/messages", "anthropic"),
+        ("POST", "/openai/v1/chat/completions", "/v1/chat/completions", "openai_chat"),
+        ("POST", "/v1/openai/chat/completions", "/v1/chat/completions", "openai_chat"),
+        ("POST", "/v1beta/openai/chat/completions", "/v1/chat/completions", "openai_chat"),
+        ("POST", "/api/v1/chat/completions", "/v1/chat/completions", "openai_chat"),
+        ("POST", "/anthropic/v1/messages", "/v1/messages", "anthropic"),
+        ("GET", "/anthropic/v1/models", "/v1/models", "anthropic"),
+        ("GET", "/gemini/v1/models/x", "/v1/models/x", "gemini"),
+        ("POST", "/v1beta/v1beta/models/g:countTokens", "/v1beta/models/g:countTokens", "gemini"),
+        ("POST", "/v1/v1beta/models/g:countTokens", "/v1beta/models/g:countTokens", "gemini"),
+        ("POST", "/models/g:countTokens", "/v1/models/g:countTokens", "gemini"),
+        ("POST", "/v1alpha/models/g:generateContent", "/v1/models/g:generateContent", "gemini"),
+        ("POST", "/v1/v1beta/models/g%3AcountTokens", "/v1beta/models/g%3AcountTokens", "gemini"),
+    ],
+)
+def test_corrections(method: str, asked: str, served: str, protocol: str) -> None:
+    match = TABLE.resolve(method, asked, {})
+    assert (match.path, match.protocol.name) == (served, protocol)
+    assert TABLE.resolve(method, served, {}).path == served
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "protocol", "operation", "tag", "arguments"),
+    [
+        ("POST", "/v1/messages", "anthropic", "generate", "", {}),
+        ("GET", "/v1/models/claude", "anthropic", "list_models", "claude", {}),
+        ("GET", "/v1/models/claude-x", "openai_chat", "get_model", "", {"model": "claude-x"}),
+        ("HEAD", "/v1/models", "openai_chat", "list_models", "", {}),
+        ("GET", "/v1beta/models", "gemini", "list_models", "", {}),
+        ("POST", "/v1beta/models/g:generateContent", "gemini", "generate", "", {"model": "g"}),
+        (
+            "POST",
+            "/v1/models/g:streamGenerateContent",
+            "gemini",
+            "generate",
+            "stream",
+            {"model": "g"},
+        ),
+        ("POST", "/v1/models/g/countTokens", "gemini", "count_tokens", "", {"model": "g"}),
+        ("POST", "/v1beta/models/a/b:generateContent", "gemini", "generate", "", {"model": "a/b"}),
+        (
+            "POST",
+            "/v1beta/models/a%2Fb%3AgenerateContent",
+            "gemini",
+            "generate",
+            "",
+            {"model": "a/b"},
+        ),
+        ("POST", "/v1beta/models/a:b:generateContent", "gemini", "generate", "", {"model": "a:b"}),
+        ("GET", "/v1/models/a%2Fb", "openai_chat", "get_model", "", {"model": "a/b"}),
+        ("GET", "/v1/models/a%2fb%20%C3%BC", "openai_chat", "get_model", "", {"model": "a/b ü"}),
+        ("GET", "/v1/models/a%252Fb", "openai_chat", "get_model", "", {"model": "a%2Fb"}),
+        ("GET", "/v1/models/a/b", "gemini", "get_model", "", {"model": "a/b"}),
+        ("POST", "/v1/%6Dessages", "anthropic", "generate", "", {}),
+    ],
+)
+def test_routes(
+    method: str, path: str, protocol: str, operation: str, tag: str, arguments: dict[str, str]
+) -> None:
+    for _ in range(2):  # the second time from memory
+        match = TABLE.resolve(method, path, {})
+        assert match.protocol.name == protocol
+        assert (match.route.operation, match.route.tag) == (operation, tag)
+        assert match.arguments == arguments
+        assert match.path == path
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/m"])
+def test_shared_paths_go_to_the_protocol_that_the_client_speaks(path: str) -> None:
+    def asked(headers: dict[str, str], credentials: tuple[str, ...] = ()) -> str:
+        return str(TABLE.resolve("GET", path, headers, credentials).protocol.name)
+
+    assert asked({}) == "openai_chat"
+    assert asked({}, ("authorization",)) == "openai_chat"
+    assert asked(CLAUDE) == "anthropic"
+    assert asked({}, GOOGLE) == "gemini"
+    assert asked(CLAUDE, GOOGLE) == "gemini"
+    assert asked({}, ("key",)) == "gemini"
+    assert asked(CLAUDE, ("key",)) == "anthropic"
+
+
+def test_an_exact_path_goes_before_the_headers() -> None:
+    for credentials in ((), GOOGLE):
+        match = TABLE.resolve("GET", "/v1/models/claude", {}, credentials)
+        assert (match.protocol.name, match.route.tag) == ("anthropic", "claude")
+
+
+def test_a_wrong_method_names_the_right_ones() -> None:
+    for path, allowed in (
+        ("/v1/messages", ("POST",)),
+        ("/v1/models", ("GET", "HEAD")),
+        ("/v1beta/models/g:generateContent", ("GET", "HEAD", "POST")),
+    ):
+        with pytest.raises(NoSuchMethodError) as caught:
+            TABLE.resolve("DELETE", path, {})
+        assert caught.value.allowed == allowed
+
+
+@pytest.mark.parametrize("path", ["/v1beta/models/g", "/v1beta/models/g:write"])
+def test_a_path_without_its_verb_names_the_verbs(path: str) -> None:
+    with pytest.raises(NoSuchMethodError, match=r"end the path with one of :.*:generateContent, "):
+        TABLE.resolve("POST", path, {})
+
+
+def test_hints() -> None:
+    with pytest.raises(NotFoundError, match="Did you mean POST /v1/chat/completions"):
+        TABLE.resolve("POST", "/v1/chat/completion", {})
+    with pytest.raises(NotFoundError, match=r"^There is nothing at GET /xyz\.$"):
+        TABLE.resolve("GET", "/xyz", {})
+
+
+@pytest.mark.parametrize(
+    ("path", "switch"),
+    [
+        ("/mcp", "mcp.enabled"),
+        ("/mcp/", "mcp.enabled"),
+        ("/mcp/web_search_prime/mcp", "proxy.zai.mcp.enabled and web_search_enabled"),
+        ("/mcp/web_reader/mcp", "proxy.zai.mcp.enabled and web_reader_enabled"),
+        ("/mcp/zai-mcp-server/mcp", "proxy.zai.mcp.enabled and vision_enabled"),
+    ],
+)
+def test_what_is_switched_off_names_its_switch(path: str, switch: str) -> None:
+    with pytest.raises(NotFoundError, match=f"{switch} in the configuration is off"):
+        TABLE.resolve("POST", path, {})
+
+
+@pytest.mark.parametrize("path", ["/v1/models/%FF", "/v1/models/%00", "/v1/models/%C3"])
+def test_paths_that_are_no_text(path: str) -> None:
+    with pytest.raises(InvalidRequestError):
+        TABLE.resolve("GET", path, {})
+
+
+WORDS = ("v1", "v1beta", "v1alpha", "chat", "completions", "messages", "models", "responses")
+ODD = ("openai", "anthropic", "api", "", "a%2Fb", "g:generateContent", "%00", "x", "..", "%")
+SEGMENTS = st.sampled_from(WORDS + ODD)
+
+
+@settings(deadline=None)
+@given(st.lists(SEGMENTS, max_size=40), st.sampled_from(["GET", "POST"]))
+def test_any_path_is_served_or_refused_and_corrected_once(parts: list[str], method: str) -> None:
+    path = "/" + "/".join(parts)
+    readings = [correction.path for correction in corrections(path)]
+    assert len(set(readings)) == len(readings) < 400
+    assert path not in readings
+    assert all("//" not in reading and reading.startswith("/") for reading in readings)
+    try:
+        match = TABLE.resolve(method, path, {})
+    except GatewayError:
+        return
+    again = TABLE.resolve(method, match.path, {})
+    assert (again.path, again.route.operation) == (match.path, match.route.operation)
+    assert list(again.arguments.values()) == list(match.arguments.values())
+
+
+@settings(deadline=None)
+@given(st.text(min_size=1).filter(lambda text: "\0" not in text and text.isprintable()))
+def test_any_model_name_survives_the_path(model: str) -> None:
+    from urllib.parse import quote
+
+    path = f"/v1beta/models/{quote(model, safe='')}:generateContent"
+    assert TABLE.resolve("POST", path, {}).arguments == {"model": model}
+
+
+def test_the_client_is_told_of_a_correction() -> None:
+    web = WebHarness()
+    answer = web.ask("POST", "/v1/v1/messages?beta=true", b"{}")
+    assert answer.headers["x-path-corrected"] == "/v1/v1/messages -> /v1/messages"
+    assert web.exchange.protocol == "anthropic"
+    assert web.exchange.call.query == {"beta": "true"}
+    assert "x-path-corrected" not in web.ask("POST", "/v1/messages", b"{}").headers
+    telemetry = web.ask("POST", "/api/event_logging/batch/", b"{}")
+    assert telemetry.headers["x-path-corrected"].endswith("-> /v1/api/event_logging/batch")
+    assert telemetry.body == b"{}"
+    assert web.ask("GET", "//healthz").json == {"status": "ok"}

@@ -1,0 +1,80 @@
+"""The door closes in order: idle connections at once, busy ones after their answer."""
+
+from __future__ import annotations
+
+from antigravity.interfaces.exchange import Reply
+from tests.web.builders import FakeStream, WebHarness
+
+ASK = b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
+
+
+def test_an_idle_connection_goes_when_the_last_port_does() -> None:
+    web = WebHarness()
+    web.site.doStart()
+    web.site.doStart()  # a second port, as when the port is changed
+    web.site.doStop()
+    assert not web.transport.disconnecting
+    assert "connection" not in web.ask("GET", "/healthz").headers
+    web.site.doStop()
+    assert web.transport.disconnecting
+    web.close()
+
+
+def test_a_running_request_is_answered_and_is_the_last() -> None:
+    web = WebHarness()
+    web.site.doStart()
+    waiting = web.exchange.pending()
+    web.send(ASK)
+    web.site.doStop()
+    assert not web.transport.disconnecting
+    waiting.callback(Reply(200, "text/plain", (), b"done"))
+    assert web.responses()[0].body == b"done"
+    assert web.transport.disconnecting
+    web.close()
+
+
+def test_a_request_that_is_half_in_is_still_served() -> None:
+    web = WebHarness()
+    web.site.doStart()
+    web.send(ASK[:20])
+    web.site.doStop()
+    web.send(ASK[20:])
+    (answer,) = web.responses()
+    assert (answer.status, answer.headers["connection"]) == (200, "close")
+    assert web.transport.disconnecting
+
+
+def test_in_the_end_streams_are_cut() -> None:
+    web = WebHarness()
+    stream = FakeStream()
+    web.exchange.answer = lambda call: stream.reply()
+    web.send(ASK)
+    gone: list[None] = []
+    web.site.close_all().addCallback(gone.append)
+    assert web.transport.aborted
+    assert not gone
+    web.lose()
+    assert gone == [None]
+    assert stream.happened == ["stop", "cancel"]
+    web.close()
+
+
+def test_who_does_not_read_the_last_answer_is_cut_after_a_while() -> None:
+    web = WebHarness()
+    web.ask("GET", "/healthz")
+    gone: list[None] = []
+    web.site.close_all().addCallback(gone.append)
+    assert web.transport.disconnecting
+    assert not web.transport.aborted
+    web.clock.advance(6)
+    assert web.transport.aborted
+    web.close()
+    assert gone == [None]
+
+
+def test_nothing_to_close() -> None:
+    web = WebHarness()
+    web.close()
+    gone: list[None] = []
+    web.site.close_all().addCallback(gone.append)
+    assert gone == [None]
