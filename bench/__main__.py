@@ -17,6 +17,7 @@ from statistics import median
 from bench.cases import CASES, Case
 from bench.load import load
 from bench.programs import Program, floor, gateway, upstream
+from bench.trace import print_traces
 
 _SOURCE = Path(__file__).resolve().parent.parent
 _FLOOR = "floor"
@@ -102,6 +103,9 @@ def main() -> None:
                 costs = asyncio.run(_measure(programs, case, arguments.rounds, arguments.pace))
                 _report(costs, case)
         print(_line("memory, after all", _cells([[p.memory()] for p in programs], " MiB")))
+    if not arguments.cases:
+        print()
+        print_traces({name: Path(source).resolve() for name, source in sources.items()})
 
 
 if __name__ == "__main__":

@@ -23,6 +23,13 @@ api_key = "none"
 models = ["openai-*"]
 apis = ["chat"]
 
+[upstreams.pooled]
+kind = "openai"
+base_url = "http://127.0.0.1:{upstream}/v1"
+api_keys = ["none", "any"]
+models = ["pooled-*"]
+apis = ["chat"]
+
 [upstreams.gemini]
 kind = "gemini_api"
 base_url = "http://127.0.0.1:{upstream}"
@@ -54,6 +61,14 @@ class Program:
     def reload(self) -> None:
         """Have the gateway read its configuration anew."""
         self._process.send_signal(signal.SIGHUP)
+
+    def start_trace(self) -> None:
+        """Have a traced gateway start to count."""
+        self._process.send_signal(signal.SIGUSR1)
+
+    def stop_trace(self) -> None:
+        """Have a traced gateway stop, and write its counts."""
+        self._process.send_signal(signal.SIGUSR2)
 
     def cpu(self) -> float:
         """Return the CPU time used until now in seconds, by the process's own clock."""
@@ -118,18 +133,24 @@ def floor(folder: Path, upstream_port: int) -> Iterator[Program]:
 
 @contextmanager
 def gateway(
-    name: str, source: Path, folder: Path, upstream_port: int, counts: Path | None = None
+    name: str,
+    source: Path,
+    folder: Path,
+    upstream_port: int,
+    counts: Path | None = None,
+    counter: str = "counted.py",
 ) -> Iterator[Program]:
     """Run the gateway whose source is in the folder ``source``.
 
-    ``counts`` is a file for what it counts inside, see ``counted.py``.
+    ``counts`` is a file for what it counts inside, see ``counted.py`` and ``traced.py``; then
+    the program ``counter`` runs it.
     """
     port = free_port()
     home = folder / name
     home.mkdir(mode=0o700)
     (home / "antigravity.toml").write_text(_CONFIGURATION.format(upstream=upstream_port))
     twistd = Path(sys.executable).with_name("twistd")
-    start = [str(twistd)] if counts is None else [sys.executable, str(_HERE / "counted.py")]
+    start = [str(twistd)] if counts is None else [sys.executable, str(_HERE / counter)]
     command = [*start, "-n", "--pidfile=", "antigravity", "--home", str(home)]
     env = os.environ | {"PYTHONPATH": str(source), "BENCH_COUNTS": str(counts)}
     with _running(name, [*command, "--port", str(port)], port, folder, env) as program:

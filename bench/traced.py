@@ -1,0 +1,84 @@
+"""twistd with a profile hook that counts how much of the gateway's code each request runs.
+
+SIGUSR1 starts to count; SIGUSR2 stops, and writes the counts to the file that ``BENCH_COUNTS``
+names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.scripts.twistd import run
+
+_PACKAGE = f"{os.environ['PYTHONPATH']}/antigravity/"
+
+
+class Trace:
+    """Counts calls in the package, the files they are in, and the Deferreds that anyone makes.
+
+    A move is a call in another file than the call before it.
+    """
+
+    def __init__(self) -> None:
+        self.calls = self.moves = self.deferreds = 0
+        self.files: set[str] = set()
+        self._last = ""
+        self._deferred: CodeType = Deferred.__init__.__code__
+
+    def profile(self, frame: FrameType, event: str, _: Any) -> None:
+        """Count one event; see :func:`sys.setprofile`."""
+        if event != "call":
+            return
+        code = frame.f_code
+        name = code.co_filename
+        if name.startswith(_PACKAGE):
+            self.calls += 1
+            if name != self._last:
+                self.moves += 1
+                self._last = name
+                self.files.add(name)
+        elif code is self._deferred:
+            self.deferreds += 1
+
+    def write(self, file: Path) -> None:
+        """Write the counts, and the files in the order of their names."""
+        files = sorted(name.removeprefix(_PACKAGE) for name in self.files)
+        counts = {
+            "calls": self.calls,
+            "moves": self.moves,
+            "deferreds": self.deferreds,
+            "files": files,
+        }
+        new = file.with_suffix(".new")
+        new.write_text(json.dumps(counts))
+        new.replace(file)
+
+
+def main() -> None:
+    """Run twistd."""
+    file = Path(os.environ["BENCH_COUNTS"])
+    trace = Trace()
+
+    def start(*_: object) -> None:
+        nonlocal trace
+        trace = Trace()
+        sys.setprofile(trace.profile)
+
+    def stop(*_: object) -> None:
+        sys.setprofile(None)
+        trace.write(file)
+
+    signal.signal(signal.SIGUSR1, start)
+    signal.signal(signal.SIGUSR2, stop)
+    run()
+
+
+if __name__ == "__main__":
+    main()
