@@ -31,7 +31,6 @@ from antigravity.exchange.snapshot import Snapshot
 from antigravity.exchange.turns import Turns
 from antigravity.ir.record import ExchangeRecord
 from antigravity.keeping import Keeping
-from antigravity.listening import Listener, endpoint_strings
 from antigravity.logs import make_logger
 from antigravity.offering import Offering
 from antigravity.plugins import PluginHost
@@ -43,6 +42,7 @@ from antigravity.stores.published import PublishedFiles
 from antigravity.transport.client import HttpTransport
 from antigravity.tunnel.service import Tunnel
 from antigravity.tunnelling import Tunnelling
+from antigravity.web.listener import Listener, endpoint_strings
 from antigravity.web.site import GatewaySite
 from antigravity.wiring import demo_settings, new_id
 

@@ -17,12 +17,12 @@ async def begin(
     response: IIncomingResponse,
     finished: Callable[[GatewayError | None], None] | None = None,
     *,
-    cuts: bool = False,
+    abort_on_error: bool = False,
 ) -> Pump:
     """Return the pump of an answer that has begun, its upstream paused.
 
     A translator that is never ``meaningful`` is waited for until its end.  ``finished`` is
-    called when a begun stream has ended.  ``cuts`` says that a stream which breaks off must
+    called when a begun stream has ended.  ``abort_on_error`` says that a stream which fails must
     break the client's off, too.
 
     :raises GatewayError: if the answer failed, or ended without saying anything.
@@ -41,14 +41,14 @@ async def begin(
         work.services.clock,
         work.snapshot.settings.proxy.keepalive_interval,
         ended,
-        cuts=cuts,
+        abort_on_error=abort_on_error,
     )
     response.deliver(pump)
     await pump.begun
     if not translator.meaningful:
         if pump.error is not None:
             raise pump.error
-        if work.head.stream or cuts:
+        if work.head.stream or abort_on_error:
             raise empty_answer()
     began = True
     work.recorder.first_byte()

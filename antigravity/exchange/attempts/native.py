@@ -106,7 +106,7 @@ async def _plain(work: Work, response: IIncomingResponse) -> Reply:
     content_type = CREDENTIALS.redact(headers.get("content-type", "application/octet-stream"))
     passed = (*passed_on(headers), *file_headers(headers))
     status = response.status()
-    pump = await begin(work, PlainStream(), response, cuts=True)
+    pump = await begin(work, PlainStream(), response, abort_on_error=True)
     return Reply(status, content_type, passed, stream=pump)
 
 

@@ -156,9 +156,9 @@ async def _stream(
         converter = cast(IConverted, encoder).converter()
     # Files have no words for an error, and what is to be converted is no place for them.
     bare = IPlainAnswers.providedBy(work.protocol) and not is_events(encoder.content_type)
-    cuts = converter is not None or bare
+    abort_on_error = converter is not None or bare
     translator = TranslatedStream(source, encoder)
-    pump = await begin(work, translator, response, finished, cuts=cuts)
+    pump = await begin(work, translator, response, finished, abort_on_error=abort_on_error)
     stream: object = pump
     if converter is not None:
         stream = ConvertedStream(pump, converter, work.services.in_thread)

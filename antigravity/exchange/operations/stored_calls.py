@@ -69,7 +69,7 @@ async def _relayed(work: Work, origin: Origin) -> Reply:
     headers = response.headers()
     content_type = headers.get("content-type", "application/json")
     if is_events(content_type):
-        pump = await begin(work, PlainEvents(), response, cuts=True)
+        pump = await begin(work, PlainEvents(), response, abort_on_error=True)
         return Reply(response.status(), content_type, passed_on(headers), stream=pump)
     body = redact_errors(await response.collect(ANSWER_LIMIT))
     if call.route.method == "DELETE":

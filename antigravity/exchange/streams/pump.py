@@ -40,7 +40,7 @@ from antigravity.logs import make_logger
 class Pump(Protocol):
     """One streamed answer.
 
-    With ``cuts`` the answer has no words for an error, so that the stream then fails.
+    With ``abort_on_error`` the answer has no words for an error, so that the stream then fails.
 
     :ivar begun: fires once the answer has begun, or is over; never fails.
     :ivar error: why the answer came to an early end, if it did.
@@ -55,10 +55,10 @@ class Pump(Protocol):
         keepalive_interval: float,
         finished: Callable[[GatewayError | None], None],
         *,
-        cuts: bool = False,
+        abort_on_error: bool = False,
     ) -> None:
         self.translator = translator
-        self._abort_on_error = cuts
+        self._abort_on_error = abort_on_error
         self.begun: Deferred[None] = Deferred(lambda _: self.abandon())
         self.error: GatewayError | None = None
         self._clock = clock
