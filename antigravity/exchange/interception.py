@@ -143,7 +143,7 @@ def _asked(
 def _answered(work: Work, request: Request) -> Reply:
     """Return the simulated answer in the protocol's words, and end the record."""
     events, usage = simulated_answer(request)
-    context = ReplyContext(
+    reply_context = ReplyContext(
         call=work.original_call,
         request=request,
         model=work.head.model,
@@ -151,14 +151,18 @@ def _answered(work: Work, request: Request) -> Reply:
         new_id=work.services.new_id,
         now=work.recorder.now,
     )
-    reply = _streamed(work, events, context) if work.head.stream else _whole(work, events, context)
+    reply = (
+        _streamed(work, events, reply_context)
+        if work.head.stream
+        else _whole(work, events, reply_context)
+    )
     work.recorder.first_byte()
     work.recorder.end(None, usage)
     return reply
 
 
-def _streamed(work: Work, events: tuple[Event, ...], context: ReplyContext) -> Reply:
-    encoder: IStreamEncoder = work.protocol.encoder(context)
+def _streamed(work: Work, events: tuple[Event, ...], reply_context: ReplyContext) -> Reply:
+    encoder: IStreamEncoder = work.protocol.encoder(reply_context)
     body = b"".join([encoder.encode(event) for event in events]) + encoder.end()
     final: Any = getattr(encoder, "final_response", None)
     if final is not None:
@@ -166,7 +170,7 @@ def _streamed(work: Work, events: tuple[Event, ...], context: ReplyContext) -> R
     return Reply(200, encoder.content_type, (("Cache-Control", "no-cache"),), body)
 
 
-def _whole(work: Work, events: tuple[Event, ...], context: ReplyContext) -> Reply:
-    reply: HttpReply = work.protocol.encode_response(fold(events), context)
+def _whole(work: Work, events: tuple[Event, ...], reply_context: ReplyContext) -> Reply:
+    reply: HttpReply = work.protocol.encode_response(fold(events), reply_context)
     keep_conversation(work, reply.body)
     return Reply(reply.status, reply.content_type, reply.headers, reply.body)
