@@ -5,27 +5,29 @@ from __future__ import annotations
 from functools import partial
 
 from antigravity.context.estimate import estimate_tokens
-from antigravity.exchange.context import Work
+from antigravity.exchange.context import RequestContext
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.request import Request
 from antigravity.ir.usage import Usage
 
 
-def calibrated_estimate(work: Work, model: str, request: Request) -> int:
+def calibrated_estimate(context: RequestContext, model: str, request: Request) -> int:
     """Return the estimated input tokens of a request to an upstream's model."""
-    return work.services.calibration.applied(model, estimate_tokens(request))
+    return context.services.calibration.applied(model, estimate_tokens(request))
 
 
-def learn(work: Work, model: str, usage: Usage | None, request: Request | None) -> None:
+def learn(
+    context: RequestContext, model: str, usage: Usage | None, request: Request | None
+) -> None:
     """Learn from the usage that an upstream has reported for a request, if both are there."""
     if usage is None or request is None:
         return
-    observe = work.services.calibration.observe
-    if not work.is_large:
+    observe = context.services.calibration.observe
+    if not context.is_large:
         observe(model, usage, partial(estimate_tokens, request))
         return
     learnt = usage
-    size = len(work.call.body)
-    estimating = work.services.background.run(size, estimate_tokens, request)
+    size = len(context.call.body)
+    estimating = context.services.background.run(size, estimate_tokens, request)
     estimating.addCallback(lambda estimate: observe(model, learnt, lambda: estimate))
     estimating.addErrback(lambda failure: failure.trap(GatewayError))  # too busy to learn

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from twisted.internet.task import deferLater
 
 from antigravity.accounts.sessions import session_from_headers, session_from_request, session_key
-from antigravity.exchange.attempts.retry import SHORT_LIMIT, gives_way
+from antigravity.exchange.attempts.retry import SHORT_LIMIT, is_model_unavailable
 from antigravity.exchange.defaults import audio_rules, default_model
 from antigravity.exchange.fetching import fetched
 from antigravity.exchange.naming import checked
@@ -41,10 +41,10 @@ _LARGE_VALUES = 4000
 LARGE_BYTES = 1024 * 1024
 
 T = TypeVar("T")
-Succession = Literal["", "capacity", "any"]
+FallbackOn = Literal["", "capacity", "any"]
 
 
-class Work:
+class RequestContext:
     """A call with what is known about it; decodes the body once, and only if it must."""
 
     def __init__(
@@ -69,7 +69,7 @@ class Work:
         #: What there is to say of the request besides what is lost in translation.
         self.notes: tuple[Loss, ...] = ()
         #: After which errors another model takes over: none, those of capacity, or any.
-        self.succession: Succession = ""
+        self.fallback_on: FallbackOn = ""
         #: Whether the history was repaired after an upstream refused its signatures.
         self.repaired = False
         #: Whether an attempt ended without content by what may be the model's mistake: whatever
@@ -82,7 +82,7 @@ class Work:
         #: Who keeps what the request goes on from, where only they know it.
         self.origin: Origin | None = None
         #: Whether this is one of several requests that a client's call was made into.
-        self.is_part = False
+        self.is_branch = False
         self._fetched: dict[str, tuple[str, str]] = {}
 
     @cached_property
@@ -120,7 +120,7 @@ class Work:
         """About how many JSON values the body holds; text counts as if it were JSON, too."""
         return rough_count(self.call.body)
 
-    async def apart(self, function: Callable[..., T], *arguments: Any) -> T:
+    async def compute(self, function: Callable[..., T], *arguments: Any) -> T:
         """Return what a pure function gives: of a large request it is called in a thread.
 
         Of a small one it is called when the event loop has time for it.
@@ -128,13 +128,13 @@ class Work:
         :raises OverloadedError: if too many large requests wait for the thread.
         """
         if not self.is_large:
-            await self.turn()
+            await self.wait_turn()
             return function(*arguments)
         background, size = self.services.background, len(self.call.body)
         result: T = await background.run(size, function, *arguments)
         return result
 
-    async def turn(self) -> None:
+    async def wait_turn(self) -> None:
         """Let others have their turn, if this one of the event loop has taken long already."""
         waiting = self.services.turns.wait()
         if waiting is not None:
@@ -146,7 +146,7 @@ class Work:
         :raises GatewayError: if it cannot be decoded.
         """
         if self.is_large and "request" not in self.__dict__:
-            self.__dict__["request"] = await self.apart(self.protocol.decode, self.call)
+            self.__dict__["request"] = await self.compute(self.protocol.decode, self.call)
 
     @property
     def decoded(self) -> Request | None:
@@ -159,16 +159,18 @@ class Work:
         self.__dict__["head"] = head
         self.__dict__["request"] = request
 
-    def part(self, protocol: IServerProtocol, request: Request, *, stream: bool) -> Work:
-        """Return the work on one of several requests in place of this one.
+    def for_branch(
+        self, protocol: IServerProtocol, request: Request, *, stream: bool
+    ) -> RequestContext:
+        """Return the context on one of several requests in place of this one.
 
         ``protocol`` stands in for the client's.  What was fetched for this one is there already.
         """
         call = replace(self.call, memo=dict(self.call.memo))
-        part = Work(self.services, self.snapshot, protocol, call, self.recorder.branch())
+        part = RequestContext(self.services, self.snapshot, protocol, call, self.recorder.branch())
         part.take(Head(self.head.model, stream), replace(request, stream=stream))
-        part.is_part = True
-        part.notes, part.succession = self.notes, self.succession
+        part.is_branch = True
+        part.notes, part.fallback_on = self.notes, self.fallback_on
         part._fetched = self._fetched
         return part
 
@@ -188,19 +190,19 @@ class Work:
         return session_key(self.call.principal, identity)
 
     @property
-    def patience(self) -> float:
+    def max_wait(self) -> float:
         """For how many seconds more an account is worth waiting for."""
         most = self.snapshot.settings.proxy.scheduling.max_wait_seconds
-        patience = max(0.0, most - self.waited)
-        return min(patience, SHORT_LIMIT) if self.succession else patience
+        max_wait = max(0.0, most - self.waited)
+        return min(max_wait, SHORT_LIMIT) if self.fallback_on else max_wait
 
-    def yields(self, error: GatewayError) -> bool:
+    def triggers_fallback(self, error: GatewayError) -> bool:
         """Return whether another model takes over after ``error``."""
-        match self.succession:
+        match self.fallback_on:
             case "any":
                 return True
             case "capacity":
-                return gives_way(error)
+                return is_model_unavailable(error)
         return False
 
     async def recall(self, request: Request) -> Callable[[str], Memory | None]:
@@ -210,7 +212,7 @@ class Work:
         if not self.is_large:
             return recall
         found: dict[str, Memory] = {}
-        names = await self.apart(call_ids, request) if len(signatures) else ()
+        names = await self.compute(call_ids, request) if len(signatures) else ()
         for place, name in enumerate(names):
             if place % _RECALLED_AT_ONCE == _RECALLED_AT_ONCE - 1:
                 await deferLater(self.services.clock, 0)
@@ -223,10 +225,10 @@ class Work:
         """Go on with a history that has no signatures: the upstream refused them."""
         await self.prepare()
         repairing = partial(without_signatures, demanded=capabilities.requires_signatures)
-        self.__dict__["request"] = await self.apart(repairing, self.request)
+        self.__dict__["request"] = await self.compute(repairing, self.request)
         self.repaired = True
 
-    def settle(self, error: GatewayError | None) -> None:
+    def settle_lease(self, error: GatewayError | None) -> None:
         """Tell the pool how the attempt went, once."""
         lease, self.lease = self.lease, None
         if lease is None:
@@ -245,20 +247,20 @@ class Work:
         """
         return IDemanding.providedBy(self.protocol) and error.upstream_status in (404, 405)
 
-    def give_back(self) -> None:
+    def release_lease(self) -> None:
         """Give the account back without any judgement."""
         lease, self.lease = self.lease, None
         if lease is not None:
             lease.release()
 
-    async def media_resolved(self, request: Request, traits: Traits) -> Request:
+    async def fetch_media(self, request: Request, traits: Traits) -> Request:
         """Return the request with the media that its target won't fetch fetched.
 
         :raises InvalidRequestError: if something cannot or must not be fetched.
         """
-        urls = await self.apart(urls_to_fetch, request, traits)
+        urls = await self.compute(urls_to_fetch, request, traits)
         missing = [url for url in urls if url not in self._fetched]
         if missing:
             limit = self.snapshot.settings.proxy.max_body_bytes
             self._fetched |= await fetched(self.snapshot.media, missing, limit)
-        return await self.apart(with_fetched, request, self._fetched) if urls else request
+        return await self.compute(with_fetched, request, self._fetched) if urls else request

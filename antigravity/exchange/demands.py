@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from antigravity.exchange.context import Work
+from antigravity.exchange.context import RequestContext
 from antigravity.interfaces.protocols import Demands, IDemanding
 from antigravity.ir.capabilities import Capabilities, Traits
 from antigravity.ir.errors import InvalidRequestError
@@ -30,16 +30,16 @@ def _has_form(traits: Traits, capabilities: Capabilities, demands: Demands) -> b
     return takes and (not demands.output or demands.output in traits.outputs)
 
 
-async def fitting(work: Work, decision: Decision) -> Decision:
+async def require_modalities(context: RequestContext, decision: Decision) -> Decision:
     """Return the decision without the candidates that can't do what the client's protocol needs.
 
     An upstream that speaks that very protocol knows best which of its models can.
 
     :raises InvalidRequestError: if none is left, naming models that can.
     """
-    if not IDemanding.providedBy(work.protocol):
+    if not IDemanding.providedBy(context.protocol):
         return decision
-    demands: Demands = work.protocol.demands
+    demands: Demands = context.protocol.demands
     left = tuple(
         candidate
         for candidate in decision.candidates
@@ -54,7 +54,7 @@ async def fitting(work: Work, decision: Decision) -> Decision:
     what = f"takes no {demands.input}" if demands.input else f"gives no {demands.output}"
     if any(is_able(each.target.capabilities, demands) for each in decision.candidates):
         what += " in the protocol of the upstream that serves it"
-    models = await work.snapshot.router.models()
+    models = await context.snapshot.router.models()
     able = [model.id for model in models if is_able(model.capabilities, demands)]
     listed = f" Of the models here these can: {', '.join(able[:_NAMED])}." if able else ""
     raise InvalidRequestError(

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
-from antigravity.exchange.attempts.retry import gives_way
-from antigravity.exchange.context import Succession, Work
+from antigravity.exchange.attempts.retry import is_model_unavailable
+from antigravity.exchange.context import FallbackOn, RequestContext
 from antigravity.interfaces.exchange import Reply
 from antigravity.ir.capabilities import Loss
 from antigravity.ir.errors import GatewayError
@@ -20,70 +20,76 @@ from antigravity.routing.router import Decision
 
 log = make_logger()
 
-Answer = Callable[[Work, Decision], Awaitable[Reply]]
+Answer = Callable[[RequestContext, Decision], Awaitable[Reply]]
 
 
-async def answer_by_any(work: Work, decision: Decision, answer: Answer) -> Reply:
+async def with_fallback_models(
+    context: RequestContext, decision: Decision, answer: Answer
+) -> Reply:
     """Return the answer of the model that was asked for, or of the first that can stand in.
 
     If none can, the one that can be had soonest is waited for, as without others.
 
     :raises GatewayError: if there is no answer: the error that passes soonest.
     """
-    others = await _others(work, decision)
+    others = await _others(context, decision)
     if not others:
-        return await answer(work, decision)
+        return await answer(context, decision)
     failures: list[tuple[Decision, GatewayError]] = []
     for one in (decision, *others):
-        _turn_to(work, decision, one, "any" if failures else "capacity")
+        _turn_to(context, decision, one, "any" if failures else "capacity")
         try:
-            return await answer(work, one)
+            return await answer(context, one)
         except GatewayError as error:
-            if not failures and not gives_way(error):
+            if not failures and not is_model_unavailable(error):
                 raise
             failures.append((one, error))
             log.info(
                 "{id}: {model} cannot be had now: {error}",
-                id=work.call.request_id,
+                id=context.call.request_id,
                 model=one.model,
                 error=error,
             )
     soonest, why = min(failures, key=lambda failure: _passes_in(failure[1]))
-    if _passes_in(why) > work.snapshot.settings.proxy.scheduling.max_wait_seconds:
+    if _passes_in(why) > context.snapshot.settings.proxy.scheduling.max_wait_seconds:
         raise why
-    _turn_to(work, decision, soonest, "")
-    return await answer(work, soonest)
+    _turn_to(context, decision, soonest, "")
+    return await answer(context, soonest)
 
 
-def _turn_to(work: Work, asked: Decision, one: Decision, succession: Succession) -> None:
+def _turn_to(
+    context: RequestContext, asked: Decision, one: Decision, fallback_on: FallbackOn
+) -> None:
     """Go on with one of the models, and note it if it is not the one that was asked for."""
-    work.succession = succession
-    work.notes = ()
+    context.fallback_on = fallback_on
+    context.notes = ()
     if one is not asked:
         detail = f"{asked.asked} cannot be had now; {one.model} serves in its place"
-        work.notes = (Loss("model", detail),)
-    work.recorder.record.losses = work.notes
+        context.notes = (Loss("model", detail),)
+    context.recorder.record.losses = context.notes
 
 
 def _passes_in(error: GatewayError) -> float:
     """Return after how many seconds a model may be had again."""
-    known = gives_way(error) and error.retry_after is not None
+    known = is_model_unavailable(error) and error.retry_after is not None
     return error.retry_after or 0.0 if known else float("inf")
 
 
-async def _others(work: Work, decision: Decision) -> list[Decision]:
+async def _others(context: RequestContext, decision: Decision) -> list[Decision]:
     """Return who can serve the models that stand in, without those that are the same."""
-    table = work.snapshot.settings.routing.fallback_models
+    table = context.snapshot.settings.routing.fallback_models
     names = fallbacks_for(table, decision.asked, decision.model) if table else ()
     seen = [set(decision.options)]
     found: list[Decision] = []
     for name in names:
-        other = await work.snapshot.router.route_other(decision.asked, name, work.protocol.name)
+        other = await context.snapshot.router.route_other(
+            decision.asked, name, context.protocol.name
+        )
         if other is None:
             log.warn("nobody serves {name}, a fallback model", name=name)
         elif set(other.options) not in seen:
             seen.append(set(other.options))
-            found.append(_changed(other) if work.recorder.record.intercepted else other)
+            found.append(_changed(other) if context.recorder.record.intercepted else other)
     return found
 
 

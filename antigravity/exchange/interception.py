@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar, cast
 from msgspec.structs import replace
 from twisted.python.failure import Failure
 
-from antigravity.exchange.context import Work
+from antigravity.exchange.context import RequestContext
 from antigravity.exchange.operations.stored_responses import keep_conversation
 from antigravity.interception.answer import simulated_answer
 from antigravity.interception.reduction import reduced
@@ -37,41 +37,41 @@ _Asked = TypeVar("_Asked", IWarmupFilter, IBackgroundDetector)
 _Answer = TypeVar("_Answer")
 
 
-def answer_warmup(work: Work) -> Reply | None:
+def intercept_warmup(context: RequestContext) -> Reply | None:
     """Return the answer to a warm-up, ``None`` if the request is none."""
-    body, headers = work.call.body, work.call.headers
+    body, headers = context.call.body, context.call.headers
     filters = [
         one
-        for one in _interested(work, work.snapshot.interception.warmup_filters)
+        for one in _interested(context, context.snapshot.interception.warmup_filters)
         if not one.marks or any(mark in body for mark in one.marks)
     ]
-    request = _request(work) if filters else None
+    request = _request(context) if filters else None
     if request is None:
         return None
     for one in filters:
         if _asked(one, one.matches, request, headers):
-            work.recorder.record.intercepted = f"{WARMUP}:{one.name}"
-            return _answered(work, request)
+            context.recorder.record.intercepted = f"{WARMUP}:{one.name}"
+            return _answered(context, request)
     return None
 
 
-async def route_background(work: Work) -> Decision | None:
+async def reroute_background_task(context: RequestContext) -> Decision | None:
     """Return who serves a task that the client set on its own.
 
     ``None`` if it is none, or if the operator has no model for those.
     """
-    router = work.snapshot.router
-    detectors = _interested(work, work.snapshot.interception.background_detectors)
+    router = context.snapshot.router
+    detectors = _interested(context, context.snapshot.interception.background_detectors)
     if not detectors or not router.maps(BACKGROUND_MODEL):
         return None
-    kind = _kind(work, detectors)
+    kind = _kind(context, detectors)
     if kind is None:
         return None
-    decision = await router.route_mapped(BACKGROUND_MODEL, work.protocol.name)
+    decision = await router.route_mapped(BACKGROUND_MODEL, context.protocol.name)
     if decision is None:
         return None
-    work.request = reduced(work.request)
-    work.recorder.record.intercepted = f"{BACKGROUND}:{kind}"
+    context.request = reduced(context.request)
+    context.recorder.record.intercepted = f"{BACKGROUND}:{kind}"
     # The body as it came has the tools still, so it can't pass through.
     candidates = tuple(replace(candidate, native=False) for candidate in decision.candidates)
     return replace(decision, candidates=candidates)
@@ -88,40 +88,40 @@ def interception_headers(record: ExchangeRecord) -> tuple[tuple[str, str], ...]:
     return ()
 
 
-def _interested(work: Work, registered: tuple[_Asked, ...]) -> list[_Asked]:
+def _interested(context: RequestContext, registered: tuple[_Asked, ...]) -> list[_Asked]:
     """Return those that look at requests of this client.
 
     A request that goes on from a stored answer is somebody's conversation.
     """
-    headers = work.call.headers
+    headers = context.call.headers
     agent = headers.get("user-agent", "")
-    if not registered or not any(matches(p, agent) for p in work.snapshot.interception.clients):
+    if not registered or not any(matches(p, agent) for p in context.snapshot.interception.clients):
         return []
     interested = [one for one in registered if _asked(one, one.wants, headers)]
-    return [] if interested and _goes_on(work) else interested
+    return [] if interested and _goes_on(context) else interested
 
 
-def _goes_on(work: Work) -> bool:
-    if not IStoredConversations.providedBy(work.protocol):
+def _goes_on(context: RequestContext) -> bool:
+    if not IStoredConversations.providedBy(context.protocol):
         return False
-    stored = cast(IStoredConversations, work.protocol)
-    return stored.reference(work.call.body) is not None
+    stored = cast(IStoredConversations, context.protocol)
+    return stored.reference(context.call.body) is not None
 
 
-def _request(work: Work) -> Request | None:
+def _request(context: RequestContext) -> Request | None:
     """Return the decoded request; one that can't be decoded is for others to refuse."""
     try:
-        return work.request
+        return context.request
     except GatewayError:
         return None
 
 
-def _kind(work: Work, detectors: list[IBackgroundDetector]) -> str | None:
-    request = _request(work)
+def _kind(context: RequestContext, detectors: list[IBackgroundDetector]) -> str | None:
+    request = _request(context)
     if request is None:
         return None
     for one in detectors:
-        kind = _asked(one, one.detect, request, work.call.headers)
+        kind = _asked(one, one.detect, request, context.call.headers)
         if kind:
             return str(kind)
     return None
@@ -140,37 +140,41 @@ def _asked(
         return None
 
 
-def _answered(work: Work, request: Request) -> Reply:
+def _answered(context: RequestContext, request: Request) -> Reply:
     """Return the simulated answer in the protocol's words, and end the record."""
     events, usage = simulated_answer(request)
     reply_context = ReplyContext(
-        call=work.original_call,
+        call=context.original_call,
         request=request,
-        model=work.head.model,
-        created=int(work.recorder.record.started),
-        new_id=work.services.new_id,
-        now=work.recorder.now,
+        model=context.head.model,
+        created=int(context.recorder.record.started),
+        new_id=context.services.new_id,
+        now=context.recorder.now,
     )
     reply = (
-        _streamed(work, events, reply_context)
-        if work.head.stream
-        else _whole(work, events, reply_context)
+        _streamed(context, events, reply_context)
+        if context.head.stream
+        else _whole(context, events, reply_context)
     )
-    work.recorder.first_byte()
-    work.recorder.end(None, usage)
+    context.recorder.first_byte()
+    context.recorder.end(None, usage)
     return reply
 
 
-def _streamed(work: Work, events: tuple[Event, ...], reply_context: ReplyContext) -> Reply:
-    encoder: IStreamEncoder = work.protocol.encoder(reply_context)
+def _streamed(
+    context: RequestContext, events: tuple[Event, ...], reply_context: ReplyContext
+) -> Reply:
+    encoder: IStreamEncoder = context.protocol.encoder(reply_context)
     body = b"".join([encoder.encode(event) for event in events]) + encoder.end()
     final: Any = getattr(encoder, "final_response", None)
     if final is not None:
-        keep_conversation(work, final)
+        keep_conversation(context, final)
     return Reply(200, encoder.content_type, (("Cache-Control", "no-cache"),), body)
 
 
-def _whole(work: Work, events: tuple[Event, ...], reply_context: ReplyContext) -> Reply:
-    reply: HttpReply = work.protocol.encode_response(fold(events), reply_context)
-    keep_conversation(work, reply.body)
+def _whole(
+    context: RequestContext, events: tuple[Event, ...], reply_context: ReplyContext
+) -> Reply:
+    reply: HttpReply = context.protocol.encode_response(fold(events), reply_context)
+    keep_conversation(context, reply.body)
     return Reply(reply.status, reply.content_type, reply.headers, reply.body)

@@ -6,20 +6,20 @@ from typing import cast
 
 from msgspec.structs import replace
 
-from antigravity.exchange.context import Work
+from antigravity.exchange.context import RequestContext
 from antigravity.interfaces.answers import IPassedOnly
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.routing.router import Decision
 
 
-def untranslatable(work: Work) -> InvalidRequestError | None:
+def untranslatable(context: RequestContext) -> InvalidRequestError | None:
     """Return why only an upstream of the client's protocol can serve a request, if that is so."""
-    if not IPassedOnly.providedBy(work.protocol):
+    if not IPassedOnly.providedBy(context.protocol):
         return None
-    return cast(IPassedOnly, work.protocol).untranslatable(work.call)
+    return cast(IPassedOnly, context.protocol).untranslatable(context.call)
 
 
-def passable(work: Work, decision: Decision) -> Decision:
+def native_only(context: RequestContext, decision: Decision) -> Decision:
     """Return the decision without the candidates that a request cannot be translated for.
 
     :raises InvalidRequestError: if none is left.
@@ -27,7 +27,7 @@ def passable(work: Work, decision: Decision) -> Decision:
     left = tuple(candidate for candidate in decision.candidates if candidate.native)
     if len(left) == len(decision.candidates):
         return decision
-    why = untranslatable(work)
+    why = untranslatable(context)
     if why is None:
         return decision
     if not left:

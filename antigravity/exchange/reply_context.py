@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 from functools import partial
 
-from antigravity.exchange.context import Work
+from antigravity.exchange.context import RequestContext
 from antigravity.exchange.streams.event_source import EndPolicy
 from antigravity.exchange.streams.response_form import ResponseSource
 from antigravity.interfaces.transport import IIncomingResponse
@@ -17,9 +17,9 @@ from antigravity.routing.decision import Candidate
 FILES_PATH = "/files/"
 
 
-def end_policy(work: Work, candidate: Candidate) -> EndPolicy:
+def end_policy(context: RequestContext, candidate: Candidate) -> EndPolicy:
     """Return which ends without content are worth another attempt."""
-    return EndPolicy(candidate.target.capabilities.retry_empty, work.ended_empty)
+    return EndPolicy(candidate.target.capabilities.retry_empty, context.ended_empty)
 
 
 def response_source(candidate: Candidate, response: IIncomingResponse) -> ResponseSource:
@@ -27,20 +27,20 @@ def response_source(candidate: Candidate, response: IIncomingResponse) -> Respon
     return ResponseSource(candidate.upstream.name, response.headers().get("content-type", ""))
 
 
-def reply_context(work: Work) -> ReplyContext:
+def reply_context(context: RequestContext) -> ReplyContext:
     """Return the context of the reply to one call."""
     return ReplyContext(
-        call=work.original_call,
-        request=work.request,
-        model=work.head.model,
-        created=int(work.recorder.record.started),
-        new_id=work.services.new_id,
-        publish=partial(_publish, work),
-        now=work.recorder.now,
+        call=context.original_call,
+        request=context.request,
+        model=context.head.model,
+        created=int(context.recorder.record.started),
+        new_id=context.services.new_id,
+        publish=partial(_publish, context),
+        now=context.recorder.now,
     )
 
 
-def _publish(work: Work, mime_type: str, data: str) -> str:
+def _publish(context: RequestContext, mime_type: str, data: str) -> str:
     """Keep a file in base64, and return where the client can fetch it.
 
     :raises GatewayError: if there is no room for it, or it is none.
@@ -49,10 +49,10 @@ def _publish(work: Work, mime_type: str, data: str) -> str:
         file = binascii.a2b_base64(data)
     except binascii.Error as error:
         raise UpstreamError("The upstream's answer holds a file that is no base64.") from error
-    name = work.services.files.publish(mime_type, file)
+    name = context.services.files.publish(mime_type, file)
     if not name:
         raise UnavailableError(
             f"An image of {len(file)} bytes is larger than all that the gateway keeps under "
             "addresses (url_max_bytes in its [images] table). Ask for b64_json instead."
         )
-    return f"{work.call.base_url}{FILES_PATH}{name}"
+    return f"{context.call.base_url}{FILES_PATH}{name}"

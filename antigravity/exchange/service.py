@@ -10,22 +10,22 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from antigravity.deferreds import first_failure
-from antigravity.exchange.context import LARGE_BYTES, Work
-from antigravity.exchange.demands import fitting
-from antigravity.exchange.fallback import answer_by_any
+from antigravity.exchange.context import LARGE_BYTES, RequestContext
+from antigravity.exchange.demands import require_modalities
+from antigravity.exchange.fallback import with_fallback_models
 from antigravity.exchange.fanout.several import generate
 from antigravity.exchange.interception import (
-    answer_warmup,
+    intercept_warmup,
     interception_headers,
-    route_background,
+    reroute_background_task,
 )
 from antigravity.exchange.operations.embeddings import Embedding
 from antigravity.exchange.operations.model_question import Question, answer
 from antigravity.exchange.operations.stored_calls import serve_stored
-from antigravity.exchange.operations.stored_responses import continued
+from antigravity.exchange.operations.stored_responses import expand_history
 from antigravity.exchange.operations.token_count import count_tokens
 from antigravity.exchange.operations.warmup import Warmup, warm_up
-from antigravity.exchange.passed_only import passable
+from antigravity.exchange.passed_only import native_only
 from antigravity.exchange.recorder import Recorder
 from antigravity.exchange.response_headers import warnings
 from antigravity.exchange.services import Services
@@ -62,7 +62,7 @@ class Exchange:
         self._services = services
         self._snapshot = snapshot
         self._limits = _limits(snapshot)
-        self._operations: dict[str, Callable[[Work], Awaitable[Reply]]] = {
+        self._operations: dict[str, Callable[[RequestContext], Awaitable[Reply]]] = {
             "generate": self._generate,
             "count_tokens": self._count,
             "embed": self._embed,
@@ -118,13 +118,13 @@ class Exchange:
 
     async def _handle(self, protocol: IServerProtocol, call: Call) -> Reply:
         recorder = Recorder(self._services, protocol.name, call)
-        work = Work(self._services, self._snapshot, protocol, call, recorder)
+        context = RequestContext(self._services, self._snapshot, protocol, call, recorder)
         try:
-            await work.turn()
-            await self._check(work)
-            reply = await self._operations[call.route.operation](work)
+            await context.wait_turn()
+            await self._check(context)
+            reply = await self._operations[call.route.operation](context)
         except GatewayError as error:
-            reply = self._error(work, error)
+            reply = self._error(context, error)
         except CancelledError:
             recorder.end(CancelledByClientError("The client went away."), None)
             raise
@@ -134,34 +134,38 @@ class Exchange:
                 recorder.end(CancelledByClientError("The client went away."), None)
                 raise CancelledError from None
             if failure.check(RecursionError):
-                return self._labelled(work, self._error(work, InvalidRequestError(_TOO_DEEP)))
+                return self._labelled(context, self._error(context, InvalidRequestError(_TOO_DEEP)))
             self.log.failure("serving {id} failed", failure, id=call.request_id)
-            reply = self._error(work, GatewayError("The gateway failed; its log says why."))
-        return self._labelled(work, reply)
+            reply = self._error(context, GatewayError("The gateway failed; its log says why."))
+        return self._labelled(context, reply)
 
-    async def _check(self, work: Work) -> None:
+    async def _check(self, context: RequestContext) -> None:
         """Refuse a request that holds too much; clean the text of a large one.
 
         :raises GatewayError: naming what it has too many of.
         """
-        body = work.call.body
+        body = context.call.body
         if len(body) > LARGE_BYTES or (len(body) > SMALL and may_need_cleaning(body)):
             cleaned = await self._services.background.run(len(body), clean_json, body)
             if cleaned is not body:
-                work.use_body(cleaned)
+                context.use_body(cleaned)
         limits = self._limits
-        if work.is_large or work.rough_count >= limits.lowest:
-            await work.apart(check_request, work.call.body, limits)
-        if work.is_large and work.call.route.operation in ("generate", "count_tokens", "embed"):
-            await work.apart(getattr, work, "head")
+        if context.is_large or context.rough_count >= limits.lowest:
+            await context.compute(check_request, context.call.body, limits)
+        if context.is_large and context.call.route.operation in (
+            "generate",
+            "count_tokens",
+            "embed",
+        ):
+            await context.compute(getattr, context, "head")
 
-    def _error(self, work: Work, error: GatewayError) -> Reply:
-        error.limit_delay(work.snapshot.settings.proxy.scheduling.max_lock_seconds)
-        work.recorder.end(error, None)
-        return _reply(work.protocol.encode_error(error, work.call.request_id))
+    def _error(self, context: RequestContext, error: GatewayError) -> Reply:
+        error.limit_delay(context.snapshot.settings.proxy.scheduling.max_lock_seconds)
+        context.recorder.end(error, None)
+        return _reply(context.protocol.encode_error(error, context.call.request_id))
 
-    def _labelled(self, work: Work, reply: Reply) -> Reply:
-        record = work.recorder.record
+    def _labelled(self, context: RequestContext, reply: Reply) -> Reply:
+        record = context.recorder.record
         labels = interception_headers(record)
         if record.mapped_model:
             plain = record.mapped_model.encode("ascii", "replace").decode()
@@ -170,54 +174,54 @@ class Exchange:
             labels += ((COMPRESSED, record.compressed),)
         passed = record.attempts and record.attempts[-1].passed_through
         if passed:
-            every = work.snapshot.settings.proxy.debug_headers
-            labels += warnings(work.notes, every=every)
+            every = context.snapshot.settings.proxy.debug_headers
+            labels += warnings(context.notes, every=every)
         if not labels:
             return reply
         return msgspec.structs.replace(reply, headers=(*reply.headers, *labels))
 
-    async def _generate(self, work: Work) -> Reply:
-        head = work.head
-        work.recorder.begin(head.model, stream=head.stream)
+    async def _generate(self, context: RequestContext) -> Reply:
+        head = context.head
+        context.recorder.begin(head.model, stream=head.stream)
         decision: Decision | None = None
-        if not IDemanding.providedBy(work.protocol):
-            warmed_up = answer_warmup(work)
+        if not IDemanding.providedBy(context.protocol):
+            warmed_up = intercept_warmup(context)
             if warmed_up is not None:
                 return warmed_up
-            decision = await route_background(work)
+            decision = await reroute_background_task(context)
         if decision is None:
-            decision = await work.snapshot.router.route(head.model, work.protocol.name)
-        return await answer_by_any(work, decision, _answer)
+            decision = await context.snapshot.router.route(head.model, context.protocol.name)
+        return await with_fallback_models(context, decision, _answer)
 
-    async def _count(self, work: Work) -> Reply:
-        head = work.head
-        work.recorder.begin(head.model, stream=False)
-        decision = await work.snapshot.router.route(head.model, work.protocol.name)
-        decision = continued(work, passable(work, decision))
-        work.recorder.record.mapped_model = decision.candidates[0].target.model
-        count = await count_tokens(work, decision)
-        work.recorder.end(None, None)
-        reply = _reply(work.protocol.encode_count(count, work.call))
+    async def _count(self, context: RequestContext) -> Reply:
+        head = context.head
+        context.recorder.begin(head.model, stream=False)
+        decision = await context.snapshot.router.route(head.model, context.protocol.name)
+        decision = expand_history(context, native_only(context, decision))
+        context.recorder.record.mapped_model = decision.candidates[0].target.model
+        count = await count_tokens(context, decision)
+        context.recorder.end(None, None)
+        reply = _reply(context.protocol.encode_count(count, context.call))
         return msgspec.structs.replace(
             reply, headers=(*reply.headers, (COUNT_SOURCE, count.source))
         )
 
-    async def _embed(self, work: Work) -> Reply:
-        head = work.head
-        work.recorder.begin(head.model, stream=False)
-        decision = await work.snapshot.embeddings.route(head.model, work.protocol.name)
-        work.recorder.record.mapped_model = decision.candidates[0].target.model
-        return await Embedding(work, decision).run()
+    async def _embed(self, context: RequestContext) -> Reply:
+        head = context.head
+        context.recorder.begin(head.model, stream=False)
+        decision = await context.snapshot.embeddings.route(head.model, context.protocol.name)
+        context.recorder.record.mapped_model = decision.candidates[0].target.model
+        return await Embedding(context, decision).run()
 
-    async def _list_models(self, work: Work) -> Reply:
-        models = await work.snapshot.router.models()
-        return _reply(work.protocol.encode_models(models, work.call))
+    async def _list_models(self, context: RequestContext) -> Reply:
+        models = await context.snapshot.router.models()
+        return _reply(context.protocol.encode_models(models, context.call))
 
-    async def _get_model(self, work: Work) -> Reply:
-        name = work.call.arguments["model"].removeprefix("models/")
-        for model in await work.snapshot.router.models():
+    async def _get_model(self, context: RequestContext) -> Reply:
+        name = context.call.arguments["model"].removeprefix("models/")
+        for model in await context.snapshot.router.models():
             if model.id == name:
-                return _reply(work.protocol.encode_model(model, work.call))
+                return _reply(context.protocol.encode_model(model, context.call))
         raise NotFoundError(
             f"The model {name!r} is not in the list of models; GET /v1/models shows it.",
             param="model",
@@ -244,15 +248,15 @@ class Exchange:
         }
 
 
-async def _answer(work: Work, decision: Decision) -> Reply:
+async def _answer(context: RequestContext, decision: Decision) -> Reply:
     """Return the answer of one model.
 
     :raises GatewayError: if there is none.
     """
-    decision = passable(work, await fitting(work, decision))
-    work.recorder.record.route = tuple(map(str, decision.hops))
-    work.recorder.record.mapped_model = decision.candidates[0].target.model
-    return await generate(work, continued(work, decision))
+    decision = native_only(context, await require_modalities(context, decision))
+    context.recorder.record.route = tuple(map(str, decision.hops))
+    context.recorder.record.mapped_model = decision.candidates[0].target.model
+    return await generate(context, expand_history(context, decision))
 
 
 def _limits(snapshot: Snapshot) -> RequestLimits:

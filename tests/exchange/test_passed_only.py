@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from antigravity.exchange.fanout.several import _is_able
-from antigravity.exchange.passed_only import passable
+from antigravity.exchange.passed_only import native_only
 from antigravity.interfaces.answers import Wanted
 from antigravity.ir.call import Call
 from antigravity.ir.capabilities import Capabilities, Target
@@ -46,17 +46,17 @@ OTHER = candidate(CHAT)
 
 def test_what_can_be_translated_goes_to_anybody() -> None:
     decision = decided(OTHER, PASSING)
-    assert passable(work(COMPLETIONS), decision) is decision
-    assert passable(work(AnthropicServer()), decision) is decision
+    assert native_only(work(COMPLETIONS), decision) is decision
+    assert native_only(work(AnthropicServer()), decision) is decision
 
 
 def test_what_cannot_goes_to_its_own_upstreams_whoever_is_first() -> None:
     tokens = work(COMPLETIONS, prompt=[1, 2])
-    assert passable(tokens, decided(OTHER, PASSING)).candidates == (PASSING,)
+    assert native_only(tokens, decided(OTHER, PASSING)).candidates == (PASSING,)
     only = decided(PASSING)
-    assert passable(tokens, only) is only
+    assert native_only(tokens, only) is only
     with pytest.raises(InvalidRequestError) as caught:
-        passable(tokens, decided(OTHER))
+        native_only(tokens, decided(OTHER))
     assert caught.value.param == "prompt"
 
 

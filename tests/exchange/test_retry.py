@@ -7,9 +7,9 @@ import pytest
 from antigravity.exchange.attempts.retry import (
     CAPACITY,
     MAX_ATTEMPTS,
-    gives_way,
     is_about_account,
     is_about_signatures,
+    is_model_unavailable,
     next_step,
 )
 from antigravity.ir import errors
@@ -133,7 +133,7 @@ def test_an_account_that_is_refused_has_not_been_tried(
 def test_another_model_serves_only_where_nobody_can_serve_this_one(
     error: errors.GatewayError, gives: bool
 ) -> None:
-    assert gives_way(error) is gives
+    assert is_model_unavailable(error) is gives
 
 
 def test_what_ended_empty_is_tried_again_once() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from antigravity.exchange.context import Work
+from antigravity.exchange.context import RequestContext
 from antigravity.exchange.streams.pump import Pump
 from antigravity.exchange.streams.translated import Translator, empty_answer
 from antigravity.interfaces.transport import IIncomingResponse
@@ -12,7 +12,7 @@ from antigravity.ir.errors import GatewayError
 
 
 async def begin(
-    work: Work,
+    context: RequestContext,
     translator: Translator,
     response: IIncomingResponse,
     finished: Callable[[GatewayError | None], None] | None = None,
@@ -31,15 +31,15 @@ async def begin(
 
     def ended(error: GatewayError | None) -> None:
         if began:
-            work.settle(error)
-            work.recorder.end(error, translator.usage)
+            context.settle_lease(error)
+            context.recorder.end(error, translator.usage)
             if finished is not None:
                 finished(error)
 
     pump = Pump(
         translator,
-        work.services.clock,
-        work.snapshot.settings.proxy.keepalive_interval,
+        context.services.clock,
+        context.snapshot.settings.proxy.keepalive_interval,
         ended,
         abort_on_error=abort_on_error,
     )
@@ -48,8 +48,8 @@ async def begin(
     if not translator.meaningful:
         if pump.error is not None:
             raise pump.error
-        if work.head.stream or abort_on_error:
+        if context.head.stream or abort_on_error:
             raise empty_answer()
     began = True
-    work.recorder.first_byte()
+    context.recorder.first_byte()
     return pump

@@ -20,7 +20,7 @@ from antigravity.context.layers import NOTHING, Plan, apply
 from antigravity.context.limits import Room, Thresholds, may_exceed
 from antigravity.context.memory import Remembered
 from antigravity.context.tool_output import SHORTEST
-from antigravity.exchange.context import Work
+from antigravity.exchange.context import RequestContext
 from antigravity.exchange.operations.internal import InternalProtocol, Serve
 from antigravity.exchange.operations.summary import Older, summary_of
 from antigravity.interfaces.answers import IPassingClient
@@ -54,7 +54,7 @@ _WHAT: Final = {
 }
 
 
-class Fitted(Struct, frozen=True):
+class FittedRequest(Struct, frozen=True):
     """A request that was made to fit, what was done to it, and its estimated tokens."""
 
     request: Request
@@ -87,18 +87,18 @@ class _Case(Struct, frozen=True):
 class _Look(Struct):
     """What was found for one candidate: a request that fits, or a fork that needs a summary."""
 
-    fitted: Fitted | None = None
+    fitted: FittedRequest | None = None
     case: _Case | None = None
     cut: Cut | None = None
 
 
-class Fitting:
+class ContextFitter:
     """Fits one client's request to the candidates that it is tried at."""
 
-    def __init__(self, work: Work, serve: Serve) -> None:
-        self._work = work
+    def __init__(self, context: RequestContext, serve: Serve) -> None:
+        self._context = context
         self._serve = serve
-        self._settings = work.snapshot.settings.experimental
+        self._settings = context.snapshot.settings.experimental
         self._thresholds = Thresholds(
             self._settings.context_compression_threshold_l1,
             self._settings.context_compression_threshold_l2,
@@ -116,7 +116,7 @@ class Fitting:
             self._looks[key] = await self._look(candidate)
         return self._looks[key].cut is not None
 
-    def fitted(self, candidate: Candidate) -> Fitted | None:
+    def fitted(self, candidate: Candidate) -> FittedRequest | None:
         """Return the request that fits, ``None`` if it can go as it is.
 
         To be asked after :meth:`wants_summary`.
@@ -133,11 +133,11 @@ class Fitting:
         case, cut, look.cut = look.case, look.cut, None
         if case is None or cut is None:
             return
-        messages = self._work.request.messages
+        messages = self._context.request.messages
         begin = max(head_length(messages), case.plan.fork)
         earlier = case.plan.summary
         older = Older(messages[begin : cut.fork], earlier, case.terms.limits.summary)
-        summary = await summary_of(self._work, self._serve, older)
+        summary = await summary_of(self._context, self._serve, older)
         plan = forked(cut.plan, cut.fork, summary or earlier)
         look.fitted = await self._apart(self._settled, case, plan)
 
@@ -146,7 +146,7 @@ class Fitting:
 
         A client that compacts its conversations itself is told so first.
         """
-        work, settings = self._work, self._settings
+        context, settings = self._context, self._settings
         model = candidate.target.model
         if self._retried or not settings.context_compression:
             return False
@@ -163,8 +163,8 @@ class Fitting:
         ceiling = _ceiling(error.message, sent)
         if case.known.ceiling:
             ceiling = min(ceiling, case.known.ceiling)
-        contexts = work.services.contexts
-        contexts.refused(model, len(work.call.body))
+        contexts = context.services.contexts
+        contexts.refused(model, len(context.call.body))
         contexts.put(case.key, replace(case.known, ceiling=ceiling, told=True))
         if self._compacts_itself() and not case.known.told:
             return False
@@ -177,17 +177,17 @@ class Fitting:
 
     async def _apart(self, function: Callable[..., T], *arguments: Any) -> T:
         """Return what a function gives, and remember the plans that it has made."""
-        result = await self._work.apart(function, *arguments)
+        result = await self._context.compute(function, *arguments)
         planned, self._planned = self._planned, []
         for key, known in planned:
-            self._work.services.contexts.put(key, known)
+            self._context.services.contexts.put(key, known)
         return result
 
     async def _look(self, candidate: Candidate) -> _Look:
         if not self._is_conversation(candidate):
             return _Look()
         always = self._settings.shorten_tool_results == "always"
-        always = always and len(self._work.call.body) >= SHORTEST
+        always = always and len(self._context.call.body) >= SHORTEST
         suspect = self._settings.context_compression and self._may_be_too_long(candidate)
         case = await self._case(candidate) if suspect or always else None
         if case is None:
@@ -203,7 +203,7 @@ class Fitting:
             return _Look(case=case, cut=cut)
         return _Look(self._settled(case, cut.plan))
 
-    def _settled(self, case: _Case, plan: Plan) -> Fitted | None:
+    def _settled(self, case: _Case, plan: Plan) -> FittedRequest | None:
         """Remember a plan, and return the request after it."""
         request = case.request
         shown = plan
@@ -213,30 +213,32 @@ class Fitting:
         after = self._measure(case, applied.messages)
         if not applied.layers or (plan != NOTHING and case.terms.limits.hopeless(after)):
             return None
-        if plan != case.plan and not self._work.repaired:
-            known = case.known.planned(plan, self._work.request.messages)
+        if plan != case.plan and not self._context.repaired:
+            known = case.known.planned(plan, self._context.request.messages)
             self._planned.append((case.key, known))
         before = self._measure(case, request.messages)
-        return Fitted(replace(request, messages=applied.messages), applied.layers, before, after)
+        return FittedRequest(
+            replace(request, messages=applied.messages), applied.layers, before, after
+        )
 
     async def _case(self, candidate: Candidate) -> _Case | None:
         """Return the decoded request with what is known of it; ``None`` if it can't be decoded."""
-        work, target = self._work, candidate.target
+        context, target = self._context, candidate.target
         try:
-            await work.prepare()
-            request = work.request
+            await context.prepare()
+            request = context.request
         except GatewayError:
             return None  # whoever serves it says what is wrong with it
         if candidate.native and request.extensions.get("truncation") == "auto":
             return None  # the client wants the upstream to do it
         raw = request.messages
-        if not work.repaired:
-            recall = await work.recall(request)
+        if not context.repaired:
+            recall = await context.recall(request)
             family, reasoning = target.capabilities.family, target.wants_reasoning
             recovering = partial(recover, reasoning=reasoning)
-            request = await work.apart(recovering, request, recall, family)
-        key = await work.apart(_key, work, target.model, raw)
-        known = work.services.contexts.get(key)
+            request = await context.compute(recovering, request, recall, family)
+        key = await context.compute(_key, context, target.model, raw)
+        known = context.services.contexts.get(key)
         room = self._room(candidate) or Room(_ENDLESS)
         limits = room.limits(request.max_output_tokens, self._thresholds, known.ceiling)
         terms = Terms(
@@ -244,12 +246,16 @@ class Fitting:
             self._settings.context_compression_keep_rounds,
             target.capabilities.requires_signatures,
         )
-        plan = await work.apart(known.plan_for, raw)
+        plan = await context.compute(known.plan_for, raw)
         return _Case(request, key, known, plan, terms, target.model)
 
     def _may_be_too_long(self, candidate: Candidate) -> bool:
         """Return whether a look at the request itself is worth it."""
-        services, model, body = self._work.services, candidate.target.model, self._work.call.body
+        services, model, body = (
+            self._context.services,
+            candidate.target.model,
+            self._context.call.body,
+        )
         if services.contexts.suspects(model, len(body)):
             return True
         room = self._room(candidate)
@@ -259,19 +265,19 @@ class Fitting:
         return may_exceed(body, least, services.calibration.factor(model))
 
     def _room(self, candidate: Candidate) -> Room | None:
-        window = self._work.snapshot.router.window(candidate)
+        window = self._context.snapshot.router.window(candidate)
         if not window:
             return None
-        if candidate.native and _WIDE_BETA in self._work.call.headers.get("anthropic-beta", ""):
+        if candidate.native and _WIDE_BETA in self._context.call.headers.get("anthropic-beta", ""):
             window = max(window, _WIDE)
         return Room(window, candidate.target.capabilities)
 
     def _measure(self, case: _Case, messages: Sequence[Message]) -> int:
         request = replace(case.request, messages=tuple(messages))
-        return self._work.services.calibration.applied(case.model, estimate_tokens(request))
+        return self._context.services.calibration.applied(case.model, estimate_tokens(request))
 
     def _is_conversation(self, candidate: Candidate) -> bool:
-        protocol, route = self._work.protocol, self._work.call.route
+        protocol, route = self._context.protocol, self._context.call.route
         return (
             route.operation == "generate"
             and not isinstance(protocol, InternalProtocol)
@@ -280,7 +286,7 @@ class Fitting:
         )
 
     def _compacts_itself(self) -> bool:
-        agent = self._work.call.headers.get("user-agent", "")
+        agent = self._context.call.headers.get("user-agent", "")
         return any(matches(p, agent) for p in self._settings.context_clients_that_compact)
 
     def _has_to_be_told(self, case: _Case) -> bool:
@@ -290,9 +296,9 @@ class Fitting:
         return self._compacts_itself()
 
 
-def _key(work: Work, model: str, messages: Sequence[Message]) -> str:
+def _key(context: RequestContext, model: str, messages: Sequence[Message]) -> str:
     """Return the key of what is remembered of a conversation."""
-    return f"{work.session()}.{model}.{digest(messages[: head_length(messages)])}"
+    return f"{context.session()}.{model}.{digest(messages[: head_length(messages)])}"
 
 
 def _ceiling(message: str, sent: int) -> int:

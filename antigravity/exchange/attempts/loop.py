@@ -10,9 +10,9 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.task import deferLater
 
 from antigravity.accounts.sessions import session_from_headers
-from antigravity.exchange.attempts.context_fitter import Fitting
+from antigravity.exchange.attempts.context_fitter import ContextFitter
 from antigravity.exchange.attempts.native import attempt_native
-from antigravity.exchange.attempts.pass_through import suits
+from antigravity.exchange.attempts.pass_through import can_pass_through
 from antigravity.exchange.attempts.retry import (
     MAX_ATTEMPTS,
     MAX_REFUSALS,
@@ -23,7 +23,7 @@ from antigravity.exchange.attempts.retry import (
 )
 from antigravity.exchange.attempts.translated import attempt_translated
 from antigravity.exchange.attempts.upstream_call import Refused
-from antigravity.exchange.context import Work
+from antigravity.exchange.context import RequestContext
 from antigravity.interfaces.accounts import ILease
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.upstreams import Credential, UpstreamOperation
@@ -54,11 +54,11 @@ class _Failure(Struct, frozen=True):
     refusal: Reply | None = None
 
 
-class Generation:
+class AttemptLoop:
     """Tries the candidates of one decision, with the accounts that the pool gives."""
 
-    def __init__(self, work: Work, decision: Decision) -> None:
-        self._work = work
+    def __init__(self, context: RequestContext, decision: Decision) -> None:
+        self._context = context
         self._decision = decision
         self._candidates = decision.options
         self._exclude: frozenset[str] = frozenset()
@@ -69,7 +69,7 @@ class Generation:
         self._refusals = 0
         #: Whether a locked account was tried: one is enough for a request.
         self._probed = False
-        self._fitting = Fitting(work, _serve)
+        self._fitter = ContextFitter(context, _serve)
 
     async def run(self) -> Reply:
         """Return the reply of the first attempt that succeeds.
@@ -102,35 +102,35 @@ class Generation:
             if step.action == "give_up":
                 return self._give_up(failure)
             if step.action == "repair":
-                await self._work.repair(self._candidates[lease.option].target.capabilities)
-                self._fitting.forget()
+                await self._context.repair(self._candidates[lease.option].target.capabilities)
+                self._fitter.forget()
             if step.delay:
-                await deferLater(self._work.services.clock, step.delay)
+                await deferLater(self._context.services.clock, step.delay)
 
     async def _lease(self) -> ILease:
         """Return the account for the next attempt.
 
         :raises GatewayError: if there is none.
         """
-        work = self._work
+        context = self._context
         session = await self._session() if self._is_choice() else ""
         demand = replace(
             self._decision.demand(),
             session=session,
             probe="never" if self._probed else "allowed",
             exclude=self._exclude,
-            principal=work.call.principal,
-            only=work.origin.credential if work.origin is not None else "",
+            principal=context.call.principal,
+            only=context.origin.credential if context.origin is not None else "",
         )
-        pool = work.snapshot.pool
+        pool = context.snapshot.pool
         if not session and pool.would_wait(demand):  # its conversation has turns of its own
             demand = replace(demand, conversation=await self._session())
-        clock = work.services.clock
+        clock = context.services.clock
         began = clock.seconds()
         try:
-            lease: ILease = await pool.lease(demand, work.patience)
+            lease: ILease = await pool.lease(demand, context.max_wait)
         finally:
-            work.waited += clock.seconds() - began
+            context.waited += clock.seconds() - began
         self._probed = self._probed or lease.is_probe
         return lease
 
@@ -141,31 +141,31 @@ class Generation:
         """
         candidate = self._candidates[lease.option]
         try:
-            if not await self._fitting.wants_summary(candidate):
+            if not await self._fitter.wants_summary(candidate):
                 return True
         except (Exception, CancelledError):
             lease.release()
             raise
         lease.release()
-        await self._fitting.summarise(candidate)
+        await self._fitter.summarise(candidate)
         return False
 
     async def _shortens(self, error: GatewayError, lease: ILease) -> bool:
         """Return whether a shorter prompt is to be tried, as this one was too long."""
         if not isinstance(error, ContextLengthError):
             return False
-        return await self._fitting.shortens(self._candidates[lease.option], error)
+        return await self._fitter.shortens(self._candidates[lease.option], error)
 
     async def _attempt(self, lease: ILease) -> Reply | _Failure:
-        work, candidate = self._work, self._candidates[lease.option]
-        fitted = self._fitting.fitted(candidate)
-        passed = fitted is None and await work.apart(self._passes, candidate)
+        context, candidate = self._context, self._candidates[lease.option]
+        fitted = self._fitter.fitted(candidate)
+        passed = fitted is None and await context.compute(self._passes, candidate)
         self._attempts += 1
-        work.lease = lease
-        work.recorder.record.compressed = None if fitted is None else fitted.label
-        work.recorder.record.losses = work.notes
-        work.recorder.attempt(candidate, lease.credential, passed=passed)
-        longest = work.snapshot.settings.proxy.scheduling.max_lock_seconds
+        context.lease = lease
+        context.recorder.record.compressed = None if fitted is None else fitted.label
+        context.recorder.record.losses = context.notes
+        context.recorder.attempt(candidate, lease.credential, passed=passed)
+        longest = context.snapshot.settings.proxy.scheduling.max_lock_seconds
         try:
             reply = await self._answer(candidate, lease.credential, passed=passed)
         except Refused as refused:
@@ -173,29 +173,29 @@ class Generation:
         except GatewayError as error:
             failure = _Failure(error)
         except CancelledError:
-            work.give_back()
+            context.release_lease()
             raise
         except Exception:
-            work.give_back()
+            context.release_lease()
             raise
         else:
             if reply.stream is None:
-                work.settle(None)
+                context.settle_lease(None)
             lease.answered()
             return self._signed(reply, lease)
-        work.settle(failure.error)
-        work.recorder.failed(failure.error)
+        context.settle_lease(failure.error)
+        context.recorder.failed(failure.error)
         return failure
 
     async def _session(self) -> str:
         """Return the key of the conversation that the request belongs to."""
-        work = self._work
-        if work.is_large and session_from_headers(work.call.headers) is None:
+        context = self._context
+        if context.is_large and session_from_headers(context.call.headers) is None:
             try:
-                await work.prepare()
+                await context.prepare()
             except GatewayError:
                 return ""  # the upstream will say what is wrong with it
-        return await work.apart(work.session)
+        return await context.compute(context.session)
 
     async def _answer(self, candidate: Candidate, credential: Credential, *, passed: bool) -> Reply:
         """Return what one attempt gives.
@@ -204,15 +204,15 @@ class Generation:
         :raises Refused: if the upstream refused the request.
         """
         if passed:
-            return await attempt_native(self._work, candidate, credential)
-        fitted = self._fitting.fitted(candidate)
-        return await attempt_translated(self._work, candidate, credential, fitted)
+            return await attempt_native(self._context, candidate, credential)
+        fitted = self._fitter.fitted(candidate)
+        return await attempt_translated(self._context, candidate, credential, fitted)
 
     def _signed(self, reply: Reply, lease: ILease) -> Reply:
         """Return the reply with the account that serves it, for whom the operator tells it."""
-        work, label = self._work, lease.credential.label
-        expose = work.snapshot.settings.proxy.expose_account
-        told = expose == "always" or (expose == "loopback" and work.call.loopback)
+        context, label = self._context, lease.credential.label
+        expose = context.snapshot.settings.proxy.expose_account
+        told = expose == "always" or (expose == "loopback" and context.call.loopback)
         if not told or not label or not label.isprintable() or not label.isascii():
             return reply
         return replace(reply, headers=(*reply.headers, (ACCOUNT, label)))
@@ -231,14 +231,14 @@ class Generation:
         step = next_step(
             error,
             self._attempts,
-            repaired=self._work.repaired,
-            emptied=self._work.ended_empty,
+            repaired=self._context.repaired,
+            emptied=self._context.ended_empty,
             luck=luck,
-            pause=self._work.snapshot.settings.proxy.scheduling.retry_pause,
+            pause=self._context.snapshot.settings.proxy.scheduling.retry_pause,
         )
         if isinstance(error, EmptyAnswerError) or self._attempts == MAX_ATTEMPTS - 1:
-            self._work.ended_empty = True  # the next attempt is the last that this is worth
-        if isinstance(error, OverloadedError) and self._work.yields(error):
+            self._context.ended_empty = True  # the next attempt is the last that this is worth
+        if isinstance(error, OverloadedError) and self._context.triggers_fallback(error):
             step = replace(step, delay=0.0)  # there is no need to wait for capacity
         if step.action != "other":
             return step
@@ -264,16 +264,16 @@ class Generation:
         """Try those again whose trouble may have passed: no other account can be had."""
         self._exclude -= self._passing
         self._passing = frozenset()
-        await deferLater(self._work.services.clock, self._pause)
+        await deferLater(self._context.services.clock, self._pause)
 
     def _accounts(self) -> set[str]:
-        origin = self._work.origin
+        origin = self._context.origin
         if origin is not None:
             return {origin.credential}
         return set().union(*(self._accounts_of(each.upstream) for each in self._candidates))
 
     def _accounts_of(self, upstream: str) -> set[str]:
-        credentials = self._work.snapshot.credentials.credentials(upstream)
+        credentials = self._context.snapshot.credentials.credentials(upstream)
         return {credential.id for credential in credentials}
 
     def _is_choice(self) -> bool:
@@ -284,32 +284,32 @@ class Generation:
 
     def _passes(self, candidate: Candidate) -> bool:
         """Return whether the body can go up as it came."""
-        work, body = self._work, self._work.call.body
-        operation: UpstreamOperation = "stream" if work.head.stream else "generate"
-        if work.repaired or work.is_part or work.is_expanded:
+        context, body = self._context, self._context.call.body
+        operation: UpstreamOperation = "stream" if context.head.stream else "generate"
+        if context.repaired or context.is_branch or context.is_expanded:
             return False
         if not candidate.native or candidate.target.wish != NO_WISH:
             return False
         if not candidate.upstream.passes(candidate.client.name, operation, body):
             return False
-        return suits(work, candidate)
+        return can_pass_through(context, candidate)
 
     def _give_up(self, failure: _Failure) -> Reply:
         if self._attempts > 1:
             log.info(
                 "{id}: gave up after {n} of {most} attempts",
-                id=self._work.call.request_id,
+                id=self._context.call.request_id,
                 n=self._attempts,
                 most=MAX_ATTEMPTS,
             )
-        if failure.refusal is None or self._work.yields(failure.error):
+        if failure.refusal is None or self._context.triggers_fallback(failure.error):
             raise failure.error
-        self._work.recorder.end(failure.error, None)
+        self._context.recorder.end(failure.error, None)
         return failure.refusal
 
 
-async def _serve(work: Work, decision: Decision) -> Reply:
-    return await Generation(work, decision).run()
+async def _serve(context: RequestContext, decision: Decision) -> Reply:
+    return await AttemptLoop(context, decision).run()
 
 
 def _tells_more(pool: GatewayError, failure: GatewayError) -> bool:

@@ -13,8 +13,8 @@ import msgspec
 from antigravity.exchange.attempts.commit_point import begin
 from antigravity.exchange.attempts.upstream_call import UpstreamCall
 from antigravity.exchange.calibrating import learn
-from antigravity.exchange.context import Work
-from antigravity.exchange.operations.stored_responses import keep_conversation, point_out
+from antigravity.exchange.context import RequestContext
+from antigravity.exchange.operations.stored_responses import keep_conversation, remember_origin
 from antigravity.exchange.reply_context import end_policy, reply_context, response_source
 from antigravity.exchange.response_headers import passed_on
 from antigravity.exchange.streams.bounds import ANSWER_LIMIT
@@ -62,62 +62,64 @@ _SEVERAL: Final = re.compile(rb"\}[ \t]*\r?\n\s*\{")
 _EMPTY_LIMIT: Final = 16 * 1024
 
 
-async def attempt_native(work: Work, candidate: Candidate, credential: Credential) -> Reply:
+async def attempt_native(
+    context: RequestContext, candidate: Candidate, credential: Credential
+) -> Reply:
     """Return the reply that one candidate gives, once it has begun to answer.
 
     :raises GatewayError: if it fails before that.
     :raises Refused: if the upstream refused the request.
     """
-    body = await work.apart(work.protocol.with_model, work.call, candidate.target.model)
+    body = await context.compute(context.protocol.with_model, context.call, candidate.target.model)
     call = UpstreamCall(
         candidate.upstream,
         candidate.client,
-        "stream" if work.head.stream else "generate",
+        "stream" if context.head.stream else "generate",
         candidate.target.model,
         body,
         credential,
-        work.call.headers,
+        context.call.headers,
     )
-    response = await call.send(work.services.transport, work.recorder.repeated)
-    tap = _tap(work, candidate)
-    point_out(work, candidate, credential, tap)
+    response = await call.send(context.services.transport, context.recorder.repeated)
+    tap = _tap(context, candidate)
+    remember_origin(context, candidate, credential, tap)
     content_type = response.headers().get("content-type", "")
     is_plain = not is_events(content_type) and not is_json(content_type)
-    if IPlainAnswers.providedBy(work.protocol) and is_page(content_type):
+    if IPlainAnswers.providedBy(context.protocol) and is_page(content_type):
         response.abort()
         raise response_source(candidate, response).unusable("html")
-    if IPlainAnswers.providedBy(work.protocol) and is_plain:
-        return await _plain(work, response)
-    if work.head.stream:
+    if IPlainAnswers.providedBy(context.protocol) and is_plain:
+        return await _plain(context, response)
+    if context.head.stream:
         if not is_events(content_type):
-            await _prepare(work)
-        return await _stream(work, candidate, response, tap)
-    return await whole(work, candidate, response, tap)
+            await _prepare(context)
+        return await _stream(context, candidate, response, tap)
+    return await whole(context, candidate, response, tap)
 
 
-async def _prepare(work: Work) -> None:
+async def _prepare(context: RequestContext) -> None:
     """Decode a large request, which a response in another form may need."""
     with suppress(GatewayError):  # then such a response cannot be read
-        await work.prepare()
+        await context.prepare()
 
 
-async def _plain(work: Work, response: IIncomingResponse) -> Reply:
+async def _plain(context: RequestContext, response: IIncomingResponse) -> Reply:
     headers = response.headers()
     content_type = CREDENTIALS.redact(headers.get("content-type", "application/octet-stream"))
     passed = (*passed_on(headers), *file_headers(headers))
     status = response.status()
-    pump = await begin(work, PlainStream(), response, abort_on_error=True)
+    pump = await begin(context, PlainStream(), response, abort_on_error=True)
     return Reply(status, content_type, passed, stream=pump)
 
 
 async def _stream(
-    work: Work, candidate: Candidate, response: IIncomingResponse, tap: ITap
+    context: RequestContext, candidate: Candidate, response: IIncomingResponse, tap: ITap
 ) -> Reply:
-    protocol, upstream = work.protocol, candidate.upstream
+    protocol, upstream = context.protocol, candidate.upstream
     framer: IFramer | None = None
     if IReframing.providedBy(protocol):
-        framer = protocol.framer(work.call)
-    ends = end_policy(work, candidate)
+        framer = protocol.framer(context.call)
+    ends = end_policy(context, candidate)
     passed: Translator
     if framer is not None or upstream.wraps():
 
@@ -125,29 +127,32 @@ async def _stream(
             body: bytes = (
                 protocol.failure(error)
                 if IReframing.providedBy(protocol)
-                else protocol.encode_error(error, work.call.request_id).body
+                else protocol.encode_error(error, context.call.request_id).body
             )
             return body
 
         passed = ReframedStream(tap, protocol.keepalive, upstream.unwrap, framer, error_body, ends)
     else:
-        passed = PassedStream(tap, protocol.keepalive, protocol.encoder(_context(work)), ends)
-    translated = partial(translated_stream, work, candidate, response)
+        passed = PassedStream(tap, protocol.keepalive, protocol.encoder(_context(context)), ends)
+    translated = partial(translated_stream, context, candidate, response)
     source, name = response_source(candidate, response), candidate.client.name
     translator = AnyFormStream(passed, translated, source, name)
     headers = passed_on(response.headers())
 
     def finished(error: GatewayError | None) -> None:
         if error is None:
-            learn(work, candidate.target.model, translator.usage, work.decoded)
+            learn(context, candidate.target.model, translator.usage, context.decoded)
 
-    pump = await begin(work, translator, response, finished)
+    pump = await begin(context, translator, response, finished)
     content_type = framer.content_type if framer is not None else "text/event-stream"
     return Reply(200, content_type, headers, stream=pump)
 
 
 async def whole(
-    work: Work, candidate: Candidate, response: IIncomingResponse, tap: ITap | None = None
+    context: RequestContext,
+    candidate: Candidate,
+    response: IIncomingResponse,
+    tap: ITap | None = None,
 ) -> Reply:
     """Return an answer that is no stream, shown to ``tap``, and end the record.
 
@@ -163,10 +168,10 @@ async def whole(
         raise response_source(candidate, response).unusable(form, detector.head)
     is_stream = form == "events" or _is_several(body)
     if is_stream:
-        await _prepare(work)
-        if not _is_readable(work, candidate):
+        await _prepare(context)
+        if not _is_readable(context, candidate):
             raise response_source(candidate, response).unusable(form)
-        return _collect(work, candidate, response, body)
+        return _collect(context, candidate, response, body)
     try:
         body = candidate.upstream.unwrap(replace_broken_text(repair_surrogates(detector.head)))
         check_json(body)
@@ -175,19 +180,19 @@ async def whole(
     failure = error_in(body, partial(_decode_error, candidate))
     if failure is not None:
         raise failure
-    if is_foreign(candidate.client.name, body) and _is_readable(work, candidate):
-        await _prepare(work)
-        return _collect(work, candidate, response, detector.head)
-    if _is_empty_by_mistake(work, candidate, body):
+    if is_foreign(candidate.client.name, body) and _is_readable(context, candidate):
+        await _prepare(context)
+        return _collect(context, candidate, response, detector.head)
+    if _is_empty_by_mistake(context, candidate, body):
         raise empty_answer()
-    work.recorder.first_byte()
+    context.recorder.first_byte()
     if IWholeRepairingTap.providedBy(tap):
         body = tap.repair_whole(body)
     if ICollectingTap.providedBy(tap) or INamingTap.providedBy(tap):
         tap.whole(body)
     usage = candidate.client.decode_usage(body)
-    work.recorder.end(None, usage)
-    learn(work, candidate.target.model, usage, work.decoded)
+    context.recorder.end(None, usage)
+    learn(context, candidate.target.model, usage, context.decoded)
     content_type = CREDENTIALS.redact(headers.get("content-type", "application/json"))
     return Reply(response.status(), content_type, passed_on(headers), redact_errors(body))
 
@@ -197,10 +202,10 @@ def _is_several(body: bytes) -> bool:
     return body.lstrip()[:1] == b"[" or _SEVERAL.search(body) is not None
 
 
-def _is_empty_by_mistake(work: Work, candidate: Candidate, body: bytes) -> bool:
+def _is_empty_by_mistake(context: RequestContext, candidate: Candidate, body: bytes) -> bool:
     """Return whether a whole response is empty, of a model that is known to make such ones."""
-    ends = end_policy(work, candidate)
-    if len(body) >= _EMPTY_LIMIT or ends.accepts_empty or not _is_readable(work, candidate):
+    ends = end_policy(context, candidate)
+    if len(body) >= _EMPTY_LIMIT or ends.accepts_empty or not _is_readable(context, candidate):
         return False
     # What the request was does not matter for that, so it need not be decoded.
     decoder = candidate.client.decoder(Request("", (), candidate.client.name), candidate.target)
@@ -210,9 +215,11 @@ def _is_empty_by_mistake(work: Work, candidate: Candidate, body: bytes) -> bool:
     )
 
 
-def _is_readable(work: Work, candidate: Candidate) -> bool:
+def _is_readable(context: RequestContext, candidate: Candidate) -> bool:
     """Return whether a response can be decoded: one of a model that talks, not vectors."""
-    return IClientProtocol.providedBy(candidate.client) and work.call.route.operation == "generate"
+    return (
+        IClientProtocol.providedBy(candidate.client) and context.call.route.operation == "generate"
+    )
 
 
 def _decode_error(
@@ -222,36 +229,38 @@ def _decode_error(
     return error
 
 
-def _collect(work: Work, candidate: Candidate, response: IIncomingResponse, body: bytes) -> Reply:
+def _collect(
+    context: RequestContext, candidate: Candidate, response: IIncomingResponse, body: bytes
+) -> Reply:
     """Return the reply that a stream holds, where a whole response was asked for."""
-    answer = collected(work, candidate, response, body)
-    work.recorder.first_byte()
-    reply: HttpReply = work.protocol.encode_response(answer, reply_context(work))
-    keep_conversation(work, reply.body)
-    work.recorder.end(None, answer.usage)
-    learn(work, candidate.target.model, answer.usage, work.decoded)
+    answer = collected(context, candidate, response, body)
+    context.recorder.first_byte()
+    reply: HttpReply = context.protocol.encode_response(answer, reply_context(context))
+    keep_conversation(context, reply.body)
+    context.recorder.end(None, answer.usage)
+    learn(context, candidate.target.model, answer.usage, context.decoded)
     headers = (*reply.headers, *passed_on(response.headers()))
     return Reply(reply.status, reply.content_type, headers, reply.body)
 
 
-def _tap(work: Work, candidate: Candidate) -> ITap:
+def _tap(context: RequestContext, candidate: Candidate) -> ITap:
     """Return a tap that remembers the thinking behind tool calls, if it can."""
     tap: ITap = candidate.client.tap()
     if ICollectingTap.providedBy(tap):
-        keep = partial(work.services.signatures.remember, work.call.principal)
+        keep = partial(context.services.signatures.remember, context.call.principal)
         target = candidate.target
         collector = SignatureCollector(keep, unsigned=target.wants_reasoning)
         tap.collect(collector.feed, target.capabilities.family, unsigned=target.wants_reasoning)
     return tap
 
 
-def _context(work: Work) -> ReplyContext:
+def _context(context: RequestContext) -> ReplyContext:
     """Return a context for the error event: the request itself need not be decoded for it."""
-    head = work.head
+    head = context.head
     return ReplyContext(
-        call=work.call,
-        request=Request(head.model, (), work.protocol.name, stream=True),
+        call=context.call,
+        request=Request(head.model, (), context.protocol.name, stream=True),
         model=head.model,
-        created=int(work.recorder.record.started),
-        new_id=work.services.new_id,
+        created=int(context.recorder.record.started),
+        new_id=context.services.new_id,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, cast
 
-from antigravity.exchange.context import Work
+from antigravity.exchange.context import RequestContext
 from antigravity.interfaces.protocols import ICompleteness, IGlancing, IReasoningHistory
 from antigravity.ir.signature import holds_seals
 from antigravity.protocols.json_body import members_of
@@ -15,7 +15,7 @@ from antigravity.signatures.recovery import has_reasoning
 _WITH_QUIRKS: Final = ("openai_chat", "openai_responses")
 
 
-def suits(work: Work, candidate: Candidate) -> bool:
+def can_pass_through(context: RequestContext, candidate: Candidate) -> bool:
     """Return whether the body may pass to a model of the client's own protocol.
 
     It may not where it lacks what the model demands, nor where it carries what this model
@@ -23,7 +23,7 @@ def suits(work: Work, candidate: Candidate) -> bool:
     upstream refuses, nor with signatures that the gateway has sealed: to an upstream they would be
     forged.
     """
-    body, protocol = work.call.body, work.protocol
+    body, protocol = context.call.body, context.protocol
     if holds_seals(body):
         return False
     capabilities, differing = candidate.target.capabilities, candidate.differing
@@ -31,38 +31,38 @@ def suits(work: Work, candidate: Candidate) -> bool:
         glancing = cast(IGlancing, protocol)
         if glancing.minds(body, differing, capabilities):
             return False
-    if _has_refused_fields(work, candidate):
+    if _has_refused_fields(context, candidate):
         return False
     if "no_reasoning_content" in candidate.target.quirks and b'"reasoning_content"' in body:
         return False
-    if candidate.target.wants_reasoning and _lacks_reasoning(work, candidate):
+    if candidate.target.wants_reasoning and _lacks_reasoning(context, candidate):
         return False
     if not ICompleteness.providedBy(protocol):
         return True
     return bool(cast(ICompleteness, protocol).is_complete(body, capabilities))
 
 
-def _has_refused_fields(work: Work, candidate: Candidate) -> bool:
+def _has_refused_fields(context: RequestContext, candidate: Candidate) -> bool:
     """Return whether the body has a field that the upstream of a swapped model refuses."""
-    if not candidate.refused or work.protocol.name not in _WITH_QUIRKS:
+    if not candidate.refused or context.protocol.name not in _WITH_QUIRKS:
         return False
-    return not candidate.refused.isdisjoint(members_of(work.call))
+    return not candidate.refused.isdisjoint(members_of(context.call))
 
 
-def _lacks_reasoning(work: Work, candidate: Candidate) -> bool:
+def _lacks_reasoning(context: RequestContext, candidate: Candidate) -> bool:
     """Return whether there is reasoning to put back into the history for this model.
 
     A model that refuses tool calls without any gets a stand-in where it is lost.  One that only
     does better with it gets it back where the client has not left it out on purpose.
     """
-    if not IReasoningHistory.providedBy(work.protocol):
+    if not IReasoningHistory.providedBy(context.protocol):
         return False
-    protocol = cast(IReasoningHistory, work.protocol)
+    protocol = cast(IReasoningHistory, context.protocol)
     demanded = candidate.target.reasoning_history == "demanded"
     if not demanded and not protocol.drops_reasoning:
         return False
-    calls = protocol.calls_without_reasoning(work.call.body)
+    calls = protocol.calls_without_reasoning(context.call.body)
     if demanded:
         return bool(calls)
-    recall, principal = work.services.signatures.recall, work.call.principal
+    recall, principal = context.services.signatures.recall, context.call.principal
     return any(has_reasoning(recall(principal, each)) for each in calls)

@@ -127,7 +127,7 @@ def may_ignore(error: GatewayError) -> bool:
     return isinstance(error, RateLimitedError | UpstreamError | NotFoundError)
 
 
-def gives_way(error: GatewayError) -> bool:
+def is_model_unavailable(error: GatewayError) -> bool:
     """Return whether another model may serve: nobody can serve this one now.
 
     It has no capacity, or each account for it is at a limit, locked or refused.

@@ -9,11 +9,11 @@ from typing import Any, cast
 from msgspec.structs import replace
 
 from antigravity.exchange.attempts.commit_point import begin
-from antigravity.exchange.attempts.context_fitter import Fitted
+from antigravity.exchange.attempts.context_fitter import FittedRequest
 from antigravity.exchange.attempts.upstream_call import UpstreamCall
 from antigravity.exchange.body_paths import locate
 from antigravity.exchange.calibrating import calibrated_estimate, learn
-from antigravity.exchange.context import Work
+from antigravity.exchange.context import RequestContext
 from antigravity.exchange.operations.stored_responses import keep_conversation
 from antigravity.exchange.reply_context import end_policy, reply_context, response_source
 from antigravity.exchange.response_headers import Headers, upstream_request_id, warnings
@@ -48,7 +48,10 @@ Recall = Callable[[str], Memory | None]
 
 
 async def attempt_translated(
-    work: Work, candidate: Candidate, credential: Credential, fitted: Fitted | None = None
+    context: RequestContext,
+    candidate: Candidate,
+    credential: Credential,
+    fitted: FittedRequest | None = None,
 ) -> Reply:
     """Return the reply that one candidate gives, once it has begun to answer.
 
@@ -57,10 +60,10 @@ async def attempt_translated(
     :raises GatewayError: if it fails before that.
     :raises Refused: if the upstream refused the request.
     """
-    lowered, encoded = await _encode(work, candidate, fitted)
-    changes: tuple[Loss, ...] = (*work.notes, REPAIRED) if work.repaired else work.notes
+    lowered, encoded = await _encode(context, candidate, fitted)
+    changes: tuple[Loss, ...] = (*context.notes, REPAIRED) if context.repaired else context.notes
     changes += fitted.losses if fitted is not None else ()
-    work.recorder.record.losses = changes + lowered.losses + encoded.warnings
+    context.recorder.record.losses = changes + lowered.losses + encoded.warnings
     call = UpstreamCall(
         candidate.upstream,
         candidate.client,
@@ -68,34 +71,34 @@ async def attempt_translated(
         candidate.target.model,
         encoded.body,
         credential,
-        work.call.headers if candidate.native else {},
+        context.call.headers if candidate.native else {},
     )
-    response = await call.send(work.services.transport, work.recorder.repeated)
-    source = _source(work, candidate, lowered, response)
+    response = await call.send(context.services.transport, context.recorder.repeated)
+    source = _source(context, candidate, lowered, response)
 
     def answered() -> None:
-        learn(work, candidate.target.model, source.reported, lowered.request)
+        learn(context, candidate.target.model, source.reported, lowered.request)
 
-    if work.head.stream:
-        return await _stream(work, source, response, answered)
-    return await _whole(work, source, response, answered)
+    if context.head.stream:
+        return await _stream(context, source, response, answered)
+    return await _whole(context, source, response, answered)
 
 
 async def _encode(
-    work: Work, candidate: Candidate, fitted: Fitted | None
+    context: RequestContext, candidate: Candidate, fitted: FittedRequest | None
 ) -> tuple[Lowered, Encoded]:
     """Return the request in the candidate's words, and its bytes."""
     client = candidate.client
-    await work.prepare()
-    request = work.request if fitted is None else fitted.request
-    request = await work.media_resolved(request, client.traits)
+    await context.prepare()
+    request = context.request if fitted is None else fitted.request
+    request = await context.fetch_media(request, client.traits)
     recall: Recall | None = None
-    if not work.repaired and fitted is None:
-        recall = await work.recall(request)
+    if not context.repaired and fitted is None:
+        recall = await context.recall(request)
     try:
-        return await work.apart(_translate, request, recall, client, candidate.target)
+        return await context.compute(_translate, request, recall, client, candidate.target)
     except UnreadablePartError as error:
-        await work.apart(locate, error, work.original_call.body)
+        await context.compute(locate, error, context.original_call.body)
         raise
 
 
@@ -115,33 +118,36 @@ def _translate(
 
 
 def _source(
-    work: Work, candidate: Candidate, lowered: Lowered, response: IIncomingResponse
+    context: RequestContext, candidate: Candidate, lowered: Lowered, response: IIncomingResponse
 ) -> EventSource:
-    keep = partial(work.services.signatures.remember, work.call.principal)
+    keep = partial(context.services.signatures.remember, context.call.principal)
     return EventSource(
         candidate.client.decoder(lowered.request, candidate.target),
         lowered.pipeline,
         candidate.upstream.unwrap if candidate.upstream.wraps() else None,
         SignatureCollector(keep, unsigned=candidate.target.wants_reasoning).feed,
-        partial(calibrated_estimate, work, candidate.target.model, lowered.request),
+        partial(calibrated_estimate, context, candidate.target.model, lowered.request),
         whole=IWholeAnswers.providedBy(candidate.client),
-        held=not work.head.stream,
+        held=not context.head.stream,
         source=response_source(candidate, response),
-        ends=end_policy(work, candidate),
-        others=other_decoders(work, candidate, lowered.request),
+        ends=end_policy(context, candidate),
+        others=other_decoders(context, candidate, lowered.request),
     )
 
 
-def _headers(work: Work, response: IIncomingResponse) -> Headers:
-    every = work.snapshot.settings.proxy.debug_headers
-    told = warnings(work.recorder.record.losses, every=every)
+def _headers(context: RequestContext, response: IIncomingResponse) -> Headers:
+    every = context.snapshot.settings.proxy.debug_headers
+    told = warnings(context.recorder.record.losses, every=every)
     return upstream_request_id(response.headers()) + told
 
 
 async def _stream(
-    work: Work, source: EventSource, response: IIncomingResponse, answered: Callable[[], None]
+    context: RequestContext,
+    source: EventSource,
+    response: IIncomingResponse,
+    answered: Callable[[], None],
 ) -> Reply:
-    encoder: IStreamEncoder = work.protocol.encoder(reply_context(work))
+    encoder: IStreamEncoder = context.protocol.encoder(reply_context(context))
 
     def finished(error: GatewayError | None) -> None:
         if error is not None:
@@ -149,31 +155,34 @@ async def _stream(
         answered()
         final: Any = getattr(encoder, "final_response", None)
         if final is not None:
-            keep_conversation(work, final)
+            keep_conversation(context, final)
 
     converter: IConverter | None = None
     if IConverted.providedBy(encoder):
         converter = cast(IConverted, encoder).converter()
     # Files have no words for an error, and what is to be converted is no place for them.
-    bare = IPlainAnswers.providedBy(work.protocol) and not is_events(encoder.content_type)
+    bare = IPlainAnswers.providedBy(context.protocol) and not is_events(encoder.content_type)
     abort_on_error = converter is not None or bare
     translator = TranslatedStream(source, encoder)
-    pump = await begin(work, translator, response, finished, abort_on_error=abort_on_error)
+    pump = await begin(context, translator, response, finished, abort_on_error=abort_on_error)
     stream: object = pump
     if converter is not None:
-        stream = ConvertedStream(pump, converter, work.services.in_thread)
-    return Reply(200, encoder.content_type, _headers(work, response), stream=stream)
+        stream = ConvertedStream(pump, converter, context.services.in_thread)
+    return Reply(200, encoder.content_type, _headers(context, response), stream=stream)
 
 
 async def _whole(
-    work: Work, source: EventSource, response: IIncomingResponse, answered: Callable[[], None]
+    context: RequestContext,
+    source: EventSource,
+    response: IIncomingResponse,
+    answered: Callable[[], None],
 ) -> Reply:
     folded = FoldedAnswer(source)
-    await begin(work, folded, response)
+    await begin(context, folded, response)
     answer = folded.response()
-    reply: HttpReply = work.protocol.encode_response(answer, reply_context(work))
-    keep_conversation(work, reply.body)
-    work.recorder.end(None, answer.usage)
+    reply: HttpReply = context.protocol.encode_response(answer, reply_context(context))
+    keep_conversation(context, reply.body)
+    context.recorder.end(None, answer.usage)
     answered()
-    headers = (*reply.headers, *_headers(work, response))
+    headers = (*reply.headers, *_headers(context, response))
     return Reply(reply.status, reply.content_type, headers, reply.body)

@@ -15,8 +15,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 from twisted.internet.defer import CancelledError
 
-from antigravity.exchange.attempts.loop import Generation
-from antigravity.exchange.context import Work
+from antigravity.exchange.attempts.loop import AttemptLoop
+from antigravity.exchange.context import RequestContext
 from antigravity.exchange.fanout.branch import Feeding, StreamingBranch, WholeBranch
 from antigravity.exchange.fanout.gathered_reply import Told, gathered_reply
 from antigravity.exchange.fanout.gathered_stream import GatheredStream
@@ -62,8 +62,10 @@ def shares(prompts: Sequence[Request], limit: int) -> tuple[Share, ...]:
 class Choices:
     """The parallel requests for one client's request."""
 
-    def __init__(self, work: Work, decision: Decision, wanted: Sequence[Share]) -> None:
-        self._work = work
+    def __init__(
+        self, context: RequestContext, decision: Decision, wanted: Sequence[Share]
+    ) -> None:
+        self._context = context
         self._decision = decision
         self._shares = wanted
         self._usages: dict[Share, Usage] = {}
@@ -77,17 +79,17 @@ class Choices:
 
         :raises GatewayError: if it failed before it began.
         """
-        work = self._work
+        context = self._context
         for candidate in self._decision.candidates[:1]:  # once, not for each of the answers
-            await work.media_resolved(work.request, candidate.client.traits)
-        return await (self._streamed() if work.head.stream else self._whole())
+            await context.fetch_media(context.request, candidate.client.traits)
+        return await (self._streamed() if context.head.stream else self._whole())
 
     async def _whole(self) -> Reply:
-        work = self._work
+        context = self._context
         answers: dict[Share, Response] = {}
 
         async def serve(share: Share) -> None:
-            branch = WholeBranch(work.protocol.name)
+            branch = WholeBranch(context.protocol.name)
             await self._ask(share, branch, stream=False)
             answers[share] = branch.response
             self._usages[share] = branch.response.usage
@@ -96,15 +98,15 @@ class Choices:
         inorder = [answers[share] for share in self._shares]
         choices = tuple(choice for answer in inorder for choice in answer.choices)
         joined = Response(inorder[0].id, inorder[0].model, choices, self._counted())
-        reply: HttpReply = work.protocol.encode_response(joined, reply_context(work))
-        work.recorder.first_byte()
-        work.recorder.end(None, added(self._usages.values()))
+        reply: HttpReply = context.protocol.encode_response(joined, reply_context(context))
+        context.recorder.first_byte()
+        context.recorder.end(None, added(self._usages.values()))
         headers = (*reply.headers, *self._collected())
         return Reply(reply.status, reply.content_type, headers, reply.body)
 
     async def _streamed(self) -> Reply:
-        work = self._work
-        encoder: IStreamEncoder = work.protocol.encoder(reply_context(work))
+        context = self._context
+        encoder: IStreamEncoder = context.protocol.encoder(reply_context(context))
 
         async def job(stream: GatheredStream, begin: Callable[[], None]) -> None:
             merged = Merged(encoder, stream.write)
@@ -112,7 +114,7 @@ class Choices:
             stream.write(encoder.encode(UsageUpdate(self._counted())))
 
         told = Told(self._collected, lambda: added(self._usages.values()))
-        return await gathered_reply(work, encoder, job, told)
+        return await gathered_reply(context, encoder, job, told)
 
     async def _stream(
         self, share: Share, merged: Merged, stream: GatheredStream, begin: Callable[[], None]
@@ -128,7 +130,7 @@ class Choices:
             else:
                 merged.take(event, share.first)
 
-        branch = StreamingBranch(self._work.protocol.name, take)
+        branch = StreamingBranch(self._context.protocol.name, take)
 
         async def rest(reply: Reply) -> None:
             self._begun.add(share)
@@ -149,10 +151,10 @@ class Choices:
         rest: Callable[[Reply], Awaitable[None]] | None = None,
     ) -> None:
         """Ask for one share; its attempts are in the record of the whole, however it ends."""
-        recorder = self._work.recorder
-        part = self._work.part(branch, share.request, stream=stream)
+        recorder = self._context.recorder
+        part = self._context.for_branch(branch, share.request, stream=stream)
         try:
-            reply = await Generation(part, self._decision).run()
+            reply = await AttemptLoop(part, self._decision).run()
             self._note(part, reply)
             if rest is not None:
                 await rest(reply)
@@ -195,7 +197,7 @@ class Choices:
             self._come += 1
             return True
 
-        at_once = self._work.snapshot.settings.proxy.parallel_choices
+        at_once = self._context.snapshot.settings.proxy.parallel_choices
         came = await gathered([partial(one, share) for share in wanted], at_once)
         return [share for share, there in zip(wanted, came, strict=True) if not there]
 
@@ -209,11 +211,11 @@ class Choices:
             for one in prompts
         )
 
-    def _note(self, part: Work, reply: Reply) -> None:
+    def _note(self, part: RequestContext, reply: Reply) -> None:
         """Note what a part's reply says of how it was served."""
         for name, value in reply.headers:
             self._headers.setdefault(name, {})[value] = None
-        record = self._work.recorder.record
+        record = self._context.recorder.record
         record.compressed = record.compressed or part.recorder.record.compressed
 
     def _collected(self) -> Headers:

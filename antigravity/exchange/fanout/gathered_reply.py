@@ -9,7 +9,7 @@ from msgspec import Struct
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from antigravity.exchange.context import Work
+from antigravity.exchange.context import RequestContext
 from antigravity.exchange.fanout.gathered_stream import GatheredStream
 from antigravity.exchange.response_headers import Headers
 from antigravity.interfaces.exchange import Reply
@@ -32,7 +32,9 @@ class Told(Struct, frozen=True):
     usage: Callable[[], Usage]
 
 
-async def gathered_reply(work: Work, encoder: IStreamEncoder, job: Job, told: Told) -> Reply:
+async def gathered_reply(
+    context: RequestContext, encoder: IStreamEncoder, job: Job, told: Told
+) -> Reply:
     """Return the reply, once it has begun.  A client that leaves cancels ``job``.
 
     :raises GatewayError: if it failed before that.
@@ -43,22 +45,22 @@ async def gathered_reply(work: Work, encoder: IStreamEncoder, job: Job, told: To
         if running is not None:
             running.cancel()
 
-    interval = work.snapshot.settings.proxy.keepalive_interval
-    stream = GatheredStream(work.services.clock, interval, encoder.keepalive, cancel)
+    interval = context.snapshot.settings.proxy.keepalive_interval
+    stream = GatheredStream(context.services.clock, interval, encoder.keepalive, cancel)
     begun: Deferred[None] = Deferred(lambda _: cancel())
 
     def begin() -> None:
         if not begun.called:
-            work.recorder.first_byte()
+            context.recorder.first_byte()
             begun.callback(None)
 
     def ended(outcome: Any) -> None:
-        error = _error_of(work, outcome)
+        error = _error_of(context, outcome)
         if not begun.called:
             assert error is not None, "what ends well has begun"
             begun.errback(error)
             return
-        work.recorder.end(error, told.usage())
+        context.recorder.end(error, told.usage())
         stream.write(encoder.encode(StreamFailure(error)) if error else encoder.end())
         stream.end()
 
@@ -72,7 +74,7 @@ async def _run(job: Job, stream: GatheredStream, begin: Callable[[], None]) -> N
     await job(stream, begin)
 
 
-def _error_of(work: Work, outcome: object) -> GatewayError | None:
+def _error_of(context: RequestContext, outcome: object) -> GatewayError | None:
     """Return the error that ended everything, if one did; one of ours is logged."""
     if not isinstance(outcome, Failure):
         return None
@@ -80,5 +82,5 @@ def _error_of(work: Work, outcome: object) -> GatewayError | None:
         return CancelledByClientError("The client went away.")
     if isinstance(outcome.value, GatewayError):
         return outcome.value
-    log.failure("{id}: a stream broke", outcome, id=work.call.request_id)
+    log.failure("{id}: a stream broke", outcome, id=context.call.request_id)
     return GatewayError("The gateway failed; its log says why.")

@@ -13,8 +13,8 @@ from typing import Any
 from msgspec.structs import replace
 from zope.interface import implementer
 
-from antigravity.exchange.attempts.loop import Generation
-from antigravity.exchange.context import Work
+from antigravity.exchange.attempts.loop import AttemptLoop
+from antigravity.exchange.context import RequestContext
 from antigravity.exchange.fanout.gathered_reply import Told, gathered_reply
 from antigravity.exchange.fanout.gathered_stream import GatheredStream
 from antigravity.exchange.fanout.parallel import gathered
@@ -35,18 +35,18 @@ from antigravity.routing.router import Candidate, Decision
 _Result = Response | GatewayError
 
 
-async def draw(work: Work, decision: Decision) -> Reply:
+async def draw(context: RequestContext, decision: Decision) -> Reply:
     """Return the reply to a request for images, of several answers where one has not all of them.
 
     :raises GatewayError: if nothing can be had.
     """
     natives = tuple(c for c in decision.candidates if c.native)
     others = tuple(c for c in decision.candidates if not c.native)
-    if not others or work.request.sampling.n <= _limit(others):
-        return await Generation(work, decision).run()
+    if not others or context.request.sampling.n <= _limit(others):
+        return await AttemptLoop(context, decision).run()
     if decision.candidates[0].native:  # it takes the number itself; the others could not
-        return await Generation(work, replace(decision, candidates=natives)).run()
-    return await FanOut(work, replace(decision, candidates=others)).run()
+        return await AttemptLoop(context, replace(decision, candidates=natives)).run()
+    return await FanOut(context, replace(decision, candidates=others)).run()
 
 
 def _limit(candidates: tuple[Candidate, ...]) -> int:
@@ -81,8 +81,8 @@ def _nowhere(mime_type: str, data: str) -> str:
 class FanOut:
     """The parallel requests for one client's request."""
 
-    def __init__(self, work: Work, decision: Decision) -> None:
-        self._work = work
+    def __init__(self, context: RequestContext, decision: Decision) -> None:
+        self._context = context
         self._decision = decision
 
     async def run(self) -> Reply:
@@ -90,14 +90,14 @@ class FanOut:
 
         :raises GatewayError: if every request failed: the first one's error.
         """
-        if self._work.head.stream:
+        if self._context.head.stream:
             return await self._streamed()
-        work = self._work
+        context = self._context
         results = await self._results(lambda result: None)
         response = _joined(results)
-        reply: HttpReply = work.protocol.encode_response(response, reply_context(work))
-        work.recorder.first_byte()
-        work.recorder.end(None, response.usage)
+        reply: HttpReply = context.protocol.encode_response(response, reply_context(context))
+        context.recorder.first_byte()
+        context.recorder.end(None, response.usage)
         headers = (*reply.headers, *self._headers())
         return Reply(reply.status, reply.content_type, headers, reply.body)
 
@@ -106,8 +106,8 @@ class FanOut:
 
         It begins with the first of them, so that there can be an error before.
         """
-        work = self._work
-        encoder: IStreamEncoder = work.protocol.encoder(reply_context(work))
+        context = self._context
+        encoder: IStreamEncoder = context.protocol.encoder(reply_context(context))
         writing = _Writing(encoder)
 
         async def job(stream: GatheredStream, begin: Callable[[], None]) -> None:
@@ -121,7 +121,7 @@ class FanOut:
                 raise _first_of(results)
 
         told = Told(self._headers, lambda: writing.usage)
-        return await gathered_reply(work, encoder, job, told)
+        return await gathered_reply(context, encoder, job, told)
 
     async def _results(self, answered: Callable[[_Result], None]) -> list[_Result]:
         """Return what all requests gave; ``answered`` hears of each at once."""
@@ -132,28 +132,30 @@ class FanOut:
             return result
 
         jobs = [partial(one, count) for count in self._shares()]
-        return await gathered(jobs, self._work.snapshot.settings.images.parallel)
+        return await gathered(jobs, self._context.snapshot.settings.images.parallel)
 
     def _headers(self) -> Headers:
-        every = self._work.snapshot.settings.proxy.debug_headers
-        return warnings(self._work.recorder.record.losses, every=every)
+        every = self._context.snapshot.settings.proxy.debug_headers
+        return warnings(self._context.recorder.record.losses, every=every)
 
     def _shares(self) -> list[int]:
         """Return how many images each request is for."""
-        wanted, limit = self._work.request.sampling.n, _limit(self._decision.candidates)
+        wanted, limit = self._context.request.sampling.n, _limit(self._decision.candidates)
         return [min(limit, wanted - begun) for begun in range(0, wanted, limit)]
 
     async def _ask(self, count: int) -> _Result:
-        work = self._work
-        protocol: Any = _Collecting(work.protocol)
-        sampling = replace(work.request.sampling, n=count)
-        one = work.part(protocol, replace(work.request, sampling=sampling), stream=False)
+        context = self._context
+        protocol: Any = _Collecting(context.protocol)
+        sampling = replace(context.request.sampling, n=count)
+        one = context.for_branch(
+            protocol, replace(context.request, sampling=sampling), stream=False
+        )
         try:
-            await Generation(one, self._decision).run()
+            await AttemptLoop(one, self._decision).run()
         except GatewayError as error:
             return error
         finally:
-            work.recorder.absorb(one.recorder)
+            context.recorder.absorb(one.recorder)
         response: Response = protocol.response
         return response
 

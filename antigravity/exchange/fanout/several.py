@@ -6,8 +6,8 @@ from typing import Final, cast
 
 from msgspec.structs import replace
 
-from antigravity.exchange.attempts.loop import Generation
-from antigravity.exchange.context import Work
+from antigravity.exchange.attempts.loop import AttemptLoop
+from antigravity.exchange.context import RequestContext
 from antigravity.exchange.fanout.choices import Choices, shares
 from antigravity.exchange.fanout.images import draw
 from antigravity.interfaces.answers import IPassingClient, ISeveralAnswers, Wanted
@@ -19,28 +19,28 @@ from antigravity.routing.router import Candidate, Decision
 _ANY: Final = 2**31
 
 
-async def generate(work: Work, decision: Decision) -> Reply:
+async def generate(context: RequestContext, decision: Decision) -> Reply:
     """Return the reply to one request, made of several answers where one has not all of it.
 
     :raises GatewayError: if it cannot be had.
     """
-    if IDemanding.providedBy(work.protocol):
-        if work.protocol.demands.output == "image":
-            return await draw(work, decision)
-        return await Generation(work, decision).run()
-    if not ISeveralAnswers.providedBy(work.protocol):
-        return await Generation(work, decision).run()
-    protocol = cast(ISeveralAnswers, work.protocol)
-    wanted: Wanted = protocol.wanted(work.call)
+    if IDemanding.providedBy(context.protocol):
+        if context.protocol.demands.output == "image":
+            return await draw(context, decision)
+        return await AttemptLoop(context, decision).run()
+    if not ISeveralAnswers.providedBy(context.protocol):
+        return await AttemptLoop(context, decision).run()
+    protocol = cast(ISeveralAnswers, context.protocol)
+    wanted: Wanted = protocol.wanted(context.call)
     able = tuple(c for c in decision.candidates if _is_able(c, wanted))
     if len(able) == len(decision.candidates):
-        return await Generation(work, decision).run()
+        return await AttemptLoop(context, decision).run()
     if _is_able(decision.candidates[0], wanted):  # the others would cost more
-        return await Generation(work, replace(decision, candidates=able)).run()
-    await work.prepare()
-    prompts = await work.apart(protocol.prompts, work.call, work.request)
+        return await AttemptLoop(context, replace(decision, candidates=able)).run()
+    await context.prepare()
+    prompts = await context.compute(protocol.prompts, context.call, context.request)
     limit = min(_limit(candidate) for candidate in decision.candidates)
-    return await Choices(work, decision, shares(prompts, limit)).run()
+    return await Choices(context, decision, shares(prompts, limit)).run()
 
 
 def _is_able(candidate: Candidate, wanted: Wanted) -> bool:

@@ -9,10 +9,10 @@ from typing import Any, Final, TypeVar, cast
 from msgspec.structs import replace
 
 from antigravity.context.estimate import estimate_parts
-from antigravity.exchange.attempts.loop import Generation
+from antigravity.exchange.attempts.loop import AttemptLoop
 from antigravity.exchange.attempts.native import whole
 from antigravity.exchange.attempts.upstream_call import UpstreamCall
-from antigravity.exchange.context import Work
+from antigravity.exchange.context import RequestContext
 from antigravity.exchange.fanout.parallel import gathered
 from antigravity.exchange.reply_context import response_source
 from antigravity.exchange.response_headers import warnings
@@ -47,21 +47,21 @@ T = TypeVar("T")
 Places = tuple[int, ...]
 
 
-class Embedding(Generation):
+class Embedding(AttemptLoop):
     """Tries the candidates of one decision, with the accounts that the pool gives.
 
     More inputs than an upstream takes at once are sent in batches.  What one attempt has got
     of them is kept for the next one, if that asks the same upstream for the same model.
     """
 
-    def __init__(self, work: Work, decision: Decision) -> None:
-        super().__init__(work, decision)
-        self._server = cast(IEmbeddingServer, work.protocol)
+    def __init__(self, context: RequestContext, decision: Decision) -> None:
+        super().__init__(context, decision)
+        self._server = cast(IEmbeddingServer, context.protocol)
         self._got: dict[Option, dict[Places, EmbeddingResponse]] = {}
 
     @cached_property
     def _request(self) -> EmbeddingRequest:
-        request: EmbeddingRequest = self._server.decode_embedding(self._work.call)
+        request: EmbeddingRequest = self._server.decode_embedding(self._context.call)
         return request
 
     async def run(self) -> Reply:
@@ -69,10 +69,10 @@ class Embedding(Generation):
 
         :raises GatewayError: the last attempt's error.
         """
-        work = self._work
-        if work.is_large:
+        context = self._context
+        if context.is_large:
             decode = self._server.decode_embedding
-            self.__dict__["_request"] = await work.apart(decode, work.call)
+            self.__dict__["_request"] = await context.compute(decode, context.call)
         return await super().run()
 
     async def _session(self) -> str:
@@ -81,7 +81,7 @@ class Embedding(Generation):
 
     def _passes(self, candidate: Candidate) -> bool:
         """Return whether the body can go up as it came."""
-        call, client = self._work.call, _client(candidate)
+        call, client = self._context.call, _client(candidate)
         operation = self._server.operation(call)
         if not candidate.native or not candidate.upstream.passes(client.name, operation, call.body):
             return False
@@ -90,10 +90,10 @@ class Embedding(Generation):
     async def _answer(self, candidate: Candidate, credential: Credential, *, passed: bool) -> Reply:
         if passed:
             return await self._passed(candidate, credential)
-        work, request = self._work, self._request
+        context, request = self._context, self._request
         batches = _batches(request.inputs, min(_client(candidate).largest_batch, BATCH))
         got = self._got.setdefault(Option(candidate.upstream.name, candidate.target.model), {})
-        work.recorder.record.losses = _unknown(request, candidate)
+        context.recorder.record.losses = _unknown(request, candidate)
         jobs = [
             partial(self._ask, candidate, credential, batch)
             for batch in batches
@@ -104,28 +104,28 @@ class Embedding(Generation):
         return await self._reply(_joined(got, len(request.inputs)))
 
     async def _passed(self, candidate: Candidate, credential: Credential) -> Reply:
-        work, model = self._work, candidate.target.model
-        body = await work.apart(self._server.with_model, work.call, model)
+        context, model = self._context, candidate.target.model
+        body = await context.compute(self._server.with_model, context.call, model)
         call = UpstreamCall(
             candidate.upstream,
             candidate.client,
-            self._server.operation(work.call),
+            self._server.operation(context.call),
             model,
             body,
             credential,
-            work.call.headers,
+            context.call.headers,
         )
-        return await whole(work, candidate, await call.send(work.services.transport))
+        return await whole(context, candidate, await call.send(context.services.transport))
 
     async def _ask(
         self, candidate: Candidate, credential: Credential, batch: Places
     ) -> tuple[Places, EmbeddingResponse]:
         """Return the vectors of some inputs."""
-        work, client = self._work, _client(candidate)
+        context, client = self._context, _client(candidate)
         inputs = tuple(self._request.inputs[place] for place in batch)
         encoded = client.encode_embedding(self._request, inputs, candidate.target)
-        known = work.recorder.record.losses
-        work.recorder.record.losses = tuple(dict.fromkeys((*known, *encoded.warnings)))
+        known = context.recorder.record.losses
+        context.recorder.record.losses = tuple(dict.fromkeys((*known, *encoded.warnings)))
         call = UpstreamCall(
             candidate.upstream,
             candidate.client,
@@ -135,7 +135,7 @@ class Embedding(Generation):
             credential,
             {},
         )
-        response = await call.send(work.services.transport)
+        response = await call.send(context.services.transport)
         body = await response.collect(ANSWER_LIMIT)
         if not body.strip():
             raise empty_answer()
@@ -146,23 +146,23 @@ class Embedding(Generation):
         """Return what a pure function gives; for many bytes of vectors it is called in a thread."""
         if size < _LARGE:
             return function(*arguments)
-        result: T = await self._work.services.background.run(size, function, *arguments)
+        result: T = await self._context.services.background.run(size, function, *arguments)
         return result
 
     async def _reply(self, response: EmbeddingResponse) -> Reply:
         """Return the client's reply, and end the record."""
-        work, request = self._work, self._request
+        context, request = self._context, self._request
         source = "upstream" if response.usage is not None else "estimate"
         usage = response.usage or _estimated(request.inputs)
         response = replace(response, usage=usage)
         size = _NUMBER * sum(map(len, response.vectors))
         encode = self._server.encode_embeddings
-        reply: HttpReply = await self._apart(size, encode, response, request, work.call)
-        work.recorder.first_byte()
-        work.recorder.end(None, usage)
+        reply: HttpReply = await self._apart(size, encode, response, request, context.call)
+        context.recorder.first_byte()
+        context.recorder.end(None, usage)
         headers = (*reply.headers, (COUNT_SOURCE, source))
-        every = work.snapshot.settings.proxy.debug_headers
-        headers += warnings(work.recorder.record.losses, every=every)
+        every = context.snapshot.settings.proxy.debug_headers
+        headers += warnings(context.recorder.record.losses, every=every)
         return Reply(reply.status, reply.content_type, headers, reply.body)
 
 

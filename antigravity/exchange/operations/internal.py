@@ -9,7 +9,7 @@ from msgspec import Struct
 from twisted.internet import defer
 from twisted.internet.defer import CancelledError, Deferred
 
-from antigravity.exchange.context import Work
+from antigravity.exchange.context import RequestContext
 from antigravity.exchange.recorder import Recorder
 from antigravity.exchange.services import Services
 from antigravity.exchange.snapshot import Snapshot
@@ -24,7 +24,7 @@ from antigravity.routing.router import Decision
 PROTOCOL: Final = "internal"
 
 #: Serves a request by the upstreams of a decision.
-Serve = Callable[[Work, Decision], Awaitable[Reply]]
+Serve = Callable[[RequestContext, Decision], Awaitable[Reply]]
 
 
 class InternalProtocol:
@@ -83,8 +83,8 @@ async def run_errand(
     recorder = Recorder(services, PROTOCOL, call)
     recorder.record.intercepted = errand.label
     recorder.begin(decision.asked, stream=False)
-    work = Work(services, snapshot, protocol, call, recorder)
-    serving: Deferred[Reply] = Deferred.fromCoroutine(_served(serve, work, decision))
+    context = RequestContext(services, snapshot, protocol, call, recorder)
+    serving: Deferred[Reply] = Deferred.fromCoroutine(_served(serve, context, decision))
     if errand.limit is not None:
         serving.addTimeout(errand.limit, services.clock)
     try:
@@ -106,5 +106,5 @@ async def run_errand(
     return reply.body.decode()
 
 
-async def _served(serve: Serve, work: Work, decision: Decision) -> Reply:
-    return await serve(work, decision)
+async def _served(serve: Serve, context: RequestContext, decision: Decision) -> Reply:
+    return await serve(context, decision)

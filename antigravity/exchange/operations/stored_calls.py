@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 from antigravity.exchange.attempts.commit_point import begin
 from antigravity.exchange.attempts.upstream_call import Refused, first_good
-from antigravity.exchange.context import Work
+from antigravity.exchange.context import RequestContext
 from antigravity.exchange.operations.response_store import Origin
 from antigravity.exchange.operations.stored_responses import credential_of, kept_answers
 from antigravity.exchange.response_headers import passed_on
@@ -23,57 +23,59 @@ from antigravity.routing.router import Candidate
 _GONE: Final = (404, 410)
 
 
-async def serve_stored(work: Work) -> Reply:
+async def serve_stored(context: RequestContext) -> Reply:
     """Return the reply to a call about one answer.
 
     :raises NotFoundError: if it is not known, or its account is not there any more.
     :raises GatewayError: if the call cannot be served.
     """
-    protocol = cast(IStoredAnswers, work.protocol)
-    call, answers = work.call, kept_answers(work)
+    protocol = cast(IStoredAnswers, context.protocol)
+    call, answers = context.call, kept_answers(context)
     name = call.arguments["id"]
     found = answers.find(name)
     if found is None:
         raise protocol.not_stored(call)
     if isinstance(found, Origin):
-        return await _relayed(work, found)
+        return await _relayed(context, found)
     reply: HttpReply = protocol.encode_stored(call, found)
     if call.route.method == "DELETE":
         answers.forget(name)
     return Reply(reply.status, reply.content_type, reply.headers, reply.body)
 
 
-async def _relayed(work: Work, origin: Origin) -> Reply:
+async def _relayed(context: RequestContext, origin: Origin) -> Reply:
     """Return what the account says that an answer was made with."""
-    call, snapshot = work.call, work.snapshot
-    credential = credential_of(work, origin)
+    call, snapshot = context.call, context.snapshot
+    credential = credential_of(context, origin)
     upstream: Any = next((u for u in snapshot.router.upstreams if u.name == origin.upstream), None)
     if credential is None or not IKeepingUpstream.providedBy(upstream):
-        raise cast(IStoredAnswers, work.protocol).not_stored(call)
-    client = snapshot.clients[work.protocol.name]
-    work.head = Head(origin.model, False)
-    work.recorder.begin(origin.model, stream=False)
+        raise cast(IStoredAnswers, context.protocol).not_stored(call)
+    client = snapshot.clients[context.protocol.name]
+    context.head = Head(origin.model, False)
+    context.recorder.begin(origin.model, stream=False)
     candidate = Candidate(upstream, client, Target(origin.model), True)
-    work.recorder.attempt(candidate, credential, passed=True)
+    context.recorder.attempt(candidate, credential, passed=True)
     requests = upstream.kept(call, credential)
     try:
-        response = await first_good(work.services.transport, upstream, client, credential, requests)
+        response = await first_good(
+            context.services.transport, upstream, client, credential, requests
+        )
     except Refused as refused:
         if refused.error.upstream_status in _GONE:
-            kept_answers(work).forget(call.arguments["id"])
+            kept_answers(context).forget(call.arguments["id"])
         reply = refused.passed_on(snapshot.settings.proxy.scheduling.max_lock_seconds)
         if reply is None:
             raise refused.error from None
-        work.recorder.end(refused.error, None)
+        context.recorder.end(refused.error, None)
         return reply
     headers = response.headers()
     content_type = headers.get("content-type", "application/json")
     if is_events(content_type):
-        pump = await begin(work, PlainEvents(), response, abort_on_error=True)
+        pump = await begin(context, PlainEvents(), response, abort_on_error=True)
         return Reply(response.status(), content_type, passed_on(headers), stream=pump)
     body = redact_errors(await response.collect(ANSWER_LIMIT))
     if call.route.method == "DELETE":
-        kept_answers(work).forget(call.arguments["id"])
-    work.recorder.first_byte()
-    work.recorder.end(None, None)
+        kept_answers(context).forget(call.arguments["id"])
+    context.recorder.first_byte()
+    context.recorder.end(None, None)
     return Reply(response.status(), content_type, passed_on(headers), body)

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from antigravity.exchange.context import Work
+from antigravity.exchange.context import RequestContext
 from antigravity.exchange.operations.response_store import KeptAnswers, Origin
 from antigravity.interfaces.answers import INamingTap
 from antigravity.interfaces.protocols import IStoredConversations, ITap
@@ -27,12 +27,12 @@ class _Identity(Struct):
 _IDENTITY = msgspec.json.Decoder(_Identity)
 
 
-def kept_answers(work: Work) -> KeptAnswers:
+def kept_answers(context: RequestContext) -> KeptAnswers:
     """Return what is known of the answers to the client's key."""
-    return KeptAnswers(work.services.conversations, work.call.principal)
+    return KeptAnswers(context.services.conversations, context.call.principal)
 
 
-def continued(work: Work, decision: Decision) -> Decision:
+def expand_history(context: RequestContext, decision: Decision) -> Decision:
     """Put the stored turns before the request's own, where it refers to some.
 
     Return the decision with those who can know what they are: a reference that is not known
@@ -40,25 +40,25 @@ def continued(work: Work, decision: Decision) -> Decision:
 
     :raises NotFoundError: if nobody can know it.
     """
-    work.origin = None
-    if not IStoredConversations.providedBy(work.protocol):
+    context.origin = None
+    if not IStoredConversations.providedBy(context.protocol):
         return decision
-    stored = cast(IStoredConversations, work.protocol)
-    reference = stored.reference(work.call.body)
+    stored = cast(IStoredConversations, context.protocol)
+    reference = stored.reference(context.call.body)
     if reference is None:
         return decision
-    answers = kept_answers(work)
+    answers = kept_answers(context)
     found = answers.find(reference)
     if isinstance(found, bytes):
-        work.call = replace(work.call, body=stored.expand(work.call.body, [found]))
-        work.__dict__.pop("request", None)
-        work.is_expanded = True
+        context.call = replace(context.call, body=stored.expand(context.call.body, [found]))
+        context.__dict__.pop("request", None)
+        context.is_expanded = True
         return decision
     left = tuple(candidate for candidate in decision.candidates if candidate.native)
     if found is not None:
         left = tuple(c for c in left if c.upstream.name == found.upstream)
-        left = left if credential_of(work, found) is not None else ()
-        work.origin = found
+        left = left if credential_of(context, found) is not None else ()
+        context.origin = found
     elif answers.is_anothers(reference):  # upstreams do not tell our clients apart
         left = ()
     if not left:
@@ -71,30 +71,32 @@ def continued(work: Work, decision: Decision) -> Decision:
     return replace(decision, candidates=left)
 
 
-def credential_of(work: Work, origin: Origin) -> Credential | None:
+def credential_of(context: RequestContext, origin: Origin) -> Credential | None:
     """Return the credential that an answer was made with, if it may still be used."""
-    known = work.snapshot.credentials
+    known = context.snapshot.credentials
     if origin.upstream not in known.upstreams:
         return None
     credentials = known.credentials(origin.upstream)
     return next((c for c in credentials if c.id == origin.credential), None)
 
 
-def keep_conversation(work: Work, response: bytes) -> None:
+def keep_conversation(context: RequestContext, response: bytes) -> None:
     """Keep an answer (its whole JSON object), so that a later request can refer to it."""
-    if not IStoredConversations.providedBy(work.protocol):
+    if not IStoredConversations.providedBy(context.protocol):
         return
-    stored = cast(IStoredConversations, work.protocol)
-    if stored.wants_store(work.call.body):
-        snapshot = stored.snapshot(work.call.body, response)
-        kept_answers(work).keep(_IDENTITY.decode(response).id, snapshot)
+    stored = cast(IStoredConversations, context.protocol)
+    if stored.wants_store(context.call.body):
+        snapshot = stored.snapshot(context.call.body, response)
+        kept_answers(context).keep(_IDENTITY.decode(response).id, snapshot)
 
 
-def point_out(work: Work, candidate: Candidate, credential: Credential, tap: ITap) -> None:
+def remember_origin(
+    context: RequestContext, candidate: Candidate, credential: Credential, tap: ITap
+) -> None:
     """Take note of who keeps an answer that is passed on, once its id is known."""
-    if not INamingTap.providedBy(tap) or not IStoredConversations.providedBy(work.protocol):
+    if not INamingTap.providedBy(tap) or not IStoredConversations.providedBy(context.protocol):
         return
-    if cast(IStoredConversations, work.protocol).wants_store(work.call.body):
+    if cast(IStoredConversations, context.protocol).wants_store(context.call.body):
         origin = Origin(candidate.upstream.name, credential.id, candidate.target.model)
         naming: Any = tap
-        naming.name(partial(kept_answers(work).point, origin=origin))
+        naming.name(partial(kept_answers(context).point, origin=origin))

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from antigravity.context.transcript import read_summary, summary_request
-from antigravity.exchange.context import Work
+from antigravity.exchange.context import RequestContext
 from antigravity.exchange.operations.internal import PROTOCOL, Errand, Serve, run_errand
 from antigravity.interception.stage import BACKGROUND_MODEL
 from antigravity.ir.errors import GatewayError
@@ -34,33 +34,33 @@ class Older(Struct, frozen=True):
     tokens: int
 
 
-async def summary_of(work: Work, serve: Serve, older: Older) -> str:
+async def summary_of(context: RequestContext, serve: Serve, older: Older) -> str:
     """Return a summary; empty if there is none.
 
     It is a request of its own, with a record, attempts and accounts of its own.  It ends with
     the client's request; nothing that goes wrong with it is the client's trouble.
     """
     try:
-        decision = await _route(work)
+        decision = await _route(context)
         if decision is None:
             return ""
-        return read_summary(await _ask(work, serve, decision, older), older.tokens)
+        return read_summary(await _ask(context, serve, decision, older), older.tokens)
     except GatewayError as error:
         log.warn(
             "{id}: no summary could be had, the older part is left out: {error}",
-            id=work.call.request_id,
+            id=context.call.request_id,
             error=error.message,
         )
         return ""
 
 
-async def _route(work: Work) -> Decision | None:
+async def _route(context: RequestContext) -> Decision | None:
     """Return who writes summaries, ``None`` if the operator has named nobody.
 
     :raises GatewayError: if nobody has the model.
     """
-    router = work.snapshot.router
-    model = work.snapshot.settings.experimental.context_summary_model
+    router = context.snapshot.router
+    model = context.snapshot.settings.experimental.context_summary_model
     if not model:
         return None
     if model == BACKGROUND_MODEL:  # a name that only a mapping gives a meaning
@@ -68,21 +68,21 @@ async def _route(work: Work) -> Decision | None:
     return await router.route(model, PROTOCOL)
 
 
-async def _ask(work: Work, serve: Serve, decision: Decision, older: Older) -> str:
+async def _ask(context: RequestContext, serve: Serve, decision: Decision, older: Older) -> str:
     """Return what the model answers.
 
     :raises GatewayError: if it fails, or takes too long.
     """
-    window = work.snapshot.router.window(decision.candidates[0])
+    window = context.snapshot.router.window(decision.candidates[0])
     request = summary_request(older.messages, older.summary, older.tokens, window, PROTOCOL)
     errand = Errand(
         "The summary",
         INTERCEPTED,
         PATH,
         request,
-        work.call.principal,
-        f"{work.call.request_id}-summary",
-        work.call.loopback,
-        work.snapshot.settings.experimental.context_summary_timeout,
+        context.call.principal,
+        f"{context.call.request_id}-summary",
+        context.call.loopback,
+        context.snapshot.settings.experimental.context_summary_timeout,
     )
-    return await run_errand(work.services, work.snapshot, serve, decision, errand)
+    return await run_errand(context.services, context.snapshot, serve, decision, errand)

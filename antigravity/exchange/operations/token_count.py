@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from antigravity.exchange.attempts.pass_through import suits
+from antigravity.exchange.attempts.pass_through import can_pass_through
 from antigravity.exchange.attempts.upstream_call import Refused, UpstreamCall
 from antigravity.exchange.calibrating import calibrated_estimate
-from antigravity.exchange.context import Work
+from antigravity.exchange.context import RequestContext
 from antigravity.exchange.operations.stored_responses import credential_of
 from antigravity.exchange.passed_only import untranslatable
 from antigravity.interfaces.protocols import Encoded, IClientProtocol
@@ -24,7 +24,7 @@ log = make_logger()
 COUNT_LIMIT = 64 * 1024
 
 
-async def count_tokens(work: Work, decision: Decision) -> TokenCount:
+async def count_tokens(context: RequestContext, decision: Decision) -> TokenCount:
     """Return the number of input tokens, never 0.
 
     What only the upstream can look up is counted by the upstream alone.
@@ -32,14 +32,14 @@ async def count_tokens(work: Work, decision: Decision) -> TokenCount:
     :raises InvalidRequestError: if the request itself is no request.
     :raises GatewayError: if the upstream alone could count, and did not.
     """
-    only_upstream = untranslatable(work)
+    only_upstream = untranslatable(context)
     if only_upstream is None:
-        await work.prepare()
-        _ = work.request  # decoding validates the request
+        await context.prepare()
+        _ = context.request  # decoding validates the request
     candidate = decision.candidates[0]
     failure: GatewayError | None = None
     try:
-        counted = await _ask(work, candidate)
+        counted = await _ask(context, candidate)
         if counted is not None and counted > 0:
             return TokenCount(counted, "upstream")
     except (GatewayError, Refused) as error:
@@ -49,11 +49,11 @@ async def count_tokens(work: Work, decision: Decision) -> TokenCount:
         )
     if only_upstream is not None:
         raise failure or only_upstream
-    request = work.request
+    request = context.request
     if not candidate.client.traits.attribution:
-        request = await work.apart(without_attribution, request)
+        request = await context.compute(without_attribution, request)
     model = candidate.target.model
-    estimate = await work.apart(calibrated_estimate, work, model, request)
+    estimate = await context.compute(calibrated_estimate, context, model, request)
     return TokenCount(estimate, "estimate")
 
 
@@ -63,24 +63,24 @@ def _translate(request: Request, client: IClientProtocol, target: Target) -> Enc
     return encoded
 
 
-async def _ask(work: Work, candidate: Candidate) -> int | None:
+async def _ask(context: RequestContext, candidate: Candidate) -> int | None:
     """Return what the upstream counts, or ``None`` where it cannot be asked."""
     client, target = candidate.client, candidate.target
-    if work.origin is not None:
-        credential = credential_of(work, work.origin)
+    if context.origin is not None:
+        credential = credential_of(context, context.origin)
     else:
-        credential = work.snapshot.credentials.lease(candidate.upstream.name, frozenset())
+        credential = context.snapshot.credentials.lease(candidate.upstream.name, frozenset())
     if credential is None:
         return None
     passes = candidate.native and candidate.upstream.passes(
-        client.name, "count_tokens", work.call.body
+        client.name, "count_tokens", context.call.body
     )
-    passes = passes and await work.apart(suits, work, candidate)
+    passes = passes and await context.compute(can_pass_through, context, candidate)
     if passes:
-        body = await work.apart(work.protocol.with_model, work.call, target.model)
+        body = await context.compute(context.protocol.with_model, context.call, target.model)
     else:
-        request = await work.media_resolved(work.request, client.traits)
-        encoded = await work.apart(_translate, request, client, target)
+        request = await context.fetch_media(context.request, client.traits)
+        encoded = await context.compute(_translate, request, client, target)
         if encoded is None:
             return None
         body = encoded.body
@@ -91,9 +91,9 @@ async def _ask(work: Work, candidate: Candidate) -> int | None:
         target.model,
         body,
         credential,
-        work.call.headers if candidate.native else {},
+        context.call.headers if candidate.native else {},
     )
-    work.recorder.attempt(candidate, credential, passed=passes)
-    response = await call.send(work.services.transport, work.recorder.repeated)
+    context.recorder.attempt(candidate, credential, passed=passes)
+    response = await call.send(context.services.transport, context.recorder.repeated)
     answer = await response.collect(COUNT_LIMIT)
     return int(client.decode_count(candidate.upstream.unwrap(answer)))

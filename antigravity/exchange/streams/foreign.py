@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from antigravity.exchange.context import Work
+from antigravity.exchange.context import RequestContext
 from antigravity.interfaces.protocols import IStreamDecoder
 from antigravity.ir.request import Request
 from antigravity.routing.router import Candidate
@@ -60,14 +60,14 @@ def is_foreign(protocol: str, data: bytes) -> bool:
 
 
 def other_decoders(
-    work: Work, candidate: Candidate, request: Request
+    context: RequestContext, candidate: Candidate, request: Request
 ) -> Callable[[bytes], IStreamDecoder | None]:
     """Return what finds a decoder by a first event that is in another protocol."""
 
     def find(data: bytes) -> IStreamDecoder | None:
         if candidate.client.name not in _OWN:
             return None
-        client = work.snapshot.clients.get(protocol_of(data))
+        client = context.snapshot.clients.get(protocol_of(data))
         if client is None or client.name == candidate.client.name:
             return None
         decoder: IStreamDecoder = client.decoder(request, candidate.target)

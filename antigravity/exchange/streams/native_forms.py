@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from antigravity.exchange.calibrating import calibrated_estimate
-from antigravity.exchange.context import Work
+from antigravity.exchange.context import RequestContext
 from antigravity.exchange.reply_context import end_policy, reply_context, response_source
 from antigravity.exchange.streams.event_source import EventSource
 from antigravity.exchange.streams.foreign import is_foreign, other_decoders
@@ -110,43 +110,43 @@ class AnyFormStream:
 
 
 def source_of(
-    work: Work, candidate: Candidate, response: IIncomingResponse, *, held: bool
+    context: RequestContext, candidate: Candidate, response: IIncomingResponse, *, held: bool
 ) -> EventSource:
     """Return what reads a response in the client's protocol.
 
     :raises GatewayError: if the request, which must be decoded for it, is not valid.
     """
-    request, upstream = work.request, candidate.upstream
-    keep = partial(work.services.signatures.remember, work.call.principal)
+    request, upstream = context.request, candidate.upstream
+    keep = partial(context.services.signatures.remember, context.call.principal)
     return EventSource(
         candidate.client.decoder(request, candidate.target),
         EventPipeline(()),
         upstream.unwrap if upstream.wraps() else None,
         SignatureCollector(keep).feed,
-        partial(calibrated_estimate, work, candidate.target.model, request),
+        partial(calibrated_estimate, context, candidate.target.model, request),
         held=held,
         source=response_source(candidate, response),
-        ends=end_policy(work, candidate),
-        others=other_decoders(work, candidate, request),
+        ends=end_policy(context, candidate),
+        others=other_decoders(context, candidate, request),
     )
 
 
 def translated_stream(
-    work: Work, candidate: Candidate, response: IIncomingResponse
+    context: RequestContext, candidate: Candidate, response: IIncomingResponse
 ) -> TranslatedStream:
     """Return what makes a stream for the client of a response that is none."""
-    encoder: IStreamEncoder = work.protocol.encoder(reply_context(work))
-    return TranslatedStream(source_of(work, candidate, response, held=False), encoder)
+    encoder: IStreamEncoder = context.protocol.encoder(reply_context(context))
+    return TranslatedStream(source_of(context, candidate, response, held=False), encoder)
 
 
 def collected(
-    work: Work, candidate: Candidate, response: IIncomingResponse, body: bytes
+    context: RequestContext, candidate: Candidate, response: IIncomingResponse, body: bytes
 ) -> Response:
     """Return the whole response that a body in any form holds.
 
     :raises GatewayError: if it is not complete, or tells an error.
     """
-    answer = FoldedAnswer(source_of(work, candidate, response, held=True))
+    answer = FoldedAnswer(source_of(context, candidate, response, held=True))
     answer.feed(body)
     answer.end(None)
     return answer.response()
