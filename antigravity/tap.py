@@ -15,24 +15,24 @@ from twisted.python.failure import Failure
 from txaio import tx as txaio
 
 from antigravity.accounts.files import AccountFiles
-from antigravity.assembly import Configured, watched_files
+from antigravity.app.build import has_upstreams
+from antigravity.app.gateway import Gateway
+from antigravity.app.runtime import LoadedConfiguration, watched_files
 from antigravity.config.errors import ConfigurationError
+from antigravity.config.file_watcher import FileWatcher
 from antigravity.config.home import FILE_NAME, find_home, prepare_home
 from antigravity.config.known import Known
 from antigravity.config.last_run import read_last_run
 from antigravity.config.replacement import check_replacement, check_start
 from antigravity.config.settings import Settings, effective_auth_mode
 from antigravity.config.snapshot import Configuration, load
-from antigravity.exit_code import ExitCode
-from antigravity.gateway import Gateway
-from antigravity.interpreter import Interpreter
+from antigravity.daemon.exit_code import ExitCode
+from antigravity.daemon.interpreter import Interpreter
+from antigravity.daemon.steady_clock import install as install_steady_clock
 from antigravity.logs import make_logger
 from antigravity.plugins import PluginHost
 from antigravity.services import SequentialService
-from antigravity.steady_clock import install as install_steady_clock
 from antigravity.version import VERSION
-from antigravity.watching import FileWatcher
-from antigravity.wiring import has_upstreams
 
 log = make_logger()
 
@@ -100,7 +100,7 @@ class ConfigurationReader:
         if prepare_home(self.home, with_file=self._file is None):
             log.info("made {home} with a commented antigravity.toml", home=str(self.home))
 
-    def read(self) -> Configured:
+    def read(self) -> LoadedConfiguration:
         """Return the configuration as it is now.
 
         :raises ConfigurationError: with everything that is wrong, also if something has gone
@@ -117,13 +117,13 @@ class ConfigurationReader:
         configuration = self._load(plugins.registry.known)
         for problem in configuration.warnings:
             log.warn("{problem}", problem=str(problem))
-        return Configured(configuration.settings, plugins, configuration)
+        return LoadedConfiguration(configuration.settings, plugins, configuration)
 
     def _load(self, known: Known | None) -> Configuration:
         return load(self.home, self._file, overrides=self._overrides, known=known)
 
 
-def read_first(reader: ConfigurationReader) -> Configured:
+def read_first(reader: ConfigurationReader) -> LoadedConfiguration:
     """Return the configuration to start with.
 
     :raises SystemExit: with everything that is wrong; ``twistd`` would show a traceback of

@@ -17,6 +17,7 @@ from antigravity.accounts.quota import QuotaKeeper
 from antigravity.accounts.quota_files import QuotaFiles
 from antigravity.accounts.records import AccountRecord
 from antigravity.accounts.retirement import Retirement
+from antigravity.app.build import UpstreamBuilder
 from antigravity.cli.account_view import when
 from antigravity.cli.asynchronous import run
 from antigravity.cli.invocation import Invocation, command_options, note, table
@@ -26,7 +27,6 @@ from antigravity.interfaces.upstreams import Credential, IUpstream
 from antigravity.ir.errors import GatewayError
 from antigravity.plugins import PluginHost
 from antigravity.transport.client import HttpTransport
-from antigravity.wiring import UpstreamBuilder
 
 
 class Answer(Struct, frozen=True):

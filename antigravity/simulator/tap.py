@@ -13,7 +13,7 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 from twisted.web.server import Site
 
-from antigravity.exit_code import ExitCode
+from antigravity.daemon.exit_code import ExitCode
 from antigravity.simulator.service import TOKEN_LIFETIME, Simulator, build_simulator
 from antigravity.simulator.stream import Clock
 

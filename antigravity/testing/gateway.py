@@ -14,16 +14,16 @@ from twisted.internet.defer import maybeDeferred
 from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.http_headers import Headers
 
-from antigravity.assembly import Configured
+from antigravity.app.build import demo_settings
+from antigravity.app.demo import DemoSimulator
+from antigravity.app.gateway import Gateway
+from antigravity.app.runtime import LoadedConfiguration
 from antigravity.config.home import FILE_NAME
 from antigravity.config.settings import Settings
 from antigravity.config.snapshot import load
-from antigravity.demo import DemoSimulator
-from antigravity.gateway import Gateway
 from antigravity.plugins import PluginHost
 from antigravity.testing.answers import Answer
 from antigravity.transport.body_producer import BodyProducer
-from antigravity.wiring import demo_settings
 
 #: The stateless revision of MCP, in which one request is all.
 _MCP_REVISION: Final = "2026-07-28"
@@ -172,7 +172,7 @@ class GatewayUnderTest:
         file.touch(0o600)
         file.write_text(config, "utf-8")
 
-    def _configure(self) -> Configured:
+    def _configure(self) -> LoadedConfiguration:
         environ = {k: v for k, v in os.environ.items() if not k.startswith("ANTIGRAVITY_")}
         fixed = {"proxy.listen": ["tcp:0:interface=127.0.0.1"]}
         first = load(self._home, environ=environ, overrides=fixed).settings
@@ -180,7 +180,7 @@ class GatewayUnderTest:
         plugins.load(extra=self._plugins, installed=self._installed)
         known = plugins.registry.known
         settings = load(self._home, environ=environ, overrides=fixed, known=known).settings
-        self._configured = Configured(self._with_simulator(settings), plugins)
+        self._configured = LoadedConfiguration(self._with_simulator(settings), plugins)
         return self._configured
 
     def _with_simulator(self, settings: Settings) -> Settings:

@@ -18,6 +18,7 @@ from twisted.web.server import Site
 
 from antigravity.accounts.files import AccountFiles
 from antigravity.accounts.records import AccountRecord
+from antigravity.app.gateway import Gateway
 from antigravity.config.home import prepare_home
 from antigravity.config.secret import Secret
 from antigravity.config.settings import (
@@ -27,7 +28,6 @@ from antigravity.config.settings import (
     Settings,
     UpstreamSettings,
 )
-from antigravity.gateway import Gateway
 from antigravity.hookspecs import hookimpl
 from antigravity.ir.record import ExchangeRecord
 from antigravity.plugins import PluginHost

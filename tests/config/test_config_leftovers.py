@@ -10,7 +10,7 @@ from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import Clock
 
 from antigravity.accounts.quota_files import QuotaFiles
-from antigravity.assembly import clean_up, write_private
+from antigravity.app.runtime import clean_up, write_private
 from antigravity.config.atomic import remove_leftovers
 from antigravity.stores.json_state import JsonState
 

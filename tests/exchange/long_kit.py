@@ -14,6 +14,7 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 from twisted.web.server import Site
 
+from antigravity.app.gateway import Gateway
 from antigravity.config.home import prepare_home
 from antigravity.config.secret import Secret
 from antigravity.config.settings import (
@@ -25,7 +26,6 @@ from antigravity.config.settings import (
     Settings,
     UpstreamSettings,
 )
-from antigravity.gateway import Gateway
 from antigravity.hookspecs import hookimpl
 from antigravity.ir.record import ExchangeRecord
 from antigravity.plugins import PluginHost

@@ -15,6 +15,7 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 from twisted.web.server import Site
 
+from antigravity.app.gateway import Gateway
 from antigravity.config.secret import Secret
 from antigravity.config.settings import (
     ProxySettings,
@@ -24,7 +25,6 @@ from antigravity.config.settings import (
     UpstreamSettings,
 )
 from antigravity.exchange.attempts import retry
-from antigravity.gateway import Gateway
 from antigravity.plugins import PluginHost
 from antigravity.simulator.service import build_simulator
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
+from antigravity.app.gateway import Gateway
 from antigravity.config.secret import Secret
 from antigravity.config.settings import (
     OAuthSettings,
@@ -19,7 +20,6 @@ from antigravity.config.settings import (
     Settings,
     UpstreamSettings,
 )
-from antigravity.gateway import Gateway
 from antigravity.plugins import PluginHost
 from tests.faults.faults_kit import Answer, FaultCase, path_and_body, reactor
 

@@ -11,7 +11,7 @@ from treq.client import HTTPClient
 from twisted.internet.task import deferLater
 from twisted.web.client import Agent, HTTPConnectionPool
 
-from antigravity import gateway as gateway_module
+from antigravity.app import gateway as gateway_module
 from antigravity.config.secret import Secret
 from antigravity.exchange.operations import embeddings
 from antigravity.ir.record import ExchangeRecord

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from antigravity import relaying, viewing
+from antigravity.app.mcp import relay, vision
 from antigravity.cli.mcp import mcp
 from antigravity.config.loading import KEY_VARIABLE
 from antigravity.config.snapshot import load
@@ -41,7 +41,7 @@ def test_the_tools_are_those_with_their_arguments() -> None:
 
 def test_the_endpoints_are_those() -> None:
     listed = [row[0] for row in table(PAGE, "Endpoint")]
-    assert listed == [relaying.SEARCH, relaying.READER, viewing.PATH]
+    assert listed == [relay.SEARCH, relay.READER, vision.PATH]
 
 
 def test_the_flags_of_the_bridge_are_explained() -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from antigravity.app.mcp.relay import READER, SEARCH
+from antigravity.app.mcp.vision import PATH as VISION
 from antigravity.config.settings import ProxySettings
 from antigravity.plugins import PluginHost
-from antigravity.relaying import READER, SEARCH
-from antigravity.viewing import PATH as VISION
 from tests.house.pages import ROOT, blocks, commands, run, run_curl, run_python, table
 from tests.house.process_kit import clean_environment, get
 

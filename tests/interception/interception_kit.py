@@ -11,13 +11,13 @@ from msgspec import Struct
 from twisted.internet import reactor
 from twisted.trial.unittest import TestCase
 
+from antigravity.app.gateway import Gateway
 from antigravity.config.settings import (
     InterceptionSettings,
     ProxySettings,
     RoutingSettings,
     Settings,
 )
-from antigravity.gateway import Gateway
 from antigravity.hookspecs import hookimpl
 from antigravity.ir.record import ExchangeRecord
 from antigravity.plugins import PluginHost

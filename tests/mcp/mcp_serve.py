@@ -15,10 +15,10 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
-from antigravity.assembly import Configured
+from antigravity.app.gateway import Gateway
+from antigravity.app.runtime import LoadedConfiguration
 from antigravity.config.mcp_settings import ZaiMcpSettings
 from antigravity.config.settings import Settings, ZaiSettings
-from antigravity.gateway import Gateway
 from antigravity.plugins import PluginHost
 from tests.mcp.mcp_everything import Everything
 
@@ -34,9 +34,9 @@ async def serve(clock: Any, relayed: str = "") -> None:
         proxy = replace(proxy, zai=ZaiSettings(mcp=tools))
     origins: list[str] = []
 
-    def configured() -> Configured:
+    def configured() -> LoadedConfiguration:
         allowing = replace(proxy, allowed_origins=origins)
-        return Configured(replace(Settings(), proxy=allowing), plugins)
+        return LoadedConfiguration(replace(Settings(), proxy=allowing), plugins)
 
     with tempfile.TemporaryDirectory() as home:
         first = configured().settings

@@ -13,7 +13,8 @@ from twisted.web.server import Site
 
 from antigravity.accounts.files import AccountFiles
 from antigravity.accounts.records import AccountRecord
-from antigravity.assembly import Configured
+from antigravity.app.gateway import Gateway
+from antigravity.app.runtime import LoadedConfiguration
 from antigravity.config.home import prepare_home
 from antigravity.config.secret import Secret
 from antigravity.config.settings import (
@@ -22,7 +23,6 @@ from antigravity.config.settings import (
     Settings,
     UpstreamSettings,
 )
-from antigravity.gateway import Gateway
 from antigravity.plugins import PluginHost
 from antigravity.simulator.service import build_simulator
 
@@ -71,7 +71,7 @@ class AccountCase(TestCase):
             self.settings,
             self.home,
             self.plugins,
-            configure=lambda: Configured(self.settings, self.plugins),
+            configure=lambda: LoadedConfiguration(self.settings, self.plugins),
         )
         await self.gateway.startService()
 

@@ -14,7 +14,8 @@ from twisted.internet import reactor as default_reactor
 from twisted.trial.unittest import TestCase
 from twisted.web.server import Site
 
-from antigravity.assembly import Configured
+from antigravity.app.gateway import Gateway
+from antigravity.app.runtime import LoadedConfiguration
 from antigravity.config.home import prepare_home
 from antigravity.config.secret import Secret
 from antigravity.config.settings import (
@@ -26,7 +27,6 @@ from antigravity.config.settings import (
     ZaiSettings,
 )
 from antigravity.exchange.attempts import retry
-from antigravity.gateway import Gateway
 from antigravity.hookspecs import hookimpl
 from antigravity.ir.record import ExchangeRecord
 from antigravity.plugins import PluginHost
@@ -136,7 +136,7 @@ class DispatchCase(TestCase):
             self.settings,
             self.home,
             host,
-            configure=lambda: Configured(self.settings, host),
+            configure=lambda: LoadedConfiguration(self.settings, host),
         )
         self.addCleanup(self.gateway.stopService)
         await self.gateway.startService()

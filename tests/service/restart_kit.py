@@ -12,7 +12,8 @@ from twisted.internet import reactor as default_reactor
 from twisted.trial.unittest import TestCase
 from twisted.web.server import Site
 
-from antigravity.assembly import Configured
+from antigravity.app.gateway import Gateway
+from antigravity.app.runtime import LoadedConfiguration
 from antigravity.config.home import prepare_home
 from antigravity.config.secret import Secret
 from antigravity.config.settings import (
@@ -21,7 +22,6 @@ from antigravity.config.settings import (
     SignaturesSettings,
     UpstreamSettings,
 )
-from antigravity.gateway import Gateway
 from antigravity.plugins import PluginHost
 from antigravity.simulator.service import build_simulator
 
@@ -76,7 +76,7 @@ class RestartCase(TestCase):
             settings,
             self.home,
             plugins,
-            configure=lambda: Configured(self.next, plugins),
+            configure=lambda: LoadedConfiguration(self.next, plugins),
         )
         await self.gateway.startService()
 

@@ -13,6 +13,7 @@ from twisted.trial.unittest import TestCase
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
+from antigravity.app.gateway import Gateway
 from antigravity.config.home import prepare_home
 from antigravity.config.secret import Secret
 from antigravity.config.settings import (
@@ -21,7 +22,6 @@ from antigravity.config.settings import (
     Settings,
     UpstreamSettings,
 )
-from antigravity.gateway import Gateway
 from antigravity.plugins import PluginHost
 
 reactor: Any = default_reactor

@@ -13,10 +13,10 @@ from twisted.web.server import Site
 
 from antigravity.accounts.files import AccountFiles
 from antigravity.accounts.records import AccountRecord
+from antigravity.app.gateway import Gateway
 from antigravity.config.home import prepare_home
 from antigravity.config.secret import Secret
 from antigravity.config.settings import ProxySettings, Settings
-from antigravity.gateway import Gateway
 from antigravity.plugins import PluginHost
 from antigravity.simulator.service import build_simulator
 

@@ -11,12 +11,12 @@ from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from antigravity.assembly import Configured
+from antigravity.app.gateway import Gateway
+from antigravity.app.runtime import LoadedConfiguration
 from antigravity.cli.main import antigravity
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.secret import Secret
 from antigravity.config.settings import ProxySettings, Settings, UpstreamSettings
-from antigravity.gateway import Gateway
 from antigravity.plugins import PluginHost
 
 ADMIN, CLIENT = "sk-admin", "sk-client"
@@ -35,10 +35,10 @@ class AdministrationTests(TestCase):
         host = PluginHost()
         host.load(installed=False)
 
-        def configure() -> Configured:
+        def configure() -> LoadedConfiguration:
             if self.wrong:
                 raise ConfigurationError("that is no port", key="proxy.port")
-            return Configured(self.settings, host)
+            return LoadedConfiguration(self.settings, host)
 
         self.gateway = Gateway(
             reactor, self.settings, Path(self.mktemp()), host, demo=demo, configure=configure

@@ -14,6 +14,7 @@ from twisted.trial.unittest import TestCase
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
+from antigravity.app.gateway import Gateway
 from antigravity.config.secret import Secret
 from antigravity.config.settings import (
     OAuthSettings,
@@ -22,7 +23,6 @@ from antigravity.config.settings import (
     Settings,
     UpstreamSettings,
 )
-from antigravity.gateway import Gateway
 from antigravity.plugins import PluginHost
 
 #: What upstreams of each kind are asked for.

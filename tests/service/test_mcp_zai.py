@@ -11,12 +11,12 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
+from antigravity.app.build import demo_settings
 from antigravity.config.mcp_settings import ZaiMcpSettings
 from antigravity.config.secret import Secret
 from antigravity.config.settings import ProxySettings, Settings, ZaiSettings
 from antigravity.testing.answers import Answer
 from antigravity.testing.gateway import start_gateway
-from antigravity.wiring import demo_settings
 
 SEARCH, READER, VISION = (
     "/mcp/web_search_prime/mcp",

@@ -12,11 +12,11 @@ from twisted.internet import reactor as default_reactor
 from twisted.trial.unittest import TestCase
 from twisted.web.server import Site
 
-from antigravity.assembly import Configured
+from antigravity.app.gateway import Gateway
+from antigravity.app.runtime import LoadedConfiguration
 from antigravity.config.home import prepare_home
 from antigravity.config.secret import Secret
 from antigravity.config.settings import OAuthSettings, ProxySettings, Settings, UpstreamSettings
-from antigravity.gateway import Gateway
 from antigravity.plugins import PluginHost
 from antigravity.simulator.service import build_simulator
 from antigravity.simulator.signing import inspect
@@ -55,7 +55,7 @@ class PassedSignatures(TestCase):
             self.settings,
             home,
             self.plugins,
-            configure=lambda: Configured(self.settings, self.plugins),
+            configure=lambda: LoadedConfiguration(self.settings, self.plugins),
         )
         self.addCleanup(self.gateway.stopService)
         await self.gateway.startService()

@@ -17,7 +17,8 @@ from twisted.web.server import Site
 from antigravity.accounts.files import AccountFiles
 from antigravity.accounts.quota_files import QuotaFiles
 from antigravity.accounts.records import AccountRecord
-from antigravity.assembly import Configured
+from antigravity.app.gateway import Gateway
+from antigravity.app.runtime import LoadedConfiguration
 from antigravity.cli.main import antigravity
 from antigravity.config.home import prepare_home
 from antigravity.config.secret import Secret
@@ -28,7 +29,6 @@ from antigravity.config.settings import (
     Settings,
     UpstreamSettings,
 )
-from antigravity.gateway import Gateway
 from antigravity.plugins import PluginHost
 from antigravity.simulator.service import build_simulator
 from antigravity.simulator.state import Account
@@ -68,7 +68,7 @@ class ProtectionAtWork(TestCase):
             self.settings,
             self.home,
             plugins,
-            configure=lambda: Configured(self.settings, plugins),
+            configure=lambda: LoadedConfiguration(self.settings, plugins),
         )
         self.addCleanup(self.gateway.stopService)
         await self.gateway.startService()

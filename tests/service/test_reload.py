@@ -13,15 +13,15 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
-from antigravity.assembly import Configured
+from antigravity.app.gateway import Gateway
+from antigravity.app.runtime import LoadedConfiguration
 from antigravity.config.errors import ConfigurationError
+from antigravity.config.file_watcher import INTERVAL, FileWatcher
 from antigravity.config.secret import Secret
 from antigravity.config.settings import ProxySettings, Settings
-from antigravity.gateway import Gateway
 from antigravity.hookspecs import hookimpl
 from antigravity.interfaces.selection import ISelectionPolicy, Selection, Situation
 from antigravity.plugins import PluginHost
-from antigravity.watching import INTERVAL, FileWatcher
 
 CHAT = {"model": "gpt-5.1", "messages": [{"role": "user", "content": "hello"}]}
 SLOW = {
@@ -45,7 +45,7 @@ class ReloadTests(TestCase):
         self.settings = Settings(ProxySettings(listen=["tcp:0:interface=127.0.0.1"]))
         self.next: Any = None
 
-        def configure() -> Configured:
+        def configure() -> LoadedConfiguration:
             if isinstance(self.next, Exception):
                 raise self.next
             return self.next  # type: ignore[no-any-return]
@@ -72,7 +72,7 @@ class ReloadTests(TestCase):
         await self.start()
         self.assertEqual(await self.status(self.url()), 200)
         settings = self.proxy(auth_mode="strict", api_key=Secret("sk-new"))
-        self.next = Configured(settings, plugins())
+        self.next = LoadedConfiguration(settings, plugins())
         await self.gateway.reload()
         self.assertEqual(await self.status(self.url()), 401)
         self.assertEqual(await self.status(self.url(), **{"x-api-key": "sk-new"}), 200)
@@ -81,7 +81,7 @@ class ReloadTests(TestCase):
         await self.start()
         before = self.url()
         running = await treq.post(before, json=SLOW, persistent=False)
-        self.next = Configured(
+        self.next = LoadedConfiguration(
             self.proxy(listen=["tcp:0:interface=127.0.0.1:backlog=51"]), plugins()
         )
         await self.gateway.reload()
@@ -104,7 +104,7 @@ class ReloadTests(TestCase):
         settings = self.proxy(
             listen=[f"tcp:{taken}:interface=127.0.0.1"], auth_mode="strict", api_key=Secret("k")
         )
-        self.next = Configured(settings, plugins())
+        self.next = LoadedConfiguration(settings, plugins())
         with self.assertRaises(Exception):  # noqa: B017
             await self.gateway.reload()
         self.assertEqual(await self.status(self.url()), 200)
@@ -117,7 +117,7 @@ class ReloadTests(TestCase):
         self.assertEqual((response.code, bool(await response.content())), (200, True))
         blocked = plugins("anthropic")
         settings = replace(self.settings, plugins={"blocked": ["anthropic"]})
-        self.next = Configured(settings, blocked)
+        self.next = LoadedConfiguration(settings, blocked)
         with self.assertRaises(ConfigurationError) as caught:
             await self.gateway.reload()
         self.assertIn("anthropic", str(caught.exception))  # the demo has an upstream of that kind
@@ -126,7 +126,7 @@ class ReloadTests(TestCase):
         await self.start()
         scheduling = replace(self.settings.proxy.scheduling, mode="Eldest")
         settings = self.proxy(scheduling=scheduling)
-        self.next = Configured(settings, plugins())
+        self.next = LoadedConfiguration(settings, plugins())
         with self.assertRaises(ConfigurationError) as caught:
             await self.gateway.reload()
         for name in ("'Eldest'", "Balance, CacheFirst, PerformanceFirst"):
@@ -135,7 +135,7 @@ class ReloadTests(TestCase):
 
         host, policy = PluginHost(), Eldest()
         host.load(installed=False, extra=[("eldest", policy)])
-        self.next = Configured(settings, host)
+        self.next = LoadedConfiguration(settings, host)
         await self.gateway.reload()
         self.assertEqual(self.mode(), "Eldest")
         self.assertEqual(await self.status(self.url()), 200)
@@ -144,10 +144,10 @@ class ReloadTests(TestCase):
         asked = policy.asked
         host = PluginHost({"blocked": ["eldest"]})
         host.load(installed=False, extra=[("eldest", policy)])
-        self.next = Configured(settings, host)
+        self.next = LoadedConfiguration(settings, host)
         with self.assertRaises(ConfigurationError):
             await self.gateway.reload()
-        self.next = Configured(self.settings, host)
+        self.next = LoadedConfiguration(self.settings, host)
         await self.gateway.reload()
         self.assertEqual(self.mode(), "Balance")
         self.assertEqual(await self.status(self.url()), 200)

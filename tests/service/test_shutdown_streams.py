@@ -13,8 +13,8 @@ from twisted.internet.protocol import Protocol
 from twisted.trial.unittest import TestCase
 from twisted.web.client import ResponseDone
 
+from antigravity.app.gateway import Gateway
 from antigravity.config.settings import ProxySettings, Settings
-from antigravity.gateway import Gateway
 from antigravity.plugins import PluginHost
 
 TEXT = "[[chunks 50]] [[delay 1]] [[say one two three four five six seven eight]]"

@@ -14,10 +14,10 @@ from twisted.internet import reactor
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from antigravity.app.gateway import Gateway
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.home import prepare_home
 from antigravity.config.last_run import LastRun, note_path, read_last_run, write_last_run
-from antigravity.gateway import Gateway
 from antigravity.tap import ConfigurationReader, Options
 
 KEY = "sk-clients-0123456789"

@@ -17,6 +17,7 @@ from twisted.web.server import Site
 
 from antigravity.accounts.files import AccountFiles
 from antigravity.accounts.records import AccountRecord
+from antigravity.app.gateway import Gateway
 from antigravity.cli.main import antigravity
 from antigravity.config.home import prepare_home
 from antigravity.config.secret import Secret
@@ -27,7 +28,6 @@ from antigravity.config.settings import (
     Settings,
     UpstreamSettings,
 )
-from antigravity.gateway import Gateway
 from antigravity.hookspecs import hookimpl
 from antigravity.ir.record import ExchangeRecord
 from antigravity.plugins import PluginHost

@@ -83,7 +83,7 @@ def test_it_knows_nothing_of_the_gateway() -> None:
                     known = (
                         "antigravity.simulator",
                         "antigravity.version",
-                        "antigravity.exit_code",
+                        "antigravity.daemon.exit_code",
                     )
                     assert name.startswith(known), (path, name)
                 assert not name.startswith(("treq", "msgspec")), (path, name)

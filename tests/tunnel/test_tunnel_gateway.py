@@ -17,11 +17,11 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 
-from antigravity.assembly import Configured
+from antigravity.app.gateway import Gateway
+from antigravity.app.runtime import LoadedConfiguration
 from antigravity.cli.main import antigravity
 from antigravity.config.secret import Secret
 from antigravity.config.settings import ProxySettings, Settings, TunnelSettings
-from antigravity.gateway import Gateway
 from antigravity.plugins import PluginHost
 from tests.tunnel.tunnel_kit import BAD_TOKEN, REGISTERED, TOKEN, StandIn, configured, quick
 
@@ -56,7 +56,7 @@ class GatewayTests(TestCase):
             Path(self.mktemp()),
             self.plugins,
             demo=True,
-            configure=lambda: Configured(self.settings, self.plugins),
+            configure=lambda: LoadedConfiguration(self.settings, self.plugins),
         )
         self.addCleanup(self.gateway.stopService)
         await self.gateway.startService()

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from twisted.internet.defer import inlineCallbacks
 
-from antigravity.assembly import clean_up, in_thread, write_private
+from antigravity.app.runtime import clean_up, in_thread, write_private
 from antigravity.config.settings import Settings
 from antigravity.context.calibration import Calibration
 from antigravity.context.memory import ContextMemory
@@ -33,7 +33,7 @@ CALIBRATION_FILE: Final = "calibration.json"
 _CALIBRATION_DELAY: Final = 30.0
 
 
-class Keeping:
+class LearnedState:
     """Signatures, calibration and plans for conversations, from :meth:`start` to :meth:`stop`.
 
     ``directory`` is where they are kept; without one they are in memory only.

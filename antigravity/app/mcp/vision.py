@@ -10,6 +10,7 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 
+from antigravity.app.mcp.relay import zai_key
 from antigravity.config.settings import Settings
 from antigravity.exchange.operations.internal import PROTOCOL
 from antigravity.exchange.operations.model_question import Question
@@ -24,7 +25,6 @@ from antigravity.mcp.vision.sight import See, Sight
 from antigravity.mcp.vision.sources import Sources
 from antigravity.mcp.vision.tools import Vision
 from antigravity.mcp.vision.zai import ZaiVision
-from antigravity.relaying import zai_key
 from antigravity.services import Drain
 
 PATH: Final = "/mcp/zai-mcp-server/mcp"
@@ -34,7 +34,7 @@ _IDENTITY: Final = Identity("zai-mcp-server", "Vision tools of the antigravity g
 Ask = Callable[[Question], Deferred[str]]
 
 
-class Viewing:
+class VisionEndpoint:
     """The endpoint, through all configurations that have it."""
 
     def __init__(self, reactor: Any, drain: Drain, transport: IHttpTransport, ask: Ask) -> None:

@@ -13,7 +13,7 @@ from antigravity.web.app import WebApp
 from antigravity.web.tunnel_access import TunnelAccess
 
 
-class Tunnelling:
+class TunnelSite:
     """Serves ``app`` to who comes through the tunnel, once there is one.
 
     :ivar tunnel: the tunnel.

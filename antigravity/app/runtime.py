@@ -18,6 +18,13 @@ from antigravity.accounts.files import AccountFiles
 from antigravity.accounts.loader import AccountLoader
 from antigravity.accounts.pool import AccountPool
 from antigravity.accounts.retirement import Retirement
+from antigravity.app.build import (
+    UpstreamBuilder,
+    build_snapshot,
+    load_credentials,
+    selection_policy,
+)
+from antigravity.app.mcp.endpoints import McpEndpoints
 from antigravity.config.atomic import remove_leftovers, write_atomically
 from antigravity.config.credentials import credentials_in
 from antigravity.config.settings import Settings
@@ -26,20 +33,13 @@ from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.administration import IAdministration
 from antigravity.interfaces.exchange import IExchange
 from antigravity.interfaces.transport import IHttpTransport
-from antigravity.offering import Offering
 from antigravity.plugins import PluginHost
 from antigravity.routing.catalog import ModelCatalog
 from antigravity.transport.media import MediaFetcher
 from antigravity.web.app import WebApp
-from antigravity.wiring import (
-    UpstreamBuilder,
-    build_snapshot,
-    load_credentials,
-    selection_policy,
-)
 
 
-class Configured(Struct, frozen=True):
+class LoadedConfiguration(Struct, frozen=True):
     """A valid configuration with the plugins that it wants, loaded.
 
     ``source`` says where the settings come from, if they were read.
@@ -50,7 +50,7 @@ class Configured(Struct, frozen=True):
     source: Configuration | None = None
 
 
-class Assembly:
+class Runtime:
     """One configuration at work.  ``accounts`` are those in files, ``None`` for a demo.
 
     :raises ConfigurationError: if something in it cannot be used; then nothing was begun.
@@ -58,7 +58,7 @@ class Assembly:
 
     def __init__(
         self,
-        configured: Configured,
+        configured: LoadedConfiguration,
         home: Path,
         transport: IHttpTransport,
         reactor: Any,
@@ -96,7 +96,7 @@ class Assembly:
         return frozenset((*credentials_in(self.settings), *secrets, *extra))
 
     def app(
-        self, exchange: IExchange, administration: IAdministration, offering: Offering
+        self, exchange: IExchange, administration: IAdministration, offering: McpEndpoints
     ) -> WebApp:
         """Return the web application with the protocols and routes of the plugins.
 
@@ -141,4 +141,4 @@ def watched_files(home: Path, file: Path, settings: Settings) -> Sequence[Path]:
     return (file, home / "accounts", *tables)
 
 
-Configure = Callable[[], Configured]
+Configure = Callable[[], LoadedConfiguration]

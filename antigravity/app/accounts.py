@@ -15,7 +15,7 @@ from antigravity.accounts.protection import QuotaProtection
 from antigravity.accounts.quota import QuotaKeeper
 from antigravity.accounts.quota_files import QuotaFiles
 from antigravity.accounts.watch import AccountWatch
-from antigravity.assembly import Assembly, clean_up, in_thread, write_private
+from antigravity.app.runtime import Runtime, clean_up, in_thread, write_private
 from antigravity.config.settings import Settings
 from antigravity.interfaces.accounts import AccountChange
 from antigravity.interfaces.quota import IQuotaSource
@@ -31,7 +31,7 @@ POOL_FILE: Final = "pool.json"
 WARMUP_FILE: Final = "warmups.json"
 
 
-class Pooling:
+class AccountServices:
     """Pool, quotas and warm-ups, the same over all configurations.
 
     ``home`` is where they are kept; without one they are in memory only.  ``assembly`` returns
@@ -42,7 +42,7 @@ class Pooling:
         self,
         reactor: Any,
         home: Path | None,
-        assembly: Callable[[], Assembly | None],
+        assembly: Callable[[], Runtime | None],
         send: Send,
     ) -> None:
         self._reactor = reactor
@@ -77,7 +77,7 @@ class Pooling:
             self.scheduler, self._credentials, self.quota_sources, self.quotas
         )
 
-    def use(self, assembly: Assembly) -> None:
+    def use(self, assembly: Runtime) -> None:
         """Lease the accounts of ``assembly``, by its settings."""
         settings = assembly.settings
         groups = ModelGroups(settings.quota.model_groups)

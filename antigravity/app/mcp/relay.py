@@ -16,7 +16,7 @@ SEARCH: Final = "/mcp/web_search_prime/mcp"
 READER: Final = "/mcp/web_reader/mcp"
 
 
-class Relaying:
+class RelayEndpoints:
     """Endpoints by path; sessions live on while the server stays the same."""
 
     def __init__(self, clock: Any, drain: Drain, transport: IHttpTransport) -> None:

@@ -8,8 +8,8 @@ import sys
 import pytest
 from twisted.internet.task import Clock
 
-from antigravity import interpreter
-from antigravity.interpreter import (
+from antigravity.daemon import interpreter
+from antigravity.daemon.interpreter import (
     ARENAS,
     DUE,
     INTERVAL,

@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.base import ReactorBase
 from twisted.internet.task import Clock
 
-from antigravity.steady_clock import SteadyClock, install
+from antigravity.daemon.steady_clock import SteadyClock, install
 
 BEGINNING = 1_800_000_000.0
 YEARS = 10 * 366 * 86400.0

@@ -15,12 +15,17 @@ from txaio import tx as txaio
 
 from antigravity.accounts.files import AccountFiles
 from antigravity.accounts.loader import AccountLoader
-from antigravity.administration import Administration
-from antigravity.assembly import Assembly, Configure, Configured, in_thread
+from antigravity.app.accounts import AccountServices
+from antigravity.app.administration import Administration
+from antigravity.app.build import demo_settings, new_id
+from antigravity.app.demo import DemoSimulator
+from antigravity.app.learned_state import LearnedState
+from antigravity.app.mcp.endpoints import McpEndpoints
+from antigravity.app.runtime import Configure, LoadedConfiguration, Runtime, in_thread
+from antigravity.app.tunnel import TunnelSite
 from antigravity.config.last_run import LastRun, write_last_run
 from antigravity.config.settings import Settings, effective_auth_mode
 from antigravity.config.snapshot import Configuration
-from antigravity.demo import DemoSimulator
 from antigravity.exchange.background import Background
 from antigravity.exchange.log import log_exchange
 from antigravity.exchange.operations.model_question import Question
@@ -30,21 +35,16 @@ from antigravity.exchange.services import Services
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.exchange.turns import Turns
 from antigravity.ir.record import ExchangeRecord
-from antigravity.keeping import Keeping
 from antigravity.logs import make_logger
-from antigravity.offering import Offering
 from antigravity.plugins import PluginHost
-from antigravity.pooling import Pooling
 from antigravity.redaction.credentials import CREDENTIALS
 from antigravity.services import Closing, Drain, SequentialService
 from antigravity.stores.bounded import BoundedBytes
 from antigravity.stores.published import PublishedFiles
 from antigravity.transport.client import HttpTransport
 from antigravity.tunnel.service import Tunnel
-from antigravity.tunnelling import Tunnelling
 from antigravity.web.listener import Listener, endpoint_strings
 from antigravity.web.site import GatewaySite
-from antigravity.wiring import demo_settings, new_id
 
 #: Threads that compute, at the most: more would only take time from the event loop.
 _COMPUTING = 4
@@ -78,7 +78,7 @@ class Gateway(Service):
     ) -> None:
         self._reactor = reactor
         self._home = home
-        self._first = Configured(settings, plugins, source)
+        self._first = LoadedConfiguration(settings, plugins, source)
         self._accounts = None if demo else AccountLoader(AccountFiles(home))
         self._configure = configure
         self._failed = failed
@@ -89,16 +89,16 @@ class Gateway(Service):
         self._turns = Turns(reactor)
         self._drain = Drain(reactor, settings.proxy.shutdown_grace)
         self._demo = DemoSimulator(reactor) if demo else None
-        self._pooling = Pooling(
+        self._pooling = AccountServices(
             reactor, None if demo else home, lambda: self._assembly, self._warm_up
         )
-        self._keeping = Keeping(reactor, settings, None if demo else home / "state")
-        self._assembly: Assembly | None = None
+        self._keeping = LearnedState(reactor, settings, None if demo else home / "state")
+        self._assembly: Runtime | None = None
         self._exchange: Exchange | None = None
         self._site: GatewaySite | None = None
-        self._tunnelling: Tunnelling | None = None
+        self._tunnelling: TunnelSite | None = None
         self._transport = HttpTransport(reactor)
-        self._offering = Offering(reactor, home, self._drain, self._transport, self._ask)
+        self._offering = McpEndpoints(reactor, home, self._drain, self._transport, self._ask)
         self.listener: Listener | None = None
         self.problem = ""
 
@@ -165,7 +165,7 @@ class Gateway(Service):
         self._exchange = exchange = Exchange(self._services(assembly), assembly.snapshot)
         app = assembly.app(exchange, self._administration(), self._offering)
         self._site = site = app.site(self._reactor)
-        self._tunnelling = tunnelling = Tunnelling(self._reactor, app, self._home)
+        self._tunnelling = tunnelling = TunnelSite(self._reactor, app, self._home)
         self._add(Closing(tunnelling.tunnel.close))
         self._add(Closing(site.close_all))
         self._add(Closing(self._finish_all))
@@ -210,12 +210,12 @@ class Gateway(Service):
         file = str(source.file) if source is not None and source.raw.has_file else None
         return {"file": file, "problem": self.problem}
 
-    def _assemble(self, configured: Configured) -> Assembly:
+    def _assemble(self, configured: LoadedConfiguration) -> Runtime:
         demo = self._demo
         if demo is not None:
             settings = demo_settings(configured.settings, demo.address)
             configured = replace(configured, settings=settings)
-        assembly = Assembly(
+        assembly = Runtime(
             configured,
             self._home,
             self._transport,
@@ -283,7 +283,7 @@ class Gateway(Service):
         yield self._keeping.use(new.settings)
         self.log.info("serving with the new configuration")
 
-    def _use(self, assembly: Assembly, exchange: Exchange) -> None:
+    def _use(self, assembly: Runtime, exchange: Exchange) -> None:
         """Serve new requests with ``assembly``."""
         app = assembly.app(exchange, self._administration(), self._offering)
         if assembly.settings.log.level != self.settings.log.level:
@@ -322,7 +322,7 @@ class Gateway(Service):
     def _stop_assembly(self) -> Any:
         return None if self._assembly is None else self._assembly.stop()
 
-    def _services(self, assembly: Assembly) -> Services:
+    def _services(self, assembly: Runtime) -> Services:
         clock = self._reactor
         responses, images = assembly.settings.responses, assembly.settings.images
         return Services(

@@ -9,8 +9,10 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 
+from antigravity.app.mcp.federation import run, servers_of
+from antigravity.app.mcp.relay import RelayEndpoints
+from antigravity.app.mcp.vision import Ask, VisionEndpoint
 from antigravity.config.settings import Settings
-from antigravity.federating import run, servers_of
 from antigravity.interfaces.mcp import IMcpEndpoint
 from antigravity.interfaces.transport import IHttpTransport, IMediaFetcher
 from antigravity.mcp.calls import CallLimits
@@ -18,15 +20,13 @@ from antigravity.mcp.client.federation import Federation
 from antigravity.mcp.endpoint import Limits, McpEndpoint
 from antigravity.mcp.registry import McpRegistry
 from antigravity.plugins import Registry
-from antigravity.relaying import Relaying
 from antigravity.services import Drain
-from antigravity.viewing import Ask, Viewing
 
 #: Where all tools, prompts and resources are.
 PATH: Final = "/mcp"
 
 
-class Offering:
+class McpEndpoints:
     """Endpoints by path.  Sessions live on when the configuration changes.
 
     ``ask`` has a model of the pool look at images.
@@ -41,8 +41,8 @@ class Offering:
         self._registry = McpRegistry()
         self._endpoint: McpEndpoint | None = None
         self._federation = Federation(reactor, transport, partial(run, reactor))
-        self._relaying = Relaying(reactor, drain, transport)
-        self._viewing = Viewing(reactor, drain, transport, ask)
+        self._relaying = RelayEndpoints(reactor, drain, transport)
+        self._viewing = VisionEndpoint(reactor, drain, transport, ask)
 
     def endpoints(
         self, settings: Settings, registry: Registry, media: IMediaFetcher

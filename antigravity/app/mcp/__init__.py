@@ -1,0 +1,1 @@
+"""The MCP endpoints of one gateway: its own, the z.ai relays and the vision tools."""
