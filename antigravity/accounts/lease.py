@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from zope.interface import implementer
 
-from antigravity.interfaces.accounts import ILease, Option
+from antigravity.interfaces.accounts import ILease, UpstreamModel
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import GatewayError
 
@@ -21,7 +21,7 @@ class Lease:
 
     def __init__(
         self,
-        option: Option,
+        option: UpstreamModel,
         credential: Credential,
         session: str,
         began: float,

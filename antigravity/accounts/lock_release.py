@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from antigravity.accounts.lockouts import Lockouts
-from antigravity.accounts.watch import AccountWatch
+from antigravity.accounts.account_events import AccountEvents
+from antigravity.accounts.lock_table import LockTable
 from antigravity.interfaces.quota import Quota
 from antigravity.interfaces.upstreams import Credential
 from antigravity.logs import make_logger
@@ -20,7 +20,7 @@ class LockReleaser:
 
     log = make_logger()
 
-    def __init__(self, lockouts: Lockouts, watch: AccountWatch) -> None:
+    def __init__(self, lockouts: LockTable, watch: AccountEvents) -> None:
         self.marks: dict[str, str] | None = None
         self._lockouts = lockouts
         self._watch = watch

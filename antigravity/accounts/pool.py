@@ -11,40 +11,40 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from antigravity.accounts.account_events import AccountEvents
 from antigravity.accounts.affinity import Bindings
-from antigravity.accounts.guesses import without_guesses
-from antigravity.accounts.lease import Lease
-from antigravity.accounts.lock_release import LockReleaser
-from antigravity.accounts.lockouts import Lockouts
-from antigravity.accounts.occupancy import Occupancy
-from antigravity.accounts.pool_report import report, verdicts
-from antigravity.accounts.probes import probe_first
-from antigravity.accounts.refusals import queue_full, refusal, stopping
-from antigravity.accounts.roster import (
+from antigravity.accounts.candidate_finder import (
+    CandidateFinder,
     FactsProvider,
     Family,
     Protections,
-    Roster,
     each_model,
     no_facts,
     no_protections,
     secret_stamp,
 )
+from antigravity.accounts.guarded_policy import GuardedPolicy
+from antigravity.accounts.in_flight import InFlightCounts
+from antigravity.accounts.lease import Lease
+from antigravity.accounts.lease_errors import queue_full, refusal, stopping
+from antigravity.accounts.lease_queue import Choice, LeaseQueue
+from antigravity.accounts.lock_release import LockReleaser
+from antigravity.accounts.lock_table import LockTable
+from antigravity.accounts.locked_candidates import retry_estimated_locks
+from antigravity.accounts.pool_status import report, verdicts
+from antigravity.accounts.probes import probe_first
 from antigravity.accounts.selection import Balance
-from antigravity.accounts.trusted_policy import TrustedPolicy
-from antigravity.accounts.waiting import Choice, WaitingRoom
-from antigravity.accounts.watch import AccountWatch
 from antigravity.config.settings import SchedulingSettings
 from antigravity.interfaces.accounts import (
-    Demand,
+    CandidateStatus,
     IAccountPool,
     ICredentialSource,
     ILease,
-    Option,
-    Verdict,
+    LeaseRequest,
+    UpstreamModel,
 )
 from antigravity.interfaces.quota import Quota
-from antigravity.interfaces.selection import Candidate, ISelectionPolicy, Situation
+from antigravity.interfaces.selection import Candidate, ISelectionPolicy, SelectionContext
 from antigravity.interfaces.stores import IStateStore
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import GatewayError
@@ -75,7 +75,7 @@ class AccountPool:
         protections: Protections = no_protections,
         state: IStateStore | None = None,
         policy: ISelectionPolicy | None = None,
-        watch: AccountWatch | None = None,
+        watch: AccountEvents | None = None,
         family: Family = each_model,
         chance: Callable[[], float] = random.random,
         wall: Callable[[], float] | None = None,
@@ -83,13 +83,13 @@ class AccountPool:
         self._clock = clock
         self._protections = protections
         self._state = state
-        self._watch = watch or AccountWatch()
+        self._watch = watch or AccountEvents()
         self._family = family
-        self._lockouts = Lockouts(clock.seconds, chance=chance, wall=wall)
+        self._lockouts = LockTable(clock.seconds, chance=chance, wall=wall)
         self._lock_releaser = LockReleaser(self._lockouts, self._watch)
         self._bindings = Bindings(clock.seconds, wall=wall)
-        self._occupancy = Occupancy(clock.seconds)
-        self._roster = Roster(
+        self._occupancy = InFlightCounts(clock.seconds)
+        self._roster = CandidateFinder(
             source,
             facts,
             self._lockouts,
@@ -98,7 +98,7 @@ class AccountPool:
             family,
             clock.seconds,
         )
-        self._room = WaitingRoom(clock, self._choose, self._grant, self._refuse)
+        self._room = LeaseQueue(clock, self._choose, self._grant, self._refuse)
         self._stopped = False
         self._configure(settings, policy or Balance())
 
@@ -160,31 +160,31 @@ class AccountPool:
 
     # Demands
 
-    def lease(self, demand: Demand, patience: float) -> Deferred[ILease]:
+    def lease(self, request: LeaseRequest, max_wait: float) -> Deferred[ILease]:
         """Return a Deferred that fires with the account that is to serve."""
         if self._stopped:
             return fail(stopping())
         self._room.serve_due()
-        choice = self._choose(demand, 0.0 if patience > 0 else math.inf)
+        choice = self._choose(request, 0.0 if max_wait > 0 else math.inf)
         if choice.chosen is not None:
-            return succeed(self._grant(demand, choice))
-        if patience <= 0 or choice.hopeless(patience):
-            return fail(self._refuse(demand, choice))
+            return succeed(self._grant(request, choice))
+        if max_wait <= 0 or choice.hopeless(max_wait):
+            return fail(self._refuse(request, choice))
         if len(self._room) >= self._settings.queue_limit:
             full = queue_full(self._occupancy.typical)
-            if not self._room.make_room(demand, full):
+            if not self._room.make_room(request, full):
                 return fail(full)
-        return self._room.wait(demand, patience, choice.again)
+        return self._room.wait(request, max_wait, choice.again)
 
-    def would_wait(self, demand: Demand) -> bool:
-        """Return whether no account is free now for the demand."""
+    def would_wait(self, request: LeaseRequest) -> bool:
+        """Return whether no account is free now for the request."""
         if not self._roster.limit and not self._lockouts:
             return False
-        return self._choose(demand, 0.0).chosen is None
+        return self._choose(request, 0.0).chosen is None
 
-    def explain(self, demand: Demand) -> Sequence[Verdict]:
+    def explain(self, request: LeaseRequest) -> Sequence[CandidateStatus]:
         """Return what would be chosen, and why each other account would not."""
-        choice = self._choose(demand, 0.0)
+        choice = self._choose(request, 0.0)
         return verdicts(choice.candidates, choice.chosen, self._roster.source)
 
     # Control
@@ -235,7 +235,7 @@ class AccountPool:
 
     def _configure(self, settings: SchedulingSettings, policy: ISelectionPolicy) -> None:
         self._settings = settings
-        self._policy = TrustedPolicy(policy)
+        self._policy = GuardedPolicy(policy)
         self._roster.limit = settings.max_concurrency
         self._roster.probe_interval = settings.probe_interval
         self._lockouts.max_lock = settings.max_lock_seconds
@@ -251,27 +251,27 @@ class AccountPool:
         if self._state is not None:
             self._state.changed()
 
-    def _situation(self, demand: Demand, waited: float) -> Situation:
-        return Situation(demand.session, waited, self._settings.max_wait_seconds)
+    def _situation(self, request: LeaseRequest, waited: float) -> SelectionContext:
+        return SelectionContext(request.session, waited, self._settings.max_wait_seconds)
 
-    def _choose(self, demand: Demand, waited: float) -> Choice:
-        candidates = self._roster.candidates(demand)
+    def _choose(self, request: LeaseRequest, waited: float) -> Choice:
+        candidates = self._roster.candidates(request)
         eligible = [each for each in candidates if each.eligible]
         if eligible and all(each.locked_for > 0 for each in eligible):
-            candidates = without_guesses(candidates, self._settings.max_wait_seconds)
-        selection = self._policy.select(candidates, self._situation(demand, waited))
+            candidates = retry_estimated_locks(candidates, self._settings.max_wait_seconds)
+        selection = self._policy.select(candidates, self._situation(request, waited))
         locks = [c.locked_for for c in candidates if c.eligible and c.locked_for > 0]
         again = min([selection.wait, *locks])
         chosen = next((each for each in selection.order if each.available), None)
         return Choice(candidates, probe_first(candidates, chosen) or chosen, again)
 
-    def _refuse(self, demand: Demand, choice: Choice) -> GatewayError:
-        return refusal(demand, choice.candidates, self._occupancy.typical)
+    def _refuse(self, request: LeaseRequest, choice: Choice) -> GatewayError:
+        return refusal(request, choice.candidates, self._occupancy.typical)
 
-    def _grant(self, demand: Demand, choice: Choice, waited: float = 0.0) -> Lease:
+    def _grant(self, request: LeaseRequest, choice: Choice, waited: float = 0.0) -> Lease:
         chosen = choice.chosen
         assert chosen is not None
-        option, name, session = chosen.option, chosen.credential, demand.session
+        option, name, session = chosen.option, chosen.credential, request.session
         is_probe = not chosen.available
         if is_probe:
             self.log.info(
@@ -281,25 +281,27 @@ class AccountPool:
             )
             self._lockouts.begin_probe(option.upstream, name, option.model)
         elif session and self._policy.sticky:
-            self._bind(demand, choice, chosen, waited)
-        attracts = not (demand.only or is_probe)
+            self._bind(request, choice, chosen, waited)
+        attracts = not (request.only or is_probe)
         self._occupancy.take(option.upstream, name, session, attracts=attracts)
         credential = self._roster.credential(chosen)
         lifted = self._lifted if is_probe else None
         return Lease(option, credential, session, self._clock.seconds(), self._ended, lifted)
 
-    def _bind(self, demand: Demand, choice: Choice, chosen: Candidate, waited: float) -> None:
+    def _bind(
+        self, request: LeaseRequest, choice: Choice, chosen: Candidate, waited: float
+    ) -> None:
         """Note whose the conversation is, if that changes now or should be refreshed.
 
         It belongs to one account of a rank, whatever upstreams the rank's options are of.
         """
-        session, option, name = demand.session, chosen.option, chosen.credential
-        known = self._owners(demand, chosen.place)
+        session, option, name = request.session, chosen.option, chosen.credential
+        known = self._owners(request, chosen.place)
         if known and (option, name) not in known:
             own = [c for c in choice.candidates if c.place == chosen.place and c.bound]
-            situation = self._situation(demand, waited)
+            context = self._situation(request, waited)
             bound = own[0] if own else None
-            if chosen.fixed or not self._policy.moves(bound, choice.candidates, situation):
+            if chosen.fixed or not self._policy.moves(bound, choice.candidates, context):
                 return
             self.log.info(
                 "session {session} moves from {old} to {new} for {model}",
@@ -316,11 +318,11 @@ class AccountPool:
         if self._bindings.bind(session, option.upstream, self._family(option), name):
             self._changed()
 
-    def _owners(self, demand: Demand, rank: int) -> list[tuple[Option, str]]:
+    def _owners(self, request: LeaseRequest, rank: int) -> list[tuple[UpstreamModel, str]]:
         """Return the accounts that a conversation belongs to, of the options of one rank."""
         found = [
-            (option, self._bindings.get(demand.session, option.upstream, self._family(option)))
-            for place, option in demand.ranked
+            (option, self._bindings.get(request.session, option.upstream, self._family(option)))
+            for place, option in request.ranked
             if place == rank
         ]
         return [(option, owner) for option, owner in found if owner is not None]
@@ -367,9 +369,9 @@ class AccountPool:
         if rule is None:
             return
         self._changed()
-        if rule.unbinds and rule.reach == "account":
+        if rule.ends_bindings and rule.reach == "account":
             self._bindings.drop_account(name)
-        elif rule.unbinds:
+        elif rule.ends_bindings:
             self._bindings.drop(lease.session, option.upstream, self._family(option), name)
         held = self._lockouts.held(option.upstream, name, option.model)
         if held is not None:

@@ -12,7 +12,7 @@ from antigravity.interfaces.selection import Candidate
 
 
 def probe_first(candidates: Sequence[Candidate], chosen: Candidate | None) -> Candidate | None:
-    """Return the locked account that the demand should try first, if there is one.
+    """Return the locked account that the request should try first, if there is one.
 
     :param chosen: the account that would serve it.  A conversation does not leave its own account
         for a probe, and an account that comes after the chosen one is not probed.

@@ -1,6 +1,6 @@
 """The built-in ways to choose among accounts: pure.
 
-All of them go by the order of a demand's options, and serve from the fixed account what it
+All of them go by the order of a request's options, and serve from the fixed account what it
 can serve.  They differ in what a conversation's own account is worth.
 
 Options of one rank may be of several upstreams.  Some tell tiers and quotas and others do not,
@@ -16,7 +16,12 @@ from typing import Any, Final
 from zope.interface import implementer
 
 from antigravity.accounts.affinity import weight
-from antigravity.interfaces.selection import Candidate, ISelectionPolicy, Selection, Situation
+from antigravity.interfaces.selection import (
+    Candidate,
+    ISelectionPolicy,
+    Selection,
+    SelectionContext,
+)
 
 #: Tiers of accounts, best first.  Nothing known counts as the last.
 TIERS: Final[Mapping[str, int]] = {"ULTRA": 0, "PRO": 1, "FREE": 2}
@@ -122,9 +127,9 @@ class Balance:
     name = "Balance"
     sticky = True
 
-    def select(self, candidates: Sequence[Candidate], situation: Situation) -> Selection:
+    def select(self, candidates: Sequence[Candidate], context: SelectionContext) -> Selection:
         """Return everybody who is free: fixed, own or last used, then the pool."""
-        session = situation.session
+        session = context.session
         free = [candidate for candidate in candidates if candidate.available]
         if len(free) < 2:
             return Selection(tuple(free))
@@ -150,7 +155,7 @@ class Balance:
         return Selection(tuple(sorted(free, key=key)))
 
     def moves(
-        self, bound: Candidate | None, candidates: Sequence[Candidate], situation: Situation
+        self, bound: Candidate | None, candidates: Sequence[Candidate], context: SelectionContext
     ) -> bool:
         """Return true unless the own account will soon serve again.
 
@@ -160,7 +165,7 @@ class Balance:
             return True
         if is_hot(bound, _peers(candidates, bound.place)):
             return True
-        return bound.locked_for > situation.max_wait
+        return bound.locked_for > context.max_wait
 
     def _keeps(self, bound: Candidate, peers: Sequence[Candidate]) -> bool:
         return not is_hot(bound, peers)
@@ -172,9 +177,9 @@ class CacheFirst(Balance):
 
     name = "CacheFirst"
 
-    def select(self, candidates: Sequence[Candidate], situation: Situation) -> Selection:
+    def select(self, candidates: Sequence[Candidate], context: SelectionContext) -> Selection:
         """Return nobody while waiting for the own account makes sense."""
-        left = situation.max_wait - situation.waited
+        left = context.max_wait - context.waited
         own = min(
             (each for each in candidates if (each.fixed or each.bound) and each.eligible),
             key=lambda each: (not each.fixed, each.place),
@@ -184,16 +189,16 @@ class CacheFirst(Balance):
             better = [each for each in candidates if each.available and each.place < own.place]
             if not better:
                 return Selection(wait=left)
-        return super().select(candidates, situation)
+        return super().select(candidates, context)
 
     def moves(
-        self, bound: Candidate | None, candidates: Sequence[Candidate], situation: Situation
+        self, bound: Candidate | None, candidates: Sequence[Candidate], context: SelectionContext
     ) -> bool:
         """Return true if the own account was waited for in vain, or would be."""
         if bound is None or bound.disabled or bound.protected:
             return True
-        in_vain = situation.waited >= situation.max_wait and not bound.available
-        return in_vain or bound.locked_for > situation.max_wait
+        in_vain = context.waited >= context.max_wait and not bound.available
+        return in_vain or bound.locked_for > context.max_wait
 
     def _keeps(self, bound: Candidate, peers: Sequence[Candidate]) -> bool:
         return True
@@ -206,7 +211,7 @@ class PerformanceFirst:
     name = "PerformanceFirst"
     sticky = False
 
-    def select(self, candidates: Sequence[Candidate], situation: Situation) -> Selection:
+    def select(self, candidates: Sequence[Candidate], context: SelectionContext) -> Selection:
         """Return everybody who is free by load; among equals, who was idle for longest."""
 
         def key(candidate: Candidate) -> tuple[Any, ...]:
@@ -217,13 +222,13 @@ class PerformanceFirst:
                 candidate.last_used,
                 candidate.tier,
                 -_quota_step(candidate),
-                -weight(situation.session, candidate.credential),
+                -weight(context.session, candidate.credential),
             )
 
         return Selection(tuple(sorted((c for c in candidates if c.available), key=key)))
 
     def moves(
-        self, bound: Candidate | None, candidates: Sequence[Candidate], situation: Situation
+        self, bound: Candidate | None, candidates: Sequence[Candidate], context: SelectionContext
     ) -> bool:
         """Return false: there is nothing to move."""
         return False

@@ -10,8 +10,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct, inspect
 
+from antigravity.accounts.account_parser import SkippedItem
 from antigravity.accounts.files import AccountError
-from antigravity.accounts.pasted import Left
 from antigravity.accounts.records import AccountRecord
 from antigravity.config.addresses import address_problem
 from antigravity.config.errors import ConfigurationError
@@ -64,7 +64,7 @@ class ToolsHome(Struct, frozen=True):
 
     accounts: tuple[AccountRecord, ...]
     settings: Mapping[KeyPath, Any]
-    left: tuple[Left, ...]
+    left: tuple[SkippedItem, ...]
 
 
 def read_tools_home(directory: Path) -> ToolsHome:
@@ -76,21 +76,21 @@ def read_tools_home(directory: Path) -> ToolsHome:
         raise AccountError(f"{directory} holds neither {INDEX} nor {SETTINGS}; give its path")
     accounts: list[AccountRecord] = []
     settings: dict[KeyPath, Any] = {}
-    left: list[Left] = []
+    left: list[SkippedItem] = []
     for found in _accounts(directory):
-        if isinstance(found, Left):
+        if isinstance(found, SkippedItem):
             left.append(found)
         else:
             accounts.append(found)
     for each in _settings(directory / SETTINGS):
-        if isinstance(each, Left):
+        if isinstance(each, SkippedItem):
             left.append(each)
         else:
             settings[each[0]] = each[1]
     return ToolsHome(tuple(accounts), settings, tuple(left))
 
 
-def _accounts(directory: Path) -> Iterator[AccountRecord | Left]:
+def _accounts(directory: Path) -> Iterator[AccountRecord | SkippedItem]:
     """Yield the accounts, in the order of the index; without one, all that have a file."""
     paths = {path.stem: path for path in sorted((directory / ACCOUNTS).glob("*.json"))}
     try:
@@ -102,25 +102,27 @@ def _accounts(directory: Path) -> Iterator[AccountRecord | Left]:
     for summary in listed:
         path = paths.pop(summary.id, None)
         if path is None:
-            yield Left(f"account {summary.email or summary.id}", f"it has no file in {ACCOUNTS}/")
+            yield SkippedItem(
+                f"account {summary.email or summary.id}", f"it has no file in {ACCOUNTS}/"
+            )
         else:
             yield _account(path)
     for path in paths.values():
-        yield Left(f"{ACCOUNTS}/{path.name}", f"{INDEX} doesn't list it")
+        yield SkippedItem(f"{ACCOUNTS}/{path.name}", f"{INDEX} doesn't list it")
 
 
-def _account(path: Path) -> AccountRecord | Left:
+def _account(path: Path) -> AccountRecord | SkippedItem:
     what = f"{ACCOUNTS}/{path.name}"
     try:
         account = decode(path.read_bytes(), _Account)
     except (OSError, msgspec.DecodeError):
-        return Left(what, "it cannot be read as an account")
+        return SkippedItem(what, "it cannot be read as an account")
     try:
         secret = clean_key(account.token.refresh_token)
     except KeyFormatError as error:
-        return Left(what, f"its refresh token {error}")
+        return SkippedItem(what, f"its refresh token {error}")
     if not secret:
-        return Left(what, "it has no refresh token")
+        return SkippedItem(what, "it has no refresh token")
     reason = ""
     if account.disabled:
         reason = account.disabled_reason or "disabled where it comes from"
@@ -138,7 +140,7 @@ def _account(path: Path) -> AccountRecord | Left:
     )
 
 
-def _settings(file: Path) -> Iterator[tuple[KeyPath, Any] | Left]:
+def _settings(file: Path) -> Iterator[tuple[KeyPath, Any] | SkippedItem]:
     """Yield the settings that differ from our defaults, and those that have no place here."""
     try:
         tables = json.loads(file.read_bytes())
@@ -147,7 +149,7 @@ def _settings(file: Path) -> Iterator[tuple[KeyPath, Any] | Left]:
     except (OSError, ValueError, RecursionError):
         tables = None
     if not isinstance(tables, dict):
-        yield Left(SETTINGS, "it cannot be read as settings")
+        yield SkippedItem(SETTINGS, "it cannot be read as settings")
         return
     proxy = tables.get("proxy")
     if isinstance(proxy, dict):
@@ -157,13 +159,13 @@ def _settings(file: Path) -> Iterator[tuple[KeyPath, Any] | Left]:
     yield from _walk((), tables)
 
 
-def _http_proxy(url: str) -> tuple[KeyPath, Any] | Left:
+def _http_proxy(url: str) -> tuple[KeyPath, Any] | SkippedItem:
     if address_problem(url, may_have_user=True):
-        return Left("proxy.upstream_proxy", "only http:// and https:// proxies can be used")
+        return SkippedItem("proxy.upstream_proxy", "only http:// and https:// proxies can be used")
     return _HTTP_PROXY, url
 
 
-def _walk(path: KeyPath, table: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Any] | Left]:
+def _walk(path: KeyPath, table: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Any] | SkippedItem]:
     for key, value in table.items():
         here = (*path, key)
         ours = _ours(here)
@@ -172,11 +174,11 @@ def _walk(path: KeyPath, table: Mapping[str, Any]) -> Iterator[tuple[KeyPath, An
             if kind is not None or here in _MOVED or len(here) == 1:
                 yield from _walk(here, value)
             else:
-                yield Left(dotted(here), "there is no such setting")
+                yield SkippedItem(dotted(here), "there is no such setting")
         elif value in (None, "", {}, []):
             continue
         elif kind is None:
-            yield Left(dotted(here), "there is no such setting")
+            yield SkippedItem(dotted(here), "there is no such setting")
         else:
             yield from _setting(here, ours, value, kind)
 
@@ -191,14 +193,14 @@ def _ours(path: KeyPath) -> KeyPath:
 
 def _setting(
     here: KeyPath, ours: KeyPath, value: Any, kind: inspect.Type
-) -> Iterator[tuple[KeyPath, Any] | Left]:
+) -> Iterator[tuple[KeyPath, Any] | SkippedItem]:
     """Yield one setting, if its value is good here and not the default."""
     raw = RawConfiguration()
     raw.set(ours, value, Origin(SETTINGS))
     try:
         settings, _ = validate(raw)
     except ConfigurationError as error:
-        yield Left(dotted(here), error.problems[0].message)
+        yield SkippedItem(dotted(here), error.problems[0].message)
         return
     if settings != validate(RawConfiguration())[0]:
         inner, _ = plain(kind)

@@ -98,7 +98,7 @@ def implied_upstreams(
 def _zai(settings: Settings) -> UpstreamSettings:
     """Return z.ai as an upstream.
 
-    It takes Bearer, as its remote tools demand, and its plans are for certain clients.
+    It takes Bearer, as its remote tools require, and its plans are for certain clients.
     """
     zai = settings.proxy.zai
     return UpstreamSettings(

@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from antigravity.accounts.credentials import CredentialBook
+from antigravity.accounts.account_events import AccountEvents
+from antigravity.accounts.credential_store import CredentialStore
 from antigravity.accounts.model_groups import ModelGroups
 from antigravity.accounts.pool import AccountPool
 from antigravity.accounts.protection import QuotaProtection
-from antigravity.accounts.quota import QuotaKeeper
 from antigravity.accounts.quota_files import QuotaFiles
-from antigravity.accounts.watch import AccountWatch
+from antigravity.accounts.quota_monitor import QuotaMonitor
 from antigravity.app.runtime import Runtime, clean_up, in_thread, write_private
 from antigravity.config.settings import Settings
 from antigravity.interfaces.accounts import AccountChange
@@ -48,7 +48,7 @@ class AccountServices:
         self._reactor = reactor
         self._home = home
         self._assembly = assembly
-        self.quotas = QuotaKeeper(
+        self.quotas = QuotaMonitor(
             reactor,
             self.quota_sources,
             self._interval,
@@ -58,11 +58,11 @@ class AccountServices:
             learnt=lambda: self.pool.learnt(),
             told=lambda *known: self.pool.quota_known(*known),
         )
-        self._watch = AccountWatch(self.quotas.protections)
+        self._watch = AccountEvents(self.quotas.protections)
         nothing = Settings()
         self.pool = AccountPool(
             reactor,
-            CredentialBook(nothing),
+            CredentialStore(nothing),
             nothing.proxy.scheduling,
             facts=self.quotas.facts,
             protections=self.quotas.protections,

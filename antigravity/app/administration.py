@@ -108,7 +108,7 @@ class Administration:
         embeds = protocol in snapshot.embeddings.protocols
         router = snapshot.embeddings if embeds else snapshot.router
         decision = await router.route(model, protocol)
-        verdicts = snapshot.pool.explain(decision.demand())
+        verdicts = snapshot.pool.explain(decision.lease_request())
         served_as = {c.upstream.name: c.target.model for c in decision.candidates}
         quirks = {c.upstream.name: sorted(c.upstream.quirks) for c in decision.candidates}
         known = quirk_table()

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from antigravity.accounts.credentials import CredentialBook
+from antigravity.accounts.credential_store import CredentialStore
 from antigravity.accounts.loader import AccountLoader
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.secret import Secret
@@ -79,13 +79,13 @@ def demo_settings(settings: Settings, address: str) -> Settings:
     return replace(settings, upstreams=upstreams, proxy=proxy)
 
 
-def load_credentials(settings: Settings, accounts: AccountLoader | None) -> CredentialBook:
+def load_credentials(settings: Settings, accounts: AccountLoader | None) -> CredentialStore:
     """Return the credentials of the configuration and, but for a demo, of the account files.
 
     :raises ConfigurationError: if the accounts that were there cannot be looked at any more.
     """
     if accounts is None:
-        return CredentialBook(settings)
+        return CredentialStore(settings)
     loaded = accounts.load()
     for file in loaded.kept:
         log.error(
@@ -94,7 +94,7 @@ def load_credentials(settings: Settings, accounts: AccountLoader | None) -> Cred
         )
     for file in loaded.broken:
         log.error("account left out: {file}", file=str(file))
-    book = CredentialBook(settings, loaded.records, loaded.marks)
+    book = CredentialStore(settings, loaded.records, loaded.marks)
     for problem in book.problems:
         log.warn("{problem}", problem=str(problem))
     return book
@@ -171,7 +171,7 @@ class UpstreamBuilder:
 def build_snapshot(
     settings: Settings,
     directory: Path,
-    book: CredentialBook,
+    book: CredentialStore,
     builder: UpstreamBuilder,
     registry: Registry,
     clock: Any,

@@ -13,11 +13,11 @@ from msgspec import Struct
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.threads import deferToThreadPool
 
-from antigravity.accounts.credentials import CredentialBook
+from antigravity.accounts.account_disabler import AccountDisabler
+from antigravity.accounts.credential_store import CredentialStore
 from antigravity.accounts.files import AccountFiles
 from antigravity.accounts.loader import AccountLoader
 from antigravity.accounts.pool import AccountPool
-from antigravity.accounts.retirement import Retirement
 from antigravity.app.build import (
     UpstreamBuilder,
     build_snapshot,
@@ -71,9 +71,9 @@ class Runtime:
         self.plugins = configured.plugins
         self.policy = selection_policy(settings, configured.plugins.registry)
         self.media = MediaFetcher(settings.media, reactor)
-        self.book: CredentialBook = load_credentials(settings, accounts)
+        self.book: CredentialStore = load_credentials(settings, accounts)
         registry = configured.plugins.registry
-        self._retirement = Retirement(
+        self._retirement = AccountDisabler(
             AccountFiles(home), self.book.drop, time.time, partial(in_thread, reactor), pool.retired
         )
         builder = UpstreamBuilder(

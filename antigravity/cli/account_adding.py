@@ -10,10 +10,10 @@ from typing import Any, Final
 import click
 from msgspec import structs
 
-from antigravity.accounts.enrolment import Enrolled
+from antigravity.accounts.account_parser import SkippedItem, kind_of, parse_accounts
 from antigravity.accounts.files import AccountError
-from antigravity.accounts.pasted import Left, find_accounts, kind_of
 from antigravity.accounts.records import ACCOUNT_KINDS, AccountRecord
+from antigravity.accounts.registration import RegisteredAccount
 from antigravity.accounts.upstreams import UnclearAccountError
 from antigravity.cli.account_saving import AccountSaver, check_kind
 from antigravity.cli.account_view import state, view
@@ -68,7 +68,7 @@ def add(
     settings = invocation.configuration().settings
     if kind:
         check_kind(kind, settings.upstreams)
-    found = find_accounts(text, kind or "")
+    found = parse_accounts(text, kind or "")
     fresh = [
         structs.replace(
             account,
@@ -86,10 +86,10 @@ def add(
 
 def save_all(
     saver: AccountSaver, fresh: Sequence[AccountRecord], *, quiet: bool
-) -> tuple[list[Enrolled], list[Left]]:
+) -> tuple[list[RegisteredAccount], list[SkippedItem]]:
     """Save accounts, showing progress on a terminal; return what came of it."""
-    saved: list[Enrolled] = []
-    left: list[Left] = []
+    saved: list[RegisteredAccount] = []
+    left: list[SkippedItem] = []
     hidden = quiet or not sys.stderr.isatty()
     with click.progressbar(
         fresh, label="Adding accounts", file=sys.stderr, hidden=hidden, show_pos=True
@@ -99,15 +99,15 @@ def save_all(
                 saved.append(saver.save(saver.placed(account)))
             except (AccountError, UnclearAccountError) as error:
                 what = account.label or f"{account.kind} {account.secret.masked()}"
-                left.append(Left(what, str(error)))
+                left.append(SkippedItem(what, str(error)))
     return saved, left
 
 
 def report(
     invocation: Invocation,
     saver: AccountSaver,
-    saved: Sequence[Enrolled],
-    left: Sequence[Left],
+    saved: Sequence[RegisteredAccount],
+    left: Sequence[SkippedItem],
     *,
     more: Mapping[str, Any] | None = None,
     lines: Sequence[str] = (),
@@ -150,7 +150,7 @@ def stays_disabled(record: AccountRecord) -> str:
     return f"it stays {state(record)}; 'antigravity accounts enable {record.id}' uses it again"
 
 
-def _line(enrolled: Enrolled) -> str:
+def _line(enrolled: RegisteredAccount) -> str:
     record = enrolled.record
     line = f"{record.id} for {record.upstream} ({record.label or record.secret.masked()})"
     if enrolled.enabled_again:

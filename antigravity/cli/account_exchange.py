@@ -11,10 +11,10 @@ import click
 import msgspec
 from msgspec import structs
 
-from antigravity.accounts.enrolment import Enrolled, known_as
+from antigravity.accounts.account_parser import SkippedItem
 from antigravity.accounts.files import AccountError, AccountFiles
-from antigravity.accounts.pasted import Left
 from antigravity.accounts.records import AccountRecord
+from antigravity.accounts.registration import RegisteredAccount, find_registered
 from antigravity.accounts.tools_home import ToolsHome, read_tools_home
 from antigravity.accounts.upstreams import UnclearAccountError
 from antigravity.cli.account_adding import report, save_all
@@ -88,21 +88,21 @@ def import_accounts(invocation: Invocation, path: Path, upstream: str, replace: 
     settings = invocation.configuration().settings
     saver = AccountSaver(invocation, settings)
     fresh: list[AccountRecord] = []
-    kept: list[Enrolled] = []
+    kept: list[RegisteredAccount] = []
     left = list(found.left)
     for account in found.accounts:
         account = structs.replace(account, upstream=upstream)
         try:
-            known = known_as(saver.placed(account), saver.known())
+            known = find_registered(saver.placed(account), saver.known())
         except (AccountError, UnclearAccountError):
             known = None  # saving it says why it cannot be
         if known is None or replace:
             fresh.append(account)
         elif known.secret == account.secret:
-            kept.append(Enrolled(known, "unchanged"))
+            kept.append(RegisteredAccount(known, "unchanged"))
         else:
             why = "it is here with another token; --replace takes this one"
-            left.append(Left(account.label or known.id, why))
+            left.append(SkippedItem(account.label or known.id, why))
     saved, refused = save_all(saver, fresh, quiet=invocation.as_json)
     file = _write_settings(invocation, found)
     _report(invocation, saver, [*saved, *kept], [*left, *refused], found, file)
@@ -111,8 +111,8 @@ def import_accounts(invocation: Invocation, path: Path, upstream: str, replace: 
 def _report(
     invocation: Invocation,
     saver: AccountSaver,
-    saved: list[Enrolled],
-    left: list[Left],
+    saved: list[RegisteredAccount],
+    left: list[SkippedItem],
     found: ToolsHome,
     file: Path | None,
 ) -> None:

@@ -11,12 +11,12 @@ import click
 from msgspec import Struct, structs
 from twisted.internet.defer import maybeDeferred
 
-from antigravity.accounts.credentials import CredentialBook
+from antigravity.accounts.account_disabler import AccountDisabler
+from antigravity.accounts.credential_store import CredentialStore
 from antigravity.accounts.files import AccountFiles
-from antigravity.accounts.quota import QuotaKeeper
 from antigravity.accounts.quota_files import QuotaFiles
+from antigravity.accounts.quota_monitor import QuotaMonitor
 from antigravity.accounts.records import AccountRecord
-from antigravity.accounts.retirement import Retirement
 from antigravity.app.build import UpstreamBuilder
 from antigravity.cli.account_view import when
 from antigravity.cli.asynchronous import run
@@ -53,7 +53,7 @@ def refresh(invocation: Invocation, account: str | None) -> None:
     else:
         records = [files.find(account)]
     settings = invocation.configuration().settings
-    book = CredentialBook(settings, [structs.replace(each, enabled=True) for each in records])
+    book = CredentialStore(settings, [structs.replace(each, enabled=True) for each in records])
     for problem in book.problems:
         if problem.key.startswith("upstreams.") or not problem.key:
             note(f"antigravity: {problem}")
@@ -76,17 +76,17 @@ async def _ask(
     transport: HttpTransport,
     settings: Settings,
     home: Path,
-    book: CredentialBook,
+    book: CredentialStore,
     records: Sequence[AccountRecord],
 ) -> list[Answer]:
     """Ask about each account, one after the other."""
-    retirement = Retirement(AccountFiles(home), book.drop, time.time, maybeDeferred)
+    retirement = AccountDisabler(AccountFiles(home), book.drop, time.time, maybeDeferred)
     plugins = PluginHost(settings.plugins)
     plugins.load()
     builder = UpstreamBuilder(
         plugins.registry, transport, reactor, settings.proxy.request_timeout, retirement.retire
     )
-    keeper = QuotaKeeper(reactor, tuple, lambda: 0.0, maybeDeferred, QuotaFiles(home))
+    keeper = QuotaMonitor(reactor, tuple, lambda: 0.0, maybeDeferred, QuotaFiles(home))
     by_id = {record.id: record for record in records}
     answers = []
     used = {name: each for name, each in book.upstreams.items() if book.credentials(name)}
@@ -98,7 +98,7 @@ async def _ask(
 
 
 async def _answer(
-    keeper: QuotaKeeper, upstream: IUpstream, credential: Credential, record: AccountRecord
+    keeper: QuotaMonitor, upstream: IUpstream, credential: Credential, record: AccountRecord
 ) -> Answer:
     try:
         if IQuotaSource.providedBy(upstream):

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 from msgspec import structs
 
-from antigravity.accounts.credentials import CredentialBook
-from antigravity.accounts.enrolment import Enrolled, enrol
+from antigravity.accounts.credential_store import CredentialStore
 from antigravity.accounts.files import AccountError, AccountFiles
 from antigravity.accounts.records import ACCOUNT_KINDS, AccountRecord
+from antigravity.accounts.registration import RegisteredAccount, register_account
 from antigravity.accounts.upstreams import all_upstreams, check_fit, is_at, upstream_of
 from antigravity.cli.invocation import Invocation, note
 from antigravity.config.addresses import address_problem
@@ -55,13 +55,13 @@ class AccountSaver:
             raise AccountError(f"--upstream: {problem}")
         return structs.replace(fresh, upstream=name)
 
-    def save(self, fresh: AccountRecord) -> Enrolled:
+    def save(self, fresh: AccountRecord) -> RegisteredAccount:
         """Save an account that has been placed; it may be known already.
 
         :raises AccountError: if it cannot be saved.
         :raises UnclearAccountError: if the other accounts of its upstream are elsewhere.
         """
-        enrolled = enrol(fresh, self._records.values(), time.time())
+        enrolled = register_account(fresh, self._records.values(), time.time())
         record = enrolled.record
         others = [other for other in self._records.values() if other.id != record.id]
         existing = all_upstreams(self._settings, others).get(record.upstream)
@@ -81,7 +81,7 @@ class AccountSaver:
 
     def problems(self, upstream: str) -> list[Problem]:
         """Return what an upstream still lacks."""
-        found = CredentialBook(self._settings, self.known()).problems
+        found = CredentialStore(self._settings, self.known()).problems
         return [problem for problem in found if problem.key.startswith(f"upstreams.{upstream}.")]
 
     def _prepare(self) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import click
 
-from antigravity.accounts.pool_report import percent
+from antigravity.accounts.pool_status import percent
 from antigravity.cli.account_view import when
 from antigravity.cli.gateway import DOCTOR, NoGatewayError, gateway_address, get_json
 from antigravity.cli.invocation import Invocation, command_options, table

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from msgspec import structs
 
-from antigravity.accounts.credentials import CredentialBook
+from antigravity.accounts.credential_store import CredentialStore
 from antigravity.accounts.files import UNTIDY, AccountFiles
 from antigravity.cli.invocation import Invocation, command_options, table
 from antigravity.config.display import leaves, masked
@@ -44,7 +44,7 @@ def check(invocation: Invocation) -> None:
             *configuration.warnings,
             *model_file_problems(configuration.settings, invocation.home),
             *quirk_problems(configuration.settings),
-            *CredentialBook(configuration.settings, records).problems,
+            *CredentialStore(configuration.settings, records).problems,
             *(Problem(str(file), severity="warning") for file in broken),
             *(Problem(UNTIDY, place=str(path), severity="warning") for path in files.untidy),
             *(

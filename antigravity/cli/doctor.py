@@ -14,7 +14,7 @@ from typing import Literal
 import click
 from msgspec import Struct, structs
 
-from antigravity.accounts.credentials import CredentialBook
+from antigravity.accounts.credential_store import CredentialStore
 from antigravity.accounts.files import UNTIDY, AccountFiles
 from antigravity.cli.config import model_file_problems, quirk_problems
 from antigravity.cli.gateway import GatewayAddress, NoGatewayError, gateway_address, get_json
@@ -163,7 +163,7 @@ def upstream_findings(settings: Settings, home: Path) -> Iterator[Finding]:
     """Look which upstreams have credentials."""
     files = AccountFiles(home)
     records, broken = files.load()
-    book = CredentialBook(settings, records)
+    book = CredentialStore(settings, records)
     for name, upstream in book.upstreams.items():
         count = len(book.credentials(name))
         if count:

@@ -28,14 +28,14 @@ class ICredentialSource(Interface):
         """
 
 
-class Option(Struct, frozen=True):
+class UpstreamModel(Struct, frozen=True):
     """One place where a request could be served: an upstream, and its name for the model."""
 
     upstream: str
     model: str
 
 
-class Demand(Struct, frozen=True):
+class LeaseRequest(Struct, frozen=True):
     """What a request needs an account for.
 
     ``options`` are in order of preference.  ``session`` is an opaque key of the conversation,
@@ -48,10 +48,10 @@ class Demand(Struct, frozen=True):
     ``probe`` says whether a locked account may be tried with it: where that is due, already a
     minute after the lock was made (``forced``: the operator wants to know), or not at all.
     ``conversation`` stands for the conversation in the queue where ``session`` is empty because
-    there is nothing to choose; it matters only if the demand has to wait.
+    there is nothing to choose; it matters only if the request has to wait.
     """
 
-    options: tuple[Option, ...]
+    options: tuple[UpstreamModel, ...]
     session: str = ""
     exclude: frozenset[str] = frozenset()
     principal: str = ""
@@ -61,16 +61,16 @@ class Demand(Struct, frozen=True):
     conversation: str = ""
 
     @property
-    def ranked(self) -> Sequence[tuple[int, Option]]:
+    def ranked(self) -> Sequence[tuple[int, UpstreamModel]]:
         """Each option with its rank."""
         ranks = self.ranks or range(len(self.options))
         return list(zip(ranks, self.options, strict=True))
 
 
-class Verdict(Struct, frozen=True):
+class CandidateStatus(Struct, frozen=True):
     """What the pool thinks of one account for one option, for people."""
 
-    option: Option
+    option: UpstreamModel
     credential: str
     label: str
     state: Literal["chosen", "available", "locked", "busy", "excluded", "disabled", "protected"]
@@ -101,7 +101,7 @@ class ILease(Interface):
     in the end; each gives the account's place back, and later calls do nothing.
     """
 
-    option = Attribute("Where to send the request.  :type: Option")
+    option = Attribute("Where to send the request.  :type: UpstreamModel")
     credential = Attribute("With which credential.  :type: Credential")
     is_probe = Attribute("Whether the account is locked, and this is to find out.  :type: bool")
 
@@ -121,19 +121,19 @@ class ILease(Interface):
 class IAccountPool(Interface):
     """Many accounts that behave as one reliable upstream."""
 
-    def lease(demand: Demand, patience: float) -> Deferred[ILease]:
+    def lease(request: LeaseRequest, max_wait: float) -> Deferred[ILease]:
         """Return a Deferred that fires with the account that is to serve.
 
-        If none is free now, the demand waits in a fair queue, ``patience`` seconds at the most.
+        If none is free now, the request waits in a fair queue, ``max_wait`` seconds at the most.
         It fails with ``RateLimitedError`` or ``OverloadedError`` whose ``retry_after`` is true,
         if no account gets free in that time, and with ``UnavailableError`` if there is none at
         all.  Cancelling it leaves the queue.
         """
 
-    def would_wait(demand: Demand) -> bool:
-        """Return whether no account is free now for the demand."""
+    def would_wait(request: LeaseRequest) -> bool:
+        """Return whether no account is free now for the request."""
 
-    def explain(demand: Demand) -> Sequence[Verdict]:
+    def explain(request: LeaseRequest) -> Sequence[CandidateStatus]:
         """Return what would be chosen, and why each other account would not."""
 
     def fix(credential: str | None) -> None:

@@ -12,7 +12,7 @@ from typing import Final, Literal
 from msgspec import Struct
 from zope.interface import Attribute, Interface
 
-from antigravity.interfaces.accounts import Option
+from antigravity.interfaces.accounts import UpstreamModel
 
 #: What :attr:`Candidate.lock` is while an account's quota is protected.
 PROTECTED: Final = "protected"
@@ -47,20 +47,20 @@ class AccountFacts(Struct, frozen=True):
 
 
 class Candidate(Struct, frozen=True):
-    """One account for one option of a demand, as things are now.
+    """One account for one option of a request, as things are now.
 
-    ``place`` is the option's rank in the demand.  ``load`` counts the requests that the
+    ``place`` is the option's rank in the request.  ``load`` counts the requests that the
     account serves, ``foreign_load`` those of other conversations.  ``last_used`` is in
     seconds, 0 for never.  ``locked_for`` is in seconds, infinite where only people can help;
     ``lock`` says what for (:data:`PROTECTED` for a ``protection``, which is a lock until the
-    quota is renewed), ``guessed`` that its length is no word of the upstream's.
+    quota is renewed), ``estimated`` that its length is no word of the upstream's.
     ``fixed``, ``bound`` and ``recent`` mark the account that everything goes to, that the
     conversation belongs to, and that served last.  ``probe`` says that one request may go to it
     in spite of its lock, to see whether that is still needed; the pool decides which one does.
     """
 
     place: int
-    option: Option
+    option: UpstreamModel
     credential: str
     tier: int = 0
     remaining: float = 1.0
@@ -76,7 +76,7 @@ class Candidate(Struct, frozen=True):
     fixed: bool = False
     bound: bool = False
     recent: bool = False
-    guessed: bool = False
+    estimated: bool = False
     probe: bool = False
 
     @property
@@ -86,12 +86,12 @@ class Candidate(Struct, frozen=True):
 
     @property
     def eligible(self) -> bool:
-        """Whether the account may serve the demand now or when it gets free."""
+        """Whether the account may serve the request now or when it gets free."""
         return not (self.disabled or self.excluded or math.isinf(self.locked_for))
 
     @property
     def available(self) -> bool:
-        """Whether the account may serve the demand now."""
+        """Whether the account may serve the request now."""
         return self.eligible and self.locked_for <= 0 and not self.busy
 
     @property
@@ -106,7 +106,7 @@ class Candidate(Struct, frozen=True):
         return "busy" if self.busy else "available"
 
 
-class Situation(Struct, frozen=True):
+class SelectionContext(Struct, frozen=True):
     """What else a choice depends on.  Times are in seconds."""
 
     session: str = ""
@@ -130,11 +130,11 @@ class ISelectionPolicy(Interface):
     name = Attribute("The name in the configuration.  :type: str")
     sticky = Attribute("Whether conversations belong to accounts.  :type: bool")
 
-    def select(candidates: Sequence[Candidate], situation: Situation) -> Selection:
+    def select(candidates: Sequence[Candidate], context: SelectionContext) -> Selection:
         """Return who may serve, best first: of those, the first that is ``available`` does."""
 
     def moves(
-        bound: Candidate | None, candidates: Sequence[Candidate], situation: Situation
+        bound: Candidate | None, candidates: Sequence[Candidate], context: SelectionContext
     ) -> bool:
         """Return whether a conversation that another account serves belongs to that one now.
 

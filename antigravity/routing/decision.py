@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from antigravity.interfaces.accounts import Demand, Option
+from antigravity.interfaces.accounts import LeaseRequest, UpstreamModel
 from antigravity.interfaces.protocols import IClientProtocol
 from antigravity.interfaces.upstreams import IUpstream
 from antigravity.ir.aspects import NONE, Aspects
@@ -72,15 +72,15 @@ class Decision(Struct, frozen=True):
     capabilities: Capabilities
 
     @property
-    def options(self) -> dict[Option, Candidate]:
+    def options(self) -> dict[UpstreamModel, Candidate]:
         """The candidates by what the pool of accounts knows of them."""
         return {
-            Option(candidate.upstream.name, candidate.target.model): candidate
+            UpstreamModel(candidate.upstream.name, candidate.target.model): candidate
             for candidate in self.candidates
         }
 
-    def demand(self) -> Demand:
+    def lease_request(self) -> LeaseRequest:
         """Return what is asked of the pool of accounts; for whom, others know."""
         options = self.options
         ranks = tuple(candidate.place for candidate in options.values())
-        return Demand(tuple(options), ranks=ranks)
+        return LeaseRequest(tuple(options), ranks=ranks)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from antigravity.interfaces.accounts import Option
-from antigravity.interfaces.selection import Candidate, Selection, Situation
+from antigravity.interfaces.accounts import UpstreamModel
+from antigravity.interfaces.selection import Candidate, Selection, SelectionContext
 from antigravity.testing.samples import SAMPLES
 from antigravity.testing.trying import Faults, Raised, attempt
 
-_OPTION: Final = Option("an-upstream", "a-model")
+_OPTION: Final = UpstreamModel("an-upstream", "a-model")
 _CANDIDATES: Final = (
     Candidate(0, _OPTION, "busy-1", busy=True, load=4),
     Candidate(0, _OPTION, "free-1", tier=1, remaining=0.5, last_used=9.0),
@@ -48,7 +48,7 @@ def _check_rule(rule: Any, method: str, kind: Any) -> Faults:
 def check_selection_policy(policy: Any) -> Faults:
     """Check a way to choose among accounts: it chooses among those that it is offered."""
     for candidates in ((), _CANDIDATES):
-        selection = policy.select(candidates, Situation())
+        selection = policy.select(candidates, SelectionContext())
         if not isinstance(selection, Selection):
             yield "does not answer with a Selection"
             return
@@ -58,7 +58,7 @@ def check_selection_policy(policy: Any) -> Faults:
     if not any(each.available for each in selection.order):
         yield "chooses nobody although accounts are free"
     for bound in (None, _CANDIDATES[0]):
-        moves = attempt(policy.moves, bound, _CANDIDATES, Situation("a-session"))
+        moves = attempt(policy.moves, bound, _CANDIDATES, SelectionContext("a-session"))
         if not isinstance(moves, bool):
             said = moves if isinstance(moves, Raised) else f"returns {moves!r}, not whether"
             yield f"moves {said}"

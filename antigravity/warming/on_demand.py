@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from antigravity.accounts.lookup import find_account
-from antigravity.accounts.quota import QuotaKeeper
+from antigravity.accounts.quota_monitor import QuotaMonitor
 from antigravity.exchange.operations.warmup import Warmup
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import InvalidRequestError, NotFoundError
@@ -23,7 +23,7 @@ class WarmupsOnDemand:
         scheduler: WarmupScheduler,
         credentials: Callable[[], Iterable[Credential]],
         sources: Sources,
-        quotas: QuotaKeeper,
+        quotas: QuotaMonitor,
     ) -> None:
         self._scheduler = scheduler
         self._credentials = credentials

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from antigravity.accounts.model_groups import ModelGroups
-from antigravity.accounts.pool_report import percent
+from antigravity.accounts.pool_status import percent
 from antigravity.config.settings import ScheduledWarmupSettings
 from antigravity.interfaces.quota import ModelQuota, Quota
 from antigravity.warming.history import WarmupHistory

@@ -20,7 +20,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from antigravity.accounts.quota import QuotaKeeper
+from antigravity.accounts.quota_monitor import QuotaMonitor
 from antigravity.exchange.operations.warmup import Warmup
 from antigravity.interfaces.quota import IQuotaSource
 from antigravity.interfaces.stores import IStateStore
@@ -73,7 +73,7 @@ class WarmupScheduler(Service):
         self,
         clock: Any,
         sources: Sources,
-        quotas: QuotaKeeper,
+        quotas: QuotaMonitor,
         send: Send,
         state: IStateStore | None = None,
         luck: Callable[[], float] = random.random,

@@ -102,7 +102,7 @@ class GatewayChannel(HTTPChannel):
         self._reckon()
 
     def _expect_within(self, seconds: float) -> None:
-        """Demand the next step within ``seconds``; 0 is no limit."""
+        """LeaseRequest the next step within ``seconds``; 0 is no limit."""
         if not seconds:
             self._deadline = None
             return

@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
 from antigravity.config.atomic import write_atomically
-from antigravity.interfaces.accounts import Demand, IAccountPool, ILease, Option
+from antigravity.interfaces.accounts import IAccountPool, ILease, LeaseRequest, UpstreamModel
 from antigravity.interfaces.selection import AccountFacts, Protection
 from antigravity.ir.errors import (
     EmptyAnswerError,
@@ -25,7 +25,16 @@ from antigravity.ir.errors import (
     UpstreamError,
 )
 from antigravity.stores.json_state import JsonState
-from tests.accounts.pool_kit import BEGINNING, FLASH, PRO, PoolKit, Source, error, got, waits
+from tests.accounts.pool_fixture import (
+    BEGINNING,
+    FLASH,
+    PRO,
+    PoolFixture,
+    Source,
+    error,
+    got,
+    waits,
+)
 
 
 def quota(seconds: float | None = None) -> QuotaExhaustedError:
@@ -37,7 +46,7 @@ def refused() -> UpstreamCredentialError:
 
 
 def test_it_keeps_its_contract() -> None:
-    kit = PoolKit()
+    kit = PoolFixture()
     verifyObject(IAccountPool, kit.pool)
     verifyObject(ILease, kit.take())
 
@@ -50,7 +59,7 @@ def test_no_lease_before_the_reset_time_nor_after_a_restart(tmp_path: Path) -> N
     path = tmp_path / "state" / "accounts.json"
     clock = Clock()
     clock.advance(BEGINNING)
-    kit = PoolKit(["a"], clock=clock, state=state(path, clock))
+    kit = PoolFixture(["a"], clock=clock, state=state(path, clock))
     kit.take().failed(quota(7200.0))
     refusal = kit.refused()
     assert isinstance(refusal, QuotaExhaustedError)
@@ -58,10 +67,10 @@ def test_no_lease_before_the_reset_time_nor_after_a_restart(tmp_path: Path) -> N
     assert kit.take("", FLASH).credential.id == "a"  # other models of the account are free
     kit.pool.stop()
     clock.advance(3600.0)
-    again = PoolKit(["a", "b"], clock=clock, state=state(path, clock))
+    again = PoolFixture(["a", "b"], clock=clock, state=state(path, clock))
     for _ in range(10):
         assert again.take().credential.id == "b"
-    alone = PoolKit(["a"], clock=clock, state=state(path, clock))
+    alone = PoolFixture(["a"], clock=clock, state=state(path, clock))
     assert alone.refused().retry_after == 3600.0
     clock.advance(3599.5)
     assert alone.states() == {"a": "locked"}
@@ -70,14 +79,14 @@ def test_no_lease_before_the_reset_time_nor_after_a_restart(tmp_path: Path) -> N
 
 
 def test_a_lock_beyond_all_ceilings_is_kept() -> None:
-    kit = PoolKit(["a"])
+    kit = PoolFixture(["a"])
     kit.take().failed(quota(30 * 86400.0))
     kit.clock.advance(29 * 86400.0)
     assert kit.refused().retry_after == 86400.0
 
 
 def test_capacity_locks_the_model_for_all_and_burns_nobody() -> None:
-    kit = PoolKit(["a", "b", "c"])
+    kit = PoolFixture(["a", "b", "c"])
     kit.take().failed(OverloadedError("full", code="model_capacity_exhausted"))
     assert kit.states() == dict.fromkeys("abc", "locked")
     assert sorted(kit.states("", FLASH).values()) == ["available", "available", "chosen"]
@@ -87,14 +96,14 @@ def test_capacity_locks_the_model_for_all_and_burns_nobody() -> None:
     kit.clock.advance(0.5)
     got(waiting).succeeded()
     kit.take().failed(OverloadedError("full", code="model_capacity_exhausted", retry_after=39.0))
-    refusal = kit.refused(patience=10.0)
+    refusal = kit.refused(max_wait=10.0)
     assert isinstance(refusal, OverloadedError)
     assert refusal.code == "model_capacity_exhausted"
     assert 39.0 <= refusal.retry_after <= 40.0
 
 
 def test_the_first_account_that_gets_free_serves_who_waits() -> None:
-    kit = PoolKit(["a", "b"])
+    kit = PoolFixture(["a", "b"])
     first = kit.take()
     first.failed(RateLimitedError("slow", retry_after=3000.0))
     second = kit.take()
@@ -107,10 +116,10 @@ def test_the_first_account_that_gets_free_serves_who_waits() -> None:
 
 
 def test_what_cannot_be_in_time_is_refused_at_once_with_the_truth() -> None:
-    kit = PoolKit(["a", "b"])
+    kit = PoolFixture(["a", "b"])
     kit.take().failed(quota(900.0))
     kit.take().failed(RateLimitedError("slow", retry_after=300.0))
-    refusal = kit.refused(patience=60.0)
+    refusal = kit.refused(max_wait=60.0)
     assert type(refusal) is RateLimitedError
     assert refusal.retry_after == 300.0
     assert "mail.de" not in refusal.message
@@ -118,7 +127,7 @@ def test_what_cannot_be_in_time_is_refused_at_once_with_the_truth() -> None:
 
 
 def test_those_that_wait_learn_at_once_that_it_is_in_vain() -> None:
-    kit = PoolKit(["a"], max_concurrency=1)
+    kit = PoolFixture(["a"], max_concurrency=1)
     lease = kit.take()
     waiting = kit.ask()
     lease.failed(quota(500.0))
@@ -127,9 +136,9 @@ def test_those_that_wait_learn_at_once_that_it_is_in_vain() -> None:
 
 
 def test_patience_ends() -> None:
-    kit = PoolKit(["a"], max_concurrency=1)
+    kit = PoolFixture(["a"], max_concurrency=1)
     kit.take()
-    waiting = kit.ask(patience=20.0)
+    waiting = kit.ask(max_wait=20.0)
     kit.clock.advance(19.9)
     assert waits(waiting)
     kit.clock.advance(0.1)
@@ -140,7 +149,7 @@ def test_patience_ends() -> None:
 
 
 def test_whoever_leaves_loses_nothing_for_others() -> None:
-    kit = PoolKit(["a"], max_concurrency=1)
+    kit = PoolFixture(["a"], max_concurrency=1)
     lease = kit.take()
     waiting = [kit.ask(f"s{n}") for n in range(3)]
     waiting[0].cancel()
@@ -155,7 +164,7 @@ def test_whoever_leaves_loses_nothing_for_others() -> None:
 
 
 def test_whoever_leaves_in_the_moment_of_the_call_gives_the_place_on() -> None:
-    kit = PoolKit(["a", "b"], max_concurrency=1)
+    kit = PoolFixture(["a", "b"], max_concurrency=1)
     leases = [kit.take(), kit.take()]
     first = kit.ask("s1", PRO)
     second, third = kit.ask("s2"), kit.ask("s3")
@@ -171,7 +180,7 @@ def test_whoever_leaves_in_the_moment_of_the_call_gives_the_place_on() -> None:
 
 
 def test_a_hundred_demands_share_two_accounts_fairly() -> None:
-    kit = PoolKit(["a", "b"], max_concurrency=2, max_wait_seconds=1000.0)
+    kit = PoolFixture(["a", "b"], max_concurrency=2, max_wait_seconds=1000.0)
     order: list[str] = []
     running: list[ILease] = []
     most = 0
@@ -183,7 +192,7 @@ def test_a_hundred_demands_share_two_accounts_fairly() -> None:
         most = max(most, len(running))
 
     for session in ["greedy"] * 90 + [f"s{n}" for n in range(10)]:
-        deferred: Deferred[ILease] = kit.ask(session, patience=1000.0)
+        deferred: Deferred[ILease] = kit.ask(session, max_wait=1000.0)
         deferred.addCallback(serving, session)
     assert len(running) == 4
     while running:
@@ -199,7 +208,7 @@ def test_a_hundred_demands_share_two_accounts_fairly() -> None:
 
 
 def test_a_full_queue_refuses() -> None:
-    kit = PoolKit(["a"], max_concurrency=1, queue_limit=1)
+    kit = PoolFixture(["a"], max_concurrency=1, queue_limit=1)
     kit.take()
     waiting = kit.ask()
     refusal = kit.refused()
@@ -209,7 +218,7 @@ def test_a_full_queue_refuses() -> None:
 
 
 def test_newcomers_do_not_overtake() -> None:
-    kit = PoolKit(["a"], max_concurrency=1)
+    kit = PoolFixture(["a"], max_concurrency=1)
     kit.take().failed(RateLimitedError("slow", retry_after=10.0))
     waiting = kit.ask("old")
     kit.clock.rightNow += 10.0  # the lock is over, but no timer has fired yet
@@ -219,7 +228,7 @@ def test_newcomers_do_not_overtake() -> None:
 
 
 def test_the_next_attempt_goes_elsewhere() -> None:
-    kit = PoolKit(["a", "b"])
+    kit = PoolFixture(["a", "b"])
     first = kit.take("s")
     first.failed(UpstreamError("broken", upstream_status=500))
     second = kit.take("s", exclude=[first.credential.id])
@@ -234,13 +243,13 @@ def test_a_guess_does_not_close_the_only_account() -> None:
         UpstreamError("broken", upstream_status=500),
         UpstreamCredentialError("not for this model", upstream_status=403),
     ):
-        kit = PoolKit(["a"])
+        kit = PoolFixture(["a"])
         kit.take("s").failed(guess)
         assert kit.take("s").credential.id == "a"
 
 
 def test_a_guess_is_believed_while_somebody_else_is_free() -> None:
-    kit = PoolKit(["a", "b"])
+    kit = PoolFixture(["a", "b"])
     first = kit.take("s")
     first.failed(UpstreamError("broken", upstream_status=500))
     assert {kit.take(str(n)).credential.id for n in range(9)} != {first.credential.id}
@@ -248,13 +257,13 @@ def test_a_guess_is_believed_while_somebody_else_is_free() -> None:
 
 
 def test_an_upstreams_word_closes_even_the_only_account() -> None:
-    kit = PoolKit(["a"])
+    kit = PoolFixture(["a"])
     kit.take("s").failed(UpstreamError("come back", upstream_status=503, retry_after=3000.0))
     assert kit.refused("s").retry_after == 3000.0
 
 
 def test_all_tried_and_none_to_blame() -> None:
-    kit = PoolKit(["a"])
+    kit = PoolFixture(["a"])
     kit.take().failed(EmptyAnswerError("nothing"))
     refusal = kit.refused(exclude=["a"])
     assert isinstance(refusal, UnavailableError)
@@ -263,21 +272,21 @@ def test_all_tried_and_none_to_blame() -> None:
 
 
 def test_the_clients_own_errors_lock_nobody() -> None:
-    kit = PoolKit(["a"])
+    kit = PoolFixture(["a"])
     kit.take().failed(InvalidRequestError("no", upstream_status=400))
     assert kit.states() == {"a": "chosen"}
 
 
 def test_without_any_account_there_is_nothing_to_wait_for() -> None:
-    refusal = PoolKit([]).refused()
+    refusal = PoolFixture([]).refused()
     assert isinstance(refusal, UnavailableError)
     assert refusal.code == "no_credential"
 
 
 def test_an_option_is_used_when_those_before_it_cannot_serve() -> None:
-    kit = PoolKit(["a"])
+    kit = PoolFixture(["a"])
     kit.source.upstreams["zai"] = ["z"]
-    other = Option("zai", "glm")
+    other = UpstreamModel("zai", "glm")
     kit.take("", PRO, other).failed(quota(100.0))
     lease = kit.take("", PRO, other)
     assert (lease.credential.id, lease.option) == ("z", other)
@@ -287,14 +296,14 @@ def test_an_option_is_used_when_those_before_it_cannot_serve() -> None:
 
 
 def test_a_disabled_account_is_never_leased() -> None:
-    kit = PoolKit(["a", "b"], facts={"a": AccountFacts("ULTRA", disabled="by hand")})
+    kit = PoolFixture(["a", "b"], facts={"a": AccountFacts("ULTRA", disabled="by hand")})
     assert {kit.take(f"s{n}").credential.id for n in range(20)} == {"b"}
     kit.pool.fix("a")
     assert kit.take().credential.id == "b"
 
 
 def test_it_is_looked_at_the_last_moment() -> None:
-    kit = PoolKit(["a"], max_concurrency=1)
+    kit = PoolFixture(["a"], max_concurrency=1)
     lease = kit.take()
     waiting = kit.ask()
     kit.facts["a"] = AccountFacts(disabled="its owner said so")
@@ -303,7 +312,7 @@ def test_it_is_looked_at_the_last_moment() -> None:
 
 
 def test_a_removed_account_is_gone_and_a_new_one_serves_who_waits() -> None:
-    kit = PoolKit(["a"], max_concurrency=1)
+    kit = PoolFixture(["a"], max_concurrency=1)
     lease = kit.take("s")
     waiting = kit.ask("s")
     kit.reload(Source(google=["c"]), max_concurrency=1)
@@ -315,14 +324,14 @@ def test_a_removed_account_is_gone_and_a_new_one_serves_who_waits() -> None:
 def test_a_revoked_login_is_out_until_there_is_a_new_one(tmp_path: Path) -> None:
     clock = Clock()
     clock.advance(BEGINNING)
-    kit = PoolKit(["a"], clock=clock, state=state(tmp_path / "s.json", clock))
+    kit = PoolFixture(["a"], clock=clock, state=state(tmp_path / "s.json", clock))
     kit.take().failed(UpstreamCredentialError("revoked", code="invalid_grant", upstream_status=400))
     clock.advance(10 * 86400.0)
     refusal = kit.refused("", FLASH)
     assert isinstance(refusal, UnavailableError)
     assert refusal.retry_after is None
     kit.pool.stop()
-    again = PoolKit(["a"], clock=clock, state=state(tmp_path / "s.json", clock))
+    again = PoolFixture(["a"], clock=clock, state=state(tmp_path / "s.json", clock))
     assert again.states() == {"a": "locked"}
     again.source.secrets["a"] = "a new token"
     assert again.states() == {"a": "chosen"}
@@ -335,7 +344,9 @@ def test_a_revoked_login_is_out_until_there_is_a_new_one(tmp_path: Path) -> None
 def test_the_end_leaves_no_timers_and_nobody_waiting(tmp_path: Path) -> None:
     clock = Clock()
     clock.advance(BEGINNING)
-    kit = PoolKit(["a"], clock=clock, state=state(tmp_path / "s.json", clock), max_concurrency=1)
+    kit = PoolFixture(
+        ["a"], clock=clock, state=state(tmp_path / "s.json", clock), max_concurrency=1
+    )
     lease = kit.take("s")
     waiting = kit.ask("t")
     stopped = kit.pool.stop()
@@ -348,7 +359,7 @@ def test_the_end_leaves_no_timers_and_nobody_waiting(tmp_path: Path) -> None:
 
 
 def test_a_lease_ends_once() -> None:
-    kit = PoolKit(["a"], max_concurrency=1)
+    kit = PoolFixture(["a"], max_concurrency=1)
     lease = kit.take()
     lease.succeeded()
     lease.failed(quota(10.0))
@@ -359,7 +370,7 @@ def test_a_lease_ends_once() -> None:
 
 
 def test_explain_names_a_reason_for_each() -> None:
-    kit = PoolKit(
+    kit = PoolFixture(
         ["free", "pro", "off", "spared", "tried", "full", "out"],
         facts={
             "free": AccountFacts("FREE"),
@@ -376,7 +387,7 @@ def test_explain_names_a_reason_for_each() -> None:
     kit.take()
     kit.pool.fix(None)
     before = kit.pool.status()
-    found = kit.pool.explain(Demand((PRO,), "s", frozenset({"tried"})))
+    found = kit.pool.explain(LeaseRequest((PRO,), "s", frozenset({"tried"})))
     assert found[0].credential == "pro"
     assert {v.credential: v.state for v in found} == {
         "pro": "chosen",
@@ -399,7 +410,7 @@ def test_explain_names_a_reason_for_each() -> None:
 
 
 def test_status_is_json_and_tells_no_secret() -> None:
-    kit = PoolKit(["alice", "bob"])
+    kit = PoolFixture(["alice", "bob"])
     kit.take("s").failed(quota(7200.0))
     kit.take("s")
     text = json.dumps(kit.pool.status())
@@ -427,7 +438,7 @@ def test_status_is_json_and_tells_no_secret() -> None:
 def test_only_trouble_with_the_account_ends_a_binding(
     failure: UpstreamError, unbound: bool
 ) -> None:
-    kit = PoolKit(["a", "b", "c", "d"])
+    kit = PoolFixture(["a", "b", "c", "d"])
     lease = kit.take("s")
     own = lease.credential.id
     lease.failed(failure)

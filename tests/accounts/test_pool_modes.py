@@ -12,16 +12,16 @@ from zope.interface.verify import verifyObject
 from antigravity.accounts.affinity import weight
 from antigravity.accounts.pool import AccountPool
 from antigravity.accounts.selection import POLICIES, is_hot
-from antigravity.interfaces.accounts import Option
+from antigravity.interfaces.accounts import UpstreamModel
 from antigravity.interfaces.selection import (
     AccountFacts,
     Candidate,
     ISelectionPolicy,
     Selection,
-    Situation,
+    SelectionContext,
 )
 from antigravity.ir.errors import RateLimitedError
-from tests.accounts.pool_kit import FLASH, PRO, PoolKit, got, waits
+from tests.accounts.pool_fixture import FLASH, PRO, PoolFixture, got, waits
 
 ALL = ["a", "b", "c"]
 
@@ -38,7 +38,7 @@ def test_all_modes_are_policies(name: str) -> None:
 
 @pytest.mark.parametrize("mode", ["CacheFirst", "Balance"])
 def test_a_conversation_stays_where_it_is(mode: str) -> None:
-    kit = PoolKit(ALL, mode=mode)
+    kit = PoolFixture(ALL, mode=mode)
     homes: dict[str, str] = {}
     for turn in range(5):
         for number in range(12):
@@ -50,7 +50,7 @@ def test_a_conversation_stays_where_it_is(mode: str) -> None:
 
 
 def test_cache_first_waits_for_its_own_account() -> None:
-    kit = PoolKit(ALL, mode="CacheFirst")
+    kit = PoolFixture(ALL, mode="CacheFirst")
     own = kit.take("s")
     own.failed(slow(30.0))
     waiting = kit.ask("s")
@@ -61,9 +61,9 @@ def test_cache_first_waits_for_its_own_account() -> None:
 
 
 def test_cache_first_moves_when_it_has_waited_enough() -> None:
-    kit = PoolKit(ALL, mode="CacheFirst", max_wait_seconds=40.0, max_concurrency=1)
+    kit = PoolFixture(ALL, mode="CacheFirst", max_wait_seconds=40.0, max_concurrency=1)
     own = kit.take("s")
-    waiting = kit.ask("s", patience=100.0)
+    waiting = kit.ask("s", max_wait=100.0)
     kit.clock.advance(39.0)
     assert waits(waiting)
     kit.clock.advance(1.0)
@@ -75,22 +75,22 @@ def test_cache_first_moves_when_it_has_waited_enough() -> None:
 
 
 def test_cache_first_does_not_wait_in_vain() -> None:
-    kit = PoolKit(ALL, mode="CacheFirst", max_wait_seconds=40.0)
+    kit = PoolFixture(ALL, mode="CacheFirst", max_wait_seconds=40.0)
     own = kit.take("s")
     own.failed(slow(41.0))
     assert kit.take("s").credential.id != own.credential.id
 
 
 def test_cache_first_moves_at_the_end_of_a_shorter_patience() -> None:
-    kit = PoolKit(ALL, mode="CacheFirst", max_concurrency=1)
+    kit = PoolFixture(ALL, mode="CacheFirst", max_concurrency=1)
     own = kit.take("s")
-    waiting = kit.ask("s", patience=10.0)
+    waiting = kit.ask("s", max_wait=10.0)
     kit.clock.advance(10.0)
     assert got(waiting).credential.id != own.credential.id
 
 
 def test_balance_moves_at_once_and_comes_back() -> None:
-    kit = PoolKit(ALL)
+    kit = PoolFixture(ALL)
     own = kit.take("s")
     own.failed(slow(30.0))
     others = {kit.take("s").credential.id for _ in range(3)}
@@ -101,7 +101,7 @@ def test_balance_moves_at_once_and_comes_back() -> None:
 
 
 def test_balance_moves_for_good_when_the_account_is_out_for_long() -> None:
-    kit = PoolKit(ALL)
+    kit = PoolFixture(ALL)
     own = kit.take("s")
     own.failed(slow(7200.0))
     new = kit.take("s").credential.id
@@ -117,7 +117,7 @@ def test_who_moves_is_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
             lines.append(line.format(**fields))
 
     monkeypatch.setattr(AccountPool, "log", Log())
-    kit = PoolKit(ALL)
+    kit = PoolFixture(ALL)
     own = kit.take("conversation")
     own.failed(slow(30.0))
     kit.take("conversation").succeeded()
@@ -130,7 +130,7 @@ def test_who_moves_is_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_performance_first_spreads_by_load() -> None:
-    kit = PoolKit(ALL, mode="PerformanceFirst")
+    kit = PoolFixture(ALL, mode="PerformanceFirst")
     leases = [kit.take("s") for _ in range(9)]
     used = [lease.credential.id for lease in leases]
     assert {used.count(name) for name in ALL} == {3}
@@ -141,7 +141,7 @@ def test_performance_first_spreads_by_load() -> None:
 
 
 def test_performance_first_takes_turns_where_nobody_works() -> None:
-    kit = PoolKit(ALL, mode="PerformanceFirst")
+    kit = PoolFixture(ALL, mode="PerformanceFirst")
     used = []
     for _ in range(6):
         lease = kit.take("s")
@@ -152,7 +152,7 @@ def test_performance_first_takes_turns_where_nobody_works() -> None:
 
 
 def test_a_conversation_leaves_a_hot_account_for_good() -> None:
-    kit = PoolKit(["a", "b"])
+    kit = PoolFixture(["a", "b"])
     kit.pool.fix("a")
     kit.take("s").succeeded()
     kit.pool.fix(None)
@@ -168,12 +168,12 @@ def test_a_conversation_leaves_a_hot_account_for_good() -> None:
 
 
 def test_a_conversations_own_burst_does_not_drive_it_away() -> None:
-    kit = PoolKit(ALL)
+    kit = PoolFixture(ALL)
     assert len({kit.take("s").credential.id for _ in range(26)}) == 1
 
 
 def test_conversations_are_bound_per_model() -> None:
-    kit = PoolKit(ALL)
+    kit = PoolFixture(ALL)
     own = kit.take("s", PRO)
     own.failed(slow(7200.0))
     kit.take("s", FLASH).succeeded()
@@ -187,7 +187,7 @@ def test_the_order_of_the_pool() -> None:
         "c": AccountFacts("PRO", 0.9),
         "d": AccountFacts("ULTRA", 0.1),
     }
-    kit = PoolKit(list("abcd"), facts=facts)
+    kit = PoolFixture(list("abcd"), facts=facts)
     tried: list[str] = []
     while len(tried) < 4:
         tried.append(kit.take("s", exclude=tried).credential.id)
@@ -195,13 +195,15 @@ def test_the_order_of_the_pool() -> None:
 
 
 def test_load_counts_where_quotas_are_alike() -> None:
-    kit = PoolKit(["a", "b"], facts={"a": AccountFacts("PRO", 0.53), "b": AccountFacts("PRO", 0.5)})
+    kit = PoolFixture(
+        ["a", "b"], facts={"a": AccountFacts("PRO", 0.53), "b": AccountFacts("PRO", 0.5)}
+    )
     used = [kit.take(f"s{n}").credential.id for n in range(40)]
     assert abs(used.count("a") - used.count("b")) <= 14
 
 
 def test_without_a_conversation_the_last_account_serves_for_a_minute() -> None:
-    kit = PoolKit(list("abcdefgh"))
+    kit = PoolFixture(list("abcdefgh"))
     first = kit.take()
     first.succeeded()
     kit.clock.advance(59.0)
@@ -213,13 +215,13 @@ def test_without_a_conversation_the_last_account_serves_for_a_minute() -> None:
 
 
 def test_without_a_conversation_load_is_spread_all_the_same() -> None:
-    kit = PoolKit(ALL)
+    kit = PoolFixture(ALL)
     used = [kit.take().credential.id for _ in range(30)]
     assert all(7 <= used.count(name) <= 13 for name in ALL)
 
 
 def test_a_fixed_account_serves_what_it_can() -> None:
-    kit = PoolKit(ALL)
+    kit = PoolFixture(ALL)
 
     def serve(session: str) -> str:
         lease = kit.take(session)
@@ -238,7 +240,7 @@ def test_a_fixed_account_serves_what_it_can() -> None:
 
 
 def test_a_fixed_account_binds_nobody_whose_own_is_out() -> None:
-    kit = PoolKit(ALL)
+    kit = PoolFixture(ALL)
     own = kit.take("s")
     own.failed(slow(7200.0))
     kit.pool.fix(next(name for name in ALL if name != own.credential.id))
@@ -249,7 +251,7 @@ def test_a_fixed_account_binds_nobody_whose_own_is_out() -> None:
 
 
 def test_bindings_can_be_cleared() -> None:
-    kit = PoolKit(ALL)
+    kit = PoolFixture(ALL)
     for number in range(9):
         kit.take(f"s{number}")
     kit.pool.clear_bindings()
@@ -257,7 +259,7 @@ def test_bindings_can_be_cleared() -> None:
 
 
 def test_two_processes_agree_without_talking() -> None:
-    one, two = PoolKit(list("abcde")), PoolKit(list("edcba"))
+    one, two = PoolFixture(list("abcde")), PoolFixture(list("edcba"))
     for number in range(50):
         session = f"conversation {number}"
         first, second = one.take(session), two.take(session)
@@ -271,13 +273,13 @@ def test_a_plugins_policy_is_chosen_by_name() -> None:
         name = "Balance"
         sticky = False
 
-        def select(self, candidates: Any, situation: Situation) -> Selection:
+        def select(self, candidates: Any, context: SelectionContext) -> Selection:
             return Selection(tuple(reversed(candidates)))
 
-        def moves(self, bound: Any, candidates: Any, situation: Situation) -> bool:
+        def moves(self, bound: Any, candidates: Any, context: SelectionContext) -> bool:
             return False
 
-    kit = PoolKit(ALL, policies={"Balance": Last()}, max_concurrency=1)
+    kit = PoolFixture(ALL, policies={"Balance": Last()}, max_concurrency=1)
     assert [kit.take().credential.id for _ in range(3)] == ["c", "b", "a"]
     assert waits(kit.ask())  # whatever a policy says, nobody is leased who is not free
 
@@ -291,12 +293,12 @@ class Broken:
     def __init__(self, answer: Any) -> None:
         self.answer = answer
 
-    def select(self, candidates: Any, situation: Situation) -> Any:
+    def select(self, candidates: Any, context: SelectionContext) -> Any:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
 
-    def moves(self, bound: Any, candidates: Any, situation: Situation) -> bool:
+    def moves(self, bound: Any, candidates: Any, context: SelectionContext) -> bool:
         raise RuntimeError("out of order")
 
 
@@ -311,7 +313,7 @@ class Broken:
     ids=["raises", "nothing", "stranger", "no time"],
 )
 def test_a_policy_that_fails_harms_nobody(answer: Any) -> None:
-    kit = PoolKit(ALL, policies={"Broken": Broken(answer)}, mode="Broken", max_concurrency=1)
+    kit = PoolFixture(ALL, policies={"Broken": Broken(answer)}, mode="Broken", max_concurrency=1)
     leases = [kit.take("s") for _ in ALL]
     waiting = kit.ask("s")
     leases[1].succeeded()
@@ -319,7 +321,7 @@ def test_a_policy_that_fails_harms_nobody(answer: Any) -> None:
 
 
 def test_another_policy_may_take_over_while_somebody_waits() -> None:
-    kit = PoolKit(ALL, mode="CacheFirst", max_concurrency=1)
+    kit = PoolFixture(ALL, mode="CacheFirst", max_concurrency=1)
     own = kit.take("s")
     waiting = kit.ask("s")
     assert waits(waiting)
@@ -359,8 +361,8 @@ def test_rendezvous_moves_only_the_conversations_of_an_account_that_goes(
 
 
 def test_options_are_never_reordered_by_affinity() -> None:
-    kit = PoolKit(["a"])
+    kit = PoolFixture(["a"])
     kit.source.upstreams["zai"] = ["z"]
-    other = Option("zai", "glm")
+    other = UpstreamModel("zai", "glm")
     kit.take("s", other)
     assert kit.take("s", PRO, other).credential.id == "a"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from twisted.internet.defer import Deferred
 
-from antigravity.interfaces.accounts import Demand
+from antigravity.interfaces.accounts import LeaseRequest
 from antigravity.interfaces.selection import AccountFacts
 from antigravity.ir.errors import (
     GatewayError,
@@ -21,7 +21,7 @@ from antigravity.ir.errors import (
     UpstreamCredentialError,
     UpstreamError,
 )
-from tests.accounts.pool_kit import FLASH, PRO, PoolKit
+from tests.accounts.pool_fixture import FLASH, PRO, PoolFixture
 
 NAMES = ("a", "b", "c", "d")
 CAP = 2
@@ -33,9 +33,9 @@ class PoolMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.kit = PoolKit(NAMES, max_concurrency=CAP, queue_limit=20)
+        self.kit = PoolFixture(NAMES, max_concurrency=CAP, queue_limit=20)
         self.leases: list[Any] = []
-        self.waiting: list[tuple[Deferred[Any], Demand]] = []
+        self.waiting: list[tuple[Deferred[Any], LeaseRequest]] = []
         self.locks: dict[tuple[str, str], float] = {}
         self.disabled: set[str] = set()
 
@@ -44,31 +44,31 @@ class PoolMachine(RuleBasedStateMachine):
         session=st.sampled_from(["", "s", "t", "u"]),
         options=st.sampled_from([(PRO,), (FLASH,), (PRO, FLASH)]),
         exclude=st.sets(st.sampled_from(NAMES), max_size=3),
-        patience=st.sampled_from([0.0, 5.0, 60.0, 1000.0]),
+        max_wait=st.sampled_from([0.0, 5.0, 60.0, 1000.0]),
     )
     def ask(
-        self, principal: str, session: str, options: Any, exclude: set[str], patience: float
+        self, principal: str, session: str, options: Any, exclude: set[str], max_wait: float
     ) -> None:
-        demand = Demand(options, session, frozenset(exclude), principal)
-        deferred = self.kit.pool.lease(demand, patience)
-        entry = (deferred, demand)
+        request = LeaseRequest(options, session, frozenset(exclude), principal)
+        deferred = self.kit.pool.lease(request, max_wait)
+        entry = (deferred, request)
         self.waiting.append(entry)
 
         def done(result: Any) -> None:
             self.waiting.remove(entry)
             if hasattr(result, "credential"):
-                self.check(result, demand)
+                self.check(result, request)
                 self.leases.append(result)
             else:
                 self.check_refusal(result.value)
 
         deferred.addBoth(done)
 
-    def check(self, lease: Any, demand: Demand) -> None:
+    def check(self, lease: Any, request: LeaseRequest) -> None:
         name, model = lease.credential.id, lease.option.model
         now = self.kit.clock.seconds()
-        assert lease.option in demand.options
-        assert name not in demand.exclude
+        assert lease.option in request.options
+        assert name not in request.exclude
         assert name not in self.disabled
         assert self.locks.get((name, model), 0.0) <= now
         assert self.locks.get((name, "*"), 0.0) <= now
@@ -148,8 +148,8 @@ class PoolMachine(RuleBasedStateMachine):
     @invariant()
     def nobody_waits_for_what_is_free(self) -> None:
         mode = self.kit.pool.status()["mode"]
-        for _, demand in self.waiting:
-            found = self.kit.pool.explain(demand)
+        for _, request in self.waiting:
+            found = self.kit.pool.explain(request)
             chosen = [verdict for verdict in found if verdict.state == "chosen"]
             assert not chosen
             if mode != "CacheFirst":

@@ -9,28 +9,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antigravity.accounts.selection import POLICIES
-from antigravity.interfaces.accounts import Demand, Option
-from antigravity.interfaces.selection import AccountFacts, Candidate, Situation
+from antigravity.interfaces.accounts import LeaseRequest, UpstreamModel
+from antigravity.interfaces.selection import AccountFacts, Candidate, SelectionContext
 from antigravity.ir.errors import QuotaExhaustedError, RateLimitedError
-from tests.accounts.pool_kit import PRO, PoolKit, got, waits
+from tests.accounts.pool_fixture import PRO, PoolFixture, got, waits
 
-GLM = Option("zai", "glm")
+GLM = UpstreamModel("zai", "glm")
 BOTH = (PRO, GLM)
 MODES = ["CacheFirst", "Balance", "PerformanceFirst"]
 
 
-class RankedKit(PoolKit):
+class RankedKit(PoolFixture):
     """A pool of two upstreams; demands name both, alike unless ``ranks`` say otherwise."""
 
     def __init__(self, accounts: Any = ("a", "b", "c"), **more: Any) -> None:
         super().__init__(accounts, **more)
         self.source.upstreams["zai"] = ["z"]
 
-    def demand(self, session: str, ranks: tuple[int, ...], exclude: Any = ()) -> Demand:
-        return Demand(BOTH, session, frozenset(exclude), ranks=ranks)
+    def request(self, session: str, ranks: tuple[int, ...], exclude: Any = ()) -> LeaseRequest:
+        return LeaseRequest(BOTH, session, frozenset(exclude), ranks=ranks)
 
     def serve(self, session: str = "", ranks: tuple[int, ...] = (0, 0), **more: Any) -> Any:
-        return got(self.pool.lease(self.demand(session, ranks, **more), 60.0))
+        return got(self.pool.lease(self.request(session, ranks, **more), 60.0))
 
     def name(self, session: str = "", ranks: tuple[int, ...] = (0, 0)) -> str:
         lease = self.serve(session, ranks)
@@ -125,7 +125,7 @@ def test_cache_first_waits_for_its_own_account_rather_than_for_the_other_upstrea
     kit = RankedKit(["a"], mode="CacheFirst")
     session = at_home_with(kit, "z")
     kit.serve(session).failed(slow(30.0))
-    waiting = kit.pool.lease(kit.demand(session, (0, 0)), 60.0)
+    waiting = kit.pool.lease(kit.request(session, (0, 0)), 60.0)
     assert waits(waiting)
     kit.clock.advance(30.0)
     assert got(waiting).credential.id == "z"
@@ -164,10 +164,10 @@ def test_it_is_explained() -> None:
     kit = RankedKit(["a"])
     session = at_home_with(kit, "z")
     kit.clock.advance(100_000.0)  # the conversation is forgotten, its turn is not
-    found = {v.credential: v for v in kit.pool.explain(kit.demand(session, (0, 0)))}
+    found = {v.credential: v for v in kit.pool.explain(kit.request(session, (0, 0)))}
     assert found["z"].state == "chosen"
     assert "share the requests" in found["a"].reason
-    behind = {v.credential: v for v in kit.pool.explain(kit.demand(session, (0, 1)))}
+    behind = {v.credential: v for v in kit.pool.explain(kit.request(session, (0, 1)))}
     assert behind["a"].state == "chosen"
     assert "option before this one" in behind["z"].reason
 
@@ -179,7 +179,7 @@ def candidates(draw: Any) -> Candidate:
     load = draw(st.integers(0, 5))
     return Candidate(
         draw(st.integers(0, 2)),
-        Option(upstream, "m"),
+        UpstreamModel(upstream, "m"),
         name,
         tier=draw(st.integers(0, 2)),
         remaining=draw(st.sampled_from([0.0, 0.5, 1.0])),
@@ -197,7 +197,7 @@ def candidates(draw: Any) -> Candidate:
 @pytest.mark.parametrize("mode", MODES)
 @given(st.lists(candidates(), max_size=12), st.sampled_from(["", "s"]))
 def test_ranks_are_kept_and_nobody_is_lost(mode: str, found: list[Candidate], session: str) -> None:
-    order = POLICIES[mode].select(found, Situation(session, waited=60.0)).order
+    order = POLICIES[mode].select(found, SelectionContext(session, waited=60.0)).order
     assert [each.place for each in order] == sorted(each.place for each in order)
     free = [each for each in found if each.available]
     assert sorted(map(repr, order)) == sorted(map(repr, free))

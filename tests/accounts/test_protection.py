@@ -12,15 +12,15 @@ from twisted.internet.task import Clock
 from antigravity.accounts.model_groups import ModelGroups
 from antigravity.accounts.pool import AccountPool
 from antigravity.accounts.protection import QuotaProtection
-from antigravity.accounts.quota import CLOSE_INTERVAL, PACE, QuotaKeeper
+from antigravity.accounts.quota_monitor import CLOSE_INTERVAL, PACE, QuotaMonitor
 from antigravity.accounts.selection import POLICIES
 from antigravity.config.settings import QuotaProtectionSettings, SchedulingSettings
-from antigravity.interfaces.accounts import Demand, Option
+from antigravity.interfaces.accounts import LeaseRequest, UpstreamModel
 from antigravity.interfaces.quota import ModelQuota, Quota
 from antigravity.interfaces.selection import AccountFacts, Protection
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import QuotaExhaustedError, UnavailableError, UpstreamError
-from tests.accounts.pool_kit import BEGINNING, PoolKit, Source, error, got, waits
+from tests.accounts.pool_fixture import BEGINNING, PoolFixture, Source, error, got, waits
 
 SONNET, OPUS, FLASH = "claude-sonnet-4-6", "claude-opus-4-6-thinking", "gemini-3-flash"
 NOW = BEGINNING
@@ -141,7 +141,7 @@ class Protected:
         self.upstream = Upstream()
         self.upstream.clock = self.clock
         self.source = Source(google=list(accounts))
-        self.keeper = QuotaKeeper(
+        self.keeper = QuotaMonitor(
             self.clock,
             lambda: [(self.upstream, each) for each in self.source.credentials("google")],
             lambda: 900.0,
@@ -167,8 +167,8 @@ class Protected:
         self.keeper.refresh(self.upstream, credential)
         self.upstream.asked[-1][1].callback(quota(self.clock.seconds(), **models))
 
-    def ask(self, model: str, patience: float = 0.0) -> Any:
-        asked = self.pool.lease(Demand((Option("google", model),)), patience)
+    def ask(self, model: str, max_wait: float = 0.0) -> Any:
+        asked = self.pool.lease(LeaseRequest((UpstreamModel("google", model),)), max_wait)
         asked.addErrback(lambda failure: failure)
         return asked
 
@@ -193,7 +193,7 @@ def test_with_everybody_protected_it_says_when_the_first_is_renewed() -> None:
     kit.tell("a", sonnet=0.08)
     kit.clock.advance(100)
     kit.tell("b", sonnet=0.02)
-    refusal = error(kit.ask(SONNET, patience=60.0))
+    refusal = error(kit.ask(SONNET, max_wait=60.0))
     assert isinstance(refusal, QuotaExhaustedError)
     assert (refusal.status, refusal.code) == (429, "quota_protected")
     assert refusal.retry_after == RESET - NOW - 100
@@ -203,7 +203,9 @@ def test_with_everybody_protected_it_says_when_the_first_is_renewed() -> None:
 
 
 def test_without_a_reset_time_there_is_nothing_to_wait_for() -> None:
-    kit = PoolKit(["a"], facts={"a": AccountFacts(protection=Protection("m", 0.0, 0.1, math.inf))})
+    kit = PoolFixture(
+        ["a"], facts={"a": AccountFacts(protection=Protection("m", 0.0, 0.1, math.inf))}
+    )
     refusal = kit.refused()
     assert isinstance(refusal, UnavailableError)
     assert (refusal.code, refusal.retry_after) == ("quota_protected", None)
@@ -213,12 +215,12 @@ def test_who_waits_is_served_as_soon_as_a_quota_is_known_to_be_renewed() -> None
     kit = Protected("a")
     kit.tell("a", sonnet=0.08)
     kit.clock.advance(RESET - NOW - 50)
-    waiting = kit.ask(SONNET, patience=60.0)
-    assert waits(waiting), "it is renewed before patience ends"
+    waiting = kit.ask(SONNET, max_wait=60.0)
+    assert waits(waiting), "it is renewed before max_wait ends"
     kit.tell("a", sonnet=1.0)
     got(waiting).release()
     kit.tell("a", sonnet=0.0)
-    waiting = kit.ask(SONNET, patience=60.0)
+    waiting = kit.ask(SONNET, max_wait=60.0)
     kit.clock.advance(50)
     got(waiting).release()
 
@@ -240,7 +242,7 @@ def test_a_guessed_lock_does_not_open_a_protected_account() -> None:
     kit.tell("a", sonnet=0.05)
     refusal = error(kit.ask(SONNET))
     assert refusal.retry_after is not None, "the lock lasts for four seconds more than the quota"
-    (verdict,) = kit.pool.explain(Demand((Option("google", SONNET),)))
+    (verdict,) = kit.pool.explain(LeaseRequest((UpstreamModel("google", SONNET),)))
     assert verdict.state == "locked"
 
 
@@ -257,7 +259,9 @@ def test_status_and_explain_say_it_in_numbers() -> None:
         "threshold": 0.1,
         "free_in": 3600.0,
     }
-    found = {v.credential: v for v in kit.pool.explain(Demand((Option("google", OPUS),)))}
+    found = {
+        v.credential: v for v in kit.pool.explain(LeaseRequest((UpstreamModel("google", OPUS),)))
+    }
     assert (found["a"].state, found["a"].free_in) == ("protected", 3600.0)
     assert found["a"].reason == "9.96 % of its quota for claude is left, and 10 % is protected"
     assert found["b"].state == "chosen"
@@ -265,16 +269,16 @@ def test_status_and_explain_say_it_in_numbers() -> None:
 
 def test_a_conversation_leaves_a_protected_account() -> None:
     kit = Protected("a", "b")
-    demand = Demand((Option("google", SONNET),), "s")
-    first = got(kit.pool.lease(demand, 0.0))
+    request = LeaseRequest((UpstreamModel("google", SONNET),), "s")
+    first = got(kit.pool.lease(request, 0.0))
     first.succeeded()
     own = first.credential.id
     kit.tell(own, sonnet=0.03)
-    second = got(kit.pool.lease(demand, 0.0))
+    second = got(kit.pool.lease(request, 0.0))
     second.succeeded()
     assert second.credential.id != own
     kit.clock.advance(RESET - NOW)
-    assert got(kit.pool.lease(demand, 0.0)).credential.id == second.credential.id
+    assert got(kit.pool.lease(request, 0.0)).credential.id == second.credential.id
 
 
 # Staying true
@@ -289,7 +293,10 @@ def test_an_account_in_use_that_is_close_is_asked_more_often() -> None:
     for _ in range(2):
         for account in ("a", "b"):
             got(
-                kit.pool.lease(Demand((Option("google", SONNET),), exclude=frozenset({account})), 0)
+                kit.pool.lease(
+                    LeaseRequest((UpstreamModel("google", SONNET),), exclude=frozenset({account})),
+                    0,
+                )
             )
         kit.clock.advance(1)
     kit.clock.pump([PACE] * int(CLOSE_INTERVAL / PACE + 1))

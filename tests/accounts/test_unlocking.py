@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock
 
-from antigravity.accounts.lockouts import MAX_LOCK, Lockouts
-from antigravity.accounts.roster import FORCED_INTERVAL
+from antigravity.accounts.candidate_finder import FORCED_INTERVAL
+from antigravity.accounts.lock_table import MAX_LOCK, LockTable
 from antigravity.config.atomic import write_atomically
-from antigravity.interfaces.accounts import Demand
+from antigravity.interfaces.accounts import LeaseRequest
 from antigravity.interfaces.quota import ModelQuota, Quota
 from antigravity.ir.errors import (
     GatewayError,
@@ -24,7 +24,16 @@ from antigravity.ir.errors import (
     UpstreamError,
 )
 from antigravity.stores.json_state import JsonState
-from tests.accounts.pool_kit import BEGINNING, FLASH, PRO, PoolKit, Source, error, got, waits
+from tests.accounts.pool_fixture import (
+    BEGINNING,
+    FLASH,
+    PRO,
+    PoolFixture,
+    Source,
+    error,
+    got,
+    waits,
+)
 
 DAY = 86400.0
 INTERVAL = 1800.0
@@ -35,9 +44,9 @@ def quota(delay: float | None = None) -> QuotaExhaustedError:
     return QuotaExhaustedError("used up", retry_after=delay)
 
 
-def locked(*accounts: str, **more: Any) -> PoolKit:
+def locked(*accounts: str, **more: Any) -> PoolFixture:
     """Return a pool whose accounts are all locked for five days."""
-    kit = PoolKit(accounts or ("a",), probe_interval=INTERVAL, **more)
+    kit = PoolFixture(accounts or ("a",), probe_interval=INTERVAL, **more)
     for _ in accounts or ("a",):
         kit.take().failed(quota(5 * DAY))
     return kit
@@ -67,7 +76,7 @@ def test_unlock_of_a_model_leaves_the_others_locked() -> None:
 
 
 def test_unlock_serves_who_waits() -> None:
-    kit = PoolKit(["a"], max_wait_seconds=60.0)
+    kit = PoolFixture(["a"], max_wait_seconds=60.0)
     kit.take().failed(quota(50.0))
     waiting = kit.ask()
     assert waits(waiting)
@@ -101,12 +110,12 @@ def state(path: Path, clock: Clock) -> JsonState:
 def test_what_happened_to_accounts_while_the_gateway_was_stopped_counts(tmp_path: Path) -> None:
     clock = Clock()
     clock.advance(BEGINNING)
-    kit = PoolKit(["a", "b", "c"], clock=clock, state=state(tmp_path / "s.json", clock))
+    kit = PoolFixture(["a", "b", "c"], clock=clock, state=state(tmp_path / "s.json", clock))
     kit.reload()
     for _ in "abc":
         kit.take().failed(quota(5 * DAY))
     kit.pool.stop()
-    again = PoolKit(["a", "b"], clock=clock, state=state(tmp_path / "s.json", clock))
+    again = PoolFixture(["a", "b"], clock=clock, state=state(tmp_path / "s.json", clock))
     again.source.marks["a"] = "written anew"
     again.reload()
     assert again.states() == {"a": "chosen", "b": "locked"}
@@ -118,7 +127,7 @@ def test_what_happened_to_accounts_while_the_gateway_was_stopped_counts(tmp_path
 
 def test_a_quota_with_room_ends_the_limit_of_its_model() -> None:
     for refused in (quota(5 * DAY), quota(), RateLimitedError("r", retry_after=5 * DAY)):
-        kit = PoolKit(["a"])
+        kit = PoolFixture(["a"])
         kit.take().failed(refused)
         kit.take("", FLASH).failed(refused)
         kit.clock.advance(1.0)
@@ -151,7 +160,7 @@ def test_a_quota_ends_no_lock_that_is_no_limit() -> None:
         UpstreamError("e", upstream_status=500),
         NotFoundError("n", upstream_status=404),
     ):
-        lockouts = Lockouts(lambda: 1000.0)
+        lockouts = LockTable(lambda: 1000.0)
         lockouts.failed("google", "a", MODEL, refused)
         assert lockouts.lift("a", lambda model: 1.0, 1000.0, INTERVAL) == []
 
@@ -187,14 +196,14 @@ def test_a_long_lock_is_probed_once_in_a_while() -> None:
 
 
 def test_a_lock_that_ends_soon_is_not_probed() -> None:
-    kit = PoolKit(["a"], probe_interval=INTERVAL)
+    kit = PoolFixture(["a"], probe_interval=INTERVAL)
     kit.take().failed(quota(INTERVAL))
     kit.clock.advance(INTERVAL - 1.0)
-    assert kit.refused(patience=0.0).retry_after == 1.0
+    assert kit.refused(max_wait=0.0).retry_after == 1.0
 
 
 def test_without_an_interval_nothing_is_probed() -> None:
-    kit = PoolKit(["a"], probe_interval=0.0)
+    kit = PoolFixture(["a"], probe_interval=0.0)
     kit.take().failed(quota(30 * DAY))
     kit.clock.advance(29 * DAY)
     assert kit.refused().retry_after == DAY
@@ -259,8 +268,8 @@ def test_a_request_that_says_so_probes_nothing() -> None:
     kit = locked("a", "b")
     kit.pool.unlock("b")
     kit.clock.advance(INTERVAL)
-    demand = Demand((PRO,), probe="never")
-    assert got(kit.pool.lease(demand, 0.0)).credential.id == "b"
+    request = LeaseRequest((PRO,), probe="never")
+    assert got(kit.pool.lease(request, 0.0)).credential.id == "b"
     assert kit.take().credential.id == "a"
 
 
@@ -277,7 +286,7 @@ def test_a_conversation_stays_with_its_account_rather_than_probe_another() -> No
 
 
 def test_an_option_that_comes_later_is_not_probed_while_an_earlier_one_serves() -> None:
-    kit = PoolKit(["a"], probe_interval=INTERVAL)
+    kit = PoolFixture(["a"], probe_interval=INTERVAL)
     kit.take("", FLASH).failed(quota(DAY))
     kit.clock.advance(INTERVAL)
     assert kit.take("", PRO, FLASH).option == PRO
@@ -286,7 +295,7 @@ def test_an_option_that_comes_later_is_not_probed_while_an_earlier_one_serves() 
 
 
 def test_what_only_people_can_end_is_not_probed() -> None:
-    kit = PoolKit(["a"], probe_interval=INTERVAL)
+    kit = PoolFixture(["a"], probe_interval=INTERVAL)
     kit.take().failed(UpstreamCredentialError("c", code="invalid_grant"))
     kit.clock.advance(2 * INTERVAL)
     kit.refused()
@@ -306,7 +315,7 @@ FAR = [
 
 @pytest.mark.parametrize("why", FAR, ids=lambda why: f"{type(why).__name__} {why.upstream_status}")
 def test_whatever_has_a_far_end_can_be_ended(why: GatewayError) -> None:
-    kit = PoolKit(["a"], probe_interval=INTERVAL)
+    kit = PoolFixture(["a"], probe_interval=INTERVAL)
     kit.reload(probe_interval=INTERVAL)
     kit.take().failed(why)
     kit.refused()
@@ -329,10 +338,10 @@ def test_whatever_has_a_far_end_can_be_ended(why: GatewayError) -> None:
 
 def test_the_operators_request_passes_a_limit_that_was_not_reached_just_now() -> None:
     kit = locked()
-    demand = Demand((PRO,), only="a", probe="forced")
-    assert isinstance(error(kit.pool.lease(demand, 0.0)), QuotaExhaustedError)
+    request = LeaseRequest((PRO,), only="a", probe="forced")
+    assert isinstance(error(kit.pool.lease(request, 0.0)), QuotaExhaustedError)
     kit.clock.advance(FORCED_INTERVAL)
-    probe = got(kit.pool.lease(demand, 0.0))
+    probe = got(kit.pool.lease(request, 0.0))
     probe.succeeded()
     assert kit.states() == {"a": "chosen"}
 
@@ -341,7 +350,7 @@ def test_explaining_probes_nothing() -> None:
     kit = locked()
     kit.clock.advance(INTERVAL)
     for _ in range(3):
-        (verdict,) = kit.pool.explain(Demand((PRO,)))
+        (verdict,) = kit.pool.explain(LeaseRequest((PRO,)))
         assert "the next request probes" in verdict.reason
     assert kit.take().is_probe
 
@@ -351,10 +360,10 @@ def test_explaining_probes_nothing() -> None:
 
 @pytest.mark.parametrize("delay", [1e300, float("inf"), 366 * DAY, 32 * DAY])
 def test_no_lock_is_longer_than_the_ceiling(delay: float) -> None:
-    kit = PoolKit(["a"])
+    kit = PoolFixture(["a"])
     kit.take().failed(quota(delay))
     assert kit.refused().retry_after == MAX_LOCK
-    kit = PoolKit(["a"], max_lock_seconds=3600.0)
+    kit = PoolFixture(["a"], max_lock_seconds=3600.0)
     kit.take().failed(quota(delay))
     assert kit.refused().retry_after == 3600.0
 
@@ -363,7 +372,7 @@ def test_no_lock_is_longer_than_the_ceiling(delay: float) -> None:
 @pytest.mark.parametrize("made", [0.0, 1e300, BEGINNING - 10, BEGINNING + 9e9, -3.0])
 def test_absurd_locks_of_an_earlier_run_get_the_ceiling(until: float, made: float) -> None:
     row = {"upstream": "google", "credential": "a", "model": MODEL, "kind": "quota"}
-    lockouts = Lockouts(lambda: BEGINNING)
+    lockouts = LockTable(lambda: BEGINNING)
     lockouts.restore({"locks": [{**row, "until": until, "made": made, "probed": until}]})
     lock = lockouts.held("google", "a", MODEL)
     assert lock is None or lock.until <= BEGINNING + MAX_LOCK
@@ -381,7 +390,7 @@ def test_what_is_no_time_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "s.json").write_text(text)
     clock = Clock()
     clock.advance(BEGINNING)
-    kit = PoolKit(["a"], clock=clock, state=state(tmp_path / "s.json", clock))
+    kit = PoolFixture(["a"], clock=clock, state=state(tmp_path / "s.json", clock))
     assert kit.states() == {"a": "chosen"}
 
 
@@ -399,7 +408,7 @@ class Jumping:
 def test_a_clock_that_is_set_moves_no_lock(jump: float, tmp_path: Path) -> None:
     clock, wall = Clock(), Jumping()
     clock.advance(BEGINNING)
-    kit = PoolKit(["a"], clock=clock, state=state(tmp_path / "s.json", clock), wall=wall)
+    kit = PoolFixture(["a"], clock=clock, state=state(tmp_path / "s.json", clock), wall=wall)
     kit.take().failed(quota(7200.0))
     wall.now += jump + 60.0
     clock.advance(60.0)
@@ -407,14 +416,14 @@ def test_a_clock_that_is_set_moves_no_lock(jump: float, tmp_path: Path) -> None:
     kit.pool.stop()
     restarted = Clock()  # which takes its time from the calendar
     restarted.advance(wall.now)
-    again = PoolKit(["a"], clock=restarted, state=state(tmp_path / "s.json", restarted))
+    again = PoolFixture(["a"], clock=restarted, state=state(tmp_path / "s.json", restarted))
     assert again.refused().retry_after == pytest.approx(7140.0)
 
 
 @pytest.mark.parametrize("jump", [-3600.0, -20 * 365 * DAY])
 def test_a_clock_that_runs_backwards_makes_no_lock_longer(jump: float) -> None:
     wall = Jumping()
-    lockouts = Lockouts(wall)
+    lockouts = LockTable(wall)
     lockouts.failed("google", "a", MODEL, quota(300.0))
     wall.now += jump
     lock = lockouts.held("google", "a", MODEL)
@@ -426,11 +435,11 @@ def test_a_clock_that_runs_backwards_makes_no_lock_longer(jump: float) -> None:
 
 @pytest.mark.parametrize("jump", [-3600.0, -20 * 365 * DAY])
 def test_a_restart_with_a_clock_set_back_makes_no_lock_longer(jump: float) -> None:
-    before = Lockouts(lambda: BEGINNING)
+    before = LockTable(lambda: BEGINNING)
     before.failed("google", "a", MODEL, quota(300.0))
     wall = Jumping()
     wall.now += jump
-    after = Lockouts(wall)
+    after = LockTable(wall)
     after.restore(before.snapshot())
     lock = after.held("google", "a", MODEL)
     assert lock is not None
@@ -441,14 +450,14 @@ def test_a_restart_with_a_clock_set_back_makes_no_lock_longer(jump: float) -> No
 def test_a_clock_that_is_set_loses_no_conversation(jump: float, tmp_path: Path) -> None:
     clock, wall = Clock(), Jumping()
     clock.advance(BEGINNING)
-    kit = PoolKit(["a", "b"], clock=clock, state=state(tmp_path / "s.json", clock), wall=wall)
+    kit = PoolFixture(["a", "b"], clock=clock, state=state(tmp_path / "s.json", clock), wall=wall)
     owner = kit.take("talk").credential.id
     wall.now += jump + 60.0
     clock.advance(60.0)
     kit.pool.stop()
     restarted = Clock()
     restarted.advance(wall.now)
-    again = PoolKit(["a", "b"], clock=restarted, state=state(tmp_path / "s.json", restarted))
+    again = PoolFixture(["a", "b"], clock=restarted, state=state(tmp_path / "s.json", restarted))
     (bound,) = [a for a in again.pool.status()["accounts"] if a["bindings"]]  # type: ignore
     assert bound["id"] == owner
 
@@ -457,12 +466,12 @@ def test_a_clock_that_is_set_loses_no_conversation(jump: float, tmp_path: Path) 
 
 
 def test_a_conversation_with_many_requests_does_not_keep_another_waiting() -> None:
-    kit = PoolKit(["a"], max_concurrency=1)
+    kit = PoolFixture(["a"], max_concurrency=1)
     running = kit.take()
 
     def ask(name: str) -> Any:
-        demand = Demand((PRO,), principal="key", conversation=name)
-        deferred = kit.pool.lease(demand, 60.0)
+        request = LeaseRequest((PRO,), principal="key", conversation=name)
+        deferred = kit.pool.lease(request, 60.0)
         deferred.addErrback(lambda failure: failure)
         return deferred
 
@@ -476,17 +485,17 @@ def test_a_conversation_with_many_requests_does_not_keep_another_waiting() -> No
 
 
 def test_whether_a_demand_would_wait_is_told() -> None:
-    kit = PoolKit(["a"], max_concurrency=1)
-    demand = Demand((PRO,))
-    assert not kit.pool.would_wait(demand)
+    kit = PoolFixture(["a"], max_concurrency=1)
+    request = LeaseRequest((PRO,))
+    assert not kit.pool.would_wait(request)
     running = kit.take()
-    assert kit.pool.would_wait(demand)
+    assert kit.pool.would_wait(request)
     running.succeeded()
-    assert not kit.pool.would_wait(demand)
+    assert not kit.pool.would_wait(request)
 
 
 def test_in_a_full_queue_the_longest_conversation_makes_room() -> None:
-    kit = PoolKit(["a"], max_concurrency=1, queue_limit=3)
+    kit = PoolFixture(["a"], max_concurrency=1, queue_limit=3)
     running = kit.take()
     many = [kit.ask("many", principal="key") for _ in range(3)]
     one = kit.ask("one", principal="key")

@@ -186,10 +186,10 @@ class Grabbing:
     name = "Grabbing"
     sticky = False
 
-    def select(self, candidates: Any, situation: Any) -> Any:
+    def select(self, candidates: Any, context: Any) -> Any:
         return [candidates[0]]
 
-    def moves(self, bound: Any, candidates: Any, situation: Any) -> bool:
+    def moves(self, bound: Any, candidates: Any, context: Any) -> bool:
         return False
 
 

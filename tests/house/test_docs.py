@@ -12,8 +12,8 @@ import docutils.core
 import pytest
 
 from antigravity import hookspecs
-from antigravity.interfaces.accounts import Option
-from antigravity.interfaces.selection import Candidate, Situation
+from antigravity.interfaces.accounts import UpstreamModel
+from antigravity.interfaces.selection import Candidate, SelectionContext
 from antigravity.plugins import PluginHost
 from tests.house.pages import run, table
 
@@ -68,9 +68,9 @@ def test_the_example_of_a_selection_policy_does_what_it_says() -> None:
     host.load(extra=[("cheap", example_of("register_selection_policies"))], installed=False)
     assert host.problems == []
     policy = host.registry.selection_policies["CheapestFirst"]
-    option = Option("google", "gemini-pro")
+    option = UpstreamModel("google", "gemini-pro")
     candidates = [Candidate(0, option, name) for name in ("a", "b", "c")]
-    order = policy.select(candidates, Situation()).order
+    order = policy.select(candidates, SelectionContext()).order
     assert [each.credential for each in order] == ["b", "a", "c"]
 
 

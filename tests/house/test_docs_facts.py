@@ -15,7 +15,7 @@ from typing import Any
 import click
 import pytest
 
-from antigravity.accounts import penalties
+from antigravity.accounts import lock_rules
 from antigravity.accounts.model_groups import shipped_groups
 from antigravity.accounts.selection import POLICIES
 from antigravity.accounts.sessions import SESSION_HEADERS
@@ -114,7 +114,7 @@ def test_the_locks_are_the_ones_that_there_are() -> None:
         "account": "the account",
         "everyone": "the model, for everyone",
     }
-    rules = [value for value in vars(penalties).values() if isinstance(value, penalties.Rule)]
+    rules = [value for value in vars(lock_rules).values() if isinstance(value, lock_rules.Rule)]
     known = {
         rule.kind: (reaches[rule.reach], ", ".join(f"{step:g}" for step in rule.steps))
         for rule in rules

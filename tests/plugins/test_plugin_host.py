@@ -180,10 +180,10 @@ class Loading(SynchronousTestCase):
             def __init__(self, name: Any) -> None:
                 self.name = name
 
-            def select(self, candidates: Any, situation: Any) -> Any:
+            def select(self, candidates: Any, context: Any) -> Any:
                 raise NotImplementedError
 
-            def moves(self, bound: Any, candidates: Any, situation: Any) -> bool:
+            def moves(self, bound: Any, candidates: Any, context: Any) -> bool:
                 raise NotImplementedError
 
         class Policies:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from twisted.internet.threads import deferToThread
 from twisted.internet.utils import getProcessOutput
 
-from antigravity.accounts import quota
+from antigravity.accounts import quota_monitor
 from antigravity.accounts.quota_files import QuotaFiles
 from antigravity.cli.main import antigravity
 from antigravity.config.secret import Secret
@@ -205,7 +205,7 @@ class LocksAtWork(AccountCase):
         self.assertEqual(await self.ask(), 200)
 
     async def test_a_refresh_on_the_command_line_ends_a_lock_within_seconds(self) -> None:
-        self.patch(quota, "PACE", 0.2)
+        self.patch(quota_monitor, "PACE", 0.2)
         await self.start("good-1", refresh=0.0)
         await self.lock()
         await self.until_later(1.1)

@@ -20,7 +20,7 @@ from antigravity.config.file_watcher import INTERVAL, FileWatcher
 from antigravity.config.secret import Secret
 from antigravity.config.settings import ProxySettings, Settings
 from antigravity.hookspecs import hookimpl
-from antigravity.interfaces.selection import ISelectionPolicy, Selection, Situation
+from antigravity.interfaces.selection import ISelectionPolicy, Selection, SelectionContext
 from antigravity.plugins import PluginHost
 
 CHAT = {"model": "gpt-5.1", "messages": [{"role": "user", "content": "hello"}]}
@@ -171,11 +171,11 @@ class Eldest:
     def register_selection_policies(self, register: Any) -> None:
         register(self)
 
-    def select(self, candidates: Any, situation: Situation) -> Selection:
+    def select(self, candidates: Any, context: SelectionContext) -> Selection:
         self.asked += 1
         return Selection(tuple(candidates))
 
-    def moves(self, bound: Any, candidates: Any, situation: Situation) -> bool:
+    def moves(self, bound: Any, candidates: Any, context: SelectionContext) -> bool:
         return False
 
 

@@ -105,7 +105,7 @@ def test_a_client_protocol_has_to_doubt(registry: Any) -> None:
 
 def test_a_policy_has_to_choose_among_the_offered() -> None:
     class Inventive:
-        def select(self, candidates: Any, situation: Any) -> Any:
+        def select(self, candidates: Any, context: Any) -> Any:
             return ["somebody"]
 
     assert list(check_selection_policy(Inventive())) == ["does not answer with a Selection"]

@@ -300,22 +300,22 @@ def test_background_detectors() -> None:
 
 
 class Policy:
-    def select(self, candidates: Any, situation: Any) -> Any:
+    def select(self, candidates: Any, context: Any) -> Any:
         return Selection(tuple(candidates))
 
-    def moves(self, bound: Any, candidates: Any, situation: Any) -> bool:
+    def moves(self, bound: Any, candidates: Any, context: Any) -> bool:
         return False
 
 
-def by_typo(candidates: Any, situation: Any) -> Selection:
+def by_typo(candidates: Any, context: Any) -> Selection:
     return Selection(tuple(sorted(candidates, key=lambda each: each.lastused)))
 
 
-def nobody(candidates: Any, situation: Any) -> Selection:
+def nobody(candidates: Any, context: Any) -> Selection:
     return Selection()
 
 
-def someone_else(candidates: Any, situation: Any) -> Selection:
+def someone_else(candidates: Any, context: Any) -> Selection:
     return Selection(tuple(structs.replace(each, credential="other") for each in candidates))
 
 
@@ -324,8 +324,8 @@ def someone_else(candidates: Any, situation: Any) -> Selection:
     [
         ({"select": nobody}, "chooses nobody although accounts are free"),
         ({"select": someone_else}, "that it was not offered"),
-        ({"moves": lambda bound, candidates, situation: bound}, "moves returns None"),
-        ({"moves": lambda bound, candidates, situation: bound.busy}, "moves raises AttributeError"),
+        ({"moves": lambda bound, candidates, context: bound}, "moves returns None"),
+        ({"moves": lambda bound, candidates, context: bound.busy}, "moves raises AttributeError"),
     ],
 )
 def test_selection_policies(changed: Mapping[str, Any], fault: str) -> None:
@@ -349,8 +349,8 @@ def test_what_a_check_raises_is_a_fault_with_its_place() -> None:
             class Mistyped(Balance):
                 name = "Mistyped"
 
-                def select(self, candidates: Any, situation: Any) -> Selection:
-                    return by_typo(candidates, situation)
+                def select(self, candidates: Any, context: Any) -> Selection:
+                    return by_typo(candidates, context)
 
             register(Mistyped())
 

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import TestCase
 
-from antigravity.accounts.penalties import rule_for
+from antigravity.accounts.lock_rules import rule_for
 from antigravity.exchange.attempts.retry import next_step
 from antigravity.interfaces.transport import OutgoingRequest, Timeouts
 from antigravity.ir.errors import TLS_FAILED, UpstreamError

@@ -10,7 +10,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.task import Clock
 
-from antigravity.accounts.quota import QuotaKeeper
+from antigravity.accounts.quota_monitor import QuotaMonitor
 from antigravity.config.atomic import write_atomically
 from antigravity.config.settings import ScheduledWarmupSettings
 from antigravity.exchange.operations.warmup import Warmup
@@ -53,7 +53,7 @@ class Setting:
             self.clock.advance(BEGINNING)
         self.accounts = accounts or ("a",)
         self.upstream = Upstream(self.clock)
-        self.quotas = QuotaKeeper(self.clock, tuple, lambda: 0.0, maybeDeferred)
+        self.quotas = QuotaMonitor(self.clock, tuple, lambda: 0.0, maybeDeferred)
         #: Those under way, and what to tell of them.
         self.sent: list[tuple[Warmup, Deferred[None]]] = []
         self.locked = False

@@ -114,8 +114,8 @@ class AttemptLoop:
         """
         context = self._context
         session = await self._session() if self._is_choice() else ""
-        demand = replace(
-            self._decision.demand(),
+        lease_request = replace(
+            self._decision.lease_request(),
             session=session,
             probe="never" if self._probed else "allowed",
             exclude=self._exclude,
@@ -123,12 +123,12 @@ class AttemptLoop:
             only=context.origin.credential if context.origin is not None else "",
         )
         pool = context.snapshot.pool
-        if not session and pool.would_wait(demand):  # its conversation has turns of its own
-            demand = replace(demand, conversation=await self._session())
+        if not session and pool.would_wait(lease_request):  # its conversation has turns of its own
+            lease_request = replace(lease_request, conversation=await self._session())
         clock = context.services.clock
         began = clock.seconds()
         try:
-            lease: ILease = await pool.lease(demand, context.max_wait)
+            lease: ILease = await pool.lease(lease_request, context.max_wait)
         finally:
             context.waited += clock.seconds() - began
         self._probed = self._probed or lease.is_probe

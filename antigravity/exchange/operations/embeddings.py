@@ -19,7 +19,7 @@ from antigravity.exchange.response_headers import warnings
 from antigravity.exchange.streams.bounds import ANSWER_LIMIT
 from antigravity.exchange.streams.response_form import FormDetector, ResponseSource
 from antigravity.exchange.streams.translated import empty_answer
-from antigravity.interfaces.accounts import Option
+from antigravity.interfaces.accounts import UpstreamModel
 from antigravity.interfaces.embeddings import IEmbeddingClient, IEmbeddingServer
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.upstreams import Credential
@@ -57,7 +57,7 @@ class Embedding(AttemptLoop):
     def __init__(self, context: RequestContext, decision: Decision) -> None:
         super().__init__(context, decision)
         self._server = cast(IEmbeddingServer, context.protocol)
-        self._got: dict[Option, dict[Places, EmbeddingResponse]] = {}
+        self._got: dict[UpstreamModel, dict[Places, EmbeddingResponse]] = {}
 
     @cached_property
     def _request(self) -> EmbeddingRequest:
@@ -92,7 +92,9 @@ class Embedding(AttemptLoop):
             return await self._passed(candidate, credential)
         context, request = self._context, self._request
         batches = _batches(request.inputs, min(_client(candidate).largest_batch, BATCH))
-        got = self._got.setdefault(Option(candidate.upstream.name, candidate.target.model), {})
+        got = self._got.setdefault(
+            UpstreamModel(candidate.upstream.name, candidate.target.model), {}
+        )
         context.recorder.record.losses = _unknown(request, candidate)
         jobs = [
             partial(self._ask, candidate, credential, batch)

@@ -15,7 +15,7 @@ from antigravity.exchange.recorder import Recorder
 from antigravity.exchange.services import Services
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.exchange.streams.event_source import EventSource
-from antigravity.interfaces.accounts import Demand, ILease, Option
+from antigravity.interfaces.accounts import ILease, LeaseRequest, UpstreamModel
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.call import Call, Route
 from antigravity.ir.errors import (
@@ -64,9 +64,9 @@ async def warm_up(
     candidate = snapshot.router.direct(warmup.upstream, warmup.model)
     if candidate is None:
         raise NotFoundError(f"There is no upstream {warmup.upstream!r}.", code="no_upstream")
-    option = Option(candidate.upstream.name, candidate.target.model)
-    demand = Demand((option,), only=warmup.credential, probe="forced")
-    lease: ILease = await snapshot.pool.lease(demand, 0.0)
+    option = UpstreamModel(candidate.upstream.name, candidate.target.model)
+    lease_request = LeaseRequest((option,), only=warmup.credential, probe="forced")
+    lease: ILease = await snapshot.pool.lease(lease_request, 0.0)
     begun()
     call = Call(ROUTE, {}, {}, {}, b"", request_id=services.new_id("warmup_"))
     recorder = Recorder(services, PROTOCOL, call)

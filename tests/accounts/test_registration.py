@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from antigravity.accounts.enrolment import enrol
 from antigravity.accounts.records import AccountRecord, credential_id
+from antigravity.accounts.registration import register_account
 from antigravity.config.secret import Secret
 
 
@@ -17,11 +17,11 @@ def fresh(secret: str, kind: str = "codeassist", **fields: Any) -> AccountRecord
 
 
 def known(secret: str, kind: str = "codeassist", **fields: Any) -> AccountRecord:
-    return enrol(fresh(secret, kind, **fields), [], 10.0).record
+    return register_account(fresh(secret, kind, **fields), [], 10.0).record
 
 
 def test_a_new_account_gets_an_id_and_a_time() -> None:
-    enrolled = enrol(fresh("1//one", label="me@x"), [known("1//two")], 5.0)
+    enrolled = register_account(fresh("1//one", label="me@x"), [known("1//two")], 5.0)
     assert enrolled.outcome == "added"
     assert enrolled.record.id == credential_id("codeassist", "1//one")
     assert enrolled.record.created == 5.0
@@ -34,7 +34,7 @@ def test_a_new_token_of_the_same_person_replaces_the_old_one_and_enables() -> No
         disabled_reason="revoked",
         disabled_at=7.0,
     )
-    enrolled = enrol(fresh("1//two", label="me@x"), [known("1//three"), dead], 5.0)
+    enrolled = register_account(fresh("1//two", label="me@x"), [known("1//three"), dead], 5.0)
     record = enrolled.record
     assert (enrolled.outcome, enrolled.enabled_again, record.id) == ("updated", True, dead.id)
     assert (record.secret, record.created, record.extra) == (Secret("1//two"), 10.0, dead.extra)
@@ -43,16 +43,16 @@ def test_a_new_token_of_the_same_person_replaces_the_old_one_and_enables() -> No
 
 def test_the_same_token_again_changes_nothing() -> None:
     dead = structs.replace(known("1//one"), enabled=False, disabled_reason="revoked")
-    enrolled = enrol(fresh("1//one"), [dead], 5.0)
+    enrolled = register_account(fresh("1//one"), [dead], 5.0)
     assert (enrolled.record, enrolled.outcome, enrolled.enabled_again) == (dead, "unchanged", False)
-    labelled = enrol(fresh("1//one", label="me"), [dead], 5.0)
+    labelled = register_account(fresh("1//one", label="me"), [dead], 5.0)
     assert (labelled.outcome, labelled.record.enabled) == ("updated", False)
 
 
 def test_a_first_token_that_comes_back_is_the_same_account() -> None:
     first = known("1//one", label="me@x")
-    second = enrol(fresh("1//two", label="me@x"), [first], 5.0).record
-    again = enrol(fresh("1//one"), [second], 5.0)
+    second = register_account(fresh("1//two", label="me@x"), [first], 5.0).record
+    again = register_account(fresh("1//one"), [second], 5.0)
     assert (again.record.id, again.record.label) == (first.id, "me@x")
 
 
@@ -67,6 +67,6 @@ def test_a_first_token_that_comes_back_is_the_same_account() -> None:
     ids=["keys", "labels", "none", "upstreams"],
 )
 def test_others_are_others(one: AccountRecord, two: AccountRecord) -> None:
-    enrolled = enrol(two, [one], 5.0)
+    enrolled = register_account(two, [one], 5.0)
     assert enrolled.outcome == "added"
     assert enrolled.record.id != one.id

@@ -11,9 +11,9 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
+from antigravity.accounts.account_disabler import InThread
 from antigravity.accounts.protection import QuotaProtection
 from antigravity.accounts.quota_files import QuotaFiles
-from antigravity.accounts.retirement import InThread
 from antigravity.interfaces.quota import IQuotaSource, Quota, Tier
 from antigravity.interfaces.selection import AccountFacts, Protection
 from antigravity.interfaces.upstreams import Credential
@@ -35,7 +35,7 @@ JITTER: Final = 0.1
 Sources = Callable[[], Iterable[tuple[IQuotaSource, Credential]]]
 
 
-class QuotaKeeper(Service):
+class QuotaMonitor(Service):
     """Asks for the quotas of accounts, one at a time, each once in an interval.
 
     :param interval: returns the seconds between two questions for one account; 0 is never.

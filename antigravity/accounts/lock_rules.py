@@ -23,7 +23,7 @@ from antigravity.ir.errors import (
     UpstreamError,
 )
 
-PenaltyKind = Literal[
+LockKind = Literal[
     "quota", "rate", "capacity", "failure", "credential", "billing", "revoked", "absent"
 ]
 
@@ -35,44 +35,44 @@ BILLING_CODE: Final = "insufficient_quota"
 REVOKED_CODE: Final = "invalid_grant"
 
 
-class Rule(Struct, frozen=True):
+class LockRule(Struct, frozen=True):
     """What one kind of error leads to.
 
     ``reach`` is what is locked: the account for one ``model``, the whole ``account``, or the
     model for ``everyone``.  ``steps`` are seconds, by the number of failures in a row.
     ``jitter`` is the part of a step that chance may add, so that not all come back at once.
-    ``unbinds`` says whether conversations leave the account.
+    ``ends_bindings`` says whether conversations leave the account.
     """
 
-    kind: PenaltyKind
+    kind: LockKind
     reach: Literal["model", "account", "everyone"]
     steps: tuple[float, ...]
     jitter: float = 0.0
-    unbinds: bool = False
+    ends_bindings: bool = False
 
     def step(self, failures: int) -> float:
         """Return the seconds after that many failures in a row."""
         return self.steps[min(max(failures, 1), len(self.steps)) - 1]
 
 
-QUOTA: Final = Rule("quota", "model", (60.0, 300.0, 1800.0, 7200.0))
-RATE: Final = Rule("rate", "model", (5.0, 10.0, 20.0, 40.0, 60.0))
-CAPACITY: Final = Rule("capacity", "everyone", (5.0, 10.0, 15.0), jitter=0.2)
-FAILURE: Final = Rule("failure", "model", (8.0,))
-CREDENTIAL: Final = Rule("credential", "account", (600.0,), unbinds=True)
-BILLING: Final = Rule("billing", "account", (600.0,), unbinds=True)
-REVOKED: Final = Rule("revoked", "account", (math.inf,), unbinds=True)
-ABSENT: Final = Rule("absent", "model", (5.0,), unbinds=True)
+QUOTA: Final = LockRule("quota", "model", (60.0, 300.0, 1800.0, 7200.0))
+RATE: Final = LockRule("rate", "model", (5.0, 10.0, 20.0, 40.0, 60.0))
+CAPACITY: Final = LockRule("capacity", "everyone", (5.0, 10.0, 15.0), jitter=0.2)
+FAILURE: Final = LockRule("failure", "model", (8.0,))
+CREDENTIAL: Final = LockRule("credential", "account", (600.0,), ends_bindings=True)
+BILLING: Final = LockRule("billing", "account", (600.0,), ends_bindings=True)
+REVOKED: Final = LockRule("revoked", "account", (math.inf,), ends_bindings=True)
+ABSENT: Final = LockRule("absent", "model", (5.0,), ends_bindings=True)
 
 
 #: Limits: what an upstream says of their end may be wrong, since it may have been renewed since.
 LIMIT_KINDS: Final = frozenset({QUOTA.kind, RATE.kind, BILLING.kind})
 #: What these say of an account is a guess: the next request may well be served, and a lock must
 #: not make an upstream unusable that has no other account.
-GUESSED_KINDS: Final = frozenset({FAILURE.kind, ABSENT.kind, CREDENTIAL.kind})
+ESTIMATED_KINDS: Final = frozenset({FAILURE.kind, ABSENT.kind, CREDENTIAL.kind})
 
 
-def rule_for(error: GatewayError) -> Rule | None:
+def rule_for(error: GatewayError) -> LockRule | None:
     """Return what an error leads to; ``None`` if it says nothing about the account.
 
     An empty answer comes as often from the request (too few tokens) as from the upstream, so

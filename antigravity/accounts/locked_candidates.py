@@ -10,17 +10,17 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from antigravity.accounts.penalties import CREDENTIAL
+from antigravity.accounts.lock_rules import CREDENTIAL
 from antigravity.interfaces.selection import Candidate
 
 
-def without_guesses(candidates: Sequence[Candidate], max_wait: float) -> list[Candidate]:
+def retry_estimated_locks(candidates: Sequence[Candidate], max_wait: float) -> list[Candidate]:
     """Return the candidates, those unlocked that are worth a try.
 
     ``max_wait`` is how many seconds others are waited for before a refused account is tried.
     """
     eligible = [each for each in candidates if each.eligible]
-    passing = [each for each in eligible if each.guessed and each.lock != CREDENTIAL.kind]
+    passing = [each for each in eligible if each.estimated and each.lock != CREDENTIAL.kind]
     others = [each for each in eligible if each.lock != CREDENTIAL.kind]
     if passing:
         open_kinds = {each.lock for each in passing}
@@ -29,6 +29,6 @@ def without_guesses(candidates: Sequence[Candidate], max_wait: float) -> list[Ca
     else:
         open_kinds = {CREDENTIAL.kind}
     return [
-        replace(each, locked_for=0.0) if each.guessed and each.lock in open_kinds else each
+        replace(each, locked_for=0.0) if each.estimated and each.lock in open_kinds else each
         for each in candidates
     ]

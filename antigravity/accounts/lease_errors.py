@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from antigravity.accounts.penalties import BILLING_CODE, CAPACITY_CODE
-from antigravity.interfaces.accounts import Demand
+from antigravity.accounts.lock_rules import BILLING_CODE, CAPACITY_CODE
+from antigravity.interfaces.accounts import LeaseRequest
 from antigravity.interfaces.selection import Candidate
 from antigravity.ir.errors import (
     GatewayError,
@@ -20,14 +20,14 @@ from antigravity.ir.errors import (
 )
 
 
-def refusal(demand: Demand, candidates: Sequence[Candidate], typical: float) -> GatewayError:
-    """Return the error for a demand that nobody serves.
+def refusal(request: LeaseRequest, candidates: Sequence[Candidate], typical: float) -> GatewayError:
+    """Return the error for a request that nobody serves.
 
     Accounts that were tried already count for the delay: the next request may use them.
 
     :param typical: how long an account that is busy stays so, in seconds.
     """
-    models = ", ".join(sorted({option.model for option in demand.options})) or "this request"
+    models = ", ".join(sorted({option.model for option in request.options})) or "this request"
     delays = [
         (candidate.locked_for if candidate.locked_for > 0 else typical, candidate)
         for candidate in candidates
@@ -63,7 +63,7 @@ def refusal(demand: Demand, candidates: Sequence[Candidate], typical: float) -> 
 
 
 def queue_full(typical: float) -> OverloadedError:
-    """Return the error for a demand that may not even wait."""
+    """Return the error for a request that may not even wait."""
     return OverloadedError(
         "Too many requests wait for an account already; try again later.",
         code="queue_full",
@@ -72,7 +72,7 @@ def queue_full(typical: float) -> OverloadedError:
 
 
 def stopping() -> OverloadedError:
-    """Return the error for a demand that comes, or waits, while the gateway stops."""
+    """Return the error for a request that comes, or waits, while the gateway stops."""
     return OverloadedError("The gateway is being stopped; try again soon.", code="stopping")
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antigravity.accounts.lockouts import Lockouts
+from antigravity.accounts.lock_table import LockTable
 from antigravity.ir.errors import (
     CancelledByClientError,
     ContextLengthError,
@@ -28,11 +28,11 @@ from antigravity.ir.errors import (
 
 
 class Locks:
-    """Lockouts on a clock of their own; the subject is account ``a`` and model ``m``."""
+    """LockTable on a clock of their own; the subject is account ``a`` and model ``m``."""
 
     def __init__(self, **more: Any) -> None:
         self.now = 1_800_000_000.0
-        self.lockouts = Lockouts(lambda: self.now, chance=lambda: 0.0, **more)
+        self.lockouts = LockTable(lambda: self.now, chance=lambda: 0.0, **more)
 
     def fail(self, error: GatewayError, **more: Any) -> float:
         self.lockouts.failed("u", "a", "m", error, **more)
@@ -149,7 +149,7 @@ def test_failures_side_by_side_are_one() -> None:
 
 
 def test_jitter_spreads_only_capacity() -> None:
-    lockouts = Lockouts(lambda: 0.0, chance=lambda: 1.0)
+    lockouts = LockTable(lambda: 0.0, chance=lambda: 1.0)
     lockouts.failed("u", "a", "m", CAPACITY)
     lockouts.failed("u", "a", "n", RateLimitedError("r", retry_after=10.0))
     lock = lockouts.held("u", "b", "m")

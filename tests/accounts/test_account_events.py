@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from antigravity.accounts.watch import AccountWatch
+from antigravity.accounts.account_events import AccountEvents
 from antigravity.interfaces.accounts import AccountChange
 from antigravity.interfaces.selection import Protection
 from antigravity.interfaces.upstreams import Credential
@@ -14,7 +14,7 @@ from antigravity.ir.errors import (
     UpstreamCredentialError,
     UpstreamError,
 )
-from tests.accounts.pool_kit import BEGINNING, FLASH, PRO, PoolKit, Source
+from tests.accounts.pool_fixture import BEGINNING, FLASH, PRO, PoolFixture, Source
 
 
 class Watched:
@@ -22,10 +22,10 @@ class Watched:
 
     def __init__(self, *accounts: str, **settings: Any) -> None:
         self.protections: dict[str, list[Protection]] = {}
-        self.watch = AccountWatch(lambda credential: self.protections.get(credential.id, []))
+        self.watch = AccountEvents(lambda credential: self.protections.get(credential.id, []))
         self.changes: list[AccountChange] = []
         self.watch.tell = self.changes.append
-        self.kit = PoolKit(accounts, watch=self.watch, **settings)
+        self.kit = PoolFixture(accounts, watch=self.watch, **settings)
         self.kit.reload(**settings)
 
     def told(self) -> list[AccountChange]:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from antigravity.accounts.affinity import Bindings
-from antigravity.accounts.lockouts import Lockouts
-from antigravity.accounts.occupancy import Occupancy
-from antigravity.interfaces.accounts import ICredentialSource, Verdict
+from antigravity.accounts.in_flight import InFlightCounts
+from antigravity.accounts.lock_table import LockTable
+from antigravity.interfaces.accounts import CandidateStatus, ICredentialSource
 from antigravity.interfaces.selection import Candidate, Protection
 from antigravity.interfaces.upstreams import Credential
 
@@ -36,7 +36,7 @@ def masked_label(label: str) -> str:
 
 def verdicts(
     candidates: Sequence[Candidate], chosen: Candidate | None, source: ICredentialSource
-) -> list[Verdict]:
+) -> list[CandidateStatus]:
     """Return what speaks for or against each candidate, the chosen one first."""
     labels = {
         each.id: masked_label(each.label)
@@ -44,7 +44,7 @@ def verdicts(
         for each in source.credentials(upstream)
     }
     found = [
-        Verdict(
+        CandidateStatus(
             candidate.option,
             candidate.credential,
             labels.get(candidate.credential, ""),
@@ -72,9 +72,9 @@ def percent(fraction: float) -> str:
 
 def report(
     source: ICredentialSource,
-    lockouts: Lockouts,
+    lockouts: LockTable,
     bindings: Bindings,
-    occupancy: Occupancy,
+    occupancy: InFlightCounts,
     protections: Callable[[Credential], Sequence[Protection]],
     now: float,
 ) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from antigravity.accounts.records import ACCOUNT_KINDS, AccountRecord, credentia
 Outcome = Literal["added", "updated", "unchanged"]
 
 
-class Enrolled(Struct, frozen=True):
+class RegisteredAccount(Struct, frozen=True):
     """What is to be kept of an account that was added."""
 
     record: AccountRecord
@@ -20,16 +20,18 @@ class Enrolled(Struct, frozen=True):
     enabled_again: bool = False
 
 
-def enrol(fresh: AccountRecord, known: Iterable[AccountRecord], now: float) -> Enrolled:
+def register_account(
+    fresh: AccountRecord, known: Iterable[AccountRecord], now: float
+) -> RegisteredAccount:
     """Return the account to save for ``fresh``, which names its upstream and has no id.
 
     An account that is known keeps its id, and what ``fresh`` doesn't say.  With a new secret
     it is a good one again, and enabled; with the old one it stays as it is.
     """
-    before = known_as(fresh, known)
+    before = find_registered(fresh, known)
     if before is None:
         identifier = credential_id(fresh.upstream, fresh.secret.reveal())
-        return Enrolled(
+        return RegisteredAccount(
             structs.replace(fresh, id=identifier, created=fresh.created or now), "added"
         )
     after = structs.replace(
@@ -44,10 +46,10 @@ def enrol(fresh: AccountRecord, known: Iterable[AccountRecord], now: float) -> E
     renewed = after.secret != before.secret and not before.enabled
     if renewed:
         after = structs.replace(after, enabled=True, disabled_reason="", disabled_at=0.0)
-    return Enrolled(after, "unchanged" if after == before else "updated", renewed)
+    return RegisteredAccount(after, "unchanged" if after == before else "updated", renewed)
 
 
-def known_as(fresh: AccountRecord, known: Iterable[AccountRecord]) -> AccountRecord | None:
+def find_registered(fresh: AccountRecord, known: Iterable[AccountRecord]) -> AccountRecord | None:
     """Return the known account that ``fresh`` is: that with its secret, its id, or its address.
 
     An e-mail address is who somebody is only where the provider says so: with OAuth.  The

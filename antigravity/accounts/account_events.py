@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 
-from antigravity.accounts.lock_rows import Lock
-from antigravity.interfaces.accounts import AccountChange, Option
+from antigravity.accounts.locks import Lock
+from antigravity.interfaces.accounts import AccountChange, UpstreamModel
 from antigravity.interfaces.selection import Protection
 from antigravity.interfaces.upstreams import Credential
 
@@ -17,7 +17,7 @@ def tell_nobody(change: AccountChange) -> None:
     """Do nothing: nobody watches."""
 
 
-class AccountWatch:
+class AccountEvents:
     """Compares how things are with how they were.
 
     ``protections`` returns what of an account's quotas is protected now.
@@ -63,7 +63,7 @@ class AccountWatch:
         self.tell(AccountChange("disabled", credential.upstream, credential.id, reason=reason))
 
     def locked(
-        self, option: Option, account: str, model: str, before: Lock | None, now: Lock
+        self, option: UpstreamModel, account: str, model: str, before: Lock | None, now: Lock
     ) -> None:
         """Tell of a lock, if it is new or lasts longer than the one before.
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from antigravity.accounts.pasted import Left, find_accounts
+from antigravity.accounts.account_parser import SkippedItem, parse_accounts
 from antigravity.config.secret import Secret
 
 REFRESH = "1//0eVeiled-refresh_token"
@@ -16,7 +16,7 @@ GEMINI = "AIza" + "veiled0-" * 4 + "end"
 
 
 def kinds(text: str, kind: str = "") -> list[tuple[str, str]]:
-    found = find_accounts(text, kind)
+    found = parse_accounts(text, kind)
     return [(each.kind, each.secret.reveal()) for each in found.accounts]
 
 
@@ -46,7 +46,7 @@ def test_tokens_are_found_between_words() -> None:
     ],
 )
 def test_what_is_no_token_is_not_taken(text: str) -> None:
-    assert find_accounts(text).accounts == ()
+    assert parse_accounts(text).accounts == ()
 
 
 def test_a_list_of_objects() -> None:
@@ -58,7 +58,7 @@ def test_a_list_of_objects() -> None:
         {"token": OPENAI},
         GEMINI,
     ]  # fmt: skip
-    found = find_accounts("\ufeff" + json.dumps(entries))
+    found = parse_accounts("\ufeff" + json.dumps(entries))
     assert found.left == ()
     one, two, three, four, five = found.accounts
     assert (one.kind, one.label, one.secret) == ("codeassist", "a@x", Secret("any-form"))
@@ -66,17 +66,17 @@ def test_a_list_of_objects() -> None:
     assert (two.disabled_reason, two.base_url, two.created) == ("why", "https://d", 5)
     assert (three.kind, three.label) == ("codeassist", "b@x")
     assert (four.kind, five.kind) == ("openai", "gemini_api")
-    wrapped = find_accounts(json.dumps({"version": 3, "accounts": entries}))
+    wrapped = parse_accounts(json.dumps({"version": 3, "accounts": entries}))
     assert wrapped == found
-    assert find_accounts(json.dumps(entries[0])).accounts == (one,)
+    assert parse_accounts(json.dumps(entries[0])).accounts == (one,)
 
 
 def test_what_is_left_is_told_without_a_secret() -> None:
     entries = [7, {"label": "x"}, {"secret": "vei…led"}, {"secret": "vei led"}, "veiled"]
-    found = find_accounts(json.dumps(entries))
+    found = parse_accounts(json.dumps(entries))
     assert found.accounts == ()
     assert [left.what for left in found.left] == [f"entry {n}" for n in range(1, 6)]
-    assert found.left[1] == Left("entry 2", "it has no secret")
+    assert found.left[1] == SkippedItem("entry 2", "it has no secret")
     assert "--secrets" in found.left[2].why
     assert "say it as KIND" in found.left[4].why
     assert "veiled" not in repr(found)
@@ -84,4 +84,4 @@ def test_what_is_left_is_told_without_a_secret() -> None:
 
 
 def test_a_hostile_text_is_only_text() -> None:
-    assert find_accounts("[" * 100_000).accounts == ()
+    assert parse_accounts("[" * 100_000).accounts == ()

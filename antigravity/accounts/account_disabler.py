@@ -21,7 +21,7 @@ from antigravity.logs import make_logger
 InThread = Callable[..., Deferred[Any]]
 
 
-class Retirement:
+class AccountDisabler:
     """Takes a credential out of use: at once in memory, and soon on disk.
 
     :param drop: forgets a credential, and returns whether it was known.

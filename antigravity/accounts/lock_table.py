@@ -14,8 +14,8 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from antigravity.accounts.lock_rows import Lock, Scope, from_rows, to_rows
-from antigravity.accounts.penalties import LIMIT_KINDS, Rule, rule_for
+from antigravity.accounts.lock_rules import LIMIT_KINDS, LockRule, rule_for
+from antigravity.accounts.locks import Lock, LockScope, from_rows, to_rows
 from antigravity.ir.errors import GatewayError
 
 #: Failures in a row are forgotten after this many seconds without one.
@@ -31,7 +31,7 @@ class _Streak(Struct):
     last: float
 
 
-class Lockouts:
+class LockTable:
     """All locks.
 
     ``now`` returns seconds that pass evenly; ``wall`` returns seconds since the epoch, which go
@@ -53,12 +53,12 @@ class Lockouts:
         self._wall = wall or now
         self._chance = chance
         self._max_entries = max_entries
-        self._locks: dict[Scope, Lock] = {}
-        self._streaks: dict[tuple[Scope, str], _Streak] = {}
+        self._locks: dict[LockScope, Lock] = {}
+        self._streaks: dict[tuple[LockScope, str], _Streak] = {}
         #: What is probed now.
-        self._probing: set[Scope] = set()
+        self._probing: set[LockScope] = set()
         #: When a quota that had room ended a lock last.
-        self._lifted: dict[Scope, float] = {}
+        self._lifted: dict[LockScope, float] = {}
 
     def __len__(self) -> int:
         return len(self._locks)
@@ -73,7 +73,7 @@ class Lockouts:
         since: float | None = None,
         stamp: str = "",
         probe: bool = False,
-    ) -> Rule | None:
+    ) -> LockRule | None:
         """Lock what ``error`` is about, and return by which rule, if there is one.
 
         :param since: when the attempt began.  Attempts that ran side by side and failed
@@ -127,7 +127,7 @@ class Lockouts:
                 if since is None or self._streaks[key].last <= since:
                     del self._streaks[key]
                     lock = self._locks.get(scope)
-                    if lock is not None and lock.kind == key[1] and lock.guessed:
+                    if lock is not None and lock.kind == key[1] and lock.estimated:
                         del self._locks[scope]
                         ended = True
         return ended
@@ -185,7 +185,7 @@ class Lockouts:
         :param upstream: if it is given, models of it that are locked for everyone are free, too.
         """
 
-        def is_meant(scope: Scope) -> bool:
+        def is_meant(scope: LockScope) -> bool:
             if scope.credential is None:
                 own = bool(upstream) and scope.upstream == upstream
             else:
@@ -206,7 +206,7 @@ class Lockouts:
         left: Callable[[str], float | None],
         asked: float,
         interval: float,
-    ) -> list[Scope]:
+    ) -> list[LockScope]:
         """End the limits of an account whose quota has room; return which ones.
 
         :param left: returns the fraction that is left for a model, if it is known.
@@ -235,7 +235,7 @@ class Lockouts:
         scopes = [*self._locks, *(scope for scope, _ in self._streaks)]
         return {scope.credential for scope in scopes if scope.credential is not None}
 
-    def current(self) -> Iterator[tuple[Scope, Lock]]:
+    def current(self) -> Iterator[tuple[LockScope, Lock]]:
         """Yield the locks that are in force."""
         now = self._now()
         yield from [(scope, lock) for scope, lock in self._locks.items() if lock.until > now]
@@ -273,7 +273,7 @@ class Lockouts:
 
     def _in_force(
         self, upstream: str, credential: str, model: str, stamp: Callable[[], str] | None
-    ) -> list[tuple[Scope, Lock]]:
+    ) -> list[tuple[LockScope, Lock]]:
         """Return the locks that keep an account from serving a model now."""
         now = self._now()
         found = []
@@ -299,7 +299,7 @@ class Lockouts:
                 ended = True
         return ended
 
-    def _count(self, scope: Scope, kind: str, since: float | None) -> int:
+    def _count(self, scope: LockScope, kind: str, since: float | None) -> int:
         """Count a failure, and return how many there were in a row."""
         now = self._now()
         streak = self._streaks.get((scope, kind))
@@ -311,7 +311,7 @@ class Lockouts:
             streak.last = now
         return streak.count
 
-    def _put(self, scope: Scope, lock: Lock) -> None:
+    def _put(self, scope: LockScope, lock: Lock) -> None:
         known = self._locks.get(scope)
         stale = known is not None and lock.stamp and known.stamp != lock.stamp
         if known is None or stale or lock.until > known.until:
@@ -335,15 +335,15 @@ class Lockouts:
             self._streaks = dict(latest[: self._max_entries])
 
 
-def _scope(rule: Rule, upstream: str, credential: str, model: str) -> Scope:
+def _scope(rule: LockRule, upstream: str, credential: str, model: str) -> LockScope:
     if rule.reach == "account":
-        return Scope(upstream, credential, None)
-    return Scope(upstream, None if rule.reach == "everyone" else credential, model)
+        return LockScope(upstream, credential, None)
+    return LockScope(upstream, None if rule.reach == "everyone" else credential, model)
 
 
-def _scopes(upstream: str, credential: str, model: str) -> tuple[Scope, Scope, Scope]:
+def _scopes(upstream: str, credential: str, model: str) -> tuple[LockScope, LockScope, LockScope]:
     return (
-        Scope(upstream, credential, model),
-        Scope(upstream, credential, None),
-        Scope(upstream, None, model),
+        LockScope(upstream, credential, model),
+        LockScope(upstream, credential, None),
+        LockScope(upstream, None, model),
     )

@@ -1,4 +1,4 @@
-"""What was only guessed of an account: tried when nobody is free, forgotten when it was wrong."""
+"""What was only estimated of an account: tried when nobody is free, forgotten when it was wrong."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from antigravity.ir.errors import (
     UpstreamCredentialError,
     UpstreamError,
 )
-from tests.accounts.pool_kit import PoolKit
+from tests.accounts.pool_fixture import PoolFixture
 
 
-def failing(kit: PoolKit, account: str, error: Exception) -> None:
+def failing(kit: PoolFixture, account: str, error: Exception) -> None:
     """Have an account fail."""
     others = {each.id for each in kit.source.credentials("google")} - {account}
     kit.take(exclude=others).failed(error)
 
 
 def test_a_refused_account_is_not_tried_before_one_whose_server_failed() -> None:
-    kit = PoolKit(("dead", "shaky"))
+    kit = PoolFixture(("dead", "shaky"))
     failing(kit, "dead", UpstreamCredentialError("401", upstream_status=401))
     failing(kit, "shaky", UpstreamError("500", upstream_status=500))
     for _ in range(5):
@@ -28,7 +28,7 @@ def test_a_refused_account_is_not_tried_before_one_whose_server_failed() -> None
 
 
 def test_a_good_account_is_waited_for_rather_than_a_refused_one_tried() -> None:
-    kit = PoolKit(("dead", "limited"))
+    kit = PoolFixture(("dead", "limited"))
     failing(kit, "dead", UpstreamCredentialError("401", upstream_status=401))
     failing(kit, "limited", RateLimitedError("429", retry_after=3.0))
     waiting = kit.ask()
@@ -38,14 +38,14 @@ def test_a_good_account_is_waited_for_rather_than_a_refused_one_tried() -> None:
 
 
 def test_a_refused_account_is_the_last_resort() -> None:
-    kit = PoolKit(("dead", "empty"))
+    kit = PoolFixture(("dead", "empty"))
     failing(kit, "dead", UpstreamCredentialError("401", upstream_status=401))
     failing(kit, "empty", QuotaExhaustedError("429", retry_after=7200.0))
     assert kit.take().credential.id == "dead"
 
 
 def test_success_ends_a_guess() -> None:
-    kit = PoolKit(("a",))
+    kit = PoolFixture(("a",))
     failing(kit, "a", UpstreamCredentialError("401", upstream_status=401))
     kit.clock.advance(1.0)
     kit.take().succeeded()
@@ -53,7 +53,7 @@ def test_success_ends_a_guess() -> None:
 
 
 def test_success_of_an_older_attempt_ends_nothing() -> None:
-    kit = PoolKit(("a", "b"))
+    kit = PoolFixture(("a", "b"))
     older = kit.take(exclude={"b"})
     kit.clock.advance(1.0)
     failing(kit, "a", UpstreamCredentialError("401", upstream_status=401))
@@ -62,7 +62,7 @@ def test_success_of_an_older_attempt_ends_nothing() -> None:
 
 
 def test_success_does_not_shorten_what_an_upstream_said() -> None:
-    kit = PoolKit(("a",))
+    kit = PoolFixture(("a",))
     first, second = kit.take(), kit.take()
     first.failed(QuotaExhaustedError("429", retry_after=7200.0))
     second.succeeded()

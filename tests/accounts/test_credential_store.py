@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
 
-from antigravity.accounts.credentials import CredentialBook
+from antigravity.accounts.credential_store import CredentialStore
 from antigravity.accounts.records import AccountRecord
 from antigravity.accounts.upstreams import implied_upstreams
 from antigravity.config.secret import Secret
@@ -31,12 +31,12 @@ def account(kind: str, secret: str = "s", **fields: Any) -> AccountRecord:
     return AccountRecord(f"{kind}-{secret}", kind, Secret(secret), **fields)
 
 
-def secrets(book: CredentialBook, upstream: str) -> list[str]:
+def secrets(book: CredentialStore, upstream: str) -> list[str]:
     return [credential.secret for credential in book.credentials(upstream)]
 
 
 def test_all_keys_of_the_configuration_are_credentials() -> None:
-    book = CredentialBook(
+    book = CredentialStore(
         upstreams(
             a={"kind": "openai", "api_key": "1", "api_keys": ["2", "1", ""]},
             g={
@@ -61,7 +61,7 @@ def test_all_keys_of_the_configuration_are_credentials() -> None:
 
 
 def test_credentials_take_turns() -> None:
-    book = CredentialBook(upstreams(a={"kind": "openai", "api_keys": ["1", "2", "3"]}))
+    book = CredentialStore(upstreams(a={"kind": "openai", "api_keys": ["1", "2", "3"]}))
     ids = [credential.id for credential in book.credentials("a")]
     turns = [book.lease("a") for _ in range(6)]
     assert [turn.id for turn in turns if turn] == ids * 2
@@ -78,7 +78,7 @@ def test_a_lease_is_never_excluded_and_found_if_there_is_one(
     count: int, excluded: list[set[int]]
 ) -> None:
     keys = [str(number) for number in range(count)]
-    book = CredentialBook(upstreams(a={"kind": "openai", "api_keys": keys}))
+    book = CredentialStore(upstreams(a={"kind": "openai", "api_keys": keys}))
     ids = [credential.id for credential in book.credentials("a")]
     for numbers in excluded:
         exclude = {ids[number] for number in numbers if number < count}
@@ -104,7 +104,7 @@ def test_an_account_alone_implies_its_upstream() -> None:
         "bearer",
     )
     assert implied["deep"].base_url == "https://deep.example/v1"
-    book = CredentialBook(Settings(), records)
+    book = CredentialStore(Settings(), records)
     (credential,) = book.credentials("gemini_api")
     assert (credential.label, credential.extra) == ("me", {"project": "p"})
     assert secrets(book, "deep") == ["3"]
@@ -115,7 +115,7 @@ def test_an_account_goes_to_the_configured_upstream_of_its_kind() -> None:
     configured = upstreams(deep={"kind": "openai", "base_url": "https://d", "api_key": "1"})
     records = [account("openai", "2"), account("openai", "1")]
     assert implied_upstreams(configured, records) == {}
-    book = CredentialBook(configured, records)
+    book = CredentialStore(configured, records)
     assert secrets(book, "deep") == ["1", "2"]
     assert [credential.id for credential in book.credentials("deep")] == ["openai-1", "openai-2"]
 
@@ -134,7 +134,7 @@ def test_an_account_goes_to_the_configured_upstream_of_its_kind() -> None:
 def test_where_it_is_not_clear_an_account_is_left_out(
     tables: dict[str, Any], record: AccountRecord
 ) -> None:
-    book = CredentialBook(upstreams(**tables), [record])
+    book = CredentialStore(upstreams(**tables), [record])
     assert not any(book.credentials(name) for name in book.upstreams)
     assert implied_upstreams(upstreams(**tables), [record]) == {}
     assert record.id in str(book.problems[0])
@@ -143,10 +143,10 @@ def test_where_it_is_not_clear_an_account_is_left_out(
 def test_an_anthropic_key_never_goes_to_zai_nor_the_other_way_round() -> None:
     configured = upstreams(zai={"kind": "anthropic", "base_url": "https://api.z.ai/api/anthropic"})
     records = [account("anthropic", "a"), account("zai", "z")]
-    book = CredentialBook(configured, records)
+    book = CredentialStore(configured, records)
     assert (secrets(book, "anthropic"), secrets(book, "zai")) == (["a"], ["z"])
     merged = msgspec.structs.replace(configured, upstreams=book.upstreams)
-    again = CredentialBook(merged, records)
+    again = CredentialStore(merged, records)
     assert (secrets(again, "anthropic"), secrets(again, "zai")) == (["a"], ["z"])
     assert implied_upstreams(merged, records) == {}
 
@@ -154,7 +154,7 @@ def test_an_anthropic_key_never_goes_to_zai_nor_the_other_way_round() -> None:
 def test_another_account_does_not_make_an_account_unclear() -> None:
     configured = upstreams(deep={"kind": "openai"})
     records = [account("openai", "1"), account("openai", "2", upstream="other")]
-    book = CredentialBook(configured, records)
+    book = CredentialStore(configured, records)
     assert (secrets(book, "deep"), secrets(book, "other")) == (["1"], ["2"])
 
 
@@ -163,7 +163,7 @@ def test_two_addresses_for_one_implied_upstream_do_not_mix() -> None:
         account("openai", "1", upstream="x", base_url="https://a"),
         account("openai", "2", upstream="x", base_url="https://b"),
     ]
-    book = CredentialBook(Settings(), records)
+    book = CredentialStore(Settings(), records)
     assert secrets(book, "x") == ["1"]
     assert "openai-2" in str(book.problems[0])
 
@@ -179,7 +179,7 @@ def test_two_addresses_for_one_implied_upstream_do_not_mix() -> None:
 def test_the_short_form_of_zai_implies_an_upstream(table: dict[str, Any], names: list[str]) -> None:
     configured = settings(proxy={"zai": table})
     assert list(implied_upstreams(configured, [])) == names
-    assert secrets(CredentialBook(configured), "zai") == ["k"] * len(names)
+    assert secrets(CredentialStore(configured), "zai") == ["k"] * len(names)
 
 
 def test_a_table_for_zai_takes_the_place_of_the_short_form() -> None:
@@ -188,11 +188,11 @@ def test_a_table_for_zai_takes_the_place_of_the_short_form() -> None:
         upstreams={"zai": {"kind": "anthropic", "api_key": "own"}},
     )
     assert implied_upstreams(configured, []) == {}
-    assert secrets(CredentialBook(configured), "zai") == ["own"]
+    assert secrets(CredentialStore(configured), "zai") == ["own"]
 
 
 def test_an_upstream_that_lacks_something_is_a_warning() -> None:
-    book = CredentialBook(
+    book = CredentialStore(
         upstreams(a={"kind": "openai"}, g={"kind": "codeassist", "refresh_token": "r"})
     )
     assert {problem.key: problem.severity for problem in book.problems} == {
@@ -204,22 +204,22 @@ def test_an_upstream_that_lacks_something_is_a_warning() -> None:
 def test_a_kind_uses_only_its_sort_of_credential_and_a_plugins_kind_any() -> None:
     keys = {"api_key": "k", "api_keys": ["l"], "refresh_token": "r"}
     kinds = ("openai", "codeassist", "mine")
-    book = CredentialBook(upstreams(**{kind: {"kind": kind, **keys} for kind in kinds}))
+    book = CredentialStore(upstreams(**{kind: {"kind": kind, **keys} for kind in kinds}))
     assert [sorted(secrets(book, kind)) for kind in kinds] == [["k", "l"], ["r"], ["k", "l", "r"]]
 
 
 def test_what_is_switched_off_is_not_used() -> None:
     configured = upstreams(deep={"kind": "openai", "api_key": "1"})
-    book = CredentialBook(configured, [account("openai", "2", enabled=False)])
+    book = CredentialStore(configured, [account("openai", "2", enabled=False)])
     assert secrets(book, "deep") == ["1"]
     zai = settings(proxy={"zai": {"enabled": False, "api_key": "k"}})
-    assert secrets(CredentialBook(zai, [account("zai", "a")]), "zai") == ["a"]
+    assert secrets(CredentialStore(zai, [account("zai", "a")]), "zai") == ["a"]
 
 
 @pytest.mark.parametrize("form", [" {}\n", "Bearer {}", '"{}"', "\ufeffBearer '{}'\u200b"])
 def test_credential_is_the_bare_key_whatever_stands_around_it(form: str) -> None:
     given = form.format("sk-1")
     table = {"kind": "openai", "api_key": given, "api_keys": [f"{given} "]}
-    book = CredentialBook(upstreams(a=table), [account("anthropic", given)])
+    book = CredentialStore(upstreams(a=table), [account("anthropic", given)])
     assert secrets(book, "a") == ["sk-1"]
     assert secrets(book, "anthropic") == ["sk-1"]

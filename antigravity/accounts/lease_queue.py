@@ -9,9 +9,9 @@ from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from antigravity.accounts.fair_queue import FairQueue
 from antigravity.accounts.lease import Lease
-from antigravity.accounts.queue import FairQueue
-from antigravity.interfaces.accounts import Demand, ILease
+from antigravity.interfaces.accounts import ILease, LeaseRequest
 from antigravity.interfaces.selection import Candidate
 from antigravity.ir.errors import GatewayError
 
@@ -20,24 +20,24 @@ _SHORTEST_TIMER = 0.01
 
 
 class Choice(Struct, frozen=True):
-    """What a demand gets now: somebody, or a reason to ask again after some seconds."""
+    """What a request gets now: somebody, or a reason to ask again after some seconds."""
 
     candidates: Sequence[Candidate]
     chosen: Candidate | None
     again: float
 
-    def hopeless(self, patience: float) -> bool:
+    def hopeless(self, max_wait: float) -> bool:
         """Return whether nobody can get free in that many seconds."""
-        return not any(c.eligible and c.locked_for <= patience for c in self.candidates)
+        return not any(c.eligible and c.locked_for <= max_wait for c in self.candidates)
 
 
 class _Waiter:
-    """A demand in the queue, and what became of it."""
+    """A request in the queue, and what became of it."""
 
-    def __init__(self, demand: Demand, arrived: float, patience: float) -> None:
-        self.demand = demand
+    def __init__(self, request: LeaseRequest, arrived: float, max_wait: float) -> None:
+        self.request = request
         self.arrived = arrived
-        self.deadline = arrived + patience
+        self.deadline = arrived + max_wait
         self.deferred: Deferred[ILease]
         self.timer: IDelayedCall
         self.result: Lease | GatewayError | None = None
@@ -55,24 +55,24 @@ class _Waiter:
             self.deferred.errback(self.result)
 
 
-def _line(demand: Demand) -> str:
-    """Return what stands for the demand's conversation in the queue."""
-    return demand.session or demand.conversation
+def _line(request: LeaseRequest) -> str:
+    """Return what stands for the request's conversation in the queue."""
+    return request.session or request.conversation
 
 
-class WaitingRoom:
+class LeaseQueue:
     """The queue with its timers.
 
-    ``choose`` returns what a demand that has waited so long gets, ``grant`` makes a lease of
+    ``choose`` returns what a request that has waited so long gets, ``grant`` makes a lease of
     it, and ``refuse`` returns the error where it is nothing.
     """
 
     def __init__(
         self,
         clock: IReactorTime,
-        choose: Callable[[Demand, float], Choice],
-        grant: Callable[[Demand, Choice, float], Lease],
-        refuse: Callable[[Demand, Choice], GatewayError],
+        choose: Callable[[LeaseRequest, float], Choice],
+        grant: Callable[[LeaseRequest, Choice, float], Lease],
+        refuse: Callable[[LeaseRequest, Choice], GatewayError],
     ) -> None:
         self._clock = clock
         self._choose = choose
@@ -85,25 +85,25 @@ class WaitingRoom:
     def __len__(self) -> int:
         return len(self._queue)
 
-    def wait(self, demand: Demand, patience: float, again: float) -> Deferred[ILease]:
+    def wait(self, request: LeaseRequest, max_wait: float, again: float) -> Deferred[ILease]:
         """Return a Deferred that fires with a lease; cancelling it leaves the queue.
 
         :param again: after how many seconds something changes at the earliest.
         """
         now = self._clock.seconds()
-        waiter = _Waiter(demand, now, patience)
+        waiter = _Waiter(request, now, max_wait)
         waiter.deferred = Deferred(lambda _: self._left(waiter))
-        waiter.timer = self._clock.callLater(patience, self._expired, waiter)
-        self._queue.add(demand.principal, _line(demand), waiter)
+        waiter.timer = self._clock.callLater(max_wait, self._expired, waiter)
+        self._queue.add(request.principal, _line(request), waiter)
         self._arm(min(again, max(0.0, self._wake_at - now)))
         return waiter.deferred
 
-    def make_room(self, demand: Demand, error: GatewayError) -> bool:
+    def make_room(self, request: LeaseRequest, error: GatewayError) -> bool:
         """Refuse a waiting request of whoever has more than a fair share, so that another can wait.
 
         Return whether there was anybody.
         """
-        waiter = self._queue.least_due(demand.principal, _line(demand))
+        waiter = self._queue.least_due(request.principal, _line(request))
         if waiter is None:
             return False
         self._queue.remove(waiter)
@@ -127,14 +127,14 @@ class WaitingRoom:
         # all is free) of any, need not be looked at.
         stuck: dict[object, Choice] = {}
         for waiter in self._queue:
-            demand, waited = waiter.demand, now - waiter.arrived
-            alike = (demand.options, demand.ranks, demand.exclude, demand.only)
-            own = (*alike, demand.session)
-            choice = stuck.get(alike) or stuck.get(own) or self._choose(demand, waited)
+            request, waited = waiter.request, now - waiter.arrived
+            alike = (request.options, request.ranks, request.exclude, request.only)
+            own = (*alike, request.session)
+            choice = stuck.get(alike) or stuck.get(own) or self._choose(request, waited)
             if choice.chosen is not None:
-                waiter.result = self._grant(demand, choice, waited)
+                waiter.result = self._grant(request, choice, waited)
             elif choice.hopeless(waiter.deadline - now):
-                waiter.result = self._refuse(demand, choice)
+                waiter.result = self._refuse(request, choice)
             else:
                 wake = min(wake, choice.again)
                 open_to_others = any(each.available for each in choice.candidates)
@@ -169,12 +169,12 @@ class WaitingRoom:
 
     def _expired(self, waiter: _Waiter) -> None:
         """Patience is at its end: now anybody will do."""
-        choice = self._choose(waiter.demand, math.inf)
+        choice = self._choose(waiter.request, math.inf)
         served = choice.chosen is not None
         if served:
-            waiter.result = self._grant(waiter.demand, choice, math.inf)
+            waiter.result = self._grant(waiter.request, choice, math.inf)
         else:
-            waiter.result = self._refuse(waiter.demand, choice)
+            waiter.result = self._refuse(waiter.request, choice)
         self._queue.remove(waiter, served=served)
         if not self._queue:
             self._arm(math.inf)

@@ -7,12 +7,17 @@ from collections.abc import Sequence
 from zope.interface import implementer
 
 from antigravity.accounts.selection import Balance
-from antigravity.interfaces.selection import Candidate, ISelectionPolicy, Selection, Situation
+from antigravity.interfaces.selection import (
+    Candidate,
+    ISelectionPolicy,
+    Selection,
+    SelectionContext,
+)
 from antigravity.logs import make_logger
 
 
 @implementer(ISelectionPolicy)
-class TrustedPolicy:
+class GuardedPolicy:
     """Asks a policy; where that fails, or says what makes no sense, asks ``Balance`` instead.
 
     What one policy does wrong must not end the waiting of requests that it was not asked for.
@@ -26,23 +31,23 @@ class TrustedPolicy:
         self.name = str(policy.name)
         self.sticky = bool(policy.sticky)
 
-    def select(self, candidates: Sequence[Candidate], situation: Situation) -> Selection:
+    def select(self, candidates: Sequence[Candidate], context: SelectionContext) -> Selection:
         """Return who may serve, best first."""
         try:
-            return _sensible(self._policy.select(candidates, situation), candidates)
+            return _sensible(self._policy.select(candidates, context), candidates)
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything
             self._failed("select", error)
-            return self._instead.select(candidates, situation)
+            return self._instead.select(candidates, context)
 
     def moves(
-        self, bound: Candidate | None, candidates: Sequence[Candidate], situation: Situation
+        self, bound: Candidate | None, candidates: Sequence[Candidate], context: SelectionContext
     ) -> bool:
         """Return whether a conversation belongs to the account that serves it now."""
         try:
-            return bool(self._policy.moves(bound, candidates, situation))
+            return bool(self._policy.moves(bound, candidates, context))
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything
             self._failed("moves", error)
-            return self._instead.moves(bound, candidates, situation)
+            return self._instead.moves(bound, candidates, context)
 
     def _failed(self, method: str, error: Exception) -> None:
         self.log.error(

@@ -9,8 +9,8 @@ import pytest
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 
-from antigravity.accounts.quota import LIMIT, PACE, QuotaKeeper
 from antigravity.accounts.quota_files import QuotaFiles
+from antigravity.accounts.quota_monitor import LIMIT, PACE, QuotaMonitor
 from antigravity.interfaces.quota import ModelQuota, Quota
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import GatewayError, UpstreamError
@@ -45,7 +45,7 @@ class Setting:
         self.upstream = Upstream()
         self.names = ["a", "b"]
         self.interval = INTERVAL
-        self.keeper = QuotaKeeper(
+        self.keeper = QuotaMonitor(
             self.clock,
             lambda: [(self.upstream, Credential(name, "up", "s")) for name in self.names],
             lambda: self.interval,

@@ -12,7 +12,7 @@ RECENT: Final = 60.0
 _NEW: Final = 0.2
 
 
-class Occupancy:
+class InFlightCounts:
     """Counts what accounts serve.  ``now`` returns seconds."""
 
     def __init__(self, now: Callable[[], float]) -> None:

@@ -30,21 +30,21 @@ _LABEL_KEYS: Final = ("label", "email", "name")
 _END_OF_TIME: Final = 32_503_680_000
 
 
-class Left(Struct, frozen=True):
+class SkippedItem(Struct, frozen=True):
     """Something that was not taken, and why; neither tells a secret."""
 
     what: str
     why: str
 
 
-class Found(Struct, frozen=True):
+class ParsedAccounts(Struct, frozen=True):
     """What there is in a text; the accounts have no id, and not all an upstream."""
 
     accounts: tuple[AccountRecord, ...] = ()
-    left: tuple[Left, ...] = ()
+    left: tuple[SkippedItem, ...] = ()
 
 
-def find_accounts(text: str, kind: str = "") -> Found:
+def parse_accounts(text: str, kind: str = "") -> ParsedAccounts:
     """Return the accounts in ``text``.
 
     :param kind: the kind of accounts that do not say it themselves.
@@ -62,13 +62,13 @@ def kind_of(secret: str) -> str:
     return next((kind for kind, shape in _SHAPES if shape.fullmatch(secret)), "")
 
 
-def _from_words(text: str, kind: str) -> Iterator[AccountRecord | Left]:
+def _from_words(text: str, kind: str) -> Iterator[AccountRecord | SkippedItem]:
     for match in _TOKEN.finditer(text):
         token = match.group()
         yield AccountRecord("", kind or kind_of(token), Secret(token))
 
 
-def _from_json(data: Any, kind: str) -> Iterator[AccountRecord | Left]:
+def _from_json(data: Any, kind: str) -> Iterator[AccountRecord | SkippedItem]:
     if isinstance(data, dict):
         data = data["accounts"] if isinstance(data.get("accounts"), list) else [data]
     items = data if isinstance(data, list) else [data]
@@ -78,10 +78,10 @@ def _from_json(data: Any, kind: str) -> Iterator[AccountRecord | Left]:
         if isinstance(item, dict):
             yield _account(item, f"entry {number}", kind)
         else:
-            yield Left(f"entry {number}", "this is neither an account nor a token")
+            yield SkippedItem(f"entry {number}", "this is neither an account nor a token")
 
 
-def _account(item: Mapping[str, Any], what: str, kind: str) -> AccountRecord | Left:
+def _account(item: Mapping[str, Any], what: str, kind: str) -> AccountRecord | SkippedItem:
     """Return the account that a JSON object describes."""
     token = item.get("token")
     inner = token if isinstance(token, dict) else {}
@@ -90,18 +90,20 @@ def _account(item: Mapping[str, Any], what: str, kind: str) -> AccountRecord | L
     if not secret and isinstance(token, str):
         secret = token.strip()
     if not secret:
-        return Left(what, "it has no secret")
+        return SkippedItem(what, "it has no secret")
     if "…" in secret:
-        return Left(what, "its secret is masked; 'accounts export --secrets' writes them out")
+        return SkippedItem(
+            what, "its secret is masked; 'accounts export --secrets' writes them out"
+        )
     try:
         secret = clean_key(secret)
     except KeyFormatError as error:
-        return Left(what, f"its secret {error}")
+        return SkippedItem(what, f"its secret {error}")
     found = _text(item, ("kind",)) or kind or kind_of(secret)
     if not found and (_text(item, _SECRET_KEYS[1:3]) or _text(inner, _SECRET_KEYS[1:3])):
         found = "codeassist"
     if not found:
-        return Left(what, "its kind is not clear; say it as KIND")
+        return SkippedItem(what, "its kind is not clear; say it as KIND")
     extra = item.get("extra")
     return AccountRecord(
         "",
@@ -130,13 +132,13 @@ def _text(item: Mapping[str, Any], keys: tuple[str, ...]) -> str:
     return next((value.strip() for value in values if isinstance(value, str) and value), "")
 
 
-def _distinct(found: Iterator[AccountRecord | Left]) -> Found:
+def _distinct(found: Iterator[AccountRecord | SkippedItem]) -> ParsedAccounts:
     """Return what was found, each secret once."""
     accounts: dict[tuple[str, str], AccountRecord] = {}
     left = []
     for each in found:
-        if isinstance(each, Left):
+        if isinstance(each, SkippedItem):
             left.append(each)
         else:
             accounts.setdefault((each.upstream, each.secret.reveal()), each)
-    return Found(tuple(accounts.values()), tuple(left))
+    return ParsedAccounts(tuple(accounts.values()), tuple(left))

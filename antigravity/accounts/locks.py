@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from antigravity.accounts.penalties import GUESSED_KINDS, LIMIT_KINDS
+from antigravity.accounts.lock_rules import ESTIMATED_KINDS, LIMIT_KINDS
 
 _Row = TypeVar("_Row")
 #: A scope, the kind of failure, how many there were in a row, and when the last one was.
-StreakFields = tuple["Scope", str, int, float]
+StreakFields = tuple["LockScope", str, int, float]
 
 
-class Scope(Struct, frozen=True):
+class LockScope(Struct, frozen=True):
     """What is locked: an account for a model, or for all (no model), or a model for everyone."""
 
     upstream: str
@@ -47,15 +47,15 @@ class Lock(Struct, frozen=True):
         return passes and math.isfinite(self.until)
 
     @property
-    def guessed(self) -> bool:
+    def estimated(self) -> bool:
         """Whether the lock is an estimate: neither its end nor its cause is certain."""
-        return not self.given and self.kind in GUESSED_KINDS
+        return not self.given and self.kind in ESTIMATED_KINDS
 
 
 class KeptLocks(Struct, frozen=True):
     """What a snapshot holds; ``senseless`` counts the rows that made no sense."""
 
-    locks: list[tuple[Scope, Lock]]
+    locks: list[tuple[LockScope, Lock]]
     streaks: list[StreakFields]
     senseless: int
 
@@ -85,7 +85,7 @@ class _StreakRow(Struct, frozen=True):
 
 
 def to_rows(
-    locks: Iterable[tuple[Scope, Lock]], streaks: Iterable[tuple[Any, ...]], ahead: float
+    locks: Iterable[tuple[LockScope, Lock]], streaks: Iterable[tuple[Any, ...]], ahead: float
 ) -> dict[str, Any]:
     """Return everything as plain data.
 
@@ -131,7 +131,7 @@ def from_rows(data: Mapping[str, Any], ahead: float) -> KeptLocks:
 
     kept = [
         (
-            Scope(row.upstream, row.credential, row.model),
+            LockScope(row.upstream, row.credential, row.model),
             Lock(
                 math.inf if row.until is None else moved(row.until),
                 row.kind,
@@ -145,7 +145,7 @@ def from_rows(data: Mapping[str, Any], ahead: float) -> KeptLocks:
         for row in locks
     ]
     rows = [
-        (Scope(row.upstream, row.credential, row.model), row.kind, row.count, moved(row.last))
+        (LockScope(row.upstream, row.credential, row.model), row.kind, row.count, moved(row.last))
         for row in streaks
     ]
     return KeptLocks(kept, rows, bad_locks + bad_streaks)

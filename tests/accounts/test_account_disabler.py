@@ -9,10 +9,10 @@ import pytest
 from msgspec import structs
 from twisted.internet.defer import Deferred, execute
 
-from antigravity.accounts.credentials import CredentialBook
+from antigravity.accounts.account_disabler import AccountDisabler
+from antigravity.accounts.credential_store import CredentialStore
 from antigravity.accounts.files import AccountFiles
 from antigravity.accounts.records import AccountRecord
-from antigravity.accounts.retirement import Retirement
 from antigravity.config.home import prepare_home
 from antigravity.config.secret import Secret
 from antigravity.config.settings import Settings
@@ -30,9 +30,11 @@ class Setting:
         for name in ("a", "b"):
             kind = "codeassist"
             self.files.save(AccountRecord(f"{kind}-{name}", kind, Secret(f"1//veiled-{name}")))
-        self.book = CredentialBook(Settings(), self.files.load()[0])
+        self.book = CredentialStore(Settings(), self.files.load()[0])
         self.queue: list[tuple[Deferred[None], Any]] = []
-        self.retirement = Retirement(self.files, self.book.drop, lambda: 1234.5, self.in_thread)
+        self.retirement = AccountDisabler(
+            self.files, self.book.drop, lambda: 1234.5, self.in_thread
+        )
 
     def in_thread(self, function: Any, *arguments: Any) -> Deferred[Any]:
         start: Deferred[Any] = Deferred()
@@ -69,7 +71,7 @@ def test_it_is_gone_at_once_and_disabled_on_disk_soon(setting: Setting) -> None:
     first, second = setting.files.load()[0]
     assert (first.enabled, first.disabled_reason, first.disabled_at) == (False, REASON, 1234.5)
     assert second.enabled
-    assert CredentialBook(Settings(), [first, second]).lease("codeassist").id == "codeassist-b"
+    assert CredentialStore(Settings(), [first, second]).lease("codeassist").id == "codeassist-b"
 
 
 def test_it_is_written_once_however_many_notice(setting: Setting) -> None:
@@ -86,7 +88,7 @@ def test_an_account_with_a_new_secret_is_left_alone(setting: Setting) -> None:
     setting.retirement.retire(old, REASON)
     setting.run()
     assert setting.files.find("codeassist-a").enabled
-    book = CredentialBook(Settings(), setting.files.load()[0])
+    book = CredentialStore(Settings(), setting.files.load()[0])
     assert not book.drop(old)
     assert len(book.credentials("codeassist")) == 2
 

@@ -9,17 +9,17 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
+from antigravity.accounts.account_events import AccountEvents
 from antigravity.accounts.pool import AccountPool
 from antigravity.accounts.selection import POLICIES
-from antigravity.accounts.watch import AccountWatch
 from antigravity.config.settings import SchedulingSettings
-from antigravity.interfaces.accounts import Demand, ICredentialSource, ILease, Option
+from antigravity.interfaces.accounts import ICredentialSource, ILease, LeaseRequest, UpstreamModel
 from antigravity.interfaces.selection import AccountFacts
 from antigravity.interfaces.upstreams import Credential
 
 BEGINNING = 1_800_000_000.0
-PRO = Option("google", "gemini-pro")
-FLASH = Option("google", "gemini-flash")
+PRO = UpstreamModel("google", "gemini-pro")
+FLASH = UpstreamModel("google", "gemini-flash")
 
 
 @implementer(ICredentialSource)
@@ -47,7 +47,7 @@ class Source:
         raise AssertionError("the pool chooses by itself")
 
 
-class PoolKit:
+class PoolFixture:
     """Everything around one pool, and short words for what tests ask of it."""
 
     def __init__(
@@ -58,7 +58,7 @@ class PoolKit:
         clock: Clock | None = None,
         state: Any = None,
         policies: Any = None,
-        watch: AccountWatch | None = None,
+        watch: AccountEvents | None = None,
         wall: Any = None,
         **settings: Any,
     ) -> None:
@@ -93,29 +93,29 @@ class PoolKit:
     def ask(
         self,
         session: str = "",
-        *options: Option,
+        *options: UpstreamModel,
         exclude: Collection[str] = (),
-        patience: float = 60.0,
+        max_wait: float = 60.0,
         principal: str = "",
     ) -> Deferred[ILease]:
         """Return the Deferred of a lease, whose failure is no unhandled error."""
-        demand = Demand(options or (PRO,), session, frozenset(exclude), principal)
-        deferred = self.pool.lease(demand, patience)
+        request = LeaseRequest(options or (PRO,), session, frozenset(exclude), principal)
+        deferred = self.pool.lease(request, max_wait)
         deferred.addErrback(lambda failure: failure)
         return deferred
 
-    def take(self, session: str = "", *options: Option, **more: Any) -> Any:
+    def take(self, session: str = "", *options: UpstreamModel, **more: Any) -> Any:
         """Return a lease that is there at once."""
         return got(self.ask(session, *options, **more))
 
-    def refused(self, session: str = "", *options: Option, **more: Any) -> Any:
-        """Return the error of a demand that is refused at once."""
+    def refused(self, session: str = "", *options: UpstreamModel, **more: Any) -> Any:
+        """Return the error of a request that is refused at once."""
         return error(self.ask(session, *options, **more))
 
-    def states(self, session: str = "", *options: Option) -> dict[str, str]:
+    def states(self, session: str = "", *options: UpstreamModel) -> dict[str, str]:
         """Return the verdict on each account."""
-        demand = Demand(options or (PRO,), session)
-        return {verdict.credential: verdict.state for verdict in self.pool.explain(demand)}
+        request = LeaseRequest(options or (PRO,), session)
+        return {verdict.credential: verdict.state for verdict in self.pool.explain(request)}
 
 
 def got(deferred: Deferred[ILease]) -> Any:

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 
-from antigravity.accounts.queue import FairQueue
+from antigravity.accounts.fair_queue import FairQueue
 from antigravity.interfaces.accounts import ILease
 from antigravity.ir.errors import OverloadedError
-from tests.accounts.pool_kit import PRO, PoolKit, error, got, waits
+from tests.accounts.pool_fixture import PRO, PoolFixture, error, got, waits
 
 
 class Item:
@@ -121,7 +121,7 @@ def test_between_two_turns_everybody_else_has_one(places: list[tuple[str, str]])
 
 def test_one_request_of_another_key_is_not_behind_two_hundred() -> None:
     """Also where there is one account, so that nobody asks which conversation it is."""
-    kit = PoolKit(["a"], max_concurrency=1)
+    kit = PoolFixture(["a"], max_concurrency=1)
     running = [kit.take()]
     order: list[str] = []
 
@@ -130,7 +130,7 @@ def test_one_request_of_another_key_is_not_behind_two_hundred() -> None:
         running.append(lease)
 
     def ask(name: str) -> None:
-        asked: Deferred[ILease] = kit.ask(patience=10_000.0, principal=name)
+        asked: Deferred[ILease] = kit.ask(max_wait=10_000.0, principal=name)
         asked.addCallback(serve, name)
 
     for _ in range(200):
@@ -145,7 +145,7 @@ def test_one_request_of_another_key_is_not_behind_two_hundred() -> None:
 
 
 def test_a_full_queue_has_room_for_another_key() -> None:
-    kit = PoolKit(["a"], max_concurrency=1, queue_limit=3)
+    kit = PoolFixture(["a"], max_concurrency=1, queue_limit=3)
     lease = kit.take()
     greedy = [kit.ask(principal="greedy") for _ in range(3)]
     assert kit.refused(principal="greedy").code == "queue_full"
@@ -164,6 +164,6 @@ def test_a_full_queue_has_room_for_another_key() -> None:
 
 
 def test_no_queue_has_room_for_nobody() -> None:
-    kit = PoolKit(["a"], max_concurrency=1, queue_limit=0)
+    kit = PoolFixture(["a"], max_concurrency=1, queue_limit=0)
     kit.take()
     assert kit.refused("", PRO, principal="p").code == "queue_full"

@@ -1,4 +1,4 @@
-"""What is known of each account that could serve a demand, put together."""
+"""What is known of each account that could serve a request, put together."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from functools import partial
 from typing import Final, TypeAlias
 
 from antigravity.accounts.affinity import Bindings
-from antigravity.accounts.lock_rows import Lock
-from antigravity.accounts.lockouts import Lockouts
-from antigravity.accounts.occupancy import Occupancy
+from antigravity.accounts.in_flight import InFlightCounts
+from antigravity.accounts.lock_table import LockTable
+from antigravity.accounts.locks import Lock
 from antigravity.accounts.selection import tier_rank
-from antigravity.interfaces.accounts import Demand, ICredentialSource, Option
+from antigravity.interfaces.accounts import ICredentialSource, LeaseRequest, UpstreamModel
 from antigravity.interfaces.selection import PROTECTED, AccountFacts, Candidate, Protection
 from antigravity.interfaces.upstreams import Credential
 
 FactsProvider: TypeAlias = Callable[[Credential, str], AccountFacts]
 Protections: TypeAlias = Callable[[Credential], Sequence[Protection]]
-Family: TypeAlias = Callable[[Option], str]
+Family: TypeAlias = Callable[[UpstreamModel], str]
 
 #: What the operator sends passes a lock that was made or probed so many seconds ago.
 FORCED_INTERVAL: Final = 60.0
@@ -35,7 +35,7 @@ def no_protections(credential: Credential) -> Sequence[Protection]:
     return ()
 
 
-def each_model(option: Option) -> str:
+def each_model(option: UpstreamModel) -> str:
     """Return the family that has one model only, as prompt caches do."""
     return option.model
 
@@ -46,7 +46,7 @@ def secret_stamp(credential: Credential) -> str:
     return hashlib.sha256(data).hexdigest()[:12]
 
 
-class Roster:
+class CandidateFinder:
     """Makes candidates; looks everything up anew each time.
 
     ``limit`` is how many requests one account may serve at a time, 0 for any number.
@@ -57,9 +57,9 @@ class Roster:
         self,
         source: ICredentialSource,
         facts: FactsProvider,
-        lockouts: Lockouts,
+        lockouts: LockTable,
         bindings: Bindings,
-        occupancy: Occupancy,
+        occupancy: InFlightCounts,
         family: Family,
         now: Callable[[], float],
     ) -> None:
@@ -75,18 +75,18 @@ class Roster:
         self._family = family
         self._now = now
 
-    def candidates(self, demand: Demand) -> list[Candidate]:
+    def candidates(self, request: LeaseRequest) -> list[Candidate]:
         """Return every account of every option, in order."""
         found: list[Candidate] = []
-        for place, option in demand.ranked:
+        for place, option in request.ranked:
             bound = None
-            if demand.session:
-                bound = self._bindings.get(demand.session, option.upstream, self._family(option))
+            if request.session:
+                bound = self._bindings.get(request.session, option.upstream, self._family(option))
             recent = self._occupancy.recent(option.upstream)
             found += [
-                self._candidate(place, option, credential, demand, bound, recent)
+                self._candidate(place, option, credential, request, bound, recent)
                 for credential in self.source.credentials(option.upstream)
-                if not demand.only or credential.id == demand.only
+                if not request.only or credential.id == request.only
             ]
         return found
 
@@ -98,9 +98,9 @@ class Roster:
     def _candidate(
         self,
         place: int,
-        option: Option,
+        option: UpstreamModel,
         credential: Credential,
-        demand: Demand,
+        request: LeaseRequest,
         bound: str | None,
         recent: str | None,
     ) -> Candidate:
@@ -118,30 +118,30 @@ class Roster:
             tier=tier_rank(facts.tier),
             remaining=1.0 if facts.remaining is None else facts.remaining,
             load=load,
-            foreign_load=self._occupancy.foreign_load(name, demand.session),
+            foreign_load=self._occupancy.foreign_load(name, request.session),
             last_used=self._occupancy.last_used(name),
             locked_for=locked_for,
             lock=kind,
             disabled=facts.disabled,
             protection=facts.protection,
-            excluded=name in demand.exclude,
+            excluded=name in request.exclude,
             busy=bool(self.limit) and load >= self.limit,
             fixed=name == self.fixed,
             bound=name == bound,
             recent=name == recent,
-            guessed=lock is not None and lock.guessed and facts.protection is None,
+            estimated=lock is not None and lock.estimated and facts.protection is None,
             probe=lock is not None
             and facts.protection is None
-            and self._may_probe(place_of_lock, stamp, demand),
+            and self._may_probe(place_of_lock, stamp, request),
         )
 
     def _may_probe(
-        self, place: tuple[str, str, str], stamp: Callable[[], str], demand: Demand
+        self, place: tuple[str, str, str], stamp: Callable[[], str], request: LeaseRequest
     ) -> bool:
         interval = self.probe_interval
-        if demand.probe == "forced":
+        if request.probe == "forced":
             interval = self.forced_interval
-        elif demand.probe == "never" or interval <= 0:
+        elif request.probe == "never" or interval <= 0:
             return False
         return self._lockouts.can_probe(*place, interval, stamp)
 

@@ -23,7 +23,7 @@ from antigravity.interfaces.upstreams import Credential
 
 
 @implementer(ICredentialSource)
-class CredentialBook:
+class CredentialStore:
     """Credentials from settings and accounts, each upstream's used in turn.
 
     ``upstreams`` are the configured and the implied ones that are enabled.  ``problems``
