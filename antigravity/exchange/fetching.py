@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from antigravity.exchange.fanout.parallel import gathered
+from antigravity.exchange.fanout.parallel import run_parallel
 from antigravity.interfaces.transport import Fetched, IMediaFetcher
 from antigravity.ir.errors import InvalidRequestError, RequestTooLargeError
 
@@ -46,5 +46,5 @@ async def fetched(
             )
         found[url] = file.mime_type, base64.b64encode(file.data).decode()
 
-    await gathered([partial(fetch, url) for url in urls], AT_ONCE)
+    await run_parallel([partial(fetch, url) for url in urls], AT_ONCE)
     return found

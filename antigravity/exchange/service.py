@@ -13,7 +13,7 @@ from antigravity.deferreds import first_failure
 from antigravity.exchange.context import LARGE_BYTES, RequestContext
 from antigravity.exchange.demands import require_modalities
 from antigravity.exchange.fallback import with_fallback_models
-from antigravity.exchange.fanout.several import generate
+from antigravity.exchange.fanout.requested_choices import serve_choices
 from antigravity.exchange.interception import (
     intercept_warmup,
     interception_headers,
@@ -95,7 +95,7 @@ class Exchange:
 
     def ask(self, question: Question) -> Deferred[str]:
         """Ask a model something for a client; see :mod:`.operations.model_question`."""
-        asking = answer(self._services, self._snapshot, generate, question)
+        asking = answer(self._services, self._snapshot, serve_choices, question)
         return Deferred.fromCoroutine(asking)
 
     def detect(self, model: str) -> Deferred[dict[str, object]]:
@@ -256,7 +256,7 @@ async def _answer(context: RequestContext, decision: Decision) -> Reply:
     decision = native_only(context, await require_modalities(context, decision))
     context.recorder.record.route = tuple(map(str, decision.hops))
     context.recorder.record.mapped_model = decision.candidates[0].target.model
-    return await generate(context, expand_history(context, decision))
+    return await serve_choices(context, expand_history(context, decision))
 
 
 def _limits(snapshot: Snapshot) -> RequestLimits:

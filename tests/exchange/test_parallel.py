@@ -1,4 +1,4 @@
-"""Several things at once, but not too many."""
+"""run_parallel: order of results, limit, failures and cancellation."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
-from antigravity.exchange.fanout.parallel import gathered
+from antigravity.exchange.fanout.parallel import run_parallel
 
 
 class Jobs:
-    """Jobs that end when they are told to."""
+    """Jobs that end on demand."""
 
     def __init__(self, count: int) -> None:
         self.running: dict[int, Deferred[int]] = {}
@@ -31,15 +31,15 @@ class Jobs:
             done.callback(result)
 
 
-def start(jobs: Jobs, at_once: int) -> tuple[Deferred[list[int]], list[Any]]:
+def start(jobs: Jobs, limit: int) -> tuple[Deferred[list[int]], list[Any]]:
     outcome: list[Any] = []
-    running = Deferred.fromCoroutine(gathered(jobs.all, at_once))
+    running = Deferred.fromCoroutine(run_parallel(jobs.all, limit))
     running.addBoth(outcome.append)
     return running, outcome
 
 
 @pytest.mark.parametrize("choose", [min, max])
-def test_results_come_in_order_whoever_ends_first(choose: Any) -> None:
+def test_results_have_order_of_jobs(choose: Any) -> None:
     jobs = Jobs(5)
     _, outcome = start(jobs, 2)
     for left in (5, 4, 3, 2, 1):
@@ -51,7 +51,7 @@ def test_results_come_in_order_whoever_ends_first(choose: Any) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_few_jobs(count: int) -> None:
+def test_fewer_jobs_than_limit(count: int) -> None:
     jobs = Jobs(count)
     _, outcome = start(jobs, 4)
     for place in range(count):
@@ -59,7 +59,7 @@ def test_few_jobs(count: int) -> None:
     assert outcome == [[7] * count]
 
 
-def test_the_first_failure_ends_all() -> None:
+def test_first_failure_cancels_other_jobs() -> None:
     jobs = Jobs(6)
     _, outcome = start(jobs, 3)
     jobs.end(1, ValueError("no"))
@@ -69,7 +69,7 @@ def test_the_first_failure_ends_all() -> None:
     assert sorted(jobs.running) == [0, 2]  # and none was begun since
 
 
-def test_a_cancellation_ends_all() -> None:
+def test_cancellation_cancels_all_jobs() -> None:
     jobs = Jobs(6)
     running, outcome = start(jobs, 3)
     running.cancel()

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from antigravity.exchange.fanout.several import _is_able
+from antigravity.exchange.fanout.requested_choices import gives_all
 from antigravity.exchange.passed_only import native_only
 from antigravity.interfaces.answers import Wanted
 from antigravity.ir.call import Call
@@ -77,10 +77,10 @@ def test_what_cannot_goes_to_its_own_upstreams_whoever_is_first() -> None:
     ],
 )
 def test_who_gives_as_many_answers(served_by: Candidate, wanted: Wanted, able: bool) -> None:
-    assert _is_able(served_by, wanted) is able
+    assert gives_all(served_by, wanted) is able
 
 
 def test_what_another_model_would_have_given_says_nothing() -> None:
     differing = replace(candidate(CHAT, native=True), differing=frozenset({"choices"}))
-    assert _is_able(differing, Wanted(8))
-    assert not _is_able(differing, Wanted(9))
+    assert gives_all(differing, Wanted(8))
+    assert not gives_all(differing, Wanted(9))

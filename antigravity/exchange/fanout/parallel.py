@@ -1,4 +1,4 @@
-"""Do several things at once, but not too many."""
+"""Run jobs in parallel, up to a limit."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from twisted.internet.defer import Deferred, FirstError, gatherResults
 T = TypeVar("T")
 
 
-async def gathered(jobs: Sequence[Callable[[], Awaitable[T]]], at_once: int) -> list[T]:
-    """Return what the jobs give, in their order; ``at_once`` of them run at the same time.
+async def run_parallel(jobs: Sequence[Callable[[], Awaitable[T]]], limit: int) -> list[T]:
+    """Return the results of all jobs, in their order; ``limit`` jobs run at the same time.
 
-    The first that fails, or a cancellation, ends them all, and its error is raised.
+    The first failure, or a cancellation, cancels all other jobs and is raised.
     """
     waiting = iter(enumerate(jobs))
     results: dict[int, T] = {}
 
-    async def work() -> None:
+    async def run_jobs() -> None:
         for place, job in waiting:
             results[place] = await job()
 
-    workers = [Deferred.fromCoroutine(work()) for _ in range(min(at_once, len(jobs)))]
+    workers = [Deferred.fromCoroutine(run_jobs()) for _ in range(min(limit, len(jobs)))]
     try:
         await gatherResults(workers, consumeErrors=True)
     except FirstError as first:

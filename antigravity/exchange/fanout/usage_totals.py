@@ -1,4 +1,4 @@
-"""Token counts of several answers, added up.  Pure."""
+"""Usage of several responses, added up."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec.structs import asdict, replace
 
 from antigravity.ir.usage import Usage
 
-#: What is counted of the prompt.
+#: Fields that count the prompt.
 _OF_PROMPT: Final = (
     "input_total",
     "cached",
@@ -20,8 +20,8 @@ _OF_PROMPT: Final = (
 )
 
 
-def added(usages: Iterable[Usage]) -> Usage:
-    """Return what all of them have cost together."""
+def sum_usage(usages: Iterable[Usage]) -> Usage:
+    """Return the sum of all fields."""
     total = dict.fromkeys(Usage.__struct_fields__, 0)
     for usage in usages:
         for name, value in asdict(usage).items():
@@ -29,9 +29,9 @@ def added(usages: Iterable[Usage]) -> Usage:
     return Usage(**total)
 
 
-def of_one_prompt(usages: Sequence[Usage]) -> Usage:
-    """Return what one model would count that had given all answers: the prompt once."""
+def usage_of_one_prompt(usages: Sequence[Usage]) -> Usage:
+    """Return the usage of several responses to one prompt: the prompt counts once."""
     if not usages:
         return Usage()
     largest = max(usages, key=lambda usage: usage.input_total)
-    return replace(added(usages), **{name: getattr(largest, name) for name in _OF_PROMPT})
+    return replace(sum_usage(usages), **{name: getattr(largest, name) for name in _OF_PROMPT})

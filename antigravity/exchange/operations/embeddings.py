@@ -13,7 +13,7 @@ from antigravity.exchange.attempts.loop import AttemptLoop
 from antigravity.exchange.attempts.native import whole
 from antigravity.exchange.attempts.upstream_call import UpstreamCall
 from antigravity.exchange.context import RequestContext
-from antigravity.exchange.fanout.parallel import gathered
+from antigravity.exchange.fanout.parallel import run_parallel
 from antigravity.exchange.reply_context import response_source
 from antigravity.exchange.response_headers import warnings
 from antigravity.exchange.streams.bounds import ANSWER_LIMIT
@@ -101,7 +101,7 @@ class Embedding(AttemptLoop):
             for batch in batches
             if batch not in got
         ]
-        for batch, answer in await gathered(jobs, AT_ONCE):
+        for batch, answer in await run_parallel(jobs, AT_ONCE):
             got[batch] = answer
         return await self._reply(_joined(got, len(request.inputs)))
 

@@ -1,4 +1,4 @@
-"""Streams that are made here: order, back-pressure, keep-alives, clients that leave."""
+"""MergedStream: order, back-pressure, keep-alives, and clients that disconnect."""
 
 from __future__ import annotations
 
@@ -8,82 +8,91 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from antigravity.exchange.fanout.gathered_stream import GatheredStream
+from antigravity.exchange.fanout.merged_stream import MergedStream
 from tests.exchange.test_pump import Consumer, Transport
 
 
-class GatheredStreamTests(SynchronousTestCase):
+class FakeEncoder:
+    """An encoder whose end writes nothing."""
+
+    def keepalive(self) -> bytes:
+        return b":\n\n"
+
+    def end(self) -> bytes:
+        return b""
+
+
+class MergedStreamTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.gone: list[bool] = []
+        self.cancelled: list[bool] = []
         self.consumer = Consumer()
-        self.stream = GatheredStream(
-            self.clock, 15.0, lambda: b":\n\n", lambda: self.gone.append(True)
-        )
+        encoder: Any = FakeEncoder()
+        self.stream = MergedStream(self.clock, 15.0, encoder, lambda: self.cancelled.append(True))
 
     def started(self) -> Any:
         return self.stream.start(self.consumer)
 
-    def test_what_came_before_the_client_reads_comes_first(self) -> None:
+    def test_stream_writes_held_output_first(self) -> None:
         self.stream.write(b"a")
         written = self.started()
         self.stream.write(b"b")
         self.assertNoResult(written)
-        self.stream.end()
+        self.stream.end(None)
         self.successResultOf(written)
         self.assertEqual(self.consumer.written, [b"a", b"b"])
         self.assertIsNone(self.consumer.producer)
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.assertEqual(self.gone, [])
+        self.assertEqual(self.cancelled, [])
 
-    def test_it_may_be_over_before_it_starts(self) -> None:
+    def test_stream_that_ended_before_start_is_written(self) -> None:
         self.stream.write(b"a")
-        self.stream.end()
+        self.stream.end(None)
         self.successResultOf(self.started())
         self.assertEqual(self.consumer.written, [b"a"])
 
-    def test_a_client_that_does_not_read_gets_nothing_more(self) -> None:
+    def test_paused_stream_holds_output_until_resumed(self) -> None:
         written = self.started()
         self.stream.pauseProducing()
         self.stream.write(b"a")
-        self.stream.end()
+        self.stream.end(None)
         self.clock.advance(20)
         self.assertEqual(self.consumer.written, [])
         self.stream.resumeProducing()
         self.successResultOf(written)
         self.assertEqual(self.consumer.written, [b"a"])
 
-    def test_silence_is_kept_alive(self) -> None:
+    def test_idle_stream_sends_keepalives(self) -> None:
         self.started()
         self.clock.pump([15.0, 15.0])
         self.assertEqual(self.consumer.written, [b":\n\n", b":\n\n"])
-        self.stream.end()
+        self.stream.end(None)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_a_client_that_leaves_is_told_of_once(self) -> None:
+    def test_disconnect_cancels_branches_once(self) -> None:
         self.started()
         self.stream.stopProducing()
         self.stream.abandon()
         self.stream.write(b"a")
-        self.stream.end()
-        self.assertEqual(self.gone, [True])
+        self.stream.end(None)
+        self.assertEqual(self.cancelled, [True])
         self.assertEqual(self.consumer.written, [])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_cancelling_it_is_leaving(self) -> None:
+    def test_cancelling_written_cancels_branches(self) -> None:
         written = self.started()
         written.cancel()
         self.failureResultOf(written, CancelledError)
-        self.assertEqual(self.gone, [True])
+        self.assertEqual(self.cancelled, [True])
 
-    def test_those_who_write_are_held_with_it(self) -> None:
-        writer, late = Transport(), Transport()
-        self.stream.add(writer)  # type: ignore[arg-type]
+    def test_pause_pauses_registered_producers(self) -> None:
+        producer, late = Transport(), Transport()
+        self.stream.add(producer)  # type: ignore[arg-type]
         self.started()
         self.stream.pauseProducing()
         self.stream.add(late)  # type: ignore[arg-type]
-        self.assertEqual((writer.asked, late.asked), (["pause"], ["pause"]))
+        self.assertEqual((producer.asked, late.asked), (["pause"], ["pause"]))
         self.stream.remove(late)  # type: ignore[arg-type]
         self.stream.resumeProducing()
-        self.assertEqual((writer.asked, late.asked), (["pause", "resume"], ["pause"]))
-        self.stream.end()
+        self.assertEqual((producer.asked, late.asked), (["pause", "resume"], ["pause"]))
+        self.stream.end(None)

@@ -1,4 +1,4 @@
-"""Several answers made into one: which requests are made, how they merge, what they count."""
+"""Fan-out: which upstream requests are made, how their responses merge, what they count."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.task import Clock
 
-from antigravity.exchange.fanout.choices import shares
-from antigravity.exchange.fanout.merged_events import Merged
-from antigravity.exchange.fanout.usage_totals import added, of_one_prompt
+from antigravity.exchange.fanout.merged_stream import MergedStream
+from antigravity.exchange.fanout.strategies import split_request
+from antigravity.exchange.fanout.usage_totals import sum_usage, usage_of_one_prompt
 from antigravity.ir import events as ev
 from antigravity.ir.call import Call, ReplyContext, Route
 from antigravity.ir.request import Message, Request, Sampling
 from antigravity.ir.usage import Usage
 from antigravity.protocols.gemini.protocol import GeminiServer
 from antigravity.protocols.openai_chat.protocol import OpenAIChatServer
+from tests.exchange.test_pump import Consumer
 
 CHAT, GEMINI = OpenAIChatServer(), GeminiServer()
 
@@ -28,21 +30,27 @@ def request(n: int) -> Request:
     return Request("m", (Message("user", ()),), "openai_chat", sampling=Sampling(n=n))
 
 
+def merged_stream(encoder: Any, consumer: Consumer) -> MergedStream:
+    stream = MergedStream(Clock(), 0.0, encoder, lambda: None)
+    stream.start(consumer)  # type: ignore[arg-type]
+    return stream
+
+
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=5), st.integers(1, 9))
-def test_each_answer_is_asked_for_once(wanted: list[int], limit: int) -> None:
-    made = shares([request(n) for n in wanted], limit)
+def test_split_request_asks_for_each_choice_once(wanted: list[int], limit: int) -> None:
+    parts = split_request([request(n) for n in wanted], limit)
     asked = [
-        (share.prompt, share.first + number)
-        for share in made
-        for number in range(share.request.sampling.n)
+        (part.prompt, part.first + number)
+        for part in parts
+        for number in range(part.request.sampling.n)
     ]
     owners = itertools.chain.from_iterable([prompt] * n for prompt, n in enumerate(wanted))
     assert asked == [(prompt, index) for index, prompt in enumerate(owners)]
-    assert all(1 <= share.request.sampling.n <= limit for share in made)
+    assert all(1 <= part.request.sampling.n <= limit for part in parts)
 
 
-def answer(text: list[str], calls: list[str], usage: int) -> list[ev.Event]:
-    """Return the events of an answer with one choice."""
+def response_events(text: list[str], calls: list[str], usage: int) -> list[ev.Event]:
+    """Return the events of a response with one choice."""
     events: list[ev.Event] = [ev.ResponseStart(f"id{usage}", "m")]
     events += [ev.TextDelta(piece) for piece in text]
     for number, arguments in enumerate(calls):
@@ -54,29 +62,32 @@ def answer(text: list[str], calls: list[str], usage: int) -> list[ev.Event]:
     return [*events, ev.Finish("tool_calls" if calls else "stop")]
 
 
-answers = st.tuples(
+responses = st.tuples(
     st.lists(st.text("ab \u2603", min_size=1, max_size=4), max_size=4),
     st.lists(st.sampled_from(['{"a":1}', "{}"]), max_size=2),
 )
 
 
-@given(st.lists(answers, min_size=1, max_size=5), st.randoms(use_true_random=False))
-def test_answers_interleave_and_none_is_mixed_up(given_: list[Any], random: Any) -> None:
+@given(st.lists(responses, min_size=1, max_size=5), st.randoms(use_true_random=False))
+def test_merged_stream_keeps_interleaved_choices_apart(given_: list[Any], random: Any) -> None:
     body = json.dumps({"model": "m", "n": len(given_), "messages": []}).encode()
     call = Call(CHAT.routes[0], {}, {}, {}, body)
     context = ReplyContext(call, request(len(given_)), "m", 1, lambda prefix: f"{prefix}1")
     encoder = CHAT.encoder(context)
-    written: list[bytes] = []
-    merged = Merged(encoder, written.append)
-    left = [(place, answer(text, calls, place)[::-1]) for place, (text, calls) in enumerate(given_)]
+    consumer = Consumer()
+    merged = merged_stream(encoder, consumer)
+    left = [
+        (place, response_events(text, calls, place)[::-1])
+        for place, (text, calls) in enumerate(given_)
+    ]
     while left:
         place, events = random.choice(left)
-        merged.take(events.pop(), place)
+        merged.relay(events.pop(), place)
         left = [each for each in left if each[1]]
-    written.append(encoder.end())
+    merged.end(None)
     chunks = [
         json.loads(line.removeprefix(b"data: "))
-        for line in b"".join(written).split(b"\n\n")
+        for line in b"".join(consumer.written).split(b"\n\n")
         if line and line != b"data: [DONE]"
     ]
     texts: dict[int, str] = defaultdict(str)
@@ -106,11 +117,11 @@ def test_answers_interleave_and_none_is_mixed_up(given_: list[Any], random: Any)
     assert len({chunk["id"] for chunk in chunks}) == 1
 
 
-def test_the_first_that_begins_names_the_whole() -> None:
+def test_merged_stream_has_id_of_first_response() -> None:
     call = Call(Route("POST", "/x", "generate"), {"model": "m"}, {"alt": "sse"}, {}, b"{}")
     encoder = GEMINI.encoder(ReplyContext(call, request(2), "m", 1, lambda prefix: "new"))
-    written: list[bytes] = []
-    merged = Merged(encoder, written.append)
+    consumer = Consumer()
+    merged = merged_stream(encoder, consumer)
     for event, first in (
         (ev.ResponseStart("second", "m"), 1),
         (ev.TextDelta("b"), 1),
@@ -119,23 +130,23 @@ def test_the_first_that_begins_names_the_whole() -> None:
         (ev.Finish("stop"), 0),
         (ev.Finish("length"), 1),
     ):
-        merged.take(event, first)
-    written.append(encoder.end())
-    chunks = [json.loads(line[6:]) for line in b"".join(written).split(b"\n\n") if line]
+        merged.relay(event, first)
+    merged.end(None)
+    chunks = [json.loads(line[6:]) for line in b"".join(consumer.written).split(b"\n\n") if line]
     assert {chunk["responseId"] for chunk in chunks} == {"second"}
     last = chunks[-1]["candidates"]
     assert [(c["index"], c["finishReason"]) for c in last] == [(0, "STOP"), (1, "MAX_TOKENS")]
 
 
 @given(st.lists(st.builds(Usage, *[st.integers(0, 999)] * 11), max_size=5))
-def test_one_prompt_and_all_answers(usages: list[Usage]) -> None:
-    all_of_it, told = added(usages), of_one_prompt(usages)
-    assert told.output == all_of_it.output == sum(usage.output for usage in usages)
-    assert told.searches == all_of_it.searches
-    assert told.input_total == max((usage.input_total for usage in usages), default=0)
-    assert told.input_total <= all_of_it.input_total
+def test_usage_of_one_prompt_counts_prompt_once(usages: list[Usage]) -> None:
+    total, shown = sum_usage(usages), usage_of_one_prompt(usages)
+    assert shown.output == total.output == sum(usage.output for usage in usages)
+    assert shown.searches == total.searches
+    assert shown.input_total == max((usage.input_total for usage in usages), default=0)
+    assert shown.input_total <= total.input_total
     parts = [(u.input_total, u.cached, u.cache_write, u.tool_input) for u in usages] or [(0,) * 4]
-    assert (told.input_total, told.cached, told.cache_write, told.tool_input) in parts
+    assert (shown.input_total, shown.cached, shown.cache_write, shown.tool_input) in parts
 
 
 @pytest.mark.parametrize(
@@ -149,7 +160,7 @@ def test_one_prompt_and_all_answers(usages: list[Usage]) -> None:
         ({}, 1),
     ],
 )
-def test_choices_at_a_glance(body: Any, wanted: int) -> None:
+def test_chat_requested_choices(body: Any, wanted: int) -> None:
     call = Call(CHAT.routes[0], {}, {}, {}, json.dumps(body).encode())
     assert CHAT.wanted(call).each == wanted
 
@@ -164,6 +175,6 @@ def test_choices_at_a_glance(body: Any, wanted: int) -> None:
         ({}, 1),
     ],
 )
-def test_candidates_at_a_glance(body: Any, wanted: int) -> None:
+def test_gemini_requested_choices(body: Any, wanted: int) -> None:
     call = Call(GEMINI.routes[0], {}, {}, {}, json.dumps(body).encode())
     assert GEMINI.wanted(call).each == wanted

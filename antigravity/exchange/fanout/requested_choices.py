@@ -1,0 +1,76 @@
+"""Serve a request for several choices: by one upstream request, or by several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, cast
+
+from msgspec.structs import replace
+
+from antigravity.exchange.attempts.loop import AttemptLoop
+from antigravity.exchange.context import RequestContext
+from antigravity.exchange.fanout.fan_out import fan_out
+from antigravity.exchange.fanout.strategies import (
+    CHOICE_STRATEGY,
+    IMAGE_STRATEGY,
+    split_request,
+)
+from antigravity.interfaces.answers import IPassingClient, ISeveralAnswers, Wanted
+from antigravity.interfaces.exchange import Reply
+from antigravity.interfaces.protocols import IDemanding
+from antigravity.ir.request import Request
+from antigravity.routing.router import Candidate, Decision
+
+#: The limit of candidates that get the client's body as it is: the upstream checks it.
+_NO_LIMIT: Final = 2**31
+
+
+async def serve_choices(context: RequestContext, decision: Decision) -> Reply:
+    """Return the reply to one request, merged if the first candidate cannot give all choices.
+
+    :raises GatewayError: if it failed before it began.
+    """
+    protocol, candidates = context.protocol, decision.candidates
+    is_image = IDemanding.providedBy(protocol) and protocol.demands.output == "image"
+    if is_image:
+        if all(candidate.native for candidate in candidates):
+            return await AttemptLoop(context, decision).run()
+        await context.prepare()
+        requested = Wanted(context.request.sampling.n)
+    elif ISeveralAnswers.providedBy(protocol):
+        requested = cast(ISeveralAnswers, protocol).wanted(context.call)
+    else:
+        return await AttemptLoop(context, decision).run()
+    able = tuple(each for each in candidates if gives_all(each, requested))
+    if len(able) == len(candidates):
+        return await AttemptLoop(context, decision).run()
+    if able and able[0] is candidates[0]:  # several requests to the others would cost more
+        return await AttemptLoop(context, replace(decision, candidates=able)).run()
+    await context.prepare()
+    prompts: Sequence[Request] = (context.request,)
+    strategy = IMAGE_STRATEGY
+    if not is_image:
+        split = cast(ISeveralAnswers, protocol).prompts
+        prompts = await context.compute(split, context.call, context.request)
+        strategy = CHOICE_STRATEGY
+    translated = tuple(c for c in candidates if not IPassingClient.providedBy(c.client))
+    parts = split_request(prompts, min(map(choices_limit, translated)))
+    return await fan_out(context, replace(decision, candidates=translated), parts, strategy)
+
+
+def gives_all(candidate: Candidate, requested: Wanted) -> bool:
+    """Return whether one response of a candidate can have all requested choices."""
+    limit = choices_limit(candidate)
+    return requested.each <= limit and (requested.prompts == 1 or limit == _NO_LIMIT)
+
+
+def choices_limit(candidate: Candidate) -> int:
+    """Return how many choices to one prompt a candidate gives in one response."""
+    limit: int = candidate.target.capabilities.max_choices
+    if not candidate.native:
+        client_limit: int = candidate.client.traits.max_choices
+        return min(limit, client_limit)
+    if IPassingClient.providedBy(candidate.client):
+        return _NO_LIMIT
+    is_known = limit == 1 or "choices" in candidate.differing
+    return limit if is_known else _NO_LIMIT
