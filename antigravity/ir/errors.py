@@ -219,3 +219,8 @@ class CancelledByClientError(GatewayError):
     """The client went away before the answer was complete; nobody is left to be told."""
 
     status = 499
+
+
+def incomplete_response() -> UpstreamError:
+    """Return the error for a response that ended before it was complete."""
+    return UpstreamError("The upstream broke off before its response was complete; try again.")

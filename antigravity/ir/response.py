@@ -1,8 +1,8 @@
-"""A whole answer: the fold of its events."""
+"""A whole response: the fold of its events, and the way back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from msgspec import Struct
@@ -242,3 +242,51 @@ def fold(events: Iterable[Event]) -> Response:
     for event in events:
         folding.feed(event)
     return folding.response()
+
+
+def unfold(choice: Choice, index: int = 0) -> Iterator[Event]:
+    """Yield the events that fold to a choice, in a legal order; the last one is its ``Finish``."""
+    logprobs = choice.logprobs
+    transcripts = iter(choice.transcripts)
+    for number, part in enumerate(choice.parts):
+        yield from _unfold_part(part, number, index, transcripts)
+        if logprobs is not None and isinstance(part, Text):
+            yield LogprobsDelta(list(logprobs), index)
+            logprobs = None
+    if logprobs is not None:
+        yield LogprobsDelta(list(logprobs), index)
+    if choice.refusal:
+        yield RefusalDelta(choice.refusal, index)
+    yield Finish(choice.finish, choice.stop_sequence, choice.native_finish, index)
+
+
+def _unfold_part(
+    part: Part, number: int, index: int, transcripts: Iterator[str]
+) -> Iterator[Event]:
+    match part:
+        case Text():
+            yield TextDelta(part.text, index)
+            for citation in part.citations:
+                yield CitationEvent(citation, index)
+            if part.signature is not None:
+                yield TextSignature(part.signature, index)
+        case Thinking(redacted=str(data)):
+            family = part.signature.family if part.signature is not None else "claude"
+            yield RedactedThinking(data, index, family)
+        case Thinking():
+            yield ThinkingDelta(part.text, index)
+            if part.signature is not None:
+                yield ThinkingSignature(part.signature, index)
+        case ToolCall():
+            start = (number, part.id, part.name, part.kind, part.namespace, part.signature, index)
+            yield ToolCallStart(*start)
+            yield ToolCallDelta(number, part.arguments, index)
+            yield ToolCallEnd(number, index)
+        case Media():
+            audible = part.mime_type.startswith(("audio/", "video/"))
+            transcript = next(transcripts, None) if audible else None
+            yield MediaOutput(part.mime_type, part.source, part.signature, transcript, index)
+        case WebSearch():
+            yield WebSearchEvent(part, index)
+        case _:
+            pass

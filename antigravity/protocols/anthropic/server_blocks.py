@@ -1,18 +1,17 @@
-"""Turns events into content blocks, in an order that the Messages API allows.
+"""Writes events as content blocks.
 
-Blocks follow each other and never overlap: what comes while a tool call is still open
-waits behind it.  The result goes to a :class:`BlockSink`: one writes a stream, one collects a
-message, and so both kinds of reply are the same.
+Blocks follow each other and never overlap.  They go to a :class:`BlockSink`: one writes a stream,
+one collects a message, so that both kinds of response are the same.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Final, Protocol
 
 from antigravity.ir.call import ReplyContext
 from antigravity.ir.events import (
     CitationEvent,
-    Event,
     Finish,
     MediaOutput,
     RedactedThinking,
@@ -37,6 +36,7 @@ from antigravity.protocols.anthropic.web_search import (
     search_input,
     wire_citation,
 )
+from antigravity.protocols.event_sequencer import SequencedEvent
 from antigravity.protocols.tool_arguments import ControlEscaper, begins_object
 
 
@@ -73,8 +73,8 @@ def shows_thinking(request: Request) -> bool:
     return thinking.mode != "off"
 
 
-class BlockMachine:
-    """The blocks of one answer.  Feed it the events of choice 0, then :meth:`finish` it."""
+class BlockWriter:
+    """Writes the blocks of one message; events come in the order of ``EventSequencer``."""
 
     def __init__(self, sink: BlockSink, context: ReplyContext) -> None:
         self._sink = sink
@@ -83,83 +83,42 @@ class BlockMachine:
         self._omit = context.request.thinking.include is False
         self._open = ""  # the type of the open block, if any
         self._signed = False  # whether the open thinking is signed
-        self._call: ToolCallStart | None = None  # the open tool call
-        self._arguments: list[str] = []  # of an open call, as far as they wait for its end
-        self._passes = False  # whether arguments of the open call go out as they come
-        self._waits = False  # whether they are looked at as a whole
+        self._custom = False  # whether the open call is of a custom tool
+        self._arguments: list[str] = []  # of the open call, as far as they wait for its end
+        self._passes = False  # whether arguments of the open call are written as they come
+        self._waits = False  # whether they are checked as a whole
         self._escaper = ControlEscaper()
-        self._ended: set[int] = set()
-        self._waiting: list[Event] = []  # what came while a call was open
         self._hidden: list[ThinkingSignature | RedactedThinking] = []
         self._carried: Signature | None = None  # signature of the block before
         self._late: dict[str, WebSearch] = {}  # searches that came behind an open text
-        self._asked: dict[str, str] = {}  # searches shown, without results so far
-        self._answered: set[str] = set()
+        self._pending: dict[str, str] = {}  # searches shown, without results so far
+        self._complete: set[str] = set()  # searches shown with their results
         self._citations: list[Citation] = []  # that found no open text
         self.calls = 0
         self.searches = 0
 
-    def feed(self, event: Event) -> None:
-        """Take one event in; those that have no place in a message are dropped."""
-        match event:
-            case ToolCallDelta() if self._call is not None and self._call.call == event.call:
-                self._add_arguments(event.arguments)
-            case ToolCallEnd() if self._call is not None and self._call.call == event.call:
-                self._close_call()
-                self._resume()
-            case _ if self._call is not None:
-                self._waiting.append(event)
-            case _:
-                self._content(event)
-
-    def finish(self, finish: Finish) -> None:
-        """Close all that is open, and complete what was begun."""
-        while self._call is not None:
-            self._close_call()
-            self._resume()
-        self._show_late()
-        self._close()
-        if finish.reason != "pause":
-            for wire_id in self._asked.values():
-                self._search_result(wire_id, [])
+    def write(self, event: SequencedEvent) -> None:
+        """Write one event; those that have no place in a message are dropped."""
+        write = _WRITERS.get(type(event))
+        if write is not None:
+            write(self, event)
 
     def abandon(self) -> None:
-        """Close the open block and nothing more: the answer broke off."""
+        """Close the open block and nothing more, after a failure."""
         if self._open:
             self._sink.close()
         self._open = ""
 
-    def _resume(self) -> None:
-        """Take in again what waited for a call that has ended now."""
-        waiting, self._waiting = self._waiting, []
-        for event in waiting:
-            self.feed(event)
-
-    def _content(self, event: Event) -> None:
-        match event:
-            case TextDelta() | RefusalDelta():
-                self._text(event.text)
-            case ThinkingDelta():
-                if event.text and self._shown and not self._omit:
-                    self._enter("thinking", {"thinking": "", "signature": ""})
-                    self._sink.thinking(event.text)
-            case ThinkingSignature():
-                self._thinking_signature(event)
-            case RedactedThinking():
-                self._redacted(event)
-            case ToolCallStart():
-                self._start_call(event)
-            case MediaOutput():
-                self._media(event)
-            case WebSearchEvent():
-                self._search(event.search)
-            case CitationEvent():
-                self._cite(event.citation)
-            case _:
-                pass
+    def _finish(self, finish: Finish) -> None:
+        """Close all that is open, and complete the searches that have no results."""
+        self._show_late()
+        self._close()
+        if finish.reason != "pause":
+            for wire_id in self._pending.values():
+                self._search_result(wire_id, [])
 
     def _enter(self, kind: str, fields: dict[str, Any]) -> None:
-        """Be in a block of this type, going on with the open one if it is of it."""
+        """Open a block of this type unless one is open."""
         self._show_late()
         if self._open == kind:
             return
@@ -180,6 +139,9 @@ class BlockMachine:
         self._sink.close()
         self._open = ""
 
+    def _text_delta(self, event: TextDelta | RefusalDelta) -> None:
+        self._text(event.text)
+
     def _text(self, text: str) -> None:
         if not text:
             return
@@ -189,11 +151,16 @@ class BlockMachine:
         for citation in waiting:
             self._sink.citation(wire_citation(citation))
 
-    def _cite(self, citation: Citation) -> None:
+    def _thinking_delta(self, event: ThinkingDelta) -> None:
+        if event.text and self._shown and not self._omit:
+            self._enter("thinking", {"thinking": "", "signature": ""})
+            self._sink.thinking(event.text)
+
+    def _cite(self, event: CitationEvent) -> None:
         if self._open == "text":
-            self._sink.citation(wire_citation(citation))
+            self._sink.citation(wire_citation(event.citation))
         else:
-            self._citations.append(citation)
+            self._citations.append(event.citation)
 
     def _thinking_signature(self, event: ThinkingSignature) -> None:
         if not event.signature.value:
@@ -222,16 +189,13 @@ class BlockMachine:
         self._close()
 
     def _start_call(self, event: ToolCallStart) -> None:
-        if event.call in self._ended:
-            return
         self._show_hidden()
         if event.signature and event.signature.value and event.signature != self._carried:
             self._sign(event.signature)
         self._show_late()
         self._close()
         self._begin("tool_use", {"id": event.id, "name": event.name, "input": {}})
-        self._call = event
-        self._ended.add(event.call)
+        self._custom = event.kind == "custom"
         self._arguments = []
         self._passes = self._waits = False
         self._escaper = ControlEscaper()
@@ -242,19 +206,20 @@ class BlockMachine:
         hidden, self._hidden = self._hidden, []
         shown, self._shown = self._shown, True
         for event in hidden:
-            self._content(event)
+            self.write(event)
         self._shown = shown
 
-    def _add_arguments(self, text: str) -> None:
+    def _add_arguments(self, event: ToolCallDelta) -> None:
+        text = event.arguments
         if not text:
             return
         if self._passes:
             self._sink.input_json(self._escaper.feed(text))
             return
         self._arguments.append(text)
-        if self._call is None or self._call.kind == "custom" or self._waits:
+        if self._custom or self._waits:
             return
-        # What begins as an object need not wait; anything else is looked at as a whole.
+        # What begins as an object need not wait; anything else is checked as a whole.
         joined = "".join(self._arguments)
         self._arguments = [joined]
         begins = begins_object(joined)
@@ -264,17 +229,16 @@ class BlockMachine:
             self._sink.input_json(self._escaper.feed(joined))
         self._waits = begins is False
 
-    def _close_call(self) -> None:
+    def _end_call(self, event: ToolCallEnd) -> None:
         text = "".join(self._arguments)
-        if self._call is not None and self._call.kind == "custom":
+        if self._custom:
             self._sink.input_json(wrap_text(text))
         elif not self._passes:
             self._sink.input_json(as_object(text))
         self._close()
-        self._call = None
 
     def _media(self, event: MediaOutput) -> None:
-        """Write media as Markdown: replies have no block for it."""
+        """Write media as Markdown: messages have no block for it."""
         if event.transcript:
             self._text(event.transcript)
             return
@@ -287,12 +251,12 @@ class BlockMachine:
         mark = "!" if kind == "image" else ""
         self._text(f"{mark}[{kind}]({address})")
 
-    def _search(self, search: WebSearch) -> None:
-        """Show a search; behind an open text it waits, for citations of that text may follow."""
+    def _search(self, event: WebSearchEvent) -> None:
+        """Show a search; behind an open text it waits, as citations of that text may follow."""
         if self._open == "text":
-            self._late[search.id] = search
+            self._late[event.search.id] = event.search
         else:
-            self._show_search(search)
+            self._show_search(event.search)
 
     def _show_late(self) -> None:
         late, self._late = self._late, {}
@@ -300,12 +264,12 @@ class BlockMachine:
             self._show_search(search)
 
     def _show_search(self, search: WebSearch) -> None:
-        if search.id in self._answered:
+        if search.id in self._complete:
             return
-        wire_id = self._asked.get(search.id)
+        wire_id = self._pending.get(search.id)
         if wire_id is None:
             wire_id = search_id(search.id) if search.id else self._new_id("srvtoolu_")
-            self._asked[search.id] = wire_id
+            self._pending[search.id] = wire_id
             self.searches += 1
             self._close()
             use = {"id": wire_id, "name": "web_search", "input": {}}
@@ -313,11 +277,27 @@ class BlockMachine:
             self._sink.input_json(search_input(search.queries))
             self._close()
         if search.results or search.error is not None:
-            del self._asked[search.id]
-            self._answered.add(search.id)
+            del self._pending[search.id]
+            self._complete.add(search.id)
             self._close()
             self._search_result(wire_id, search_content(search))
 
     def _search_result(self, wire_id: str, content: Any) -> None:
         self._begin("web_search_tool_result", {"tool_use_id": wire_id, "content": content})
         self._close()
+
+
+_WRITERS: Final[dict[type, Callable[[BlockWriter, Any], None]]] = {
+    TextDelta: BlockWriter._text_delta,
+    RefusalDelta: BlockWriter._text_delta,
+    ThinkingDelta: BlockWriter._thinking_delta,
+    ThinkingSignature: BlockWriter._thinking_signature,
+    RedactedThinking: BlockWriter._redacted,
+    ToolCallStart: BlockWriter._start_call,
+    ToolCallDelta: BlockWriter._add_arguments,
+    ToolCallEnd: BlockWriter._end_call,
+    MediaOutput: BlockWriter._media,
+    WebSearchEvent: BlockWriter._search,
+    CitationEvent: BlockWriter._cite,
+    Finish: BlockWriter._finish,
+}

@@ -1,9 +1,9 @@
-"""Whole replies: messages, counts, models, errors."""
+"""Whole responses: messages, counts, models, errors."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,27 +12,13 @@ import msgspec
 from antigravity.ir.call import Call, HttpReply, ReplyContext, TokenCount
 from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import GatewayError
-from antigravity.ir.events import (
-    CitationEvent,
-    Event,
-    Finish,
-    MediaOutput,
-    RedactedThinking,
-    RefusalDelta,
-    TextDelta,
-    ThinkingDelta,
-    ThinkingSignature,
-    ToolCallDelta,
-    ToolCallEnd,
-    ToolCallStart,
-    WebSearchEvent,
-)
-from antigravity.ir.parts import Media, Part, Text, Thinking, ToolCall, WebSearch
-from antigravity.ir.response import Choice, Response
+from antigravity.ir.events import Finish
+from antigravity.ir.response import Response, unfold
+from antigravity.ir.usage import Usage
 from antigravity.protocols.anthropic.errors import error_object
 from antigravity.protocols.anthropic.reading import reject
 from antigravity.protocols.anthropic.reasons import stop_reason
-from antigravity.protocols.anthropic.server_blocks import BlockMachine
+from antigravity.protocols.anthropic.server_blocks import BlockWriter
 from antigravity.protocols.anthropic.tool_input import as_object
 from antigravity.protocols.anthropic.usage import wire_usage
 
@@ -69,8 +55,8 @@ class _MessageSink:
             self.content[-1]["input"] = msgspec.Raw(as_object(text).encode())
 
 
-def message(context: ReplyContext, usage: dict[str, Any]) -> dict[str, Any]:
-    """Return the message object of a reply that has no content yet."""
+def message(context: ReplyContext, usage: Usage) -> dict[str, Any]:
+    """Return a message object that has no content yet."""
     return {
         "id": context.new_id("msg_"),
         "type": "message",
@@ -79,70 +65,34 @@ def message(context: ReplyContext, usage: dict[str, Any]) -> dict[str, Any]:
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,
-        "usage": usage,
+        "usage": wire_usage(usage),
     }
 
 
-def stop_details(reason: str) -> dict[str, Any]:
-    """Return the member that explains a refusal, for that reason only."""
-    if reason != "refusal":
-        return {}
-    return {"stop_details": {"type": "refusal", "category": None, "explanation": None}}
+def message_end(finish: Finish, usage: Usage, blocks: BlockWriter) -> dict[str, Any]:
+    """Return the members of a message that are known at its end."""
+    reason = stop_reason(finish, called=blocks.calls > 0)
+    end: dict[str, Any] = {
+        "stop_reason": reason,
+        "stop_sequence": finish.stop_sequence,
+        "usage": wire_usage(usage, blocks.searches),
+    }
+    if reason == "refusal":
+        end["stop_details"] = {"type": "refusal", "category": None, "explanation": None}
+    return end
 
 
 def encode_response(response: Response, context: ReplyContext) -> HttpReply:
-    """Return the reply to a call that does not stream: the blocks that a stream would have."""
+    """Return a message with the blocks that a stream would have."""
     choice = response.choices[0]
     sink = _MessageSink()
-    blocks = BlockMachine(sink, context)
-    for event in _events(choice):
-        blocks.feed(event)
+    blocks = BlockWriter(sink, context)
+    for event in unfold(choice):
+        blocks.write(event)
     finish = Finish(choice.finish, choice.stop_sequence, choice.native_finish)
-    blocks.finish(finish)
-    reason = stop_reason(finish, called=blocks.calls > 0)
-    body = message(context, wire_usage(response.usage, blocks.searches))
+    body = message(context, response.usage) | message_end(finish, response.usage, blocks)
     body["content"] = sink.content
-    body["stop_reason"] = reason
-    body["stop_sequence"] = choice.stop_sequence
-    return HttpReply(200, msgspec.json.encode(body | stop_details(reason)))
-
-
-def _events(choice: Choice) -> Iterator[Event]:
-    """Yield the events that fold to ``choice``."""
-    transcripts = iter(choice.transcripts)
-    for number, part in enumerate(choice.parts):
-        yield from _part_events(number, part, transcripts)
-    if choice.refusal:
-        yield RefusalDelta(choice.refusal)
-
-
-def _part_events(number: int, part: Part, transcripts: Iterator[str]) -> Iterator[Event]:
-    match part:
-        case Text():
-            yield TextDelta(part.text)
-            for citation in part.citations:
-                yield CitationEvent(citation)
-        case Thinking() if part.redacted is not None:
-            family = part.signature.family if part.signature else "claude"
-            yield RedactedThinking(part.redacted, family=family)
-        case Thinking():
-            yield ThinkingDelta(part.text)
-            if part.signature is not None:
-                yield ThinkingSignature(part.signature)
-        case ToolCall():
-            yield ToolCallStart(
-                number, part.id, part.name, part.kind, part.namespace, part.signature
-            )
-            yield ToolCallDelta(number, part.arguments)
-            yield ToolCallEnd(number)
-        case Media():
-            sound = part.mime_type.startswith(("audio/", "video/"))
-            transcript = next(transcripts, None) if sound else None
-            yield MediaOutput(part.mime_type, part.source, part.signature, transcript)
-        case WebSearch():
-            yield WebSearchEvent(part)
-        case _:
-            pass
+    return HttpReply(200, msgspec.json.encode(body))
 
 
 def encode_count(count: TokenCount, call: Call) -> HttpReply:

@@ -1,23 +1,20 @@
-"""Writes the stream of one reply."""
+"""Streamed responses."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 import msgspec
-from zope.interface import implementer
 
-from antigravity.interfaces.protocols import IStreamEncoder
 from antigravity.ir.call import ReplyContext
-from antigravity.ir.errors import GatewayError, UpstreamError
-from antigravity.ir.events import Event, Finish, ResponseStart, StreamFailure, UsageUpdate
-from antigravity.ir.usage import Usage
+from antigravity.ir.errors import GatewayError
+from antigravity.ir.events import Finish
 from antigravity.protocols.anthropic.errors import error_object
-from antigravity.protocols.anthropic.reasons import stop_reason
-from antigravity.protocols.anthropic.server_blocks import BlockMachine
-from antigravity.protocols.anthropic.server_reply import message, stop_details
+from antigravity.protocols.anthropic.server_blocks import BlockWriter
+from antigravity.protocols.anthropic.server_reply import message, message_end
 from antigravity.protocols.anthropic.tool_input import encode_text
-from antigravity.protocols.anthropic.usage import wire_usage
+from antigravity.protocols.event_sequencer import ChoiceStart, SequencedEvent
+from antigravity.protocols.stream_encoder import StreamEncoder
 from antigravity.sse import encode_event
 
 PING: Final = b'event: ping\ndata: {"type": "ping"}\n\n'
@@ -27,18 +24,20 @@ _DELTA: Final = (
 )
 
 
-class _SseSink:
+class _StreamSink:
     """Writes content blocks as events."""
 
     def __init__(self) -> None:
         self._index = -1
         self._out: list[bytes] = []
 
-    def take(self) -> bytes:
-        """Return what was written since the last time."""
-        out = b"".join(self._out)
-        self._out.clear()
-        return out
+    def flush(self) -> bytes:
+        """Return what was written since the last flush."""
+        written = self._out
+        if not written:
+            return b""
+        self._out = []
+        return written[0] if len(written) == 1 else b"".join(written)
 
     def write(self, name: str, **fields: Any) -> None:
         """Write one event."""
@@ -72,83 +71,46 @@ class _SseSink:
         self._out.append(_DELTA % (self._index, kind, field, encode_text(text)))
 
 
-@implementer(IStreamEncoder)
-class AnthropicStreamEncoder:
-    """The state of one stream: not begun, begun, ended.
+class AnthropicStreamEncoder(StreamEncoder):
+    """Encodes one stream.
 
-    ``message_start`` waits for the first event that says something, for the counts of the
-    input are often known by then; ``message_delta`` waits for the end, for the counts of the
-    output may come after the finish.
+    ``message_start`` waits for the choice to start, when the counts of the input are often known;
+    ``message_delta`` waits for the end, as the counts of the output may come after the finish.
     """
 
     content_type = "text/event-stream; charset=utf-8"
 
     def __init__(self, context: ReplyContext) -> None:
+        super().__init__()
         self._context = context
-        self._sink = _SseSink()
-        self._blocks = BlockMachine(self._sink, context)
-        self._usage = Usage()
-        self._finish: Finish | None = None
-        self._announced = False
-        self._started = False
-        self._ended = False
+        self._sink = _StreamSink()
+        self._blocks = BlockWriter(self._sink, context)
 
-    def encode(self, event: Event) -> bytes:
-        """Return the bytes that ``event`` adds to the stream, often none."""
-        if self._ended:
-            return b""
-        match event:
-            case UsageUpdate():
-                self._usage = event.usage
-            case ResponseStart():
-                self._announced = True
-            case StreamFailure():
-                return self._fail(event.error)
-            case _ if event.choice != 0 or self._finish is not None:
-                pass
-            case Finish():
-                self._start()
-                self._finish = event
-                self._blocks.finish(event)
-            case _:
-                self._start()
-                self._blocks.feed(event)
-        return self._sink.take()
+    def write(self, event: SequencedEvent) -> bytes:
+        """Return the bytes of one event."""
+        if isinstance(event, ChoiceStart):
+            self._sink.write("message_start", message=message(self._context, self.usage))
+        else:
+            self._blocks.write(event)
+        return self._sink.flush()
 
     def keepalive(self) -> bytes:
         """Return a ping, which may not come before ``message_start``."""
-        if self._ended or not (self._started or self._announced):
+        if self.sequencer.over or not self.sequencer.started:
             return b""
-        self._start()
-        return self._sink.take() + PING
+        return self.write_all(self.sequencer.open()) + PING
 
-    def end(self) -> bytes:
-        """Return the terminal events."""
-        if self._ended:
-            return b""
-        finish = self._finish
-        if finish is None:
-            return self._fail(UpstreamError("The answer ended before it was complete."))
-        self._ended = True
-        called = self._blocks.calls > 0
-        reason = stop_reason(finish, called=called)
-        delta = {"stop_reason": reason, "stop_sequence": finish.stop_sequence}
-        self._sink.write(
-            "message_delta",
-            delta=delta | stop_details(reason),
-            usage=wire_usage(self._usage, self._blocks.searches),
-        )
+    def complete(self) -> bytes:
+        """Return ``message_delta`` and ``message_stop``."""
+        finish = self.sequencer.finish_of() or Finish("stop")
+        end = message_end(finish, self.usage, self._blocks)
+        usage = end.pop("usage")
+        self._sink.write("message_delta", delta=end, usage=usage)
         self._sink.write("message_stop")
-        return self._sink.take()
+        return self._sink.flush()
 
-    def _start(self) -> None:
-        if not self._started:
-            self._started = True
-            usage = wire_usage(self._usage)
-            self._sink.write("message_start", message=message(self._context, usage))
-
-    def _fail(self, error: GatewayError) -> bytes:
-        self._ended = True
+    def fail(self, error: GatewayError) -> bytes:
+        """Close the open block and return it with an ``error`` event."""
         self._blocks.abandon()
         self._sink.write("error", **error_object(error, self._context.call.request_id))
-        return self._sink.take()
+        return self._sink.flush()

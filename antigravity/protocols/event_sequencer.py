@@ -1,0 +1,235 @@
+"""Puts the events of a response in an order that a protocol can write.  Sans-IO."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from antigravity.ir.events import (
+    CitationEvent,
+    Event,
+    Finish,
+    LogprobsDelta,
+    MediaOutput,
+    RedactedThinking,
+    RefusalDelta,
+    ResponseStart,
+    StreamFailure,
+    TextDelta,
+    TextSignature,
+    ThinkingDelta,
+    ThinkingSignature,
+    ToolCallDelta,
+    ToolCallEnd,
+    ToolCallStart,
+    UsageUpdate,
+    WebSearchEvent,
+)
+
+
+class EventOrder(Struct, frozen=True):
+    """The order that a protocol allows.
+
+    :ivar choices: how many choices a stream has, which begin in ascending order; events of
+        others are dropped.  ``None``: any, which begin as they come.
+    :ivar parallel_calls: whether several tool calls may be open at a time, with content between
+        their deltas.  If not, whatever belongs to something else waits until a call has ended.
+    :ivar finish: which choices must finish before the stream is complete.  With ``none`` a
+        :class:`Finish` ends nothing.
+    """
+
+    choices: int | None = 1
+    parallel_calls: bool = False
+    finish: Literal["every", "any", "none"] = "every"
+
+
+class ChoiceStart(Struct, frozen=True, gc=False):
+    """A choice begins; the sequencer adds it before the choice's first event."""
+
+    choice: int = 0
+
+
+SequencedEvent = Event | ChoiceStart
+
+#: Events that stand for themselves: they open nothing and end nothing.
+_CONTENT: Final = frozenset(
+    {
+        TextDelta,
+        TextSignature,
+        ThinkingDelta,
+        ThinkingSignature,
+        RedactedThinking,
+        RefusalDelta,
+        MediaOutput,
+        WebSearchEvent,
+        CitationEvent,
+        LogprobsDelta,
+    }
+)
+_NOTHING: Final[frozenset[type]] = frozenset()
+
+
+class _Choice:
+    """The state of one choice."""
+
+    __slots__ = ("finish", "known_calls", "open_calls", "waiting", "waiting_calls")
+
+    def __init__(self) -> None:
+        self.finish: Finish | None = None
+        self.known_calls: set[int] = set()
+        self.open_calls: list[int] = []
+        #: What waits for the open call to end: the events of a call, or content between calls.
+        self.waiting: deque[list[SequencedEvent]] = deque()
+        self.waiting_calls: dict[int, list[SequencedEvent]] = {}
+
+
+class EventSequencer:
+    """Puts events in order, whatever comes in.
+
+    What it returns has
+
+    * one :class:`ResponseStart` before everything but usage;
+    * a :class:`ChoiceStart` for each choice before its first event;
+    * for each call :class:`ToolCallStart`, deltas, :class:`ToolCallEnd`, once; calls that are
+      open when their choice finishes are ended first;
+    * one :class:`Finish` for a choice, and nothing of that choice after it;
+    * :class:`UsageUpdate` at any time.
+
+    :ivar passing: the types of events that need not be fed as long as they belong to choice 0:
+        they may be written as they are.
+    :ivar started: whether the response has started.
+    :ivar over: whether the stream has ended.
+    """
+
+    __slots__ = ("_choices", "_order", "over", "passing", "started")
+
+    def __init__(self, order: EventOrder) -> None:
+        self._order = order
+        self._choices: dict[int, _Choice] = {}
+        self.passing: frozenset[type] = _NOTHING
+        self.started = False
+        self.over = False
+
+    def finish_of(self, choice: int = 0) -> Finish | None:
+        """Return the ``Finish`` of a choice; it is known before the calls that it ends end."""
+        state = self._choices.get(choice)
+        return None if state is None else state.finish
+
+    def continues(self, delta: ToolCallDelta) -> bool:
+        """Return whether a delta belongs to an open call, and may be written without feeding."""
+        choice = self._choices.get(delta.choice)
+        return choice is not None and delta.call in choice.open_calls and not self.over
+
+    def feed(self, event: Event) -> Sequence[SequencedEvent]:
+        """Return what has to be written after ``event`` came in.
+
+        A ``StreamFailure`` ends the stream and is returned as it is.
+        """
+        if self.over:
+            return ()
+        if isinstance(event, UsageUpdate):
+            return (event,)
+        if isinstance(event, ResponseStart):
+            started, self.started = self.started, True
+            return () if started else (event,)
+        if isinstance(event, StreamFailure):
+            self.close()
+            return (event,)
+        index = event.choice
+        out = self.open(index)
+        choice = self._choices.get(index)
+        if choice is None or choice.finish is not None:
+            return ()
+        self._add(choice, event, out)
+        if index == 0:
+            waits = choice.open_calls and not self._order.parallel_calls
+            self.passing = _NOTHING if waits or choice.finish is not None else _CONTENT
+        return out
+
+    def open(self, index: int = 0) -> list[SequencedEvent]:
+        """Return what begins the response and a choice, as far as they have not begun."""
+        wanted = self._order.choices
+        if index in self._choices or (wanted is not None and index >= wanted):
+            return []
+        out: list[SequencedEvent] = []
+        if not self.started:
+            self.started = True
+            out.append(ResponseStart())
+        for number in range(index if wanted is None else len(self._choices), index + 1):
+            out.append(ChoiceStart(number))
+            self._choices[number] = _Choice()
+        return out
+
+    def close(self) -> bool:
+        """End the stream; return whether it is complete."""
+        self.over = True
+        self.passing = _NOTHING
+        finished = [choice.finish is not None for choice in self._choices.values()]
+        match self._order.finish:
+            case "every":
+                return bool(finished) and all(finished)
+            case "any":
+                return any(finished)
+            case "none":
+                return True
+
+    def _add(self, choice: _Choice, event: Event, out: list[SequencedEvent]) -> None:
+        """Add to ``out`` what an event of an unfinished choice allows to be written."""
+        match event:
+            case Finish():
+                if self._order.finish != "none":
+                    choice.finish = event
+                    self._end_calls(choice, event.choice, out)
+                out.append(event)
+            case ToolCallStart() if event.call in choice.known_calls:
+                pass
+            case ToolCallDelta() | ToolCallEnd() if event.call in choice.open_calls:
+                out.append(event)
+                if isinstance(event, ToolCallEnd):
+                    choice.open_calls.remove(event.call)
+                    self._release(choice, out)
+            case ToolCallDelta() | ToolCallEnd() if event.call not in choice.waiting_calls:
+                pass
+            case _ if choice.open_calls and not self._order.parallel_calls:
+                self._hold(choice, event)
+            case ToolCallStart():
+                choice.known_calls.add(event.call)
+                choice.open_calls.append(event.call)
+                out.append(event)
+            case _:
+                out.append(event)
+
+    def _hold(self, choice: _Choice, event: Event) -> None:
+        """Keep an event until the open call has ended."""
+        match event:
+            case ToolCallStart():
+                choice.known_calls.add(event.call)
+                held: list[SequencedEvent] = [event]
+                choice.waiting_calls[event.call] = held
+                choice.waiting.append(held)
+            case ToolCallDelta():
+                choice.waiting_calls[event.call].append(event)
+            case ToolCallEnd():
+                choice.waiting_calls.pop(event.call).append(event)
+            case _:
+                if not choice.waiting or isinstance(choice.waiting[-1][0], ToolCallStart):
+                    choice.waiting.append([])
+                choice.waiting[-1].append(event)
+
+    def _release(self, choice: _Choice, out: list[SequencedEvent]) -> None:
+        """Write what waited, up to a call that is still open."""
+        while choice.waiting and not choice.open_calls:
+            held = choice.waiting.popleft()
+            out += held
+            start = held[0]
+            if isinstance(start, ToolCallStart) and not isinstance(held[-1], ToolCallEnd):
+                del choice.waiting_calls[start.call]
+                choice.open_calls.append(start.call)
+
+    def _end_calls(self, choice: _Choice, index: int, out: list[SequencedEvent]) -> None:
+        while choice.open_calls:
+            out.append(ToolCallEnd(choice.open_calls.pop(0), index))
+            self._release(choice, out)
