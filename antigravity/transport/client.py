@@ -1,9 +1,7 @@
-"""The HTTP client: one pool of connections, a limit for every wait, plain errors.
+"""The HTTP client: treq over one pool of connections, with a limit for every wait.
 
-It stands on Twisted's ``Agent`` rather than on treq's ``HTTPClient``: the latter adds
-``Accept-Encoding: gzip`` and a cookie jar that all credentials would share to every request,
-and costs ten times as much.  Redirects are not followed: an upstream that moves is
-misconfigured, and a credential must not move with it.
+Redirects are not followed: an upstream that moves is misconfigured, and a credential must not
+move with it.
 """
 
 # ruff: noqa: N802 - names that Twisted calls
@@ -46,6 +44,7 @@ from antigravity.transport.failures import (
 from antigravity.transport.http11 import ConnectionPool
 from antigravity.transport.proxy import Proxy, TunnelEndpoints, parse_proxy
 from antigravity.transport.response import IncomingResponse
+from antigravity.transport.treq_client import IdentityAgent, send
 
 #: Connections kept open to one host.
 MAX_PERSISTENT: Final = 1024
@@ -53,23 +52,21 @@ MAX_PERSISTENT: Final = 1024
 #: Seconds that an unused connection is kept.
 KEEP: Final = 90.0
 
-#: How often a request is sent again because the connection that it was to use was closed just
-#: then.  That is how servers end connections that they take for idle, and no fault; curl and
-#: browsers do the same.
+#: How often a request is sent again when a kept connection is closed just as the request is sent.
+#: Servers close idle connections this way; curl and browsers send again, too.
 MAX_RESENDS: Final = 2
 
-#: Seconds within which that shows.
+#: Seconds after sending within which a close means that the connection was idle for too long.
 STALE_WITHIN: Final = 2.0
 
-#: Seconds that :meth:`HttpTransport.close` waits for the other sides.
+#: Seconds that :meth:`HttpTransport.close` waits for connections to end.
 CLOSING: Final = 5.0
 
 
-class _Lease:
-    """What ``Agent`` needs of a pool, for one request.
+class _ConnectionLease:
+    """The part of a pool that ``Agent`` needs, for one request.
 
-    It remembers the connection that was given, so that it can be ended at once, and sets the
-    time limit for opening one.
+    It remembers the connection, so that it can be aborted, and limits the time to open one.
     """
 
     def __init__(
@@ -94,20 +91,20 @@ class _Lease:
         """Return a Deferred that fires with a connection."""
         self._bounded = bounded = BoundedEndpoint(endpoint, self._reactor, self._limit, self.where)
         leasing: Deferred[Any] = self._pool.getConnection(self._key or key, bounded)
-        return leasing.addCallback(self._given)
+        return leasing.addCallback(self._set_connection)
 
-    def _given(self, connection: Any) -> Any:
+    def _set_connection(self, connection: Any) -> Any:
         self.connection = connection
         return connection
 
-    def kill(self) -> None:
-        """End the connection now, without waiting for what is still unsent."""
+    def abort_connection(self) -> None:
+        """Close the connection now, without sending the rest of the request."""
         if self.connection is not None:
             self.connection.transport.abortConnection()
 
 
-class _Exchange:
-    """One request and the wait for its response headers."""
+class _PendingRequest:
+    """One request, until the end of its response."""
 
     def __init__(self, transport: HttpTransport, request: OutgoingRequest) -> None:
         self._transport = transport
@@ -115,8 +112,8 @@ class _Exchange:
         self._request = request
         self._limits = request.timeouts
         self._timers: dict[str, IDelayedCall] = {}
-        self._lease: _Lease | None = None
-        self._asking: Deferred[IResponse] | None = None
+        self._lease: _ConnectionLease | None = None
+        self._sending: Deferred[IResponse] | None = None
         self._incoming: IncomingResponse | None = None
         self._where = "the upstream"
         self._settled = False
@@ -128,34 +125,37 @@ class _Exchange:
         """Send the request."""
         result = self.result
         try:
-            origin = authority_of(self._request.url.encode("ascii"))
-            self._where = origin.where
-            self._send(origin)
+            authority = authority_of(self._request.url.encode("ascii"))
+            self._where = authority.where
+            self._send(authority)
         except GatewayError as error:
             return fail(error)
         except ValueError:
-            return fail(UnavailableError("the address of an upstream is not a valid one"))
+            return fail(UnavailableError("the URL of an upstream is malformed"))
         return result
 
-    def _send(self, origin: Authority) -> None:
-        """Send the request, for the first time or once more.
+    def _send(self, authority: Authority) -> None:
+        """Send the request, for the first time or again.
 
-        :raises GatewayError: if the way to the upstream is not a valid one.
-        :raises ValueError: if the request is not.
+        :raises GatewayError: if the proxy's URL is malformed.
+        :raises ValueError: if the request is malformed.
         """
         request = self._request
-        agent, extra = self._agent(origin)
-        headers = _headers((*request.headers, *extra), origin)
+        pooled, extra = self._agent(authority)
+        agent = IdentityAgent(pooled)
+        headers = _headers((*request.headers, *extra), authority)
         producer = BodyProducer(request.body) if request.body else None
-        method, url = request.method.encode("ascii"), request.url.encode("ascii")
         self._sent = self._reactor.seconds()
-        asking = agent.request(method, url, headers, producer)
-        self._watch()
-        self._asking = asking
-        asking.addCallbacks(self._arrived, self._failed, errbackArgs=(origin,))
+        self._sending = sending = send(
+            agent, request.method, request.url, headers, producer, self._reactor
+        )
+        self._start_timers()
+        sending.addCallbacks(
+            self._receive, self._failed, callbackArgs=(agent,), errbackArgs=(authority,)
+        )
 
-    def _watch(self) -> None:
-        """Let the time limits begin, once."""
+    def _start_timers(self) -> None:
+        """Start the time limits, once."""
         if self in self._transport.active:
             return
         self._transport.active.add(self)
@@ -164,15 +164,15 @@ class _Exchange:
             if seconds:
                 self._timers[limit] = self._reactor.callLater(seconds, self._expired, limit)
 
-    def _agent(self, origin: Authority) -> tuple[IAgent, tuple[tuple[str, str], ...]]:
-        """Return what sends the request, and headers that it must carry for that."""
+    def _agent(self, authority: Authority) -> tuple[IAgent, tuple[tuple[str, str], ...]]:
+        """Return an agent for the request, and the headers that its proxy needs."""
         transport = self._transport
         if not self._request.proxy:
             return self._direct(transport.endpoints, self._where, None), ()
         proxy = parse_proxy(self._request.proxy)
         where = f"the proxy {proxy.name}"
-        if origin.secure:
-            key = ("http-proxy-CONNECT", self._request.proxy, origin)
+        if authority.secure:
+            key = ("http-proxy-CONNECT", self._request.proxy, authority)
             tunnels = TunnelEndpoints(transport.direct, proxy)
             return self._direct(tunnels, where, key), ()
         return self._plain_proxy(proxy, where)
@@ -192,35 +192,36 @@ class _Exchange:
             return agent, (("proxy-authorization", proxy.authorization),)
         return agent, ()
 
-    def _new_lease(self, where: str, key: Any) -> _Lease:
-        self._lease = lease = _Lease(
+    def _new_lease(self, where: str, key: Any) -> _ConnectionLease:
+        self._lease = lease = _ConnectionLease(
             self._transport.pool, self._reactor, self._limits.connect, where, key
         )
         return lease
 
-    def _arrived(self, response: IResponse) -> None:
+    def _receive(self, response: IResponse, agent: IdentityAgent) -> None:
         assert self._lease is not None
         self._cancel_timer("first_byte")
         self._settle()
         self._incoming = incoming = IncomingResponse(
             response,
+            agent.content_encoding,
             reactor=self._reactor,
             idle=self._limits.idle,
             where=self._where,
-            kill=self._lease.kill,
-            on_end=self._ended,
+            abort_connection=self._lease.abort_connection,
+            on_end=self._end,
         )
         self.result.callback(incoming)
 
-    def _failed(self, failure: Failure, origin: Authority) -> None:
+    def _failed(self, failure: Failure, authority: Authority) -> None:
         if self._settled:
             return
         if self._is_stale(cause_of(failure)):
             self._resends -= 1
-            self._send(origin)
+            self._send(authority)
             return
         self._settle()
-        self._ended()
+        self._end()
         if was_cancelled(cause_of(failure)):
             self.result.errback(UnavailableError("the transport is closed"))
         else:
@@ -230,9 +231,9 @@ class _Exchange:
             self.result.errback(error_before_response(cause_of(failure), where))
 
     def _is_stale(self, cause: BaseException) -> bool:
-        """Return whether a kept connection was closed as the request was sent, not because of it.
+        """Return whether a kept connection was closed by its idle timeout, not for the request.
 
-        Whoever has begun to work on the request takes longer.
+        A server that has begun to process the request takes longer to close it.
         """
         if not self._resends or self._lease is None or not self._lease.is_reused:
             return False
@@ -248,20 +249,20 @@ class _Exchange:
             self.result.errback(error)
 
     def _settle(self) -> None:
-        """Send no more, and drop the body: cycles may keep this until the next collection."""
+        """Mark the request as done, and free its body: cycles may keep this object for a while."""
         self._settled = True
         self._request = replace(self._request, body=b"")
 
     def _give_up(self) -> None:
-        """Stop; whatever the agent says now is of no interest."""
+        """Cancel the request and ignore its outcome."""
         if not self._settled:
             self._settle()
-            self._ended()
-            if self._asking is not None:
-                self._asking.cancel()
+            self._end()
+            if self._sending is not None:
+                self._sending.cancel()
 
     def stop(self) -> None:
-        """Stop whatever goes on, because the transport closes."""
+        """Fail the request or its response, because the transport closes."""
         error = UnavailableError("the gateway is shutting down")
         if self._incoming is not None:
             self._incoming.fail(error)
@@ -269,7 +270,7 @@ class _Exchange:
             self._give_up()
             self.result.errback(error)
 
-    def _ended(self) -> None:
+    def _end(self) -> None:
         for limit in tuple(self._timers):
             self._cancel_timer(limit)
         self._transport.active.discard(self)
@@ -284,8 +285,8 @@ class _Exchange:
 class HttpTransport:
     """Sends requests over one pool of persistent connections.
 
-    ``policy`` is for TLS (the browsers' one if ``None``).  ``endpoints`` replaces the way to
-    hosts, for who must look at addresses before they are connected to.
+    :param policy: for TLS; ``None`` trusts the authorities that the platform trusts.
+    :param endpoints: opens connections instead of the default, to check addresses first.
     """
 
     def __init__(
@@ -302,9 +303,9 @@ class HttpTransport:
         self.pool: HTTPConnectionPool = ConnectionPool(reactor, persistent)
         self.pool.maxPersistentPerHost = MAX_PERSISTENT
         self.pool.cachedConnectionTimeout = KEEP  # type: ignore[assignment]
-        # Never twice: a model's answer costs money, and who retries is the exchange.
+        # Requests cost money; the exchange alone decides about retries.
         self.pool.retryAutomatically = False
-        self.active: set[_Exchange] = set()
+        self.active: set[_PendingRequest] = set()
         self._closed = False
 
     def send(self, request: OutgoingRequest) -> Deferred[IIncomingResponse]:
@@ -314,10 +315,10 @@ class HttpTransport:
         for name, value in request.headers:
             if authorizes(name):
                 CREDENTIALS.sent(value)
-        return _Exchange(self, request).start()
+        return _PendingRequest(self, request).start()
 
     def interrupt(self) -> None:
-        """Let all requests fail, those that run and those that come: the gateway stops."""
+        """Fail all requests, present and future: the gateway stops."""
         self._closed = True
         for exchange in tuple(self.active):
             exchange.stop()
@@ -327,20 +328,17 @@ class HttpTransport:
         self.interrupt()
         closing = self.pool.closeCachedConnections()
         closing.addTimeout(CLOSING, self.reactor)
-        turn: Deferred[None] = Deferred()  # connections that were aborted end with the next turn
+        turn: Deferred[None] = Deferred()  # aborted connections end in the next reactor turn
         self.reactor.callLater(0, turn.callback, None)
         both = DeferredList([closing, turn], consumeErrors=True)
         return both.addCallback(lambda _: None)
 
 
-def _headers(pairs: tuple[tuple[str, str], ...], origin: Authority) -> Headers:
-    """Return ``pairs`` for the wire; bodies are asked for as they are, not compressed."""
+def _headers(pairs: tuple[tuple[str, str], ...], authority: Authority) -> Headers:
+    """Return the request headers, with ``Host``, which ``Agent`` would add to a copy."""
     headers = Headers()
     for name, value in pairs:
         headers.addRawHeader(name.encode("ascii"), value.encode())
-    # ``Agent`` would copy all of them for the one that is missing.
     if not headers.hasHeader(b"host"):
-        headers.addRawHeader(b"host", origin.host)
-    if not headers.hasHeader(b"accept-encoding"):
-        headers.addRawHeader(b"accept-encoding", b"identity")
+        headers.addRawHeader(b"host", authority.host)
     return headers

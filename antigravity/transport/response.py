@@ -52,7 +52,7 @@ class Body(Protocol):
         reactor: IReactorTime,
         idle: float,
         where: str,
-        kill: AbortConnection,
+        abort_connection: AbortConnection,
         on_end: Callable[[], None],
         decoder: ContentDecoder | None = None,
     ) -> None:
@@ -62,7 +62,7 @@ class Body(Protocol):
         self._seconds = reactor.seconds
         self._idle = idle
         self._where = where
-        self._kill = kill
+        self._abort_connection = abort_connection
         self._on_end = on_end
         self._timer: IDelayedCall | None = None
         self._last = 0.0
@@ -202,7 +202,7 @@ class Body(Protocol):
             self._waiting.clear()
             self._release()
             if self._over is None:
-                self._kill()
+                self._abort_connection()
             else:
                 self._over = failure_of(CancelledByClientError("the answer was not read"))
                 self._next_turn = self._reactor.callLater(0, self._deliver)
@@ -216,7 +216,7 @@ class Body(Protocol):
         """Close the connection and tell the reader why, at once."""
         if self._reader is not None and not self._stopped:
             if self._over is None:
-                self._kill()
+                self._abort_connection()
             self._end(failure_of(failure))
 
     def _look(self) -> None:
@@ -296,18 +296,19 @@ def too_large(where: str, limit: int) -> UpstreamError:
 class IncomingResponse:
     """A response over Twisted's HTTP client.
 
-    ``kill`` ends the connection; it is used only as long as the body has not ended, for
+    ``abort_connection`` ends the connection; it is used only as long as the body has not ended, for
     afterwards the connection is another request's.  ``on_end`` is called once.
     """
 
     def __init__(
         self,
         response: IResponse,
+        content_encoding: str,
         *,
         reactor: IReactorTime,
         idle: float,
         where: str,
-        kill: AbortConnection,
+        abort_connection: AbortConnection,
         on_end: Callable[[], None],
     ) -> None:
         self._response: Any = response
@@ -315,15 +316,14 @@ class IncomingResponse:
         self._reactor = reactor
         self._idle = idle
         self._where = where
-        self._kill = kill
+        self._abort_connection = abort_connection
         self._on_end = on_end
         self._body: Body | None = None
         self._failure: GatewayError | None = None
         self._decoder: ContentDecoder | None = None
-        coding = response.headers.getRawHeaders(b"content-encoding")
-        if coding:
+        if content_encoding:
             try:
-                self._decoder = decoder_for(b",".join(coding).decode("latin-1"))
+                self._decoder = decoder_for(content_encoding)
             except GatewayError as error:
                 self.fail(error)
 
@@ -342,7 +342,8 @@ class IncomingResponse:
                 name.decode("latin-1").lower(): values[-1].decode("latin-1")
                 for name, values in self._response.headers.getAllRawHeaders()
             }
-            if headers.pop("content-encoding", None) is not None and self._decoder is not None:
+            headers.pop("content-encoding", None)  # treq has set an empty one
+            if self._decoder is not None:
                 headers.pop("content-length", None)
             self._headers = headers
         return self._headers
@@ -360,7 +361,7 @@ class IncomingResponse:
             reactor=self._reactor,
             idle=self._idle,
             where=self._where,
-            kill=self._kill,
+            abort_connection=self._abort_connection,
             on_end=self._on_end,
             decoder=self._decoder,
         )

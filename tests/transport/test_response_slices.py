@@ -70,7 +70,7 @@ class SlicesTests(SynchronousTestCase):
             reactor=self.loop,
             idle=0,
             where="h:80",
-            kill=kill,
+            abort_connection=kill,
             on_end=end,
             decoder=decoder_for(encoding),
         )
