@@ -1,15 +1,19 @@
-"""Finds plugins, asks them what they have, and checks it.
+"""Load plugins, call their hooks, and check what they register.
 
-The built-in protocols and upstreams come through the same door.  A plugin that fails is
-reported with its name and left out; it never stops the gateway.
+The built-in protocols and upstreams are plugins too.  A plugin that fails is reported by its name
+and left out; it never stops the gateway.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping
+import sysconfig
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from functools import partial
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, Final
 
 import pluggy
@@ -20,7 +24,7 @@ from zope.interface.exceptions import Invalid
 from zope.interface.verify import verifyObject
 
 from antigravity import hookspecs
-from antigravity.config.known import Known
+from antigravity.config.known_names import KnownNames
 from antigravity.interfaces.embeddings import (
     IEmbeddingClient,
     IEmbeddingKind,
@@ -41,7 +45,6 @@ from antigravity.logs import make_logger
 from antigravity.mcp.catalog import Catalog
 from antigravity.mcp.checks import check_tool
 from antigravity.mcp.protocol.uri_templates import check_template
-from antigravity.plugin_faults import described, misspelt_hooks, unmarked_hooks
 
 #: The built-in plugins, in the order in which they register.
 DEFAULT_PLUGINS: Final = {
@@ -53,160 +56,140 @@ DEFAULT_PLUGINS: Final = {
     "claude-code": "antigravity.builtin.claude_code",
     "opencode": "antigravity.builtin.opencode",
 }
+#: The names of all hooks.
+HOOKS: Final = tuple(
+    name for name, value in vars(hookspecs).items() if hasattr(value, f"{hookspecs.GROUP}_spec")
+)
+_PACKAGE: Final = Path(__file__).parent
+_STANDARD_LIBRARY: Final = Path(sysconfig.get_path("stdlib"))
+_SITE_FOLDERS: Final = frozenset(("site-packages", "dist-packages"))
 
 
 class PluginProblem(Struct, frozen=True):
-    """Why a plugin, or something it registered, was left out."""
+    """Why a plugin, or an object that it registered, was left out."""
 
     plugin: str
     reason: str
 
 
 class PluginInfo(Struct, frozen=True):
-    """A plugin that is in use: the hooks that it implements, and what it has registered."""
+    """A loaded plugin.
+
+    ``hooks`` are those that it implements.  ``registered`` has the names of what it registered, by
+    hook without ``register_``: ``info.registered["upstreams"]``.
+    """
 
     name: str
     builtin: bool
     hooks: tuple[str, ...]
-    protocols: tuple[str, ...] = ()
-    upstream_kinds: tuple[str, ...] = ()
-    routes: tuple[str, ...] = ()
-    warmup_filters: tuple[str, ...] = ()
-    background_detectors: tuple[str, ...] = ()
-    selection_policies: tuple[str, ...] = ()
-    mcp_tools: tuple[str, ...] = ()
-    mcp_prompts: tuple[str, ...] = ()
-    mcp_resources: tuple[str, ...] = ()
-    mcp_catalogs: tuple[str, ...] = ()
+    registered: Mapping[str, tuple[str, ...]]
+
+
+class Store(dict[str, Any]):
+    """The registered objects of one interface, by name.
+
+    ``key`` is the attribute that has the name.
+    """
+
+    def __init__(self, interface: type[Interface], key: str = "name") -> None:
+        super().__init__()
+        self.interface = interface
+        self._key = key
+
+    def add(self, candidate: Any) -> str:
+        """Store an object and return its name.
+
+        :raises ValueError: if it does not provide the interface, or its name is taken.
+        """
+        _verify(self.interface, candidate)
+        name = getattr(candidate, self._key)
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"{name!r} is not a name")
+        if name in self:
+            raise ValueError(f"the name {name!r} is taken")
+        self[name] = candidate
+        return name
 
 
 class Registry:
-    """What plugins have registered, by name."""
+    """Everything that plugins have registered.
+
+    :ivar hooks: for each hook that registers something, the function that checks and stores one
+        object and returns its name.
+    """
 
     def __init__(self) -> None:
-        self.servers: dict[str, Any] = {}
-        self.clients: dict[str, Any] = {}
-        self.embedding_servers: dict[str, Any] = {}
-        self.embedding_clients: dict[str, Any] = {}
-        self.upstream_kinds: dict[str, Any] = {}
+        self.servers = Store(IServerProtocol)
+        self.clients = Store(IClientProtocol)
+        self.embedding_servers = Store(IEmbeddingServer)
+        self.embedding_clients = Store(IEmbeddingClient)
+        self.upstream_kinds = Store(IUpstreamKind, "kind")
         self.routes: list[tuple[str, str, Callable[[Any], Any]]] = []
-        self.warmup_filters: dict[str, Any] = {}
-        self.background_detectors: dict[str, Any] = {}
-        self.selection_policies: dict[str, Any] = {}
+        self.warmup_filters = Store(IWarmupFilter)
+        self.background_detectors = Store(IBackgroundDetector)
+        self.selection_policies = Store(ISelectionPolicy)
         self.mcp = Catalog()
         self.mcp_catalogs: list[Any] = []
-
-    def add_protocol(self, candidate: Any) -> str:
-        """Take in a protocol, and return its name.
-
-        :raises ValueError: if it provides no side of one, or its name is taken.
-        """
-        sides: tuple[tuple[type[Interface], dict[str, Any]], ...] = (
-            (IServerProtocol, self.servers),
-            (IClientProtocol, self.clients),
-            (IEmbeddingServer, self.embedding_servers),
-            (IEmbeddingClient, self.embedding_clients),
-        )
-        found = False
-        for interface, known in sides:
-            if interface.providedBy(candidate):
-                _verify(interface, candidate)
-                _add(known, candidate.name, candidate)  # type: ignore[attr-defined]
-                found = True
-        if not found:
-            raise ValueError(
-                f"{candidate!r} provides neither IServerProtocol nor IClientProtocol, and neither "
-                "IEmbeddingServer nor IEmbeddingClient"
-            )
-        return str(candidate.name)
+        self.hooks: Mapping[str, Callable[..., str]] = {
+            "register_protocols": self._add_protocol,
+            "register_upstreams": self.upstream_kinds.add,
+            "register_routes": self._add_route,
+            "register_warmup_filters": self.warmup_filters.add,
+            "register_background_detectors": self.background_detectors.add,
+            "register_selection_policies": self.selection_policies.add,
+            "register_mcp_tools": self._add_mcp_tool,
+            "register_mcp_prompts": self._add_mcp_prompt,
+            "register_mcp_resources": self._add_mcp_resource,
+            "register_mcp_catalogs": self._add_mcp_catalog,
+        }
 
     @property
     def embedding_kinds(self) -> tuple[str, ...]:
-        """The names of the kinds of upstream that make vectors."""
+        """The names of the kinds of upstream that serve embeddings."""
         kinds = self.upstream_kinds.items()
         return tuple(name for name, kind in kinds if IEmbeddingKind.providedBy(kind))
 
     @property
-    def doors(self) -> list[Any]:
-        """All that serve clients; a protocol that also serves vectors is one of them."""
+    def all_servers(self) -> list[Any]:
+        """The server protocols for embeddings and for generation, each once."""
         servers = list(self.servers.values())
         return [p for p in self.embedding_servers.values() if p not in servers] + servers
 
-    def add_upstream_kind(self, candidate: Any) -> str:
-        """Take in a kind of upstream, and return its name.
+    @property
+    def known_names(self) -> KnownNames:
+        """The registered names that a configuration may use."""
+        return KnownNames(tuple(self.upstream_kinds), tuple(self.selection_policies))
 
-        :raises ValueError: if it is none, or its name is taken.
-        """
-        _verify(IUpstreamKind, candidate)
-        _add(self.upstream_kinds, candidate.kind, candidate)
-        return str(candidate.kind)
+    def _add_protocol(self, candidate: Any) -> str:
+        stores = (self.servers, self.clients, self.embedding_servers, self.embedding_clients)
+        provided = [store for store in stores if store.interface.providedBy(candidate)]
+        if not provided:
+            raise ValueError(
+                f"{candidate!r} provides none of IServerProtocol, IClientProtocol, "
+                "IEmbeddingServer and IEmbeddingClient"
+            )
+        names = [store.add(candidate) for store in provided]
+        return names[0]
 
-    def add_route(self, method: str, path: str, handler: Callable[[Any], Any]) -> str:
-        """Take in an HTTP route, and return its method and path.
-
-        :raises ValueError: if the path is none, or the route is taken.
-        """
+    def _add_route(self, method: str, path: str, handler: Callable[[Any], Any]) -> str:
         if not path.startswith("/"):
             raise ValueError(f"the path {path!r} does not begin with a slash")
-        if any((known[0], known[1]) == (method.upper(), path) for known in self.routes):
-            raise ValueError(f"the route {method.upper()} {path} is taken")
-        self.routes.append((method.upper(), path, handler))
-        return f"{method.upper()} {path}"
+        route = (method.upper(), path)
+        if any(known[:2] == route for known in self.routes):
+            raise ValueError(f"the route {route[0]} {path} is taken")
+        self.routes.append((*route, handler))
+        return f"{route[0]} {path}"
 
-    def add_warmup_filter(self, candidate: Any) -> str:
-        """Take in a filter for warm-ups, and return its name.
-
-        :raises ValueError: if it is none, or its name is taken.
-        """
-        _verify(IWarmupFilter, candidate)
-        _add(self.warmup_filters, candidate.name, candidate)
-        return str(candidate.name)
-
-    def add_background_detector(self, candidate: Any) -> str:
-        """Take in a detector of background tasks, and return its name.
-
-        :raises ValueError: if it is none, or its name is taken.
-        """
-        _verify(IBackgroundDetector, candidate)
-        _add(self.background_detectors, candidate.name, candidate)
-        return str(candidate.name)
-
-    def add_selection_policy(self, candidate: Any) -> str:
-        """Take in a way to choose among accounts, and return its name.
-
-        :raises ValueError: if it is none, or its name is taken.
-        """
-        _verify(ISelectionPolicy, candidate)
-        _add(self.selection_policies, candidate.name, candidate)
-        return str(candidate.name)
-
-    @property
-    def known(self) -> Known:
-        """The names among all this that a configuration may use."""
-        return Known(tuple(self.upstream_kinds), tuple(self.selection_policies))
-
-    def add_mcp_tool(self, candidate: Any) -> str:
-        """Take in a tool for MCP, and return its name.
-
-        :raises ValueError: if it is none, or its name is taken.
-        """
+    def _add_mcp_tool(self, candidate: Any) -> str:
         _verify(IMcpTool, candidate)
         check_tool(candidate)
         return self.mcp.add_tool(candidate)
 
-    def add_mcp_prompt(self, candidate: Any) -> str:
-        """Take in a prompt for MCP, and return its name.
-
-        :raises ValueError: if it is none, or its name is taken.
-        """
+    def _add_mcp_prompt(self, candidate: Any) -> str:
         _verify(IMcpPrompt, candidate)
         return self.mcp.add_prompt(candidate)
 
-    def add_mcp_resource(self, candidate: Any) -> str:
-        """Take in a resource or a template of resources, and return its address.
-
-        :raises ValueError: if it is neither, or the address is taken.
-        """
+    def _add_mcp_resource(self, candidate: Any) -> str:
         if IMcpResourceTemplate.providedBy(candidate):
             _verify(IMcpResourceTemplate, candidate)
             check_template(candidate.uri_template)
@@ -214,11 +197,7 @@ class Registry:
         _verify(IMcpResource, candidate)
         return self.mcp.add_resource(candidate)
 
-    def add_mcp_catalog(self, candidate: Any) -> str:
-        """Take in a catalog for MCP, and return its namespace.
-
-        :raises ValueError: if it is none.
-        """
+    def _add_mcp_catalog(self, candidate: Any) -> str:
         _verify(IMcpCatalog, candidate)
         self.mcp_catalogs.append(candidate)
         return str(candidate.namespace)
@@ -231,20 +210,11 @@ def _verify(interface: type[Interface], candidate: object) -> None:
         raise ValueError(" ".join(str(error).split())) from error
 
 
-def _add(known: dict[str, Any], name: object, candidate: object) -> None:
-    if not isinstance(name, str) or not name:
-        raise ValueError(f"{name!r} is no name")
-    if name in known:
-        raise ValueError(f"the name {name!r} is taken")
-    known[name] = candidate
-
-
-def _same(plugin: object) -> object:
-    return plugin
-
-
 class PluginHost:
-    """All plugins of one gateway.  Made by ``makeService``, never at import."""
+    """The plugins of one configuration.
+
+    ``settings`` is the table ``[plugins]``: one table for each plugin, and ``blocked``.
+    """
 
     log = make_logger()
 
@@ -253,17 +223,18 @@ class PluginHost:
         self._manager = pluggy.PluginManager(hookspecs.GROUP)
         self._manager.add_hookspecs(hookspecs)
         self._builtin: set[str] = set()
-        self._registered: dict[tuple[str, str], list[str]] = {}
+        #: The names that were registered, by plugin and hook.
+        self._registered: dict[tuple[str, str], dict[str, None]] = {}
         self.problems: list[PluginProblem] = []
         self.registry = Registry()
 
     @property
     def blocked(self) -> frozenset[str]:
-        """The names that the configuration switches off."""
+        """The names of the plugins that the configuration switches off."""
         return frozenset(self._settings.get("blocked", ()))
 
     def load(self, *, extra: Iterable[tuple[str, object]] = (), installed: bool = True) -> None:
-        """Load the built-in, the ``installed`` and the ``extra`` plugins, and ask them all."""
+        """Load the built-in, the ``installed`` and the ``extra`` plugins, and call their hooks."""
         for name, module in DEFAULT_PLUGINS.items():
             self._builtin.add(name)
             self._load(name, partial(importlib.import_module, module))
@@ -271,55 +242,39 @@ class PluginHost:
             for point in entry_points(group=hookspecs.GROUP):
                 self._load(point.name, point.load)
         for name, plugin in extra:
-            self._load(name, partial(_same, plugin))
-        for hook, accept in (
-            ("register_protocols", self.registry.add_protocol),
-            ("register_upstreams", self.registry.add_upstream_kind),
-            ("register_routes", self.registry.add_route),
-            ("register_warmup_filters", self.registry.add_warmup_filter),
-            ("register_background_detectors", self.registry.add_background_detector),
-            ("register_selection_policies", self.registry.add_selection_policy),
-            ("register_mcp_tools", self.registry.add_mcp_tool),
-            ("register_mcp_prompts", self.registry.add_mcp_prompt),
-            ("register_mcp_resources", self.registry.add_mcp_resource),
-            ("register_mcp_catalogs", self.registry.add_mcp_catalog),
-        ):
-            for name, plugin in self._manager.list_name_plugin():
-                if plugin is not None:
-                    self._ask(name, plugin, hook, accept)
+            self._load(name, partial(_identity, plugin))
+        for hook in self.registry.hooks:
+            for name, plugin in self._loaded():
+                self._call(name, plugin, hook)
 
     def plugins(self) -> tuple[PluginInfo, ...]:
-        """Return the plugins in use."""
+        """Return the loaded plugins."""
         return tuple(
             PluginInfo(
                 name,
                 name in self._builtin,
                 tuple(sorted(c.name for c in self._manager.get_hookcallers(plugin) or ())),
-                self._registered_by(name, "register_protocols"),
-                self._registered_by(name, "register_upstreams"),
-                self._registered_by(name, "register_routes"),
-                self._registered_by(name, "register_warmup_filters"),
-                self._registered_by(name, "register_background_detectors"),
-                self._registered_by(name, "register_selection_policies"),
-                self._registered_by(name, "register_mcp_tools"),
-                self._registered_by(name, "register_mcp_prompts"),
-                self._registered_by(name, "register_mcp_resources"),
-                self._registered_by(name, "register_mcp_catalogs"),
+                {
+                    hook.removeprefix("register_"): tuple(self._registered.get((name, hook), ()))
+                    for hook in self.registry.hooks
+                },
             )
-            for name, plugin in self._manager.list_name_plugin()
-            if plugin is not None
+            for name, plugin in self._loaded()
         )
 
     def notify(self, hook: str, **arguments: object) -> None:
-        """Tell the observers; what they return may be a Deferred or a coroutine.
+        """Call the observers of ``hook``, which may return a Deferred or a coroutine.
 
-        Nobody waits for them, and their failures are logged, not felt.
+        Nothing waits for them; failures are logged and ignored.
         """
         for implementation in getattr(self._manager.hook, hook).get_hookimpls():
             wanted = {name: arguments[name] for name in implementation.argnames}
             future = txaio.as_future(implementation.function, **wanted)
             name = implementation.plugin_name
             txaio.add_callbacks(future, None, partial(self._observer_failed, name, hook))
+
+    def _loaded(self) -> list[tuple[str, object]]:
+        return [(name, p) for name, p in self._manager.list_name_plugin() if p is not None]
 
     def _load(self, name: str, load: Callable[[], object]) -> None:
         if name in self.blocked:
@@ -328,29 +283,26 @@ class PluginHost:
             plugin = load()
             if self._manager.has_plugin(name):
                 raise ValueError("another plugin has the same name")
-            misspelt = "; ".join(misspelt_hooks(plugin))
-            if misspelt:
-                raise ValueError(misspelt)
+            unknown = "; ".join(_unknown_hooks(plugin))
+            if unknown:
+                raise ValueError(unknown)
             self._manager.register(plugin, name)
             self._manager.check_pending()
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything
             if self._manager.has_plugin(name) and self._manager.get_plugin(name) is plugin:
                 self._manager.unregister(name=name)
-            self._report(name, f"could not be loaded: {described(error)}")
+            self._report(name, f"could not be loaded: {describe_error(error)}")
             return
-        for fault in unmarked_hooks(plugin):
-            self._report(name, fault)
+        for problem in _unmarked_hooks(plugin):
+            self._report(name, problem)
 
-    def _registered_by(self, plugin: str, hook: str) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(self._registered.get((plugin, hook), ())))
-
-    def _ask(self, name: str, plugin: object, hook: str, accept: Callable[..., str]) -> None:
-        """Call one plugin's hook, taking in what it registers one by one."""
-        registered = self._registered.setdefault((name, hook), [])
+    def _call(self, name: str, plugin: object, hook: str) -> None:
+        """Call one plugin's hook, and check and store what it registers one by one."""
+        names = self._registered.setdefault((name, hook), {})
 
         def register(*candidate: Any) -> None:
             try:
-                registered.append(accept(*candidate))
+                names[self.registry.hooks[hook](*candidate)] = None
             except (ValueError, TypeError, AttributeError) as error:
                 self._report(name, f"{hook}: {error}")
 
@@ -360,7 +312,7 @@ class PluginHost:
         try:
             caller(register=register, settings=settings)
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-            self._report(name, f"{hook} failed: {described(error)}")
+            self._report(name, f"{hook} failed: {describe_error(error)}")
 
     def _report(self, plugin: str, reason: str) -> None:
         self.problems.append(PluginProblem(plugin, reason))
@@ -373,3 +325,50 @@ class PluginHost:
             hook=hook,
             error=failure.value,
         )
+
+
+def _identity(plugin: object) -> object:
+    return plugin
+
+
+def describe_error(error: BaseException) -> str:
+    """Return type, message and, if it was raised in a plugin, file and line of an exception."""
+    text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if _is_in_plugin(f)]
+    if not frames:
+        return text
+    return f"{text} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
+
+
+def _is_in_plugin(frame: traceback.FrameSummary) -> bool:
+    """Return whether a frame is neither the gateway's nor the standard library's."""
+    if frame.filename.startswith("<"):
+        return False
+    file = Path(frame.filename)
+    if file.is_relative_to(_PACKAGE):
+        return False
+    return not file.is_relative_to(_STANDARD_LIBRARY) or not _SITE_FOLDERS.isdisjoint(file.parts)
+
+
+def _unknown_hooks(plugin: object) -> Iterator[str]:
+    """Yield a message for each marked function that has not the name of a hook."""
+    for name in dir(plugin):
+        if name not in HOOKS and hasattr(_attribute(plugin, name), f"{hookspecs.GROUP}_impl"):
+            near = get_close_matches(name, HOOKS, 1)
+            yield f"there is no hook {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def _unmarked_hooks(plugin: object) -> Iterator[str]:
+    """Yield a message for each function that has the name of a hook but is not marked."""
+    for name in HOOKS:
+        function = _attribute(plugin, name)
+        if callable(function) and not hasattr(function, f"{hookspecs.GROUP}_impl"):
+            yield f"{name} is not marked with hookimpl, so it is never called"
+
+
+def _attribute(plugin: object, name: str) -> object:
+    """Return an attribute, or ``None`` if reading it fails."""
+    try:
+        return getattr(plugin, name, None)
+    except Exception:  # noqa: BLE001 - a property of a plugin may raise anything
+        return None

@@ -21,7 +21,7 @@ from antigravity.app.runtime import LoadedConfiguration, watched_files
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.file_watcher import FileWatcher
 from antigravity.config.home import FILE_NAME, find_home, prepare_home
-from antigravity.config.known import Known
+from antigravity.config.known_names import KnownNames
 from antigravity.config.last_run import read_last_run
 from antigravity.config.replacement import check_replacement, check_start
 from antigravity.config.settings import Settings, effective_auth_mode
@@ -114,12 +114,12 @@ class ConfigurationReader:
             check_replacement(in_force, first)
         plugins = PluginHost(first.settings.plugins)
         plugins.load()
-        configuration = self._load(plugins.registry.known)
+        configuration = self._load(plugins.registry.known_names)
         for problem in configuration.warnings:
             log.warn("{problem}", problem=str(problem))
         return LoadedConfiguration(configuration.settings, plugins, configuration)
 
-    def _load(self, known: Known | None) -> Configuration:
+    def _load(self, known: KnownNames | None) -> Configuration:
         return load(self.home, self._file, overrides=self._overrides, known=known)
 
 

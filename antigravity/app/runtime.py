@@ -105,7 +105,7 @@ class Runtime:
         registry = self.plugins.registry
         return WebApp(
             exchange,
-            registry.doors,
+            registry.all_servers,
             self.settings,
             registry.routes,
             hostname=socket.gethostname(),

@@ -34,7 +34,7 @@ def check(invocation: Invocation) -> None:
     try:
         plugins = PluginHost(invocation.configuration().settings.plugins)
         plugins.load()
-        configuration = invocation.configuration(plugins.registry.known)
+        configuration = invocation.configuration(plugins.registry.known_names)
     except ConfigurationError as error:
         problems = error.problems
     else:

@@ -66,7 +66,7 @@ def examine(invocation: Invocation) -> Iterator[Finding]:
     try:
         plugins = PluginHost(invocation.configuration().settings.plugins)
         plugins.load()
-        configuration = invocation.configuration(plugins.registry.known)
+        configuration = invocation.configuration(plugins.registry.known_names)
     except ConfigurationError as error:
         for problem in error.problems:
             yield Finding("configuration", "failed", str(problem), "fix that and try again")

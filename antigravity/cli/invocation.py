@@ -13,7 +13,7 @@ import click
 from msgspec import Struct
 
 from antigravity.config.home import find_home
-from antigravity.config.known import Known
+from antigravity.config.known_names import KnownNames
 from antigravity.config.snapshot import Configuration, load
 
 _Parameters = ParamSpec("_Parameters")
@@ -26,7 +26,7 @@ class Invocation(Struct, frozen=True):
     config_file: Path | None = None
     as_json: bool = False
 
-    def configuration(self, known: Known | None = None) -> Configuration:
+    def configuration(self, known: KnownNames | None = None) -> Configuration:
         """Return the configuration that the gateway would use.
 
         :param known: what plugins have registered, if they were asked.

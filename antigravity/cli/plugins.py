@@ -27,7 +27,7 @@ def list_plugins(invocation: Invocation) -> None:
     host.load()
     found = host.plugins()
     data = {
-        "plugins": [structs.asdict(plugin) for plugin in found],
+        "plugins": [_as_json(plugin) for plugin in found],
         "blocked": sorted(host.blocked),
         "problems": [structs.asdict(problem) for problem in host.problems],
     }
@@ -94,12 +94,17 @@ def new_plugin(invocation: Invocation, name: str, into: Path | None) -> None:
     invocation.show(data, "\n".join(lines))
 
 
+def _as_json(plugin: PluginInfo) -> dict[str, object]:
+    data = structs.asdict(plugin)
+    return {**data, **data.pop("registered")}
+
+
 def _has(plugin: PluginInfo) -> str:
     """Return what a plugin has registered, and what it watches."""
     parts = [
-        f"{field.replace('_', ' ').replace('mcp', 'MCP')}: {', '.join(names)}"
-        for field, names in structs.asdict(plugin).items()
-        if field not in ("name", "builtin", "hooks") and names
+        f"{hook.replace('_', ' ').replace('mcp', 'MCP')}: {', '.join(names)}"
+        for hook, names in plugin.registered.items()
+        if names
     ]
     watched = [hook for hook in plugin.hooks if not hook.startswith("register_")]
     if watched:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from antigravity.config.addresses import address_problem
 from antigravity.config.errors import Problem
-from antigravity.config.known import Known
+from antigravity.config.known_names import KnownNames
 from antigravity.config.mcp_checks import mcp_check, zai_mcp_check
 from antigravity.config.paths import KeyPath
 from antigravity.config.reach import reaches_network
@@ -35,7 +35,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 _REGULAR_EXPRESSION = re.compile(r"[\^$?|\\()\[\]{}]")
 
 
-def cross_check(settings: Settings, known: Known | None = None) -> _Found:
+def cross_check(settings: Settings, known: KnownNames | None = None) -> _Found:
     """Yield each problem in ``settings``, with the path of the key at fault."""
     kinds = None if known is None else known.upstream_kinds
     modes = None if known is None else known.selection_policies

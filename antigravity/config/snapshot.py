@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from antigravity.config.errors import Problem
 from antigravity.config.home import FILE_NAME, is_missing
-from antigravity.config.known import Known
+from antigravity.config.known_names import KnownNames
 from antigravity.config.loading import RawConfiguration
 from antigravity.config.settings import Settings
 from antigravity.config.validation import validate
@@ -34,7 +34,7 @@ def load(
     config_file: Path | None = None,
     environ: Mapping[str, str] = os.environ,
     overrides: Mapping[str, object] | None = None,
-    known: Known | None = None,
+    known: KnownNames | None = None,
 ) -> Configuration:
     """Return the configuration that file, environment and command line make together.
 

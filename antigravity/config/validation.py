@@ -11,7 +11,7 @@ from msgspec import inspect
 from antigravity.config.checks import cross_check
 from antigravity.config.errors import ConfigurationError, Problem
 from antigravity.config.keys import KeyFormatError, clean_header, clean_key
-from antigravity.config.known import Known
+from antigravity.config.known_names import KnownNames
 from antigravity.config.loading import RawConfiguration
 from antigravity.config.paths import KeyPath, dotted
 from antigravity.config.schema import known_keys, plain, settings_type
@@ -33,7 +33,7 @@ _NOUNS = {
 
 
 def validate(
-    raw: RawConfiguration, known: Known | None = None
+    raw: RawConfiguration, known: KnownNames | None = None
 ) -> tuple[Settings, tuple[Problem, ...]]:
     """Return the settings in ``raw``, and warnings.
 

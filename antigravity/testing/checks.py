@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from antigravity.plugin_faults import described
-from antigravity.plugins import PluginInfo, PluginProblem, Registry
+from antigravity.plugins import PluginInfo, PluginProblem, Registry, describe_error
 from antigravity.testing.client_checks import check_client_protocol
 from antigravity.testing.embedding_checks import check_embedding_client, check_embedding_server
 from antigravity.testing.mcp_checks import check_mcp_prompt, check_mcp_resource, check_mcp_tool
@@ -24,60 +23,69 @@ from antigravity.testing.trying import Faults
 from antigravity.testing.unplugged import unplugged_services
 from antigravity.testing.upstream_checks import check_upstream_kind
 
-_Check = tuple[str, Sequence[str], Mapping[str, Any], Callable[[Any], Faults]]
+_Check = tuple[str, str, Mapping[str, Any], Callable[[Any], Faults]]
 
 
 def check_registered(registry: Registry, infos: Iterable[PluginInfo]) -> Iterator[PluginProblem]:
     """Check everything that some plugins have registered."""
+    checks = _checks(registry)
     for info in infos:
-        for what, names, objects, check in _checks(registry, info):
-            for name in names:
+        for hook, kind, objects, check in checks:
+            for name in info.registered.get(hook, ()):
                 if name in objects:
                     for fault in _guarded(check, objects[name]):
-                        yield PluginProblem(info.name, f"{what} {name!r} {fault}")
+                        yield PluginProblem(info.name, f"{kind} {name!r} {fault}")
         for fault in _shared_routes(registry, info):
             yield PluginProblem(info.name, fault)
 
 
-def _checks(registry: Registry, info: PluginInfo) -> Iterator[_Check]:
-    yield "server protocol", info.protocols, registry.servers, check_server_protocol
-    yield "client protocol", info.protocols, registry.clients, check_client_protocol
-    servers, clients = registry.embedding_servers, registry.embedding_clients
-    yield "server protocol for vectors", info.protocols, servers, check_embedding_server
-    yield "client protocol for vectors", info.protocols, clients, check_embedding_client
+def _checks(registry: Registry) -> Sequence[_Check]:
+    """Return the table of checks: hook, name of the kind, objects by name, check of one."""
 
-    def kind(candidate: Any) -> Faults:
+    def check_kind(candidate: Any) -> Faults:
         services = unplugged_services(candidate.kind, registry.clients)
         return check_upstream_kind(candidate, services, registry.embedding_clients)
 
-    yield "kind of upstream", info.upstream_kinds, registry.upstream_kinds, kind
-    filters, detectors = registry.warmup_filters, registry.background_detectors
-    yield "warm-up filter", info.warmup_filters, filters, check_warmup_filter
-    yield "background detector", info.background_detectors, detectors, check_background_detector
-    policies = registry.selection_policies
-    yield "selection policy", info.selection_policies, policies, check_selection_policy
+    embedding_servers, embedding_clients = registry.embedding_servers, registry.embedding_clients
+    detectors = registry.background_detectors
     tools = {tool.name: tool for tool in registry.mcp.tools()}
-    yield "MCP tool", info.mcp_tools, tools, check_mcp_tool
     prompts = {prompt.name: prompt for prompt in registry.mcp.prompts()}
-    yield "MCP prompt", info.mcp_prompts, prompts, check_mcp_prompt
     resources = {resource.uri: resource for resource in registry.mcp.resources()}
-    yield "MCP resource", info.mcp_resources, resources, check_mcp_resource
+    return (
+        ("protocols", "server protocol", registry.servers, check_server_protocol),
+        ("protocols", "client protocol", registry.clients, check_client_protocol),
+        ("protocols", "embedding server protocol", embedding_servers, check_embedding_server),
+        ("protocols", "embedding client protocol", embedding_clients, check_embedding_client),
+        ("upstreams", "kind of upstream", registry.upstream_kinds, check_kind),
+        ("warmup_filters", "warm-up filter", registry.warmup_filters, check_warmup_filter),
+        ("background_detectors", "background detector", detectors, check_background_detector),
+        (
+            "selection_policies",
+            "selection policy",
+            registry.selection_policies,
+            check_selection_policy,
+        ),
+        ("mcp_tools", "MCP tool", tools, check_mcp_tool),
+        ("mcp_prompts", "MCP prompt", prompts, check_mcp_prompt),
+        ("mcp_resources", "MCP resource", resources, check_mcp_resource),
+    )
 
 
 def _shared_routes(registry: Registry, info: PluginInfo) -> Faults:
-    """Return what is said of ways in that several protocols have, of which one serves."""
+    """Yield the routes that another protocol has too; only one of the two is served."""
+    own = info.registered.get("protocols", ())
     taken = {
-        (route.method, route.path): door.name
-        for door in registry.doors
-        for route in door.routes
-        if door.name not in info.protocols and route.method == "POST"
+        (route.method, route.path): server.name
+        for server in registry.all_servers
+        for route in server.routes
+        if server.name not in own and route.method == "POST"
     }
-    for door in registry.doors:
-        for route in door.routes if door.name in info.protocols else ():
+    for server in registry.all_servers:
+        for route in server.routes if server.name in own else ():
             other = taken.get((route.method, route.path))
             if other is not None:
                 where = f"{route.method} {route.path}"
-                yield f"server protocol {door.name!r} has the route {where}, as {other!r} has"
+                yield f"server protocol {server.name!r} has the route {where}, as {other!r} has"
 
 
 def _guarded(check: Callable[[Any], Faults], candidate: object) -> Faults:
@@ -85,4 +93,4 @@ def _guarded(check: Callable[[Any], Faults], candidate: object) -> Faults:
     try:
         yield from check(candidate)
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-        yield f"raises {described(error)}"
+        yield f"raises {describe_error(error)}"

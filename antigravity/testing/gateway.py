@@ -178,7 +178,7 @@ class GatewayUnderTest:
         first = load(self._home, environ=environ, overrides=fixed).settings
         plugins = PluginHost(first.plugins)
         plugins.load(extra=self._plugins, installed=self._installed)
-        known = plugins.registry.known
+        known = plugins.registry.known_names
         settings = load(self._home, environ=environ, overrides=fixed, known=known).settings
         self._configured = LoadedConfiguration(self._with_simulator(settings), plugins)
         return self._configured

@@ -8,7 +8,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from antigravity.ir.errors import GatewayError
-from antigravity.plugin_faults import described
+from antigravity.plugins import describe_error
 
 Faults = Iterator[str]
 
@@ -32,7 +32,7 @@ def attempt(call: Callable[..., Any], *arguments: object) -> Any:
     except GatewayError as error:
         return error
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-        return Raised(described(error))
+        return Raised(describe_error(error))
 
 
 def shown(text: bytes) -> str:

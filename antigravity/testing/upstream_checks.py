@@ -17,7 +17,7 @@ from antigravity.interfaces.protocols import IWholeAnswers
 from antigravity.interfaces.transport import OutgoingRequest
 from antigravity.interfaces.upstreams import Credential, IModelProtocols, IUpstream
 from antigravity.ir.errors import GatewayError, UpstreamError
-from antigravity.plugin_faults import described
+from antigravity.plugins import describe_error
 from antigravity.testing.trying import Faults, Raised, attempt
 from antigravity.upstreams.services import UpstreamServices
 
@@ -100,7 +100,7 @@ def _check_fired(method: str, result: object, check: Any) -> Faults:
     result.cancel()  # if it waits for something that cannot come here
     for failure in failed:
         if failure.check(GatewayError, CancelledError) is None:
-            yield f"{method} fails with {described(failure.value)}, which is no GatewayError"
+            yield f"{method} fails with {describe_error(failure.value)}, which is no GatewayError"
     for value in fired:
         yield from check(value)
 

@@ -80,11 +80,11 @@ def test_the_built_in_plugins_are_listed_with_what_they_have(
     openai = data["plugins"][0]
     spoken = {"openai_chat", "openai_completions", "openai_responses", "openai_embeddings"}
     assert spoken <= set(openai["protocols"])
-    assert openai["upstream_kinds"] == ["openai"]
+    assert openai["upstreams"] == ["openai"]
     assert openai["hooks"] == ["register_protocols", "register_upstreams"]
     assert main(["plugins", "list"]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert ["codeassist", "yes", "upstream", "kinds:", "codeassist"] in rows
+    assert ["codeassist", "yes", "upstreams:", "codeassist"] in rows
 
 
 @hookimpl

@@ -8,7 +8,7 @@ import pytest
 
 from antigravity.config.checks import BUILTIN_KINDS, BUILTIN_MODES
 from antigravity.config.errors import ConfigurationError, Problem
-from antigravity.config.known import Known
+from antigravity.config.known_names import KnownNames
 from antigravity.config.secret import Secret
 from antigravity.config.snapshot import Configuration, load
 from antigravity.plugins import PluginHost
@@ -209,9 +209,9 @@ def test_an_unknown_kind_is_a_warning_unless_the_kinds_are_known(tmp_path: Path)
     text = '[upstreams.x]\nkind = "opnai"\n'
     (warning,) = read(tmp_path, text).warnings
     assert (warning.severity, warning.suggestion, warning.line) == ("warning", "openai", 2)
-    (error,) = problems(tmp_path, text, known=Known(("openai", "mine"), ("Balance",))).values()
+    (error,) = problems(tmp_path, text, known=KnownNames(("openai", "mine"), ("Balance",))).values()
     assert (error.severity, error.allowed) == ("error", ("mine", "openai"))
-    assert read(tmp_path, text, known=Known(("opnai",), ("Balance",))).warnings == ()
+    assert read(tmp_path, text, known=KnownNames(("opnai",), ("Balance",))).warnings == ()
 
 
 def test_an_unknown_mode_is_a_warning_unless_the_policies_are_known(tmp_path: Path) -> None:
@@ -219,21 +219,21 @@ def test_an_unknown_mode_is_a_warning_unless_the_policies_are_known(tmp_path: Pa
     (warning,) = read(tmp_path, text).warnings
     assert (warning.severity, warning.suggestion, warning.line) == ("warning", "Balance", 2)
     assert warning.allowed == BUILTIN_MODES
-    known = Known((), ("Mine", "Balance"))
+    known = KnownNames((), ("Mine", "Balance"))
     (error,) = problems(tmp_path, text, known=known).values()
     assert (error.severity, error.allowed) == ("error", ("Balance", "Mine"))
     assert error.key == "proxy.scheduling.mode"
-    assert read(tmp_path, text, known=Known((), ("Blance",))).warnings == ()
+    assert read(tmp_path, text, known=KnownNames((), ("Blance",))).warnings == ()
 
 
 def test_the_built_in_names_are_those_of_the_built_in_plugins() -> None:
     host = PluginHost()
     host.load(installed=False)
-    assert host.registry.known == Known(
+    assert host.registry.known_names == KnownNames(
         tuple(host.registry.upstream_kinds), tuple(host.registry.selection_policies)
     )
-    assert set(host.registry.known.upstream_kinds) == set(BUILTIN_KINDS)
-    assert host.registry.known.selection_policies == BUILTIN_MODES
+    assert set(host.registry.known_names.upstream_kinds) == set(BUILTIN_KINDS)
+    assert host.registry.known_names.selection_policies == BUILTIN_MODES
 
 
 @pytest.mark.parametrize(

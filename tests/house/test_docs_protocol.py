@@ -136,7 +136,7 @@ class QuillTests(TestCase):
 
 def test_it_is_in_order_and_its_own_test_passes() -> None:
     plugin = shown()
-    assert load_plugin(plugin).info.upstream_kinds == ("quill",)
+    assert load_plugin(plugin).info.registered["upstreams"] == ("quill",)
     plugin.test_an_answer_is_read()
 
 

@@ -301,15 +301,15 @@ class PluginTests(GatewayCase):
         await self.start(Chores())
         host = self.gateway._first.plugins
         found = {plugin.name: plugin for plugin in host.plugins()}
-        self.assertEqual(found["extra-0"].warmup_filters, ("broken", "pings"))
-        self.assertEqual(found["claude-code"].background_detectors, ("claude-code",))
+        self.assertEqual(found["extra-0"].registered["warmup_filters"], ("broken", "pings"))
+        self.assertEqual(found["claude-code"].registered["background_detectors"], ("claude-code",))
 
     async def test_what_is_no_filter_is_refused(self) -> None:
         await self.start()
         registry = self.gateway._first.plugins.registry
         with self.assertRaises(ValueError):
-            registry.add_warmup_filter(object())
+            registry.warmup_filters.add(object())
         with self.assertRaises(ValueError):
-            registry.add_background_detector(Pings())
+            registry.background_detectors.add(Pings())
         with self.assertRaises(ValueError):
-            registry.add_warmup_filter(registry.warmup_filters["claude-code"])
+            registry.warmup_filters.add(registry.warmup_filters["claude-code"])

@@ -50,9 +50,9 @@ def test_both_sides_are_taken_in_and_served() -> None:
     assert host.problems == []
     assert host.registry.embedding_servers["own_embeddings"] is server
     assert host.registry.embedding_clients["own_embeddings"] is client
-    assert server in host.registry.doors
+    assert server in host.registry.all_servers
     (plugin,) = (plugin for plugin in host.plugins() if plugin.name == "mine")
-    assert plugin.protocols == ("own_embeddings",)
+    assert plugin.registered["protocols"] == ("own_embeddings",)
 
 
 def test_one_object_may_serve_conversations_and_vectors() -> None:
@@ -64,7 +64,7 @@ def test_one_object_may_serve_conversations_and_vectors() -> None:
     host = load(both)
     assert host.problems == []
     assert host.registry.servers["both"] is host.registry.embedding_servers["both"] is both
-    assert [door for door in host.registry.doors if door is both] == [both]
+    assert [door for door in host.registry.all_servers if door is both] == [both]
 
 
 def test_what_lacks_a_method_is_refused_by_its_name() -> None:

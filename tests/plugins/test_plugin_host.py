@@ -17,7 +17,7 @@ from antigravity.hookspecs import hookimpl
 from antigravity.interfaces.selection import ISelectionPolicy
 from antigravity.interfaces.upstreams import IUpstream, IUpstreamKind
 from antigravity.ir.record import ExchangeRecord
-from antigravity.plugins import DEFAULT_PLUGINS, PluginHost
+from antigravity.plugins import DEFAULT_PLUGINS, HOOKS, PluginHost
 from antigravity.protocols.anthropic.protocol import AnthropicServer
 from antigravity.web.app import WebApp
 
@@ -81,6 +81,10 @@ class Loading(SynchronousTestCase):
         self.assertEqual(
             set(host.registry.upstream_kinds), {"openai", "anthropic", "gemini_api", "codeassist"}
         )
+
+    def test_registry_has_a_row_for_each_hook_that_registers(self) -> None:
+        registering = [hook for hook in HOOKS if hook.startswith("register_")]
+        self.assertEqual(list(load().registry.hooks), registering)
 
     def test_a_plugin_that_raises_is_named_and_the_others_work(self) -> None:
         class Raising:
@@ -200,11 +204,11 @@ class Loading(SynchronousTestCase):
         )
         reasons = [reason.removeprefix("register_selection_policies: ") for _, reason in told(host)]
         self.assertEqual(
-            reasons[:3], ["the name 'Balance' is taken", "'' is no name", "5 is no name"]
+            reasons[:3], ["the name 'Balance' is taken", "'' is not a name", "5 is not a name"]
         )
         self.assertIn("ISelectionPolicy", reasons[3])
         (mine,) = (plugin for plugin in host.plugins() if plugin.name == "policies")
-        self.assertEqual(mine.selection_policies, ("Mine",))
+        self.assertEqual(mine.registered["selection_policies"], ("Mine",))
 
     def test_a_blocked_plugin_is_never_asked(self) -> None:
         blocked = Upstreams(Kind())

@@ -44,7 +44,7 @@ def register_routes(register: Any, settings: Any) -> None:
 def test_a_plugin_is_loaded_with_its_settings() -> None:
     loaded = load_plugin(plugin(register_routes=register_routes), {"path": "/there"}, name="mine")
     assert loaded.info.name == "mine"
-    assert loaded.info.routes == ("GET /there",)
+    assert loaded.info.registered["routes"] == ("GET /there",)
     assert "anthropic" in loaded.registry.servers
 
 

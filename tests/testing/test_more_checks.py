@@ -161,8 +161,8 @@ def test_server_protocols(registry: Any, changed: Mapping[str, Any], fault: str)
 def test_a_way_in_that_another_protocol_has(registry: Any) -> None:
     anthropic = registry.servers["anthropic"]
     mine = Changed(anthropic, name="mine", routes=(Route("POST", "/v1/messages", "generate"),))
-    with_mine = Changed(registry, doors=[*registry.doors, mine])
-    info = PluginInfo("a-plugin", False, (), protocols=("mine",))
+    with_mine = Changed(registry, all_servers=[*registry.all_servers, mine])
+    info = PluginInfo("a-plugin", False, (), {"protocols": ("mine",)})
     (problem,) = check_registered(with_mine, [info])
     assert "has the route POST /v1/messages, as 'anthropic' has" in problem.reason
 

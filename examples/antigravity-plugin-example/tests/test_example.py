@@ -24,12 +24,12 @@ def chat(prompt: str, model: str = MODEL) -> dict[str, object]:
 
 def test_it_registers_what_it_says() -> None:
     info = load_plugin(plugin).info
-    assert info.protocols == ("say",)
-    assert info.upstream_kinds == ("cellar",)
-    assert info.warmup_filters == ("greeting",)
-    assert info.mcp_tools == ("reverse",)
-    assert info.mcp_prompts == ("limerick",)
-    assert info.routes == ("GET /example/visits",)
+    assert info.registered["protocols"] == ("say",)
+    assert info.registered["upstreams"] == ("cellar",)
+    assert info.registered["warmup_filters"] == ("greeting",)
+    assert info.registered["mcp_tools"] == ("reverse",)
+    assert info.registered["mcp_prompts"] == ("limerick",)
+    assert info.registered["routes"] == ("GET /example/visits",)
     assert "exchange_finished" in info.hooks
 
 
