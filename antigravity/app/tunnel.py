@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from antigravity.processes.guarded import spawn
-from antigravity.tunnel.port import TunnelPort
 from antigravity.tunnel.service import Tunnel
+from antigravity.tunnel.tunnel_port import TunnelPort
 from antigravity.web.app import WebApp
 from antigravity.web.tunnel_access import TunnelAccess
 

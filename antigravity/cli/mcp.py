@@ -23,7 +23,7 @@ from antigravity.config.home import find_home
 from antigravity.config.keys import KeyFormatError, clean_key
 from antigravity.config.loading import KEY_VARIABLE
 from antigravity.mcp.bridge import Bridge
-from antigravity.mcp.client.link import Address
+from antigravity.mcp.client.http_connection import Address
 from antigravity.transport.client import HttpTransport
 
 PATH: Final = "/mcp"

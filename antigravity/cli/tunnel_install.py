@@ -10,7 +10,7 @@ import click
 
 from antigravity.cli.asynchronous import run
 from antigravity.cli.invocation import Invocation, command_options
-from antigravity.tunnel.download import Web, check_address
+from antigravity.tunnel.download import ReleaseDownload, check_address
 from antigravity.tunnel.install import GITHUB_API, find_release
 from antigravity.tunnel.install import install as install_program
 from antigravity.tunnel.release import InstallError
@@ -42,7 +42,7 @@ def install(invocation: Invocation, version: str, sha256: str, api: str, http_pr
         raise click.BadParameter("a SHA-256 has 64 hexadecimal digits", param_hint="--sha256")
 
     async def work(reactor: Any, transport: Any) -> dict[str, str]:
-        web = Web(transport, http_proxy)
+        web = ReleaseDownload(transport, http_proxy)
         wanted = await find_release(web, check_address(api), version, sha256)
         hidden = invocation.as_json or not sys.stderr.isatty()
         label = f"cloudflared {wanted.version}"

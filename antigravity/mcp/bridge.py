@@ -20,7 +20,7 @@ from antigravity.interfaces.transport import IHttpTransport
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.json_reader import decode
 from antigravity.mcp.client.errors import SessionLostError
-from antigravity.mcp.client.link import Address, Headers, HttpLink
+from antigravity.mcp.client.http_connection import Address, Headers, HttpConnection
 from antigravity.mcp.protocol import messages
 from antigravity.mcp.protocol.headers import (
     META,
@@ -57,7 +57,7 @@ class Bridge:
         write: Callable[[bytes], None],
         say: Callable[[str], None],
     ) -> None:
-        self.link = HttpLink(transport, clock, address, self._received)
+        self.link = HttpConnection(transport, clock, address, self._received)
         self._clock = clock
         self._write = write
         self._say = say

@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from antigravity.interfaces.mcp import IMcpContext
 from antigravity.interfaces.mcp_values import ClientRequest, Json, LogLevel, McpError
-from antigravity.mcp.answering import Answering
+from antigravity.mcp.post_response import PostResponse
 from antigravity.mcp.protocol import messages
 from antigravity.mcp.protocol.revisions import Revision
 
@@ -47,7 +47,7 @@ def check_answer(request: ClientRequest, answer: object) -> Json:
 
 @implementer(IMcpContext)
 class CallContext:
-    """A call over an ``answering``; ``ask`` is how its client is asked."""
+    """One call whose messages go out in ``post_response``; ``ask`` sends requests to its client."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class CallContext:
         client: Json,
         capabilities: Json,
         params: Json,
-        answering: Answering,
+        post_response: PostResponse,
         level: str | None,
         ask: Ask,
     ) -> None:
@@ -71,7 +71,7 @@ class CallContext:
         self.is_cancelled = False
         self.headers: Mapping[str, str] = {}
         self.is_over = False
-        self.answering = answering
+        self.post_response = post_response
         self.level = level
         self._ask = ask
         self._names: dict[str, int] = {}
@@ -86,7 +86,7 @@ class CallContext:
             params["total"] = total
         if message:
             params["message"] = message
-        self.answering.send(messages.notification("notifications/progress", params), spare=True)
+        self.post_response.send(messages.notification("notifications/progress", params), spare=True)
 
     def log(self, level: LogLevel, data: Any, logger: str = "") -> None:
         """Send a log message to the client, if it wants messages of this level."""
@@ -97,7 +97,7 @@ class CallContext:
         params = {"level": level, "data": data}
         if logger:
             params["logger"] = logger
-        self.answering.send(messages.notification("notifications/message", params), spare=True)
+        self.post_response.send(messages.notification("notifications/message", params), spare=True)
 
     def can_ask(self, request: ClientRequest) -> bool:
         """Return whether the client says that it can answer such a request."""
@@ -158,7 +158,7 @@ class CallContext:
     def disconnect(self) -> None:
         """Hang up on the client for now, where it can come back for the answer."""
         if self.rules.priming and not self.is_over:
-            self.answering.hang_up()
+            self.post_response.hang_up()
 
     def _ask_one(self, name: str, request: ClientRequest) -> Deferred[Json]:
         return self.ask({name: request}).addCallback(lambda answers: answers[name])
@@ -169,7 +169,7 @@ class CallContext:
         return name if number == 1 else f"{name}-{number}"
 
 
-class ReplayContext(CallContext):
+class RepeatedCallContext(CallContext):
     """A call in a revision where questions end it, and it begins anew with the answers.
 
     ``answers`` are those that the client brought; ``need`` is told what else is asked.

@@ -15,15 +15,15 @@ from zope.interface import implementer
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.mcp import IMcpEndpoint, McpCall
 from antigravity.interfaces.mcp_values import McpChange, McpError
-from antigravity.mcp.answering import accepts, error_reply
-from antigravity.mcp.calls import CallLimits, Calls
-from antigravity.mcp.identity import Identity
 from antigravity.mcp.methods import Methods
-from antigravity.mcp.protocol import messages, sealing
+from antigravity.mcp.post_response import error_reply, parse_accept
+from antigravity.mcp.protocol import messages, sealed_state
 from antigravity.mcp.protocol.headers import META, VERSION_HEADER
 from antigravity.mcp.protocol.messages import MalformedMessageError, Parsed, Request
 from antigravity.mcp.protocol.revisions import REVISIONS
 from antigravity.mcp.registry import McpRegistry
+from antigravity.mcp.running_calls import CallLimits, CallTable
+from antigravity.mcp.server_info import ServerInfo
 from antigravity.mcp.stateful import SESSION_HEADER, Stateful
 from antigravity.mcp.stateless import Stateless
 
@@ -57,17 +57,17 @@ class McpEndpoint:
         registry: McpRegistry,
         clock: IReactorTime,
         *,
-        identity: Identity = Identity(),  # noqa: B008 - it is frozen
+        server_info: ServerInfo = ServerInfo(),  # noqa: B008 - it is frozen
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
         enter: Callable[[object], None] = _nothing,
         leave: Callable[[object], None] = _nothing,
     ) -> None:
         self.registry = registry
         self._clock = clock
-        self._calls = Calls(Methods(registry), clock, enter, leave)
-        sealer = sealing.Sealer(secrets.token_bytes(32), time.monotonic)
-        self._stateful = Stateful(self._calls, clock, identity, limits.keepalive)
-        self._stateless = Stateless(self._calls, clock, identity, sealer, limits.keepalive)
+        self._calls = CallTable(Methods(registry), clock, enter, leave)
+        sealer = sealed_state.StateSealer(secrets.token_bytes(32), time.monotonic)
+        self._stateful = Stateful(self._calls, clock, server_info, limits.keepalive)
+        self._stateless = Stateless(self._calls, clock, server_info, sealer, limits.keepalive)
         self._changes: dict[McpChange, None] = {}
         self._timer: IDelayedCall | None = None
         self._unwatch = registry.watch(self._changed)
@@ -106,7 +106,7 @@ class McpEndpoint:
         kind = call.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind and kind != "application/json":
             return _refuse(415, "The body is application/json.")
-        wanted = accepts(call.headers)
+        wanted = parse_accept(call.headers)
         if not wanted.whole and not wanted.stream:
             return _refuse(406, "The answer is application/json or text/event-stream.")
         try:

@@ -18,7 +18,7 @@ _KINDS: Final[tuple[Kind, ...]] = ("tools", "prompts", "resources")
 class McpRegistry:
     """Catalogs that come and go while the gateway runs.
 
-    Lists are made once for each state of the catalogs.  Names of a namespace stand behind
+    ListSync are made once for each state of the catalogs.  Names of a namespace stand behind
     ``NAMESPACE__``; of two that are the same, the first one is used.
     """
 

@@ -10,10 +10,10 @@ from typing import Final
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from antigravity.interfaces.mcp_values import Json
-from antigravity.mcp.calls import Call
 from antigravity.mcp.protocol.event_log import EventLog
 from antigravity.mcp.protocol.messages import RequestId, Response
 from antigravity.mcp.protocol.revisions import Revision
+from antigravity.mcp.running_calls import RunningCall
 
 #: The stream that belongs to no request.
 STANDALONE: Final = "0"
@@ -36,7 +36,7 @@ class Session:
         self.level = "info"
         self.is_ready = False
         self.subscriptions: set[str] = set()
-        self.calls: dict[RequestId, Call] = {}
+        self.calls: dict[RequestId, RunningCall] = {}
         self.streams: dict[str, EventLog] = {STANDALONE: EventLog(STANDALONE)}
         self.last_used = 0.0
         self._asked: dict[RequestId, Callable[[Response], None]] = {}

@@ -12,27 +12,27 @@ from twisted.python.failure import Failure
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.mcp import McpCall
 from antigravity.interfaces.mcp_values import ClientRequest, Json, McpChange, McpError
-from antigravity.mcp.answering import (
-    EVENTS,
-    Accepts,
-    Answering,
-    accepts,
-    error_reply,
-    no_content,
-    whole_reply,
-)
-from antigravity.mcp.calls import Call, Calls, as_error
+from antigravity.mcp.change_listeners import MOST_SUBSCRIPTIONS, SUBSCRIBED_CHARACTERS
 from antigravity.mcp.context import LEVELS, CallContext
-from antigravity.mcp.identity import Identity
-from antigravity.mcp.listeners import MOST_SUBSCRIPTIONS, SUBSCRIBED_CHARACTERS
+from antigravity.mcp.event_stream import EventStream
 from antigravity.mcp.methods import text, unknown_method
+from antigravity.mcp.post_response import (
+    EVENTS,
+    AcceptedTypes,
+    PostResponse,
+    error_reply,
+    message_reply,
+    no_content,
+    parse_accept,
+)
 from antigravity.mcp.protocol import messages
 from antigravity.mcp.protocol.event_log import parse_event_id
 from antigravity.mcp.protocol.headers import VERSION_HEADER
 from antigravity.mcp.protocol.messages import Notification, Parsed, Request, Response
 from antigravity.mcp.protocol.revisions import REVISIONS, negotiate
+from antigravity.mcp.running_calls import CallTable, RunningCall, as_error
+from antigravity.mcp.server_info import ServerInfo
 from antigravity.mcp.sessions import FinishedStreams, Session, SessionTable
-from antigravity.mcp.streaming import EventStream
 
 SESSION_HEADER: Final = "mcp-session-id"
 #: What servers of these revisions say where a session is not known.
@@ -45,20 +45,20 @@ class Stateful:
     """Serves sessions."""
 
     def __init__(
-        self, calls: Calls, clock: IReactorTime, identity: Identity, keepalive: float
+        self, calls: CallTable, clock: IReactorTime, server_info: ServerInfo, keepalive: float
     ) -> None:
         self.keepalive = keepalive
         self.sessions = SessionTable(clock, self._ended)
         self._calls = calls
         self._clock = clock
-        self._identity = identity
+        self._identity = server_info
         self._finished = FinishedStreams()
 
     # -- HTTP --
 
     def post(self, call: McpCall, parsed: Parsed) -> Deferred[Reply]:
         """Serve messages of a client."""
-        wanted = accepts(call.headers)
+        wanted = parse_accept(call.headers)
         first = parsed.messages[0]
         if isinstance(first, Request) and first.method == "initialize" and not parsed.is_batch:
             return self._initialize(call, first, wanted)
@@ -94,7 +94,7 @@ class Stateful:
         session = self._session(call)
         if not isinstance(session, Session):
             return session
-        if not accepts(call.headers).stream:
+        if not parse_accept(call.headers).stream:
             return error_reply(
                 406, McpError(messages.INVALID_REQUEST, f"The answer is {EVENTS}; accept it.")
             )
@@ -142,7 +142,9 @@ class Stateful:
 
     # -- sessions --
 
-    def _initialize(self, call: McpCall, request: Request, wanted: Accepts) -> Deferred[Reply]:
+    def _initialize(
+        self, call: McpCall, request: Request, wanted: AcceptedTypes
+    ) -> Deferred[Reply]:
         if len(call.body) > LONGEST_INITIALIZE:
             error = McpError(messages.INVALID_REQUEST, "initialize is too large.")
             return error_reply(413, error, request.id)
@@ -165,7 +167,7 @@ class Stateful:
             return error_reply(503, error, request.id)
         result = self._identity.initialized(session.revision)
         headers = (("Mcp-Session-Id", session.id),)
-        return whole_reply(wanted, messages.result(request.id, result), headers)
+        return message_reply(wanted, messages.result(request.id, result), headers)
 
     def _session(self, call: McpCall) -> Session | Deferred[Reply]:
         """Return the session of a call, or the answer that there is none."""
@@ -209,18 +211,18 @@ class Stateful:
                     running.cancel()
 
     def _answer(
-        self, session: Session, requests: list[Request], wanted: Accepts, *, is_batch: bool
+        self, session: Session, requests: list[Request], wanted: AcceptedTypes, *, is_batch: bool
     ) -> Deferred[Reply]:
         log = session.new_log()
 
         def all_in(_: Any) -> None:
             """Keep what the client may come back for, and nothing else."""
-            if answering.begun:
+            if post_response.begun:
                 self._finished.keep(session, log)
             else:
                 session.streams.pop(log.name, None)
 
-        answering = Answering(
+        post_response = PostResponse(
             log,
             wanted,
             self._clock,
@@ -230,15 +232,15 @@ class Stateful:
             is_batch=is_batch,
             prime=session.revision.priming,
         )
-        answering.complete.addCallback(all_in)
+        post_response.complete.addCallback(all_in)
         for request in requests:
-            self._start(session, request, answering)
-        return answering.reply
+            self._start(session, request, post_response)
+        return post_response.reply
 
-    def _start(self, session: Session, request: Request, answering: Answering) -> None:
+    def _start(self, session: Session, request: Request, post_response: PostResponse) -> None:
         if request.id in session.calls:
             error = McpError(messages.INVALID_REQUEST, "A request with this id is running.")
-            answering.fail(request.id, error)
+            post_response.fail(request.id, error)
             return
         context = CallContext(
             principal=session.principal,
@@ -246,34 +248,34 @@ class Stateful:
             client=session.client,
             capabilities=session.capabilities,
             params=request.params,
-            answering=answering,
+            post_response=post_response,
             level=session.level,
             ask=lambda context, asked: self._ask(session, context, asked),
         )
         try:
             own = self._own_method(session, request, context)
         except McpError as error:
-            answering.fail(request.id, error)
+            post_response.fail(request.id, error)
             return
         if own is not None:
-            answering.result(request.id, own)
+            post_response.result(request.id, own)
             return
         running = self._calls.start(request.method, request.params, context)
         session.calls[request.id] = running
         running.done.addBoth(self._done, session, request, running)
 
-    def _done(self, value: Any, session: Session, request: Request, call: Call) -> None:
+    def _done(self, value: Any, session: Session, request: Request, call: RunningCall) -> None:
         session.calls.pop(request.id, None)
         session.last_used = self._clock.seconds()
-        answering = call.context.answering
+        post_response = call.context.post_response
         if not isinstance(value, Failure):
-            answering.result(request.id, value)
+            post_response.result(request.id, value)
         elif not value.check(CancelledError):
-            answering.fail(request.id, as_error(value))
+            post_response.fail(request.id, as_error(value))
         elif call.reason:
-            answering.fail(request.id, McpError(messages.INTERNAL_ERROR, call.reason))
+            post_response.fail(request.id, McpError(messages.INTERNAL_ERROR, call.reason))
         else:
-            answering.skip()
+            post_response.skip()
 
     def _own_method(
         self, session: Session, request: Request, context: CallContext
@@ -308,7 +310,7 @@ class Stateful:
 
     def _ask(self, session: Session, context: CallContext, asked: ClientRequest) -> Deferred[Json]:
         """Send a request to the client, on the stream of the call."""
-        if not context.answering.can_stream:
+        if not context.post_response.can_stream:
             raise McpError(messages.INVALID_REQUEST, f"The client does not accept {EVENTS}.")
 
         def answered(response: Response) -> None:
@@ -321,9 +323,9 @@ class Stateful:
             if session.forget(found):
                 params = {"requestId": found, "reason": "The call has ended."}
                 data = messages.notification("notifications/cancelled", params)
-                context.answering.send(data)
+                context.post_response.send(data)
 
         found = session.expect(answered)
         result: Deferred[Json] = Deferred(cancelled)
-        context.answering.send(messages.request(found, asked.method, asked.params))
+        context.post_response.send(messages.request(found, asked.method, asked.params))
         return result

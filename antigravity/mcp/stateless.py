@@ -12,18 +12,24 @@ from twisted.python.failure import Failure
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.mcp import McpCall
 from antigravity.interfaces.mcp_values import ClientRequest, McpChange, McpError
-from antigravity.mcp.answering import EVENTS, Answering, accepts, error_reply, no_content
-from antigravity.mcp.calls import Call, Calls, as_error
-from antigravity.mcp.context import LEVELS, ReplayContext
-from antigravity.mcp.identity import Identity
-from antigravity.mcp.listeners import Listener, wanted_changes
+from antigravity.mcp.change_listeners import Listener, wanted_changes
+from antigravity.mcp.context import LEVELS, RepeatedCallContext
+from antigravity.mcp.event_stream import EventStream
 from antigravity.mcp.methods import unknown_method
-from antigravity.mcp.protocol import messages, sealing
+from antigravity.mcp.post_response import (
+    EVENTS,
+    PostResponse,
+    error_reply,
+    no_content,
+    parse_accept,
+)
+from antigravity.mcp.protocol import messages, sealed_state
 from antigravity.mcp.protocol.event_log import EventLog
 from antigravity.mcp.protocol.headers import META, VERSION_HEADER, check_headers, mismatch
 from antigravity.mcp.protocol.messages import Parsed, Request
 from antigravity.mcp.protocol.revisions import REVISIONS, Revision
-from antigravity.mcp.streaming import EventStream
+from antigravity.mcp.running_calls import CallTable, RunningCall, as_error
+from antigravity.mcp.server_info import ServerInfo
 
 #: How long clients may keep what they were told, in milliseconds.
 _TTL: Final = {
@@ -50,16 +56,16 @@ class Stateless:
 
     def __init__(
         self,
-        calls: Calls,
+        calls: CallTable,
         clock: IReactorTime,
-        identity: Identity,
-        sealer: sealing.Sealer,
+        server_info: ServerInfo,
+        sealer: sealed_state.StateSealer,
         keepalive: float,
     ) -> None:
         self.keepalive = keepalive
         self._calls = calls
         self._clock = clock
-        self._identity = identity
+        self._identity = server_info
         self._sealer = sealer
         self._listeners: set[Listener] = set()
 
@@ -102,9 +108,9 @@ class Stateless:
 
     def _discover(self, call: McpCall, request: Request) -> Deferred[Reply]:
         result = self._result(request.method, self._identity.discovered())
-        answering = self._answering(call, lambda: None)
-        answering.result(request.id, result)
-        return answering.reply
+        post_response = self._answering(call, lambda: None)
+        post_response.result(request.id, result)
+        return post_response.reply
 
     def _listen(self, request: Request) -> Deferred[Reply]:
         wanted = wanted_changes(request.params.get("notifications"))
@@ -122,14 +128,14 @@ class Stateless:
     # -- calls --
 
     def _start(self, call: McpCall, request: Request, revision: Revision) -> Deferred[Reply]:
-        running: list[Call] = []
+        running: list[RunningCall] = []
 
         def cancel() -> None:
             for one in running:
                 one.cancel()
 
-        answering = self._answering(call, cancel)
-        context = self._context(call, request, revision, answering)
+        post_response = self._answering(call, cancel)
+        context = self._context(call, request, revision, post_response)
 
         def need(requests: Mapping[str, ClientRequest]) -> None:
             """Answer with what is needed, and stop the call once it is back here."""
@@ -142,21 +148,21 @@ class Stateless:
         started = self._calls.start(request.method, request.params, context)
         running.append(started)
         started.done.addBoth(self._done, request, started)
-        return answering.reply
+        return post_response.reply
 
     def _context(
-        self, call: McpCall, request: Request, revision: Revision, answering: Answering
-    ) -> ReplayContext:
+        self, call: McpCall, request: Request, revision: Revision, post_response: PostResponse
+    ) -> RepeatedCallContext:
         meta = request.params["_meta"]
         client = meta.get(f"{META}clientInfo")
         level = meta.get(f"{META}logLevel")
-        context = ReplayContext(
+        context = RepeatedCallContext(
             principal=call.principal,
             revision=revision,
             client=client if isinstance(client, Mapping) else {},
             capabilities=meta[f"{META}clientCapabilities"],
             params=request.params,
-            answering=answering,
+            post_response=post_response,
             level=level if level in LEVELS else None,
             ask=lambda _, asked: Deferred(),
         )
@@ -171,7 +177,7 @@ class Stateless:
         params = request.params
         found: dict[str, Any] = {}
         if params.get("requestState") is not None:
-            about = sealing.about(request.method, params)
+            about = sealed_state.about(request.method, params)
             found = self._sealer.open(params["requestState"], call.principal, about)
         if "inputResponses" in params:
             brought = params["inputResponses"]
@@ -184,14 +190,14 @@ class Stateless:
         self,
         call: McpCall,
         request: Request,
-        context: ReplayContext,
+        context: RepeatedCallContext,
         requests: Mapping[str, ClientRequest],
     ) -> None:
-        about = sealing.about(request.method, request.params)
+        about = sealed_state.about(request.method, request.params)
         try:
             state = self._sealer.seal(context.used, call.principal, about)
         except McpError as error:
-            context.answering.fail(request.id, error)
+            context.post_response.fail(request.id, error)
             return
         result = {
             "resultType": "input_required",
@@ -201,24 +207,26 @@ class Stateless:
             "requestState": state,
             "_meta": self._meta(),
         }
-        context.answering.result(request.id, result)
+        context.post_response.result(request.id, result)
 
-    def _done(self, value: Any, request: Request, call: Call) -> None:
-        answering = call.context.answering
-        if answering.complete.called:
+    def _done(self, value: Any, request: Request, call: RunningCall) -> None:
+        post_response = call.context.post_response
+        if post_response.complete.called:
             return
         if not isinstance(value, Failure):
-            answering.result(request.id, self._result(request.method, value))
+            post_response.result(request.id, self._result(request.method, value))
         elif not value.check(CancelledError):
             error = as_error(value)
-            answering.fail(request.id, error, _status(error, early=False))
+            post_response.fail(request.id, error, _status(error, early=False))
         elif call.reason:
-            answering.fail(request.id, McpError(messages.INTERNAL_ERROR, call.reason), 503)
+            post_response.fail(request.id, McpError(messages.INTERNAL_ERROR, call.reason), 503)
         else:
-            answering.skip()
+            post_response.skip()
 
-    def _answering(self, call: McpCall, gone: Callable[[], None]) -> Answering:
-        return Answering(EventLog(), accepts(call.headers), self._clock, self.keepalive, gone)
+    def _answering(self, call: McpCall, gone: Callable[[], None]) -> PostResponse:
+        return PostResponse(
+            EventLog(), parse_accept(call.headers), self._clock, self.keepalive, gone
+        )
 
     def _result(self, method: str, value: Mapping[str, Any]) -> dict[str, Any]:
         out = {"resultType": "complete", **value}

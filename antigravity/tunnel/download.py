@@ -43,7 +43,7 @@ def check_address(url: str) -> str:
     raise InstallError(f"{parts.scheme}://{parts.hostname} is not asked: that is not HTTPS")
 
 
-class Web:
+class ReleaseDownload:
     """Asks with a transport; ``proxy`` is an HTTP proxy to go through, if any."""
 
     def __init__(self, transport: IHttpTransport, proxy: str = "") -> None:

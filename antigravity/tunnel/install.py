@@ -13,9 +13,9 @@ from typing import IO, Final
 from urllib.parse import quote
 
 from antigravity.config.atomic import sync_directory
-from antigravity.tunnel.download import Progress, Web, check_digest
+from antigravity.tunnel.download import Progress, ReleaseDownload, check_digest
 from antigravity.tunnel.executable import NAME, installed_path
-from antigravity.tunnel.release import InstallError, Wanted, asset_name, wanted_asset
+from antigravity.tunnel.release import InstallError, WantedAsset, asset_name, wanted_asset
 
 GITHUB_API: Final = "https://api.github.com"
 _RELEASES: Final = "repos/cloudflare/cloudflared/releases"
@@ -24,8 +24,8 @@ _LARGEST: Final = 300 * 1024 * 1024
 
 
 async def find_release(
-    web: Web, api: str = GITHUB_API, version: str = "", sha256: str = "", name: str = ""
-) -> Wanted:
+    web: ReleaseDownload, api: str = GITHUB_API, version: str = "", sha256: str = "", name: str = ""
+) -> WantedAsset:
     """Return the file to install: of ``version``, or of the latest release.
 
     :raises InstallError: if there is none.
@@ -38,7 +38,9 @@ async def find_release(
     return wanted
 
 
-async def install(web: Web, wanted: Wanted, home: Path, progress: Progress) -> Path:
+async def install(
+    web: ReleaseDownload, wanted: WantedAsset, home: Path, progress: Progress
+) -> Path:
     """Put the program into the home and return where it is.
 
     What was there before stays until the new one is verified.

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from antigravity.ir.json_reader import decode
-from antigravity.processes.cleaning import Cleaner as LineCleaner
+from antigravity.processes.log_lines import Cleaner as LogLineCleaner
 
 Level = Literal["debug", "info", "warn", "error"]
 
@@ -28,7 +28,7 @@ _CONFIGURATION: Final = re.compile(r'Updated to new configuration config=("(?:[^
 _HOPELESS: Final = re.compile(
     r"token is not valid|Invalid tunnel secret|Unauthorized: Tunnel not found", re.IGNORECASE
 )
-#: What Cloudflare says of a quick tunnel that it has given up: its address is gone for good.
+#: What Cloudflare says of a quick tunnel that it has given up: its address no longer exists.
 _GONE: Final = re.compile(
     r"Unauthorized: (?:Tunnel not found|Failed to get tunnel)|Tunnel not found|"
     r"tunnel .{0,80}\b(?:does not exist|was deleted|has been deleted)",
@@ -40,7 +40,7 @@ _ASKED: Final = re.compile(r"(https?://[^\s\"?]*?(?:/files/|\?))[^\s\"]+")
 _HELP: Final = re.compile(r"See 'cloudflared .*--help'")
 
 
-class Said(Struct, frozen=True):
+class LogLine(Struct, frozen=True):
     """One line.  ``is_log`` tells lines of its log from all else that it prints."""
 
     level: Level
@@ -69,7 +69,7 @@ class _TokenParts(Struct, frozen=True):
     s: str = ""
 
 
-class Cleaner(LineCleaner):
+class Cleaner(LogLineCleaner):
     """Takes the token out of lines, and what else must not be in a log."""
 
     def __init__(self, token: str = "") -> None:
@@ -89,27 +89,27 @@ def _secret_in(token: str) -> str:
         return ""
 
 
-def understand(line: str) -> Said:
+def parse_line(line: str) -> LogLine:
     """Return what a clean line is."""
     match = _LINE.fullmatch(line)
     if match is None:
-        return Said("info", line, False)
-    return Said(_LEVELS.get(match[1], "error"), match[2].strip(), True)
+        return LogLine("info", line, False)
+    return LogLine(_LEVELS.get(match[1], "error"), match[2].strip(), True)
 
 
-def quick_address(text: str) -> str:
+def find_quick_address(text: str) -> str:
     """Return the name that a quick tunnel was given, ``""`` if ``text`` tells none."""
     match = _QUICK.search(text)
     return match[1].lower() if match else ""
 
 
-def registered(text: str) -> str | None:
-    """Return the number of the connection to Cloudflare that stands now, if one does."""
+def registered_connection(text: str) -> str | None:
+    """Return the number of the new connection to Cloudflare, or ``None``."""
     return _index(text) if _REGISTERED.search(text) else None
 
 
-def lost(text: str) -> str | None:
-    """Return the number of the connection to Cloudflare that was lost, if one was."""
+def lost_connection(text: str) -> str | None:
+    """Return the number of the lost connection to Cloudflare, ``None`` if the text reports none."""
     return _index(text) if _LOST.search(text) else None
 
 
@@ -131,11 +131,11 @@ def origins(line: str) -> tuple[Origin, ...] | None:
     return tuple(origin for origin in found if origin.hostname)
 
 
-def is_hopeless(text: str) -> bool:
+def is_permanent_failure(text: str) -> bool:
     """Return whether trying again with the same token can't help."""
     return bool(_HOPELESS.search(text))
 
 
-def gone(text: str) -> str | None:
+def unknown_tunnel_connection(text: str) -> str | None:
     """Return the number of the connection that Cloudflare refused as to no tunnel it knows."""
     return _index(text) if _GONE.search(text) else None

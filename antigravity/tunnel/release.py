@@ -50,7 +50,7 @@ class Release(Struct, frozen=True):
     assets: tuple[Asset, ...] = ()
 
 
-class Wanted(Struct, frozen=True):
+class WantedAsset(Struct, frozen=True):
     """The file to get: its address, its size in bytes, its SHA-256 in hexadecimal."""
 
     version: str
@@ -77,7 +77,7 @@ def asset_name(system: str = "", machine: str = "") -> str:
     return f"cloudflared-{system}-{kind}{_ENDINGS[system]}"
 
 
-def wanted_asset(answer: bytes, name: str, sha256: str = "") -> Wanted:
+def wanted_asset(answer: bytes, name: str, sha256: str = "") -> WantedAsset:
     """Return the file called ``name`` of the release that GitHub has told in ``answer``.
 
     ``sha256`` is what somebody trusts more than GitHub, if anybody does.
@@ -99,4 +99,6 @@ def wanted_asset(answer: bytes, name: str, sha256: str = "") -> Wanted:
             f"release {release.tag_name} tells no SHA-256 of {name}; give one with --sha256"
         )
     digest = sha256 or (told[1] if told else "")
-    return Wanted(release.tag_name, name, asset.browser_download_url, asset.size, digest.lower())
+    return WantedAsset(
+        release.tag_name, name, asset.browser_download_url, asset.size, digest.lower()
+    )

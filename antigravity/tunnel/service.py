@@ -1,4 +1,4 @@
-"""The tunnel: it stands while it is wanted and the gateway asks its clients for a key."""
+"""Runs cloudflared while a tunnel is configured and clients need a key."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from antigravity.ir.errors import ConflictError
 from antigravity.logs import make_logger
 from antigravity.processes.command import Command
 from antigravity.processes.guarded import OnEnd, OnLine
+from antigravity.tunnel.cloudflared_run import CloudflaredRun
 from antigravity.tunnel.command import prepare, tunnel_command
 from antigravity.tunnel.executable import NotInstalledError, find_executable
-from antigravity.tunnel.port import TunnelPort
-from antigravity.tunnel.run import Run
+from antigravity.tunnel.tunnel_port import TunnelPort
 
 #: Seconds before cloudflared is started again; doubled each time that it did not help.
 FIRST_PAUSE: Final = 2.0
@@ -51,7 +51,7 @@ class Process(Protocol):
 Spawn = Callable[[Command, OnLine, OnEnd], Process]
 
 
-class Entrance(Protocol):
+class TunnelListener(Protocol):
     """The way in, which has to know the tunnel's names."""
 
     names: frozenset[str]
@@ -71,14 +71,14 @@ class Tunnel:
         clock: IReactorTime,
         spawn: Spawn,
         port: TunnelPort,
-        entrance: Entrance,
+        listener: TunnelListener,
         home: Path,
         find: Callable[[TunnelSettings, Path], Path] = find_executable,
     ) -> None:
         self._clock = clock
         self._spawn = spawn
         self._port = port
-        self._entrance = entrance
+        self._listener = listener
         self._home = home
         self._find = find
         self._settings = TunnelSettings()
@@ -88,7 +88,7 @@ class Tunnel:
         self._is_closed = False
         self._state: State = "off"
         self._reason = ""
-        self._run: Run | None = None
+        self._run: CloudflaredRun | None = None
         self._process: Process | None = None
         self._was_stopped = False
         self._verdict = ""
@@ -200,7 +200,7 @@ class Tunnel:
         """Close the way in at once, and make cloudflared end."""
         self._is_in = False
         self._cancel_timer()
-        self._entrance.names = frozenset()
+        self._listener.names = frozenset()
         self._run = None
         self._closed(self._port.close())
         if self._process is not None:
@@ -246,38 +246,38 @@ class Tunnel:
             executable = self._find(settings, self._home)
             port = self._port.open(settings.origin_port)
             prepare(self._home)
-            run = Run(settings, port)
+            run = CloudflaredRun(settings, port)
             command = tunnel_command(executable, settings, port, self._home)
             self._process = self._spawn(command, partial(self._said, run), self._ended)
         except (NotInstalledError, CannotListenError, OSError) as error:
             self._died(str(error))
             return
         self._run = run
-        self._entrance.names = run.names
+        self._listener.names = run.names
         self._set_timer(settings.start_timeout, self._is_late)
 
-    def _said(self, run: Run, line: str) -> None:
+    def _said(self, run: CloudflaredRun, line: str) -> None:
         news = run.read(line)
         if run is not self._run or self._verdict:
             return  # it is only ending still
-        if news == "hopeless":
+        if news == "permanent_failure":
             self._give_up(run.reason)
         elif news == "names":
-            self._entrance.names = run.names
+            self._listener.names = run.names
             self._tell_address(run)
-        elif news == "gone":
+        elif news == "address_gone":
             self._down("Cloudflare no longer knows its address")
             self._abandon(self._reason)
             return
-        if not run.stands and self._state == "up":
+        if not run.is_up and self._state == "up":
             self._down("there is no connection to Cloudflare")
             if self._settings.mode == "quick":
                 self._set_timer(GONE_AFTER, self._is_gone)
-        if run.stands and self._state == "starting":
+        if run.is_up and self._state == "starting":
             self._cancel_timer()
             self._state, self._reason = "up", ""
             self._stood_since = self._clock.seconds()
-            self.log.info("the tunnel stands")
+            self.log.info("the tunnel is_up")
 
     def _down(self, reason: str) -> None:
         """Note that clients cannot come by a tunnel that still runs."""
@@ -291,7 +291,7 @@ class Tunnel:
         self._timer = None
         self._abandon(f"there was no connection to Cloudflare for {GONE_AFTER:g} s")
 
-    def _tell_address(self, run: Run) -> None:
+    def _tell_address(self, run: CloudflaredRun) -> None:
         address = ", ".join(f"https://{name}" for name in sorted(run.names))
         if self._address and address != self._address:
             self.log.warn(
@@ -306,11 +306,11 @@ class Tunnel:
     def _is_late(self) -> None:
         self._timer = None
         run, seconds = self._run, self._settings.start_timeout
-        if run is not None and run.is_worth_waiting:
+        if run is not None and run.can_keep_trying:
             self._reason = f"there is no connection to Cloudflare after {seconds:g} s"
             self.log.warn("the tunnel is slow: {why}; it goes on trying", why=self._reason)
             return
-        what = "said no address" if run is not None and run.has_spoken else "said nothing"
+        what = "said no address" if run is not None and run.has_output else "said nothing"
         self._abandon(f"cloudflared {what} within {seconds:g} s")
 
     def _abandon(self, reason: str) -> None:
@@ -335,7 +335,7 @@ class Tunnel:
 
     def _died(self, reason: str) -> None:
         """Try again after a while."""
-        self._entrance.names = frozenset()
+        self._listener.names = frozenset()
         self._cancel_timer()
         if self._state == "up" and self._clock.seconds() - self._stood_since >= WELL_AFTER:
             self._failures = 0

@@ -62,7 +62,7 @@ PACKED = {
 }
 
 
-class Answering(Resource):
+class PostResponse(Resource):
     """Says the same to everybody, with the credential in its headers, too."""
 
     isLeaf = True  # noqa: N815
@@ -84,7 +84,7 @@ class Answering(Resource):
 
 class Shapes(FaultCase):
     async def test_no_shape_of_an_error_repeats_the_credential(self) -> None:
-        upstream = Answering()
+        upstream = PostResponse()
         port = reactor.listenTCP(0, Site(upstream), interface="127.0.0.1")
         self.addCleanup(port.stopListening)
         events: list[Any] = []

@@ -12,9 +12,9 @@ from antigravity.cli.mcp import mcp
 from antigravity.config.loading import KEY_VARIABLE
 from antigravity.config.snapshot import load
 from antigravity.mcp import bridge
-from antigravity.mcp.client import member, stdio_channel
-from antigravity.mcp.vision.sources import IMAGE, VIDEO
-from antigravity.mcp.vision.table import TOOLS
+from antigravity.mcp.client import federated_server, stdio_channel
+from antigravity.mcp.vision.media_sources import IMAGE, VIDEO
+from antigravity.mcp.vision.tool_table import TOOLS
 from antigravity.processes import guarded
 from tests.house.pages import ROOT, blocks, table
 
@@ -63,7 +63,7 @@ def test_figures_are_true() -> None:
     assert "png or jpeg and up to 5 MiB, videos mp4, mov or m4v and up to 8 MiB" in TEXT
     assert (IMAGE.limit, VIDEO.limit) == (5 * 2**20, 8 * 2**20)
     assert "after 1 second, then 2, 4 and so on up to 60" in TEXT
-    assert (member.FIRST_PAUSE, member.LONGEST_PAUSE) == (1.0, 60.0)
+    assert (federated_server.FIRST_PAUSE, federated_server.LONGEST_PAUSE) == (1.0, 60.0)
     assert "a second later it and all that it has started get SIGTERM, and after 5 more" in TEXT
     assert (stdio_channel.POLITE, guarded.GRACE) == (1.0, 5.0)
     assert "waits up to 10 seconds" in TEXT

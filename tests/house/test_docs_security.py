@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from antigravity.exchange import fetching, naming
-from antigravity.mcp import listeners, stateful
+from antigravity.mcp import change_listeners, stateful
 from antigravity.protocols import multipart
 from antigravity.stores import published
 from tests.house.pages import ROOT
@@ -23,8 +23,8 @@ PAGE = " ".join((ROOT / "docs" / "security.rst").read_text("utf-8").split())
         f"A name of a model has at most {naming.LONGEST} characters",
         (
             f"keeps {stateful.LONGEST_INITIALIZE // 1024} KiB of its ``initialize`` at the most, "
-            f"and up to {listeners.MOST_SUBSCRIPTIONS} subscriptions with "
-            f"{listeners.SUBSCRIBED_CHARACTERS // 1024} KiB"
+            f"and up to {change_listeners.MOST_SUBSCRIPTIONS} subscriptions with "
+            f"{change_listeners.SUBSCRIBED_CHARACTERS // 1024} KiB"
         ),
         f"at most {fetching.MOST} files, {fetching.AT_ONCE} at a time",
         f"``images.url_max_bytes`` and {published.MOST} files are kept",

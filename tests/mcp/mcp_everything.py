@@ -22,7 +22,7 @@ from antigravity.interfaces.mcp_values import (
     ToolError,
 )
 from antigravity.mcp.catalog import Catalog
-from antigravity.mcp.objects import Prompt, Resource, Template, Tool
+from antigravity.mcp.function_objects import Prompt, Resource, Template, Tool
 from tests.mcp.mcp_questions import QUESTIONS, prompts_that_ask
 
 PNG: Final = base64.b64decode(

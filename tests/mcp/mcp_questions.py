@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from antigravity.interfaces.mcp_values import ClientRequest
-from antigravity.mcp.objects import Prompt, Tool
+from antigravity.mcp.function_objects import Prompt, Tool
 
 
 def _form(**properties: Any) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class Response:
         self.reader.connectionLost(why or connectionDone)
 
 
-class Remote:
+class RelayTarget:
     """Sends nothing anywhere; ``answers`` are given in order, by default one that is empty."""
 
     def __init__(self, *answers: Response | Exception) -> None:

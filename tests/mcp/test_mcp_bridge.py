@@ -12,8 +12,8 @@ from twisted.internet.task import Clock
 
 from antigravity.ir.errors import UpstreamError
 from antigravity.mcp.bridge import Bridge
-from antigravity.mcp.client.link import Address
-from tests.mcp.remote_kit import Remote, Response
+from antigravity.mcp.client.http_connection import Address
+from tests.mcp.remote_kit import RelayTarget, Response
 
 SSE = {"content-type": "text/event-stream"}
 META = "io.modelcontextprotocol/"
@@ -68,7 +68,7 @@ class Client:
     """A client and a gateway that are not there, with the bridge between them."""
 
     def __init__(self, *answers: Response | Exception) -> None:
-        self.remote = Remote(*answers)
+        self.remote = RelayTarget(*answers)
         self.clock = Clock()
         self.read: list[Any] = []
         self.told: list[str] = []

@@ -9,10 +9,10 @@ import pytest
 from twisted.internet.defer import Deferred, succeed
 
 from antigravity.interfaces.mcp_values import McpError, ToolError
-from antigravity.mcp.client.asking import Asking
-from antigravity.mcp.client.errors import LinkError, SessionLostError
-from antigravity.mcp.client.offered import _tool_result
-from antigravity.mcp.client.peer import Peer
+from antigravity.mcp.client.errors import McpConnectionError, SessionLostError
+from antigravity.mcp.client.relayed_objects import _tool_result
+from antigravity.mcp.client.remote_session import RemoteSession
+from antigravity.mcp.client.request_sender import RequestSender
 from antigravity.mcp.client.stdio_channel import StdioChannel
 from antigravity.mcp.protocol.messages import Notification, Request, parse_answers
 from antigravity.mcp.protocol.messages import Response as Answer
@@ -56,14 +56,14 @@ FAILED: list[dict[str, Any]] = [
 
 
 class Piped:
-    """A peer over the pipes of a program that is not there."""
+    """A session over the pipes of a program that is not there."""
 
     def __init__(self) -> None:
         self.written: list[bytes] = []
         self.heard: Any = None
         clock: Any = None
-        self.peer = Peer("far", clock, self._open, lambda peer, told: None)
-        self.peer._number = 1
+        self.session = RemoteSession("far", clock, self._open, lambda session, told: None)
+        self.session._number = 1
 
     def _open(self, receive: Any) -> StdioChannel:
         def spawn(said: Any, ended: Any, heard: Any) -> Any:
@@ -81,21 +81,21 @@ class Piped:
 def over_http(message: object) -> list[Any]:
     greeting = Greeting(whole(DISCOVERED), whole(message))
     greeting.greet()
-    return outcome(greeting.peer.request("tools/call", {"name": "x"}))
+    return outcome(greeting.session.request("tools/call", {"name": "x"}))
 
 
 def over_a_stream(message: object) -> list[Any]:
     response = Response(headers=SSE)
     greeting = Greeting(whole(DISCOVERED), response)
     greeting.greet()
-    found = outcome(greeting.peer.request("tools/call", {"name": "x"}))
+    found = outcome(greeting.session.request("tools/call", {"name": "x"}))
     response.send(event(message))
     return found
 
 
 def over_pipes(message: object) -> list[Any]:
     piped = Piped()
-    found = outcome(piped.peer.request("tools/call", {"name": "x"}))
+    found = outcome(piped.session.request("tools/call", {"name": "x"}))
     piped.heard(json.dumps(message).encode() + b"\n")
     return found
 
@@ -134,11 +134,11 @@ def test_the_answer_to_something_else_fails_at_once_on_the_stream_of_a_request(i
     response = Response(headers=SSE)
     greeting = Greeting(whole(DISCOVERED), response)
     greeting.greet()
-    found = outcome(greeting.peer.request("tools/call", {"name": "x"}))
+    found = outcome(greeting.session.request("tools/call", {"name": "x"}))
     response.send(event({"jsonrpc": "2.0", "id": id, "result": {}}))
     if isinstance(id, (bool, list)):
         response.end()
-    assert isinstance(found[0], LinkError)
+    assert isinstance(found[0], McpConnectionError)
     assert response.aborted or isinstance(id, (bool, list))
 
 
@@ -146,7 +146,7 @@ def test_an_answer_to_an_earlier_request_of_ours_is_none_to_a_later_one() -> Non
     response = Response(headers=SSE)
     greeting = Greeting(whole(DISCOVERED), response)
     greeting.greet()
-    found = outcome(greeting.peer.request("tools/call", {"name": "x"}))
+    found = outcome(greeting.session.request("tools/call", {"name": "x"}))
     response.send(event({"jsonrpc": "2.0", "id": 1, "result": {}}))
     assert found == []
     response.send(event({"jsonrpc": "2.0", "id": 2, "result": {"x": 1}}))
@@ -155,8 +155,8 @@ def test_an_answer_to_an_earlier_request_of_ours_is_none_to_a_later_one() -> Non
 
 def test_of_two_calls_neither_takes_an_answer_without_an_id_from_pipes() -> None:
     piped = Piped()
-    first = outcome(piped.peer.request("tools/call", {"name": "x"}))
-    second = outcome(piped.peer.request("tools/call", {"name": "y"}))
+    first = outcome(piped.session.request("tools/call", {"name": "x"}))
+    second = outcome(piped.session.request("tools/call", {"name": "y"}))
     piped.heard(b'{"result": {"x": 1}}\n{"id": "3", "result": {"y": 1}}\n')
     assert (first, second) == ([], [{"y": 1}])
 
@@ -397,22 +397,22 @@ def test_who_listens_hears_of_it_too() -> None:
 
 def test_a_call_is_made_again_in_a_new_session() -> None:
     lost = Greeting(whole({"id": None, "error": {"message": NO_SESSION}}, 400))
-    lost.peer.channel._link.session = "s-1"  # type: ignore[attr-defined]
+    lost.session.channel._link.session = "s-1"  # type: ignore[attr-defined]
     fresh = Greeting(whole({"jsonrpc": "2.0", "id": 1, "result": {"x": 1}}))
 
     class Connection:
-        peers = [lost.peer, fresh.peer]
+        sessions = [lost.session, fresh.session]
         reasons: list[str] = []
 
-        async def peer(self) -> Peer:
-            return self.peers[0]
+        async def session(self) -> RemoteSession:
+            return self.sessions[0]
 
-        def session_lost(self, peer: Peer, reason: str) -> None:
+        def session_lost(self, session: RemoteSession, reason: str) -> None:
             self.reasons.append(reason)
-            self.peers.pop(0)
+            self.sessions.pop(0)
 
     connection = Connection()
-    asking = Asking("far", lost.clock, connection, 0.0)
+    asking = RequestSender("far", lost.clock, connection, 0.0)
     waiting: Deferred[Any] = asking.ask("tools/call", {"name": "x"})
     assert outcome(waiting) == [{"x": 1}]
     assert "400" in connection.reasons[0]

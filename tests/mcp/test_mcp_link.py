@@ -12,12 +12,12 @@ from twisted.internet.task import Clock
 
 from antigravity.interfaces.mcp_values import McpError
 from antigravity.ir.errors import DeadlineError, GatewayError, UpstreamError
-from antigravity.mcp.client.errors import LinkError, SessionLostError, SilentError
+from antigravity.mcp.client.errors import McpConnectionError, McpTimeoutError, SessionLostError
 from antigravity.mcp.client.http_channel import HttpChannel
-from antigravity.mcp.client.link import Address, HttpLink
-from antigravity.mcp.client.peer import Peer
+from antigravity.mcp.client.http_connection import Address, HttpConnection
+from antigravity.mcp.client.remote_session import RemoteSession
 from antigravity.mcp.protocol import messages
-from tests.mcp.remote_kit import Remote, Response
+from tests.mcp.remote_kit import RelayTarget, Response
 
 SSE = {"content-type": "text/event-stream"}
 
@@ -43,11 +43,11 @@ class Line:
     """A link, with what came over it."""
 
     def __init__(self, *answers: Response | Exception) -> None:
-        self.remote = Remote(*answers)
+        self.remote = RelayTarget(*answers)
         self.clock = Clock()
         self.heard: list[Any] = []
         address = Address("far", "https://far/mcp", (("authorization", "Bearer OURS"),), 30.0)
-        self.link = HttpLink(self.remote, self.clock, address, self._receive)
+        self.link = HttpConnection(self.remote, self.clock, address, self._receive)
 
     def _receive(self, data: bytes, found: Any, about: Any) -> None:
         self.heard.append(json.loads(data))
@@ -126,7 +126,7 @@ def test_what_is_no_answer_is_an_error(
     answer: Response | Exception, word: str, status: int
 ) -> None:
     (error,) = Line(answer).post()
-    assert isinstance(error, LinkError)
+    assert isinstance(error, McpConnectionError)
     assert word in error.message
     assert error.http_status == status
     assert "OURS" not in error.message
@@ -167,7 +167,7 @@ def test_a_stream_without_ids_cannot_be_fetched() -> None:
     done = line.post()
     response.send(event(NOTE))
     response.end()
-    assert isinstance(done[0], LinkError)
+    assert isinstance(done[0], McpConnectionError)
     assert len(line.remote.requests) == 1
 
 
@@ -181,7 +181,7 @@ def test_streams_that_bring_nothing_are_given_up() -> None:
             break
         response.end()
         line.clock.advance(1)
-    assert isinstance(done[0], LinkError)
+    assert isinstance(done[0], McpConnectionError)
     assert len(line.remote.requests) == 6
 
 
@@ -231,7 +231,7 @@ def test_listening() -> None:
     outcome(line.link.listen())
     assert line.remote.headers["last-event-id"] == "n-1"
     assert outcome(Line(Response(405)).link.listen()) == [False]
-    assert isinstance(outcome(Line(Response(503)).link.listen())[0], LinkError)
+    assert isinstance(outcome(Line(Response(503)).link.listen())[0], McpConnectionError)
 
 
 # -- revisions --
@@ -241,16 +241,18 @@ class Greeting:
     """A peer that greets, and a server that answers as told."""
 
     def __init__(self, *answers: Response | Exception) -> None:
-        self.remote = Remote(*answers)
+        self.remote = RelayTarget(*answers)
         self.clock = Clock()
         self.heard: list[Any] = []
-        self.peer = Peer("far", self.clock, self._open, lambda peer, told: self.heard.append(told))
+        self.session = RemoteSession(
+            "far", self.clock, self._open, lambda session, told: self.heard.append(told)
+        )
 
     def _open(self, receive: Any) -> HttpChannel:
         return HttpChannel(self.remote, self.clock, Address("far", "https://far"), receive)
 
     def greet(self) -> list[Any]:
-        return outcome(Deferred.fromCoroutine(self.peer.greet(60.0, probe=10.0)))
+        return outcome(Deferred.fromCoroutine(self.session.greet(60.0, probe=10.0)))
 
     @property
     def sent(self) -> list[str]:
@@ -264,8 +266,8 @@ INITIALIZED = result(2, protocolVersion="2025-06-18", capabilities={"prompts": {
 def test_the_newest_revision_first() -> None:
     greeting = Greeting(whole(DISCOVERED))
     assert greeting.greet() == [None]
-    assert greeting.peer.is_modern
-    assert greeting.peer.capabilities == {"tools": {}}
+    assert greeting.session.is_modern
+    assert greeting.session.capabilities == {"tools": {}}
     headers = greeting.remote.headers
     assert headers["mcp-protocol-version"] == "2026-07-28"
     assert headers["mcp-method"] == "server/discover"
@@ -296,8 +298,8 @@ def test_the_newest_revision_first() -> None:
 def test_older_servers_are_greeted_as_they_know_it(answer: Response) -> None:
     greeting = Greeting(answer, whole(INITIALIZED), Response(202))
     assert greeting.greet() == [None]
-    assert not greeting.peer.is_modern
-    assert greeting.peer.version == "2025-06-18"
+    assert not greeting.session.is_modern
+    assert greeting.session.version == "2025-06-18"
     assert greeting.sent == ["server/discover", "initialize", "notifications/initialized"]
     initialize = greeting.remote.requests[1]
     assert "mcp-protocol-version" not in dict(initialize.headers)
@@ -319,7 +321,7 @@ def test_a_server_that_is_silent_is_greeted_the_old_way() -> None:
     greeting.clock.advance(10)
     assert greeting.sent == ["server/discover", "initialize"]
     greeting.clock.advance(60)
-    assert isinstance(done[0], SilentError)
+    assert isinstance(done[0], McpTimeoutError)
 
 
 def test_a_server_that_was_only_slow_is_asked_again() -> None:
@@ -328,7 +330,7 @@ def test_a_server_that_was_only_slow_is_asked_again() -> None:
     again = result(3, supportedVersions=["2026-07-28"], capabilities={})
     greeting = Greeting(slow, whole(modern, 400), whole(again))
     assert greeting.greet() == [None]
-    assert greeting.peer.is_modern
+    assert greeting.session.is_modern
 
 
 @pytest.mark.parametrize("version", ["1999-01-01", None, "2026-07-28"])
@@ -342,7 +344,7 @@ def test_what_a_server_asks_of_us_is_refused_and_pings_are_answered() -> None:
     response = Response(headers=SSE)
     greeting = Greeting(whole(DISCOVERED), response)
     greeting.greet()
-    greeting.peer.request("tools/call", {"name": "x"})
+    greeting.session.request("tools/call", {"name": "x"})
     ask = {"jsonrpc": "2.0", "id": "q", "method": "sampling/createMessage", "params": {}}
     response.send(event(ask) + event({**ask, "id": "p", "method": "ping"}))
     refusal, pong = (json.loads(r.body) for r in greeting.remote.requests[2:])
@@ -354,7 +356,7 @@ def test_an_error_of_the_server_is_one_here() -> None:
     error = {"jsonrpc": "2.0", "id": 2, "error": {"code": 5, "message": "no", "data": [1]}}
     greeting = Greeting(whole(DISCOVERED), whole(error))
     greeting.greet()
-    (found,) = outcome(greeting.peer.request("tools/list", {}))
+    (found,) = outcome(greeting.session.request("tools/list", {}))
     assert isinstance(found, McpError)
     assert (found.code, found.message, found.data) == (5, "no", [1])
 
@@ -363,8 +365,8 @@ def test_closing_ends_what_runs() -> None:
     response = Response(headers=SSE)
     greeting = Greeting(whole(DISCOVERED), response)
     greeting.greet()
-    running = outcome(greeting.peer.request("tools/list", {}))
-    assert outcome(greeting.peer.channel.close()) == [None]
+    running = outcome(greeting.session.request("tools/list", {}))
+    assert outcome(greeting.session.channel.close()) == [None]
     assert response.aborted
     assert "disconnected" in running[0].message
     assert greeting.clock.getDelayedCalls() == []

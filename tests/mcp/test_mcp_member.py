@@ -11,15 +11,15 @@ from twisted.internet.task import Clock
 
 from antigravity.interfaces.transport import OutgoingRequest
 from antigravity.ir.errors import UpstreamError
+from antigravity.mcp.client.federated_server import FederatedServer, Limits
 from antigravity.mcp.client.http_channel import HttpChannel
-from antigravity.mcp.client.link import Address
-from antigravity.mcp.client.lists import Lists
-from antigravity.mcp.client.member import Limits, Member
-from antigravity.mcp.client.reading import pattern_of
-from tests.mcp.remote_kit import Remote, Response
+from antigravity.mcp.client.http_connection import Address
+from antigravity.mcp.client.list_entries import pattern_of
+from antigravity.mcp.client.list_sync import ListSync
+from tests.mcp.remote_kit import RelayTarget, Response
 
 
-class Server(Remote):
+class Server(RelayTarget):
     """A server of the stateless revision; ``away`` says why nobody gets there."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Connected:
         self.server = Server()
         self.clock = Clock()
         address = Address("far", "https://far/mcp")
-        self.member = Member(
+        self.member = FederatedServer(
             "far",
             self.clock,
             lambda receive: HttpChannel(self.server, self.clock, address, receive),
@@ -71,7 +71,7 @@ class Connected:
 
     def call(self) -> list[Any]:
         """Call the tool ``a``; the list holds what came of it, once that is known."""
-        asking = Deferred.fromCoroutine(self.member.peer())
+        asking = Deferred.fromCoroutine(self.member.session())
         found: list[Any] = []
         asking.addCallbacks(lambda peer: found.append("sent"), lambda f: found.append(f.value))
         return found
@@ -232,7 +232,7 @@ def test_a_mistake_of_ours_is_not_the_end(monkeypatch: pytest.MonkeyPatch) -> No
 
     one = Connected()
     with monkeypatch.context() as patch:
-        patch.setattr(Lists, "refresh", broken)
+        patch.setattr(ListSync, "refresh", broken)
         one.start()
     assert one.member.state == "waiting"
     one.clock.advance(1)

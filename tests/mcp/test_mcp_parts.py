@@ -29,12 +29,12 @@ from antigravity.interfaces.mcp_values import (
     Text,
     ToolResult,
 )
-from antigravity.mcp.answering import Accepts, accepts
 from antigravity.mcp.catalog import Catalog
 from antigravity.mcp.checks import check_tool
 from antigravity.mcp.context import CallContext
-from antigravity.mcp.objects import Prompt, Resource, Template, Tool
-from antigravity.mcp.protocol import content, sealing, uri_templates
+from antigravity.mcp.function_objects import Prompt, Resource, Template, Tool
+from antigravity.mcp.post_response import AcceptedTypes, parse_accept
+from antigravity.mcp.protocol import content, sealed_state, uri_templates
 from antigravity.mcp.protocol.event_log import EventLog, parse_event_id
 from antigravity.mcp.protocol.revisions import REVISIONS
 from antigravity.mcp.protocol.schemas import SchemaError, Validator
@@ -211,7 +211,7 @@ def test_a_state_is_not_about_what_cannot_be_written() -> None:
     for _ in range(100_000):  # how deep C code goes depends on the version of Python
         deep = [deep]
     with pytest.raises(McpError, match="deeply"):
-        sealing.about("tools/call", {"name": "x", "arguments": {"a": deep}})
+        sealed_state.about("tools/call", {"name": "x", "arguments": {"a": deep}})
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_ids_of_events_are_ours_or_none(text: str) -> None:
 
 def test_sealed_state_ends() -> None:
     now = [0.0]
-    sealer = sealing.Sealer(b"k" * 32, lambda: now[0], ttl=60)
+    sealer = sealed_state.StateSealer(b"k" * 32, lambda: now[0], ttl=60)
     sealed = sealer.seal({"a": 1}, "alice", b"about")
     assert sealer.open(sealed, "alice", b"about") == {"a": 1}
     now[0] = 61
@@ -299,14 +299,14 @@ def test_sealed_state_ends() -> None:
 
 @given(st.one_of(st.text(), st.binary().map(lambda b: b.hex()), st.none(), st.integers()))
 def test_state_that_is_not_ours_is_refused(text: object) -> None:
-    sealer = sealing.Sealer(b"k" * 32, lambda: 0.0)
+    sealer = sealed_state.StateSealer(b"k" * 32, lambda: 0.0)
     with pytest.raises(McpError):
         sealer.open(text, "", b"")
 
 
 def test_state_too_large_to_travel_is_refused() -> None:
     with pytest.raises(McpError):
-        sealing.Sealer(b"k" * 32, lambda: 0.0).seal({"a": "x" * 2**21}, "", b"")
+        sealed_state.StateSealer(b"k" * 32, lambda: 0.0).seal({"a": "x" * 2**21}, "", b"")
 
 
 # -- what clients accept --
@@ -324,4 +324,4 @@ def test_state_too_large_to_travel_is_refused() -> None:
     ],
 )
 def test_accept(header: str, wanted: tuple[bool, bool]) -> None:
-    assert accepts({"accept": header}) == Accepts(*wanted)
+    assert parse_accept({"accept": header}) == AcceptedTypes(*wanted)

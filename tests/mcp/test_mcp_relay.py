@@ -12,10 +12,10 @@ from twisted.internet.task import Clock
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.mcp import McpCall
 from antigravity.ir.errors import DeadlineError, UpstreamError
-from antigravity.mcp.relay import remote as relayed
+from antigravity.mcp.relay import target as relayed
 from antigravity.mcp.relay.endpoint import RelayEndpoint
 from tests.mcp.mcp_kit import Reader, answer
-from tests.mcp.remote_kit import Remote, Response
+from tests.mcp.remote_kit import RelayTarget, Response
 
 CALL = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "x"}}
 SSE = {"content-type": "text/event-stream"}
@@ -26,10 +26,10 @@ class Relay:
     """An endpoint before a remote server that is not there."""
 
     def __init__(self, *answers: Response | Exception) -> None:
-        self.remote = Remote(*answers)
+        self.remote = RelayTarget(*answers)
         self.clock = Clock()
         self.running: list[object] = []
-        where = relayed.Remote(
+        where = relayed.RelayTarget(
             "Search", "https://remote.example/mcp", (("authorization", "Bearer OURS"),), 30.0
         )
         self.endpoint = RelayEndpoint(

@@ -10,7 +10,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
 from antigravity.interfaces.mcp_values import ToolResult
-from antigravity.mcp.objects import Prompt, Tool
+from antigravity.mcp.function_objects import Prompt, Tool
 from tests.mcp.mcp_kit import (
     META,
     MODERN,

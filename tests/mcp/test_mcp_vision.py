@@ -13,12 +13,12 @@ from twisted.internet.defer import Deferred, fail, succeed
 from antigravity.interfaces.transport import Fetched
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.mcp.vision.files import FileRefusedError
-from antigravity.mcp.vision.sight import Sight
-from antigravity.mcp.vision.sources import Sources
+from antigravity.mcp.vision.media_sources import MediaSources
 from antigravity.mcp.vision.tools import Vision
+from antigravity.mcp.vision.vision_request import VisionRequest
 from antigravity.mcp.vision.zai import ZaiVision, answer_of
 from tests.mcp.mcp_kit import Client, request, result
-from tests.mcp.remote_kit import Remote, Response
+from tests.mcp.remote_kit import RelayTarget, Response
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 100
 JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 100
@@ -61,15 +61,15 @@ class Eyes(Client):
     def __init__(self, *roots: Path) -> None:
         super().__init__()
         self.fetcher = Fetcher()
-        self.seen: list[Sight] = []
+        self.seen: list[VisionRequest] = []
         self.principals: list[str] = []
         self.says = "I see."
         vision = Vision()
-        sources = Sources(self.fetcher, roots, _at_once)  # type: ignore[arg-type]
+        sources = MediaSources(self.fetcher, roots, _at_once)  # type: ignore[arg-type]
         vision.use(sources, self._see)
         self.endpoint.registry.replace([vision.catalog])
 
-    def _see(self, sight: Sight, principal: str) -> Deferred[str]:
+    def _see(self, sight: VisionRequest, principal: str) -> Deferred[str]:
         self.seen.append(sight)
         self.principals.append(principal)
         return succeed(self.says)
@@ -250,12 +250,12 @@ def test_arguments_are_checked(eyes: Eyes) -> None:
 # z.ai
 
 
-def zai(*answers: Response | Exception, key: str = "KEY") -> tuple[Remote, Eyes]:
-    remote = Remote(*answers)
+def zai(*answers: Response | Exception, key: str = "KEY") -> tuple[RelayTarget, Eyes]:
+    remote = RelayTarget(*answers)
     eyes = Eyes()
     vision = Vision()
     back = ZaiVision(remote, "https://z/chat", key, "glm-4.6v", 60.0)
-    vision.use(Sources(eyes.fetcher, (), _at_once), back.see)  # type: ignore[arg-type]
+    vision.use(MediaSources(eyes.fetcher, (), _at_once), back.see)  # type: ignore[arg-type]
     eyes.endpoint.registry.replace([vision.catalog])
     eyes.initialize()
     return remote, eyes
@@ -333,4 +333,4 @@ def test_cancelling_a_call_ends_the_request() -> None:
 
 def test_answers_without_text() -> None:
     assert answer_of(b'{"choices": [{"message": {"content": null}}]}') == ""
-    assert "KEY" not in repr(ZaiVision(Remote(), "u", "KEY", "m", 1.0))
+    assert "KEY" not in repr(ZaiVision(RelayTarget(), "u", "KEY", "m", 1.0))

@@ -15,9 +15,9 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from antigravity.processes import guarded as module
-from antigravity.processes.cleaning import Cleaner
 from antigravity.processes.command import Command
 from antigravity.processes.guarded import GuardedProcess, spawn
+from antigravity.processes.log_lines import Cleaner
 
 ECHO = "import sys\nfor line in sys.stdin:\n    print(line.upper(), end='', flush=True)\n"
 #: Starts a program that ignores SIGTERM, says its id, and ends or stays.

@@ -8,7 +8,7 @@ import pytest
 
 from antigravity.ir.call import Call, Route
 from antigravity.ir.errors import InvalidRequestError, RateLimitedError
-from antigravity.mcp.client.events import _Decoder
+from antigravity.mcp.client.event_reader import _Decoder
 from antigravity.protocols.anthropic.server_reply import encode_models
 from antigravity.protocols.gemini.json_schema.from_gemini import from_gemini
 from antigravity.protocols.gemini.json_schema.refs import References

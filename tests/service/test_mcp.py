@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from antigravity.hookspecs import hookimpl
-from antigravity.mcp.objects import Tool
+from antigravity.mcp.function_objects import Tool
 from antigravity.testing.answers import Answer
 from antigravity.testing.gateway import start_gateway
 

@@ -19,8 +19,8 @@ from twisted.trial.unittest import TestCase
 from antigravity.hookspecs import hookimpl
 from antigravity.interfaces.mcp_values import ToolError
 from antigravity.mcp.catalog import Catalog
-from antigravity.mcp.client import member
-from antigravity.mcp.objects import Tool
+from antigravity.mcp.client import federated_server
+from antigravity.mcp.function_objects import Tool
 from antigravity.testing.gateway import start_gateway
 from tests import sdks
 
@@ -35,7 +35,7 @@ class RemoteTests(TestCase):
     timeout = 120
 
     async def start(self, config: str) -> None:
-        self.patch(member, "FIRST_PAUSE", 0.1)
+        self.patch(federated_server, "FIRST_PAUSE", 0.1)
         self.gateway = await start_gateway(
             reactor, Path(self.mktemp()), config=self.config(config), simulated=False
         )

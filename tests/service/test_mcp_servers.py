@@ -18,7 +18,7 @@ from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 
 from antigravity.cli.main import antigravity
-from antigravity.mcp.client import member
+from antigravity.mcp.client import federated_server
 from antigravity.processes import guarded
 from antigravity.testing.gateway import start_gateway
 
@@ -51,7 +51,7 @@ class ServerTests(TestCase):
         note = lambda event: self.log.append(formatEvent(event))  # noqa: E731
         globalLogPublisher.addObserver(note)
         self.addCleanup(globalLogPublisher.removeObserver, note)
-        self.patch(member, "FIRST_PAUSE", 0.1)
+        self.patch(federated_server, "FIRST_PAUSE", 0.1)
         config = self.config(self.server("a", *how, more=more))
         self.gateway = await start_gateway(
             reactor, Path(self.mktemp()), config=config, simulated=False

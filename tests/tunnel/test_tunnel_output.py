@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from antigravity.tunnel.output import (
     Cleaner,
     Origin,
-    is_hopeless,
-    lost,
+    find_quick_address,
+    is_permanent_failure,
+    lost_connection,
     origins,
-    quick_address,
-    registered,
-    understand,
+    parse_line,
+    registered_connection,
 )
 from tests.tunnel.tunnel_kit import (
     BAD_TOKEN,
@@ -42,17 +42,20 @@ from tests.tunnel.tunnel_kit import (
     ],
 )
 def test_addresses(line: str, name: str) -> None:
-    assert quick_address(line) == name
+    assert find_quick_address(line) == name
 
 
 def test_connections_come_and_go() -> None:
-    assert registered(REGISTERED) == "0"
+    assert registered_connection(REGISTERED) == "0"
     old = "INF Connection 1f2035b6-c61f-401b-86fc-260e9955f6ae registered connIndex=1"
-    assert registered(old) == "1"
-    gone = "INF Unregistered tunnel connection connIndex=2"
-    assert (lost(gone), registered(gone)) == ("2", None)
-    assert lost(REGISTERED) is None
-    assert registered("INF Registering tunnel connection") is None
+    assert registered_connection(old) == "1"
+    unregistered = "INF Unregistered tunnel connection connIndex=2"
+    assert (
+        lost_connection(unregistered),
+        registered_connection(unregistered),
+    ) == ("2", None)
+    assert lost_connection(REGISTERED) is None
+    assert registered_connection("INF Registering tunnel connection") is None
 
 
 def test_names_and_where_they_lead() -> None:
@@ -89,12 +92,12 @@ def test_a_token_that_is_coloured() -> None:
 
 
 def test_levels_and_reasons() -> None:
-    said = understand('2026-01-01T00:00:00Z WRN slow error="x"')
+    said = parse_line('2026-01-01T00:00:00Z WRN slow error="x"')
     assert (said.level, said.text, said.is_reason) == ("warn", 'slow error="x"', False)
-    assert understand("2026-01-01T00:00:00Z FTL gone").is_reason
-    assert understand(BAD_TOKEN).is_reason
-    assert not understand(HELP).is_reason
-    assert not understand(REGISTERED).is_reason
+    assert parse_line("2026-01-01T00:00:00Z FTL gone").is_reason
+    assert parse_line(BAD_TOKEN).is_reason
+    assert not parse_line(HELP).is_reason
+    assert not parse_line(REGISTERED).is_reason
 
 
 @pytest.mark.parametrize(
@@ -105,8 +108,8 @@ def test_levels_and_reasons() -> None:
     ],
 )
 def test_what_a_token_cannot_mend(text: str) -> None:
-    assert is_hopeless(text)
-    assert not is_hopeless(REGISTERED)
+    assert is_permanent_failure(text)
+    assert not is_permanent_failure(REGISTERED)
 
 
 def test_the_token_and_its_secret_are_taken_out() -> None:
@@ -134,6 +137,12 @@ def test_any_token_is_taken_out_of_any_line(text: str, token: str) -> None:
 
 @given(st.text())
 def test_any_line_is_understood(text: str) -> None:
-    said = understand(Cleaner(TOKEN).clean(text))
-    for read in (quick_address, registered, lost, origins, is_hopeless):
+    said = parse_line(Cleaner(TOKEN).clean(text))
+    for read in (
+        find_quick_address,
+        registered_connection,
+        lost_connection,
+        origins,
+        is_permanent_failure,
+    ):
         read(said.text)

@@ -73,7 +73,7 @@ class FakePort:
     close = shut
 
 
-class Entrance:
+class TunnelListener:
     names: frozenset[str] = frozenset()
 
 
@@ -83,7 +83,7 @@ class House:
     def __init__(self, home: Path) -> None:
         self.clock = Clock()
         self.port = FakePort()
-        self.entrance = Entrance()
+        self.entrance = TunnelListener()
         self.runs: list[FakeProcess] = []
         self.missing = False
         self.tunnel = Tunnel(

@@ -43,7 +43,7 @@ def configured(*origins: tuple[str, str]) -> str:
 
 
 def quick(name: str, *more: Sequence[object]) -> list[Sequence[object]]:
-    """Return the play of a quick tunnel that stands."""
+    """Return the play of a quick tunnel that is up."""
     lines = [REQUESTING, BOX, box(name), BOX, REGISTERED]
     return [*(["say", line] for line in lines), *more]
 

@@ -15,10 +15,10 @@ from antigravity.app.mcp.vision import Ask, VisionEndpoint
 from antigravity.config.settings import Settings
 from antigravity.interfaces.mcp import IMcpEndpoint
 from antigravity.interfaces.transport import IHttpTransport, IMediaFetcher
-from antigravity.mcp.calls import CallLimits
 from antigravity.mcp.client.federation import Federation
 from antigravity.mcp.endpoint import Limits, McpEndpoint
 from antigravity.mcp.registry import McpRegistry
+from antigravity.mcp.running_calls import CallLimits
 from antigravity.plugins import Registry
 from antigravity.services import Drain
 

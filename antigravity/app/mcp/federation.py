@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from antigravity.config.mcp_settings import McpServerSettings
 from antigravity.config.settings import Settings
+from antigravity.mcp.client.federated_server import Limits
 from antigravity.mcp.client.federation import Server
-from antigravity.mcp.client.link import Address
-from antigravity.mcp.client.member import Limits
+from antigravity.mcp.client.http_connection import Address
 from antigravity.processes.command import Command
 from antigravity.processes.guarded import GuardedProcess, OnEnd, OnLine, OnOutput, spawn
 

@@ -9,7 +9,7 @@ from antigravity.config.settings import Settings
 from antigravity.interfaces.mcp import IMcpEndpoint
 from antigravity.interfaces.transport import IHttpTransport
 from antigravity.mcp.relay.endpoint import RelayEndpoint
-from antigravity.mcp.relay.remote import Remote
+from antigravity.mcp.relay.target import RelayTarget
 from antigravity.services import Drain
 
 SEARCH: Final = "/mcp/web_search_prime/mcp"
@@ -56,13 +56,13 @@ def zai_key(settings: Settings) -> str:
     return zai.mcp.api_key.reveal() or zai.api_key.reveal()
 
 
-def _remotes(settings: Settings) -> dict[str, Remote]:
+def _remotes(settings: Settings) -> dict[str, RelayTarget]:
     mcp, key = settings.proxy.zai.mcp, zai_key(settings)
     headers = (("authorization", f"Bearer {key}"),) if key else ()
     patience = settings.mcp.call_timeout
-    found: dict[str, Remote] = {}
+    found: dict[str, RelayTarget] = {}
     if mcp.enabled and mcp.web_search_enabled:
-        found[SEARCH] = Remote("Web search", mcp.web_search_url, headers, patience)
+        found[SEARCH] = RelayTarget("Web search", mcp.web_search_url, headers, patience)
     if mcp.enabled and mcp.web_reader_enabled:
-        found[READER] = Remote("The web reader", mcp.web_reader_url, headers, patience)
+        found[READER] = RelayTarget("The web reader", mcp.web_reader_url, headers, patience)
     return found

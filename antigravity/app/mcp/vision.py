@@ -19,16 +19,16 @@ from antigravity.interfaces.transport import IHttpTransport, IMediaFetcher
 from antigravity.ir.parts import Part, Text
 from antigravity.ir.request import Message, Request
 from antigravity.mcp.endpoint import Limits, McpEndpoint
-from antigravity.mcp.identity import Identity
 from antigravity.mcp.registry import McpRegistry
-from antigravity.mcp.vision.sight import See, Sight
-from antigravity.mcp.vision.sources import Sources
+from antigravity.mcp.server_info import ServerInfo
+from antigravity.mcp.vision.media_sources import MediaSources
 from antigravity.mcp.vision.tools import Vision
+from antigravity.mcp.vision.vision_request import AskVisionModel, VisionRequest
 from antigravity.mcp.vision.zai import ZaiVision
 from antigravity.services import Drain
 
 PATH: Final = "/mcp/zai-mcp-server/mcp"
-_IDENTITY: Final = Identity("zai-mcp-server", "Vision tools of the antigravity gateway")
+_IDENTITY: Final = ServerInfo("zai-mcp-server", "Vision tools of the antigravity gateway")
 
 #: Asks a model of the pool.
 Ask = Callable[[Question], Deferred[str]]
@@ -57,13 +57,13 @@ class VisionEndpoint:
             self._endpoint = McpEndpoint(
                 McpRegistry([self._vision.catalog]),
                 self._reactor,
-                identity=_IDENTITY,
+                server_info=_IDENTITY,
                 enter=self._drain.enter,
                 leave=self._drain.leave,
             )
         self._endpoint.configure(limits)
         roots = [Path(root).expanduser() for root in settings.mcp.vision.roots]
-        sources = Sources(media, roots, self._in_thread)
+        sources = MediaSources(media, roots, self._in_thread)
         self._vision.use(sources, self._see(settings))
         return {PATH: self._endpoint}
 
@@ -77,7 +77,7 @@ class VisionEndpoint:
         reactor = self._reactor
         return deferToThreadPool(reactor, reactor.getThreadPool(), function, *arguments)
 
-    def _see(self, settings: Settings) -> See:
+    def _see(self, settings: Settings) -> AskVisionModel:
         vision, patience = settings.mcp.vision, settings.mcp.call_timeout
         if vision.model:
             return partial(_look, self._ask, vision.model, patience or None)
@@ -87,7 +87,9 @@ class VisionEndpoint:
         return zai.see
 
 
-def _look(ask: Ask, model: str, limit: float | None, sight: Sight, principal: str) -> Deferred[str]:
+def _look(
+    ask: Ask, model: str, limit: float | None, sight: VisionRequest, principal: str
+) -> Deferred[str]:
     """Have a model of the pool look."""
     parts: tuple[Part, ...] = (*sight.media, Text(sight.prompt))
     request = Request(

@@ -14,7 +14,7 @@ from antigravity.mcp.protocol.messages import Message, RequestId
 Receive = Callable[[Message, RequestId | None], None]
 
 
-class Outgoing(Struct, frozen=True):
+class OutgoingMessage(Struct, frozen=True):
     """A message as it goes out.
 
     ``id`` is that of a request.  ``headers`` are for HTTP.  ``endless`` requests are answered
@@ -38,7 +38,7 @@ class Channel(Protocol):
     lost: Deferred[str]
     has_headers: bool
 
-    def send(self, message: Outgoing) -> Deferred[None]:
+    def send(self, message: OutgoingMessage) -> Deferred[None]:
         """Send a message.
 
         Return a Deferred that fires when it is gone and, if it is a request, answered.  It

@@ -5,7 +5,7 @@ from __future__ import annotations
 from antigravity.ir.errors import UpstreamError
 
 
-class LinkError(UpstreamError):
+class McpConnectionError(UpstreamError):
     """A server cannot be reached, or answers what is no MCP.
 
     :ivar http_status: what it answered over HTTP, 0 if nothing.
@@ -16,9 +16,9 @@ class LinkError(UpstreamError):
         self.http_status = http_status
 
 
-class SessionLostError(LinkError):
+class SessionLostError(McpConnectionError):
     """The server does not know our session (any more); nothing was done."""
 
 
-class SilentError(LinkError):
+class McpTimeoutError(McpConnectionError):
     """A server does not answer in time."""

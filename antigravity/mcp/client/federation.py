@@ -14,14 +14,14 @@ from antigravity.interfaces.mcp import IMcpCatalog
 from antigravity.interfaces.transport import IHttpTransport
 from antigravity.logs import make_logger
 from antigravity.mcp.client.channel import Channel, Receive
+from antigravity.mcp.client.federated_server import FederatedServer, Limits
 from antigravity.mcp.client.http_channel import HttpChannel
-from antigravity.mcp.client.link import Address
-from antigravity.mcp.client.member import Limits, Member
-from antigravity.mcp.client.reading import pattern_of
+from antigravity.mcp.client.http_connection import Address
+from antigravity.mcp.client.list_entries import pattern_of
 from antigravity.mcp.client.stdio_channel import Process, StdioChannel
-from antigravity.processes.cleaning import Cleaner
 from antigravity.processes.command import Command
 from antigravity.processes.guarded import OnEnd, OnLine, OnOutput
+from antigravity.processes.log_lines import Cleaner
 
 #: Starts a program; may raise ``OSError``.
 Run = Callable[[Command, OnLine, OnEnd, OnOutput], Process]
@@ -54,27 +54,27 @@ class Federation:
         self._clock = clock
         self._transport = transport
         self._run = run
-        self._members: dict[str, tuple[Server, Member]] = {}
+        self._servers: dict[str, tuple[Server, FederatedServer]] = {}
         self._stopping: set[Deferred[Any]] = set()
 
     @property
     def catalogs(self) -> Sequence[IMcpCatalog]:
         """What the servers offer, in their order."""
-        return tuple(member.catalog for _, member in self._members.values())
+        return tuple(server.catalog for _, server in self._servers.values())
 
     def use(self, wanted: Mapping[str, Server]) -> None:
         """Be connected to these servers and no others; who stays the same notices nothing."""
-        before, self._members = self._members, {}
-        for name, server in wanted.items():
-            if name in before and before[name][0] == server:
-                self._members[name] = before.pop(name)
+        before, self._servers = self._servers, {}
+        for name, configured in wanted.items():
+            if name in before and before[name][0] == configured:
+                self._servers[name] = before.pop(name)
             else:
-                self._members[name] = server, self._new(name, server)
-        for _, member in before.values():
-            self._let_go(member)
-        for _, member in self._members.values():
-            if not member.is_started:
-                member.start()
+                self._servers[name] = configured, self._new(name, configured)
+        for _, server in before.values():
+            self._let_go(server)
+        for _, server in self._servers.values():
+            if not server.is_started:
+                server.start()
 
     def stop(self) -> Deferred[Any]:
         """Return a Deferred that fires when nothing of any server is left."""
@@ -83,15 +83,15 @@ class Federation:
 
     def status(self) -> list[dict[str, object]]:
         """Return how each server is, for the operator."""
-        return [member.status() for _, member in self._members.values()]
+        return [server.status() for _, server in self._servers.values()]
 
-    def _let_go(self, member: Member) -> None:
-        stopping = member.stop()
+    def _let_go(self, server: FederatedServer) -> None:
+        stopping = server.stop()
         self._stopping.add(stopping)
         stopping.addBoth(lambda _: self._stopping.discard(stopping))
 
-    def _new(self, name: str, server: Server) -> Member:
-        return Member(
+    def _new(self, name: str, server: Server) -> FederatedServer:
+        return FederatedServer(
             name,
             self._clock,
             partial(self._open, name, server),

@@ -8,8 +8,8 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
 from antigravity.interfaces.transport import IHttpTransport
-from antigravity.mcp.client.channel import Outgoing, Receive
-from antigravity.mcp.client.link import Address, HttpLink
+from antigravity.mcp.client.channel import OutgoingMessage, Receive
+from antigravity.mcp.client.http_connection import Address, HttpConnection
 from antigravity.mcp.protocol.messages import Message, RequestId
 
 #: Seconds that a server has to hear of the end of a session.
@@ -27,10 +27,10 @@ class HttpChannel:
         self.lost: Deferred[str] = Deferred()
         self._clock = clock
         self._receive = receive
-        self._link = HttpLink(transport, clock, address, self._received)
+        self._link = HttpConnection(transport, clock, address, self._received)
         self._running: set[Deferred[Any]] = set()
 
-    def send(self, message: Outgoing) -> Deferred[None]:
+    def send(self, message: OutgoingMessage) -> Deferred[None]:
         """Send a message; see :class:`Channel`."""
         return self._run(
             self._link.post(

@@ -9,8 +9,8 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from antigravity.logs import make_logger
-from antigravity.mcp.client.channel import Outgoing, Receive
-from antigravity.mcp.client.errors import LinkError
+from antigravity.mcp.client.channel import OutgoingMessage, Receive
+from antigravity.mcp.client.errors import McpConnectionError
 from antigravity.mcp.protocol import messages
 from antigravity.mcp.protocol.messages import RequestId, Response
 from antigravity.processes.guarded import OnEnd, OnLine, OnOutput
@@ -65,10 +65,10 @@ class StdioChannel:
         self._is_over = False
         self._process = spawn(said, self._ended, self._heard)
 
-    def send(self, message: Outgoing) -> Deferred[None]:
+    def send(self, message: OutgoingMessage) -> Deferred[None]:
         """Send a message; see :class:`Channel`."""
         if self._is_over or not self._process.write(message.data + b"\n"):
-            return fail(LinkError(f"{self._name} takes no messages now."))
+            return fail(McpConnectionError(f"{self._name} takes no messages now."))
         if message.id is None:
             return succeed(None)
         id = message.id  # noqa: A001
@@ -140,7 +140,7 @@ class StdioChannel:
         reason = f"the program ended with exit code {code}"
         pending, self._pending = self._pending, {}
         for done in pending.values():
-            done.errback(LinkError(f"{self._name} has gone: {reason}."))
+            done.errback(McpConnectionError(f"{self._name} has gone: {reason}."))
         if not self.lost.called:
             self.lost.callback(reason)
         closing: Any = self._closing

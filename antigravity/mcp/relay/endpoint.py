@@ -17,17 +17,17 @@ from antigravity.ir.errors import DeadlineError, GatewayError
 from antigravity.logs import make_logger
 from antigravity.mcp.protocol import messages
 from antigravity.mcp.protocol.lost_session import tells_of_lost_session
-from antigravity.mcp.relay.remote import (
-    SESSION,
-    Headers,
-    Remote,
-    downward,
-    is_listening,
-    kind_of,
-    upward,
-)
 from antigravity.mcp.relay.sessions import RelayedSession, RelayedSessions
 from antigravity.mcp.relay.stream import RelayStream
+from antigravity.mcp.relay.target import (
+    SESSION,
+    Headers,
+    RelayTarget,
+    is_listening,
+    kind_of,
+    request_headers,
+    response_headers,
+)
 from antigravity.redaction.errors import redact_errors
 
 METHODS: Final = ("POST", "GET", "DELETE")
@@ -58,7 +58,7 @@ class RelayEndpoint:
 
     def __init__(
         self,
-        remote: Remote,
+        remote: RelayTarget,
         transport: IHttpTransport,
         clock: IReactorTime,
         enter: Callable[[object], None],
@@ -140,7 +140,7 @@ class RelayEndpoint:
         request = OutgoingRequest(
             call.method,
             self.remote.url,
-            upward(self.remote, call.headers, theirs),
+            request_headers(self.remote, call.headers, theirs),
             call.body if call.method == "POST" else b"",
             self.remote.timeouts(listening=listening),
         )
@@ -169,8 +169,8 @@ class RelayEndpoint:
         if theirs and status < 300 and call.method != "DELETE":
             if session is None or session.theirs != theirs:
                 session = self.sessions.open(call.principal, theirs)
-            return (*downward(headers), ("Mcp-Session-Id", session.id))
-        return downward(headers)
+            return (*response_headers(headers), ("Mcp-Session-Id", session.id))
+        return response_headers(headers)
 
     def _check_session(
         self, call: McpCall, session: RelayedSession | None, status: int, body: bytes

@@ -12,10 +12,10 @@ from antigravity.interfaces.mcp import IMcpContext
 from antigravity.interfaces.mcp_values import ToolError
 from antigravity.ir.parts import Media
 from antigravity.mcp.catalog import Catalog
-from antigravity.mcp.objects import Tool
-from antigravity.mcp.vision.sight import See, Sight
-from antigravity.mcp.vision.sources import Sources
-from antigravity.mcp.vision.table import TOOLS, VisionTool
+from antigravity.mcp.function_objects import Tool
+from antigravity.mcp.vision.media_sources import MediaSources
+from antigravity.mcp.vision.tool_table import TOOLS, VisionTool
+from antigravity.mcp.vision.vision_request import AskVisionModel, VisionRequest
 
 _HINTS: Final = {"readOnlyHint": True, "openWorldHint": True}
 
@@ -28,8 +28,8 @@ class Vision:
 
     def __init__(self) -> None:
         self.catalog = Catalog()
-        self._sources: Sources | None = None
-        self._see: See | None = None
+        self._sources: MediaSources | None = None
+        self._see: AskVisionModel | None = None
         self.catalog.set_tools(
             Tool(
                 tool.name,
@@ -42,7 +42,7 @@ class Vision:
             for tool in TOOLS
         )
 
-    def use(self, sources: Sources, see: See) -> None:
+    def use(self, sources: MediaSources, see: AskVisionModel) -> None:
         """Look with these from now on; running calls keep what they have."""
         self._sources, self._see = sources, see
 
@@ -54,7 +54,7 @@ class Vision:
             Deferred.fromCoroutine(sources.get(arguments[name], tool.kind)) for name in tool.sources
         ]
         media: list[Media] = await gatherResults(getting, consumeErrors=True).addErrback(_inner)
-        sight = Sight(tool.instructions, tool.prompt(arguments), tuple(media))
+        sight = VisionRequest(tool.instructions, tool.prompt(arguments), tuple(media))
         said = await see(sight, context.principal)
         if not said.strip():
             raise ToolError("The model has looked and said nothing; try again.")

@@ -14,7 +14,7 @@ from antigravity.ir.json_reader import decode
 from antigravity.ir.media import InlineData, data_url
 from antigravity.ir.parts import Media
 from antigravity.logs import make_logger
-from antigravity.mcp.vision.sight import Sight
+from antigravity.mcp.vision.vision_request import VisionRequest
 from antigravity.version import USER_AGENT
 
 log = make_logger()
@@ -35,11 +35,11 @@ class ZaiVision(Struct, frozen=True):
     def __repr__(self) -> str:
         return f"<ZaiVision {self.model}>"
 
-    def see(self, sight: Sight, principal: str) -> Deferred[str]:
+    def see(self, sight: VisionRequest, principal: str) -> Deferred[str]:
         """Return a Deferred of what the model says."""
         return Deferred.fromCoroutine(self._see(sight))
 
-    async def _see(self, sight: Sight) -> str:
+    async def _see(self, sight: VisionRequest) -> str:
         if not self.key:
             raise ToolError(
                 "The gateway has no key for z.ai; its operator sets proxy.zai.api_key, or "
@@ -66,7 +66,7 @@ class ZaiVision(Struct, frozen=True):
         )
 
 
-def request_body(sight: Sight, model: str) -> dict[str, Any]:
+def request_body(sight: VisionRequest, model: str) -> dict[str, Any]:
     """Return the body of the request."""
     content = [_block(part) for part in sight.media]
     content.append({"type": "text", "text": sight.prompt})

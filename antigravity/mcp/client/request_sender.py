@@ -1,4 +1,4 @@
-"""Calls of another server: by whoever is connected to it, for whoever has called here."""
+"""Sends requests to another server, and asks the client for input on its behalf."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from antigravity.interfaces.mcp import IMcpContext
 from antigravity.interfaces.mcp_values import ClientRequest, Json, ToolError
 from antigravity.mcp.client.errors import SessionLostError
-from antigravity.mcp.client.peer import Hear, Peer
+from antigravity.mcp.client.remote_session import Hear, RemoteSession
 from antigravity.mcp.context import LEVELS
 from antigravity.mcp.protocol.headers import META
 from antigravity.mcp.protocol.messages import Notification
@@ -27,17 +27,17 @@ _ASKABLE: Final = ("elicitation/create", "sampling/createMessage", "roots/list")
 class Connection(Protocol):
     """Who is connected to the server."""
 
-    async def peer(self) -> Peer:
+    async def session(self) -> RemoteSession:
         """Return the server, once it is there.
 
-        :raises LinkError: if it is not, and nothing is being done about that now.
+        :raises McpConnectionError: if it is not, and nothing is being done about that now.
         """
 
-    def session_lost(self, peer: Peer, reason: str) -> None:
+    def session_lost(self, session: RemoteSession, reason: str) -> None:
         """Note that the server has forgotten us."""
 
 
-class Asking:
+class RequestSender:
     """Asks the server ``name``; a call may take ``limit`` seconds, 0 is any time."""
 
     def __init__(
@@ -113,30 +113,30 @@ class Asking:
         context: IMcpContext | None,
         headers: tuple[tuple[str, str], ...],
     ) -> Json:
-        peer = await self._connection.peer()
+        session = await self._connection.session()
         try:
-            found: Json = await _send(peer, method, params, context, headers)
+            found: Json = await _send(session, method, params, context, headers)
         except SessionLostError as error:
             # The server has done nothing, so that it may be asked again.
-            self._connection.session_lost(peer, error.message)
-            peer = await self._connection.peer()
-            found = await _send(peer, method, params, context, headers)
+            self._connection.session_lost(session, error.message)
+            session = await self._connection.session()
+            found = await _send(session, method, params, context, headers)
         return found
 
 
 def _send(
-    peer: Peer,
+    session: RemoteSession,
     method: str,
     params: Json,
     context: IMcpContext | None,
     headers: tuple[tuple[str, str], ...],
 ) -> Deferred[Any]:
     if context is None:
-        return peer.request(method, params, headers=headers)
-    return peer.request(
+        return session.request(method, params, headers=headers)
+    return session.request(
         method,
         params,
-        meta=_meta_for(context, modern=peer.is_modern),
+        meta=_meta_for(context, modern=session.is_modern),
         capabilities=context.capabilities,
         headers=headers,
         hear=_hearing(context),

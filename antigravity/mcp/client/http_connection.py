@@ -20,8 +20,8 @@ from antigravity.interfaces.transport import (
     Timeouts,
 )
 from antigravity.ir.errors import DeadlineError, GatewayError
-from antigravity.mcp.client.errors import LinkError, SessionLostError
-from antigravity.mcp.client.events import EventReader
+from antigravity.mcp.client.errors import McpConnectionError, SessionLostError
+from antigravity.mcp.client.event_reader import EventReader
 from antigravity.mcp.protocol import messages
 from antigravity.mcp.protocol.lost_session import names_session, tells_of_lost_session
 from antigravity.mcp.protocol.messages import Message, RequestId, Response
@@ -60,7 +60,7 @@ class Address(Struct, frozen=True):
         return f"<Address of {self.name}>"
 
 
-class HttpLink:
+class HttpConnection:
     """Speaks to the server at ``address``.
 
     :ivar session: the session's id, ``""`` if there is none.
@@ -144,7 +144,9 @@ class HttpLink:
             return
         answered = self._take(await self._collect(response, _LARGEST), about)
         if about is not None and not answered:
-            raise LinkError(f"{self._address.name} answered something that is no answer.", status)
+            raise McpConnectionError(
+                f"{self._address.name} answered something that is no answer.", status
+            )
 
     async def _refused(
         self,
@@ -154,18 +156,18 @@ class HttpLink:
     ) -> None:
         """Take an answer that is an error; one in JSON-RPC is as good as any other.
 
-        :raises LinkError: if it is none.
+        :raises McpConnectionError: if it is none.
         """
         status, name = response.status(), self._address.name
         if 300 <= status < 400 or status in (401, 403):
             response.abort()
             what = "is elsewhere now" if status < 400 else "refused the key"
-            raise LinkError(f"{name} {what} ({status}).", status)
+            raise McpConnectionError(f"{name} {what} ({status}).", status)
         data = await self._collect(response, _LARGEST_ERROR)
         if session and (status == 404 or (status == 400 and tells_of_lost_session(data, about))):
             raise self._lost(session, status)
         if not self._take(data, about):
-            raise LinkError(f"{name} answered {status}.", status)
+            raise McpConnectionError(f"{name} answered {status}.", status)
 
     async def _listen(self) -> bool:
         headers: Headers = (("accept", _EVENTS),)
@@ -183,7 +185,7 @@ class HttpLink:
             if status == 404 and session:
                 raise self._lost(session, status)
             if status >= 500:
-                raise LinkError(f"{self._address.name} answered {status}.", status)
+                raise McpConnectionError(f"{self._address.name} answered {status}.", status)
             self._last_heard = ""
             return False
         reader = self._reader(response, None, [])
@@ -257,14 +259,16 @@ class HttpLink:
             failures = failures + 1 if last == before else 0
             if not last or failures >= _MOST_RETRIES:
                 name = self._address.name
-                raise LinkError(f"{name} ended its response before it was complete.", 200)
+                raise McpConnectionError(f"{name} ended its response before it was complete.", 200)
             await self._wait(reader)
             response = await self._send(
                 "GET", (("accept", _EVENTS), ("last-event-id", last)), endless=endless
             )
             if response.status() != 200 or _kind_of(response) != _EVENTS:
                 response.abort()
-                raise LinkError(f"{self._address.name} has not kept the rest of its answer.")
+                raise McpConnectionError(
+                    f"{self._address.name} has not kept the rest of its answer."
+                )
 
     def _reader(
         self,
@@ -299,13 +303,13 @@ class HttpLink:
             isinstance(message, Response) and message.id == about for message in found
         )
 
-    def _explained(self, error: GatewayError) -> LinkError:
+    def _explained(self, error: GatewayError) -> McpConnectionError:
         name = self._address.name
-        if isinstance(error, LinkError):
+        if isinstance(error, McpConnectionError):
             return error
         if isinstance(error, DeadlineError):
-            return LinkError(f"{name} was silent for {self._address.patience:g} seconds.")
-        return LinkError(f"{name} cannot be asked: {error.message}.")
+            return McpConnectionError(f"{name} was silent for {self._address.patience:g} seconds.")
+        return McpConnectionError(f"{name} cannot be asked: {error.message}.")
 
 
 def _kind_of(response: IIncomingResponse) -> str:

@@ -18,11 +18,11 @@ from antigravity.ir.errors import GatewayError
 from antigravity.ir.plain import brief
 from antigravity.logs import make_logger
 from antigravity.mcp.catalog import Catalog
-from antigravity.mcp.client.asking import Asking
 from antigravity.mcp.client.channel import Channel, Receive
-from antigravity.mcp.client.errors import LinkError
-from antigravity.mcp.client.lists import Lists
-from antigravity.mcp.client.peer import Peer
+from antigravity.mcp.client.errors import McpConnectionError
+from antigravity.mcp.client.list_sync import ListSync
+from antigravity.mcp.client.remote_session import RemoteSession
+from antigravity.mcp.client.request_sender import RequestSender
 from antigravity.mcp.protocol.messages import Notification
 
 #: Seconds before a server is tried again; doubled each time that it did not help.
@@ -43,7 +43,7 @@ class Limits(Struct, frozen=True):
     call: float = 0.0
 
 
-class Member:
+class FederatedServer:
     """The server ``name``, reached by the channels that ``open`` makes.
 
     It is connected at once, and again when that is lost, whether anybody calls or not.  What
@@ -71,8 +71,8 @@ class Member:
         self._open = open
         self._limits = limits
         self._probe = limits.probe
-        self._lists = Lists(Asking(name, clock, self, limits.call), self.catalog, wanted)
-        self._peer: Peer | None = None
+        self._lists = ListSync(RequestSender(name, clock, self, limits.call), self.catalog, wanted)
+        self._session: RemoteSession | None = None
         self._gone: Deferred[str] = Deferred()
         self._living: Deferred[None] | None = None
         self._ended: list[Deferred[None]] = []
@@ -104,24 +104,24 @@ class Member:
             "name": self.name,
             "state": self.state,
             "reason": self.reason,
-            "revision": self._peer.version if self._peer is not None else "",
+            "revision": self._session.version if self._session is not None else "",
             "tools": len(self.catalog.tools()),
         }
 
-    async def peer(self) -> Peer:
-        """Return the server; see :class:`antigravity.mcp.client.asking.Connection`."""
-        if self._peer is None and self.state in ("starting", "ready"):
+    async def session(self) -> RemoteSession:
+        """Return the server; see :class:`antigravity.mcp.client.request_sender.Connection`."""
+        if self._session is None and self.state in ("starting", "ready"):
             waiting: Deferred[None] = Deferred()
             self._waiting.append(waiting)
             await waiting
-        if self._peer is None:
+        if self._session is None:
             why = self.reason or "it is not connected"
-            raise LinkError(f"The MCP server {self.name} is not there: {why}.")
-        return self._peer
+            raise McpConnectionError(f"The MCP server {self.name} is not there: {why}.")
+        return self._session
 
-    def session_lost(self, peer: Peer, reason: str) -> None:
+    def session_lost(self, session: RemoteSession, reason: str) -> None:
         """Connect anew: the server has forgotten us."""
-        if self._peer is peer:
+        if self._session is session:
             self._is_at_once = True
             self._lose(reason, self._gone)
 
@@ -141,7 +141,7 @@ class Member:
             except Exception:  # noqa: BLE001 - whatever a server sends: it may do better later
                 self.log.failure("connecting the MCP server {name} failed", name=self.name)
                 reason = "the gateway made a mistake; its log says which"
-            was_ready, self._peer = self.state == "ready", None
+            was_ready, self._session = self.state == "ready", None
             if was_ready and self._clock.seconds() - begun >= WELL_AFTER:
                 self._failures = 0
             if not (self._is_at_once and was_ready):
@@ -167,47 +167,47 @@ class Member:
         gone: Deferred[str] = Deferred()
         self._gone = gone
         self._is_at_once = False
-        peer = Peer(self.name, self._clock, self._open, self._heard)
-        peer.channel.lost.addCallback(self._lose, gone)
+        session = RemoteSession(self.name, self._clock, self._open, self._heard)
+        session.channel.lost.addCallback(self._lose, gone)
         following: list[Deferred[None]] = []
         try:
-            await self._connect(peer, following)
-            self._set_ready(peer)
+            await self._connect(session, following)
+            self._set_ready(session)
             return await gone
         finally:
-            self._peer = None
+            self._session = None
             self._lists.rest()
             for one in following:
                 one.cancel()
-            await peer.channel.close()
+            await session.channel.close()
 
-    async def _connect(self, peer: Peer, following: list[Deferred[None]]) -> None:
+    async def _connect(self, session: RemoteSession, following: list[Deferred[None]]) -> None:
         limit = self._limits.start
-        connecting = Deferred.fromCoroutine(self._greet(peer, following))
+        connecting = Deferred.fromCoroutine(self._greet(session, following))
         try:
             await (connecting.addTimeout(limit, self._clock) if limit else connecting)
         except defer.TimeoutError:
-            raise LinkError(f"it was not ready within {limit:g} seconds") from None
+            raise McpConnectionError(f"it was not ready within {limit:g} seconds") from None
         except GatewayError:
-            if not peer.channel.has_headers and not peer.version:
+            if not session.channel.has_headers and not session.version:
                 # The first question may be what the program does not survive.
                 self._probe = 0.0 if self._probe else self._limits.probe
             raise
 
-    async def _greet(self, peer: Peer, following: list[Deferred[None]]) -> None:
-        await peer.greet(self._limits.start, probe=self._probe)
+    async def _greet(self, session: RemoteSession, following: list[Deferred[None]]) -> None:
+        await session.greet(self._limits.start, probe=self._probe)
         # Before the lists are read: what changes meanwhile must be heard.
-        follow = Deferred.fromCoroutine(self._lists.follow(peer, self._clock))
+        follow = Deferred.fromCoroutine(self._lists.follow(session, self._clock))
         following.append(follow.addErrback(self._not_followed, self._gone))
-        await self._lists.refresh(peer)
+        await self._lists.refresh(session)
 
-    def _set_ready(self, peer: Peer) -> None:
-        self._peer = peer
+    def _set_ready(self, session: RemoteSession) -> None:
+        self._session = session
         self.state, self.reason = "ready", ""
         self.log.info(
             "the MCP server {name} is there: revision {revision}, {n} tools",
             name=self.name,
-            revision=peer.version,
+            revision=session.version,
             n=len(self.catalog.tools()),
         )
         self._tell_waiting()
@@ -233,8 +233,8 @@ class Member:
         self.log.failure("following the MCP server {name} failed", failure, name=self.name)
         self._lose("the gateway made a mistake; its log says which", gone)
 
-    def _heard(self, peer: Peer, message: Notification) -> None:
-        self._lists.heard(peer, message)
+    def _heard(self, session: RemoteSession, message: Notification) -> None:
+        self._lists.heard(session, message)
 
     def _broken(self, failure: Failure) -> None:
         if not failure.check(CancelledError):

@@ -41,7 +41,7 @@ _OLD_BOXES: Final = (b"moov", b"mdat", b"wide", b"free", b"skip")
 InThread = Callable[..., Deferred[Any]]
 
 
-class Sources:
+class MediaSources:
     """Gets what is named: ``data:`` URLs, addresses, and paths below ``roots``."""
 
     def __init__(self, fetcher: IMediaFetcher, roots: Sequence[Path], in_thread: InThread) -> None:

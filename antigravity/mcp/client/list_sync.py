@@ -16,10 +16,10 @@ from antigravity.ir.errors import GatewayError
 from antigravity.ir.plain import brief
 from antigravity.logs import make_logger
 from antigravity.mcp.catalog import Catalog
-from antigravity.mcp.client import reading
-from antigravity.mcp.client.errors import LinkError, SessionLostError
-from antigravity.mcp.client.offered import Asker
-from antigravity.mcp.client.peer import Peer
+from antigravity.mcp.client import list_entries
+from antigravity.mcp.client.errors import McpConnectionError, SessionLostError
+from antigravity.mcp.client.relayed_objects import IRequestSender
+from antigravity.mcp.client.remote_session import RemoteSession
 from antigravity.mcp.protocol.messages import METHOD_NOT_FOUND, Notification
 
 _KINDS: Final = ("tools", "prompts", "resources")
@@ -31,20 +31,20 @@ _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
 
 
-class Lists:
-    """Keeps ``catalog`` as the server ``asker`` says; of its tools those that are ``wanted``."""
+class ListSync:
+    """Keeps ``catalog`` as the server ``sender`` says; of its tools those that are ``wanted``."""
 
     log = make_logger()
 
-    def __init__(self, asker: Asker, catalog: Catalog, wanted: re.Pattern[str]) -> None:
-        self._asker = asker
+    def __init__(self, sender: IRequestSender, catalog: Catalog, wanted: re.Pattern[str]) -> None:
+        self._sender = sender
         self._catalog = catalog
         self._wanted = wanted
         self._known: dict[str, list[Json]] = {}
         self._stale: dict[str, None] = {}
         self._refreshing: Deferred[None] | None = None
 
-    async def refresh(self, peer: Peer) -> None:
+    async def refresh(self, session: RemoteSession) -> None:
         """Ask for everything; only tools are needed.
 
         :raises GatewayError: if the server does not answer.
@@ -53,19 +53,19 @@ class Lists:
         self._stale.clear()
         for kind in _KINDS:
             try:
-                await self._refresh(peer, kind)
+                await self._refresh(session, kind)
             except McpError as error:
                 if kind == "tools":
                     raise
                 self._cut(f"{kind}/list", f"it was refused: {brief(error.message)}")
 
-    def heard(self, peer: Peer, message: Notification) -> None:
+    def heard(self, session: RemoteSession, message: Notification) -> None:
         """Take what the server says of itself."""
         kind = _CHANGED.get(message.method)
         if kind is not None:
             self._stale[kind] = None
-            if self._refreshing is None and peer.version:
-                self._refreshing = Deferred.fromCoroutine(self._refresh_stale(peer))
+            if self._refreshing is None and session.version:
+                self._refreshing = Deferred.fromCoroutine(self._refresh_stale(session))
                 self._refreshing.addErrback(self._not_refreshed).addBoth(self._refreshed)
         elif message.method == "notifications/resources/updated":
             uri = message.params.get("uri")
@@ -77,18 +77,18 @@ class Lists:
         if self._refreshing is not None:
             self._refreshing.cancel()
 
-    async def follow(self, peer: Peer, clock: IReactorTime) -> None:
+    async def follow(self, session: RemoteSession, clock: IReactorTime) -> None:
         """Listen for changes, for as long as the server has them.
 
         :raises SessionLostError: if the server has forgotten us.
         """
         pause, is_first = _FIRST_PAUSE, True
         while True:
-            listening = self._listen(peer)
+            listening = self._listen(session)
             began = clock.seconds()
             try:
                 if not is_first:
-                    await self._refresh_quietly(peer)  # who knows what we have not heard
+                    await self._refresh_quietly(session)  # who knows what we have not heard
                 if not await listening:
                     return
             except SessionLostError:
@@ -98,7 +98,7 @@ class Lists:
             except McpError:
                 return  # it does not know what that is
             except GatewayError as error:
-                self.log.debug("{name}: {why}", name=self._asker.name, why=brief(error.message))
+                self.log.debug("{name}: {why}", name=self._sender.name, why=brief(error.message))
             finally:
                 listening.addErrback(_forget)
                 listening.cancel()
@@ -107,35 +107,35 @@ class Lists:
             pause = _FIRST_PAUSE if lasted else min(pause * 2, _LONGEST_PAUSE)
             await deferLater(clock, pause)
 
-    def _listen(self, peer: Peer) -> Deferred[bool]:
+    def _listen(self, session: RemoteSession) -> Deferred[bool]:
         """Listen once; return a Deferred of whether that makes sense again."""
-        if not peer.is_modern:
-            return peer.channel.listen()
-        told = {kind for kind in _KINDS if _has(peer, kind, "listChanged")}
+        if not session.is_modern:
+            return session.channel.listen()
+        told = {kind for kind in _KINDS if _has(session, kind, "listChanged")}
         if not told:
             never: Deferred[bool] = Deferred()
             never.callback(False)
             return never
         wanted = {f"{kind}ListChanged": True for kind in _KINDS if kind in told}
         params = {"notifications": wanted}
-        return peer.request("subscriptions/listen", params, endless=True).addCallback(
+        return session.request("subscriptions/listen", params, endless=True).addCallback(
             lambda result: True
         )
 
-    async def _refresh_stale(self, peer: Peer) -> None:
+    async def _refresh_stale(self, session: RemoteSession) -> None:
         while self._stale:
             kind = next(iter(self._stale))
             del self._stale[kind]
-            await self._refresh(peer, kind)
+            await self._refresh(session, kind)
 
-    async def _refresh_quietly(self, peer: Peer) -> None:
+    async def _refresh_quietly(self, session: RemoteSession) -> None:
         try:
-            await self.refresh(peer)
+            await self.refresh(session)
         except McpError as error:
-            raise LinkError(error.message) from error
+            raise McpConnectionError(error.message) from error
 
     def _not_refreshed(self, failure: Failure) -> None:
-        error, name = failure.value, self._asker.name
+        error, name = failure.value, self._sender.name
         if isinstance(error, (GatewayError, McpError)):
             why = brief(error.message)
             self.log.warn("the lists of {name} are old: {why}", name=name, why=why)
@@ -145,19 +145,19 @@ class Lists:
     def _refreshed(self, _: object) -> None:
         self._refreshing = None
 
-    async def _refresh(self, peer: Peer, kind: str) -> None:
-        has = kind in peer.capabilities
+    async def _refresh(self, session: RemoteSession, kind: str) -> None:
+        has = kind in session.capabilities
         match kind:
             case "tools":
-                entries = await self._all(peer, "tools/list", "tools") if has else []
+                entries = await self._all(session, "tools/list", "tools") if has else []
                 self._offer(kind, entries, self._offer_tools)
             case "prompts":
-                entries = await self._all(peer, "prompts/list", "prompts") if has else []
+                entries = await self._all(session, "prompts/list", "prompts") if has else []
                 self._offer(kind, entries, self._offer_prompts)
             case _:
-                entries = await self._all(peer, "resources/list", "resources") if has else []
+                entries = await self._all(session, "resources/list", "resources") if has else []
                 method = "resources/templates/list"
-                more = await self._all(peer, method, "resourceTemplates") if has else []
+                more = await self._all(session, method, "resourceTemplates") if has else []
                 self._offer(kind, [*entries, {}, *more], self._offer_resources)
 
     def _offer(self, kind: str, entries: list[Json], offer: Callable[[list[Json]], None]) -> None:
@@ -167,19 +167,19 @@ class Lists:
             offer(entries)
 
     def _offer_tools(self, entries: list[Json]) -> None:
-        self._catalog.set_tools(reading.tools_of(self._asker, entries, self._wanted))
+        self._catalog.set_tools(list_entries.tools_of(self._sender, entries, self._wanted))
 
     def _offer_prompts(self, entries: list[Json]) -> None:
-        self._catalog.set_prompts(reading.prompts_of(self._asker, entries))
+        self._catalog.set_prompts(list_entries.prompts_of(self._sender, entries))
 
     def _offer_resources(self, entries: list[Json]) -> None:
         middle = entries.index({})
         self._catalog.set_resources(
-            reading.resources_of(self._asker, entries[:middle]),
-            reading.templates_of(self._asker, entries[middle + 1 :]),
+            list_entries.resources_of(self._sender, entries[:middle]),
+            list_entries.templates_of(self._sender, entries[middle + 1 :]),
         )
 
-    async def _all(self, peer: Peer, method: str, key: str) -> list[Json]:
+    async def _all(self, session: RemoteSession, method: str, key: str) -> list[Json]:
         """Return all pages of a list, or those that came before the server lost its way."""
         found: list[Json] = []
         page: list[Json] = []
@@ -187,7 +187,7 @@ class Lists:
         params: dict[str, Any] = {}
         while True:
             try:
-                result: Json = await peer.request(method, params)
+                result: Json = await session.request(method, params)
             except McpError as error:
                 if error.code == METHOD_NOT_FOUND and not found:
                     return []
@@ -219,20 +219,20 @@ class Lists:
         if entries is None:  # as some languages write an empty list
             return []
         if not isinstance(entries, list):
-            raise LinkError(f"it answered {method} with something that is not a list")
+            raise McpConnectionError(f"it answered {method} with something that is not a list")
         return [entry for entry in entries if entry and isinstance(entry, Mapping)]
 
     def _cut(self, method: str, why: str) -> None:
         self.log.warn(
             "{method} of {name} is not complete: {why}",
             method=method,
-            name=self._asker.name,
+            name=self._sender.name,
             why=why,
         )
 
 
-def _has(peer: Peer, kind: str, what: str) -> bool:
-    found = peer.capabilities.get(kind)
+def _has(session: RemoteSession, kind: str, what: str) -> bool:
+    found = session.capabilities.get(kind)
     return isinstance(found, Mapping) and found.get(what) is True
 
 

@@ -25,7 +25,7 @@ _KINDS: Final = ("application/json", "text/event-stream")
 _DOWN: Final = frozenset({"allow", "content-language", "retry-after"})
 
 
-class Remote(Struct, frozen=True):
+class RelayTarget(Struct, frozen=True):
     """A server at ``url``; ``headers`` hold its credentials.
 
     ``name`` is for messages.  ``patience`` is how long an answer may take to begin, and be silent.
@@ -37,7 +37,7 @@ class Remote(Struct, frozen=True):
     patience: float = 600.0
 
     def __repr__(self) -> str:
-        return f"<Remote {self.name}>"
+        return f"<RelayTarget {self.name}>"
 
     def timeouts(self, *, listening: bool) -> Timeouts:
         """Return the limits; who listens may hear nothing for a long time."""
@@ -49,7 +49,7 @@ def is_listening(method: str, headers: Mapping[str, str]) -> bool:
     return method == "GET" or headers.get("mcp-method", "").strip() == "subscriptions/listen"
 
 
-def upward(remote: Remote, headers: Mapping[str, str], session: str) -> Headers:
+def request_headers(remote: RelayTarget, headers: Mapping[str, str], session: str) -> Headers:
     """Return the headers for the server; ``session`` is what it calls the session."""
     own = {name.lower() for name, _ in remote.headers}
     found = [
@@ -64,7 +64,7 @@ def upward(remote: Remote, headers: Mapping[str, str], session: str) -> Headers:
     return (*found, ("user-agent", USER_AGENT), *remote.headers)
 
 
-def downward(headers: Mapping[str, str]) -> Headers:
+def response_headers(headers: Mapping[str, str]) -> Headers:
     """Return the headers for the client, but for the session's."""
     return tuple(
         (_spelt(name), CREDENTIALS.redact(value))

@@ -18,7 +18,7 @@ _CAPABILITIES: Final = {
 }
 
 
-class Identity(Struct, frozen=True):
+class ServerInfo(Struct, frozen=True):
     """A server's name for programs and for people, and what a model should know of it."""
 
     name: str = "antigravity"

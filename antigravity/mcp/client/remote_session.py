@@ -13,8 +13,8 @@ from twisted.python.failure import Failure
 from antigravity.interfaces.mcp_values import Json, McpError
 from antigravity.ir.errors import GatewayError
 from antigravity.logs import make_logger
-from antigravity.mcp.client.channel import Channel, Outgoing, Receive
-from antigravity.mcp.client.errors import LinkError, SessionLostError, SilentError
+from antigravity.mcp.client.channel import Channel, OutgoingMessage, Receive
+from antigravity.mcp.client.errors import McpConnectionError, McpTimeoutError, SessionLostError
 from antigravity.mcp.protocol import messages
 from antigravity.mcp.protocol.headers import (
     META,
@@ -53,7 +53,7 @@ class _Pending:
         self.sending: Deferred[None] | None = None
 
 
-class Peer:
+class RemoteSession:
     """Speaks over the channel that ``open`` makes.
 
     ``heard`` gets what the server says of itself.
@@ -69,7 +69,7 @@ class Peer:
         name: str,
         clock: IReactorTime,
         open: Callable[[Receive], Channel],  # noqa: A002
-        heard: Callable[[Peer, Notification], None],
+        heard: Callable[[RemoteSession, Notification], None],
     ) -> None:
         self.is_modern = False
         self.version = ""
@@ -101,7 +101,7 @@ class Peer:
         version = result.get("protocolVersion")
         revision = REVISIONS.get(version) if isinstance(version, str) else None
         if revision is None or revision.stateless:
-            raise LinkError(f"{self._name} speaks a revision that is not known here.")
+            raise McpConnectionError(f"{self._name} speaks a revision that is not known here.")
         self.version = revision.name
         self.channel.agreed(revision.name)
         self._learn(result)
@@ -109,7 +109,7 @@ class Peer:
             await self._within(patience, self.notify("notifications/initialized"))
         except SessionLostError:
             raise
-        except LinkError as error:
+        except McpConnectionError as error:
             if error.http_status < 404:
                 raise
             # It wants no answer, and whether the server works shows at the next request.
@@ -124,9 +124,9 @@ class Peer:
                 self.version = _MODERN
                 self._learn(result)
                 return True
-        except (McpError, SilentError):
+        except (McpError, McpTimeoutError):
             pass  # older servers know no such method, or wait for one that they know
-        except LinkError as error:
+        except McpConnectionError as error:
             if error.http_status in _SAYS_NOTHING or 300 <= error.http_status < 400:
                 raise
         self.is_modern = False
@@ -144,7 +144,7 @@ class Peer:
             return await waiting.addTimeout(patience, self._clock)
         except defer.TimeoutError:
             said = f"{self._name} did not answer within {patience:g} seconds."
-            raise SilentError(said) from None
+            raise McpTimeoutError(said) from None
 
     # -- what we send --
 
@@ -182,7 +182,7 @@ class Peer:
         done: Deferred[Any] = Deferred(lambda _: self._cancel(id, method))
         pending = self._pending[id] = _Pending(done, hear)
         data = messages.request(id, method, full)
-        sending = self.channel.send(Outgoing(data, id, headers, endless))
+        sending = self.channel.send(OutgoingMessage(data, id, headers, endless))
         pending.sending = sending
         sending.addCallbacks(self._sent, self._not_sent, callbackArgs=(id,), errbackArgs=(id,))
         return done
@@ -191,7 +191,7 @@ class Peer:
         """Send a notification."""
         headers = self._headers(method, params or {}) if self.is_modern else ()
         data = messages.notification(method, params)
-        return self.channel.send(Outgoing(data, headers=headers))
+        return self.channel.send(OutgoingMessage(data, headers=headers))
 
     def _headers(self, method: str, params: Json) -> tuple[tuple[str, str], ...]:
         if not self.channel.has_headers:
@@ -205,14 +205,14 @@ class Peer:
     def _sent(self, _: object, id: RequestId) -> None:  # noqa: A002
         pending = self._pending.pop(id, None)
         if pending is not None:
-            pending.done.errback(LinkError(f"{self._name} did not answer."))
+            pending.done.errback(McpConnectionError(f"{self._name} did not answer."))
 
     def _not_sent(self, failure: Failure, id: RequestId) -> None:  # noqa: A002
         pending = self._pending.pop(id, None)
         if pending is None:
             return
         if failure.check(CancelledError):
-            failure = Failure(LinkError(f"{self._name} was disconnected."))
+            failure = Failure(McpConnectionError(f"{self._name} was disconnected."))
         pending.done.errback(failure)
 
     def _cancel(self, id: RequestId, method: str) -> None:  # noqa: A002
@@ -253,7 +253,9 @@ class Peer:
         pending = None if is_ours or about is None else self._pending.pop(about, None)
         if pending is None:
             return
-        pending.done.errback(LinkError(f"{self._name} sent a response with an unknown id."))
+        pending.done.errback(
+            McpConnectionError(f"{self._name} sent a response with an unknown id.")
+        )
         if pending.sending is not None:
             pending.sending.cancel()
 
@@ -273,7 +275,7 @@ class Peer:
         else:
             said = f"The gateway passes no {message.method} on: it serves many clients at once."
             data = messages.error(message.id, McpError(messages.METHOD_NOT_FOUND, said))
-        self.channel.send(Outgoing(data)).addErrback(_forget)
+        self.channel.send(OutgoingMessage(data)).addErrback(_forget)
 
 
 def _forget(failure: Failure) -> None:

@@ -8,27 +8,27 @@ from antigravity.config.settings import TunnelSettings
 from antigravity.logs import make_logger
 from antigravity.tunnel.output import (
     Cleaner,
-    gone,
-    is_hopeless,
-    lost,
+    find_quick_address,
+    is_permanent_failure,
+    lost_connection,
     origins,
-    quick_address,
-    registered,
-    understand,
+    parse_line,
+    registered_connection,
+    unknown_tunnel_connection,
 )
 
-#: What a line has changed: the tunnel's names, whether it stands, that it never will with this
+#: What a line has changed: the tunnel's names, whether it is up, that it never will with this
 #: token, or that it never will under this address.
-News = Literal["", "names", "connection", "hopeless", "gone"]
+LineEffect = Literal["", "names", "connection", "permanent_failure", "address_gone"]
 
 
-class Run:
+class CloudflaredRun:
     """Reads the lines of one run for the tunnel of ``settings`` to ``port``.
 
     :ivar names: under which names the tunnel can be called now.
     :ivar connections: the connections to Cloudflare that stand.
     :ivar reason: the last thing that it complained of.
-    :ivar has_spoken: whether it said anything at all.
+    :ivar has_output: whether it said anything at all.
     """
 
     log = make_logger()
@@ -43,41 +43,45 @@ class Run:
             self.names = frozenset({settings.hostname.lower()})
         self.connections: set[str] = set()
         self.reason = ""
-        self.has_spoken = False
+        self.has_output = False
 
     @property
-    def stands(self) -> bool:
+    def is_up(self) -> bool:
         """Whether clients can come."""
         return bool(self.connections) and bool(self.names or not self._is_quick)
 
     @property
-    def is_worth_waiting(self) -> bool:
+    def can_keep_trying(self) -> bool:
         """Whether cloudflared, which goes on trying by itself, has come far enough to be left."""
-        return bool(self.names) if self._is_quick else self.has_spoken
+        return bool(self.names) if self._is_quick else self.has_output
 
-    def read(self, raw: str) -> News:
+    def read(self, raw: str) -> LineEffect:
         """Log a line, learn from it, and return what it has changed."""
-        self.has_spoken = True
-        said = understand(self._cleaner.clean(raw))
+        self.has_output = True
+        said = parse_line(self._cleaner.clean(raw))
         getattr(self.log, said.level)("cloudflared: {text}", text=said.text)
         if said.is_reason:
             self.reason = said.text
-        if not self._is_quick and is_hopeless(said.text):
-            return "hopeless"
-        if self._is_quick and self.names and (connection := gone(said.text)) is not None:
+        if not self._is_quick and is_permanent_failure(said.text):
+            return "permanent_failure"
+        if (
+            self._is_quick
+            and self.names
+            and (connection := unknown_tunnel_connection(said.text)) is not None
+        ):
             self.connections.discard(connection)
-            return "connection" if self.connections else "gone"
-        if (connection := registered(said.text)) is not None:
+            return "connection" if self.connections else "address_gone"
+        if (connection := registered_connection(said.text)) is not None:
             self.connections.add(connection)
             return "connection"
-        if (connection := lost(said.text)) is not None:
+        if (connection := lost_connection(said.text)) is not None:
             self.connections.discard(connection)
             return "connection"
         return self._read_names(said.text, raw)
 
-    def _read_names(self, text: str, raw: str) -> News:
+    def _read_names(self, text: str, raw: str) -> LineEffect:
         if self._is_quick:
-            name = quick_address(text)
+            name = find_quick_address(text)
             if name and not self.names:
                 self.names = frozenset({name})
                 return "names"

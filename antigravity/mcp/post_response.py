@@ -12,9 +12,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.mcp_values import McpError
 from antigravity.logs import make_logger
+from antigravity.mcp.event_stream import EventStream
 from antigravity.mcp.protocol import messages
 from antigravity.mcp.protocol.event_log import EventLog
-from antigravity.mcp.streaming import EventStream
 from antigravity.sse import encode_event
 
 JSON: Final = "application/json"
@@ -24,20 +24,20 @@ _PATIENCE: Final = 2.0
 _RETRY: Final = 0.5
 
 
-class Accepts(Struct, frozen=True):
+class AcceptedTypes(Struct, frozen=True):
     """What a client can read: ``whole`` answers, ``stream`` ones."""
 
     whole: bool
     stream: bool
 
 
-def accepts(headers: Mapping[str, str]) -> Accepts:
+def parse_accept(headers: Mapping[str, str]) -> AcceptedTypes:
     """Return what the ``Accept`` header says; who sends none can read anything."""
     wanted = headers.get("accept", "*/*").lower()
     types = {one.partition(";")[0].strip() for one in wanted.split(",")}
     if types & {"*/*", ""}:
-        return Accepts(True, True)
-    return Accepts(
+        return AcceptedTypes(True, True)
+    return AcceptedTypes(
         bool(types & {JSON, "application/*"}),
         bool(types & {EVENTS, "text/*"}),
     )
@@ -53,8 +53,8 @@ def error_reply(
     return succeed(Reply(status, JSON, headers, messages.error(id, error)))
 
 
-def whole_reply(
-    wanted: Accepts, data: bytes, headers: tuple[tuple[str, str], ...] = ()
+def message_reply(
+    wanted: AcceptedTypes, data: bytes, headers: tuple[tuple[str, str], ...] = ()
 ) -> Deferred[Reply]:
     """Return a Deferred that has fired with one message."""
     if wanted.whole:
@@ -62,7 +62,7 @@ def whole_reply(
     return succeed(Reply(200, EVENTS, headers, encode_event(b"message", data)))
 
 
-class Answering:
+class PostResponse:
     """Collects ``expected`` answers, and other messages on their way.
 
     ``gone`` is called when the client leaves before the end.
@@ -77,7 +77,7 @@ class Answering:
     def __init__(
         self,
         log: EventLog,
-        wanted: Accepts,
+        wanted: AcceptedTypes,
         clock: IReactorTime,
         keepalive: float,
         gone: Callable[[], None],

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from antigravity.ir.parts import Media
 
 
-class Sight(Struct, frozen=True):
+class VisionRequest(Struct, frozen=True):
     """Images or a video, what is wanted (``prompt``), and the model's role (``instructions``)."""
 
     instructions: str
@@ -20,4 +20,4 @@ class Sight(Struct, frozen=True):
 
 #: Returns a Deferred of what the model says; the text is the name of the client's key.  It fails
 #: with a ``GatewayError`` or a ``ToolError``.
-See = Callable[[Sight, str], Deferred[str]]
+AskVisionModel = Callable[[VisionRequest, str], Deferred[str]]

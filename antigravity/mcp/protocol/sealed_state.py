@@ -21,7 +21,7 @@ _TAG: Final = 32
 _LONGEST: Final = 1024 * 1024
 
 
-class Sealer:
+class StateSealer:
     """Seals with ``key``; ``time`` tells seconds, ``ttl`` is how long a state holds."""
 
     def __init__(self, key: bytes, time: Callable[[], float], ttl: float = 3600.0) -> None:

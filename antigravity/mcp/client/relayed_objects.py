@@ -38,7 +38,7 @@ _EXTRA: Final = ("icons", "_meta")
 _FOR_CLIENTS: Final = (messages.INVALID_PARAMS, messages.MISSING_CAPABILITY)
 
 
-class Asker(Protocol):
+class IRequestSender(Protocol):
     """Asks the server."""
 
     name: str
@@ -82,7 +82,7 @@ def _objects(value: object, what: str) -> Sequence[Json]:
 class RelayedTool(Struct, frozen=True, eq=False):
     """A tool of another server."""
 
-    server: Asker
+    server: IRequestSender
     name: str
     title: str
     description: str
@@ -120,7 +120,7 @@ def _tool_result(result: Json) -> ToolResult:
 class RelayedPrompt(Struct, frozen=True, eq=False):
     """A prompt of another server."""
 
-    server: Asker
+    server: IRequestSender
     name: str
     title: str
     description: str
@@ -147,7 +147,7 @@ def _prompt_result(result: Json) -> PromptResult:
 class RelayedResource(Struct, frozen=True, eq=False):
     """A resource of another server."""
 
-    server: Asker
+    server: IRequestSender
     uri: str
     name: str
     title: str
@@ -164,7 +164,7 @@ class RelayedResource(Struct, frozen=True, eq=False):
 class RelayedTemplate(Struct, frozen=True, eq=False):
     """A resource template of another server."""
 
-    server: Asker
+    server: IRequestSender
     uri_template: str
     name: str
     title: str
@@ -182,13 +182,13 @@ class RelayedTemplate(Struct, frozen=True, eq=False):
         return _complete(self.server, reference, argument, value, known)
 
 
-def _read(server: Asker, uri: str, context: IMcpContext) -> Deferred[Sequence[Json]]:
+def _read(server: IRequestSender, uri: str, context: IMcpContext) -> Deferred[Sequence[Json]]:
     asked = server.ask("resources/read", {"uri": uri}, context)
     return asked.addCallback(lambda result: _objects(result.get("contents"), "resource"))
 
 
 def _complete(
-    server: Asker, reference: Json, argument: str, value: str, known: Mapping[str, str]
+    server: IRequestSender, reference: Json, argument: str, value: str, known: Mapping[str, str]
 ) -> Deferred[Completion]:
     params: dict[str, Any] = {"ref": reference, "argument": {"name": argument, "value": value}}
     if known:

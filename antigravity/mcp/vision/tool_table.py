@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from antigravity.mcp.vision.sources import IMAGE, VIDEO, Kind
+from antigravity.mcp.vision.media_sources import IMAGE, VIDEO, Kind
 
 _WHERE: Final = "an http(s) address, a data: URL, or the path of a file that the gateway may read"
 _IMAGE: Final = f"The image: {_WHERE}. Png or jpeg, up to 5 MiB."

@@ -1,4 +1,4 @@
-"""Calls while they run: bounded in number and in time, ended when nobody waits."""
+"""Runs calls within limits of number and time, and cancels those whose client left."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CallLimits(Struct, frozen=True):
     timeout: float = 600.0
 
 
-class Call:
+class RunningCall:
     """One call that runs.
 
     :ivar done: fires with its result; fails with an ``McpError``, or with ``CancelledError``
@@ -64,7 +64,7 @@ class Call:
         self.context.is_cancelled = not self._running.called
 
 
-class Calls:
+class CallTable:
     """Runs calls.  ``enter`` and ``leave`` are told of each."""
 
     log = make_logger()
@@ -81,9 +81,9 @@ class Calls:
         self._clock = clock
         self._enter = enter
         self._leave = leave
-        self._running: set[Call] = set()
+        self._running: set[RunningCall] = set()
 
-    def start(self, method: str, params: Mapping[str, Any], context: CallContext) -> Call:
+    def start(self, method: str, params: Mapping[str, Any], context: CallContext) -> RunningCall:
         """Start a call."""
         if self.limits.most and len(self._running) >= self.limits.most:
             busy = McpError(messages.INTERNAL_ERROR, "Too many calls are running; try again.")
@@ -96,8 +96,8 @@ class Calls:
         for call in list(self._running):
             call.cancel(reason)
 
-    def _run(self, method: str, running: Deferred[Any], context: CallContext) -> Call:
-        call = Call(context, running)
+    def _run(self, method: str, running: Deferred[Any], context: CallContext) -> RunningCall:
+        call = RunningCall(context, running)
         self._running.add(call)
         self._enter(call)
         timer = None
@@ -116,7 +116,7 @@ class Calls:
         running.addBoth(call.settle)
         return call
 
-    def _too_long(self, call: Call, method: str) -> None:
+    def _too_long(self, call: RunningCall, method: str) -> None:
         message = f"It was not done within {self.limits.timeout:g} seconds, and was stopped."
         if method == "tools/call":
             call.settle(content.failed(message))
@@ -125,7 +125,7 @@ class Calls:
         call.context.is_cancelled = True
         call.stop()
 
-    def _explain(self, failure: Failure, method: str, call: Call) -> Any:
+    def _explain(self, failure: Failure, method: str, call: RunningCall) -> Any:
         """Return what a client may be told; what is our fault goes to the log."""
         if failure.check(McpError):
             return failure

@@ -1,4 +1,4 @@
-"""Lists of another server, read into what is offered here; what nobody could use is left out."""
+"""Parse the entries in another server's lists; entries that clients cannot use are left out."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from antigravity.interfaces.mcp_values import Json, PromptArgument
 from antigravity.logs import make_logger
 from antigravity.mcp.catalog import SEPARATOR, check_name
 from antigravity.mcp.checks import check_relayed
-from antigravity.mcp.client.offered import (
-    Asker,
+from antigravity.mcp.client.relayed_objects import (
+    IRequestSender,
     RelayedPrompt,
     RelayedResource,
     RelayedTemplate,
@@ -32,7 +32,9 @@ def pattern_of(patterns: Iterable[str]) -> re.Pattern[str]:
     return re.compile("|".join(pieces) or "(?!)")
 
 
-def tools_of(server: Asker, entries: Sequence[Json], wanted: re.Pattern[str]) -> list[RelayedTool]:
+def tools_of(
+    server: IRequestSender, entries: Sequence[Json], wanted: re.Pattern[str]
+) -> list[RelayedTool]:
     """Return the tools in a list that are wanted."""
 
     def tool(entry: Json) -> RelayedTool:
@@ -54,7 +56,7 @@ def tools_of(server: Asker, entries: Sequence[Json], wanted: re.Pattern[str]) ->
     return _usable(server, "tool", chosen, tool)
 
 
-def prompts_of(server: Asker, entries: Sequence[Json]) -> list[RelayedPrompt]:
+def prompts_of(server: IRequestSender, entries: Sequence[Json]) -> list[RelayedPrompt]:
     """Return the prompts in a list."""
 
     def prompt(entry: Json) -> RelayedPrompt:
@@ -71,7 +73,7 @@ def prompts_of(server: Asker, entries: Sequence[Json]) -> list[RelayedPrompt]:
     return _usable(server, "prompt", entries, prompt)
 
 
-def resources_of(server: Asker, entries: Sequence[Json]) -> list[RelayedResource]:
+def resources_of(server: IRequestSender, entries: Sequence[Json]) -> list[RelayedResource]:
     """Return the resources in a list."""
     return _usable(
         server,
@@ -81,7 +83,7 @@ def resources_of(server: Asker, entries: Sequence[Json]) -> list[RelayedResource
     )
 
 
-def templates_of(server: Asker, entries: Sequence[Json]) -> list[RelayedTemplate]:
+def templates_of(server: IRequestSender, entries: Sequence[Json]) -> list[RelayedTemplate]:
     """Return the resource templates in a list."""
 
     def template(entry: Json) -> RelayedTemplate:
@@ -92,7 +94,7 @@ def templates_of(server: Asker, entries: Sequence[Json]) -> list[RelayedTemplate
 
 
 def _usable(
-    server: Asker, what: str, entries: Sequence[Json], make: Callable[[Json], T]
+    server: IRequestSender, what: str, entries: Sequence[Json], make: Callable[[Json], T]
 ) -> list[T]:
     found: list[T] = []
     for entry in entries:
