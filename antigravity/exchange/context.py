@@ -19,10 +19,8 @@ from antigravity.exchange.recorder import Recorder
 from antigravity.exchange.services import Services
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.accounts import ILease
-from antigravity.interfaces.protocols import (
-    IDemanding,
-    IServerProtocol,
-)
+from antigravity.interfaces.protocols import IServerProtocol
+from antigravity.interfaces.server_traits import ServerTraits
 from antigravity.ir.call import Call, Head
 from antigravity.ir.capabilities import Capabilities, Loss, Traits
 from antigravity.ir.errors import CancelledByClientError, GatewayError
@@ -58,7 +56,8 @@ class RequestContext:
         self.services = services
         self.snapshot = snapshot
         self.protocol = protocol
-        if IDemanding.providedBy(protocol):
+        self.traits: ServerTraits = protocol.traits
+        if not self.traits.is_conversation:
             call = replace(call, audio=audio_rules(snapshot.settings))
         self.call = call
         #: The call as it came, before stored turns were put into its body.
@@ -89,8 +88,9 @@ class RequestContext:
     def head(self) -> Head:
         """Model and streaming switch."""
         head: Head = self.protocol.peek(self.call)
-        if not head.model and IDemanding.providedBy(self.protocol):
-            model = default_model(self.protocol.demands, self.snapshot.settings)
+        required = self.traits.required_modalities
+        if not head.model and required is not None:
+            model = default_model(required, self.snapshot.settings)
             head = Head(model, head.stream)
         checked(head.model)
         return head
@@ -179,7 +179,7 @@ class RequestContext:
 
         Headers say it for free; a body is decoded for it only if there is a choice to make.
         """
-        if IDemanding.providedBy(self.protocol):
+        if not self.traits.is_conversation:
             return ""
         identity = session_from_headers(self.call.headers)
         if identity is None:
@@ -245,7 +245,7 @@ class RequestContext:
 
         Its accounts go on serving the same model in conversations.
         """
-        return IDemanding.providedBy(self.protocol) and error.upstream_status in (404, 405)
+        return not self.traits.is_conversation and error.upstream_status in (404, 405)
 
     def release_lease(self) -> None:
         """Give the account back without any judgement."""

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from antigravity.config.settings import Settings
-from antigravity.interfaces.protocols import Demands
+from antigravity.interfaces.server_traits import RequiredModalities
 from antigravity.ir.audio import AudioRules
 from antigravity.ir.errors import InvalidRequestError
 
 
-def default_model(demands: Demands, settings: Settings) -> str:
+def default_model(required: RequiredModalities, settings: Settings) -> str:
     """Return the model of requests that name none.
 
     :raises InvalidRequestError: if requests of that kind have to name one.
     """
-    if demands.input == "audio":
+    if required.input == "audio":
         return settings.audio.transcription_model
-    if demands.output == "audio":
+    if required.output == "audio":
         return settings.audio.speech_model
-    if demands.output == "image":
+    if required.output == "image":
         return settings.images.default_model
     raise InvalidRequestError("`model` is required.", param="model")
 

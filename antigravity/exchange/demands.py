@@ -7,7 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from antigravity.exchange.context import RequestContext
-from antigravity.interfaces.protocols import Demands, IDemanding
+from antigravity.interfaces.server_traits import RequiredModalities
 from antigravity.ir.capabilities import Capabilities, Traits
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.routing.router import Decision
@@ -16,13 +16,13 @@ from antigravity.routing.router import Decision
 _NAMED: Final = 12
 
 
-def is_able(capabilities: Capabilities, demands: Demands) -> bool:
+def is_able(capabilities: Capabilities, demands: RequiredModalities) -> bool:
     """Return whether a model can do what is demanded."""
     takes = not demands.input or demands.input in capabilities.inputs
     return takes and (not demands.output or demands.output in capabilities.outputs)
 
 
-def _has_form(traits: Traits, capabilities: Capabilities, demands: Demands) -> bool:
+def _has_form(traits: Traits, capabilities: Capabilities, demands: RequiredModalities) -> bool:
     """Return whether a protocol of conversations can carry what is demanded of a model."""
     if capabilities.own_endpoint:
         return False
@@ -37,9 +37,9 @@ async def require_modalities(context: RequestContext, decision: Decision) -> Dec
 
     :raises InvalidRequestError: if none is left, naming models that can.
     """
-    if not IDemanding.providedBy(context.protocol):
+    demands = context.traits.required_modalities
+    if demands is None:
         return decision
-    demands: Demands = context.protocol.demands
     left = tuple(
         candidate
         for candidate in decision.candidates

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from msgspec.structs import replace
 from twisted.python.failure import Failure
@@ -15,7 +15,7 @@ from antigravity.interception.reduction import reduced
 from antigravity.interception.stage import BACKGROUND_MODEL
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.interception import IBackgroundDetector, IWarmupFilter
-from antigravity.interfaces.protocols import IStoredConversations, IStreamEncoder
+from antigravity.interfaces.protocols import IStreamEncoder
 from antigravity.ir.call import HttpReply, ReplyContext
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import Event
@@ -102,10 +102,8 @@ def _interested(context: RequestContext, registered: tuple[_Asked, ...]) -> list
 
 
 def _goes_on(context: RequestContext) -> bool:
-    if not IStoredConversations.providedBy(context.protocol):
-        return False
-    stored = cast(IStoredConversations, context.protocol)
-    return stored.reference(context.call.body) is not None
+    stored = context.traits.stored_responses
+    return stored is not None and stored.previous_id(context.call.body) is not None
 
 
 def _request(context: RequestContext) -> Request | None:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from msgspec.structs import replace
 
 from antigravity.exchange.context import RequestContext
-from antigravity.interfaces.answers import IPassedOnly
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.routing.router import Decision
 
 
 def untranslatable(context: RequestContext) -> InvalidRequestError | None:
     """Return why only an upstream of the client's protocol can serve a request, if that is so."""
-    if not IPassedOnly.providedBy(context.protocol):
-        return None
-    return cast(IPassedOnly, context.protocol).untranslatable(context.call)
+    native_only_error = context.traits.native_only_error
+    return None if native_only_error is None else native_only_error(context.call)
 
 
 def native_only(context: RequestContext, decision: Decision) -> Decision:

@@ -32,7 +32,7 @@ from antigravity.exchange.services import Services
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.exchange import IExchange, Reply
 from antigravity.interfaces.files import PublishedFile
-from antigravity.interfaces.protocols import IDemanding, IServerProtocol
+from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.call import Call, HttpReply
 from antigravity.ir.errors import (
     CancelledByClientError,
@@ -184,7 +184,7 @@ class Exchange:
         head = context.head
         context.recorder.begin(head.model, stream=head.stream)
         decision: Decision | None = None
-        if not IDemanding.providedBy(context.protocol):
+        if context.traits.is_conversation:
             warmed_up = intercept_warmup(context)
             if warmed_up is not None:
                 return warmed_up

@@ -9,8 +9,8 @@ from __future__ import annotations
 from msgspec import Struct
 from zope.interface import Attribute, Interface
 
-from antigravity.interfaces.protocols import IClientSide
-from antigravity.ir.call import Call, Head, HttpReply
+from antigravity.interfaces.protocols import IClientSide, IServerSide
+from antigravity.ir.call import Call, HttpReply
 from antigravity.ir.capabilities import Loss, Target
 from antigravity.ir.embeddings import (
     EmbeddingInput,
@@ -18,7 +18,6 @@ from antigravity.ir.embeddings import (
     EmbeddingResponse,
     EmbedOperation,
 )
-from antigravity.ir.errors import GatewayError
 from antigravity.ir.usage import Usage
 
 
@@ -30,17 +29,8 @@ class EncodedEmbedding(Struct, frozen=True):
     warnings: tuple[Loss, ...] = ()
 
 
-class IEmbeddingServer(Interface):
+class IEmbeddingServer(IServerSide):
     """How to be a server of a protocol for vectors: its routes have the operation ``embed``."""
-
-    name = Attribute("The protocol's name, such as ``openai_embeddings``.  :type: str")
-    routes = Attribute("What it serves.  :type: tuple[Route, ...]")
-
-    def peek(call: Call) -> Head:
-        """Return the model.
-
-        :raises InvalidRequestError: if the body is no JSON object or names no model.
-        """
 
     def operation(call: Call) -> EmbedOperation:
         """Return what an upstream of the same protocol is asked with this body."""
@@ -54,16 +44,10 @@ class IEmbeddingServer(Interface):
         :raises InvalidRequestError: naming the field at fault in ``param``.
         """
 
-    def with_model(call: Call, model: str) -> bytes:
-        """Return the call's body for another model, otherwise byte for byte as it came."""
-
     def encode_embeddings(
         response: EmbeddingResponse, request: EmbeddingRequest, call: Call
     ) -> HttpReply:
         """Return the reply."""
-
-    def encode_error(error: GatewayError, request_id: str) -> HttpReply:
-        """Return the error in the protocol's shape, with ``Retry-After`` where it is known."""
 
 
 class IEmbeddingClient(IClientSide):

@@ -10,14 +10,12 @@ pure: it is called in a thread for large requests.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
 
 from msgspec import Struct
 from zope.interface import Attribute, Interface
 
-from antigravity.ir.aspects import Aspects
 from antigravity.ir.call import Body, Call, Head, HttpReply, ReplyContext, Route, TokenCount
-from antigravity.ir.capabilities import Capabilities, Loss, Model, Target, Traits
+from antigravity.ir.capabilities import Loss, Model, Target, Traits
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import Event
 from antigravity.ir.request import Request
@@ -67,14 +65,12 @@ class IPartialFailures(Interface):
         """Return the bytes that name one failure."""
 
 
-class IServerProtocol(Interface):
-    """How to be a server of one protocol."""
+class IServerSide(Interface):
+    """What all servers of protocols have, whatever they serve."""
 
     name = Attribute("The protocol's name, such as ``anthropic``.  :type: str")
     routes = Attribute("What it serves.  :type: tuple[Route, ...]")
-    keepalive = Attribute(
-        "Bytes that mean nothing between two whole events of a begun stream, or none.  :type: bytes"
-    )
+    traits = Attribute("What is special about it; often nothing.  :type: ServerTraits")
 
     def peek(call: Call) -> Head:
         """Return model and streaming switch of a ``generate`` or ``count_tokens`` call.
@@ -82,14 +78,25 @@ class IServerProtocol(Interface):
         :raises InvalidRequestError: if the body is no JSON object or names no model.
         """
 
+    def with_model(call: Call, model: str) -> Body:
+        """Return the call's body for another model, otherwise byte for byte as it came."""
+
+    def encode_error(error: GatewayError, request_id: str) -> HttpReply:
+        """Return the error in the protocol's shape, with ``Retry-After`` where it is known."""
+
+
+class IServerProtocol(IServerSide):
+    """How to be a server of one protocol."""
+
+    keepalive = Attribute(
+        "Bytes that mean nothing between two whole events of a begun stream, or none.  :type: bytes"
+    )
+
     def decode(call: Call) -> Request:
         """Return the request in a ``generate`` or ``count_tokens`` call.
 
         :raises InvalidRequestError: naming the field at fault in ``param``.
         """
-
-    def with_model(call: Call, model: str) -> Body:
-        """Return the call's body for another model, otherwise byte for byte as it came."""
 
     def encoder(context: ReplyContext) -> IStreamEncoder:
         """Return an encoder for one streamed reply."""
@@ -105,116 +112,6 @@ class IServerProtocol(Interface):
 
     def encode_model(model: Model, call: Call) -> HttpReply:
         """Return one model."""
-
-    def encode_error(error: GatewayError, request_id: str) -> HttpReply:
-        """Return the error in the protocol's shape, with ``Retry-After`` where it is known."""
-
-
-class IFramer(Interface):
-    """Writes JSON payloads of a protocol's stream in the framing that one call wants."""
-
-    content_type = Attribute("The ``Content-Type`` of the stream.  :type: str")
-
-    def frame(data: bytes) -> bytes:
-        """Return one payload framed."""
-
-    def end() -> bytes:
-        """Return what ends the stream."""
-
-
-class IReframing(Interface):
-    """A server protocol whose streams have more framings than the upstream's."""
-
-    def framer(call: Call) -> IFramer | None:
-        """Return the framer that ``call`` wants, or ``None`` for plain server-sent events."""
-
-    def failure(error: GatewayError) -> bytes:
-        """Return the JSON payload that ends a stream which broke off."""
-
-
-class ICompleteness(Interface):
-    """A server protocol some of whose clients leave out what some models demand."""
-
-    def is_complete(body: bytes, capabilities: Capabilities) -> bool:
-        """Return whether ``body`` may pass to a model of such ``capabilities`` as it is.
-
-        What is not complete is decoded, completed and encoded anew.
-        """
-
-
-class IReasoningHistory(Interface):
-    """A server protocol whose clients can send reasoning back, and may have dropped it."""
-
-    drops_reasoning = Attribute(
-        "Whether clients commonly drop reasoning without meaning to, for want of a field that all "
-        "of them know.  :type: bool"
-    )
-
-    def calls_without_reasoning(body: bytes) -> tuple[str, ...]:
-        """Return the ids of tool calls in a request's history that came without reasoning."""
-
-
-class IGlancing(Interface):
-    """A server protocol that sees at a glance whether a request suits another model."""
-
-    def minds(body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
-        """Return whether a request carries something of ``aspects``.
-
-        They are those in which a model of ``capabilities`` differs from the one that the
-        request was written for.  It is not decoded for that: what is asked for is speed, and an
-        alarm may be false.  What can be had in no other words suits everybody.
-        """
-
-
-class IStoredConversations(Interface):
-    """A server protocol whose requests may refer to an earlier answer by its id.
-
-    All values are JSON texts.  Its stream encoders have the attribute ``final_response``: the
-    whole answer's JSON object, ``None`` before the end.
-    """
-
-    def reference(body: bytes) -> str | None:
-        """Return the id of the earlier answer that a request goes on from, if it has one."""
-
-    def wants_store(body: bytes) -> bool:
-        """Return whether the answer to a request is to be kept."""
-
-    def expand(body: bytes, history: Sequence[bytes]) -> bytes:
-        """Return the request with the items of ``history`` before its own, and no reference."""
-
-    def snapshot(body: bytes, response: bytes) -> bytes:
-        """Return the items to keep: those of the (expanded) request and of its answer."""
-
-
-class Demands(Struct, frozen=True):
-    """What a model must be able to take (``input``) and put out (``output``); empty: no matter."""
-
-    input: Literal["", "image", "document", "audio", "video"] = ""
-    output: str = ""
-
-
-class IDemanding(Interface):
-    """A server protocol for one special thing, such as images.
-
-    Not every model can do it, and not every upstream that speaks the protocol has a path for
-    it: a 404 says nothing of the account.  Its requests are nobody's conversation.
-    """
-
-    demands = Attribute("What a model of another protocol must be able to do.  :type: Demands")
-
-
-class IPlainAnswers(Interface):
-    """A server protocol some of whose answers are text or files.
-
-    What is no JSON, and no stream of events, is then passed on byte for byte.
-    """
-
-
-class IWholeAnswers(Interface):
-    """A client protocol that cannot stream.
-
-    Its requests go out as whole ones, and its decoder is given the whole body as one event.
-    """
 
 
 class IStreamDecoder(Interface):
@@ -236,14 +133,6 @@ class IStreamDecoder(Interface):
 
         Nothing after a proper end, else a ``StreamFailure`` saying that the upstream broke off.
         """
-
-
-class IJsonLines(Interface):
-    """A stream decoder for answers in lines of JSON instead of server-sent events.
-
-    Each line that is not blank is one event without a name.  Such answers are always
-    translated: their protocol has no server side.
-    """
 
 
 class ITap(Interface):
@@ -304,6 +193,16 @@ class ICollectingTap(ITap):
         """Look at a whole answer, instead of events."""
 
 
+class INamingTap(ITap):
+    """A tap that finds the id under which an upstream keeps its answer."""
+
+    def name(tell: Callable[[str], None]) -> None:
+        """Tell the id, as soon as it is known, from now on."""
+
+    def whole(body: bytes) -> None:
+        """Look at a whole answer, instead of events."""
+
+
 class IClientSide(Interface):
     """What all clients of upstreams have, whatever they ask for."""
 
@@ -359,6 +258,7 @@ __all__ = [
     "IClientProtocol",
     "IClientSide",
     "IServerProtocol",
+    "IServerSide",
     "IStreamDecoder",
     "IStreamEncoder",
     "ITap",

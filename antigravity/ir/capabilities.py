@@ -231,6 +231,11 @@ class Traits(Struct, frozen=True):
     name their speaker, ``attribution`` that the first block
     of Claude Code's system prompt is for upstreams of this protocol, ``cached_search`` that a
     web search can be kept from going to the live web.
+
+    ``streams`` says that responses can be streamed; of a protocol without it the decoder is given
+    the whole body as one event.  ``json_lines`` says that streams are lines of JSON instead of
+    server-sent events: each line is an event without a name.  ``native_only`` says that nothing is
+    translated to this protocol: its requests go up as they came.
     """
 
     family: Family
@@ -256,6 +261,9 @@ class Traits(Struct, frozen=True):
     names: bool = False
     attribution: bool = False
     cached_search: bool = False
+    streams: bool = True
+    json_lines: bool = False
+    native_only: bool = False
 
     def takes(self, media: Media) -> bool:
         """Return whether a medium can stand in a user's turn; its source does not matter."""

@@ -9,6 +9,7 @@ from typing import ClassVar, NoReturn
 from zope.interface import implementer
 
 from antigravity.interfaces.protocols import IServerProtocol, IStreamEncoder
+from antigravity.interfaces.server_traits import ServerTraits
 from antigravity.ir.call import Body, Call, Head, HttpReply, ReplyContext, Route, TokenCount
 from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import GatewayError, NotFoundError
@@ -22,6 +23,7 @@ class AnsweringProtocol(ABC):
 
     name: ClassVar[str]
     routes: ClassVar[tuple[Route, ...]]
+    traits: ClassVar[ServerTraits] = ServerTraits()
     keepalive: ClassVar[bytes] = b""
 
     @abstractmethod

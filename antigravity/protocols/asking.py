@@ -105,8 +105,8 @@ def upstream_error(
 class AnswerDecoder(ABC):
     """Reads events that hold JSON objects; what one of them means, :meth:`read` says.
 
-    Data that makes no sense, and an end before a ``Finish``, become a ``StreamFailure``.  For
-    answers that are lines of JSON, declare ``IJsonLines`` on the class.
+    Data that makes no sense, and an end before a ``Finish``, become a ``StreamFailure``.  Responses
+    that are lines of JSON are for a protocol whose traits have ``json_lines``.
     """
 
     def __init__(self) -> None:

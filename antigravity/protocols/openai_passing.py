@@ -13,7 +13,6 @@ import msgspec
 from msgspec import Struct
 from zope.interface import implementer
 
-from antigravity.interfaces.answers import IPassingClient
 from antigravity.interfaces.protocols import (
     Encoded,
     IClientProtocol,
@@ -117,11 +116,11 @@ def _usage(counts: Any) -> Usage | None:
         return None
 
 
-@implementer(IClientProtocol, IPassingClient)
+@implementer(IClientProtocol)
 class PassedClient:
     """One endpoint; ``client`` is the protocol that reads the same upstream's errors and lists."""
 
-    traits = Traits(family="openai")
+    traits = Traits(family="openai", native_only=True)
 
     def __init__(self, name: str, client: IClientProtocol) -> None:
         self.name = name

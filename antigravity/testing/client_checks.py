@@ -8,7 +8,7 @@ from typing import Any, Final
 from zope.interface.exceptions import Invalid
 from zope.interface.verify import verifyObject
 
-from antigravity.interfaces.protocols import Encoded, IStreamDecoder, ITap, IWholeAnswers
+from antigravity.interfaces.protocols import Encoded, IStreamDecoder, ITap
 from antigravity.ir.capabilities import Target, Traits
 from antigravity.ir.errors import (
     GatewayError,
@@ -105,7 +105,7 @@ def _check_tap(protocol: Any) -> Faults:
         yield f"its tap: {fault}"
     elif first is second:
         yield "gives two streams one tap"
-    elif IWholeAnswers.providedBy(protocol):
+    elif not protocol.traits.streams:
         return  # there are no streams to watch
     elif first.finished or first.meaningful or first.failure is not None:
         yield "its tap has seen something before there was anything to see"

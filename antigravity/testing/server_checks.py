@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import count
 from typing import Any, Final
 
-from antigravity.interfaces.protocols import IDemanding, IPlainAnswers
 from antigravity.ir.call import Call, HttpReply, ReplyContext, Route
 from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import (
@@ -110,7 +109,7 @@ def _context(protocol: Any, route: Route) -> ReplyContext:
 
 
 def _check_whole(protocol: Any, route: Route) -> Faults:
-    if IDemanding.providedBy(protocol):
+    if not protocol.traits.is_conversation:
         return  # its answers are no text
     response = Response("an-id", "a-model", (Choice((Text(_TEXT),)),))
     context = _context(protocol, route)
@@ -131,7 +130,7 @@ def _check_encoder(protocol: Any, route: Route) -> Faults:
             out += encoder.end()
         return out, bool(encoder.encode(TextDelta("more")) or encoder.end())
 
-    demanding = IDemanding.providedBy(protocol)  # its answers are no text
+    demanding = not protocol.traits.is_conversation  # its answers are no text
     try:
         encoder = protocol.encoder(_context(protocol, route))
     except GatewayError:
@@ -151,7 +150,7 @@ def _check_encoder(protocol: Any, route: Route) -> Faults:
     failed, goes_on = written(_START, TextDelta(_TEXT), error, ends=False)
     if goes_on:
         yield f"{where} goes on after an error"
-    if demanding or IPlainAnswers.providedBy(protocol):
+    if demanding or protocol.traits.may_answer_with_files:
         return  # text alone is no answer, and there may be no words for an error
     if _TEXT.encode() not in whole:
         yield f"{where} leaves the text out"

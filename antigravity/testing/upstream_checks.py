@@ -13,7 +13,6 @@ from antigravity.config.errors import ConfigurationError
 from antigravity.config.secret import Secret
 from antigravity.config.settings import UpstreamSettings
 from antigravity.interfaces.embeddings import IEmbeddingKind, IEmbeddingUpstream
-from antigravity.interfaces.protocols import IWholeAnswers
 from antigravity.interfaces.transport import OutgoingRequest
 from antigravity.interfaces.upstreams import Credential, IModelProtocols, IUpstream
 from antigravity.ir.errors import GatewayError, UpstreamError
@@ -73,8 +72,8 @@ def _check_names(
 def _check_upstream(upstream: Any, services: UpstreamServices) -> Faults:
     credential = Credential("mine-1", services.name, _KEY)
     for name in upstream.protocols[:1]:
-        whole = IWholeAnswers.providedBy(services.protocols.get(name))
-        operation = "generate" if whole else "stream"
+        client = services.protocols.get(name)
+        operation = "stream" if client is None or client.traits.streams else "generate"
         prepared = attempt(upstream.prepare, operation, name, "a-model", b"{}", credential, {})
         if isinstance(prepared, Raised | GatewayError):
             said = prepared if isinstance(prepared, Raised) else f"raises {prepared!r}"

@@ -162,7 +162,7 @@ def test_usage_of_one_prompt_counts_prompt_once(usages: list[Usage]) -> None:
 )
 def test_chat_requested_choices(body: Any, wanted: int) -> None:
     call = Call(CHAT.routes[0], {}, {}, {}, json.dumps(body).encode())
-    assert CHAT.wanted(call).each == wanted
+    assert CHAT.traits.requested_choices(call).each == wanted
 
 
 @pytest.mark.parametrize(
@@ -177,4 +177,4 @@ def test_chat_requested_choices(body: Any, wanted: int) -> None:
 )
 def test_gemini_requested_choices(body: Any, wanted: int) -> None:
     call = Call(GEMINI.routes[0], {}, {}, {}, json.dumps(body).encode())
-    assert GEMINI.wanted(call).each == wanted
+    assert GEMINI.traits.requested_choices(call).each == wanted

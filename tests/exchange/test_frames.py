@@ -9,11 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from zope.interface import implementer
 
 from antigravity.exchange.streams.event_source import EventSource
 from antigravity.exchange.streams.frames import Lines
-from antigravity.interfaces.protocols import IJsonLines
 from antigravity.ir.errors import UpstreamError
 from antigravity.ir.events import Event, Finish, StreamFailure, TextDelta
 from antigravity.lowering.pipeline import EventPipeline
@@ -23,7 +21,6 @@ from antigravity.sse import PIECE_COST, EventTooLargeError
 LINES = b'{"say": "Yes"}\r\n\n{"end": true}'
 
 
-@implementer(IJsonLines)
 class Decoder(AnswerDecoder):
     """Reads lines."""
 
@@ -32,7 +29,7 @@ class Decoder(AnswerDecoder):
 
 
 def source() -> EventSource:
-    return EventSource(Decoder(), EventPipeline(()), None, None, lambda: 1)
+    return EventSource(Decoder(), EventPipeline(()), None, None, lambda: 1, lines=True)
 
 
 @given(st.lists(st.integers(0, len(LINES)), max_size=8))

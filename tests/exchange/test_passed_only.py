@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from antigravity.exchange.fanout.requested_choices import gives_all
 from antigravity.exchange.passed_only import native_only
-from antigravity.interfaces.answers import Wanted
+from antigravity.interfaces.server_traits import RequestedChoices
 from antigravity.ir.call import Call
 from antigravity.ir.capabilities import Capabilities, Target
 from antigravity.ir.errors import InvalidRequestError
@@ -63,24 +63,28 @@ def test_what_cannot_goes_to_its_own_upstreams_whoever_is_first() -> None:
 @pytest.mark.parametrize(
     ("served_by", "wanted", "able"),
     [
-        (candidate(CHAT), Wanted(8), True),
-        (candidate(CHAT), Wanted(9), False),
-        (candidate(CHAT), Wanted(1, 2), False),
-        (candidate(CHAT, most=1), Wanted(), True),
-        (candidate(AnthropicClient()), Wanted(2), False),
-        (candidate(GeminiClient(), most=128), Wanted(9), False),
+        (candidate(CHAT), RequestedChoices(8), True),
+        (candidate(CHAT), RequestedChoices(9), False),
+        (candidate(CHAT), RequestedChoices(1, 2), False),
+        (candidate(CHAT, most=1), RequestedChoices(), True),
+        (candidate(AnthropicClient()), RequestedChoices(2), False),
+        (candidate(GeminiClient(), most=128), RequestedChoices(9), False),
         # What passes is for its upstream to judge, unless it is known to give one.
-        (candidate(CHAT, native=True), Wanted(100), True),
-        (candidate(CHAT, native=True, most=1), Wanted(2), False),
-        (candidate(GeminiClient(), native=True, most=1), Wanted(2), False),
-        (candidate(PASSING.client, native=True, most=1), Wanted(3, 5), True),
+        (candidate(CHAT, native=True), RequestedChoices(100), True),
+        (candidate(CHAT, native=True, most=1), RequestedChoices(2), False),
+        (candidate(GeminiClient(), native=True, most=1), RequestedChoices(2), False),
+        (candidate(PASSING.client, native=True, most=1), RequestedChoices(3, 5), True),
     ],
 )
-def test_who_gives_as_many_answers(served_by: Candidate, wanted: Wanted, able: bool) -> None:
+def test_who_gives_as_many_answers(
+    served_by: Candidate,
+    wanted: RequestedChoices,
+    able: bool,
+) -> None:
     assert gives_all(served_by, wanted) is able
 
 
 def test_what_another_model_would_have_given_says_nothing() -> None:
     differing = replace(candidate(CHAT, native=True), differing=frozenset({"choices"}))
-    assert gives_all(differing, Wanted(8))
-    assert not gives_all(differing, Wanted(9))
+    assert gives_all(differing, RequestedChoices(8))
+    assert not gives_all(differing, RequestedChoices(9))

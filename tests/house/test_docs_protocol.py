@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,8 +14,8 @@ from twisted.trial.unittest import TestCase
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
-from antigravity.interfaces.protocols import IJsonLines, IWholeAnswers
-from antigravity.ir.capabilities import Target
+from antigravity.interfaces.server_traits import ServerTraits
+from antigravity.ir.capabilities import Target, Traits
 from antigravity.ir.events import StreamFailure
 from antigravity.ir.media import InlineData
 from antigravity.ir.parts import Media, Text
@@ -160,7 +161,9 @@ def test_its_errors_in_a_stream_are_those_of_the_page() -> None:
     assert (failure.error.status, failure.error.message) == (503, "Too busy.")
 
 
-def test_the_marks_that_it_names_exist() -> None:
+def test_the_traits_that_it_names_exist() -> None:
     text = (Path(__file__).parents[2] / "docs/plugins.rst").read_text("utf-8")
-    for mark in (IJsonLines, IWholeAnswers):
-        assert f"@implementer({mark.__name__})" in text
+    for kind in (Traits, ServerTraits):
+        named = re.findall(rf"``{kind.__name__}\.(\w+)``", text)
+        assert named
+        assert all(hasattr(kind, name) for name in named)

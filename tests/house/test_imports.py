@@ -26,7 +26,7 @@ ALLOWED = {
         "sse",
         "protocols",
         "interfaces.protocols",
-        "interfaces.answers",
+        "interfaces.server_traits",
         "interfaces.audio",
         "interfaces.embeddings",
     },

@@ -109,7 +109,7 @@ def reframed(*, enveloped: bool, sse: bool) -> ReframedStream:
         CLIENTS["gemini"].tap(),
         server.keepalive,
         unwrap,
-        server.framer(call_of("gemini", BODIES["gemini"], sse=sse)),
+        server.traits.framing.framer(call_of("gemini", BODIES["gemini"], sse=sse)),
         server.failure,
     )
 

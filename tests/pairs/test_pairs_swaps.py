@@ -72,11 +72,11 @@ class Swap:
         server, client, goal = SERVERS[protocol], CLIENTS[protocol], target(served)
         call = call_of(protocol, body)
         self.differing = differences(target(asked).capabilities, goal.capabilities)
-        self.passes = not self.differing or not server.minds(
+        self.passes = not self.differing or not server.traits.needs_translation(
             call.body, self.differing, goal.capabilities
         )
         if protocol == "gemini":
-            self.passes = self.passes and server.is_complete(call.body, goal.capabilities)
+            self.passes = self.passes and server.traits.is_complete(call.body, goal.capabilities)
         self.losses: tuple[Loss, ...] = ()
         if self.passes:
             self.body = json.loads(server.with_model(call, served))
@@ -342,4 +342,4 @@ def test_what_is_no_request_is_for_others_to_refuse(protocol: str, body: bytes) 
     every: frozenset[Aspect] = frozenset(
         ("thinking", "sampling", "limit", "media", "prefill", "search", "schema", "tools")
     )
-    assert SERVERS[protocol].minds(body, every, Capabilities()) is False
+    assert SERVERS[protocol].traits.needs_translation(body, every, Capabilities()) is False

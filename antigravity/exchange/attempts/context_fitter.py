@@ -23,8 +23,6 @@ from antigravity.context.tool_output import SHORTEST
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.operations.internal import InternalProtocol, Serve
 from antigravity.exchange.operations.summary import Older, summary_of
-from antigravity.interfaces.answers import IPassingClient
-from antigravity.interfaces.protocols import IDemanding
 from antigravity.ir.capabilities import Loss
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.request import Message, Request
@@ -281,8 +279,8 @@ class ContextFitter:
         return (
             route.operation == "generate"
             and not isinstance(protocol, InternalProtocol)
-            and not IDemanding.providedBy(protocol)
-            and not IPassingClient.providedBy(candidate.client)
+            and self._context.traits.is_conversation
+            and not candidate.client.traits.native_only
         )
 
     def _compacts_itself(self) -> bool:

@@ -31,14 +31,11 @@ from antigravity.exchange.streams.plain import (
 )
 from antigravity.exchange.streams.response_form import FormDetector
 from antigravity.exchange.streams.translated import Translator, empty_answer
-from antigravity.interfaces.answers import INamingTap
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import (
     IClientProtocol,
     ICollectingTap,
-    IFramer,
-    IPlainAnswers,
-    IReframing,
+    INamingTap,
     ITap,
     IWholeRepairingTap,
 )
@@ -85,10 +82,10 @@ async def attempt_native(
     remember_origin(context, candidate, credential, tap)
     content_type = response.headers().get("content-type", "")
     is_plain = not is_events(content_type) and not is_json(content_type)
-    if IPlainAnswers.providedBy(context.protocol) and is_page(content_type):
+    if context.traits.may_answer_with_files and is_page(content_type):
         response.abort()
         raise response_source(candidate, response).unusable("html")
-    if IPlainAnswers.providedBy(context.protocol) and is_plain:
+    if context.traits.may_answer_with_files and is_plain:
         return await _plain(context, response)
     if context.head.stream:
         if not is_events(content_type):
@@ -116,19 +113,16 @@ async def _stream(
     context: RequestContext, candidate: Candidate, response: IIncomingResponse, tap: ITap
 ) -> Reply:
     protocol, upstream = context.protocol, candidate.upstream
-    framer: IFramer | None = None
-    if IReframing.providedBy(protocol):
-        framer = protocol.framer(context.call)
+    framing = context.traits.framing
+    framer = None if framing is None else framing.framer(context.call)
     ends = end_policy(context, candidate)
     passed: Translator
     if framer is not None or upstream.wraps():
 
         def error_body(error: GatewayError) -> bytes:
-            body: bytes = (
-                protocol.failure(error)
-                if IReframing.providedBy(protocol)
-                else protocol.encode_error(error, context.call.request_id).body
-            )
+            if framing is not None:
+                return framing.encode_failure(error)
+            body: bytes = protocol.encode_error(error, context.call.request_id).body
             return body
 
         passed = ReframedStream(tap, protocol.keepalive, upstream.unwrap, framer, error_body, ends)
@@ -186,10 +180,12 @@ async def whole(
     if _is_empty_by_mistake(context, candidate, body):
         raise empty_answer()
     context.recorder.first_byte()
-    if IWholeRepairingTap.providedBy(tap):
-        body = tap.repair_whole(body)
-    if ICollectingTap.providedBy(tap) or INamingTap.providedBy(tap):
-        tap.whole(body)
+    repairing = IWholeRepairingTap(tap, None)
+    if repairing is not None:
+        body = repairing.repair_whole(body)
+    collecting = ICollectingTap(tap, None) or INamingTap(tap, None)
+    if collecting is not None:
+        collecting.whole(body)
     usage = candidate.client.decode_usage(body)
     context.recorder.end(None, usage)
     learn(context, candidate.target.model, usage, context.decoded)
@@ -246,11 +242,12 @@ def _collect(
 def _tap(context: RequestContext, candidate: Candidate) -> ITap:
     """Return a tap that remembers the thinking behind tool calls, if it can."""
     tap: ITap = candidate.client.tap()
-    if ICollectingTap.providedBy(tap):
+    collecting = ICollectingTap(tap, None)
+    if collecting is not None:
         keep = partial(context.services.signatures.remember, context.call.principal)
-        target = candidate.target
-        collector = SignatureCollector(keep, unsigned=target.wants_reasoning)
-        tap.collect(collector.feed, target.capabilities.family, unsigned=target.wants_reasoning)
+        family, unsigned = candidate.target.capabilities.family, candidate.target.wants_reasoning
+        collector = SignatureCollector(keep, unsigned=unsigned)
+        collecting.collect(collector.feed, family, unsigned=unsigned)
     return tap
 
 

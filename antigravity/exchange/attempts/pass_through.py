@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import Final
 
 from antigravity.exchange.context import RequestContext
-from antigravity.interfaces.protocols import ICompleteness, IGlancing, IReasoningHistory
 from antigravity.ir.signature import holds_seals
 from antigravity.protocols.json_body import members_of
 from antigravity.routing.decision import Candidate
@@ -23,23 +22,20 @@ def can_pass_through(context: RequestContext, candidate: Candidate) -> bool:
     upstream refuses, nor with signatures that the gateway has sealed: to an upstream they would be
     forged.
     """
-    body, protocol = context.call.body, context.protocol
+    body, traits = context.call.body, context.traits
     if holds_seals(body):
         return False
     capabilities, differing = candidate.target.capabilities, candidate.differing
-    if differing and IGlancing.providedBy(protocol):
-        glancing = cast(IGlancing, protocol)
-        if glancing.minds(body, differing, capabilities):
-            return False
+    needs_translation = traits.needs_translation
+    if differing and needs_translation and needs_translation(body, differing, capabilities):
+        return False
     if _has_refused_fields(context, candidate):
         return False
     if "no_reasoning_content" in candidate.target.quirks and b'"reasoning_content"' in body:
         return False
     if candidate.target.wants_reasoning and _lacks_reasoning(context, candidate):
         return False
-    if not ICompleteness.providedBy(protocol):
-        return True
-    return bool(cast(ICompleteness, protocol).is_complete(body, capabilities))
+    return traits.is_complete is None or traits.is_complete(body, capabilities)
 
 
 def _has_refused_fields(context: RequestContext, candidate: Candidate) -> bool:
@@ -55,13 +51,13 @@ def _lacks_reasoning(context: RequestContext, candidate: Candidate) -> bool:
     A model that refuses tool calls without any gets a stand-in where it is lost.  One that only
     does better with it gets it back where the client has not left it out on purpose.
     """
-    if not IReasoningHistory.providedBy(context.protocol):
+    traits = context.traits
+    if traits.calls_without_reasoning is None:
         return False
-    protocol = cast(IReasoningHistory, context.protocol)
     demanded = candidate.target.reasoning_history == "demanded"
-    if not demanded and not protocol.drops_reasoning:
+    if not demanded and not traits.drops_reasoning:
         return False
-    calls = protocol.calls_without_reasoning(context.call.body)
+    calls = traits.calls_without_reasoning(context.call.body)
     if demanded:
         return bool(calls)
     recall, principal = context.services.signatures.recall, context.call.principal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -27,9 +27,7 @@ from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import (
     Encoded,
     IClientProtocol,
-    IPlainAnswers,
     IStreamEncoder,
-    IWholeAnswers,
 )
 from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.interfaces.upstreams import Credential
@@ -67,7 +65,7 @@ async def attempt_translated(
     call = UpstreamCall(
         candidate.upstream,
         candidate.client,
-        "generate" if IWholeAnswers.providedBy(candidate.client) else "stream",
+        "stream" if candidate.client.traits.streams else "generate",
         candidate.target.model,
         encoded.body,
         credential,
@@ -127,7 +125,8 @@ def _source(
         candidate.upstream.unwrap if candidate.upstream.wraps() else None,
         SignatureCollector(keep, unsigned=candidate.target.wants_reasoning).feed,
         partial(calibrated_estimate, context, candidate.target.model, lowered.request),
-        whole=IWholeAnswers.providedBy(candidate.client),
+        whole=not candidate.client.traits.streams,
+        lines=candidate.client.traits.json_lines,
         held=not context.head.stream,
         source=response_source(candidate, response),
         ends=end_policy(context, candidate),
@@ -157,11 +156,10 @@ async def _stream(
         if final is not None:
             keep_conversation(context, final)
 
-    converter: IConverter | None = None
-    if IConverted.providedBy(encoder):
-        converter = cast(IConverted, encoder).converter()
+    converted = IConverted(encoder, None)
+    converter: IConverter | None = None if converted is None else converted.converter()
     # Files have no words for an error, and what is to be converted is no place for them.
-    bare = IPlainAnswers.providedBy(context.protocol) and not is_events(encoder.content_type)
+    bare = context.traits.may_answer_with_files and not is_events(encoder.content_type)
     abort_on_error = converter is not None or bare
     translator = TranslatedStream(source, encoder)
     pump = await begin(context, translator, response, finished, abort_on_error=abort_on_error)

@@ -8,7 +8,8 @@ from typing import Any
 from msgspec.structs import replace
 from zope.interface import implementer
 
-from antigravity.interfaces.protocols import IDemanding, IStreamEncoder
+from antigravity.interfaces.protocols import IStreamEncoder
+from antigravity.interfaces.server_traits import ServerTraits
 from antigravity.ir.call import HttpReply, ReplyContext
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import Event, StreamFailure
@@ -21,6 +22,7 @@ class WholeBranch:
     """Collects the whole response of one branch."""
 
     keepalive = b""
+    traits = ServerTraits()
 
     def __init__(self, protocol: Any) -> None:
         self.name: str = protocol.name
@@ -32,13 +34,12 @@ class WholeBranch:
         return HttpReply(200, b"")
 
 
-@implementer(IDemanding)
 class ImageBranch(WholeBranch):
     """Collects a response that the client's protocol can encode."""
 
     def __init__(self, protocol: Any) -> None:
         super().__init__(protocol)
-        self.demands = protocol.demands
+        self.traits = protocol.traits
         self._protocol = protocol
 
     def encode_response(self, response: Response, context: ReplyContext) -> HttpReply:
@@ -58,6 +59,7 @@ class StreamingBranch:
     """Relays the events of one branch, once one of its attempts has begun."""
 
     keepalive = b""
+    traits = ServerTraits()
 
     def __init__(self, protocol: Any, relay: Relay) -> None:
         self.name: str = protocol.name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, cast
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -15,9 +15,8 @@ from antigravity.exchange.fanout.strategies import (
     IMAGE_STRATEGY,
     split_request,
 )
-from antigravity.interfaces.answers import IPassingClient, ISeveralAnswers, Wanted
 from antigravity.interfaces.exchange import Reply
-from antigravity.interfaces.protocols import IDemanding
+from antigravity.interfaces.server_traits import RequestedChoices
 from antigravity.ir.request import Request
 from antigravity.routing.router import Candidate, Decision
 
@@ -30,15 +29,16 @@ async def serve_choices(context: RequestContext, decision: Decision) -> Reply:
 
     :raises GatewayError: if it failed before it began.
     """
-    protocol, candidates = context.protocol, decision.candidates
-    is_image = IDemanding.providedBy(protocol) and protocol.demands.output == "image"
+    traits, candidates = context.traits, decision.candidates
+    required = traits.required_modalities
+    is_image = required is not None and required.output == "image"
     if is_image:
         if all(candidate.native for candidate in candidates):
             return await AttemptLoop(context, decision).run()
         await context.prepare()
-        requested = Wanted(context.request.sampling.n)
-    elif ISeveralAnswers.providedBy(protocol):
-        requested = cast(ISeveralAnswers, protocol).wanted(context.call)
+        requested = RequestedChoices(context.request.sampling.n)
+    elif traits.requested_choices is not None:
+        requested = traits.requested_choices(context.call)
     else:
         return await AttemptLoop(context, decision).run()
     able = tuple(each for each in candidates if gives_all(each, requested))
@@ -48,17 +48,15 @@ async def serve_choices(context: RequestContext, decision: Decision) -> Reply:
         return await AttemptLoop(context, replace(decision, candidates=able)).run()
     await context.prepare()
     prompts: Sequence[Request] = (context.request,)
-    strategy = IMAGE_STRATEGY
-    if not is_image:
-        split = cast(ISeveralAnswers, protocol).prompts
-        prompts = await context.compute(split, context.call, context.request)
-        strategy = CHOICE_STRATEGY
-    translated = tuple(c for c in candidates if not IPassingClient.providedBy(c.client))
+    if traits.split_prompts is not None:
+        prompts = await context.compute(traits.split_prompts, context.call, context.request)
+    strategy = IMAGE_STRATEGY if is_image else CHOICE_STRATEGY
+    translated = tuple(c for c in candidates if not c.client.traits.native_only)
     parts = split_request(prompts, min(map(choices_limit, translated)))
     return await fan_out(context, replace(decision, candidates=translated), parts, strategy)
 
 
-def gives_all(candidate: Candidate, requested: Wanted) -> bool:
+def gives_all(candidate: Candidate, requested: RequestedChoices) -> bool:
     """Return whether one response of a candidate can have all requested choices."""
     limit = choices_limit(candidate)
     return requested.each <= limit and (requested.prompts == 1 or limit == _NO_LIMIT)
@@ -70,7 +68,7 @@ def choices_limit(candidate: Candidate) -> int:
     if not candidate.native:
         client_limit: int = candidate.client.traits.max_choices
         return min(limit, client_limit)
-    if IPassingClient.providedBy(candidate.client):
+    if candidate.client.traits.native_only:
         return _NO_LIMIT
     is_known = limit == 1 or "choices" in candidate.differing
     return limit if is_known else _NO_LIMIT

@@ -14,6 +14,7 @@ from antigravity.exchange.recorder import Recorder
 from antigravity.exchange.services import Services
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.exchange import Reply
+from antigravity.interfaces.server_traits import ServerTraits
 from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route
 from antigravity.ir.errors import CancelledByClientError, DeadlineError, GatewayError
 from antigravity.ir.request import Request
@@ -35,6 +36,7 @@ class InternalProtocol:
 
     name = PROTOCOL
     keepalive = b""
+    traits = ServerTraits()
 
     def __init__(self, model: str, request: Request) -> None:
         self._model = model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from antigravity.exchange.attempts.commit_point import begin
 from antigravity.exchange.attempts.upstream_call import Refused, first_good
@@ -12,11 +12,12 @@ from antigravity.exchange.operations.stored_responses import credential_of, kept
 from antigravity.exchange.response_headers import passed_on
 from antigravity.exchange.streams.bounds import ANSWER_LIMIT
 from antigravity.exchange.streams.plain import PlainEvents, is_events
-from antigravity.interfaces.answers import IStoredAnswers
 from antigravity.interfaces.exchange import Reply
+from antigravity.interfaces.server_traits import StoredResponses
 from antigravity.interfaces.upstreams import IKeepingUpstream
-from antigravity.ir.call import Head, HttpReply
+from antigravity.ir.call import Head
 from antigravity.ir.capabilities import Target
+from antigravity.ir.errors import NotFoundError
 from antigravity.redaction.errors import redact_errors
 from antigravity.routing.router import Candidate
 
@@ -29,27 +30,29 @@ async def serve_stored(context: RequestContext) -> Reply:
     :raises NotFoundError: if it is not known, or its account is not there any more.
     :raises GatewayError: if the call cannot be served.
     """
-    protocol = cast(IStoredAnswers, context.protocol)
+    stored = context.traits.stored_responses
+    if stored is None:
+        raise NotFoundError(f"The protocol {context.protocol.name} stores no responses.")
     call, answers = context.call, kept_answers(context)
     name = call.arguments["id"]
     found = answers.find(name)
     if found is None:
-        raise protocol.not_stored(call)
+        raise stored.not_found(call)
     if isinstance(found, Origin):
-        return await _relayed(context, found)
-    reply: HttpReply = protocol.encode_stored(call, found)
+        return await _relayed(context, found, stored)
+    reply = stored.encode(call, found)
     if call.route.method == "DELETE":
         answers.forget(name)
     return Reply(reply.status, reply.content_type, reply.headers, reply.body)
 
 
-async def _relayed(context: RequestContext, origin: Origin) -> Reply:
+async def _relayed(context: RequestContext, origin: Origin, stored: StoredResponses) -> Reply:
     """Return what the account says that an answer was made with."""
     call, snapshot = context.call, context.snapshot
     credential = credential_of(context, origin)
     upstream: Any = next((u for u in snapshot.router.upstreams if u.name == origin.upstream), None)
     if credential is None or not IKeepingUpstream.providedBy(upstream):
-        raise cast(IStoredAnswers, context.protocol).not_stored(call)
+        raise stored.not_found(call)
     client = snapshot.clients[context.protocol.name]
     context.head = Head(origin.model, False)
     context.recorder.begin(origin.model, stream=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, cast
 
 import msgspec
 from msgspec import Struct
@@ -11,8 +10,7 @@ from msgspec.structs import replace
 
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.operations.response_store import KeptAnswers, Origin
-from antigravity.interfaces.answers import INamingTap
-from antigravity.interfaces.protocols import IStoredConversations, ITap
+from antigravity.interfaces.protocols import INamingTap, ITap
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import NotFoundError
 from antigravity.routing.router import Candidate, Decision
@@ -41,11 +39,9 @@ def expand_history(context: RequestContext, decision: Decision) -> Decision:
     :raises NotFoundError: if nobody can know it.
     """
     context.origin = None
-    if not IStoredConversations.providedBy(context.protocol):
-        return decision
-    stored = cast(IStoredConversations, context.protocol)
-    reference = stored.reference(context.call.body)
-    if reference is None:
+    stored = context.traits.stored_responses
+    reference = None if stored is None else stored.previous_id(context.call.body)
+    if stored is None or reference is None:
         return decision
     answers = kept_answers(context)
     found = answers.find(reference)
@@ -82,10 +78,8 @@ def credential_of(context: RequestContext, origin: Origin) -> Credential | None:
 
 def keep_conversation(context: RequestContext, response: bytes) -> None:
     """Keep an answer (its whole JSON object), so that a later request can refer to it."""
-    if not IStoredConversations.providedBy(context.protocol):
-        return
-    stored = cast(IStoredConversations, context.protocol)
-    if stored.wants_store(context.call.body):
+    stored = context.traits.stored_responses
+    if stored is not None and stored.wants_store(context.call.body):
         snapshot = stored.snapshot(context.call.body, response)
         kept_answers(context).keep(_IDENTITY.decode(response).id, snapshot)
 
@@ -94,9 +88,9 @@ def remember_origin(
     context: RequestContext, candidate: Candidate, credential: Credential, tap: ITap
 ) -> None:
     """Take note of who keeps an answer that is passed on, once its id is known."""
-    if not INamingTap.providedBy(tap) or not IStoredConversations.providedBy(context.protocol):
+    stored, naming = context.traits.stored_responses, INamingTap(tap, None)
+    if stored is None or naming is None:
         return
-    if cast(IStoredConversations, context.protocol).wants_store(context.call.body):
+    if stored.wants_store(context.call.body):
         origin = Origin(candidate.upstream.name, credential.id, candidate.target.model)
-        naming: Any = tap
         naming.name(partial(kept_answers(context).point, origin=origin))

@@ -115,6 +115,7 @@ async def _ask(services: Services, candidate: Candidate, credential: Credential)
         candidate.upstream.unwrap if candidate.upstream.wraps() else None,
         None,
         lambda: 0,
+        lines=client.traits.json_lines,
     )
     source.feed(await response.collect(ANSWER_LIMIT))
     source.end(None)

@@ -74,9 +74,9 @@ def says_something(event: Event, ends: EndPolicy) -> bool:
 class EventSource:
     """Upstream bytes to events of the representation, through the passes of one request.
 
-    ``whole`` says that the decoder takes a whole body as one event, ``held`` that nothing goes
-    to the client before the end.  ``others`` finds the decoder for a first event that is in
-    another protocol.
+    ``whole`` says that the decoder takes a whole body as one event, ``lines`` that it takes lines
+    of JSON, ``held`` that nothing goes to the client before the end.  ``others`` finds the decoder
+    for a first event that is in another protocol.
     """
 
     def __init__(
@@ -88,12 +88,13 @@ class EventSource:
         estimate_input: Callable[[], int],
         *,
         whole: bool = False,
+        lines: bool = False,
         held: bool = False,
         source: ResponseSource | None = None,
         ends: EndPolicy | None = None,
         others: Callable[[bytes], IStreamDecoder | None] | None = None,
     ) -> None:
-        self._frames: Frames = frames_for(decoder, whole=whole, source=source)
+        self._frames: Frames = frames_for(whole=whole, lines=lines, source=source)
         self._source = source or ResponseSource()
         self._decoder = decoder
         self._halves = SurrogateJoiner()

@@ -7,7 +7,6 @@ from typing import Protocol
 
 from antigravity.exchange.streams.json_values import JsonValues
 from antigravity.exchange.streams.response_form import Form, FormDetector, ResponseSource
-from antigravity.interfaces.protocols import IJsonLines, IStreamDecoder
 from antigravity.sse import (
     DEFAULT_LIMIT,
     PIECE_COST,
@@ -140,10 +139,8 @@ class Lines:
         return []
 
 
-def frames_for(
-    decoder: IStreamDecoder, *, whole: bool, source: ResponseSource | None = None
-) -> Frames:
-    """Return what cuts an answer into the events that ``decoder`` wants."""
+def frames_for(*, whole: bool, lines: bool, source: ResponseSource | None = None) -> Frames:
+    """Return what cuts a response into the events of its protocol."""
     if whole:
         return WholeBody(source=source)
-    return Lines() if IJsonLines.providedBy(decoder) else AnyForm(source)
+    return Lines() if lines else AnyForm(source)

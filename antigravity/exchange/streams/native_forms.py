@@ -124,6 +124,7 @@ def source_of(
         upstream.unwrap if upstream.wraps() else None,
         SignatureCollector(keep).feed,
         partial(calibrated_estimate, context, candidate.target.model, request),
+        lines=candidate.client.traits.json_lines,
         held=held,
         source=response_source(candidate, response),
         ends=end_policy(context, candidate),

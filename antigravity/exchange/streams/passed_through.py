@@ -13,11 +13,11 @@ from antigravity.exchange.streams.event_source import EndPolicy, Unwrap
 from antigravity.exchange.streams.lone_surrogates import SurrogateJoiner
 from antigravity.interfaces.protocols import (
     IClosingTap,
-    IFramer,
     IRepairingTap,
     IStreamEncoder,
     ITap,
 )
+from antigravity.interfaces.server_traits import IFramer
 from antigravity.ir.errors import FaultyEndError, GatewayError, UpstreamError
 from antigravity.ir.events import StreamFailure
 from antigravity.ir.usage import Usage
@@ -58,8 +58,9 @@ class _Tapped(ABC):
 
     def __init__(self, tap: ITap, keepalive: bytes, ends: EndPolicy | None = None) -> None:
         self._tap = tap
+        repairing = IRepairingTap(tap, None)
         self._repair: Callable[[ServerSentEvent], ServerSentEvent] | None = (
-            tap.repair if IRepairingTap.providedBy(tap) else None
+            None if repairing is None else repairing.repair
         )
         self._ends = ends or EndPolicy()
         self._halves = SurrogateJoiner()
@@ -194,11 +195,10 @@ class _Tapped(ABC):
 
     def _lacking(self) -> bytes:
         """Return the last events of an answer that is complete without them."""
-        tap = self._tap
-        if tap.failure is not None or not IClosingTap.providedBy(tap):
+        closing = IClosingTap(self._tap, None)
+        if self._tap.failure is not None or closing is None:
             return b""
-        lacking: bytes | None = tap.close()
-        return lacking or b""
+        return closing.close() or b""
 
     def _rest(self) -> bytes:
         """Return the events that the end of the body completes, if it does."""

@@ -57,7 +57,7 @@ class TranslatedStream:
     def __init__(self, source: EventSource, encoder: IStreamEncoder) -> None:
         self._source = source
         self._encoder = encoder
-        self._judge: Any = encoder if IDeliberateEncoder.providedBy(encoder) else None
+        self._judge: Any = IDeliberateEncoder(encoder, None)
         self.over = False
 
     @property

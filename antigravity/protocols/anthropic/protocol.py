@@ -10,13 +10,11 @@ from zope.interface import implementer
 from antigravity.interfaces.protocols import (
     Encoded,
     IClientProtocol,
-    IGlancing,
-    IReasoningHistory,
     IServerProtocol,
 )
-from antigravity.ir.aspects import Aspects
+from antigravity.interfaces.server_traits import ServerTraits
 from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route, TokenCount
-from antigravity.ir.capabilities import Capabilities, Model, Target, Traits
+from antigravity.ir.capabilities import Model, Target, Traits
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.request import Request
 from antigravity.ir.response import Response
@@ -38,13 +36,16 @@ from antigravity.protocols.anthropic.server_stream import PING, AnthropicStreamE
 from antigravity.protocols.json_body import beginning, members_of, with_model
 
 
-@implementer(IServerProtocol, IGlancing, IReasoningHistory)
+@implementer(IServerProtocol)
 class AnthropicServer:
     """Serves Messages, token counts and models."""
 
     name = "anthropic"
     keepalive = PING
-    drops_reasoning = False
+    traits = ServerTraits(
+        needs_translation=server_glance.needs_translation,
+        calls_without_reasoning=server_reasoning.calls_without_reasoning,
+    )
     routes = (
         Route("POST", "/v1/messages", "generate"),
         Route("POST", "/v1/messages/count_tokens", "count_tokens"),
@@ -76,14 +77,6 @@ class AnthropicServer:
     def with_model(self, call: Call, model: str) -> bytes:
         """Return the body for another model, otherwise byte for byte as it came."""
         return with_model(call, model)
-
-    def minds(self, body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
-        """Return whether a request carries something that another model takes otherwise."""
-        return server_glance.minds(body, aspects, capabilities)
-
-    def calls_without_reasoning(self, body: bytes) -> tuple[str, ...]:
-        """Return the ids of tool calls in the history that came without thinking."""
-        return server_reasoning.calls_without_reasoning(body)
 
     def encoder(self, context: ReplyContext) -> AnthropicStreamEncoder:
         """Return an encoder for one streamed reply."""

@@ -24,7 +24,7 @@ _MEDIA: Final = {"image": (b'"image"',), "document": (b'"document"',)}
 _OFF: Final = {"type": "disabled"}
 
 
-def minds(body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
+def needs_translation(body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
     """Return whether a request has something of these aspects."""
     return any_of(_CHECKS, members(body), aspects, capabilities)
 

@@ -11,6 +11,7 @@ from antigravity.interfaces.embeddings import (
     IEmbeddingClient,
     IEmbeddingServer,
 )
+from antigravity.interfaces.server_traits import ServerTraits
 from antigravity.ir.call import Call, Head, HttpReply, Route
 from antigravity.ir.capabilities import Target, Traits
 from antigravity.ir.embeddings import (
@@ -39,6 +40,7 @@ class GeminiEmbeddingServer:
     """Serves ``embedContent`` and ``batchEmbedContents``."""
 
     name = embeddings_server.NAME
+    traits = ServerTraits()
     routes = tuple(
         Route("POST", f"{version}/models/{{model...}}{verb}", "embed", tag)
         for version in ("/v1beta", "/v1")

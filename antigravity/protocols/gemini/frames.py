@@ -6,7 +6,7 @@ from typing import Protocol
 
 from zope.interface import implementer
 
-from antigravity.interfaces.protocols import IFramer
+from antigravity.interfaces.server_traits import IFramer
 from antigravity.ir.call import Call
 from antigravity.sse import encode_data
 
@@ -86,6 +86,11 @@ def wants_array(call: Call) -> bool:
     return alt.partition(";")[0].strip().lower() == "json"
 
 
+def array_framer(call: Call) -> ArrayFramer | None:
+    """Return a framer for the array that a call asks for, if it does."""
+    return ArrayFramer() if wants_array(call) else None
+
+
 def framer_for(call: Call) -> SseFramer | ArrayFramer:
     """Return the framer that a call wants."""
-    return ArrayFramer() if wants_array(call) else SseFramer()
+    return array_framer(call) or SseFramer()

@@ -7,18 +7,18 @@ from collections.abc import Mapping, Sequence
 
 from zope.interface import implementer
 
-from antigravity.interfaces.answers import ISeveralAnswers, Wanted
 from antigravity.interfaces.protocols import (
     Encoded,
     IClientProtocol,
-    ICompleteness,
-    IGlancing,
-    IReframing,
     IServerProtocol,
 )
-from antigravity.ir.aspects import Aspects
+from antigravity.interfaces.server_traits import (
+    RequestedChoices,
+    ServerTraits,
+    StreamFraming,
+)
 from antigravity.ir.call import Call, Head, HttpReply, Operation, ReplyContext, Route, TokenCount
-from antigravity.ir.capabilities import Capabilities, Model, Target, Traits
+from antigravity.ir.capabilities import Model, Target, Traits
 from antigravity.ir.errors import GatewayError, InvalidRequestError
 from antigravity.ir.request import Request
 from antigravity.ir.response import Response
@@ -35,7 +35,7 @@ from antigravity.protocols.gemini.client_config import MAX_STOP
 from antigravity.protocols.gemini.client_request import encode_body, encode_count_body
 from antigravity.protocols.gemini.client_stream import GeminiStreamDecoder
 from antigravity.protocols.gemini.client_tap import GeminiTap
-from antigravity.protocols.gemini.frames import ArrayFramer, wants_array
+from antigravity.protocols.gemini.frames import array_framer
 from antigravity.protocols.gemini.reading import load_members
 from antigravity.protocols.gemini.server_request import decode_request, model_of
 from antigravity.protocols.gemini.server_stream import GeminiStreamEncoder
@@ -63,7 +63,12 @@ def _routes(version: str) -> tuple[Route, ...]:
     )
 
 
-@implementer(IServerProtocol, IReframing, ICompleteness, IGlancing, ISeveralAnswers)
+def _requested_choices(call: Call) -> RequestedChoices:
+    """Return how many candidates a request asks for."""
+    return RequestedChoices(server_glance.choices(members_of(call, load_members)))
+
+
+@implementer(IServerProtocol)
 class GeminiServer:
     """Serves generateContent, streamed and whole, token counts and models."""
 
@@ -71,6 +76,12 @@ class GeminiServer:
     routes = (*_routes("/v1beta"), *_routes("/v1"))
     #: A comment is fatal to Gemini CLI and google-genai.
     keepalive = b""
+    traits = ServerTraits(
+        needs_translation=server_glance.needs_translation,
+        is_complete=completeness.is_complete,
+        requested_choices=_requested_choices,
+        framing=StreamFraming(array_framer, errors.failed_chunk),
+    )
 
     def peek(self, call: Call) -> Head:
         """Return model and streaming switch.
@@ -94,33 +105,9 @@ class GeminiServer:
         """Return the body for another model, otherwise byte for byte as it came."""
         return with_model(call.body, model, members_of(call, load_members))
 
-    def minds(self, body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
-        """Return whether a request carries something that another model takes otherwise."""
-        return server_glance.minds(body, aspects, capabilities)
-
-    def wanted(self, call: Call) -> Wanted:
-        """Return how many candidates a request wants."""
-        return Wanted(server_glance.choices(members_of(call, load_members)))
-
-    def prompts(self, call: Call, request: Request) -> tuple[Request, ...]:
-        """Return the request: it has one prompt."""
-        return (request,)
-
-    def is_complete(self, body: bytes, capabilities: Capabilities) -> bool:
-        """Return whether a body may pass to such a model as it is."""
-        return completeness.is_complete(body, capabilities)
-
     def encoder(self, context: ReplyContext) -> GeminiStreamEncoder:
         """Return an encoder for one streamed reply."""
         return GeminiStreamEncoder(context)
-
-    def framer(self, call: Call) -> ArrayFramer | None:
-        """Return a framer for an array where the call asks for one with ``alt=json``."""
-        return ArrayFramer() if wants_array(call) else None
-
-    def failure(self, error: GatewayError) -> bytes:
-        """Return the last chunk of a stream that broke off."""
-        return errors.failed_chunk(error)
 
     def encode_response(self, response: Response, context: ReplyContext) -> HttpReply:
         """Return the reply to a call that does not stream."""

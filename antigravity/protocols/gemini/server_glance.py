@@ -31,7 +31,7 @@ _MEDIA: Final = {
 }
 
 
-def minds(body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
+def needs_translation(body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
     """Return whether a request has something of these aspects."""
     return any_of(_CHECKS, _with_config(members(body)), aspects, capabilities)
 

@@ -13,7 +13,6 @@ from antigravity.interfaces.protocols import (
     IClientProtocol,
     IStreamDecoder,
     ITap,
-    IWholeAnswers,
 )
 from antigravity.ir.capabilities import Loss, Model, Target, Traits
 from antigravity.ir.errors import GatewayError, InvalidRequestError, UpstreamError
@@ -53,12 +52,18 @@ class _IdleTap:
         """Learn nothing: no event is of a protocol without streams."""
 
 
-@implementer(IClientProtocol, IWholeAnswers)
+@implementer(IClientProtocol)
 class ImagenClient:
     """Asks Imagen; ``google`` reads the same upstream's errors and lists."""
 
     name = NAME
-    traits = Traits(family="gemini", max_choices=4, media=frozenset(), outputs=frozenset({"image"}))
+    traits = Traits(
+        family="gemini",
+        max_choices=4,
+        media=frozenset(),
+        outputs=frozenset({"image"}),
+        streams=False,
+    )
 
     def __init__(self, google: IClientProtocol) -> None:
         self._google = google

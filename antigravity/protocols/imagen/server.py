@@ -8,12 +8,8 @@ from typing import Any, Final
 import msgspec
 from zope.interface import implementer
 
-from antigravity.interfaces.protocols import (
-    Demands,
-    IDemanding,
-    IServerProtocol,
-    IStreamEncoder,
-)
+from antigravity.interfaces.protocols import IServerProtocol, IStreamEncoder
+from antigravity.interfaces.server_traits import RequiredModalities, ServerTraits
 from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route, TokenCount
 from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import GatewayError, InvalidRequestError
@@ -30,12 +26,12 @@ _KNOWN: Final = frozenset(Parameters.__struct_encode_fields__)
 _IGNORED: Final = frozenset({"includeRaiReason", "includeSafetyAttributes"})
 
 
-@implementer(IServerProtocol, IDemanding)
+@implementer(IServerProtocol)
 class ImagenServer:
     """Serves ``models/NAME:predict``; ``google`` writes errors and lists."""
 
     name = NAME
-    demands = Demands(output="image")
+    traits = ServerTraits(required_modalities=RequiredModalities(output="image"))
     keepalive = b""
     routes = tuple(
         Route("POST", f"{version}/models/{{model...}}:predict", "generate")

@@ -6,20 +6,17 @@ from collections.abc import Mapping, Sequence
 
 from zope.interface import implementer
 
-from antigravity.interfaces.answers import ISeveralAnswers, Wanted
 from antigravity.interfaces.protocols import (
     Encoded,
     IClientProtocol,
-    IGlancing,
-    IReasoningHistory,
     IServerProtocol,
     IStreamDecoder,
     IStreamEncoder,
     ITap,
 )
-from antigravity.ir.aspects import Aspects
+from antigravity.interfaces.server_traits import RequestedChoices, ServerTraits
 from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route, TokenCount
-from antigravity.ir.capabilities import Capabilities, Model, Target, Traits
+from antigravity.ir.capabilities import Model, Target, Traits
 from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.ir.request import Request
 from antigravity.ir.response import Response
@@ -39,7 +36,12 @@ from antigravity.protocols.openai_shapes import error_reply, json_reply, model_o
 from antigravity.sse import KEEPALIVE_COMMENT
 
 
-@implementer(IServerProtocol, IGlancing, IReasoningHistory, ISeveralAnswers)
+def _requested_choices(call: Call) -> RequestedChoices:
+    """Return how many choices a request asks for."""
+    return RequestedChoices(server_glance.choices(members_of(call)))
+
+
+@implementer(IServerProtocol)
 class OpenAIChatServer:
     """Serves chat completions and OpenAI's list of models."""
 
@@ -50,7 +52,12 @@ class OpenAIChatServer:
         Route("GET", "/v1/models/{model...}", "get_model"),
     )
     keepalive = KEEPALIVE_COMMENT
-    drops_reasoning = True
+    traits = ServerTraits(
+        drops_reasoning=True,
+        needs_translation=server_glance.needs_translation,
+        calls_without_reasoning=server_reasoning.calls_without_reasoning,
+        requested_choices=_requested_choices,
+    )
 
     def peek(self, call: Call) -> Head:
         """Return model and streaming switch of a call."""
@@ -63,22 +70,6 @@ class OpenAIChatServer:
     def with_model(self, call: Call, model: str) -> bytes:
         """Return the call's body for another model, otherwise byte for byte as it came."""
         return with_model(call, model)
-
-    def minds(self, body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
-        """Return whether a request carries something that another model takes otherwise."""
-        return server_glance.minds(body, aspects, capabilities)
-
-    def calls_without_reasoning(self, body: bytes) -> tuple[str, ...]:
-        """Return the ids of tool calls in the history that came without reasoning."""
-        return server_reasoning.calls_without_reasoning(body)
-
-    def wanted(self, call: Call) -> Wanted:
-        """Return how many choices a request wants."""
-        return Wanted(server_glance.choices(members_of(call)))
-
-    def prompts(self, call: Call, request: Request) -> tuple[Request, ...]:
-        """Return the request: it has one prompt."""
-        return (request,)
 
     def encoder(self, context: ReplyContext) -> IStreamEncoder:
         """Return an encoder for one streamed reply."""

@@ -34,7 +34,7 @@ _OPENAI_ONLY: Final = (
 )
 
 
-def minds(body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
+def needs_translation(body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
     """Return whether a request has something of these aspects."""
     return any_of(_CHECKS, members(body), aspects, capabilities)
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from zope.interface import implementer
 
-from antigravity.interfaces.answers import IPassedOnly, ISeveralAnswers, Wanted
 from antigravity.interfaces.protocols import IServerProtocol, IStreamEncoder
+from antigravity.interfaces.server_traits import ServerTraits
 from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route, TokenCount
 from antigravity.ir.capabilities import Model
-from antigravity.ir.errors import GatewayError, InvalidRequestError
+from antigravity.ir.errors import GatewayError
 from antigravity.ir.request import Request
 from antigravity.ir.response import Response
 from antigravity.protocols.json_body import peek, replace_model
@@ -22,13 +22,18 @@ from antigravity.protocols.openai_shapes import error_reply, json_reply, model_o
 from antigravity.sse import KEEPALIVE_COMMENT
 
 
-@implementer(IServerProtocol, ISeveralAnswers, IPassedOnly)
+@implementer(IServerProtocol)
 class OpenAICompletionsServer:
     """Serves legacy completions."""
 
     name = NAME
     routes = (Route("POST", "/v1/completions", "generate"),)
     keepalive = KEEPALIVE_COMMENT
+    traits = ServerTraits(
+        requested_choices=request_of.requested_choices,
+        split_prompts=request_of.split_prompts,
+        native_only_error=request_of.native_only_error,
+    )
 
     def peek(self, call: Call) -> Head:
         """Return model and streaming switch of a call."""
@@ -37,18 +42,6 @@ class OpenAICompletionsServer:
     def decode(self, call: Call) -> Request:
         """Return the request in a call."""
         return request_of.decode(call)
-
-    def wanted(self, call: Call) -> Wanted:
-        """Return how many answers a request wants."""
-        return request_of.wanted(call)
-
-    def prompts(self, call: Call, request: Request) -> tuple[Request, ...]:
-        """Return a request for each prompt."""
-        return request_of.requests(call, request)
-
-    def untranslatable(self, call: Call) -> InvalidRequestError | None:
-        """Return why no chat model can serve a request, if that is so."""
-        return request_of.untranslatable(call)
 
     def with_model(self, call: Call, model: str) -> bytes:
         """Return the call's body for another model, otherwise byte for byte as it came."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from antigravity.interfaces.answers import Wanted
+from antigravity.interfaces.server_traits import RequestedChoices
 from antigravity.ir.call import Call
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.parts import Text
@@ -88,22 +88,22 @@ def decode(call: Call) -> Request:
     )
 
 
-def wanted(call: Call) -> Wanted:
+def requested_choices(call: Call) -> RequestedChoices:
     """Return how many answers a request wants, and to how many prompts."""
     found = members(call.body)
     given = bytes(found.get("prompt", b""))
     prompts = elements(given) if given.startswith(b"[") else []
-    return Wanted(count(found, "n"), max(1, len(prompts)))
+    return RequestedChoices(count(found, "n"), max(1, len(prompts)))
 
 
-def requests(call: Call, request: Request) -> tuple[Request, ...]:
+def split_prompts(call: Call, request: Request) -> tuple[Request, ...]:
     """Return a request for each prompt of a call that was decoded to ``request``."""
     wire: CompletionRequest = convert(load_object(call.body), CompletionRequest)
     texts = _prompts(wire.prompt)
     return (request, *(replace(request, messages=_messages(text)) for text in texts[1:]))
 
 
-def untranslatable(call: Call) -> InvalidRequestError | None:
+def native_only_error(call: Call) -> InvalidRequestError | None:
     """Return why no chat model can serve a request, if that is so."""
     try:
         wire: CompletionRequest = convert(load_object(call.body), CompletionRequest)

@@ -11,6 +11,7 @@ from antigravity.interfaces.embeddings import (
     IEmbeddingClient,
     IEmbeddingServer,
 )
+from antigravity.interfaces.server_traits import ServerTraits
 from antigravity.ir.call import Call, Head, HttpReply, Route
 from antigravity.ir.capabilities import Target, Traits
 from antigravity.ir.embeddings import (
@@ -33,6 +34,7 @@ class OpenAIEmbeddingServer:
 
     name = server.NAME
     routes = (Route("POST", "/v1/embeddings", "embed"),)
+    traits = ServerTraits()
 
     def peek(self, call: Call) -> Head:
         """Return the model; nothing is streamed here."""

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from zope.interface import implementer
 
-from antigravity.interfaces.protocols import (
-    Demands,
-    IDemanding,
-    IServerProtocol,
-)
+from antigravity.interfaces.protocols import IServerProtocol
+from antigravity.interfaces.server_traits import RequiredModalities, ServerTraits
 from antigravity.ir.call import Body, Call, Head, HttpReply, ReplyContext, Route, TokenCount
 from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import GatewayError
@@ -27,15 +24,13 @@ from antigravity.protocols.openai_images.stream import ImagesStreamEncoder
 from antigravity.protocols.openai_shapes import error_reply, json_reply, model_object
 from antigravity.sse import KEEPALIVE_COMMENT
 
-_DEMANDS: Final = Demands(output="image")
-
 
 class _ImagesServer:
     """What both endpoints have in common."""
 
     name: ClassVar[str]
     events: ClassVar[str]
-    demands = _DEMANDS
+    traits = ServerTraits(required_modalities=RequiredModalities(output="image"))
     keepalive = KEEPALIVE_COMMENT
 
     def peek(self, call: Call) -> Head:
@@ -78,7 +73,7 @@ class _ImagesServer:
         return error_reply(error)
 
 
-@implementer(IServerProtocol, IDemanding)
+@implementer(IServerProtocol)
 class OpenAIImagesServer(_ImagesServer):
     """Draws from words."""
 
@@ -87,7 +82,7 @@ class OpenAIImagesServer(_ImagesServer):
     routes = (Route("POST", "/v1/images/generations", "generate"),)
 
 
-@implementer(IServerProtocol, IDemanding)
+@implementer(IServerProtocol)
 class OpenAIImageEditsServer(_ImagesServer):
     """Draws from images and words."""
 

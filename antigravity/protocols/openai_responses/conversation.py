@@ -40,7 +40,7 @@ _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder(Kept)
 
 
-def reference(body: bytes) -> str | None:
+def previous_id(body: bytes) -> str | None:
     """Return the ``previous_response_id``, if the request has one."""
     return decode_object(body, _Switches).previous_response_id or None
 

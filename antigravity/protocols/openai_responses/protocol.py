@@ -7,17 +7,15 @@ from typing import Final
 
 from zope.interface import implementer
 
-from antigravity.interfaces.answers import IPassedOnly, IStoredAnswers
 from antigravity.interfaces.protocols import (
     Encoded,
     IClientProtocol,
-    IGlancing,
     IServerProtocol,
 )
-from antigravity.ir.aspects import Aspects
+from antigravity.interfaces.server_traits import ServerTraits, StoredResponses
 from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route, TokenCount
-from antigravity.ir.capabilities import Capabilities, Model, Target, Traits
-from antigravity.ir.errors import GatewayError, InvalidRequestError, NotFoundError
+from antigravity.ir.capabilities import Model, Target, Traits
+from antigravity.ir.errors import GatewayError
 from antigravity.ir.request import Request
 from antigravity.ir.response import Response
 from antigravity.ir.usage import Usage
@@ -69,13 +67,25 @@ TRAITS: Final = Traits(
 )
 
 
-@implementer(IServerProtocol, IStoredAnswers, IPassedOnly, IGlancing)
+@implementer(IServerProtocol)
 class OpenAIResponsesServer:
     """How to be a server of the protocol.  Every method is described by its interface."""
 
     name = NAME
     routes = ROUTES
     keepalive = KEEPALIVE_COMMENT
+    traits = ServerTraits(
+        needs_translation=server_glance.needs_translation,
+        native_only_error=server_request.native_only_error,
+        stored_responses=StoredResponses(
+            previous_id=conversation.previous_id,
+            wants_store=conversation.wants_store,
+            expand=conversation.expand,
+            snapshot=conversation.snapshot,
+            encode=stored.encode,
+            not_found=stored.not_found,
+        ),
+    )
 
     def peek(self, call: Call) -> Head:
         """Return model and streaming switch."""
@@ -88,10 +98,6 @@ class OpenAIResponsesServer:
     def with_model(self, call: Call, model: str) -> bytes:
         """Return the call's body for another model."""
         return with_model(call, model)
-
-    def minds(self, body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
-        """Return whether a request carries something that another model takes otherwise."""
-        return server_glance.minds(body, aspects, capabilities)
 
     def encoder(self, context: ReplyContext) -> ResponsesEncoder:
         """Return an encoder for one streamed reply."""
@@ -122,34 +128,6 @@ class OpenAIResponsesServer:
     def encode_error(self, error: GatewayError, request_id: str) -> HttpReply:
         """Return the error in OpenAI's shape."""
         return error_reply(error)
-
-    def reference(self, body: bytes) -> str | None:
-        """Return the id of the response that the request goes on from."""
-        return conversation.reference(body)
-
-    def wants_store(self, body: bytes) -> bool:
-        """Return whether the answer may be kept."""
-        return conversation.wants_store(body)
-
-    def expand(self, body: bytes, history: Sequence[bytes]) -> bytes:
-        """Return the body with its history, and without its reference."""
-        return conversation.expand(body, history)
-
-    def encode_stored(self, call: Call, kept: bytes) -> HttpReply:
-        """Return the reply to a call about a response that is kept."""
-        return stored.encode_stored(call, kept)
-
-    def not_stored(self, call: Call) -> NotFoundError:
-        """Return the error for a response that is not known."""
-        return stored.not_stored(call)
-
-    def untranslatable(self, call: Call) -> InvalidRequestError | None:
-        """Return why a request can be passed on only, if that is so."""
-        return server_request.untranslatable(call)
-
-    def snapshot(self, body: bytes, response: bytes) -> bytes:
-        """Return what to keep of an answered request."""
-        return conversation.snapshot(body, response)
 
 
 @implementer(IClientProtocol)

@@ -14,7 +14,7 @@ _MEDIA: Final = {"image": (b'"input_image"',), "document": (b'"input_file"',)}
 _KEPT_UPSTREAM: Final = ("previous_response_id", "conversation", "prompt", "background")
 
 
-def minds(body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
+def needs_translation(body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
     """Return whether a request has something of these aspects, and can be had in other words."""
     found = members(body)
     if given(found, *_KEPT_UPSTREAM) and bytes(found.get("background", b"")) != b"false":

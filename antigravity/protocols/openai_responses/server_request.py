@@ -89,7 +89,7 @@ def decode(body: bytes) -> Request:
     )
 
 
-def untranslatable(call: Call) -> InvalidRequestError | None:
+def native_only_error(call: Call) -> InvalidRequestError | None:
     """Return why only an upstream of this protocol can serve a request, if that is so."""
     found = members_of(call)
     for name, remedy in _STORED_BY_OPENAI.items():

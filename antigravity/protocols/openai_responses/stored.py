@@ -36,7 +36,7 @@ _ON_DEMAND: Final = (
 )
 
 
-def encode_stored(call: Call, kept: bytes) -> HttpReply:
+def encode(call: Call, kept: bytes) -> HttpReply:
     """Return the reply to a call about a response.
 
     :raises InvalidRequestError: if it cannot be done with one that was made at once.
@@ -58,7 +58,7 @@ def encode_stored(call: Call, kept: bytes) -> HttpReply:
     return HttpReply(200, bytes(read(kept).response))
 
 
-def not_stored(call: Call) -> NotFoundError:
+def not_found(call: Call) -> NotFoundError:
     """Return the error for a response that is not known."""
     return NotFoundError(
         f"Response with id {_id(call)!r} not found: it is not stored, or not any more.",

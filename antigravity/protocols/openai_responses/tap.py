@@ -10,8 +10,7 @@ import msgspec
 from msgspec import Struct
 from zope.interface import implementer
 
-from antigravity.interfaces.answers import INamingTap
-from antigravity.interfaces.protocols import IClosingTap
+from antigravity.interfaces.protocols import IClosingTap, INamingTap
 from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.ir.usage import Usage
 from antigravity.protocols import lenient

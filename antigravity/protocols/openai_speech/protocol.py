@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from zope.interface import implementer
-
-from antigravity.interfaces.protocols import Demands, IDemanding, IPlainAnswers
+from antigravity.interfaces.server_traits import RequiredModalities, ServerTraits
 from antigravity.ir.call import Body, Call, Head, HttpReply, ReplyContext, Route
 from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.ir.parts import Text
@@ -20,13 +18,14 @@ from antigravity.protocols.openai_speech.schema import SPEECH, asked, check, wis
 from antigravity.protocols.openai_speech.stream import SpeechStreamEncoder
 
 
-@implementer(IDemanding, IPlainAnswers)
 class OpenAISpeechServer(AnsweringProtocol):
     """Speaks a text."""
 
     name: ClassVar[str] = SPEECH
     routes: ClassVar[tuple[Route, ...]] = (Route("POST", "/v1/audio/speech", "generate"),)
-    demands = Demands(output="audio")
+    traits: ClassVar[ServerTraits] = ServerTraits(
+        required_modalities=RequiredModalities(output="audio"), may_answer_with_files=True
+    )
 
     def peek(self, call: Call) -> Head:
         """Return the model; the answer always comes as it is spoken."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import ClassVar
 
-from zope.interface import implementer
-
-from antigravity.interfaces.protocols import Demands, IDemanding, IPlainAnswers
+from antigravity.interfaces.server_traits import RequiredModalities, ServerTraits
 from antigravity.ir.call import Body, Call, Head, HttpReply, ReplyContext, Route
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.request import Request
@@ -21,16 +19,15 @@ from antigravity.protocols.openai_transcriptions.schema import TRANSCRIPTIONS, T
 from antigravity.protocols.openai_transcriptions.stream import TranscriptStreamEncoder
 from antigravity.sse import KEEPALIVE_COMMENT
 
-_DEMANDS: Final = Demands(input="audio")
 
-
-@implementer(IDemanding, IPlainAnswers)
 class OpenAITranscriptionsServer(AnsweringProtocol):
     """Writes down what a recording says."""
 
     name: ClassVar[str] = TRANSCRIPTIONS
     routes: ClassVar[tuple[Route, ...]] = (Route("POST", "/v1/audio/transcriptions", "generate"),)
-    demands = _DEMANDS
+    traits: ClassVar[ServerTraits] = ServerTraits(
+        required_modalities=RequiredModalities(input="audio"), may_answer_with_files=True
+    )
     keepalive = KEEPALIVE_COMMENT
 
     def peek(self, call: Call) -> Head:

@@ -10,7 +10,8 @@ import pytest
 from antigravity.ir.capabilities import Target
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Message, Request, ResponseFormat
-from antigravity.protocols.gemini.protocol import GeminiClient, GeminiServer
+from antigravity.protocols.gemini.completeness import is_complete
+from antigravity.protocols.gemini.protocol import GeminiClient
 from antigravity.routing.capability_table import CapabilityTable, shipped_rules
 
 TABLE = CapabilityTable(shipped_rules())
@@ -67,5 +68,5 @@ def test_other_models_keep_theirs() -> None:
 )
 def test_what_may_pass_as_it_is(sent: Any, passes: bool) -> None:
     data = json.dumps(sent).encode()
-    assert GeminiServer().is_complete(data, TABLE.capabilities(MODEL)) is passes
-    assert GeminiServer().is_complete(data, TABLE.capabilities("gemini-2.5-flash"))
+    assert is_complete(data, TABLE.capabilities(MODEL)) is passes
+    assert is_complete(data, TABLE.capabilities("gemini-2.5-flash"))

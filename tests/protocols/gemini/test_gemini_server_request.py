@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from zope.interface.verify import verifyObject
 
-from antigravity.interfaces.protocols import IReframing, IServerProtocol
+from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.media import FileReference, InlineData, UrlSource
 from antigravity.ir.parts import Media, Opaque, Text, Thinking, ToolCall, ToolResult
@@ -28,7 +28,6 @@ def user(*parts: Any) -> dict[str, Any]:
 
 def test_it_keeps_its_contract() -> None:
     verifyObject(IServerProtocol, SERVER)
-    verifyObject(IReframing, SERVER)
 
 
 @pytest.mark.parametrize("recorded", recordings(), ids=lambda r: f"{r['file']}:{r['agent']}")

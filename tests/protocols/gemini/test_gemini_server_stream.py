@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
 
-from antigravity.interfaces.protocols import IFramer, IStreamEncoder
+from antigravity.interfaces.protocols import IStreamEncoder
+from antigravity.interfaces.server_traits import IFramer
 from antigravity.ir.errors import OverloadedError, RateLimitedError
 from antigravity.ir.events import (
     CitationEvent,
@@ -39,7 +40,7 @@ from antigravity.ir.media import FileReference, InlineData, UrlSource
 from antigravity.ir.parts import Citation, SearchResult, WebSearch
 from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
-from antigravity.protocols.gemini.frames import ArrayFramer, SseFramer
+from antigravity.protocols.gemini.frames import ArrayFramer, SseFramer, array_framer
 from tests.protocols.gemini.gemini_support import (
     SERVER,
     check_stream,
@@ -105,9 +106,9 @@ def test_keepalives_are_white_space_in_an_open_array_only() -> None:
 def test_framers_for_streams_that_pass() -> None:
     from tests.protocols.gemini.gemini_support import call
 
-    assert SERVER.framer(call({}, query="alt=sse")) is None
-    assert SERVER.framer(call({}, query="$alt=sse")) is None
-    framer = SERVER.framer(call({}, query="%24alt=json%3Benum-encoding%3Dint"))
+    assert array_framer(call({}, query="alt=sse")) is None
+    assert array_framer(call({}, query="$alt=sse")) is None
+    framer = array_framer(call({}, query="%24alt=json%3Benum-encoding%3Dint"))
     assert isinstance(framer, ArrayFramer)
     wire = framer.frame(b'{"a":1}') + framer.frame(b'{"b":2}') + framer.end() + framer.end()
     assert json.loads(wire) == [{"a": 1}, {"b": 2}]
@@ -122,7 +123,7 @@ def test_stream_without_alt_json_is_server_sent_events(query: str) -> None:
     from tests.protocols.gemini.gemini_support import call
 
     made = call({}, query=query)
-    assert SERVER.framer(made) is None
+    assert array_framer(made) is None
     encoder = SERVER.encoder(msgspec.structs.replace(context(), call=made))
     assert encoder.content_type == "text/event-stream"
     assert encoder.encode(TextDelta("x")).startswith(b"data: {")
@@ -135,7 +136,7 @@ def test_stream_with_alt_json_is_an_array(query: str) -> None:
     from tests.protocols.gemini.gemini_support import call
 
     made = call({}, query=query)
-    assert isinstance(SERVER.framer(made), ArrayFramer)
+    assert isinstance(array_framer(made), ArrayFramer)
     encoder = SERVER.encoder(msgspec.structs.replace(context(), call=made))
     assert encoder.content_type == "application/json"
     assert encoder.encode(TextDelta("x")).startswith(b"[{")

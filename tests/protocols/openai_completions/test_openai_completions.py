@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from openai.types import Completion
 from zope.interface.verify import verifyObject
 
-from antigravity.interfaces.answers import IPassedOnly, ISeveralAnswers, Wanted
 from antigravity.interfaces.protocols import IServerProtocol, IStreamEncoder
+from antigravity.interfaces.server_traits import RequestedChoices
 from antigravity.ir import errors
 from antigravity.ir import events as ev
 from antigravity.ir.call import Call, ReplyContext
@@ -23,6 +23,7 @@ from antigravity.ir.parts import Media, Text, Thinking
 from antigravity.ir.request import Message, Request, Sampling, ThinkingConfig
 from antigravity.ir.response import Choice, Response
 from antigravity.ir.usage import Usage
+from antigravity.protocols.openai_completions import request as requests_of
 from antigravity.protocols.openai_completions.protocol import OpenAICompletionsServer
 
 SERVER = OpenAICompletionsServer()
@@ -56,8 +57,6 @@ def stream(events: list[ev.Event], **fields: Any) -> list[Any]:
 
 def test_it_is_a_server_protocol() -> None:
     assert verifyObject(IServerProtocol, SERVER)
-    assert verifyObject(ISeveralAnswers, SERVER)
-    assert verifyObject(IPassedOnly, SERVER)
     assert verifyObject(IStreamEncoder, SERVER.encoder(context()))
 
 
@@ -133,19 +132,19 @@ def test_what_cannot_be_carried_is_refused(fields: dict[str, Any], param: str) -
     ],
 )
 def test_what_only_its_own_upstreams_can_serve(fields: dict[str, Any], passed_only: bool) -> None:
-    why = SERVER.untranslatable(call(**fields))
+    why = requests_of.native_only_error(call(**fields))
     assert (why is not None) is passed_only
 
 
 def test_each_prompt_is_a_request() -> None:
     made = call(prompt=["a", "b", "c"], n=2, temperature=0.5)
-    assert SERVER.wanted(made) == Wanted(2, 3)
+    assert requests_of.requested_choices(made) == RequestedChoices(2, 3)
     first = SERVER.decode(made)
-    requests = SERVER.prompts(made, first)
+    requests = requests_of.split_prompts(made, first)
     assert [r.messages for r in requests] == [(Message("user", (Text(t),)),) for t in "abc"]
     assert {r.sampling for r in requests} == {Sampling(0.5, n=2)}
-    assert SERVER.wanted(call()) == Wanted()
-    assert SERVER.prompts(call(), SERVER.decode(call())) == (SERVER.decode(call()),)
+    assert requests_of.requested_choices(call()) == RequestedChoices()
+    assert requests_of.split_prompts(call(), SERVER.decode(call())) == (SERVER.decode(call()),)
 
 
 @given(st.lists(st.text(max_size=5), min_size=1, max_size=4), st.integers(1, 3), st.booleans())

@@ -13,6 +13,7 @@ from antigravity.ir import events as ev
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.parts import Text, Thinking, ToolCall, ToolResult
 from antigravity.ir.signature import Signature
+from antigravity.protocols.openai_responses import conversation
 from tests.protocols.openai_responses.responses_kit import SERVER, call, context, stream
 
 
@@ -40,10 +41,10 @@ SECOND = {
 def test_a_second_turn_has_the_first_before_it() -> None:
     _stream, response = stream(ANSWER)
     assert response is not None
-    kept = SERVER.snapshot(wire(FIRST), response)
-    assert SERVER.reference(wire(SECOND)) == "resp_1"
-    expanded = SERVER.expand(wire(SECOND), [kept])
-    assert SERVER.reference(expanded) is None
+    kept = conversation.snapshot(wire(FIRST), response)
+    assert conversation.previous_id(wire(SECOND)) == "resp_1"
+    expanded = conversation.expand(wire(SECOND), [kept])
+    assert conversation.previous_id(expanded) is None
     request = SERVER.decode(call(expanded))
     assert request.system == (Text("new"),)
     assert [message.parts for message in request.messages] == [
@@ -55,22 +56,22 @@ def test_a_second_turn_has_the_first_before_it() -> None:
         ),
         (ToolResult("a", (Text("1"),)),),
     ]
-    again = SERVER.snapshot(expanded, response)
+    again = conversation.snapshot(expanded, response)
     assert len(json.loads(again)["input"]) == len(json.loads(kept)["input"]) + 3 + 1
     assert json.loads(again)["response"] == json.loads(response)
 
 
 def test_other_fields_stay_as_they_came() -> None:
     body = b'{"model":"m", "temperature":0.10,"input":"x","previous_response_id":"r","n":1e2}'
-    expanded = SERVER.expand(body, [])
+    expanded = conversation.expand(body, [])
     assert b'"temperature":0.10' in expanded
     assert b'"n":1e2' in expanded
     assert json.loads(expanded)["input"] == [{"type": "message", "role": "user", "content": "x"}]
 
 
 def test_a_body_without_input_is_only_its_history() -> None:
-    kept = SERVER.snapshot(b'{"input":[{"id":"a"}]}', b'{"id":"r","output":[{"id":"b"}]}')
-    expanded = SERVER.expand(b'{"previous_response_id":"r"}', [kept])
+    kept = conversation.snapshot(b'{"input":[{"id":"a"}]}', b'{"id":"r","output":[{"id":"b"}]}')
+    expanded = conversation.expand(b'{"previous_response_id":"r"}', [kept])
     assert json.loads(expanded) == {"input": [{"id": "a"}, {"id": "b"}]}
 
 
@@ -83,16 +84,16 @@ def test_a_body_without_input_is_only_its_history() -> None:
     ],
 )
 def test_the_switches(body: Any, reference: str | None, store: bool) -> None:
-    assert SERVER.reference(wire(body)) == reference
-    assert SERVER.wants_store(wire(body)) is store
+    assert conversation.previous_id(wire(body)) == reference
+    assert conversation.wants_store(wire(body)) is store
 
 
 def test_switches_of_a_wrong_type_are_named() -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        SERVER.reference(b'{"previous_response_id": 3}')
+        conversation.previous_id(b'{"previous_response_id": 3}')
     assert caught.value.param == "previous_response_id"
     with pytest.raises(InvalidRequestError):
-        SERVER.wants_store(b"[]")
+        conversation.wants_store(b"[]")
 
 
 items = st.lists(
@@ -105,14 +106,14 @@ items = st.lists(
 
 @given(st.lists(st.tuples(items, items), min_size=1, max_size=4))
 def test_turn_by_turn_nothing_is_lost_or_reordered(turns: list[tuple[Any, Any]]) -> None:
-    kept = SERVER.snapshot(b"{}", b"{}")
+    kept = conversation.snapshot(b"{}", b"{}")
     said: list[Any] = []
     for number, (asked, answered) in enumerate(turns):
         body = wire({"model": "m", "input": asked, "previous_response_id": f"r{number}"})
-        expanded = SERVER.expand(body, [kept])
+        expanded = conversation.expand(body, [kept])
         said += asked
         assert json.loads(expanded)["input"] == said
-        kept = SERVER.snapshot(expanded, wire({"id": "x", "output": answered}))
+        kept = conversation.snapshot(expanded, wire({"id": "x", "output": answered}))
         assert json.loads(kept)["input"] == said
         said += answered
 

@@ -13,7 +13,6 @@ from zope.interface.verify import verifyObject
 from antigravity.interfaces.protocols import (
     IClientProtocol,
     IServerProtocol,
-    IStoredConversations,
 )
 from antigravity.ir.call import Head, TokenCount
 from antigravity.ir.capabilities import Model
@@ -60,7 +59,6 @@ def content(*wire: Any, role: str = "user") -> list[Any]:
 
 def test_both_sides_keep_their_contracts() -> None:
     assert verifyObject(IServerProtocol, SERVER)
-    assert verifyObject(IStoredConversations, SERVER)
     assert verifyObject(IClientProtocol, CLIENT)
     assert SERVER.name == CLIENT.name == "openai_responses"
 

@@ -14,10 +14,11 @@ from openai.types.responses.response_item import ResponseItem
 from pydantic import TypeAdapter
 from zope.interface.verify import verifyObject
 
-from antigravity.interfaces.answers import INamingTap, IPassedOnly, IStoredAnswers
+from antigravity.interfaces.protocols import INamingTap
 from antigravity.ir import events as ev
 from antigravity.ir.call import Call
 from antigravity.ir.errors import InvalidRequestError
+from antigravity.protocols.openai_responses import conversation, server_request, stored
 from antigravity.protocols.openai_responses.protocol import OpenAIResponsesClient
 from antigravity.sse import ServerSentEvent
 from tests.protocols.openai_responses.responses_kit import SERVER, stream
@@ -50,32 +51,30 @@ def asked(tag: str, *parameters: tuple[str, str], name: str = "resp_1") -> Call:
 def kept(items: Any = INPUT) -> bytes:
     _, response = stream([ev.TextDelta("ok"), ev.Finish("stop")])
     assert response is not None
-    return SERVER.snapshot(msgspec.json.encode({"model": "m", "input": items}), response)
+    return conversation.snapshot(msgspec.json.encode({"model": "m", "input": items}), response)
 
 
 def page(*parameters: tuple[str, str], items: Any = INPUT) -> Any:
-    reply = SERVER.encode_stored(asked("input_items", *parameters), kept(items))
+    reply = stored.encode(asked("input_items", *parameters), kept(items))
     assert reply.status == 200
     return json.loads(reply.body)
 
 
 def test_it_keeps_answers() -> None:
-    assert verifyObject(IStoredAnswers, SERVER)
-    assert verifyObject(IPassedOnly, SERVER)
     assert verifyObject(INamingTap, OpenAIResponsesClient().tap())
 
 
 def test_a_response_comes_back_byte_for_byte() -> None:
     _, response = stream([ev.TextDelta("ok"), ev.Finish("stop")])
     assert response is not None
-    snapshot = SERVER.snapshot(b'{"model":"m","input":"x"}', response)
-    reply = SERVER.encode_stored(asked("retrieve"), snapshot)
+    snapshot = conversation.snapshot(b'{"model":"m","input":"x"}', response)
+    reply = stored.encode(asked("retrieve"), snapshot)
     assert reply.body == response
     assert Response.model_validate_json(reply.body).output_text == "ok"
 
 
 def test_a_response_is_deleted_as_the_api_says() -> None:
-    reply = SERVER.encode_stored(asked("delete", name="resp_7"), kept())
+    reply = stored.encode(asked("delete", name="resp_7"), kept())
     assert json.loads(reply.body) == {"id": "resp_7", "object": "response", "deleted": True}
 
 
@@ -93,12 +92,12 @@ def test_a_response_is_deleted_as_the_api_says() -> None:
 )
 def test_what_cannot_be_done_is_refused(call: Call, param: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        SERVER.encode_stored(call, kept())
+        stored.encode(call, kept())
     assert caught.value.param == param
 
 
 def test_nothing_is_no_response() -> None:
-    error = SERVER.not_stored(asked("retrieve", name="resp_9"))
+    error = stored.not_found(asked("retrieve", name="resp_9"))
     body = json.loads(SERVER.encode_error(error, "").body)["error"]
     assert "'resp_9'" in body["message"]
     assert body["type"] == "invalid_request_error"
@@ -177,7 +176,7 @@ def test_page_by_page_every_item_comes_once(items: list[Any], limit: int, order:
 def test_what_only_openai_can_serve(body: Any, param: str | None) -> None:
     route = SERVER.routes[0]
     call = Call(route, {}, {}, {}, json.dumps({"model": "m", "input": "x", **body}).encode())
-    why = SERVER.untranslatable(call)
+    why = server_request.native_only_error(call)
     assert (None if why is None else why.param) == param
 
 
