@@ -114,7 +114,7 @@ def test_the_locks_are_the_ones_that_there_are() -> None:
         "account": "the account",
         "everyone": "the model, for everyone",
     }
-    rules = [value for value in vars(lock_rules).values() if isinstance(value, lock_rules.Rule)]
+    rules = [value for value in vars(lock_rules).values() if isinstance(value, lock_rules.LockRule)]
     known = {
         rule.kind: (reaches[rule.reach], ", ".join(f"{step:g}" for step in rule.steps))
         for rule in rules
