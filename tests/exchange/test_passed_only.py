@@ -37,7 +37,8 @@ def decided(*candidates: Candidate) -> Decision:
 
 def work(protocol: Any, **fields: Any) -> Any:
     body = msgspec.json.encode({"model": "m", "prompt": "x", **fields})
-    return SimpleNamespace(protocol=protocol, call=Call(protocol.routes[0], {}, {}, {}, body))
+    call = Call(protocol.routes[0], {}, {}, {}, body)
+    return SimpleNamespace(protocol=protocol, traits=protocol.traits, call=call)
 
 
 PASSING = candidate(PassedClient("openai_completions", CHAT), native=True)

@@ -110,7 +110,7 @@ def reframed(*, enveloped: bool, sse: bool) -> ReframedStream:
         server.keepalive,
         unwrap,
         server.traits.framing.framer(call_of("gemini", BODIES["gemini"], sse=sse)),
-        server.failure,
+        server.traits.framing.encode_failure,
     )
 
 

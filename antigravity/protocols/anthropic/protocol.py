@@ -33,7 +33,13 @@ from antigravity.protocols.anthropic.client_tap import AnthropicTap
 from antigravity.protocols.anthropic.reading import read, read_object, reject
 from antigravity.protocols.anthropic.server_request import decode_request
 from antigravity.protocols.anthropic.server_stream import PING, AnthropicStreamEncoder
+from antigravity.protocols.conversation_hint import hint
 from antigravity.protocols.json_body import beginning, members_of, with_model
+
+
+def _conversation_hint(call: Call) -> str | None:
+    found = members_of(call, read_object)
+    return hint(found, found.get("messages"))
 
 
 @implementer(IServerProtocol)
@@ -43,6 +49,7 @@ class AnthropicServer:
     name = "anthropic"
     keepalive = PING
     traits = ServerTraits(
+        conversation_hint=_conversation_hint,
         needs_translation=server_glance.needs_translation,
         calls_without_reasoning=server_reasoning.calls_without_reasoning,
     )

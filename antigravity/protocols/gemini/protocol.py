@@ -23,6 +23,7 @@ from antigravity.ir.errors import GatewayError, InvalidRequestError
 from antigravity.ir.request import Request
 from antigravity.ir.response import Response
 from antigravity.ir.usage import Usage
+from antigravity.protocols.conversation_hint import hint
 from antigravity.protocols.gemini import (
     client_errors,
     client_reply,
@@ -41,6 +42,7 @@ from antigravity.protocols.gemini.server_request import decode_request, model_of
 from antigravity.protocols.gemini.server_stream import GeminiStreamEncoder
 from antigravity.protocols.gemini.signatures import family_of
 from antigravity.protocols.gemini.with_model import with_model
+from antigravity.protocols.glance import members
 from antigravity.protocols.json_body import members_of
 
 _POSTS: tuple[tuple[str, Operation, str], ...] = (
@@ -68,6 +70,14 @@ def _requested_choices(call: Call) -> RequestedChoices:
     return RequestedChoices(server_glance.choices(members_of(call, load_members)))
 
 
+def _conversation_hint(call: Call) -> str | None:
+    found = members_of(call, load_members)
+    for name in ("generateContentRequest", "generate_content_request"):
+        if name in found:
+            found = members(found[name])
+    return hint(found, found.get("contents"), default_role="user")
+
+
 @implementer(IServerProtocol)
 class GeminiServer:
     """Serves generateContent, streamed and whole, token counts and models."""
@@ -77,6 +87,7 @@ class GeminiServer:
     #: A comment is fatal to Gemini CLI and google-genai.
     keepalive = b""
     traits = ServerTraits(
+        conversation_hint=_conversation_hint,
         needs_translation=server_glance.needs_translation,
         is_complete=completeness.is_complete,
         requested_choices=_requested_choices,

@@ -21,6 +21,7 @@ from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.ir.request import Request
 from antigravity.ir.response import Response
 from antigravity.ir.usage import Usage
+from antigravity.protocols.conversation_hint import hint
 from antigravity.protocols.json_body import members_of, peek, with_model
 from antigravity.protocols.openai_chat import server_glance, server_reasoning
 from antigravity.protocols.openai_chat.client_reply import decode_models, decode_usage
@@ -41,6 +42,11 @@ def _requested_choices(call: Call) -> RequestedChoices:
     return RequestedChoices(server_glance.choices(members_of(call)))
 
 
+def _conversation_hint(call: Call) -> str | None:
+    found = members_of(call)
+    return hint(found, found.get("messages"))
+
+
 @implementer(IServerProtocol)
 class OpenAIChatServer:
     """Serves chat completions and OpenAI's list of models."""
@@ -53,6 +59,7 @@ class OpenAIChatServer:
     )
     keepalive = KEEPALIVE_COMMENT
     traits = ServerTraits(
+        conversation_hint=_conversation_hint,
         drops_reasoning=True,
         needs_translation=server_glance.needs_translation,
         calls_without_reasoning=server_reasoning.calls_without_reasoning,

@@ -13,13 +13,19 @@ from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.request import Request
 from antigravity.ir.response import Response
-from antigravity.protocols.json_body import peek, replace_model
+from antigravity.protocols.conversation_hint import hint
+from antigravity.protocols.json_body import members_of, peek, replace_model
 from antigravity.protocols.openai_completions import request as request_of
 from antigravity.protocols.openai_completions.reply import encode_response
 from antigravity.protocols.openai_completions.request import NAME
 from antigravity.protocols.openai_completions.stream import CompletionStreamEncoder
 from antigravity.protocols.openai_shapes import error_reply, json_reply, model_object
 from antigravity.sse import KEEPALIVE_COMMENT
+
+
+def _conversation_hint(call: Call) -> str | None:
+    found = members_of(call)
+    return hint(found, found.get("prompt"), default_role="user")
 
 
 @implementer(IServerProtocol)
@@ -30,6 +36,7 @@ class OpenAICompletionsServer:
     routes = (Route("POST", "/v1/completions", "generate"),)
     keepalive = KEEPALIVE_COMMENT
     traits = ServerTraits(
+        conversation_hint=_conversation_hint,
         requested_choices=request_of.requested_choices,
         split_prompts=request_of.split_prompts,
         native_only_error=request_of.native_only_error,

@@ -19,6 +19,7 @@ from antigravity.ir.errors import GatewayError
 from antigravity.ir.request import Request
 from antigravity.ir.response import Response
 from antigravity.ir.usage import Usage
+from antigravity.protocols.conversation_hint import hint
 from antigravity.protocols.json_body import members_of, peek, with_model
 from antigravity.protocols.openai_responses import (
     client_reply,
@@ -67,6 +68,11 @@ TRAITS: Final = Traits(
 )
 
 
+def _conversation_hint(call: Call) -> str | None:
+    found = members_of(call)
+    return hint(found, found.get("input"))
+
+
 @implementer(IServerProtocol)
 class OpenAIResponsesServer:
     """How to be a server of the protocol.  Every method is described by its interface."""
@@ -75,6 +81,7 @@ class OpenAIResponsesServer:
     routes = ROUTES
     keepalive = KEEPALIVE_COMMENT
     traits = ServerTraits(
+        conversation_hint=_conversation_hint,
         needs_translation=server_glance.needs_translation,
         native_only_error=server_request.native_only_error,
         stored_responses=StoredResponses(
