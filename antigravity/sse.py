@@ -39,9 +39,24 @@ class SseDecoder:
         of memory: each of its lines counts :data:`PIECE_COST` bytes more than it is long.
     """
 
-    __slots__ = ("_cr", "_data", "_first", "_limit", "_name", "_pieces", "_size")
+    __slots__ = (
+        "_cr",
+        "_data",
+        "_first",
+        "_limit",
+        "_name",
+        "_pieces",
+        "_size",
+        "has_comments",
+        "tail",
+    )
 
     def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
+        #: Bytes at the end of the last chunk that belong to an unfinished event; ``None`` if its
+        #: line ends are not all LF.
+        self.tail: int | None = 0
+        #: Whether any comment was read.
+        self.has_comments = False
         self._pieces: list[bytes] = []  # of a line whose end has not come yet
         self._data: list[bytes] = []
         self._name = ""
@@ -55,29 +70,33 @@ class SseDecoder:
         if chunk[-2:] == b"\n\n" and self._is_between_events():
             event = _only_event(chunk)
             if event is not None and len(chunk) < self._limit:
+                self.tail = 0
                 return [event]
+        size: int | None = len(chunk)
         if self._first:
             chunk = self._skip_mark(chunk)
         if self._cr and chunk:
             self._cr = False
+            size = None
             if chunk[:1] == b"\n":
                 chunk = chunk[1:]
         if b"\r" in chunk:
+            size = None
             self._cr = chunk[-1:] == b"\r"
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         lines = chunk.split(b"\n")
         rest = lines.pop()
         events: list[ServerSentEvent] = []
-        if lines:
-            if self._pieces:
-                lines[0] = self._join(lines[0])
-            for line in lines:
-                if line:
-                    self._line(line)
-                elif self._data:
-                    events.append(self._take())
-                else:
-                    self._name = ""
+        if lines and self._pieces:
+            lines[0] = self._join(lines[0])
+        self.tail = None if size is None else _tail(lines, rest, size)
+        for line in lines:
+            if line:
+                self._line(line)
+            elif self._data:
+                events.append(self._take())
+            else:
+                self._name = ""
         if rest:
             self._hold(len(rest))
             self._pieces.append(rest)
@@ -136,6 +155,8 @@ class SseDecoder:
         elif line == b"data":
             self._hold(0)
             self._data.append(b"")
+        elif line.startswith(b":"):
+            self.has_comments = True
 
     def _take(self) -> ServerSentEvent:
         data = self._data
@@ -160,14 +181,14 @@ class EventSplitter:
         self._size = 0
         self._limit = limit
 
-    def feed(self, chunk: bytes) -> bytes:
-        """Return all that is now known to belong to whole events."""
-        if not self._held and chunk.endswith(b"\n\n"):
+    def feed(self, chunk: bytes, tail: int | None = None) -> bytes:
+        """Return all that is now known to belong to whole events.
+
+        ``tail`` is :attr:`SseDecoder.tail` where a decoder has read the same chunk.
+        """
+        if not self._held and (tail == 0 or chunk.endswith(b"\n\n")):
             return chunk
-        # A boundary may be cut: look at the last bytes held together with the chunk.
-        tail = self._held[-1] if self._held else b""
-        window = tail[-3:] + chunk
-        end = _boundary(window) - min(len(tail), 3)
+        end = len(chunk) - tail if tail is not None else self._find_end(chunk)
         if end <= 0:
             if chunk:
                 self._hold(chunk)
@@ -177,6 +198,12 @@ class EventSplitter:
         if end < len(chunk):
             self._hold(chunk[end:])
         return whole
+
+    def _find_end(self, chunk: bytes) -> int:
+        """Return the place in a chunk behind the last blank line."""
+        # A blank line may be split: search the last held bytes together with the chunk.
+        held = self._held[-1] if self._held else b""
+        return _boundary(held[-3:] + chunk) - min(len(held), 3)
 
     def rest(self) -> bytes:
         """Return what is held and forget it."""
@@ -190,6 +217,16 @@ class EventSplitter:
         if self._held and len(self._held[-1]) < 3:
             piece = self._held.pop() + piece
         self._held.append(piece)
+
+
+def _tail(lines: list[bytes], rest: bytes, size: int) -> int:
+    """Return how many bytes of a chunk follow the last blank line; ``size`` if it has none."""
+    tail = len(rest)
+    for line in reversed(lines):
+        if not line:
+            return tail
+        tail += len(line) + 1
+    return size
 
 
 def _only_event(chunk: bytes) -> ServerSentEvent | None:

@@ -130,5 +130,26 @@ def test_events_are_the_same_whole_or_byte_by_byte(blocks: list[list[bytes]], en
     whole = [event for chunk in chunks for event in by_chunk.feed(chunk)]
     data = b"".join(chunks)
     assert whole == [event for place in data for event in by_byte.feed(bytes((place,)))]
-    cutter = EventSplitter()
-    assert b"".join([*map(cutter.feed, chunks), cutter.rest()]) == data
+    splitter = EventSplitter()
+    assert b"".join([*map(splitter.feed, chunks), splitter.rest()]) == data
+
+
+@given(
+    st.lists(
+        st.tuples(_LINES, st.sampled_from((b"\n", b"\n", b"\n", b"\r\n", b"\r"))), max_size=20
+    ),
+    st.lists(st.integers(0, 200), max_size=6),
+)
+def test_tail_of_decoder_is_where_splitter_finds_it(
+    lines: list[tuple[bytes, bytes]], cuts: list[int]
+) -> None:
+    data = b"data: x\n\n" + b"".join([line + end for line, end in lines])
+    places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    decoder, splitter, alone = SseDecoder(), EventSplitter(), EventSplitter()
+    written = expected = b""
+    for begin, end in itertools.pairwise(places):
+        decoder.feed(data[begin:end])
+        written += splitter.feed(data[begin:end], decoder.tail)
+        expected += alone.feed(data[begin:end])
+        assert written.rstrip(b"\r\n") == expected.rstrip(b"\r\n")
+    assert written + splitter.rest() == expected + alone.rest() == data

@@ -243,7 +243,7 @@ class PassedStream(_Tapped):
         ends: EndPolicy | None = None,
     ) -> None:
         super().__init__(tap, keepalive, ends)
-        self._cutter = EventSplitter()
+        self._splitter = EventSplitter()
         self._rewrites = False
         self._encoder = encoder
         self._tells_of_errors = False
@@ -261,8 +261,9 @@ class PassedStream(_Tapped):
         return _encoded(frame) if self._rewrites else b""
 
     def _passed(self, data: bytes, out: list[bytes]) -> bytes:
-        events = b"".join(out) if self._rewrites else self._cutter.feed(data)
-        if self._tells_of_errors or not out or has_comments(events):
+        events = b"".join(out) if self._rewrites else self._splitter.feed(data, self._sse.tail)
+        has_comment = self._sse.has_comments and has_comments(events)
+        if self._tells_of_errors or not out or has_comment:
             self._tells_of_errors = False
             return redact_events(events)
         return events
@@ -286,7 +287,7 @@ class PassedStream(_Tapped):
                 self._pass(frame)
         except msgspec.DecodeError:
             return b""  # cut in the middle, so it says nothing
-        rest = redact_events(self._cutter.rest()).rstrip(b"\r\n")
+        rest = redact_events(self._splitter.rest()).rstrip(b"\r\n")
         return rest + b"\n\n" if rest else b""
 
     def _failed(self, error: GatewayError) -> bytes:
