@@ -158,9 +158,9 @@ class StreamFailure(Struct, frozen=True):
     error: GatewayError
 
 
-Event = (
-    ResponseStart
-    | TextDelta
+#: An event that belongs to one choice.
+ChoiceEvent = (
+    TextDelta
     | TextSignature
     | ThinkingDelta
     | ThinkingSignature
@@ -173,10 +173,9 @@ Event = (
     | WebSearchEvent
     | CitationEvent
     | LogprobsDelta
-    | UsageUpdate
     | Finish
-    | StreamFailure
 )
+Event = ResponseStart | ChoiceEvent | UsageUpdate | StreamFailure
 
 #: Events that show that the upstream has really begun to answer.
 MEANINGFUL = (

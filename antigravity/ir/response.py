@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import (
+    ChoiceEvent,
     CitationEvent,
     Event,
     Finish,
@@ -244,7 +245,7 @@ def fold(events: Iterable[Event]) -> Response:
     return folding.response()
 
 
-def unfold(choice: Choice, index: int = 0) -> Iterator[Event]:
+def unfold(choice: Choice, index: int = 0) -> Iterator[ChoiceEvent]:
     """Yield the events that fold to a choice, in a legal order; the last one is its ``Finish``."""
     logprobs = choice.logprobs
     transcripts = iter(choice.transcripts)
@@ -262,7 +263,7 @@ def unfold(choice: Choice, index: int = 0) -> Iterator[Event]:
 
 def _unfold_part(
     part: Part, number: int, index: int, transcripts: Iterator[str]
-) -> Iterator[Event]:
+) -> Iterator[ChoiceEvent]:
     match part:
         case Text():
             yield TextDelta(part.text, index)

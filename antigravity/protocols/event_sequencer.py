@@ -9,6 +9,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from antigravity.ir.events import (
+    ChoiceEvent,
     CitationEvent,
     Event,
     Finish,
@@ -52,7 +53,9 @@ class ChoiceStart(Struct, frozen=True, gc=False):
     choice: int = 0
 
 
-SequencedEvent = Event | ChoiceStart
+#: An event of a choice, in order.
+OrderedEvent = ChoiceStart | ChoiceEvent
+SequencedEvent = ChoiceStart | Event
 
 #: Events that stand for themselves: they open nothing and end nothing.
 _CONTENT: Final = frozenset(
@@ -176,7 +179,7 @@ class EventSequencer:
             case "none":
                 return True
 
-    def _add(self, choice: _Choice, event: Event, out: list[SequencedEvent]) -> None:
+    def _add(self, choice: _Choice, event: ChoiceEvent, out: list[SequencedEvent]) -> None:
         """Add to ``out`` what an event of an unfinished choice allows to be written."""
         match event:
             case Finish():
@@ -202,7 +205,7 @@ class EventSequencer:
             case _:
                 out.append(event)
 
-    def _hold(self, choice: _Choice, event: Event) -> None:
+    def _hold(self, choice: _Choice, event: ChoiceEvent) -> None:
         """Keep an event until the open call has ended."""
         match event:
             case ToolCallStart():

@@ -10,9 +10,14 @@ from zope.interface import implementer
 
 from antigravity.interfaces.protocols import IStreamEncoder
 from antigravity.ir.errors import GatewayError, incomplete_response
-from antigravity.ir.events import Event, StreamFailure, ToolCallDelta, UsageUpdate
+from antigravity.ir.events import Event, ResponseStart, StreamFailure, ToolCallDelta, UsageUpdate
 from antigravity.ir.usage import Usage
-from antigravity.protocols.event_sequencer import EventOrder, EventSequencer, SequencedEvent
+from antigravity.protocols.event_sequencer import (
+    EventOrder,
+    EventSequencer,
+    OrderedEvent,
+    SequencedEvent,
+)
 from antigravity.sse import KEEPALIVE_COMMENT
 
 #: One choice, in which nothing may come between the deltas of a tool call.
@@ -38,8 +43,8 @@ class StreamEncoder(ABC):
         self.usage = Usage()
 
     @abstractmethod
-    def write(self, event: SequencedEvent) -> bytes:
-        """Return the bytes of one event, in the order of :class:`EventSequencer`."""
+    def write(self, event: OrderedEvent) -> bytes:
+        """Return the bytes of one event of a choice, in the order of :class:`EventSequencer`."""
 
     @abstractmethod
     def complete(self) -> bytes:
@@ -49,23 +54,39 @@ class StreamEncoder(ABC):
     def fail(self, error: GatewayError) -> bytes:
         """Return the end of a response that failed."""
 
+    def start(self, event: ResponseStart) -> bytes:
+        """Return what comes before the first choice."""
+        return b""
+
+    def count(self) -> bytes:
+        """Return what a new :attr:`usage` adds."""
+        return b""
+
     def encode(self, event: Event) -> bytes:
         """Return the bytes that ``event`` adds to the stream, often none."""
         content: Any = event
-        if type(event) in self.sequencer.passing and content.choice == 0:
-            return self.write(event)
-        if type(event) is ToolCallDelta and self.sequencer.continues(event):
-            return self.write(event)
-        if isinstance(event, UsageUpdate):
-            self.usage = event.usage
-        events = self.sequencer.feed(event)
-        if isinstance(event, StreamFailure):
-            return self.fail(event.error) if events else b""
-        return self.write_all(events)
+        kind = type(event)
+        if kind in self.sequencer.passing and content.choice == 0:
+            return self.write(content)
+        if kind is ToolCallDelta and self.sequencer.continues(content):
+            return self.write(content)
+        return self.write_all(self.sequencer.feed(event))
 
     def write_all(self, events: Iterable[SequencedEvent]) -> bytes:
         """Return the bytes of several events."""
-        return b"".join([self.write(event) for event in events])
+        return b"".join([self._write_any(event) for event in events])
+
+    def _write_any(self, event: SequencedEvent) -> bytes:
+        match event:
+            case ResponseStart():
+                return self.start(event)
+            case UsageUpdate():
+                self.usage = event.usage
+                return self.count()
+            case StreamFailure():
+                return self.fail(event.error)
+            case _:
+                return self.write(event)
 
     def keepalive(self) -> bytes:
         """Return bytes that are legal now and mean nothing, or ``b""`` where there are none."""

@@ -36,7 +36,7 @@ from antigravity.protocols.anthropic.web_search import (
     search_input,
     wire_citation,
 )
-from antigravity.protocols.event_sequencer import SequencedEvent
+from antigravity.protocols.event_sequencer import OrderedEvent
 from antigravity.protocols.tool_arguments import ControlEscaper, begins_object
 
 
@@ -97,7 +97,7 @@ class BlockWriter:
         self.calls = 0
         self.searches = 0
 
-    def write(self, event: SequencedEvent) -> None:
+    def write(self, event: OrderedEvent) -> None:
         """Write one event; those that have no place in a message are dropped."""
         write = _WRITERS.get(type(event))
         if write is not None:

@@ -13,7 +13,7 @@ from antigravity.protocols.anthropic.errors import error_object
 from antigravity.protocols.anthropic.server_blocks import BlockWriter
 from antigravity.protocols.anthropic.server_reply import message, message_end
 from antigravity.protocols.anthropic.tool_input import encode_text
-from antigravity.protocols.event_sequencer import ChoiceStart, SequencedEvent
+from antigravity.protocols.event_sequencer import ChoiceStart, OrderedEvent
 from antigravity.protocols.stream_encoder import StreamEncoder
 from antigravity.sse import encode_event
 
@@ -86,7 +86,7 @@ class AnthropicStreamEncoder(StreamEncoder):
         self._sink = _StreamSink()
         self._blocks = BlockWriter(self._sink, context)
 
-    def write(self, event: SequencedEvent) -> bytes:
+    def write(self, event: OrderedEvent) -> bytes:
         """Return the bytes of one event."""
         if isinstance(event, ChoiceStart):
             self._sink.write("message_start", message=message(self._context, self.usage))

@@ -1,0 +1,70 @@
+"""What chat completions and legacy completions write alike: chunks, and whole completions."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from antigravity.ir.call import HttpReply, ReplyContext
+from antigravity.ir.errors import GatewayError
+from antigravity.ir.usage import Usage
+from antigravity.protocols.event_sequencer import EventOrder, OrderedEvent
+from antigravity.protocols.openai_shapes import completion_usage, error_object, json_reply
+from antigravity.protocols.stream_encoder import StreamEncoder
+from antigravity.sse import DONE, encode_data
+
+encode_json = msgspec.json.encode
+
+
+class ChunkEncoder(StreamEncoder):
+    """Encodes a stream of chunks: the usage, if it was asked for, and ``[DONE]`` end it.
+
+    :ivar head: the beginning of each chunk, up to its choices.
+    :ivar tail: the end of each chunk, from behind its choices.
+    """
+
+    def __init__(self, context: ReplyContext, order: EventOrder, prefix: str, kind: str) -> None:
+        super().__init__(order)
+        self._include_usage = context.request.include_usage
+        head = _head(context, prefix, kind)
+        self.head = b"data: " + encode_json(head)[:-1]
+        self.tail = (b',"usage":null}' if self._include_usage else b"}") + b"\n\n"
+
+    @abstractmethod
+    def write(self, event: OrderedEvent) -> bytes:
+        """Return the bytes of one event."""
+
+    def chunk(self, choice: dict[str, Any]) -> bytes:
+        """Return a chunk with one choice."""
+        return b'%b,"choices":[%b]%b' % (self.head, encode_json(choice), self.tail)
+
+    def complete(self) -> bytes:
+        """Return the usage and ``[DONE]``."""
+        if not self._include_usage:
+            return DONE
+        usage = encode_json({"choices": [], "usage": completion_usage(self.usage)})
+        return self.head + b"," + usage[1:] + b"\n\n" + DONE
+
+    def fail(self, error: GatewayError) -> bytes:
+        """Return the error and ``[DONE]``."""
+        return encode_data(encode_json({"error": error_object(error)})) + DONE
+
+
+def completion_reply(
+    context: ReplyContext, prefix: str, kind: str, choices: Sequence[Any], usage: Usage
+) -> HttpReply:
+    """Return a whole completion."""
+    head = _head(context, prefix, kind)
+    return json_reply({**head, "choices": choices, "usage": completion_usage(usage)})
+
+
+def _head(context: ReplyContext, prefix: str, kind: str) -> dict[str, Any]:
+    return {
+        "id": context.new_id(prefix),
+        "object": kind,
+        "created": context.created,
+        "model": context.model,
+    }
