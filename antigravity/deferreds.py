@@ -1,11 +1,12 @@
-"""Waits for several Deferreds at once, without Twisted's wrapper around the first failure."""
+"""Deferreds of several results, and of functions that run in a thread."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
 T = TypeVar("T")
@@ -20,7 +21,12 @@ def gather(waiting: Sequence[Deferred[T]]) -> Deferred[list[T]]:
 
 
 def first_failure(failure: Failure) -> Failure:
-    """Return the failure within that of a gathering; any other one as it is."""
+    """Return the failure inside the ``FirstError`` of ``gatherResults``, or ``failure`` itself."""
     while isinstance(failure.value, FirstError):
         failure = failure.value.subFailure
     return failure
+
+
+def call_in_thread(reactor: Any, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+    """Return a Deferred with the result of a function that blocks or computes for long."""
+    return deferToThreadPool(reactor, reactor.getThreadPool(), function, *arguments)

@@ -15,11 +15,10 @@ from twisted.python.failure import Failure
 from txaio import tx as txaio
 
 from antigravity.accounts.files import AccountFiles
-from antigravity.app.build import has_upstreams
 from antigravity.app.gateway import Gateway
-from antigravity.app.runtime import LoadedConfiguration, watched_files
+from antigravity.app.runtime import LoadedConfiguration
 from antigravity.config.errors import ConfigurationError
-from antigravity.config.file_watcher import FileWatcher
+from antigravity.config.file_watcher import FileWatcher, watched_files
 from antigravity.config.home import FILE_NAME, find_home, prepare_home
 from antigravity.config.known_names import KnownNames
 from antigravity.config.last_run import read_last_run
@@ -167,7 +166,7 @@ def makeService(options: Options) -> IService:
         configure=reader.read,
         failed=partial(_cannot_start, loop, ExitCode()),
     )
-    reader.in_force = lambda: gateway.source
+    reader.in_force = lambda: gateway.status.source
     services = SequentialService()  # type: ignore[no-untyped-call]
     gateway.setServiceParent(services)  # type: ignore[no-untyped-call]
     watcher = FileWatcher(
@@ -176,7 +175,7 @@ def makeService(options: Options) -> IService:
         partial(_reload, gateway),
     )
     watcher.setServiceParent(services)  # type: ignore[no-untyped-call]
-    interpreter = Interpreter(loop, gateway.is_translating)
+    interpreter = Interpreter(loop, lambda: gateway.background.running)
     interpreter.setServiceParent(services)  # type: ignore[no-untyped-call]
     loop.addSystemEventTrigger("before", "startup", _reload_on_hangup, loop, gateway)
     loop.addSystemEventTrigger("before", "shutdown", _second_signal_stops, loop, gateway)
@@ -189,7 +188,7 @@ def _wants_demo(options: Options, settings: Settings, home: Path) -> bool:
     if not options["demo-if-empty"]:
         return False
     records, _ = AccountFiles(home).load()
-    if has_upstreams(settings, records):
+    if settings.upstreams or records or settings.proxy.zai.enabled:
         return False
     log.warn("no upstream and no account is configured: this is the demo")
     return True

@@ -1,110 +1,109 @@
-"""What an operator sees and changes of a running gateway."""
+"""The operator's interface to a running gateway."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Protocol
 
 import msgspec
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from antigravity.accounts.lookup import find_account
+from antigravity.app.configuration_status import ConfigurationStatus
+from antigravity.app.mcp.endpoints import McpEndpoints
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interfaces.administration import IAdministration
+from antigravity.services import Drain
 from antigravity.tunnel.service import Tunnel
 from antigravity.upstreams.quirks import quirk_table
 from antigravity.version import VERSION
 from antigravity.warming.on_demand import WarmupsOnDemand
 
 
+class GatewayControl(Protocol):
+    """A gateway as its operator controls it: running requests, configuration, and reload."""
+
+    drain: Drain
+    status: ConfigurationStatus
+
+    def reload(self) -> Deferred[None]:
+        """Return a Deferred that fires when the configuration, read again, is in force."""
+
+
 @implementer(IAdministration)
 class Administration:
-    """Speaks for one gateway.
-
-    ``snapshot`` returns what is served with now, ``running`` how many exchanges run,
-    ``reload`` reads the configuration anew, ``tunnel`` returns the tunnel, ``warmups`` sends
-    warm-ups, ``mcp`` returns how the MCP servers are, ``configuration`` which file is in force and
-    why a newer one is not used.
-    """
+    """The operator's view of one runtime; see :class:`IAdministration`."""
 
     def __init__(
         self,
-        snapshot: Callable[[], Snapshot],
-        running: Callable[[], int],
-        reload: Callable[[], Any],
-        tunnel: Callable[[], Tunnel],
+        snapshot: Snapshot,
+        tunnel: Tunnel,
         warmups: WarmupsOnDemand,
-        mcp: Callable[[], list[dict[str, object]]],
-        configuration: Callable[[], dict[str, object]],
+        mcp: McpEndpoints,
+        control: GatewayControl,
     ) -> None:
         self._snapshot = snapshot
-        self._running = running
-        self._reload = reload
         self._tunnel = tunnel
         self._warmups = warmups
         self._mcp = mcp
-        self._configuration = configuration
+        self._control = control
 
     def status(self) -> dict[str, object]:
-        """Return how the gateway is."""
-        pool = self._snapshot().pool.status()
+        """Return the state of the gateway and of its accounts."""
         return {
             "version": VERSION,
-            "configuration": self._configuration(),
-            "exchanges": self._running(),
-            "pool": pool,
-            "mcp": {"servers": self._mcp()},
+            "configuration": self._control.status.as_json(),
+            "exchanges": self._control.drain.active,
+            "pool": self._snapshot.pool.status(),
+            "mcp": {"servers": self._mcp.status()},
         }
 
     def is_current(self) -> bool:
         """Return whether the newest configuration is in force."""
-        return not self._configuration()["problem"]
+        return not self._control.status.problem
 
     def explain(self, model: str, protocol: str) -> Deferred[dict[str, object]]:
-        """Return a Deferred that fires with who would serve a model, and why nobody else."""
+        """Return a Deferred that fires with who would serve a model, and why no other would."""
         return Deferred.fromCoroutine(self._explain(model, protocol))
 
     def reload(self) -> Deferred[None]:
-        """Return a Deferred that fires when the configuration was read anew."""
-        done: Deferred[None] = self._reload()
-        return done
+        """Return a Deferred that fires when the configuration, read again, is in force."""
+        return self._control.reload()
 
     def fix_account(self, credential: str | None) -> None:
-        """Serve everything that it can from one account, or from all again."""
-        self._snapshot().pool.fix(credential)
+        """Serve all requests that one account can serve from it, or from all accounts again."""
+        self._snapshot.pool.fix(credential)
 
     def unlock_account(self, account: str, model: str) -> dict[str, object]:
         """End the locks of an account, for one model or for all."""
-        snapshot = self._snapshot()
-        source = snapshot.credentials
-        every = [each for name in source.upstreams for each in source.credentials(name)]
-        credential = find_account(every, account)
-        ended = snapshot.pool.unlock(credential.id, model)
+        accounts, pool = self._snapshot.credentials, self._snapshot.pool
+        credentials = [each for name in accounts.upstreams for each in accounts.credentials(name)]
+        credential = find_account(credentials, account)
+        ended = pool.unlock(credential.id, model)
         return {"account": credential.id, "model": model or None, "unlocked": ended or 0}
 
     def clear_bindings(self) -> None:
-        """Forget which conversation belongs to which account."""
-        self._snapshot().pool.clear_bindings()
+        """Forget which account serves which conversation."""
+        self._snapshot.pool.clear_bindings()
 
     def warm_up(self, account: str, model: str, project: str) -> Deferred[dict[str, object]]:
-        """Return a Deferred that fires with what became of warm-ups."""
+        """Return a Deferred that fires with the result of each warm-up."""
         return Deferred.fromCoroutine(self._warmups.warm_up(account, model, project))
 
     def tunnel(self) -> dict[str, object]:
-        """Return how the tunnel is."""
-        return self._tunnel().status()
+        """Return the state of the tunnel."""
+        return self._tunnel.status()
 
     def start_tunnel(self, insecure: bool) -> None:
-        """Start the tunnel; ``insecure`` says that everybody may come in."""
-        self._tunnel().start(insecure)
+        """Start the tunnel; ``insecure`` allows it without authentication."""
+        self._tunnel.start(insecure)
 
     def stop_tunnel(self) -> Deferred[None]:
-        """Return a Deferred that fires when the tunnel is gone."""
-        return self._tunnel().stop()
+        """Return a Deferred that fires when the tunnel has stopped."""
+        return self._tunnel.stop()
 
     async def _explain(self, model: str, protocol: str) -> dict[str, object]:
-        snapshot = self._snapshot()
+        snapshot = self._snapshot
         embeds = protocol in snapshot.embeddings.protocols
         router = snapshot.embeddings if embeds else snapshot.router
         decision = await router.route(model, protocol)

@@ -1,92 +1,150 @@
-"""Put the rooms together: from a configuration to what serves with it."""
+"""Build a runtime from a configuration: credentials, upstreams, routers and their snapshot."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from msgspec.structs import replace
-
+from antigravity.accounts.account_disabler import AccountDisabler
 from antigravity.accounts.credential_store import CredentialStore
+from antigravity.accounts.files import AccountFiles
 from antigravity.accounts.loader import AccountLoader
+from antigravity.accounts.pool import AccountPool
+from antigravity.app.runtime import LoadedConfiguration, Runtime
+from antigravity.config.atomic import remove_leftovers_of, write_private
 from antigravity.config.errors import ConfigurationError
-from antigravity.config.secret import Secret
-from antigravity.config.settings import OpenAIApi, Settings, UpstreamSettings, ZaiSettings
+from antigravity.config.settings import Settings, UpstreamSettings
+from antigravity.deferreds import call_in_thread
 from antigravity.exchange.snapshot import Snapshot
 from antigravity.interception.stage import Interception
-from antigravity.interfaces.accounts import IAccountPool
 from antigravity.interfaces.selection import ISelectionPolicy
-from antigravity.interfaces.transport import IHttpTransport, IMediaFetcher
+from antigravity.interfaces.transport import IHttpTransport
 from antigravity.interfaces.upstreams import Credential, IUpstream
 from antigravity.logs import make_logger
 from antigravity.plugins import Registry
-from antigravity.routing.capability_table import load_table
+from antigravity.routing.capability_table import CapabilityTable, load_table
 from antigravity.routing.catalog import ModelCatalog
 from antigravity.routing.embeddings import EmbeddingRouter
 from antigravity.routing.mapping import ModelMapping
 from antigravity.routing.router import Entry, Router
 from antigravity.routing.zai import zai_entry
+from antigravity.stores.json_state import JsonState
+from antigravity.transport.media import MediaFetcher
 from antigravity.upstreams.services import UpstreamServices
 
 log = make_logger()
 
-ZAI = "zai"
+ZAI: Final = "zai"
 
-#: The upstreams of the demo, all served by the simulator: every kind, and each OpenAI API alone,
-#: so that every protocol can be translated to every other.
-DEMO_KINDS: Final = {
-    "demo-openai": "openai",
-    "demo-openai-chat": "openai",
-    "demo-openai-responses": "openai",
-    "demo-anthropic": "anthropic",
-    "demo-gemini_api": "gemini_api",
-    "demo-codeassist": "codeassist",
-}
-_DEMO_APIS: Final[Mapping[str, list[OpenAIApi]]] = {
-    "demo-openai-chat": ["chat"],
-    "demo-openai-responses": ["responses"],
-}
+
+class RuntimeBuilder:
+    """Builds one runtime after the other, from what they share.
+
+    ``home`` is where relative file names of the configuration begin.  ``files`` loads the account
+    files; ``None`` for a demo, which has none.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        home: Path,
+        transport: IHttpTransport,
+        pool: AccountPool,
+        files: AccountLoader | None,
+    ) -> None:
+        self._reactor = reactor
+        self._home = home
+        self._transport = transport
+        self._pool = pool
+        self._files = files
+
+    def build(self, configuration: LoadedConfiguration) -> Runtime:
+        """Return what serves with a configuration; nothing of it runs yet.
+
+        :raises ConfigurationError: if a setting cannot be used.
+        """
+        settings, registry = configuration.settings, configuration.plugins.registry
+        reactor, home = self._reactor, self._home
+        policy = _find_policy(settings, registry)
+        table = _capability_table(settings, home)
+        accounts = _load_accounts(settings, self._files)
+        disabler = AccountDisabler(
+            AccountFiles(home),
+            accounts.drop,
+            time.time,
+            partial(call_in_thread, reactor),
+            self._pool.retired,
+        )
+        upstreams = build_upstreams(
+            accounts.upstreams,
+            registry,
+            self._transport,
+            reactor,
+            settings.proxy.request_timeout,
+            disabler.retire,
+        )
+        entries = _entries(settings, accounts.upstreams, upstreams)
+        mapping = ModelMapping(
+            settings.proxy.custom_mapping, builtin=settings.routing.builtin_aliases
+        )
+        catalog = ModelCatalog(reactor, accounts, settings.routing.model_list_ttl)
+        media = MediaFetcher(settings.media, reactor)
+        snapshot = Snapshot(
+            settings,
+            Router(
+                entries,
+                registry.clients,
+                mapping,
+                table,
+                catalog,
+                settings.routing.fallback_model,
+            ),
+            accounts,
+            registry.clients,
+            media,
+            self._pool,
+            EmbeddingRouter(
+                entries,
+                registry.embedding_clients,
+                mapping,
+                table,
+                catalog,
+                registry.embedding_kinds,
+            ),
+            _interception(settings, registry),
+        )
+        return Runtime(configuration, accounts, policy, media, disabler, catalog, snapshot)
 
 
 def new_id(prefix: str) -> str:
-    """Return a fresh identifier that nobody can guess."""
+    """Return a fresh identifier that cannot be guessed."""
     return f"{prefix}{secrets.token_hex(12)}"
 
 
-def demo_settings(settings: Settings, address: str) -> Settings:
-    """Return the settings with the simulator at ``address`` as every kind of upstream."""
-    base = UpstreamSettings(kind="", base_url=address, api_key=Secret("sk-demo"))
-    upstreams = {
-        name: replace(base, kind=kind, apis=_DEMO_APIS.get(name, base.apis))
-        for name, kind in DEMO_KINDS.items()
-    }
-    code_assist = upstreams["demo-codeassist"]
-    upstreams["demo-codeassist"] = replace(
-        code_assist,
-        api_key=Secret(),
-        refresh_token=Secret("demo-refresh-token"),
-        oauth=replace(
-            code_assist.oauth,
-            client_id="demo-client",
-            client_secret=Secret("demo-secret"),
-            token_url=f"{address}/token",
-        ),
+def open_state(reactor: Any, path: Path, *, delay: float = 3.0) -> JsonState:
+    """Return a store for state in one JSON file, written ``delay`` seconds after a change."""
+    return JsonState(
+        path,
+        reactor,
+        write=write_private,
+        clean=remove_leftovers_of,
+        run=partial(call_in_thread, reactor),
+        delay=delay,
     )
-    zai = settings.proxy.zai  # its tools stay what they are: they are no upstream
-    proxy = replace(settings.proxy, zai=ZaiSettings(api_key=zai.api_key, mcp=zai.mcp))
-    return replace(settings, upstreams=upstreams, proxy=proxy)
 
 
-def load_credentials(settings: Settings, accounts: AccountLoader | None) -> CredentialStore:
-    """Return the credentials of the configuration and, but for a demo, of the account files.
+def _load_accounts(settings: Settings, files: AccountLoader | None) -> CredentialStore:
+    """Return the credentials of the configuration and of the account files.
 
-    :raises ConfigurationError: if the accounts that were there cannot be looked at any more.
+    :raises ConfigurationError: if the account files cannot be listed any more.
     """
-    if accounts is None:
+    if files is None:
         return CredentialStore(settings)
-    loaded = accounts.load()
+    loaded = files.load()
     for file in loaded.kept:
         log.error(
             "the file of an account cannot be used, so the account stays as it was: {file}",
@@ -94,17 +152,14 @@ def load_credentials(settings: Settings, accounts: AccountLoader | None) -> Cred
         )
     for file in loaded.broken:
         log.error("account left out: {file}", file=str(file))
-    book = CredentialStore(settings, loaded.records, loaded.marks)
-    for problem in book.problems:
+    accounts = CredentialStore(settings, loaded.records, loaded.marks)
+    for problem in accounts.problems:
         log.warn("{problem}", problem=str(problem))
-    return book
+    return accounts
 
 
-def selection_policy(settings: Settings, registry: Registry) -> ISelectionPolicy:
-    """Return the policy that the configuration names.
-
-    :raises ConfigurationError: if no plugin has it.
-    """
+def _find_policy(settings: Settings, registry: Registry) -> ISelectionPolicy:
+    """Return the selection policy that the configuration names."""
     policies, mode = registry.selection_policies, settings.proxy.scheduling.mode
     if mode not in policies:
         choices = ", ".join(sorted(policies)) or "none"
@@ -116,102 +171,65 @@ def selection_policy(settings: Settings, registry: Registry) -> ISelectionPolicy
     return policy
 
 
-class UpstreamBuilder:
-    """Makes the upstreams of a configuration with the kinds that plugins have registered."""
-
-    def __init__(
-        self,
-        registry: Registry,
-        transport: IHttpTransport,
-        clock: Any,
-        request_timeout: float,
-        retire: Callable[[Credential, str], None],
-    ) -> None:
-        self._registry = registry
-        self._transport = transport
-        self._clock = clock
-        self._timeout = request_timeout
-        self._retire = retire
-
-    def build(self, upstreams: Mapping[str, UpstreamSettings]) -> list[IUpstream]:
-        """Return the upstreams, in order.
-
-        :raises ConfigurationError: naming the table that is at fault.
-        """
-        return [self._one(name, settings) for name, settings in upstreams.items()]
-
-    def _one(self, name: str, settings: UpstreamSettings) -> IUpstream:
-        kinds = self._registry.upstream_kinds
-        kind = kinds.get(settings.kind)
-        if kind is None:
-            raise ConfigurationError(
-                f"there is no kind of upstream {settings.kind!r}; there are {', '.join(kinds)}",
-                key=f"upstreams.{name}.kind",
-            )
-        upstream: IUpstream = kind.build(
-            settings,
-            UpstreamServices(
-                name=name,
-                transport=self._transport,
-                clock=self._clock,
-                protocols=self._registry.clients,
-                request_timeout=self._timeout,
-                on_credential_invalid=self._retire,
-            ),
-        )
-        missing = [p for p in upstream.protocols if p not in self._registry.clients]
-        if missing or not upstream.protocols:
-            raise ConfigurationError(
-                f"it needs the protocol {', '.join(missing) or '(none)'}, which no plugin has",
-                key=f"upstreams.{name}.kind",
-            )
-        return upstream
-
-
-def build_snapshot(
-    settings: Settings,
-    directory: Path,
-    book: CredentialStore,
-    builder: UpstreamBuilder,
+def build_upstreams(
+    upstreams: Mapping[str, UpstreamSettings],
     registry: Registry,
+    transport: IHttpTransport,
     clock: Any,
-    media: IMediaFetcher,
-    pool: IAccountPool,
-) -> tuple[Snapshot, ModelCatalog]:
-    """Return what exchanges work with, and the catalog, which has to be stopped.
+    request_timeout: float,
+    on_credential_invalid: Callable[[Credential, str], None],
+) -> dict[str, IUpstream]:
+    """Return the upstreams of a configuration by name, in order.
 
-    ``directory`` is where relative file names of the configuration begin.
-
-    :raises ConfigurationError: if something in the settings cannot be used.
+    :raises ConfigurationError: for the first one that cannot be built.
     """
+    built = {}
+    for name, settings in upstreams.items():
+        services = UpstreamServices(
+            name=name,
+            transport=transport,
+            clock=clock,
+            protocols=registry.clients,
+            request_timeout=request_timeout,
+            on_credential_invalid=on_credential_invalid,
+        )
+        built[name] = _build_upstream(settings, services, registry)
+    return built
+
+
+def _build_upstream(
+    settings: UpstreamSettings, services: UpstreamServices, registry: Registry
+) -> IUpstream:
+    key = f"upstreams.{services.name}.kind"
+    kind = registry.upstream_kinds.get(settings.kind)
+    if kind is None:
+        choices = ", ".join(registry.upstream_kinds)
+        raise ConfigurationError(
+            f"there is no kind of upstream {settings.kind!r}; there are {choices}", key=key
+        )
+    upstream: IUpstream = kind.build(settings, services)
+    missing = [name for name in upstream.protocols if name not in registry.clients]
+    if missing or not upstream.protocols:
+        raise ConfigurationError(
+            f"it needs the protocol {', '.join(missing) or '(none)'}, which no plugin has", key=key
+        )
+    return upstream
+
+
+def _capability_table(settings: Settings, home: Path) -> CapabilityTable:
     try:
-        table = load_table([directory / Path(name).expanduser() for name in settings.models.files])
+        return load_table([home / Path(name).expanduser() for name in settings.models.files])
     except ValueError as error:
         raise ConfigurationError(str(error), key="models.files") from error
-    upstreams = {upstream.name: upstream for upstream in builder.build(book.upstreams)}
-    catalog = ModelCatalog(clock, book, settings.routing.model_list_ttl)
-    entries = _entries(settings, book.upstreams, upstreams)
-    mapping = ModelMapping(settings.proxy.custom_mapping, builtin=settings.routing.builtin_aliases)
-    router = Router(
-        entries, registry.clients, mapping, table, catalog, settings.routing.fallback_model
-    )
-    embeddings = EmbeddingRouter(
-        entries, registry.embedding_clients, mapping, table, catalog, registry.embedding_kinds
-    )
-    interception = _interception(settings, registry)
-    snapshot = Snapshot(
-        settings, router, book, registry.clients, media, pool, embeddings, interception
-    )
-    return snapshot, catalog
 
 
 def _interception(settings: Settings, registry: Registry) -> Interception:
-    """Return what the plugins can recognise, as far as it is switched on."""
-    on = settings.interception
+    """Return the filters and detectors of the plugins, as far as they are switched on."""
+    wanted = settings.interception
     return Interception(
-        tuple(registry.warmup_filters.values()) if on.warmup else (),
-        tuple(registry.background_detectors.values()) if on.background_tasks else (),
-        tuple(on.clients),
+        tuple(registry.warmup_filters.values()) if wanted.warmup else (),
+        tuple(registry.background_detectors.values()) if wanted.background_tasks else (),
+        tuple(wanted.clients),
     )
 
 
@@ -233,8 +251,3 @@ def _entries(
         others = [entry.rank for name, entry in entries.items() if name != ZAI]
         entries[ZAI] = zai_entry(settings.proxy.zai, upstreams[ZAI], others)
     return list(entries.values())
-
-
-def has_upstreams(settings: Settings, records: Collection[object]) -> bool:
-    """Return whether anything but a demo could be served."""
-    return bool(settings.upstreams or records or settings.proxy.zai.enabled)

@@ -1,19 +1,62 @@
-"""The simulator that serves a demo, on a port of its own."""
+"""The demo: the simulator on a port of its own, and the settings that make it every upstream."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
+from msgspec.structs import replace
 from twisted.internet.defer import inlineCallbacks, maybeDeferred
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.interfaces import IListeningPort
 from twisted.web.server import Site
 
+from antigravity.config.secret import Secret
+from antigravity.config.settings import OpenAIApi, Settings, UpstreamSettings, ZaiSettings
 from antigravity.logs import make_logger
+
+#: The upstreams of the demo: every kind, and each OpenAI API alone, so that every protocol can be
+#: translated to every other.
+DEMO_KINDS: Final = {
+    "demo-openai": "openai",
+    "demo-openai-chat": "openai",
+    "demo-openai-responses": "openai",
+    "demo-anthropic": "anthropic",
+    "demo-gemini_api": "gemini_api",
+    "demo-codeassist": "codeassist",
+}
+_DEMO_APIS: Final[Mapping[str, list[OpenAIApi]]] = {
+    "demo-openai-chat": ["chat"],
+    "demo-openai-responses": ["responses"],
+}
+
+
+def demo_settings(settings: Settings, address: str) -> Settings:
+    """Return the settings with the simulator at ``address`` as every kind of upstream."""
+    base = UpstreamSettings(kind="", base_url=address, api_key=Secret("sk-demo"))
+    upstreams = {
+        name: replace(base, kind=kind, apis=_DEMO_APIS.get(name, base.apis))
+        for name, kind in DEMO_KINDS.items()
+    }
+    code_assist = upstreams["demo-codeassist"]
+    upstreams["demo-codeassist"] = replace(
+        code_assist,
+        api_key=Secret(),
+        refresh_token=Secret("demo-refresh-token"),
+        oauth=replace(
+            code_assist.oauth,
+            client_id="demo-client",
+            client_secret=Secret("demo-secret"),
+            token_url=f"{address}/token",
+        ),
+    )
+    zai = settings.proxy.zai  # its MCP tools are no upstream, so they stay configured
+    proxy = replace(settings.proxy, zai=ZaiSettings(api_key=zai.api_key, mcp=zai.mcp))
+    return replace(settings, upstreams=upstreams, proxy=proxy)
 
 
 class _QuietSite(Site):
-    """Logs nothing: the gateway has a line for each request already."""
+    """Logs nothing: the gateway logs each request already."""
 
     noisy = False
 
@@ -22,7 +65,7 @@ class _QuietSite(Site):
 
 
 class DemoSimulator:
-    """Runs from :meth:`start` to :meth:`stop`, on a free port of loopback.
+    """The simulator on a free port of 127.0.0.1, from :meth:`start` to :meth:`stop`.
 
     :ivar address: its base URL, once it runs.
     :ivar simulator: the simulator itself, with its log and counters.
@@ -38,23 +81,23 @@ class DemoSimulator:
 
     @inlineCallbacks
     def start(self) -> Any:
-        """Return a Deferred that fires when it can be asked."""
-        # Most gateways show no demo: the simulator is a tenth of all that there is to import.
+        """Return a Deferred that fires when the simulator accepts requests."""
+        # Imported only here: it is a tenth of all code, and most gateways run no demo.
         from antigravity.simulator.service import build_simulator
 
         self.simulator = build_simulator(self._reactor)
-        # Forms are for the simulator to take apart: Twisted takes seconds for recordings.
+        # The simulator parses forms itself: Twisted takes seconds for recordings.
         site = _QuietSite(  # type: ignore[no-untyped-call]
             self.simulator.resource(), parsePOSTFormSubmission=False
         )
         endpoint = TCP4ServerEndpoint(self._reactor, 0, interface="127.0.0.1")
         self._port = port = yield endpoint.listen(site)
         self.address = f"http://127.0.0.1:{port.getHost().port}"
-        self.log.warn("DEMO: every model is simulated, by the simulator at {a}", a=self.address)
+        self.log.warn("DEMO: the simulator at {a} serves every model", a=self.address)
 
     @inlineCallbacks
     def stop(self) -> Any:
-        """Return a Deferred that fires when nothing of it is left."""
+        """Return a Deferred that fires when the simulator has stopped."""
         if self._port is not None:
             yield maybeDeferred(self._port.stopListening)
         if self.simulator is not None:

@@ -8,33 +8,31 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredLock, DeferredSemaphore, inlineCallbacks
+from twisted.internet.defer import DeferredLock, DeferredSemaphore, inlineCallbacks
 from txaio import tx as txaio
 
 from antigravity.accounts.files import AccountFiles
 from antigravity.accounts.loader import AccountLoader
-from antigravity.app.accounts import AccountServices
+from antigravity.app.accounts import AccountServices, Warmups
 from antigravity.app.administration import Administration
-from antigravity.app.build import demo_settings, new_id
-from antigravity.app.demo import DemoSimulator
+from antigravity.app.build import RuntimeBuilder, new_id
+from antigravity.app.configuration_status import ConfigurationStatus
+from antigravity.app.demo import DemoSimulator, demo_settings
+from antigravity.app.front_end import FrontEnd
 from antigravity.app.learned_state import LearnedState
 from antigravity.app.mcp.endpoints import McpEndpoints
-from antigravity.app.runtime import Configure, LoadedConfiguration, Runtime, in_thread
-from antigravity.app.tunnel import TunnelSite
-from antigravity.config.last_run import LastRun, write_last_run
-from antigravity.config.settings import Settings, effective_auth_mode
+from antigravity.app.observers import Observers
+from antigravity.app.runtime import Configure, LoadedConfiguration, Runtime
+from antigravity.config.settings import Settings
 from antigravity.config.snapshot import Configuration
+from antigravity.deferreds import call_in_thread
 from antigravity.exchange.background import Background
-from antigravity.exchange.log import log_exchange
-from antigravity.exchange.operations.model_question import Question
-from antigravity.exchange.operations.warmup import Warmup
 from antigravity.exchange.service import Exchange
 from antigravity.exchange.services import Services
-from antigravity.exchange.snapshot import Snapshot
 from antigravity.exchange.turns import Turns
-from antigravity.ir.record import ExchangeRecord
 from antigravity.logs import make_logger
 from antigravity.plugins import PluginHost
 from antigravity.redaction.credentials import CREDENTIALS
@@ -42,24 +40,37 @@ from antigravity.services import Closing, Drain, SequentialService
 from antigravity.stores.bounded import BoundedBytes
 from antigravity.stores.published import PublishedFiles
 from antigravity.transport.client import HttpTransport
-from antigravity.tunnel.service import Tunnel
 from antigravity.web.listener import Listener, endpoint_strings
-from antigravity.web.site import GatewaySite
 
-#: Threads that compute, at the most: more would only take time from the event loop.
+#: The most threads that compute at a time: more would only take time from the event loop.
 _COMPUTING = 4
 #: Seconds for the errors of requests that are cut off to be written.
-_LAST_WORDS = 2.0
+_FINAL_ERRORS = 2.0
+
+
+class Serving(Struct):
+    """What serves clients: ``runtime`` and ``listener`` are replaced by a reload."""
+
+    runtime: Runtime
+    exchange: Exchange
+    warmups: Warmups
+    front_end: FrontEnd
+    listener: Listener | None = None
+
+    def administration(self) -> Administration:
+        """Return the operator's interface to what serves now."""
+        return self.front_end.administration(self.runtime)
 
 
 class Gateway(Service):
     """Serves, from :meth:`startService` to :meth:`stopService`.
 
-    ``source`` says where the settings come from.  ``demo`` serves everything from a simulator
-    inside.  ``configure`` reads the configuration anew for :meth:`reload`.  ``failed`` is called
-    when the gateway cannot start.
+    ``source`` has the files that the settings were read from.  ``demo`` serves every model from a
+    built-in simulator.  ``configure`` reads the configuration again for :meth:`reload`.  ``failed``
+    is called when the gateway cannot start.
 
-    :ivar problem: why the newest configuration is not used, empty if it is.
+    :ivar status: which configuration is in force.
+    :ivar serving: what serves clients, once it has started.
     """
 
     log = make_logger()
@@ -78,29 +89,29 @@ class Gateway(Service):
     ) -> None:
         self._reactor = reactor
         self._home = home
+        #: Where state is kept: nowhere for a demo.
+        self._state_home = state_home = None if demo else home
         self._first = LoadedConfiguration(settings, plugins, source)
-        self._accounts = None if demo else AccountLoader(AccountFiles(home))
         self._configure = configure
         self._failed = failed
         self._children = SequentialService()  # type: ignore[no-untyped-call]
         self._changing = DeferredLock()
-        self._computing = DeferredSemaphore(_COMPUTING)
-        self._background = Background(partial(in_thread, reactor))
-        self._turns = Turns(reactor)
-        self._drain = Drain(reactor, settings.proxy.shutdown_grace)
         self._demo = DemoSimulator(reactor) if demo else None
-        self._pooling = AccountServices(
-            reactor, None if demo else home, lambda: self._assembly, self._warm_up
+        self.status = ConfigurationStatus(reactor, state_home, source)
+        self.drain = Drain(reactor, settings.proxy.shutdown_grace)
+        self.transport = HttpTransport(reactor)
+        self.background = Background(partial(call_in_thread, reactor))
+        self._observers = Observers(self.drain, plugins)
+        self.accounts = AccountServices(reactor, state_home, self._observers)
+        self._learned = LearnedState(reactor, settings, state_home and state_home / "state")
+        self._builder = RuntimeBuilder(
+            reactor,
+            home,
+            self.transport,
+            self.accounts.pool,
+            None if demo else AccountLoader(AccountFiles(home)),
         )
-        self._keeping = LearnedState(reactor, settings, None if demo else home / "state")
-        self._assembly: Runtime | None = None
-        self._exchange: Exchange | None = None
-        self._site: GatewaySite | None = None
-        self._tunnelling: TunnelSite | None = None
-        self._transport = HttpTransport(reactor)
-        self._offering = McpEndpoints(reactor, home, self._drain, self._transport, self._ask)
-        self.listener: Listener | None = None
-        self.problem = ""
+        self.serving: Serving | None = None
 
     @property
     def simulator(self) -> Any:
@@ -109,16 +120,16 @@ class Gateway(Service):
 
     @property
     def settings(self) -> Settings:
-        """What the gateway serves with now."""
-        return self._first.settings if self._assembly is None else self._assembly.settings
+        """The settings in force."""
+        return self._first.settings if self.serving is None else self.serving.runtime.settings
 
     @property
-    def source(self) -> Configuration | None:
-        """Where the settings come from that the gateway serves with now."""
-        return self._first.source if self._assembly is None else self._assembly.source
+    def listener(self) -> Listener | None:
+        """The open ports, once there are any."""
+        return None if self.serving is None else self.serving.listener
 
     def startService(self) -> Any:
-        """Start everything; the Deferred that it returns fires when clients can come."""
+        """Return a Deferred that fires when the gateway accepts connections."""
         super().startService()  # type: ignore[no-untyped-call]
         self._children.startService()  # type: ignore[no-untyped-call]
         started = self._changing.run(self._start)
@@ -127,210 +138,70 @@ class Gateway(Service):
 
     @inlineCallbacks
     def stopService(self) -> Any:
-        """Stop listening, let running exchanges end, then close everything else."""
+        """Stop listening, let running requests end, then close everything else."""
         super().stopService()  # type: ignore[no-untyped-call]
         yield self._changing.run(self._children.stopService)
-        if self.problem:
-            self.problem = ""
-            yield self._note()
+        if self.status.problem:
+            self.status.problem = ""
+            yield self.status.record()
         self.log.info("the gateway has stopped")
 
     def hurry(self) -> None:
-        """While the gateway stops, wait no longer for running exchanges."""
-        self._drain.hurry()
+        """While the gateway stops, do not wait any longer for running requests."""
+        self.drain.hurry()
 
     def reload(self) -> Any:
-        """Serve with the configuration as it is now; running exchanges keep what they have.
+        """Read the configuration again and serve new requests with it.
 
-        Return a Deferred that fires when that is so.  It fails, and nothing is changed, if the
-        configuration cannot be used.
+        Return a Deferred that fires when it is in force.  If it cannot be used, the Deferred fails
+        and the gateway goes on as before.
         """
-        return self._changing.run(self._reload_and_note)
+        return self._changing.run(self._reload_and_record)
 
     @inlineCallbacks
     def _start(self) -> Any:
-        self._add(Closing(self._forget_credentials))
-        self._add(Closing(self._transport.close))
+        """Build everything in the order of its dependencies; it stops in the reverse order."""
+        reactor, add = self._reactor, self._add
+        add(Closing(partial(CREDENTIALS.release, self)))
+        add(Closing(self.transport.close))
         if self._demo is not None:
-            self._add(Closing(self._demo.stop))
+            add(Closing(self._demo.stop))
             yield self._demo.start()
-        self._pooling.pool.start()
-        self._add(Closing(self._pooling.pool.stop))
-        self._add(Closing(self._keeping.stop))
-        yield self._keeping.start()
-        self._assembly = assembly = self._assemble(self._first)
-        self._pooling.use(assembly)
-        self._add(Closing(self._stop_assembly))
-        self._add(self._pooling.quotas)
-        self._exchange = exchange = Exchange(self._services(assembly), assembly.snapshot)
-        app = assembly.app(exchange, self._administration(), self._offering)
-        self._site = site = app.site(self._reactor)
-        self._tunnelling = tunnelling = TunnelSite(self._reactor, app, self._home)
-        self._add(Closing(tunnelling.tunnel.close))
-        self._add(Closing(site.close_all))
-        self._add(Closing(self._finish_all))
-        self._add(Closing(self._offering.stop))
-        self._add(self._drain)
-        self._add(Closing(self._stop_listening))
-        self.listener = yield self._listen(assembly.settings)
-        tunnelling.tunnel.use(assembly.settings)
-        self._add(self._pooling.scheduler)
-        yield self._note()
+        self.accounts.pool.start()
+        add(Closing(self.accounts.pool.stop))
+        add(Closing(self._learned.stop))
+        yield self._learned.start()
+        runtime = self._build(self._first)
+        self.accounts.use(runtime)
+        exchange = Exchange(self._exchange_services(runtime.settings), runtime.snapshot)
+        warmups = Warmups(reactor, self._state_home, self.accounts, exchange.warm_up)
+        warmups.use(runtime.settings)
+        mcp = McpEndpoints(reactor, self._home, self.drain, self.transport, exchange.ask)
+        front_end = FrontEnd(reactor, self._home, exchange, mcp, warmups.on_demand, self)
+        self.serving = serving = Serving(runtime, exchange, warmups, front_end)
+        add(Closing(lambda: serving.runtime.stop()))
+        add(self.accounts.quotas)
+        front_end.serve(front_end.build_app(runtime))
+        add(Closing(front_end.tunnel.close))
+        add(Closing(front_end.site.close_all))
+        add(Closing(partial(self._finish_requests, front_end)))
+        add(Closing(mcp.stop))
+        add(self.drain)
+        add(Closing(partial(self._stop_listening, serving)))
+        serving.listener = yield self._listen(front_end, runtime.settings)
+        front_end.tunnel.use(runtime.settings)
+        add(warmups.scheduler)
+        yield self.status.record()
 
-    def _warm_up(self, warmup: Warmup, begun: Callable[[], None]) -> Deferred[None]:
-        assert self._exchange is not None
-        return self._exchange.warm_up(warmup, begun)
-
-    def _ask(self, question: Question) -> Deferred[str]:
-        assert self._exchange is not None
-        return self._exchange.ask(question)
-
-    def _administration(self) -> Administration:
-        def snapshot() -> Snapshot:
-            assert self._assembly is not None
-            return self._assembly.snapshot
-
-        def tunnel() -> Tunnel:
-            assert self._tunnelling is not None
-            return self._tunnelling.tunnel
-
-        return Administration(
-            snapshot,
-            lambda: self._drain.active,
-            self.reload,
-            tunnel,
-            self._pooling.warmups,
-            self._offering.status,
-            self._configuration,
-        )
-
-    def _configuration(self) -> dict[str, object]:
-        """Return which configuration is in force, and why a newer one is not."""
-        source = self.source
-        file = str(source.file) if source is not None and source.raw.has_file else None
-        return {"file": file, "problem": self.problem}
-
-    def _assemble(self, configured: LoadedConfiguration) -> Runtime:
-        demo = self._demo
-        if demo is not None:
-            settings = demo_settings(configured.settings, demo.address)
-            configured = replace(configured, settings=settings)
-        assembly = Runtime(
-            configured,
-            self._home,
-            self._transport,
-            self._reactor,
-            self._pooling.pool,
-            self._accounts,
-        )
-        # Those of the configuration before, too: requests that run go on with them.
-        before = frozenset() if self._assembly is None else self._assembly.credentials
-        CREDENTIALS.hold(self, assembly.credentials | before)
-        return assembly
-
-    def _forget_credentials(self) -> None:
-        CREDENTIALS.release(self)
-
-    @inlineCallbacks
-    def _reload_and_note(self) -> Any:
-        """Reload, and remember why if that fails."""
-        try:
-            yield self._reload()
-        except Exception as error:
-            self.problem = str(error) or type(error).__name__
-            yield self._note()
-            raise
-        if self.problem:
-            self.log.info("the configuration can be used again")
-        self.problem = ""
-        yield self._note()
-
-    def _note(self) -> Any:
-        """Record the configuration in force, for the next start and for ``antigravity doctor``."""
-        source = self.source
-        if source is None or self._demo is not None:
-            return None
-        file = str(source.file) if source.raw.has_file else ""
-        note = LastRun(file, effective_auth_mode(source.settings.proxy), self.problem)
-        written = in_thread(self._reactor, write_last_run, self._home, note)
-        return written.addErrback(self._not_noted)
-
-    def _not_noted(self, failure: Any) -> None:
-        failure.trap(OSError)
-        self.log.warn(
-            "cannot note the configuration in state/configuration.json: {error}",
-            error=str(failure.value),
-        )
-
-    @inlineCallbacks
-    def _reload(self) -> Any:
-        if self._configure is None or not self.running or self._exchange is None:
-            return
-        old, before = self._assembly, self.listener
-        new = self._assemble(self._configure())
-        moved = endpoint_strings(new.settings.proxy) != endpoint_strings(self.settings.proxy)
-        try:
-            listener = (yield self._listen(new.settings)) if moved else before
-        except Exception:
-            yield new.stop()
-            raise
-        self._use(new, self._exchange)
-        self.listener = listener
-        if moved and before is not None:
-            yield before.stopService()
-        if old is not None:
-            yield old.stop()
-        yield self._keeping.use(new.settings)
-        self.log.info("serving with the new configuration")
-
-    def _use(self, assembly: Runtime, exchange: Exchange) -> None:
-        """Serve new requests with ``assembly``."""
-        app = assembly.app(exchange, self._administration(), self._offering)
-        if assembly.settings.log.level != self.settings.log.level:
-            txaio.set_global_log_level(assembly.settings.log.level)
-        self._drain.grace = assembly.settings.proxy.shutdown_grace
-        exchange.use(assembly.snapshot)
-        self._pooling.use(assembly)
-        assert self._site is not None
-        assert self._tunnelling is not None
-        # First: where authentication goes off, no stranger may still be in.
-        self._tunnelling.tunnel.use(assembly.settings)
-        self._tunnelling.serve(app)
-        app.admission.key_throttle = self._site.admission.key_throttle
-        self._site.resource, self._site.admission = app.resource(), app.admission
-        self._assembly = assembly
-
-    @inlineCallbacks
-    def _listen(self, settings: Settings) -> Any:
-        assert self._site is not None
-        listener = Listener(self._reactor, self._site, settings.proxy)
-        yield listener.listen()
-        return listener
-
-    def _stop_listening(self) -> Any:
-        if self._tunnelling is not None:
-            self._tunnelling.tunnel.leave()
-        return None if self.listener is None else self.listener.stopService()
-
-    def _finish_all(self) -> Any:
-        """End what still runs with errors in the clients' protocols."""
-        if not self._drain.active or self._site is None:
-            return None
-        self._transport.interrupt()
-        return self._site.finish_all(_LAST_WORDS)
-
-    def _stop_assembly(self) -> Any:
-        return None if self._assembly is None else self._assembly.stop()
-
-    def _services(self, assembly: Runtime) -> Services:
-        clock = self._reactor
-        responses, images = assembly.settings.responses, assembly.settings.images
+    def _exchange_services(self, settings: Settings) -> Services:
+        reactor, responses, images = self._reactor, settings.responses, settings.images
+        computing = DeferredSemaphore(_COMPUTING)
         return Services(
-            clock=clock,
-            transport=self._transport,
-            signatures=self._keeping.signatures,
-            calibration=self._keeping.calibration,
-            contexts=self._keeping.contexts,
+            clock=reactor,
+            transport=self.transport,
+            signatures=self._learned.signatures,
+            calibration=self._learned.calibration,
+            contexts=self._learned.contexts,
             conversations=BoundedBytes(
                 time.monotonic,
                 max_entries=responses.max_entries,
@@ -341,33 +212,92 @@ class Gateway(Service):
                 time.monotonic, max_bytes=images.url_max_bytes, ttl=images.url_ttl
             ),
             new_id=new_id,
-            started=self._exchange_started,
-            finished=self._exchange_finished,
-            in_thread=self._in_thread,
-            background=self._background,
-            turns=self._turns,
+            started=self._observers.exchange_started,
+            finished=self._observers.exchange_finished,
+            in_thread=partial(computing.run, call_in_thread, reactor),
+            background=self.background,
+            turns=Turns(reactor),
         )
 
-    def is_translating(self) -> bool:
-        """Return whether a large request is translated now, in a thread."""
-        return self._background.running
+    def _build(self, configuration: LoadedConfiguration) -> Runtime:
+        if self._demo is not None:
+            settings = demo_settings(configuration.settings, self._demo.address)
+            configuration = replace(configuration, settings=settings)
+        runtime = self._builder.build(configuration)
+        # Running requests still use the credentials of the configuration before.
+        before = frozenset() if self.serving is None else self.serving.runtime.secrets()
+        CREDENTIALS.hold(self, runtime.secrets() | before)
+        return runtime
 
-    def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
-        """Call a function that computes for long in a thread; few of them run at a time."""
-        return self._computing.run(in_thread, self._reactor, function, *arguments)
+    @inlineCallbacks
+    def _reload_and_record(self) -> Any:
+        try:
+            yield self._reload()
+        except Exception as error:
+            self.status.problem = str(error) or type(error).__name__
+            yield self.status.record()
+            raise
+        if self.status.problem:
+            self.log.info("the configuration can be used again")
+        self.status.problem = ""
+        yield self.status.record()
 
-    def _exchange_started(self, record: ExchangeRecord) -> None:
-        self._drain.enter(record)
-        self._notify("exchange_started", record)
+    @inlineCallbacks
+    def _reload(self) -> Any:
+        serving = self.serving
+        if self._configure is None or not self.running or serving is None:
+            return
+        old, old_listener = serving.runtime, serving.listener
+        new = self._build(self._configure())
+        moved = endpoint_strings(new.settings.proxy) != endpoint_strings(old.settings.proxy)
+        listener = old_listener
+        try:
+            if moved:
+                listener = yield self._listen(serving.front_end, new.settings)
+        except Exception:
+            yield new.stop()
+            raise
+        self._use(new, serving)
+        serving.listener = listener
+        if moved and old_listener is not None:
+            yield old_listener.stopService()
+        yield old.stop()
+        yield self._learned.use(new.settings)
+        self.log.info("serving with the new configuration")
 
-    def _exchange_finished(self, record: ExchangeRecord) -> None:
-        self._drain.leave(record)
-        log_exchange(record)
-        self._notify("exchange_finished", record)
+    def _use(self, runtime: Runtime, serving: Serving) -> None:
+        """Serve new requests with ``runtime``."""
+        settings, front_end = runtime.settings, serving.front_end
+        app = front_end.build_app(runtime)
+        if settings.log.level != serving.runtime.settings.log.level:
+            txaio.set_global_log_level(settings.log.level)
+        self.drain.grace = settings.proxy.shutdown_grace
+        serving.exchange.use(runtime.snapshot)
+        self.accounts.use(runtime)
+        serving.warmups.use(settings)
+        self._observers.plugins = runtime.configuration.plugins
+        # Before the application: it closes the tunnel if authentication is switched off.
+        front_end.tunnel.use(settings)
+        front_end.serve(app)
+        serving.runtime = runtime
+        self.status.source = runtime.configuration.source
 
-    def _notify(self, hook: str, record: ExchangeRecord) -> None:
-        if self._assembly is not None:
-            self._assembly.plugins.notify(hook, record=record)
+    @inlineCallbacks
+    def _listen(self, front_end: FrontEnd, settings: Settings) -> Any:
+        listener = Listener(self._reactor, front_end.site, settings.proxy)
+        yield listener.listen()
+        return listener
+
+    def _stop_listening(self, serving: Serving) -> Any:
+        serving.front_end.tunnel.leave()
+        return None if serving.listener is None else serving.listener.stopService()
+
+    def _finish_requests(self, front_end: FrontEnd) -> Any:
+        """End requests that still run with errors in the clients' protocols."""
+        if not self.drain.active:
+            return None
+        self.transport.interrupt()
+        return front_end.site.finish_all(_FINAL_ERRORS)
 
     def _add(self, service: Service) -> None:
         service.setServiceParent(self._children)

@@ -9,15 +9,15 @@ from typing import Any, Final
 
 from twisted.internet.defer import inlineCallbacks
 
-from antigravity.app.runtime import clean_up, in_thread, write_private
+from antigravity.app.build import open_state
 from antigravity.config.settings import Settings
 from antigravity.context.calibration import Calibration
 from antigravity.context.memory import ContextMemory
+from antigravity.deferreds import call_in_thread
 from antigravity.interfaces.stores import Entry, IStateStore
 from antigravity.logs import make_logger
 from antigravity.signatures.store import SignatureStore
 from antigravity.stores.expiring import ExpiringStore
-from antigravity.stores.json_state import JsonState
 from antigravity.stores.kept import KeptBytes
 from antigravity.stores.sqlite_file import SqliteFile
 from antigravity.stores.switched import SwitchedStore
@@ -65,13 +65,8 @@ class LearnedState:
                 self._contexts.entries,
                 wanted=settings.experimental.context_persist,
             )
-            self._state = JsonState(
-                directory / CALIBRATION_FILE,
-                reactor,
-                write=write_private,
-                clean=clean_up,
-                run=partial(in_thread, reactor),
-                delay=_CALIBRATION_DELAY,
+            self._state = open_state(
+                reactor, directory / CALIBRATION_FILE, delay=_CALIBRATION_DELAY
             )
         self.contexts = ContextMemory(self._contexts)
         self.calibration = (
@@ -122,7 +117,7 @@ class LearnedState:
         *,
         wanted: bool,
     ) -> SwitchedStore:
-        run = partial(in_thread, self._reactor)
+        run = partial(call_in_thread, self._reactor)
 
         def make() -> ExpiringStore:
             most, size = bounds()

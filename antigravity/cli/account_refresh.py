@@ -17,7 +17,7 @@ from antigravity.accounts.files import AccountFiles
 from antigravity.accounts.quota_files import QuotaFiles
 from antigravity.accounts.quota_monitor import QuotaMonitor
 from antigravity.accounts.records import AccountRecord
-from antigravity.app.build import UpstreamBuilder
+from antigravity.app.build import build_upstreams
 from antigravity.cli.account_view import when
 from antigravity.cli.asynchronous import run
 from antigravity.cli.invocation import Invocation, command_options, note, table
@@ -80,17 +80,22 @@ async def _ask(
     records: Sequence[AccountRecord],
 ) -> list[Answer]:
     """Ask about each account, one after the other."""
-    retirement = AccountDisabler(AccountFiles(home), book.drop, time.time, maybeDeferred)
+    disabler = AccountDisabler(AccountFiles(home), book.drop, time.time, maybeDeferred)
     plugins = PluginHost(settings.plugins)
     plugins.load()
-    builder = UpstreamBuilder(
-        plugins.registry, transport, reactor, settings.proxy.request_timeout, retirement.retire
-    )
     keeper = QuotaMonitor(reactor, tuple, lambda: 0.0, maybeDeferred, QuotaFiles(home))
     by_id = {record.id: record for record in records}
     answers = []
     used = {name: each for name, each in book.upstreams.items() if book.credentials(name)}
-    for upstream in builder.build(used):
+    upstreams = build_upstreams(
+        used,
+        plugins.registry,
+        transport,
+        reactor,
+        settings.proxy.request_timeout,
+        disabler.retire,
+    )
+    for upstream in upstreams.values():
         for credential in book.credentials(upstream.name):
             if record := by_id.get(credential.id):
                 answers.append(await _answer(keeper, upstream, credential, record))

@@ -46,6 +46,17 @@ def remove_leftovers(directory: Path, name: str = "*", *, age: float = 0.0) -> N
                 path.unlink()
 
 
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file atomically, making its folder if need be; only the owner may read both."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    write_atomically(path, data)
+
+
+def remove_leftovers_of(path: Path) -> None:
+    """Remove the temporary files that killed processes have left beside ``path``."""
+    remove_leftovers(path.parent, path.name)
+
+
 def _name_once(temporary: str, path: Path) -> None:
     """Give a file its name unless the name is taken."""
     try:

@@ -10,6 +10,8 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from antigravity.config.settings import Settings
+
 #: Seconds between two looks.
 INTERVAL = 2.0
 
@@ -86,3 +88,9 @@ def _signs(path: Path) -> tuple[str, int, int, int]:
     except OSError:
         return str(path), 0, 0, 0
     return str(path), found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def watched_files(home: Path, file: Path, settings: Settings) -> Sequence[Path]:
+    """Return the files and folders that make up a configuration."""
+    tables = [home / Path(name).expanduser() for name in settings.models.files]
+    return (file, home / "accounts", *tables)

@@ -14,8 +14,7 @@ from twisted.internet.defer import maybeDeferred
 from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.http_headers import Headers
 
-from antigravity.app.build import demo_settings
-from antigravity.app.demo import DemoSimulator
+from antigravity.app.demo import DemoSimulator, demo_settings
 from antigravity.app.gateway import Gateway
 from antigravity.app.runtime import LoadedConfiguration
 from antigravity.config.home import FILE_NAME

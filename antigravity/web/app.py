@@ -128,7 +128,9 @@ class WebApp:
 
         ``tunnel`` makes it one for who comes through a tunnel.
         """
-        return GatewaySite(self.resource(), self.admission, reactor, tunnel)
+        site = GatewaySite(reactor, tunnel)
+        site.serve(self.resource(), self.admission)
+        return site
 
     def _build(self, extra_routes: Sequence[ExtraRoute]) -> Klein:
         klein = Klein()

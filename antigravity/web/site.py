@@ -19,7 +19,7 @@ from antigravity.web.tunnel_access import TunnelAccess
 
 
 class GatewaySite(server.Site):
-    """Serves ``resource`` to clients that ``admission`` lets in.
+    """Serves one application at a time, which :meth:`serve` sets before the first connection.
 
     The access log says method, path, status, size, time and id of each request; never its
     query, which may hold a key.
@@ -33,16 +33,11 @@ class GatewaySite(server.Site):
 
     access = make_logger()
 
-    def __init__(
-        self,
-        resource: Any,
-        admission: AdmissionPolicy,
-        reactor: Any,
-        tunnel: TunnelAccess | None = None,
-    ) -> None:
-        super().__init__(resource, reactor=reactor, parsePOSTFormSubmission=False)
+    admission: AdmissionPolicy
+
+    def __init__(self, reactor: Any, tunnel: TunnelAccess | None = None) -> None:
+        super().__init__(None, reactor=reactor, parsePOSTFormSubmission=False)
         self.timeOut = None  # the channel keeps its own time
-        self.admission = admission
         #: Does long work in slices, of all requests together only some milliseconds in a turn.
         self.cooperator = Cooperator(scheduler=lambda call: reactor.callLater(0, call))
         self.tunnel = tunnel
@@ -50,6 +45,11 @@ class GatewaySite(server.Site):
         self.is_closing = False
         self._all_gone: list[Deferred[None]] = []
         self._all_idle: Deferred[None] | None = None
+
+    def serve(self, resource: Any, admission: AdmissionPolicy) -> None:
+        """Serve new requests with ``resource``, to clients that ``admission`` lets in."""
+        self.resource = resource
+        self.admission = admission
 
     def startFactory(self) -> None:
         """Begin, with the first port."""

@@ -158,9 +158,9 @@ class ChaosCase(TestCase):
         """Assert that no exchange, lease or stream is left, on either side."""
         gateway: Any = self.gateway
         assert self.observer.running == 0
-        assert gateway._drain.active == 0
-        status = gateway._pooling.pool.status()
+        assert gateway.drain.active == 0
+        status = gateway.accounts.pool.status()
         assert status["running"] == 0
         assert status["queue"]["waiting"] == 0
-        assert not gateway._transport.active
+        assert not gateway.transport.active
         assert self.simulator.stats.open_streams == 0

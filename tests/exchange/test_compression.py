@@ -130,7 +130,7 @@ class FittingTests(LongCase):
     async def test_the_upstreams_list_knows_the_window_better_than_the_shipped_table(self) -> None:
         await self.start(files=())
         gateway: Any = self.gateway
-        router = gateway._assembly.snapshot.router
+        router = gateway.serving.runtime.snapshot.router
         for model, window in (("claude-sonnet-4-6", 200_000), ("gpt-4o", 128_000)):
             decision = await router.route(model, "anthropic")
             assert router.window(decision.candidates[0]) == window
@@ -139,7 +139,7 @@ class FittingTests(LongCase):
         await self.stop()
         await self.start()
         gateway = self.gateway
-        router = gateway._assembly.snapshot.router
+        router = gateway.serving.runtime.snapshot.router
         decision = await router.route(MODEL, "anthropic")
         assert router.window(decision.candidates[0]) == WINDOW
 

@@ -218,7 +218,7 @@ class FaultCase(TestCase):
         """Return a list that will hold the records of all exchanges of the gateway that runs."""
         assert self.gateway is not None
         records: list[Any] = []
-        drain = self.gateway._drain
+        drain = self.gateway.drain
         leave = drain.leave
 
         def left(record: Any) -> None:

@@ -11,7 +11,7 @@ from treq.client import HTTPClient
 from twisted.internet.task import deferLater
 from twisted.web.client import Agent, HTTPConnectionPool
 
-from antigravity.app import gateway as gateway_module
+from antigravity.app import observers
 from antigravity.config.secret import Secret
 from antigravity.exchange.operations import embeddings
 from antigravity.ir.record import ExchangeRecord
@@ -57,7 +57,7 @@ class Embeddings(FaultCase):
     def setUp(self) -> None:
         super().setUp()
         self.records: list[ExchangeRecord] = []
-        self.patch(gateway_module, "log_exchange", self.records.append)
+        self.patch(observers, "log_exchange", self.records.append)
 
     async def begin_embedding(self, client: str, model: str, *texts: str) -> Reading:
         return await self.send(*path_and_body(client, model, list(texts)))
@@ -349,7 +349,7 @@ class Embeddings(FaultCase):
             assert (found["protocol"], found["features"]["embedding"]) == (protocol, True)
             assert found["mapped_model"] == model.rpartition("/")[2]
         assert self.gateway is not None
-        explained = await self.gateway._administration().explain(OLDER, "openai_embeddings")
+        explained = await self.gateway.serving.administration().explain(OLDER, "openai_embeddings")
         assert explained["mapped_model"] == "gemini-embedding-001"
         (upstream,) = (u for u in explained["upstreams"] if u["chosen"])
         assert upstream["upstream"] == "gemini-to-gemini"

@@ -98,7 +98,7 @@ class StoredFaults(FaultCase):
         await self.start()
         made = await self.made()
         assert self.gateway is not None
-        snapshot = self.gateway._assembly.snapshot  # type: ignore[union-attr]
+        snapshot = self.gateway.serving.runtime.snapshot  # type: ignore[union-attr]
         self.patch(snapshot.credentials, "credentials", lambda _: ())
         answer = await self.call("GET", f"{PATH}/{made['id']}")
         check_refusal("openai_responses", answer, 404)
@@ -120,7 +120,7 @@ class StoredFaults(FaultCase):
     async def test_a_dead_upstream_is_no_missing_response(self) -> None:
         await self.start()
         made = await self.made()
-        transport: Any = self.gateway._transport  # type: ignore[union-attr]
+        transport: Any = self.gateway.transport  # type: ignore[union-attr]
 
         async def broken(request: Any) -> Any:
             raise UpstreamError("no connection")

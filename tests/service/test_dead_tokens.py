@@ -122,7 +122,7 @@ class DeadTokens(AccountCase):
     async def test_a_quota_and_a_list_of_models_are_asked_for_again(self) -> None:
         await self.start("good-1")
         assert self.gateway is not None
-        ((source, credential),) = self.gateway._pooling.quota_sources()
+        ((source, credential),) = self.gateway.accounts.in_use.quota_sources()
         self.kill()
         quota = await source.quota(credential)
         self.assertTrue(quota.models)

@@ -300,5 +300,5 @@ class DeepAnswersTests(TestCase):
                         asked.append((f"/v1beta/models/{model}:{method}", contents))
                 checks = [Deferred.fromCoroutine(self.check(*each)) for each in asked]
                 await gatherResults(checks, consumeErrors=True)
-                for credential in self.gateway._pooling._credentials():
-                    self.gateway._pooling.pool.unlock(credential.id)
+                for credential in self.gateway.accounts.in_use.credentials():
+                    self.gateway.accounts.pool.unlock(credential.id)

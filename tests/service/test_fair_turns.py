@@ -49,7 +49,7 @@ class FairTurns(AccountCase):
 
     def waiting(self) -> int:
         assert self.gateway is not None
-        status: Any = self.gateway._pooling.pool.status()
+        status: Any = self.gateway.accounts.pool.status()
         return int(status["queue"]["waiting"])
 
     async def test_one_account_and_conversations_that_are_named(self) -> None:

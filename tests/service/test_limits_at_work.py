@@ -125,7 +125,7 @@ class LimitsAtWork(AccountCase):
         self.assertNotIn("veiled", answer)
         for _ in range(2):
             assert self.gateway is not None
-            status: Any = self.gateway._administration().status()
+            status: Any = self.gateway.serving.administration().status()
             (lock,) = status["pool"]["lockouts"]
             self.assertEqual((lock["account"], lock["help"]), ("codeassist-0", link))
             self.assertTrue(590 < lock["free_in"] <= 600)
@@ -159,5 +159,5 @@ class LimitsAtWork(AccountCase):
 
     def waiting(self) -> int:
         assert self.gateway is not None
-        status: Any = self.gateway._administration().status()
+        status: Any = self.gateway.serving.administration().status()
         return int(status["pool"]["queue"]["waiting"])

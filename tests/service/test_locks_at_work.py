@@ -186,7 +186,7 @@ class LocksAtWork(AccountCase):
     async def test_a_warmup_that_succeeds_ends_a_lock(self) -> None:
         await self.start("good-1")
         await self.lock()
-        self.gateway._pooling.pool._roster.forced_interval = 0.0
+        self.gateway.accounts.pool._roster.forced_interval = 0.0
         body = {"account": "codeassist-0", "model": MODEL}
         code, answer = await self.administer("/internal/warmup", body)
         self.assertEqual((code, answer["results"][0]["state"]), (200, "warmed"))
@@ -200,7 +200,7 @@ class LocksAtWork(AccountCase):
         await self.lock()
         known = quotas.load()["codeassist-0"]
         quotas.save("codeassist-0", replace(known, fetched=reactor.seconds()))
-        keeper = self.gateway._pooling.quotas
+        keeper = self.gateway.accounts.quotas
         await keeper._take_in({"codeassist-0"})
         self.assertEqual(await self.ask(), 200)
 

@@ -11,7 +11,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from antigravity.app.build import demo_settings
+from antigravity.app.demo import demo_settings
 from antigravity.config.mcp_settings import ZaiMcpSettings
 from antigravity.config.secret import Secret
 from antigravity.config.settings import ProxySettings, Settings, ZaiSettings

@@ -110,7 +110,7 @@ class ShutdownTests(TestCase):
         await self.start()
         cases = [(p, m) for p in ("chat", "responses", "anthropic", "gemini") for m in MODELS]
         waiting = [self.post(*asked(*case, stream=False)) for case in cases]
-        while self.gateway._drain.active < len(cases):
+        while self.gateway.drain.active < len(cases):
             await self.turn()
         stopping = self.gateway.stopService()
         for case, response in zip(cases, await gatherResults(waiting), strict=True):

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.threads import deferToThreadPool
 
 from antigravity.app.mcp.relay import zai_key
 from antigravity.config.settings import Settings
+from antigravity.deferreds import call_in_thread
 from antigravity.exchange.operations.internal import PROTOCOL
 from antigravity.exchange.operations.model_question import Question
 from antigravity.interfaces.mcp import IMcpEndpoint
@@ -63,7 +63,7 @@ class VisionEndpoint:
             )
         self._endpoint.configure(limits)
         roots = [Path(root).expanduser() for root in settings.mcp.vision.roots]
-        sources = MediaSources(media, roots, self._in_thread)
+        sources = MediaSources(media, roots, partial(call_in_thread, self._reactor))
         self._vision.use(sources, self._see(settings))
         return {PATH: self._endpoint}
 
@@ -72,10 +72,6 @@ class VisionEndpoint:
         endpoint, self._endpoint = self._endpoint, None
         if endpoint is not None:
             endpoint.stop()
-
-    def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
-        reactor = self._reactor
-        return deferToThreadPool(reactor, reactor.getThreadPool(), function, *arguments)
 
     def _see(self, settings: Settings) -> AskVisionModel:
         vision, patience = settings.mcp.vision, settings.mcp.call_timeout

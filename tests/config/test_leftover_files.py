@@ -10,8 +10,7 @@ from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import Clock
 
 from antigravity.accounts.quota_files import QuotaFiles
-from antigravity.app.runtime import clean_up, write_private
-from antigravity.config.atomic import remove_leftovers
+from antigravity.config.atomic import remove_leftovers, remove_leftovers_of, write_private
 from antigravity.stores.json_state import JsonState
 
 
@@ -43,7 +42,11 @@ def test_a_folder_that_is_missing_is_no_matter(tmp_path: Path) -> None:
 def test_a_state_begins_with_a_clean_folder(tmp_path: Path) -> None:
     (tmp_path / ".s.json.abc.tmp").write_text('{"cut')
     state = JsonState(
-        tmp_path / "s.json", Clock(), write=write_private, run=maybeDeferred, clean=clean_up
+        tmp_path / "s.json",
+        Clock(),
+        write=write_private,
+        run=maybeDeferred,
+        clean=remove_leftovers_of,
     )
     assert state.load() == {}
     assert names(tmp_path) == set()

@@ -1,0 +1,78 @@
+"""What clients connect to: the sites of listener and tunnel, and the application behind both."""
+
+from __future__ import annotations
+
+import socket
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from antigravity.app.administration import Administration, GatewayControl
+from antigravity.app.mcp.endpoints import McpEndpoints
+from antigravity.app.runtime import Runtime
+from antigravity.interfaces.exchange import IExchange
+from antigravity.processes.guarded import spawn
+from antigravity.tunnel.service import Tunnel
+from antigravity.tunnel.tunnel_port import TunnelPort
+from antigravity.warming.on_demand import WarmupsOnDemand
+from antigravity.web.app import WebApp
+from antigravity.web.key_throttle import KeyThrottle
+from antigravity.web.site import GatewaySite
+from antigravity.web.tunnel_access import TunnelAccess
+
+
+class FrontEnd:
+    """Serves one web application after the other at the same sites.
+
+    :ivar site: the site of the listener.
+    :ivar tunnel: the tunnel, which has a site of its own.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        home: Path,
+        exchange: IExchange,
+        mcp: McpEndpoints,
+        warmups: WarmupsOnDemand,
+        control: GatewayControl,
+    ) -> None:
+        self._exchange = exchange
+        self._mcp = mcp
+        self._warmups = warmups
+        self._control = control
+        self._key_throttle = KeyThrottle()
+        access = TunnelAccess()
+        self.site = GatewaySite(reactor)
+        self._tunnel_site = GatewaySite(reactor, access)
+        port = TunnelPort(reactor, self._tunnel_site)
+        self.tunnel = Tunnel(reactor, partial(spawn, reactor), port, access, home)
+
+    def administration(self, runtime: Runtime) -> Administration:
+        """Return the operator's view of ``runtime``."""
+        return Administration(
+            runtime.snapshot, self.tunnel, self._warmups, self._mcp, self._control
+        )
+
+    def build_app(self, runtime: Runtime) -> WebApp:
+        """Return the web application with the protocols and routes of the plugins.
+
+        The MCP endpoints follow ``runtime`` from now on.
+        """
+        registry = runtime.registry
+        app = WebApp(
+            self._exchange,
+            registry.all_servers,
+            runtime.settings,
+            registry.routes,
+            hostname=socket.gethostname(),
+            administration=self.administration(runtime),
+            mcp=self._mcp.endpoints(runtime.settings, registry, runtime.media),
+        )
+        app.admission.key_throttle = self._key_throttle
+        return app
+
+    def serve(self, app: WebApp) -> None:
+        """Serve new requests with ``app``."""
+        for site in (self.site, self._tunnel_site):
+            site.serve(app.resource(), app.admission)

@@ -1,0 +1,35 @@
+"""Report exchanges and changes of accounts to the log and to plugins."""
+
+from __future__ import annotations
+
+from antigravity.exchange.log import log_exchange
+from antigravity.interfaces.accounts import AccountChange
+from antigravity.ir.record import ExchangeRecord
+from antigravity.plugins import PluginHost
+from antigravity.services import Drain
+
+
+class Observers:
+    """Notifies the plugins in force, and counts running exchanges in ``drain``.
+
+    :ivar plugins: those of the configuration in force.
+    """
+
+    def __init__(self, drain: Drain, plugins: PluginHost) -> None:
+        self._drain = drain
+        self.plugins = plugins
+
+    def exchange_started(self, record: ExchangeRecord) -> None:
+        """Report a request that is about to be served."""
+        self._drain.enter(record)
+        self.plugins.notify("exchange_started", record=record)
+
+    def exchange_finished(self, record: ExchangeRecord) -> None:
+        """Report a request that has ended in any way."""
+        self._drain.leave(record)
+        log_exchange(record)
+        self.plugins.notify("exchange_finished", record=record)
+
+    def account_changed(self, change: AccountChange) -> None:
+        """Report an account that was locked, disabled or protected, or is available again."""
+        self.plugins.notify("account_changed", change=change)
