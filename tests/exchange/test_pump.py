@@ -12,8 +12,8 @@ from twisted.web.client import ResponseDone
 
 from antigravity.exchange.streams import pump
 from antigravity.exchange.streams.bounds import HELD_COST, HELD_LIMIT
-from antigravity.exchange.streams.plain import PlainStream
 from antigravity.exchange.streams.pump import Pump
+from antigravity.exchange.streams.raw import RawStream
 from antigravity.ir.errors import CancelledByClientError, GatewayError, UpstreamError
 
 
@@ -142,7 +142,7 @@ class PumpTests(SynchronousTestCase):
 
     def test_pump_gives_up_when_too_much_is_dropped_before_the_response_begins(self) -> None:
         self.pump.translator.feed = lambda data: b""  # type: ignore[method-assign]
-        self.patch(pump, "ANSWER_LIMIT", 1000)
+        self.patch(pump, "RESPONSE_LIMIT", 1000)
         self.pump.dataReceived(b"p" * 1000)
         self.assertIsNone(self.pump.error)
         self.pump.dataReceived(b"p")
@@ -222,7 +222,7 @@ class PlainPumpTests(SynchronousTestCase):
         self.upstream = Transport()
         self.consumer = Consumer()
         self.ends: list[GatewayError | None] = []
-        self.pump = Pump(PlainStream(), Clock(), 15.0, self.ends.append, abort_on_error=True)
+        self.pump = Pump(RawStream(), Clock(), 15.0, self.ends.append, abort_on_error=True)
         self.pump.makeConnection(self.upstream)  # type: ignore[arg-type]
         self.pump.dataReceived(b"RIFF")
         self.written = self.pump.start(self.consumer)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antigravity.exchange.streams.frames import AnyForm, WholeBody
-from antigravity.exchange.streams.json_values import JsonValues
+from antigravity.exchange.streams.event_parsers import AnyFormParser, WholeBodyParser
+from antigravity.exchange.streams.json_splitter import JsonSplitter
 from antigravity.exchange.streams.lone_surrogates import SurrogateJoiner
 from antigravity.exchange.streams.response_form import TEXT_LIMIT, FormDetector, ResponseSource
 from antigravity.ir.errors import UnusableAnswerError
@@ -45,7 +45,7 @@ def test_json_values_are_split_wherever_chunks_are_cut(
 ) -> None:
     texts = [json.dumps(each, indent=indent) for each in objects]
     for data in (between.join(texts), f"[{','.join(texts)}]", f"\n[ {' ,'.join(texts)}\n]\n"):
-        found = read(JsonValues(), data.encode(), sizes)
+        found = read(JsonSplitter(), data.encode(), sizes)
         assert [json.loads(each) for each in found] == objects
 
 
@@ -60,7 +60,7 @@ def test_any_form_holds_the_same_events(objects: list[Any], sizes: list[int]) ->
         "\ufeff \n" + "\n".join(texts),
     ]
     for form in forms:
-        found = read(AnyForm(), form.encode(), sizes)
+        found = read(AnyFormParser(), form.encode(), sizes)
         assert [json.loads(each) for each in found] == objects
 
 
@@ -100,26 +100,26 @@ def test_text_without_end_is_not_kept() -> None:
 
 
 def test_white_space_without_end_is_not_kept() -> None:
-    frames = AnyForm()
+    frames = AnyFormParser()
     for _ in range(100):
         assert frames.feed(b" \n" * 1000) == []
     assert [event.data for event in frames.feed(b'{"a":1}')] == [b'{"a":1}']
 
 
 def test_a_value_may_only_be_so_large() -> None:
-    frames = AnyForm(limit=100)
+    frames = AnyFormParser(limit=100)
     with pytest.raises(EventTooLargeError):
         frames.feed(b'{"a":"' + b"x" * 200)
 
 
 def test_what_is_no_response_names_the_upstream_and_the_remedy() -> None:
-    frames = AnyForm(ResponseSource("mine", "text/html; charset=x"))
+    frames = AnyFormParser(ResponseSource("mine", "text/html; charset=x"))
     with pytest.raises(UnusableAnswerError, match=r"mine answered text/html .*check its base_url"):
         frames.feed(b"<!doctype html>")
 
 
 def test_text_is_quoted_in_part() -> None:
-    frames = AnyForm(ResponseSource("mine", "text/plain"))
+    frames = AnyFormParser(ResponseSource("mine", "text/plain"))
     frames.feed(b"Please log in" + b"!" * 1000)
     with pytest.raises(UnusableAnswerError, match="Please log in") as caught:
         frames.close()
@@ -128,13 +128,13 @@ def test_text_is_quoted_in_part() -> None:
 
 @pytest.mark.parametrize("body", [b'{"a":1}', b'data: {"a":1}\n\n', b'\n{"a":1}'])
 def test_a_whole_body_may_come_as_events(body: bytes) -> None:
-    whole = WholeBody()
+    whole = WholeBodyParser()
     whole.feed(body)
     assert [json.loads(event.data) for event in whole.close()] == [{"a": 1}]
 
 
 def test_a_cut_leaves_no_part_of_json() -> None:
-    frames = AnyForm()
+    frames = AnyFormParser()
     frames.feed(b'{"a":1}\n{"b"')
     assert frames.cut() == []
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from antigravity.exchange.streams import event_source
 from antigravity.exchange.streams.bounds import ITEM_LIMIT
+from antigravity.exchange.streams.event_parsers import WholeBodyParser
 from antigravity.exchange.streams.event_source import EventSource
-from antigravity.exchange.streams.frames import WholeBody
-from antigravity.exchange.streams.passed_through import PassedStream
-from antigravity.exchange.streams.translated import FoldedAnswer, TranslatedStream
+from antigravity.exchange.streams.passed_through import PassedThroughStream
+from antigravity.exchange.streams.translated import ResponseCollector, TranslatedStream
 from antigravity.ir.errors import UpstreamError
 from antigravity.ir.events import Event, Finish, ResponseStart, StreamFailure, TextDelta
 from antigravity.lowering.pipeline import EventPipeline
@@ -40,10 +40,14 @@ def source(decoder: Decoder) -> EventSource:
     return EventSource(decoder, EventPipeline(()), None, None, lambda: 1, whole=True)  # type: ignore[arg-type]
 
 
-@given(st.lists(st.binary(min_size=1, max_size=20), min_size=1))
+#: Without the first byte of raw surrogates, which are replaced.
+CHUNKS = st.binary(min_size=1, max_size=20).filter(lambda chunk: b"\xed" not in chunk)
+
+
+@given(st.lists(CHUNKS, min_size=1))
 def test_the_body_is_one_event_however_it_comes(chunks: list[bytes]) -> None:
     decoder = Decoder()
-    answer = FoldedAnswer(source(decoder))
+    answer = ResponseCollector(source(decoder))
     for chunk in chunks:
         assert answer.feed(chunk) == b""
     answer.end(None)
@@ -53,7 +57,7 @@ def test_the_body_is_one_event_however_it_comes(chunks: list[bytes]) -> None:
 
 def test_half_a_body_is_not_read() -> None:
     decoder = Decoder()
-    folded = FoldedAnswer(source(decoder))
+    folded = ResponseCollector(source(decoder))
     folded.feed(b'{"half":')
     why = UpstreamError("the connection was lost")
     folded.end(why)
@@ -62,13 +66,13 @@ def test_half_a_body_is_not_read() -> None:
 
 
 def test_it_has_a_limit() -> None:
-    body = WholeBody(10)
+    body = WholeBodyParser(10)
     body.feed(b"12345")
     body.feed(b"12345")
     with pytest.raises(EventTooLargeError, match="10 bytes"):
         body.feed(b"1")
     endless = source(Decoder())
-    endless._frames = WholeBody(3)
+    endless._frames = WholeBodyParser(3)
     (failure,) = endless.feed(b"12345")
     assert isinstance(failure, StreamFailure)
 
@@ -93,7 +97,7 @@ class Writing:
 @pytest.mark.parametrize("whole", [False, True])
 def test_nothing_is_waited_for_after_a_failure(whole: bool) -> None:
     events = EventSource(Failing(), EventPipeline(()), None, None, lambda: 1)  # type: ignore[arg-type]
-    stream = FoldedAnswer(events) if whole else TranslatedStream(events, Writing())  # type: ignore[arg-type]
+    stream = ResponseCollector(events) if whole else TranslatedStream(events, Writing())  # type: ignore[arg-type]
     out = stream.feed(b"data: {}\n\n")
     assert stream.over
     assert stream.failure is not None
@@ -126,7 +130,7 @@ def test_passed_event_of_too_many_items_ends_the_stream_with_an_error_event() ->
             assert isinstance(event, StreamFailure)
             return b"<error>"
 
-    stream = PassedStream(Tap(), b"", Encoder())  # type: ignore[arg-type]
+    stream = PassedThroughStream(Tap(), b"", Encoder())  # type: ignore[arg-type]
     first = b"data: {}\n\n"
     out = stream.feed(first + b"data: [" + b"1," * ITEM_LIMIT + b"1,1]\n\n")
     assert out == first + b"<error>"
@@ -135,7 +139,7 @@ def test_passed_event_of_too_many_items_ends_the_stream_with_an_error_event() ->
 
 
 def test_translated_response_has_a_total_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_source, "ANSWER_LIMIT", 1000)
+    monkeypatch.setattr(event_source, "RESPONSE_LIMIT", 1000)
     events = EventSource(Decoder(), EventPipeline(()), None, None, lambda: 1)  # type: ignore[arg-type]
     for _ in range(100):
         events.feed(b"data: x\n\n")

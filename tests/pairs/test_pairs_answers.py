@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from antigravity.exchange.streams.event_source import EventSource
-from antigravity.exchange.streams.translated import FoldedAnswer, TranslatedStream
+from antigravity.exchange.streams.translated import ResponseCollector, TranslatedStream
 from antigravity.ir.call import ReplyContext
 from antigravity.ir.events import Event
 from antigravity.ir.request import Request
@@ -169,7 +169,7 @@ def check(server: str, client: str, events: Sequence[Event], sizes: Sequence[int
     assert at_the_gateway == wanted
     out = translate(server, client, upstream, sizes)
     assert out == translate(server, client, upstream), "chunks make no difference"
-    folded = FoldedAnswer(source(client))
+    folded = ResponseCollector(source(client))
     for place in range(0, len(upstream), 37):
         folded.feed(upstream[place : place + 37])
     folded.end(None)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from antigravity.exchange.streams.passed_through import PassedStream, ReframedStream
+from antigravity.exchange.streams.passed_through import PassedThroughStream, ReframedStream
 from antigravity.ir.errors import DeadlineError, GatewayError
 from antigravity.ir.response import fold
 from antigravity.ir.usage import Usage
@@ -25,9 +25,11 @@ ENDINGS = (b"\n", b"\r\n", b"\r")
 CUTS = st.lists(st.integers(1, 200), max_size=12)
 
 
-def passed(name: str) -> PassedStream:
+def passed(name: str) -> PassedThroughStream:
     server = SERVERS[name]
-    return PassedStream(CLIENTS[name].tap(), server.keepalive, server.encoder(reply_context(name)))
+    return PassedThroughStream(
+        CLIENTS[name].tap(), server.keepalive, server.encoder(reply_context(name))
+    )
 
 
 def pieces(data: bytes, sizes: Sequence[int]) -> list[bytes]:

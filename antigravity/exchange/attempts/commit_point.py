@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.streams.pump import Pump
-from antigravity.exchange.streams.translated import Translator, empty_answer
+from antigravity.exchange.streams.translated import Translator, empty_response_error
 from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.ir.errors import GatewayError
 
@@ -49,7 +49,7 @@ async def begin(
         if pump.error is not None:
             raise pump.error
         if context.head.stream or abort_on_error:
-            raise empty_answer()
+            raise empty_response_error()
     began = True
     context.recorder.first_byte()
     return pump

@@ -17,20 +17,28 @@ from antigravity.exchange.context import RequestContext
 from antigravity.exchange.operations.stored_responses import keep_conversation, remember_origin
 from antigravity.exchange.reply_context import end_policy, reply_context, response_source
 from antigravity.exchange.response_headers import passed_on
-from antigravity.exchange.streams.bounds import ANSWER_LIMIT
-from antigravity.exchange.streams.event_source import says_something
-from antigravity.exchange.streams.foreign import is_foreign
-from antigravity.exchange.streams.native_forms import AnyFormStream, collected, translated_stream
-from antigravity.exchange.streams.passed_through import PassedStream, ReframedStream, check_json
-from antigravity.exchange.streams.plain import (
-    PlainStream,
+from antigravity.exchange.streams.bounds import RESPONSE_LIMIT
+from antigravity.exchange.streams.event_source import has_content
+from antigravity.exchange.streams.other_form import (
+    FormDetectingStream,
+    collect_response,
+    reencoded_stream,
+)
+from antigravity.exchange.streams.other_protocol import is_other_protocol
+from antigravity.exchange.streams.passed_through import (
+    PassedThroughStream,
+    ReframedStream,
+    check_json,
+)
+from antigravity.exchange.streams.raw import (
+    RawStream,
     file_headers,
     is_events,
+    is_html,
     is_json,
-    is_page,
 )
 from antigravity.exchange.streams.response_form import FormDetector
-from antigravity.exchange.streams.translated import Translator, empty_answer
+from antigravity.exchange.streams.translated import Translator, empty_response_error
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import (
     IClientProtocol,
@@ -82,7 +90,7 @@ async def attempt_native(
     remember_origin(context, candidate, credential, tap)
     content_type = response.headers().get("content-type", "")
     is_plain = not is_events(content_type) and not is_json(content_type)
-    if context.traits.may_answer_with_files and is_page(content_type):
+    if context.traits.may_answer_with_files and is_html(content_type):
         response.abort()
         raise response_source(candidate, response).unusable("html")
     if context.traits.may_answer_with_files and is_plain:
@@ -105,7 +113,7 @@ async def _plain(context: RequestContext, response: IIncomingResponse) -> Reply:
     content_type = CREDENTIALS.redact(headers.get("content-type", "application/octet-stream"))
     passed = (*passed_on(headers), *file_headers(headers))
     status = response.status()
-    pump = await begin(context, PlainStream(), response, abort_on_error=True)
+    pump = await begin(context, RawStream(), response, abort_on_error=True)
     return Reply(status, content_type, passed, stream=pump)
 
 
@@ -127,10 +135,12 @@ async def _stream(
 
         passed = ReframedStream(tap, protocol.keepalive, upstream.unwrap, framer, error_body, ends)
     else:
-        passed = PassedStream(tap, protocol.keepalive, protocol.encoder(_context(context)), ends)
-    translated = partial(translated_stream, context, candidate, response)
+        passed = PassedThroughStream(
+            tap, protocol.keepalive, protocol.encoder(_context(context)), ends
+        )
+    translated = partial(reencoded_stream, context, candidate, response)
     source, name = response_source(candidate, response), candidate.client.name
-    translator = AnyFormStream(passed, translated, source, name)
+    translator = FormDetectingStream(passed, translated, source, name)
     headers = passed_on(response.headers())
 
     def finished(error: GatewayError | None) -> None:
@@ -153,11 +163,11 @@ async def whole(
     :raises UpstreamError: if it is none.
     """
     headers = response.headers()
-    body = await response.collect(ANSWER_LIMIT)
+    body = await response.collect(RESPONSE_LIMIT)
     detector = FormDetector()
     form = detector.feed(body) or detector.end()
     if not detector.head:
-        raise empty_answer()
+        raise empty_response_error()
     if form not in ("json", "events"):
         raise response_source(candidate, response).unusable(form, detector.head)
     is_stream = form == "events" or _is_several(body)
@@ -174,11 +184,11 @@ async def whole(
     failure = error_in(body, partial(_decode_error, candidate))
     if failure is not None:
         raise failure
-    if is_foreign(candidate.client.name, body) and _is_readable(context, candidate):
+    if is_other_protocol(candidate.client.name, body) and _is_readable(context, candidate):
         await _prepare(context)
         return _collect(context, candidate, response, detector.head)
     if _is_empty_by_mistake(context, candidate, body):
-        raise empty_answer()
+        raise empty_response_error()
     context.recorder.first_byte()
     repairing = IWholeRepairingTap(tap, None)
     if repairing is not None:
@@ -206,7 +216,7 @@ def _is_empty_by_mistake(context: RequestContext, candidate: Candidate, body: by
     # What the request was does not matter for that, so it need not be decoded.
     decoder = candidate.client.decoder(Request("", (), candidate.client.name), candidate.target)
     found = [*decoder.decode(ServerSentEvent("", body)), *decoder.close()]
-    return not any(says_something(event, ends) for event in found) and not any(
+    return not any(has_content(event, ends) for event in found) and not any(
         isinstance(event, StreamFailure) for event in found
     )
 
@@ -229,7 +239,7 @@ def _collect(
     context: RequestContext, candidate: Candidate, response: IIncomingResponse, body: bytes
 ) -> Reply:
     """Return the reply that a stream holds, where a whole response was asked for."""
-    answer = collected(context, candidate, response, body)
+    answer = collect_response(context, candidate, response, body)
     context.recorder.first_byte()
     reply: HttpReply = context.protocol.encode_response(answer, reply_context(context))
     keep_conversation(context, reply.body)

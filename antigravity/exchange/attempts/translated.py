@@ -19,9 +19,9 @@ from antigravity.exchange.reply_context import end_policy, reply_context, respon
 from antigravity.exchange.response_headers import Headers, upstream_request_id, warnings
 from antigravity.exchange.streams.converted import ConvertedStream
 from antigravity.exchange.streams.event_source import EventSource
-from antigravity.exchange.streams.foreign import other_decoders
-from antigravity.exchange.streams.plain import is_events
-from antigravity.exchange.streams.translated import FoldedAnswer, TranslatedStream
+from antigravity.exchange.streams.other_protocol import decoder_finder
+from antigravity.exchange.streams.raw import is_events
+from antigravity.exchange.streams.translated import ResponseCollector, TranslatedStream
 from antigravity.interfaces.audio import IConverted, IConverter
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import (
@@ -130,7 +130,7 @@ def _source(
         held=not context.head.stream,
         source=response_source(candidate, response),
         ends=end_policy(context, candidate),
-        others=other_decoders(context, candidate, lowered.request),
+        others=decoder_finder(context, candidate, lowered.request),
     )
 
 
@@ -175,7 +175,7 @@ async def _whole(
     response: IIncomingResponse,
     answered: Callable[[], None],
 ) -> Reply:
-    folded = FoldedAnswer(source)
+    folded = ResponseCollector(source)
     await begin(context, folded, response)
     answer = folded.response()
     reply: HttpReply = context.protocol.encode_response(answer, reply_context(context))

@@ -16,9 +16,9 @@ from antigravity.exchange.context import RequestContext
 from antigravity.exchange.fanout.parallel import run_parallel
 from antigravity.exchange.reply_context import response_source
 from antigravity.exchange.response_headers import warnings
-from antigravity.exchange.streams.bounds import ANSWER_LIMIT
+from antigravity.exchange.streams.bounds import RESPONSE_LIMIT
 from antigravity.exchange.streams.response_form import FormDetector, ResponseSource
-from antigravity.exchange.streams.translated import empty_answer
+from antigravity.exchange.streams.translated import empty_response_error
 from antigravity.interfaces.accounts import UpstreamModel
 from antigravity.interfaces.embeddings import IEmbeddingClient, IEmbeddingServer
 from antigravity.interfaces.exchange import Reply
@@ -138,9 +138,9 @@ class Embedding(AttemptLoop):
             {},
         )
         response = await call.send(context.services.transport)
-        body = await response.collect(ANSWER_LIMIT)
+        body = await response.collect(RESPONSE_LIMIT)
         if not body.strip():
-            raise empty_answer()
+            raise empty_response_error()
         source = response_source(candidate, response)
         return batch, await self._apart(len(body), _read, candidate, source, body, len(batch))
 

@@ -10,8 +10,8 @@ from antigravity.exchange.context import RequestContext
 from antigravity.exchange.operations.response_store import Origin
 from antigravity.exchange.operations.stored_responses import credential_of, kept_answers
 from antigravity.exchange.response_headers import passed_on
-from antigravity.exchange.streams.bounds import ANSWER_LIMIT
-from antigravity.exchange.streams.plain import PlainEvents, is_events
+from antigravity.exchange.streams.bounds import RESPONSE_LIMIT
+from antigravity.exchange.streams.raw import RawEventStream, is_events
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.server_traits import StoredResponses
 from antigravity.interfaces.upstreams import IKeepingUpstream
@@ -74,9 +74,9 @@ async def _relayed(context: RequestContext, origin: Origin, stored: StoredRespon
     headers = response.headers()
     content_type = headers.get("content-type", "application/json")
     if is_events(content_type):
-        pump = await begin(context, PlainEvents(), response, abort_on_error=True)
+        pump = await begin(context, RawEventStream(), response, abort_on_error=True)
         return Reply(response.status(), content_type, passed_on(headers), stream=pump)
-    body = redact_errors(await response.collect(ANSWER_LIMIT))
+    body = redact_errors(await response.collect(RESPONSE_LIMIT))
     if call.route.method == "DELETE":
         kept_answers(context).forget(call.arguments["id"])
     context.recorder.first_byte()

@@ -38,7 +38,7 @@ MAX_TOKENS: Final = 16
 #: Seconds that one may take.
 LIMIT: Final = 60.0
 #: Bytes of its answer.
-ANSWER_LIMIT: Final = 1024 * 1024
+RESPONSE_LIMIT: Final = 1024 * 1024
 
 
 class Warmup(Struct, frozen=True):
@@ -117,7 +117,7 @@ async def _ask(services: Services, candidate: Candidate, credential: Credential)
         lambda: 0,
         lines=client.traits.json_lines,
     )
-    source.feed(await response.collect(ANSWER_LIMIT))
+    source.feed(await response.collect(RESPONSE_LIMIT))
     source.end(None)
     if source.failure is not None:
         raise source.failure

@@ -7,7 +7,7 @@ from typing import Final
 from antigravity.ir.errors import UpstreamError
 
 #: Bytes of a response that is read as a whole, or from which another is made.
-ANSWER_LIMIT: Final = 256 * 1024 * 1024
+RESPONSE_LIMIT: Final = 256 * 1024 * 1024
 #: Bytes that are held for a client before its response begins.
 HELD_LIMIT: Final = 16 * 1024 * 1024
 #: What one held piece costs besides its bytes.
@@ -29,9 +29,10 @@ def too_many_items() -> UpstreamError:
 
 
 def too_long() -> UpstreamError:
-    """Return the error for a response beyond :data:`ANSWER_LIMIT`."""
+    """Return the error for a response beyond :data:`RESPONSE_LIMIT`."""
     return UpstreamError(
-        f"The upstream sent a response of more than {ANSWER_LIMIT} bytes.", code="answer_too_large"
+        f"The upstream sent a response of more than {RESPONSE_LIMIT} bytes.",
+        code="answer_too_large",
     )
 
 

@@ -10,12 +10,12 @@ from msgspec import Struct
 
 from antigravity.context.estimate import ASCII_PER_TOKEN
 from antigravity.exchange.streams.bounds import (
-    ANSWER_LIMIT,
+    RESPONSE_LIMIT,
     has_too_many_items,
     too_long,
     too_many_items,
 )
-from antigravity.exchange.streams.frames import AnyForm, Frames, frames_for
+from antigravity.exchange.streams.event_parsers import AnyFormParser, EventParser, event_parser
 from antigravity.exchange.streams.lone_surrogates import ArgumentsRepairer, SurrogateJoiner
 from antigravity.exchange.streams.response_form import ResponseSource
 from antigravity.interfaces.protocols import IStreamDecoder
@@ -62,7 +62,7 @@ class EndPolicy(Struct, frozen=True):
         return self.deliver or not self.retry_empty
 
 
-def says_something(event: Event, ends: EndPolicy) -> bool:
+def has_content(event: Event, ends: EndPolicy) -> bool:
     """Return whether an event shows that the answer has really begun, or that it is complete."""
     if isinstance(event, TextDelta | ThinkingDelta | RefusalDelta):
         return bool(event.text)
@@ -94,7 +94,7 @@ class EventSource:
         ends: EndPolicy | None = None,
         others: Callable[[bytes], IStreamDecoder | None] | None = None,
     ) -> None:
-        self._frames: Frames = frames_for(whole=whole, lines=lines, source=source)
+        self._frames: EventParser = event_parser(whole=whole, lines=lines, source=source)
         self._source = source or ResponseSource()
         self._decoder = decoder
         self._halves = SurrogateJoiner()
@@ -125,7 +125,7 @@ class EventSource:
         if self.failure is not None or self._closed:
             return []
         self._received += len(data)
-        if self._received > ANSWER_LIMIT:
+        if self._received > RESPONSE_LIMIT:
             return self._note([StreamFailure(too_long())])
         try:
             frames = self._frames.feed(data)
@@ -186,7 +186,11 @@ class EventSource:
         if any(isinstance(event, StreamFailure) for event in closing):
             if error is not None:
                 closing = [StreamFailure(error)]  # it knows better why the end came
-            elif not self.meaningful and isinstance(self._frames, AnyForm) and self._frames.is_json:
+            elif (
+                not self.meaningful
+                and isinstance(self._frames, AnyFormParser)
+                and self._frames.is_json
+            ):
                 # A whole JSON value is not cut off: another attempt would bring the same.
                 closing = [StreamFailure(self._source.not_a_completion())]
         events += self._note(closing)
@@ -204,7 +208,7 @@ class EventSource:
         for event in events:
             if self._watch is not None:
                 self._watch(event)
-            if not self.meaningful and says_something(event, self._ends):
+            if not self.meaningful and has_content(event, self._ends):
                 self.meaningful = True
             kind = type(event)
             if kind is TextDelta:

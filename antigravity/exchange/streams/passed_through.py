@@ -229,7 +229,7 @@ class _Tapped(ABC):
         return b""
 
 
-class PassedStream(_Tapped):
+class PassedThroughStream(_Tapped):
     """Whole events byte for byte; what follows a cut is the protocol's error event.
 
     Once one of them had to be changed, all that follow are written anew.

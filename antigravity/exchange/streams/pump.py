@@ -24,9 +24,9 @@ from twisted.web.client import ResponseDone
 from zope.interface import implementer
 
 from antigravity.exchange.streams.bounds import (
-    ANSWER_LIMIT,
     HELD_COST,
     HELD_LIMIT,
+    RESPONSE_LIMIT,
     no_content,
     too_long,
 )
@@ -98,7 +98,7 @@ class Pump(Protocol):
         if self._held_size > HELD_LIMIT:
             self._held.clear()
             self.error = no_content()
-        elif self._received > ANSWER_LIMIT and not self.translator.over and self.error is None:
+        elif self._received > RESPONSE_LIMIT and not self.translator.over and self.error is None:
             self._held.clear()
             self.error = too_long()
 

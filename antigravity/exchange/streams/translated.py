@@ -46,7 +46,7 @@ class Translator(Protocol):
         """Return bytes that may be sent now and mean nothing."""
 
 
-def empty_answer() -> EmptyAnswerError:
+def empty_response_error() -> EmptyAnswerError:
     """Return the error for an answer that ended before it said anything."""
     return EmptyAnswerError("The upstream ended its answer before it said anything; try again.")
 
@@ -108,7 +108,7 @@ class TranslatedStream:
         return b"".join([encode(event) for event in events])
 
 
-class FoldedAnswer:
+class ResponseCollector:
     """Events to one whole response; nothing goes out before the end."""
 
     def __init__(self, source: EventSource) -> None:
@@ -159,7 +159,7 @@ class FoldedAnswer:
         if self._source.failure is not None:
             raise self._source.failure
         if not self._source.meaningful:
-            raise empty_answer()
+            raise empty_response_error()
         return self._fold.response()
 
     def _take(self, events: Sequence[Event]) -> None:

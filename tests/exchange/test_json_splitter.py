@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antigravity.exchange.streams.json_values import MAX_DEPTH, JsonValues
+from antigravity.exchange.streams.json_splitter import MAX_DEPTH, JsonSplitter
 from antigravity.sse import EventTooLargeError
 
 TEXT = st.text('a"\\{}[]é')
@@ -24,7 +24,7 @@ OBJECTS = st.lists(st.dictionaries(TEXT, INNER), max_size=5)
 
 def split(data: bytes, cuts: list[int]) -> list[Any]:
     """Return the values in ``data``, which comes in pieces."""
-    values = JsonValues()
+    values = JsonSplitter()
     places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
     pieces = [data[start:stop] for start, stop in itertools.pairwise(places)]
     events = [event for piece in pieces for event in values.feed(piece)] + values.close()
@@ -45,7 +45,7 @@ def test_each_object_is_one_value_wherever_the_bytes_are_cut(
 @pytest.mark.parametrize("size", [1, 1000, 100_000])
 def test_value_that_is_nested_too_deeply_is_refused(bracket: bytes, size: int) -> None:
     data = bracket * (MAX_DEPTH + 1)
-    values = JsonValues()
+    values = JsonSplitter()
     pieces = [data[start : start + size] for start in range(0, len(data), size)]
     with pytest.raises(EventTooLargeError):
         list(map(values.feed, pieces))
@@ -54,4 +54,4 @@ def test_value_that_is_nested_too_deeply_is_refused(bracket: bytes, size: int) -
 def test_value_may_be_nested_as_deeply_as_decoders_take() -> None:
     depth = MAX_DEPTH - 2
     data = b'[{"a":' + b"[" * depth + b"]" * depth + b"}]"
-    assert [event.data for event in JsonValues().feed(data)] == [data[1:-1]]
+    assert [event.data for event in JsonSplitter().feed(data)] == [data[1:-1]]

@@ -15,7 +15,7 @@ from antigravity.sse import EventTooLargeError
 _NAME: Final = "content-disposition"
 
 
-class PlainStream:
+class RawStream:
     """Bytes as they come.  There is no word for an error in them: a cut has to stay one."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class PlainStream:
         return b""
 
 
-class PlainEvents(PlainStream):
+class RawEventStream(RawStream):
     """Events as they come, of which nothing has to be known, without credentials in errors."""
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ def is_events(content_type: str) -> bool:
     return content_type.partition(";")[0].strip().lower() == "text/event-stream"
 
 
-def is_page(content_type: str) -> bool:
+def is_html(content_type: str) -> bool:
     """Return whether an answer is a web page, as its ``Content-Type`` says."""
     kind = content_type.partition(";")[0].strip().lower()
     return kind in ("text/html", "application/xhtml+xml")

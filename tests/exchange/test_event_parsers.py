@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from antigravity.exchange.streams.event_parsers import LinesParser
 from antigravity.exchange.streams.event_source import EventSource
-from antigravity.exchange.streams.frames import Lines
 from antigravity.ir.errors import UpstreamError
 from antigravity.ir.events import Event, Finish, StreamFailure, TextDelta
 from antigravity.lowering.pipeline import EventPipeline
@@ -34,7 +34,7 @@ def source() -> EventSource:
 
 @given(st.lists(st.integers(0, len(LINES)), max_size=8))
 def test_lines_are_events_however_they_come(cuts: list[int]) -> None:
-    frames = Lines()
+    frames = LinesParser()
     places = [0, *sorted(cuts), len(LINES)]
     found = [frame for begin, end in pairwise(places) for frame in frames.feed(LINES[begin:end])]
     found += frames.close()
@@ -58,14 +58,14 @@ def test_half_a_line_is_not_read() -> None:
 
 def test_a_line_has_a_limit() -> None:
     limit = 2 * PIECE_COST + 10
-    frames = Lines(limit)
+    frames = LinesParser(limit)
     frames.feed(b"12345\n123456789\n12345")
     with pytest.raises(EventTooLargeError, match=f"{limit} bytes"):
         frames.feed(b"678901")
 
 
 def test_line_in_very_many_short_chunks_is_refused() -> None:
-    frames = Lines(100 * PIECE_COST)
+    frames = LinesParser(100 * PIECE_COST)
     for _ in range(96):
         frames.feed(b"ab")
     with pytest.raises(EventTooLargeError):

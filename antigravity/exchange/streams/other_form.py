@@ -1,8 +1,7 @@
-"""Responses in the client's own protocol that come in another form than was asked for.
+"""Responses in the client's protocol, but in another form than requested.
 
-One JSON object where a stream was asked for is converted to a stream, and a stream where a whole
-response was asked for is collected.  For that they are decoded and encoded anew: one request, no
-retry.
+A whole JSON object in place of a stream is decoded and encoded as a stream; a stream in place of
+a whole response is collected.  This costs one request, no retry.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from antigravity.exchange.calibrating import calibrated_estimate
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.reply_context import end_policy, reply_context, response_source
 from antigravity.exchange.streams.event_source import EventSource
-from antigravity.exchange.streams.foreign import is_foreign, other_decoders
+from antigravity.exchange.streams.other_protocol import decoder_finder, is_other_protocol
 from antigravity.exchange.streams.response_form import Form, FormDetector, ResponseSource
-from antigravity.exchange.streams.translated import FoldedAnswer, TranslatedStream, Translator
+from antigravity.exchange.streams.translated import ResponseCollector, TranslatedStream, Translator
 from antigravity.interfaces.protocols import IStreamEncoder
 from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.ir.errors import GatewayError
@@ -27,7 +26,7 @@ from antigravity.routing.router import Candidate
 from antigravity.signatures.recovery import SignatureCollector
 
 
-class AnyFormStream:
+class FormDetectingStream:
     """Hands a stream of events to ``passed``; all else goes to what ``translated`` makes.
 
     What form the response has is known with its first bytes.
@@ -98,7 +97,9 @@ class AnyFormStream:
         """Return the bytes that were only inspected so far."""
         detector, self._detector = self._detector, None
         assert detector is not None
-        if form == "json" or (form == "events" and is_foreign(self._protocol, detector.head)):
+        if form == "json" or (
+            form == "events" and is_other_protocol(self._protocol, detector.head)
+        ):
             try:
                 self._inner = self._translated()
             except GatewayError as error:
@@ -109,7 +110,7 @@ class AnyFormStream:
         return detector.head
 
 
-def source_of(
+def native_source(
     context: RequestContext, candidate: Candidate, response: IIncomingResponse, *, held: bool
 ) -> EventSource:
     """Return what reads a response in the client's protocol.
@@ -128,26 +129,26 @@ def source_of(
         held=held,
         source=response_source(candidate, response),
         ends=end_policy(context, candidate),
-        others=other_decoders(context, candidate, request),
+        others=decoder_finder(context, candidate, request),
     )
 
 
-def translated_stream(
+def reencoded_stream(
     context: RequestContext, candidate: Candidate, response: IIncomingResponse
 ) -> TranslatedStream:
     """Return what makes a stream for the client of a response that is none."""
     encoder: IStreamEncoder = context.protocol.encoder(reply_context(context))
-    return TranslatedStream(source_of(context, candidate, response, held=False), encoder)
+    return TranslatedStream(native_source(context, candidate, response, held=False), encoder)
 
 
-def collected(
+def collect_response(
     context: RequestContext, candidate: Candidate, response: IIncomingResponse, body: bytes
 ) -> Response:
     """Return the whole response that a body in any form holds.
 
     :raises GatewayError: if it is not complete, or tells an error.
     """
-    answer = FoldedAnswer(source_of(context, candidate, response, held=True))
+    answer = ResponseCollector(native_source(context, candidate, response, held=True))
     answer.feed(body)
     answer.end(None)
     return answer.response()

@@ -29,7 +29,7 @@ _OWN: Final = {
 }
 
 
-def protocol_of(data: bytes) -> str:
+def detect_protocol(data: bytes) -> str:
     """Return the protocol that an event, or a whole response, is in; empty if none is known."""
     try:
         members = _MEMBERS.decode(data)
@@ -47,7 +47,7 @@ def protocol_of(data: bytes) -> str:
     return ""
 
 
-def is_foreign(protocol: str, data: bytes) -> bool:
+def is_other_protocol(protocol: str, data: bytes) -> bool:
     """Return whether a response's beginning shows that it is not in ``protocol``.
 
     ``data`` is a whole JSON object, or the beginning of a stream of events.
@@ -56,10 +56,10 @@ def is_foreign(protocol: str, data: bytes) -> bool:
     if own is None or any(word in data for word in own):
         return False
     event = _DATA.search(data)
-    return protocol_of(event[1] if event is not None else data) not in ("", protocol)
+    return detect_protocol(event[1] if event is not None else data) not in ("", protocol)
 
 
-def other_decoders(
+def decoder_finder(
     context: RequestContext, candidate: Candidate, request: Request
 ) -> Callable[[bytes], IStreamDecoder | None]:
     """Return what finds a decoder by a first event that is in another protocol."""
@@ -67,7 +67,7 @@ def other_decoders(
     def find(data: bytes) -> IStreamDecoder | None:
         if candidate.client.name not in _OWN:
             return None
-        client = context.snapshot.clients.get(protocol_of(data))
+        client = context.snapshot.clients.get(detect_protocol(data))
         if client is None or client.name == candidate.client.name:
             return None
         decoder: IStreamDecoder = client.decoder(request, candidate.target)

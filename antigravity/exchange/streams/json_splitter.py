@@ -20,7 +20,7 @@ _IN_STRING: Final = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
 _QUOTE: Final = b'"'
 
 
-class JsonValues:
+class JsonSplitter:
     """Each object at the top, or in an array at the top, is an event without a name.
 
     :raises EventTooLargeError: from :meth:`feed`, when one exceeds ``limit`` bytes, or is nested

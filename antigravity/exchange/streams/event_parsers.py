@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Protocol
 
-from antigravity.exchange.streams.json_values import JsonValues
+from antigravity.exchange.streams.json_splitter import JsonSplitter
 from antigravity.exchange.streams.response_form import Form, FormDetector, ResponseSource
 from antigravity.sse import (
     DEFAULT_LIMIT,
@@ -16,7 +16,7 @@ from antigravity.sse import (
 )
 
 
-class Frames(Protocol):
+class EventParser(Protocol):
     """Bytes in, events out."""
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
@@ -33,19 +33,19 @@ class Frames(Protocol):
         """Return what is whole of a body that was cut off."""
 
 
-class AnyForm:
+class AnyFormParser:
     """Events of an answer in any form: server-sent events, or JSON in one of several shapes."""
 
     def __init__(self, source: ResponseSource | None = None, limit: int = DEFAULT_LIMIT) -> None:
         self._source = source or ResponseSource()
         self._limit = limit
         self._detector: FormDetector | None = FormDetector()
-        self._frames: SseDecoder | JsonValues = SseDecoder(limit)
+        self._frames: SseDecoder | JsonSplitter = SseDecoder(limit)
 
     @property
     def is_json(self) -> bool:
         """Whether the body is JSON instead of server-sent events."""
-        return isinstance(self._frames, JsonValues)
+        return isinstance(self._frames, JsonSplitter)
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """Return the events that are complete with this chunk."""
@@ -70,13 +70,13 @@ class AnyForm:
     def _begin(self, form: Form, head: bytes) -> list[ServerSentEvent]:
         self._detector = None
         if form == "json":
-            self._frames = JsonValues(self._limit)
+            self._frames = JsonSplitter(self._limit)
         elif form != "events":
             raise self._source.unusable(form, head)
         return self._frames.feed(head)
 
 
-class WholeBody:
+class WholeBodyParser:
     """Collects a body that is one event: the answer of an upstream that cannot stream."""
 
     def __init__(self, limit: int = DEFAULT_LIMIT, source: ResponseSource | None = None) -> None:
@@ -108,7 +108,7 @@ class WholeBody:
         return []
 
 
-class Lines:
+class LinesParser:
     """Each line that is not blank is an event."""
 
     def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
@@ -139,8 +139,8 @@ class Lines:
         return []
 
 
-def frames_for(*, whole: bool, lines: bool, source: ResponseSource | None = None) -> Frames:
+def event_parser(*, whole: bool, lines: bool, source: ResponseSource | None = None) -> EventParser:
     """Return what cuts a response into the events of its protocol."""
     if whole:
-        return WholeBody(source=source)
-    return Lines() if lines else AnyForm(source)
+        return WholeBodyParser(source=source)
+    return LinesParser() if lines else AnyFormParser(source)
