@@ -44,7 +44,7 @@ class EventWriter:
         name = kind.encode()
         return write
 
-    def take(self) -> bytes:
-        """Return what was written since the last time."""
+    def flush(self) -> bytes:
+        """Return what was written since the last flush."""
         pieces, self._pieces = self._pieces, []
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -33,9 +33,8 @@ from antigravity.protocols.openai_responses.client_content import AUDIO_FORMATS
 from antigravity.protocols.openai_responses.client_stream import ResponsesDecoder
 from antigravity.protocols.openai_responses.encrypted import FAMILY
 from antigravity.protocols.openai_responses.schema import NAME
-from antigravity.protocols.openai_responses.server_stream import ResponsesEncoder
+from antigravity.protocols.openai_responses.server_stream import ResponsesEncoder, encode_response
 from antigravity.protocols.openai_responses.tap import ResponsesTap
-from antigravity.protocols.openai_responses.unfold import unfold
 from antigravity.protocols.openai_shapes import error_reply, json_reply, model_object
 from antigravity.sse import KEEPALIVE_COMMENT
 
@@ -111,12 +110,8 @@ class OpenAIResponsesServer:
         return ResponsesEncoder(context)
 
     def encode_response(self, response: Response, context: ReplyContext) -> HttpReply:
-        """Return the whole reply: the object that a stream of the same events ends in."""
-        encoder = ResponsesEncoder(context, quiet=True)
-        for event in unfold(response):
-            encoder.encode(event)
-        encoder.end()
-        return HttpReply(200, encoder.final_response or b"")
+        """Return the reply to a call that does not stream."""
+        return encode_response(response, context)
 
     def encode_count(self, count: TokenCount, call: Call) -> HttpReply:
         """Return a count."""

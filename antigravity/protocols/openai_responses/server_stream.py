@@ -1,27 +1,22 @@
-"""Events of the representation become a legal stream of Responses events, whatever comes in.
-
-One output item is open at a time.  Events that belong to another item wait until an open
-tool call is complete: the next call's deltas may already come in, they are written in turn.
-"""
+"""Events become output items, streamed or in a whole response."""
 
 from __future__ import annotations
 
-from msgspec import Raw
-from zope.interface import implementer
+from collections.abc import Callable
+from typing import Any, Final
 
-from antigravity.interfaces.protocols import IStreamEncoder
-from antigravity.ir.call import ReplyContext
-from antigravity.ir.errors import GatewayError, UpstreamError
+from msgspec import Raw
+
+from antigravity.ir.call import HttpReply, ReplyContext
+from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import (
     CitationEvent,
-    Event,
     Finish,
     LogprobsDelta,
     MediaOutput,
     RedactedThinking,
     RefusalDelta,
     ResponseStart,
-    StreamFailure,
     TextDelta,
     TextSignature,
     ThinkingDelta,
@@ -34,8 +29,9 @@ from antigravity.ir.events import (
 )
 from antigravity.ir.media import InlineData, kind_of
 from antigravity.ir.parts import WebSearch
+from antigravity.ir.response import Response, unfold
 from antigravity.ir.signature import Signature
-from antigravity.ir.usage import Usage
+from antigravity.protocols.event_sequencer import OrderedEvent
 from antigravity.protocols.openai_responses.encrypted import (
     seal_redacted,
     seal_thinking,
@@ -58,32 +54,25 @@ from antigravity.protocols.openai_responses.server_reply import (
     failure,
 )
 from antigravity.protocols.openai_shapes import media_as_text
-from antigravity.sse import KEEPALIVE_COMMENT
+from antigravity.protocols.stream_encoder import StreamEncoder
 
 
-@implementer(IStreamEncoder)
-class ResponsesEncoder:
-    """Encodes one streamed reply.
+class ResponsesEncoder(StreamEncoder):
+    """Encodes one streamed response.  One output item is open at a time.
 
     ``final_response`` is the JSON of the response object that ended the stream as complete
     or incomplete; ``None`` before the end and after a failure.  A ``quiet`` encoder writes
     no events: it is there for that object alone.
     """
 
-    content_type = "text/event-stream"
-
     def __init__(self, context: ReplyContext, *, quiet: bool = False) -> None:
+        super().__init__()
         self.final_response: bytes | None = None
         self._new_id = context.new_id
         self._response = ResponseObject(context)
         self._writer = EventWriter(quiet=quiet)
-        self._started = False
-        self._ended = False
-        self._finish: Finish | None = None
-        self._usage = Usage()
         self._output: list[JsonObject] = []
         self._item: Item | None = None
-        self._waiting: list[Event] = []
         self._searches: list[WebSearch] = []  # that came while a message was open
         self._trailing: Signature | None = None  # of the open message
         self._call_ids: set[str] = set()
@@ -91,86 +80,46 @@ class ResponsesEncoder:
         self._characters = 0  # of text in closed messages
         self._refused = False
 
-    def encode(self, event: Event) -> bytes:
-        """Return the bytes that ``event`` adds to the stream; there is only one choice."""
-        if self._ended:
-            return b""
-        match event:
-            case UsageUpdate():
-                self._usage = event.usage
-            case StreamFailure():
-                self._fail(event.error)
-            case ResponseStart():
-                self._start()
-            case _ if event.choice:
-                return b""
-            case Finish():
-                self._start()
-                self._finish = event
-                self._settle("incomplete" if event.reason in INCOMPLETE else "completed")
-            case _:
-                self._start()
-                self._take(event)
-        return self._writer.take()
+    def start(self, event: ResponseStart) -> bytes:
+        """Return ``response.created`` and ``response.in_progress``."""
+        response = self._response.encode("in_progress")
+        self._emit_response("response.created", response)
+        self._emit_response("response.in_progress", response)
+        return self._writer.flush()
 
-    def keepalive(self) -> bytes:
-        """Return a comment."""
-        return b"" if self._ended else KEEPALIVE_COMMENT
+    def write(self, event: OrderedEvent) -> bytes:
+        """Return the events of the output item that ``event`` belongs to."""
+        write = _WRITERS.get(type(event))
+        if write is not None:
+            write(self, event)
+        return self._writer.flush()
 
-    def end(self) -> bytes:
-        """Return the terminal event; see :class:`IStreamEncoder`."""
-        if self._ended:
-            return b""
-        finish = self._finish
-        if finish is None:
-            self._fail(UpstreamError("The upstream ended its answer without a reason."))
-            return self._writer.take()
-        self._settle("completed")  # what came after the finish
-        self._ended = True
-        reason = finish.reason
+    def complete(self) -> bytes:
+        """Return ``response.completed`` or ``response.incomplete``."""
+        reason = (self.sequencer.finish_of() or Finish("stop")).reason
         if reason == "refusal" and not self._refused:
             reason = "content_filter"  # declined without a word
         status = "incomplete" if reason in INCOMPLETE else "completed"
         self.final_response = self._response.encode(
-            status, self._output, self._usage, incomplete=INCOMPLETE.get(reason)
+            status, self._output, self.usage, incomplete=INCOMPLETE.get(reason)
         )
         self._emit_response(f"response.{status}", self.final_response)
-        return self._writer.take()
+        return self._writer.flush()
 
-    def _start(self) -> None:
-        if not self._started:
-            self._started = True
-            response = self._response.encode("in_progress")
-            self._emit_response("response.created", response)
-            self._emit_response("response.in_progress", response)
+    def fail(self, error: GatewayError) -> bytes:
+        """Return ``response.failed``, or ``error`` before the start."""
+        fields = failure(error)
+        if not self.sequencer.started:
+            self._writer.emit("error", **fields, param=error.param)
+            return self._writer.flush()
+        if self._item is not None:
+            self._output.append(self._item.abandon())
+        response = self._response.encode("failed", self._output, self.usage, error=fields)
+        self._emit_response("response.failed", response)
+        return self._writer.flush()
 
     def _emit_response(self, kind: str, response: bytes) -> None:
         self._writer.emit(kind, response=Raw(response))
-
-    def _fail(self, error: GatewayError) -> None:
-        self._ended = True
-        fields = failure(error)
-        if not self._started:
-            self._writer.emit("error", **fields, param=error.param)
-            return
-        self._waiting.clear()
-        self._searches.clear()
-        if self._item is not None:
-            self._output.append(self._item.abandon())
-        response = self._response.encode("failed", self._output, self._usage, error=fields)
-        self._emit_response("response.failed", response)
-
-    def _settle(self, status: Status) -> None:
-        """Close what is open, and all that waits, in order."""
-        self._close(status)
-        while self._waiting:
-            self._replay()
-            self._close(status)
-
-    def _replay(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for event in waiting:
-            self._take(event)
 
     def _close(self, status: Status = "completed") -> None:
         """Close the open item, then write what waited for it to close."""
@@ -186,57 +135,50 @@ class ResponsesEncoder:
         for search in searches:
             self._output.append(self._search(search).close("completed"))
 
-    def _take(self, event: Event) -> None:
-        """Write one event of the answer, or keep it until it is its turn."""
-        item = self._item
-        if isinstance(item, CallItem):
-            if not (isinstance(event, ToolCallDelta | ToolCallEnd) and event.call == item.number):
-                self._waiting.append(event)
-            elif isinstance(event, ToolCallDelta):
-                item.arguments(event.arguments)
-            else:
-                self._close()
-                self._replay()
-            return
-        match event:
-            case TextDelta():
-                if event.text:
-                    self._message(leave_searches=False).text(event.text)
-            case RefusalDelta():
-                if event.text:
-                    self._refused = True
-                    self._message(leave_searches=False).refusal(event.text)
-            case CitationEvent():
-                self._message().annotate(event.citation)
-            case LogprobsDelta():
-                if isinstance(item, MessageItem):
-                    item.logprobs(event.content)
-            case ThinkingDelta():
-                if event.text:
-                    self._reasoning().text(event.text)
-            case ThinkingSignature():
-                self._reasoning().sealed = seal_thinking(event.signature)
-                self._close()
-            case RedactedThinking():
-                self._close()
-                self._sealed(seal_redacted(event.data, event.family))
-            case TextSignature() | MediaOutput() | WebSearchEvent():
-                self._take_whole(event)
-            case ToolCallStart():
-                self._start_call(event)
+    def _end(self, event: ToolCallEnd | Finish) -> None:
+        """Close the open item; it is incomplete if the finish that ends it is."""
+        finish = self.sequencer.finish_of()
+        incomplete = finish is not None and finish.reason in INCOMPLETE
+        self._close("incomplete" if incomplete else "completed")
 
-    def _take_whole(self, event: TextSignature | MediaOutput | WebSearchEvent) -> None:
-        match event:
-            case TextSignature():
-                if not isinstance(self._item, MessageItem):
-                    self._close()
-                self._trailing = event.signature
-                if self._item is None:
-                    self._close()
-            case MediaOutput():
-                self._media(event)
-            case WebSearchEvent():
-                self._take_search(event.search)
+    def _text(self, event: TextDelta) -> None:
+        if event.text:
+            self._message(leave_searches=False).text(event.text)
+
+    def _refusal(self, event: RefusalDelta) -> None:
+        if event.text:
+            self._refused = True
+            self._message(leave_searches=False).refusal(event.text)
+
+    def _citation(self, event: CitationEvent) -> None:
+        self._message().annotate(event.citation)
+
+    def _logprobs(self, event: LogprobsDelta) -> None:
+        if isinstance(self._item, MessageItem):
+            self._item.logprobs(event.content)
+
+    def _thinking(self, event: ThinkingDelta) -> None:
+        if event.text:
+            self._reasoning().text(event.text)
+
+    def _thinking_signature(self, event: ThinkingSignature) -> None:
+        self._reasoning().sealed = seal_thinking(event.signature)
+        self._close()
+
+    def _redacted(self, event: RedactedThinking) -> None:
+        self._close()
+        self._sealed(seal_redacted(event.data, event.family))
+
+    def _text_signature(self, event: TextSignature) -> None:
+        if not isinstance(self._item, MessageItem):
+            self._close()
+        self._trailing = event.signature
+        if self._item is None:
+            self._close()
+
+    def _call_delta(self, event: ToolCallDelta) -> None:
+        if isinstance(self._item, CallItem):
+            self._item.arguments(event.arguments)
 
     def _message(self, *, leave_searches: bool = True) -> MessageItem:
         """Return the open message.
@@ -282,8 +224,8 @@ class ResponsesEncoder:
         prefix = "ctc_" if start.kind == "custom" else "fc_"
         self._item = CallItem(self._writer, len(self._output), self._new_id(prefix), call_id, start)
 
-    def _take_search(self, search: WebSearch) -> None:
-        item = self._item
+    def _web_search(self, event: WebSearchEvent) -> None:
+        search, item = event.search, self._item
         if isinstance(item, SearchItem) and item.search.id == search.id:
             item.search = search
         elif search.id in self._search_ids:
@@ -315,3 +257,31 @@ class ResponsesEncoder:
         else:
             text = media_as_text(event.mime_type, source)
             self._message(leave_searches=False).text(text)
+
+
+_WRITERS: Final[dict[type, Callable[[ResponsesEncoder, Any], None]]] = {
+    TextDelta: ResponsesEncoder._text,
+    RefusalDelta: ResponsesEncoder._refusal,
+    CitationEvent: ResponsesEncoder._citation,
+    LogprobsDelta: ResponsesEncoder._logprobs,
+    ThinkingDelta: ResponsesEncoder._thinking,
+    ThinkingSignature: ResponsesEncoder._thinking_signature,
+    RedactedThinking: ResponsesEncoder._redacted,
+    TextSignature: ResponsesEncoder._text_signature,
+    ToolCallStart: ResponsesEncoder._start_call,
+    ToolCallDelta: ResponsesEncoder._call_delta,
+    ToolCallEnd: ResponsesEncoder._end,
+    MediaOutput: ResponsesEncoder._media,
+    WebSearchEvent: ResponsesEncoder._web_search,
+    Finish: ResponsesEncoder._end,
+}
+
+
+def encode_response(response: Response, context: ReplyContext) -> HttpReply:
+    """Return the whole response: the object that a stream of the same events ends in."""
+    encoder = ResponsesEncoder(context, quiet=True)
+    encoder.encode(UsageUpdate(response.usage))
+    for event in unfold(response.choices[0]):
+        encoder.encode(event)
+    encoder.end()
+    return HttpReply(200, encoder.final_response or b"")
