@@ -101,18 +101,21 @@ class EventSequencer:
     * one :class:`Finish` for a choice, and nothing of that choice after it;
     * :class:`UsageUpdate` at any time.
 
-    :ivar passing: the types of events that need not be fed as long as they belong to choice 0:
-        they may be written as they are.
+    For speed, some events of choice 0 may be written without feeding them:
+
+    :ivar passing: the types of such events.
+    :ivar passing_calls: the calls whose deltas are such events.
     :ivar started: whether the response has started.
     :ivar over: whether the stream has ended.
     """
 
-    __slots__ = ("_choices", "_order", "over", "passing", "started")
+    __slots__ = ("_choices", "_order", "over", "passing", "passing_calls", "started")
 
     def __init__(self, order: EventOrder) -> None:
         self._order = order
         self._choices: dict[int, _Choice] = {}
         self.passing: frozenset[type] = _NOTHING
+        self.passing_calls: Sequence[int] = ()
         self.started = False
         self.over = False
 
@@ -120,11 +123,6 @@ class EventSequencer:
         """Return the ``Finish`` of a choice; it is known before the calls that it ends end."""
         state = self._choices.get(choice)
         return None if state is None else state.finish
-
-    def continues(self, delta: ToolCallDelta) -> bool:
-        """Return whether a delta belongs to an open call, and may be written without feeding."""
-        choice = self._choices.get(delta.choice)
-        return choice is not None and delta.call in choice.open_calls and not self.over
 
     def feed(self, event: Event) -> Sequence[SequencedEvent]:
         """Return what has to be written after ``event`` came in.
@@ -150,6 +148,7 @@ class EventSequencer:
         if index == 0:
             waits = choice.open_calls and not self._order.parallel_calls
             self.passing = _NOTHING if waits or choice.finish is not None else _CONTENT
+            self.passing_calls = choice.open_calls
         return out
 
     def open(self, index: int = 0) -> list[SequencedEvent]:
@@ -169,7 +168,7 @@ class EventSequencer:
     def close(self) -> bool:
         """End the stream; return whether it is complete."""
         self.over = True
-        self.passing = _NOTHING
+        self.passing, self.passing_calls = _NOTHING, ()
         finished = [choice.finish is not None for choice in self._choices.values()]
         match self._order.finish:
             case "every":

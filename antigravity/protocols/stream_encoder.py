@@ -66,11 +66,13 @@ class StreamEncoder(ABC):
         """Return the bytes that ``event`` adds to the stream, often none."""
         content: Any = event
         kind = type(event)
-        if kind in self.sequencer.passing and content.choice == 0:
+        sequencer = self.sequencer
+        passes = kind in sequencer.passing or (
+            kind is ToolCallDelta and content.call in sequencer.passing_calls
+        )
+        if passes and content.choice == 0:
             return self.write(content)
-        if kind is ToolCallDelta and self.sequencer.continues(content):
-            return self.write(content)
-        return self.write_all(self.sequencer.feed(event))
+        return self.write_all(sequencer.feed(event))
 
     def write_all(self, events: Iterable[SequencedEvent]) -> bytes:
         """Return the bytes of several events."""

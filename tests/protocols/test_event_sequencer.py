@@ -56,9 +56,10 @@ def sequence(*events: Event, order: EventOrder = ORDERS[0]) -> list[SequencedEve
 
 def feed(sequencer: EventSequencer, event: Event) -> list[SequencedEvent]:
     """Feed one event as a stream encoder does."""
-    if type(event) in sequencer.passing and event.choice == 0:  # type: ignore[union-attr]
-        return [event]
-    if isinstance(event, ToolCallDelta) and sequencer.continues(event):
+    passes = type(event) in sequencer.passing or (
+        isinstance(event, ToolCallDelta) and event.call in sequencer.passing_calls
+    )
+    if passes and event.choice == 0:  # type: ignore[union-attr]
         return [event]
     return [*sequencer.feed(event)]
 
