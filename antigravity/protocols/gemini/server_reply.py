@@ -1,4 +1,4 @@
-"""Whole replies: answers, token counts and models."""
+"""Whole responses, token counts and models."""
 
 from __future__ import annotations
 
@@ -9,22 +9,17 @@ import msgspec
 
 from antigravity.ir.call import Call, HttpReply, ReplyContext, TokenCount
 from antigravity.ir.capabilities import Capabilities, Model
-from antigravity.ir.events import FinishReason
-from antigravity.ir.parts import Media, Part, Text, Thinking, ToolCall, WebSearch
-from antigravity.ir.response import Choice, Response
-from antigravity.ir.signature import Signature
-from antigravity.protocols.gemini import finish_reasons, logprobs, signatures, token_counts
-from antigravity.protocols.gemini.answer_parts import (
-    WirePart,
-    call_part,
-    media_part,
-    shows_thoughts,
-    text_part,
-    thought_part,
-)
-from antigravity.protocols.gemini.arguments import json_object
-from antigravity.protocols.gemini.grounding import GroundingBuilder
+from antigravity.ir.events import Finish
+from antigravity.ir.response import Choice, Response, unfold
+from antigravity.protocols.gemini import token_counts
 from antigravity.protocols.gemini.reading import refused
+from antigravity.protocols.gemini.server_candidate import (
+    Candidate,
+    WirePart,
+    add_part,
+    shows_thoughts,
+)
+from antigravity.protocols.gemini.server_stream import identity
 
 #: More models than this never stand on one page, and all of them do if nobody asks for less.
 _LARGEST_PAGE: Final = 1000
@@ -42,89 +37,23 @@ def encode_response(response: Response, context: ReplyContext) -> HttpReply:
     return _json(
         {
             "candidates": [
-                _candidate(index, choice, thoughts) for index, choice in enumerate(response.choices)
+                _candidate(choice, index, thoughts) for index, choice in enumerate(response.choices)
             ],
             "usageMetadata": token_counts.to_wire(response.usage),
-            "modelVersion": response.model or context.model,
-            "responseId": response.id or context.new_id(""),
+            **identity(response.id, response.model, context),
         }
     )
 
 
-def _candidate(index: int, choice: Choice, thoughts: bool) -> dict[str, Any]:
-    parts = _Parts(thoughts, choice.finish)
-    for part in choice.parts:
-        parts.add(part)
-    if choice.refusal:
-        parts.found.append(text_part(choice.refusal))
-    candidate: dict[str, Any] = {
-        "content": {"parts": parts.complete(), "role": "model"},
-        "finishReason": finish_reasons.to_wire(choice.finish, choice.native_finish),
-        "index": index,
-    }
-    grounding = parts.grounding.build(choice.text)
-    if grounding is not None:
-        candidate["groundingMetadata"] = grounding
-    if choice.logprobs:
-        candidate["logprobsResult"] = logprobs.to_wire(choice.logprobs)
-    return candidate
-
-
-class _Parts:
-    """Collects the parts of one candidate."""
-
-    def __init__(self, thoughts: bool, finish: FinishReason) -> None:
-        self.found: list[WirePart] = []
-        self.grounding = GroundingBuilder()
-        self._thoughts = thoughts
-        self._finish = finish
-        self._pending: Signature | None = None
-
-    def add(self, part: Part) -> None:
-        """Add what a client sees of one part."""
-        match part:
-            case Text():
-                self.found.append(text_part(part.text, part.signature or self._take()))
-                for citation in part.citations:
-                    self.grounding.cite(citation)
-            case Thinking():
-                self._thinking(part)
-            case ToolCall():
-                cut_off = self._finish == "length" and part.kind == "function"
-                if not cut_off or json_object(part.arguments) is not None:
-                    signature = part.signature or self._take()
-                    self.found.append(
-                        call_part(part.id, part.name, part.arguments, part.kind, signature)
-                    )
-            case Media():
-                self.found.append(media_part(part.mime_type, part.source, part.signature))
-            case WebSearch():
-                self.grounding.search(part)
-
-    def complete(self) -> list[WirePart]:
-        """Return the parts, at least one."""
-        pending = self._take()
-        if pending is not None or not self.found:
-            self.found.append(text_part("", pending))
-        return self.found
-
-    def _thinking(self, part: Thinking) -> None:
-        """Show a thought, or keep only its signature for the part behind it."""
-        signature = part.signature
-        if part.redacted is not None:
-            family = signature.family if signature is not None else "claude"
-            signature = signatures.of_redacted(part.redacted, family)
-        if self._thoughts:
-            self.found.append(thought_part(part.text, signature))
-        elif signature is not None and signatures.useful_alone(signature):
-            before = self._take()
-            if before is not None:
-                self.found.append(text_part("", before))
-            self._pending = signature
-
-    def _take(self) -> Signature | None:
-        pending, self._pending = self._pending, None
-        return pending
+def _candidate(choice: Choice, index: int, thoughts: bool) -> dict[str, Any]:
+    finish = Finish(choice.finish, choice.stop_sequence, choice.native_finish)
+    candidate = Candidate(index, thoughts=thoughts, finish=finish)
+    parts: list[WirePart] = []
+    for event in unfold(choice):
+        part = candidate.part(event)
+        if part is not None:
+            add_part(parts, part)
+    return candidate.last(parts)
 
 
 def encode_count(count: TokenCount) -> HttpReply:
