@@ -22,7 +22,7 @@ from antigravity.config.file_watcher import FileWatcher, watched_files
 from antigravity.config.home import FILE_NAME, find_home, prepare_home
 from antigravity.config.known_names import KnownNames
 from antigravity.config.last_run import read_last_run
-from antigravity.config.replacement import check_replacement, check_start
+from antigravity.config.replacement_checks import check_replacement, check_start
 from antigravity.config.settings import Settings, effective_auth_mode
 from antigravity.config.snapshot import Configuration, load
 from antigravity.daemon.exit_code import ExitCode

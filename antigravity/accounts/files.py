@@ -18,7 +18,7 @@ from antigravity.config.atomic import sync_directory, write_atomically
 from antigravity.config.checks import name_problem
 from antigravity.config.home import ACCOUNTS_NAME
 from antigravity.config.keys import KeyFormatError, clean_key
-from antigravity.config.loading import read_file
+from antigravity.config.raw_configuration import read_file
 from antigravity.config.secret import Secret
 from antigravity.config.validation import decode_secret
 from antigravity.ir.mismatch import find_mismatch

@@ -16,8 +16,8 @@ from antigravity.accounts.records import AccountRecord
 from antigravity.config.addresses import address_problem
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.keys import KeyFormatError, clean_key
-from antigravity.config.loading import Origin, RawConfiguration
 from antigravity.config.paths import KeyPath, dotted
+from antigravity.config.raw_configuration import Origin, RawConfiguration
 from antigravity.config.schema import plain, type_at
 from antigravity.config.secret import Secret
 from antigravity.config.validation import validate

@@ -10,7 +10,7 @@ from twisted.internet.defer import DeferredList, maybeDeferred
 
 from antigravity.accounts.account_disabler import AccountDisabler
 from antigravity.accounts.credential_store import CredentialStore
-from antigravity.config.credentials import credentials_in
+from antigravity.config.credentials import find_credentials
 from antigravity.config.settings import Settings
 from antigravity.config.snapshot import Configuration
 from antigravity.exchange.snapshot import Snapshot
@@ -60,8 +60,10 @@ class Runtime(Struct, frozen=True):
     def secrets(self) -> frozenset[str]:
         """Return all credentials in the settings and of the accounts, for redaction."""
         known = [c for name in self.accounts.upstreams for c in self.accounts.credentials(name)]
-        extra = [secret for each in known for secret in credentials_in(each.extra, "extra")]
-        return frozenset((*credentials_in(self.settings), *(each.secret for each in known), *extra))
+        extra = [secret for each in known for secret in find_credentials(each.extra, "extra")]
+        return frozenset(
+            (*find_credentials(self.settings), *(each.secret for each in known), *extra)
+        )
 
     def stop(self) -> Any:
         """Return a Deferred that fires when nothing of it runs in the background any more."""

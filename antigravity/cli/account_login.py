@@ -10,12 +10,12 @@ from collections.abc import Mapping
 import click
 
 from antigravity.accounts.records import AccountRecord
-from antigravity.cli.account_adding import stays_disabled, warn
-from antigravity.cli.account_saving import AccountSaver
+from antigravity.cli.account_add import stays_disabled, warn
+from antigravity.cli.account_saver import AccountSaver
 from antigravity.cli.account_view import view
-from antigravity.cli.asynchronous import run
 from antigravity.cli.invocation import Invocation, command_options, note
-from antigravity.cli.loopback import Callback
+from antigravity.cli.login_callback import LoginCallback
+from antigravity.cli.reactor import run
 from antigravity.config.secret import Secret
 from antigravity.config.settings import OAuthSettings, Settings, UpstreamSettings
 from antigravity.upstreams.addresses import proxy_of
@@ -125,7 +125,7 @@ _STILL_ON_ITS_WAY = 1.0
 def _code(oauth: OAuthSettings, port: int, timeout: float, *, browser: bool) -> tuple[Consent, str]:
     """Return an attempt to log in and its code, from the browser or pasted."""
     attempt: list[Consent] = []
-    callback = Callback(
+    callback = LoginCallback(
         CALLBACK_PATH, lambda query: _judged(query, attempt[0]), _NotOursError, port
     )
     consent = ask_consent(oauth, callback.address)

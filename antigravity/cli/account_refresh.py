@@ -19,8 +19,8 @@ from antigravity.accounts.quota_monitor import QuotaMonitor
 from antigravity.accounts.records import AccountRecord
 from antigravity.app.build import build_upstreams
 from antigravity.cli.account_view import when
-from antigravity.cli.asynchronous import run
 from antigravity.cli.invocation import Invocation, command_options, note, table
+from antigravity.cli.reactor import run
 from antigravity.config.settings import Settings
 from antigravity.interfaces.quota import IQuotaSource, Quota
 from antigravity.interfaces.upstreams import Credential, IUpstream

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import click
 
 from antigravity.accounts.files import AccountError, AccountFiles
-from antigravity.cli.administration import ask
+from antigravity.cli.administration import request_admin
 from antigravity.cli.invocation import Invocation, command_options
 
 
@@ -31,7 +31,7 @@ def unlock(invocation: Invocation, account: str, model: str) -> None:
     body = {"model": model} if model else None
     try:
         path = f"/admin/accounts/{quote(identifier or account, safe='')}/unlock"
-        data = ask(invocation, path, "POST", body)
+        data = request_admin(invocation, path, "POST", body)
     except click.ClickException as error:
         if model:
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from antigravity.cli.administration import ask
+from antigravity.cli.administration import request_admin
 from antigravity.cli.invocation import Invocation, command_options, table
 
 #: Seconds to wait: one request takes up to a minute, and a few are under way at a time.
@@ -23,7 +23,7 @@ def warmup(invocation: Invocation, account: str | None, model: str, project: str
     ACCOUNT, those of all accounts.  The gateway must run on this machine.
     """
     wanted = {"account": account or "", "model": model, "project": project}
-    data = ask(invocation, "/internal/warmup", "POST", wanted, timeout=PATIENCE)
+    data = request_admin(invocation, "/internal/warmup", "POST", wanted, timeout=PATIENCE)
     rows = [
         (each["account"], each["upstream"], each["model"], each["state"], each["reason"])
         for each in data["results"]

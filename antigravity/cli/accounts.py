@@ -8,10 +8,10 @@ import click
 from msgspec import structs
 
 from antigravity.accounts.files import AccountFiles
-from antigravity.cli.account_adding import add
-from antigravity.cli.account_exchange import export_accounts, import_accounts
+from antigravity.cli.account_add import add
 from antigravity.cli.account_login import login
 from antigravity.cli.account_refresh import refresh
+from antigravity.cli.account_transfer import export_accounts, import_accounts
 from antigravity.cli.account_unlock import unlock
 from antigravity.cli.account_view import state, view, written
 from antigravity.cli.account_warmup import warmup

@@ -10,7 +10,7 @@ import click
 
 from antigravity.accounts.pool_status import percent
 from antigravity.cli.account_view import when
-from antigravity.cli.gateway import DOCTOR, NoGatewayError, gateway_address, get_json
+from antigravity.cli.gateway_client import DOCTOR, NoGatewayError, gateway_address, get_json
 from antigravity.cli.invocation import Invocation, command_options, table
 
 
@@ -18,7 +18,7 @@ from antigravity.cli.invocation import Invocation, command_options, table
 @command_options
 def status(invocation: Invocation) -> None:
     """Show the running gateway's accounts, locks and MCP servers."""
-    data = ask(invocation, "/admin/status")
+    data = request_admin(invocation, "/admin/status")
     pool = data["pool"]
     rows = [
         (str(each["id"]), str(each["upstream"]), str(each["running"]), str(each["bindings"]))
@@ -59,7 +59,9 @@ def status(invocation: Invocation) -> None:
 @command_options
 def explain(invocation: Invocation, model: str, protocol: str) -> None:
     """Say who would serve MODEL, and why nobody else."""
-    data = ask(invocation, f"/admin/explain?model={quote(model)}&protocol={quote(protocol)}")
+    data = request_admin(
+        invocation, f"/admin/explain?model={quote(model)}&protocol={quote(protocol)}"
+    )
     upstreams = [
         (
             each["upstream"],
@@ -91,7 +93,7 @@ def explain(invocation: Invocation, model: str, protocol: str) -> None:
 @command_options
 def reload(invocation: Invocation) -> None:
     """Let the running gateway read its configuration anew."""
-    data = ask(invocation, "/admin/reload", "POST")
+    data = request_admin(invocation, "/admin/reload", "POST")
     invocation.show(data, "The gateway serves with the configuration as it is now.")
 
 
@@ -107,7 +109,7 @@ def _protected(each: dict[str, Any]) -> tuple[str, ...]:
     return (each["account"], each["models"], left, threshold, until)
 
 
-def ask(
+def request_admin(
     invocation: Invocation,
     path: str,
     method: str = "GET",

@@ -11,7 +11,7 @@ from msgspec import structs
 from antigravity.accounts.credential_store import CredentialStore
 from antigravity.accounts.files import UNTIDY, AccountFiles
 from antigravity.cli.invocation import Invocation, command_options, table
-from antigravity.config.display import leaves, masked
+from antigravity.config.display import flatten, masked
 from antigravity.config.errors import ConfigurationError, Problem
 from antigravity.config.home import FILE_NAME
 from antigravity.config.paths import dotted
@@ -95,11 +95,11 @@ def show(invocation: Invocation) -> None:
     settings = masked(configuration.settings)
     origins = {
         dotted(path): str(configuration.raw.origin(path) or "default")
-        for path, _ in leaves(settings)
+        for path, _ in flatten(settings)
     }
     data = {"file": _file(configuration.file), "settings": settings, "origins": origins}
     rows = [
-        (dotted(path), _written(value), origins[dotted(path)]) for path, value in leaves(settings)
+        (dotted(path), _written(value), origins[dotted(path)]) for path, value in flatten(settings)
     ]
     invocation.show(data, table(("KEY", "VALUE", "FROM"), rows))
 

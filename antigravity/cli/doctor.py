@@ -17,12 +17,12 @@ from msgspec import Struct, structs
 from antigravity.accounts.credential_store import CredentialStore
 from antigravity.accounts.files import UNTIDY, AccountFiles
 from antigravity.cli.config import model_file_problems, quirk_problems
-from antigravity.cli.gateway import GatewayAddress, NoGatewayError, gateway_address, get_json
+from antigravity.cli.gateway_client import GatewayAddress, NoGatewayError, gateway_address, get_json
 from antigravity.cli.invocation import Invocation, command_options
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.home import FILE_NAME, open_to_others
 from antigravity.config.last_run import read_last_run
-from antigravity.config.replacement import check_start
+from antigravity.config.replacement_checks import check_start
 from antigravity.config.settings import ProxySettings, Settings, TunnelSettings
 from antigravity.config.snapshot import Configuration
 from antigravity.plugins import PluginHost

@@ -15,13 +15,13 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from antigravity.cli.asynchronous import run
-from antigravity.cli.gateway import gateway_address
+from antigravity.cli.gateway_client import gateway_address
 from antigravity.cli.invocation import Invocation, note
+from antigravity.cli.reactor import run
 from antigravity.config.addresses import address_problem
 from antigravity.config.home import find_home
 from antigravity.config.keys import KeyFormatError, clean_key
-from antigravity.config.loading import KEY_VARIABLE
+from antigravity.config.raw_configuration import KEY_VARIABLE
 from antigravity.mcp.bridge import Bridge
 from antigravity.mcp.client.http_connection import Address
 from antigravity.transport.client import HttpTransport

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from antigravity.cli.gateway import DOCTOR, NoGatewayError, gateway_address, get_json
+from antigravity.cli.gateway_client import DOCTOR, NoGatewayError, gateway_address, get_json
 from antigravity.cli.invocation import Invocation, command_options, table
 
 

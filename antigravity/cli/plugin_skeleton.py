@@ -21,7 +21,7 @@ class SkeletonError(Exception):
     """No plugin of that name can be begun there; says why."""
 
 
-def words_of(name: str) -> Mapping[str, str]:
+def template_values(name: str) -> Mapping[str, str]:
     """Return what the templates call the parts of a plugin's name.
 
     :raises SkeletonError: if it is no name.
@@ -49,7 +49,7 @@ def write_skeleton(name: str, folder: Path) -> list[Path]:
     :raises SkeletonError: if the name is none, or the folder is not empty.
     :raises OSError: if it cannot be written to.
     """
-    words = words_of(name)
+    words = template_values(name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SkeletonError(f"{folder} is there already, and not empty.")
     written: list[Path] = []

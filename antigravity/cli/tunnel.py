@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from antigravity.cli.administration import ask
+from antigravity.cli.administration import request_admin
 from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.cli.tunnel_install import install
 
@@ -28,7 +28,7 @@ tunnel.add_command(install)
 @command_options
 def status(invocation: Invocation) -> None:
     """Say how the tunnel is, and its address."""
-    data = ask(invocation, "/admin/tunnel")
+    data = request_admin(invocation, "/admin/tunnel")
     invocation.show(data, "\n".join(_lines(data)))
 
 
@@ -46,7 +46,7 @@ def start(invocation: Invocation, insecure: bool, no_wait: bool) -> None:
     It stays until "antigravity tunnel stop", the end of the gateway, or a change of [tunnel] in
     its configuration.
     """
-    data = ask(invocation, "/admin/tunnel/start", "POST", {"insecure": insecure})
+    data = request_admin(invocation, "/admin/tunnel/start", "POST", {"insecure": insecure})
     if not no_wait:
         data = _wait(invocation, data)
     invocation.show(data, "\n".join(_lines(data)))
@@ -58,7 +58,7 @@ def start(invocation: Invocation, insecure: bool, no_wait: bool) -> None:
 @command_options
 def stop(invocation: Invocation) -> None:
     """Stop the tunnel of the running gateway."""
-    data = ask(invocation, "/admin/tunnel/stop", "POST")
+    data = request_admin(invocation, "/admin/tunnel/stop", "POST")
     invocation.show(data, "The tunnel is gone.")
 
 
@@ -67,7 +67,7 @@ def _wait(invocation: Invocation, data: dict[str, Any]) -> dict[str, Any]:
     deadline = time.monotonic() + data["start_timeout"] + _MORE
     while data["state"] in ("off", "starting") and time.monotonic() < deadline:
         time.sleep(_LOOK)
-        data = ask(invocation, "/admin/tunnel")
+        data = request_admin(invocation, "/admin/tunnel")
     if data["authentication"] == "off" and data["state"] == "up":
         note("antigravity: authentication is off: everybody who knows the address may come in")
     return data

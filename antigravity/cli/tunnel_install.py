@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from antigravity.cli.asynchronous import run
 from antigravity.cli.invocation import Invocation, command_options
+from antigravity.cli.reactor import run
 from antigravity.tunnel.download import ReleaseDownload, check_address
 from antigravity.tunnel.install import GITHUB_API, find_release
 from antigravity.tunnel.install import install as install_program

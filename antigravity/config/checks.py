@@ -10,8 +10,8 @@ from antigravity.config.addresses import address_problem
 from antigravity.config.errors import Problem
 from antigravity.config.known_names import KnownNames
 from antigravity.config.mcp_checks import mcp_check, zai_mcp_check
+from antigravity.config.network import reaches_network
 from antigravity.config.paths import KeyPath
-from antigravity.config.reach import reaches_network
 from antigravity.config.settings import (
     ProxySettings,
     Settings,

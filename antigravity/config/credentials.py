@@ -16,7 +16,7 @@ from antigravity.redaction.credentials import TELLTALE
 _FOREIGN: Final = frozenset({"headers", "options", "plugins", "env", "extra"})
 
 
-def credentials_in(value: object, name: str = "", *, foreign: bool = False) -> Iterator[str]:
+def find_credentials(value: object, name: str = "", *, foreign: bool = False) -> Iterator[str]:
     """Yield all credentials in ``value``, the setting ``name``, whatever it is made of.
 
     Those are secrets, texts in tables of others whose names tell, and what stands in
@@ -28,17 +28,17 @@ def credentials_in(value: object, name: str = "", *, foreign: bool = False) -> I
             yield from _parts(value.reveal())
         case Struct():
             for key, item in structs.asdict(value).items():
-                yield from credentials_in(item, key)
+                yield from find_credentials(item, key)
         case Mapping():
             foreign = foreign or name in _FOREIGN
             for key, item in value.items():
                 if name != "env" or TELLTALE.search(str(key)):
-                    yield from credentials_in(item, str(key), foreign=foreign)
+                    yield from find_credentials(item, str(key), foreign=foreign)
         case list() | tuple():
             if name == "args":
                 yield from _of_arguments([item for item in value if isinstance(item, str)])
             for item in value:
-                yield from credentials_in(item, name, foreign=foreign)
+                yield from find_credentials(item, name, foreign=foreign)
         case str() if "://" in value:
             yield from _of_address(value)
         case str() if foreign and TELLTALE.search(name):

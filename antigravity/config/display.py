@@ -69,10 +69,10 @@ def without_password(text: str) -> str:
     return urlunsplit(parts._replace(netloc=f"…@{host}"))
 
 
-def leaves(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+def flatten(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
     """Yield path and value of each setting in plain data; empty tables are values."""
     if isinstance(value, dict) and value:
         for key, item in value.items():
-            yield from leaves(item, (*path, key))
+            yield from flatten(item, (*path, key))
     else:
         yield path, value

@@ -14,7 +14,7 @@ import platformdirs
 
 from antigravity.config.atomic import write_atomically
 from antigravity.config.errors import ConfigurationError, Problem
-from antigravity.config.last_run import demands_restoring, read_last_run
+from antigravity.config.last_run import explain_missing_settings, read_last_run
 
 #: The environment variable that names the home directory.
 HOME_VARIABLE = "ANTIGRAVITY_HOME"
@@ -51,7 +51,12 @@ def prepare_home(home: Path, *, with_file: bool = True) -> bool:
     last = read_last_run(home)
     if last is not None and last.file == str(path) and last.auth_mode != "off":
         raise ConfigurationError(
-            [Problem(demands_restoring("the configuration file is missing", home), place=str(path))]
+            [
+                Problem(
+                    explain_missing_settings("the configuration file is missing", home),
+                    place=str(path),
+                )
+            ]
         )
     with contextlib.suppress(FileExistsError):
         write_atomically(path, initial_text(new_api_key(), new_api_key()).encode(), replace=False)

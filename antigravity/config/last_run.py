@@ -29,7 +29,7 @@ class LastRun(Struct, frozen=True):
     problem: str = ""
 
 
-def note_path(home: Path) -> Path:
+def last_run_path(home: Path) -> Path:
     """Return where the note of a home directory is."""
     return home / STATE_NAME / NOTE_NAME
 
@@ -37,7 +37,7 @@ def note_path(home: Path) -> Path:
 def read_last_run(home: Path) -> LastRun | None:
     """Return the note, or ``None`` if there is none that can be read."""
     try:
-        return msgspec.json.decode(note_path(home).read_bytes(), type=LastRun)
+        return msgspec.json.decode(last_run_path(home).read_bytes(), type=LastRun)
     except (OSError, msgspec.DecodeError, ValueError, RecursionError):
         return None
 
@@ -49,15 +49,15 @@ def write_last_run(home: Path, last_run: LastRun) -> None:
     """
     if not home.is_dir() or read_last_run(home) == last_run:
         return
-    path = note_path(home)
+    path = last_run_path(home)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     write_atomically(path, msgspec.json.encode(last_run))
 
 
-def demands_restoring(what: str, home: Path) -> str:
+def explain_missing_settings(what: str, home: Path) -> str:
     """Return why a gateway does not start without the settings that its last run had."""
     return (
         f"{what}, but the gateway required a key when it ran last. Restore the file, or write one "
         f"that sets proxy.auth_mode. To start without a key, open to everybody on this machine, "
-        f"remove {note_path(home)} first"
+        f"remove {last_run_path(home)} first"
     )

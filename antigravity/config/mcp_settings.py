@@ -6,8 +6,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from antigravity.config.quantities import HeaderSecret, Seconds, TextSecret
 from antigravity.config.secret import Secret
+from antigravity.config.value_types import HeaderSecret, Seconds, TextSecret
 
 
 class ZaiMcpSettings(Struct, frozen=True, forbid_unknown_fields=True):

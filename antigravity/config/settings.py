@@ -7,17 +7,17 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from antigravity.config.mcp_settings import McpSettings, ZaiMcpSettings
-from antigravity.config.quantities import (
+from antigravity.config.network import reaches_network
+from antigravity.config.secret import Secret
+from antigravity.config.value_types import (
     Bytes,
+    Fraction,
     HeaderText,
     KeyText,
     LockSeconds,
-    Part,
     Port,
     Seconds,
 )
-from antigravity.config.reach import reaches_network
-from antigravity.config.secret import Secret
 
 AuthMode = Literal["off", "strict", "all_except_health", "auto"]
 DispatchMode = Literal["off", "exclusive", "pooled", "fallback"]
@@ -311,9 +311,9 @@ class ExperimentalSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     context_compression: bool = True
-    context_compression_threshold_l1: Part = 0.0
-    context_compression_threshold_l2: Part = 0.0
-    context_compression_threshold_l3: Part = 0.0
+    context_compression_threshold_l1: Fraction = 0.0
+    context_compression_threshold_l2: Fraction = 0.0
+    context_compression_threshold_l3: Fraction = 0.0
     context_compression_keep_rounds: Annotated[int, Meta(ge=0)] = 5
     context_summary_model: str = "internal-background-task"
     context_summary_timeout: Seconds = 60.0

@@ -11,7 +11,7 @@ from msgspec import Struct
 from antigravity.config.errors import Problem
 from antigravity.config.home import FILE_NAME, is_missing
 from antigravity.config.known_names import KnownNames
-from antigravity.config.loading import RawConfiguration
+from antigravity.config.raw_configuration import RawConfiguration
 from antigravity.config.settings import Settings
 from antigravity.config.validation import validate
 

@@ -12,8 +12,8 @@ from antigravity.config.checks import cross_check
 from antigravity.config.errors import ConfigurationError, Problem
 from antigravity.config.keys import KeyFormatError, clean_header, clean_key
 from antigravity.config.known_names import KnownNames
-from antigravity.config.loading import RawConfiguration
 from antigravity.config.paths import KeyPath, dotted
+from antigravity.config.raw_configuration import RawConfiguration
 from antigravity.config.schema import known_keys, plain, settings_type
 from antigravity.config.secret import Secret
 from antigravity.config.settings import Settings

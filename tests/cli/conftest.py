@@ -14,7 +14,7 @@ from twisted.web.server import Site
 
 from antigravity.cli.main import main
 from antigravity.simulator.service import build_simulator
-from tests.cli.cli_kit import Result, Run, Simulated
+from tests.cli.builders import Result, Run, Simulated
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import pytest
 
 from antigravity.cli import doctor
 from antigravity.config.last_run import LastRun, write_last_run
-from tests.cli.cli_kit import Result, Run, configure
+from tests.cli.builders import Result, Run, configure
 
 SECRET = "AIzaVeiled-0123456789"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from antigravity.accounts.files import AccountFiles
-from tests.cli.cli_kit import Run, configure
+from tests.cli.builders import Run, configure
 
 REFRESH = "1//0eVeiled-refresh_token"
 OPENAI = "sk-proj-Veiled-Veiled"

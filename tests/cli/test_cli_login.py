@@ -17,8 +17,8 @@ from msgspec import structs
 from antigravity.accounts.files import AccountFiles
 from antigravity.cli import account_login
 from antigravity.cli.account_login import has_browser
-from antigravity.cli.loopback import Callback
-from tests.cli.cli_kit import Result, Run, Simulated, configure
+from antigravity.cli.login_callback import LoginCallback
+from tests.cli.builders import Result, Run, Simulated, configure
 
 Browser = Callable[[str], None]
 
@@ -252,7 +252,7 @@ def test_without_permission_there_is_no_label(
 def test_both_loopback_addresses_lead_back() -> None:
     if not socket.has_ipv6:
         pytest.skip("this machine has no IPv6")
-    callback = Callback("/cb", lambda query: query, ValueError)
+    callback = LoginCallback("/cb", lambda query: query, ValueError)
     with callback:
         assert get(f"http://[::1]:{callback.port}/cb?six")[0] == 200
         assert callback.wait(5) == "six"

@@ -9,7 +9,7 @@ import pytest
 from antigravity.accounts.files import AccountFiles
 from antigravity.accounts.quota_files import QuotaFiles
 from antigravity.upstreams.codeassist import discovery
-from tests.cli.cli_kit import Run, Simulated, configure
+from tests.cli.builders import Run, Simulated, configure
 
 
 def add(run: Run, kind: str, secret: str, label: str) -> None:

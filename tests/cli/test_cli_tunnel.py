@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.cli_kit import Run, configure
+from tests.cli.builders import Run, configure
 
 
 def findings(run: Run) -> list[dict[str, Any]]:

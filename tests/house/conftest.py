@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.process_kit import running
-from tests.house.wheel_kit import Built, build, copy_source
+from tests.house.processes import running
+from tests.house.wheel import Built, build, copy_source
 
 MAKEFILE = Path(__file__).parents[2] / "Makefile"
 

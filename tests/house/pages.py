@@ -11,7 +11,7 @@ from pathlib import Path
 import docutils.core
 from docutils import nodes
 
-from tests.house.process_kit import clean_environment
+from tests.house.processes import clean_environment
 
 ROOT = Path(__file__).parents[2]
 PORT = re.compile(r"http://127\.0\.0\.1:(?:8045|9045)")

@@ -9,7 +9,7 @@ import click
 
 from antigravity.app.mcp import relay, vision
 from antigravity.cli.mcp import mcp
-from antigravity.config.loading import KEY_VARIABLE
+from antigravity.config.raw_configuration import KEY_VARIABLE
 from antigravity.config.snapshot import load
 from antigravity.mcp import bridge
 from antigravity.mcp.client import federated_server, stdio_channel

@@ -18,7 +18,7 @@ from antigravity.app.mcp.vision import PATH as VISION
 from antigravity.config.settings import ProxySettings
 from antigravity.plugins import PluginHost
 from tests.house.pages import ROOT, blocks, commands, run, run_curl, run_python, table
-from tests.house.process_kit import clean_environment, get
+from tests.house.processes import clean_environment, get
 
 PAGE = "README.rst"
 README = (ROOT / PAGE).read_text("utf-8")

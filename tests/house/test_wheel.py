@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.process_kit import get, running
-from tests.house.wheel_kit import (
+from tests.house.processes import get, running
+from tests.house.wheel import (
     ROOT,
     STARTUP_FILES,
     TWISTD,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antigravity.config.credentials import credentials_in
+from antigravity.config.credentials import find_credentials
 from antigravity.config.mcp_settings import McpServerSettings, McpSettings
 from antigravity.config.secret import Secret
 from antigravity.config.settings import ProxySettings, Settings, UpstreamSettings
@@ -139,7 +139,7 @@ def test_what_a_configuration_holds() -> None:
             }
         ),
     )
-    found = set(credentials_in(settings))
+    found = set(find_credentials(settings))
     assert {
         "sk-of-clients",
         "sk-first-key",

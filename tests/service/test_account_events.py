@@ -11,7 +11,7 @@ from antigravity.config.secret import Secret
 from antigravity.hookspecs import hookimpl
 from antigravity.interfaces.accounts import AccountChange
 from antigravity.plugins import PluginHost
-from tests.service.accounts_kit import MODEL, AccountCase
+from tests.service.account_fixture import MODEL, AccountCase
 
 
 class Watcher:

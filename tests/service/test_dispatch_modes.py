@@ -10,7 +10,7 @@ from antigravity.accounts.files import AccountFiles
 from antigravity.accounts.records import AccountRecord
 from antigravity.config.secret import Secret
 from antigravity.config.settings import SchedulingSettings
-from tests.service.dispatch_kit import CLAUDE, DispatchCase
+from tests.service.dispatch_fixture import CLAUDE, DispatchCase
 
 SPREAD = SchedulingSettings(mode="PerformanceFirst", max_wait_seconds=0.0)
 

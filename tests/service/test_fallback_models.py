@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from antigravity.config.settings import RoutingSettings, SchedulingSettings
-from tests.service.dispatch_kit import CLAUDE, DispatchCase, reactor
+from tests.service.dispatch_fixture import CLAUDE, DispatchCase, reactor
 
 OPUS = "claude-opus-4-6"
 GEMINI = "gemini-2.5-flash"

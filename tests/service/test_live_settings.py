@@ -10,7 +10,7 @@ from twisted.logger import globalLogPublisher
 from txaio import tx as txaio
 
 from antigravity.config.settings import LogSettings, ResponsesSettings, SignaturesSettings
-from tests.service.restart_kit import SENTINEL, RestartCase, reactor
+from tests.service.restart_fixture import SENTINEL, RestartCase, reactor
 
 #: Stands in the line that is logged for each request, at level ``info``.
 LINE = "tokens, 1 attempt(s)"

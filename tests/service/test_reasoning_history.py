@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.service.dispatch_kit import DispatchCase
+from tests.service.dispatch_fixture import DispatchCase
 
 DEEPSEEK = "deepseek-v4-pro"
 ASK = '[[think hm]] [[tool get_weather {"city": "Rome"}]]'

@@ -7,7 +7,7 @@ from typing import Any
 
 import treq
 
-from tests.service.dispatch_kit import Answer, DispatchCase
+from tests.service.dispatch_fixture import Answer, DispatchCase
 
 SOUND = "UklGRg=="
 WARNINGS = "x-antigravity-warnings"

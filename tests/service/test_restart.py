@@ -7,7 +7,7 @@ from typing import Any
 
 from antigravity.context.calibration import ENOUGH
 from antigravity.simulator.signing import inspect
-from tests.service.restart_kit import SENTINEL, RestartCase
+from tests.service.restart_fixture import SENTINEL, RestartCase
 
 
 class RestartTests(RestartCase):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from antigravity.config.settings import RoutingSettings
 from antigravity.routing.mapping import shipped_aliases
-from tests.service.dispatch_kit import DispatchCase
+from tests.service.dispatch_fixture import DispatchCase
 
 KNOWN = "gemini-2.5-flash"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from antigravity.config.reach import is_loopback, reaches_network
+from antigravity.config.network import is_loopback, reaches_network
 from antigravity.config.settings import ProxySettings, effective_auth_mode
 
 LOCAL = (

@@ -23,4 +23,4 @@ HeaderText = Annotated[str, Meta(extra={"unit": "header"})]
 #: Any text, such as the value of an environment variable.
 TextSecret = Annotated[Secret, Meta(extra={"unit": "text"})]
 #: A part of something, from none to all of it.
-Part = Annotated[float, Meta(ge=0, le=1)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]

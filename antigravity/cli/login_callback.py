@@ -27,7 +27,7 @@ class _Server6(_Server):
     address_family = socket.AF_INET6
 
 
-class Callback:
+class LoginCallback:
     """Listens on 127.0.0.1 and ::1, on the same port, while it is entered.
 
     ``judge`` is given each query that comes in; what it returns is the result, and what it
@@ -47,7 +47,7 @@ class Callback:
         host = "[::1]" if isinstance(self._servers[0], _Server6) else "127.0.0.1"
         self.address = f"http://{host}:{self.port}{path}"
 
-    def __enter__(self) -> Callback:
+    def __enter__(self) -> LoginCallback:
         for server in self._servers:
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         return self

@@ -11,7 +11,7 @@ from antigravity.config.secret import Secret
 from antigravity.hookspecs import hookimpl
 from antigravity.ir.record import ExchangeRecord
 from antigravity.simulator.state import Bounded
-from tests.service.accounts_kit import MODEL, AccountCase, reactor
+from tests.service.account_fixture import MODEL, AccountCase, reactor
 
 ADMIN = "sk-admin"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from antigravity.config.errors import ConfigurationError
-from antigravity.config.last_run import LastRun, note_path, read_last_run, write_last_run
-from antigravity.config.replacement import check_replacement
+from antigravity.config.last_run import LastRun, last_run_path, read_last_run, write_last_run
+from antigravity.config.replacement_checks import check_replacement
 from antigravity.config.snapshot import Configuration, load
 
 STRICT = '[proxy]\nauth_mode = "strict"\napi_key = "sk-1"\n'
@@ -81,12 +81,12 @@ def test_note_is_read_again_and_anything_else_is_none(tmp_path: Path) -> None:
     assert read_last_run(tmp_path) is None
     note = LastRun("/a.toml", "strict", "it is gone")
     write_last_run(tmp_path, note)
-    written = note_path(tmp_path).stat().st_mtime_ns
+    written = last_run_path(tmp_path).stat().st_mtime_ns
     write_last_run(tmp_path, note)
-    assert note_path(tmp_path).stat().st_mtime_ns == written
+    assert last_run_path(tmp_path).stat().st_mtime_ns == written
     assert read_last_run(tmp_path) == note
     for data in (b"", b"[]", b"\xff", b"[" * 100_000, b'{"file":1}'):
-        note_path(tmp_path).write_bytes(data)
+        last_run_path(tmp_path).write_bytes(data)
         assert read_last_run(tmp_path) is None
     write_last_run(tmp_path / "gone", note)
     assert not (tmp_path / "gone").exists()

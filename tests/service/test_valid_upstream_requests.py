@@ -9,7 +9,7 @@ import base64
 import json
 from typing import Any
 
-from tests.service.dispatch_kit import Answer, DispatchCase
+from tests.service.dispatch_fixture import Answer, DispatchCase
 
 LONG = "user_" + "a" * 600
 CALL_ID = "call_" + "x" * 120

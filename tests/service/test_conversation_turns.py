@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from antigravity.config.secret import Secret
 from antigravity.config.settings import SchedulingSettings
-from tests.service.accounts_kit import MODEL, AccountCase
+from tests.service.account_fixture import MODEL, AccountCase
 
 MANY = 40
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from antigravity.config.errors import ConfigurationError, Problem
-from antigravity.config.last_run import LastRun, demands_restoring
+from antigravity.config.last_run import LastRun, explain_missing_settings
+from antigravity.config.network import reaches_network
 from antigravity.config.paths import KeyPath, dotted
-from antigravity.config.reach import reaches_network
 from antigravity.config.settings import ProxySettings, effective_auth_mode
 from antigravity.config.snapshot import Configuration
 
@@ -60,7 +60,7 @@ def check_start(last: LastRun | None, new: Configuration, home: Path) -> None:
     what = (
         "the file contains no settings" if new.raw.has_file else "the configuration file is missing"
     )
-    raise ConfigurationError([Problem(demands_restoring(what, home), place=last.file)])
+    raise ConfigurationError([Problem(explain_missing_settings(what, home), place=last.file)])
 
 
 def _openings(old: Configuration, new: Configuration) -> Iterator[tuple[KeyPath, str, str]]:

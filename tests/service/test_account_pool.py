@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 
 from antigravity.accounts.quota_files import QuotaFiles
-from tests.service.accounts_kit import MODEL, AccountCase, reactor
+from tests.service.account_fixture import MODEL, AccountCase, reactor
 
 
 class AccountsAtWork(AccountCase):

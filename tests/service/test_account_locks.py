@@ -20,7 +20,7 @@ from antigravity.accounts.quota_files import QuotaFiles
 from antigravity.cli.main import antigravity
 from antigravity.config.secret import Secret
 from antigravity.config.settings import QuotaSettings, SchedulingSettings
-from tests.service.accounts_kit import MODEL, AccountCase, reactor
+from tests.service.account_fixture import MODEL, AccountCase, reactor
 
 ADMIN = "sk-admin"
 FAR = 200 * 3600

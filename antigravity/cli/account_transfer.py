@@ -17,8 +17,8 @@ from antigravity.accounts.records import AccountRecord
 from antigravity.accounts.registration import RegisteredAccount, find_registered
 from antigravity.accounts.tools_home import ToolsHome, read_tools_home
 from antigravity.accounts.upstreams import UnclearAccountError
-from antigravity.cli.account_adding import report, save_all
-from antigravity.cli.account_saving import AccountSaver
+from antigravity.cli.account_add import report, save_all
+from antigravity.cli.account_saver import AccountSaver
 from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.config.atomic import write_atomically
 from antigravity.config.display import foreign, without_password

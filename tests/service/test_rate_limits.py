@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 
 from antigravity.config.settings import SchedulingSettings
-from tests.service.accounts_kit import MODEL, AccountCase, reactor
+from tests.service.account_fixture import MODEL, AccountCase, reactor
 
 #: What clients of each protocol ask, and where the error's kind stands in the answer.
 DIALECTS: dict[str, tuple[str, dict[str, Any]]] = {

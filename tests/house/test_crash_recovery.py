@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.house.process_kit import running
+from tests.house.processes import running
 
 FAR = 5 * 86400
 YEARS = 10 * 365 * 86400

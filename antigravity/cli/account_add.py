@@ -15,7 +15,7 @@ from antigravity.accounts.files import AccountError
 from antigravity.accounts.records import ACCOUNT_KINDS, AccountRecord
 from antigravity.accounts.registration import RegisteredAccount
 from antigravity.accounts.upstreams import UnclearAccountError
-from antigravity.cli.account_saving import AccountSaver, check_kind
+from antigravity.cli.account_saver import AccountSaver, check_kind
 from antigravity.cli.account_view import state, view
 from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.config.secret import Secret

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.service.dispatch_kit import DispatchCase
+from tests.service.dispatch_fixture import DispatchCase
 
 OLD, NEW, SMALL = "claude-sonnet-4-5", "claude-opus-4-8", "claude-haiku-4-5"
 BUDGET = {"type": "enabled", "budget_tokens": 2000}

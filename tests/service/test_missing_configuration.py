@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from antigravity.app.gateway import Gateway
 from antigravity.config.errors import ConfigurationError
 from antigravity.config.home import prepare_home
-from antigravity.config.last_run import LastRun, note_path, read_last_run, write_last_run
+from antigravity.config.last_run import LastRun, last_run_path, read_last_run, write_last_run
 from antigravity.tap import ConfigurationReader, Options
 
 KEY = "sk-clients-0123456789"
@@ -257,7 +257,7 @@ class StartTests(SynchronousTestCase):
             make(self.file)
             with self.assertRaises(ConfigurationError) as caught:
                 self.read()
-            self.assertIn(str(note_path(self.home)), str(caught.exception))
+            self.assertIn(str(last_run_path(self.home)), str(caught.exception))
             self.file.unlink(missing_ok=True)
 
     def test_start_fails_when_the_link_leads_nowhere(self) -> None:
@@ -275,7 +275,7 @@ class StartTests(SynchronousTestCase):
         self.assertTrue(self.file.exists())
 
     def test_start_anew_once_the_note_is_removed(self) -> None:
-        note_path(self.home).unlink()
+        last_run_path(self.home).unlink()
         self.assertTrue(prepare_home(self.home))
 
     def test_missing_file_of_the_option_fails(self) -> None:
@@ -283,8 +283,8 @@ class StartTests(SynchronousTestCase):
             self.read("--config", str(self.home / "missing.toml"))
 
     def test_file_in_the_place_of_the_home_fails(self) -> None:
-        note_path(self.home).unlink()
-        note_path(self.home).parent.rmdir()
+        last_run_path(self.home).unlink()
+        last_run_path(self.home).parent.rmdir()
         self.home.rmdir()
         self.home.write_text("")
         with self.assertRaises(OSError):
