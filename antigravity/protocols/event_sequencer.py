@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final
 
 from msgspec import Struct
 
@@ -38,13 +38,13 @@ class EventOrder(Struct, frozen=True):
         others are dropped.  ``None``: any, which begin as they come.
     :ivar parallel_calls: whether several tool calls may be open at a time, with content between
         their deltas.  If not, whatever belongs to something else waits until a call has ended.
-    :ivar finish: which choices must finish before the stream is complete.  With ``none`` a
-        :class:`Finish` ends nothing.
+    :ivar every_finish: whether a stream is complete only if all its choices have finished; one is
+        enough otherwise.
     """
 
     choices: int | None = 1
     parallel_calls: bool = False
-    finish: Literal["every", "any", "none"] = "every"
+    every_finish: bool = True
 
 
 class ChoiceStart(Struct, frozen=True, gc=False):
@@ -170,21 +170,16 @@ class EventSequencer:
         self.over = True
         self.passing, self.passing_calls = _NOTHING, ()
         finished = [choice.finish is not None for choice in self._choices.values()]
-        match self._order.finish:
-            case "every":
-                return bool(finished) and all(finished)
-            case "any":
-                return any(finished)
-            case "none":
-                return True
+        return any(finished) and (all(finished) or not self._order.every_finish)
 
     def _add(self, choice: _Choice, event: ChoiceEvent, out: list[SequencedEvent]) -> None:
         """Add to ``out`` what an event of an unfinished choice allows to be written."""
         match event:
             case Finish():
-                if self._order.finish != "none":
-                    choice.finish = event
-                    self._end_calls(choice, event.choice, out)
+                choice.finish = event
+                while choice.open_calls:
+                    out.append(ToolCallEnd(choice.open_calls.pop(0), event.choice))
+                    self._release(choice, out)
                 out.append(event)
             case ToolCallStart() if event.call in choice.known_calls:
                 pass
@@ -230,8 +225,3 @@ class EventSequencer:
             if isinstance(start, ToolCallStart) and not isinstance(held[-1], ToolCallEnd):
                 del choice.waiting_calls[start.call]
                 choice.open_calls.append(start.call)
-
-    def _end_calls(self, choice: _Choice, index: int, out: list[SequencedEvent]) -> None:
-        while choice.open_calls:
-            out.append(ToolCallEnd(choice.open_calls.pop(0), index))
-            self._release(choice, out)

@@ -20,6 +20,7 @@ from antigravity.ir.errors import (
 )
 from antigravity.ir.media import FileReference, InlineData, MediaSource, UrlSource
 from antigravity.ir.usage import Usage
+from antigravity.sse import encode_event
 
 
 def error_object(error: GatewayError) -> dict[str, Any]:
@@ -65,6 +66,12 @@ def error_reply(error: GatewayError) -> HttpReply:
         "application/json",
         headers,
     )
+
+
+def error_event(error: GatewayError) -> bytes:
+    """Return the event that ends a stream of named events which failed."""
+    body = {"type": "error", "error": error_object(error)}
+    return encode_event(b"error", msgspec.json.encode(body))
 
 
 def completion_usage(usage: Usage) -> dict[str, Any]:

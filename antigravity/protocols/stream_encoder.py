@@ -94,6 +94,11 @@ class StreamEncoder(ABC):
         """Return bytes that are legal now and mean nothing, or ``b""`` where there are none."""
         return b"" if self.sequencer.over else self.idle_bytes
 
+    def abort(self, error: GatewayError) -> bytes:
+        """End the stream with an error that the encoder has found itself."""
+        self.sequencer.close()
+        return self.fail(error)
+
     def end(self) -> bytes:
         """Return the terminal events, or the error of a response that is not complete."""
         if self.sequencer.over:

@@ -26,7 +26,7 @@ from antigravity.protocols.event_sequencer import (
     SequencedEvent,
 )
 
-ANY_CHOICE = EventOrder(choices=None, parallel_calls=True, finish="any")
+ANY_CHOICE = EventOrder(choices=None, parallel_calls=True, every_finish=False)
 ORDERS = (
     EventOrder(),
     EventOrder(choices=2, parallel_calls=True),
@@ -203,8 +203,9 @@ def test_lower_choices_begin_first_where_their_number_is_known() -> None:
 def test_a_stream_is_complete_once_its_choices_have_finished(
     events: list[Event], every: bool, some: bool
 ) -> None:
-    for finish, complete in (("every", every), ("any", some), ("none", True)):
-        sequencer = EventSequencer(EventOrder(2, parallel_calls=True, finish=finish))  # type: ignore[arg-type]
+    for every_finish, complete in ((True, every), (False, some)):
+        order = EventOrder(2, parallel_calls=True, every_finish=every_finish)
+        sequencer = EventSequencer(order)
         for event in events:
             feed(sequencer, event)
         assert sequencer.close() is complete

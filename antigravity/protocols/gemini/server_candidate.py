@@ -88,6 +88,8 @@ class Candidate:
         if not event.text:
             return None
         self._text.append(event.text)
+        if self._pending is None:
+            return {"text": event.text}
         return _text_part(event.text, self._take_signature())
 
     def _text_signature(self, event: TextSignature) -> WirePart:

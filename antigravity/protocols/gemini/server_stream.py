@@ -21,7 +21,7 @@ from antigravity.protocols.gemini.frames import framer_for
 from antigravity.protocols.gemini.server_candidate import Candidate, shows_thoughts
 from antigravity.protocols.stream_encoder import StreamEncoder
 
-_ORDER = EventOrder(choices=None, parallel_calls=True, finish="any")
+_ORDER = EventOrder(choices=None, parallel_calls=True, every_finish=False)
 
 
 class GeminiStreamEncoder(StreamEncoder):

@@ -6,10 +6,8 @@ import binascii
 
 import msgspec
 
-from antigravity.ir.errors import GatewayError
 from antigravity.ir.usage import Usage
-from antigravity.protocols.openai_shapes import error_object
-from antigravity.sse import encode_data, encode_event
+from antigravity.sse import encode_data
 
 
 def delta(sound: bytes) -> bytes:
@@ -29,10 +27,3 @@ def done(usage: Usage) -> bytes:
         "total_tokens": usage.total,
     }
     return encode_data(msgspec.json.encode({"type": "speech.audio.done", "usage": counts}))
-
-
-def failed(error: GatewayError) -> bytes:
-    """Return the event that ends a stream which broke off."""
-    return encode_event(
-        b"error", msgspec.json.encode({"type": "error", "error": error_object(error)})
-    )

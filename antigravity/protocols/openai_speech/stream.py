@@ -7,7 +7,6 @@ import binascii
 from zope.interface import implementer
 
 from antigravity.interfaces.audio import IConverted, IConverter, IDeliberateEncoder
-from antigravity.interfaces.protocols import IStreamEncoder
 from antigravity.ir.call import ReplyContext
 from antigravity.ir.errors import (
     EmptyAnswerError,
@@ -16,45 +15,41 @@ from antigravity.ir.errors import (
     UpstreamError,
 )
 from antigravity.ir.events import (
-    Event,
     Finish,
     MediaOutput,
     RefusalDelta,
-    StreamFailure,
     TextDelta,
-    UsageUpdate,
 )
 from antigravity.ir.media import InlineData, kind_of
 from antigravity.ir.pcm import RATE, Samples, samples_of, wav_head
-from antigravity.ir.usage import Usage
+from antigravity.protocols.event_sequencer import EventOrder, OrderedEvent
+from antigravity.protocols.openai_shapes import error_event
 from antigravity.protocols.openai_speech import events
 from antigravity.protocols.openai_speech.mp3 import Mp3Writer
 from antigravity.protocols.openai_speech.schema import TYPES, asked
-from antigravity.sse import KEEPALIVE_COMMENT
+from antigravity.protocols.stream_encoder import StreamEncoder
 
 _SAID = 300
 
 
-@implementer(IStreamEncoder, IDeliberateEncoder, IConverted)
-class SpeechStreamEncoder:
-    """Writes one reply; until there is sound in it, it has not begun.
+@implementer(IDeliberateEncoder, IConverted)
+class SpeechStreamEncoder(StreamEncoder):
+    """Writes one response; until it has audio, it has not begun.
 
-    Sound that a converter works on leaves it as bare samples.
+    Audio for a converter is written as bare samples.
     """
 
     def __init__(self, context: ReplyContext) -> None:
-        told = asked(context.call)
-        self._format = told.format
-        self._events = told.events
-        self.content_type = "text/event-stream" if told.events else TYPES[told.format]
+        super().__init__(EventOrder(parallel_calls=True))
+        wanted = asked(context.call)
+        self._format = wanted.format
+        self._events = wanted.events
+        self.content_type = "text/event-stream" if wanted.events else TYPES[wanted.format]
         self._converted = False
         self.begun = False
         self.failure: GatewayError | None = None
-        self.usage = Usage()
         self.samples = Samples(b"")
-        self._finish: Finish | None = None
-        self._said: list[str] = []
-        self._over = False
+        self._text: list[str] = []
 
     @property
     def in_events(self) -> bool:
@@ -71,43 +66,36 @@ class SpeechStreamEncoder:
         self._converted = self._format == "mp3"
         return Mp3Converter(self) if self._converted else None
 
-    def encode(self, event: Event) -> bytes:
-        """Return the bytes that ``event`` adds to the stream."""
-        if self._over:
-            return b""
+    def write(self, event: OrderedEvent) -> bytes:
+        """Return more audio."""
         match event:
             case MediaOutput() if kind_of(event.mime_type) == "audio":
-                return self._sound(event)
-            case UsageUpdate():
-                self.usage = event.usage
+                return self._audio(event)
             case TextDelta() | RefusalDelta():
-                self._said.append(event.text)
-            case Finish():
-                self._finish = event
-            case StreamFailure():
-                return self._fail(event.error)
+                self._text.append(event.text)
         return b""
 
     def keepalive(self) -> bytes:
-        """Return a comment, where there is room for one."""
-        free = self._framed and not self._over
-        return KEEPALIVE_COMMENT if free else b""
+        """Return a comment, if the response consists of events."""
+        return super().keepalive() if self._framed else b""
 
-    def end(self) -> bytes:
-        """Return the end; if the sound is not whole, the stream has failed."""
-        if self._over:
-            return b""
+    def complete(self) -> bytes:
+        """Return the end, or an error if the audio is not complete."""
         failure = self._incomplete()
         if failure is not None:
-            return self._fail(failure)
-        self._over = True
+            return self.fail(failure)
         return events.done(self.usage) if self._framed else b""
 
-    def _sound(self, event: MediaOutput) -> bytes:
+    def fail(self, error: GatewayError) -> bytes:
+        """Return an error, if the response consists of events."""
+        self.failure = error
+        return error_event(error) if self._framed else b""
+
+    def _audio(self, event: MediaOutput) -> bytes:
         try:
             samples = self._samples(event)
         except UpstreamError as error:
-            return self._fail(error)
+            return self.abort(error)
         first, self.begun = not self.begun, True
         if first:
             self.samples = Samples(b"", samples.rate, samples.channels)
@@ -141,8 +129,8 @@ class SpeechStreamEncoder:
 
     def _incomplete(self) -> GatewayError | None:
         """Return why the sound is not all that was asked for."""
-        reason = "" if self._finish is None else self._finish.reason
-        words = "".join(self._said).strip()[:_SAID]
+        reason = (self.sequencer.finish_of() or Finish("stop")).reason
+        words = "".join(self._text).strip()[:_SAID]
         more = f" It said: {words}" if words else ""
         if reason in ("content_filter", "refusal"):
             return InvalidRequestError(
@@ -158,14 +146,7 @@ class SpeechStreamEncoder:
             )
         if not self.begun:
             return EmptyAnswerError(f"The model answered without any sound; try again.{more}")
-        if not reason:
-            return UpstreamError("The upstream broke off before its sound was complete.")
         return None
-
-    def _fail(self, error: GatewayError) -> bytes:
-        self._over = True
-        self.failure = error
-        return events.failed(error) if self._framed else b""
 
 
 @implementer(IConverter)
@@ -188,7 +169,7 @@ class Mp3Converter:
 
     def failed(self, error: GatewayError) -> bytes:
         """Return the event of the error; in bare sound there is no word for it."""
-        return events.failed(error) if self._encoder.in_events else b""
+        return error_event(error) if self._encoder.in_events else b""
 
     def _sent(self, sound: bytes) -> bytes:
         return events.delta(sound) if self._encoder.in_events else sound

@@ -1,26 +1,16 @@
-"""Writes streams: text as it comes, and at the end the whole of it."""
+"""Streamed transcripts: text as it comes, and at the end all of it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import msgspec
-from zope.interface import implementer
 
-from antigravity.interfaces.protocols import IStreamEncoder
 from antigravity.ir.call import ReplyContext
 from antigravity.ir.errors import GatewayError, UpstreamError
-from antigravity.ir.events import (
-    Event,
-    Finish,
-    LogprobsDelta,
-    RefusalDelta,
-    StreamFailure,
-    TextDelta,
-    UsageUpdate,
-)
-from antigravity.ir.usage import Usage
-from antigravity.protocols.openai_shapes import error_object
+from antigravity.ir.events import Finish, LogprobsDelta, RefusalDelta, TextDelta
+from antigravity.protocols.event_sequencer import EventOrder, OrderedEvent
+from antigravity.protocols.openai_shapes import error_event
 from antigravity.protocols.openai_transcriptions.answer import (
     logprob_fields,
     speaker_segment,
@@ -32,73 +22,56 @@ from antigravity.protocols.openai_transcriptions.instruction import SILENCE
 from antigravity.protocols.openai_transcriptions.reading import asked
 from antigravity.protocols.openai_transcriptions.request import length_of
 from antigravity.protocols.openai_transcriptions.segments import parse
-from antigravity.sse import KEEPALIVE_COMMENT, encode_data, encode_event
+from antigravity.protocols.stream_encoder import StreamEncoder
+from antigravity.sse import encode_data
 
 
-@implementer(IStreamEncoder)
-class TranscriptStreamEncoder:
-    """Writes the events of one reply.
+class TranscriptStreamEncoder(StreamEncoder):
+    """Writes the events of one response.
 
-    Text is held back while it may be the model's word for silence.  Of segments with speakers
-    none is written before all have come: they are put right together.
+    Text waits as long as it may be the model's word for silence.  Of segments with speakers
+    none is written before all have come, as they are corrected together.
     """
 
-    content_type = "text/event-stream"
-
     def __init__(self, context: ReplyContext) -> None:
-        self._told = asked(context.call)
+        super().__init__(EventOrder(parallel_calls=True))
+        self._asked = asked(context.call)
         self._seconds = length_of(context.call)
         self._text: list[str] = []
         self._held = ""
         self._open = False
         self._refusal: list[str] = []
         self._logprobs: list[dict[str, Any]] = []
-        self._usage = Usage()
-        self._finish: Finish | None = None
-        self._over = False
 
-    def encode(self, event: Event) -> bytes:
-        """Return the bytes that ``event`` adds to the stream."""
-        if self._over:
-            return b""
+    def write(self, event: OrderedEvent) -> bytes:
+        """Return the event of more text."""
         match event:
             case TextDelta():
-                return self._said(event.text)
+                return self._add(event.text)
             case RefusalDelta():
                 self._refusal.append(event.text)
             case LogprobsDelta():
                 self._logprobs += logprob_fields(event.content)
-            case UsageUpdate():
-                self._usage = event.usage
-            case Finish():
-                self._finish = event
-            case StreamFailure():
-                return self._fail(event.error)
         return b""
 
-    def keepalive(self) -> bytes:
-        """Return a comment."""
-        return b"" if self._over else KEEPALIVE_COMMENT
-
-    def end(self) -> bytes:
+    def complete(self) -> bytes:
         """Return the whole transcript, or an error if it is not whole."""
-        if self._over:
-            return b""
-        failure: GatewayError | None
-        if self._finish is None:
-            failure = UpstreamError("The upstream broke off before the transcript was complete.")
-        else:
-            failure = unfinished(self._finish.reason, "".join(self._refusal))
+        finish = self.sequencer.finish_of() or Finish("stop")
+        failure = unfinished(finish.reason, "".join(self._refusal))
         if failure is not None:
-            return self._fail(failure)
+            return self.fail(failure)
         try:
             return self._done()
         except UpstreamError as error:
-            return self._fail(error)
+            return self.fail(error)
 
-    def _said(self, text: str) -> bytes:
+    def fail(self, error: GatewayError) -> bytes:
+        """Return an error."""
+        return error_event(error)
+
+    def _add(self, text: str) -> bytes:
         self._text.append(text)
-        if self._told.timed:
+        if self._asked.timed:
             return b""
         if self._open:
             return _delta(text)
@@ -111,7 +84,7 @@ class TranscriptStreamEncoder:
     def _done(self) -> bytes:
         out = b""
         whole = "".join(self._text)
-        if self._told.timed:
+        if self._asked.timed:
             transcript = parse(whole, self._seconds)
             whole = transcript.text
             for number, segment in enumerate(transcript.segments):
@@ -120,20 +93,14 @@ class TranscriptStreamEncoder:
             whole = spoken(whole)
             if whole and not self._open:
                 out = _delta(self._held)
-        self._over = True
         done: dict[str, Any] = {
             "type": "transcript.text.done",
             "text": whole,
-            "usage": token_fields(self._usage),
+            "usage": token_fields(self.usage),
         }
         if self._logprobs:
             done["logprobs"] = self._logprobs
         return out + _event(done)
-
-    def _fail(self, error: GatewayError) -> bytes:
-        self._over = True
-        body = {"type": "error", "error": error_object(error)}
-        return encode_event(b"error", msgspec.json.encode(body))
 
 
 def _delta(text: str) -> bytes:
