@@ -1,7 +1,8 @@
-"""What happens to an account whose credential is of no use any more.
+"""Disables accounts whose credentials have become invalid.
 
-Only what an upstream says for good retires an account: a refresh token that was revoked or has
-expired.  A refused key does not, since a wrong ``base_url`` gets the same answer.
+An account is disabled only if the upstream reports a permanent failure: a refresh token that was
+revoked or has expired.  A refused key does not count, since a wrong ``base_url`` has the same
+effect.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ InThread = Callable[..., Deferred[Any]]
 
 
 class AccountDisabler:
-    """Takes a credential out of use: at once in memory, and soon on disk.
+    """Removes credentials from use: at once in memory, then in the account file.
 
-    :param drop: forgets a credential, and returns whether it was known.
-    :param now: tells the seconds since 1970.
-    :param told: is called with what was retired, and why.
+    :param remove: removes a credential from memory, and returns whether it was there.
+    :param now: returns seconds since the epoch.
+    :param on_disabled: called with each disabled credential and the reason.
     """
 
     log = make_logger()
@@ -34,39 +35,37 @@ class AccountDisabler:
     def __init__(
         self,
         files: AccountFiles,
-        drop: Callable[[Credential], bool],
+        remove: Callable[[Credential], bool],
         now: Callable[[], float],
         in_thread: InThread,
-        told: Callable[[Credential, str], None] = lambda credential, reason: None,
+        on_disabled: Callable[[Credential, str], None] = lambda credential, reason: None,
     ) -> None:
         self._files = files
-        self._drop = drop
+        self._remove = remove
         self._now = now
         self._in_thread = in_thread
-        self._told = told
-        self._writing: set[Deferred[Any]] = set()
+        self._on_disabled = on_disabled
+        self._writes: set[Deferred[Any]] = set()
 
-    def retire(self, credential: Credential, reason: str) -> None:
-        """Use ``credential`` no more, and disable its account with ``reason``."""
-        if not self._drop(credential):
+    def disable(self, credential: Credential, reason: str) -> None:
+        """Stop using ``credential``, and disable its account with ``reason``."""
+        if not self._remove(credential):
             return
-        self.log.warn(
-            "{credential} is taken out of use: {reason}", credential=credential.id, reason=reason
-        )
-        self._told(credential, reason)
-        writing = self._in_thread(
+        self.log.warn("{credential} is disabled: {reason}", credential=credential.id, reason=reason)
+        self._on_disabled(credential, reason)
+        write = self._in_thread(
             self._files.disable, credential.id, Secret(credential.secret), reason, self._now()
         )
-        self._writing.add(writing)
-        writing.addErrback(self._not_written, credential.id)
-        writing.addBoth(lambda _: self._writing.discard(writing))
+        self._writes.add(write)
+        write.addErrback(self._write_failed, credential.id)
+        write.addBoth(lambda _: self._writes.discard(write))
 
     def close(self) -> Deferred[Any]:
-        """Return a Deferred that fires when everything is on disk."""
-        return DeferredList(list(self._writing))
+        """Return a Deferred that fires when all changes are written."""
+        return DeferredList(list(self._writes))
 
-    def _not_written(self, failure: Failure, identifier: str) -> None:
-        """Say that the account will be tried again after a restart."""
+    def _write_failed(self, failure: Failure, identifier: str) -> None:
+        """Log that the account is enabled again after a restart."""
         failure.trap(AccountError, OSError)
         error = failure.value
         why = (error.strerror or "it fails") if isinstance(error, OSError) else str(error)

@@ -1,4 +1,4 @@
-"""Tells observers what becomes of accounts: pure."""
+"""Changes of accounts, for observers.  Pure."""
 
 from __future__ import annotations
 
@@ -10,32 +10,25 @@ from antigravity.interfaces.accounts import AccountChange, UpstreamModel
 from antigravity.interfaces.selection import Protection
 from antigravity.interfaces.upstreams import Credential
 
-Tell = Callable[[AccountChange], None]
-
-
-def tell_nobody(change: AccountChange) -> None:
-    """Do nothing: nobody watches."""
-
 
 class AccountEvents:
-    """Compares how things are with how they were.
+    """Compares the accounts with their last state, and notifies observers of each change once.
 
-    ``protections`` returns what of an account's quotas is protected now.
-
-    :ivar tell: is told of every change once.
+    :param protections: returns the protected quotas of an account.
+    :ivar notify: called with each change.
     """
 
     def __init__(
         self, protections: Callable[[Credential], Sequence[Protection]] = lambda credential: ()
     ) -> None:
-        self.tell: Tell = tell_nobody
+        self.notify: Callable[[AccountChange], None] = lambda change: None
         self._protections = protections
-        #: The upstream of each account that may be used; nothing before the first look.
+        #: The upstream of each usable account; ``None`` before the first update.
         self._present: dict[str, str] | None = None
         self._protected: dict[tuple[str, str], Protection] = {}
 
-    def look(self, credentials: Iterable[Credential]) -> None:
-        """Tell which accounts have come, gone, or are protected (no more) since the last time."""
+    def update(self, credentials: Iterable[Credential]) -> None:
+        """Notify of accounts and protections that were added or removed since the last update."""
         present, protected = {}, {}
         for credential in credentials:
             present[credential.id] = credential.upstream
@@ -45,41 +38,41 @@ class AccountEvents:
         known, self._protected = self._protected, protected
         if before is not None:
             for account in sorted(before.keys() - present.keys()):
-                self.tell(AccountChange("disabled", before[account], account))
+                self.notify(AccountChange("disabled", before[account], account))
             for account in sorted(present.keys() - before.keys()):
-                self.tell(AccountChange("enabled", present[account], account))
+                self.notify(AccountChange("enabled", present[account], account))
         for key in sorted(known.keys() - protected.keys()):
             if key[0] in present:
-                self.tell(AccountChange("unprotected", present[key[0]], *key))
+                self.notify(AccountChange("unprotected", present[key[0]], *key))
         for key in sorted(protected.keys() - known.keys()):
             until = _time(protected[key].until)
             change = AccountChange("protected", present[key[0]], *key, reason="quota", until=until)
-            self.tell(change)
+            self.notify(change)
 
-    def retired(self, credential: Credential, reason: str) -> None:
-        """Tell that an account is of no use any more."""
+    def account_disabled(self, credential: Credential, reason: str) -> None:
+        """Notify that an account was disabled."""
         if self._present is not None:
             self._present.pop(credential.id, None)
-        self.tell(AccountChange("disabled", credential.upstream, credential.id, reason=reason))
+        self.notify(AccountChange("disabled", credential.upstream, credential.id, reason=reason))
 
     def locked(
         self, option: UpstreamModel, account: str, model: str, before: Lock | None, now: Lock
     ) -> None:
-        """Tell of a lock, if it is new or lasts longer than the one before.
+        """Notify of a lock, if it is new or longer than the one ``before``.
 
-        ``account`` or ``model`` is empty where the lock is for all.
+        ``account`` or ``model`` is empty if the lock applies to all of them.
         """
         if before is None or now.until > before.until:
             until = _time(now.until)
             change = AccountChange("locked", option.upstream, account, model, now.kind, until)
-            self.tell(change)
+            self.notify(change)
 
     def unlocked(self, upstream: str, account: str, model: str = "") -> None:
-        """Tell that a lock has ended before its time."""
-        self.tell(AccountChange("unlocked", upstream, account, model))
+        """Notify that a lock has ended before its time."""
+        self.notify(AccountChange("unlocked", upstream, account, model))
 
-    def readmitted(self, account: str, model: str = "") -> None:
-        """Tell that people have ended the locks of an account."""
+    def account_unlocked(self, account: str, model: str = "") -> None:
+        """Notify that the operator has ended the locks of an account."""
         self.unlocked((self._present or {}).get(account, ""), account, model)
 
 

@@ -1,4 +1,4 @@
-"""Find accounts in a text: JSON, or tokens between other words.  Pure."""
+"""Finds accounts in a text, which is JSON or contains tokens.  Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from antigravity.accounts.records import AccountRecord
 from antigravity.config.keys import KeyFormatError, clean_key
 from antigravity.config.secret import Secret
 
-#: What keys and tokens look like; the first pattern that matches says the kind.
+#: Patterns of keys and tokens; the first match determines the kind.
 _SHAPES: Final = (
     ("codeassist", re.compile(r"1//[A-Za-z0-9_-]{10,}")),
     ("anthropic", re.compile(r"sk-ant-[A-Za-z0-9_-]{10,}")),
@@ -23,7 +23,7 @@ _SHAPES: Final = (
 _TOKEN: Final = re.compile(
     rf"(?<![A-Za-z0-9_/-])(?:{'|'.join(shape.pattern for _, shape in _SHAPES)})"
 )
-#: Where programs keep the secret of an account, best first.
+#: Members in which programs store the secret of an account, best first.
 _SECRET_KEYS: Final = ("secret", "refresh_token", "refreshToken", "api_key", "apiKey", "key")
 _LABEL_KEYS: Final = ("label", "email", "name")
 #: Seconds since 1970 in the year 3000.
@@ -31,38 +31,38 @@ _END_OF_TIME: Final = 32_503_680_000
 
 
 class SkippedItem(Struct, frozen=True):
-    """Something that was not taken, and why; neither tells a secret."""
+    """An item that was not imported, and the reason.  Neither reveals a secret."""
 
     what: str
     why: str
 
 
 class ParsedAccounts(Struct, frozen=True):
-    """What there is in a text; the accounts have no id, and not all an upstream."""
+    """The accounts in a text, without ids and partly without upstreams."""
 
     accounts: tuple[AccountRecord, ...] = ()
-    left: tuple[SkippedItem, ...] = ()
+    skipped: tuple[SkippedItem, ...] = ()
 
 
 def parse_accounts(text: str, kind: str = "") -> ParsedAccounts:
     """Return the accounts in ``text``.
 
-    :param kind: the kind of accounts that do not say it themselves.
+    :param kind: the kind of accounts whose kind the text does not name.
     """
     text = text.strip().removeprefix("\ufeff")
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
-        return _distinct(_from_words(text, kind))
+        return _distinct(_from_text(text, kind))
     return _distinct(_from_json(data, kind))
 
 
 def kind_of(secret: str) -> str:
-    """Return the kind of account that a secret looks like; empty if like none."""
+    """Return the kind of account whose pattern a secret matches, empty if there is none."""
     return next((kind for kind, shape in _SHAPES if shape.fullmatch(secret)), "")
 
 
-def _from_words(text: str, kind: str) -> Iterator[AccountRecord | SkippedItem]:
+def _from_text(text: str, kind: str) -> Iterator[AccountRecord | SkippedItem]:
     for match in _TOKEN.finditer(text):
         token = match.group()
         yield AccountRecord("", kind or kind_of(token), Secret(token))
@@ -78,7 +78,7 @@ def _from_json(data: Any, kind: str) -> Iterator[AccountRecord | SkippedItem]:
         if isinstance(item, dict):
             yield _account(item, f"entry {number}", kind)
         else:
-            yield SkippedItem(f"entry {number}", "this is neither an account nor a token")
+            yield SkippedItem(f"entry {number}", "it is neither an account nor a token")
 
 
 def _account(item: Mapping[str, Any], what: str, kind: str) -> AccountRecord | SkippedItem:
@@ -92,9 +92,7 @@ def _account(item: Mapping[str, Any], what: str, kind: str) -> AccountRecord | S
     if not secret:
         return SkippedItem(what, "it has no secret")
     if "…" in secret:
-        return SkippedItem(
-            what, "its secret is masked; 'accounts export --secrets' writes them out"
-        )
+        return SkippedItem(what, "its secret is masked; export it with --secrets")
     try:
         secret = clean_key(secret)
     except KeyFormatError as error:
@@ -103,7 +101,7 @@ def _account(item: Mapping[str, Any], what: str, kind: str) -> AccountRecord | S
     if not found and (_text(item, _SECRET_KEYS[1:3]) or _text(inner, _SECRET_KEYS[1:3])):
         found = "codeassist"
     if not found:
-        return SkippedItem(what, "its kind is not clear; say it as KIND")
+        return SkippedItem(what, "its kind is unknown; give it as KIND")
     extra = item.get("extra")
     return AccountRecord(
         "",
@@ -121,24 +119,24 @@ def _account(item: Mapping[str, Any], what: str, kind: str) -> AccountRecord | S
 
 
 def _time(value: object) -> float:
-    """Return a time in seconds since 1970; 0 for what is none."""
-    good = isinstance(value, int | float) and 0 < value < _END_OF_TIME
-    return float(value) if good else 0.0  # type: ignore[arg-type]
+    """Return a time in seconds since the epoch, 0 if the value is not a valid one."""
+    valid = isinstance(value, int | float) and 0 < value < _END_OF_TIME
+    return float(value) if valid else 0.0  # type: ignore[arg-type]
 
 
 def _text(item: Mapping[str, Any], keys: tuple[str, ...]) -> str:
-    """Return the first text that there is under one of ``keys``."""
+    """Return the first text among the members ``keys``, empty if there is none."""
     values = (item.get(key) for key in keys)
     return next((value.strip() for value in values if isinstance(value, str) and value), "")
 
 
 def _distinct(found: Iterator[AccountRecord | SkippedItem]) -> ParsedAccounts:
-    """Return what was found, each secret once."""
+    """Return the accounts and skipped items, each secret once."""
     accounts: dict[tuple[str, str], AccountRecord] = {}
-    left = []
+    skipped = []
     for each in found:
         if isinstance(each, SkippedItem):
-            left.append(each)
+            skipped.append(each)
         else:
             accounts.setdefault((each.upstream, each.secret.reveal()), each)
-    return ParsedAccounts(tuple(accounts.values()), tuple(left))
+    return ParsedAccounts(tuple(accounts.values()), tuple(skipped))

@@ -1,7 +1,6 @@
-"""Which account a conversation belongs to: pure.
+"""Bindings of sessions to accounts.  Pure.
 
-The prompt caches of upstreams are per account and model, so a conversation stays where it is
-for as long as that makes sense.
+Upstreams keep prompt caches per account and model, so a session stays with its account.
 """
 
 from __future__ import annotations
@@ -14,22 +13,22 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-#: A binding's age is not worth writing down more often than this.
+#: The time of a binding's last use is stored at most this often, in seconds.
 _REFRESH: Final = 60.0
 
 
-def weight(session: str, credential: str) -> int:
-    """Return how much an account is a conversation's, by rendezvous hashing.
+def rendezvous_weight(session: str, credential: str) -> int:
+    """Return the weight of an account for a session, by rendezvous hashing.
 
-    Every process comes to the same order without talking to others, and an account that
-    comes or goes moves only the conversations that are its own.
+    All processes get the same order without communication, and an added or removed account moves
+    only its own sessions.
     """
     data = f"{session}\0{credential}".encode("utf-8", "surrogatepass")
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")
 
 
 class _Row(Struct, frozen=True):
-    """A binding as plain data."""
+    """A binding in the state file; ``family`` is the model."""
 
     session: str
     upstream: str
@@ -42,10 +41,13 @@ _Key = tuple[str, str, str]
 
 
 class Bindings:
-    """Conversations and their accounts, for each upstream and family of models.
+    """The account of each session, by upstream and model.
 
-    Bounded: those that were not used for longest go first.  ``now`` returns seconds that pass
-    evenly, ``wall`` seconds since the epoch, which go into snapshots.
+    The least recently used bindings are removed first.
+
+    :param now: returns seconds that pass evenly.
+    :param wall: returns seconds since the epoch, for snapshots.
+    :param ttl: the seconds after its last use when a binding ends.
     """
 
     def __init__(
@@ -65,16 +67,16 @@ class Bindings:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, session: str, upstream: str, family: str) -> str | None:
-        """Return the account that a conversation belongs to, if any."""
-        entry = self._entries.get((session, upstream, family))
+    def get(self, session: str, upstream: str, model: str) -> str | None:
+        """Return the account that a session is bound to, if there is one."""
+        entry = self._entries.get((session, upstream, model))
         if entry is None or entry[1] + self._ttl <= self._now():
             return None
         return entry[0]
 
-    def bind(self, session: str, upstream: str, family: str, credential: str) -> bool:
-        """Note that an account serves a conversation; return whether that is worth keeping."""
-        key = (session, upstream, family)
+    def bind(self, session: str, upstream: str, model: str, credential: str) -> bool:
+        """Bind a session to an account; return whether the state needs to be stored."""
+        key = (session, upstream, model)
         now = self._now()
         known = self._entries.get(key)
         if known is not None and known[0] == credential and now - known[1] < _REFRESH:
@@ -84,53 +86,53 @@ class Bindings:
         self._trim()
         return True
 
-    def drop(self, session: str, upstream: str, family: str, credential: str) -> bool:
-        """Forget that a conversation belongs to this account, if it does."""
-        key = (session, upstream, family)
+    def unbind(self, session: str, upstream: str, model: str, credential: str) -> bool:
+        """Remove the binding of a session to this account; return whether there was one."""
+        key = (session, upstream, model)
         known = self._entries.get(key)
         if known is None or known[0] != credential:
             return False
         del self._entries[key]
         return True
 
-    def drop_account(self, credential: str) -> bool:
-        """Forget all conversations of an account; return whether there were any."""
+    def unbind_account(self, credential: str) -> bool:
+        """Remove all bindings to an account; return whether there were any."""
         found = [key for key, (bound, _) in self._entries.items() if bound == credential]
         for key in found:
             del self._entries[key]
         return bool(found)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all bindings."""
         self._entries.clear()
 
     def counts(self) -> Counter[str]:
-        """Return the number of conversations of each account."""
+        """Return the number of sessions of each account."""
         self._trim()
         return Counter(credential for credential, _ in self._entries.values())
 
     def snapshot(self) -> list[dict[str, Any]]:
-        """Return everything as plain data, least recently used first."""
+        """Return all bindings as plain data, least recently used first."""
         self._trim()
         ahead = self._wall() - self._now()
         rows = [_Row(*key, owner, used + ahead) for key, (owner, used) in self._entries.items()]
         return [msgspec.to_builtins(row) for row in rows]
 
     def restore(self, data: object) -> int:
-        """Take in a snapshot; return how many of its entries made no sense."""
+        """Restore a snapshot; return the number of its invalid entries."""
         items = data if isinstance(data, list) else []
-        bad = 0
+        invalid = 0
         for item in items:
             try:
                 row = msgspec.convert(item, _Row)
             except msgspec.ValidationError:
-                bad += 1
+                invalid += 1
                 continue
             used = min(row.used - (self._wall() - self._now()), self._now())
             self._entries[row.session, row.upstream, row.family] = (row.credential, used)
         self._entries = OrderedDict(sorted(self._entries.items(), key=lambda item: item[1][1]))
         self._trim()
-        return bad
+        return invalid
 
     def _trim(self) -> None:
         now = self._now()

@@ -1,4 +1,4 @@
-"""What is known of each account that could serve a request, put together."""
+"""Finds the candidates for a request: its accounts with quota, locks and load."""
 
 from __future__ import annotations
 
@@ -18,86 +18,79 @@ from antigravity.interfaces.upstreams import Credential
 
 FactsProvider: TypeAlias = Callable[[Credential, str], AccountFacts]
 Protections: TypeAlias = Callable[[Credential], Sequence[Protection]]
-Family: TypeAlias = Callable[[UpstreamModel], str]
 
-#: What the operator sends passes a lock that was made or probed so many seconds ago.
+#: The seconds between forced probes of a lock, and between its beginning and the first one.
 FORCED_INTERVAL: Final = 60.0
-_NEUTRAL = AccountFacts()
+_NO_FACTS = AccountFacts()
 
 
 def no_facts(credential: Credential, model: str) -> AccountFacts:
-    """Return that nothing is known."""
-    return _NEUTRAL
+    """Return facts without any content."""
+    return _NO_FACTS
 
 
 def no_protections(credential: Credential) -> Sequence[Protection]:
-    """Return that nothing is protected."""
+    """Return no protections."""
     return ()
 
 
-def each_model(option: UpstreamModel) -> str:
-    """Return the family that has one model only, as prompt caches do."""
-    return option.model
-
-
 def secret_stamp(credential: Credential) -> str:
-    """Return what stands for a credential's secret, telling nothing of it."""
+    """Return a hash that identifies a credential's secret and does not reveal it."""
     data = f"antigravity account\0{credential.id}\0{credential.secret}".encode()
     return hashlib.sha256(data).hexdigest()[:12]
 
 
 class CandidateFinder:
-    """Makes candidates; looks everything up anew each time.
+    """Builds candidates from the current state.
 
-    ``limit`` is how many requests one account may serve at a time, 0 for any number.
-    ``probe_interval`` is how many seconds apart locks are probed, 0 for never.
+    :ivar max_requests: the number of requests that an account may serve at once, 0 for no limit.
+    :ivar probe_interval: the seconds between probes of a lock, 0 for no probes.
+    :ivar fixed: the id of the account that the operator chose for all requests.
     """
 
     def __init__(
         self,
         source: ICredentialSource,
         facts: FactsProvider,
-        lockouts: LockTable,
+        locks: LockTable,
         bindings: Bindings,
-        occupancy: InFlightCounts,
-        family: Family,
+        in_flight: InFlightCounts,
         now: Callable[[], float],
     ) -> None:
         self.source = source
-        self.limit = 0
+        self.max_requests = 0
         self.probe_interval = 0.0
         self.forced_interval = FORCED_INTERVAL
         self.fixed: str | None = None
         self._facts = facts
-        self._lockouts = lockouts
+        self._locks = locks
         self._bindings = bindings
-        self._occupancy = occupancy
-        self._family = family
+        self._in_flight = in_flight
         self._now = now
 
-    def candidates(self, request: LeaseRequest) -> list[Candidate]:
+    def find(self, request: LeaseRequest) -> list[Candidate]:
         """Return every account of every option, in order."""
         found: list[Candidate] = []
-        for place, option in request.ranked:
+        for rank, option in request.ranked:
             bound = None
             if request.session:
-                bound = self._bindings.get(request.session, option.upstream, self._family(option))
-            recent = self._occupancy.recent(option.upstream)
+                bound = self._bindings.get(request.session, option.upstream, option.model)
+            recent = self._in_flight.recent(option.upstream)
             found += [
-                self._candidate(place, option, credential, request, bound, recent)
+                self._candidate(rank, option, credential, request, bound, recent)
                 for credential in self.source.credentials(option.upstream)
                 if not request.only or credential.id == request.only
             ]
         return found
 
-    def credential(self, candidate: Candidate) -> Credential:
-        """Return the credential of a candidate that was just made."""
+    def credential_of(self, candidate: Candidate) -> Credential:
+        """Return the credential of a candidate that was just found."""
         every: Sequence[Credential] = self.source.credentials(candidate.option.upstream)
         return next(each for each in every if each.id == candidate.credential)
 
     def _candidate(
         self,
-        place: int,
+        rank: int,
         option: UpstreamModel,
         credential: Credential,
         request: LeaseRequest,
@@ -106,47 +99,47 @@ class CandidateFinder:
     ) -> Candidate:
         name = credential.id
         facts = self._facts(credential, option.model)
-        place_of_lock = (option.upstream, name, option.model)
+        locked = (option.upstream, name, option.model)
         stamp = partial(secret_stamp, credential)
-        lock = self._lockouts.held(*place_of_lock, stamp)
-        locked_for, kind = self._held(lock, facts.protection)
-        load = self._occupancy.load(name)
+        lock = self._locks.longest_lock(*locked, stamp)
+        locked_for, kind = self._locked_for(lock, facts.protection)
+        load = self._in_flight.load(name)
         return Candidate(
-            place=place,
+            rank=rank,
             option=option,
             credential=name,
             tier=tier_rank(facts.tier),
             remaining=1.0 if facts.remaining is None else facts.remaining,
             load=load,
-            foreign_load=self._occupancy.foreign_load(name, request.session),
-            last_used=self._occupancy.last_used(name),
+            load_of_others=self._in_flight.load_of_others(name, request.session),
+            last_used=self._in_flight.last_used(name),
             locked_for=locked_for,
             lock=kind,
             disabled=facts.disabled,
             protection=facts.protection,
             excluded=name in request.exclude,
-            busy=bool(self.limit) and load >= self.limit,
+            busy=bool(self.max_requests) and load >= self.max_requests,
             fixed=name == self.fixed,
             bound=name == bound,
             recent=name == recent,
             estimated=lock is not None and lock.estimated and facts.protection is None,
             probe=lock is not None
             and facts.protection is None
-            and self._may_probe(place_of_lock, stamp, request),
+            and self._may_probe(locked, stamp, request),
         )
 
     def _may_probe(
-        self, place: tuple[str, str, str], stamp: Callable[[], str], request: LeaseRequest
+        self, locked: tuple[str, str, str], stamp: Callable[[], str], request: LeaseRequest
     ) -> bool:
         interval = self.probe_interval
         if request.probe == "forced":
             interval = self.forced_interval
         elif request.probe == "never" or interval <= 0:
             return False
-        return self._lockouts.can_probe(*place, interval, stamp)
+        return self._locks.can_probe(*locked, interval, stamp)
 
-    def _held(self, lock: Lock | None, protection: Protection | None) -> tuple[float, str]:
-        """Return for how long an account is not to be used, and why; protection is a lock, too."""
+    def _locked_for(self, lock: Lock | None, protection: Protection | None) -> tuple[float, str]:
+        """Return for how many seconds an account is locked or protected, and the kind of lock."""
         if protection is not None and (lock is None or lock.until <= protection.until):
             return protection.until - self._now(), PROTECTED
         return (0.0, "") if lock is None else (lock.until - self._now(), lock.kind)

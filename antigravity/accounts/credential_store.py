@@ -1,4 +1,4 @@
-"""The credentials of all upstreams, handed out in turn."""
+"""The credentials of all upstreams, from settings and accounts."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from antigravity.interfaces.upstreams import Credential
 
 @implementer(ICredentialSource)
 class CredentialStore:
-    """Credentials from settings and accounts, each upstream's used in turn.
+    """Credentials from settings and accounts.
 
-    ``upstreams`` are the configured and the implied ones that are enabled.  ``problems``
-    are warnings: accounts left out, upstreams without any credential.  ``marks`` are those of
-    accounts by id, see ``Credential.mark``.
+    :param marks: the marks of accounts by id, see ``Credential.mark``.
+    :ivar upstreams: the enabled upstreams, configured and implied ones.
+    :ivar problems: warnings about unused accounts and upstreams without credentials.
     """
 
     def __init__(
@@ -56,9 +56,9 @@ class CredentialStore:
                 mark = marks.get(record.id, "")
                 credential = _of_account(name, record, every[name], mark)
                 found[name][credential.secret] = credential
-        problems += [_bare(name) for name, credentials in found.items() if not credentials]
+        problems += [_no_credential(name) for name, each in found.items() if not each]
         problems += [
-            _without_client(name)
+            _no_oauth_client(name)
             for name in found
             if every[name].kind == "codeassist" and not every[name].oauth.client_id
         ]
@@ -68,11 +68,13 @@ class CredentialStore:
         self._next = dict.fromkeys(found, 0)
 
     def credentials(self, upstream: str) -> Sequence[Credential]:
-        """Return all credentials of an upstream; none if there is no such upstream."""
+        """Return all credentials of an upstream; an unknown upstream has none."""
         return self._credentials.get(upstream, ())
 
-    def lease(self, upstream: str, exclude: Collection[str] = frozenset()) -> Credential | None:
-        """Return the credential whose turn it is."""
+    def next_credential(
+        self, upstream: str, exclude: Collection[str] = frozenset()
+    ) -> Credential | None:
+        """Return the next credential in turn, ``None`` if there is none."""
         credentials = self.credentials(upstream)
         for step in range(len(credentials)):
             index = (self._next[upstream] + step) % len(credentials)
@@ -81,19 +83,17 @@ class CredentialStore:
                 return credentials[index]
         return None
 
-    def drop(self, credential: Credential) -> bool:
-        """Forget a credential that is of no use any more; return whether it was known.
+    def remove(self, credential: Credential) -> bool:
+        """Remove a credential; return whether it was there.
 
-        One with the same id and another secret is a new one, and stays.
+        A credential with the same id and another secret stays.
         """
-        known = self.credentials(credential.upstream)
-        kept = tuple(
-            each for each in known if (each.id, each.secret) != (credential.id, credential.secret)
+        before = self.credentials(credential.upstream)
+        after = tuple(
+            each for each in before if (each.id, each.secret) != (credential.id, credential.secret)
         )
-        if len(kept) == len(known):
-            return False
-        self._credentials[credential.upstream] = kept
-        return True
+        self._credentials[credential.upstream] = after
+        return len(after) < len(before)
 
 
 def _configured(name: str, upstream: UpstreamSettings) -> list[Credential]:
@@ -112,14 +112,14 @@ def _of_account(
     return Credential(record.id, name, trim_key(record.secret.reveal()), record.label, extra, mark)
 
 
-def _bare(name: str) -> Problem:
+def _no_credential(name: str) -> Problem:
     message = (
         "this upstream has no credential: set api_key, or run 'antigravity accounts add' "
-        "(if its server needs none, any text will do)"
+        "(if its server needs none, any text works)"
     )
     return Problem(message, key=f"upstreams.{name}", severity="warning")
 
 
-def _without_client(name: str) -> Problem:
+def _no_oauth_client(name: str) -> Problem:
     message = "an upstream of kind codeassist needs your own OAuth client: set client_id"
     return Problem(message, key=f"upstreams.{name}.oauth.client_id", severity="warning")

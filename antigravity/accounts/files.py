@@ -1,4 +1,4 @@
-"""Accounts in files: one JSON file each, for its owner's eyes only."""
+"""Account files: one JSON file for each account, readable by its owner only."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from antigravity.ir.mismatch import find_mismatch
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]*")
 
 
-#: The warning for a secret with white space, quotes or a scheme around it.
+#: The warning for a secret that is surrounded by white space, quotes or a scheme.
 UNTIDY: Final = "white space, quotes or 'Bearer' around the secret are ignored"
 
 
@@ -35,7 +35,7 @@ class AccountError(Exception):
 
 
 class BrokenFile(msgspec.Struct, frozen=True):
-    """A file that holds no account, and why."""
+    """A file without a valid account, and the reason."""
 
     path: Path
     reason: str
@@ -47,21 +47,20 @@ class BrokenFile(msgspec.Struct, frozen=True):
 class AccountFiles:
     """The accounts of one home directory.
 
-    The name of a file, without ``.json``, is the account's id.  Fields that this version
-    does not know stay in the file.
+    The name of a file, without ``.json``, is the account's id.  Unknown fields stay in the file.
     """
 
     def __init__(self, home: Path) -> None:
         self.directory = home / ACCOUNTS_NAME
-        #: Files whose secret has something around it that is left out, after :meth:`load`.
+        #: After :meth:`load`, the files that deserve the warning :data:`UNTIDY`.
         self.untidy: list[Path] = []
 
     def load(self) -> tuple[list[AccountRecord], list[BrokenFile]]:
-        """Return all accounts, oldest first, and the files that hold none."""
+        """Return all accounts, oldest first, and the files without a valid account."""
         records: list[AccountRecord] = []
         broken: list[BrokenFile] = []
         self.untidy = []
-        if (reason := self.trouble()) is not None:
+        if (reason := self.directory_problem()) is not None:
             broken.append(BrokenFile(self.directory, reason))
         for path in self.paths():
             try:
@@ -75,7 +74,7 @@ class AccountFiles:
         return sorted(records, key=lambda record: (record.created, record.id)), broken
 
     def paths(self) -> Iterator[Path]:
-        """Yield the files, by name; none if the folder cannot be read."""
+        """Yield the files in the order of their names; none if the folder cannot be read."""
         try:
             names = sorted(os.listdir(self.directory))
         except OSError:
@@ -85,7 +84,7 @@ class AccountFiles:
                 yield self.directory / name
 
     def marks(self) -> dict[str, str]:
-        """Return, for the id of each account, what changes whenever its file is written anew."""
+        """Return for the id of each account a mark that changes when its file is written."""
         found = {}
         for path in self.paths():
             with contextlib.suppress(OSError):
@@ -93,17 +92,17 @@ class AccountFiles:
         return found
 
     def touch(self, identifier: str) -> None:
-        """Have an account count as written anew, so that its locks are forgotten.
+        """Change the mark of an account, so that its locks end.
 
-        :raises AccountError: if there is none.
+        :raises AccountError: if there is no such account.
         """
         try:
             os.utime(self._path(identifier))
         except FileNotFoundError:
-            raise AccountError(f"there is no account {identifier}") from None
+            raise AccountError(f"account {identifier} does not exist") from None
 
-    def trouble(self) -> str | None:
-        """Return why the folder cannot be read; ``None`` if it can, or was never made."""
+    def directory_problem(self) -> str | None:
+        """Return why the folder cannot be read; ``None`` if it can, or does not exist."""
         try:
             os.listdir(self.directory)
         except FileNotFoundError:
@@ -115,9 +114,9 @@ class AccountFiles:
         return None
 
     def save(self, record: AccountRecord) -> None:
-        """Write ``record`` over what its file holds; what is not known stays.
+        """Write ``record`` to its file; unknown fields stay.
 
-        :raises AccountError: if there is a file of that name that holds no account.
+        :raises AccountError: if there is a file of that name without a valid account.
         """
         path = self._path(record.id)
         fields: dict[str, Any] = {}
@@ -133,18 +132,18 @@ class AccountFiles:
     def remove(self, identifier: str) -> None:
         """Remove the account's file.
 
-        :raises AccountError: if there is none.
+        :raises AccountError: if there is no such account.
         """
         try:
             self._path(identifier).unlink()
         except FileNotFoundError:
-            raise AccountError(f"there is no account {identifier}") from None
+            raise AccountError(f"account {identifier} does not exist") from None
         sync_directory(self.directory)
 
     def find(self, wanted: str) -> AccountRecord:
-        """Return the account with that id, that label, or the only id that begins so.
+        """Return the account with that id or label, or the only one whose id begins with it.
 
-        :raises AccountError: if none or several are meant.
+        :raises AccountError: if no account or several accounts match.
         """
         records, _ = self.load()
         for matches in (
@@ -156,13 +155,13 @@ class AccountFiles:
                 return matches[0]
             if wanted and matches:
                 ids = ", ".join(record.id for record in matches)
-                raise AccountError(f"{wanted!r} may mean any of {ids}")
-        raise AccountError(f"there is no account {wanted!r}; 'antigravity accounts list' lists all")
+                raise AccountError(f"{wanted!r} matches several accounts: {ids}")
+        raise AccountError(f"account {wanted!r} does not exist; run 'antigravity accounts list'")
 
     def disable(self, identifier: str, secret: Secret, reason: str, when: float) -> bool:
-        """Disable the account of that id, if ``secret`` is still its secret; return if it was.
+        """Disable an account, if ``secret`` is still its secret; return whether it was.
 
-        An account that has been given another secret meanwhile is a good one again.
+        An account with a new secret stays enabled.
 
         :raises AccountError: if its file cannot be read or written.
         """
@@ -178,19 +177,19 @@ class AccountFiles:
         return True
 
     def has(self, identifier: str) -> bool:
-        """Return whether there is a file for that id, broken or not."""
+        """Return whether there is a file for that id, valid or not."""
         return bool(_ID.fullmatch(identifier)) and self._path(identifier).exists()
 
     def _path(self, identifier: str) -> Path:
         if not _ID.fullmatch(identifier):
-            raise AccountError(f"{identifier!r} is no id of an account")
+            raise AccountError(f"{identifier!r} is not a valid account id")
         return self.directory / f"{identifier}.json"
 
 
 def _read(path: Path) -> tuple[AccountRecord, dict[str, Any]]:
-    """Return the account in a file, and all the fields there; errors never quote a value."""
+    """Return the account in a file, and all its fields; errors never quote a value."""
     if not _ID.fullmatch(path.stem):
-        raise AccountError("the file's name is no id of an account")
+        raise AccountError("the file name is not a valid account id")
     try:
         data = read_file(path)
         fields = json.loads(data)
@@ -221,18 +220,18 @@ def _read(path: Path) -> tuple[AccountRecord, dict[str, Any]]:
 
 
 def _secret_line(data: bytes) -> int:
-    """Return the line on which the secret stands in a file."""
+    """Return the line of the secret in a file."""
     return data[: max(data.find(b'"secret"'), 0)].count(b"\n") + 1
 
 
 def _reveal(value: object) -> object:
-    """Give ``msgspec`` the text of a secret: this file is where it is kept."""
+    """Return the text of a secret, for ``msgspec``: account files contain secrets."""
     if isinstance(value, Secret):
         return value.reveal()
     raise NotImplementedError(type(value).__name__)
 
 
 def _fault(fields: dict[str, Any]) -> str:
-    """Return what is wrong with the fields of a file."""
+    """Return the first invalid field of a file, and why it is invalid."""
     found = find_mismatch({"id": "", **fields}, AccountRecord, texts=(Secret,))
     return f"{found.at()}: {found.problem}" if found.path else found.problem

@@ -1,4 +1,4 @@
-"""A selection policy that may be anybody's, made safe to ask: pure but for the log."""
+"""A selection policy whose failures do not harm the pool."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from antigravity.logs import make_logger
 
 @implementer(ISelectionPolicy)
 class GuardedPolicy:
-    """Asks a policy; where that fails, or says what makes no sense, asks ``Balance`` instead.
+    """Calls a policy of a plugin; if it fails or returns an invalid result, uses ``Balance``.
 
-    What one policy does wrong must not end the waiting of requests that it was not asked for.
+    Without that, a faulty policy could end the wait of unrelated requests.
     """
 
     log = make_logger()
 
     def __init__(self, policy: ISelectionPolicy) -> None:
         self._policy = policy
-        self._instead = Balance()
+        self._fallback = Balance()
         self.name = str(policy.name)
         self.sticky = bool(policy.sticky)
 
     def select(self, candidates: Sequence[Candidate], context: SelectionContext) -> Selection:
-        """Return who may serve, best first."""
+        """Return the candidates that may serve, best first."""
         try:
-            return _sensible(self._policy.select(candidates, context), candidates)
+            return _check(self._policy.select(candidates, context), candidates)
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything
             self._failed("select", error)
-            return self._instead.select(candidates, context)
+            return self._fallback.select(candidates, context)
 
     def moves(
         self, bound: Candidate | None, candidates: Sequence[Candidate], context: SelectionContext
     ) -> bool:
-        """Return whether a conversation belongs to the account that serves it now."""
+        """Return whether a session is bound to the account that serves it now."""
         try:
             return bool(self._policy.moves(bound, candidates, context))
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything
             self._failed("moves", error)
-            return self._instead.moves(bound, candidates, context)
+            return self._fallback.moves(bound, candidates, context)
 
     def _failed(self, method: str, error: Exception) -> None:
         self.log.error(
@@ -59,17 +59,17 @@ class GuardedPolicy:
         )
 
 
-def _sensible(selection: object, candidates: Sequence[Candidate]) -> Selection:
-    """Return the selection, if it is one.
+def _check(selection: object, candidates: Sequence[Candidate]) -> Selection:
+    """Return a valid selection.
 
-    :raises TypeError: if it is none.
-    :raises ValueError: if somebody who was not offered would serve, or the time is none.
+    :raises TypeError: if it is not a selection.
+    :raises ValueError: if it chooses an unknown candidate or has an invalid time to wait.
     """
     if not isinstance(selection, Selection):
         raise TypeError(f"expected a Selection, got {type(selection).__name__}")
     first = next((each for each in selection.order if each.available), None)
     if first is not None and first not in candidates:
-        raise ValueError(f"{first.credential} was not offered")
+        raise ValueError(f"{first.credential} is not one of the candidates")
     if not selection.wait >= 0:
-        raise ValueError(f"{selection.wait} is no time to wait")
+        raise ValueError(f"{selection.wait} is not a valid time to wait")
     return selection

@@ -1,4 +1,4 @@
-"""How busy each account is, and when it was used: pure."""
+"""Counts of the requests that each account serves, and when it was last used.  Pure."""
 
 from __future__ import annotations
 
@@ -6,68 +6,68 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
-#: For this long, requests of no conversation stay with the account that served the last one.
+#: For this many seconds, requests without a session stay with the account that served the last.
 RECENT: Final = 60.0
-#: How much one more lease counts in the average of how long they last.
-_NEW: Final = 0.2
+#: The weight of the newest lease in the average duration.
+_NEWEST: Final = 0.2
 
 
 class InFlightCounts:
-    """Counts what accounts serve.  ``now`` returns seconds."""
+    """Counts the requests in progress.  ``now`` returns seconds."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._loads: Counter[str] = Counter()
-        self._own: Counter[tuple[str, str]] = Counter()
-        self._used: dict[str, float] = {}
+        self._session_loads: Counter[tuple[str, str]] = Counter()
+        self._last_used: dict[str, float] = {}
         self._recent: dict[str, tuple[str, float]] = {}
-        #: How long a lease lasts on average, in seconds.
-        self.typical = 5.0
+        #: The average duration of a lease, in seconds.
+        self.average_duration = 5.0
 
     @property
-    def running(self) -> int:
-        """How many requests all accounts serve together."""
+    def total(self) -> int:
+        """The number of requests that all accounts serve."""
         return self._loads.total()
 
-    def take(self, upstream: str, credential: str, session: str, *, attracts: bool = True) -> None:
-        """Note that an account begins to serve a request.
+    def begin(self, upstream: str, credential: str, session: str, *, followed: bool = True) -> None:
+        """Record that an account begins to serve a request.
 
-        :param attracts: whether other requests of no conversation should follow it.
+        :param followed: whether later requests without a session should use the same account.
         """
         self._loads[credential] += 1
-        self._used[credential] = self._now()
+        self._last_used[credential] = self._now()
         if session:
-            self._own[session, credential] += 1
-        elif attracts:
+            self._session_loads[session, credential] += 1
+        elif followed:
             self._recent[upstream] = (credential, self._now())
 
-    def give_back(self, credential: str, session: str, lasted: float) -> None:
-        """Note that an account has served a request, for some seconds."""
+    def end(self, credential: str, session: str, duration: float) -> None:
+        """Record that an account has served a request; ``duration`` is in seconds."""
         _decrease(self._loads, credential)
         if session:
-            _decrease(self._own, (session, credential))
-        self.typical += _NEW * (lasted - self.typical)
+            _decrease(self._session_loads, (session, credential))
+        self.average_duration += _NEWEST * (duration - self.average_duration)
 
     def load(self, credential: str) -> int:
-        """Return how many requests an account serves."""
+        """Return the number of requests that an account serves."""
         return self._loads[credential]
 
-    def foreign_load(self, credential: str, session: str) -> int:
-        """Return how many of them are not of one conversation."""
-        return self._loads[credential] - self._own[session, credential]
+    def load_of_others(self, credential: str, session: str) -> int:
+        """Return the number of requests that an account serves for other sessions."""
+        return self._loads[credential] - self._session_loads[session, credential]
 
     def last_used(self, credential: str) -> float:
-        """Return when an account was taken last, 0 for never."""
-        return self._used.get(credential, 0.0)
+        """Return when an account was last used, 0 for never."""
+        return self._last_used.get(credential, 0.0)
 
     def recent(self, upstream: str) -> str | None:
-        """Return the account that served the last request of no conversation, if just now."""
+        """Return the account that served the last request without a session, if recently."""
         credential, when = self._recent.get(upstream, (None, 0.0))
         return credential if self._now() - when < RECENT else None
 
     def keep_only(self, credentials: Collection[str]) -> None:
-        """Forget when accounts were used that are not there any more."""
-        self._used = {c: when for c, when in self._used.items() if c in credentials}
+        """Remove the times of accounts that no longer exist."""
+        self._last_used = {c: when for c, when in self._last_used.items() if c in credentials}
         self._recent = {u: last for u, last in self._recent.items() if last[0] in credentials}
 
 

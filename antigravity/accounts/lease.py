@@ -1,4 +1,4 @@
-"""An account for the time of one attempt."""
+"""The lease of an account for one attempt."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from antigravity.ir.errors import GatewayError
 
 @implementer(ILease)
 class Lease:
-    """Gives its account's place back exactly once.
+    """A lease that ends exactly once.
 
-    ``ended`` is called with the lease, whether it succeeded, and why it failed.  ``lifted`` makes
-    it a probe, and is called once the upstream has begun to answer.
+    :param began: when the lease began, in seconds.
+    :param ended: called with the lease, whether the attempt succeeded, and its error.
+    :param probe_passed: makes the lease a probe; called when a successful response starts.
     """
 
     def __init__(
@@ -26,35 +27,35 @@ class Lease:
         session: str,
         began: float,
         ended: Callable[[Lease, bool, GatewayError | None], None],
-        lifted: Callable[[Lease], None] | None = None,
+        probe_passed: Callable[[Lease], None] | None = None,
     ) -> None:
         self.option = option
         self.credential = credential
         self.session = session
         self.began = began
-        self.is_probe = lifted is not None
-        self._lifted = lifted
+        self.is_probe = probe_passed is not None
+        self._probe_passed = probe_passed
         self._ended: Callable[[Lease, bool, GatewayError | None], None] | None = ended
 
     def __repr__(self) -> str:
         return f"<Lease of {self.credential.id} for {self.option.model}>"
 
-    def answered(self) -> None:
-        """Take note that the upstream has begun to answer well."""
-        lifted, self._lifted = self._lifted, None
-        if lifted is not None and self._ended is not None:
-            lifted(self)
+    def response_started(self) -> None:
+        """Record that a successful response has started."""
+        probe_passed, self._probe_passed = self._probe_passed, None
+        if probe_passed is not None and self._ended is not None:
+            probe_passed(self)
 
     def succeeded(self) -> None:
-        """Take note that the account has served."""
+        """End the lease after a successful attempt."""
         self._end(True, None)
 
     def failed(self, error: GatewayError) -> None:
-        """Take note of why it has not."""
+        """End the lease after a failed attempt."""
         self._end(False, error)
 
     def release(self) -> None:
-        """Give the place back without any judgement."""
+        """End the lease without a result."""
         self._end(False, None)
 
     def _end(self, success: bool, error: GatewayError | None) -> None:

@@ -1,6 +1,6 @@
-"""What a client is told when no account can serve it: pure.
+"""Errors for clients whose requests no account can serve.  Pure.
 
-``retry_after`` is when the first account is free again.  No account is ever named.
+``retry_after`` is when the first account becomes free.  No error names an account.
 """
 
 from __future__ import annotations
@@ -20,21 +20,23 @@ from antigravity.ir.errors import (
 )
 
 
-def refusal(request: LeaseRequest, candidates: Sequence[Candidate], typical: float) -> GatewayError:
-    """Return the error for a request that nobody serves.
+def no_account_error(
+    request: LeaseRequest, candidates: Sequence[Candidate], average_duration: float
+) -> GatewayError:
+    """Return the error for a request that no account serves.
 
-    Accounts that were tried already count for the delay: the next request may use them.
+    Accounts that were already tried count for the delay, since the next request may use them.
 
-    :param typical: how long an account that is busy stays so, in seconds.
+    :param average_duration: the seconds for which a busy account is expected to stay busy.
     """
     models = ", ".join(sorted({option.model for option in request.options})) or "this request"
     delays = [
-        (candidate.locked_for if candidate.locked_for > 0 else typical, candidate)
+        (candidate.locked_for if candidate.locked_for > 0 else average_duration, candidate)
         for candidate in candidates
-        if _comes_back(candidate)
+        if _becomes_free(candidate)
     ]
     if not delays:
-        return _nobody(models, candidates)
+        return _unavailable(models, candidates)
     delay, first = min(delays, key=lambda pair: pair[0])
     count = len({candidate.credential for _, candidate in delays})
     who = "The only account" if count == 1 else f"Each of the {count} accounts"
@@ -44,7 +46,7 @@ def refusal(request: LeaseRequest, candidates: Sequence[Candidate], typical: flo
             message = f"{who} for {models} has used up its quota; {when}."
             return QuotaExhaustedError(message, code="quota_exhausted", retry_after=delay)
         case "protected":
-            message = f"{who} for {models} has no quota left but what is protected; {when}."
+            message = f"{who} for {models} has only its protected quota left; {when}."
             return QuotaExhaustedError(message, code="quota_protected", retry_after=delay)
         case "rate":
             message = f"{who} for {models} has reached its rate limit; {when}."
@@ -58,32 +60,32 @@ def refusal(request: LeaseRequest, candidates: Sequence[Candidate], typical: flo
         case "":
             message = f"{who} for {models} is busy; {when}."
             return OverloadedError(message, code="accounts_busy", retry_after=delay)
-    message = f"{who} for {models} is out of service for now; {when}."
+    message = f"{who} for {models} is temporarily locked; {when}."
     return OverloadedError(message, code="accounts_locked", retry_after=delay)
 
 
-def queue_full(typical: float) -> OverloadedError:
-    """Return the error for a request that may not even wait."""
+def queue_full_error(average_duration: float) -> OverloadedError:
+    """Return the error for a request when the lease queue is full."""
     return OverloadedError(
-        "Too many requests wait for an account already; try again later.",
+        "Too many requests already wait for an account; try again later.",
         code="queue_full",
-        retry_after=max(1.0, typical),
+        retry_after=max(1.0, average_duration),
     )
 
 
-def stopping() -> OverloadedError:
-    """Return the error for a request that comes, or waits, while the gateway stops."""
-    return OverloadedError("The gateway is being stopped; try again soon.", code="stopping")
+def stopping_error() -> OverloadedError:
+    """Return the error for a request while the gateway stops."""
+    return OverloadedError("The gateway is stopping; try again soon.", code="stopping")
 
 
-def _comes_back(candidate: Candidate) -> bool:
+def _becomes_free(candidate: Candidate) -> bool:
     if candidate.disabled or math.isinf(candidate.locked_for):
         return False
     return candidate.locked_for > 0 or candidate.busy
 
 
-def _nobody(models: str, candidates: Sequence[Candidate]) -> UnavailableError:
-    """Return the error where waiting helps nobody."""
+def _unavailable(models: str, candidates: Sequence[Candidate]) -> UnavailableError:
+    """Return the error for a request that waiting cannot help."""
     states = {candidate.state for candidate in candidates}
     if not candidates:
         message = (
@@ -96,7 +98,7 @@ def _nobody(models: str, candidates: Sequence[Candidate]) -> UnavailableError:
             f"No other account is left to try {models} with.", code="no_account_left"
         )
     if "protected" in states:
-        message = f"What is left of the quota for {models} is protected on every account."
+        message = f"Every account for {models} has only its protected quota left."
         return UnavailableError(message, code="quota_protected")
     message = f"Every account for {models} is disabled, or its login has expired."
     return UnavailableError(message, code="accounts_disabled")

@@ -1,4 +1,4 @@
-"""Demands that wait until somebody is free: woken in a fair order, never kept in vain."""
+"""Requests that wait for an account, served in a fair order."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from antigravity.interfaces.accounts import ILease, LeaseRequest
 from antigravity.interfaces.selection import Candidate
 from antigravity.ir.errors import GatewayError
 
-#: A timer that fires a rounding error too early is not set again for less than this.
-_SHORTEST_TIMER = 0.01
+#: The shortest delay of the timer, so that rounding errors do not make it fire repeatedly.
+_SHORTEST_DELAY = 0.01
 
 
 class Choice(Struct, frozen=True):
-    """What a request gets now: somebody, or a reason to ask again after some seconds."""
+    """The result of a selection: the chosen candidate, or when to select again, in seconds."""
 
     candidates: Sequence[Candidate]
     chosen: Candidate | None
-    again: float
+    retry_in: float
 
-    def hopeless(self, max_wait: float) -> bool:
-        """Return whether nobody can get free in that many seconds."""
-        return not any(c.eligible and c.locked_for <= max_wait for c in self.candidates)
+    def can_be_served_within(self, seconds: float) -> bool:
+        """Return whether an account can become free in that time."""
+        return any(c.eligible and c.locked_for <= seconds for c in self.candidates)
 
 
 class _Waiter:
-    """A request in the queue, and what became of it."""
+    """A waiting request, and its result."""
 
     def __init__(self, request: LeaseRequest, arrived: float, max_wait: float) -> None:
         self.request = request
@@ -41,13 +41,13 @@ class _Waiter:
         self.deferred: Deferred[ILease]
         self.timer: IDelayedCall
         self.result: Lease | GatewayError | None = None
-        self.gone = False
+        self.cancelled = False
 
     def finish(self) -> None:
-        """Tell who waits, unless they have gone meanwhile."""
+        """Fire the Deferred with the result, unless it was cancelled."""
         if self.timer.active():
             self.timer.cancel()
-        if self.gone:
+        if self.cancelled:
             return
         if isinstance(self.result, Lease):
             self.deferred.callback(self.result)
@@ -55,16 +55,16 @@ class _Waiter:
             self.deferred.errback(self.result)
 
 
-def _line(request: LeaseRequest) -> str:
-    """Return what stands for the request's conversation in the queue."""
+def _conversation(request: LeaseRequest) -> str:
     return request.session or request.conversation
 
 
 class LeaseQueue:
-    """The queue with its timers.
+    """A fair queue with timers.
 
-    ``choose`` returns what a request that has waited so long gets, ``grant`` makes a lease of
-    it, and ``refuse`` returns the error where it is nothing.
+    :param choose: selects a candidate for a request that has waited some seconds.
+    :param grant: makes a lease of a choice.
+    :param refusal: returns the error for a request that cannot be served.
     """
 
     def __init__(
@@ -72,12 +72,12 @@ class LeaseQueue:
         clock: IReactorTime,
         choose: Callable[[LeaseRequest, float], Choice],
         grant: Callable[[LeaseRequest, Choice, float], Lease],
-        refuse: Callable[[LeaseRequest, Choice], GatewayError],
+        refusal: Callable[[LeaseRequest, Choice], GatewayError],
     ) -> None:
         self._clock = clock
         self._choose = choose
         self._grant = grant
-        self._refuse = refuse
+        self._refusal = refusal
         self._queue: FairQueue[_Waiter] = FairQueue()
         self._timer: IDelayedCall | None = None
         self._wake_at = math.inf
@@ -85,25 +85,25 @@ class LeaseQueue:
     def __len__(self) -> int:
         return len(self._queue)
 
-    def wait(self, request: LeaseRequest, max_wait: float, again: float) -> Deferred[ILease]:
+    def wait(self, request: LeaseRequest, max_wait: float, retry_in: float) -> Deferred[ILease]:
         """Return a Deferred that fires with a lease; cancelling it leaves the queue.
 
-        :param again: after how many seconds something changes at the earliest.
+        :param retry_in: the seconds after which the next selection can have another result.
         """
         now = self._clock.seconds()
         waiter = _Waiter(request, now, max_wait)
-        waiter.deferred = Deferred(lambda _: self._left(waiter))
-        waiter.timer = self._clock.callLater(max_wait, self._expired, waiter)
-        self._queue.add(request.principal, _line(request), waiter)
-        self._arm(min(again, max(0.0, self._wake_at - now)))
+        waiter.deferred = Deferred(lambda _: self._cancelled(waiter))
+        waiter.timer = self._clock.callLater(max_wait, self._timed_out, waiter)
+        self._queue.add(request.principal, _conversation(request), waiter)
+        self._set_timer(min(retry_in, max(0.0, self._wake_at - now)))
         return waiter.deferred
 
     def make_room(self, request: LeaseRequest, error: GatewayError) -> bool:
-        """Refuse a waiting request of whoever has more than a fair share, so that another can wait.
+        """Refuse a waiting request of a principal that has more than its fair share.
 
-        Return whether there was anybody.
+        Return whether there was one, so that ``request`` can wait in its place.
         """
-        waiter = self._queue.least_due(request.principal, _line(request))
+        waiter = self._queue.least_due(request.principal, _conversation(request))
         if waiter is None:
             return False
         self._queue.remove(waiter)
@@ -112,80 +112,84 @@ class LeaseQueue:
         return True
 
     def serve_due(self) -> None:
-        """Serve those that a lock which has just ended kept waiting, before newcomers."""
+        """Serve waiting requests whose lock has just ended, before a new request is served."""
         if self._clock.seconds() >= self._wake_at:
             self.serve()
 
     def serve(self) -> None:
-        """Give whoever is free to those that wait, in a fair order."""
+        """Lease free accounts to waiting requests in a fair order."""
         if not self._queue:
             return
         now = self._clock.seconds()
-        wake = math.inf
+        wake_in = math.inf
         done: list[_Waiter] = []
-        # What gets nobody in this pass: demands like it, of that conversation or (if nobody at
-        # all is free) of any, need not be looked at.
-        stuck: dict[object, Choice] = {}
+        # Choices without a candidate in this pass.  They hold for equal requests of the same
+        # session, and if no account is available at all, for equal requests of any session.
+        unserved: dict[object, Choice] = {}
         for waiter in self._queue:
             request, waited = waiter.request, now - waiter.arrived
-            alike = (request.options, request.ranks, request.exclude, request.only)
-            own = (*alike, request.session)
-            choice = stuck.get(alike) or stuck.get(own) or self._choose(request, waited)
+            any_session = (request.options, request.ranks, request.exclude, request.only)
+            this_session = (*any_session, request.session)
+            choice = (
+                unserved.get(any_session)
+                or unserved.get(this_session)
+                or self._choose(request, waited)
+            )
             if choice.chosen is not None:
                 waiter.result = self._grant(request, choice, waited)
-            elif choice.hopeless(waiter.deadline - now):
-                waiter.result = self._refuse(request, choice)
+            elif not choice.can_be_served_within(waiter.deadline - now):
+                waiter.result = self._refusal(request, choice)
             else:
-                wake = min(wake, choice.again)
-                open_to_others = any(each.available for each in choice.candidates)
-                stuck[own if open_to_others else alike] = choice
+                wake_in = min(wake_in, choice.retry_in)
+                free_for_others = any(each.available for each in choice.candidates)
+                unserved[this_session if free_for_others else any_session] = choice
                 continue
             self._queue.remove(waiter, served=choice.chosen is not None)
             done.append(waiter)
-        self._arm(wake)
+        self._set_timer(wake_in)
         for waiter in done:
             waiter.finish()
 
     def refuse_all(self, error: Callable[[], GatewayError]) -> None:
-        """Send everybody away."""
+        """Refuse all waiting requests."""
         waiting = list(self._queue)
         for waiter in waiting:
             self._queue.remove(waiter)
             waiter.result = error()
-        self._arm(math.inf)
+        self._set_timer(math.inf)
         for waiter in waiting:
             waiter.finish()
 
-    def _left(self, waiter: _Waiter) -> None:
-        """Nobody waits for this any more; the account that it just got is free again."""
-        waiter.gone = True
+    def _cancelled(self, waiter: _Waiter) -> None:
+        """Remove a cancelled request, and release the account that it may just have got."""
+        waiter.cancelled = True
         self._queue.remove(waiter)
         if waiter.timer.active():
             waiter.timer.cancel()
         if isinstance(waiter.result, Lease):
             waiter.result.release()
         if not self._queue:
-            self._arm(math.inf)
+            self._set_timer(math.inf)
 
-    def _expired(self, waiter: _Waiter) -> None:
-        """Patience is at its end: now anybody will do."""
+    def _timed_out(self, waiter: _Waiter) -> None:
+        """Serve a request with any account at the end of its wait, or refuse it."""
         choice = self._choose(waiter.request, math.inf)
         served = choice.chosen is not None
         if served:
             waiter.result = self._grant(waiter.request, choice, math.inf)
         else:
-            waiter.result = self._refuse(waiter.request, choice)
+            waiter.result = self._refusal(waiter.request, choice)
         self._queue.remove(waiter, served=served)
         if not self._queue:
-            self._arm(math.inf)
+            self._set_timer(math.inf)
         waiter.finish()
 
-    def _arm(self, delay: float) -> None:
-        """Wake up after ``delay`` seconds, unless nobody waits for that."""
+    def _set_timer(self, delay: float) -> None:
+        """Serve the queue after ``delay`` seconds, unless it is empty."""
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
         self._wake_at = math.inf
         if self._queue and delay < math.inf:
             self._wake_at = self._clock.seconds() + delay
-            self._timer = self._clock.callLater(max(delay, _SHORTEST_TIMER), self.serve)
+            self._timer = self._clock.callLater(max(delay, _SHORTEST_DELAY), self.serve)

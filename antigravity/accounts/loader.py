@@ -1,4 +1,4 @@
-"""Loads the accounts of a running gateway; an account outlives damage to its file."""
+"""Loads the accounts of a running gateway, which keeps accounts whose files are damaged."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from antigravity.config.errors import ConfigurationError, Problem
 
 
 class LoadedAccounts(Struct, frozen=True):
-    """The accounts to serve with.
+    """The accounts to use.
 
     ``kept`` are files that can no longer be read; their accounts stay as they were.  ``broken``
-    are files that could never be read.  ``marks`` has a text for each account id that changes
-    when its file is written.
+    are files that could never be read.  ``marks`` are as in :meth:`AccountFiles.marks`.
     """
 
     records: list[AccountRecord]
@@ -25,9 +24,9 @@ class LoadedAccounts(Struct, frozen=True):
 
 
 class AccountLoader:
-    """Reads account files, and remembers the last good content of each.
+    """Reads account files, and keeps the last valid content of each.
 
-    Removing a file removes its account; a file that is empty, truncated or unreadable does not.
+    Removing a file removes its account; an empty, truncated or unreadable file does not.
     """
 
     def __init__(self, files: AccountFiles) -> None:
@@ -36,10 +35,10 @@ class AccountLoader:
         self._good: dict[str, AccountRecord] = {}
 
     def load(self) -> LoadedAccounts:
-        """Return the accounts as they are now, oldest first.
+        """Return the current accounts, oldest first.
 
-        :raises ConfigurationError: if there were accounts, and their folder is gone or cannot be
-            read.
+        :raises ConfigurationError: if there were accounts, and their folder is missing or cannot
+            be read.
         """
         marks = self._files.marks()
         records, broken = self._files.load()
@@ -53,7 +52,7 @@ class AccountLoader:
             )
             raise ConfigurationError([Problem(message, place=str(directory))])
         kept = [file for file in broken if file.path.stem in self._good]
-        outlived = [self._good[file.path.stem] for file in kept]
-        records = sorted([*records, *outlived], key=lambda record: (record.created, record.id))
+        earlier = [self._good[file.path.stem] for file in kept]
+        records = sorted([*records, *earlier], key=lambda record: (record.created, record.id))
         self._good = {record.id: record for record in records}
         return LoadedAccounts(records, kept, [file for file in broken if file not in kept], marks)

@@ -1,4 +1,4 @@
-"""Ends locks before their time, for the operator and for quotas that have room again."""
+"""Early ends of locks: by the operator, by a changed account, by a fetched quota."""
 
 from __future__ import annotations
 
@@ -12,48 +12,48 @@ from antigravity.logs import make_logger
 
 
 class LockReleaser:
-    """Ends the locks of one pool.
+    """Ends the locks of one pool before their time.
 
-    :ivar marks: those of the accounts that there are, by id; see ``Credential.mark``.  ``None`` as
-        long as none are known.
+    :ivar marks: the marks of the known accounts by id, see ``Credential.mark``; ``None`` until
+        they are known.
     """
 
     log = make_logger()
 
-    def __init__(self, lockouts: LockTable, watch: AccountEvents) -> None:
+    def __init__(self, locks: LockTable, events: AccountEvents) -> None:
         self.marks: dict[str, str] | None = None
-        self._lockouts = lockouts
-        self._watch = watch
+        self._locks = locks
+        self._events = events
 
     def restore(self, marks: object) -> None:
-        """Take in the marks of the last run."""
+        """Restore the marks of the last run."""
         if isinstance(marks, Mapping):
             self.marks = {name: mark for name, mark in marks.items() if isinstance(mark, str)}
 
-    def follow(self, credentials: Iterable[Credential]) -> bool:
-        """Forget the locks of accounts that are gone, added anew, enabled again or unlocked.
+    def update_accounts(self, credentials: Iterable[Credential]) -> bool:
+        """Remove the locks of accounts that were removed, added again, enabled or unlocked.
 
-        Return whether something has changed.
+        Return whether anything has changed.
         """
         every = list(credentials)
         present = {each.id: each.mark for each in every}
         known, self.marks = self.marks, present
-        gone = self._lockouts.accounts() - present.keys()
-        for name in sorted(gone):
-            self.release(name)
+        removed = self._locks.accounts() - present.keys()
+        for name in sorted(removed):
+            self.unlock(name)
         for each in every:
             if known is not None and known.get(each.id) != each.mark:
-                self.release(each.id, upstream=each.upstream)
-        return known != present or bool(gone)
+                self.unlock(each.id, upstream=each.upstream)
+        return known != present or bool(removed)
 
-    def release(self, credential: str, model: str = "", upstream: str = "") -> int:
-        """Forget the locks of an account (for one model), and return how many there were.
+    def unlock(self, credential: str, model: str = "", upstream: str = "") -> int:
+        """Remove the locks of an account, for one model or all; return the number of locks.
 
-        :param upstream: its upstream, where the locks that are for everyone there end, too.
+        :param upstream: if given, locks of its models for everyone are removed as well.
         """
-        ended = self._lockouts.release(credential, model, upstream)
+        ended = self._locks.remove(credential, model, upstream)
         if ended:
-            self._watch.readmitted(credential, model)
+            self._events.account_unlocked(credential, model)
             self.log.info(
                 "{credential} is unlocked for {model}",
                 credential=credential,
@@ -61,23 +61,23 @@ class LockReleaser:
             )
         return ended
 
-    def by_quota(
-        self, credential: str, quota: Quota, asked: float, now: float, interval: float
+    def apply_quota(
+        self, credential: str, quota: Quota, fetched: float, now: float, interval: float
     ) -> bool:
-        """End the limits that a quota shows to be over; return whether there were any.
+        """End the limit locks of models with remaining quota; return whether there were any.
 
-        :param asked: when the upstream was asked.
-        :param interval: a lock that comes again at once is not ended so for so many seconds.
+        :param fetched: when the request for the quota was sent.
+        :param interval: the seconds for which a quota cannot end the same lock again.
         """
-        ended = self._lockouts.lift(
-            credential, lambda model: quota.left(model, now), asked, interval
+        ended = self._locks.remove_by_quota(
+            credential, lambda model: quota.remaining(model, now), fetched, interval
         )
         for scope in ended:
             model = scope.model or ""
             self.log.info(
-                "{credential} has quota again for {model}, so its lock ends",
+                "{credential} has quota for {model} again; its lock ends",
                 credential=credential,
                 model=model,
             )
-            self._watch.unlocked(scope.upstream, credential, model)
+            self._events.unlocked(scope.upstream, credential, model)
         return bool(ended)

@@ -1,6 +1,6 @@
-"""What an upstream's error says about the account that was used: pure.
+"""Rules for locks: which error of an upstream locks what, and for how long.  Pure.
 
-How long a lock lasts is the upstream's to say.  The steps here stand in where it does not.
+The durations here apply only if the upstream does not name the end of a limit.
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ LockKind = Literal[
     "quota", "rate", "capacity", "failure", "credential", "billing", "revoked", "absent"
 ]
 
-#: The code of an error that is about all accounts of a model alike.
+#: The code of an error that affects all accounts of a model.
 CAPACITY_CODE: Final = "model_capacity_exhausted"
-#: The code of an error that ends only with a payment, whatever its status.
+#: The code of an error that requires a payment, whatever the status code.
 BILLING_CODE: Final = "insufficient_quota"
-#: The code of an error after which only a new token helps.
+#: The code of an error that requires a new token.
 REVOKED_CODE: Final = "invalid_grant"
 
 
 class LockRule(Struct, frozen=True):
-    """What one kind of error leads to.
+    """The lock that one kind of error causes.
 
-    ``reach`` is what is locked: the account for one ``model``, the whole ``account``, or the
-    model for ``everyone``.  ``steps`` are seconds, by the number of failures in a row.
-    ``jitter`` is the part of a step that chance may add, so that not all come back at once.
-    ``ends_bindings`` says whether conversations leave the account.
+    ``scope`` is what is locked: the account for one ``model``, the whole ``account``, or the model
+    for ``everyone``.  ``durations`` are in seconds, by the number of failures in a row.
+    ``jitter`` is the fraction of a duration that is added at random, so that requests do not
+    return all at once.  ``ends_bindings`` says whether sessions leave the account.
     """
 
     kind: LockKind
-    reach: Literal["model", "account", "everyone"]
-    steps: tuple[float, ...]
+    scope: Literal["model", "account", "everyone"]
+    durations: tuple[float, ...]
     jitter: float = 0.0
     ends_bindings: bool = False
 
-    def step(self, failures: int) -> float:
-        """Return the seconds after that many failures in a row."""
-        return self.steps[min(max(failures, 1), len(self.steps)) - 1]
+    def duration(self, failures: int) -> float:
+        """Return the seconds of a lock after that many failures in a row."""
+        return self.durations[min(max(failures, 1), len(self.durations)) - 1]
 
 
 QUOTA: Final = LockRule("quota", "model", (60.0, 300.0, 1800.0, 7200.0))
@@ -65,18 +65,18 @@ REVOKED: Final = LockRule("revoked", "account", (math.inf,), ends_bindings=True)
 ABSENT: Final = LockRule("absent", "model", (5.0,), ends_bindings=True)
 
 
-#: Limits: what an upstream says of their end may be wrong, since it may have been renewed since.
+#: Locks by limits: their end may be earlier than the upstream named, since limits can be renewed.
 LIMIT_KINDS: Final = frozenset({QUOTA.kind, RATE.kind, BILLING.kind})
-#: What these say of an account is a guess: the next request may well be served, and a lock must
-#: not make an upstream unusable that has no other account.
+#: Estimated locks: the next request may succeed, and a lock must not make an upstream with a
+#: single account unusable.
 ESTIMATED_KINDS: Final = frozenset({FAILURE.kind, ABSENT.kind, CREDENTIAL.kind})
 
 
 def rule_for(error: GatewayError) -> LockRule | None:
-    """Return what an error leads to; ``None`` if it says nothing about the account.
+    """Return the rule for an error; ``None`` if the account is not its cause.
 
-    An empty answer comes as often from the request (too few tokens) as from the upstream, so
-    nobody else has to suffer for it.  What is no answer at all comes from the upstream's address.
+    An empty response is as often the fault of the request (too few tokens) as of the upstream.  A
+    malformed response is the fault of the upstream's address.
     """
     if isinstance(error, UnavailableError | EmptyAnswerError | UnusableAnswerError):
         return None

@@ -1,7 +1,7 @@
-"""Which account must not be used for which model, and until when: pure.
+"""The locks of accounts: which one must not be used for which model, and until when.  Pure.
 
-A time that the upstream named is kept to the second, up to a ceiling.  Since such times may be
-wrong, a lock that lasts for long is probed now and then: one request may pass.
+A lock ends exactly at the time that the upstream named, up to a maximum.  Since that time may be
+wrong, long locks are probed: one request per interval may use the account.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from antigravity.accounts.lock_rules import LIMIT_KINDS, LockRule, rule_for
 from antigravity.accounts.locks import Lock, LockScope, from_rows, to_rows
 from antigravity.ir.errors import GatewayError
 
-#: Failures in a row are forgotten after this many seconds without one.
+#: A streak of failures ends after this many seconds without one.
 FORGET_AFTER: Final = 3600.0
-#: The longest lock without a setting that says so, in seconds.
+#: The default for the longest lock, in seconds.
 MAX_LOCK: Final = 31 * 86400.0
 
 
@@ -32,12 +32,12 @@ class _Streak(Struct):
 
 
 class LockTable:
-    """All locks.
+    """All locks, and the failures in a row that determine their durations.
 
-    ``now`` returns seconds that pass evenly; ``wall`` returns seconds since the epoch, which go
-    into snapshots.  ``chance`` returns a number from 0 to 1.
-
-    :ivar max_lock: no lock lasts longer, in seconds.
+    :param now: returns seconds that pass evenly.
+    :param wall: returns seconds since the epoch, for snapshots.
+    :param chance: returns a number from 0 to 1.
+    :ivar max_lock: the longest duration of a lock, in seconds.
     """
 
     def __init__(
@@ -55,15 +55,14 @@ class LockTable:
         self._max_entries = max_entries
         self._locks: dict[LockScope, Lock] = {}
         self._streaks: dict[tuple[LockScope, str], _Streak] = {}
-        #: What is probed now.
         self._probing: set[LockScope] = set()
-        #: When a quota that had room ended a lock last.
-        self._lifted: dict[LockScope, float] = {}
+        #: When a fetched quota last ended a lock.
+        self._ended_by_quota: dict[LockScope, float] = {}
 
     def __len__(self) -> int:
         return len(self._locks)
 
-    def failed(
+    def record_failure(
         self,
         upstream: str,
         credential: str,
@@ -74,13 +73,13 @@ class LockTable:
         stamp: str = "",
         probe: bool = False,
     ) -> LockRule | None:
-        """Lock what ``error`` is about, and return by which rule, if there is one.
+        """Lock what ``error`` affects, and return the rule that applied, if there is one.
 
-        :param since: when the attempt began.  Attempts that ran side by side and failed
-            together are one failure in a row, not many.
-        :param stamp: stands for the secret that was used.
-        :param probe: whether the attempt was a probe: a time that the upstream names now counts
-            more than what it named before.
+        :param since: when the attempt began.  Parallel attempts that fail together count as one
+            failure in a row.
+        :param stamp: the hash of the secret that was used.
+        :param probe: whether the attempt was a probe.  If so, a time that the upstream names now
+            replaces the earlier one.
         """
         rule = rule_for(error)
         if rule is None:
@@ -88,26 +87,24 @@ class LockTable:
         scope = _scope(rule, upstream, credential, model)
         count = self._count(scope, rule.kind, since)
         given = error.retry_after is not None and error.retry_after > 0
-        if given and rule.step(count) < math.inf:
+        duration = rule.duration(count)
+        seconds = duration
+        if given and duration < math.inf:
             assert error.retry_after is not None
             seconds = error.retry_after
-        else:
-            seconds = rule.step(count)
-        seconds += rule.jitter * self._chance() * rule.step(count) if rule.jitter else 0.0
-        whole = rule.reach == "account"
+        seconds += rule.jitter * self._chance() * duration if rule.jitter else 0.0
         if math.isfinite(seconds):
             seconds = min(seconds, self.max_lock)
         now = self._now()
-        lock = Lock(
-            now + seconds, rule.kind, given, stamp if whole else "", error.help_url, made=now
-        )
+        stamp = stamp if rule.scope == "account" else ""
+        lock = Lock(now + seconds, rule.kind, given, stamp, error.help_url, made=now)
         known = self._locks.get(scope)
         if probe and given and known is not None and known.may_be_wrong:
             del self._locks[scope]
         self._put(scope, lock)
         return rule
 
-    def succeeded(
+    def record_success(
         self,
         upstream: str,
         credential: str,
@@ -116,10 +113,9 @@ class LockTable:
         since: float | None = None,
         probe: bool = False,
     ) -> bool:
-        """Forget failures in a row from before the attempt began; return if that ended a lock.
+        """End streaks from before the attempt began; return whether that ended a lock.
 
-        Only locks that were guesses end, since the account has just shown them to be wrong, and
-        those that were probed.
+        Estimated locks end, since the success has shown them to be wrong, and so do probed ones.
         """
         ended = probe and self._end_probed(upstream, credential, model)
         for scope in _scopes(upstream, credential, model):
@@ -132,14 +128,14 @@ class LockTable:
                         ended = True
         return ended
 
-    def held(
+    def longest_lock(
         self, upstream: str, credential: str, model: str, stamp: Callable[[], str] | None = None
     ) -> Lock | None:
-        """Return the lock that lasts longest, if the account is locked for the model.
+        """Return the longest active lock of the account for the model, if there is one.
 
-        :param stamp: returns what stands for the account's secret now.
+        :param stamp: returns the hash of the account's current secret.
         """
-        found = [lock for _, lock in self._in_force(upstream, credential, model, stamp)]
+        found = [lock for _, lock in self._active(upstream, credential, model, stamp)]
         return max(found, key=lambda lock: lock.until, default=None)
 
     def can_probe(
@@ -150,13 +146,13 @@ class LockTable:
         interval: float,
         stamp: Callable[[], str] | None = None,
     ) -> bool:
-        """Return whether one request may pass the locks, to see if they are still needed.
+        """Return whether one request may use the account to see if its locks are still needed.
 
-        That is so where all of them may be wrong, and none was made or probed within
-        ``interval`` seconds or is being probed.
+        That is so if all of them may be wrong, and none was made or probed within ``interval``
+        seconds or is being probed.
         """
         now = self._now()
-        locks = self._in_force(upstream, credential, model, stamp)
+        locks = self._active(upstream, credential, model, stamp)
         return bool(locks) and all(
             lock.may_be_wrong
             and scope not in self._probing
@@ -165,7 +161,7 @@ class LockTable:
         )
 
     def begin_probe(self, upstream: str, credential: str, model: str) -> None:
-        """Note that a request passes the locks."""
+        """Record that a probe of the locks begins."""
         now = self._now()
         for scope in _scopes(upstream, credential, model):
             lock = self._locks.get(scope)
@@ -174,95 +170,94 @@ class LockTable:
                 self._probing.add(scope)
 
     def end_probe(self, upstream: str, credential: str, model: str) -> None:
-        """Note that it has ended, however that was."""
+        """Record that a probe has ended."""
         self._probing.difference_update(_scopes(upstream, credential, model))
 
-    def release(self, credential: str, model: str = "", upstream: str = "") -> int:
-        """Forget everything about one account (and model, if it is named).
+    def remove(self, credential: str, model: str = "", upstream: str = "") -> int:
+        """Remove the locks and streaks of one account, for one model or all.
 
-        Return how many locks that has ended.
+        Return the number of active locks that ended.
 
-        :param upstream: if it is given, models of it that are locked for everyone are free, too.
+        :param upstream: if given, locks of its models for everyone are removed as well.
         """
 
-        def is_meant(scope: LockScope) -> bool:
+        def matches(scope: LockScope) -> bool:
             if scope.credential is None:
                 own = bool(upstream) and scope.upstream == upstream
             else:
                 own = scope.credential == credential
             return own and model in ("", scope.model)
 
-        locks = [scope for scope in self._locks if is_meant(scope)]
+        locks = [scope for scope in self._locks if matches(scope)]
         ended = sum(self._locks.pop(scope).until > self._now() for scope in locks)
-        for key in [key for key in self._streaks if is_meant(key[0])]:
+        for key in [key for key in self._streaks if matches(key[0])]:
             del self._streaks[key]
-        for scope in [scope for scope in self._lifted if is_meant(scope)]:
-            del self._lifted[scope]
+        for scope in [scope for scope in self._ended_by_quota if matches(scope)]:
+            del self._ended_by_quota[scope]
         return ended
 
-    def lift(
+    def remove_by_quota(
         self,
         credential: str,
-        left: Callable[[str], float | None],
-        asked: float,
+        remaining: Callable[[str], float | None],
+        fetched: float,
         interval: float,
     ) -> list[LockScope]:
-        """End the limits of an account whose quota has room; return which ones.
+        """Remove the limit locks of an account for models with remaining quota; return them.
 
-        :param left: returns the fraction that is left for a model, if it is known.
-        :param asked: when the upstream was asked: later locks know better.
-        :param interval: a lock that comes again is not ended in the same way for so many seconds:
-            the quota does not tell the truth.
+        :param remaining: returns the remaining fraction for a model, if it is known.
+        :param fetched: when the request for the quota was sent; later locks stay.
+        :param interval: the seconds for which a quota cannot end the same lock again, since the
+            upstream may report a wrong quota.
         """
         now = self._now()
         ended = []
         for scope, lock in list(self._locks.items()):
             if scope.credential != credential or scope.model is None:
                 continue
-            if lock.kind not in LIMIT_KINDS or lock.made > asked or lock.until <= now:
+            if lock.kind not in LIMIT_KINDS or lock.made > fetched or lock.until <= now:
                 continue
-            if scope in self._lifted and now - self._lifted[scope] < interval:
+            if now - self._ended_by_quota.get(scope, -math.inf) < interval:
                 continue
-            room = left(scope.model)
-            if room is not None and room > 0:
+            if (remaining(scope.model) or 0.0) > 0.0:
                 del self._locks[scope]
-                self._lifted[scope] = now
+                self._ended_by_quota[scope] = now
                 ended.append(scope)
         return ended
 
     def accounts(self) -> set[str]:
-        """Return the accounts of which something is known."""
+        """Return the accounts that have locks or streaks."""
         scopes = [*self._locks, *(scope for scope, _ in self._streaks)]
         return {scope.credential for scope in scopes if scope.credential is not None}
 
-    def current(self) -> Iterator[tuple[LockScope, Lock]]:
-        """Yield the locks that are in force."""
+    def active_locks(self) -> Iterator[tuple[LockScope, Lock]]:
+        """Yield the locks that have not ended."""
         now = self._now()
         yield from [(scope, lock) for scope, lock in self._locks.items() if lock.until > now]
 
     def snapshot(self) -> dict[str, Any]:
-        """Return everything that a restart must not lose, as plain data."""
+        """Return locks and streaks as plain data."""
         self._prune()
         ahead = self._wall() - self._now()
         streaks = [(*key, each.count, each.last) for key, each in self._streaks.items()]
         return to_rows(self._locks.items(), streaks, ahead)
 
     def restore(self, data: Mapping[str, Any]) -> int:
-        """Take in a snapshot; return how many of its entries made no sense.
+        """Restore a snapshot; return the number of its invalid entries.
 
-        No lock lasts longer than :attr:`max_lock` from now, and none longer than it was to last
-        from its beginning, whatever the clock said then.
+        No lock lasts longer than :attr:`max_lock` from now, or than its original duration, even if
+        the system clock was set in the meantime.
         """
-        kept = from_rows(data, self._wall() - self._now())
-        for scope, lock in kept.locks:
-            self._put(scope, self._in_time(lock))
-        for scope, kind, count, last in kept.streaks:
+        stored = from_rows(data, self._wall() - self._now())
+        for scope, lock in stored.locks:
+            self._put(scope, self._limited(lock))
+        for scope, kind, count, last in stored.streaks:
             self._streaks[scope, kind] = _Streak(max(1, count), min(last, self._now()))
         self._prune()
-        return kept.senseless
+        return stored.invalid
 
-    def _in_time(self, lock: Lock) -> Lock:
-        """Return a lock that cannot last longer than it was made for, or than the ceiling."""
+    def _limited(self, lock: Lock) -> Lock:
+        """Return a lock limited to its original duration and to the maximum."""
         if math.isinf(lock.until):
             return lock
         now = self._now()
@@ -271,10 +266,10 @@ class LockTable:
         until = min(lock.until, made + max(0.0, length), now + self.max_lock)
         return replace(lock, until=until, made=made, probed=min(lock.probed, now))
 
-    def _in_force(
+    def _active(
         self, upstream: str, credential: str, model: str, stamp: Callable[[], str] | None
     ) -> list[tuple[LockScope, Lock]]:
-        """Return the locks that keep an account from serving a model now."""
+        """Return the active locks that prevent an account from serving a model."""
         now = self._now()
         found = []
         for scope in _scopes(upstream, credential, model):
@@ -282,14 +277,14 @@ class LockTable:
             if lock is None or lock.until <= now:
                 continue
             if lock.made > now:  # the clock was set back
-                lock = self._locks[scope] = self._in_time(lock)
+                lock = self._locks[scope] = self._limited(lock)
             if lock.stamp and stamp is not None and lock.stamp != stamp():
                 continue
             found.append((scope, lock))
         return found
 
     def _end_probed(self, upstream: str, credential: str, model: str) -> bool:
-        """End the locks that a probe has shown to be wrong; return whether there were any."""
+        """Remove the locks that a probe has shown to be wrong; return whether there were any."""
         ended = False
         for scope in _scopes(upstream, credential, model):
             lock = self._locks.get(scope)
@@ -300,7 +295,7 @@ class LockTable:
         return ended
 
     def _count(self, scope: LockScope, kind: str, since: float | None) -> int:
-        """Count a failure, and return how many there were in a row."""
+        """Count a failure, and return the number of failures in a row."""
         now = self._now()
         streak = self._streaks.get((scope, kind))
         if streak is None or now - streak.last >= FORGET_AFTER:
@@ -320,10 +315,12 @@ class LockTable:
             self._prune()
 
     def _prune(self) -> None:
-        """Forget what is over; if that is not enough, what is over soonest."""
+        """Remove what has ended; if there is still too much, remove what ends first."""
         now = self._now()
         self._locks = {s: lock for s, lock in self._locks.items() if lock.until > now}
-        self._lifted = {s: when for s, when in self._lifted.items() if now - when < FORGET_AFTER}
+        self._ended_by_quota = {
+            scope: when for scope, when in self._ended_by_quota.items() if now - when < FORGET_AFTER
+        }
         self._streaks = {
             key: streak for key, streak in self._streaks.items() if now - streak.last < FORGET_AFTER
         }
@@ -336,9 +333,9 @@ class LockTable:
 
 
 def _scope(rule: LockRule, upstream: str, credential: str, model: str) -> LockScope:
-    if rule.reach == "account":
+    if rule.scope == "account":
         return LockScope(upstream, credential, None)
-    return LockScope(upstream, None if rule.reach == "everyone" else credential, model)
+    return LockScope(upstream, None if rule.scope == "everyone" else credential, model)
 
 
 def _scopes(upstream: str, credential: str, model: str) -> tuple[LockScope, LockScope, LockScope]:

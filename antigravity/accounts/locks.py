@@ -1,4 +1,4 @@
-"""Locks, and their form in the state file: pure."""
+"""Locks of accounts, and their form in the state file.  Pure."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from msgspec import Struct
 from antigravity.accounts.lock_rules import ESTIMATED_KINDS, LIMIT_KINDS
 
 _Row = TypeVar("_Row")
-#: A scope, the kind of failure, how many there were in a row, and when the last one was.
+#: The scope and kind of failures in a row, their number, and the time of the last one.
 StreakFields = tuple["LockScope", str, int, float]
 
 
 class LockScope(Struct, frozen=True):
-    """What is locked: an account for a model, or for all (no model), or a model for everyone."""
+    """What is locked: an account for one model, an account (no model), or a model for everyone."""
 
     upstream: str
     credential: str | None
@@ -25,11 +25,11 @@ class LockScope(Struct, frozen=True):
 
 
 class Lock(Struct, frozen=True):
-    """A lock until a time in seconds, infinite until people do something.
+    """A lock until a time in seconds, infinite if only the operator can end it.
 
-    ``given`` says that the upstream named the time.  ``stamp`` stands for the secret that was
-    refused: the lock is not for another one.  ``help`` is where its owner can end it.  ``made``
-    is when it began, and ``probed`` when a request was let through last (0 for never).
+    ``given`` says that the upstream named the time.  ``stamp`` is the hash of the refused secret;
+    the lock does not apply to another secret.  ``help`` is an address where the owner can end the
+    lock.  ``made`` is when the lock began, ``probed`` when it was last probed (0 for never).
     """
 
     until: float
@@ -42,26 +42,26 @@ class Lock(Struct, frozen=True):
 
     @property
     def may_be_wrong(self) -> bool:
-        """Whether the lock is about something that passes, maybe before the time that was named."""
-        passes = self.kind in LIMIT_KINDS or self.given
-        return passes and math.isfinite(self.until)
+        """Whether the cause may have ended before the named time."""
+        temporary = self.kind in LIMIT_KINDS or self.given
+        return temporary and math.isfinite(self.until)
 
     @property
     def estimated(self) -> bool:
-        """Whether the lock is an estimate: neither its end nor its cause is certain."""
+        """Whether neither the end nor the cause of the lock is certain."""
         return not self.given and self.kind in ESTIMATED_KINDS
 
 
-class KeptLocks(Struct, frozen=True):
-    """What a snapshot holds; ``senseless`` counts the rows that made no sense."""
+class StoredLocks(Struct, frozen=True):
+    """The content of a snapshot; ``invalid`` is the number of invalid rows."""
 
     locks: list[tuple[LockScope, Lock]]
     streaks: list[StreakFields]
-    senseless: int
+    invalid: int
 
 
 class _LockRow(Struct, frozen=True):
-    """A lock as plain data; JSON has no infinity, so ``until`` is ``None`` instead."""
+    """A lock in the state file; ``until`` is ``None`` for infinity, which JSON does not have."""
 
     upstream: str
     credential: str | None
@@ -87,10 +87,10 @@ class _StreakRow(Struct, frozen=True):
 def to_rows(
     locks: Iterable[tuple[LockScope, Lock]], streaks: Iterable[tuple[Any, ...]], ahead: float
 ) -> dict[str, Any]:
-    """Return everything as plain data.
+    """Return locks and streaks as plain data.
 
-    :param streaks: for each of them ``((scope, kind), count, last)``, flat.
-    :param ahead: how far the calendar's clock is ahead of that of the locks, in seconds.
+    :param streaks: for each one ``((scope, kind), count, last)``.
+    :param ahead: the seconds by which the system clock is ahead of the clock of the locks.
     """
 
     def moved(moment: float) -> float:
@@ -121,15 +121,15 @@ def to_rows(
     }
 
 
-def from_rows(data: Mapping[str, Any], ahead: float) -> KeptLocks:
-    """Return what plain data holds; ``ahead`` is as for :func:`to_rows`."""
-    locks, bad_locks = _rows(data.get("locks"), _LockRow)
-    streaks, bad_streaks = _rows(data.get("streaks"), _StreakRow)
+def from_rows(data: Mapping[str, Any], ahead: float) -> StoredLocks:
+    """Return locks and streaks from plain data; ``ahead`` is as for :func:`to_rows`."""
+    locks, invalid_locks = _rows(data.get("locks"), _LockRow)
+    streaks, invalid_streaks = _rows(data.get("streaks"), _StreakRow)
 
     def moved(moment: float) -> float:
         return moment - ahead if moment > 0 else 0.0
 
-    kept = [
+    stored = [
         (
             LockScope(row.upstream, row.credential, row.model),
             Lock(
@@ -148,11 +148,11 @@ def from_rows(data: Mapping[str, Any], ahead: float) -> KeptLocks:
         (LockScope(row.upstream, row.credential, row.model), row.kind, row.count, moved(row.last))
         for row in streaks
     ]
-    return KeptLocks(kept, rows, bad_locks + bad_streaks)
+    return StoredLocks(stored, rows, invalid_locks + invalid_streaks)
 
 
 def _rows(data: object, kind: type[_Row]) -> tuple[list[_Row], int]:
-    """Return the rows that make sense, and how many do not."""
+    """Return the valid rows, and the number of invalid ones."""
     rows: list[_Row] = []
     items = data if isinstance(data, list) else []
     for item in items:

@@ -1,4 +1,4 @@
-"""Finds an account in use by its id, label, or beginning of its id: pure."""
+"""Finds an account by its id, its label, or the beginning of its id.  Pure."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from antigravity.ir.errors import InvalidRequestError, NotFoundError
 
 
 def find_account(credentials: Sequence[Credential], account: str) -> Credential:
-    """Return the account of that id, label, or beginning of an id.
+    """Return the account with that id or label, or the only one whose id begins with it.
 
-    :raises NotFoundError: if there is none.
-    :raises InvalidRequestError: if several are meant.
+    :raises NotFoundError: if no account matches.
+    :raises InvalidRequestError: if several accounts match.
     """
     wanted = account.casefold()
     for found in (

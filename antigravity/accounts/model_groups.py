@@ -1,4 +1,4 @@
-"""Which models draw on one quota: groups from a data file, and the operator's own.  Pure."""
+"""Groups of models that draw on one quota: from a data file, and from the settings.  Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Final
 
 from antigravity.routing.patterns import matches, specificity
 
-#: Clients choose names of models: so many are remembered.
-_REMEMBERED: Final = 4096
+#: The number of cached model names; clients can send any name.
+_CACHED: Final = 4096
 
 
 @cache
@@ -23,9 +23,9 @@ def shipped_groups() -> Mapping[str, Sequence[str]]:
 
 
 class ModelGroups:
-    """The shipped groups with the operator's on top.
+    """The shipped groups, extended or replaced by those of the settings.
 
-    A name that is no group stands for itself: it is a pattern of models.
+    A name that is not a group is a pattern of model names.
     """
 
     def __init__(self, own: Mapping[str, Sequence[str]]) -> None:
@@ -44,10 +44,10 @@ class ModelGroups:
         if known is None:
             found = (name for pattern, name in self._patterns if matches(pattern, model))
             known = next(found, "")
-            if len(self._known) < _REMEMBERED:
+            if len(self._known) < _CACHED:
                 self._known[model] = known
         return known
 
     def covers(self, name: str, model: str) -> bool:
-        """Return whether ``name`` (a group or a pattern) stands for a model."""
+        """Return whether ``name`` (a group or a pattern) includes a model."""
         return self.group_of(model) == name if name in self._names else matches(name, model)

@@ -1,4 +1,4 @@
-"""What a pool tells people: verdicts on accounts, and its state.  Labels are masked."""
+"""The state of a pool for the operator.  Labels are masked."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from antigravity.interfaces.accounts import CandidateStatus, ICredentialSource
 from antigravity.interfaces.selection import Candidate, Protection
 from antigravity.interfaces.upstreams import Credential
 
-_LOCKS: Final = {
+_LOCK_REASONS: Final = {
     "quota": "its quota for this model is used up",
     "rate": "it has reached the rate limit of this model",
     "capacity": "the upstream has no capacity for this model",
     "failure": "the upstream failed",
-    "credential": "the upstream refused it",
-    "billing": "the upstream wants it to be paid for",
+    "credential": "the upstream refused its credential",
+    "billing": "the upstream requires a payment",
     "revoked": "its login was revoked or has expired: log in again",
-    "absent": "the upstream does not have this model for it",
+    "absent": "the upstream does not offer this model to it",
 }
 _TIER_NAMES: Final = ("ULTRA", "PRO", "FREE or unknown")
 
 
 def masked_label(label: str) -> str:
-    """Return a label by which its owner knows an account, and others do not."""
+    """Return a label that its owner recognizes and that reveals no e-mail address."""
     name, at, domain = label.partition("@")
     if at:
         return f"{name[:2]}***@{domain}"
     return label if len(label) <= 12 else f"{label[:10]}…"
 
 
-def verdicts(
+def explain_candidates(
     candidates: Sequence[Candidate], chosen: Candidate | None, source: ICredentialSource
 ) -> list[CandidateStatus]:
-    """Return what speaks for or against each candidate, the chosen one first."""
+    """Return the status of each candidate with its reason, the chosen one first."""
     labels = {
         each.id: masked_label(each.label)
         for upstream in {candidate.option.upstream for candidate in candidates}
@@ -54,31 +54,31 @@ def verdicts(
         )
         for candidate in candidates
     ]
-    return sorted(found, key=lambda verdict: verdict.state != "chosen")
+    return sorted(found, key=lambda status: status.state != "chosen")
 
 
-def protected_words(protection: Protection | None) -> str:
-    """Return what is kept back, in numbers."""
+def describe_protection(protection: Protection | None) -> str:
+    """Return a text with the remaining quota and the threshold."""
     if protection is None:
         return ""
-    left, threshold = percent(protection.left), percent(protection.threshold)
-    return f"{left} of its quota for {protection.name} is left, and {threshold} is protected"
+    remaining, threshold = percent(protection.remaining), percent(protection.threshold)
+    return f"{remaining} of its quota for {protection.name} is left, and {threshold} is protected"
 
 
 def percent(fraction: float) -> str:
-    """Return a fraction for people, exact enough to be compared with a threshold."""
+    """Return a fraction in percent, with four digits."""
     return f"{fraction * 100:.4g} %"
 
 
-def report(
+def build_status(
     source: ICredentialSource,
-    lockouts: LockTable,
+    locks: LockTable,
     bindings: Bindings,
-    occupancy: InFlightCounts,
+    in_flight: InFlightCounts,
     protections: Callable[[Credential], Sequence[Protection]],
     now: float,
 ) -> dict[str, Any]:
-    """Return accounts, lockouts, protected quotas and bindings as a JSON object."""
+    """Return accounts, locks, protected quotas and bindings as a JSON object."""
     sessions = bindings.counts()
     return {
         "accounts": [
@@ -86,8 +86,8 @@ def report(
                 "id": each.id,
                 "upstream": upstream,
                 "label": masked_label(each.label),
-                "running": occupancy.load(each.id),
-                "last_used": occupancy.last_used(each.id) or None,
+                "running": in_flight.load(each.id),
+                "last_used": in_flight.last_used(each.id) or None,
                 "bindings": sessions[each.id],
             }
             for upstream in source.upstreams
@@ -103,14 +103,14 @@ def report(
                 "said_by_upstream": lock.given,
                 "help": lock.help or None,
             }
-            for scope, lock in lockouts.current()
+            for scope, lock in locks.active_locks()
         ],
         "protected": [
             {
                 "upstream": upstream,
                 "account": each.id,
                 "models": protection.name,
-                "left": protection.left,
+                "left": protection.remaining,
                 "threshold": protection.threshold,
                 "free_in": _seconds(protection.until - now),
             }
@@ -123,12 +123,12 @@ def report(
 
 
 def _seconds(time: float) -> float | None:
-    """Return a time that JSON can hold, ``None`` where it never comes."""
+    """Return seconds for JSON, ``None`` for infinity."""
     return None if math.isinf(time) else round(time, 3)
 
 
 def _free_in(candidate: Candidate) -> float | None:
-    """Return the seconds until an account is free, if that is known."""
+    """Return the seconds until an account becomes free, if they are known."""
     if candidate.locked_for > 0:
         return None if math.isinf(candidate.locked_for) else candidate.locked_for
     return 0.0 if candidate.available else None
@@ -136,52 +136,52 @@ def _free_in(candidate: Candidate) -> float | None:
 
 def _reason(candidate: Candidate, chosen: Candidate | None) -> str:
     if candidate == chosen:
-        return _merit(candidate)
+        return _reason_chosen(candidate)
     match candidate.state:
         case "disabled":
             return candidate.disabled
         case "excluded":
-            return "it was tried already"
+            return "it was already tried"
         case "locked":
-            return _LOCKS.get(candidate.lock, candidate.lock)
+            return _LOCK_REASONS.get(candidate.lock, candidate.lock)
         case "protected":
-            return protected_words(candidate.protection)
+            return describe_protection(candidate.protection)
         case "busy":
             return f"it serves {candidate.load} requests, which is its limit"
-    return _demerit(candidate, chosen)
+    return _reason_not_chosen(candidate, chosen)
 
 
-def _merit(chosen: Candidate) -> str:
+def _reason_chosen(chosen: Candidate) -> str:
     if chosen.locked_for > 0:
-        return "it is locked, and the next request probes whether it has to be"
+        return "it is locked, and the next request probes the lock"
     if chosen.fixed:
         return "it is the fixed account"
     if chosen.bound:
-        return "the conversation belongs to it"
+        return "the session is bound to it"
     if chosen.recent:
         return "it served the last request"
     return (
         f"best of the pool: tier {_TIER_NAMES[chosen.tier]}, "
-        f"{chosen.remaining:.0%} of its quota left, {chosen.load} requests running"
+        f"{chosen.remaining:.0%} of its quota left, {chosen.load} requests in progress"
     )
 
 
-def _demerit(candidate: Candidate, chosen: Candidate | None) -> str:
-    """Return why an account that is free was not taken."""
+def _reason_not_chosen(candidate: Candidate, chosen: Candidate | None) -> str:
+    """Return why an available account was not chosen."""
     if chosen is None:
-        return "the conversation's own account is waited for"
+        return "the request waits for the account that its session is bound to"
     if chosen.fixed:
         return "another account is fixed"
-    if candidate.place > chosen.place:
-        return "an option before this one can be served"
+    if candidate.rank > chosen.rank:
+        return "a preferred option is available"
     if candidate.bound:
-        return "it serves too many others: the conversation moves"
+        return "it serves too many other sessions, so the session moves"
     if chosen.bound:
-        return "the conversation belongs to another account"
+        return "the session is bound to another account"
     if chosen.recent:
         return "another account served the last request"
     if candidate.option.upstream != chosen.option.upstream and candidate.load <= chosen.load:
-        return "upstreams of one priority share the requests, and it is another one's turn"
+        return "upstreams of the same priority take turns, and it is another one's turn"
     for name, mine, best in (
         ("tier", candidate.tier, chosen.tier),
         ("quota", -candidate.remaining, -chosen.remaining),
@@ -189,4 +189,4 @@ def _demerit(candidate: Candidate, chosen: Candidate | None) -> str:
     ):
         if mine > best:
             return f"another account's {name} is better"
-    return "another account comes first for this conversation"
+    return "another account comes first for this session"

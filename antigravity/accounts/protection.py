@@ -1,4 +1,4 @@
-"""Which quotas are kept back: a rest of each that the gateway does not spend.  Pure."""
+"""Quota protection: a reserve of each account's quota that the gateway does not use.  Pure."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from antigravity.config.settings import QuotaProtectionSettings
 from antigravity.interfaces.quota import Quota
 from antigravity.interfaces.selection import Protection
 
-#: A quota this little above the threshold (as a fraction of all) will soon reach it.
+#: A quota less than this fraction above the threshold will soon reach it.
 _CLOSE: Final = 0.2
 
 
 class QuotaProtection:
-    """Decides by one configuration.
+    """Finds protected quotas by the settings of one configuration.
 
-    Models of a group draw on one quota, though an upstream may tell less of some of them: what
-    is left of a group is what is left of the member that has the most.
+    The models of a group draw on one quota, but an upstream may report a lower value for some of
+    them: the remaining quota of a group is that of the member with the highest value.
     """
 
     def __init__(
@@ -31,15 +31,15 @@ class QuotaProtection:
         self._names: Sequence[str] = settings.monitored_models if settings.enabled else ()
         self._threshold = settings.threshold_percentage / 100
         self._groups = groups or ModelGroups({})
-        #: What is protected by each account's quota, for as long as that is the one known.
+        #: The protections of each account, and the quota that they were found for.
         self._found: dict[str, tuple[Quota, tuple[Protection, ...]]] = {}
 
     def current(self, account: str, quota: Quota, now: float) -> list[Protection]:
-        """Return everything that is protected of an account now."""
-        return [each for each in self._of(account, quota) if each.until > now]
+        """Return the current protections of an account."""
+        return [each for each in self._protections(account, quota) if each.until > now]
 
-    def of_model(self, account: str, quota: Quota, model: str, now: float) -> Protection | None:
-        """Return what protects a model, the longest protection if there are several."""
+    def for_model(self, account: str, quota: Quota, model: str, now: float) -> Protection | None:
+        """Return the longest protection that applies to a model, if there is one."""
         names = (model, quota.renamed.get(model, model))
         found = [
             each
@@ -49,34 +49,35 @@ class QuotaProtection:
         return max(found, key=lambda each: each.until, default=None)
 
     def is_close(self, quota: Quota, now: float) -> bool:
-        """Return whether something will soon have to be protected, and is not yet."""
+        """Return whether a quota is close to the threshold, and has not reached it."""
         limit = self._threshold + _CLOSE
         return any(
-            self._threshold < left <= limit and reset > now for _, left, reset in self._rests(quota)
+            self._threshold < remaining <= limit and reset > now
+            for _, remaining, reset in self._monitored(quota)
         )
 
     def keep_only(self, accounts: set[str]) -> None:
-        """Forget what was found of accounts that are no more."""
+        """Remove the protections of accounts that no longer exist."""
         self._found = {name: known for name, known in self._found.items() if name in accounts}
 
-    def _of(self, account: str, quota: Quota) -> tuple[Protection, ...]:
+    def _protections(self, account: str, quota: Quota) -> tuple[Protection, ...]:
         known = self._found.get(account)
         if known is None or known[0] is not quota:
             protections = tuple(
-                Protection(name, left, self._threshold, reset)
-                for name, left, reset in self._rests(quota)
-                if left <= self._threshold
+                Protection(name, remaining, self._threshold, reset)
+                for name, remaining, reset in self._monitored(quota)
+                if remaining <= self._threshold
             )
             known = self._found[account] = (quota, protections)
         return known[1]
 
-    def _rests(self, quota: Quota) -> Iterator[tuple[str, float, float]]:
-        """Yield each name that is watched, what is left of it, and until when that is true."""
+    def _monitored(self, quota: Quota) -> Iterator[tuple[str, float, float]]:
+        """Yield the name, remaining fraction and reset time of each monitored quota."""
         for name in self._names:
-            rests = [
+            found = [
                 (each.fraction, math.inf if each.reset is None else each.reset)
                 for model, each in quota.models.items()
                 if each.fraction is not None and self._groups.covers(name, model)
             ]
-            if rests:
-                yield name, *max(rests)
+            if found:
+                yield name, *max(found)

@@ -1,4 +1,4 @@
-"""What is left of accounts, kept on disk: one file for each."""
+"""Quota files: the last known quota of each account."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]*")
 
 
 class QuotaFiles:
-    """The quotas in one home directory, by the ids of credentials.
+    """The quotas in one home directory, by credential id.
 
-    A file that cannot be read is as good as none: it is written again soon.
+    A file that cannot be read is ignored, since it will be written again soon.
     """
 
     def __init__(self, home: Path) -> None:
         self.directory = home / "state" / "quota"
-        #: When each file was changed, as far as it was read or written here.
+        #: The modification time of each file when it was last read or written here.
         self._seen: dict[str, int] = {}
 
     def load(self) -> dict[str, Quota]:
-        """Return all that is known."""
+        """Return all quotas."""
         self._seen = {}
         remove_leftovers(self.directory, age=60.0)
         return self.load_changed()
 
     def load_changed(self) -> dict[str, Quota]:
-        """Return what others have written since this was called last."""
+        """Return the quotas that other processes have written since the last call."""
         quotas = {}
         for path in self.directory.glob("*.json"):
             try:
@@ -47,23 +47,23 @@ class QuotaFiles:
         return quotas
 
     def save(self, identifier: str, quota: Quota) -> None:
-        """Write what is known of one account.
+        """Write the quota of one account.
 
         :raises OSError: if it cannot be written.
         """
-        for folder in (self.directory.parent, self.directory):  # not the home above them
+        for folder in (self.directory.parent, self.directory):  # not the home directory
             folder.mkdir(mode=0o700, exist_ok=True)
         path = self._path(identifier)
         write_atomically(path, msgspec.json.encode(quota))
         self._seen[identifier] = path.stat().st_mtime_ns
 
     def forget(self, identifiers: set[str]) -> None:
-        """Remove what is known of accounts that are no more."""
+        """Remove the quotas of accounts that no longer exist."""
         for identifier in identifiers:
             self._path(identifier).unlink(missing_ok=True)
             self._seen.pop(identifier, None)
 
     def _path(self, identifier: str) -> Path:
         if not _ID.fullmatch(identifier):
-            raise ValueError("this is no id of a credential")
+            raise ValueError("not a valid credential id")
         return self.directory / f"{identifier}.json"

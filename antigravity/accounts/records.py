@@ -1,4 +1,4 @@
-"""What is known about one account."""
+"""Accounts and their kinds."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from antigravity.config.secret import Secret
 
 
 class AccountKind(Struct, frozen=True):
-    """A kind of account: the kind of upstream that it is for, and what its secret is.
+    """A kind of account: its kind of upstream, and a name for its secret.
 
-    ``oauth`` if it is a person's, who has logged in, and not a key.
+    ``oauth`` says that the account is a login rather than a key.
     """
 
     name: str
@@ -23,7 +23,7 @@ class AccountKind(Struct, frozen=True):
     oauth: bool = False
 
 
-#: The kinds of accounts that the gateway knows by itself.
+#: The built-in kinds of accounts.
 ACCOUNT_KINDS: Final[Mapping[str, AccountKind]] = {
     kind.name: kind
     for kind in (
@@ -39,10 +39,9 @@ ACCOUNT_KINDS: Final[Mapping[str, AccountKind]] = {
 class AccountRecord(Struct, frozen=True):
     """One account.
 
-    ``upstream`` is the name of the upstream that it is for; empty means the one of its
-    kind.  ``base_url`` is where that is, if no configuration says so.  ``created`` and
-    ``disabled_at`` are in seconds since 1970.  ``extra`` holds what a kind of upstream needs
-    besides.
+    ``upstream`` is the name of its upstream; empty means the one of its kind.  ``base_url`` is the
+    upstream's address, if no configuration sets it.  ``created`` and ``disabled_at`` are in
+    seconds since the epoch.  ``extra`` has further values for the kind of upstream.
     """
 
     id: str
@@ -65,6 +64,6 @@ class AccountRecord(Struct, frozen=True):
 
 
 def credential_id(upstream: str, secret: str) -> str:
-    """Return the id of a credential: the same for the same secret, and telling nothing of it."""
+    """Return the id of a credential, which is derived from its secret and does not reveal it."""
     digest = hashlib.sha256(f"antigravity credential\0{secret}".encode()).hexdigest()
     return f"{upstream}-{digest[:10]}"

@@ -1,4 +1,4 @@
-"""Adding accounts: whether one is known already, and what becomes of it then.  Pure."""
+"""Registration of accounts: whether one is known already, and how it changes.  Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Outcome = Literal["added", "updated", "unchanged"]
 
 
 class RegisteredAccount(Struct, frozen=True):
-    """What is to be kept of an account that was added."""
+    """The account to save, and whether it was added, updated or unchanged."""
 
     record: AccountRecord
     outcome: Outcome
@@ -25,8 +25,8 @@ def register_account(
 ) -> RegisteredAccount:
     """Return the account to save for ``fresh``, which names its upstream and has no id.
 
-    An account that is known keeps its id, and what ``fresh`` doesn't say.  With a new secret
-    it is a good one again, and enabled; with the old one it stays as it is.
+    A known account keeps its id, and all fields that ``fresh`` does not set.  A new secret enables
+    a disabled account again; the old secret does not.
     """
     before = find_registered(fresh, known)
     if before is None:
@@ -50,9 +50,9 @@ def register_account(
 
 
 def find_registered(fresh: AccountRecord, known: Iterable[AccountRecord]) -> AccountRecord | None:
-    """Return the known account that ``fresh`` is: that with its secret, its id, or its address.
+    """Return the known account with the same secret, id or e-mail address, if there is one.
 
-    An e-mail address is who somebody is only where the provider says so: with OAuth.  The
+    An e-mail address identifies an account only with OAuth, where the provider confirms it.  The
     label of a key is any text, which two keys may share.
     """
     same = [each for each in known if _upstream(each) == fresh.upstream]
@@ -69,7 +69,7 @@ def find_registered(fresh: AccountRecord, known: Iterable[AccountRecord]) -> Acc
 
 
 def is_oauth(kind: str) -> bool:
-    """Return whether a kind of account is somebody's, rather than a key."""
+    """Return whether accounts of a kind are logins rather than keys."""
     known = ACCOUNT_KINDS.get(kind)
     return known is not None and known.oauth
 

@@ -1,10 +1,10 @@
-"""The built-in ways to choose among accounts: pure.
+"""The built-in selection policies.  Pure.
 
-All of them go by the order of a request's options, and serve from the fixed account what it
-can serve.  They differ in what a conversation's own account is worth.
+All of them follow the order of a request's options and prefer the fixed account.  They differ in
+how long they wait for the account that the session is bound to.
 
-Options of one rank may be of several upstreams.  Some tell tiers and quotas and others do not,
-so those decide within an upstream only: between upstreams, an account is as good as any other.
+Options of one rank may belong to several upstreams.  Since only some upstreams report tiers and
+quotas, these are compared within an upstream only; between upstreams all accounts are equal.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from zope.interface import implementer
 
-from antigravity.accounts.affinity import weight
+from antigravity.accounts.affinity import rendezvous_weight
 from antigravity.interfaces.selection import (
     Candidate,
     ISelectionPolicy,
@@ -23,49 +23,47 @@ from antigravity.interfaces.selection import (
     SelectionContext,
 )
 
-#: Tiers of accounts, best first.  Nothing known counts as the last.
+#: Tiers of accounts, best first.  An unknown tier counts as the last.
 TIERS: Final[Mapping[str, int]] = {"ULTRA": 0, "PRO": 1, "FREE": 2}
 LAST_TIER: Final = max(TIERS.values())
 
-#: Quotas that differ by less are alike, so that load and affinity have a say.
+#: Quotas are compared in steps of this size, so that load and affinity matter for similar ones.
 _QUOTA_STEP: Final = 0.1
-#: With this many requests of others, an account may be called hot.
-_HOT_AT_LEAST: Final = 4
-#: How far above the average the load of a conversation's own account may be.
-_HOT_FACTOR: Final = 2.0
-#: How far above the average the load of a conversation's first choice may be.
+#: An account with fewer requests of other sessions is never overloaded.
+_OVERLOADED_AT_LEAST: Final = 4
+#: How far above the average the load of a bound account may be.
+_OVERLOADED_FACTOR: Final = 2.0
+#: How far above the average the load of a session's preferred account may be.
 _SHARE_FACTOR: Final = 1.25
 
 
 def tier_rank(tier: str) -> int:
-    """Return the place of a tier, best 0."""
+    """Return the rank of a tier, 0 for the best."""
     return TIERS.get(tier.upper(), LAST_TIER)
 
 
-def share(candidates: Sequence[Candidate]) -> float:
-    """Return how many requests of others an account may serve and still be a first choice."""
-    total = sum(candidate.foreign_load for candidate in candidates)
+def fair_share(candidates: Sequence[Candidate]) -> float:
+    """Return how many requests of other sessions an account may serve and still be preferred."""
+    total = sum(candidate.load_of_others for candidate in candidates)
     return _SHARE_FACTOR * math.ceil((total + 1) / max(1, len(candidates)))
 
 
-def is_hot(candidate: Candidate, among: Sequence[Candidate]) -> bool:
-    """Return whether an account serves so much for others that a conversation should leave.
+def is_overloaded(candidate: Candidate, among: Sequence[Candidate]) -> bool:
+    """Return whether an account serves so many other sessions that this one should leave it.
 
-    A conversation's own parallel requests never drive it away.
+    The parallel requests of the session itself do not count.
     """
     others = [each for each in among if each.credential != candidate.credential]
-    if not others or candidate.foreign_load < _HOT_AT_LEAST:
+    if not others or candidate.load_of_others < _OVERLOADED_AT_LEAST:
         return False
     average = sum(each.load for each in others) / len(others)
-    return candidate.foreign_load > _HOT_FACTOR * (average + 1)
+    return candidate.load_of_others > _OVERLOADED_FACTOR * (average + 1)
 
 
-def _peers(candidates: Sequence[Candidate], place: int) -> list[Candidate]:
-    """Return the accounts of one rank that could serve now, the busy ones too."""
+def _peers(candidates: Sequence[Candidate], rank: int) -> list[Candidate]:
+    """Return the unlocked accounts of one rank, including the busy ones."""
     return [
-        each
-        for each in candidates
-        if each.place == place and each.eligible and each.locked_for <= 0
+        each for each in candidates if each.rank == rank and each.eligible and each.locked_for <= 0
     ]
 
 
@@ -75,8 +73,8 @@ def _quota_step(candidate: Candidate) -> int:
 
 
 def _pool_key(candidate: Candidate, limit: float, session: str) -> tuple[Any, ...]:
-    """Return the place of an account in the pool; within its share, affinity goes by hash."""
-    load = candidate.foreign_load
+    """Return the sort key of an account; within its fair share, a hash of the session decides."""
+    load = candidate.load_of_others
     if session and load + 1 <= limit:
         load = 0
     used = 0.0 if session else candidate.last_used
@@ -85,70 +83,83 @@ def _pool_key(candidate: Candidate, limit: float, session: str) -> tuple[Any, ..
         -_quota_step(candidate),
         load,
         used,
-        -weight(session, candidate.credential),
+        -rendezvous_weight(session, candidate.credential),
     )
 
 
-def _turns(free: Sequence[Candidate], limit: float, session: str) -> dict[str, tuple[Any, ...]]:
-    """Return the place of each upstream among those of one rank.
+def _upstream_keys(
+    free: Sequence[Candidate], limit: float, session: str
+) -> dict[str, tuple[Any, ...]]:
+    """Return the sort key of each upstream among those of one rank.
 
-    A conversation goes by hash, so that an upstream gets as many as it has accounts; other
-    requests go where there is least to do, and then where the last one did not go.
+    With a session a hash decides, so that the number of sessions of an upstream follows its number
+    of accounts.  Without one, the upstream with the lowest load comes first, then the one that was
+    used longest ago.
     """
-    turns: dict[str, tuple[Any, ...]] = {}
+    keys: dict[str, tuple[Any, ...]] = {}
     for candidate in free:
-        load = candidate.foreign_load
+        load = candidate.load_of_others
         if session:
-            own = (load if load + 1 > limit else 0, -weight(session, candidate.credential))
-            turn = min(own, turns.get(candidate.option.upstream, own))
+            hashed = -rendezvous_weight(session, candidate.credential)
+            own = (load if load + 1 > limit else 0, hashed)
+            key = min(own, keys.get(candidate.option.upstream, own))
         else:
-            least, used = turns.get(candidate.option.upstream, (load, 0.0))
-            turn = (min(load, least), max(used, candidate.last_used))
-        turns[candidate.option.upstream] = turn
-    return turns
+            least, used = keys.get(candidate.option.upstream, (load, 0.0))
+            key = (min(load, least), max(used, candidate.last_used))
+        keys[candidate.option.upstream] = key
+    return keys
 
 
 class _Rank:
-    """The accounts of one rank: what they share, and whether the conversation has one of them."""
+    """Figures of the accounts of one rank.
+
+    ``keeps_binding`` says whether the session stays with its account of this rank.
+    """
 
     def __init__(
-        self, free: Sequence[Candidate], peers: Sequence[Candidate], session: str, *, kept: bool
+        self,
+        free: Sequence[Candidate],
+        peers: Sequence[Candidate],
+        session: str,
+        *,
+        keeps_binding: bool,
     ) -> None:
-        self.limit = share(peers)
-        self.kept = kept
-        self.turns = _turns(free, self.limit, session)
+        self.limit = fair_share(peers)
+        self.keeps_binding = keeps_binding
+        self.upstream_keys = _upstream_keys(free, self.limit, session)
         self.latest = max((each.last_used for each in free if each.recent), default=0.0)
 
 
 @implementer(ISelectionPolicy)
 class Balance:
-    """Own account if it is free and not hot, else another at once."""
+    """Uses the bound account if it is free and not overloaded, else another one at once."""
 
     name = "Balance"
     sticky = True
 
     def select(self, candidates: Sequence[Candidate], context: SelectionContext) -> Selection:
-        """Return everybody who is free: fixed, own or last used, then the pool."""
+        """Return the available accounts: the fixed one, the bound or recent one, then the rest."""
         session = context.session
         free = [candidate for candidate in candidates if candidate.available]
         if len(free) < 2:
             return Selection(tuple(free))
         ranks: dict[int, _Rank] = {}
-        for place in {candidate.place for candidate in free}:
-            peers = _peers(candidates, place)
-            kept = any(each.bound and self._keeps(each, peers) for each in peers)
-            ranks[place] = _Rank([c for c in free if c.place == place], peers, session, kept=kept)
+        for number in {candidate.rank for candidate in free}:
+            peers = _peers(candidates, number)
+            keeps = any(each.bound and self._keeps_binding(each, peers) for each in peers)
+            of_rank = [candidate for candidate in free if candidate.rank == number]
+            ranks[number] = _Rank(of_rank, peers, session, keeps_binding=keeps)
 
         def key(candidate: Candidate) -> tuple[Any, ...]:
-            rank = ranks[candidate.place]
-            own = candidate.bound and rank.kept
+            rank = ranks[candidate.rank]
+            own = candidate.bound and rank.keeps_binding
             last = candidate.recent and candidate.last_used == rank.latest
             last = last and not session and candidate.load + 1 <= rank.limit
             return (
                 not candidate.fixed,
-                candidate.place,
+                candidate.rank,
                 not (own or last),
-                rank.turns[candidate.option.upstream],
+                rank.upstream_keys[candidate.option.upstream],
                 *_pool_key(candidate, rank.limit, session),
             )
 
@@ -157,72 +168,76 @@ class Balance:
     def moves(
         self, bound: Candidate | None, candidates: Sequence[Candidate], context: SelectionContext
     ) -> bool:
-        """Return true unless the own account will soon serve again.
+        """Return whether the bound account is overloaded, or unusable for longer than a wait.
 
-        Trouble that passes does not end a conversation's cache; being hot does.
+        A short lock does not move a session, because the account has its prompt cache.
         """
         if bound is None or bound.disabled or bound.protected:
             return True
-        if is_hot(bound, _peers(candidates, bound.place)):
+        if is_overloaded(bound, _peers(candidates, bound.rank)):
             return True
         return bound.locked_for > context.max_wait
 
-    def _keeps(self, bound: Candidate, peers: Sequence[Candidate]) -> bool:
-        return not is_hot(bound, peers)
+    def _keeps_binding(self, bound: Candidate, peers: Sequence[Candidate]) -> bool:
+        return not is_overloaded(bound, peers)
 
 
 @implementer(ISelectionPolicy)
 class CacheFirst(Balance):
-    """Own account, waited for up to ``max_wait``: its prompt cache is worth it."""
+    """Waits up to ``max_wait`` for the bound account, since it has the session's prompt cache."""
 
     name = "CacheFirst"
 
     def select(self, candidates: Sequence[Candidate], context: SelectionContext) -> Selection:
-        """Return nobody while waiting for the own account makes sense."""
-        left = context.max_wait - context.waited
+        """Return no candidate while the bound or fixed account is worth waiting for."""
+        remaining = context.max_wait - context.waited
         own = min(
             (each for each in candidates if (each.fixed or each.bound) and each.eligible),
-            key=lambda each: (not each.fixed, each.place),
+            key=lambda each: (not each.fixed, each.rank),
             default=None,
         )
-        if own is not None and left > 0 and not own.available and own.locked_for <= left:
-            better = [each for each in candidates if each.available and each.place < own.place]
-            if not better:
-                return Selection(wait=left)
+        if (
+            own is not None
+            and remaining > 0
+            and not own.available
+            and own.locked_for <= remaining
+            and not any(each.available and each.rank < own.rank for each in candidates)
+        ):
+            return Selection(wait=remaining)
         return super().select(candidates, context)
 
     def moves(
         self, bound: Candidate | None, candidates: Sequence[Candidate], context: SelectionContext
     ) -> bool:
-        """Return true if the own account was waited for in vain, or would be."""
+        """Return whether the wait for the bound account was, or would be, without success."""
         if bound is None or bound.disabled or bound.protected:
             return True
-        in_vain = context.waited >= context.max_wait and not bound.available
-        return in_vain or bound.locked_for > context.max_wait
+        timed_out = context.waited >= context.max_wait and not bound.available
+        return timed_out or bound.locked_for > context.max_wait
 
-    def _keeps(self, bound: Candidate, peers: Sequence[Candidate]) -> bool:
+    def _keeps_binding(self, bound: Candidate, peers: Sequence[Candidate]) -> bool:
         return True
 
 
 @implementer(ISelectionPolicy)
 class PerformanceFirst:
-    """The account with the least to do; conversations belong to none."""
+    """Uses the account with the lowest load; sessions are not bound."""
 
     name = "PerformanceFirst"
     sticky = False
 
     def select(self, candidates: Sequence[Candidate], context: SelectionContext) -> Selection:
-        """Return everybody who is free by load; among equals, who was idle for longest."""
+        """Return the available accounts by load, then by the time of their last use."""
 
         def key(candidate: Candidate) -> tuple[Any, ...]:
             return (
                 not candidate.fixed,
-                candidate.place,
+                candidate.rank,
                 candidate.load,
                 candidate.last_used,
                 candidate.tier,
                 -_quota_step(candidate),
-                -weight(context.session, candidate.credential),
+                -rendezvous_weight(context.session, candidate.credential),
             )
 
         return Selection(tuple(sorted((c for c in candidates if c.available), key=key)))
@@ -230,7 +245,7 @@ class PerformanceFirst:
     def moves(
         self, bound: Candidate | None, candidates: Sequence[Candidate], context: SelectionContext
     ) -> bool:
-        """Return false: there is nothing to move."""
+        """Return false: sessions are not bound."""
         return False
 
 

@@ -1,7 +1,7 @@
-"""Which conversation a request belongs to: pure.
+"""Recognition of sessions: the conversation that a request belongs to.  Pure.
 
-The client's own word counts first: a header, then what stands in the body.  Where it says
-nothing, the first thing that the user said stands for the conversation.
+A name that the client sends comes first: in a header, then in the body.  Without one, the first
+text of the user identifies the conversation.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from antigravity.ir.conversation_key import (
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Message, Request
 
-#: Headers in which clients name their conversation, the most telling first.
+#: Headers in which clients name their conversation, the most specific first.
 SESSION_HEADERS: Final = (
     "x-claude-code-session-id",
     "session-id",
@@ -39,7 +39,7 @@ SESSION_HEADERS: Final = (
 
 
 def session_from_headers(headers: Mapping[str, str]) -> str | None:
-    """Return the conversation that the headers (names in lower case) name, if they do."""
+    """Return the conversation named in the headers (lower case), ``None`` without a name."""
     for name in SESSION_HEADERS:
         value = headers.get(name, "").strip()
         if value:
@@ -60,7 +60,7 @@ def session_from_request(request: Request) -> str:
 
 
 def session_key(principal: str, identity: str) -> str:
-    """Return an opaque key for one conversation of one API key: never another's."""
+    """Return an opaque key for one conversation of one API key."""
     return digest("session", principal, identity)[:32]
 
 

@@ -1,4 +1,4 @@
-"""Read an existing ``~/.antigravity_tools``: its accounts, and what its settings are here."""
+"""Reads an existing ``~/.antigravity_tools``: its accounts and settings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ INDEX: Final = "accounts.json"
 ACCOUNTS: Final = "accounts"
 SETTINGS: Final = "gui_config.json"
 
-#: Tables that are somewhere else here; all others are where they are there.
+#: Tables with another path here; all others have the same path.
 _MOVED: Final[Mapping[KeyPath, KeyPath]] = {("proxy", "experimental"): ("experimental",)}
 _HTTP_PROXY: Final[KeyPath] = ("upstreams", "codeassist", "http_proxy")
 
@@ -38,7 +38,7 @@ class _Token(Struct):
 
 
 class _Account(Struct):
-    """What is wanted of ``accounts/ID.json``; ``disabled`` is by a dead token, or by hand."""
+    """The used fields of ``accounts/ID.json``; ``disabled`` is set by a dead token or by hand."""
 
     token: _Token
     email: str = ""
@@ -60,38 +60,38 @@ class _Index(Struct):
 
 
 class ToolsHome(Struct, frozen=True):
-    """What was found; ``settings`` are values of ours by path, with secrets as such."""
+    """Accounts, settings by their path here (secrets as ``Secret``), and skipped items."""
 
     accounts: tuple[AccountRecord, ...]
     settings: Mapping[KeyPath, Any]
-    left: tuple[SkippedItem, ...]
+    skipped: tuple[SkippedItem, ...]
 
 
 def read_tools_home(directory: Path) -> ToolsHome:
-    """Return what can be taken from ``directory``, and what has to be left.
+    """Return what can be imported from ``directory``, and what is skipped.
 
-    :raises AccountError: if it is no such directory.
+    :raises AccountError: if it is not such a directory.
     """
     if not any((directory / name).exists() for name in (INDEX, ACCOUNTS, SETTINGS)):
         raise AccountError(f"{directory} holds neither {INDEX} nor {SETTINGS}; give its path")
     accounts: list[AccountRecord] = []
     settings: dict[KeyPath, Any] = {}
-    left: list[SkippedItem] = []
+    skipped: list[SkippedItem] = []
     for found in _accounts(directory):
         if isinstance(found, SkippedItem):
-            left.append(found)
+            skipped.append(found)
         else:
             accounts.append(found)
     for each in _settings(directory / SETTINGS):
         if isinstance(each, SkippedItem):
-            left.append(each)
+            skipped.append(each)
         else:
             settings[each[0]] = each[1]
-    return ToolsHome(tuple(accounts), settings, tuple(left))
+    return ToolsHome(tuple(accounts), settings, tuple(skipped))
 
 
 def _accounts(directory: Path) -> Iterator[AccountRecord | SkippedItem]:
-    """Yield the accounts, in the order of the index; without one, all that have a file."""
+    """Yield the accounts in the order of the index; without an index, those that have a file."""
     paths = {path.stem: path for path in sorted((directory / ACCOUNTS).glob("*.json"))}
     try:
         index = decode((directory / INDEX).read_bytes(), _Index)
@@ -108,7 +108,7 @@ def _accounts(directory: Path) -> Iterator[AccountRecord | SkippedItem]:
         else:
             yield _account(path)
     for path in paths.values():
-        yield SkippedItem(f"{ACCOUNTS}/{path.name}", f"{INDEX} doesn't list it")
+        yield SkippedItem(f"{ACCOUNTS}/{path.name}", f"{INDEX} does not list it")
 
 
 def _account(path: Path) -> AccountRecord | SkippedItem:
@@ -125,9 +125,9 @@ def _account(path: Path) -> AccountRecord | SkippedItem:
         return SkippedItem(what, "it has no refresh token")
     reason = ""
     if account.disabled:
-        reason = account.disabled_reason or "disabled where it comes from"
+        reason = account.disabled_reason or "disabled in the imported account"
     elif account.proxy_disabled:
-        reason = account.proxy_disabled_reason or "disabled for the proxy where it comes from"
+        reason = account.proxy_disabled_reason or "disabled for the proxy in the imported account"
     return AccountRecord(
         "",
         "codeassist",
@@ -141,7 +141,7 @@ def _account(path: Path) -> AccountRecord | SkippedItem:
 
 
 def _settings(file: Path) -> Iterator[tuple[KeyPath, Any] | SkippedItem]:
-    """Yield the settings that differ from our defaults, and those that have no place here."""
+    """Yield the settings that differ from the defaults, and those that do not exist here."""
     try:
         tables = json.loads(file.read_bytes())
     except FileNotFoundError:
@@ -184,7 +184,7 @@ def _walk(path: KeyPath, table: Mapping[str, Any]) -> Iterator[tuple[KeyPath, An
 
 
 def _ours(path: KeyPath) -> KeyPath:
-    """Return where a setting is here."""
+    """Return the path of a setting here."""
     for before, after in _MOVED.items():
         if path[: len(before)] == before:
             return (*after, *path[len(before) :])
@@ -194,7 +194,7 @@ def _ours(path: KeyPath) -> KeyPath:
 def _setting(
     here: KeyPath, ours: KeyPath, value: Any, kind: inspect.Type
 ) -> Iterator[tuple[KeyPath, Any] | SkippedItem]:
-    """Yield one setting, if its value is good here and not the default."""
+    """Yield one setting, if its value is valid and not the default."""
     raw = RawConfiguration()
     raw.set(ours, value, Origin(SETTINGS))
     try:

@@ -1,7 +1,7 @@
-"""Which upstream an account is for, and the upstreams that accounts bring into being.
+"""The upstream of each account, and upstreams that exist because of an account.
 
-An account's secret goes to the upstream that its owner meant and to no other: where that
-is in doubt, the account is reported and left out.
+A secret must never be sent to another provider than its own.  If the upstream of an account is
+ambiguous, the account is reported and not used.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ ZAI = "zai"
 
 
 class UnclearAccountError(Exception):
-    """It is not clear which upstream an account is for; the text says why."""
+    """The upstream of an account is ambiguous or does not fit; the text says why."""
 
 
 def upstream_of(record: AccountRecord, configured: Mapping[str, UpstreamSettings]) -> str:
-    """Return the name of the upstream that an account is for; it need not be configured.
+    """Return the name of an account's upstream, which need not be configured.
 
-    :raises UnclearAccountError: if several might be meant, or the one named does not fit.
+    :raises UnclearAccountError: if several upstreams match, or the named one does not fit.
     """
     name = record.upstream or _unnamed(record, configured)
     if name in configured:
@@ -36,7 +36,7 @@ def upstream_of(record: AccountRecord, configured: Mapping[str, UpstreamSettings
 def check_fit(record: AccountRecord, name: str, upstream: UpstreamSettings) -> None:
     """Check that an account may be used with an upstream.
 
-    :raises UnclearAccountError: if not: the kind is another, or the address.
+    :raises UnclearAccountError: if the kind or the address differs.
     """
     if upstream.kind != record.upstream_kind:
         raise UnclearAccountError(
@@ -44,7 +44,7 @@ def check_fit(record: AccountRecord, name: str, upstream: UpstreamSettings) -> N
         )
     if record.base_url and not is_at(upstream, record.base_url):
         raise UnclearAccountError(
-            f"it is for {record.base_url}, but that is not where upstream {name} is"
+            f"its base_url {record.base_url} is not an address of upstream {name}"
         )
 
 
@@ -64,14 +64,14 @@ def _unnamed(record: AccountRecord, upstreams: Mapping[str, UpstreamSettings]) -
     ]
     if len(of_kind) > 1:
         names = ", ".join(of_kind)
-        raise UnclearAccountError(f"it may be for any of {names}: say which as its upstream")
+        raise UnclearAccountError(f"several upstreams match ({names}): set its upstream to one")
     return of_kind[0] if of_kind else record.kind
 
 
 def implied_upstreams(
     settings: Settings, records: Iterable[AccountRecord]
 ) -> dict[str, UpstreamSettings]:
-    """Return the upstreams that no table configures, but an account or ``proxy.zai`` implies."""
+    """Return the upstreams without a table that an account or ``proxy.zai`` implies."""
     implied: dict[str, UpstreamSettings] = {}
     zai = settings.proxy.zai
     if zai.enabled and zai.dispatch_mode != "off" and ZAI not in settings.upstreams:
@@ -98,7 +98,7 @@ def implied_upstreams(
 def _zai(settings: Settings) -> UpstreamSettings:
     """Return z.ai as an upstream.
 
-    It takes Bearer, as its remote tools require, and its plans are for certain clients.
+    It requires Bearer authentication, and its plans are restricted to certain clients.
     """
     zai = settings.proxy.zai
     return UpstreamSettings(
@@ -118,5 +118,5 @@ def all_upstreams(
 
 
 def account_problem(record: AccountRecord, reason: str) -> Problem:
-    """Return a warning that an account is left out."""
-    return Problem(f"account {record.id} is left out: {reason}", severity="warning")
+    """Return a warning that an account is not used."""
+    return Problem(f"account {record.id} is not used: {reason}", severity="warning")

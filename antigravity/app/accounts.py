@@ -71,12 +71,12 @@ class AccountServices:
             partial(call_in_thread, reactor),
             None if home is None else QuotaFiles(home),
             last_used=lambda identifier: self.pool.last_used(identifier),
-            learnt=lambda: self.pool.learnt(),
-            told=lambda *known: self.pool.quota_known(*known),
+            on_change=lambda: self.pool.accounts_changed(),
+            on_quota=lambda *known: self.pool.apply_quota(*known),
         )
         self._interval = 0.0
         events = AccountEvents(self.quotas.protections)
-        events.tell = observers.account_changed
+        events.notify = observers.account_changed
         self.pool = AccountPool(
             reactor,
             CredentialStore(nothing),
@@ -84,7 +84,7 @@ class AccountServices:
             facts=self.quotas.facts,
             protections=self.quotas.protections,
             state=None if home is None else open_state(reactor, home / "state" / POOL_FILE),
-            watch=events,
+            events=events,
             wall=time.time,
         )
 

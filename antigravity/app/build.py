@@ -74,10 +74,10 @@ class RuntimeBuilder:
         accounts = _load_accounts(settings, self._files)
         disabler = AccountDisabler(
             AccountFiles(home),
-            accounts.drop,
+            accounts.remove,
             time.time,
             partial(call_in_thread, reactor),
-            self._pool.retired,
+            self._pool.account_disabled,
         )
         upstreams = build_upstreams(
             accounts.upstreams,
@@ -85,7 +85,7 @@ class RuntimeBuilder:
             self._transport,
             reactor,
             settings.proxy.request_timeout,
-            disabler.retire,
+            disabler.disable,
         )
         entries = _entries(settings, accounts.upstreams, upstreams)
         mapping = ModelMapping(

@@ -80,8 +80,8 @@ def add(
     ]
     saver = AccountSaver(invocation, settings)
     saved, left = save_all(saver, fresh, quiet=invocation.as_json)
-    lines = () if fresh or found.left else (_ONE_KEY,)
-    report(invocation, saver, saved, [*found.left, *left], lines=lines)
+    lines = () if fresh or found.skipped else (_ONE_KEY,)
+    report(invocation, saver, saved, [*found.skipped, *left], lines=lines)
 
 
 def save_all(

@@ -53,13 +53,15 @@ def refresh(invocation: Invocation, account: str | None) -> None:
     else:
         records = [files.find(account)]
     settings = invocation.configuration().settings
-    book = CredentialStore(settings, [structs.replace(each, enabled=True) for each in records])
-    for problem in book.problems:
+    credential_store = CredentialStore(
+        settings, [structs.replace(each, enabled=True) for each in records]
+    )
+    for problem in credential_store.problems:
         if problem.key.startswith("upstreams.") or not problem.key:
             note(f"antigravity: {problem}")
     answers = run(
         lambda reactor, transport: _ask(
-            reactor, transport, settings, invocation.home, book, records
+            reactor, transport, settings, invocation.home, credential_store, records
         )
     )
     data = {"accounts": [_data(answer) for answer in answers]}
@@ -76,27 +78,33 @@ async def _ask(
     transport: HttpTransport,
     settings: Settings,
     home: Path,
-    book: CredentialStore,
+    credential_store: CredentialStore,
     records: Sequence[AccountRecord],
 ) -> list[Answer]:
     """Ask about each account, one after the other."""
-    disabler = AccountDisabler(AccountFiles(home), book.drop, time.time, maybeDeferred)
+    disabler = AccountDisabler(
+        AccountFiles(home), credential_store.remove, time.time, maybeDeferred
+    )
     plugins = PluginHost(settings.plugins)
     plugins.load()
     keeper = QuotaMonitor(reactor, tuple, lambda: 0.0, maybeDeferred, QuotaFiles(home))
     by_id = {record.id: record for record in records}
     answers = []
-    used = {name: each for name, each in book.upstreams.items() if book.credentials(name)}
+    used = {
+        name: each
+        for name, each in credential_store.upstreams.items()
+        if credential_store.credentials(name)
+    }
     upstreams = build_upstreams(
         used,
         plugins.registry,
         transport,
         reactor,
         settings.proxy.request_timeout,
-        disabler.retire,
+        disabler.disable,
     )
     for upstream in upstreams.values():
-        for credential in book.credentials(upstream.name):
+        for credential in credential_store.credentials(upstream.name):
             if record := by_id.get(credential.id):
                 answers.append(await _answer(keeper, upstream, credential, record))
     return answers

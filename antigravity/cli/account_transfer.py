@@ -89,7 +89,7 @@ def import_accounts(invocation: Invocation, path: Path, upstream: str, replace: 
     saver = AccountSaver(invocation, settings)
     fresh: list[AccountRecord] = []
     kept: list[RegisteredAccount] = []
-    left = list(found.left)
+    left = list(found.skipped)
     for account in found.accounts:
         account = structs.replace(account, upstream=upstream)
         try:

@@ -163,13 +163,13 @@ def upstream_findings(settings: Settings, home: Path) -> Iterator[Finding]:
     """Look which upstreams have credentials."""
     files = AccountFiles(home)
     records, broken = files.load()
-    book = CredentialStore(settings, records)
-    for name, upstream in book.upstreams.items():
-        count = len(book.credentials(name))
+    credential_store = CredentialStore(settings, records)
+    for name, upstream in credential_store.upstreams.items():
+        count = len(credential_store.credentials(name))
         if count:
             noun = "credential" if count == 1 else "credentials"
             yield Finding("upstreams", "ok", f"{name} ({upstream.kind}) has {count} {noun}")
-    for problem in book.problems:
+    for problem in credential_store.problems:
         yield Finding("upstreams", "warning", str(problem))
     for file in broken:
         remedy = "fix the file or remove it; the running gateway keeps what it read before"
@@ -177,7 +177,7 @@ def upstream_findings(settings: Settings, home: Path) -> Iterator[Finding]:
     for path in files.untidy:
         remedy = "remove them, or run 'antigravity accounts add' again: it writes the bare secret"
         yield Finding("accounts", "warning", f"{path}: {UNTIDY}", remedy)
-    if not book.upstreams:
+    if not credential_store.upstreams:
         remedy = "run 'antigravity accounts add gemini_api' (or anthropic, openai, codeassist, zai)"
         yield Finding("upstreams", "warning", "there are none", remedy)
 

@@ -1,4 +1,4 @@
-"""Where credentials of upstreams come from, and who is next."""
+"""Credentials of upstreams, and the account pool that leases them."""
 
 from __future__ import annotations
 
@@ -14,41 +14,44 @@ from antigravity.ir.errors import GatewayError
 
 
 class ICredentialSource(Interface):
-    """Knows the credentials of each upstream and hands them out."""
+    """The credentials of each upstream."""
 
     upstreams = Attribute("Names of all upstreams.  :type: Collection[str]")
 
     def credentials(upstream: str) -> Sequence[Credential]:
-        """Return all credentials of the upstream of that name that may be used."""
+        """Return all usable credentials of the upstream of that name."""
 
-    def lease(upstream: str, exclude: Collection[str] = frozenset()) -> Credential | None:
-        """Return the credential whose turn it is, ``None`` if there is none left.
+    def next_credential(upstream: str, exclude: Collection[str] = frozenset()) -> Credential | None:
+        """Return the next credential in turn, ``None`` if there is none.
 
-        :param exclude: ids of credentials that are of no use this time.
+        :param exclude: ids of credentials to skip.
         """
 
 
 class UpstreamModel(Struct, frozen=True):
-    """One place where a request could be served: an upstream, and its name for the model."""
+    """An upstream, and its name for the model."""
 
     upstream: str
     model: str
 
 
 class LeaseRequest(Struct, frozen=True):
-    """What a request needs an account for.
+    """A request for an account.
 
-    ``options`` are in order of preference.  ``session`` is an opaque key of the conversation,
-    empty where there is none.  ``exclude`` are ids of credentials that were tried already;
-    ``only`` is the one that must serve, and says nothing of who else should serve anybody.
-    ``principal`` is who asks, an opaque name.
-    ``ranks`` holds a number for each option, rising: those of the same one are preferred alike,
-    and their accounts are chosen among as if they were one option's.  Without ranks, each
-    option comes behind the one before it.
-    ``probe`` says whether a locked account may be tried with it: where that is due, already a
-    minute after the lock was made (``forced``: the operator wants to know), or not at all.
-    ``conversation`` stands for the conversation in the queue where ``session`` is empty because
-    there is nothing to choose; it matters only if the request has to wait.
+    ``options`` are the models that can serve it, in order of preference.  ``ranks`` has a rising
+    number for each option; the accounts of options with the same rank are compared with each
+    other.  Without ranks, each option has a rank of its own.
+
+    ``session`` is an opaque key of the conversation; if it is empty, the request belongs to none.
+    ``principal`` is an opaque name of the client's API key.  ``conversation`` replaces an empty
+    ``session`` in the lease queue, and is needed only if the request has to wait.
+
+    ``exclude`` are ids of credentials that must not be used, since they were tried.  ``only`` is
+    the id of the single credential that may be used; such a request does not change which account
+    other requests prefer.
+
+    ``probe`` says whether a locked account may be used to see if its lock is still needed:
+    ``allowed`` when a probe is due, ``forced`` already a minute after the lock began, ``never``.
     """
 
     options: tuple[UpstreamModel, ...]
@@ -68,7 +71,10 @@ class LeaseRequest(Struct, frozen=True):
 
 
 class CandidateStatus(Struct, frozen=True):
-    """What the pool thinks of one account for one option, for people."""
+    """Whether one account can serve one option, and why, for the operator.
+
+    ``free_in`` is in seconds, ``None`` if it is not known.
+    """
 
     option: UpstreamModel
     credential: str
@@ -79,11 +85,11 @@ class CandidateStatus(Struct, frozen=True):
 
 
 class AccountChange(Struct, frozen=True):
-    """What has become of an account, for observers; no secret, and no address of anybody.
+    """A change of an account's state, for observers.  It holds no secret and no e-mail address.
 
-    ``account`` is its id, empty where a model is locked for all accounts of the upstream.
-    ``model`` is empty where it is about all models; a protection names its quota there.
-    ``until`` is in seconds since the epoch, ``None`` where nobody knows.
+    ``account`` is its id, empty if a model is locked for all accounts of the upstream.
+    ``model`` is empty if the change concerns all models; for a protection it is the model group.
+    ``until`` is in seconds since the epoch, ``None`` if it is not known.
     """
 
     state: Literal["locked", "unlocked", "disabled", "enabled", "protected", "unprotected"]
@@ -95,58 +101,58 @@ class AccountChange(Struct, frozen=True):
 
 
 class ILease(Interface):
-    """An account that was chosen for one attempt.
+    """The right to use an account for one attempt.
 
-    Exactly one of :meth:`succeeded`, :meth:`failed` and :meth:`release` has to be called
-    in the end; each gives the account's place back, and later calls do nothing.
+    One of :meth:`succeeded`, :meth:`failed` and :meth:`release` must be called at the end of the
+    attempt.  The first call ends the lease; later calls do nothing.
     """
 
-    option = Attribute("Where to send the request.  :type: UpstreamModel")
-    credential = Attribute("With which credential.  :type: Credential")
-    is_probe = Attribute("Whether the account is locked, and this is to find out.  :type: bool")
+    option = Attribute("The upstream and model to use.  :type: UpstreamModel")
+    credential = Attribute("The credential to use.  :type: Credential")
+    is_probe = Attribute("Whether the attempt probes a locked account.  :type: bool")
 
-    def answered() -> None:
-        """Take note that the upstream has begun to answer well: this ends a lock that is probed."""
+    def response_started() -> None:
+        """Record that a successful response has started; this ends a probed lock."""
 
     def succeeded() -> None:
-        """Take note that the account has served."""
+        """End the lease after a successful attempt."""
 
     def failed(error: GatewayError) -> None:
-        """Take note of why it has not: lock the account (and model), end a binding."""
+        """End the lease after a failed attempt: ``error`` may lock the account and unbind it."""
 
     def release() -> None:
-        """Give the place back without any judgement: the client has gone, say."""
+        """End the lease without a result, for example because the client disconnected."""
 
 
 class IAccountPool(Interface):
-    """Many accounts that behave as one reliable upstream."""
+    """Many accounts, used as one reliable upstream."""
 
     def lease(request: LeaseRequest, max_wait: float) -> Deferred[ILease]:
-        """Return a Deferred that fires with the account that is to serve.
+        """Return a Deferred that fires with a lease of the chosen account.
 
-        If none is free now, the request waits in a fair queue, ``max_wait`` seconds at the most.
-        It fails with ``RateLimitedError`` or ``OverloadedError`` whose ``retry_after`` is true,
-        if no account gets free in that time, and with ``UnavailableError`` if there is none at
-        all.  Cancelling it leaves the queue.
+        If no account is free, the request waits up to ``max_wait`` seconds in a fair queue.  The
+        Deferred fails with ``RateLimitedError`` or ``OverloadedError``, whose ``retry_after`` is
+        exact, if no account becomes free in that time, and with ``UnavailableError`` if there is
+        no account.  Cancelling it leaves the queue.
         """
 
     def would_wait(request: LeaseRequest) -> bool:
-        """Return whether no account is free now for the request."""
+        """Return whether no account is free for the request now."""
 
     def explain(request: LeaseRequest) -> Sequence[CandidateStatus]:
-        """Return what would be chosen, and why each other account would not."""
+        """Return which account would be chosen, and why each other one would not."""
 
     def fix(credential: str | None) -> None:
-        """Serve everything that it can from one account, or from all again."""
+        """Use one account for every request that it can serve; ``None`` ends that."""
 
     def unlock(credential: str, model: str = "") -> int | None:
-        """End the locks of an account (for one model), and return how many there were.
+        """End the locks of an account, for one model or all; return the number of locks.
 
         Return ``None`` if there is no such account.
         """
 
     def clear_bindings() -> None:
-        """Forget which conversation belongs to which account."""
+        """Remove all bindings of sessions to accounts."""
 
     def status() -> dict[str, object]:
-        """Return accounts (labels masked), lockouts, bindings and queue as a JSON object."""
+        """Return accounts (labels masked), locks, bindings and queue as a JSON object."""

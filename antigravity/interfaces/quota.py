@@ -1,4 +1,4 @@
-"""What is left of an account, where its upstream tells it."""
+"""Quotas of accounts, for upstreams that report them."""
 
 from __future__ import annotations
 
@@ -11,26 +11,25 @@ from zope.interface import Interface
 
 from antigravity.interfaces.upstreams import Credential
 
-#: What an account's owner pays; empty where the upstream doesn't tell.
+#: The subscription of an account; empty if the upstream does not report it.
 Tier = Literal["ULTRA", "PRO", "FREE", ""]
 
 
 class ModelQuota(Struct, frozen=True, omit_defaults=True):
-    """What is left of one model: a fraction from 0 to 1, until a time in seconds since 1970."""
+    """The remaining fraction (0 to 1) of one model's quota, and its reset time since the epoch."""
 
     fraction: float | None = None
     reset: float | None = None
 
-    def left(self, now: float) -> float | None:
-        """Return the fraction that is left; ``None`` where it isn't known or no more true."""
+    def remaining(self, now: float) -> float | None:
+        """Return the remaining fraction; ``None`` if it is not known or the quota was reset."""
         return None if self.reset is not None and self.reset <= now else self.fraction
 
 
 class Quota(Struct, frozen=True):
-    """What an upstream told of an account, and when.
+    """The quotas of an account, as its upstream reported them at ``fetched``.
 
-    ``plan`` is the upstream's own name of the tier.  ``renamed`` leads from old names of
-    models to new ones.
+    ``plan`` is the upstream's own name of the tier.  ``renamed`` maps old model names to new ones.
     """
 
     fetched: float
@@ -39,17 +38,14 @@ class Quota(Struct, frozen=True):
     models: Mapping[str, ModelQuota] = {}
     renamed: Mapping[str, str] = {}
 
-    def left(self, model: str, now: float) -> float | None:
-        """Return the fraction that is left of a model, if it is known."""
+    def remaining(self, model: str, now: float) -> float | None:
+        """Return the remaining fraction of a model's quota, if it is known."""
         found = self.models.get(model) or self.models.get(self.renamed.get(model, ""))
-        return None if found is None else found.left(now)
+        return None if found is None else found.remaining(now)
 
 
 class IQuotaSource(Interface):
-    """An upstream that tells what is left of its accounts."""
+    """An upstream that reports the quotas of its accounts."""
 
     def quota(credential: Credential) -> Deferred[Quota]:
-        """Return a Deferred that fires with what the upstream tells now.
-
-        It fails with a ``GatewayError``.
-        """
+        """Return a Deferred that fires with the quotas, or fails with a ``GatewayError``."""

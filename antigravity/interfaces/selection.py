@@ -1,6 +1,6 @@
-"""Which of many accounts serves next: what a policy is told, and what it answers.
+"""Selection policies: which of many accounts serves a request.
 
-Everything here is synchronous and without side effects.
+Everything here is synchronous and has no side effects.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ from zope.interface import Attribute, Interface
 
 from antigravity.interfaces.accounts import UpstreamModel
 
-#: What :attr:`Candidate.lock` is while an account's quota is protected.
+#: The value of :attr:`Candidate.lock` while an account's quota is protected.
 PROTECTED: Final = "protected"
 
 
 class Protection(Struct, frozen=True):
-    """A rest of an account's quota that is kept back.
+    """The protection of an account's quota, which has reached the reserve.
 
-    ``name`` is the model, or the group of models, that it is for.  ``left`` and ``threshold``
-    are fractions of the whole; ``until`` is in seconds since 1970, infinite where the upstream
-    does not tell when the quota is renewed.
+    ``name`` is a model or a model group.  ``remaining`` and ``threshold`` are fractions of the
+    whole quota.  ``until`` is in seconds since the epoch, infinite if the upstream does not report
+    when the quota resets.
     """
 
     name: str
-    left: float
+    remaining: float
     threshold: float
     until: float = math.inf
 
 
 class AccountFacts(Struct, frozen=True):
-    """What is known of one account for one model, from wherever it is known.
+    """Tier and quota of one account for one model.
 
-    ``tier`` is ``ULTRA``, ``PRO``, ``FREE`` or empty; ``remaining`` the fraction of the quota
-    that is left, ``None`` where nobody knows; ``disabled`` the reason why the account must
-    not be used, empty if it may; ``protection`` what keeps its quota back now, if anything does.
+    ``tier`` is ``ULTRA``, ``PRO``, ``FREE`` or empty.  ``remaining`` is the remaining fraction of
+    the quota, ``None`` if it is not known.  ``disabled`` is the reason why the account must not be
+    used, empty if it may.  ``protection`` is the current protection of its quota, if there is one.
     """
 
     tier: str = ""
@@ -47,25 +47,30 @@ class AccountFacts(Struct, frozen=True):
 
 
 class Candidate(Struct, frozen=True):
-    """One account for one option of a request, as things are now.
+    """One account for one option of a request, in its current state.
 
-    ``place`` is the option's rank in the request.  ``load`` counts the requests that the
-    account serves, ``foreign_load`` those of other conversations.  ``last_used`` is in
-    seconds, 0 for never.  ``locked_for`` is in seconds, infinite where only people can help;
-    ``lock`` says what for (:data:`PROTECTED` for a ``protection``, which is a lock until the
-    quota is renewed), ``estimated`` that its length is no word of the upstream's.
-    ``fixed``, ``bound`` and ``recent`` mark the account that everything goes to, that the
-    conversation belongs to, and that served last.  ``probe`` says that one request may go to it
-    in spite of its lock, to see whether that is still needed; the pool decides which one does.
+    ``rank`` is the option's rank in the request.  ``tier`` is 0 for the best.  ``load`` is the
+    number of requests in progress, ``load_of_others`` the number of those that belong to other
+    sessions.  ``last_used`` is in seconds, 0 for never.
+
+    ``locked_for`` is in seconds, infinite if only the operator can end the lock.  ``lock`` is the
+    reason (:data:`PROTECTED` for a ``protection``, which locks until the quota resets), and
+    ``estimated`` says that the gateway, not the upstream, chose the length.  ``probe`` says that
+    one request may use the account despite the lock, to see whether the lock is still needed; the
+    pool decides which request.
+
+    ``excluded`` accounts were tried already.  ``busy`` accounts have reached their limit of
+    requests.  ``fixed`` marks the account that the operator chose, ``bound`` the account of the
+    session, ``recent`` the account that served last.
     """
 
-    place: int
+    rank: int
     option: UpstreamModel
     credential: str
     tier: int = 0
     remaining: float = 1.0
     load: int = 0
-    foreign_load: int = 0
+    load_of_others: int = 0
     last_used: float = 0.0
     locked_for: float = 0.0
     lock: str = ""
@@ -81,22 +86,22 @@ class Candidate(Struct, frozen=True):
 
     @property
     def protected(self) -> bool:
-        """Whether what is left of the account's quota for the model is kept back."""
+        """Whether the account's quota for the model is protected."""
         return self.protection is not None
 
     @property
     def eligible(self) -> bool:
-        """Whether the account may serve the request now or when it gets free."""
+        """Whether the account can serve the request, now or later."""
         return not (self.disabled or self.excluded or math.isinf(self.locked_for))
 
     @property
     def available(self) -> bool:
-        """Whether the account may serve the request now."""
+        """Whether the account can serve the request now."""
         return self.eligible and self.locked_for <= 0 and not self.busy
 
     @property
     def state(self) -> Literal["available", "locked", "busy", "excluded", "disabled", "protected"]:
-        """What speaks against the account most."""
+        """The state of the account; if several apply, the strongest reason not to use it."""
         if self.disabled:
             return "disabled"
         if self.excluded:
@@ -107,7 +112,11 @@ class Candidate(Struct, frozen=True):
 
 
 class SelectionContext(Struct, frozen=True):
-    """What else a choice depends on.  Times are in seconds."""
+    """What else a selection depends on.
+
+    ``waited`` is how long the request has waited, ``max_wait`` how long a request may wait for the
+    account of its session, both in seconds.
+    """
 
     session: str = ""
     waited: float = 0.0
@@ -115,9 +124,10 @@ class SelectionContext(Struct, frozen=True):
 
 
 class Selection(Struct, frozen=True):
-    """Who may serve, best first; if nobody can now, ``wait`` is when to ask again at the latest.
+    """The candidates that may serve, best first.
 
-    ``wait`` is in seconds.
+    If none is available, the request waits; ``wait`` is the number of seconds after which the
+    policy must be asked again at the latest.
     """
 
     order: tuple[Candidate, ...] = ()
@@ -125,18 +135,18 @@ class Selection(Struct, frozen=True):
 
 
 class ISelectionPolicy(Interface):
-    """A way to choose among accounts, named by ``proxy.scheduling.mode``."""
+    """A rule that chooses among accounts, named by ``proxy.scheduling.mode``."""
 
     name = Attribute("The name in the configuration.  :type: str")
-    sticky = Attribute("Whether conversations belong to accounts.  :type: bool")
+    sticky = Attribute("Whether sessions are bound to accounts.  :type: bool")
 
     def select(candidates: Sequence[Candidate], context: SelectionContext) -> Selection:
-        """Return who may serve, best first: of those, the first that is ``available`` does."""
+        """Return the candidates that may serve, best first; the first available one serves."""
 
     def moves(
         bound: Candidate | None, candidates: Sequence[Candidate], context: SelectionContext
     ) -> bool:
-        """Return whether a conversation that another account serves belongs to that one now.
+        """Return whether a session that another account now serves is bound to that one.
 
-        :param bound: the account that it belonged to, ``None`` if that is not offered any more.
+        :param bound: the account of the session so far, ``None`` if it is no candidate any more.
         """

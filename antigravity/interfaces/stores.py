@@ -1,4 +1,4 @@
-"""Where state is kept that has to survive a restart."""
+"""Stores for state that survives a restart."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from zope.interface import Interface
 
 
 class IStateStore(Interface):
-    """Keeps one JSON object of somebody's."""
+    """A store of one JSON object."""
 
     def load() -> Mapping[str, Any]:
-        """Return what was kept, nothing if there is none or it is of no use; never fail."""
+        """Return the stored object; it is empty if there is none or it is damaged.  Never fail."""
 
     def watch(snapshot: Callable[[], Mapping[str, Any]]) -> None:
-        """Take the function that returns what is to be kept, as plain data."""
+        """Set the function that returns the object to store."""
 
     def changed() -> None:
-        """Take note that there is something new to keep; it is written before long."""
+        """Schedule a write of the object."""
 
     def stop() -> Deferred[None]:
         """Return a Deferred that fires when the last change is written."""
 
 
 class Entry(NamedTuple):
-    """What is kept under one key, until ``expires`` (seconds since the epoch)."""
+    """A value with its key, stored until ``expires`` (seconds since the epoch)."""
 
     key: str
     expires: float
@@ -34,16 +34,16 @@ class Entry(NamedTuple):
 
 
 class IExpiringStore(Interface):
-    """Keeps byte strings by key, each until its time.  No method waits for a disk, none fails."""
+    """A store of byte strings by key that expire.  No method waits for a disk, and none fails."""
 
     def load() -> Deferred[list[Entry]]:
-        """Return a Deferred that fires with what is kept, the oldest first."""
+        """Return a Deferred that fires with all entries, oldest first."""
 
     def put(entry: Entry) -> None:
-        """Keep something, before long, in place of what has the same key."""
+        """Schedule a write of an entry, which replaces one with the same key."""
 
     def delete(key: str) -> None:
-        """Keep what has this key no longer."""
+        """Schedule the removal of an entry."""
 
     def stop() -> Deferred[None]:
-        """Return a Deferred that fires when everything new is kept and all is closed."""
+        """Return a Deferred that fires when all changes are written and the store is closed."""

@@ -97,7 +97,7 @@ class ModelCatalog:
                 listing.running.cancel()
 
     def _ask(self, upstream: IUpstream, listing: _Listing) -> None:
-        credential = self._credentials.lease(upstream.name, frozenset())
+        credential = self._credentials.next_credential(upstream.name, frozenset())
         if credential is None:
             self._settle(listing, None, RETRY_AFTER)
             return

@@ -60,7 +60,7 @@ class WarmupsOnDemand:
         skipped: list[Outcome] = []
         warmups: list[Warmup] = []
         for _, credential in self._watched(None):
-            quota = self._quotas.known(credential.id)
+            quota = self._quotas.quota(credential.id)
             if quota is not None and model not in quota.models and model not in quota.renamed:
                 reason = "the account has no such model"
                 skipped.append(_skipped(credential, model, reason))

@@ -196,12 +196,12 @@ class WarmupScheduler(Service):
         await self._all(due, spread=SPREAD)
 
     def _standings(self, credential: Credential) -> list[Standing]:
-        quota, now = self._quotas.known(credential.id), self._clock.seconds()
+        quota, now = self._quotas.quota(credential.id), self._clock.seconds()
         return self.plan.standings(credential.id, quota, self.history, now)
 
     def _may_ask(self, credential: Credential) -> bool:
         """Return whether the upstream was not asked just now, in vain or not."""
-        since = self._clock.seconds() - self._quotas.asked(credential.id)
+        since = self._clock.seconds() - self._quotas.last_fetch(credential.id)
         return bool(since >= self.plan.fresh_for * (1.0 - 2 * JITTER))
 
     # One warm-up

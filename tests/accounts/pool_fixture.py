@@ -43,7 +43,9 @@ class Source:
             for name in self.upstreams.get(upstream, ())
         ]
 
-    def lease(self, upstream: str, exclude: Collection[str] = frozenset()) -> Credential | None:
+    def next_credential(
+        self, upstream: str, exclude: Collection[str] = frozenset()
+    ) -> Credential | None:
         raise AssertionError("the pool chooses by itself")
 
 
@@ -58,7 +60,7 @@ class PoolFixture:
         clock: Clock | None = None,
         state: Any = None,
         policies: Any = None,
-        watch: AccountEvents | None = None,
+        events: AccountEvents | None = None,
         wall: Any = None,
         **settings: Any,
     ) -> None:
@@ -76,7 +78,7 @@ class PoolFixture:
             scheduling,
             facts=lambda credential, model: self.facts.get(credential.id, AccountFacts()),
             state=state,
-            watch=watch,
+            events=events,
             policy=self.policies[scheduling.mode],
             chance=lambda: 0.5,
             wall=wall,

@@ -22,7 +22,7 @@ REASON = "the refresh token has been revoked or has expired"
 
 
 class Setting:
-    """Two accounts, a book of them, and a thread that runs when it is told to."""
+    """Two accounts, a store of their credentials, and a thread that runs when it is told to."""
 
     def __init__(self, home: Path) -> None:
         prepare_home(home)
@@ -30,10 +30,10 @@ class Setting:
         for name in ("a", "b"):
             kind = "codeassist"
             self.files.save(AccountRecord(f"{kind}-{name}", kind, Secret(f"1//veiled-{name}")))
-        self.book = CredentialStore(Settings(), self.files.load()[0])
+        self.credential_store = CredentialStore(Settings(), self.files.load()[0])
         self.queue: list[tuple[Deferred[None], Any]] = []
-        self.retirement = AccountDisabler(
-            self.files, self.book.drop, lambda: 1234.5, self.in_thread
+        self.disabler = AccountDisabler(
+            self.files, self.credential_store.remove, lambda: 1234.5, self.in_thread
         )
 
     def in_thread(self, function: Any, *arguments: Any) -> Deferred[Any]:
@@ -48,10 +48,12 @@ class Setting:
         self.queue.clear()
 
     def ids(self) -> list[str]:
-        return [each.id for each in self.book.credentials("codeassist")]
+        return [each.id for each in self.credential_store.credentials("codeassist")]
 
     def credential(self, name: str) -> Credential:
-        (found,) = [c for c in self.book.credentials("codeassist") if c.id.endswith(name)]
+        (found,) = [
+            c for c in self.credential_store.credentials("codeassist") if c.id.endswith(name)
+        ]
         return found
 
 
@@ -61,23 +63,26 @@ def setting(tmp_path: Path) -> Setting:
 
 
 def test_it_is_gone_at_once_and_disabled_on_disk_soon(setting: Setting) -> None:
-    setting.retirement.retire(setting.credential("a"), REASON)
+    setting.disabler.disable(setting.credential("a"), REASON)
     assert setting.ids() == ["codeassist-b"]
     assert all(record.enabled for record in setting.files.load()[0])
-    closed = setting.retirement.close()
+    closed = setting.disabler.close()
     assert not closed.called
     setting.run()
     assert closed.called
     first, second = setting.files.load()[0]
     assert (first.enabled, first.disabled_reason, first.disabled_at) == (False, REASON, 1234.5)
     assert second.enabled
-    assert CredentialStore(Settings(), [first, second]).lease("codeassist").id == "codeassist-b"
+    assert (
+        CredentialStore(Settings(), [first, second]).next_credential("codeassist").id
+        == "codeassist-b"
+    )
 
 
 def test_it_is_written_once_however_many_notice(setting: Setting) -> None:
     credential = setting.credential("a")
     for _ in range(26):
-        setting.retirement.retire(credential, REASON)
+        setting.disabler.disable(credential, REASON)
     assert len(setting.queue) == 1
 
 
@@ -85,27 +90,29 @@ def test_an_account_with_a_new_secret_is_left_alone(setting: Setting) -> None:
     old = setting.credential("a")
     record = structs.replace(setting.files.find("codeassist-a"), secret=Secret("1//fresh"))
     setting.files.save(record)
-    setting.retirement.retire(old, REASON)
+    setting.disabler.disable(old, REASON)
     setting.run()
     assert setting.files.find("codeassist-a").enabled
-    book = CredentialStore(Settings(), setting.files.load()[0])
-    assert not book.drop(old)
-    assert len(book.credentials("codeassist")) == 2
+    credential_store = CredentialStore(Settings(), setting.files.load()[0])
+    assert not credential_store.remove(old)
+    assert len(credential_store.credentials("codeassist")) == 2
 
 
 def test_a_removed_file_and_a_broken_one_harm_nobody(setting: Setting) -> None:
     setting.files.remove("codeassist-a")
     (setting.files.directory / "codeassist-b.json").write_text("{")
     for name in ("a", "b"):
-        setting.retirement.retire(setting.credential(name), REASON)
+        setting.disabler.disable(setting.credential(name), REASON)
     setting.run()
     assert setting.ids() == []
     assert not setting.files.has("codeassist-a")
 
 
 def test_those_that_are_left_take_turns(setting: Setting) -> None:
-    setting.book.lease("codeassist")
-    setting.retirement.retire(setting.credential("b"), REASON)
-    assert [setting.book.lease("codeassist").id for _ in range(2)] == ["codeassist-a"] * 2
-    setting.retirement.retire(setting.credential("a"), REASON)
-    assert setting.book.lease("codeassist") is None
+    setting.credential_store.next_credential("codeassist")
+    setting.disabler.disable(setting.credential("b"), REASON)
+    assert [setting.credential_store.next_credential("codeassist").id for _ in range(2)] == [
+        "codeassist-a"
+    ] * 2
+    setting.disabler.disable(setting.credential("a"), REASON)
+    assert setting.credential_store.next_credential("codeassist") is None

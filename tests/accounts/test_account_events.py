@@ -22,10 +22,10 @@ class Watched:
 
     def __init__(self, *accounts: str, **settings: Any) -> None:
         self.protections: dict[str, list[Protection]] = {}
-        self.watch = AccountEvents(lambda credential: self.protections.get(credential.id, []))
+        self.events = AccountEvents(lambda credential: self.protections.get(credential.id, []))
         self.changes: list[AccountChange] = []
-        self.watch.tell = self.changes.append
-        self.kit = PoolFixture(accounts, watch=self.watch, **settings)
+        self.events.notify = self.changes.append
+        self.kit = PoolFixture(accounts, events=self.events, **settings)
         self.kit.reload(**settings)
 
     def told(self) -> list[AccountChange]:
@@ -91,7 +91,7 @@ def test_accounts_that_come_and_go() -> None:
 
 def test_one_that_is_retired_is_told_of_once_with_the_reason() -> None:
     watched = Watched("a", "b")
-    watched.kit.pool.retired(Credential("a", "google", "secret-a"), "revoked")
+    watched.kit.pool.account_disabled(Credential("a", "google", "secret-a"), "revoked")
     watched.kit.reload(Source(google=["b"]))
     assert watched.told() == [AccountChange("disabled", "google", "a", reason="revoked")]
     watched.kit.reload(Source(google=["a", "b"]))
@@ -102,13 +102,13 @@ def test_protection_begins_and_ends() -> None:
     watched = Watched("a", "b")
     until = BEGINNING + 900
     watched.protections["a"] = [Protection("gemini-pro", 0.05, 0.1, until)]
-    watched.kit.pool.learnt()
-    watched.kit.pool.learnt()
+    watched.kit.pool.accounts_changed()
+    watched.kit.pool.accounts_changed()
     assert watched.told() == [
         AccountChange("protected", "google", "a", "gemini-pro", "quota", until)
     ]
     watched.protections.clear()
-    watched.kit.pool.learnt()
+    watched.kit.pool.accounts_changed()
     assert watched.told() == [AccountChange("unprotected", "google", "a", "gemini-pro")]
 
 

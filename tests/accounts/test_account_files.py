@@ -102,13 +102,13 @@ def test_accounts_are_found_by_id_label_and_beginning(files: AccountFiles) -> No
     assert files.find("one").id == "openai-10"
     assert files.find("openai-2").id == "openai-2"
     for unclear in ("two", "openai-1"):
-        with pytest.raises(AccountError, match="may mean any of"):
+        with pytest.raises(AccountError, match="matches several"):
             files.find(unclear)
     for missing in ("", "three"):
-        with pytest.raises(AccountError, match="there is no account"):
+        with pytest.raises(AccountError, match="does not exist"):
             files.find(missing)
     files.remove("openai-10")
-    with pytest.raises(AccountError, match="there is no account"):
+    with pytest.raises(AccountError, match="does not exist"):
         files.remove("openai-10")
 
 

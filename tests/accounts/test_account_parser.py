@@ -59,7 +59,7 @@ def test_a_list_of_objects() -> None:
         GEMINI,
     ]  # fmt: skip
     found = parse_accounts("\ufeff" + json.dumps(entries))
-    assert found.left == ()
+    assert found.skipped == ()
     one, two, three, four, five = found.accounts
     assert (one.kind, one.label, one.secret) == ("codeassist", "a@x", Secret("any-form"))
     assert (two.upstream, two.label, two.enabled, two.extra) == ("deep", "l", False, {"a": 1})
@@ -75,10 +75,10 @@ def test_what_is_left_is_told_without_a_secret() -> None:
     entries = [7, {"label": "x"}, {"secret": "vei…led"}, {"secret": "vei led"}, "veiled"]
     found = parse_accounts(json.dumps(entries))
     assert found.accounts == ()
-    assert [left.what for left in found.left] == [f"entry {n}" for n in range(1, 6)]
-    assert found.left[1] == SkippedItem("entry 2", "it has no secret")
-    assert "--secrets" in found.left[2].why
-    assert "say it as KIND" in found.left[4].why
+    assert [left.what for left in found.skipped] == [f"entry {n}" for n in range(1, 6)]
+    assert found.skipped[1] == SkippedItem("entry 2", "it has no secret")
+    assert "--secrets" in found.skipped[2].why
+    assert "give it as KIND" in found.skipped[4].why
     assert "veiled" not in repr(found)
     assert kinds('["veiled"]', "gemini_api") == [("gemini_api", "veiled")]
 

@@ -33,11 +33,11 @@ def test_only_the_account_itself_is_dropped() -> None:
     bound.bind("s", "u", "f", "a")
     bound.bind("s", "u", "g", "a")
     bound.bind("t", "u", "f", "b")
-    assert not bound.drop("s", "u", "f", "b")
-    assert bound.drop("s", "u", "f", "a")
+    assert not bound.unbind("s", "u", "f", "b")
+    assert bound.unbind("s", "u", "f", "a")
     assert bound.get("s", "u", "g") == "a"
-    assert bound.drop_account("a")
-    assert not bound.drop_account("a")
+    assert bound.unbind_account("a")
+    assert not bound.unbind_account("a")
     assert bound.counts() == {"b": 1}
 
 

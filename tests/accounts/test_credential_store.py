@@ -31,12 +31,12 @@ def account(kind: str, secret: str = "s", **fields: Any) -> AccountRecord:
     return AccountRecord(f"{kind}-{secret}", kind, Secret(secret), **fields)
 
 
-def secrets(book: CredentialStore, upstream: str) -> list[str]:
-    return [credential.secret for credential in book.credentials(upstream)]
+def secrets(credential_store: CredentialStore, upstream: str) -> list[str]:
+    return [credential.secret for credential in credential_store.credentials(upstream)]
 
 
 def test_all_keys_of_the_configuration_are_credentials() -> None:
-    book = CredentialStore(
+    credential_store = CredentialStore(
         upstreams(
             a={"kind": "openai", "api_key": "1", "api_keys": ["2", "1", ""]},
             g={
@@ -48,29 +48,29 @@ def test_all_keys_of_the_configuration_are_credentials() -> None:
             off={"kind": "openai", "api_key": "3", "enabled": False},
         )
     )
-    verifyObject(ICredentialSource, book)
-    assert secrets(book, "a") == ["1", "2"]
-    (google,) = book.credentials("g")
+    verifyObject(ICredentialSource, credential_store)
+    assert secrets(credential_store, "a") == ["1", "2"]
+    (google,) = credential_store.credentials("g")
     assert (google.secret, google.upstream, google.extra) == ("r", "g", {"project": "p"})
     assert "r" not in repr(google).split()
-    assert not book.credentials("off")
-    assert not book.credentials("none")
-    assert book.lease("none") is None
-    assert book.problems == ()
-    assert list(book.upstreams) == ["a", "g"]
+    assert not credential_store.credentials("off")
+    assert not credential_store.credentials("none")
+    assert credential_store.next_credential("none") is None
+    assert credential_store.problems == ()
+    assert list(credential_store.upstreams) == ["a", "g"]
 
 
 def test_credentials_take_turns() -> None:
-    book = CredentialStore(upstreams(a={"kind": "openai", "api_keys": ["1", "2", "3"]}))
-    ids = [credential.id for credential in book.credentials("a")]
-    turns = [book.lease("a") for _ in range(6)]
+    credential_store = CredentialStore(upstreams(a={"kind": "openai", "api_keys": ["1", "2", "3"]}))
+    ids = [credential.id for credential in credential_store.credentials("a")]
+    turns = [credential_store.next_credential("a") for _ in range(6)]
     assert [turn.id for turn in turns if turn] == ids * 2
-    first = book.lease("a", {ids[0]})
-    then = book.lease("a")
+    first = credential_store.next_credential("a", {ids[0]})
+    then = credential_store.next_credential("a")
     assert first is not None
     assert then is not None
     assert [first.id, then.id] == ids[1:]
-    assert book.lease("a", set(ids)) is None
+    assert credential_store.next_credential("a", set(ids)) is None
 
 
 @given(st.integers(1, 6), st.lists(st.sets(st.integers(0, 5)), max_size=40))
@@ -78,11 +78,11 @@ def test_a_lease_is_never_excluded_and_found_if_there_is_one(
     count: int, excluded: list[set[int]]
 ) -> None:
     keys = [str(number) for number in range(count)]
-    book = CredentialStore(upstreams(a={"kind": "openai", "api_keys": keys}))
-    ids = [credential.id for credential in book.credentials("a")]
+    credential_store = CredentialStore(upstreams(a={"kind": "openai", "api_keys": keys}))
+    ids = [credential.id for credential in credential_store.credentials("a")]
     for numbers in excluded:
         exclude = {ids[number] for number in numbers if number < count}
-        lease = book.lease("a", exclude)
+        lease = credential_store.next_credential("a", exclude)
         assert (lease is None) == (exclude == set(ids))
         assert lease is None or lease.id not in exclude
 
@@ -104,20 +104,23 @@ def test_an_account_alone_implies_its_upstream() -> None:
         "bearer",
     )
     assert implied["deep"].base_url == "https://deep.example/v1"
-    book = CredentialStore(Settings(), records)
-    (credential,) = book.credentials("gemini_api")
+    credential_store = CredentialStore(Settings(), records)
+    (credential,) = credential_store.credentials("gemini_api")
     assert (credential.label, credential.extra) == ("me", {"project": "p"})
-    assert secrets(book, "deep") == ["3"]
-    assert not book.credentials("anthropic")
+    assert secrets(credential_store, "deep") == ["3"]
+    assert not credential_store.credentials("anthropic")
 
 
 def test_an_account_goes_to_the_configured_upstream_of_its_kind() -> None:
     configured = upstreams(deep={"kind": "openai", "base_url": "https://d", "api_key": "1"})
     records = [account("openai", "2"), account("openai", "1")]
     assert implied_upstreams(configured, records) == {}
-    book = CredentialStore(configured, records)
-    assert secrets(book, "deep") == ["1", "2"]
-    assert [credential.id for credential in book.credentials("deep")] == ["openai-1", "openai-2"]
+    credential_store = CredentialStore(configured, records)
+    assert secrets(credential_store, "deep") == ["1", "2"]
+    assert [credential.id for credential in credential_store.credentials("deep")] == [
+        "openai-1",
+        "openai-2",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -134,18 +137,21 @@ def test_an_account_goes_to_the_configured_upstream_of_its_kind() -> None:
 def test_where_it_is_not_clear_an_account_is_left_out(
     tables: dict[str, Any], record: AccountRecord
 ) -> None:
-    book = CredentialStore(upstreams(**tables), [record])
-    assert not any(book.credentials(name) for name in book.upstreams)
+    credential_store = CredentialStore(upstreams(**tables), [record])
+    assert not any(credential_store.credentials(name) for name in credential_store.upstreams)
     assert implied_upstreams(upstreams(**tables), [record]) == {}
-    assert record.id in str(book.problems[0])
+    assert record.id in str(credential_store.problems[0])
 
 
 def test_an_anthropic_key_never_goes_to_zai_nor_the_other_way_round() -> None:
     configured = upstreams(zai={"kind": "anthropic", "base_url": "https://api.z.ai/api/anthropic"})
     records = [account("anthropic", "a"), account("zai", "z")]
-    book = CredentialStore(configured, records)
-    assert (secrets(book, "anthropic"), secrets(book, "zai")) == (["a"], ["z"])
-    merged = msgspec.structs.replace(configured, upstreams=book.upstreams)
+    credential_store = CredentialStore(configured, records)
+    assert (secrets(credential_store, "anthropic"), secrets(credential_store, "zai")) == (
+        ["a"],
+        ["z"],
+    )
+    merged = msgspec.structs.replace(configured, upstreams=credential_store.upstreams)
     again = CredentialStore(merged, records)
     assert (secrets(again, "anthropic"), secrets(again, "zai")) == (["a"], ["z"])
     assert implied_upstreams(merged, records) == {}
@@ -154,8 +160,8 @@ def test_an_anthropic_key_never_goes_to_zai_nor_the_other_way_round() -> None:
 def test_another_account_does_not_make_an_account_unclear() -> None:
     configured = upstreams(deep={"kind": "openai"})
     records = [account("openai", "1"), account("openai", "2", upstream="other")]
-    book = CredentialStore(configured, records)
-    assert (secrets(book, "deep"), secrets(book, "other")) == (["1"], ["2"])
+    credential_store = CredentialStore(configured, records)
+    assert (secrets(credential_store, "deep"), secrets(credential_store, "other")) == (["1"], ["2"])
 
 
 def test_two_addresses_for_one_implied_upstream_do_not_mix() -> None:
@@ -163,9 +169,9 @@ def test_two_addresses_for_one_implied_upstream_do_not_mix() -> None:
         account("openai", "1", upstream="x", base_url="https://a"),
         account("openai", "2", upstream="x", base_url="https://b"),
     ]
-    book = CredentialStore(Settings(), records)
-    assert secrets(book, "x") == ["1"]
-    assert "openai-2" in str(book.problems[0])
+    credential_store = CredentialStore(Settings(), records)
+    assert secrets(credential_store, "x") == ["1"]
+    assert "openai-2" in str(credential_store.problems[0])
 
 
 @pytest.mark.parametrize(
@@ -192,10 +198,10 @@ def test_a_table_for_zai_takes_the_place_of_the_short_form() -> None:
 
 
 def test_an_upstream_that_lacks_something_is_a_warning() -> None:
-    book = CredentialStore(
+    credential_store = CredentialStore(
         upstreams(a={"kind": "openai"}, g={"kind": "codeassist", "refresh_token": "r"})
     )
-    assert {problem.key: problem.severity for problem in book.problems} == {
+    assert {problem.key: problem.severity for problem in credential_store.problems} == {
         "upstreams.a": "warning",
         "upstreams.g.oauth.client_id": "warning",
     }
@@ -204,14 +210,20 @@ def test_an_upstream_that_lacks_something_is_a_warning() -> None:
 def test_a_kind_uses_only_its_sort_of_credential_and_a_plugins_kind_any() -> None:
     keys = {"api_key": "k", "api_keys": ["l"], "refresh_token": "r"}
     kinds = ("openai", "codeassist", "mine")
-    book = CredentialStore(upstreams(**{kind: {"kind": kind, **keys} for kind in kinds}))
-    assert [sorted(secrets(book, kind)) for kind in kinds] == [["k", "l"], ["r"], ["k", "l", "r"]]
+    credential_store = CredentialStore(
+        upstreams(**{kind: {"kind": kind, **keys} for kind in kinds})
+    )
+    assert [sorted(secrets(credential_store, kind)) for kind in kinds] == [
+        ["k", "l"],
+        ["r"],
+        ["k", "l", "r"],
+    ]
 
 
 def test_what_is_switched_off_is_not_used() -> None:
     configured = upstreams(deep={"kind": "openai", "api_key": "1"})
-    book = CredentialStore(configured, [account("openai", "2", enabled=False)])
-    assert secrets(book, "deep") == ["1"]
+    credential_store = CredentialStore(configured, [account("openai", "2", enabled=False)])
+    assert secrets(credential_store, "deep") == ["1"]
     zai = settings(proxy={"zai": {"enabled": False, "api_key": "k"}})
     assert secrets(CredentialStore(zai, [account("zai", "a")]), "zai") == ["a"]
 
@@ -220,6 +232,6 @@ def test_what_is_switched_off_is_not_used() -> None:
 def test_credential_is_the_bare_key_whatever_stands_around_it(form: str) -> None:
     given = form.format("sk-1")
     table = {"kind": "openai", "api_key": given, "api_keys": [f"{given} "]}
-    book = CredentialStore(upstreams(a=table), [account("anthropic", given)])
-    assert secrets(book, "a") == ["sk-1"]
-    assert secrets(book, "anthropic") == ["sk-1"]
+    credential_store = CredentialStore(upstreams(a=table), [account("anthropic", given)])
+    assert secrets(credential_store, "a") == ["sk-1"]
+    assert secrets(credential_store, "anthropic") == ["sk-1"]

@@ -28,18 +28,18 @@ from antigravity.ir.errors import (
 
 
 class Locks:
-    """LockTable on a clock of their own; the subject is account ``a`` and model ``m``."""
+    """A lock table with a clock of its own; the subject is account ``a`` and model ``m``."""
 
     def __init__(self, **more: Any) -> None:
         self.now = 1_800_000_000.0
-        self.lockouts = LockTable(lambda: self.now, chance=lambda: 0.0, **more)
+        self.table = LockTable(lambda: self.now, chance=lambda: 0.0, **more)
 
     def fail(self, error: GatewayError, **more: Any) -> float:
-        self.lockouts.failed("u", "a", "m", error, **more)
+        self.table.record_failure("u", "a", "m", error, **more)
         return self.left()
 
     def left(self, credential: str = "a", model: str = "m", upstream: str = "u") -> float:
-        lock = self.lockouts.held(upstream, credential, model)
+        lock = self.table.longest_lock(upstream, credential, model)
         return 0.0 if lock is None else lock.until - self.now
 
     def after_each(self, error: GatewayError, times: int) -> list[float]:
@@ -124,10 +124,10 @@ def test_the_longest_lock_wins() -> None:
 def test_success_ends_the_row_but_no_lock() -> None:
     locks = Locks()
     locks.after_each(QuotaExhaustedError("q"), 2)
-    locks.lockouts.succeeded("u", "a", "m")
+    locks.table.record_success("u", "a", "m")
     assert locks.fail(QuotaExhaustedError("q")) == 60
     locks.fail(QuotaExhaustedError("q", retry_after=500.0))
-    locks.lockouts.succeeded("u", "a", "m")
+    locks.table.record_success("u", "a", "m")
     assert locks.left() == 500
 
 
@@ -143,19 +143,19 @@ def test_failures_side_by_side_are_one() -> None:
     began = locks.now
     locks.now += 2.0
     assert [locks.fail(QuotaExhaustedError("q"), since=began) for _ in range(26)] == [60] * 26
-    locks.lockouts.succeeded("u", "a", "m", since=began)  # began before the failure: no news
+    locks.table.record_success("u", "a", "m", since=began)  # began before the failure: no news
     locks.now += 60.0
     assert locks.fail(QuotaExhaustedError("q"), since=locks.now - 1.0) == 300
 
 
 def test_jitter_spreads_only_capacity() -> None:
-    lockouts = LockTable(lambda: 0.0, chance=lambda: 1.0)
-    lockouts.failed("u", "a", "m", CAPACITY)
-    lockouts.failed("u", "a", "n", RateLimitedError("r", retry_after=10.0))
-    lock = lockouts.held("u", "b", "m")
+    table = LockTable(lambda: 0.0, chance=lambda: 1.0)
+    table.record_failure("u", "a", "m", CAPACITY)
+    table.record_failure("u", "a", "n", RateLimitedError("r", retry_after=10.0))
+    lock = table.longest_lock("u", "b", "m")
     assert lock is not None
     assert 5.0 < lock.until <= 6.0
-    other = lockouts.held("u", "a", "n")
+    other = table.longest_lock("u", "a", "n")
     assert other is not None
     assert other.until == 10.0
 
@@ -165,26 +165,26 @@ def test_a_snapshot_loses_nothing() -> None:
     locks.fail(QuotaExhaustedError("q"))
     locks.fail(CAPACITY)
     revoked = UpstreamCredentialError("g", code="invalid_grant")
-    locks.lockouts.failed("u", "b", "m", revoked, stamp="one")
-    data = json.loads(json.dumps(locks.lockouts.snapshot()))
+    locks.table.record_failure("u", "b", "m", revoked, stamp="one")
+    data = json.loads(json.dumps(locks.table.snapshot()))
     again = Locks()
     again.now += 10.0
-    assert again.lockouts.restore(data) == 0
+    assert again.table.restore(data) == 0
     assert again.left() == 50
     assert again.left("b") == math.inf
-    assert again.lockouts.held("u", "b", "m", lambda: "one") is not None
-    assert again.lockouts.held("u", "b", "x", lambda: "two") is None
+    assert again.table.longest_lock("u", "b", "m", lambda: "one") is not None
+    assert again.table.longest_lock("u", "b", "x", lambda: "two") is None
     again.now += 50.0
     assert again.fail(QuotaExhaustedError("q")) == 300  # the row goes on
 
 
 def test_a_new_secret_that_is_refused_has_its_own_lock() -> None:
     locks = Locks()
-    locks.lockouts.failed(
+    locks.table.record_failure(
         "u", "a", "m", UpstreamCredentialError("g", code="invalid_grant"), stamp="one"
     )
-    locks.lockouts.failed("u", "a", "m", UpstreamCredentialError("c"), stamp="two")
-    lock = locks.lockouts.held("u", "a", "m", lambda: "two")
+    locks.table.record_failure("u", "a", "m", UpstreamCredentialError("c"), stamp="two")
+    lock = locks.table.longest_lock("u", "a", "m", lambda: "two")
     assert lock is not None
     assert lock.until - locks.now == 600
 
@@ -199,18 +199,18 @@ def test_a_new_secret_that_is_refused_has_its_own_lock() -> None:
 )
 def test_a_broken_snapshot_is_no_disaster(data: dict[str, Any]) -> None:
     locks = Locks()
-    bad = locks.lockouts.restore(data)
+    bad = locks.table.restore(data)
     assert bad == (4 if isinstance(data.get("locks"), list) else 0)
-    assert len(locks.lockouts) == 0
+    assert len(locks.table) == 0
 
 
 def test_it_is_bounded_and_keeps_what_matters() -> None:
     locks = Locks(max_entries=50)
     locks.fail(QuotaExhaustedError("q", retry_after=7200.0))
     for number in range(500):
-        locks.lockouts.failed("u", "a", f"model-{number}", NotFoundError("n"))
-    assert len(locks.lockouts) <= 50
+        locks.table.record_failure("u", "a", f"model-{number}", NotFoundError("n"))
+    assert len(locks.table) <= 50
     assert locks.left() == 7200
     locks.now += 10.0
-    assert [scope.model for scope, _ in locks.lockouts.current()] == ["m"]
-    assert len(locks.lockouts.snapshot()["locks"]) == 1
+    assert [scope.model for scope, _ in locks.table.active_locks()] == ["m"]
+    assert len(locks.table.snapshot()["locks"]) == 1

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
 
-from antigravity.accounts.affinity import weight
+from antigravity.accounts.affinity import rendezvous_weight
 from antigravity.accounts.pool import AccountPool
-from antigravity.accounts.selection import POLICIES, is_hot
+from antigravity.accounts.selection import POLICIES, is_overloaded
 from antigravity.interfaces.accounts import UpstreamModel
 from antigravity.interfaces.selection import (
     AccountFacts,
@@ -156,7 +156,11 @@ def test_a_conversation_leaves_a_hot_account_for_good() -> None:
     kit.pool.fix("a")
     kit.take("s").succeeded()
     kit.pool.fix(None)
-    session = next(name for name in map(str, range(99)) if weight(name, "a") > weight(name, "b"))
+    session = next(
+        name
+        for name in map(str, range(99))
+        if rendezvous_weight(name, "a") > rendezvous_weight(name, "b")
+    )
     kit.take(session).succeeded()
     kit.pool.fix("a")
     busy = [kit.take("other") for _ in range(6)]
@@ -331,16 +335,16 @@ def test_another_policy_may_take_over_while_somebody_waits() -> None:
 
 
 def candidate(name: str, load: int, foreign: int | None = None) -> Candidate:
-    return Candidate(0, PRO, name, load=load, foreign_load=load if foreign is None else foreign)
+    return Candidate(0, PRO, name, load=load, load_of_others=load if foreign is None else foreign)
 
 
 def test_hot_is_relative() -> None:
     idle = [candidate("b", 0), candidate("c", 0)]
-    assert is_hot(candidate("a", 5), [candidate("a", 5), *idle])
-    assert not is_hot(candidate("a", 3), idle)
-    assert not is_hot(candidate("a", 20, 0), idle)
-    assert not is_hot(candidate("a", 5), [candidate("b", 4)])
-    assert not is_hot(candidate("a", 50), [candidate("a", 50)])
+    assert is_overloaded(candidate("a", 5), [candidate("a", 5), *idle])
+    assert not is_overloaded(candidate("a", 3), idle)
+    assert not is_overloaded(candidate("a", 20, 0), idle)
+    assert not is_overloaded(candidate("a", 5), [candidate("b", 4)])
+    assert not is_overloaded(candidate("a", 50), [candidate("a", 50)])
 
 
 @given(
@@ -353,7 +357,7 @@ def test_rendezvous_moves_only_the_conversations_of_an_account_that_goes(
     gone = accounts[which % len(accounts)]
 
     def first(among: list[str]) -> str:
-        return max(among, key=lambda name: weight(str(session), name))
+        return max(among, key=lambda name: rendezvous_weight(str(session), name))
 
     before = first(accounts)
     after = first([name for name in accounts if name != gone])

@@ -125,7 +125,7 @@ class PoolMachine(RuleBasedStateMachine):
     def switch(self, name: str, off: bool) -> None:
         (self.disabled.add if off else self.disabled.discard)(name)
         self.kit.facts[name] = AccountFacts(disabled="off" if off else "")
-        self.kit.pool.recheck()
+        self.kit.pool.serve_waiting()
 
     @rule(mode=st.sampled_from(MODES))
     def change_mode(self, mode: Any) -> None:

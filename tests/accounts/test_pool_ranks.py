@@ -166,10 +166,10 @@ def test_it_is_explained() -> None:
     kit.clock.advance(100_000.0)  # the conversation is forgotten, its turn is not
     found = {v.credential: v for v in kit.pool.explain(kit.request(session, (0, 0)))}
     assert found["z"].state == "chosen"
-    assert "share the requests" in found["a"].reason
+    assert "take turns" in found["a"].reason
     behind = {v.credential: v for v in kit.pool.explain(kit.request(session, (0, 1)))}
     assert behind["a"].state == "chosen"
-    assert "option before this one" in behind["z"].reason
+    assert "preferred option" in behind["z"].reason
 
 
 @st.composite
@@ -184,7 +184,7 @@ def candidates(draw: Any) -> Candidate:
         tier=draw(st.integers(0, 2)),
         remaining=draw(st.sampled_from([0.0, 0.5, 1.0])),
         load=load,
-        foreign_load=draw(st.integers(0, load)),
+        load_of_others=draw(st.integers(0, load)),
         last_used=draw(st.sampled_from([0.0, 5.0, 9.0])),
         locked_for=draw(st.sampled_from([0.0, 0.0, 7.0])),
         disabled=draw(st.sampled_from(["", "", "off"])),
@@ -198,6 +198,6 @@ def candidates(draw: Any) -> Candidate:
 @given(st.lists(candidates(), max_size=12), st.sampled_from(["", "s"]))
 def test_ranks_are_kept_and_nobody_is_lost(mode: str, found: list[Candidate], session: str) -> None:
     order = POLICIES[mode].select(found, SelectionContext(session, waited=60.0)).order
-    assert [each.place for each in order] == sorted(each.place for each in order)
+    assert [each.rank for each in order] == sorted(each.rank for each in order)
     free = [each for each in found if each.available]
     assert sorted(map(repr, order)) == sorted(map(repr, free))

@@ -81,18 +81,18 @@ def test_what_is_no_group_is_a_pattern() -> None:
     ("left", "spared"), [(0.11, False), (0.1, True), (0.07, True), (0.0, True)]
 )
 def test_at_the_threshold_or_below_an_account_is_spared(left: float, spared: bool) -> None:
-    found = protection().of_model("a", quota(sonnet=left), SONNET, NOW)
+    found = protection().for_model("a", quota(sonnet=left), SONNET, NOW)
     assert found == (Protection("claude", left, 0.1, RESET) if spared else None)
 
 
 def test_only_the_models_of_the_group_are_spared() -> None:
     kept = quota(sonnet=0.05, flash=0.9)
-    assert protection().of_model("a", kept, OPUS, NOW), "it draws on the same quota"
-    assert protection().of_model("a", kept, FLASH, NOW) is None
+    assert protection().for_model("a", kept, OPUS, NOW), "it draws on the same quota"
+    assert protection().for_model("a", kept, FLASH, NOW) is None
 
 
 def test_of_a_group_the_member_with_the_most_counts() -> None:
-    assert protection().of_model("a", quota(sonnet=0.0, opus=0.8), SONNET, NOW) is None
+    assert protection().for_model("a", quota(sonnet=0.0, opus=0.8), SONNET, NOW) is None
 
 
 def test_what_is_not_watched_or_not_known_is_not_spared() -> None:
@@ -105,15 +105,15 @@ def test_what_is_not_watched_or_not_known_is_not_spared() -> None:
 
 def test_a_name_that_a_model_had_before_counts_for_it() -> None:
     kept = Quota(NOW, models={"new": ModelQuota(0.0, RESET)}, renamed={"old": "new"})
-    assert protection(monitored_models=["new"]).of_model("a", kept, "old", NOW)
+    assert protection(monitored_models=["new"]).for_model("a", kept, "old", NOW)
 
 
 def test_it_ends_when_the_quota_is_renewed_or_known_anew() -> None:
     protects = protection()
     low = quota(sonnet=0.05)
-    assert protects.of_model("a", low, SONNET, RESET - 1)
-    assert protects.of_model("a", low, SONNET, RESET) is None
-    assert protects.of_model("a", quota(sonnet=0.5), SONNET, NOW) is None
+    assert protects.for_model("a", low, SONNET, RESET - 1)
+    assert protects.for_model("a", low, SONNET, RESET) is None
+    assert protects.for_model("a", quota(sonnet=0.5), SONNET, NOW) is None
 
 
 # What the pool makes of it
@@ -148,7 +148,7 @@ class Protected:
             maybeDeferred,
             jitter=lambda low, high: 1.0,
             last_used=lambda identifier: self.pool.last_used(identifier),
-            learnt=lambda: self.pool.recheck(),
+            on_change=lambda: self.pool.serve_waiting(),
         )
         self.keeper.protection = protection(**settings)
         self.pool = AccountPool(

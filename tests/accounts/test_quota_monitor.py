@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 
 from antigravity.accounts.quota_files import QuotaFiles
-from antigravity.accounts.quota_monitor import LIMIT, PACE, QuotaMonitor
+from antigravity.accounts.quota_monitor import PACE, TIMEOUT, QuotaMonitor
 from antigravity.interfaces.quota import ModelQuota, Quota
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import GatewayError, UpstreamError
@@ -45,7 +45,7 @@ class Setting:
         self.upstream = Upstream()
         self.names = ["a", "b"]
         self.interval = INTERVAL
-        self.keeper = QuotaMonitor(
+        self.monitor = QuotaMonitor(
             self.clock,
             lambda: [(self.upstream, Credential(name, "up", "s")) for name in self.names],
             lambda: self.interval,
@@ -54,16 +54,22 @@ class Setting:
             jitter=lambda low, high: 1.0,
         )
 
+    def remaining(self, account: str, model: str) -> float | None:
+        return self.monitor.facts(Credential(account, "up", "s"), model).remaining
+
+    def tier(self, account: str) -> str:
+        return self.monitor.facts(Credential(account, "up", "s"), "m").tier
+
     def answer(self, **fields: Any) -> None:
         values = {"fetched": self.clock.seconds(), "models": {"m": ModelQuota(0.5)}, **fields}
         self.upstream.asked[-1][1].callback(Quota(**values))
 
     def start(self) -> None:
-        self.keeper.startService()
+        self.monitor.startService()
         self.clock.advance(0)
 
     def stop(self) -> None:
-        self.keeper.stopService()
+        self.monitor.stopService()
         assert self.clock.getDelayedCalls() == []
 
 
@@ -80,7 +86,7 @@ def test_one_at_a_time_and_each_once_in_an_interval(setting: Setting) -> None:
     setting.answer(tier="PRO")
     assert setting.upstream.names == ["a", "b"]
     setting.answer()
-    assert (setting.keeper.tier_of("a"), setting.keeper.quota_of("a", "m")) == ("PRO", 0.5)
+    assert (setting.tier("a"), setting.remaining("a", "m")) == ("PRO", 0.5)
     for _ in range(int(INTERVAL / PACE) - 2):
         setting.clock.advance(PACE)
     assert len(setting.upstream.asked) == 2
@@ -96,13 +102,13 @@ def test_what_is_not_known_is_not_guessed(setting: Setting) -> None:
         models={"gone": ModelQuota(0.0, now + 60), "open": ModelQuota(None, now + 60)},
         renamed={"old": "gone"},
     )
-    keeper = setting.keeper
-    assert [keeper.quota_of("a", m) for m in ("gone", "old", "open", "x")] == [0.0, 0.0, None, None]
-    assert (keeper.quota_of("c", "m"), keeper.tier_of("c")) == (None, "")
-    facts = keeper.facts(Credential("a", "up", "s"), "gone")
+    models = ("gone", "old", "open", "x")
+    assert [setting.remaining("a", model) for model in models] == [0.0, 0.0, None, None]
+    assert (setting.remaining("c", "m"), setting.tier("c")) == (None, "")
+    facts = setting.monitor.facts(Credential("a", "up", "s"), "gone")
     assert (facts.remaining, facts.tier, facts.disabled) == (0.0, "", "")
     setting.clock.advance(60)
-    assert keeper.quota_of("a", "gone") is None, "it has been renewed meanwhile"
+    assert setting.remaining("a", "gone") is None, "it was reset in the meantime"
     setting.stop()
 
 
@@ -110,7 +116,7 @@ def test_a_failure_is_no_obstacle_for_the_others(setting: Setting) -> None:
     setting.start()
     setting.upstream.asked[0][1].errback(UpstreamError("no"))
     assert setting.upstream.names == ["a", "b"]
-    setting.clock.advance(LIMIT)
+    setting.clock.advance(TIMEOUT)
     assert setting.upstream.cancelled == 1, "an answer that never comes"
     setting.clock.advance(PACE)
     assert len(setting.upstream.asked) == 2, "it is not asked again at once"
@@ -131,7 +137,7 @@ def test_it_stops_while_it_asks(setting: Setting, error: Exception | None) -> No
     waiting = setting.upstream.asked[0][1]
     if error is not None:
         waiting._canceller = lambda gone: gone.errback(error)
-    stopped = maybeDeferred(setting.keeper.stopService)
+    stopped = maybeDeferred(setting.monitor.stopService)
     assert stopped.called
     assert setting.upstream.names == ["a"]
     assert setting.clock.getDelayedCalls() == []
@@ -160,8 +166,8 @@ def test_it_is_kept_over_a_restart(tmp_path: Path) -> None:
     second.clock.advance(INTERVAL / 2)
     second.names = ["a", "c"]
     second.start()
-    assert second.keeper.quota_of("a", "m") == 0.25
-    assert second.keeper.tier_of("a") == "ULTRA"
+    assert second.remaining("a", "m") == 0.25
+    assert second.tier("a") == "ULTRA"
     assert second.upstream.names == ["c"], "what is known of the other is not too old"
     second.answer()
     second.stop()
@@ -169,14 +175,14 @@ def test_it_is_kept_over_a_restart(tmp_path: Path) -> None:
 
 
 def test_an_account_can_be_asked_at_once(setting: Setting) -> None:
-    asked = setting.keeper.refresh(setting.upstream, Credential("z", "up", "s"))
+    asked = setting.monitor.refresh(setting.upstream, Credential("z", "up", "s"))
     setting.answer()
     assert asked.called
-    assert setting.keeper.quota_of("z", "m") == 0.5
-    failing = setting.keeper.refresh(setting.upstream, Credential("z", "up", "s"))
+    assert setting.remaining("z", "m") == 0.5
+    failing = setting.monitor.refresh(setting.upstream, Credential("z", "up", "s"))
     setting.upstream.asked[-1][1].errback(UpstreamError("no"))
     failures: list[Any] = []
     failing.addErrback(failures.append)
     assert failures[0].check(UpstreamError)
-    assert setting.keeper.quota_of("z", "m") == 0.5
+    assert setting.remaining("z", "m") == 0.5
     assert setting.clock.getDelayedCalls() == []

@@ -64,7 +64,7 @@ def test_accounts_keep_their_label_their_age_and_their_state(tmp_path: Path) -> 
             account(3, proxy_disabled=True),
         )
     )
-    assert found.left == ()
+    assert found.skipped == ()
     two, one, three = found.accounts
     assert (two.kind, two.label, two.secret) == (
         "codeassist",
@@ -87,10 +87,10 @@ def test_what_is_broken_is_named(tmp_path: Path) -> None:
     (home / "accounts" / "uuid-4.json").write_text("{")
     found = read_tools_home(home)
     assert [each.label for each in found.accounts] == ["user1@example.org"]
-    assert {left.what: left.why for left in found.left} == {
+    assert {left.what: left.why for left in found.skipped} == {
         "accounts/uuid-2.json": "it has no refresh token",
         "account x@y": "it has no file in accounts/",
-        "accounts/uuid-4.json": "accounts.json doesn't list it",
+        "accounts/uuid-4.json": "accounts.json does not list it",
     }
 
 
@@ -99,7 +99,7 @@ def test_without_a_list_all_files_are_read(tmp_path: Path) -> None:
     (home / "accounts" / "uuid-3.json").write_text("[]")
     found = read_tools_home(home)
     assert len(found.accounts) == 2
-    assert [left.what for left in found.left] == ["accounts/uuid-3.json"]
+    assert [left.what for left in found.skipped] == ["accounts/uuid-3.json"]
 
 
 def test_another_directory_is_refused(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_settings_that_have_a_place_here_are_taken(tmp_path: Path) -> None:
         ("proxy", "zai", "models", "haiku"): "glm-4.6",
         ("proxy", "zai", "mcp", "enabled"): True,
     }
-    assert {left.what for left in found.left} == {
+    assert {left.what for left in found.skipped} == {
         "language",
         "auto_refresh",
         "proxy.enabled",
@@ -178,7 +178,7 @@ def test_values_that_make_no_sense_here_are_named(
 ) -> None:
     found = read_tools_home(write(tmp_path / "t", gui={"proxy": proxy}))
     assert found.settings == {}
-    (left,) = found.left
+    (left,) = found.skipped
     assert left.what == what
     assert why in left.why
 
@@ -186,8 +186,8 @@ def test_values_that_make_no_sense_here_are_named(
 def test_settings_that_are_switched_off_or_broken(tmp_path: Path) -> None:
     off = {"proxy": {"upstream_proxy": {"enabled": False, "url": "http://h:1"}}}
     found = read_tools_home(write(tmp_path / "a", gui=off))
-    assert (found.settings, found.left) == ({}, ())
-    (left,) = read_tools_home(write(tmp_path / "b", gui="[")).left
+    assert (found.settings, found.skipped) == ({}, ())
+    (left,) = read_tools_home(write(tmp_path / "b", gui="[")).skipped
     assert left.what == "gui_config.json"
 
 

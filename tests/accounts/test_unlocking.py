@@ -132,8 +132,8 @@ def test_a_quota_with_room_ends_the_limit_of_its_model() -> None:
         kit.take("", FLASH).failed(refused)
         kit.clock.advance(1.0)
         now = kit.clock.seconds()
-        kit.pool.quota_known("a", room(now), now)
-        kit.pool.recheck()
+        kit.pool.apply_quota("a", room(now), now)
+        kit.pool.serve_waiting()
         assert kit.states() == {"a": "chosen"}
         assert kit.states("", FLASH) == {"a": "locked"}
 
@@ -142,14 +142,14 @@ def test_a_quota_without_room_ends_nothing() -> None:
     kit = locked()
     now = kit.clock.seconds()
     for known in (room(now, 0.0), Quota(now), room(now - 2 * DAY), room(now, 1.0, "another")):
-        kit.pool.quota_known("a", known, now)
+        kit.pool.apply_quota("a", known, now)
         assert kit.states() == {"a": "locked"}
 
 
 def test_a_quota_that_was_asked_for_before_the_lock_ends_nothing() -> None:
     kit = locked()
     now = kit.clock.seconds()
-    kit.pool.quota_known("a", room(now), now - 1.0)
+    kit.pool.apply_quota("a", room(now), now - 1.0)
     assert kit.states() == {"a": "locked"}
 
 
@@ -160,21 +160,21 @@ def test_a_quota_ends_no_lock_that_is_no_limit() -> None:
         UpstreamError("e", upstream_status=500),
         NotFoundError("n", upstream_status=404),
     ):
-        lockouts = LockTable(lambda: 1000.0)
-        lockouts.failed("google", "a", MODEL, refused)
-        assert lockouts.lift("a", lambda model: 1.0, 1000.0, INTERVAL) == []
+        table = LockTable(lambda: 1000.0)
+        table.record_failure("google", "a", MODEL, refused)
+        assert table.remove_by_quota("a", lambda model: 1.0, 1000.0, INTERVAL) == []
 
 
 def test_a_quota_that_does_not_tell_the_truth_is_believed_once_in_a_while() -> None:
     kit = locked()
     for _ in range(3):
-        kit.pool.quota_known("a", room(kit.clock.seconds()), kit.clock.seconds())
+        kit.pool.apply_quota("a", room(kit.clock.seconds()), kit.clock.seconds())
         kit.take().failed(quota(5 * DAY))
         kit.clock.advance(60.0)
-        kit.pool.quota_known("a", room(kit.clock.seconds()), kit.clock.seconds())
+        kit.pool.apply_quota("a", room(kit.clock.seconds()), kit.clock.seconds())
         assert kit.states() == {"a": "locked"}
         kit.clock.advance(INTERVAL - 90.0)
-        kit.pool.quota_known("a", room(kit.clock.seconds()), kit.clock.seconds())
+        kit.pool.apply_quota("a", room(kit.clock.seconds()), kit.clock.seconds())
         assert kit.states() == {"a": "locked"}
         kit.clock.advance(30.0)
 
@@ -224,7 +224,7 @@ def test_a_probe_that_is_being_answered_has_ended_the_lock_already() -> None:
     kit.clock.advance(INTERVAL)
     probe = kit.take()
     assert kit.refused().code == "quota_exhausted"
-    probe.answered()
+    probe.response_started()
     other = kit.take()
     assert not other.is_probe
     probe.failed(quota(DAY))
@@ -372,11 +372,11 @@ def test_no_lock_is_longer_than_the_ceiling(delay: float) -> None:
 @pytest.mark.parametrize("made", [0.0, 1e300, BEGINNING - 10, BEGINNING + 9e9, -3.0])
 def test_absurd_locks_of_an_earlier_run_get_the_ceiling(until: float, made: float) -> None:
     row = {"upstream": "google", "credential": "a", "model": MODEL, "kind": "quota"}
-    lockouts = LockTable(lambda: BEGINNING)
-    lockouts.restore({"locks": [{**row, "until": until, "made": made, "probed": until}]})
-    lock = lockouts.held("google", "a", MODEL)
+    table = LockTable(lambda: BEGINNING)
+    table.restore({"locks": [{**row, "until": until, "made": made, "probed": until}]})
+    lock = table.longest_lock("google", "a", MODEL)
     assert lock is None or lock.until <= BEGINNING + MAX_LOCK
-    text = json.dumps(lockouts.snapshot(), allow_nan=False)
+    text = json.dumps(table.snapshot(), allow_nan=False)
     for kept in json.loads(text)["locks"]:
         assert kept["until"] <= BEGINNING + MAX_LOCK
 
@@ -423,25 +423,25 @@ def test_a_clock_that_is_set_moves_no_lock(jump: float, tmp_path: Path) -> None:
 @pytest.mark.parametrize("jump", [-3600.0, -20 * 365 * DAY])
 def test_a_clock_that_runs_backwards_makes_no_lock_longer(jump: float) -> None:
     wall = Jumping()
-    lockouts = LockTable(wall)
-    lockouts.failed("google", "a", MODEL, quota(300.0))
+    table = LockTable(wall)
+    table.record_failure("google", "a", MODEL, quota(300.0))
     wall.now += jump
-    lock = lockouts.held("google", "a", MODEL)
+    lock = table.longest_lock("google", "a", MODEL)
     assert lock is not None
     assert lock.until - wall.now <= 300.0
     wall.now += 300.0
-    assert lockouts.held("google", "a", MODEL) is None
+    assert table.longest_lock("google", "a", MODEL) is None
 
 
 @pytest.mark.parametrize("jump", [-3600.0, -20 * 365 * DAY])
 def test_a_restart_with_a_clock_set_back_makes_no_lock_longer(jump: float) -> None:
     before = LockTable(lambda: BEGINNING)
-    before.failed("google", "a", MODEL, quota(300.0))
+    before.record_failure("google", "a", MODEL, quota(300.0))
     wall = Jumping()
     wall.now += jump
     after = LockTable(wall)
     after.restore(before.snapshot())
-    lock = after.held("google", "a", MODEL)
+    lock = after.longest_lock("google", "a", MODEL)
     assert lock is not None
     assert lock.until - wall.now <= 300.0
 

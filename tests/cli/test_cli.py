@@ -47,7 +47,7 @@ def test_the_life_of_an_account(run: Run) -> None:
     assert run("accounts", "remove", "me").code == 0
     assert "There are no accounts" in run("accounts", "list").out
     assert run("accounts", "remove", "me") == Result(
-        1, "", "antigravity: there is no account 'me'; 'antigravity accounts list' lists all\n"
+        1, "", "antigravity: account 'me' does not exist; run 'antigravity accounts list'\n"
     )
 
 
@@ -67,7 +67,7 @@ def test_the_life_of_an_account(run: Run) -> None:
         (
             ["anthropic", "x", "--upstream", "own", "--base-url", "https://b"],
             "",
-            "not where upstream own is",
+            "not an address of upstream own",
         ),
         ([], "", "Missing argument 'KIND' (codeassist, gemini_api, anthropic, openai, zai)"),
     ],
@@ -129,7 +129,7 @@ def test_an_account_can_bring_its_own_address(run: Run) -> None:
     assert add("k3")["upstream"] == "openai"
     mixed = ("--upstream", "openai", "--base-url", "https://api.deep.example/v1")
     refused = run("accounts", "add", "openai", "k4", *mixed)
-    assert (refused.code, "not where upstream openai is" in refused.err) == (1, True)
+    assert (refused.code, "not an address of upstream openai" in refused.err) == (1, True)
     assert run("config", "check").code == 0
 
 
@@ -244,7 +244,7 @@ def test_unlock_of_an_unknown_account_without_a_gateway_says_both(run: Run, tmp_
         configure(tmp_path, settings)
         result = run("accounts", "unlock", "stranger")
     assert result.code == 1
-    assert "there is no account 'stranger'" in result.err
+    assert "account 'stranger' does not exist" in result.err
     assert "nobody listens at" in result.err
 
 

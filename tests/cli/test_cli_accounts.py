@@ -90,7 +90,7 @@ def test_a_key_never_goes_where_it_was_not_meant(run: Run, tmp_path: Path) -> No
     )
     result = run("accounts", "add", stdin=OPENAI)
     assert result.code == 1
-    assert "it may be for any of a, b" in result.out
+    assert "several upstreams match (a, b)" in result.out
     assert run("accounts", "add", "--upstream", "b", stdin=OPENAI).code == 0
     assert files(tmp_path).load()[0][0].upstream == "b"
 
@@ -115,7 +115,7 @@ def test_what_is_exported_with_secrets_can_be_added_again(run: Run, tmp_path: Pa
     assert {record.id: record for record in files(tmp_path).load()[0]} == before
     assert run("accounts", "export", str(target), "--force").code == 0
     masked = run("accounts", "add", "--from", str(target))
-    assert (masked.code, "accounts export --secrets" in masked.out) == (1, True)
+    assert (masked.code, "export it with --secrets" in masked.out) == (1, True)
 
 
 def openai_id(tmp_path: Path) -> str:

@@ -51,7 +51,7 @@ class Embedding(Upstream):
 class Credentials:
     """Has one for everybody."""
 
-    def lease(self, upstream: str, exclude: frozenset[str]) -> object:
+    def next_credential(self, upstream: str, exclude: frozenset[str]) -> object:
         return object()
 
 

@@ -48,7 +48,7 @@ class Google(Upstream):
 
 
 class Credentials:
-    def lease(self, upstream: str, exclude: frozenset[str]) -> object:
+    def next_credential(self, upstream: str, exclude: frozenset[str]) -> object:
         return object()
 
 

@@ -36,7 +36,7 @@ class _Upstream:
 
 
 class _Credentials:
-    def lease(self, upstream: str, exclude: object) -> Credential:
+    def next_credential(self, upstream: str, exclude: object) -> Credential:
         return Credential("one", upstream, "secret")
 
 

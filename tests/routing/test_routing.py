@@ -237,7 +237,7 @@ class Asked:
 class Credentials:
     """One credential for everybody."""
 
-    def lease(self, upstream: str, exclude: object) -> Credential:
+    def next_credential(self, upstream: str, exclude: object) -> Credential:
         return Credential("c", upstream, "secret")
 
 

@@ -186,7 +186,7 @@ class LocksAtWork(AccountCase):
     async def test_a_warmup_that_succeeds_ends_a_lock(self) -> None:
         await self.start("good-1")
         await self.lock()
-        self.gateway.accounts.pool._roster.forced_interval = 0.0
+        self.gateway.accounts.pool._finder.forced_interval = 0.0
         body = {"account": "codeassist-0", "model": MODEL}
         code, answer = await self.administer("/internal/warmup", body)
         self.assertEqual((code, answer["results"][0]["state"]), (200, "warmed"))
@@ -201,7 +201,7 @@ class LocksAtWork(AccountCase):
         known = quotas.load()["codeassist-0"]
         quotas.save("codeassist-0", replace(known, fetched=reactor.seconds()))
         keeper = self.gateway.accounts.quotas
-        await keeper._take_in({"codeassist-0"})
+        await keeper._load_changed({"codeassist-0"})
         self.assertEqual(await self.ask(), 200)
 
     async def test_a_refresh_on_the_command_line_ends_a_lock_within_seconds(self) -> None:

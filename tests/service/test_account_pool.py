@@ -29,8 +29,8 @@ class AccountsAtWork(AccountCase):
         kept = quotas.load()
         self.assertEqual(kept["codeassist-0"].tier, "PRO")
         now = reactor.seconds()
-        self.assertEqual(kept["codeassist-0"].left(MODEL, now), 0.75)
-        self.assertEqual(kept["codeassist-1"].left(MODEL, now), 0.0)
+        self.assertEqual(kept["codeassist-0"].remaining(MODEL, now), 0.75)
+        self.assertEqual(kept["codeassist-1"].remaining(MODEL, now), 0.0)
         self.assertEqual(kept["codeassist-1"].tier, "FREE")
         for path in quotas.directory.iterdir():
             self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)

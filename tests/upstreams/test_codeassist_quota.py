@@ -93,7 +93,7 @@ class Asking(Case):
         verifyObject(IQuotaSource, upstream)
         quota = self.successResultOf(upstream.quota(credential("rt")))
         self.assertEqual((quota.tier, quota.plan, quota.fetched), ("PRO", "Pro", 1_000_000))
-        self.assertEqual((quota.left("m", 0), quota.left("old", 0)), (0.5, 0.5))
+        self.assertEqual((quota.remaining("m", 0), quota.remaining("old", 0)), (0.5, 0.5))
         (asked,) = service.calls("fetchAvailableModels")
         self.assertEqual(msgspec.json.decode(asked.body), {"project": "found"})
         for call in service.calls("loadCodeAssist"):

@@ -181,7 +181,7 @@ class AttemptLoop:
         else:
             if reply.stream is None:
                 context.settle_lease(None)
-            lease.answered()
+            lease.response_started()
             return self._signed(reply, lease)
         context.settle_lease(failure.error)
         context.recorder.failed(failure.error)

@@ -69,7 +69,9 @@ async def _ask(context: RequestContext, candidate: Candidate) -> int | None:
     if context.origin is not None:
         credential = credential_of(context, context.origin)
     else:
-        credential = context.snapshot.credentials.lease(candidate.upstream.name, frozenset())
+        credential = context.snapshot.credentials.next_credential(
+            candidate.upstream.name, frozenset()
+        )
     if credential is None:
         return None
     passes = candidate.native and candidate.upstream.passes(
