@@ -1,99 +1,91 @@
-"""Other models in the place of one that cannot be had now, as the operator has configured.
+"""Other models in the place of one that is not available, as the operator has configured.
 
-All that happens before the first byte: an answer that has begun is never taken back.
+All that happens before the first byte: a response that has begun is never taken back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from msgspec.structs import replace
-
 from antigravity.exchange.attempts.retry import is_model_unavailable
-from antigravity.exchange.context import FallbackOn, RequestContext
+from antigravity.exchange.context import RequestContext
+from antigravity.exchange.plan import FallbackOn, Plan, translated
 from antigravity.interfaces.exchange import Reply
 from antigravity.ir.capabilities import Loss
 from antigravity.ir.errors import GatewayError
 from antigravity.logs import make_logger
+from antigravity.routing.decision import Decision
 from antigravity.routing.fallbacks import fallbacks_for
-from antigravity.routing.router import Decision
 
 log = make_logger()
 
-Answer = Callable[[RequestContext, Decision], Awaitable[Reply]]
+Serve = Callable[[RequestContext, Plan], Awaitable[Reply]]
 
 
-async def with_fallback_models(
-    context: RequestContext, decision: Decision, answer: Answer
-) -> Reply:
-    """Return the answer of the model that was asked for, or of the first that can stand in.
+async def with_fallback_models(context: RequestContext, plan: Plan, serve: Serve) -> Reply:
+    """Return the reply of the requested model, or of the first fallback model that can serve.
 
-    If none can, the one that can be had soonest is waited for, as without others.
+    If none can, the one that is available soonest is waited for, as without fallback models.
 
-    :raises GatewayError: if there is no answer: the error that passes soonest.
+    :raises GatewayError: if none can: the error that passes soonest.
     """
-    others = await _others(context, decision)
-    if not others:
-        return await answer(context, decision)
+    requested = plan.decision
+    fallbacks = await _fallbacks(context, requested)
+    if not fallbacks:
+        return await serve(context, plan)
     failures: list[tuple[Decision, GatewayError]] = []
-    for one in (decision, *others):
-        _turn_to(context, decision, one, "any" if failures else "capacity")
+    for decision in (requested, *fallbacks):
         try:
-            return await answer(context, one)
+            attempt = _plan_for(context, requested, decision, "any" if failures else "capacity")
+            return await serve(context, attempt)
         except GatewayError as error:
             if not failures and not is_model_unavailable(error):
                 raise
-            failures.append((one, error))
+            failures.append((decision, error))
             log.info(
-                "{id}: {model} cannot be had now: {error}",
+                "{id}: {model} is not available now: {error}",
                 id=context.call.request_id,
-                model=one.model,
+                model=decision.model,
                 error=error,
             )
-    soonest, why = min(failures, key=lambda failure: _passes_in(failure[1]))
-    if _passes_in(why) > context.snapshot.settings.proxy.scheduling.max_wait_seconds:
+    soonest, why = min(failures, key=lambda failure: _retry_in(failure[1]))
+    if _retry_in(why) > context.snapshot.settings.proxy.scheduling.max_wait_seconds:
         raise why
-    _turn_to(context, decision, soonest, "")
-    return await answer(context, soonest)
+    return await serve(context, _plan_for(context, requested, soonest, ""))
 
 
-def _turn_to(
-    context: RequestContext, asked: Decision, one: Decision, fallback_on: FallbackOn
-) -> None:
-    """Go on with one of the models, and note it if it is not the one that was asked for."""
-    context.fallback_on = fallback_on
-    context.notes = ()
-    if one is not asked:
-        detail = f"{asked.asked} cannot be had now; {one.model} serves in its place"
-        context.notes = (Loss("model", detail),)
-    context.recorder.record.losses = context.notes
+def _plan_for(
+    context: RequestContext, requested: Decision, decision: Decision, fallback_on: FallbackOn
+) -> Plan:
+    """Return the plan for one of the models; a fallback model is reported."""
+    losses: tuple[Loss, ...] = ()
+    if decision is not requested:
+        detail = f"{requested.asked} is not available now; {decision.model} serves in its place"
+        losses = (Loss("model", detail),)
+    context.recorder.lose(losses)
+    return Plan(decision, fallback_on, losses)
 
 
-def _passes_in(error: GatewayError) -> float:
-    """Return after how many seconds a model may be had again."""
-    known = is_model_unavailable(error) and error.retry_after is not None
-    return error.retry_after or 0.0 if known else float("inf")
+def _retry_in(error: GatewayError) -> float:
+    """Return after how many seconds a model may be available again."""
+    if not is_model_unavailable(error) or error.retry_after is None:
+        return float("inf")
+    return error.retry_after
 
 
-async def _others(context: RequestContext, decision: Decision) -> list[Decision]:
-    """Return who can serve the models that stand in, without those that are the same."""
+async def _fallbacks(context: RequestContext, requested: Decision) -> list[Decision]:
+    """Return the decisions for the fallback models, each way to serve once."""
     table = context.snapshot.settings.routing.fallback_models
-    names = fallbacks_for(table, decision.asked, decision.model) if table else ()
-    seen = [set(decision.options)]
+    seen = [set(requested.options)]
     found: list[Decision] = []
-    for name in names:
-        other = await context.snapshot.router.route_other(
-            decision.asked, name, context.protocol.name
+    for name in fallbacks_for(table, requested.asked, requested.model):
+        decision = await context.snapshot.router.route_other(
+            requested.asked, name, context.protocol.name
         )
-        if other is None:
-            log.warn("nobody serves {name}, a fallback model", name=name)
-        elif set(other.options) not in seen:
-            seen.append(set(other.options))
-            found.append(_changed(other) if context.recorder.record.intercepted else other)
+        if decision is None:
+            log.warn("no upstream serves {name}, a fallback model", name=name)
+        elif set(decision.options) not in seen:
+            seen.append(set(decision.options))
+            is_reduced = context.recorder.record.intercepted is not None
+            found.append(translated(decision) if is_reduced else decision)
     return found
-
-
-def _changed(decision: Decision) -> Decision:
-    """Return the decision for a request that is not what the body says any more."""
-    candidates = tuple(replace(candidate, native=False) for candidate in decision.candidates)
-    return replace(decision, candidates=candidates)

@@ -1,113 +1,97 @@
-"""Answers warm-ups without a model, and finds who serves a client's small tasks."""
+"""Requests that clients make on their own: warm-up requests and background tasks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
-from msgspec.structs import replace
 from twisted.python.failure import Failure
 
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.operations.stored_responses import keep_conversation
+from antigravity.exchange.plan import Plan, translated
+from antigravity.exchange.reply_context import reply_context
+from antigravity.exchange.response_headers import BACKGROUND, WARMUP
 from antigravity.interception.answer import simulated_answer
 from antigravity.interception.reduction import reduced
 from antigravity.interception.stage import BACKGROUND_MODEL
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.interception import IBackgroundDetector, IWarmupFilter
 from antigravity.interfaces.protocols import IStreamEncoder
-from antigravity.ir.call import HttpReply, ReplyContext
+from antigravity.ir.call import HttpReply
 from antigravity.ir.errors import GatewayError
-from antigravity.ir.events import Event
-from antigravity.ir.record import ExchangeRecord
 from antigravity.ir.request import Request
 from antigravity.ir.response import fold
 from antigravity.logs import make_logger
 from antigravity.routing.patterns import matches
-from antigravity.routing.router import Decision
 
 log = make_logger()
 
-WARMUP: Final = "warmup"
-BACKGROUND: Final = "background"
-WARMUP_HEADER: Final = "X-Warmup-Intercepted"
-BACKGROUND_HEADER: Final = "X-Background-Task"
+_Plugin = TypeVar("_Plugin", IWarmupFilter, IBackgroundDetector)
+_Result = TypeVar("_Result")
 
-_Asked = TypeVar("_Asked", IWarmupFilter, IBackgroundDetector)
-_Answer = TypeVar("_Answer")
+
+def concerns(context: RequestContext) -> bool:
+    """Return whether interception is on for the client of a request."""
+    agent = context.call.headers.get("user-agent", "")
+    return any(matches(pattern, agent) for pattern in context.snapshot.interception.clients)
 
 
 def intercept_warmup(context: RequestContext) -> Reply | None:
-    """Return the answer to a warm-up, ``None`` if the request is none."""
+    """Return the fixed reply to a warm-up request, ``None`` for every other request."""
     body, headers = context.call.body, context.call.headers
     filters = [
-        one
-        for one in _interested(context, context.snapshot.interception.warmup_filters)
-        if not one.marks or any(mark in body for mark in one.marks)
+        each
+        for each in _interested(context, context.snapshot.interception.warmup_filters)
+        if not each.marks or any(mark in body for mark in each.marks)
     ]
-    request = _request(context) if filters else None
+    request = _decoded(context) if filters else None
     if request is None:
         return None
-    for one in filters:
-        if _asked(one, one.matches, request, headers):
-            context.recorder.record.intercepted = f"{WARMUP}:{one.name}"
-            return _answered(context, request)
+    for each in filters:
+        if _ask(each, each.matches, request, headers):
+            context.recorder.intercept(f"{WARMUP}:{each.name}")
+            return _simulate(context, request)
     return None
 
 
-async def reroute_background_task(context: RequestContext) -> Decision | None:
-    """Return who serves a task that the client set on its own.
+async def reroute_background_task(context: RequestContext) -> tuple[RequestContext, Plan | None]:
+    """Return a reduced request, and the plan with the model for background tasks.
 
-    ``None`` if it is none, or if the operator has no model for those.
+    There is no plan if the request is none, or if the operator has no model for them.
     """
     router = context.snapshot.router
     detectors = _interested(context, context.snapshot.interception.background_detectors)
     if not detectors or not router.maps(BACKGROUND_MODEL):
-        return None
+        return context, None
     kind = _kind(context, detectors)
     if kind is None:
-        return None
+        return context, None
     decision = await router.route_mapped(BACKGROUND_MODEL, context.protocol.name)
     if decision is None:
-        return None
-    context.request = reduced(context.request)
-    context.recorder.record.intercepted = f"{BACKGROUND}:{kind}"
+        return context, None
+    context.recorder.intercept(f"{BACKGROUND}:{kind}")
     # The body as it came has the tools still, so it can't pass through.
-    candidates = tuple(replace(candidate, native=False) for candidate in decision.candidates)
-    return replace(decision, candidates=candidates)
+    return context.with_request(reduced(context.request)), Plan(translated(decision))
 
 
-def interception_headers(record: ExchangeRecord) -> tuple[tuple[str, str], ...]:
-    """Return the response headers that say what was done with a request."""
-    what, _, detail = (record.intercepted or "").partition(":")
-    if what == WARMUP:
-        return ((WARMUP_HEADER, "true"),)
-    if what == BACKGROUND:
-        plain = "".join(c if " " <= c <= "~" else "?" for c in detail)
-        return ((BACKGROUND_HEADER, plain),)
-    return ()
+def _interested(context: RequestContext, plugins: tuple[_Plugin, ...]) -> list[_Plugin]:
+    """Return the plugins that want to see requests with such headers.
 
-
-def _interested(context: RequestContext, registered: tuple[_Asked, ...]) -> list[_Asked]:
-    """Return those that look at requests of this client.
-
-    A request that goes on from a stored answer is somebody's conversation.
+    A request that continues a stored response belongs to a user's conversation.
     """
     headers = context.call.headers
-    agent = headers.get("user-agent", "")
-    if not registered or not any(matches(p, agent) for p in context.snapshot.interception.clients):
-        return []
-    interested = [one for one in registered if _asked(one, one.wants, headers)]
-    return [] if interested and _goes_on(context) else interested
+    interested = [each for each in plugins if _ask(each, each.wants, headers)]
+    return [] if interested and _continues(context) else interested
 
 
-def _goes_on(context: RequestContext) -> bool:
+def _continues(context: RequestContext) -> bool:
     stored = context.traits.stored_responses
     return stored is not None and stored.previous_id(context.call.body) is not None
 
 
-def _request(context: RequestContext) -> Request | None:
-    """Return the decoded request; one that can't be decoded is for others to refuse."""
+def _decoded(context: RequestContext) -> Request | None:
+    """Return the decoded request, ``None`` if it is not valid: a later stage refuses it."""
     try:
         return context.request
     except GatewayError:
@@ -115,64 +99,45 @@ def _request(context: RequestContext) -> Request | None:
 
 
 def _kind(context: RequestContext, detectors: list[IBackgroundDetector]) -> str | None:
-    request = _request(context)
+    request = _decoded(context)
     if request is None:
         return None
-    for one in detectors:
-        kind = _asked(one, one.detect, request, context.call.headers)
+    for each in detectors:
+        kind = _ask(each, each.detect, request, context.call.headers)
         if kind:
             return str(kind)
     return None
 
 
-def _asked(
-    one: IWarmupFilter | IBackgroundDetector,
-    question: Callable[..., _Answer],
-    *about: Request | Mapping[str, str],
-) -> _Answer | None:
-    """Return what a plugin's object says; what it raises is logged and means no."""
+def _ask(
+    plugin: IWarmupFilter | IBackgroundDetector,
+    question: Callable[..., _Result],
+    *arguments: Request | Mapping[str, str],
+) -> _Result | None:
+    """Return the result of a plugin's method; what it raises is logged and means no."""
     try:
-        return question(*about)
+        return question(*arguments)
     except Exception:  # noqa: BLE001 - a plugin may raise anything
-        log.failure("{name} failed to look at a request", Failure(), name=one.name)
+        log.failure("{name} failed to look at a request", Failure(), name=plugin.name)
         return None
 
 
-def _answered(context: RequestContext, request: Request) -> Reply:
-    """Return the simulated answer in the protocol's words, and end the record."""
+def _simulate(context: RequestContext, request: Request) -> Reply:
+    """Return a fixed response in the client's protocol, and end the record."""
     events, usage = simulated_answer(request)
-    reply_context = ReplyContext(
-        call=context.original_call,
-        request=request,
-        model=context.head.model,
-        created=int(context.recorder.record.started),
-        new_id=context.services.new_id,
-        now=context.recorder.now,
-    )
-    reply = (
-        _streamed(context, events, reply_context)
-        if context.head.stream
-        else _whole(context, events, reply_context)
-    )
+    protocol, details = context.protocol, reply_context(context)
+    if context.head.stream:
+        encoder: IStreamEncoder = protocol.encoder(details)
+        body = b"".join([encoder.encode(event) for event in events]) + encoder.end()
+        final: Any = getattr(encoder, "final_response", None)
+        if final is not None:
+            keep_conversation(context, final)
+        headers = (("Cache-Control", "no-cache"),)
+        reply = Reply(200, encoder.content_type, headers, body)
+    else:
+        whole: HttpReply = protocol.encode_response(fold(events), details)
+        keep_conversation(context, whole.body)
+        reply = Reply.whole(whole)
     context.recorder.first_byte()
     context.recorder.end(None, usage)
     return reply
-
-
-def _streamed(
-    context: RequestContext, events: tuple[Event, ...], reply_context: ReplyContext
-) -> Reply:
-    encoder: IStreamEncoder = context.protocol.encoder(reply_context)
-    body = b"".join([encoder.encode(event) for event in events]) + encoder.end()
-    final: Any = getattr(encoder, "final_response", None)
-    if final is not None:
-        keep_conversation(context, final)
-    return Reply(200, encoder.content_type, (("Cache-Control", "no-cache"),), body)
-
-
-def _whole(
-    context: RequestContext, events: tuple[Event, ...], reply_context: ReplyContext
-) -> Reply:
-    reply: HttpReply = context.protocol.encode_response(fold(events), reply_context)
-    keep_conversation(context, reply.body)
-    return Reply(reply.status, reply.content_type, reply.headers, reply.body)

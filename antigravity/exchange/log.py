@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from antigravity.exchange.naming import LONGEST
+from antigravity.exchange.model_name import MAX_LENGTH
 from antigravity.ir.plain import brief
 from antigravity.ir.record import ExchangeRecord
 from antigravity.logs import make_logger
@@ -15,7 +15,7 @@ def log_exchange(record: ExchangeRecord) -> None:
     write = log.warn if record.outcome == "error" else log.info
     usage = record.usage
     upstream = record.attempts[-1].upstream if record.attempts else "-"
-    model, mapped = record.model[:LONGEST], (record.mapped_model or "-")[:LONGEST]
+    model, mapped = record.model[:MAX_LENGTH], (record.mapped_model or "-")[:MAX_LENGTH]
     seconds = record.duration or 0.0
     spent = f"{usage.input_total} + {usage.output}" if usage else "? + ?"
     intercepted = f", {record.intercepted}" if record.intercepted else ""

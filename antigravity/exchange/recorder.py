@@ -1,4 +1,4 @@
-"""Keeps the record of one exchange while it runs."""
+"""Writes the record of one request; nothing else does."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from msgspec.structs import replace
 from antigravity.exchange.services import Services
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.call import Call
+from antigravity.ir.capabilities import Loss
 from antigravity.ir.errors import CancelledByClientError, GatewayError
 from antigravity.ir.record import AttemptRecord, ExchangeRecord
 from antigravity.ir.usage import Usage
-from antigravity.routing.router import Candidate
+from antigravity.routing.decision import Candidate, Decision
 
 
 class Recorder:
-    """Writes one :class:`ExchangeRecord`, and tells the observers its beginning and its end."""
+    """Writes one :class:`ExchangeRecord`, and notifies the observers of its start and its end."""
 
     def __init__(self, services: Services, protocol: str, call: Call) -> None:
         self._services = services
@@ -37,15 +38,39 @@ class Recorder:
         return self.record.started + self._elapsed()
 
     def begin(self, model: str, *, stream: bool) -> None:
-        """Note what was asked for."""
+        """Record what was asked for."""
         self.record.model = model
         self.record.stream = stream
         self._services.started(self.record)
 
-    def attempt(self, candidate: Candidate, credential: Credential, *, passed: bool) -> None:
-        """Note that an attempt begins."""
-        self.record.mapped_model = candidate.target.model
-        self.record.attempts.append(
+    def intercept(self, label: str) -> None:
+        """Record that the request is one of a client or of the gateway itself, not of a user."""
+        self.record.intercepted = label
+
+    def route(self, decision: Decision) -> None:
+        """Record which model serves, and the rules that led to it."""
+        self.record.route = tuple(map(str, decision.hops))
+        self.record.mapped_model = decision.candidates[0].target.model
+
+    def lose(self, losses: tuple[Loss, ...]) -> None:
+        """Record all that the reply lacks, in place of what was recorded before."""
+        self.record.losses = losses
+
+    def attempt(
+        self,
+        candidate: Candidate,
+        credential: Credential,
+        *,
+        passed: bool,
+        losses: tuple[Loss, ...] = (),
+        compressed: str | None = None,
+    ) -> None:
+        """Record that an attempt begins."""
+        record = self.record
+        record.mapped_model = candidate.target.model
+        record.losses = losses
+        record.compressed = compressed
+        record.attempts.append(
             AttemptRecord(
                 candidate.upstream.name,
                 candidate.target.model,
@@ -57,7 +82,7 @@ class Recorder:
         )
 
     def failed(self, error: GatewayError) -> None:
-        """Note that the running attempt failed."""
+        """Record that the running attempt failed."""
         if self.record.attempts:
             attempt = self.record.attempts[-1]
             attempt.ended = self._elapsed()
@@ -65,24 +90,24 @@ class Recorder:
             attempt.error = f"{type(error).__name__}: {error.message}"
 
     def repeated(self, error: GatewayError) -> None:
-        """Note that the running attempt failed, and is made again with another access token."""
+        """Record that the running attempt failed, and is made again with another access token."""
         self.failed(error)
         if self.record.attempts:
-            again = replace(
+            repeated = replace(
                 self.record.attempts[-1],
                 started=self._elapsed(),
                 ended=None,
                 status=None,
                 error=None,
             )
-            self.record.attempts.append(again)
+            self.record.attempts.append(repeated)
 
     def first_byte(self) -> None:
-        """Note that the client is being answered."""
+        """Record that the response to the client begins."""
         self.record.first_byte = self._elapsed()
 
     def end(self, error: GatewayError | None, usage: Usage | None, status: int = 200) -> None:
-        """Note how it went, once; later calls change nothing."""
+        """Record how it went, once; later calls change nothing."""
         record = self.record
         if record.outcome != "running":
             return
@@ -103,17 +128,18 @@ class Recorder:
         self._services.finished(record)
 
     def branch(self) -> Recorder:
-        """Return a recorder for one of several parallel parts; nobody is told of those."""
-        part = copy(self)
-        part.record = replace(self.record, attempts=[], losses=())
-        part._services = replace(self._services, finished=lambda record: None)
-        return part
+        """Return a recorder for one of several parallel requests, without observers."""
+        branch = copy(self)
+        branch.record = replace(self.record, attempts=[], losses=())
+        branch._services = replace(self._services, finished=lambda record: None)
+        return branch
 
-    def absorb(self, part: Recorder) -> None:
-        """Take over what a part has noted."""
-        record, other = self.record, part.record
+    def absorb(self, branch: Recorder) -> None:
+        """Add what a branch has recorded."""
+        record, other = self.record, branch.record
         record.attempts += other.attempts
         record.losses = tuple(dict.fromkeys((*record.losses, *other.losses)))
+        record.compressed = record.compressed or other.compressed
         record.mapped_model = other.mapped_model
 
     def _elapsed(self) -> float:

@@ -1,4 +1,4 @@
-"""What encoders of replies are told."""
+"""What the encoders of replies need to know about a request."""
 
 from __future__ import annotations
 
@@ -6,32 +6,19 @@ import binascii
 from functools import partial
 
 from antigravity.exchange.context import RequestContext
-from antigravity.exchange.streams.event_source import EndPolicy
-from antigravity.exchange.streams.response_form import ResponseSource
-from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.ir.call import ReplyContext
 from antigravity.ir.errors import UnavailableError, UpstreamError
-from antigravity.routing.decision import Candidate
+from antigravity.ir.request import Request
 
 #: Below it the files are that the gateway serves for a while.
 FILES_PATH = "/files/"
 
 
-def end_policy(context: RequestContext, candidate: Candidate) -> EndPolicy:
-    """Return which ends without content are worth another attempt."""
-    return EndPolicy(candidate.target.capabilities.retry_empty, context.ended_empty)
-
-
-def response_source(candidate: Candidate, response: IIncomingResponse) -> ResponseSource:
-    """Return whose answer a response is."""
-    return ResponseSource(candidate.upstream.name, response.headers().get("content-type", ""))
-
-
-def reply_context(context: RequestContext) -> ReplyContext:
-    """Return the context of the reply to one call."""
+def reply_context(context: RequestContext, request: Request | None = None) -> ReplyContext:
+    """Return what encoders of the reply to a request need; by default it is decoded for that."""
     return ReplyContext(
         call=context.original_call,
-        request=context.request,
+        request=context.request if request is None else request,
         model=context.head.model,
         created=int(context.recorder.record.started),
         new_id=context.services.new_id,

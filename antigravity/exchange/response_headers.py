@@ -7,6 +7,7 @@ from typing import Final
 
 from antigravity.ir.capabilities import Loss
 from antigravity.ir.delays import is_retry_after
+from antigravity.ir.record import ExchangeRecord
 from antigravity.redaction.credentials import CREDENTIALS
 
 Headers = tuple[tuple[str, str], ...]
@@ -15,6 +16,14 @@ _PASSED: Final = ("anthropic-ratelimit-", "x-ratelimit-")
 #: Headers in which upstreams name their own request; each response has the gateway's own ids.
 _REQUEST_IDS: Final = ("request-id", "x-request-id", "x-goog-request-id")
 UPSTREAM_REQUEST_ID: Final = "X-Upstream-Request-Id"
+MAPPED_MODEL: Final = "X-Mapped-Model"
+COMPRESSED: Final = "X-Context-Compressed"
+COUNT_SOURCE: Final = "X-Token-Count-Source"
+WARMUP_HEADER: Final = "X-Warmup-Intercepted"
+BACKGROUND_HEADER: Final = "X-Background-Task"
+#: What a record says of an intercepted request, before a colon.
+WARMUP: Final = "warmup"
+BACKGROUND: Final = "background"
 _REQUEST_ID_LIMIT: Final = 200
 #: Longer lists of warnings are cut: proxies refuse large headers.
 WARNINGS_LIMIT: Final = 2000
@@ -45,18 +54,44 @@ def upstream_request_id(headers: Mapping[str, str]) -> Headers:
     return ()
 
 
+def service_headers(record: ExchangeRecord, *, every: bool) -> Headers:
+    """Return the headers that say how a request was served; ``every`` is as for warnings.
+
+    A translated response has its warnings already.
+    """
+    headers = _interception_headers(record)
+    if record.mapped_model:
+        plain = record.mapped_model.encode("ascii", "replace").decode()
+        headers += ((MAPPED_MODEL, plain),)
+    if record.compressed is not None:
+        headers += ((COMPRESSED, record.compressed),)
+    if record.losses and record.attempts and record.attempts[-1].passed_through:
+        headers += warnings(record.losses, every=every)
+    return headers
+
+
+def _interception_headers(record: ExchangeRecord) -> Headers:
+    what, _, detail = (record.intercepted or "").partition(":")
+    if what == WARMUP:
+        return ((WARMUP_HEADER, "true"),)
+    if what == BACKGROUND:
+        plain = "".join(c if " " <= c <= "~" else "?" for c in detail)
+        return ((BACKGROUND_HEADER, plain),)
+    return ()
+
+
 def warnings(losses: Sequence[Loss], *, every: bool = True) -> Headers:
     """Return the header that names what could not be carried.
 
     Losses of content come first and are always named; settings and hints only with ``every``.
     """
-    told = [loss for loss in losses if loss.content]
+    reported = [loss for loss in losses if loss.content]
     if every:
-        told += [loss for loss in losses if not loss.content]
-    if not told:
+        reported += [loss for loss in losses if not loss.content]
+    if not reported:
         return ()
     text = "; ".join(
-        f"{loss.field[:_FIELD_LIMIT]}: {loss.detail[:_DETAIL_LIMIT]}" for loss in told[:_MOST]
+        f"{loss.field[:_FIELD_LIMIT]}: {loss.detail[:_DETAIL_LIMIT]}" for loss in reported[:_MOST]
     )
     plain = "".join(each if " " <= each <= "~" else "?" for each in text[:WARNINGS_LIMIT])
     return (("X-Antigravity-Warnings", plain),)

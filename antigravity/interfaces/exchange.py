@@ -11,7 +11,7 @@ from zope.interface import Interface
 
 from antigravity.interfaces.files import PublishedFile
 from antigravity.interfaces.protocols import IServerProtocol
-from antigravity.ir.call import Call
+from antigravity.ir.call import Call, HttpReply
 
 
 class IReplyStream(Interface):
@@ -38,6 +38,11 @@ class Reply(Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     stream: Any = None  # msgspec can't check interfaces
+
+    @classmethod
+    def whole(cls, reply: HttpReply, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
+        """Return what a protocol has encoded, with some more headers."""
+        return cls(reply.status, reply.content_type, (*reply.headers, *headers), reply.body)
 
 
 class IExchange(Interface):

@@ -52,7 +52,7 @@ class FallbackModels(DispatchCase):
         self.assertEqual(answer.json()["model"], CLAUDE)
         self.assertEqual(self.record.route, (f"routing.fallback_models: {CLAUDE} -> {GEMINI}",))
         self.assertEqual(self.attempts(), [("claude", CLAUDE, 429), ("google", GEMINI, 200)])
-        told = f"{CLAUDE} cannot be had now; {GEMINI} serves in its place"
+        told = f"{CLAUDE} is not available now; {GEMINI} serves in its place"
         self.assertIn(told, [loss.detail for loss in self.record.losses])
         self.assertIn(told, answer.headers["x-antigravity-warnings"])
         await self.message()

@@ -1,4 +1,4 @@
-"""Wait until an answer has really begun: the point up to which an attempt may fail."""
+"""Wait until a response has really begun: the point up to which an attempt may fail."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ async def begin(
     context: RequestContext,
     translator: Translator,
     response: IIncomingResponse,
-    finished: Callable[[GatewayError | None], None] | None = None,
+    settle: Callable[[GatewayError | None], None],
+    completed: Callable[[], None] | None = None,
     *,
     abort_on_error: bool = False,
 ) -> Pump:
-    """Return the pump of an answer that has begun, its upstream paused.
+    """Return the pump of a response that has begun, its upstream paused.
 
-    A translator that is never ``meaningful`` is waited for until its end.  ``finished`` is
-    called when a begun stream has ended.  ``abort_on_error`` says that a stream which fails must
-    break the client's off, too.
+    A translator that is never ``meaningful`` is waited for until its end.  When a stream that has
+    begun ends, ``settle`` is called with its error, and ``completed`` if there was none.
+    ``abort_on_error`` says that a stream which fails must break the client's off, too.
 
-    :raises GatewayError: if the answer failed, or ended without saying anything.
+    :raises GatewayError: if the response failed, or ended without content.
     """
     began = False
 
     def ended(error: GatewayError | None) -> None:
         if began:
-            context.settle_lease(error)
+            settle(error)
             context.recorder.end(error, translator.usage)
-            if finished is not None:
-                finished(error)
+            if error is None and completed is not None:
+                completed()
 
     pump = Pump(
         translator,
@@ -48,7 +49,7 @@ async def begin(
     if not translator.meaningful:
         if pump.error is not None:
             raise pump.error
-        if context.head.stream or abort_on_error:
+        if abort_on_error or context.head.stream:
             raise empty_response_error()
     began = True
     context.recorder.first_byte()

@@ -121,8 +121,9 @@ class ContextFitter:
         """
         return self._looks[candidate.upstream.name, candidate.target.model].fitted
 
-    def forget(self) -> None:
-        """Look anew: the request has changed."""
+    def use(self, context: RequestContext) -> None:
+        """Fit another form of the request from now on."""
+        self._context = context
         self._looks.clear()
 
     async def summarise(self, candidate: Candidate) -> None:
@@ -167,7 +168,7 @@ class ContextFitter:
         if self._compacts_itself() and not case.known.told:
             return False
         self._retried = True
-        self.forget()
+        self._looks.clear()
         if await self.wants_summary(candidate):
             return True
         fitted = self.fitted(candidate)
@@ -211,7 +212,7 @@ class ContextFitter:
         after = self._measure(case, applied.messages)
         if not applied.layers or (plan != NOTHING and case.terms.limits.hopeless(after)):
             return None
-        if plan != case.plan and not self._context.repaired:
+        if plan != case.plan and not self._context.is_repaired:
             known = case.known.planned(plan, self._context.request.messages)
             self._planned.append((case.key, known))
         before = self._measure(case, request.messages)
@@ -223,14 +224,14 @@ class ContextFitter:
         """Return the decoded request with what is known of it; ``None`` if it can't be decoded."""
         context, target = self._context, candidate.target
         try:
-            await context.prepare()
+            await context.decode()
             request = context.request
         except GatewayError:
             return None  # whoever serves it says what is wrong with it
         if candidate.native and request.extensions.get("truncation") == "auto":
             return None  # the client wants the upstream to do it
         raw = request.messages
-        if not context.repaired:
+        if not context.is_repaired:
             recall = await context.recall(request)
             family, reasoning = target.capabilities.family, target.wants_reasoning
             recovering = partial(recover, reasoning=reasoning)
@@ -296,7 +297,8 @@ class ContextFitter:
 
 def _key(context: RequestContext, model: str, messages: Sequence[Message]) -> str:
     """Return the key of what is remembered of a conversation."""
-    return f"{context.session()}.{model}.{digest(messages[: head_length(messages)])}"
+    whose = context.session_key() or context.call.principal
+    return f"{whose}.{model}.{digest(messages[: head_length(messages)])}"
 
 
 def _ceiling(message: str, sent: int) -> int:

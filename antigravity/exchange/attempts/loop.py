@@ -1,32 +1,35 @@
-"""The attempts of one request for an answer, until one of them begins to answer."""
+"""The attempts at one request, until one of them begins to respond."""
 
 from __future__ import annotations
 
 import random
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
-from twisted.internet.defer import CancelledError
 from twisted.internet.task import deferLater
 
-from antigravity.accounts.sessions import session_from_headers
+from antigravity.exchange.attempts.attempt import Attempt
 from antigravity.exchange.attempts.context_fitter import ContextFitter
 from antigravity.exchange.attempts.native import attempt_native
 from antigravity.exchange.attempts.pass_through import can_pass_through
 from antigravity.exchange.attempts.retry import (
     MAX_ATTEMPTS,
     MAX_REFUSALS,
+    SHORT_LIMIT,
     Step,
     is_about_account,
     may_ignore,
     next_step,
 )
 from antigravity.exchange.attempts.translated import attempt_translated
+from antigravity.exchange.attempts.tried_accounts import TriedAccounts
 from antigravity.exchange.attempts.upstream_call import Refused
 from antigravity.exchange.context import RequestContext
+from antigravity.exchange.plan import Plan
 from antigravity.interfaces.accounts import ILease
 from antigravity.interfaces.exchange import Reply
-from antigravity.interfaces.upstreams import Credential, UpstreamOperation
+from antigravity.interfaces.upstreams import UpstreamOperation
 from antigravity.ir.errors import (
     ContextLengthError,
     EmptyAnswerError,
@@ -34,13 +37,10 @@ from antigravity.ir.errors import (
     OverloadedError,
     RateLimitedError,
     UnreadablePartError,
-    UnusableAnswerError,
-    UpstreamCredentialError,
-    UpstreamError,
 )
-from antigravity.ir.images import NO_WISH
 from antigravity.logs import make_logger
-from antigravity.routing.router import Candidate, Decision
+from antigravity.routing.decision import Candidate
+from antigravity.signatures.repair import without_signatures
 
 log = make_logger()
 
@@ -48,23 +48,26 @@ ACCOUNT = "X-Account-Email"
 
 
 class _Failure(Struct, frozen=True):
-    """Why an attempt failed; ``refusal`` is the upstream's own answer, if a client may see it."""
+    """Why an attempt failed; ``refusal`` is the upstream's own response, if a client may see it."""
 
     error: GatewayError
     refusal: Reply | None = None
 
 
 class AttemptLoop:
-    """Tries the candidates of one decision, with the accounts that the pool gives."""
+    """Tries the candidates of a plan with the accounts that the pool leases."""
 
-    def __init__(self, context: RequestContext, decision: Decision) -> None:
+    def __init__(self, context: RequestContext, plan: Plan) -> None:
         self._context = context
-        self._decision = decision
-        self._candidates = decision.options
-        self._exclude: frozenset[str] = frozenset()
-        #: Those of them that failed in a way that passes, and how long to wait for that.
-        self._passing: frozenset[str] = frozenset()
-        self._pause = 0.0
+        self._plan = plan
+        self._candidates = plan.decision.options
+        origin = context.origin
+        self._lease_request = replace(
+            plan.decision.lease_request(),
+            principal=context.call.principal,
+            only=origin.credential if origin is not None else "",
+        )
+        self._tried = TriedAccounts()
         self._attempts = 0
         self._refusals = 0
         #: Whether a locked account was tried: one is enough for a request.
@@ -81,220 +84,195 @@ class AttemptLoop:
             try:
                 lease = await self._lease()
             except GatewayError as error:
-                if failure is not None and self._passing:
+                if failure is not None and self._tried.transient:
                     await self._readmit()
                     continue
-                if failure is None or _tells_more(error, failure.error):
+                if failure is None or _is_more_precise(error, failure.error):
                     raise
                 return self._give_up(failure)
-            if not await self._prepared(lease):
+            candidate = self._candidates[lease.option]
+            if await self._summarise(candidate, lease):
                 continue
-            outcome = await self._attempt(lease)
+            outcome = await self._attempt(candidate, lease)
             if isinstance(outcome, Reply):
                 return outcome
             if lease.is_probe and may_ignore(outcome.error):
                 self._attempts -= 1
                 continue  # the account is still locked: the request goes on as without the probe
             failure = outcome
-            if await self._shortens(failure.error, lease):
-                continue
-            step = self._after(failure.error, lease)
-            if step.action == "give_up":
+            if not await self._prepare_next(failure.error, candidate, lease.credential.id):
                 return self._give_up(failure)
-            if step.action == "repair":
-                await self._context.repair(self._candidates[lease.option].target.capabilities)
-                self._fitter.forget()
-            if step.delay:
-                await deferLater(self._context.services.clock, step.delay)
+
+    # -- accounts -------------------------------------------------------------------------
 
     async def _lease(self) -> ILease:
         """Return the account for the next attempt.
 
         :raises GatewayError: if there is none.
         """
-        context = self._context
-        session = await self._session() if self._is_choice() else ""
-        lease_request = replace(
-            self._decision.lease_request(),
+        context, state = self._context, self._context.attempts
+        pool, clock = context.snapshot.pool, context.services.clock
+        several = len(self._accounts()) > 1
+        session = await context.compute(context.session_key) if several else ""
+        request = replace(
+            self._lease_request,
             session=session,
             probe="never" if self._probed else "allowed",
-            exclude=self._exclude,
-            principal=context.call.principal,
-            only=context.origin.credential if context.origin is not None else "",
+            exclude=self._tried.excluded,
         )
-        pool = context.snapshot.pool
-        if not session and pool.would_wait(lease_request):  # its conversation has turns of its own
-            lease_request = replace(lease_request, conversation=await self._session())
-        clock = context.services.clock
+        if not session and pool.would_wait(request):  # its conversation has turns of its own
+            request = replace(request, conversation=await context.compute(context.session_key))
         began = clock.seconds()
         try:
-            lease: ILease = await pool.lease(lease_request, context.max_wait)
+            lease: ILease = await pool.lease(request, self._max_wait())
         finally:
-            context.waited += clock.seconds() - began
+            state.waited += clock.seconds() - began
         self._probed = self._probed or lease.is_probe
         return lease
 
-    async def _prepared(self, lease: ILease) -> bool:
-        """Return whether the attempt can begin; if not, the account was given back.
-
-        A summary takes its time and an account of its own.
-        """
-        candidate = self._candidates[lease.option]
-        try:
-            if not await self._fitter.wants_summary(candidate):
-                return True
-        except (Exception, CancelledError):
-            lease.release()
-            raise
-        lease.release()
-        await self._fitter.summarise(candidate)
-        return False
-
-    async def _shortens(self, error: GatewayError, lease: ILease) -> bool:
-        """Return whether a shorter prompt is to be tried, as this one was too long."""
-        if not isinstance(error, ContextLengthError):
-            return False
-        return await self._fitter.shortens(self._candidates[lease.option], error)
-
-    async def _attempt(self, lease: ILease) -> Reply | _Failure:
-        context, candidate = self._context, self._candidates[lease.option]
-        fitted = self._fitter.fitted(candidate)
-        passed = fitted is None and await context.compute(self._passes, candidate)
-        self._attempts += 1
-        context.lease = lease
-        context.recorder.record.compressed = None if fitted is None else fitted.label
-        context.recorder.record.losses = context.notes
-        context.recorder.attempt(candidate, lease.credential, passed=passed)
-        longest = context.snapshot.settings.proxy.scheduling.max_lock_seconds
-        try:
-            reply = await self._answer(candidate, lease.credential, passed=passed)
-        except Refused as refused:
-            failure = _Failure(refused.error, refused.passed_on(longest) if passed else None)
-        except GatewayError as error:
-            failure = _Failure(error)
-        except CancelledError:
-            context.release_lease()
-            raise
-        except Exception:
-            context.release_lease()
-            raise
-        else:
-            if reply.stream is None:
-                context.settle_lease(None)
-            lease.response_started()
-            return self._signed(reply, lease)
-        context.settle_lease(failure.error)
-        context.recorder.failed(failure.error)
-        return failure
-
-    async def _session(self) -> str:
-        """Return the key of the conversation that the request belongs to."""
-        context = self._context
-        if context.is_large and session_from_headers(context.call.headers) is None:
-            try:
-                await context.prepare()
-            except GatewayError:
-                return ""  # the upstream will say what is wrong with it
-        return await context.compute(context.session)
-
-    async def _answer(self, candidate: Candidate, credential: Credential, *, passed: bool) -> Reply:
-        """Return what one attempt gives.
-
-        :raises GatewayError: if it fails.
-        :raises Refused: if the upstream refused the request.
-        """
-        if passed:
-            return await attempt_native(self._context, candidate, credential)
-        fitted = self._fitter.fitted(candidate)
-        return await attempt_translated(self._context, candidate, credential, fitted)
-
-    def _signed(self, reply: Reply, lease: ILease) -> Reply:
-        """Return the reply with the account that serves it, for whom the operator tells it."""
-        context, label = self._context, lease.credential.label
-        expose = context.snapshot.settings.proxy.expose_account
-        told = expose == "always" or (expose == "loopback" and context.call.loopback)
-        if not told or not label or not label.isprintable() or not label.isascii():
-            return reply
-        return replace(reply, headers=(*reply.headers, (ACCOUNT, label)))
-
-    def _after(self, error: GatewayError, lease: ILease) -> Step:
-        """Return what to do next, knowing which accounts are left."""
-        if isinstance(error, UnreadablePartError):
-            # Nothing was sent.  Another upstream may speak a protocol that can carry it.
-            self._attempts -= 1
-            self._exclude |= self._accounts_of(self._candidates[lease.option].upstream.name)
-            return Step("other" if self._others_left() else "give_up")
-        if is_about_account(error) and self._refusals < MAX_REFUSALS:
-            self._refusals += 1
-            self._attempts -= 1
-        luck = random.random()  # noqa: S311 - it spreads delays, it hides nothing
-        step = next_step(
-            error,
-            self._attempts,
-            repaired=self._context.repaired,
-            emptied=self._context.ended_empty,
-            luck=luck,
-            pause=self._context.snapshot.settings.proxy.scheduling.retry_pause,
-        )
-        if isinstance(error, EmptyAnswerError) or self._attempts == MAX_ATTEMPTS - 1:
-            self._context.ended_empty = True  # the next attempt is the last that this is worth
-        if isinstance(error, OverloadedError) and self._context.triggers_fallback(error):
-            step = replace(step, delay=0.0)  # there is no need to wait for capacity
-        if step.action != "other":
-            return step
-        if isinstance(error, RateLimitedError):
-            return step  # the pool has locked the account, and knows when it is free again
-        passing = isinstance(error, UpstreamError)
-        passing = passing and not isinstance(error, UpstreamCredentialError | UnusableAnswerError)
-        self._exclude |= {lease.credential.id}
-        if isinstance(error, UnusableAnswerError):
-            # It comes from the upstream's address, whatever the account.
-            self._exclude |= self._accounts_of(self._candidates[lease.option].upstream.name)
-        if passing:
-            self._passing |= {lease.credential.id}
-            self._pause = step.delay
-        if self._others_left():
-            return Step("other")
-        if not passing:
-            return step if self._passing else Step("give_up")
-        self._exclude = self._passing = frozenset()
-        return step
-
-    async def _readmit(self) -> None:
-        """Try those again whose trouble may have passed: no other account can be had."""
-        self._exclude -= self._passing
-        self._passing = frozenset()
-        await deferLater(self._context.services.clock, self._pause)
+    def _max_wait(self) -> float:
+        """Return for how many seconds more an account is worth waiting for."""
+        limit: float = self._context.snapshot.settings.proxy.scheduling.max_wait_seconds
+        remaining = max(0.0, limit - self._context.attempts.waited)
+        return min(remaining, SHORT_LIMIT) if self._plan.fallback_on else remaining
 
     def _accounts(self) -> set[str]:
-        origin = self._context.origin
-        if origin is not None:
-            return {origin.credential}
+        """Return the ids of all accounts that could serve."""
+        if self._lease_request.only:
+            return {self._lease_request.only}
         return set().union(*(self._accounts_of(each.upstream) for each in self._candidates))
 
     def _accounts_of(self, upstream: str) -> set[str]:
         credentials = self._context.snapshot.credentials.credentials(upstream)
         return {credential.id for credential in credentials}
 
-    def _is_choice(self) -> bool:
-        return len(self._accounts()) > 1
+    async def _readmit(self) -> None:
+        """Try those again whose failure may have passed: no other account is available."""
+        pause = self._tried.pause
+        self._tried = self._tried.readmitted()
+        await deferLater(self._context.services.clock, pause)
 
-    def _others_left(self) -> bool:
-        return bool(self._accounts() - self._exclude)
+    # -- one attempt ----------------------------------------------------------------------
 
-    def _passes(self, candidate: Candidate) -> bool:
-        """Return whether the body can go up as it came."""
-        context, body = self._context, self._context.call.body
+    async def _summarise(self, candidate: Candidate, lease: ILease) -> bool:
+        """Return whether the account was given back for a summary, which takes its own time."""
+        try:
+            if not await self._fitter.wants_summary(candidate):
+                return False
+        except BaseException:
+            lease.release()
+            raise
+        lease.release()
+        await self._fitter.summarise(candidate)
+        return True
+
+    async def _attempt(self, candidate: Candidate, lease: ILease) -> Reply | _Failure:
+        context, losses = self._context, self._plan.losses
+        self._attempts += 1
+        attempt = Attempt(context, candidate, lease, losses, self._fitter.fitted(candidate))
+        try:
+            passed = attempt.fitted is None and await context.compute(self._can_pass, candidate)
+            label = None if attempt.fitted is None else attempt.fitted.label
+            context.recorder.attempt(
+                candidate, lease.credential, passed=passed, losses=losses, compressed=label
+            )
+            reply = await self._send(attempt, passed=passed)
+        except Refused as refused:
+            longest = context.snapshot.settings.proxy.scheduling.max_lock_seconds
+            failure = _Failure(refused.error, refused.passed_on(longest) if passed else None)
+        except GatewayError as error:
+            failure = _Failure(error)
+        except BaseException:
+            lease.release()
+            raise
+        else:
+            if reply.stream is None:
+                attempt.settle(None)
+            lease.response_started()
+            return self._with_account(reply, lease)
+        attempt.settle(failure.error)
+        context.recorder.failed(failure.error)
+        return failure
+
+    def _can_pass(self, candidate: Candidate) -> bool:
+        """Return whether the body can go to a candidate as it came."""
+        context = self._context
         operation: UpstreamOperation = "stream" if context.head.stream else "generate"
-        if context.repaired or context.is_branch or context.is_expanded:
-            return False
-        if not candidate.native or candidate.target.wish != NO_WISH:
-            return False
-        if not candidate.upstream.passes(candidate.client.name, operation, body):
-            return False
-        return can_pass_through(context, candidate)
+        return can_pass_through(context, candidate, operation)
+
+    async def _send(self, attempt: Attempt, *, passed: bool) -> Reply:
+        """Return the reply of one attempt, once it has begun.
+
+        :raises GatewayError: if it fails before that.
+        :raises Refused: if the upstream refused the request.
+        """
+        return await (attempt_native(attempt) if passed else attempt_translated(attempt))
+
+    def _with_account(self, reply: Reply, lease: ILease) -> Reply:
+        """Return the reply with the account that serves it, where the operator exposes that."""
+        context, label = self._context, lease.credential.label
+        expose = context.snapshot.settings.proxy.expose_account
+        exposed = expose == "always" or (expose == "loopback" and context.call.loopback)
+        if not exposed or not label or not label.isprintable() or not label.isascii():
+            return reply
+        return replace(reply, headers=(*reply.headers, (ACCOUNT, label)))
+
+    # -- after a failure ------------------------------------------------------------------
+
+    async def _prepare_next(self, error: GatewayError, candidate: Candidate, account: str) -> bool:
+        """Return whether there is another attempt, when it is time for it."""
+        if isinstance(error, ContextLengthError) and await self._fitter.shortens(candidate, error):
+            return True
+        step = self._next_step(error, candidate, account)
+        if step.action == "repair":
+            await self._repair(candidate)
+        if step.delay:
+            await deferLater(self._context.services.clock, step.delay)
+        return step.action != "give_up"
+
+    def _next_step(self, error: GatewayError, candidate: Candidate, account: str) -> Step:
+        """Return what to do next, knowing which accounts are left."""
+        context, state = self._context, self._context.attempts
+        accounts, siblings = self._accounts(), self._accounts_of(candidate.upstream.name)
+        if isinstance(error, UnreadablePartError):
+            # Nothing was sent.  Another upstream may speak a protocol that can carry it.
+            self._attempts -= 1
+            step, self._tried = self._tried.without_upstream(siblings, accounts)
+            return step
+        if is_about_account(error) and self._refusals < MAX_REFUSALS:
+            self._refusals += 1
+            self._attempts -= 1
+        step = next_step(
+            error,
+            self._attempts,
+            repaired=context.is_repaired,
+            emptied=state.ended_empty,
+            luck=random.random(),  # noqa: S311 - it spreads delays, it hides nothing
+            pause=context.snapshot.settings.proxy.scheduling.retry_pause,
+        )
+        if isinstance(error, EmptyAnswerError) or self._attempts == MAX_ATTEMPTS - 1:
+            state.ended_empty = True  # the next attempt is the last that this is worth
+        if isinstance(error, OverloadedError) and self._plan.triggers_fallback(error):
+            step = replace(step, delay=0.0)  # there is no need to wait for capacity
+        step, self._tried = self._tried.after(error, step, account, siblings, accounts)
+        return step
+
+    async def _repair(self, candidate: Candidate) -> None:
+        """Go on with a history that has no signatures: the upstream refused them."""
+        context = self._context
+        await context.decode()
+        demanded = candidate.target.capabilities.requires_signatures
+        repaired = await context.compute(
+            partial(without_signatures, demanded=demanded), context.request
+        )
+        self._context = context.with_request(repaired, is_repaired=True)
+        self._fitter.use(self._context)
 
     def _give_up(self, failure: _Failure) -> Reply:
+        """Return the upstream's refusal for the client.
+
+        :raises GatewayError: if there is none, or another model takes over.
+        """
         if self._attempts > 1:
             log.info(
                 "{id}: gave up after {n} of {most} attempts",
@@ -302,17 +280,17 @@ class AttemptLoop:
                 n=self._attempts,
                 most=MAX_ATTEMPTS,
             )
-        if failure.refusal is None or self._context.triggers_fallback(failure.error):
+        if failure.refusal is None or self._plan.triggers_fallback(failure.error):
             raise failure.error
         self._context.recorder.end(failure.error, None)
         return failure.refusal
 
 
-async def _serve(context: RequestContext, decision: Decision) -> Reply:
-    return await AttemptLoop(context, decision).run()
+async def _serve(context: RequestContext, plan: Plan) -> Reply:
+    return await AttemptLoop(context, plan).run()
 
 
-def _tells_more(pool: GatewayError, failure: GatewayError) -> bool:
+def _is_more_precise(pool: GatewayError, failure: GatewayError) -> bool:
     """Return whether the pool's error says more than that of the last attempt.
 
     Of limits the pool knows the one that ends first; of all else only that it is locked now.

@@ -1,10 +1,12 @@
-"""Whether a client's body suits the model that is to serve it, as it came."""
+"""Decide whether a client's body can go to an upstream as it came."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from antigravity.exchange.context import RequestContext
+from antigravity.interfaces.upstreams import UpstreamOperation
+from antigravity.ir.images import NO_WISH
 from antigravity.ir.signature import holds_seals
 from antigravity.protocols.json_body import members_of
 from antigravity.routing.decision import Candidate
@@ -14,16 +16,20 @@ from antigravity.signatures.recovery import has_reasoning
 _WITH_QUIRKS: Final = ("openai_chat", "openai_responses")
 
 
-def can_pass_through(context: RequestContext, candidate: Candidate) -> bool:
-    """Return whether the body may pass to a model of the client's own protocol.
+def can_pass_through(
+    context: RequestContext, candidate: Candidate, operation: UpstreamOperation
+) -> bool:
+    """Return whether the body can go to a candidate as it came.
 
-    It may not where it lacks what the model demands, nor where it carries what this model
-    takes in another way than the one that the client named, nor with fields or reasoning that the
-    upstream refuses, nor with signatures that the gateway has sealed: to an upstream they would be
-    forged.
+    That takes an upstream of the client's own protocol, and a body that has all that the model
+    demands, nothing that this model takes in another way than the one that the client named, no
+    fields or reasoning that the upstream refuses, and no signatures that the gateway has sealed:
+    to an upstream they would be forged.
     """
     body, traits = context.call.body, context.traits
-    if holds_seals(body):
+    if context.is_rewritten or not candidate.native or candidate.target.wish != NO_WISH:
+        return False
+    if not candidate.upstream.passes(candidate.client.name, operation, body) or holds_seals(body):
         return False
     capabilities, differing = candidate.target.capabilities, candidate.differing
     needs_translation = traits.needs_translation

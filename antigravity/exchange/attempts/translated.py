@@ -8,14 +8,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from antigravity.exchange.attempts.attempt import Attempt
 from antigravity.exchange.attempts.commit_point import begin
-from antigravity.exchange.attempts.context_fitter import FittedRequest
 from antigravity.exchange.attempts.upstream_call import UpstreamCall
 from antigravity.exchange.body_paths import locate
 from antigravity.exchange.calibrating import calibrated_estimate, learn
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.operations.stored_responses import keep_conversation
-from antigravity.exchange.reply_context import end_policy, reply_context, response_source
+from antigravity.exchange.reply_context import reply_context
 from antigravity.exchange.response_headers import Headers, upstream_request_id, warnings
 from antigravity.exchange.streams.converted import ConvertedStream
 from antigravity.exchange.streams.event_source import EventSource
@@ -30,14 +30,13 @@ from antigravity.interfaces.protocols import (
     IStreamEncoder,
 )
 from antigravity.interfaces.transport import IIncomingResponse
-from antigravity.interfaces.upstreams import Credential
+from antigravity.interfaces.upstreams import UpstreamOperation
 from antigravity.ir.call import HttpReply
-from antigravity.ir.capabilities import Loss, Target
-from antigravity.ir.errors import GatewayError, UnreadablePartError
+from antigravity.ir.capabilities import Target
+from antigravity.ir.errors import UnreadablePartError
 from antigravity.ir.request import Request
 from antigravity.lowering.extensions import foreign_extensions
 from antigravity.lowering.pipeline import Lowered, lower
-from antigravity.routing.router import Candidate
 from antigravity.signatures.recovery import SignatureCollector, recover
 from antigravity.signatures.repair import REPAIRED
 from antigravity.signatures.store import Memory
@@ -45,56 +44,43 @@ from antigravity.signatures.store import Memory
 Recall = Callable[[str], Memory | None]
 
 
-async def attempt_translated(
-    context: RequestContext,
-    candidate: Candidate,
-    credential: Credential,
-    fitted: FittedRequest | None = None,
-) -> Reply:
-    """Return the reply that one candidate gives, once it has begun to answer.
-
-    ``fitted`` is the request if it was changed for this candidate.
+async def attempt_translated(attempt: Attempt) -> Reply:
+    """Return the reply that one candidate gives, once it has begun.
 
     :raises GatewayError: if it fails before that.
     :raises Refused: if the upstream refused the request.
     """
-    lowered, encoded = await _encode(context, candidate, fitted)
-    changes: tuple[Loss, ...] = (*context.notes, REPAIRED) if context.repaired else context.notes
+    context, candidate, fitted = attempt.context, attempt.candidate, attempt.fitted
+    lowered, encoded = await _encode(attempt)
+    changes = (*attempt.losses, REPAIRED) if context.is_repaired else attempt.losses
     changes += fitted.losses if fitted is not None else ()
-    context.recorder.record.losses = changes + lowered.losses + encoded.warnings
-    call = UpstreamCall(
-        candidate.upstream,
-        candidate.client,
-        "stream" if candidate.client.traits.streams else "generate",
-        candidate.target.model,
-        encoded.body,
-        credential,
-        context.call.headers if candidate.native else {},
-    )
+    context.recorder.lose(changes + lowered.losses + encoded.warnings)
+    operation: UpstreamOperation = "stream" if candidate.client.traits.streams else "generate"
+    headers = context.call.headers if candidate.native else {}
+    call = UpstreamCall(candidate, attempt.credential, operation, encoded.body, headers)
     response = await call.send(context.services.transport, context.recorder.repeated)
-    source = _source(context, candidate, lowered, response)
+    source = _source(attempt, lowered, response)
 
-    def answered() -> None:
+    def completed() -> None:
         learn(context, candidate.target.model, source.reported, lowered.request)
 
     if context.head.stream:
-        return await _stream(context, source, response, answered)
-    return await _whole(context, source, response, answered)
+        return await _stream(attempt, source, response, completed)
+    return await _whole(attempt, source, response, completed)
 
 
-async def _encode(
-    context: RequestContext, candidate: Candidate, fitted: FittedRequest | None
-) -> tuple[Lowered, Encoded]:
-    """Return the request in the candidate's words, and its bytes."""
-    client = candidate.client
-    await context.prepare()
+async def _encode(attempt: Attempt) -> tuple[Lowered, Encoded]:
+    """Return the request as the candidate can take it, and its bytes."""
+    context, client, target = attempt.context, attempt.candidate.client, attempt.candidate.target
+    await context.decode()
+    fitted = attempt.fitted
     request = context.request if fitted is None else fitted.request
     request = await context.fetch_media(request, client.traits)
     recall: Recall | None = None
-    if not context.repaired and fitted is None:
+    if not context.is_repaired and fitted is None:
         recall = await context.recall(request)
     try:
-        return await context.compute(_translate, request, recall, client, candidate.target)
+        return await context.compute(_translate, request, recall, client, target)
     except UnreadablePartError as error:
         await context.compute(locate, error, context.original_call.body)
         raise
@@ -103,7 +89,7 @@ async def _encode(
 def _translate(
     request: Request, recall: Recall | None, client: IClientProtocol, target: Target
 ) -> tuple[Lowered, Encoded]:
-    """Return the request in the target's words, with thinking that is put back by ``recall``."""
+    """Return the lowered and encoded request, with the thinking that ``recall`` knows put back."""
     if recall is not None:
         family, reasoning = target.capabilities.family, target.wants_reasoning
         request = recover(request, recall, family, reasoning=reasoning)
@@ -115,54 +101,53 @@ def _translate(
     return lowered, encoded
 
 
-def _source(
-    context: RequestContext, candidate: Candidate, lowered: Lowered, response: IIncomingResponse
-) -> EventSource:
+def _source(attempt: Attempt, lowered: Lowered, response: IIncomingResponse) -> EventSource:
+    context, candidate, target = attempt.context, attempt.candidate, attempt.candidate.target
     keep = partial(context.services.signatures.remember, context.call.principal)
     return EventSource(
-        candidate.client.decoder(lowered.request, candidate.target),
+        candidate.client.decoder(lowered.request, target),
         lowered.pipeline,
         candidate.upstream.unwrap if candidate.upstream.wraps() else None,
-        SignatureCollector(keep, unsigned=candidate.target.wants_reasoning).feed,
-        partial(calibrated_estimate, context, candidate.target.model, lowered.request),
+        SignatureCollector(keep, unsigned=target.wants_reasoning).feed,
+        partial(calibrated_estimate, context, target.model, lowered.request),
         whole=not candidate.client.traits.streams,
-        lines=candidate.client.traits.json_lines,
         held=not context.head.stream,
-        source=response_source(candidate, response),
-        ends=end_policy(context, candidate),
+        source=attempt.source(response),
+        ends=attempt.end_policy,
         others=decoder_finder(context, candidate, lowered.request),
     )
 
 
 def _headers(context: RequestContext, response: IIncomingResponse) -> Headers:
     every = context.snapshot.settings.proxy.debug_headers
-    told = warnings(context.recorder.record.losses, every=every)
-    return upstream_request_id(response.headers()) + told
+    reported = warnings(context.recorder.record.losses, every=every)
+    return upstream_request_id(response.headers()) + reported
 
 
 async def _stream(
-    context: RequestContext,
+    attempt: Attempt,
     source: EventSource,
     response: IIncomingResponse,
-    answered: Callable[[], None],
+    completed: Callable[[], None],
 ) -> Reply:
+    context = attempt.context
     encoder: IStreamEncoder = context.protocol.encoder(reply_context(context))
 
-    def finished(error: GatewayError | None) -> None:
-        if error is not None:
-            return
-        answered()
+    def store() -> None:
+        completed()
         final: Any = getattr(encoder, "final_response", None)
         if final is not None:
             keep_conversation(context, final)
 
     converted = IConverted(encoder, None)
     converter: IConverter | None = None if converted is None else converted.converter()
-    # Files have no words for an error, and what is to be converted is no place for them.
+    # Files have no form for an error, and neither has what is to be converted.
     bare = context.traits.may_answer_with_files and not is_events(encoder.content_type)
     abort_on_error = converter is not None or bare
     translator = TranslatedStream(source, encoder)
-    pump = await begin(context, translator, response, finished, abort_on_error=abort_on_error)
+    pump = await begin(
+        context, translator, response, attempt.settle, store, abort_on_error=abort_on_error
+    )
     stream: object = pump
     if converter is not None:
         stream = ConvertedStream(pump, converter, context.services.in_thread)
@@ -170,17 +155,17 @@ async def _stream(
 
 
 async def _whole(
-    context: RequestContext,
+    attempt: Attempt,
     source: EventSource,
     response: IIncomingResponse,
-    answered: Callable[[], None],
+    completed: Callable[[], None],
 ) -> Reply:
+    context = attempt.context
     folded = ResponseCollector(source)
-    await begin(context, folded, response)
-    answer = folded.response()
-    reply: HttpReply = context.protocol.encode_response(answer, reply_context(context))
+    await begin(context, folded, response, attempt.settle)
+    whole = folded.response()
+    reply: HttpReply = context.protocol.encode_response(whole, reply_context(context))
     keep_conversation(context, reply.body)
-    context.recorder.end(None, answer.usage)
-    answered()
-    headers = (*reply.headers, *_headers(context, response))
-    return Reply(reply.status, reply.content_type, headers, reply.body)
+    context.recorder.end(None, whole.usage)
+    completed()
+    return Reply.whole(reply, _headers(context, response))

@@ -21,6 +21,7 @@ from antigravity.ir.errors import GatewayError, UnusableAnswerError, UpstreamCre
 from antigravity.ir.surrogates import repair_surrogates
 from antigravity.logs import make_logger
 from antigravity.redaction.credentials import CREDENTIALS
+from antigravity.routing.decision import Candidate
 
 log = make_logger()
 
@@ -70,55 +71,62 @@ def _seconds(delay: float) -> str:
 
 
 class UpstreamCall(Struct, frozen=True):
-    """What is asked of an upstream, for one candidate and one credential."""
+    """What is asked of one candidate with one credential; ``headers`` are the client's."""
 
-    upstream: IUpstream
-    client: IClientSide
-    operation: UpstreamOperation
-    model: str
-    body: Body
+    candidate: Candidate
     credential: Credential
-    headers: Mapping[str, str]
+    operation: UpstreamOperation
+    body: Body
+    headers: Mapping[str, str] = {}
 
     async def send(
         self, transport: IHttpTransport, repeated: Callable[[GatewayError], None] | None = None
     ) -> IIncomingResponse:
         """Return the response, its body unread, of the first request that gets a good one.
 
-        Access tokens may die before their time.  So a 401 for one is answered once by the same
+        Access tokens may die before their time.  So a 401 for one is followed once by the same
         request with a new one; only if that is refused, too, is the account at fault.
         ``repeated`` is called with the error in between.
 
         :raises Refused: for any other status than success; a redirect is one, and is not followed.
         :raises GatewayError: if there is no response.
         """
-        renewing = None
-        if IRenewingUpstream.providedBy(self.upstream):
-            renewing = self.upstream
-        try:
-            return await self._send_once(transport, renewing)
-        except Refused as refused:
-            if renewing is None or refused.request is None or refused.error.upstream_status != 401:
-                raise
-            if not renewing.renews(refused.request, self.credential):
-                raise
-            if repeated is not None:
-                repeated(refused.error)
-        who = self.credential.id
-        log.info("renewing an access token of {credential} that was refused", credential=who)
-        return await self._send_once(transport, renewing)
-
-    async def _send_once(
-        self, transport: IHttpTransport, renewing: IRenewingUpstream | None
-    ) -> IIncomingResponse:
-        upstream, credential = self.upstream, self.credential
-        requests = await upstream.prepare(
-            self.operation, self.client.name, self.model, self.body, credential, self.headers
+        upstream, client, credential = (
+            self.candidate.upstream,
+            self.candidate.client,
+            self.credential,
         )
-        response = await first_good(transport, upstream, self.client, credential, requests)
-        if renewing is not None:
-            renewing.accepted(credential)
-        return response
+        renewing = upstream if IRenewingUpstream.providedBy(upstream) else None
+        may_renew = True
+        while True:
+            requests = await upstream.prepare(
+                self.operation,
+                client.name,
+                self.candidate.target.model,
+                self.body,
+                credential,
+                self.headers,
+            )
+            try:
+                response = await first_good(transport, upstream, client, credential, requests)
+            except Refused as refused:
+                if renewing is None or not may_renew or not _renews(renewing, refused, credential):
+                    raise
+                may_renew = False
+                if repeated is not None:
+                    repeated(refused.error)
+                log.info("renewing a refused access token of {account}", account=credential.id)
+                continue
+            if renewing is not None:
+                renewing.accepted(credential)
+            return response
+
+
+def _renews(upstream: IRenewingUpstream, refused: Refused, credential: Credential) -> bool:
+    """Return whether an upstream can get a new access token in place of a refused one."""
+    if refused.request is None or refused.error.upstream_status != 401:
+        return False
+    return bool(upstream.renews(refused.request, credential))
 
 
 async def first_good(

@@ -19,6 +19,7 @@ from antigravity.exchange.fanout.merged_stream import BranchConsumer, MergedStre
 from antigravity.exchange.fanout.parallel import run_parallel
 from antigravity.exchange.fanout.strategies import Part, Strategy
 from antigravity.exchange.fanout.usage_totals import sum_usage
+from antigravity.exchange.plan import Plan
 from antigravity.exchange.reply_context import reply_context
 from antigravity.exchange.response_headers import Headers
 from antigravity.interfaces.exchange import Reply
@@ -30,7 +31,6 @@ from antigravity.ir.parts import Media
 from antigravity.ir.response import Response
 from antigravity.ir.usage import Usage
 from antigravity.logs import make_logger
-from antigravity.routing.router import Decision
 
 log = make_logger()
 
@@ -38,15 +38,15 @@ _CANCELLED: Final = "The client disconnected, or another part of the response fa
 
 
 async def fan_out(
-    context: RequestContext, decision: Decision, parts: Sequence[Part], strategy: Strategy
+    context: RequestContext, plan: Plan, parts: Sequence[Part], strategy: Strategy
 ) -> Reply:
     """Return the reply that is merged from the responses to ``parts``.
 
     :raises GatewayError: if it failed before it began.
     """
-    for candidate in decision.candidates[:1]:  # fetch once, not in each branch
+    for candidate in plan.candidates[:1]:  # fetch once, not in each branch
         await context.fetch_media(context.request, candidate.client.traits)
-    merged = _FanOut(context, decision, parts, strategy)
+    merged = _FanOut(context, plan, parts, strategy)
     return await (merged.stream() if context.head.stream else merged.whole())
 
 
@@ -56,12 +56,12 @@ class _FanOut:
     def __init__(
         self,
         context: RequestContext,
-        decision: Decision,
+        plan: Plan,
         parts: Sequence[Part],
         strategy: Strategy,
     ) -> None:
         self._context = context
-        self._decision = decision
+        self._plan = plan
         self._parts = parts
         self._strategy = strategy
         self._responses: dict[Part, Response] = {}
@@ -93,8 +93,7 @@ class _FanOut:
         reply: HttpReply = context.protocol.encode_response(response, reply_context(context))
         context.recorder.first_byte()
         context.recorder.end(None, sum_usage(self._usages.values()))
-        headers = (*reply.headers, *self._branch_headers())
-        return Reply(reply.status, reply.content_type, headers, reply.body)
+        return Reply.whole(reply, self._branch_headers())
 
     async def stream(self) -> Reply:
         """Return a streamed reply, once its first branch has begun.
@@ -202,8 +201,8 @@ class _FanOut:
         )
         context = self._context.for_branch(branch, part.request, stream=stream is not None)
         try:
-            reply = await AttemptLoop(context, self._decision).run()
-            self._note(context, reply)
+            reply = await AttemptLoop(context, self._plan).run()
+            self._collect_headers(reply)
             if stream is None:
                 self._complete(part, branch.response)
                 return
@@ -219,12 +218,10 @@ class _FanOut:
         finally:
             self._context.recorder.absorb(context.recorder)
 
-    def _note(self, context: RequestContext, reply: Reply) -> None:
+    def _collect_headers(self, reply: Reply) -> None:
         """Collect what the client sees of how a branch was served."""
         for name, value in reply.headers:
             self._headers.setdefault(name, {})[value] = None
-        record = self._context.recorder.record
-        record.compressed = record.compressed or context.recorder.record.compressed
 
     def _branch_headers(self) -> Headers:
         """Return the headers of all branches that have begun, each name once."""

@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Final, TypeVar, cast
 
 from msgspec.structs import replace
 
 from antigravity.context.estimate import estimate_parts
+from antigravity.exchange.attempts.attempt import Attempt
 from antigravity.exchange.attempts.loop import AttemptLoop
 from antigravity.exchange.attempts.native import whole
 from antigravity.exchange.attempts.upstream_call import UpstreamCall
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.fanout.parallel import run_parallel
-from antigravity.exchange.reply_context import response_source
-from antigravity.exchange.response_headers import warnings
+from antigravity.exchange.plan import Plan
+from antigravity.exchange.response_headers import COUNT_SOURCE, warnings
 from antigravity.exchange.streams.bounds import RESPONSE_LIMIT
 from antigravity.exchange.streams.response_form import FormDetector, ResponseSource
 from antigravity.exchange.streams.translated import empty_response_error
 from antigravity.interfaces.accounts import UpstreamModel
 from antigravity.interfaces.embeddings import IEmbeddingClient, IEmbeddingServer
 from antigravity.interfaces.exchange import Reply
-from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.call import HttpReply
 from antigravity.ir.capabilities import Loss
 from antigravity.ir.embeddings import EmbeddingInput, EmbeddingRequest, EmbeddingResponse
 from antigravity.ir.surrogates import repair_surrogates
 from antigravity.ir.usage import Usage
 from antigravity.protocols.embedded_errors import error_in
-from antigravity.routing.router import Candidate, Decision
+from antigravity.routing.router import Candidate
 
 #: Requests for one client's request that are under way at the same time.
 AT_ONCE: Final = 4
@@ -39,12 +39,23 @@ BATCH: Final = 128
 _LARGE: Final = 512 * 1024
 #: About what a number takes in JSON.
 _NUMBER: Final = 20
-COUNT_SOURCE: Final = "X-Token-Count-Source"
 
 T = TypeVar("T")
 
 #: The places of some inputs in a request.
 Places = tuple[int, ...]
+
+
+async def embed(context: RequestContext) -> Reply:
+    """Return the reply to a request for vectors.
+
+    :raises GatewayError: if it failed.
+    """
+    head = context.head
+    context.recorder.begin(head.model, stream=False)
+    decision = await context.snapshot.embeddings.route(head.model, context.protocol.name)
+    context.recorder.route(decision)
+    return await Embedding(context, Plan(decision)).run()
 
 
 class Embedding(AttemptLoop):
@@ -54,15 +65,17 @@ class Embedding(AttemptLoop):
     of them is kept for the next one, if that asks the same upstream for the same model.
     """
 
-    def __init__(self, context: RequestContext, decision: Decision) -> None:
-        super().__init__(context, decision)
+    def __init__(self, context: RequestContext, plan: Plan) -> None:
+        super().__init__(context, plan)
         self._server = cast(IEmbeddingServer, context.protocol)
+        self._decoded: EmbeddingRequest | None = None
         self._got: dict[UpstreamModel, dict[Places, EmbeddingResponse]] = {}
 
-    @cached_property
+    @property
     def _request(self) -> EmbeddingRequest:
-        request: EmbeddingRequest = self._server.decode_embedding(self._context.call)
-        return request
+        if self._decoded is None:
+            self._decoded = self._server.decode_embedding(self._context.call)
+        return self._decoded
 
     async def run(self) -> Reply:
         """Return the reply of the first attempt that succeeds; a large request is decoded first.
@@ -72,14 +85,10 @@ class Embedding(AttemptLoop):
         context = self._context
         if context.is_large:
             decode = self._server.decode_embedding
-            self.__dict__["_request"] = await context.compute(decode, context.call)
+            self._decoded = await context.compute(decode, context.call)
         return await super().run()
 
-    async def _session(self) -> str:
-        """Return nothing: vectors are no conversation, any account may serve."""
-        return ""
-
-    def _passes(self, candidate: Candidate) -> bool:
+    def _can_pass(self, candidate: Candidate) -> bool:
         """Return whether the body can go up as it came."""
         call, client = self._context.call, _client(candidate)
         operation = self._server.operation(call)
@@ -87,61 +96,39 @@ class Embedding(AttemptLoop):
             return False
         return bool(self._server.count_inputs(call) <= client.largest_batch)
 
-    async def _answer(self, candidate: Candidate, credential: Credential, *, passed: bool) -> Reply:
+    async def _send(self, attempt: Attempt, *, passed: bool) -> Reply:
+        candidate = attempt.candidate
         if passed:
-            return await self._passed(candidate, credential)
+            return await self._pass(attempt)
         context, request = self._context, self._request
         batches = _batches(request.inputs, min(_client(candidate).largest_batch, BATCH))
-        got = self._got.setdefault(
-            UpstreamModel(candidate.upstream.name, candidate.target.model), {}
-        )
-        context.recorder.record.losses = _unknown(request, candidate)
-        jobs = [
-            partial(self._ask, candidate, credential, batch)
-            for batch in batches
-            if batch not in got
-        ]
+        got = self._got.setdefault(attempt.lease.option, {})
+        context.recorder.lose(_unknown(request, candidate))
+        jobs = [partial(self._ask, attempt, batch) for batch in batches if batch not in got]
         for batch, answer in await run_parallel(jobs, AT_ONCE):
             got[batch] = answer
         return await self._reply(_joined(got, len(request.inputs)))
 
-    async def _passed(self, candidate: Candidate, credential: Credential) -> Reply:
-        context, model = self._context, candidate.target.model
-        body = await context.compute(self._server.with_model, context.call, model)
-        call = UpstreamCall(
-            candidate.upstream,
-            candidate.client,
-            self._server.operation(context.call),
-            model,
-            body,
-            credential,
-            context.call.headers,
-        )
-        return await whole(context, candidate, await call.send(context.services.transport))
+    async def _pass(self, attempt: Attempt) -> Reply:
+        context, candidate = self._context, attempt.candidate
+        body = await context.compute(self._server.with_model, context.call, candidate.target.model)
+        operation = self._server.operation(context.call)
+        call = UpstreamCall(candidate, attempt.credential, operation, body, context.call.headers)
+        return await whole(attempt, await call.send(context.services.transport))
 
-    async def _ask(
-        self, candidate: Candidate, credential: Credential, batch: Places
-    ) -> tuple[Places, EmbeddingResponse]:
+    async def _ask(self, attempt: Attempt, batch: Places) -> tuple[Places, EmbeddingResponse]:
         """Return the vectors of some inputs."""
-        context, client = self._context, _client(candidate)
+        context, candidate = self._context, attempt.candidate
         inputs = tuple(self._request.inputs[place] for place in batch)
-        encoded = client.encode_embedding(self._request, inputs, candidate.target)
+        encoded = _client(candidate).encode_embedding(self._request, inputs, candidate.target)
         known = context.recorder.record.losses
-        context.recorder.record.losses = tuple(dict.fromkeys((*known, *encoded.warnings)))
-        call = UpstreamCall(
-            candidate.upstream,
-            candidate.client,
-            encoded.operation,
-            candidate.target.model,
-            encoded.body,
-            credential,
-            {},
-        )
+        context.recorder.lose(tuple(dict.fromkeys((*known, *encoded.warnings))))
+        call = UpstreamCall(candidate, attempt.credential, encoded.operation, encoded.body)
         response = await call.send(context.services.transport)
         body = await response.collect(RESPONSE_LIMIT)
         if not body.strip():
             raise empty_response_error()
-        source = response_source(candidate, response)
+        source = attempt.source(response)
         return batch, await self._apart(len(body), _read, candidate, source, body, len(batch))
 
     async def _apart(self, size: int, function: Callable[..., T], *arguments: Any) -> T:
@@ -162,10 +149,9 @@ class Embedding(AttemptLoop):
         reply: HttpReply = await self._apart(size, encode, response, request, context.call)
         context.recorder.first_byte()
         context.recorder.end(None, usage)
-        headers = (*reply.headers, (COUNT_SOURCE, source))
         every = context.snapshot.settings.proxy.debug_headers
-        headers += warnings(context.recorder.record.losses, every=every)
-        return Reply(reply.status, reply.content_type, headers, reply.body)
+        reported = warnings(context.recorder.record.losses, every=every)
+        return Reply.whole(reply, ((COUNT_SOURCE, source), *reported))
 
 
 def _read(

@@ -10,6 +10,7 @@ from twisted.internet import defer
 from twisted.internet.defer import CancelledError, Deferred
 
 from antigravity.exchange.context import RequestContext
+from antigravity.exchange.plan import Plan
 from antigravity.exchange.recorder import Recorder
 from antigravity.exchange.services import Services
 from antigravity.exchange.snapshot import Snapshot
@@ -25,7 +26,7 @@ from antigravity.routing.router import Decision
 PROTOCOL: Final = "internal"
 
 #: Serves a request by the upstreams of a decision.
-Serve = Callable[[RequestContext, Decision], Awaitable[Reply]]
+Serve = Callable[[RequestContext, Plan], Awaitable[Reply]]
 
 
 class InternalProtocol:
@@ -83,10 +84,10 @@ async def run_errand(
     route = Route("POST", errand.path, "generate")
     call = Call(route, {}, {}, {}, b"", errand.principal, errand.request_id, errand.loopback)
     recorder = Recorder(services, PROTOCOL, call)
-    recorder.record.intercepted = errand.label
+    recorder.intercept(errand.label)
     recorder.begin(decision.asked, stream=False)
     context = RequestContext(services, snapshot, protocol, call, recorder)
-    serving: Deferred[Reply] = Deferred.fromCoroutine(_served(serve, context, decision))
+    serving: Deferred[Reply] = Deferred.fromCoroutine(_served(serve, context, Plan(decision)))
     if errand.limit is not None:
         serving.addTimeout(errand.limit, services.clock)
     try:
@@ -108,5 +109,5 @@ async def run_errand(
     return reply.body.decode()
 
 
-async def _served(serve: Serve, context: RequestContext, decision: Decision) -> Reply:
-    return await serve(context, decision)
+async def _served(serve: Serve, context: RequestContext, plan: Plan) -> Reply:
+    return await serve(context, plan)

@@ -15,7 +15,6 @@ from antigravity.exchange.streams.raw import RawEventStream, is_events
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.server_traits import StoredResponses
 from antigravity.interfaces.upstreams import IKeepingUpstream
-from antigravity.ir.call import Head
 from antigravity.ir.capabilities import Target
 from antigravity.ir.errors import NotFoundError
 from antigravity.redaction.errors import redact_errors
@@ -43,7 +42,7 @@ async def serve_stored(context: RequestContext) -> Reply:
     reply = stored.encode(call, found)
     if call.route.method == "DELETE":
         answers.forget(name)
-    return Reply(reply.status, reply.content_type, reply.headers, reply.body)
+    return Reply.whole(reply)
 
 
 async def _relayed(context: RequestContext, origin: Origin, stored: StoredResponses) -> Reply:
@@ -54,7 +53,6 @@ async def _relayed(context: RequestContext, origin: Origin, stored: StoredRespon
     if credential is None or not IKeepingUpstream.providedBy(upstream):
         raise stored.not_found(call)
     client = snapshot.clients[context.protocol.name]
-    context.head = Head(origin.model, False)
     context.recorder.begin(origin.model, stream=False)
     candidate = Candidate(upstream, client, Target(origin.model), True)
     context.recorder.attempt(candidate, credential, passed=True)
@@ -74,7 +72,9 @@ async def _relayed(context: RequestContext, origin: Origin, stored: StoredRespon
     headers = response.headers()
     content_type = headers.get("content-type", "application/json")
     if is_events(content_type):
-        pump = await begin(context, RawEventStream(), response, abort_on_error=True)
+        pump = await begin(
+            context, RawEventStream(), response, lambda error: None, abort_on_error=True
+        )
         return Reply(response.status(), content_type, passed_on(headers), stream=pump)
     body = redact_errors(await response.collect(RESPONSE_LIMIT))
     if call.route.method == "DELETE":

@@ -6,14 +6,14 @@ from functools import partial
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
-from antigravity.exchange.context import RequestContext
+from antigravity.exchange.context import Continuation, RequestContext
 from antigravity.exchange.operations.response_store import KeptAnswers, Origin
+from antigravity.exchange.plan import Plan
 from antigravity.interfaces.protocols import INamingTap, ITap
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import NotFoundError
-from antigravity.routing.router import Candidate, Decision
+from antigravity.routing.decision import Candidate
 
 
 class _Identity(Struct):
@@ -30,41 +30,44 @@ def kept_answers(context: RequestContext) -> KeptAnswers:
     return KeptAnswers(context.services.conversations, context.call.principal)
 
 
-def expand_history(context: RequestContext, decision: Decision) -> Decision:
-    """Put the stored turns before the request's own, where it refers to some.
+def expand_history(context: RequestContext) -> RequestContext:
+    """Put the stored turns before the request's own, where it continues a stored response.
 
-    Return the decision with those who can know what they are: a reference that is not known
-    here is left to upstreams that keep their own.
-
-    :raises NotFoundError: if nobody can know it.
+    A reference to a response that is not stored here becomes the context's continuation.
     """
-    context.origin = None
-    stored = context.traits.stored_responses
-    reference = None if stored is None else stored.previous_id(context.call.body)
+    stored, body = context.traits.stored_responses, context.call.body
+    reference = None if stored is None else stored.previous_id(body)
     if stored is None or reference is None:
-        return decision
+        return context
     answers = kept_answers(context)
     found = answers.find(reference)
     if isinstance(found, bytes):
-        context.call = replace(context.call, body=stored.expand(context.call.body, [found]))
-        context.__dict__.pop("request", None)
-        context.is_expanded = True
-        return decision
-    left = tuple(candidate for candidate in decision.candidates if candidate.native)
-    if found is not None:
-        left = tuple(c for c in left if c.upstream.name == found.upstream)
-        left = left if credential_of(context, found) is not None else ()
-        context.origin = found
-    elif answers.is_anothers(reference):  # upstreams do not tell our clients apart
+        return context.with_history(stored.expand(body, [found]))
+    is_anothers = found is None and answers.is_anothers(reference)
+    return context.with_continuation(Continuation(reference, found, is_anothers))
+
+
+def only_with_history(context: RequestContext, plan: Plan, continuation: Continuation) -> Plan:
+    """Keep the candidates that can look up the response which a request continues.
+
+    :raises NotFoundError: if none is left.
+    """
+    origin = continuation.origin
+    left = tuple(candidate for candidate in plan.candidates if candidate.native)
+    if origin is not None:
+        left = tuple(each for each in left if each.upstream.name == origin.upstream)
+        left = left if credential_of(context, origin) is not None else ()
+    elif continuation.is_anothers:  # upstreams do not tell our clients apart
         left = ()
     if not left:
-        where = "is not known (any more)." if found is None else "is kept by another upstream."
+        name = continuation.reference
+        where = "is not known (any more)." if origin is None else "is kept by another upstream."
         raise NotFoundError(
-            f"The response {reference!r} {where} Send the whole conversation as input.",
+            f"The response {name!r} {where} Send the whole conversation as input.",
             param="previous_response_id",
             code="previous_response_not_found",
         )
-    return replace(decision, candidates=left)
+    return plan.with_candidates(left)
 
 
 def credential_of(context: RequestContext, origin: Origin) -> Credential | None:

@@ -5,9 +5,16 @@ from __future__ import annotations
 from antigravity.exchange.attempts.pass_through import can_pass_through
 from antigravity.exchange.attempts.upstream_call import Refused, UpstreamCall
 from antigravity.exchange.calibrating import calibrated_estimate
+from antigravity.exchange.constraints import native_only, native_only_error
 from antigravity.exchange.context import RequestContext
-from antigravity.exchange.operations.stored_responses import credential_of
-from antigravity.exchange.passed_only import untranslatable
+from antigravity.exchange.operations.stored_responses import (
+    credential_of,
+    expand_history,
+    only_with_history,
+)
+from antigravity.exchange.plan import Plan
+from antigravity.exchange.response_headers import COUNT_SOURCE
+from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import Encoded, IClientProtocol
 from antigravity.ir.call import TokenCount
 from antigravity.ir.capabilities import Target
@@ -16,7 +23,7 @@ from antigravity.ir.request import Request
 from antigravity.logs import make_logger
 from antigravity.lowering.attribution import without_attribution
 from antigravity.lowering.pipeline import lower
-from antigravity.routing.router import Candidate, Decision
+from antigravity.routing.decision import Candidate
 
 log = make_logger()
 
@@ -24,7 +31,26 @@ log = make_logger()
 COUNT_LIMIT = 64 * 1024
 
 
-async def count_tokens(context: RequestContext, decision: Decision) -> TokenCount:
+async def serve_count(context: RequestContext) -> Reply:
+    """Return the reply to a request for a count of tokens.
+
+    :raises GatewayError: if nothing can count them.
+    """
+    head = context.head
+    context.recorder.begin(head.model, stream=False)
+    decision = await context.snapshot.router.route(head.model, context.protocol.name)
+    plan = native_only(context, Plan(decision))
+    context = expand_history(context)
+    if context.continuation is not None:
+        plan = only_with_history(context, plan, context.continuation)
+    context.recorder.route(plan.decision)
+    count = await count_tokens(context, plan)
+    context.recorder.end(None, None)
+    reply = context.protocol.encode_count(count, context.call)
+    return Reply.whole(reply, ((COUNT_SOURCE, count.source),))
+
+
+async def count_tokens(context: RequestContext, plan: Plan) -> TokenCount:
     """Return the number of input tokens, never 0.
 
     What only the upstream can look up is counted by the upstream alone.
@@ -32,11 +58,11 @@ async def count_tokens(context: RequestContext, decision: Decision) -> TokenCoun
     :raises InvalidRequestError: if the request itself is no request.
     :raises GatewayError: if the upstream alone could count, and did not.
     """
-    only_upstream = untranslatable(context)
+    only_upstream = native_only_error(context)
     if only_upstream is None:
-        await context.prepare()
+        await context.decode()
         _ = context.request  # decoding validates the request
-    candidate = decision.candidates[0]
+    candidate = plan.candidates[0]
     failure: GatewayError | None = None
     try:
         counted = await _ask(context, candidate)
@@ -74,10 +100,7 @@ async def _ask(context: RequestContext, candidate: Candidate) -> int | None:
         )
     if credential is None:
         return None
-    passes = candidate.native and candidate.upstream.passes(
-        client.name, "count_tokens", context.call.body
-    )
-    passes = passes and await context.compute(can_pass_through, context, candidate)
+    passes = await context.compute(can_pass_through, context, candidate, "count_tokens")
     if passes:
         body = await context.compute(context.protocol.with_model, context.call, target.model)
     else:
@@ -86,15 +109,8 @@ async def _ask(context: RequestContext, candidate: Candidate) -> int | None:
         if encoded is None:
             return None
         body = encoded.body
-    call = UpstreamCall(
-        candidate.upstream,
-        client,
-        "count_tokens",
-        target.model,
-        body,
-        credential,
-        context.call.headers if candidate.native else {},
-    )
+    headers = context.call.headers if candidate.native else {}
+    call = UpstreamCall(candidate, credential, "count_tokens", body, headers)
     context.recorder.attempt(candidate, credential, passed=passes)
     response = await call.send(context.services.transport, context.recorder.repeated)
     answer = await response.collect(COUNT_LIMIT)

@@ -107,7 +107,7 @@ async def _ask(services: Services, candidate: Candidate, credential: Credential)
     client, target = candidate.client, candidate.target
     lowered = lower(_request(candidate), client.traits, target, client.name)
     body = client.encode(lowered.request, target).body
-    call = UpstreamCall(candidate.upstream, client, "stream", target.model, body, credential, {})
+    call = UpstreamCall(candidate, credential, "stream", body)
     response = await call.send(services.transport)
     source = EventSource(
         client.decoder(lowered.request, target),

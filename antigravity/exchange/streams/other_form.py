@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from antigravity.exchange.attempts.attempt import Attempt
 from antigravity.exchange.calibrating import calibrated_estimate
-from antigravity.exchange.context import RequestContext
-from antigravity.exchange.reply_context import end_policy, reply_context, response_source
+from antigravity.exchange.reply_context import reply_context
 from antigravity.exchange.streams.event_source import EventSource
 from antigravity.exchange.streams.other_protocol import decoder_finder, is_other_protocol
 from antigravity.exchange.streams.response_form import Form, FormDetector, ResponseSource
@@ -22,7 +22,6 @@ from antigravity.ir.errors import GatewayError
 from antigravity.ir.response import Response
 from antigravity.ir.usage import Usage
 from antigravity.lowering.pipeline import EventPipeline
-from antigravity.routing.router import Candidate
 from antigravity.signatures.recovery import SignatureCollector
 
 
@@ -110,13 +109,12 @@ class FormDetectingStream:
         return detector.head
 
 
-def native_source(
-    context: RequestContext, candidate: Candidate, response: IIncomingResponse, *, held: bool
-) -> EventSource:
+def native_source(attempt: Attempt, response: IIncomingResponse, *, held: bool) -> EventSource:
     """Return what reads a response in the client's protocol.
 
     :raises GatewayError: if the request, which must be decoded for it, is not valid.
     """
+    context, candidate = attempt.context, attempt.candidate
     request, upstream = context.request, candidate.upstream
     keep = partial(context.services.signatures.remember, context.call.principal)
     return EventSource(
@@ -127,28 +125,25 @@ def native_source(
         partial(calibrated_estimate, context, candidate.target.model, request),
         lines=candidate.client.traits.json_lines,
         held=held,
-        source=response_source(candidate, response),
-        ends=end_policy(context, candidate),
+        source=attempt.source(response),
+        ends=attempt.end_policy,
         others=decoder_finder(context, candidate, request),
     )
 
 
-def reencoded_stream(
-    context: RequestContext, candidate: Candidate, response: IIncomingResponse
-) -> TranslatedStream:
+def reencoded_stream(attempt: Attempt, response: IIncomingResponse) -> TranslatedStream:
     """Return what makes a stream for the client of a response that is none."""
+    context = attempt.context
     encoder: IStreamEncoder = context.protocol.encoder(reply_context(context))
-    return TranslatedStream(native_source(context, candidate, response, held=False), encoder)
+    return TranslatedStream(native_source(attempt, response, held=False), encoder)
 
 
-def collect_response(
-    context: RequestContext, candidate: Candidate, response: IIncomingResponse, body: bytes
-) -> Response:
+def collect_response(attempt: Attempt, response: IIncomingResponse, body: bytes) -> Response:
     """Return the whole response that a body in any form holds.
 
     :raises GatewayError: if it is not complete, or tells an error.
     """
-    answer = ResponseCollector(native_source(context, candidate, response, held=True))
+    answer = ResponseCollector(native_source(attempt, response, held=True))
     answer.feed(body)
     answer.end(None)
     return answer.response()

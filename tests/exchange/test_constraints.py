@@ -1,4 +1,4 @@
-"""Which upstreams are left for requests that cannot be translated, or want several answers."""
+"""Candidates for requests that cannot be translated, or that ask for several choices."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from antigravity.exchange.constraints import native_only
 from antigravity.exchange.fanout.requested_choices import gives_all
-from antigravity.exchange.passed_only import native_only
+from antigravity.exchange.plan import Plan
 from antigravity.interfaces.server_traits import RequestedChoices
 from antigravity.ir.call import Call
 from antigravity.ir.capabilities import Capabilities, Target
@@ -31,11 +32,11 @@ def candidate(client: Any, *, native: bool = False, most: int = 8) -> Candidate:
     return Candidate(upstream, client, Target("m", Capabilities(max_choices=most)), native)
 
 
-def decided(*candidates: Candidate) -> Decision:
-    return Decision("m", "m", (), candidates, (), Capabilities())
+def plan(*candidates: Candidate) -> Plan:
+    return Plan(Decision("m", "m", (), candidates, (), Capabilities()))
 
 
-def work(protocol: Any, **fields: Any) -> Any:
+def context(protocol: Any, **fields: Any) -> Any:
     body = msgspec.json.encode({"model": "m", "prompt": "x", **fields})
     call = Call(protocol.routes[0], {}, {}, {}, body)
     return SimpleNamespace(protocol=protocol, traits=protocol.traits, call=call)
@@ -45,19 +46,19 @@ PASSING = candidate(PassedClient("openai_completions", CHAT), native=True)
 OTHER = candidate(CHAT)
 
 
-def test_what_can_be_translated_goes_to_anybody() -> None:
-    decision = decided(OTHER, PASSING)
-    assert native_only(work(COMPLETIONS), decision) is decision
-    assert native_only(work(AnthropicServer()), decision) is decision
+def test_request_that_can_be_translated_keeps_all_candidates() -> None:
+    both = plan(OTHER, PASSING)
+    assert native_only(context(COMPLETIONS), both) is both
+    assert native_only(context(AnthropicServer()), both) is both
 
 
-def test_what_cannot_goes_to_its_own_upstreams_whoever_is_first() -> None:
-    tokens = work(COMPLETIONS, prompt=[1, 2])
-    assert native_only(tokens, decided(OTHER, PASSING)).candidates == (PASSING,)
-    only = decided(PASSING)
-    assert native_only(tokens, only) is only
+def test_request_that_cannot_be_translated_keeps_native_candidates() -> None:
+    tokens = context(COMPLETIONS, prompt=[1, 2])
+    assert native_only(tokens, plan(OTHER, PASSING)).candidates == (PASSING,)
+    native = plan(PASSING)
+    assert native_only(tokens, native) is native
     with pytest.raises(InvalidRequestError) as caught:
-        native_only(tokens, decided(OTHER))
+        native_only(tokens, plan(OTHER))
     assert caught.value.param == "prompt"
 
 
@@ -70,22 +71,20 @@ def test_what_cannot_goes_to_its_own_upstreams_whoever_is_first() -> None:
         (candidate(CHAT, most=1), RequestedChoices(), True),
         (candidate(AnthropicClient()), RequestedChoices(2), False),
         (candidate(GeminiClient(), most=128), RequestedChoices(9), False),
-        # What passes is for its upstream to judge, unless it is known to give one.
+        # An upstream checks what passes itself, unless its model is known to give one choice.
         (candidate(CHAT, native=True), RequestedChoices(100), True),
         (candidate(CHAT, native=True, most=1), RequestedChoices(2), False),
         (candidate(GeminiClient(), native=True, most=1), RequestedChoices(2), False),
         (candidate(PASSING.client, native=True, most=1), RequestedChoices(3, 5), True),
     ],
 )
-def test_who_gives_as_many_answers(
-    served_by: Candidate,
-    wanted: RequestedChoices,
-    able: bool,
+def test_candidate_gives_all_requested_choices(
+    served_by: Candidate, wanted: RequestedChoices, able: bool
 ) -> None:
     assert gives_all(served_by, wanted) is able
 
 
-def test_what_another_model_would_have_given_says_nothing() -> None:
+def test_choices_limit_of_requested_model_does_not_count() -> None:
     differing = replace(candidate(CHAT, native=True), differing=frozenset({"choices"}))
     assert gives_all(differing, RequestedChoices(8))
     assert not gives_all(differing, RequestedChoices(9))

@@ -1,0 +1,79 @@
+"""Keep the candidates of a plan that can do what a request demands."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from antigravity.exchange.context import RequestContext
+from antigravity.exchange.plan import Plan
+from antigravity.interfaces.server_traits import RequiredModalities
+from antigravity.ir.capabilities import Capabilities
+from antigravity.ir.errors import InvalidRequestError
+from antigravity.routing.decision import Candidate
+
+#: Models that an error names at the most.
+_MAX_NAMED: Final = 12
+
+
+async def require_modalities(
+    context: RequestContext, plan: Plan, required: RequiredModalities
+) -> Plan:
+    """Keep the candidates that can do what the client's protocol is for.
+
+    An upstream that speaks this very protocol knows best which of its models can.
+
+    :raises InvalidRequestError: if none is left, naming models that can.
+    """
+    left = tuple(each for each in plan.candidates if each.native or _can_serve(each, required))
+    if left:
+        return plan.with_candidates(left)
+    what = f"takes no {required.input}" if required.input else f"gives no {required.output}"
+    if any(_has_modalities(each.target.capabilities, required) for each in plan.candidates):
+        what += " in the protocol of the upstream that serves it"
+    models = await context.snapshot.router.models()
+    able = [model.id for model in models if _has_modalities(model.capabilities, required)]
+    listed = f" Of the models here these can: {', '.join(able[:_MAX_NAMED])}." if able else ""
+    raise InvalidRequestError(
+        f"The model {plan.decision.asked!r} {what}, as far as is known here.{listed}",
+        param="model",
+        code="model_not_supported",
+    )
+
+
+def _has_modalities(capabilities: Capabilities, required: RequiredModalities) -> bool:
+    """Return whether a model accepts and produces what is required."""
+    accepts = not required.input or required.input in capabilities.inputs
+    return accepts and (not required.output or required.output in capabilities.outputs)
+
+
+def _can_serve(candidate: Candidate, required: RequiredModalities) -> bool:
+    """Return whether a model can do what is required, in a protocol of conversations."""
+    traits, capabilities = candidate.client.traits, candidate.target.capabilities
+    if capabilities.own_endpoint or not _has_modalities(capabilities, required):
+        return False
+    accepts = not required.input or required.input in traits.media
+    return accepts and (not required.output or required.output in traits.outputs)
+
+
+def native_only_error(context: RequestContext) -> InvalidRequestError | None:
+    """Return why only an upstream of the client's protocol can serve a request, if that is so."""
+    find_error = context.traits.native_only_error
+    return None if find_error is None else find_error(context.call)
+
+
+def native_only(context: RequestContext, plan: Plan) -> Plan:
+    """Keep the candidates of the client's protocol, for a request that cannot be translated.
+
+    :raises InvalidRequestError: if none is left.
+    """
+    if context.traits.native_only_error is None:
+        return plan
+    left = tuple(candidate for candidate in plan.candidates if candidate.native)
+    if len(left) == len(plan.candidates):
+        return plan
+    error = native_only_error(context)
+    if error is None:
+        return plan
+    if not left:
+        raise error
+    return plan.with_candidates(left)

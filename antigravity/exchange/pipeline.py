@@ -1,0 +1,52 @@
+"""The life of one request for a response, from its first stage to its last."""
+
+from __future__ import annotations
+
+from antigravity.exchange.constraints import native_only, require_modalities
+from antigravity.exchange.context import RequestContext
+from antigravity.exchange.fallback import with_fallback_models
+from antigravity.exchange.fanout.requested_choices import serve_choices
+from antigravity.exchange.interception import (
+    concerns,
+    intercept_warmup,
+    reroute_background_task,
+)
+from antigravity.exchange.operations.stored_responses import expand_history, only_with_history
+from antigravity.exchange.plan import Plan
+from antigravity.interfaces.exchange import Reply
+
+
+async def generate(context: RequestContext) -> Reply:
+    """Return the reply to a request for a response.
+
+    :raises GatewayError: if it failed before it began.
+    """
+    head, snapshot = context.head, context.snapshot
+    context.recorder.begin(head.model, stream=head.stream)
+    plan: Plan | None = None
+    if context.traits.is_conversation and concerns(context):
+        warmed_up = intercept_warmup(context)
+        if warmed_up is not None:
+            return warmed_up
+        context, plan = await reroute_background_task(context)
+    if plan is None:
+        plan = Plan(await snapshot.router.route(head.model, context.protocol.name))
+    context = expand_history(context)
+    if snapshot.settings.routing.fallback_models:
+        return await with_fallback_models(context, plan, serve)
+    return await serve(context, plan)
+
+
+async def serve(context: RequestContext, plan: Plan) -> Reply:
+    """Return the reply of one model.
+
+    :raises GatewayError: if it failed before it began.
+    """
+    required = context.traits.required_modalities
+    if required is not None:
+        plan = await require_modalities(context, plan, required)
+    plan = native_only(context, plan)
+    context.recorder.route(plan.decision)
+    if context.continuation is not None:
+        plan = only_with_history(context, plan, context.continuation)
+    return await serve_choices(context, plan)
