@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from twisted.web.server import Request
 
@@ -13,10 +13,6 @@ from antigravity.simulator.intake import Intake, bearer
 from antigravity.simulator.read import anthropic as read_anthropic
 from antigravity.simulator.state import State, check_key
 from antigravity.simulator.strict import anthropic as strict_anthropic
-from antigravity.simulator.strict.anthropic_shapes import check_shape
-
-#: What a count does not take.
-_NOT_COUNTED: Final = ("max_tokens", "stream", "temperature", "metadata", "stop_sequences")
 
 
 def check_anthropic_key(headers: dict[str, str], version: bool = True) -> str:
@@ -48,8 +44,7 @@ class AnthropicApi:
 
         def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
             key = check_anthropic_key(headers, version)
-            body = check_shape(body)
-            strict_anthropic.check(body)
+            body = strict_anthropic.check(body)
             view = read_anthropic.read(body)
             return self._exchange.run(
                 request,
@@ -67,11 +62,7 @@ class AnthropicApi:
 
         def work(headers: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
             check_anthropic_key(headers, version)
-            for name in _NOT_COUNTED:
-                if name in body:
-                    raise ApiError(400, f"{name}: Extra inputs are not permitted")
-            body = check_shape(body)
-            strict_anthropic.check_input(body)
-            return {"input_tokens": read_anthropic.read(body).count_tokens()}
+            counted = read_anthropic.read(strict_anthropic.check_count(body))
+            return {"input_tokens": counted.count_tokens()}
 
         return self._intake.serve(request, anthropic_error, work)

@@ -18,8 +18,9 @@ from antigravity.simulator.state import Account, State, check_key
 from antigravity.simulator.strict import codeassist as strict_codeassist
 from antigravity.simulator.strict import gemini as strict_gemini
 from antigravity.simulator.strict.gemini_contents import check_contents
-from antigravity.simulator.strict.gemini_fields import Reader
 from antigravity.simulator.strict.gemini_models import check_model
+from antigravity.simulator.strict.gemini_schema import COUNT_REQUEST
+from antigravity.simulator.strict.google_errors import read_body
 
 _LOOPBACK: Final = ("http://127.0.0.1", "http://[::1]", "http://localhost")
 
@@ -151,7 +152,7 @@ class GoogleApi:
 
 
 def _count(model: str, raw: dict[str, Any]) -> dict[str, Any]:
-    body = Reader().read("CountRequest", raw)
+    body = read_body(raw, COUNT_REQUEST)
     inner = body.get("generateContentRequest")
     if inner is not None and "contents" in body:
         raise ApiError(400, "Only one of contents and generate_content_request may be set.")

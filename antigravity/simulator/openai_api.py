@@ -23,9 +23,7 @@ from antigravity.simulator.script import Script
 from antigravity.simulator.state import State, check_key
 from antigravity.simulator.stored import Kept, StoredResponses, queued
 from antigravity.simulator.strict import chat as strict_chat
-from antigravity.simulator.strict import openai_shapes
 from antigravity.simulator.strict import responses as strict_responses
-from antigravity.simulator.strict.openai_shapes import check_shape
 
 
 def check_openai_key(headers: dict[str, str]) -> str:
@@ -68,8 +66,7 @@ class OpenAiApi:
 
         def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
             key = check_openai_key(headers)
-            body = check_shape(body, openai_shapes.CHAT)
-            strict_chat.check(body, lenient)
+            body = strict_chat.check(body, lenient)
             view = read_chat.read(body)
             return self._exchange.run(
                 request, dialects.CHAT, view, bool(body.get("stream")), key, self._headers()
@@ -82,8 +79,7 @@ class OpenAiApi:
 
         def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
             key = check_openai_key(headers)
-            body = check_shape(body, openai_shapes.COMPLETION)
-            strict_chat.check_completion(body)
+            body = strict_chat.check_completion(body)
             view = read_chat.read_completion(body)
             stream = bool(body.get("stream"))
             return self._exchange.run(
@@ -97,9 +93,7 @@ class OpenAiApi:
 
         def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
             key = check_openai_key(headers)
-            body = check_shape(body, openai_shapes.RESPONSE)
-            items = self._earlier(body, key) + read_responses.items_of(body.get("input"))
-            strict_responses.check(body, items, self._state.items.__contains__)
+            body, items = self._check_response(body, key)
             view = read_responses.read(body, items)
             background = body.get("background") is True
 
@@ -175,9 +169,7 @@ class OpenAiApi:
 
         def work(headers: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
             key = check_openai_key(headers)
-            body = check_shape(body, openai_shapes.RESPONSE)
-            items = self._earlier(body, key) + read_responses.items_of(body.get("input"))
-            strict_responses.check(body, items, self._state.items.__contains__)
+            body, items = self._check_response(body, key)
             counted = read_responses.read(body, items).count_tokens()
             return {"object": "response.input_tokens", "input_tokens": counted}
 
@@ -189,16 +181,16 @@ class OpenAiApi:
             ("openai-version", "2020-10-01"),
         )
 
-    def _earlier(self, body: dict[str, Any], key: str) -> list[Any]:
-        named = body.get("previous_response_id")
-        if named is None:
-            return []
-        found = self._stored.find(str(named), key)
-        if found is None:
-            raise ApiError(
-                400,
-                f"Previous response with id '{named}' not found.",
-                param="previous_response_id",
-                code="previous_response_not_found",
-            )
-        return found.conversation
+    def _check_response(self, body: dict[str, Any], key: str) -> tuple[dict[str, Any], list[Any]]:
+        def find_earlier(name: str) -> list[Any]:
+            found = self._stored.find(name, key)
+            if found is None:
+                raise ApiError(
+                    400,
+                    f"Previous response with id '{name}' not found.",
+                    param="previous_response_id",
+                    code="previous_response_not_found",
+                )
+            return found.conversation
+
+        return strict_responses.check(body, find_earlier, self._state.items.__contains__)

@@ -50,7 +50,7 @@ def check(protocol: str, model: str, body: dict[str, Any]) -> None:
         case "openai_chat":
             strict_chat.check(body)
         case "openai_responses":
-            strict_responses.check(body, body["input"])
+            strict_responses.check(body)
         case "anthropic":
             strict_anthropic.check(body)
         case "gemini":

@@ -8,7 +8,7 @@ import pytest
 
 from antigravity.simulator import signing
 from antigravity.simulator.faults import ApiError
-from antigravity.simulator.read.responses import items_of, read
+from antigravity.simulator.read.responses import read
 from antigravity.simulator.strict import chat, responses
 
 USER = {"role": "user", "content": "hi"}
@@ -114,7 +114,7 @@ RESPONSES: list[tuple[Any, dict[str, Any], str]] = [
 @pytest.mark.parametrize(("given", "fields", "message"), RESPONSES, ids=[r[2] for r in RESPONSES])
 def test_responses_refused(given: Any, fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ApiError) as caught:
-        responses.check({"model": "gpt-5.1", "input": given, **fields}, items_of(given))
+        responses.check({"model": "gpt-5.1", "input": given, **fields})
     assert caught.value.status == 400
     assert message in caught.value.message
 
@@ -124,22 +124,22 @@ def test_reasoning_that_was_not_kept_is_not_found() -> None:
     given = [item("reasoning", id="rs_1", summary=[]), said]
     request_ = {"model": "gpt-5.1", "input": given, "store": False}
     with pytest.raises(ApiError) as caught:
-        responses.check(request_, given)
+        responses.check(request_)
     assert caught.value.status == 404
-    responses.check(request_, given, lambda id_: id_ == "rs_1")
+    responses.check(request_, known_item=lambda id_: id_ == "rs_1")
 
 
 def test_responses_accepted() -> None:
     namespace = item("namespace", name="mcp__x", tools=[item("function", name="f")])
     given = [SAID, THOUGHT, FUNCTION, OUTPUT]
-    responses.check({"model": "gpt-5.1", "input": given, "tools": [namespace]}, given)
+    responses.check({"model": "gpt-5.1", "input": given, "tools": [namespace]})
 
 
 def test_tools_may_come_as_an_item_of_the_input() -> None:
     inner = [item("custom", name="exec"), item("function", name="wait")]
     tools = item("additional_tools", tools=[item("namespace", name="functions", tools=inner)])
     body = {"model": "gpt-5.1", "input": [tools, SAID], "tool_choice": item("custom", name="exec")}
-    responses.check(body, body["input"])
+    responses.check(body)
     seen = read(body, body["input"])
     assert [(tool.full_name, tool.custom) for tool in seen.tools] == [
         ("functions.exec", True),
@@ -147,5 +147,5 @@ def test_tools_may_come_as_an_item_of_the_input() -> None:
     ]
     wrong = item("additional_tools", tools=[item("function", name="a.b")])
     with pytest.raises(ApiError, match="does not match pattern") as caught:
-        responses.check({"model": "gpt-5.1", "input": [wrong, SAID]}, [wrong, SAID])
+        responses.check({"model": "gpt-5.1", "input": [wrong, SAID]})
     assert caught.value.param == "input[0].tools[0].name"

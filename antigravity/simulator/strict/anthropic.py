@@ -6,9 +6,11 @@ from typing import Any, Final
 
 from antigravity.simulator.faults import ApiError
 from antigravity.simulator.strict import anthropic_tools
-from antigravity.simulator.strict.anthropic_blocks import check_block, refuse_extra
-from antigravity.simulator.strict.anthropic_compatible import check_reasoning, takes_unsigned
+from antigravity.simulator.strict.anthropic_blocks import check_block
+from antigravity.simulator.strict.anthropic_compatible import check_reasoning
+from antigravity.simulator.strict.anthropic_errors import read_body
 from antigravity.simulator.strict.anthropic_pairing import check_pairing
+from antigravity.simulator.strict.anthropic_schema import COUNT, MESSAGE
 from antigravity.simulator.strict.anthropic_thinking import (
     blocks_of,
     check_effort,
@@ -17,32 +19,19 @@ from antigravity.simulator.strict.anthropic_thinking import (
     generation,
     takes_system_turns,
 )
-from antigravity.simulator.strict.refusal import refuse, words
+from antigravity.simulator.strict.refusal import refuse
 
-_KNOWN: Final = words(
-    """betas billing_policy cache_control compaction container context_management diagnostics
-    fallback_credit_token fallbacks inference_geo max_tokens mcp_servers messages metadata model
-    output_config output_format safeguards service_tier speed stop_sequences stream system
-    temperature thinking thread tool_choice tools top_k top_p user_profile_id
-    workspace_id"""
-)
-_USER_MAX: Final = 256
 _MAX_OUTPUT: Final = 128_000
 
 
-def check(body: dict[str, Any]) -> None:
-    """Refuse what is wrong with a request for a message.
+def check(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a request for a message without members that are null.
 
-    :raises ApiError: as the service words it.
+    :raises ApiError: if anything is wrong, with the service's message.
     """
-    check_input(body)
-    limit = body.get("max_tokens")
-    if limit is None:
-        refuse("max_tokens: Field required")
-    if not isinstance(limit, int) or isinstance(limit, bool):
-        refuse("max_tokens: Input should be a valid integer")
-    if limit < 1:
-        refuse("max_tokens: Input should be greater than or equal to 1")
+    body = read_body(body, MESSAGE)
+    _check_input(body)
+    limit = body["max_tokens"]
     if limit > _MAX_OUTPUT:
         refuse(
             f"max_tokens: {limit} > {_MAX_OUTPUT}, which is the maximum allowed number of output "
@@ -51,37 +40,32 @@ def check(body: dict[str, Any]) -> None:
     check_sampling(body)
     check_thinking(body, limit)
     check_effort(body)
-    user = (body.get("metadata") or {}).get("user_id")
-    if isinstance(user, str) and len(user) > _USER_MAX:
-        refuse(f"metadata.user_id: String should have at most {_USER_MAX} characters")
+    return body
 
 
-def check_input(body: dict[str, Any]) -> None:
-    """Refuse what is wrong with what a model would read; also for counting tokens.
+def check_count(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a request to count tokens without members that are null.
 
-    :raises ApiError: as the service words it.
+    :raises ApiError: if anything is wrong, with the service's message.
     """
-    for name in body:
-        if name not in _KNOWN:
-            refuse(f"{name}: Extra inputs are not permitted")
-    model = body.get("model")
-    if not isinstance(model, str) or not model:
+    body = read_body(body, COUNT)
+    _check_input(body)
+    return body
+
+
+def _check_input(body: dict[str, Any]) -> None:
+    model, messages = body["model"], body["messages"]
+    if not model:
         refuse("model: Field required")
     if model.startswith("no-such"):
         raise ApiError(404, f"model: {model}")
-    messages = body.get("messages")
-    if not isinstance(messages, list):
-        refuse(
-            "messages: Field required"
-            if messages is None
-            else "messages: Input should be a valid list"
-        )
     if not messages:
         refuse("messages: at least one message is required")
-    _system(body.get("system"))
+    if isinstance(body.get("system"), list) and not all(block["text"] for block in body["system"]):
+        refuse("system: text content blocks must be non-empty")
     for index, message in enumerate(messages):
         _message(index, message, model)
-    if next(m["role"] for m in messages if m["role"] != "system") != "user":
+    if next((m["role"] for m in messages if m["role"] != "system"), None) != "user":
         refuse('messages: first message must use the "user" role')
     for index, message in enumerate(messages):
         _last_block(index, message)
@@ -92,32 +76,17 @@ def check_input(body: dict[str, Any]) -> None:
     anthropic_tools.check(body)
 
 
-def _system(system: Any) -> None:
-    if system is None or isinstance(system, str):
-        return
-    if not isinstance(system, list):
-        refuse("system: Input should be a valid list")
-    for index, block in enumerate(system):
-        if not isinstance(block, dict) or block.get("type") != "text":
-            refuse(f"system.{index}.type: Input should be 'text'")
-        if not block.get("text"):
-            refuse("system: text content blocks must be non-empty")
-        refuse_extra(f"system.{index}", block, "text")
-
-
 def _last_block(index: int, message: dict[str, Any]) -> None:
-    content = message["content"]
-    if message["role"] != "assistant" or not isinstance(content, list) or not content:
-        return
-    if content[-1].get("type") in ("thinking", "redacted_thinking"):
+    if message["role"] == "assistant" and blocks_of(message)[-1]["type"] in (
+        "thinking",
+        "redacted_thinking",
+    ):
         refuse(f"messages.{index}: The final block in an assistant message cannot be `thinking`.")
 
 
-def _message(index: int, message: Any, model: str) -> None:
+def _message(index: int, message: dict[str, Any], model: str) -> None:
     place = f"messages.{index}"
-    if not isinstance(message, dict):
-        refuse(f"{place}: Input should be an object")
-    role = message.get("role")
+    role = message["role"]
     if role == "system" and not takes_system_turns(model):
         refuse(
             'messages: Unexpected role "system". The Messages API accepts a top-level `system` '
@@ -125,25 +94,15 @@ def _message(index: int, message: Any, model: str) -> None:
         )
     if role not in ("user", "assistant", "system"):
         refuse(f"{place}.role: Input should be 'user' or 'assistant'")
-    for name in message:
-        if name not in ("role", "content") and not (name == "output_config" and role == "system"):
-            refuse(f"{place}.{name}: Extra inputs are not permitted")
-    content = message.get("content")
-    if content is None:
-        refuse(f"{place}.content: Field required")
-    if isinstance(content, str):
-        content = [{"type": "text", "text": content}] if content else []
-    if not isinstance(content, list):
-        refuse(f"{place}.content: Input should be a valid list")
-    if not content:
+    if "output_config" in message and role != "system":
+        refuse(f"{place}.output_config: Extra inputs are not permitted")
+    if not message["content"]:
         refuse(
             f"{place}: all messages must have non-empty content except for the optional final "
             "assistant message"
         )
-    for position, block in enumerate(content):
-        if takes_unsigned(model, block) and role == "assistant":
-            continue
-        check_block(f"{place}.content.{position}", block, role, index)
+    for position, block in enumerate(blocks_of(message)):
+        check_block(f"{place}.content.{position}", block, role, index, model)
 
 
 def _ending(messages: list[dict[str, Any]], model: str) -> None:
@@ -161,7 +120,7 @@ def _ending(messages: list[dict[str, Any]], model: str) -> None:
 
 
 def _cache_controls(body: dict[str, Any]) -> None:
-    blocks: list[Any] = [body, *(body.get("tools") or [])]
+    blocks: list[Any] = [body, *body.get("tools", ())]
     if isinstance(body.get("system"), list):
         blocks += body["system"]
     for message in body["messages"]:

@@ -14,11 +14,9 @@ _UNSIGNED: Final = re.compile(r"(deepseek|kimi|glm|minimax)-", re.IGNORECASE)
 _DEMANDING: Final = re.compile(r"deepseek-(v4|reasoner)", re.IGNORECASE)
 
 
-def takes_unsigned(model: str, block: Any) -> bool:
-    """Return whether a block is thinking that this model takes without a signature."""
-    if not isinstance(block, dict) or block.get("type") != "thinking":
-        return False
-    return _UNSIGNED.match(model) is not None and isinstance(block.get("thinking"), str)
+def takes_unsigned(model: str) -> bool:
+    """Return whether the model accepts thinking without a signature."""
+    return _UNSIGNED.match(model) is not None
 
 
 def check_reasoning(body: dict[str, Any]) -> None:
@@ -26,8 +24,8 @@ def check_reasoning(body: dict[str, Any]) -> None:
 
     :raises ApiError: as the service words it.
     """
-    off = isinstance(body.get("thinking"), dict) and body["thinking"].get("type") == "disabled"
-    if off or not _DEMANDING.match(str(body.get("model"))):
+    off = body.get("thinking", {}).get("type") == "disabled"
+    if off or not _DEMANDING.match(body["model"]):
         return
     for message in body["messages"]:
         content = message["content"]

@@ -43,14 +43,7 @@ def check_sampling(body: dict[str, Any]) -> None:
     :raises ApiError: as the service words it.
     """
     temperature, top_p = body.get("temperature"), body.get("top_p")
-    for name, value in (("temperature", temperature), ("top_p", top_p)):
-        if value is None:
-            continue
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            refuse(f"{name}: Input should be a valid number")
-        if not 0 <= value <= 1:
-            refuse(f"{name}: range: 0..1")
-    model = str(body["model"])
+    model = body["model"]
     if temperature is not None and top_p is not None and (4, 1) <= generation(model) < (99, 0):
         refuse(
             "`temperature` and `top_p` cannot both be specified for this model. Please use only "
@@ -58,12 +51,7 @@ def check_sampling(body: dict[str, Any]) -> None:
         )
     if temperature not in (None, 1) and (4, 7) <= generation(model) < (99, 0):
         refuse("`temperature` is deprecated for this model.")
-    stops = body.get("stop_sequences")
-    if stops is None:
-        return
-    if not isinstance(stops, list) or not all(isinstance(stop, str) for stop in stops):
-        refuse("stop_sequences: Input should be a valid list")
-    if not all(stop.strip() for stop in stops):
+    if not all(stop.strip() for stop in body.get("stop_sequences", ())):
         refuse("stop_sequences: each stop sequence must contain non-whitespace")
 
 
@@ -75,13 +63,7 @@ def check_thinking(body: dict[str, Any], limit: int) -> None:
     thinking = body.get("thinking")
     if thinking is None:
         return
-    kind = thinking.get("type") if isinstance(thinking, dict) else None
-    if kind not in ("enabled", "disabled", "adaptive", "between_tools"):
-        refuse(
-            f"thinking: Input tag '{kind}' found using 'type' does not match any of the expected "
-            "tags: 'adaptive', 'between_tools', 'disabled', 'enabled'"
-        )
-    model = str(body["model"])
+    kind, model = thinking["type"], body["model"]
     if kind in ("disabled", "between_tools"):
         _resting(kind, model, body)
         return
@@ -93,27 +75,22 @@ def check_thinking(body: dict[str, Any], limit: int) -> None:
                 '"thinking.type.enabled" is not supported for this model. Use '
                 '"thinking.type.adaptive" and "output_config.effort" to control thinking behavior.'
             )
-        budget = thinking.get("budget_tokens")
-        if not isinstance(budget, int):
-            refuse("thinking.enabled.budget_tokens: Field required")
-        if budget < 1024:
-            refuse("thinking.enabled.budget_tokens: Input should be greater than or equal to 1024")
-        if limit <= budget:
+        if limit <= thinking["budget_tokens"]:
             refuse(
                 "`max_tokens` must be greater than `thinking.budget_tokens`."
                 f"{_DOCS}#max-tokens-and-context-window-size"
             )
         _first_block(body["messages"])
-    if body.get("temperature") not in (None, 1):
+    if body.get("temperature", 1) != 1:
         refuse(f"`temperature` may only be set to 1 when thinking is enabled.{_DOCS}")
-    if body.get("top_k") is not None:
+    if "top_k" in body:
         refuse(f"`top_k` must be unset when thinking is enabled.{_DOCS}")
     if (body.get("top_p") or 1) < 0.95:
         refuse(
             "`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled."
             f"{_DOCS}"
         )
-    if (body.get("tool_choice") or {}).get("type") in ("any", "tool"):
+    if body.get("tool_choice", {}).get("type") in ("any", "tool"):
         refuse("Thinking may not be enabled when tool_choice forces tool use.")
 
 
@@ -128,7 +105,7 @@ def _resting(kind: str, model: str, body: dict[str, Any]) -> None:
             f'"thinking.type.{kind}" is not supported for this model. Use '
             '"thinking.type.adaptive" and "output_config.effort" to control thinking behavior.'
         )
-    effort = (body.get("output_config") or {}).get("effort")
+    effort = body.get("output_config", {}).get("effort")
     if effort in ("xhigh", "max") and "opus-5" in model:
         refuse(f'"thinking.type.{kind}" is not supported with effort "{effort}" on this model.')
 
@@ -138,11 +115,11 @@ def check_effort(body: dict[str, Any]) -> None:
 
     :raises ApiError: as the service words it.
     """
-    model = str(body["model"])
+    model = body["model"]
     found = generation(model)
     if found >= (99, 0):
         return
-    effort = (body.get("output_config") or {}).get("effort")
+    effort = body.get("output_config", {}).get("effort")
     if effort is not None:
         if found < (4, 6) and "opus-4-5" not in model:
             refuse("This model does not support the effort parameter.")
@@ -150,7 +127,7 @@ def check_effort(body: dict[str, Any]) -> None:
             refuse(f"This model does not support the effort level '{effort}'.")
     always = ("fable" in model or "mythos" in model) and found >= (5, 1)
     newest = ("opus" in model or "sonnet" in model) and found >= (5, 5)
-    forced = (body.get("tool_choice") or {}).get("type") in ("any", "tool")
+    forced = body.get("tool_choice", {}).get("type") in ("any", "tool")
     if forced and (always or newest):
         refuse("tool_choice: 'any' and 'tool' are not supported for this model.")
 

@@ -8,8 +8,9 @@ from antigravity.simulator.drawing import draws
 from antigravity.simulator.faults import ApiError
 from antigravity.simulator.strict import gemini
 from antigravity.simulator.strict.gemini_contents import check_contents
-from antigravity.simulator.strict.gemini_fields import Reader
 from antigravity.simulator.strict.gemini_models import check_model, invalid
+from antigravity.simulator.strict.gemini_schema import COUNT_ENVELOPE, ENVELOPE
+from antigravity.simulator.strict.google_errors import read_body
 
 
 def open_envelope(body: dict[str, Any], project: str, raw: bool) -> tuple[str, dict[str, Any]]:
@@ -22,7 +23,7 @@ def open_envelope(body: dict[str, Any], project: str, raw: bool) -> tuple[str, d
     inner = body.get("request")
     # What is inside is read by gemini.check, which knows the model.
     outer = {name: value for name, value in body.items() if name != "request"}
-    envelope = Reader().read("Envelope", outer)
+    envelope = read_body(outer, ENVELOPE)
     if not isinstance(inner, dict):
         invalid("Request contains an invalid argument.")
     named = envelope.get("model")
@@ -49,7 +50,7 @@ def open_count(body: dict[str, Any]) -> dict[str, Any]:
 
     :raises ApiError: if there is anything but ``request``, or too much in it.
     """
-    inner = Reader(json_schema=False).read("CountEnvelope", body).get("request")
+    inner = read_body(body, COUNT_ENVELOPE, json_schema=False).get("request")
     if not inner:
         invalid("Request contains an invalid argument.")
     check_contents(str(inner.get("model", "")), inner)

@@ -7,22 +7,30 @@ from typing import Any, Final, NoReturn
 from antigravity.simulator.embeddings import Input
 from antigravity.simulator.faults import ApiError
 from antigravity.simulator.strict.chat import check_model as check_openai_model
-from antigravity.simulator.strict.gemini_fields import Reader
 from antigravity.simulator.strict.gemini_models import invalid
-from antigravity.simulator.strict.openai_schema import missing, one_of
-from antigravity.simulator.strict.refusal import refuse, words
+from antigravity.simulator.strict.gemini_schema import BATCH_EMBED_REQUEST, EMBED_REQUEST
+from antigravity.simulator.strict.google_errors import read_body as read_google_body
+from antigravity.simulator.strict.openai_errors import read_body, refuse_missing
+from antigravity.simulator.strict.refusal import refuse
+from antigravity.simulator.strict.schema import choice, optional, struct
 
-_FIELDS: Final = words("model input dimensions encoding_format user")
 _MOST: Final = 2048
 _LONGEST: Final = 8192
 _MOST_TOKENS: Final = 300_000
 _SIZES: Final = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072}
 _BATCH: Final = 100
-TASKS: Final = (
-    "TASK_TYPE_UNSPECIFIED", "RETRIEVAL_QUERY", "RETRIEVAL_DOCUMENT", "SEMANTIC_SIMILARITY",
-    "CLASSIFICATION", "CLUSTERING", "QUESTION_ANSWERING", "FACT_VERIFICATION",
-    "CODE_RETRIEVAL_QUERY",
-)  # fmt: skip
+_NO_TASK: Final = "TASK_TYPE_UNSPECIFIED"
+
+
+_REQUEST: Final = struct(
+    {
+        **optional(str, "model user"),
+        "dimensions": int | None,
+        "input": Any,
+        "encoding_format": choice("float base64") | None,
+    },
+    closed=True,
+)
 
 
 def check_openai(body: dict[str, Any]) -> list[Input]:
@@ -30,16 +38,12 @@ def check_openai(body: dict[str, Any]) -> list[Input]:
 
     :raises ApiError: as the service words it.
     """
+    body = read_body(body, _REQUEST, unrecognized=True)
     model = check_openai_model(body)
-    found = [name for name in body if name not in _FIELDS]
-    if found:
-        refuse(f"Unrecognized request argument supplied: {', '.join(found)}")
+    if "input" not in body:
+        refuse_missing("input")
     if "embed" not in model:
         raise ApiError(403, "You are not allowed to generate embeddings from this model")
-    if "input" not in body:
-        missing("input")
-    if body.get("encoding_format") is not None:
-        one_of(body["encoding_format"], ("float", "base64"), "encoding_format")
     size = _openai_size(model, body.get("dimensions"))
     inputs = [_openai_input(each, size) for each in _listed(body["input"])]
     for each in inputs:
@@ -58,13 +62,13 @@ def check_openai(body: dict[str, Any]) -> list[Input]:
     return inputs
 
 
-def _openai_size(model: str, wanted: Any) -> int:
+def _openai_size(model: str, wanted: int | None) -> int:
     largest = next((size for name, size in _SIZES.items() if model.startswith(name)), None)
     if wanted is None:
         return largest or 1536
     if largest is None:
         refuse("This model does not support specifying dimensions.")
-    if not isinstance(wanted, int) or isinstance(wanted, bool) or wanted < 1:
+    if wanted < 1:
         refuse("Invalid type for 'dimensions': expected a positive integer.", "dimensions")
     if wanted > largest:
         refuse(
@@ -115,7 +119,7 @@ def check_gemini(model: str, raw: dict[str, Any], batch: bool) -> list[Input]:
 
     :raises ApiError: as the service words it.
     """
-    body = Reader().read("EmbedBatch" if batch else "EmbedRequest", raw)
+    body = read_google_body(raw, BATCH_EMBED_REQUEST if batch else EMBED_REQUEST)
     if "embedding" not in model:
         verb = "batchEmbedContents" if batch else "embedContent"
         raise ApiError(
@@ -146,7 +150,7 @@ def _gemini_input(model: str, body: dict[str, Any]) -> Input:
     parts = (body.get("content") or {}).get("parts")
     if not parts:
         invalid("* EmbedContentRequest.content: contents is not specified\n")
-    task = _task(config.get("taskType"))
+    task = config.get("taskType", _NO_TASK).replace(_NO_TASK, "")
     if config.get("title") and task != "RETRIEVAL_DOCUMENT":
         invalid("* EmbedContentRequest.title: title is only for task_type RETRIEVAL_DOCUMENT\n")
     texts, media = [], []
@@ -171,15 +175,3 @@ def _gemini_size(model: str, wanted: Any) -> int:
     if not 1 <= wanted <= largest:
         invalid(f"output_dimensionality must be between 1 and {largest}.")
     return int(wanted)
-
-
-def _task(value: Any) -> str:
-    named = TASKS[value] if isinstance(value, int) and 0 <= value < len(TASKS) else value
-    if named in (None, TASKS[0]):
-        return ""
-    if named not in TASKS:
-        invalid(
-            "Invalid value at 'task_type' (type.googleapis.com/"
-            f'google.ai.generativelanguage.v1beta.TaskType), "{named}"'
-        )
-    return str(named)

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from antigravity.simulator.strict.drawing import check_drawing
 from antigravity.simulator.strict.gemini_contents import check_contents, check_function_name
-from antigravity.simulator.strict.gemini_fields import Reader, snake
 from antigravity.simulator.strict.gemini_models import invalid, version
+from antigravity.simulator.strict.gemini_schema import INTERNAL_REQUEST, REQUEST
+from antigravity.simulator.strict.google_errors import read_body, snake
 from antigravity.simulator.strict.json_schema import malformed, wrong_type
 from antigravity.simulator.strict.speaking import check_sound
 
@@ -23,8 +24,8 @@ def check(
     :param raw: whether raw JSON Schemas are known at all.
     :raises ApiError: as the service words it.
     """
-    reader = Reader(json_schema=raw and version(model) >= (2, 5))
-    body = reader.read("InnerRequest" if internal else "Request", body)
+    schema = INTERNAL_REQUEST if internal else REQUEST
+    body = read_body(body, schema, json_schema=raw and version(model) >= (2, 5))
     check_contents(model, body)
     contents = body.get("contents") or [{}]
     if (3, 5) <= version(model) < (99, 0) and contents[-1].get("role") == "model":
@@ -116,12 +117,7 @@ def _tool_config(config: Any, declared: list[str]) -> None:
     calling = (config or {}).get("functionCallingConfig")
     if not calling:
         return
-    mode = str(calling.get("mode", "AUTO")).upper()
-    if mode not in ("MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED"):
-        invalid(
-            "Invalid value at 'tool_config.function_calling_config.mode' (type.googleapis.com/"
-            f'google.ai.generativelanguage.v1beta.FunctionCallingConfig.Mode), "{mode}"'
-        )
+    mode = calling.get("mode", "AUTO")
     if not declared and mode not in ("NONE", "MODE_UNSPECIFIED", "AUTO"):
         invalid("Function calling config is set without function_declarations.")
     allowed = calling.get("allowedFunctionNames")
@@ -198,15 +194,9 @@ def _thinking(model: str, thinking: dict[str, Any], internal: bool) -> None:
     if budget is not None and level is not None:
         invalid("You can only set only one of thinking budget and thinking level.")
     if level is not None:
-        if str(level).upper() not in ("MINIMAL", "LOW", "MEDIUM", "HIGH"):
-            invalid(
-                "Invalid value at 'generation_config.thinking_config.thinking_level' "
-                "(type.googleapis.com/google.ai.generativelanguage.v1beta.ThinkingConfig."
-                f'ThinkingLevel), "{level}"'
-            )
         if version(model) < (3, 0):
             invalid("Thinking level is not supported for this model.")
-        if str(level).upper() not in _levels(model):
+        if level not in _levels(model):
             invalid(f"Thinking level {level} is not supported for this model.")
     if version(model) < (2, 5) and (budget or thinking.get("includeThoughts")):
         invalid("Unable to submit request because Thinking is not supported by this model.")

@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Annotated, Any, Final
+
+from msgspec import Meta
 
 from antigravity.simulator.drawing import frame, ratios, sizes
 from antigravity.simulator.faults import ApiError
 from antigravity.simulator.strict.gemini_models import invalid
+from antigravity.simulator.strict.openai_errors import read_body, refuse_missing
 from antigravity.simulator.strict.refusal import refuse, words
+from antigravity.simulator.strict.schema import choice, optional, struct
 from antigravity.simulator.view import Attachment, Turn, View
 
-_FIELDS: Final = words(
-    """background model moderation n output_compression output_format partial_images prompt quality
-    response_format safety_identifier size stream style user"""
+_FIELDS: Final = {
+    "background": choice("transparent opaque auto") | None,
+    "model": str | None,
+    "n": Annotated[int, Meta(ge=1, le=10)] | None,
+    "output_format": choice("png webp jpeg") | None,
+    "partial_images": Annotated[int, Meta(ge=0, le=3)] | None,
+    "prompt": str,
+    "quality": choice("low medium high xhigh max auto") | None,
+    "stream": bool | None,
+    **optional(Any, "moderation output_compression safety_identifier size user"),
+}
+_GENERATION: Final = struct({**_FIELDS, "style": Any}, closed=True)
+_EDIT: Final = struct(
+    {**_FIELDS, **optional(Any, "image image[] images input_fidelity mask")}, closed=True
 )
-_EDIT_FIELDS: Final = words("image image[] images input_fidelity mask") | _FIELDS - {"style"}
-_CHOICES: Final = {
-    "background": words("transparent opaque auto"),
-    "output_format": words("png webp jpeg"),
-    "quality": words("low medium high xhigh max auto"),
+#: What the texts of a form stand for, by the field.
+_FROM_TEXT: Final[dict[str, Callable[[str], Any]]] = {
+    "n": int,
+    "partial_images": int,
+    "stream": {"true": True, "false": False}.get,
 }
 _TYPES: Final = {"89504e47": "image/png", "ffd8ff": "image/jpeg", "52494646": "image/webp"}
 #: Models that draw in three sizes only; newer ones take any within limits.
@@ -39,45 +56,32 @@ def check(body: dict[str, Any], form: bool, edit: bool) -> View:
     :param form: whether it is a form, where all values are texts.
     :raises ApiError: as the service words it.
     """
-    for name in sorted(body.keys() - (_EDIT_FIELDS if edit else _FIELDS)):
-        refuse(f"Unknown parameter: '{name}'.", name, "unknown_parameter")
-    model = str(body.get("model") or "gpt-image-1")
+    body = read_body(_typed(body) if form else body, _EDIT if edit else _GENERATION)
+    model = body.get("model") or "gpt-image-1"
     if not model.startswith(("gpt-image", "chatgpt-image")):
         message = f"The model '{model}' does not exist."
         raise ApiError(404, message, param="model", code="model_not_found")
-    prompt = body.get("prompt")
-    if not isinstance(prompt, str) or not prompt:
-        refuse("Missing required parameter: 'prompt'.", "prompt", "missing_required_parameter")
-    if "response_format" in body:
-        refuse("Unknown parameter: 'response_format'.", "response_format", "unknown_parameter")
-    for name, choices in _CHOICES.items():
-        if body.get(name) not in (None, *choices):
-            listed = ", ".join(f"'{choice}'" for choice in sorted(choices))
-            refuse(f"Invalid value: '{body[name]}'. Supported values are: {listed}.", name)
-    number = _number(body, "n", 1, 10, form)
-    _number(body, "partial_images", 0, 3, form)
+    if not body["prompt"]:
+        refuse_missing("prompt")
     seen = _images(body, form) if edit else ()
     return View(
         model=model,
-        turns=(Turn("user", (prompt,), seen),),
-        body={**body, "stream": body.get("stream") in (True, "true")},
-        choices=number or 1,
+        turns=(Turn("user", (body["prompt"],), seen),),
+        body={"stream": False, **body},
+        choices=body.get("n", 1),
         draws=True,
         frame=_frame(model, body.get("size") or "auto"),
     )
 
 
-def _number(body: dict[str, Any], name: str, low: int, high: int, form: bool) -> int | None:
-    value = body.get(name)
-    if value is None:
-        return None
-    if form and isinstance(value, str) and value.isdigit():
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool):
-        refuse(f"Invalid type for '{name}': expected an integer.", name, "invalid_type")
-    if not low <= value <= high:
-        refuse(f"Invalid '{name}': expected a value between {low} and {high}.", name)
-    return value
+def _typed(form: dict[str, Any]) -> dict[str, Any]:
+    """Return a form with numbers and truth values in place of their texts."""
+    typed = dict(form)
+    for name, convert in _FROM_TEXT.items():
+        if isinstance(form.get(name), str):
+            with suppress(ValueError):
+                typed[name] = convert(form[name])
+    return typed
 
 
 def _frame(model: str, size: Any) -> tuple[int, int]:
@@ -102,13 +106,13 @@ def _images(body: dict[str, Any], form: bool) -> tuple[Attachment, ...]:
     if not form:
         given = body.get("images")
         if not isinstance(given, list) or not given:
-            refuse("Missing required parameter: 'images'.", "images")
+            refuse_missing("images")
         return tuple(Attachment("image/*", None, "given") for _ in given)
     names = ("image", "image[]", "mask")
     found = [body[name] for name in names if name in body]
     files = [file for value in found for file in (value if isinstance(value, list) else [value])]
     if not {"image", "image[]"} & body.keys():
-        refuse("Missing required parameter: 'image'.", "image", "missing_required_parameter")
+        refuse_missing("image")
     if len(files) > 17:
         refuse("Too many images.", "image")
     return tuple(map(_image, files))

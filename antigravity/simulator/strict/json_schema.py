@@ -5,16 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from antigravity.simulator.strict.shapes import (
-    ARRAY,
-    BOOLEAN,
-    INTEGER,
-    NUMBER,
-    OBJECT,
-    TEXT,
-    MismatchError,
-    conform,
-)
+from antigravity.simulator.strict.schema import array, optional, read_value, struct
 
 TYPES: Final = frozenset(("string", "number", "integer", "boolean", "object", "array", "null"))
 
@@ -40,34 +31,21 @@ def walk_schema(
                 yield from walk_schema(child, (*context, keyword, str(index)))
 
 
-_SCHEMA_WORDS: Final[dict[str, Any]] = {
-    "$defs": OBJECT,
-    "$ref": TEXT,
-    "additionalProperties": (BOOLEAN, OBJECT),
-    "allOf": [OBJECT],
-    "anyOf": [OBJECT],
-    "definitions": OBJECT,
-    "description": TEXT,
-    "enum": ARRAY,
-    "exclusiveMaximum": NUMBER,
-    "exclusiveMinimum": NUMBER,
-    "format": TEXT,
-    "items": (BOOLEAN, OBJECT),
-    "maxItems": INTEGER,
-    "maxLength": INTEGER,
-    "maximum": NUMBER,
-    "minItems": INTEGER,
-    "minLength": INTEGER,
-    "minimum": NUMBER,
-    "oneOf": [OBJECT],
-    "prefixItems": [OBJECT],
-    "properties": OBJECT,
-    "required": [TEXT],
-    "type": (TEXT, [TEXT]),
+_OBJECT = dict[str, Any]
+_SCHEMAS: Final = array(_OBJECT, min_length=1)
+_KEYWORDS: Final = {
+    **optional(dict[str, _OBJECT | bool], "$defs definitions properties"),
+    **optional(str, "$ref description format"),
+    **optional(bool | _OBJECT, "additionalProperties items"),
+    **optional(_SCHEMAS, "allOf anyOf oneOf"),
+    **optional(float, "exclusiveMaximum exclusiveMinimum maximum minimum"),
+    **optional(int, "maxItems maxLength minItems minLength"),
+    "enum": array(Any, min_length=1) | None,
+    "prefixItems": list[_OBJECT] | None,
+    "required": list[str] | None,
+    "type": str | array(str, min_length=1) | None,
 }
-#: Keywords whose members are schemas, and those that must not be empty.
-_MAPS: Final = ("properties", "$defs", "definitions")
-_NOT_EMPTY: Final = ("allOf", "anyOf", "oneOf", "enum", "type")
+_NODE: Final = struct(_KEYWORDS)
 
 
 def malformed(schema: Any) -> str | None:
@@ -83,18 +61,10 @@ def malformed(schema: Any) -> str | None:
 
 
 def _malformed_node(node: dict[str, Any]) -> str | None:
-    try:
-        conform(node, _SCHEMA_WORDS)
-    except MismatchError as error:
-        return "/".join(map(str, error.path))
-    for keyword in _MAPS:
-        for name, child in (node.get(keyword) or {}).items():
-            if not isinstance(child, dict | bool):
-                return f"{keyword}/{name}"
-    for keyword, value in node.items():
-        if keyword in _SCHEMA_WORDS and (value is None or (keyword in _NOT_EMPTY and value == [])):
-            return keyword
-    return None
+    _, problems = read_value(node, _NODE)
+    if problems:
+        return "/".join(map(str, problems[0].path))
+    return next((name for name in node if name in _KEYWORDS and node[name] is None), None)
 
 
 def wrong_type(schema: Any, *, any_case: bool = False) -> str | None:

@@ -1,4 +1,4 @@
-"""What OpenAI's models refuse by their names, and what is too long about a client; pure."""
+"""What OpenAI's models refuse, by their names; pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any, Final
 from antigravity.simulator.strict.refusal import refuse
 
 _VERSION: Final = re.compile(r"gpt-(\d+)(?:\.(\d+))?(?=-|$)")
-_LONGEST: Final = {"user": 64, "safety_identifier": 64, "prompt_cache_key": 64}
 _ALL: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
@@ -16,6 +15,11 @@ def version(model: str) -> tuple[int, int]:
     """Return the version of a GPT model, ``(0, 0)`` for any other name."""
     match = _VERSION.match(model)
     return (int(match[1]), int(match[2] or 0)) if match else (0, 0)
+
+
+def reasons(model: str) -> bool:
+    """Return whether the model is one of those that take no sampling parameters."""
+    return re.match(r"gpt-5(?:-|$)|o[134](?:-|$)", model) is not None
 
 
 def efforts(model: str) -> tuple[str, ...] | None:
@@ -40,13 +44,13 @@ def efforts(model: str) -> tuple[str, ...] | None:
     return ("none", "low", "medium", "high") + (() if found == (5, 1) else ("xhigh",))
 
 
-def check_effort(effort: Any, model: str, param: str) -> None:
+def check_effort(effort: str, model: str, param: str) -> None:
     """Refuse an effort that a model does not take.
 
     :raises ApiError: as the service words it.
     """
     known = efforts(model)
-    if effort is None or known is None or effort in known:
+    if known is None or effort in known:
         return
     if not known:
         refuse(
@@ -61,22 +65,6 @@ def check_effort(effort: Any, model: str, param: str) -> None:
         param,
         "unsupported_value",
     )
-
-
-def check_identifiers(body: dict[str, Any]) -> None:
-    """Refuse identifiers of clients that are too long.
-
-    :raises ApiError: as the service words it.
-    """
-    for name, longest in _LONGEST.items():
-        value = body.get(name)
-        if isinstance(value, str) and len(value) > longest:
-            refuse(
-                f"Invalid '{name}': string too long. Expected a string with maximum length "
-                f"{longest}, but got a string with length {len(value)} instead.",
-                name,
-                "string_above_max_length",
-            )
 
 
 def check_tools_of_chat(body: dict[str, Any], model: str) -> None:
