@@ -97,7 +97,7 @@ class EventSource:
         self._frames: EventParser = event_parser(whole=whole, lines=lines, source=source)
         self._source = source or ResponseSource()
         self._decoder = decoder
-        self._halves = SurrogateJoiner()
+        self._surrogates = SurrogateJoiner()
         self._arguments = ArgumentsRepairer()
         self._held = held
         self._others = others
@@ -133,8 +133,8 @@ class EventSource:
             return self._note([StreamFailure(_unreadable(error))])
         events: list[Event] = []
         for frame in frames:
-            if self._halves.concerns(frame.data):
-                for ready in self._halves.feed(frame):
+            if self._surrogates.needs_repair(frame.data):
+                for ready in self._surrogates.feed(frame):
                     events += self._decoded(ready)
             else:
                 events += self._decoded(frame)
@@ -176,9 +176,9 @@ class EventSource:
         except (EventTooLargeError, UnusableAnswerError) as found:
             return list(self._note([StreamFailure(_unreadable(found))]))
         for frame in frames:
-            for ready in self._halves.feed(frame):
+            for ready in self._surrogates.feed(frame):
                 events += self._decoded(ready)
-        for ready in self._halves.close():
+        for ready in self._surrogates.close():
             events += self._decoded(ready)
         if self.failure is not None:
             return events

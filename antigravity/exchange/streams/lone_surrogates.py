@@ -53,7 +53,7 @@ class SurrogateJoiner:
         self._half: _Half | None = None
         self._waiting: list[ServerSentEvent] = []
 
-    def concerns(self, data: bytes) -> bool:
+    def needs_repair(self, data: bytes) -> bool:
         """Return whether an event may hold halves, or others wait for one: else feed nothing.
 
         Bytes that are no UTF-8 are a concern, too: they are what is left of a character.
@@ -67,7 +67,7 @@ class SurrogateJoiner:
     def feed(self, event: ServerSentEvent) -> Sequence[ServerSentEvent]:
         """Return the events that are ready, repaired; ``event`` itself if it needs nothing."""
         data = event.data
-        if not self.concerns(data):
+        if not self.needs_repair(data):
             return (event,)
         data = escape_raw(data)
         if data[:1] in _BEGINS:
@@ -157,7 +157,7 @@ class ArgumentsRepairer:
     """Repairs lone surrogates in the arguments of calls, which are JSON text within JSON text."""
 
     def __init__(self) -> None:
-        self._menders: dict[int, FragmentRepairer] = {}
+        self._repairers: dict[int, FragmentRepairer] = {}
 
     def feed(self, events: Sequence[Event]) -> Sequence[Event]:
         """Return the events with their arguments repaired; mostly ``events`` themselves."""
@@ -168,9 +168,9 @@ class ArgumentsRepairer:
             if kind is ToolCallDelta:
                 changed = self._delta(event)  # type: ignore[arg-type]
             elif kind is ToolCallStart and event.kind == "function":  # type: ignore[union-attr]
-                self._menders[event.call] = FragmentRepairer()  # type: ignore[union-attr]
+                self._repairers[event.call] = FragmentRepairer()  # type: ignore[union-attr]
             elif kind is ToolCallEnd:
-                repairer = self._menders.pop(event.call, None)  # type: ignore[union-attr]
+                repairer = self._repairers.pop(event.call, None)  # type: ignore[union-attr]
                 rest = repairer.end() if repairer is not None else ""
                 if rest:
                     out = list(events[:place]) if out is None else out
@@ -182,7 +182,7 @@ class ArgumentsRepairer:
         return events if out is None else out
 
     def _delta(self, event: ToolCallDelta) -> Event | None:
-        repairer = self._menders.get(event.call)
+        repairer = self._repairers.get(event.call)
         if repairer is None:
             return event
         text = repairer.feed(event.arguments)

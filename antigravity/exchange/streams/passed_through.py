@@ -1,10 +1,10 @@
-"""Streams in the client's own protocol: passed on, not translated.  Sans-IO."""
+"""Streams in the client's own protocol: passed through, not translated.  Sans-IO."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
@@ -32,29 +32,32 @@ from antigravity.sse import (
     encode_event,
 )
 
-#: What a JSON text may begin with.
-_JSON_BEGINS: Final = b'{["-0123456789tfn'
+#: The first bytes of JSON values.
+_JSON_STARTS: Final = b'{["-0123456789tfn'
 
 #: Names of events that only keep a connection open, without dashes.
 _KEEPALIVES: Final = frozenset({"ping", "heartbeat", "keepalive"})
 
 
 def check_json(data: bytes) -> None:
-    """Look whether an event's data can be whole JSON; both ends tell enough.
+    """Check that an event's data can be whole JSON, by its first and last byte only.
 
-    Reading all of it would cost more than all the rest of passing it on.
+    To parse all of it would cost more than everything else that is done with it.
 
     :raises msgspec.DecodeError: if it cannot.
     """
     begin, end = data[:1], data[-1:]
     if end.isspace():
         end = data.rstrip()[-1:]
-    if not begin or begin not in _JSON_BEGINS or (begin == b"{") is not (end == b"}"):
+    if not begin or begin not in _JSON_STARTS or (begin == b"{") is not (end == b"}"):
         raise msgspec.DecodeError("an event is no JSON")
 
 
-class _Tapped(ABC):
-    """What both ways of passing have in common: the tap, and how the stream ends."""
+class _TappedStream(ABC):
+    """A stream whose events a tap watches; subclasses write them.
+
+    Events are repaired where clients could not read them.
+    """
 
     def __init__(self, tap: ITap, keepalive: bytes, ends: EndPolicy | None = None) -> None:
         self._tap = tap
@@ -63,16 +66,16 @@ class _Tapped(ABC):
             None if repairing is None else repairing.repair
         )
         self._ends = ends or EndPolicy()
-        self._halves = SurrogateJoiner()
+        self._surrogates = SurrogateJoiner()
         self._keepalive = keepalive
         self._sse = SseDecoder()
-        self._told = False  # whether the upstream's own error was passed on
+        self._error_seen = False
         self.failure: GatewayError | None = None
         self.over = False
 
     @property
     def meaningful(self) -> bool:
-        """Whether real content has come, or an end that is one without it."""
+        """Whether content was seen, or an end that is accepted without content."""
         tap = self._tap
         if tap.meaningful:
             return True
@@ -93,146 +96,156 @@ class _Tapped(ABC):
         return self._keepalive
 
     def feed(self, data: bytes) -> bytes:
-        """Return the events that a chunk completes."""
+        """Return the client's bytes for a chunk of the upstream's body."""
         if self.over:
             return b""
         try:
-            frames = self._sse.feed(data)
+            events = self._sse.feed(data)
         except EventTooLargeError as error:
-            return self._senseless(error)
+            return self._fail(_malformed(error))
         out: list[bytes] = []
-        for place, frame in enumerate(frames):
-            if len(frame.data) > ITEM_LIMIT and has_too_many_items(frame.data):
-                return self._before(frames[:place], out) + self._broken(too_many_items())
-            ready: Sequence[ServerSentEvent] = (frame,)
-            if self._halves.concerns(frame.data):
-                ready = self._halves.feed(frame)
-                if len(ready) != 1 or ready[0] is not frame:
-                    self._rewrite(frames[:place], out)
-            size = len(out)
-            try:
-                if self._repair is not None:
-                    ready = self._repaired(ready, frames[:place], out)
-                    size = len(out)
-                for each in ready:
-                    out.append(self._pass(each))
-            except msgspec.DecodeError as error:
-                if not self._is_noise(frame):
-                    return self._before(frames[:place], out) + self._senseless(error)
-                del out[size:]
-                self._rewrite(frames[:place], out)
-                continue
-            failure = self._tap.failure
-            if failure is not None and not self._told:
-                self._told = True
-                if not _is_error_event(frame):
-                    return self._before(frames[:place], out[:size]) + self._broken(failure)
+        for place in range(len(events)):
+            failure = self._add(events, place, out)
+            if failure is not None:
+                return self._join_valid(events[:place], out) + self._fail(failure)
         if self._tap.failure is not None and not self.meaningful:
-            self.over = True  # nothing was sent: whatever follows is of no interest
+            self.over = True  # nothing was sent, so the attempt has failed
             self.failure = self._tap.failure
-        return self._passed(data, out)
+        return self._join(data, out)
 
-    def _rewrite(self, before: Sequence[ServerSentEvent], out: list[bytes]) -> None:
-        """Begin to write events anew, as one of them had to be changed.
+    def _add(
+        self, events: Sequence[ServerSentEvent], place: int, out: list[bytes]
+    ) -> GatewayError | None:
+        """Append what the event at ``place`` of a chunk's ``events`` becomes to ``out``.
 
-        ``before`` are those that came whole in the same chunk, ``out`` is what they became.
+        Return the error that ends the stream before this event, if any.
+        """
+        event = events[place]
+        data, size = event.data, len(out)
+        if len(data) > ITEM_LIMIT and has_too_many_items(data):
+            return too_many_items()
+        try:
+            if self._surrogates.needs_repair(data):
+                self._add_joined(event, events[:place], out)
+            else:
+                repaired = event if self._repair is None else self._repair(event)
+                if repaired is not event:
+                    self._start_rewrite(events[:place], out)
+                out.append(self._encode(repaired))
+        except msgspec.DecodeError as error:
+            if not self._can_drop(event):
+                return _malformed(error)
+            del out[size:]
+            self._start_rewrite(events[:place], out)
+            return None
+        failure: GatewayError | None = self._tap.failure
+        if failure is None or self._error_seen:
+            return None
+        self._error_seen = True
+        if _is_error_event(event):
+            return None
+        del out[size:]
+        return failure
+
+    def _add_joined(
+        self, event: ServerSentEvent, before: Sequence[ServerSentEvent], out: list[bytes]
+    ) -> None:
+        """Append an event that holds surrogates, or that others wait for."""
+        ready = self._surrogates.feed(event)
+        if self._repair is not None:
+            ready = [self._repair(each) for each in ready]
+        if len(ready) != 1 or ready[0] is not event:
+            self._start_rewrite(before, out)
+        out += [self._encode(each) for each in ready]
+
+    def _start_rewrite(self, before: Sequence[ServerSentEvent], out: list[bytes]) -> None:
+        """Encode all further events, as one of them is changed.
+
+        ``before`` are the events before it in the same chunk, ``out`` is what they became.
         """
         return
 
-    def _repaired(
-        self,
-        ready: Sequence[ServerSentEvent],
-        before: Sequence[ServerSentEvent],
-        out: list[bytes],
-    ) -> Sequence[ServerSentEvent]:
-        """Return events that clients can read; ``before`` and ``out`` as in :meth:`_rewrite`."""
-        assert self._repair is not None
-        if len(ready) == 1 and self._repair(ready[0]) is ready[0]:
-            return ready
-        repaired = [self._repair(each) for each in ready]
-        if any(new is not old for new, old in zip(repaired, ready, strict=True)):
-            self._rewrite(before, out)
-        return repaired
+    def _can_drop(self, event: ServerSentEvent) -> bool:
+        """Return whether an event that is no JSON has no meaning.
 
-    def _is_noise(self, frame: ServerSentEvent) -> bool:
-        """Return whether an event that is no JSON can be left out, as it says nothing.
-
-        Clients' parsers stumble over it.  Behind the end servers write marks of their own.
+        Parsers of clients fail at such events.  After the end, servers write marks of their own.
         """
-        if not frame.data.strip() or self._tap.finished:
+        if not event.data.strip() or self._tap.finished:
             return True
-        return frame.event.lower().replace("_", "").replace("-", "") in _KEEPALIVES
+        return event.event.lower().replace("_", "").replace("-", "") in _KEEPALIVES
 
-    def _senseless(self, error: Exception) -> bytes:
-        return self._broken(UpstreamError(f"The upstream sent a malformed response: {error}."))
-
-    def _broken(self, error: GatewayError) -> bytes:
+    def _fail(self, error: GatewayError) -> bytes:
         self.over = True
         self.failure = error
-        return self._failed(error)
+        return self._encode_failure(error)
 
     def end(self, error: GatewayError | None) -> bytes:
-        """Return the end of the stream, with an error event if it broke off."""
+        """Return the end of the stream, with an error event if it is not complete."""
         if self.over:
             return b""
         self.over = True
         rest = b"" if error is not None else self._rest()
-        lacking = self._lacking() if error is None else b""
+        closing = self._closing_events() if error is None else b""
         if self._tap.finished or self._tap.failure is not None:
             self.failure = self._tap.failure
-            return rest + lacking + self._ended()
-        self.failure = error or UpstreamError(
+            return rest + closing + self._encode_end()
+        error = error or UpstreamError(
             "The upstream broke off before its answer was complete; try again."
         )
-        return rest + self._failed(self.failure)
+        return rest + self._fail(error)
 
-    def _all_of(self, frames: Sequence[ServerSentEvent]) -> bytes:
-        """Return what events become, nothing if one of them was cut in the middle."""
-        try:
-            return b"".join([self._pass(frame) for frame in frames])
-        except msgspec.DecodeError:
-            return b""
-
-    def _lacking(self) -> bytes:
-        """Return the last events of an answer that is complete without them."""
+    def _closing_events(self) -> bytes:
+        """Return the last events of a stream that is complete without them."""
         closing = IClosingTap(self._tap, None)
         if self._tap.failure is not None or closing is None:
             return b""
         return closing.close() or b""
 
+    def _last_events(self) -> tuple[list[ServerSentEvent], list[ServerSentEvent]]:
+        """Return the events that the end of the body completes, as they came and repaired."""
+        events = self._sse.close()
+        repaired = [each for event in events for each in self._surrogates.feed(event)]
+        return events, [*repaired, *self._surrogates.close()]
+
     def _rest(self) -> bytes:
-        """Return the events that the end of the body completes, if it does."""
-        frames = [each for frame in self._sse.close() for each in self._halves.feed(frame)]
-        return self._all_of([*frames, *self._halves.close()])
+        """Return the client's bytes for the events that the end of the body completes."""
+        return self._encode_all(self._last_events()[1]) or b""
+
+    def _encode_all(self, events: Sequence[ServerSentEvent]) -> bytes | None:
+        """Return the client's bytes for the last events, ``None`` if one of them is truncated."""
+        try:
+            return b"".join([self._encode(event) for event in events])
+        except msgspec.DecodeError:
+            return None
 
     @abstractmethod
-    def _pass(self, frame: ServerSentEvent) -> bytes:
-        """Show the tap an event, and return it in the client's framing.
+    def _encode(self, event: ServerSentEvent) -> bytes:
+        """Return an event in the client's framing, once the tap has seen it.
 
-        :raises msgspec.DecodeError: if it makes no sense.
+        :raises msgspec.DecodeError: if it is malformed.
         """
 
-    def _passed(self, data: bytes, out: list[bytes]) -> bytes:
-        """Return what the client gets for a chunk that completed events."""
+    def _join(self, data: bytes, out: list[bytes]) -> bytes:
+        """Return the client's bytes for the chunk ``data``, whose events became ``out``."""
         return b"".join(out)
 
-    def _before(self, frames: Sequence[ServerSentEvent], out: list[bytes]) -> bytes:
-        """Return what the client gets of a chunk of which only ``frames`` make sense."""
+    def _join_valid(self, events: Sequence[ServerSentEvent], out: list[bytes]) -> bytes:
+        """Return the client's bytes for a chunk of which only the first ``events`` are valid."""
         return b"".join(out)
 
     @abstractmethod
-    def _failed(self, error: GatewayError) -> bytes:
-        """Return the end of a stream that broke off."""
+    def _encode_failure(self, error: GatewayError) -> bytes:
+        """Return the end of a stream that failed."""
 
-    def _ended(self) -> bytes:
+    def _encode_end(self) -> bytes:
         """Return the end of a stream that is complete."""
         return b""
 
 
-class PassedThroughStream(_Tapped):
-    """Whole events byte for byte; what follows a cut is the protocol's error event.
+class PassedThroughStream(_TappedStream):
+    """Whole events, byte for byte; a stream that fails ends with the protocol's error event.
 
-    Once one of them had to be changed, all that follow are written anew.
+    Once an event had to be changed, all later ones are encoded again.
     """
 
     def __init__(
@@ -246,81 +259,45 @@ class PassedThroughStream(_Tapped):
         self._splitter = EventSplitter()
         self._rewrites = False
         self._encoder = encoder
-        self._tells_of_errors = False
+        self._may_have_errors = False
 
-    def _rewrite(self, before: Sequence[ServerSentEvent], out: list[bytes]) -> None:
+    def _start_rewrite(self, before: Sequence[ServerSentEvent], out: list[bytes]) -> None:
         if not self._rewrites:
             self._rewrites = True
-            out[:] = [_encoded(frame) for frame in before]
+            out[:] = map(_encoded, before)
 
-    def _pass(self, frame: ServerSentEvent) -> bytes:
-        check_json(frame.data)
-        if may_tell_of_errors(frame.data) or frame.event == "error":
-            self._tells_of_errors = True
-        self._tap.watch(frame)
-        return _encoded(frame) if self._rewrites else b""
+    def _encode(self, event: ServerSentEvent) -> bytes:
+        check_json(event.data)
+        if may_tell_of_errors(event.data) or event.event == "error":
+            self._may_have_errors = True
+        self._tap.watch(event)
+        return _encoded(event) if self._rewrites else b""
 
-    def _passed(self, data: bytes, out: list[bytes]) -> bytes:
+    def _join(self, data: bytes, out: list[bytes]) -> bytes:
         events = b"".join(out) if self._rewrites else self._splitter.feed(data, self._sse.tail)
         has_comment = self._sse.has_comments and has_comments(events)
-        if self._tells_of_errors or not out or has_comment:
-            self._tells_of_errors = False
+        if self._may_have_errors or not out or has_comment:
+            self._may_have_errors = False
             return redact_events(events)
         return events
 
-    def _before(self, frames: Sequence[ServerSentEvent], out: list[bytes]) -> bytes:
-        if self._rewrites:
-            return redact_events(b"".join(out))
-        return redact_events(b"".join([_encoded(frame) for frame in frames]))
+    def _join_valid(self, events: Sequence[ServerSentEvent], out: list[bytes]) -> bytes:
+        return redact_events(b"".join(out if self._rewrites else map(_encoded, events)))
 
     def _rest(self) -> bytes:
-        if self._rewrites:
-            return redact_events(super()._rest())
-        frames = self._sse.close()
-        if any(self._halves.feed(frame) != (frame,) for frame in frames):
-            self._halves = SurrogateJoiner()
-            self._rewrites = True
-            ready = [each for frame in frames for each in self._halves.feed(frame)]
-            return redact_events(self._all_of([*ready, *self._halves.close()]))
-        try:
-            for frame in frames:
-                self._pass(frame)
-        except msgspec.DecodeError:
-            return b""  # cut in the middle, so it says nothing
+        events, repaired = self._last_events()
+        self._rewrites = self._rewrites or repaired != events
+        encoded = self._encode_all(repaired)
+        if self._rewrites or encoded is None:
+            return redact_events(encoded or b"")
         rest = redact_events(self._splitter.rest()).rstrip(b"\r\n")
         return rest + b"\n\n" if rest else b""
 
-    def _failed(self, error: GatewayError) -> bytes:
+    def _encode_failure(self, error: GatewayError) -> bytes:
         return self._encoder.encode(StreamFailure(error))
 
 
-def _encoded(frame: ServerSentEvent) -> bytes:
-    """Return an event in the bytes that it came in, or some that mean the same."""
-    data = frame.data.replace(b"\n", b"\ndata: ")
-    return encode_event(frame.event.encode(), data) if frame.event else encode_data(data)
-
-
-def _is_error_event(frame: ServerSentEvent) -> bool:
-    """Return whether clients see an error in an event, or a reason for an end, as it came."""
-    data = frame.data
-    if b'"finishReason"' in data or frame.event.startswith("response."):
-        return True
-    if b'"error"' not in data or b'"message"' not in data or b'"error":"' in data:
-        return False
-    return b'"type"' in data or b'"status"' in data
-
-
-class SseFramer(Protocol):
-    """What writes payloads; see :class:`IFramer`."""
-
-    def frame(self, data: bytes) -> bytes:
-        """Return one payload framed."""
-
-    def end(self) -> bytes:
-        """Return what ends the stream."""
-
-
-class _PlainFramer:
+class _SseFramer:
     """Unnamed server-sent events."""
 
     frame = staticmethod(encode_data)
@@ -330,10 +307,10 @@ class _PlainFramer:
         return b""
 
 
-class ReframedStream(_Tapped):
-    """Payloads as they came, in another framing: out of an envelope, or into a JSON array.
+class ReframedStream(_TappedStream):
+    """Unchanged payloads in another framing: out of an envelope, or into a JSON array.
 
-    ``error_body`` gives the JSON of an error, which is an event of its own in these streams.
+    ``error_body`` returns the JSON of an error, which is an event of its own in these streams.
     """
 
     def __init__(
@@ -347,17 +324,40 @@ class ReframedStream(_Tapped):
     ) -> None:
         super().__init__(tap, keepalive, ends)
         self._unwrap = unwrap
-        self._framer: SseFramer = framer or _PlainFramer()
+        self._framer: Any = framer or _SseFramer()
         self._error_body = error_body
 
-    def _ended(self) -> bytes:
-        return self._framer.end()
+    def _encode_end(self) -> bytes:
+        end: bytes = self._framer.end()
+        return end
 
-    def _failed(self, error: GatewayError) -> bytes:
-        return self._framer.frame(self._error_body(error)) + self._framer.end()
+    def _encode_failure(self, error: GatewayError) -> bytes:
+        body: bytes = self._framer.frame(self._error_body(error))
+        return body + self._encode_end()
 
-    def _pass(self, frame: ServerSentEvent) -> bytes:
-        payload = self._unwrap(frame.data)
+    def _encode(self, event: ServerSentEvent) -> bytes:
+        payload = self._unwrap(event.data)
         check_json(payload)
-        self._tap.watch(frame._replace(data=payload))
-        return self._framer.frame(redact_errors(payload, frame.event))
+        self._tap.watch(event._replace(data=payload))
+        framed: bytes = self._framer.frame(redact_errors(payload, event.event))
+        return framed
+
+
+def _malformed(error: Exception) -> UpstreamError:
+    return UpstreamError(f"The upstream sent a malformed response: {error}.")
+
+
+def _encoded(event: ServerSentEvent) -> bytes:
+    """Return the bytes of an event, equivalent to those that it was read from."""
+    data = event.data.replace(b"\n", b"\ndata: ")
+    return encode_event(event.event.encode(), data) if event.event else encode_data(data)
+
+
+def _is_error_event(event: ServerSentEvent) -> bool:
+    """Return whether clients see an error, or a reason for an end, in the unchanged event."""
+    data = event.data
+    if b'"finishReason"' in data or event.event.startswith("response."):
+        return True
+    if b'"error"' not in data or b'"message"' not in data or b'"error":"' in data:
+        return False
+    return b'"type"' in data or b'"status"' in data
