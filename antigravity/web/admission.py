@@ -15,7 +15,6 @@ from antigravity.web.errors import ErrorRenderer
 from antigravity.web.host_policy import HostPolicy
 from antigravity.web.key_throttle import KeyThrottle
 from antigravity.web.request_head import RequestHead
-from antigravity.web.routing_table import RoutingTable
 
 #: The longest body of a request that needs no key in a mode in which others need one, in bytes.
 _KEYLESS_BODY = 64 * 1024
@@ -42,7 +41,6 @@ class AdmissionPolicy:
     def __init__(
         self, protocols: Sequence[IServerProtocol], settings: Settings, hostname: str = ""
     ) -> None:
-        self.table = RoutingTable(protocols)
         self.errors = ErrorRenderer(protocols)
         self.key_throttle = KeyThrottle()
         self._hostname = hostname

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -12,8 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from txaio import tx as txaio
-from werkzeug.exceptions import NotFound
-from werkzeug.routing import RequestRedirect
+from werkzeug.exceptions import HTTPException
 
 from antigravity.config.settings import Settings
 from antigravity.deferreds import first_failure
@@ -37,9 +37,9 @@ from antigravity.web.host_policy import preflight_headers
 from antigravity.web.json_body import read_json
 from antigravity.web.key_throttle import TooManyWrongKeysError
 from antigravity.web.mcp import mcp_routes
-from antigravity.web.path_corrections import corrections
 from antigravity.web.request import head_of, take_body
 from antigravity.web.request_head import RequestHead
+from antigravity.web.resource import GatewayResource
 from antigravity.web.responses import (
     abort_connection,
     is_gone,
@@ -48,7 +48,13 @@ from antigravity.web.responses import (
     write_reply,
     write_whole,
 )
-from antigravity.web.routing_table import NoSuchMethodError
+from antigravity.web.routing_table import (
+    PLUGIN,
+    RoutingTable,
+    SharedRoute,
+    add_converters,
+    shared_routes,
+)
 from antigravity.web.site import GatewaySite
 from antigravity.web.tunnel_access import TunnelAccess
 
@@ -100,20 +106,13 @@ class WebApp:
         self.admission = AdmissionPolicy(protocols, settings, hostname)
         self._exchange = exchange
         self._administration = administration
-        self._fixed: dict[str, tuple[tuple[str, ...], _Handler]] = {
-            "/": (("GET", "HEAD"), self._welcome),
-            "/healthz": (("GET", "HEAD"), self._healthz),
-            "/readyz": (("GET", "HEAD"), self._readyz),
-            "/v1/api/event_logging": (_ALL, self._swallow),
-            "/v1/api/event_logging/batch": (_ALL, self._swallow),
-            "/v1/models/detect": (("POST",), self._detect),
-        }
-        self._fixed |= mcp_routes(mcp or {})
-        if administration is not None:
-            admin = AdminPaths(administration, lambda: self.admission.key_throttle.total)
-            for path, (methods, handler) in admin.paths().items():
-                self._fixed[path] = methods, self._for_operator(handler)
-        self._klein = self._build(extra_routes)
+        self._klein = klein = Klein()
+        self._routes = list(shared_routes(protocols))
+        self._add_routes(extra_routes, mcp or {})
+        self._table = RoutingTable(klein, self._routes)
+        self._resource = GatewayResource(
+            klein, self._table, self._guarded(self._preflight), self._guarded(self._serve_unmatched)
+        )
 
     def configure(self, settings: Settings) -> None:
         """Follow ``settings`` from the next request on."""
@@ -121,33 +120,53 @@ class WebApp:
 
     def resource(self) -> KleinResource:
         """Return the application as a resource."""
-        return self._klein.resource()
+        return self._resource
 
     def site(self, reactor: Any, tunnel: TunnelAccess | None = None) -> GatewaySite:
-        """Return the application as a factory of connections, with all limits in force.
+        """Return a factory of connections to the application, with all limits in force.
 
-        ``tunnel`` makes it one for who comes through a tunnel.
+        :param tunnel: where requests come from, if not from the gateway's own listener.
         """
         site = GatewaySite(reactor, tunnel)
-        site.serve(self.resource(), self.admission)
+        site.serve(self._resource, self.admission)
         return site
 
-    def _build(self, extra_routes: Sequence[ExtraRoute]) -> Klein:
-        klein = Klein()
-        klein.url_map.merge_slashes = False  # paths are corrected here, not by redirects
+    def _add_routes(
+        self, extra_routes: Sequence[ExtraRoute], mcp: Mapping[str, IMcpEndpoint]
+    ) -> None:
+        """Add a Klein rule for everything that is served."""
+        klein = self._klein
+        add_converters(klein)
         for number, (method, path, handler) in enumerate(extra_routes):
             methods = [method] if method not in ("*", "ANY") else None
-            klein.route(path, methods=methods, endpoint=f"extra {number}")(self._guarded(handler))
-        files = self._guarded(self._file)
-        klein.route(f"{FILES_PATH}<name>", methods=["GET", "HEAD"], endpoint="files")(files)
-        for path, (methods_of_path, handler) in self._fixed.items():
-            route = klein.route(path, methods=[*methods_of_path, "OPTIONS"], endpoint=path)
-            route(self._guarded(handler))
-        serve = self._guarded(self._serve)
-        klein.route("/", branch=True, endpoint="protocols")(serve)
-        klein.handle_errors(NotFound, RequestRedirect)(lambda request, _: serve(request))
+            self._route(path, methods, handler, f"{PLUGIN}{number}")
+        self._route("/", ["GET"], self._welcome)
+        self._route("/healthz", ["GET"], self._healthz)
+        self._route("/readyz", ["GET"], self._readyz)
+        self._route(f"{FILES_PATH}<name>", ["GET"], self._file)
+        self._route("/v1/api/event_logging", _ALL, self._discard)
+        self._route("/v1/api/event_logging/batch", _ALL, self._discard)
+        self._route("/v1/models/detect", ["POST"], self._detect)
+        for path, (allowed, handler) in mcp_routes(mcp).items():
+            self._route(path, allowed, handler)
+            for rule in klein.url_map.iter_rules(path):
+                rule.methods = set(allowed)  # werkzeug adds HEAD to GET
+        if self._administration is not None:
+            admin = AdminPaths(self._administration, lambda: self.admission.key_throttle.total)
+            for path, (allowed, handler) in admin.paths().items():
+                self._route(path, allowed, self._for_operator(handler))
+        for route in self._routes:
+            self._route(route.rule, [route.method], partial(self._serve, route), route.endpoint)
+        klein.handle_errors(HTTPException)(
+            lambda request, _: self._guarded(self._serve_unmatched)(request)
+        )
         klein.handle_errors(Exception)(self._backstop)
-        return klein
+
+    def _route(
+        self, path: str, methods: Sequence[str] | None, handler: _Handler, endpoint: str = ""
+    ) -> None:
+        route = self._klein.route(path, methods=methods, endpoint=endpoint or path)
+        route(self._guarded(handler))
 
     # -- the way in, for all routes --
 
@@ -167,9 +186,6 @@ class WebApp:
             self.admission.admit(head)
         finally:
             set_common_headers(request, head)
-        if head.method == "OPTIONS":
-            self._preflight(request, head)
-            return None
         return handler(request, **names)
 
     def _for_operator(self, handler: _Handler) -> _Handler:
@@ -210,7 +226,8 @@ class WebApp:
         set_common_headers(request, head)
         return self._failed(failure, request, head)
 
-    def _preflight(self, request: Any, head: RequestHead) -> None:
+    def _preflight(self, request: Any) -> None:
+        head = head_of(request)
         headers: tuple[tuple[str, str], ...] = ()
         if head.allowed_origin:
             headers = preflight_headers(
@@ -218,34 +235,22 @@ class WebApp:
                 head.header("access-control-request-private-network") == "true",
             )
         else:
-            methods = self._fixed[head.path][0] if head.path in self._fixed else ()
-            allowed = methods or self.admission.table.allowed(head.path)
+            allowed = self._table.allowed(head.path)
             headers = (("Allow", ", ".join((*allowed, "OPTIONS"))),)
         write_whole(request, Reply(204, "", headers))
 
     # -- the protocols --
 
-    def _serve(self, request: Any) -> object:
+    def _serve(self, route: SharedRoute, request: Any, **arguments: str) -> Deferred[None]:
+        """Hand the request to the exchange."""
         head = head_of(request)
-        if head.path.startswith(FILES_PATH):  # no other path: these need no key
-            raise NotFoundError("File not found or expired.", code="file_not_found")
-        if head.upgrade == "websocket" and head.path.rstrip("/").endswith("/responses"):
-            raise UpgradeRequiredError(
-                "WebSocket is not served here; POST the same request over HTTP instead.",
-                code="websocket_not_supported",
-            )
-        try:
-            match = self.admission.table.resolve(head.method, head.path, head.headers, head.keys)
-        except NotFoundError as error:
-            return self._serve_fixed(request, head, error)
-        if match.path != head.path:
-            _tell_correction(request, head, match.path)
+        candidate = route.choose(head.headers, head.keys, head.protocol)
         body = take_body(request)
         if len(body) <= SMALL:  # the exchange does it for larger ones
             body = clean_json(body)
         call = Call(
-            match.route,
-            match.arguments,
+            candidate.route,
+            dict(zip(candidate.names, arguments.values(), strict=True)),
             head.query,
             head.headers,
             body,
@@ -255,21 +260,23 @@ class WebApp:
             self.admission.base_url(head, request.isSecure()),
             parameters=head.parameters(),
         )
-        return self._exchange.handle(match.protocol, call).addCallback(write_reply, request)
+        return self._exchange.handle(candidate.protocol, call).addCallback(write_reply, request)
 
-    def _serve_fixed(self, request: Any, head: RequestHead, missing: NotFoundError) -> object:
-        """Serve a fixed path that was misspelt, or called with a method that it has not.
-
-        :raises NotFoundError: ``missing``, if there is none.
-        """
-        if head.path in self._fixed:
-            raise NoSuchMethodError(head.method, head.path, self._fixed[head.path][0])
-        for correction in corrections(head.path):
-            methods, handler = self._fixed.get(correction.path, ((), None))
-            if handler is not None and head.method in methods:
-                _tell_correction(request, head, correction.path)
-                return handler(request)
-        raise missing
+    def _serve_unmatched(self, request: Any) -> object:
+        """Serve the path that was meant, or raise the error that says what is wrong."""
+        head = head_of(request)
+        if head.path.startswith(FILES_PATH):  # no other path: these need no key
+            raise NotFoundError("File not found or expired.", code="file_not_found")
+        if head.upgrade == "websocket" and head.path.rstrip("/").endswith("/responses"):
+            raise UpgradeRequiredError(
+                "WebSocket is not served here; POST the same request over HTTP instead.",
+                code="websocket_not_supported",
+            )
+        match = self._table.correct(head.method, head.path)
+        head.protocol = match.protocol
+        corrected = f"{head.path[:200]} -> {match.path[:200]}"
+        set_headers(request, (("X-Path-Corrected", corrected),))
+        return self._klein.execute_endpoint(match.endpoint, request, **match.arguments)
 
     # -- the gateway's own paths --
 
@@ -299,7 +306,7 @@ class WebApp:
         )
         write_whole(request, Reply(200, kind, headers, file.data))
 
-    def _swallow(self, request: Any) -> None:
+    def _discard(self, request: Any) -> None:
         """Thank for telemetry, and forget it."""
         write_whole(request, Reply(200, _JSON, (), b"{}"))
 
@@ -312,8 +319,3 @@ class WebApp:
 
 def _write_json(request: Any, value: object, status: int = 200) -> None:
     write_whole(request, Reply(status, _JSON, (), msgspec.json.encode(value)))
-
-
-def _tell_correction(request: Any, head: RequestHead, path: str) -> None:
-    told = f"{head.path[:200]} -> {path[:200]}"
-    set_headers(request, (("X-Path-Corrected", told),))

@@ -118,7 +118,7 @@ def _of_http_exception(error: HTTPException, where: str) -> GatewayError:
             return NoSuchMethodError(method, path, allowed)
         return MethodNotAllowedError(f"{method[:40]} is not allowed here.")
     if error.code in (404, 308):
-        return NotFoundError(f"There is nothing at {where[:200]}.", code="path_not_found")
+        return NotFoundError(f"Not found: {where[:200]}.", code="path_not_found")
     return InvalidRequestError(error.description or "The request cannot be served.")
 
 

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from twisted.web import server
 from twisted.web.http import datetimeToString
 
-from antigravity.ir.errors import GatewayError, InvalidRequestError, RequestTooLargeError
+from antigravity.ir.errors import GatewayError, RequestTooLargeError
 from antigravity.web.request_body import RequestBody, too_large
 from antigravity.web.request_head import RequestHead
 from antigravity.web.responses import set_common_headers, write_whole
@@ -172,15 +172,7 @@ class GatewayRequest(server.Request):
         site = self.site = self.channel.site
         self._set_standard_headers()
         self.prepath = []
-        path = self.path
-        if b"%" in path or not path.isascii():
-            path = unquote_to_bytes(path)
-            try:
-                path.decode()
-            except UnicodeDecodeError:
-                self.answer(InvalidRequestError("The path is not UTF-8 once percent-decoded."))
-                return
-        self.postpath = path[1:].split(b"/")
+        self.postpath = unquote_to_bytes(self.path)[1:].split(b"/")  # what Klein matches
         try:
             self.render(site.resource)
         except Exception:  # noqa: BLE001 - the last one to catch it

@@ -114,6 +114,7 @@ class RequestHead:
         "path",
         "peer",
         "principal",
+        "protocol",
         "query",
         "quiet",
         "raw_path",
@@ -136,6 +137,7 @@ class RequestHead:
         self.tunnel = tunnel
         self.admitted = False
         self.principal = ""
+        self.protocol = ""
         self.allowed_origin = ""
         self.upgrade = ""
         self.host: str | None = None
@@ -200,6 +202,8 @@ class RequestHead:
                 uri = absolute[2] if absolute[2].startswith(b"/") else b"/" + absolute[2]
         self.raw_path, _, query = uri.partition(b"?")
         self.path = _text(self.raw_path)
+        if not self.path.isascii() and self.path.encode() != self.raw_path:
+            self.fault = self.fault or "The path is not UTF-8."
         self.args: dict[bytes, list[bytes]] = {}
         self.query: dict[str, str] = {}
         if query:

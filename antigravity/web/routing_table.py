@@ -1,15 +1,17 @@
-"""From method and path to a protocol's route."""
+"""The protocols' routes as Klein rules, and the meaning of paths that no rule matches."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
 from urllib.parse import unquote
 
+from klein import Klein
 from msgspec import Struct
-from msgspec.structs import replace
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.routing import BaseConverter
 
 from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.ir.call import Route
@@ -18,7 +20,6 @@ from antigravity.web.mcp_errors import missing_switch
 from antigravity.web.path_corrections import corrections
 
 _NAME: Final = re.compile(r"\{(\w+)(\.\.\.)?\}")
-_REMEMBERED: Final = 1024
 _LONGEST_HINT: Final = 200
 #: Requests of providers' APIs that the pattern of another route matches, but that are not served.
 _NOT_SERVED: Final = {
@@ -27,17 +28,10 @@ _NOT_SERVED: Final = {
         "with an ordinary request."
     ),
 }
-#: Stands for an encoded slash while segments are matched; a path can't hold it.
+#: How the names of the endpoints of plugins begin; they are served for their exact paths only.
+PLUGIN: Final = "plugin "
+#: Stands for an encoded slash while rules are matched; a path can't hold it.
 _SLASH: Final = "\0"
-
-
-class Match(Struct, frozen=True):
-    """A route that serves a path, which is another than was asked for if it was corrected."""
-
-    protocol: Any  # an IServerProtocol
-    route: Route
-    arguments: Mapping[str, str]
-    path: str
 
 
 class NoSuchMethodError(MethodNotAllowedError):
@@ -52,44 +46,103 @@ class NoSuchMethodError(MethodNotAllowedError):
         self.allowed = tuple(allowed)
 
 
-class _Pattern:
-    """A route's pattern, ready to match.  Lower ``rank`` is more specific."""
+class SegmentConverter(BaseConverter):
+    """One segment of a path, which may hold encoded slashes."""
 
-    def __init__(self, protocol: IServerProtocol, route: Route) -> None:
-        self.protocol = protocol
-        self.route = route
-        self.is_static = "{" not in route.path
-        self.prefix = route.path.partition("{")[0]
-        segments = route.path.split("/")
-        self.rank = tuple(
-            (0 if "{" not in segment else 2 if _NAME.fullmatch(segment) else 1)
-            for segment in segments
-        )
-        self.greedy = "...}" in route.path
-        self._expression = re.compile(_expression(route.path))
+    regex = "[^/]+"
 
-    def match(self, text: str) -> Mapping[str, str] | None:
-        """Return the arguments in ``text``, the path decoded by :func:`_decoded`."""
-        match = self._expression.fullmatch(text)
-        if match is None:
-            return None
-        return {name: value.replace(_SLASH, "/") for name, value in match.groupdict().items()}
+    def to_python(self, value: str) -> str:
+        """Return the decoded segment."""
+        return value.replace(_SLASH, "/")
 
 
-def _expression(pattern: str) -> str:
-    pieces = []
-    end = 0
-    for name in _NAME.finditer(pattern):
-        pieces.append(re.escape(pattern[end : name.start()]))
-        pieces.append(f"(?P<{name[1]}>[^/]+{'(?:/[^/]+)*' if name[2] else ''})")
-        end = name.end()
-    return "".join((*pieces, re.escape(pattern[end:])))
+class SegmentsConverter(SegmentConverter):
+    """One or more segments of a path."""
+
+    regex = "[^/]+(?:/[^/]+)*"
+    part_isolating = False
+    weight = 200
 
 
-def _decoded(path: str) -> str:
-    """Return ``path`` percent-decoded segment by segment.
+class Candidate(Struct, frozen=True):
+    """A route of a protocol; ``spans`` says of each name whether it takes several segments."""
 
-    :raises InvalidRequestError: if that gives no text.
+    protocol: Any  # an IServerProtocol
+    route: Route
+    names: tuple[str, ...]
+    spans: tuple[bool, ...]
+
+
+class SharedRoute(Struct, frozen=True):
+    """One Klein rule, and the protocols' routes that it stands for, most specific first."""
+
+    method: str
+    rule: str
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def endpoint(self) -> str:
+        """The name of the rule's handler."""
+        return f"{self.method} {self.rule}"
+
+    def choose(
+        self, headers: Mapping[str, str], credentials: Iterable[str] = (), protocol: str = ""
+    ) -> Candidate:
+        """Return the route of ``protocol`` if it has one, else of the one that the client uses."""
+        candidates = self.candidates
+        if len(candidates) > 1:
+            for name in (protocol, preferred_protocol(headers, credentials)):
+                for candidate in candidates:
+                    if candidate.protocol.name == name:
+                        return candidate
+        return candidates[0]
+
+
+def shared_routes(protocols: Iterable[IServerProtocol]) -> Iterator[SharedRoute]:
+    """Yield a rule for each method and pattern of ``protocols``.
+
+    Protocols may share a pattern, with other names in it.  A name for several segments matches
+    what a name for one does, so such a route is a candidate of both rules.
+    """
+    patterns: dict[tuple[str, str], list[Candidate]] = {}
+    for protocol in protocols:
+        for route in protocol.routes:
+            found = _NAME.findall(route.path)
+            candidate = Candidate(
+                protocol,
+                route,
+                tuple(name for name, _ in found),
+                tuple(bool(dots) for _, dots in found),
+            )
+            pattern = route.method, _NAME.sub("{}", route.path)
+            patterns.setdefault(pattern, []).append(candidate)
+    for (method, _), members in patterns.items():
+        members.sort(key=lambda member: sum(member.spans))
+        for spans in dict.fromkeys(member.spans for member in members):
+            candidates = tuple(
+                member
+                for member in members
+                if all(wide >= needed for wide, needed in zip(member.spans, spans, strict=True))
+            )
+            yield SharedRoute(method, _rule(candidates[0].route.path), candidates)
+
+
+def _rule(path: str) -> str:
+    """Return the Klein rule for the path of a route."""
+    return _NAME.sub(lambda name: f"<{'segments:' if name[2] else ''}{name[1]}>", path)
+
+
+def add_converters(klein: Klein) -> None:
+    """Teach ``klein`` the segments of routes, and leave slashes to :func:`corrections`."""
+    klein.url_map.converters |= {"default": SegmentConverter, "segments": SegmentsConverter}
+    klein.url_map.merge_slashes = False
+    klein.url_map.redirect_defaults = False
+
+
+def decode_path(path: str) -> str:
+    """Return ``path`` percent-decoded, with NUL for each encoded slash.
+
+    :raises InvalidRequestError: if the result is not text.
     """
     if "%" not in path and _SLASH not in path:
         return path
@@ -98,14 +151,14 @@ def _decoded(path: str) -> str:
     except UnicodeDecodeError:
         raise InvalidRequestError("The path is not UTF-8 once percent-decoded.") from None
     if "%00" in path or _SLASH in path:
-        raise InvalidRequestError("The path holds a NUL character.")
+        raise InvalidRequestError("The path contains a NUL character.")
     return text
 
 
 def preferred_protocol(headers: Mapping[str, str], credentials: Iterable[str] = ()) -> str:
-    """Return the protocol that a client speaks, as far as its headers tell.
+    """Return the protocol that a client uses, judged by its headers.
 
-    ``credentials`` are the names of the credentials that it sent.
+    :param credentials: the names of the credentials that it sent.
     """
     if "x-goog-api-key" in credentials:
         return "gemini"
@@ -116,51 +169,54 @@ def preferred_protocol(headers: Mapping[str, str], credentials: Iterable[str] = 
     return "openai_chat"
 
 
+class Match(Struct, frozen=True):
+    """The endpoint of a corrected path, and the protocol that its prefix named, if any."""
+
+    endpoint: str
+    arguments: Mapping[str, str]
+    path: str
+    protocol: str
+
+
 class RoutingTable:
-    """All routes of all protocols."""
+    """Finds the endpoint of a Klein application for a method and a path."""
 
-    def __init__(self, protocols: Iterable[IServerProtocol]) -> None:
-        patterns = [
-            _Pattern(protocol, route) for protocol in protocols for route in protocol.routes
+    def __init__(self, klein: Klein, routes: Iterable[SharedRoute]) -> None:
+        self._adapter = klein.url_map.bind("")
+        self._patterns = [
+            (candidate.route.method, candidate.route.path)
+            for route in routes
+            for candidate in route.candidates
         ]
-        self._patterns = sorted(
-            (pattern for pattern in patterns if not pattern.is_static),
-            key=lambda pattern: (pattern.rank, pattern.greedy),
-        )
-        self._static: dict[str, dict[str, list[Match]]] = {}
-        for pattern in patterns:
-            if pattern.is_static:
-                path = pattern.route.path
-                found = Match(pattern.protocol, pattern.route, {}, path)
-                methods = self._static.setdefault(path, {})
-                methods.setdefault(pattern.route.method, []).append(found)
-        self._known = [f"{pattern.route.method} {pattern.route.path}" for pattern in patterns]
-        self._remembered: dict[tuple[str, str], list[Match]] = {}
 
-    def resolve(
-        self,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        credentials: Iterable[str] = (),
-    ) -> Match:
-        """Return the route for a request; ``path`` is as it came, still encoded.
+    def match(self, method: str, path: str) -> tuple[str, Mapping[str, str]]:
+        """Return endpoint and arguments for exactly this path, which is still encoded.
 
-        Where several protocols have the same path, the one whose literals are closest wins,
-        then the one that a corrected prefix names, then the one that the client speaks.
-
-        :raises NoSuchMethodError: if the path is served, but not with this method.
-        :raises NotFoundError: if it is not served at all, with a hint where one is likely.
+        :raises HTTPException: if no rule matches.
         :raises InvalidRequestError: if the path cannot be decoded.
         """
-        wanted = "GET" if method == "HEAD" else method
-        found = self._find(wanted, path)
-        if found:
-            return found[0] if len(found) == 1 else _choose(found, headers, credentials, "")
+        if path.startswith("//"):  # the adapter would drop slashes
+            raise NotFound
+        found: tuple[str, Mapping[str, str]] = self._adapter.match(decode_path(path), method)
+        return found
+
+    def correct(self, method: str, path: str) -> Match:
+        """Return the endpoint that a request without a matching rule means.
+
+        :raises NoSuchMethodError: if the path exists, but not with this method.
+        :raises NotFoundError: if it does not exist, with a hint where one is likely.
+        :raises InvalidRequestError: if the path cannot be decoded.
+        """
+        decode_path(path)
         for correction in corrections(path):
-            found = self._find(wanted, correction.path)
-            if found:
-                return _choose(found, headers, credentials, correction.protocol)
+            try:
+                endpoint, arguments = self.match(method, correction.path)
+            except HTTPException:
+                continue
+            if endpoint.startswith(PLUGIN):
+                continue
+            return Match(endpoint, arguments, correction.path, correction.protocol)
+        wanted = "GET" if method == "HEAD" else method
         for reading in (path, *(correction.path for correction in corrections(path))):
             if reason := _NOT_SERVED.get((wanted, reading)):
                 raise NotFoundError(reason, code="path_not_found")
@@ -170,77 +226,31 @@ class RoutingTable:
         raise NotFoundError(self._hint(wanted, path), code="path_not_found")
 
     def allowed(self, path: str) -> tuple[str, ...]:
-        """Return the methods that ``path`` is served with."""
-        methods = set(self._static.get(path, ()))
-        text = _decoded(path)
-        methods.update(
-            pattern.route.method for pattern in self._patterns if pattern.match(text) is not None
-        )
-        return tuple(sorted(methods | {"HEAD"} if "GET" in methods else methods))
+        """Return the methods of ``path`` in alphabetical order."""
+        try:
+            self.match("--", path)
+        except MethodNotAllowed as error:
+            return tuple(sorted(error.valid_methods or ()))
+        except HTTPException:
+            pass
+        return ()
 
     def _verbs(self, method: str, path: str) -> list[str]:
-        """Return what a path of Gemini's could end with, such as ``:generateContent``."""
+        """Return the possible ends of a Gemini path, such as ``:generateContent``."""
         verbs = {
-            f":{pattern.route.path.rpartition('}:')[2]}"
-            for pattern in self._patterns
-            if pattern.route.method == method
-            and "}:" in pattern.route.path
-            and path.startswith(pattern.prefix)
+            f":{pattern.rpartition('}:')[2]}"
+            for known, pattern in self._patterns
+            if known == method and "}:" in pattern and path.startswith(pattern.partition("{")[0])
         }
         return sorted(verbs)
-
-    def _find(self, method: str, path: str) -> list[Match]:
-        """Return the most specific routes for exactly this path, usually one or none."""
-        methods = self._static.get(path)
-        if methods is not None and method in methods:
-            return methods[method]
-        found = self._remembered.get((method, path))
-        if found is None:
-            found = self._search(method, path)
-            if found:
-                if len(self._remembered) >= _REMEMBERED:
-                    self._remembered.clear()
-                self._remembered[method, path] = found
-        return found
-
-    def _search(self, method: str, path: str) -> list[Match]:
-        text = _decoded(path)
-        if text != path and text in self._static:
-            return [replace(found, path=path) for found in self._static[text].get(method, ())]
-        found: list[Match] = []
-        rank: tuple[int, ...] | None = None
-        for pattern in self._patterns:
-            if rank is not None and pattern.rank != rank:
-                break
-            if pattern.route.method != method or not text.startswith(pattern.prefix):
-                continue
-            arguments = pattern.match(text)
-            if arguments is not None:
-                rank = pattern.rank
-                found.append(Match(pattern.protocol, pattern.route, arguments, path))
-        return found
 
     def _hint(self, method: str, path: str) -> str:
         text = f"{method} {path}"
         if switch := missing_switch(path):
-            return f"There is nothing at {text}: {switch} in the configuration is off."
+            return f"{text} is not available: {switch} in the configuration is off."
         close = []
         if len(text) <= _LONGEST_HINT:
-            close = get_close_matches(text, self._known, n=1, cutoff=0.6)
+            known = [" ".join(pattern) for pattern in self._patterns]
+            close = get_close_matches(text, known, n=1, cutoff=0.6)
         hint = f" Did you mean {close[0]}?" if close else ""
-        return f"There is nothing at {text[:_LONGEST_HINT]}.{hint}"
-
-
-def _choose(
-    found: Sequence[Match],
-    headers: Mapping[str, str],
-    credentials: Iterable[str],
-    named: str,
-) -> Match:
-    if len(found) == 1:
-        return found[0]
-    for name in (named, preferred_protocol(headers, credentials)):
-        for match in found:
-            if match.protocol.name == name:
-                return match
-    return found[0]
+        return f"Not found: {text[:_LONGEST_HINT]}.{hint}"

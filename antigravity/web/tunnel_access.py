@@ -33,7 +33,7 @@ class TunnelAccess:
         :raises NotFoundError: for one of them.
         """
         if _is_private(path):
-            raise NotFoundError(f"There is nothing at {path[:200]} for who comes by the tunnel.")
+            raise NotFoundError(f"{path[:200]} is not available through the tunnel.")
 
 
 def _is_private(path: str) -> bool:
