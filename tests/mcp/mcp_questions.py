@@ -123,8 +123,8 @@ async def _ask_all(arguments: Mapping[str, Any], context: Any) -> str:
     answers = await context.ask(
         {
             "user_name": ClientRequest("elicitation/create", name),
-            "greeting": ClientRequest(
-                "sampling/createMessage", _sampling("Generate a greeting", 50)
+            "handshake": ClientRequest(
+                "sampling/createMessage", _sampling("Generate a handshake", 50)
             ),
             "client_roots": ClientRequest("roots/list"),
         }

@@ -257,7 +257,7 @@ def test_a_gateway_that_is_away_is_an_answer() -> None:
 def test_a_key_that_is_refused_is_an_answer() -> None:
     client = Client(Response(401, body=b"{}"))
     client.say(INITIALIZE)
-    assert "refused the key" in client.read[0]["error"]["message"]
+    assert "rejected the key" in client.read[0]["error"]["message"]
     assert client.read[0]["id"] == 0
 
 

@@ -19,7 +19,7 @@ from antigravity.mcp.protocol.messages import Response as Answer
 from antigravity.redaction.credentials import CREDENTIALS
 from tests.mcp.mcp_kit import Reader, answer
 from tests.mcp.remote_kit import Response
-from tests.mcp.test_mcp_link import DISCOVERED, SSE, Greeting, Line, event, outcome, whole
+from tests.mcp.test_mcp_link import DISCOVERED, SSE, Handshake, Line, event, outcome, whole
 from tests.mcp.test_mcp_member import Connected
 from tests.mcp.test_mcp_relay import CALL, Relay
 
@@ -79,16 +79,16 @@ class Piped:
 
 
 def over_http(message: object) -> list[Any]:
-    greeting = Greeting(whole(DISCOVERED), whole(message))
-    greeting.greet()
-    return outcome(greeting.session.request("tools/call", {"name": "x"}))
+    handshake = Handshake(whole(DISCOVERED), whole(message))
+    handshake.initialize()
+    return outcome(handshake.session.request("tools/call", {"name": "x"}))
 
 
 def over_a_stream(message: object) -> list[Any]:
     response = Response(headers=SSE)
-    greeting = Greeting(whole(DISCOVERED), response)
-    greeting.greet()
-    found = outcome(greeting.session.request("tools/call", {"name": "x"}))
+    handshake = Handshake(whole(DISCOVERED), response)
+    handshake.initialize()
+    found = outcome(handshake.session.request("tools/call", {"name": "x"}))
     response.send(event(message))
     return found
 
@@ -132,9 +132,9 @@ def test_what_makes_no_sense_in_a_batch_is_left_out(way: Any, message: object) -
 @pytest.mark.parametrize("id", ["other", 77, True, [2]])
 def test_the_answer_to_something_else_fails_at_once_on_the_stream_of_a_request(id: object) -> None:  # noqa: A002
     response = Response(headers=SSE)
-    greeting = Greeting(whole(DISCOVERED), response)
-    greeting.greet()
-    found = outcome(greeting.session.request("tools/call", {"name": "x"}))
+    handshake = Handshake(whole(DISCOVERED), response)
+    handshake.initialize()
+    found = outcome(handshake.session.request("tools/call", {"name": "x"}))
     response.send(event({"jsonrpc": "2.0", "id": id, "result": {}}))
     if isinstance(id, (bool, list)):
         response.end()
@@ -144,9 +144,9 @@ def test_the_answer_to_something_else_fails_at_once_on_the_stream_of_a_request(i
 
 def test_an_answer_to_an_earlier_request_of_ours_is_none_to_a_later_one() -> None:
     response = Response(headers=SSE)
-    greeting = Greeting(whole(DISCOVERED), response)
-    greeting.greet()
-    found = outcome(greeting.session.request("tools/call", {"name": "x"}))
+    handshake = Handshake(whole(DISCOVERED), response)
+    handshake.initialize()
+    found = outcome(handshake.session.request("tools/call", {"name": "x"}))
     response.send(event({"jsonrpc": "2.0", "id": 1, "result": {}}))
     assert found == []
     response.send(event({"jsonrpc": "2.0", "id": 2, "result": {"x": 1}}))
@@ -396,9 +396,9 @@ def test_who_listens_hears_of_it_too() -> None:
 
 
 def test_a_call_is_made_again_in_a_new_session() -> None:
-    lost = Greeting(whole({"id": None, "error": {"message": NO_SESSION}}, 400))
+    lost = Handshake(whole({"id": None, "error": {"message": NO_SESSION}}, 400))
     lost.session.channel._link.session = "s-1"  # type: ignore[attr-defined]
-    fresh = Greeting(whole({"jsonrpc": "2.0", "id": 1, "result": {"x": 1}}))
+    fresh = Handshake(whole({"jsonrpc": "2.0", "id": 1, "result": {"x": 1}}))
 
     class Connection:
         sessions = [lost.session, fresh.session]
@@ -412,8 +412,8 @@ def test_a_call_is_made_again_in_a_new_session() -> None:
             self.sessions.pop(0)
 
     connection = Connection()
-    asking = RequestSender("far", lost.clock, connection, 0.0)
-    waiting: Deferred[Any] = asking.ask("tools/call", {"name": "x"})
+    sender = RequestSender("far", lost.clock, connection, 0.0)
+    waiting: Deferred[Any] = sender.send("tools/call", {"name": "x"})
     assert outcome(waiting) == [{"x": 1}]
     assert "400" in connection.reasons[0]
 

@@ -114,12 +114,12 @@ def test_an_error_in_json_rpc_is_an_answer(status: int) -> None:
     ("answer", "word", "status"),
     [
         (Response(500, body=b"<html>"), "500", 500),
-        (Response(401), "refused the key", 401),
-        (Response(307, {"location": "https://x"}), "elsewhere", 307),
-        (Response(200, body=b"<html>"), "no answer", 200),
-        (Response(202), "no answer", 202),
+        (Response(401), "rejected the key", 401),
+        (Response(307, {"location": "https://x"}), "another address", 307),
+        (Response(200, body=b"<html>"), "other than the response", 200),
+        (Response(202), "other than the response", 202),
         (DeadlineError("late"), "30 seconds", 0),
-        (UpstreamError("connection refused by far:443"), "cannot be asked", 0),
+        (UpstreamError("connection refused by far:443"), "cannot be reached", 0),
     ],
 )
 def test_what_is_no_answer_is_an_error(
@@ -192,7 +192,7 @@ def test_a_server_that_has_not_kept_the_rest() -> None:
     response.send(event(NOTE, "a"))
     response.end()
     line.clock.advance(1)
-    assert "not kept" in done[0].message
+    assert "did not keep" in done[0].message
 
 
 def test_cancelling_closes_the_connection() -> None:
@@ -237,7 +237,7 @@ def test_listening() -> None:
 # -- revisions --
 
 
-class Greeting:
+class Handshake:
     """A peer that greets, and a server that answers as told."""
 
     def __init__(self, *answers: Response | Exception) -> None:
@@ -251,8 +251,8 @@ class Greeting:
     def _open(self, receive: Any) -> HttpChannel:
         return HttpChannel(self.remote, self.clock, Address("far", "https://far"), receive)
 
-    def greet(self) -> list[Any]:
-        return outcome(Deferred.fromCoroutine(self.session.greet(60.0, probe=10.0)))
+    def initialize(self) -> list[Any]:
+        return outcome(Deferred.fromCoroutine(self.session.initialize(60.0, probe=10.0)))
 
     @property
     def sent(self) -> list[str]:
@@ -264,14 +264,14 @@ INITIALIZED = result(2, protocolVersion="2025-06-18", capabilities={"prompts": {
 
 
 def test_the_newest_revision_first() -> None:
-    greeting = Greeting(whole(DISCOVERED))
-    assert greeting.greet() == [None]
-    assert greeting.session.is_modern
-    assert greeting.session.capabilities == {"tools": {}}
-    headers = greeting.remote.headers
+    handshake = Handshake(whole(DISCOVERED))
+    assert handshake.initialize() == [None]
+    assert handshake.session.is_modern
+    assert handshake.session.capabilities == {"tools": {}}
+    headers = handshake.remote.headers
     assert headers["mcp-protocol-version"] == "2026-07-28"
     assert headers["mcp-method"] == "server/discover"
-    meta = json.loads(greeting.remote.requests[0].body)["params"]["_meta"]
+    meta = json.loads(handshake.remote.requests[0].body)["params"]["_meta"]
     assert meta["io.modelcontextprotocol/clientInfo"]["name"] == "antigravity"
 
 
@@ -296,31 +296,31 @@ def test_the_newest_revision_first() -> None:
     ],
 )
 def test_older_servers_are_greeted_as_they_know_it(answer: Response) -> None:
-    greeting = Greeting(answer, whole(INITIALIZED), Response(202))
-    assert greeting.greet() == [None]
-    assert not greeting.session.is_modern
-    assert greeting.session.version == "2025-06-18"
-    assert greeting.sent == ["server/discover", "initialize", "notifications/initialized"]
-    initialize = greeting.remote.requests[1]
+    handshake = Handshake(answer, whole(INITIALIZED), Response(202))
+    assert handshake.initialize() == [None]
+    assert not handshake.session.is_modern
+    assert handshake.session.version == "2025-06-18"
+    assert handshake.sent == ["server/discover", "initialize", "notifications/initialized"]
+    initialize = handshake.remote.requests[1]
     assert "mcp-protocol-version" not in dict(initialize.headers)
     assert "_meta" not in json.loads(initialize.body)["params"]
-    assert greeting.remote.headers["mcp-protocol-version"] == "2025-06-18"
+    assert handshake.remote.headers["mcp-protocol-version"] == "2025-06-18"
 
 
 @pytest.mark.parametrize("answer", [Response(401), Response(307), UpstreamError("refused")])
 def test_an_outage_says_nothing_of_revisions(answer: Response | Exception) -> None:
-    greeting = Greeting(answer)
-    assert isinstance(greeting.greet()[0], GatewayError)
-    assert greeting.sent == ["server/discover"]
+    handshake = Handshake(answer)
+    assert isinstance(handshake.initialize()[0], GatewayError)
+    assert handshake.sent == ["server/discover"]
 
 
 def test_a_server_that_is_silent_is_greeted_the_old_way() -> None:
-    greeting = Greeting()
-    greeting.remote.hold = True
-    done = greeting.greet()
-    greeting.clock.advance(10)
-    assert greeting.sent == ["server/discover", "initialize"]
-    greeting.clock.advance(60)
+    handshake = Handshake()
+    handshake.remote.hold = True
+    done = handshake.initialize()
+    handshake.clock.advance(10)
+    assert handshake.sent == ["server/discover", "initialize"]
+    handshake.clock.advance(60)
     assert isinstance(done[0], McpTimeoutError)
 
 
@@ -328,45 +328,45 @@ def test_a_server_that_was_only_slow_is_asked_again() -> None:
     slow = whole({"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "starting"}})
     modern = {"jsonrpc": "2.0", "id": 2, "error": {"code": -32022, "message": "no"}}
     again = result(3, supportedVersions=["2026-07-28"], capabilities={})
-    greeting = Greeting(slow, whole(modern, 400), whole(again))
-    assert greeting.greet() == [None]
-    assert greeting.session.is_modern
+    handshake = Handshake(slow, whole(modern, 400), whole(again))
+    assert handshake.initialize() == [None]
+    assert handshake.session.is_modern
 
 
 @pytest.mark.parametrize("version", ["1999-01-01", None, "2026-07-28"])
 def test_a_revision_that_nobody_knows(version: object) -> None:
     no = whole({"jsonrpc": "2.0", "id": 1, "error": {"code": -32601, "message": "no"}})
-    greeting = Greeting(no, whole(result(2, protocolVersion=version)))
-    assert "not known here" in greeting.greet()[0].message
+    handshake = Handshake(no, whole(result(2, protocolVersion=version)))
+    assert "unknown revision" in handshake.initialize()[0].message
 
 
 def test_what_a_server_asks_of_us_is_refused_and_pings_are_answered() -> None:
     response = Response(headers=SSE)
-    greeting = Greeting(whole(DISCOVERED), response)
-    greeting.greet()
-    greeting.session.request("tools/call", {"name": "x"})
+    handshake = Handshake(whole(DISCOVERED), response)
+    handshake.initialize()
+    handshake.session.request("tools/call", {"name": "x"})
     ask = {"jsonrpc": "2.0", "id": "q", "method": "sampling/createMessage", "params": {}}
     response.send(event(ask) + event({**ask, "id": "p", "method": "ping"}))
-    refusal, pong = (json.loads(r.body) for r in greeting.remote.requests[2:])
+    refusal, pong = (json.loads(r.body) for r in handshake.remote.requests[2:])
     assert (refusal["id"], refusal["error"]["code"]) == ("q", -32601)
     assert pong == {"jsonrpc": "2.0", "id": "p", "result": {}}
 
 
 def test_an_error_of_the_server_is_one_here() -> None:
     error = {"jsonrpc": "2.0", "id": 2, "error": {"code": 5, "message": "no", "data": [1]}}
-    greeting = Greeting(whole(DISCOVERED), whole(error))
-    greeting.greet()
-    (found,) = outcome(greeting.session.request("tools/list", {}))
+    handshake = Handshake(whole(DISCOVERED), whole(error))
+    handshake.initialize()
+    (found,) = outcome(handshake.session.request("tools/list", {}))
     assert isinstance(found, McpError)
     assert (found.code, found.message, found.data) == (5, "no", [1])
 
 
 def test_closing_ends_what_runs() -> None:
     response = Response(headers=SSE)
-    greeting = Greeting(whole(DISCOVERED), response)
-    greeting.greet()
-    running = outcome(greeting.session.request("tools/list", {}))
-    assert outcome(greeting.session.channel.close()) == [None]
+    handshake = Handshake(whole(DISCOVERED), response)
+    handshake.initialize()
+    running = outcome(handshake.session.request("tools/list", {}))
+    assert outcome(handshake.session.channel.close()) == [None]
     assert response.aborted
     assert "disconnected" in running[0].message
-    assert greeting.clock.getDelayedCalls() == []
+    assert handshake.clock.getDelayedCalls() == []

@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 
 from antigravity.interfaces.transport import OutgoingRequest
 from antigravity.ir.errors import UpstreamError
-from antigravity.mcp.client.federated_server import FederatedServer, Limits
+from antigravity.mcp.client.federated_server import FederatedServer, ServerTimeouts
 from antigravity.mcp.client.http_channel import HttpChannel
 from antigravity.mcp.client.http_connection import Address
 from antigravity.mcp.client.list_entries import pattern_of
@@ -61,7 +61,7 @@ class Connected:
             "far",
             self.clock,
             lambda receive: HttpChannel(self.server, self.clock, address, receive),
-            Limits(**limits),
+            ServerTimeouts(**limits),
             pattern_of(patterns),
         )
 
@@ -120,7 +120,7 @@ def test_calls_wait_while_it_starts_and_not_while_it_is_away() -> None:
     one.clock.advance(30)
     assert one.member.state == "waiting"
     assert "not ready within 30 seconds" in waiting[0].message
-    assert "not there" in one.call()[0].message
+    assert "not connected" in one.call()[0].message
     one.server.hold = False
     one.clock.advance(1)
     assert one.call() == ["sent"]
@@ -156,7 +156,7 @@ def test_stopping_leaves_nothing_behind() -> None:
         assert stopped == [None, None]
         assert one.member.state == "stopped"
         assert one.clock.getDelayedCalls() == []
-        assert "switched off" in one.call()[0].message
+        assert "disabled" in one.call()[0].message
 
 
 def test_one_that_starts_is_stopped_too() -> None:
@@ -168,7 +168,7 @@ def test_one_that_starts_is_stopped_too() -> None:
     one.member.stop().addCallback(stopped.append)
     assert stopped == [None]
     assert one.server.cancelled == 1
-    assert "switched off" in waiting[0].message
+    assert "disabled" in waiting[0].message
     assert one.clock.getDelayedCalls() == []
 
 

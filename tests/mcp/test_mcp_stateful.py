@@ -337,7 +337,7 @@ def test_a_question_that_the_client_refuses_is_an_error(client: Client) -> None:
     client.headers.clear()
     client.initialize()
     text = result(answer(client.start("ask")))["content"][0]["text"]
-    assert text == "refused: -32600"  # it cannot be asked at all
+    assert text == "refused: -32600"  # it cannot be reached at all
 
 
 def test_a_call_that_ends_takes_its_question_back(client: Client) -> None:

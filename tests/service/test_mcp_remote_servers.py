@@ -221,7 +221,7 @@ class OtherGatewayTests(RemoteTests):
         await self.other.stop()
         away = await self.call("o__refuse")
         self.assertTrue(away["isError"])
-        self.assertIn("cannot be asked", away["content"][0]["text"])
+        self.assertIn("cannot be reached", away["content"][0]["text"])
         self.assertIn("o__region", await self.tools())
         self.assertNotIn("sk-other", json.dumps(away) + url)
 
@@ -259,5 +259,5 @@ class ZaiTests(RemoteTests):
                 break
             assert time.monotonic() < deadline
             await deferLater(reactor, 0.05)
-        self.assertIn("refused the key", status["reason"])
+        self.assertIn("rejected the key", status["reason"])
         self.assertNotIn("bad-key", json.dumps(status))

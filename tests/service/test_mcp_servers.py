@@ -212,7 +212,7 @@ class EitherFamily:
         self.assertIn("a__echo", await self.tools())  # clients keep what they know
         away = await self.call("a__echo", "x")
         if away["isError"]:
-            self.assertIn("not there", away["content"][0]["text"])
+            self.assertIn("not connected", away["content"][0]["text"])
         await self.until(lambda: self.started(1))
         await self.until_ready()
         self.assertEqual((await self.call("a__echo", "again"))["isError"], False)
@@ -377,7 +377,7 @@ class LifeTests(ServerTests):
     async def test_one_that_never_answers_is_tried_again(self) -> None:
         await self.start("silent", more="start_timeout = 0.4")
         await self.until(lambda: self.started(1))
-        self.assertTrue([line for line in self.log if "not there" in line])
+        self.assertTrue([line for line in self.log if "not connected" in line])
 
     async def test_a_call_takes_no_longer_than_it_may(self) -> None:
         await self.start(more="timeout = 0.3")

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from antigravity.config.mcp_settings import McpServerSettings
 from antigravity.config.settings import Settings
-from antigravity.mcp.client.federated_server import Limits
+from antigravity.mcp.client.federated_server import ServerTimeouts
 from antigravity.mcp.client.federation import Server
 from antigravity.mcp.client.http_connection import Address
 from antigravity.processes.command import Command
@@ -77,9 +77,11 @@ def _server(
 ) -> Server:
     tools = tuple(server.tools)
     if server.url:
-        limits = Limits(server.start_timeout, _PROBE, server.timeout)
+        limits = ServerTimeouts(server.start_timeout, _PROBE, server.timeout)
         return Server(Address(name, server.url, _headers(server), patience), limits, tools)
-    limits = Limits(server.start_timeout, server.start_timeout / 2 or _PROBE, server.timeout)
+    limits = ServerTimeouts(
+        server.start_timeout, server.start_timeout / 2 or _PROBE, server.timeout
+    )
     secrets = tuple(value.reveal() for value in server.env.values())
     return Server(_command(name, server, home, environ), limits, tools, secrets)
 

@@ -1,4 +1,4 @@
-"""One connection to a server, whatever it goes over."""
+"""The transport of messages between the gateway and a server."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from twisted.internet.defer import Deferred
 
 from antigravity.mcp.protocol.messages import Message, RequestId
 
-#: Gets a message, and the id of the request on whose stream it came, if that is known.
+#: Receives a message, and the id of the request on whose stream it came, if that is known.
 Receive = Callable[[Message, RequestId | None], None]
 
 
 class OutgoingMessage(Struct, frozen=True):
-    """A message as it goes out.
+    """A message to a server.
 
-    ``id`` is that of a request.  ``headers`` are for HTTP.  ``endless`` requests are answered
-    when nothing more will come.
+    ``id`` is that of a request, ``None`` for other messages.  ``headers`` are for HTTP.  The
+    response to an ``endless`` request comes when the server has nothing more to send.
     """
 
     data: bytes
@@ -41,17 +41,17 @@ class Channel(Protocol):
     def send(self, message: OutgoingMessage) -> Deferred[None]:
         """Send a message.
 
-        Return a Deferred that fires when it is gone and, if it is a request, answered.  It
-        fails with a ``GatewayError`` if that will not be.
+        Return a Deferred that fires when it is sent and, if it is a request, its response is
+        there.  It fails with a ``GatewayError`` if it cannot be sent or gets no response.
         """
 
     def agreed(self, version: str) -> None:
-        """Note the revision of the session."""
+        """Use ``version`` as the revision of the session."""
 
     def listen(self) -> Deferred[bool]:
-        """Listen once for what the server says of itself, where that needs to be asked for.
+        """Listen once for messages that the server sends on its own, if that takes a request.
 
-        Return a Deferred that fires with whether it makes sense to do so again.
+        Return a Deferred that fires with whether to listen again.
         """
 
     def close(self) -> Deferred[None]:

@@ -1,4 +1,4 @@
-"""What can go wrong between us and a server, besides what the server says itself."""
+"""Errors of connections to MCP servers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from antigravity.ir.errors import UpstreamError
 
 
 class McpConnectionError(UpstreamError):
-    """A server cannot be reached, or answers what is no MCP.
+    """A server cannot be reached, or its response is not MCP.
 
-    :ivar http_status: what it answered over HTTP, 0 if nothing.
+    :ivar http_status: the HTTP status of its response, 0 without one.
     """
 
     def __init__(self, message: str, http_status: int = 0) -> None:
@@ -17,8 +17,8 @@ class McpConnectionError(UpstreamError):
 
 
 class SessionLostError(McpConnectionError):
-    """The server does not know our session (any more); nothing was done."""
+    """The server does not know the session; it did not process the request."""
 
 
 class McpTimeoutError(McpConnectionError):
-    """A server does not answer in time."""
+    """A server did not respond in time."""

@@ -1,4 +1,4 @@
-"""Streams of messages from a server."""
+"""Reads a server's event streams."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from antigravity.sse import EventTooLargeError, SseDecoder
 
 
 class _Decoder(SseDecoder):
-    """Knows also what is needed to come back for the rest of a stream."""
+    """Also keeps the last event id and the retry interval, for reconnecting."""
 
     __slots__ = ("last_id", "retry")
 
@@ -36,9 +36,9 @@ class _Decoder(SseDecoder):
 
 
 class EventReader(Protocol):
-    """Reads a body of events, and gives ``on_data`` the data of each.
+    """Reads a body of events and passes the data of each to ``on_data``.
 
-    :ivar done: fires at the end; fails with a ``GatewayError`` if it broke off.
+    :ivar done: fires at the end; fails with a ``GatewayError`` after an interruption.
     """
 
     transport: Any
@@ -56,33 +56,33 @@ class EventReader(Protocol):
 
     @property
     def retry(self) -> float | None:
-        """How long the server wants us to wait before we come back, in seconds."""
+        """The seconds to wait before reconnecting, as the server requests it."""
         return self._decoder.retry
 
     def read(self, response: IIncomingResponse, *, paused: bool) -> None:
-        """Begin."""
+        """Start reading ``response``."""
         response.deliver(self)
         if paused and not self._is_over:
             self.transport.pauseProducing()
 
     def pause(self) -> None:
-        """Read nothing more for now."""
+        """Pause the stream."""
         if not self._is_over:
             self.transport.pauseProducing()
 
     def resume(self) -> None:
-        """Read on."""
+        """Resume the stream."""
         if not self._is_over:
             self.transport.resumeProducing()
 
     def finish(self) -> None:
-        """Read no more: everything is there."""
+        """Stop reading: the response is complete."""
         if not self._is_over:
             self._stop()
             self.done.callback(None)
 
     def dataReceived(self, data: bytes) -> None:
-        """Take a piece of the body."""
+        """Decode a part of the body."""
         try:
             events = self._decoder.feed(data)
         except EventTooLargeError as error:
@@ -94,7 +94,7 @@ class EventReader(Protocol):
                 self._on_data(event.data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Take the end of the body."""
+        """Handle the end of the body."""
         if self._is_over:
             return
         for event in self._decoder.close():

@@ -1,4 +1,4 @@
-"""One configured server: connected, kept connected, and offered."""
+"""One configured MCP server: its connection and its catalog."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from antigravity.mcp.client.remote_session import RemoteSession
 from antigravity.mcp.client.request_sender import RequestSender
 from antigravity.mcp.protocol.messages import Notification
 
-#: Seconds before a server is tried again; doubled each time that it did not help.
+#: Seconds before the next attempt to connect; doubled after each failure.
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
-#: A server that was there for so long is well: the pauses begin anew.
-WELL_AFTER: Final = 30.0
+#: After so many seconds of connection, the pauses start again from the first.
+STABLE_AFTER: Final = 30.0
 
 State = Literal["starting", "ready", "waiting", "stopped"]
 Open = Callable[[Receive], Channel]
 
 
-class Limits(Struct, frozen=True):
-    """Seconds: to connect, for the first question (0: it is not asked), for a call (0: any)."""
+class ServerTimeouts(Struct, frozen=True):
+    """Seconds to connect, for ``server/discover`` (0: not sent), and for a call (0: no limit)."""
 
     start: float = 60.0
     probe: float = 10.0
@@ -44,13 +44,13 @@ class Limits(Struct, frozen=True):
 
 
 class FederatedServer:
-    """The server ``name``, reached by the channels that ``open`` makes.
+    """The server ``name``, reached over channels that ``open`` creates.
 
-    It is connected at once, and again when that is lost, whether anybody calls or not.  What
-    it has offered once stays in the lists while it is away: calls say that it is.
+    It connects at once and reconnects after a loss, whether or not there are calls.  While it
+    is disconnected its catalog stays, and calls fail with the reason.
 
     :ivar catalog: what it offers.
-    :ivar is_started: whether it was told to connect.
+    :ivar is_started: whether :meth:`start` was called.
     """
 
     log = make_logger()
@@ -60,7 +60,7 @@ class FederatedServer:
         name: str,
         clock: IReactorTime,
         open: Open,  # noqa: A002
-        limits: Limits,
+        limits: ServerTimeouts,
         wanted: re.Pattern[str],
     ) -> None:
         self.name = name
@@ -74,32 +74,32 @@ class FederatedServer:
         self._lists = ListSync(RequestSender(name, clock, self, limits.call), self.catalog, wanted)
         self._session: RemoteSession | None = None
         self._gone: Deferred[str] = Deferred()
-        self._living: Deferred[None] | None = None
+        self._connecting: Deferred[None] | None = None
         self._ended: list[Deferred[None]] = []
         self._waiting: list[Deferred[None]] = []
         self._failures = 0
-        self._is_at_once = False
+        self._reconnect_at_once = False
         self.is_started = False
 
     def start(self) -> None:
         """Connect."""
         self.is_started = True
-        self._living = Deferred.fromCoroutine(self._live())
-        self._living.addErrback(self._broken).addBoth(self._stopped)
+        self._connecting = Deferred.fromCoroutine(self._stay_connected())
+        self._connecting.addErrback(self._broken).addBoth(self._stopped)
 
     def stop(self) -> Deferred[None]:
-        """Return a Deferred that fires when nothing of the connection is left."""
+        """Disconnect, and return a Deferred that fires when that is done."""
         ended: Deferred[None] = Deferred()
-        if self._living is None:
+        if self._connecting is None:
             ended.callback(None)
             return ended
         self._ended.append(ended)
         if len(self._ended) == 1:
-            self._living.cancel()
+            self._connecting.cancel()
         return ended
 
     def status(self) -> dict[str, object]:
-        """Return how it is, for the operator."""
+        """Return its state, for the operator."""
         return {
             "name": self.name,
             "state": self.state,
@@ -109,64 +109,64 @@ class FederatedServer:
         }
 
     async def session(self) -> RemoteSession:
-        """Return the server; see :class:`antigravity.mcp.client.request_sender.Connection`."""
+        """Return the session; see :class:`.request_sender.SessionProvider`."""
         if self._session is None and self.state in ("starting", "ready"):
             waiting: Deferred[None] = Deferred()
             self._waiting.append(waiting)
             await waiting
         if self._session is None:
             why = self.reason or "it is not connected"
-            raise McpConnectionError(f"The MCP server {self.name} is not there: {why}.")
+            raise McpConnectionError(f"The MCP server {self.name} is not connected: {why}.")
         return self._session
 
     def session_lost(self, session: RemoteSession, reason: str) -> None:
-        """Connect anew: the server has forgotten us."""
+        """Reconnect: the server no longer knows ``session``."""
         if self._session is session:
-            self._is_at_once = True
+            self._reconnect_at_once = True
             self._lose(reason, self._gone)
 
-    # -- its life --
+    # -- connection --
 
-    async def _live(self) -> None:
+    async def _stay_connected(self) -> None:
         while True:
             begun = self._clock.seconds()
             try:
-                reason = await self._once()
+                reason = await self._connect_once()
             except (GatewayError, McpError) as error:
                 reason = brief(error.message)
             except OSError as error:
-                reason = f"it cannot be started: {error.strerror or 'nobody knows why'}"
+                reason = f"it cannot be started: {error.strerror or 'unknown error'}"
             except CancelledError:
                 raise
             except Exception:  # noqa: BLE001 - whatever a server sends: it may do better later
                 self.log.failure("connecting the MCP server {name} failed", name=self.name)
-                reason = "the gateway made a mistake; its log says which"
+                reason = "an error in the gateway; see its log"
             was_ready, self._session = self.state == "ready", None
-            if was_ready and self._clock.seconds() - begun >= WELL_AFTER:
+            if was_ready and self._clock.seconds() - begun >= STABLE_AFTER:
                 self._failures = 0
-            if not (self._is_at_once and was_ready):
+            if not (self._reconnect_at_once and was_ready):
                 await self._pause(reason)
             self.state = "starting"
 
     async def _pause(self, reason: str) -> None:
         pause = min(FIRST_PAUSE * 2**self._failures, LONGEST_PAUSE)
         self._failures += 1
-        say = self.log.debug if reason == self.reason else self.log.warn
+        write = self.log.debug if reason == self.reason else self.log.warn
         self.state, self.reason = "waiting", reason
-        say(
-            "the MCP server {name} is not there: {why}; again in {s:g} s",
+        write(
+            "the MCP server {name} is not connected: {why}; next attempt in {s:g} s",
             name=self.name,
             why=reason,
             s=pause,
         )
-        self._tell_waiting()
+        self._wake_waiting()
         await deferLater(self._clock, pause)
 
-    async def _once(self) -> str:
+    async def _connect_once(self) -> str:
         """Connect, and return why the connection has ended."""
         gone: Deferred[str] = Deferred()
         self._gone = gone
-        self._is_at_once = False
+        self._reconnect_at_once = False
         session = RemoteSession(self.name, self._clock, self._open, self._heard)
         session.channel.lost.addCallback(self._lose, gone)
         following: list[Deferred[None]] = []
@@ -176,27 +176,27 @@ class FederatedServer:
             return await gone
         finally:
             self._session = None
-            self._lists.rest()
+            self._lists.stop()
             for one in following:
                 one.cancel()
             await session.channel.close()
 
     async def _connect(self, session: RemoteSession, following: list[Deferred[None]]) -> None:
         limit = self._limits.start
-        connecting = Deferred.fromCoroutine(self._greet(session, following))
+        connecting = Deferred.fromCoroutine(self._initialize(session, following))
         try:
             await (connecting.addTimeout(limit, self._clock) if limit else connecting)
         except defer.TimeoutError:
             raise McpConnectionError(f"it was not ready within {limit:g} seconds") from None
         except GatewayError:
             if not session.channel.has_headers and not session.version:
-                # The first question may be what the program does not survive.
+                # Some programs exit when they receive server/discover.
                 self._probe = 0.0 if self._probe else self._limits.probe
             raise
 
-    async def _greet(self, session: RemoteSession, following: list[Deferred[None]]) -> None:
-        await session.greet(self._limits.start, probe=self._probe)
-        # Before the lists are read: what changes meanwhile must be heard.
+    async def _initialize(self, session: RemoteSession, following: list[Deferred[None]]) -> None:
+        await session.initialize(self._limits.start, probe=self._probe)
+        # Before the lists are read, so that no change in between is missed.
         follow = Deferred.fromCoroutine(self._lists.follow(session, self._clock))
         following.append(follow.addErrback(self._not_followed, self._gone))
         await self._lists.refresh(session)
@@ -205,17 +205,17 @@ class FederatedServer:
         self._session = session
         self.state, self.reason = "ready", ""
         self.log.info(
-            "the MCP server {name} is there: revision {revision}, {n} tools",
+            "connected to the MCP server {name}: revision {revision}, {n} tools",
             name=self.name,
             revision=session.version,
             n=len(self.catalog.tools()),
         )
-        self._tell_waiting()
+        self._wake_waiting()
 
-    def _tell_waiting(self) -> None:
+    def _wake_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
         for one in waiting:
-            if not one.called:  # who has waited may have left
+            if not one.called:  # its caller may have cancelled it
                 one.callback(None)
 
     def _lose(self, reason: str, gone: Deferred[str]) -> None:
@@ -227,23 +227,25 @@ class FederatedServer:
         if isinstance(error, CancelledError):
             return
         if isinstance(error, GatewayError):
-            self._is_at_once = True
+            self._reconnect_at_once = True
             self._lose(error.message, gone)
             return
         self.log.failure("following the MCP server {name} failed", failure, name=self.name)
-        self._lose("the gateway made a mistake; its log says which", gone)
+        self._lose("an error in the gateway; see its log", gone)
 
     def _heard(self, session: RemoteSession, message: Notification) -> None:
         self._lists.heard(session, message)
 
     def _broken(self, failure: Failure) -> None:
         if not failure.check(CancelledError):
-            self.log.failure("the MCP server {name} is given up", failure, name=self.name)
+            self.log.failure(
+                "the MCP server {name} is abandoned after an error", failure, name=self.name
+            )
 
     def _stopped(self, _: object) -> None:
-        self._living = None
-        self.state, self.reason = "stopped", "it was switched off"
-        self._tell_waiting()
+        self._connecting = None
+        self.state, self.reason = "stopped", "it was disabled"
+        self._wake_waiting()
         ended, self._ended = self._ended, []
         for one in ended:
             one.callback(None)

@@ -1,4 +1,4 @@
-"""All configured servers; what changes in the configuration changes here, and nothing else."""
+"""All configured MCP servers, kept in step with the configuration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from antigravity.interfaces.mcp import IMcpCatalog
 from antigravity.interfaces.transport import IHttpTransport
 from antigravity.logs import make_logger
 from antigravity.mcp.client.channel import Channel, Receive
-from antigravity.mcp.client.federated_server import FederatedServer, Limits
+from antigravity.mcp.client.federated_server import FederatedServer, ServerTimeouts
 from antigravity.mcp.client.http_channel import HttpChannel
 from antigravity.mcp.client.http_connection import Address
 from antigravity.mcp.client.list_entries import pattern_of
@@ -23,18 +23,18 @@ from antigravity.processes.command import Command
 from antigravity.processes.guarded import OnEnd, OnLine, OnOutput
 from antigravity.processes.log_lines import Cleaner
 
-#: Starts a program; may raise ``OSError``.
+#: Starts a program; can raise ``OSError``.
 Run = Callable[[Command, OnLine, OnEnd, OnOutput], Process]
 
 
 class Server(Struct, frozen=True):
-    """A server to be connected to: at ``place``, an address or a program.
+    """A configured server at ``place``, an address or a program.
 
-    ``secrets`` are kept out of the log, ``tools`` are patterns of the tools to offer.
+    ``secrets`` are removed from its log lines; ``tools`` are patterns for the tools to offer.
     """
 
     place: Address | Command
-    limits: Limits = Limits()
+    limits: ServerTimeouts = ServerTimeouts()
     tools: tuple[str, ...] = ("*",)
     secrets: tuple[str, ...] = ()
 
@@ -43,7 +43,7 @@ class Server(Struct, frozen=True):
 
 
 class Federation:
-    """Keeps the servers connected that are wanted.
+    """Keeps all configured servers connected.
 
     ``run`` starts those that are programs.
     """
@@ -59,11 +59,11 @@ class Federation:
 
     @property
     def catalogs(self) -> Sequence[IMcpCatalog]:
-        """What the servers offer, in their order."""
+        """The catalogs of the servers, in the order of the configuration."""
         return tuple(server.catalog for _, server in self._servers.values())
 
     def use(self, wanted: Mapping[str, Server]) -> None:
-        """Be connected to these servers and no others; who stays the same notices nothing."""
+        """Connect exactly these servers; connections of unchanged ones stay as they are."""
         before, self._servers = self._servers, {}
         for name, configured in wanted.items():
             if name in before and before[name][0] == configured:
@@ -71,21 +71,21 @@ class Federation:
             else:
                 self._servers[name] = configured, self._new(name, configured)
         for _, server in before.values():
-            self._let_go(server)
+            self._stop(server)
         for _, server in self._servers.values():
             if not server.is_started:
                 server.start()
 
     def stop(self) -> Deferred[Any]:
-        """Return a Deferred that fires when nothing of any server is left."""
+        """Disconnect all servers, and return a Deferred that fires when that is done."""
         self.use({})
         return DeferredList(list(self._stopping))
 
     def status(self) -> list[dict[str, object]]:
-        """Return how each server is, for the operator."""
+        """Return the state of each server, for the operator."""
         return [server.status() for _, server in self._servers.values()]
 
-    def _let_go(self, server: FederatedServer) -> None:
+    def _stop(self, server: FederatedServer) -> None:
         stopping = server.stop()
         self._stopping.add(stopping)
         stopping.addBoth(lambda _: self._stopping.discard(stopping))
@@ -105,7 +105,7 @@ class Federation:
             return HttpChannel(self._transport, self._clock, place, receive)
         cleaner = Cleaner(server.secrets)
 
-        def said(line: str) -> None:
+        def log_line(line: str) -> None:
             self.log.info("MCP server {name}: {text}", name=name, text=cleaner.clean(line))
 
-        return StdioChannel(name, self._clock, partial(self._run, place), said, receive)
+        return StdioChannel(name, self._clock, partial(self._run, place), log_line, receive)

@@ -1,4 +1,4 @@
-"""A server over streamable HTTP."""
+"""The channel to a server over streamable HTTP."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from antigravity.mcp.client.channel import OutgoingMessage, Receive
 from antigravity.mcp.client.http_connection import Address, HttpConnection
 from antigravity.mcp.protocol.messages import Message, RequestId
 
-#: Seconds that a server has to hear of the end of a session.
-_FAREWELL: Final = 2.0
+#: Seconds that a server has to accept the end of a session.
+_END_SESSION_TIMEOUT: Final = 2.0
 
 
 class HttpChannel:
@@ -39,19 +39,19 @@ class HttpChannel:
         )
 
     def agreed(self, version: str) -> None:
-        """Note the revision of the session."""
+        """Send ``version`` with all further messages."""
         self._link.version = version
 
     def listen(self) -> Deferred[bool]:
-        """Listen once for what the server says of itself."""
+        """Listen once for messages that belong to no request; see :class:`Channel`."""
         return self._run(self._link.listen()) if self._link.session else succeed(False)
 
     def close(self) -> Deferred[None]:
-        """End what runs, and the session; a server that does not answer is not waited for."""
+        """Cancel all requests and end the session, without waiting for a server that is silent."""
         for running in list(self._running):
             running.cancel()
         ending = self._link.end_session()
-        ending.addTimeout(_FAREWELL, self._clock)
+        ending.addTimeout(_END_SESSION_TIMEOUT, self._clock)
         return ending.addErrback(lambda failure: None)
 
     def _run(self, running: Deferred[Any]) -> Deferred[Any]:

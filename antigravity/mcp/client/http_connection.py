@@ -1,6 +1,6 @@
-"""Messages to a server over streamable HTTP, and those that come back.
+"""Send messages to a server over streamable HTTP, and receive its messages.
 
-It knows HTTP, sessions and streams that are cut off; what the messages say is others' business.
+This module handles HTTP, sessions and interrupted streams, but not the content of messages.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from antigravity.mcp.protocol.messages import Message, RequestId, Response
 from antigravity.version import USER_AGENT
 
 Headers = tuple[tuple[str, str], ...]
-#: Gets a message as it came and what it says; the id is of the request whose stream it was on.
+#: Receives the bytes of a message, the parsed messages, and the id of the request on whose stream
+#: it came.
 Receive = Callable[[bytes, tuple[Message, ...], RequestId | None], None]
 
 SESSION: Final = "mcp-session-id"
@@ -37,31 +38,31 @@ _JSON: Final = "application/json"
 _EVENTS: Final = "text/event-stream"
 _LARGEST: Final = 64 * 1024 * 1024
 _LARGEST_ERROR: Final = 1024 * 1024
-#: How long to wait before a stream is fetched again, if the server does not say, and the most.
+#: Seconds before an interrupted stream is requested again: the default, and the maximum.
 _RETRY: Final = 1.0
 _LONGEST_RETRY: Final = 60.0
-#: How often in a row a stream may bring nothing.
+#: How often in a row a stream may bring no event before the request fails.
 _MOST_RETRIES: Final = 5
 
 
 class Address(Struct, frozen=True):
-    """Where a server is; ``headers`` hold credentials.
+    """The address of a server; ``headers`` hold credentials.
 
-    ``name`` is for messages.  ``patience`` is how long it may be silent while something is
-    expected of it, 0 for no limit.
+    ``name`` is for messages.  ``timeout`` is how many seconds it may be silent while a response
+    is expected, 0 for no limit.
     """
 
     name: str
     url: str
     headers: Headers = ()
-    patience: float = 600.0
+    timeout: float = 600.0
 
     def __repr__(self) -> str:
         return f"<Address of {self.name}>"
 
 
 class HttpConnection:
-    """Speaks to the server at ``address``.
+    """Exchanges messages with the server at ``address``.
 
     :ivar session: the session's id, ``""`` if there is none.
     :ivar version: the revision of the session, ``""`` before it is known.
@@ -90,33 +91,33 @@ class HttpConnection:
     ) -> Deferred[None]:
         """Send a message.
 
-        Return a Deferred that fires when all that belongs to it has come: the answer to the
-        request ``about``, if it is one.  It fails with a ``GatewayError`` if that does not come.
-        ``endless`` is for requests whose answer is silent for as long as nothing happens.
-        Cancelling it closes the connection.
+        Return a Deferred that fires when the message is sent and, if it is the request
+        ``about``, its response is there.  It fails with a ``GatewayError`` if the response does
+        not come.  The response to an ``endless`` request may be silent for any time.  Cancelling
+        the Deferred closes the connection.
         """
         return Deferred.fromCoroutine(self._post(body, headers, about, endless))
 
     def listen(self) -> Deferred[bool]:
-        """Listen for what the server says of itself, once.
+        """Listen once for messages that belong to no request.
 
         Return a Deferred that fires with ``True`` when the stream has ended, and with ``False``
-        if the server has none.
+        if the server has no such stream.
         """
         return Deferred.fromCoroutine(self._listen())
 
     def end_session(self) -> Deferred[None]:
-        """End the session; return a Deferred that fires when the server has heard of it."""
+        """End the session; return a Deferred that fires when the server has responded."""
         return Deferred.fromCoroutine(self._end_session())
 
     def pause(self) -> None:
-        """Read no streams for now."""
+        """Stop reading streams for now."""
         self._is_paused = True
         for reader in self._readers:
             reader.pause()
 
     def resume(self) -> None:
-        """Read on."""
+        """Continue to read streams."""
         self._is_paused = False
         for reader in list(self._readers):
             reader.resume()
@@ -142,10 +143,10 @@ class HttpConnection:
         if kind == _EVENTS:
             await self._read_events(response, about, endless)
             return
-        answered = self._take(await self._collect(response, _LARGEST), about)
+        answered = self._deliver(await self._collect(response, _LARGEST), about)
         if about is not None and not answered:
             raise McpConnectionError(
-                f"{self._address.name} answered something that is no answer.", status
+                f"{self._address.name} sent something other than the response.", status
             )
 
     async def _refused(
@@ -154,20 +155,20 @@ class HttpConnection:
         session: str,
         about: RequestId | None,
     ) -> None:
-        """Take an answer that is an error; one in JSON-RPC is as good as any other.
+        """Handle an HTTP error; a JSON-RPC error in its body counts as the response.
 
-        :raises McpConnectionError: if it is none.
+        :raises McpConnectionError: if the body is not a JSON-RPC message.
         """
         status, name = response.status(), self._address.name
         if 300 <= status < 400 or status in (401, 403):
             response.abort()
-            what = "is elsewhere now" if status < 400 else "refused the key"
+            what = "has moved to another address" if status < 400 else "rejected the key"
             raise McpConnectionError(f"{name} {what} ({status}).", status)
         data = await self._collect(response, _LARGEST_ERROR)
         if session and (status == 404 or (status == 400 and tells_of_lost_session(data, about))):
             raise self._lost(session, status)
-        if not self._take(data, about):
-            raise McpConnectionError(f"{name} answered {status}.", status)
+        if not self._deliver(data, about):
+            raise McpConnectionError(f"{name} responded with status {status}.", status)
 
     async def _listen(self) -> bool:
         headers: Headers = (("accept", _EVENTS),)
@@ -185,7 +186,9 @@ class HttpConnection:
             if status == 404 and session:
                 raise self._lost(session, status)
             if status >= 500:
-                raise McpConnectionError(f"{self._address.name} answered {status}.", status)
+                raise McpConnectionError(
+                    f"{self._address.name} responded with status {status}.", status
+                )
             self._last_heard = ""
             return False
         reader = self._reader(response, None, [])
@@ -213,24 +216,24 @@ class HttpConnection:
         self, method: str, headers: Headers, body: bytes = b"", *, endless: bool = False
     ) -> IIncomingResponse:
         named = {name for name, _ in headers}
-        patience = self._address.patience
+        timeout = self._address.timeout
         own: Headers = (("user-agent", USER_AGENT), *self._address.headers)
         if self.session:
             own += ((SESSION, self.session),)
         if self.version and VERSION not in named:
             own += ((VERSION, self.version),)
-        limits = Timeouts(first_byte=patience, idle=0.0 if endless else patience)
+        limits = Timeouts(first_byte=timeout, idle=0.0 if endless else timeout)
         request = OutgoingRequest(method, self._address.url, (*headers, *own), body, limits)
         try:
             return await self._transport.send(request)
         except GatewayError as error:
-            raise self._explained(error) from error
+            raise self._connection_error(error) from error
 
     async def _collect(self, response: IIncomingResponse, limit: int) -> bytes:
         try:
             return await response.collect(limit)
         except GatewayError as error:
-            raise self._explained(error) from error
+            raise self._connection_error(error) from error
 
     # -- streams --
 
@@ -240,21 +243,21 @@ class HttpConnection:
         about: RequestId | None,
         endless: bool,
     ) -> None:
-        """Read until the answer is there, on more than one connection if need be."""
-        answered: list[bool] = []
+        """Read until the response is there; reconnect after an interruption."""
+        responded: list[bool] = []
         last, failures = "", 0
         while True:
-            reader = self._reader(response, about, answered)
+            reader = self._reader(response, about, responded)
             before = last
             try:
                 await reader.done
             except GatewayError as error:
                 if not (reader.last_id or last):
-                    raise self._explained(error) from error
+                    raise self._connection_error(error) from error
             finally:
                 self._readers.discard(reader)
             last = reader.last_id or last
-            if about is None or answered:
+            if about is None or responded:
                 return
             failures = failures + 1 if last == before else 0
             if not last or failures >= _MOST_RETRIES:
@@ -267,18 +270,18 @@ class HttpConnection:
             if response.status() != 200 or _kind_of(response) != _EVENTS:
                 response.abort()
                 raise McpConnectionError(
-                    f"{self._address.name} has not kept the rest of its answer."
+                    f"{self._address.name} did not keep the rest of its response."
                 )
 
     def _reader(
         self,
         response: IIncomingResponse,
         about: RequestId | None,
-        answered: list[bool],
+        responded: list[bool],
     ) -> EventReader:
         def on_data(data: bytes) -> None:
-            if self._take(data, about):
-                answered.append(True)
+            if self._deliver(data, about):
+                responded.append(True)
                 reader.finish()
 
         reader = EventReader(on_data)
@@ -290,8 +293,8 @@ class HttpConnection:
         retry = _RETRY if reader.retry is None else min(reader.retry, _LONGEST_RETRY)
         return deferLater(self._clock, retry, lambda: None)
 
-    def _take(self, data: bytes, about: RequestId | None) -> bool:
-        """Hand on a message; return whether it is the answer to the request ``about``."""
+    def _deliver(self, data: bytes, about: RequestId | None) -> bool:
+        """Deliver a message; return whether it is the response to the request ``about``."""
         if not data.strip():
             return False
         try:
@@ -303,13 +306,13 @@ class HttpConnection:
             isinstance(message, Response) and message.id == about for message in found
         )
 
-    def _explained(self, error: GatewayError) -> McpConnectionError:
+    def _connection_error(self, error: GatewayError) -> McpConnectionError:
         name = self._address.name
         if isinstance(error, McpConnectionError):
             return error
         if isinstance(error, DeadlineError):
-            return McpConnectionError(f"{name} was silent for {self._address.patience:g} seconds.")
-        return McpConnectionError(f"{name} cannot be asked: {error.message}.")
+            return McpConnectionError(f"{name} was silent for {self._address.timeout:g} seconds.")
+        return McpConnectionError(f"{name} cannot be reached: {error.message}.")
 
 
 def _kind_of(response: IIncomingResponse) -> str:

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 def pattern_of(patterns: Iterable[str]) -> re.Pattern[str]:
-    """Return what matches the names that fit one of ``patterns``; ``*`` is a wildcard."""
+    """Return a regular expression for the names that match a pattern; ``*`` is a wildcard."""
     pieces = (".*".join(map(re.escape, pattern.split("*"))) for pattern in patterns)
     return re.compile("|".join(pieces) or "(?!)")
 
@@ -35,7 +35,7 @@ def pattern_of(patterns: Iterable[str]) -> re.Pattern[str]:
 def tools_of(
     server: IRequestSender, entries: Sequence[Json], wanted: re.Pattern[str]
 ) -> list[RelayedTool]:
-    """Return the tools in a list that are wanted."""
+    """Return the tools in a list whose names match ``wanted``."""
 
     def tool(entry: Json) -> RelayedTool:
         found = RelayedTool(
@@ -102,7 +102,7 @@ def _usable(
             found.append(make(entry))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             log.warn(
-                "a {what} of the MCP server {name} is left out: {why}",
+                "a {what} of the MCP server {name} is not offered: {why}",
                 what=what,
                 name=server.name,
                 why=str(error)[:200],
@@ -137,7 +137,7 @@ def _required(entry: Json, key: str) -> str:
 
 
 def _input_schema(entry: Json) -> Any:
-    """Return a tool's schema; arguments are an object, whether or not the server says so."""
+    """Return a tool's schema, of type object even if the server omits that."""
     found = entry.get("inputSchema")
     if found is None:
         return {"type": "object"}

@@ -1,4 +1,4 @@
-"""What a server has: asked for, and asked for again when it says that it has changed."""
+"""Keeps the lists of a server's tools, prompts and resources up to date."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LONGEST_PAUSE: Final = 60.0
 
 
 class ListSync:
-    """Keeps ``catalog`` as the server ``sender`` says; of its tools those that are ``wanted``."""
+    """Fills ``catalog`` from the lists of a server; offers only the tools that match ``wanted``."""
 
     log = make_logger()
 
@@ -45,9 +45,9 @@ class ListSync:
         self._refreshing: Deferred[None] | None = None
 
     async def refresh(self, session: RemoteSession) -> None:
-        """Ask for everything; only tools are needed.
+        """Request all lists; only the list of tools must succeed.
 
-        :raises GatewayError: if the server does not answer.
+        :raises GatewayError: if the server does not respond.
         :raises McpError: if it refuses to list its tools.
         """
         self._stale.clear()
@@ -57,10 +57,10 @@ class ListSync:
             except McpError as error:
                 if kind == "tools":
                     raise
-                self._cut(f"{kind}/list", f"it was refused: {brief(error.message)}")
+                self._warn_incomplete(f"{kind}/list", f"it was refused: {brief(error.message)}")
 
     def heard(self, session: RemoteSession, message: Notification) -> None:
-        """Take what the server says of itself."""
+        """Handle a notification that belongs to no request."""
         kind = _CHANGED.get(message.method)
         if kind is not None:
             self._stale[kind] = None
@@ -72,15 +72,15 @@ class ListSync:
             if isinstance(uri, str):
                 self._catalog.resource_updated(uri)
 
-    def rest(self) -> None:
-        """Ask for nothing any more."""
+    def stop(self) -> None:
+        """Stop refreshing."""
         if self._refreshing is not None:
             self._refreshing.cancel()
 
     async def follow(self, session: RemoteSession, clock: IReactorTime) -> None:
-        """Listen for changes, for as long as the server has them.
+        """Listen for changes, for as long as the server offers that.
 
-        :raises SessionLostError: if the server has forgotten us.
+        :raises SessionLostError: if the server no longer knows the session.
         """
         pause, is_first = _FIRST_PAUSE, True
         while True:
@@ -88,15 +88,15 @@ class ListSync:
             began = clock.seconds()
             try:
                 if not is_first:
-                    await self._refresh_quietly(session)  # who knows what we have not heard
+                    await self._refresh_quietly(session)  # changes in between were missed
                 if not await listening:
                     return
             except SessionLostError:
                 if is_first:
-                    return  # the session has just begun: the server only has no such stream
+                    return  # the session is new, so the server just has no such stream
                 raise
             except McpError:
-                return  # it does not know what that is
+                return  # the server does not know the method
             except GatewayError as error:
                 self.log.debug("{name}: {why}", name=self._sender.name, why=brief(error.message))
             finally:
@@ -108,15 +108,15 @@ class ListSync:
             await deferLater(clock, pause)
 
     def _listen(self, session: RemoteSession) -> Deferred[bool]:
-        """Listen once; return a Deferred of whether that makes sense again."""
+        """Listen once; return a Deferred that fires with whether to listen again."""
         if not session.is_modern:
             return session.channel.listen()
-        told = {kind for kind in _KINDS if _has(session, kind, "listChanged")}
-        if not told:
+        announced = {kind for kind in _KINDS if _has(session, kind, "listChanged")}
+        if not announced:
             never: Deferred[bool] = Deferred()
             never.callback(False)
             return never
-        wanted = {f"{kind}ListChanged": True for kind in _KINDS if kind in told}
+        wanted = {f"{kind}ListChanged": True for kind in _KINDS if kind in announced}
         params = {"notifications": wanted}
         return session.request("subscriptions/listen", params, endless=True).addCallback(
             lambda result: True
@@ -138,7 +138,7 @@ class ListSync:
         error, name = failure.value, self._sender.name
         if isinstance(error, (GatewayError, McpError)):
             why = brief(error.message)
-            self.log.warn("the lists of {name} are old: {why}", name=name, why=why)
+            self.log.warn("the lists of {name} are out of date: {why}", name=name, why=why)
         elif not isinstance(error, CancelledError):
             self.log.failure("reading the lists of {name} failed", failure, name=name)
 
@@ -161,7 +161,7 @@ class ListSync:
                 self._offer(kind, [*entries, {}, *more], self._offer_resources)
 
     def _offer(self, kind: str, entries: list[Json], offer: Callable[[list[Json]], None]) -> None:
-        """Offer a list, if it is another one than before: clients keep what they know."""
+        """Offer a list if it has changed, so that clients are not notified for nothing."""
         if self._known.get(kind, [{}] if kind == "resources" else []) != entries:
             self._known[kind] = entries
             offer(entries)
@@ -180,7 +180,7 @@ class ListSync:
         )
 
     async def _all(self, session: RemoteSession, method: str, key: str) -> list[Json]:
-        """Return all pages of a list, or those that came before the server lost its way."""
+        """Return all pages of a list, or those before the first faulty one."""
         found: list[Json] = []
         page: list[Json] = []
         cursors: set[str] = set()
@@ -193,36 +193,36 @@ class ListSync:
                     return []
                 if not found:
                     raise
-                self._cut(method, f"a page was refused: {brief(error.message)}")
+                self._warn_incomplete(method, f"a page was refused: {brief(error.message)}")
                 return found
             before, page = page, self._page(result.get(key), method)
             if page and page == before:
-                self._cut(method, "it sent the same page twice")
+                self._warn_incomplete(method, "it sent the same page twice")
                 return found
             found += page
             if len(found) > _MOST_ENTRIES:
-                self._cut(method, f"there are more than {_MOST_ENTRIES} entries")
+                self._warn_incomplete(method, f"there are more than {_MOST_ENTRIES} entries")
                 return found[:_MOST_ENTRIES]
             cursor = result.get("nextCursor")
             if not isinstance(cursor, str) or not cursor:
                 return found
             if cursor in cursors:
-                self._cut(method, "it sent the same cursor twice")
+                self._warn_incomplete(method, "it sent the same cursor twice")
                 return found
             cursors.add(cursor)
             if len(cursors) >= _MOST_PAGES:
-                self._cut(method, f"there are more than {_MOST_PAGES} pages")
+                self._warn_incomplete(method, f"there are more than {_MOST_PAGES} pages")
                 return found
             params = {"cursor": cursor}
 
     def _page(self, entries: object, method: str) -> list[Json]:
-        if entries is None:  # as some languages write an empty list
+        if entries is None:  # some servers send null for an empty list
             return []
         if not isinstance(entries, list):
-            raise McpConnectionError(f"it answered {method} with something that is not a list")
+            raise McpConnectionError(f"its response to {method} is not a list")
         return [entry for entry in entries if entry and isinstance(entry, Mapping)]
 
-    def _cut(self, method: str, why: str) -> None:
+    def _warn_incomplete(self, method: str, why: str) -> None:
         self.log.warn(
             "{method} of {name} is not complete: {why}",
             method=method,
@@ -237,5 +237,5 @@ def _has(session: RemoteSession, kind: str, what: str) -> bool:
 
 
 def _forget(failure: Failure) -> None:
-    """Let it go: who waited for it has been told."""
+    """Ignore a failure that was already reported to its caller."""
     failure.trap(GatewayError, McpError, CancelledError)

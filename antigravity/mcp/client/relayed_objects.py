@@ -1,4 +1,4 @@
-"""What another server has, as it is offered here."""
+"""Tools, prompts and resources of another server, as the gateway offers them."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ from antigravity.mcp.protocol import messages
 from antigravity.mcp.protocol.headers import META, parameter_headers
 from antigravity.redaction.credentials import CREDENTIALS
 
-#: What else of an entry is shown to clients.
+#: Further fields of an entry that clients see.
 _EXTRA: Final = ("icons", "_meta")
-#: Errors that say something to the client; all others are between the server and us.
+#: Errors that are meant for the client; all others concern only the gateway.
 _FOR_CLIENTS: Final = (messages.INVALID_PARAMS, messages.MISSING_CAPABILITY)
 
 
 class IRequestSender(Protocol):
-    """Asks the server."""
+    """Sends requests to a server."""
 
     name: str
 
-    def ask(
+    def send(
         self,
         method: str,
         params: Json,
@@ -60,12 +60,12 @@ def text(entry: Json, key: str) -> str:
 
 
 def extra_of(entry: Json) -> dict[str, Any]:
-    """Return what lists show of an entry besides what everybody knows."""
+    """Return the further fields of an entry."""
     return {key: entry[key] for key in _EXTRA if key in entry}
 
 
 def _meta_of(result: Json) -> dict[str, Any] | None:
-    """Return what the server adds for the client, without what it says of itself."""
+    """Return the metadata for the client, without that of the protocol."""
     meta = result.get("_meta")
     if not isinstance(meta, Mapping):
         return None
@@ -74,7 +74,7 @@ def _meta_of(result: Json) -> dict[str, Any] | None:
 
 def _objects(value: object, what: str) -> Sequence[Json]:
     if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
-        raise ToolError(f"The server has answered something that is no {what}.")
+        raise ToolError(f"The server's response is not a {what}.")
     return value
 
 
@@ -92,11 +92,11 @@ class RelayedTool(Struct, frozen=True, eq=False):
     extra: Json
 
     def call(self, arguments: dict[str, Any], context: IMcpContext) -> Deferred[ToolResult]:
-        """Have the server do it."""
+        """Call the tool at the server."""
         params = {"name": self.name, "arguments": arguments}
         headers = parameter_headers(self.input_schema, arguments)
-        asked = self.server.ask("tools/call", params, context, headers)
-        return asked.addCallbacks(_tool_result, self._failed)
+        result = self.server.send("tools/call", params, context, headers)
+        return result.addCallbacks(_tool_result, self._failed)
 
     def _failed(self, failure: Any) -> Any:
         error = failure.value
@@ -106,10 +106,10 @@ class RelayedTool(Struct, frozen=True, eq=False):
 
 
 def _tool_result(result: Json) -> ToolResult:
-    if result.get("isError") is True:  # it may repeat what it was sent
+    if result.get("isError") is True:  # an error may repeat credentials
         result = CREDENTIALS.redact_json(result)
     return ToolResult(
-        tuple(_objects(result.get("content", []), "result of a tool")),
+        tuple(_objects(result.get("content", []), "tool result")),
         result.get("structuredContent"),
         result.get("isError") is True,
         _meta_of(result),
@@ -128,12 +128,12 @@ class RelayedPrompt(Struct, frozen=True, eq=False):
     extra: Json
 
     def get(self, arguments: dict[str, str], context: IMcpContext) -> Any:
-        """Have the server write it."""
+        """Get the prompt from the server."""
         params = {"name": self.name, "arguments": arguments}
-        return self.server.ask("prompts/get", params, context).addCallback(_prompt_result)
+        return self.server.send("prompts/get", params, context).addCallback(_prompt_result)
 
     def complete(self, argument: str, value: str, known: Mapping[str, str]) -> Any:
-        """Have the server complete an argument."""
+        """Let the server complete an argument."""
         reference = {"type": "ref/prompt", "name": self.name}
         return _complete(self.server, reference, argument, value, known)
 
@@ -156,7 +156,7 @@ class RelayedResource(Struct, frozen=True, eq=False):
     extra: Json
 
     def read(self, uri: str, context: IMcpContext) -> Any:
-        """Have the server read it."""
+        """Read the resource at the server."""
         return _read(self.server, uri, context)
 
 
@@ -173,18 +173,18 @@ class RelayedTemplate(Struct, frozen=True, eq=False):
     extra: Json
 
     def read(self, uri: str, arguments: dict[str, str], context: IMcpContext) -> Any:
-        """Have the server read it."""
+        """Read the resource at the server."""
         return _read(self.server, uri, context)
 
     def complete(self, argument: str, value: str, known: Mapping[str, str]) -> Any:
-        """Have the server complete an argument."""
+        """Let the server complete an argument."""
         reference = {"type": "ref/resource", "uri": self.uri_template}
         return _complete(self.server, reference, argument, value, known)
 
 
 def _read(server: IRequestSender, uri: str, context: IMcpContext) -> Deferred[Sequence[Json]]:
-    asked = server.ask("resources/read", {"uri": uri}, context)
-    return asked.addCallback(lambda result: _objects(result.get("contents"), "resource"))
+    result = server.send("resources/read", {"uri": uri}, context)
+    return result.addCallback(lambda result: _objects(result.get("contents"), "resource"))
 
 
 def _complete(
@@ -193,7 +193,7 @@ def _complete(
     params: dict[str, Any] = {"ref": reference, "argument": {"name": argument, "value": value}}
     if known:
         params["context"] = {"arguments": dict(known)}
-    return server.ask("completion/complete", params).addCallback(_completion)
+    return server.send("completion/complete", params).addCallback(_completion)
 
 
 def _completion(result: Json) -> Completion:

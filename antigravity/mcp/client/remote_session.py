@@ -1,4 +1,4 @@
-"""A server that we speak to: requests and their answers, in both families of revisions."""
+"""A session with an MCP server: requests and responses, in both families of revisions."""
 
 from __future__ import annotations
 
@@ -28,38 +28,38 @@ from antigravity.mcp.protocol.messages import Message, Notification, Request, Re
 from antigravity.mcp.protocol.revisions import NEWEST_STATEFUL, REVISIONS
 from antigravity.version import VERSION
 
-Hear = Callable[[Notification], None]
+OnNotification = Callable[[Notification], None]
 
-_ME: Final = {"name": "antigravity", "title": "antigravity gateway", "version": VERSION}
+_CLIENT_INFO: Final = {"name": "antigravity", "title": "antigravity gateway", "version": VERSION}
 _MODERN: Final = next(name for name, revision in REVISIONS.items() if revision.stateless)
 _INITIALIZE: Final = {
     "protocolVersion": NEWEST_STATEFUL.name,
     "capabilities": {},
-    "clientInfo": _ME,
+    "clientInfo": _CLIENT_INFO,
 }
-#: What says nothing of what a server knows: no answer over HTTP, and a key that it refuses.  All
-#: else may be its way to say that it does not know what it was asked.
-_SAYS_NOTHING: Final = (0, 401, 403)
-#: What cannot be taken back.
-_BEFORE_ALL: Final = ("initialize", "server/discover")
+#: HTTP statuses that do not mean that the server lacks ``server/discover``: no response, and a
+#: rejected key.  Any other error may mean that.
+_INCONCLUSIVE: Final = (0, 401, 403)
+#: Methods that cannot be cancelled.
+_NOT_CANCELLABLE: Final = ("initialize", "server/discover")
 
 
 class _Pending:
-    """A request that waits for its answer."""
+    """A request that waits for its response."""
 
-    def __init__(self, done: Deferred[Any], hear: Hear | None) -> None:
+    def __init__(self, done: Deferred[Any], on_notification: OnNotification | None) -> None:
         self.done = done
-        self.hear = hear
+        self.on_notification = on_notification
         self.sending: Deferred[None] | None = None
 
 
 class RemoteSession:
-    """Speaks over the channel that ``open`` makes.
+    """Exchanges requests and responses with a server over the channel that ``open`` creates.
 
-    ``heard`` gets what the server says of itself.
+    ``heard`` receives notifications that belong to no request.
 
-    :ivar is_modern: whether the revision is one without sessions.
-    :ivar capabilities: what the server says that it has.
+    :ivar is_modern: whether the revision is stateless.
+    :ivar capabilities: the server's capabilities.
     """
 
     log = make_logger()
@@ -81,72 +81,72 @@ class RemoteSession:
         self._pending: dict[RequestId, _Pending] = {}
         self.channel = open(self._received)
 
-    # -- the beginning --
+    # -- initialization --
 
-    async def greet(self, patience: float, *, probe: float) -> None:
-        """Find out what the server speaks: the newest revision first, for ``probe`` seconds.
+    async def initialize(self, timeout: float, *, probe: float) -> None:
+        """Agree on a revision: first try the stateless one for ``probe`` seconds (0: not at all).
 
-        :raises GatewayError: if it speaks nothing that we do, or not within ``patience``.
-        :raises McpError: if it refuses.
+        :raises GatewayError: if there is no common revision, or no response in ``timeout`` seconds.
+        :raises McpError: if the server refuses.
         """
-        if probe and await self._discover(min(probe, patience)):
+        if probe and await self._discover(min(probe, timeout)):
             return
         try:
-            result = await self._within(patience, self.request("initialize", _INITIALIZE))
+            result = await self._within(timeout, self.request("initialize", _INITIALIZE))
         except McpError as error:
-            # One that was only slow to say so: it has understood the first question meanwhile.
-            if error.code == messages.UNSUPPORTED_VERSION and await self._discover(patience):
+            # The server was only slow: it supports server/discover after all.
+            if error.code == messages.UNSUPPORTED_VERSION and await self._discover(timeout):
                 return
             raise
         version = result.get("protocolVersion")
         revision = REVISIONS.get(version) if isinstance(version, str) else None
         if revision is None or revision.stateless:
-            raise McpConnectionError(f"{self._name} speaks a revision that is not known here.")
+            raise McpConnectionError(f"{self._name} chose an unknown revision of MCP.")
         self.version = revision.name
         self.channel.agreed(revision.name)
         self._learn(result)
         try:
-            await self._within(patience, self.notify("notifications/initialized"))
+            await self._within(timeout, self.notify("notifications/initialized"))
         except SessionLostError:
             raise
         except McpConnectionError as error:
             if error.http_status < 404:
                 raise
-            # It wants no answer, and whether the server works shows at the next request.
+            # The notification needs no response; the next request shows whether the server works.
             self.log.debug("{name}: {why}", name=self._name, why=error.message)
 
-    async def _discover(self, patience: float) -> bool:
+    async def _discover(self, timeout: float) -> bool:
         self.is_modern = True
         try:
-            result = await self._within(patience, self.request("server/discover", {}))
+            result = await self._within(timeout, self.request("server/discover", {}))
             versions = result.get("supportedVersions")
             if isinstance(versions, list) and _MODERN in versions:
                 self.version = _MODERN
                 self._learn(result)
                 return True
         except (McpError, McpTimeoutError):
-            pass  # older servers know no such method, or wait for one that they know
+            pass  # older servers do not know the method, or wait for "initialize"
         except McpConnectionError as error:
-            if error.http_status in _SAYS_NOTHING or 300 <= error.http_status < 400:
+            if error.http_status in _INCONCLUSIVE or 300 <= error.http_status < 400:
                 raise
         self.is_modern = False
         return False
 
     def _learn(self, result: Json) -> None:
         found = result.get("capabilities")
-        # Who does not say what it has is asked for what most have.
+        # A server that does not list its capabilities probably has tools.
         self.capabilities = found if isinstance(found, Mapping) else {"tools": {}}
 
-    async def _within(self, patience: float, waiting: Deferred[Any]) -> Any:
-        if not patience:
+    async def _within(self, timeout: float, waiting: Deferred[Any]) -> Any:
+        if not timeout:
             return await waiting
         try:
-            return await waiting.addTimeout(patience, self._clock)
+            return await waiting.addTimeout(timeout, self._clock)
         except defer.TimeoutError:
-            said = f"{self._name} did not answer within {patience:g} seconds."
-            raise McpTimeoutError(said) from None
+            message = f"{self._name} did not respond within {timeout:g} seconds."
+            raise McpTimeoutError(message) from None
 
-    # -- what we send --
+    # -- sending --
 
     def request(
         self,
@@ -156,15 +156,15 @@ class RemoteSession:
         meta: Json | None = None,
         capabilities: Json | None = None,
         headers: tuple[tuple[str, str], ...] = (),
-        hear: Hear | None = None,
+        on_notification: OnNotification | None = None,
         wants_progress: bool = False,
         endless: bool = False,
     ) -> Deferred[Any]:
         """Return a Deferred that fires with the result.
 
-        It fails with an ``McpError`` if the server says so, or a ``GatewayError`` if it does
-        not answer.  ``hear`` gets what the server says meanwhile, as far as it belongs here.
-        Cancelling it tells the server.
+        It fails with the ``McpError`` that the server sends, or with a ``GatewayError`` if it
+        does not respond.  ``on_notification`` receives the notifications that belong to the
+        request.  Cancelling the Deferred cancels the request at the server.
         """
         self._number += 1
         id = self._number  # noqa: A001
@@ -173,14 +173,14 @@ class RemoteSession:
             own["progressToken"] = id
         if self.is_modern:
             own[f"{META}protocolVersion"] = _MODERN
-            own[f"{META}clientInfo"] = _ME
+            own[f"{META}clientInfo"] = _CLIENT_INFO
             own[f"{META}clientCapabilities"] = capabilities or {}
             headers = (*self._headers(method, params), *headers)
         else:
             headers = ()
         full = {**params, "_meta": own} if own else params
         done: Deferred[Any] = Deferred(lambda _: self._cancel(id, method))
-        pending = self._pending[id] = _Pending(done, hear)
+        pending = self._pending[id] = _Pending(done, on_notification)
         data = messages.request(id, method, full)
         sending = self.channel.send(OutgoingMessage(data, id, headers, endless))
         pending.sending = sending
@@ -205,7 +205,7 @@ class RemoteSession:
     def _sent(self, _: object, id: RequestId) -> None:  # noqa: A002
         pending = self._pending.pop(id, None)
         if pending is not None:
-            pending.done.errback(McpConnectionError(f"{self._name} did not answer."))
+            pending.done.errback(McpConnectionError(f"{self._name} did not respond."))
 
     def _not_sent(self, failure: Failure, id: RequestId) -> None:  # noqa: A002
         pending = self._pending.pop(id, None)
@@ -219,36 +219,36 @@ class RemoteSession:
         pending = self._pending.pop(id, None)
         if pending is None:
             return
-        closing_tells = self.is_modern and self.channel.has_headers
-        if method not in _BEFORE_ALL and not closing_tells:
-            params = {"requestId": id, "reason": "Nobody waits for the answer any more."}
+        cancels_by_closing = self.is_modern and self.channel.has_headers
+        if method not in _NOT_CANCELLABLE and not cancels_by_closing:
+            params = {"requestId": id, "reason": "The client no longer waits for the response."}
             self.notify("notifications/cancelled", params).addErrback(_forget)
         if pending.sending is not None:
             pending.sending.cancel()
 
-    # -- what comes --
+    # -- receiving --
 
     def _received(self, message: Message, about: RequestId | None) -> None:
         match message:
             case Response():
-                self._answered(message, about)
+                self._on_response(message, about)
             case Notification():
-                self._told(message, about)
+                self._on_notification(message, about)
             case Request():
-                self._asked(message)
+                self._on_request(message)
 
-    def _answered(self, message: Response, about: RequestId | None) -> None:
+    def _on_response(self, message: Response, about: RequestId | None) -> None:
         pending = self._pending.pop(message.id, None)
         if pending is None:
-            self._answered_unasked(message, about)
+            self._fail_request_of_stream(message, about)
             return
         if message.error is not None:
             pending.done.errback(message.error)
         else:
             pending.done.callback(message.result or {})
 
-    def _answered_unasked(self, message: Response, about: RequestId | None) -> None:
-        """Let the request ``about`` fail whose stream brings the answer to one never made."""
+    def _fail_request_of_stream(self, message: Response, about: RequestId | None) -> None:
+        """Fail the request ``about`` if its stream brings a response to an unknown request."""
         is_ours = isinstance(message.id, int) and 0 < message.id <= self._number
         pending = None if is_ours or about is None else self._pending.pop(about, None)
         if pending is None:
@@ -259,25 +259,25 @@ class RemoteSession:
         if pending.sending is not None:
             pending.sending.cancel()
 
-    def _told(self, message: Notification, about: RequestId | None) -> None:
+    def _on_notification(self, message: Notification, about: RequestId | None) -> None:
         if message.method == "notifications/progress":
             about = message.params.get("progressToken")
         pending = self._pending.get(about) if isinstance(about, (str, int)) else None
-        if pending is not None and pending.hear is not None:
-            pending.hear(message)
+        if pending is not None and pending.on_notification is not None:
+            pending.on_notification(message)
         else:
             self._heard(self, message)
 
-    def _asked(self, message: Request) -> None:
-        """Answer a server that asks us; nobody is here who could be asked in its name."""
+    def _on_request(self, message: Request) -> None:
+        """Respond to a request of the server; it cannot be forwarded to any one client."""
         if message.method == "ping":
             data = messages.result(message.id, {})
         else:
-            said = f"The gateway passes no {message.method} on: it serves many clients at once."
-            data = messages.error(message.id, McpError(messages.METHOD_NOT_FOUND, said))
+            text = f"The gateway does not forward {message.method}: it serves many clients at once."
+            data = messages.error(message.id, McpError(messages.METHOD_NOT_FOUND, text))
         self.channel.send(OutgoingMessage(data)).addErrback(_forget)
 
 
 def _forget(failure: Failure) -> None:
-    """Let a message be lost that nobody waits for."""
+    """Ignore the loss of a message that no caller waits for."""
     failure.trap(GatewayError, CancelledError)

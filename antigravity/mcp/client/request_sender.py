@@ -1,4 +1,4 @@
-"""Sends requests to another server, and asks the client for input on its behalf."""
+"""Send requests to another server, and relay its requests for input to the client."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from twisted.python.failure import Failure
 from antigravity.interfaces.mcp import IMcpContext
 from antigravity.interfaces.mcp_values import ClientRequest, Json, ToolError
 from antigravity.mcp.client.errors import SessionLostError
-from antigravity.mcp.client.remote_session import Hear, RemoteSession
+from antigravity.mcp.client.remote_session import OnNotification, RemoteSession
 from antigravity.mcp.context import LEVELS
 from antigravity.mcp.protocol.headers import META
 from antigravity.mcp.protocol.messages import Notification
 from antigravity.redaction.credentials import CREDENTIALS
 
-#: How often one call may be asked for more input.
+#: How often a server may ask for more input during one call.
 _MOST_ROUNDS: Final = 10
 _ASKABLE: Final = ("elicitation/create", "sampling/createMessage", "roots/list")
 
 
-class Connection(Protocol):
-    """Who is connected to the server."""
+class SessionProvider(Protocol):
+    """Holds the session with a server, and replaces it when it is lost."""
 
     async def session(self) -> RemoteSession:
-        """Return the server, once it is there.
+        """Return the session, once the server is connected.
 
-        :raises McpConnectionError: if it is not, and nothing is being done about that now.
+        :raises McpConnectionError: if it is not connected, and no attempt is in progress.
         """
 
     def session_lost(self, session: RemoteSession, reason: str) -> None:
-        """Note that the server has forgotten us."""
+        """Note that the server no longer knows ``session``."""
 
 
 class RequestSender:
-    """Asks the server ``name``; a call may take ``limit`` seconds, 0 is any time."""
+    """Sends requests to the server ``name``; each may take ``limit`` seconds, 0 is no limit."""
 
     def __init__(
-        self, name: str, clock: IReactorTime, connection: Connection, limit: float
+        self, name: str, clock: IReactorTime, provider: SessionProvider, limit: float
     ) -> None:
         self.name = name
         self._clock = clock
-        self._connection = connection
+        self._provider = provider
         self._limit = limit
 
-    def ask(
+    def send(
         self,
         method: str,
         params: Json,
@@ -57,19 +57,19 @@ class RequestSender:
     ) -> Deferred[Json]:
         """Return a Deferred that fires with the server's result.
 
-        What the server wants to know of the client, the client is asked, as far as it can be.
+        If the server asks for input, the request goes to the client of ``context``.
         """
-        asking = Deferred.fromCoroutine(self._ask(method, params, context, headers))
+        sending = Deferred.fromCoroutine(self._send(method, params, context, headers))
         if not self._limit:
-            return asking
-        return asking.addTimeout(self._limit, self._clock).addErrback(self._late)
+            return sending
+        return sending.addTimeout(self._limit, self._clock).addErrback(self._timed_out)
 
-    def _late(self, failure: Failure) -> Any:
+    def _timed_out(self, failure: Failure) -> Any:
         if failure.check(defer.TimeoutError):
             raise ToolError(f"{self.name} took longer than {self._limit:g} seconds.")
         return failure
 
-    async def _ask(
+    async def _send(
         self,
         method: str,
         params: Json,
@@ -80,28 +80,30 @@ class RequestSender:
             result = await self._request(method, params, context, headers)
             if result.get("resultType") != "input_required":
                 return result
-            params = {**params, **await self._answers(result, context)}
-        raise ToolError(f"{self.name} asks for input again and again.")
+            params = {**params, **await self._collect_input(result, context)}
+        raise ToolError(f"{self.name} asked for input more than {_MOST_ROUNDS} times.")
 
-    async def _answers(self, result: Json, context: IMcpContext | None) -> dict[str, Any]:
-        """Have the client asked what the server wants to know."""
-        wanted = self._wanted(result)
+    async def _collect_input(self, result: Json, context: IMcpContext | None) -> dict[str, Any]:
+        """Ask the client for the input that the server needs."""
+        wanted = self._requested_input(result)
         found: dict[str, Any] = {}
         if wanted:
             if context is None:
-                raise ToolError(f"{self.name} asks for input where nobody can be asked.")
+                raise ToolError(f"{self.name} asked for input, but no client can provide it here.")
             found["inputResponses"] = dict(await context.ask(wanted))
         if "requestState" in result:
             found["requestState"] = result["requestState"]
         return found
 
-    def _wanted(self, result: Json) -> dict[str, ClientRequest]:
+    def _requested_input(self, result: Json) -> dict[str, ClientRequest]:
         wanted = result.get("inputRequests", {})
         found: dict[str, ClientRequest] = {}
         for name, one in wanted.items() if isinstance(wanted, Mapping) else ():
             method = one.get("method") if isinstance(one, Mapping) else None
             if method not in _ASKABLE:
-                raise ToolError(f"{self.name} asks for something that clients are not asked for.")
+                raise ToolError(
+                    f"{self.name} sent a request that servers must not send to clients."
+                )
             params = one.get("params")
             found[name] = ClientRequest(method, params if isinstance(params, Mapping) else {})
         return found
@@ -113,13 +115,13 @@ class RequestSender:
         context: IMcpContext | None,
         headers: tuple[tuple[str, str], ...],
     ) -> Json:
-        session = await self._connection.session()
+        session = await self._provider.session()
         try:
             found: Json = await _send(session, method, params, context, headers)
         except SessionLostError as error:
-            # The server has done nothing, so that it may be asked again.
-            self._connection.session_lost(session, error.message)
-            session = await self._connection.session()
+            # The server did nothing, so the request may be sent again.
+            self._provider.session_lost(session, error.message)
+            session = await self._provider.session()
             found = await _send(session, method, params, context, headers)
         return found
 
@@ -139,13 +141,13 @@ def _send(
         meta=_meta_for(context, modern=session.is_modern),
         capabilities=context.capabilities,
         headers=headers,
-        hear=_hearing(context),
+        on_notification=_forward_notifications(context),
         wants_progress="progressToken" in context.meta,
     )
 
 
 def _meta_for(context: IMcpContext, *, modern: bool) -> dict[str, Any]:
-    """Return what the client adds to its request for whoever serves it."""
+    """Return the client's metadata that is meant for the server."""
     found = {
         key: value
         for key, value in context.meta.items()
@@ -157,10 +159,10 @@ def _meta_for(context: IMcpContext, *, modern: bool) -> dict[str, Any]:
     return found
 
 
-def _hearing(context: IMcpContext) -> Hear:
-    """Return what passes on what the server says while it works."""
+def _forward_notifications(context: IMcpContext) -> OnNotification:
+    """Return a function that forwards progress and log messages of the server to the client."""
 
-    def hear(message: Notification) -> None:
+    def forward(message: Notification) -> None:
         params = message.params
         if message.method == "notifications/progress":
             done, total, said = params.get("progress"), params.get("total"), params.get("message")
@@ -178,4 +180,4 @@ def _hearing(context: IMcpContext) -> Hear:
                 logger if isinstance(logger, str) else "",
             )
 
-    return hear
+    return forward

@@ -1,4 +1,4 @@
-"""A server that is a program: a line is a message."""
+"""The channel to a server that is a subprocess: each line is a message."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from antigravity.mcp.protocol.messages import RequestId, Response
 from antigravity.processes.guarded import OnEnd, OnLine, OnOutput
 from antigravity.sse import PIECE_COST
 
-#: Longer messages are no messages, in bytes.
+#: The maximum size of a message in bytes.
 _LONGEST: Final = 64 * 1024 * 1024
-#: How long a program may take to end by itself once its input has ended, in seconds.
-POLITE: Final = 1.0
+#: Seconds that a program has to exit after its standard input is closed.
+EXIT_TIMEOUT: Final = 1.0
 
 
 class Process(Protocol):
-    """A run of the program."""
+    """A running program."""
 
     def write(self, data: bytes) -> bool:
-        """Write to its standard input, if that can be."""
+        """Write to its standard input; return whether that was possible."""
 
     def close_input(self) -> None:
-        """Let its standard input end."""
+        """Close its standard input."""
 
     def stop(self) -> None:
-        """Make it end within moments."""
+        """Terminate it."""
 
 
-#: Starts the program; may raise ``OSError``.
+#: Starts the program; can raise ``OSError``.
 Spawn = Callable[[OnLine, OnEnd, OnOutput], Process]
 
 
 class StdioChannel:
-    """Talks to the program that ``spawn`` starts.
+    """Exchanges messages with the program that ``spawn`` starts.
 
-    ``said`` gets the lines of its standard error.
+    ``on_stderr`` receives the lines of its standard error.
 
     :raises OSError: if it cannot be started.
     """
@@ -51,7 +51,7 @@ class StdioChannel:
     log = make_logger()
 
     def __init__(
-        self, name: str, clock: IReactorTime, spawn: Spawn, said: OnLine, receive: Receive
+        self, name: str, clock: IReactorTime, spawn: Spawn, on_stderr: OnLine, receive: Receive
     ) -> None:
         self.lost: Deferred[str] = Deferred()
         self._name = name
@@ -63,12 +63,12 @@ class StdioChannel:
         self._closing: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
         self._is_over = False
-        self._process = spawn(said, self._ended, self._heard)
+        self._process = spawn(on_stderr, self._ended, self._received)
 
     def send(self, message: OutgoingMessage) -> Deferred[None]:
         """Send a message; see :class:`Channel`."""
         if self._is_over or not self._process.write(message.data + b"\n"):
-            return fail(McpConnectionError(f"{self._name} takes no messages now."))
+            return fail(McpConnectionError(f"{self._name} does not accept messages now."))
         if message.id is None:
             return succeed(None)
         id = message.id  # noqa: A001
@@ -80,50 +80,54 @@ class StdioChannel:
         self._pending.pop(id, None)
 
     def agreed(self, version: str) -> None:
-        """Note the revision of the session, which no message needs."""
+        """Do nothing: messages do not depend on the revision."""
 
     def listen(self) -> Deferred[bool]:
-        """Do nothing: everything comes on one stream."""
+        """Do nothing: there is only one stream."""
         return succeed(False)
 
     def close(self) -> Deferred[None]:
-        """Let the program end, and see to it that it does."""
+        """Close the program's input, and terminate it if it does not exit."""
         if self._is_over:
             return succeed(None)
         if self._closing is None:
             self._closing = Deferred()
             self._process.close_input()
-            self._timer = self._clock.callLater(POLITE, self._stop)
+            self._timer = self._clock.callLater(EXIT_TIMEOUT, self._stop)
         return self._closing
 
     def _stop(self) -> None:
         self._timer = None
         self._process.stop()
 
-    def _heard(self, data: bytes) -> None:
+    def _received(self, data: bytes) -> None:
         *lines, rest = data.split(b"\n")
         for line in lines:
             self._pieces.append(line)
             whole = b"".join(self._pieces)
             self._pieces, self._size = [], 0
-            self._take(whole)
+            self._parse(whole)
         if rest:
             self._pieces.append(rest)
             self._size += len(rest) + PIECE_COST
             if self._size > _LONGEST:
                 self._pieces, self._size = [], 0
-                self.log.error("{name} sends a message without an end", name=self._name)
+                self.log.error(
+                    "{name} sent a message of more than {limit} bytes and is stopped",
+                    name=self._name,
+                    limit=_LONGEST,
+                )
                 self._process.stop()
 
-    def _take(self, line: bytes) -> None:
+    def _parse(self, line: bytes) -> None:
         if not line.strip():
             return
         try:
-            # Without an id it is about the only request, if there is one alone.
+            # A response without an id belongs to the pending request, if there is exactly one.
             about = next(iter(self._pending)) if len(self._pending) == 1 else None
             found = messages.parse_answers(line, about)
         except messages.MalformedMessageError:
-            self.log.debug("{name} printed what is no message", name=self._name)
+            self.log.debug("{name} printed a line that is not a message", name=self._name)
             return
         for message in found:
             self._receive(message, None)
@@ -140,7 +144,7 @@ class StdioChannel:
         reason = f"the program ended with exit code {code}"
         pending, self._pending = self._pending, {}
         for done in pending.values():
-            done.errback(McpConnectionError(f"{self._name} has gone: {reason}."))
+            done.errback(McpConnectionError(f"{self._name} has exited: {reason}."))
         if not self.lost.called:
             self.lost.callback(reason)
         closing: Any = self._closing
