@@ -66,8 +66,6 @@ def native_only(context: RequestContext, plan: Plan) -> Plan:
 
     :raises InvalidRequestError: if none is left.
     """
-    if context.traits.native_only_error is None:
-        return plan
     left = tuple(candidate for candidate in plan.candidates if candidate.native)
     if len(left) == len(plan.candidates):
         return plan

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from antigravity.exchange.attempts.loop import AttemptLoop
 from antigravity.exchange.constraints import native_only, require_modalities
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.fallback import with_fallback_models
-from antigravity.exchange.fanout.requested_choices import serve_choices
+from antigravity.exchange.fanout.fan_out import fan_out
+from antigravity.exchange.fanout.requested_choices import split_choices
+from antigravity.exchange.fanout.strategies import CHOICE_STRATEGY, IMAGE_STRATEGY
 from antigravity.exchange.interception import (
     concerns,
     intercept_warmup,
@@ -42,11 +45,18 @@ async def serve(context: RequestContext, plan: Plan) -> Reply:
 
     :raises GatewayError: if it failed before it began.
     """
-    required = context.traits.required_modalities
+    traits, required = context.traits, context.traits.required_modalities
     if required is not None:
         plan = await require_modalities(context, plan, required)
-    plan = native_only(context, plan)
+    if traits.native_only_error is not None:
+        plan = native_only(context, plan)
     context.recorder.route(plan.decision)
     if context.continuation is not None:
         plan = only_with_history(context, plan, context.continuation)
-    return await serve_choices(context, plan)
+    is_image = required is not None and required.output == "image"
+    if is_image or traits.requested_choices is not None:
+        plan, parts = await split_choices(context, plan)
+        if parts:
+            strategy = IMAGE_STRATEGY if is_image else CHOICE_STRATEGY
+            return await fan_out(context, plan, parts, strategy)
+    return await AttemptLoop(context, plan).run()

@@ -107,6 +107,12 @@ class ContextFitter:
         self._planned: list[tuple[str, Remembered]] = []
         self._retried = False
 
+    def concerns(self, candidate: Candidate) -> bool:
+        """Return whether a candidate may need a shorter request; the others may be skipped."""
+        if (candidate.upstream.name, candidate.target.model) in self._looks:
+            return True
+        return self._is_conversation(candidate) and (self._always() or self._is_suspect(candidate))
+
     async def wants_summary(self, candidate: Candidate) -> bool:
         """Return whether :meth:`summarise` has to be called before :meth:`fitted`."""
         key = (candidate.upstream.name, candidate.target.model)
@@ -119,7 +125,8 @@ class ContextFitter:
 
         To be asked after :meth:`wants_summary`.
         """
-        return self._looks[candidate.upstream.name, candidate.target.model].fitted
+        look = self._looks.get((candidate.upstream.name, candidate.target.model))
+        return None if look is None else look.fitted
 
     def use(self, context: RequestContext) -> None:
         """Fit another form of the request from now on."""
@@ -183,11 +190,7 @@ class ContextFitter:
         return result
 
     async def _look(self, candidate: Candidate) -> _Look:
-        if not self._is_conversation(candidate):
-            return _Look()
-        always = self._settings.shorten_tool_results == "always"
-        always = always and len(self._context.call.body) >= SHORTEST
-        suspect = self._settings.context_compression and self._may_be_too_long(candidate)
+        always, suspect = self._always(), self._is_suspect(candidate)
         case = await self._case(candidate) if suspect or always else None
         if case is None:
             return _Look()
@@ -248,13 +251,18 @@ class ContextFitter:
         plan = await context.compute(known.plan_for, raw)
         return _Case(request, key, known, plan, terms, target.model)
 
-    def _may_be_too_long(self, candidate: Candidate) -> bool:
-        """Return whether a look at the request itself is worth it."""
-        services, model, body = (
-            self._context.services,
-            candidate.target.model,
-            self._context.call.body,
-        )
+    def _always(self) -> bool:
+        """Return whether long results of tools are shortened in every request."""
+        if self._settings.shorten_tool_results != "always":
+            return False
+        return len(self._context.call.body) >= SHORTEST
+
+    def _is_suspect(self, candidate: Candidate) -> bool:
+        """Return whether the length of the body says that the request may be too long."""
+        if not self._settings.context_compression:
+            return False
+        services, body = self._context.services, self._context.call.body
+        model = candidate.target.model
         if services.contexts.suspects(model, len(body)):
             return True
         room = self._room(candidate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from functools import partial
+from typing import Final, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,7 +13,7 @@ from twisted.internet.task import deferLater
 from antigravity.exchange.attempts.attempt import Attempt
 from antigravity.exchange.attempts.context_fitter import ContextFitter
 from antigravity.exchange.attempts.native import attempt_native
-from antigravity.exchange.attempts.pass_through import can_pass_through
+from antigravity.exchange.attempts.pass_through import can_generate
 from antigravity.exchange.attempts.retry import (
     MAX_ATTEMPTS,
     MAX_REFUSALS,
@@ -29,7 +30,6 @@ from antigravity.exchange.context import RequestContext
 from antigravity.exchange.plan import Plan
 from antigravity.interfaces.accounts import ILease
 from antigravity.interfaces.exchange import Reply
-from antigravity.interfaces.upstreams import UpstreamOperation
 from antigravity.ir.errors import (
     ContextLengthError,
     EmptyAnswerError,
@@ -54,12 +54,43 @@ class _Failure(Struct, frozen=True):
     refusal: Reply | None = None
 
 
+class AttemptKind(Protocol):
+    """The two ways to send a request of one kind."""
+
+    def can_pass(self, context: RequestContext, candidate: Candidate) -> bool:
+        """Return whether the body can go to a candidate as it came."""
+
+    async def send_native(self, attempt: Attempt) -> Reply:
+        """Return the reply of an attempt with the client's own body.
+
+        :raises GatewayError: if it fails before the reply begins.
+        :raises Refused: if the upstream refused the request.
+        """
+
+    async def send_translated(self, attempt: Attempt) -> Reply:
+        """Return the reply of an attempt in the candidate's protocol; errors are as above."""
+
+
+class _Generation:
+    """Sends requests for responses of models."""
+
+    can_pass = staticmethod(can_generate)
+    send_native = staticmethod(attempt_native)
+    send_translated = staticmethod(attempt_translated)
+
+
+_GENERATION: Final = _Generation()
+
+
 class AttemptLoop:
     """Tries the candidates of a plan with the accounts that the pool leases."""
 
-    def __init__(self, context: RequestContext, plan: Plan) -> None:
+    def __init__(
+        self, context: RequestContext, plan: Plan, kind: AttemptKind | None = None
+    ) -> None:
         self._context = context
         self._plan = plan
+        self._kind = kind or _GENERATION
         self._candidates = plan.decision.options
         origin = context.origin
         self._lease_request = replace(
@@ -91,7 +122,7 @@ class AttemptLoop:
                     raise
                 return self._give_up(failure)
             candidate = self._candidates[lease.option]
-            if await self._summarise(candidate, lease):
+            if self._fitter.concerns(candidate) and await self._summarise(candidate, lease):
                 continue
             outcome = await self._attempt(candidate, lease)
             if isinstance(outcome, Reply):
@@ -171,12 +202,15 @@ class AttemptLoop:
         self._attempts += 1
         attempt = Attempt(context, candidate, lease, losses, self._fitter.fitted(candidate))
         try:
-            passed = attempt.fitted is None and await context.compute(self._can_pass, candidate)
+            passed = attempt.fitted is None and await context.compute(
+                self._kind.can_pass, context, candidate
+            )
             label = None if attempt.fitted is None else attempt.fitted.label
             context.recorder.attempt(
                 candidate, lease.credential, passed=passed, losses=losses, compressed=label
             )
-            reply = await self._send(attempt, passed=passed)
+            send = self._kind.send_native if passed else self._kind.send_translated
+            reply = await send(attempt)
         except Refused as refused:
             longest = context.snapshot.settings.proxy.scheduling.max_lock_seconds
             failure = _Failure(refused.error, refused.passed_on(longest) if passed else None)
@@ -193,20 +227,6 @@ class AttemptLoop:
         attempt.settle(failure.error)
         context.recorder.failed(failure.error)
         return failure
-
-    def _can_pass(self, candidate: Candidate) -> bool:
-        """Return whether the body can go to a candidate as it came."""
-        context = self._context
-        operation: UpstreamOperation = "stream" if context.head.stream else "generate"
-        return can_pass_through(context, candidate, operation)
-
-    async def _send(self, attempt: Attempt, *, passed: bool) -> Reply:
-        """Return the reply of one attempt, once it has begun.
-
-        :raises GatewayError: if it fails before that.
-        :raises Refused: if the upstream refused the request.
-        """
-        return await (attempt_native(attempt) if passed else attempt_translated(attempt))
 
     def _with_account(self, reply: Reply, lease: ILease) -> Reply:
         """Return the reply with the account that serves it, where the operator exposes that."""

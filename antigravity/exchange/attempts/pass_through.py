@@ -16,6 +16,11 @@ from antigravity.signatures.recovery import has_reasoning
 _WITH_QUIRKS: Final = ("openai_chat", "openai_responses")
 
 
+def can_generate(context: RequestContext, candidate: Candidate) -> bool:
+    """Return whether the body of a request for a response can go to a candidate as it came."""
+    return can_pass_through(context, candidate, "stream" if context.head.stream else "generate")
+
+
 def can_pass_through(
     context: RequestContext, candidate: Candidate, operation: UpstreamOperation
 ) -> bool:

@@ -1,20 +1,13 @@
-"""Serve a request for several choices: by one upstream request, or by several."""
+"""Decide whether a request for several choices needs several upstream requests."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
-from antigravity.exchange.attempts.loop import AttemptLoop
 from antigravity.exchange.context import RequestContext
-from antigravity.exchange.fanout.fan_out import fan_out
-from antigravity.exchange.fanout.strategies import (
-    CHOICE_STRATEGY,
-    IMAGE_STRATEGY,
-    split_request,
-)
+from antigravity.exchange.fanout.strategies import Part, split_request
 from antigravity.exchange.plan import Plan
-from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.server_traits import RequestedChoices
 from antigravity.ir.request import Request
 from antigravity.routing.decision import Candidate
@@ -23,36 +16,33 @@ from antigravity.routing.decision import Candidate
 _NO_LIMIT: Final = 2**31
 
 
-async def serve_choices(context: RequestContext, plan: Plan) -> Reply:
-    """Return the reply to one request, merged if the first candidate cannot give all choices.
+async def split_choices(context: RequestContext, plan: Plan) -> tuple[Plan, tuple[Part, ...]]:
+    """Return the plan for a request for several choices, and the requests that serve it.
 
-    :raises GatewayError: if it failed before it began.
+    There are no parts if one upstream request can serve it as a whole.
+
+    :raises GatewayError: if the request, which may have to be decoded, is not valid.
     """
     traits, candidates = context.traits, plan.candidates
-    required = traits.required_modalities
-    is_image = required is not None and required.output == "image"
-    if is_image:
-        if all(candidate.native for candidate in candidates):
-            return await AttemptLoop(context, plan).run()
+    if traits.requested_choices is not None:
+        requested = traits.requested_choices(context.call)
+    elif all(candidate.native for candidate in candidates):
+        return plan, ()
+    else:
         await context.decode()
         requested = RequestedChoices(context.request.sampling.n)
-    elif traits.requested_choices is not None:
-        requested = traits.requested_choices(context.call)
-    else:
-        return await AttemptLoop(context, plan).run()
-    able = tuple(each for each in candidates if gives_all(each, requested))
+    able = tuple([each for each in candidates if gives_all(each, requested)])
     if len(able) == len(candidates):
-        return await AttemptLoop(context, plan).run()
+        return plan, ()
     if able and able[0] is candidates[0]:  # several requests to the others would cost more
-        return await AttemptLoop(context, plan.with_candidates(able)).run()
+        return plan.with_candidates(able), ()
     await context.decode()
     prompts: Sequence[Request] = (context.request,)
     if traits.split_prompts is not None:
         prompts = await context.compute(traits.split_prompts, context.call, context.request)
-    strategy = IMAGE_STRATEGY if is_image else CHOICE_STRATEGY
     translated = tuple(c for c in candidates if not c.client.traits.native_only)
     parts = split_request(prompts, min(map(choices_limit, translated)))
-    return await fan_out(context, plan.with_candidates(translated), parts, strategy)
+    return plan.with_candidates(translated), parts
 
 
 def gives_all(candidate: Candidate, requested: RequestedChoices) -> bool:

@@ -58,15 +58,16 @@ async def embed(context: RequestContext) -> Reply:
     return await Embedding(context, Plan(decision)).run()
 
 
-class Embedding(AttemptLoop):
-    """Tries the candidates of one decision, with the accounts that the pool gives.
+class Embedding:
+    """The attempts of one request for vectors.
 
     More inputs than an upstream takes at once are sent in batches.  What one attempt has got
     of them is kept for the next one, if that asks the same upstream for the same model.
     """
 
     def __init__(self, context: RequestContext, plan: Plan) -> None:
-        super().__init__(context, plan)
+        self._context = context
+        self._plan = plan
         self._server = cast(IEmbeddingServer, context.protocol)
         self._decoded: EmbeddingRequest | None = None
         self._got: dict[UpstreamModel, dict[Places, EmbeddingResponse]] = {}
@@ -86,21 +87,19 @@ class Embedding(AttemptLoop):
         if context.is_large:
             decode = self._server.decode_embedding
             self._decoded = await context.compute(decode, context.call)
-        return await super().run()
+        return await AttemptLoop(context, self._plan, self).run()
 
-    def _can_pass(self, candidate: Candidate) -> bool:
+    def can_pass(self, context: RequestContext, candidate: Candidate) -> bool:
         """Return whether the body can go up as it came."""
-        call, client = self._context.call, _client(candidate)
+        call, client = context.call, _client(candidate)
         operation = self._server.operation(call)
         if not candidate.native or not candidate.upstream.passes(client.name, operation, call.body):
             return False
         return bool(self._server.count_inputs(call) <= client.largest_batch)
 
-    async def _send(self, attempt: Attempt, *, passed: bool) -> Reply:
-        candidate = attempt.candidate
-        if passed:
-            return await self._pass(attempt)
-        context, request = self._context, self._request
+    async def send_translated(self, attempt: Attempt) -> Reply:
+        """Return the vectors of all inputs, batch by batch."""
+        candidate, context, request = attempt.candidate, self._context, self._request
         batches = _batches(request.inputs, min(_client(candidate).largest_batch, BATCH))
         got = self._got.setdefault(attempt.lease.option, {})
         context.recorder.lose(_unknown(request, candidate))
@@ -109,7 +108,8 @@ class Embedding(AttemptLoop):
             got[batch] = answer
         return await self._reply(_joined(got, len(request.inputs)))
 
-    async def _pass(self, attempt: Attempt) -> Reply:
+    async def send_native(self, attempt: Attempt) -> Reply:
+        """Return the upstream's own response to the client's body."""
         context, candidate = self._context, attempt.candidate
         body = await context.compute(self._server.with_model, context.call, candidate.target.model)
         operation = self._server.operation(context.call)
