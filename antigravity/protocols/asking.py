@@ -27,6 +27,7 @@ from antigravity.ir.errors import (
     UpstreamCredentialError,
     UpstreamError,
     credential_refused,
+    incomplete_response,
 )
 from antigravity.ir.events import (
     MEANINGFUL,
@@ -148,9 +149,7 @@ class AnswerDecoder(ABC):
         """Return what the end of the body means."""
         if self._finished or self._failed:
             return ()
-        return self._failure(
-            UpstreamError("The upstream broke off before its answer was complete.")
-        )
+        return self._failure(incomplete_response())
 
     def _failure(self, error: GatewayError) -> Sequence[Event]:
         self._failed = True

@@ -15,7 +15,12 @@ from antigravity.interfaces.protocols import (
     ITap,
 )
 from antigravity.ir.capabilities import Loss, Model, Target, Traits
-from antigravity.ir.errors import GatewayError, InvalidRequestError, UpstreamError
+from antigravity.ir.errors import (
+    GatewayError,
+    InvalidRequestError,
+    UpstreamError,
+    incomplete_response,
+)
 from antigravity.ir.events import (
     Event,
     Finish,
@@ -167,7 +172,7 @@ class PredictDecoder:
         """Return a failure if there was no body."""
         if self._seen:
             return ()
-        return [StreamFailure(UpstreamError("The upstream broke off; try again."))]
+        return [StreamFailure(incomplete_response())]
 
 
 def _filtered(reason: str | None, index: int) -> list[Event]:

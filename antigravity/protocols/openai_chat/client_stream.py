@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from zope.interface import implementer
 
 from antigravity.interfaces.protocols import IStreamDecoder
-from antigravity.ir.errors import EmptyAnswerError, GatewayError, UpstreamError
+from antigravity.ir.errors import EmptyAnswerError, GatewayError, UpstreamError, incomplete_response
 from antigravity.ir.events import Event, ResponseStart, StreamFailure, UsageUpdate
 from antigravity.ir.request import Request
 from antigravity.ir.usage import Usage
@@ -118,7 +118,7 @@ class ChatStreamDecoder:
             return self._failed(_nothing(done=done))
         for choice in choices:
             if choice.broken or not (choice.finish or (done and choice.whole())):
-                return self._failed(_cut())
+                return self._failed(incomplete_response())
         self._over = True
         return [event for choice in choices for event in choice.end()]
 
@@ -131,9 +131,5 @@ def _nothing(*, done: bool) -> GatewayError:
     return (
         EmptyAnswerError("The upstream ended its answer before it said anything.")
         if done
-        else _cut()
+        else incomplete_response()
     )
-
-
-def _cut() -> GatewayError:
-    return UpstreamError("The upstream broke off before its answer was complete.")
