@@ -6,13 +6,13 @@ from typing import Any
 
 from twisted.web.server import Request
 
-from antigravity.simulator import dialects
-from antigravity.simulator.exchange import Exchange, Result
-from antigravity.simulator.faults import ApiError, anthropic_error
-from antigravity.simulator.intake import Intake, bearer
-from antigravity.simulator.read import anthropic as read_anthropic
+from antigravity.simulator import wire_formats
+from antigravity.simulator.errors import ApiError, anthropic_error
+from antigravity.simulator.parsers import anthropic as read_anthropic
+from antigravity.simulator.request_handler import Intake, bearer
+from antigravity.simulator.responder import Responder, Result
 from antigravity.simulator.state import State, check_key
-from antigravity.simulator.strict import anthropic as strict_anthropic
+from antigravity.simulator.validation import anthropic as strict_anthropic
 
 
 def check_anthropic_key(headers: dict[str, str], version: bool = True) -> str:
@@ -34,7 +34,7 @@ def check_anthropic_key(headers: dict[str, str], version: bool = True) -> str:
 class AnthropicApi:
     """Answers as Anthropic does; compatible services need no ``version`` header."""
 
-    def __init__(self, state: State, intake: Intake, exchange: Exchange) -> None:
+    def __init__(self, state: State, intake: Intake, exchange: Responder) -> None:
         self._state = state
         self._intake = intake
         self._exchange = exchange
@@ -48,7 +48,7 @@ class AnthropicApi:
             view = read_anthropic.read(body)
             return self._exchange.run(
                 request,
-                dialects.ANTHROPIC,
+                wire_formats.ANTHROPIC,
                 view,
                 bool(body.get("stream")),
                 key,

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from twisted.web.server import Request
 
-from antigravity.simulator.dialects import Dialect
-from antigravity.simulator.exchange import Exchange, Result
-from antigravity.simulator.faults import Headers, openai_error
-from antigravity.simulator.render import audio
-from antigravity.simulator.strict.audio import SOUNDS, check_recording, check_speech
+from antigravity.simulator.encoders import audio
+from antigravity.simulator.errors import Headers, openai_error
+from antigravity.simulator.responder import Responder, Result
+from antigravity.simulator.validation.openai_audio import SOUNDS, check_recording, check_speech
+from antigravity.simulator.wire_formats import Dialect
 
 _TRANSCRIPT: Final = Dialect(
     "transcript", "", audio.transcript, audio.transcript_events, audio.error_events, openai_error
@@ -29,7 +29,7 @@ _TEXTS: Final = ("text", "srt", "vtt")
 class AudioApi:
     """Answers requests about sound whose keys are good."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Responder) -> None:
         self._exchange = exchange
 
     def hear(

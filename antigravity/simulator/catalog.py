@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from antigravity.simulator.strict.refusal import words
+from antigravity.simulator.validation.refusal import words
 
 OPENAI: Final = (
     "gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini", "gpt-5", "gpt-5-mini", "gpt-5-nano",

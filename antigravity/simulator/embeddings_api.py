@@ -8,11 +8,11 @@ from typing import Any
 
 from twisted.web.server import Request
 
-from antigravity.simulator import dialects
+from antigravity.simulator import wire_formats
 from antigravity.simulator.embeddings import Input, gemini_answer, openai_answer, view_of
-from antigravity.simulator.exchange import Exchange, Result
-from antigravity.simulator.faults import Headers
-from antigravity.simulator.strict import embeddings as strict
+from antigravity.simulator.errors import Headers
+from antigravity.simulator.responder import Responder, Result
+from antigravity.simulator.validation import embeddings as strict
 
 #: The verbs of the Gemini API.
 VERBS = ("embedContent", "batchEmbedContents")
@@ -21,7 +21,7 @@ VERBS = ("embedContent", "batchEmbedContents")
 class EmbeddingsApi:
     """Answers requests for vectors whose keys are good."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Responder) -> None:
         self._exchange = exchange
 
     def openai(self, request: Request, body: dict[str, Any], key: str, headers: Headers) -> Result:
@@ -29,7 +29,7 @@ class EmbeddingsApi:
         inputs = strict.check_openai(body)
         form = str(body.get("encoding_format") or "float")
         answer = openai_answer(body["model"], inputs, form)
-        return self._run(request, dialects.CHAT, inputs, body, answer, key, headers)
+        return self._run(request, wire_formats.CHAT, inputs, body, answer, key, headers)
 
     def gemini(
         self, request: Request, model: str, verb: str, body: dict[str, Any], key: str
@@ -38,12 +38,12 @@ class EmbeddingsApi:
         batch = verb == "batchEmbedContents"
         inputs = strict.check_gemini(model, body, batch)
         answer = gemini_answer(model, inputs, batch)
-        return self._run(request, dialects.GEMINI, inputs, body, answer, key)
+        return self._run(request, wire_formats.GEMINI, inputs, body, answer, key)
 
     def _run(
         self,
         request: Request,
-        dialect: dialects.Dialect,
+        dialect: wire_formats.Dialect,
         inputs: Sequence[Input],
         body: dict[str, Any],
         answer: dict[str, Any],

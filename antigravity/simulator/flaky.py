@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import Final
 
-from antigravity.simulator.faults import ApiError, Break
+from antigravity.simulator.errors import ApiError, Break
 
 #: What the keys and refresh tokens of such accounts begin with.
 PREFIX: Final = "flaky-"

@@ -7,20 +7,20 @@ from urllib.parse import quote
 
 from twisted.web.server import Request
 
-from antigravity.simulator import dialects, google
+from antigravity.simulator import google_accounts, wire_formats
 from antigravity.simulator.embeddings_api import VERBS, EmbeddingsApi
-from antigravity.simulator.exchange import Exchange, Result, send
-from antigravity.simulator.faults import ApiError, google_error
+from antigravity.simulator.errors import ApiError, google_error
 from antigravity.simulator.images_api import ImagesApi
-from antigravity.simulator.intake import Intake, alt_of, bearer, query_of
-from antigravity.simulator.read import gemini as read_gemini
+from antigravity.simulator.parsers import gemini as read_gemini
+from antigravity.simulator.request_handler import Intake, alt_of, bearer, query_of
+from antigravity.simulator.responder import Responder, Result, send
 from antigravity.simulator.state import Account, State, check_key
-from antigravity.simulator.strict import codeassist as strict_codeassist
-from antigravity.simulator.strict import gemini as strict_gemini
-from antigravity.simulator.strict.gemini_contents import check_contents
-from antigravity.simulator.strict.gemini_models import check_model
-from antigravity.simulator.strict.gemini_schema import COUNT_REQUEST
-from antigravity.simulator.strict.google_errors import read_body
+from antigravity.simulator.validation import code_assist as strict_codeassist
+from antigravity.simulator.validation import gemini as strict_gemini
+from antigravity.simulator.validation.gemini_contents import check_contents
+from antigravity.simulator.validation.gemini_models import check_model
+from antigravity.simulator.validation.gemini_schema import COUNT_REQUEST
+from antigravity.simulator.validation.google_errors import read_body
 
 _LOOPBACK: Final = ("http://127.0.0.1", "http://[::1]", "http://localhost")
 
@@ -44,7 +44,9 @@ def check_google_key(request: Request, headers: dict[str, str]) -> str:
 class GoogleApi:
     """Answers as Google's services do."""
 
-    def __init__(self, state: State, intake: Intake, exchange: Exchange, raw_schemas: bool) -> None:
+    def __init__(
+        self, state: State, intake: Intake, exchange: Responder, raw_schemas: bool
+    ) -> None:
         self._state = state
         self._intake = intake
         self._exchange = exchange
@@ -68,7 +70,7 @@ class GoogleApi:
             if verb not in ("generateContent", "streamGenerateContent"):
                 raise ApiError(404)
             view = read_gemini.read(model, strict_gemini.check(model, body), body)
-            dialect = dialects.GEMINI if alt_of(request) == "sse" else dialects.GEMINI_ARRAY
+            dialect = wire_formats.GEMINI if alt_of(request) == "sse" else wire_formats.GEMINI_ARRAY
             stream = verb == "streamGenerateContent"
             return self._exchange.run(request, dialect, view, stream, key)
 
@@ -81,13 +83,13 @@ class GoogleApi:
             account = self._state.account(bearer(headers))
             match verb:
                 case "loadCodeAssist":
-                    return google.load_code_assist(self._state, account, body)
+                    return google_accounts.load_code_assist(self._state, account, body)
                 case "onboardUser":
-                    return google.onboard_user(self._state, account, body)
+                    return google_accounts.onboard_user(self._state, account, body)
                 case "fetchAvailableModels":
-                    return google.fetch_models(self._state, account)
+                    return google_accounts.fetch_models(self._state, account)
                 case "retrieveUserQuotaSummary":
-                    return google.quota(self._state, account)
+                    return google_accounts.quota(self._state, account)
             check_key(account.refresh_token)
             match verb:
                 case "countTokens":
@@ -107,7 +109,7 @@ class GoogleApi:
         sse = alt_of(request) == "sse"
         return self._exchange.run(
             request,
-            dialects.CODE_ASSIST if sse else dialects.CODE_ASSIST_ARRAY,
+            wire_formats.CODE_ASSIST if sse else wire_formats.CODE_ASSIST_ARRAY,
             view,
             verb == "streamGenerateContent",
             account.refresh_token,
@@ -118,7 +120,7 @@ class GoogleApi:
         """Give an access token."""
 
         def work(_: dict[str, str], body: dict[str, Any]) -> Result:
-            answer = google.token(self._state, body)
+            answer = google_accounts.token(self._state, body)
             self._state.stats.refused += answer.status >= 400
             return send(request, answer)
 
@@ -146,7 +148,7 @@ class GoogleApi:
         """Say whose access token it is."""
 
         def work(headers: dict[str, str], _: dict[str, Any]) -> dict[str, Any]:
-            return google.user_info(self._state.account(bearer(headers)))
+            return google_accounts.user_info(self._state.account(bearer(headers)))
 
         return self._intake.serve(request, google_error, work)
 

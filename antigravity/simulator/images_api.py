@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from twisted.web.server import Request
 
-from antigravity.simulator.dialects import Dialect
-from antigravity.simulator.exchange import Exchange, Result
-from antigravity.simulator.faults import Headers, google_error, openai_error
-from antigravity.simulator.render import images
-from antigravity.simulator.strict.images import check, check_predict
+from antigravity.simulator.encoders import images
+from antigravity.simulator.errors import Headers, google_error, openai_error
+from antigravity.simulator.responder import Responder, Result
+from antigravity.simulator.validation.images import check, check_predict
+from antigravity.simulator.wire_formats import Dialect
 
 _OPENAI: Final = Dialect(
     "images", "", images.reply, images.events, images.error_events, openai_error
@@ -23,7 +23,7 @@ _PREDICT: Final = Dialect(
 class ImagesApi:
     """Answers requests for images whose keys are good."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Responder) -> None:
         self._exchange = exchange
 
     def openai(

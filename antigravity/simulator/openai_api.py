@@ -7,23 +7,23 @@ from typing import Any
 
 from twisted.web.server import Request
 
-from antigravity.simulator import dialects
+from antigravity.simulator import wire_formats
 from antigravity.simulator.audio_api import AudioApi
 from antigravity.simulator.embeddings_api import EmbeddingsApi
-from antigravity.simulator.exchange import Exchange, Result
-from antigravity.simulator.faults import ApiError, Headers, openai_error
-from antigravity.simulator.forms import is_multipart
+from antigravity.simulator.encoders.events import Context, sse
+from antigravity.simulator.encoders.responses import events, output, reply
+from antigravity.simulator.errors import ApiError, Headers, openai_error
 from antigravity.simulator.images_api import ImagesApi
-from antigravity.simulator.intake import Intake, bearer
-from antigravity.simulator.read import chat as read_chat
-from antigravity.simulator.read import responses as read_responses
-from antigravity.simulator.render.events import Context, sse
-from antigravity.simulator.render.responses import events, output, reply
+from antigravity.simulator.multipart import is_multipart
+from antigravity.simulator.parsers import chat as read_chat
+from antigravity.simulator.parsers import responses as read_responses
+from antigravity.simulator.request_handler import Intake, bearer
+from antigravity.simulator.responder import Responder, Result
 from antigravity.simulator.script import Script
 from antigravity.simulator.state import State, check_key
-from antigravity.simulator.stored import Kept, StoredResponses, queued
-from antigravity.simulator.strict import chat as strict_chat
-from antigravity.simulator.strict import responses as strict_responses
+from antigravity.simulator.stored_responses import Kept, StoredResponses, queued
+from antigravity.simulator.validation import chat as strict_chat
+from antigravity.simulator.validation import responses as strict_responses
 
 
 def check_openai_key(headers: dict[str, str]) -> str:
@@ -52,7 +52,7 @@ def check_openai_key(headers: dict[str, str]) -> str:
 class OpenAiApi:
     """Answers as OpenAI does."""
 
-    def __init__(self, state: State, intake: Intake, exchange: Exchange) -> None:
+    def __init__(self, state: State, intake: Intake, exchange: Responder) -> None:
         self._state = state
         self._intake = intake
         self._exchange = exchange
@@ -69,7 +69,7 @@ class OpenAiApi:
             body = strict_chat.check(body, lenient)
             view = read_chat.read(body)
             return self._exchange.run(
-                request, dialects.CHAT, view, bool(body.get("stream")), key, self._headers()
+                request, wire_formats.CHAT, view, bool(body.get("stream")), key, self._headers()
             )
 
         return self._intake.serve(request, openai_error, work)
@@ -83,7 +83,7 @@ class OpenAiApi:
             view = read_chat.read_completion(body)
             stream = bool(body.get("stream"))
             return self._exchange.run(
-                request, dialects.COMPLETIONS, view, stream, key, self._headers()
+                request, wire_formats.COMPLETIONS, view, stream, key, self._headers()
             )
 
         return self._intake.serve(request, openai_error, work)
@@ -107,7 +107,7 @@ class OpenAiApi:
                 for item in made:
                     self._state.items.put(item["id"], True)
 
-            dialect = dialects.RESPONSES
+            dialect = wire_formats.RESPONSES
             if background:
                 dialect = replace(dialect, reply=lambda *made: queued(reply(*made)))
             stream = bool(body.get("stream"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from antigravity.simulator.faults import ApiError, Break
+from antigravity.simulator.errors import ApiError, Break
 from antigravity.simulator.view import compact
 
 

@@ -13,8 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from antigravity.simulator import catalog, mcp
 from antigravity.simulator.anthropic_api import AnthropicApi, check_anthropic_key
-from antigravity.simulator.exchange import Exchange, Result, send
-from antigravity.simulator.faults import (
+from antigravity.simulator.errors import (
     Answer,
     ApiError,
     anthropic_error,
@@ -22,7 +21,8 @@ from antigravity.simulator.faults import (
     openai_error,
 )
 from antigravity.simulator.google_api import GoogleApi, check_google_key
-from antigravity.simulator.intake import (
+from antigravity.simulator.openai_api import OpenAiApi, check_openai_key
+from antigravity.simulator.request_handler import (
     Intake,
     bearer,
     content_of,
@@ -30,11 +30,11 @@ from antigravity.simulator.intake import (
     query_of,
     shape_of,
 )
-from antigravity.simulator.openai_api import OpenAiApi, check_openai_key
+from antigravity.simulator.responder import Responder, Result, send
 from antigravity.simulator.state import State, check_key
 from antigravity.simulator.stream import Clock
-from antigravity.simulator.strict.chat import check_model as check_openai_model
-from antigravity.simulator.strict.gemini_models import check_model as check_gemini_model
+from antigravity.simulator.validation.chat import check_model as check_openai_model
+from antigravity.simulator.validation.gemini_models import check_model as check_gemini_model
 
 
 class SimulatorApp:
@@ -48,7 +48,7 @@ class SimulatorApp:
 
     def __init__(self, state: State, clock: Clock, raw_schemas: bool = False) -> None:
         self.state = state
-        self.exchange = Exchange(state, clock)
+        self.exchange = Responder(state, clock)
         self._intake = Intake(state)
         self._openai = OpenAiApi(state, self._intake, self.exchange)
         self._anthropic = AnthropicApi(state, self._intake, self.exchange)

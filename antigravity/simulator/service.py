@@ -7,7 +7,7 @@ from collections import deque
 from twisted.web.resource import IResource
 
 from antigravity.simulator.server import SimulatorApp
-from antigravity.simulator.state import Logged, State, Stats
+from antigravity.simulator.state import LoggedRequest, State, Stats
 from antigravity.simulator.stream import Clock
 
 #: How long an access token is good for, unless told otherwise.
@@ -32,7 +32,7 @@ class Simulator:
         self._app.exchange.stop()
 
     @property
-    def log(self) -> deque[Logged]:
+    def log(self) -> deque[LoggedRequest]:
         """The last requests, oldest first."""
         return self._app.state.log
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
-from antigravity.simulator.faults import ApiError, Break
+from antigravity.simulator.errors import ApiError, Break
 from antigravity.simulator.flaky import flaw
 
 _REMEMBERED: Final = 10_000
@@ -20,7 +20,7 @@ _LARGEST: Final = 8 * 1024 * 1024
 T = TypeVar("T")
 
 
-class Bounded(Generic[T]):
+class BoundedDict(Generic[T]):
     """A mapping that forgets its oldest entries."""
 
     def __init__(self, limit: int = _REMEMBERED) -> None:
@@ -47,7 +47,7 @@ class Bounded(Generic[T]):
 
 
 @dataclass(frozen=True)
-class Logged:
+class LoggedRequest:
     """One request as it arrived; headers have lower-case names and their last values."""
 
     method: str
@@ -133,19 +133,19 @@ class State:
     seconds: Callable[[], float]
     lifetime: float = 3599.0
     stats: Stats = field(default_factory=Stats)
-    log: deque[Logged] = field(default_factory=lambda: deque(maxlen=_LOGGED))
-    items: Bounded[bool] = field(default_factory=Bounded)
-    sessions: Bounded[str] = field(default_factory=Bounded)
+    log: deque[LoggedRequest] = field(default_factory=lambda: deque(maxlen=_LOGGED))
+    items: BoundedDict[bool] = field(default_factory=BoundedDict)
+    sessions: BoundedDict[str] = field(default_factory=BoundedDict)
     #: Keys and refresh tokens that are refused from now on.
     refused: set[str] = field(default_factory=set)
     #: How many tokens of a prompt some models take; the others take all.
     windows: dict[str, int] = field(default_factory=dict)
     _numbers: int = 0
-    _failures: Bounded[int] = field(default_factory=Bounded)
-    _uses: Bounded[int] = field(default_factory=Bounded)
-    _access: Bounded[_AccessToken] = field(default_factory=Bounded)
-    _codes: Bounded[str] = field(default_factory=Bounded)
-    _boarding: Bounded[int] = field(default_factory=Bounded)
+    _failures: BoundedDict[int] = field(default_factory=BoundedDict)
+    _uses: BoundedDict[int] = field(default_factory=BoundedDict)
+    _access: BoundedDict[_AccessToken] = field(default_factory=BoundedDict)
+    _codes: BoundedDict[str] = field(default_factory=BoundedDict)
+    _boarding: BoundedDict[int] = field(default_factory=BoundedDict)
 
     def next_number(self) -> int:
         """Return a number that was not given before."""
@@ -173,11 +173,13 @@ class State:
             raise found
         return found
 
-    def record(self, entry: Logged, size: int) -> None:
+    def record(self, entry: LoggedRequest, size: int) -> None:
         """Keep a request in the log."""
         self.stats.requests += 1
         if size > _LARGEST:
-            entry = Logged(entry.method, entry.path, entry.query, entry.headers, {"_bytes": size})
+            entry = LoggedRequest(
+                entry.method, entry.path, entry.query, entry.headers, {"_bytes": size}
+            )
         self.log.append(entry)
 
     # Google accounts

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from twisted.web.server import Request
 from zope.interface import implementer
 
-from antigravity.simulator.faults import Break
+from antigravity.simulator.errors import Break
 from antigravity.simulator.state import Stats
 
 _GARBAGE: Final = (

@@ -32,7 +32,7 @@ from antigravity.hookspecs import hookimpl
 from antigravity.ir.record import ExchangeRecord
 from antigravity.plugins import PluginHost
 from antigravity.simulator.service import build_simulator
-from antigravity.simulator.state import Logged
+from antigravity.simulator.state import LoggedRequest
 
 reactor: Any = default_reactor
 
@@ -40,7 +40,7 @@ reactor: Any = default_reactor
 MARKER = re.compile(r"mark-[0-9]+-[0-9a-f]{8}")
 
 
-class Arrivals(deque[Logged]):
+class Arrivals(deque[LoggedRequest]):
     """The simulator's log: few entries, but how often each marker came is counted."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Arrivals(deque[Logged]):
         self.markers: Counter[str] = Counter()
         self.keys: Counter[str] = Counter()
 
-    def append(self, entry: Logged) -> None:
+    def append(self, entry: LoggedRequest) -> None:
         super().append(entry)
         self.markers.update(set(MARKER.findall(json.dumps(entry.body))))
         headers = entry.headers

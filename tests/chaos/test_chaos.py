@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
 
-from antigravity.simulator import signing
+from antigravity.simulator.signatures import sign
 from tests.chaos.chaos_figures import resident, table
 from tests.chaos.chaos_kit import MARKER, ChaosCase, reactor
 from tests.chaos.chaos_requests import Ask, breaks_in_order, plan, signatures, told
@@ -75,7 +75,7 @@ class Chaos(ChaosCase):
         )
         for name, body in zip(sessions, found, strict=True):
             assert set(MARKER.findall(body)) == {name}
-            assert signing.sign("gemini", ["look", {"at": name}]) in body
+            assert sign("gemini", ["look", {"at": name}]) in body
         assert all(len(record.attempts) == 1 for record in self.observer.records.values())
         await self.settled()
         self.check_nothing_runs()
@@ -137,7 +137,7 @@ class Chaos(ChaosCase):
         elif told(ask, body).count(ask.marker) != 1:
             found.append(f"{what}: {told(ask, body)!r}")
         if (ask.protocol, ask.upstream) == ("anthropic", "c-anthropic") and not ask.late:
-            own = signing.sign("claude", f"Thinking about: {ask.prompt[:60]}")
+            own = sign("claude", f"Thinking about: {ask.prompt[:60]}")
             if set(signatures(body)) != {own}:
                 found.append(f"{what}: has no signature, or another's")
         if record.outcome != ("error" if ask.late else "ok"):

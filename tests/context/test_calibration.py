@@ -20,7 +20,7 @@ from antigravity.ir.capabilities import Capabilities, Target
 from antigravity.ir.request import Request
 from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_chat.protocol import OpenAIChatClient
-from antigravity.simulator.read import chat
+from antigravity.simulator.parsers import chat
 from tests.context.corpus import KINDS, requests
 
 DOCS = Path(__file__).parents[2] / "docs" / "protocols.rst"

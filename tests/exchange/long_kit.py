@@ -30,7 +30,7 @@ from antigravity.hookspecs import hookimpl
 from antigravity.ir.record import ExchangeRecord
 from antigravity.plugins import PluginHost
 from antigravity.simulator.service import build_simulator
-from antigravity.simulator.state import Logged
+from antigravity.simulator.state import LoggedRequest
 
 reactor: Any = default_reactor
 
@@ -200,7 +200,7 @@ class LongCase(TestCase):
         }
         return Answer(response.code, found, await response.content())
 
-    def arrived(self, model: str = MODEL) -> list[Logged]:
+    def arrived(self, model: str = MODEL) -> list[LoggedRequest]:
         """Return the requests for an answer of a model that reached the upstream."""
         paths = ("/messages", "/completions", "generateContent", "GenerateContent")
         return [

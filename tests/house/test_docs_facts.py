@@ -25,7 +25,7 @@ from antigravity.ir import errors
 from antigravity.ir.errors import AuthenticationError, GatewayError
 from antigravity.plugins import PluginHost
 from antigravity.simulator import directives
-from antigravity.simulator.faults import ApiError
+from antigravity.simulator.errors import ApiError
 from antigravity.simulator.state import check_key
 from antigravity.tap import Options
 from antigravity.web.admin import AdminPaths

@@ -21,7 +21,7 @@ from antigravity.config.settings import (
 from antigravity.hookspecs import hookimpl
 from antigravity.ir.record import ExchangeRecord
 from antigravity.plugins import PluginHost
-from antigravity.simulator.state import Logged
+from antigravity.simulator.state import LoggedRequest
 
 CLAUDE_CODE = {"user-agent": "claude-cli/2.1.329 (external, cli)", "x-app": "cli"}
 BACKGROUND = "internal-background-task"
@@ -107,7 +107,7 @@ class GatewayCase(TestCase):
         """The record of the last request."""
         return self.watcher.records[-1]
 
-    def asked(self) -> list[Logged]:
+    def asked(self) -> list[LoggedRequest]:
         """Return the requests for an answer that reached an upstream."""
         return [entry for entry in self.gateway.simulator.log if entry.path.endswith(ANSWERING)]
 

@@ -14,11 +14,11 @@ from msgspec.structs import replace
 from antigravity.ir.aspects import Aspect, differences
 from antigravity.ir.capabilities import Capabilities, Loss
 from antigravity.lowering.pipeline import lower
-from antigravity.simulator.faults import ApiError
-from antigravity.simulator.strict import anthropic as strict_anthropic
-from antigravity.simulator.strict import chat as strict_chat
-from antigravity.simulator.strict import gemini as strict_gemini
-from antigravity.simulator.strict import responses as strict_responses
+from antigravity.simulator.errors import ApiError
+from antigravity.simulator.validation import anthropic as strict_anthropic
+from antigravity.simulator.validation import chat as strict_chat
+from antigravity.simulator.validation import gemini as strict_gemini
+from antigravity.simulator.validation import responses as strict_responses
 from tests.pairs.asks import WRITERS, Ask, Said, Turn, asks
 from tests.pairs.pairs_kit import CLIENTS, SERVERS, call_of, decode, lost, target
 

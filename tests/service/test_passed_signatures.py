@@ -19,7 +19,7 @@ from antigravity.config.secret import Secret
 from antigravity.config.settings import OAuthSettings, ProxySettings, Settings, UpstreamSettings
 from antigravity.plugins import PluginHost
 from antigravity.simulator.service import build_simulator
-from antigravity.simulator.signing import inspect
+from antigravity.simulator.signatures import parse_signature
 
 reactor: Any = default_reactor
 CLAUDE = "claude-sonnet-4-6"
@@ -118,7 +118,7 @@ class PassedSignatures(TestCase):
             if part.get("thought")
         ]
         self.assertEqual(thought["text"], "hm")
-        self.assertIsNotNone(inspect(thought["thoughtSignature"]), "it is the model's own")
+        self.assertIsNotNone(parse_signature(thought["thoughtSignature"]), "it is the model's own")
 
     async def test_a_stream_of_anthropic(self) -> None:
         await self.go_on_at_claude_elsewhere(stream=True)

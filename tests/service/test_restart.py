@@ -6,7 +6,7 @@ import stat
 from typing import Any
 
 from antigravity.context.calibration import ENOUGH
-from antigravity.simulator.signing import inspect
+from antigravity.simulator.signatures import parse_signature
 from tests.service.restart_fixture import SENTINEL, RestartCase
 
 
@@ -16,7 +16,7 @@ class RestartTests(RestartCase):
         message = await self.called()
         await self.restart()
         signature = await self.sent_signature(message)
-        self.assertIsNotNone(inspect(signature), "it is the model's own")
+        self.assertIsNotNone(parse_signature(signature), "it is the model's own")
         self.assertNotEqual(signature, SENTINEL)
         await self.stop()
         state = self.home / "state"

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from antigravity.config.secret import Secret
 from antigravity.hookspecs import hookimpl
 from antigravity.ir.record import ExchangeRecord
-from antigravity.simulator.state import Bounded
+from antigravity.simulator.state import BoundedDict
 from tests.service.account_fixture import MODEL, AccountCase, reactor
 
 ADMIN = "sk-admin"
@@ -34,7 +34,7 @@ class DeadTokens(AccountCase):
 
     def kill(self) -> None:
         """Revoke all access tokens."""
-        self.simulator.state._access = Bounded()
+        self.simulator.state._access = BoundedDict()
 
     def renewals(self) -> int:
         return len([each for each in self.simulator.log if each.path == "/token"])

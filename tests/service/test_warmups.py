@@ -31,7 +31,7 @@ from antigravity.config.settings import (
 from antigravity.hookspecs import hookimpl
 from antigravity.ir.record import ExchangeRecord
 from antigravity.plugins import PluginHost
-from antigravity.simulator.exchange import Exchange as SimulatedExchange
+from antigravity.simulator.responder import Responder as SimulatedResponder
 from antigravity.simulator.service import build_simulator
 from antigravity.simulator.state import Account
 from antigravity.warming import scheduler
@@ -144,7 +144,7 @@ class Schedule(WarmupCase):
         self.assertEqual(self.generated(), [])
 
     async def test_an_upstream_that_stalls_does_not_delay_the_end(self) -> None:
-        self.patch(SimulatedExchange, "run", lambda *_: Deferred())  # it never answers
+        self.patch(SimulatedResponder, "run", lambda *_: Deferred())  # it never answers
         await self.start("left-100-full", enabled=True, interval=0.1)
         await self.until(lambda: self.generated())
         before = reactor.seconds()

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from antigravity.simulator.faults import ApiError
-from antigravity.simulator.forms import read_form
-from antigravity.simulator.hearing import hidden_words, pieces, timed
-from antigravity.simulator.read.gemini import read
-from antigravity.simulator.speaking import sound, wav
-from antigravity.simulator.strict.audio import check_recording, check_speech
-from antigravity.simulator.strict.gemini import check as check_gemini
-from antigravity.simulator.writing import write_script
+from antigravity.simulator.errors import ApiError
+from antigravity.simulator.multipart import read_form
+from antigravity.simulator.parsers.gemini import read
+from antigravity.simulator.script_builder import write_script
+from antigravity.simulator.speech import sound, wav
+from antigravity.simulator.transcripts import hidden_words, pieces, timed
+from antigravity.simulator.validation.gemini import check as check_gemini
+from antigravity.simulator.validation.openai_audio import check_recording, check_speech
 
 NEW, OLD = "gemini-3.8-flash-tts", "gemini-2.5-flash-preview-tts"
 WAV = wav(b"\0\0[[say Hello.]]\0\0")

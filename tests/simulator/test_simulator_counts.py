@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from antigravity.simulator.read.responses import read
-from antigravity.simulator.render.events import Context
-from antigravity.simulator.render.logprobs import logprobs
-from antigravity.simulator.render.responses import events, output
+from antigravity.simulator.encoders.events import Context
+from antigravity.simulator.encoders.logprobs import logprobs
+from antigravity.simulator.encoders.responses import events, output
+from antigravity.simulator.parsers.responses import read
 from antigravity.simulator.script import Script
 
 INCLUDE = ["message.output_text.logprobs"]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from antigravity.simulator.embeddings import Input, gemini_answer, openai_answer, vector
-from antigravity.simulator.faults import ApiError
-from antigravity.simulator.strict.embeddings import check_gemini, check_openai
+from antigravity.simulator.errors import ApiError
+from antigravity.simulator.validation.embeddings import check_gemini, check_openai
 
 SMALL = "text-embedding-3-small"
 

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import pytest
 from twisted.internet.defer import inlineCallbacks
 
-from antigravity.simulator.faults import ApiError
-from antigravity.simulator.google import token
+from antigravity.simulator.errors import ApiError
+from antigravity.simulator.google_accounts import token
 from antigravity.simulator.state import State
 from tests.simulator.simulator_support import SimulatorCase, contents, events
 

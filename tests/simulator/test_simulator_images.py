@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from antigravity.simulator.drawing import frame, picture
-from antigravity.simulator.faults import ApiError
-from antigravity.simulator.forms import read_form
-from antigravity.simulator.strict.gemini import check as check_gemini
-from antigravity.simulator.strict.images import check, check_predict
+from antigravity.simulator.errors import ApiError
+from antigravity.simulator.image_models import frame, picture
+from antigravity.simulator.multipart import read_form
+from antigravity.simulator.validation.gemini import check as check_gemini
+from antigravity.simulator.validation.images import check, check_predict
 
 PRO, FLASH, OLD = "gemini-3-pro-image", "gemini-3.1-flash-image", "gemini-2.5-flash-image"
 IMAGEN = "imagen-4.0-generate-001"

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from antigravity.simulator import signing
-from antigravity.simulator.faults import ApiError, Break
-from antigravity.simulator.instance import instance_of
-from antigravity.simulator.render import gemini as render_gemini
-from antigravity.simulator.render.events import Context
-from antigravity.simulator.render.pieces import segments
+from antigravity.simulator import signatures
+from antigravity.simulator.encoders import gemini as render_gemini
+from antigravity.simulator.encoders.chunks import segments
+from antigravity.simulator.encoders.events import Context
+from antigravity.simulator.errors import ApiError, Break
+from antigravity.simulator.schema_instance import instance_of
 from antigravity.simulator.script import Script
+from antigravity.simulator.script_builder import write_script
 from antigravity.simulator.stream import plan
 from antigravity.simulator.view import Attachment, Tool, Turn, View
-from antigravity.simulator.writing import write_script
 
 SCHEMA = {"type": "object", "properties": {"q": {"type": "string"}}, "required": ["q"]}
 
@@ -152,13 +152,13 @@ def test_citations_cover_the_text_and_google_counts_bytes() -> None:
 
 
 def test_signatures_belong_to_their_content() -> None:
-    signature = signing.sign("claude", "thought")
-    assert signing.genuine(signature, "claude", "thought")
-    assert not signing.genuine(signature, "claude", "other")
-    assert not signing.genuine(signature, "gemini", "thought")
-    assert signing.inspect(signature[:-4] + "AAAA") is None
-    assert signing.inspect("not base64!") is None
-    assert signing.digest({"a": 1, "b": 2.0}) == signing.digest({"b": 2, "a": 1.0})
+    signature = signatures.sign("claude", "thought")
+    assert signatures.is_genuine(signature, "claude", "thought")
+    assert not signatures.is_genuine(signature, "claude", "other")
+    assert not signatures.is_genuine(signature, "gemini", "thought")
+    assert signatures.parse_signature(signature[:-4] + "AAAA") is None
+    assert signatures.parse_signature("not base64!") is None
+    assert signatures.digest({"a": 1, "b": 2.0}) == signatures.digest({"b": 2, "a": 1.0})
 
 
 STEPS = ((b"open", False), (b"1", True), (b"x", False), (b"2", True), (b"end", False))

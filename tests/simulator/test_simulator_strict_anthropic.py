@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from antigravity.simulator import signing
-from antigravity.simulator.faults import ApiError
-from antigravity.simulator.strict.anthropic import check
+from antigravity.simulator.errors import ApiError
+from antigravity.simulator.signatures import sign
+from antigravity.simulator.validation.anthropic import check
 
 USE = {"type": "tool_use", "id": "t1", "name": "f", "input": {}}
 RESULT = {"type": "tool_result", "tool_use_id": "t1", "content": "ok"}
 UPPER = {"type": "object", "properties": {"a": {"type": "STRING"}}}
 TOOL = {"name": "f", "input_schema": {"type": "object"}}
 THINKING = {"type": "enabled", "budget_tokens": 1024}
-SIGNED = {"type": "thinking", "thinking": "x", "signature": signing.sign("claude", "x")}
+SIGNED = {"type": "thinking", "thinking": "x", "signature": sign("claude", "x")}
 
 
 def body(*messages: Any, **fields: Any) -> dict[str, Any]:

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from antigravity.simulator import signing
-from antigravity.simulator.faults import ApiError, google_error
-from antigravity.simulator.strict.codeassist import open_count, open_envelope
-from antigravity.simulator.strict.gemini import check
+from antigravity.simulator.errors import ApiError, google_error
+from antigravity.simulator.signatures import sign
+from antigravity.simulator.validation.code_assist import open_count, open_envelope
+from antigravity.simulator.validation.gemini import check
 
 USER = {"role": "user", "parts": [{"text": "hi"}]}
 CALL = {"functionCall": {"name": "f", "args": {"a": 1}}}
-SIGNED = {**CALL, "thoughtSignature": signing.sign("gemini", ["f", {"a": 1}])}
+SIGNED = {**CALL, "thoughtSignature": sign("gemini", ["f", {"a": 1}])}
 RESULT = {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"r": 1}}}]}
 
 
@@ -76,7 +76,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (NEW, body(USER, model({**SIGNED, "thoughtSignature": "c2ln"}), RESULT), "Corrupted thought"),
     (NEW, body(USER, model({**SIGNED, "functionCall": {"name": "f", "args": {"a": 2}}}), RESULT),
      "Thought signature is not valid."),
-    (NEW, body(USER, model({**CALL, "thoughtSignature": signing.sign("claude", ["f", {"a": 1}])}),
+    (NEW, body(USER, model({**CALL, "thoughtSignature": sign("claude", ["f", {"a": 1}])}),
                RESULT), "Thought signature is not valid."),
     (OLD, config(thinkingConfig={"thinkingBudget": 1, "thinkingLevel": "LOW"}), "only one of"),
     (OLD, config(thinkingConfig={"thinkingLevel": "LOW"}), "Thinking level is not supported"),
@@ -155,7 +155,7 @@ def test_a_count_takes_nothing_but_the_request() -> None:
 def test_claude_behind_google_needs_ids_and_its_own_signatures() -> None:
     named = {"functionCall": {"name": "f", "args": {}, "id": "1"}}
     answer = {"functionResponse": {"name": "f", "response": {}, "id": "1"}}
-    thought = {"text": "x", "thought": True, "thoughtSignature": signing.sign("claude", "x")}
+    thought = {"text": "x", "thought": True, "thoughtSignature": sign("claude", "x")}
     result = {"role": "user", "parts": [answer]}
     check("claude-sonnet-4-6", body(USER, model(thought, named), result), internal=True)
     for parts, message in (

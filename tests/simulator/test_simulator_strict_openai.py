@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from antigravity.simulator import signing
-from antigravity.simulator.faults import ApiError
-from antigravity.simulator.read.responses import read
-from antigravity.simulator.strict import chat, responses
+from antigravity.simulator.errors import ApiError
+from antigravity.simulator.parsers.responses import read
+from antigravity.simulator.signatures import sign
+from antigravity.simulator.validation import chat, responses
 
 USER = {"role": "user", "content": "hi"}
 CALL = {
@@ -88,7 +88,7 @@ def item(kind: str, **fields: Any) -> dict[str, Any]:
 FUNCTION = item("function_call", call_id="c1", name="f", arguments="{}")
 OUTPUT = item("function_call_output", call_id="c1", output="ok")
 SAID = {"role": "user", "content": "hi"}
-GOOD = "gAAAA" + signing.sign("openai", "x")
+GOOD = "gAAAA" + sign("openai", "x")
 THOUGHT = item("reasoning", id="rs_1", summary=[], encrypted_content=GOOD)
 RESPONSES: list[tuple[Any, dict[str, Any], str]] = [
     ([OUTPUT], {}, "No tool call found for function call output with call_id c1."),

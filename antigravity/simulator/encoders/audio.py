@@ -1,0 +1,143 @@
+"""Write a script as a transcript, or as speech; pure."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from antigravity.simulator.encoders.events import Context, Event
+from antigravity.simulator.errors import ApiError, openai_error
+from antigravity.simulator.script import Script
+from antigravity.simulator.speech import wav
+from antigravity.simulator.transcripts import PACE, pieces, spoken_words
+
+
+def transcript(script: Script, context: Context) -> dict[str, Any] | bytes:
+    """Return OpenAI's whole transcript."""
+    body, text = context.view.body, script.text
+    match body.get("response_format") or "json":
+        case "text":
+            return f"{text}\n".encode()
+        case "srt":
+            return _captions(text, ",", numbered=True)
+        case "vtt":
+            return b"WEBVTT\n\n" + _captions(text, ".", numbered=False)
+        case "verbose_json":
+            return _verbose(text, body)
+        case "diarized_json":
+            return _diarized(text, script)
+    return {"text": text, "usage": _tokens(script)}
+
+
+def transcript_events(script: Script, context: Context) -> Iterator[Event]:
+    """Yield the events of a transcript."""
+    if context.view.body.get("response_format") == "diarized_json":
+        for segment in _diarized(script.text, script)["segments"]:
+            yield Event(segment, content=True)
+    else:
+        for chunk in script.chunks:
+            yield Event({"type": "transcript.text.delta", "delta": chunk}, content=True)
+    done = {"type": "transcript.text.done", "text": script.text, "usage": _tokens(script)}
+    yield Event(done)
+
+
+def error_events(error: ApiError, _: int) -> list[Event]:
+    """Return what a stream says when it fails on its way."""
+    return [Event({"type": "error", **openai_error(error).body}, "error")]
+
+
+def speech(script: Script, context: Context) -> Iterator[Event]:
+    """Yield the pieces of a sound file, as bytes."""
+    kind = context.view.body.get("response_format") or "mp3"
+    if kind == "wav":
+        yield Event(wav(b"".join(script.sound)), content=True)
+        return
+    for place, piece in enumerate(script.sound):
+        lead = b"ID3\x04\0\0\0\0\0\0" if kind == "mp3" and place == 0 else b""
+        yield Event(lead + piece, content=True)
+
+
+def speech_events(script: Script, context: Context) -> Iterator[Event]:
+    """Yield the events of speech."""
+    for event in speech(script, context):
+        audio = base64.b64encode(event.value).decode("ascii")
+        yield Event({"type": "speech.audio.delta", "audio": audio}, content=True)
+    usage = {name: value for name, value in _tokens(script).items() if name.endswith("_tokens")}
+    yield Event({"type": "speech.audio.done", "usage": usage})
+
+
+def bare(events: Iterable[Event]) -> Iterator[tuple[bytes, bool]]:
+    """Frame nothing: the values are bytes."""
+    for event in events:
+        yield event.value, event.content
+
+
+def _clock(seconds: float, separator: str) -> str:
+    whole = int(seconds)
+    fraction = round((seconds - whole) * 1000)
+    clock = f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+    return f"{clock}{separator}{fraction:03d}"
+
+
+def _captions(text: str, separator: str, numbered: bool) -> bytes:
+    blocks = []
+    for number, each in enumerate(pieces(text), 1):
+        times = f"{_clock(each['start'], separator)} --> {_clock(each['end'], separator)}"
+        blocks.append(
+            f"{number}\n{times}\n{each['text']}\n" if numbered else f"{times}\n{each['text']}\n"
+        )
+    return "\n".join(blocks).encode()
+
+
+def _verbose(text: str, body: dict[str, Any]) -> dict[str, Any]:
+    seconds = len(pieces(text)) * PACE
+    wanted = body.get("timestamp_granularities[]") or "segment"
+    answer: dict[str, Any] = {
+        "task": "transcribe",
+        "language": "english",
+        "duration": seconds,
+        "text": text,
+        "usage": {"type": "duration", "seconds": seconds},
+    }
+    if "segment" in wanted:
+        answer["segments"] = [
+            {
+                "id": number, "seek": 0, **each, "tokens": [1], "temperature": 0.0,
+                "avg_logprob": -0.25, "compression_ratio": 1.0, "no_speech_prob": 0.01,
+            }
+            for number, each in enumerate(pieces(text))
+        ]  # fmt: skip
+    if "word" in wanted:
+        answer["words"] = spoken_words(text)
+    return answer
+
+
+def _diarized(text: str, script: Script) -> dict[str, Any]:
+    segments = [
+        {
+            "type": "transcript.text.segment",
+            "id": f"seg_{number}",
+            **each,
+            "speaker": "AB"[number % 2],
+        }
+        for number, each in enumerate(pieces(text))
+    ]
+    return {
+        "task": "transcribe",
+        "duration": len(segments) * PACE,
+        "text": text,
+        "segments": segments,
+        "usage": _tokens(script),
+    }
+
+
+def _tokens(script: Script) -> dict[str, Any]:
+    prompt, answer = script.usage.prompt, script.usage.answer
+    return {
+        "type": "tokens",
+        "input_tokens": prompt,
+        "input_token_details": {"audio_tokens": prompt, "text_tokens": 0},
+        "output_tokens": answer,
+        "total_tokens": prompt + answer,
+    }

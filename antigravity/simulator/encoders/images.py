@@ -1,0 +1,105 @@
+"""Write a script as answers with images; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from antigravity.simulator.encoders.events import Context, Event
+from antigravity.simulator.errors import ApiError, openai_error
+from antigravity.simulator.image_models import picture
+from antigravity.simulator.script import Script
+
+
+def reply(script: Script, context: Context) -> dict[str, Any]:
+    """Return OpenAI's whole answer.
+
+    :raises ApiError: if it may not be drawn.
+    """
+    if script.finish == "filter":
+        raise _filtered()
+    images = [{"b64_json": picture(context.view, index)} for index in range(script.choices)]
+    return {
+        "created": context.created,
+        "data": images if script.image else [],
+        **_looks(context),
+        "usage": _usage(script, context),
+    }
+
+
+def events(script: Script, context: Context) -> Iterator[Event]:
+    """Yield OpenAI's events: as many unfinished images as are wanted, and the finished one."""
+    if script.finish == "filter":
+        yield from error_events(_filtered(), 0)
+        return
+    body = context.view.body
+    kind = "image_edit" if context.view.attachments else "image_generation"
+    common = {"created_at": context.created, **_looks(context)}
+    for index in range(int(body.get("partial_images") or 0)):
+        name = f"{kind}.partial_image"
+        value = {
+            "type": name,
+            "b64_json": picture(context.view, -1 - index),
+            "partial_image_index": index,
+            **common,
+        }
+        yield Event(value, name, True)
+    for index in range(script.choices if script.image else 0):
+        name = f"{kind}.completed"
+        value = {
+            "type": name,
+            "b64_json": picture(context.view, index),
+            **common,
+            "usage": _usage(script, context),
+        }
+        yield Event(value, name, True)
+
+
+def error_events(error: ApiError, _: int) -> list[Event]:
+    """Return what a stream says when it fails on its way."""
+    return [Event({"type": "error", **openai_error(error).body}, "error")]
+
+
+def predictions(script: Script, context: Context) -> dict[str, Any]:
+    """Return what ``predict`` answers: each image, or why there is none."""
+    if script.finish == "filter":
+        return {"predictions": [{"raiFilteredReason": "Filtered: this may not be drawn."}]}
+    return {
+        "predictions": [
+            {"mimeType": _written(context), "bytesBase64Encoded": picture(context.view, index)}
+            for index in range(script.choices if script.image else 0)
+        ]
+    }
+
+
+def _filtered() -> ApiError:
+    message = "Your request was rejected by the safety system."
+    return ApiError(400, message, code="moderation_blocked")
+
+
+def _written(context: Context) -> str:
+    options = (context.view.body.get("parameters") or {}).get("outputOptions") or {}
+    return str(options.get("mimeType") or "image/png")
+
+
+def _looks(context: Context) -> dict[str, Any]:
+    body = context.view.body
+    width, height = context.view.frame
+    return {
+        "background": body.get("background") or "opaque",
+        "output_format": body.get("output_format") or "png",
+        "quality": body.get("quality") or "high",
+        "size": f"{width}x{height}",
+    }
+
+
+def _usage(script: Script, context: Context) -> dict[str, Any]:
+    seen = context.view.seen_tokens()
+    prompt, answer = script.usage.prompt, script.usage.answer * script.choices
+    return {
+        "input_tokens": prompt,
+        "input_tokens_details": {"image_tokens": seen, "text_tokens": prompt - seen},
+        "output_tokens": answer,
+        "output_tokens_details": {"image_tokens": answer, "text_tokens": 0},
+        "total_tokens": prompt + answer,
+    }

@@ -1,0 +1,19 @@
+"""Log probabilities as both of OpenAI's APIs write them; pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from antigravity.simulator.encoders.chunks import alternatives, tokens
+
+
+def logprobs(text: str, wanted: int) -> list[dict[str, Any]]:
+    """Return one entry for each token of the text, with so many alternatives."""
+    content = []
+    for token in tokens(text):
+        found = [
+            {"token": word, "logprob": value, "bytes": list(word.encode())}
+            for word, value in alternatives(token, max(1, wanted))
+        ]
+        content.append({**found[0], "top_logprobs": found[:wanted]})
+    return content

@@ -1,0 +1,170 @@
+"""Take requests in: what every route does before and after its own work."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote
+
+from twisted.web.server import Request
+
+from antigravity.simulator.errors import (
+    Answer,
+    ApiError,
+    anthropic_error,
+    google_error,
+    openai_error,
+)
+from antigravity.simulator.multipart import is_multipart, read_form
+from antigravity.simulator.responder import Result, send
+from antigravity.simulator.state import LoggedRequest, State
+
+ErrorShape = Callable[[ApiError], Answer]
+Work = Callable[[dict[str, str], dict[str, Any]], Result | dict[str, Any]]
+
+_PARSE: Final[dict[ErrorShape, str]] = {
+    anthropic_error: "The request body is not valid JSON: {}",
+    openai_error: "We could not parse the JSON body of your request. (HINT: This likely means you "
+    "aren't using your HTTP library correctly. The OpenAI API expects a JSON payload, but what "
+    "was sent was not valid JSON.)",
+    google_error: "Invalid JSON payload received. {}",
+}
+#: The only paths that take a form.
+_FORMS: Final = ("/token", "/oauth2/token")
+
+
+def headers_of(request: Request) -> dict[str, str]:
+    """Return the headers, names in lower case, the last value of each."""
+    return {
+        name.decode("latin-1").lower(): values[-1].decode("latin-1")
+        for name, values in request.requestHeaders.getAllRawHeaders()
+    }
+
+
+def query_of(request: Request) -> dict[str, str]:
+    """Return the query's fields."""
+    _, _, query = request.uri.partition(b"?")
+    return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+
+
+def path_of(request: Request) -> str:
+    """Return the path, decoded."""
+    return unquote(request.uri.partition(b"?")[0].decode("latin-1"))
+
+
+def content_of(request: Request) -> bytes:
+    """Return the whole body, however often it is asked for."""
+    assert request.content is not None
+    request.content.seek(0)
+    return bytes(request.content.read())
+
+
+def alt_of(request: Request) -> str:
+    """Return how a Google stream is to be framed."""
+    query = query_of(request)
+    return query.get("alt") or query.get("$alt", "json").partition(";")[0]
+
+
+def bearer(headers: dict[str, str]) -> str:
+    """Return the bearer token, or an empty text."""
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def shape_of(request: Request) -> ErrorShape:
+    """Return the errors' shape where several protocols share a path, or none has it."""
+    headers, path = headers_of(request), path_of(request)
+    if path.startswith(("/v1beta", "/v1internal")) or "x-goog-api-key" in headers:
+        return google_error
+    if "key" in query_of(request):
+        return google_error
+    if "anthropic" in path or "/messages" in path or "anthropic-version" in headers:
+        return anthropic_error
+    return openai_error
+
+
+_TOO_DEEP = "it is nested too deeply"
+
+
+class Intake:
+    """Logs requests, reads their bodies, and gives refusals their shape."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def serve(self, request: Request, shape: ErrorShape, work: Work) -> Result:
+        """Return what the work makes of the headers and the body of a request."""
+        headers = headers_of(request)
+        raw = content_of(request)
+        body, problem = _parse(request, raw)
+        entry = LoggedRequest(
+            request.method.decode("ascii"),
+            path_of(request),
+            request.uri.partition(b"?")[2].decode("latin-1"),
+            headers,
+            body if problem is None else {"_bytes": len(raw)},
+        )
+        self._state.record(entry, len(raw))
+        try:
+            if problem is not None:
+                raise ApiError(400, _PARSE[shape].format(problem))
+            result = _work_on(work, headers, body)
+        except ApiError as error:
+            self._state.stats.refused += 1
+            return send(request, shape(error))
+        return send(request, Answer(200, (), result)) if isinstance(result, dict) else result
+
+    def refuse(self, request: Request, error: ApiError) -> bytes:
+        """Log a request that has no route, and refuse it in the likely shape."""
+        method = request.method.decode("latin-1")
+        self._state.record(LoggedRequest(method, path_of(request), "", headers_of(request)), 0)
+        self._state.stats.refused += 1
+        return send(request, shape_of(request)(error))
+
+
+def _work_on(work: Work, headers: dict[str, str], body: Any) -> Any:
+    """Return what ``work`` makes of a body; how deep one may be depends on the Python."""
+    try:
+        return work(headers, body)
+    except RecursionError:
+        raise ApiError(400, "The body is nested too deeply.") from None
+
+
+def _parse(request: Request, raw: bytes) -> tuple[Any, str | None]:
+    """Return the body and what is wrong with it."""
+    if request.method != b"POST" or (not raw and path_of(request).endswith("/cancel")):
+        return {}, None
+    if path_of(request).startswith("/api/mcp/"):
+        return _parse_lenient(raw), None  # JSON-RPC has errors of its own
+    if path_of(request) in _FORMS:
+        return dict(parse_qsl(raw.decode("latin-1"), keep_blank_values=True)), None
+    content_type = headers_of(request).get("content-type", "")
+    try:
+        if is_multipart(content_type):
+            return read_form(content_type, raw), None
+        body = json.loads(raw, parse_constant=_refuse_constant, parse_float=_finite)
+    except ValueError as error:
+        return None, str(error)
+    except RecursionError:
+        return None, _TOO_DEEP
+    return (body, None) if isinstance(body, dict) else (None, "expected an object")
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {text[:40]} is out of range")
+    return value
+
+
+def _parse_lenient(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        return {"_bytes": len(raw)}

@@ -1,0 +1,69 @@
+"""Signatures for thinking and tool calls, made here and checked when they come back; pure.
+
+A signature says which family of models made it and what it belongs to.  Equal content has
+equal signatures, so a test can foretell them.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from typing import Any, Final, NamedTuple
+
+_SECRET: Final = b"antigravity simulator"
+_MARK: Final = b"sim1"
+_BOUND: Final = 32
+
+
+class Signature(NamedTuple):
+    """What a genuine signature says: its kind and the digest of what it belongs to."""
+
+    kind: str
+    digest: bytes
+
+
+def digest(content: Any) -> bytes:
+    """Return the digest of a text or a JSON value; numbers that are equal look equal."""
+    text = json.dumps(_plain(content), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def sign(kind: str, content: Any) -> str:
+    """Return the signature of ``content``: base64, more than a hundred characters."""
+    payload = _MARK + kind.encode("ascii").ljust(12) + digest(content)
+    return base64.b64encode(payload + _seal(payload)).decode("ascii")
+
+
+def _seal(payload: bytes) -> bytes:
+    return hmac.digest(_SECRET, payload, "sha512")
+
+
+def parse_signature(signature: str) -> Signature | None:
+    """Return what a signature says, or None if it was not made here."""
+    try:
+        text = signature.replace("-", "+").replace("_", "/")
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except ValueError:
+        return None
+    payload, seal = raw[: len(_MARK) + 12 + _BOUND], raw[len(_MARK) + 12 + _BOUND :]
+    if not payload.startswith(_MARK) or not hmac.compare_digest(seal, _seal(payload)):
+        return None
+    return Signature(payload[4:16].decode("ascii").strip(), payload[16:])
+
+
+def is_genuine(signature: str, kind: str, content: Any) -> bool:
+    """Return whether the signature is of this kind and belongs to ``content``."""
+    found = parse_signature(signature)
+    return found == Signature(kind, digest(content))

@@ -1,0 +1,133 @@
+"""What the Anthropic Messages API refuses; pure."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from antigravity.simulator.errors import ApiError
+from antigravity.simulator.validation import anthropic_tools
+from antigravity.simulator.validation.anthropic_blocks import check_block
+from antigravity.simulator.validation.anthropic_compatible import check_reasoning
+from antigravity.simulator.validation.anthropic_errors import read_body
+from antigravity.simulator.validation.anthropic_pairing import check_pairing
+from antigravity.simulator.validation.anthropic_schema import COUNT, MESSAGE
+from antigravity.simulator.validation.anthropic_thinking import (
+    blocks_of,
+    check_effort,
+    check_sampling,
+    check_thinking,
+    generation,
+    takes_system_turns,
+)
+from antigravity.simulator.validation.refusal import refuse
+
+_MAX_OUTPUT: Final = 128_000
+
+
+def check(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a request for a message without members that are null.
+
+    :raises ApiError: if anything is wrong, with the service's message.
+    """
+    body = read_body(body, MESSAGE)
+    _check_input(body)
+    limit = body["max_tokens"]
+    if limit > _MAX_OUTPUT:
+        refuse(
+            f"max_tokens: {limit} > {_MAX_OUTPUT}, which is the maximum allowed number of output "
+            f"tokens for {body['model']}"
+        )
+    check_sampling(body)
+    check_thinking(body, limit)
+    check_effort(body)
+    return body
+
+
+def check_count(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a request to count tokens without members that are null.
+
+    :raises ApiError: if anything is wrong, with the service's message.
+    """
+    body = read_body(body, COUNT)
+    _check_input(body)
+    return body
+
+
+def _check_input(body: dict[str, Any]) -> None:
+    model, messages = body["model"], body["messages"]
+    if not model:
+        refuse("model: Field required")
+    if model.startswith("no-such"):
+        raise ApiError(404, f"model: {model}")
+    if not messages:
+        refuse("messages: at least one message is required")
+    if isinstance(body.get("system"), list) and not all(block["text"] for block in body["system"]):
+        refuse("system: text content blocks must be non-empty")
+    for index, message in enumerate(messages):
+        _message(index, message, model)
+    if next((m["role"] for m in messages if m["role"] != "system"), None) != "user":
+        refuse('messages: first message must use the "user" role')
+    for index, message in enumerate(messages):
+        _last_block(index, message)
+    check_reasoning(body)
+    _ending(messages, model)
+    check_pairing(messages)
+    _cache_controls(body)
+    anthropic_tools.check(body)
+
+
+def _last_block(index: int, message: dict[str, Any]) -> None:
+    if message["role"] == "assistant" and blocks_of(message)[-1]["type"] in (
+        "thinking",
+        "redacted_thinking",
+    ):
+        refuse(f"messages.{index}: The final block in an assistant message cannot be `thinking`.")
+
+
+def _message(index: int, message: dict[str, Any], model: str) -> None:
+    place = f"messages.{index}"
+    role = message["role"]
+    if role == "system" and not takes_system_turns(model):
+        refuse(
+            'messages: Unexpected role "system". The Messages API accepts a top-level `system` '
+            'parameter, not "system" as an input message role.'
+        )
+    if role not in ("user", "assistant", "system"):
+        refuse(f"{place}.role: Input should be 'user' or 'assistant'")
+    if "output_config" in message and role != "system":
+        refuse(f"{place}.output_config: Extra inputs are not permitted")
+    if not message["content"]:
+        refuse(
+            f"{place}: all messages must have non-empty content except for the optional final "
+            "assistant message"
+        )
+    for position, block in enumerate(blocks_of(message)):
+        check_block(f"{place}.content.{position}", block, role, index, model)
+
+
+def _ending(messages: list[dict[str, Any]], model: str) -> None:
+    last = messages[-1]
+    if last["role"] != "assistant":
+        return
+    if (4, 6) <= generation(model) < (99, 0):
+        refuse(
+            "This model does not support assistant message prefill. The conversation must end "
+            "with a user message."
+        )
+    final = blocks_of(last)[-1]
+    if final["type"] == "text" and final["text"] != final["text"].rstrip():
+        refuse("messages: final assistant content cannot end with trailing whitespace")
+
+
+def _cache_controls(body: dict[str, Any]) -> None:
+    blocks: list[Any] = [body, *body.get("tools", ())]
+    if isinstance(body.get("system"), list):
+        blocks += body["system"]
+    for message in body["messages"]:
+        for block in blocks_of(message):
+            blocks.append(block)
+            if isinstance(block.get("content"), list):
+                blocks += block["content"]
+    found = sum(1 for block in blocks if isinstance(block, dict) and block.get("cache_control"))
+    if found > 4:
+        refuse(f"A maximum of 4 blocks with cache_control may be provided. Found {found}.")

@@ -1,0 +1,67 @@
+"""What the Anthropic Messages API refuses of the blocks of a message; pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from antigravity.simulator import signatures
+from antigravity.simulator.validation.anthropic_compatible import takes_unsigned
+from antigravity.simulator.validation.data_urls import is_base64
+from antigravity.simulator.validation.refusal import refuse
+
+
+def check_block(place: str, block: dict[str, Any], role: str, index: int, model: str) -> None:
+    """Refuse a block that fits the schema but not its role, or whose content is wrong.
+
+    :param index: of the message.
+    :raises ApiError: with the service's message.
+    """
+    kind = block["type"]
+    if role == "system" and kind != "text":
+        refuse(f"{place}.type: Input should be 'text'")
+    if kind in ("tool_use", "thinking", "redacted_thinking") and role != "assistant":
+        refuse(f"messages.{index}: `{kind}` blocks can only be in `assistant` messages")
+    if kind == "tool_result" and role != "user":
+        refuse(f"messages.{index}: `tool_result` blocks can only be in `user` messages")
+    match kind:
+        case "text":
+            check_text(block["text"])
+        case "image" | "document":
+            _source(f"{place}.{kind}.source", block["source"])
+        case "tool_result" if isinstance(block.get("content"), list):
+            for position, inner in enumerate(block["content"]):
+                check_block(f"{place}.tool_result.content.{position}", inner, "user", index, model)
+        case "thinking" if not takes_unsigned(model):
+            _signed(place, block)
+        case "redacted_thinking":
+            found = signatures.parse_signature(block.get("data", ""))
+            if found is None or found.kind != "claude-hid":
+                refuse(f"{place}: Invalid `data` in `redacted_thinking` block")
+
+
+def check_text(text: str) -> None:
+    """Refuse a text that is empty.
+
+    :raises ApiError: with the service's message.
+    """
+    if not text:
+        refuse("messages: text content blocks must be non-empty")
+    if not text.strip():
+        refuse("messages: text content blocks must contain non-whitespace text")
+
+
+def _source(place: str, source: dict[str, Any]) -> None:
+    match source["type"]:
+        case "base64" if not source["data"] or not is_base64(source["data"]):
+            refuse(f"{place}.base64.data: Invalid base64 data")
+        case "url" if not source["url"].startswith("https://"):
+            refuse(f"{place}.url.url: Only HTTPS URLs are supported.")
+
+
+def _signed(place: str, block: dict[str, Any]) -> None:
+    if "signature" not in block:
+        refuse(f"{place}.thinking.signature: Field required")
+    found = signatures.parse_signature(block["signature"])
+    omitted = not block["thinking"] and found is not None and found.kind == "claude"
+    if not omitted and not signatures.is_genuine(block["signature"], "claude", block["thinking"]):
+        refuse(f"{place}: Invalid `signature` in `thinking` block")

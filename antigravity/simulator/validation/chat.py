@@ -1,0 +1,176 @@
+"""What the OpenAI Chat Completions and Completions APIs refuse; pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from antigravity.simulator.errors import ApiError
+from antigravity.simulator.validation.chat_messages import check_message, check_pairing
+from antigravity.simulator.validation.chat_reasoning import check_turns
+from antigravity.simulator.validation.chat_schema import CHAT, COMPATIBLE_CHAT, COMPLETION
+from antigravity.simulator.validation.openai_errors import read_body, refuse_missing
+from antigravity.simulator.validation.openai_json_schema import check_format, check_function
+from antigravity.simulator.validation.openai_models import (
+    check_effort,
+    check_tools_of_chat,
+    reasons,
+    version,
+)
+from antigravity.simulator.validation.refusal import refuse
+
+
+def check(body: dict[str, Any], lenient: bool = False) -> dict[str, Any]:
+    """Return a request for a chat completion without members that are null.
+
+    :param lenient: take fields that OpenAI does not know, as compatible services do.
+    :raises ApiError: if anything is wrong, with the service's message.
+    """
+    body = read_body(body, COMPATIBLE_CHAT if lenient else CHAT, unrecognized=True)
+    model = check_model(body)
+    for index, message in enumerate(body["messages"]):
+        check_message(index, message)
+    check_pairing(body["messages"])
+    check_turns(body)
+    _choice(body, _tools(body))
+    _format(body)
+    _limits(body, model)
+    return body
+
+
+def check_completion(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a request for a (legacy) completion without members that are null.
+
+    :raises ApiError: if anything is wrong, with the service's message.
+    """
+    body = read_body(body, COMPLETION, unrecognized=True)
+    check_model(body)
+    prompt = body["prompt"]
+    if isinstance(prompt, list) and len({isinstance(item, str) for item in prompt}) > 1:
+        refuse("Invalid type for 'prompt': expected a string.", "prompt", "invalid_type")
+    wanted = body.get("n", 1)
+    if body.get("best_of", wanted) < wanted:
+        refuse("Invalid value for 'best_of': it must be at least 'n'.", "best_of")
+    _check_stream_options(body)
+    return body
+
+
+def check_model(body: dict[str, Any]) -> str:
+    """Return the model's name.
+
+    :raises ApiError: if it is missing or does not exist.
+    """
+    model = body.get("model")
+    if not isinstance(model, str) or not model:
+        refuse("you must provide a model parameter")
+    if model.startswith("no-such"):
+        raise ApiError(
+            404,
+            f"The model `{model}` does not exist or you do not have access to it.",
+            code="model_not_found",
+        )
+    return model
+
+
+def _tools(body: dict[str, Any]) -> list[str]:
+    names = []
+    for index, tool in enumerate(body.get("tools", ())):
+        inner = tool[tool["type"]]
+        if tool["type"] == "function":
+            check_function(inner, f"tools[{index}].function")
+        names.append(inner["name"])
+    return names
+
+
+def _choice(body: dict[str, Any], names: list[str]) -> None:
+    for name in ("tool_choice", "parallel_tool_calls"):
+        if name in body and not names and body[name] != "none":
+            refuse(
+                f"Invalid value for '{name}': '{name}' is only allowed when 'tools' are specified.",
+                name,
+            )
+    choice = body.get("tool_choice")
+    if not isinstance(choice, dict) or choice["type"] == "allowed_tools":
+        return
+    wanted = choice[choice["type"]]["name"]
+    if wanted not in names:
+        refuse(
+            f"Invalid value for 'tool_choice': Tool choice '{wanted}' not found in 'tools' "
+            "parameter.",
+            "tool_choice",
+        )
+
+
+def _format(body: dict[str, Any]) -> None:
+    form = body.get("response_format", {"type": "text"})
+    if form["type"] == "json_schema":
+        inner = form["json_schema"]
+        if "schema" not in inner and inner.get("strict"):
+            refuse_missing("response_format.json_schema.schema")
+        check_format(inner, "response_format")
+    if form["type"] == "json_object" and "json" not in json.dumps(body["messages"]).lower():
+        refuse(
+            "'messages' must contain the word 'json' in some form, to use 'response_format' of "
+            "type 'json_object'.",
+            "messages",
+        )
+
+
+def _check_stream_options(body: dict[str, Any]) -> None:
+    if "stream_options" in body and not body.get("stream"):
+        refuse(
+            "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
+            "stream_options",
+        )
+
+
+def _limits(body: dict[str, Any], model: str) -> None:
+    _check_stream_options(body)
+    if "max_tokens" in body and "max_completion_tokens" in body:
+        refuse(
+            "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.",
+            "max_tokens",
+        )
+    if "top_logprobs" in body and not body.get("logprobs"):
+        refuse("'top_logprobs' is only allowed when 'logprobs' is enabled.", "top_logprobs")
+    if "metadata" in body and not body.get("store"):
+        refuse("The 'metadata' parameter is only allowed when 'store' is enabled.", "metadata")
+    if "reasoning_effort" in body:
+        if model.startswith(("gpt-4", "gpt-3")):
+            refuse("Unrecognized request argument supplied: reasoning_effort")
+        check_effort(body["reasoning_effort"], model, "reasoning_effort")
+    check_tools_of_chat(body, model)
+    if body.get("verbosity", "medium") != "medium" and version(model) < (5, 0):
+        refuse(
+            f"Unsupported value: 'verbosity' does not support '{body['verbosity']}' with this "
+            "model. Supported values are: 'medium'.",
+            "verbosity",
+            "unsupported_value",
+        )
+    if not reasons(model):
+        return
+    _check_reasoning_model(body, model)
+
+
+def _check_reasoning_model(body: dict[str, Any], model: str) -> None:
+    """Refuse what models that reason do not take."""
+    instead = {"max_tokens": " Use 'max_completion_tokens' instead."}
+    refused = ["max_tokens", "stop"]
+    if model.startswith("o"):
+        refused.insert(0, "parallel_tool_calls")
+    for name in refused:
+        if name in body:
+            refuse(
+                f"Unsupported parameter: '{name}' is not supported with this model."
+                f"{instead.get(name, '')}",
+                name,
+                "unsupported_parameter",
+            )
+    for name in ("temperature", "top_p"):
+        if body.get(name, 1) != 1:
+            refuse(
+                f"Unsupported value: '{name}' does not support {body[name]} with this model. Only "
+                "the default (1) value is supported.",
+                name,
+                "unsupported_value",
+            )

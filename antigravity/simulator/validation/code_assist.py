@@ -1,0 +1,57 @@
+"""What Google's ``v1internal`` refuses of its envelope; pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from antigravity.simulator.errors import ApiError
+from antigravity.simulator.image_models import draws
+from antigravity.simulator.validation import gemini
+from antigravity.simulator.validation.gemini_contents import check_contents
+from antigravity.simulator.validation.gemini_models import check_model, invalid
+from antigravity.simulator.validation.gemini_schema import COUNT_ENVELOPE, ENVELOPE
+from antigravity.simulator.validation.google_errors import read_body
+
+
+def open_envelope(body: dict[str, Any], project: str, raw: bool) -> tuple[str, dict[str, Any]]:
+    """Return the model and the request inside, in camelCase.
+
+    :param project: the project of the account that asks.
+    :param raw: whether raw JSON Schemas are known.
+    :raises ApiError: as the service words it.
+    """
+    inner = body.get("request")
+    # What is inside is read by gemini.check, which knows the model.
+    outer = {name: value for name, value in body.items() if name != "request"}
+    envelope = read_body(outer, ENVELOPE)
+    if not isinstance(inner, dict):
+        invalid("Request contains an invalid argument.")
+    named = envelope.get("model")
+    if not named:
+        invalid("Request contains an invalid argument.")
+    model = check_model(named)
+    given = envelope.get("project")
+    if given and given.startswith("sim-project-") and given != project:
+        raise ApiError(
+            403,
+            "Permission 'cloudaicompanion.companions.generateChat' denied on resource "
+            f"'//cloudaicompanion.googleapis.com/projects/{given}/locations/global' (or it may not "
+            "exist).",
+            reason="IAM_PERMISSION_DENIED",
+        )
+    wanted = "image_gen" if draws(model) else "agent"
+    if envelope.get("requestType") not in (None, "", wanted, "web_search"):
+        invalid(f"requestType must be {wanted} for {model}.")
+    return model, gemini.check(model, inner, internal=True, raw=raw)
+
+
+def open_count(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the request to count, in camelCase.
+
+    :raises ApiError: if there is anything but ``request``, or too much in it.
+    """
+    inner = read_body(body, COUNT_ENVELOPE, json_schema=False).get("request")
+    if not inner:
+        invalid("Request contains an invalid argument.")
+    check_contents(str(inner.get("model", "")), inner)
+    return dict(inner)

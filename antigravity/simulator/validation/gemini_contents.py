@@ -1,0 +1,206 @@
+"""What the Gemini API refuses of the contents: parts, functions' turns and signatures; pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from antigravity.simulator import signatures
+from antigravity.simulator.validation.gemini_models import invalid, is_claude, is_gemini_3
+
+#: Stands for a signature that was lost.
+SENTINELS: Final = ("skip_thought_signature_validator", "context_engineering_is_the_way_to_go")
+_FUNCTION: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}")
+_DATA: Final = (
+    "text", "inlineData", "fileData", "functionCall", "functionResponse", "executableCode",
+    "codeExecutionResult", "toolCall", "toolResponse",
+)  # fmt: skip
+
+
+def check_contents(model: str, body: dict[str, Any]) -> None:
+    """Refuse wrong contents; also for counting tokens.
+
+    :raises ApiError: as the service words it.
+    """
+    contents = body.get("contents")
+    if not contents:
+        invalid("* GenerateContentRequest.contents: contents is not specified\n")
+    for index, content in enumerate(contents):
+        if content.get("role") not in ("user", "model", None, ""):
+            invalid("Please use a valid role: user, model.")
+        parts = content.get("parts")
+        if not parts:
+            invalid(
+                f"* GenerateContentRequest.contents[{index}].parts: contents.parts must not be "
+                "empty.\n"
+            )
+        for position, part in enumerate(parts):
+            _part(f"contents[{index}].parts[{position}]", part, content.get("role"), model)
+    system = body.get("systemInstruction")
+    if system is not None and not system.get("parts"):
+        invalid(
+            "* GenerateContentRequest.system_instruction.parts: contents.parts must not be empty.\n"
+        )
+    _function_turns(contents)
+    if is_gemini_3(model):
+        _steps(contents)
+
+
+def _part(place: str, part: dict[str, Any], role: Any, model: str) -> None:
+    found = [name for name in _DATA if name in part]
+    if len(found) > 1:
+        invalid(
+            f"Invalid value at '{place}' (oneof), oneof field 'data' is already set. Cannot set "
+            f"'{found[1]}'"
+        )
+    if not found and "thoughtSignature" not in part:
+        invalid(
+            f"* GenerateContentRequest.{place}.data: required oneof field 'data' must have one "
+            "initialized field\n"
+        )
+    for name in ("inlineData", "fileData"):
+        if name in part and not part[name].get("mimeType") and name == "inlineData":
+            invalid(f"* GenerateContentRequest.{place}.inline_data.mime_type: must be set\n")
+    call = part.get("functionCall")
+    if call is not None:
+        check_function_name(f"{place}.function_call.name", call.get("name"))
+        if not isinstance(call.get("args", {}), dict):
+            invalid(
+                f"Invalid value at '{place}.function_call.args' (type.googleapis.com/"
+                "google.protobuf.Struct)"
+            )
+    result = part.get("functionResponse")
+    if result is not None:
+        check_function_name(f"{place}.function_response.name", result.get("name"))
+        if not isinstance(result.get("response"), dict):
+            invalid(
+                f"Invalid value at '{place}.function_response.response' "
+                "(type.googleapis.com/google.protobuf.Struct)"
+            )
+    if is_claude(model):
+        _claude_part(place, part)
+    elif "thoughtSignature" in part:
+        _signature(part)
+    if role == "model" and result is not None:
+        invalid("Please ensure that function response parts have the role user.")
+    if role != "model" and call is not None:
+        invalid("Please ensure that function call parts have the role model.")
+
+
+def check_function_name(place: str, name: Any) -> None:
+    """Refuse a name that no function can have.
+
+    :raises ApiError: as the service words it.
+    """
+    if not name:
+        invalid(f"* GenerateContentRequest.{place}: Name cannot be empty.\n")
+    if not _FUNCTION.fullmatch(name):
+        invalid(
+            f"* GenerateContentRequest.{place}: [FIELD_INVALID] Invalid function name. Must start "
+            "with a letter or an underscore. Must be alphanumeric (a-z, A-Z, 0-9), underscores "
+            "(_), dots (.), colons (:), or dashes (-), with a maximum length of 64.\n"
+        )
+
+
+def _signature(part: dict[str, Any]) -> None:
+    signature = part["thoughtSignature"]
+    if signature in SENTINELS:
+        return
+    found = signatures.parse_signature(signature)
+    if found is None:
+        invalid("Corrupted thought signature.")
+    # What stands on a text is not bound to it: the pieces of a stream may have been joined.
+    call = part.get("functionCall")
+    content = None if call is None else signatures.digest([call["name"], call.get("args") or {}])
+    if found.kind != "gemini" or content not in (None, found.digest):
+        invalid("Thought signature is not valid.")
+
+
+def _claude_part(place: str, part: dict[str, Any]) -> None:
+    """Refuse what a Claude model behind the endpoint refuses."""
+    signature = part.get("thoughtSignature")
+    if part.get("thought"):
+        if not signature:
+            invalid(f"{place}.thinking.signature: Field required")
+        if not signatures.is_genuine(signature, "claude", part.get("text", "")):
+            invalid(f"{place}: Invalid `signature` in `thinking` block")
+    for name in ("functionCall", "functionResponse"):
+        if name in part and not part[name].get("id"):
+            kind = "tool_use.id" if name == "functionCall" else "tool_result.tool_use_id"
+            invalid(f"{place}.{kind}: Field required")
+
+
+def _parts(content: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    return [part[name] for part in content["parts"] if name in part]
+
+
+def _joined(contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the contents with adjacent ones of the model as one.
+
+    Official clients keep each piece of a stream as a content of its own.
+    """
+    joined: list[dict[str, Any]] = []
+    for content in contents:
+        if joined and joined[-1].get("role") == content.get("role") == "model":
+            parts = [*joined[-1]["parts"], *content["parts"]]
+            joined[-1] = {"role": "model", "parts": parts}
+        else:
+            joined.append(content)
+    return joined
+
+
+def _function_turns(contents: list[dict[str, Any]]) -> None:
+    pending: list[dict[str, Any]] = []
+    before: str | None = None
+    for content in _joined(contents):
+        calls, results = _parts(content, "functionCall"), _parts(content, "functionResponse")
+        if results and not pending:
+            invalid(
+                "Please ensure that function response turn comes immediately after a function "
+                "call turn."
+            )
+        if len(results) != len(pending):
+            invalid(
+                "Please ensure that the number of function response parts is equal to the number "
+                "of function call parts of the function call turn."
+            )
+        wanted = sorted(call["name"] for call in pending)
+        if sorted(result["name"] for result in results) != wanted:
+            invalid(
+                "Please ensure that the names of the function response parts are those of the "
+                f"function call turn: {', '.join(wanted)}."
+            )
+        ids = {call.get("id") for call in pending}
+        if any(result.get("id") not in ids for result in results if result.get("id")) and any(ids):
+            invalid("Please ensure that function response ids are those of the function calls.")
+        if calls and before is None:
+            invalid(
+                "Please ensure that function call turn comes immediately after a user turn or "
+                "after a function response turn."
+            )
+        pending, before = calls, content.get("role") or "user"
+
+
+def _steps(contents: list[dict[str, Any]]) -> None:
+    """Refuse steps of the current turn whose first call has no signature."""
+    start = 0
+    for index, content in enumerate(contents):
+        if content.get("role") != "model" and not _parts(content, "functionResponse"):
+            start = index
+    position = 0
+    for content in _joined(contents[start:]):
+        first = True
+        for part in content["parts"]:
+            position += 1
+            if "functionCall" not in part:
+                continue
+            if first and not part.get("thoughtSignature"):
+                invalid(
+                    "Function call is missing a thought_signature in functionCall parts. This is "
+                    "required for tools to work correctly, and missing thought_signature may lead "
+                    "to degraded model performance. Additional data, function call "
+                    f"`default_api:{part['functionCall']['name']}` , position {position}. Please "
+                    "refer to https://ai.google.dev/gemini-api/docs/thought-signatures for more "
+                    "details."
+                )
+            first = False

@@ -1,0 +1,50 @@
+"""What the names of Google's models say; pure."""
+
+from __future__ import annotations
+
+import re
+from typing import NoReturn
+
+from antigravity.simulator.errors import ApiError
+
+
+def version(model: str) -> tuple[int, int]:
+    """Return the version in a model's name; one that has none is new."""
+    if model in ("gemini-pro-agent", "gemini-3-flash-agent"):
+        return (3, 1)
+    match = re.match(r"gemini-(\d+)(?:\.(\d+))?", model)
+    return (int(match[1]), int(match[2] or 0)) if match else (99, 0)
+
+
+def is_gemini_3(model: str) -> bool:
+    """Return whether the model demands thought signatures."""
+    return (3, 0) <= version(model) < (99, 0)
+
+
+def is_claude(model: str) -> bool:
+    """Return whether it is a Claude model behind Google's endpoint."""
+    return model.startswith("claude")
+
+
+def invalid(message: str) -> NoReturn:
+    """Refuse a request as invalid.
+
+    :raises ApiError: always.
+    """
+    raise ApiError(400, message)
+
+
+def check_model(model: str) -> str:
+    """Return the model's name without its prefix.
+
+    :raises ApiError: if there is no such model.
+    """
+    name = model.removeprefix("models/")
+    if name.startswith("no-such"):
+        raise ApiError(
+            404,
+            f"models/{name} is not found for API version v1beta, or is not supported for "
+            "generateContent. Call ListModels to see the list of available models and their "
+            "supported methods.",
+        )
+    return name

@@ -1,0 +1,58 @@
+"""What Google's models that speak refuse, and the others of sound; pure."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from antigravity.simulator.speech import VOICES, speaks
+from antigravity.simulator.validation.gemini_models import invalid, version
+from antigravity.simulator.validation.refusal import words
+
+_SOUNDS: Final = words(
+    """audio/aac audio/aiff audio/flac audio/m4a audio/mp3 audio/mp4 audio/mpeg audio/mpga audio/ogg
+    audio/opus audio/pcm audio/wav audio/webm"""
+)
+
+
+def check_sound(model: str, body: dict[str, Any]) -> None:
+    """Refuse sound that cannot be read, and requests for speech that are none.
+
+    :raises ApiError: as the service words it.
+    """
+    parts = [part for content in body["contents"] for part in content["parts"]]
+    for part in parts:
+        kind = str((part.get("inlineData") or {}).get("mimeType", ""))
+        if kind.startswith("audio/") and kind.partition(";")[0] not in _SOUNDS:
+            invalid(f"Unsupported MIME type: {kind}")
+    config = body.get("generationConfig") or {}
+    wanted = [str(name).upper() for name in config.get("responseModalities") or ()]
+    if not speaks(model):
+        if "AUDIO" in wanted:
+            invalid("Model does not support the requested response modalities: audio")
+        return
+    _check_speech(model, body, config, wanted)
+    styled = any("speechMetadata" in part for part in parts)
+    if styled and version(model) < (3, 8):
+        invalid(f"Speech metadata is not enabled for models/{model}")
+
+
+def _check_speech(
+    model: str, body: dict[str, Any], config: dict[str, Any], wanted: list[str]
+) -> None:
+    if wanted != ["AUDIO"]:
+        invalid(
+            f"The requested combination of response modalities ({', '.join(wanted) or 'TEXT'}) is "
+            f"not supported by the model. models/{model} accepts the following combination of "
+            "response modalities:\n* AUDIO\n"
+        )
+    if body.get("systemInstruction"):
+        invalid(f"Developer instruction is not enabled for models/{model}")
+    if body.get("tools"):
+        invalid(f"Tool use is not supported by models/{model}")
+    if config.get("responseMimeType", "text/plain") != "text/plain":
+        invalid(f"JSON mode is not enabled for models/{model}")
+    voice = (config.get("speechConfig") or {}).get("voiceConfig") or {}
+    name = (voice.get("prebuiltVoiceConfig") or {}).get("voiceName")
+    if name is not None and name not in VOICES:
+        allowed = ", ".join(sorted(VOICES)).lower()
+        invalid(f"Voice name {name} is not supported. Allowed voice names are: {allowed}")

@@ -1,0 +1,112 @@
+"""What the OpenAI Responses API refuses; pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+from antigravity.simulator.parsers.responses import items_of
+from antigravity.simulator.validation.chat import check_model
+from antigravity.simulator.validation.openai_errors import read_body, refuse_missing
+from antigravity.simulator.validation.openai_json_schema import check_format, check_function
+from antigravity.simulator.validation.openai_models import check_effort, reasons
+from antigravity.simulator.validation.refusal import refuse
+from antigravity.simulator.validation.response_items import (
+    check_item,
+    check_pairing,
+    check_reasoning,
+)
+from antigravity.simulator.validation.responses_schema import RESPONSE
+
+
+def check(
+    body: dict[str, Any],
+    find_earlier: Callable[[str], list[Any]] = lambda _: [],
+    known_item: Callable[[str], bool] = lambda _: False,
+) -> tuple[dict[str, Any], list[Any]]:
+    """Return a request for a response without members that are null, and its whole input.
+
+    :param find_earlier: return the items of the response of this id, or raise.
+    :param known_item: return whether the service stores an item of this id.
+    :raises ApiError: if anything is wrong, with the service's message.
+    """
+    body = read_body(body, RESPONSE)
+    model = check_model(body)
+    if "input" not in body and "prompt" not in body:
+        refuse_missing("input")
+    earlier = find_earlier(body["previous_response_id"]) if "previous_response_id" in body else []
+    items = earlier + items_of(body.get("input"))
+    if not items and "prompt" not in body and "conversation" not in body:
+        refuse(
+            "One of 'input', 'previous_response_id', 'prompt' or 'conversation' must be provided.",
+            "input",
+        )
+    for index, item in enumerate(items):
+        check_item(index, item, known_item, body)
+    check_pairing(items)
+    check_reasoning(items)
+    names = _tools(body.get("tools", ()), "tools")
+    for index, item in enumerate(items):
+        if item.get("type") == "additional_tools":
+            names += _tools(item.get("tools", ()), f"input[{index}].tools")
+    _choice(body.get("tool_choice", "auto"), names)
+    _format(body, items)
+    _limits(body, model)
+    return body, items
+
+
+def _tools(tools: Iterable[dict[str, Any]], place: str) -> list[str]:
+    names: list[str] = []
+    for index, tool in enumerate(tools):
+        kind = tool["type"]
+        names.append(tool["name"] if kind in ("function", "custom", "namespace") else kind)
+        if kind == "function":
+            check_function(tool, f"{place}[{index}]")
+        elif kind == "namespace":
+            names += _tools(tool["tools"], f"{place}[{index}].tools")
+    return names
+
+
+def _choice(choice: Any, names: list[str]) -> None:
+    if choice in ("none", "auto"):
+        return
+    if not names:
+        refuse("Tool choice requires 'tools' to be specified.", "tool_choice")
+    if choice == "required" or choice["type"] == "allowed_tools":
+        return
+    wanted = choice["name"] if choice["type"] in ("function", "custom") else choice["type"]
+    if wanted not in names:
+        refuse(f"Tool choice '{wanted}' not found in 'tools' parameter.", "tool_choice")
+
+
+def _format(body: dict[str, Any], items: list[Any]) -> None:
+    form = body.get("text", {}).get("format", {"type": "text"})
+    if form["type"] == "json_schema":
+        check_format(form, "text.format")
+    if form["type"] == "json_object" and "json" not in json.dumps(items).lower():
+        refuse(
+            "Response input messages must contain the word 'json' in some form to use "
+            "'text.format' of type 'json_object'.",
+            "input",
+        )
+
+
+def _limits(body: dict[str, Any], model: str) -> None:
+    if reasons(model):
+        for name in ("temperature", "top_p"):
+            if body.get(name, 1) != 1:
+                _refuse_unsupported(name)
+    effort = body.get("reasoning", {}).get("effort")
+    if effort is not None:
+        if model.startswith(("gpt-4", "gpt-3")):
+            _refuse_unsupported("reasoning.effort")
+        check_effort(effort, model, "reasoning.effort")
+
+
+def _refuse_unsupported(name: str) -> NoReturn:
+    refuse(
+        f"Unsupported parameter: '{name}' is not supported with this model.",
+        name,
+        "unsupported_parameter",
+    )
