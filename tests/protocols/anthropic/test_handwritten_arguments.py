@@ -12,7 +12,7 @@ from antigravity.ir import events as ev
 from antigravity.protocols.anthropic.tool_input import as_object
 from antigravity.protocols.tool_arguments import ControlEscaper, begins_object
 from antigravity.sse import SseDecoder
-from tests.protocols.anthropic.anthropic_kit import stream
+from tests.protocols.anthropic.builders import stream
 
 WRITTEN = [
     '{"p":"a\nb\tc"}',

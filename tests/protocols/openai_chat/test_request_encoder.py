@@ -42,7 +42,7 @@ from antigravity.ir.tools import (
     WebSearchTool,
 )
 from antigravity.protocols.openai_chat.protocol import OpenAIChatClient, OpenAIChatServer
-from tests.protocols.openai_chat.openai_chat_support import call
+from tests.protocols.openai_chat.builders import call
 
 CLIENT = OpenAIChatClient()
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")

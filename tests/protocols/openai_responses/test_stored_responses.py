@@ -21,7 +21,7 @@ from antigravity.ir.errors import InvalidRequestError
 from antigravity.protocols.openai_responses import conversation, server_request, stored
 from antigravity.protocols.openai_responses.protocol import OpenAIResponsesClient
 from antigravity.sse import ServerSentEvent
-from tests.protocols.openai_responses.responses_kit import SERVER, stream
+from tests.protocols.openai_responses.builders import SERVER, stream
 
 ROUTES = {route.tag: route for route in SERVER.routes if route.operation == "stored"}
 ITEM: Any = TypeAdapter(ResponseItem)

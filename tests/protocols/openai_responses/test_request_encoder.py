@@ -42,7 +42,7 @@ from antigravity.ir.tools import (
     WebSearchTool,
 )
 from antigravity.routing.capability_table import load_table
-from tests.protocols.openai_responses.responses_kit import CLIENT, SERVER, call, decode, recorded
+from tests.protocols.openai_responses.builders import CLIENT, SERVER, call, decode, recorded
 
 EFFORTS: tuple[Effort, ...] = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 THINKER = Target("gpt", Capabilities(family="openai", thinking="level", efforts=EFFORTS))

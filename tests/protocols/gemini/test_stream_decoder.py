@@ -42,8 +42,8 @@ from antigravity.ir.tools import FunctionTool
 from antigravity.ir.usage import Usage
 from antigravity.protocols.gemini.protocol import GeminiClient
 from antigravity.sse import ServerSentEvent, SseDecoder
-from tests.protocols.gemini.gemini_support import events as any_event
-from tests.protocols.gemini.gemini_support import patient, stream
+from tests.protocols.gemini.builders import events as any_event
+from tests.protocols.gemini.builders import patient, stream
 
 CLIENT = GeminiClient()
 SIGNATURE = Signature("c2ln", "gemini")

@@ -13,7 +13,7 @@ from antigravity.ir.images import ImageWish
 from antigravity.ir.media import FileReference, InlineData, UrlSource
 from antigravity.ir.parts import Media, Text
 from antigravity.protocols.multipart import parse_form
-from tests.protocols.openai_images.images_kit import (
+from tests.protocols.openai_images.builders import (
     DRAW,
     EDIT,
     draw,

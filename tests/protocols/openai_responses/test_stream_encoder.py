@@ -27,7 +27,7 @@ from antigravity.ir.response import Choice, Response, fold
 from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
 from tests import sdks
-from tests.protocols.openai_responses.responses_kit import (
+from tests.protocols.openai_responses.builders import (
     SDK_EVENT,
     SDK_RESPONSE,
     SERVER,

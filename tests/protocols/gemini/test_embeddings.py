@@ -26,7 +26,7 @@ from antigravity.protocols.gemini.embeddings import (
     GeminiEmbeddingClient,
     GeminiEmbeddingServer,
 )
-from tests.protocols.gemini.gemini_support import patient
+from tests.protocols.gemini.builders import patient
 
 SERVER, CLIENT = GeminiEmbeddingServer(), GeminiEmbeddingClient()
 SINGLE, BATCH = SERVER.routes[:2]

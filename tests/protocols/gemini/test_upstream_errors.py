@@ -24,7 +24,7 @@ from antigravity.ir.errors import (
     UpstreamError,
 )
 from antigravity.protocols.gemini.protocol import GeminiClient
-from tests.protocols.gemini.gemini_support import SERVER, patient
+from tests.protocols.gemini.builders import SERVER, patient
 
 CLIENT = GeminiClient()
 DATE = {"date": "Sat, 21 Nov 2026 00:00:00 GMT"}

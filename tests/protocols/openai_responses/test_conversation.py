@@ -14,7 +14,7 @@ from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.parts import Text, Thinking, ToolCall, ToolResult
 from antigravity.ir.signature import Signature
 from antigravity.protocols.openai_responses import conversation
-from tests.protocols.openai_responses.responses_kit import SERVER, call, context, stream
+from tests.protocols.openai_responses.builders import SERVER, call, context, stream
 
 
 def wire(value: Any) -> bytes:

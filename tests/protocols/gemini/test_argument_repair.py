@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antigravity.protocols.gemini.json_schema.repair import Repair
-from tests.protocols.gemini.gemini_support import patient
+from tests.protocols.gemini.builders import patient
 
 SCHEMA: dict[str, Any] = {
     "type": "object",

@@ -22,7 +22,7 @@ from antigravity.ir.events import (
 )
 from antigravity.ir.response import Response, fold
 from antigravity.ir.usage import Usage
-from tests.protocols.openai_transcriptions.transcripts_kit import (
+from tests.protocols.openai_transcriptions.builders import (
     TRANSCRIBE,
     TRANSLATE,
     call,

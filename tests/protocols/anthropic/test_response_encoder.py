@@ -23,7 +23,7 @@ from antigravity.ir.response import fold
 from antigravity.ir.signature import Signature, holds_seals
 from antigravity.ir.usage import Usage
 from tests import sdks
-from tests.protocols.anthropic.anthropic_kit import (
+from tests.protocols.anthropic.builders import (
     GET,
     LIST,
     SERVER,

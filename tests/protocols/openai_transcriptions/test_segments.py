@@ -19,7 +19,7 @@ from antigravity.protocols.openai_transcriptions.segments import (
     parse,
     to_seconds,
 )
-from tests.protocols.openai_transcriptions.transcripts_kit import timed
+from tests.protocols.openai_transcriptions.builders import timed
 
 MOMENTS = st.floats(0, 10_000, allow_nan=False)
 ITEMS = st.lists(st.tuples(MOMENTS, MOMENTS, st.text(max_size=20)), max_size=12)

@@ -30,7 +30,7 @@ from antigravity.ir.request import Message, Request, ResponseFormat, Sampling, T
 from antigravity.ir.signature import Signature
 from antigravity.ir.tools import CustomTool, FunctionTool, HostedTool, ToolChoice, WebSearchTool
 from antigravity.protocols.anthropic.protocol import AnthropicClient
-from tests.protocols.anthropic.anthropic_kit import COUNT, SERVER, call, json_objects
+from tests.protocols.anthropic.builders import COUNT, SERVER, call, json_objects
 
 CLIENT = AnthropicClient()
 PARAMS: TypeAdapter[Any] = TypeAdapter(MessageCreateParamsStreaming)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from antigravity.ir.errors import InvalidRequestError
-from tests.protocols.anthropic.anthropic_kit import COUNT, SERVER, assistant, call, user
+from tests.protocols.anthropic.builders import COUNT, SERVER, assistant, call, user
 
 NOT_UTF8 = (
     b'{"model":"m","max_tokens":1,"messages":[{"role":"assistant","content":'

@@ -12,7 +12,7 @@ from antigravity.ir.audio import AudioRules
 from antigravity.ir.call import Call
 from antigravity.ir.errors import InvalidRequestError, RequestTooLargeError
 from antigravity.protocols.multipart import parse_form
-from tests.protocols.openai_transcriptions.transcripts_kit import (
+from tests.protocols.openai_transcriptions.builders import (
     RULES,
     TRANSCRIBE,
     TRANSLATE,

@@ -20,7 +20,7 @@ from antigravity.ir.tools import FunctionTool, HostedTool, ToolChoice, WebSearch
 from antigravity.ir.usage import Usage
 from antigravity.protocols.gemini.protocol import GeminiClient, GeminiServer
 from antigravity.sse import SseDecoder
-from tests.protocols.gemini.gemini_support import context, decode, patient
+from tests.protocols.gemini.builders import context, decode, patient
 
 CAPABILITIES = Capabilities(
     "gemini",

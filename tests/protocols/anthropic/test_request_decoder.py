@@ -26,7 +26,7 @@ from antigravity.ir.parts import (
 from antigravity.ir.request import ResponseFormat, Sampling, ThinkingConfig
 from antigravity.ir.signature import Signature
 from antigravity.ir.tools import FunctionTool, HostedTool, ToolChoice, WebSearchTool
-from tests.protocols.anthropic.anthropic_kit import (
+from tests.protocols.anthropic.builders import (
     COUNT,
     MESSAGES,
     SERVER,
@@ -48,7 +48,7 @@ def parts(*blocks: Any, role: str = "user") -> tuple[Any, ...]:
 
 
 def test_it_provides_what_it_says() -> None:
-    from tests.protocols.anthropic.anthropic_kit import context
+    from tests.protocols.anthropic.builders import context
 
     assert verifyObject(IServerProtocol, SERVER)
     assert verifyObject(IStreamEncoder, SERVER.encoder(context()))

@@ -22,7 +22,7 @@ from antigravity.ir.errors import (
     UpstreamError,
 )
 from antigravity.ir.usage import Usage
-from tests.protocols.openai_responses.responses_kit import CLIENT
+from tests.protocols.openai_responses.builders import CLIENT
 
 
 def error(status: int, headers: dict[str, str] | None = None, **fields: Any) -> GatewayError:

@@ -22,7 +22,7 @@ from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
 from antigravity.protocols.anthropic.protocol import AnthropicClient
 from antigravity.sse import ServerSentEvent, SseDecoder, encode_event
-from tests.protocols.anthropic.anthropic_kit import read_legal, sound_events, stream
+from tests.protocols.anthropic.builders import read_legal, sound_events, stream
 
 CLIENT = AnthropicClient()
 

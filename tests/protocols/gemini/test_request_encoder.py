@@ -28,7 +28,7 @@ from antigravity.ir.request import Message, Request, ResponseFormat, Sampling, T
 from antigravity.ir.signature import Signature
 from antigravity.ir.tools import CustomTool, FunctionTool, HostedTool, ToolChoice, WebSearchTool
 from antigravity.protocols.gemini.protocol import GeminiClient
-from tests.protocols.gemini.gemini_support import patient
+from tests.protocols.gemini.builders import patient
 
 CLIENT = GeminiClient()
 HI = Message("user", (Text("hi"),))

@@ -18,7 +18,7 @@ from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_chat.client_stream import ChatStreamDecoder
 from antigravity.protocols.openai_chat.server_stream import ChatStreamEncoder
 from antigravity.sse import SseDecoder
-from tests.protocols.openai_chat.openai_chat_support import check, context, payloads
+from tests.protocols.openai_chat.builders import check, context, payloads
 
 _choice = st.integers(0, 2)
 _call = st.integers(0, 3)

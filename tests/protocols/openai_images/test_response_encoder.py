@@ -24,7 +24,7 @@ from antigravity.ir.media import InlineData, UrlSource
 from antigravity.ir.response import Response, fold
 from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_images.pictures import size_of
-from tests.protocols.openai_images.images_kit import (
+from tests.protocols.openai_images.builders import (
     DRAW,
     EDIT,
     context,

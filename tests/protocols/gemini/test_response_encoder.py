@@ -19,7 +19,7 @@ from antigravity.ir.response import Choice, Response, fold
 from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
 from antigravity.protocols.gemini.protocol import GeminiClient
-from tests.protocols.gemini.gemini_support import (
+from tests.protocols.gemini.builders import (
     SERVER,
     call,
     check_stream,

@@ -40,7 +40,7 @@ from antigravity.ir.tools import (
 )
 from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_chat.protocol import OpenAIChatServer
-from tests.protocols.openai_chat.openai_chat_support import call, context
+from tests.protocols.openai_chat.builders import call, context
 
 SERVER = OpenAIChatServer()
 USER = {"role": "user", "content": "hi"}

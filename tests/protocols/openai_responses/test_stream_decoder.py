@@ -28,7 +28,7 @@ from antigravity.ir.request import Request
 from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
 from antigravity.sse import ServerSentEvent, SseDecoder
-from tests.protocols.openai_responses.responses_kit import CLIENT, any_sequence, sse, stream
+from tests.protocols.openai_responses.builders import CLIENT, any_sequence, sse, stream
 
 REQUEST = Request("m", (), "openai_responses")
 USAGE = {

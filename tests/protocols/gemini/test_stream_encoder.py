@@ -41,7 +41,7 @@ from antigravity.ir.parts import Citation, SearchResult, WebSearch
 from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
 from antigravity.protocols.gemini.frames import ArrayFramer, SseFramer, array_framer
-from tests.protocols.gemini.gemini_support import (
+from tests.protocols.gemini.builders import (
     SERVER,
     check_stream,
     chunks_of,
@@ -104,7 +104,7 @@ def test_keepalives_are_white_space_in_an_open_array_only() -> None:
 
 
 def test_framers_for_streams_that_pass() -> None:
-    from tests.protocols.gemini.gemini_support import call
+    from tests.protocols.gemini.builders import call
 
     assert array_framer(call({}, query="alt=sse")) is None
     assert array_framer(call({}, query="$alt=sse")) is None
@@ -120,7 +120,7 @@ def test_framers_for_streams_that_pass() -> None:
     "query", ["", "alt=", "alt=sse", "alt=SSE", "%24alt=sse", "alt=media", "key=k"]
 )
 def test_stream_without_alt_json_is_server_sent_events(query: str) -> None:
-    from tests.protocols.gemini.gemini_support import call
+    from tests.protocols.gemini.builders import call
 
     made = call({}, query=query)
     assert array_framer(made) is None
@@ -133,7 +133,7 @@ def test_stream_without_alt_json_is_server_sent_events(query: str) -> None:
     "query", ["alt=json", "alt=JSON", "%24alt=json", "%24alt=json%3Benum-encoding%3Dint"]
 )
 def test_stream_with_alt_json_is_an_array(query: str) -> None:
-    from tests.protocols.gemini.gemini_support import call
+    from tests.protocols.gemini.builders import call
 
     made = call({}, query=query)
     assert isinstance(array_framer(made), ArrayFramer)

@@ -43,7 +43,7 @@ from antigravity.ir.tools import (
     ToolChoice,
     WebSearchTool,
 )
-from tests.protocols.openai_responses.responses_kit import CLIENT, SERVER, call, decode, recorded
+from tests.protocols.openai_responses.builders import CLIENT, SERVER, call, decode, recorded
 
 RECORDED = recorded()
 
