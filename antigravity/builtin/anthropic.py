@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from antigravity.hookspecs import hookimpl
-from antigravity.protocols.anthropic.protocol import AnthropicClient, AnthropicServer
+from antigravity.protocols.anthropic.protocol import ANTHROPIC_CLIENT, ANTHROPIC_SERVER
 from antigravity.upstreams.anthropic import AnthropicKind
 
 
 @hookimpl
 def register_protocols(register: Callable[[object], None]) -> None:
     """Register both sides of the Messages protocol."""
-    register(AnthropicServer())
-    register(AnthropicClient())
+    register(ANTHROPIC_SERVER)
+    register(ANTHROPIC_CLIENT)
 
 
 @hookimpl

@@ -6,25 +6,24 @@ from collections.abc import Callable
 
 from antigravity.hookspecs import hookimpl
 from antigravity.protocols.gemini.embeddings import (
-    GeminiEmbeddingClient,
-    GeminiEmbeddingServer,
+    GEMINI_EMBEDDINGS_CLIENT,
+    GEMINI_EMBEDDINGS_SERVER,
 )
-from antigravity.protocols.gemini.protocol import GeminiClient, GeminiServer
-from antigravity.protocols.imagen.client import ImagenClient
-from antigravity.protocols.imagen.server import ImagenServer
+from antigravity.protocols.gemini.protocol import GEMINI_CLIENT, GEMINI_SERVER
+from antigravity.protocols.imagen.client import imagen_client
+from antigravity.protocols.imagen.server import imagen_server
 from antigravity.upstreams.gemini_api import GeminiApiKind
 
 
 @hookimpl
 def register_protocols(register: Callable[[object], None]) -> None:
     """Register both sides of the Gemini protocol, and of its embeddings."""
-    server, client = GeminiServer(), GeminiClient()
-    register(server)
-    register(client)
-    register(ImagenServer(server))
-    register(ImagenClient(client))
-    register(GeminiEmbeddingServer())
-    register(GeminiEmbeddingClient())
+    register(GEMINI_SERVER)
+    register(GEMINI_CLIENT)
+    register(imagen_server(GEMINI_SERVER))
+    register(imagen_client(GEMINI_CLIENT))
+    register(GEMINI_EMBEDDINGS_SERVER)
+    register(GEMINI_EMBEDDINGS_CLIENT)
 
 
 @hookimpl

@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from antigravity.hookspecs import hookimpl
-from antigravity.protocols.openai_chat.protocol import OpenAIChatClient, OpenAIChatServer
-from antigravity.protocols.openai_completions.protocol import OpenAICompletionsServer
+from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT, OPENAI_CHAT_SERVER
+from antigravity.protocols.openai_completions.protocol import OPENAI_COMPLETIONS_SERVER
 from antigravity.protocols.openai_embeddings.protocol import (
-    OpenAIEmbeddingClient,
-    OpenAIEmbeddingServer,
+    OPENAI_EMBEDDINGS_CLIENT,
+    OPENAI_EMBEDDINGS_SERVER,
 )
 from antigravity.protocols.openai_images.protocol import (
-    OpenAIImageEditsServer,
-    OpenAIImagesServer,
+    OPENAI_IMAGE_EDITS_SERVER,
+    OPENAI_IMAGES_SERVER,
 )
-from antigravity.protocols.openai_passing import PassedAsWritten, PassedClient
+from antigravity.protocols.openai_passing import native_only_client
 from antigravity.protocols.openai_responses.protocol import (
-    OpenAIResponsesClient,
-    OpenAIResponsesServer,
+    OPENAI_RESPONSES_CLIENT,
+    OPENAI_RESPONSES_SERVER,
 )
-from antigravity.protocols.openai_speech.protocol import OpenAISpeechServer
+from antigravity.protocols.openai_speech.protocol import OPENAI_SPEECH_SERVER
 from antigravity.protocols.openai_transcriptions.protocol import (
-    OpenAITranscriptionsServer,
-    OpenAITranslationsServer,
+    OPENAI_TRANSCRIPTIONS_SERVER,
+    OPENAI_TRANSLATIONS_SERVER,
 )
 from antigravity.upstreams.openai import (
     COMPLETIONS,
@@ -38,26 +38,25 @@ from antigravity.upstreams.openai import (
 
 @hookimpl
 def register_protocols(register: Callable[[object], None]) -> None:
-    """Register both sides of each; what is not translated to is passed on."""
-    register(OpenAIImagesServer())
-    register(OpenAIImageEditsServer())
-    register(OpenAITranscriptionsServer())
-    register(OpenAITranslationsServer())
-    register(OpenAISpeechServer())
-    chat = OpenAIChatClient()
+    """Register both sides of each; what nothing is translated to gets a native-only client."""
     for protocol in (
-        OpenAIChatServer(),
-        chat,
-        OpenAICompletionsServer(),
-        OpenAIResponsesServer(),
-        OpenAIResponsesClient(),
+        OPENAI_IMAGES_SERVER,
+        OPENAI_IMAGE_EDITS_SERVER,
+        OPENAI_TRANSCRIPTIONS_SERVER,
+        OPENAI_TRANSLATIONS_SERVER,
+        OPENAI_SPEECH_SERVER,
+        OPENAI_CHAT_SERVER,
+        OPENAI_CHAT_CLIENT,
+        OPENAI_COMPLETIONS_SERVER,
+        OPENAI_RESPONSES_SERVER,
+        OPENAI_RESPONSES_CLIENT,
     ):
         register(protocol)
     for name in (IMAGES, IMAGE_EDITS, SPEECH, TRANSCRIPTIONS, TRANSLATIONS):
-        register(PassedClient(name, chat))
-    register(PassedAsWritten(COMPLETIONS, chat))
-    register(OpenAIEmbeddingServer())
-    register(OpenAIEmbeddingClient())
+        register(native_only_client(name, OPENAI_CHAT_CLIENT))
+    register(native_only_client(COMPLETIONS, OPENAI_CHAT_CLIENT, same_responses=True))
+    register(OPENAI_EMBEDDINGS_SERVER)
+    register(OPENAI_EMBEDDINGS_CLIENT)
 
 
 @hookimpl

@@ -117,14 +117,12 @@ def _values(path: str, allowed: Allowed) -> tuple[str, ...]:
     return ()
 
 
-def peek(body: bytes, members: Mapping[str, Raw] | None = None) -> Head:
-    """Return what routing must know of a body that names its model itself.
+def peek(call: Call) -> Head:
+    """Return what routing must know of a call whose body names the model.
 
-    ``members`` are those of the body, if they are known.
-
-    :raises InvalidRequestError: if it is no JSON object or names no model.
+    :raises InvalidRequestError: if the body is no JSON object or names no model.
     """
-    head = decode_object(body if members is None else beginning(members), _HeadBody)
+    head = decode_object(beginning(members_of(call)), _HeadBody)
     if not head.model:
         raise bad_field("model", "must not be empty")
     return Head(head.model, bool(head.stream))

@@ -6,7 +6,7 @@ upstream either has the very endpoint, or is asked in another protocol.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -19,12 +19,13 @@ from antigravity.interfaces.protocols import (
     IStreamDecoder,
     ITap,
 )
-from antigravity.ir.capabilities import Model, Target, Traits
+from antigravity.ir.capabilities import Target, Traits
 from antigravity.ir.errors import GatewayError, InvalidRequestError, UpstreamError
 from antigravity.ir.request import Request
 from antigravity.ir.usage import Usage
 from antigravity.protocols import lenient
-from antigravity.protocols.embedded_errors import error_in_event
+from antigravity.protocols.client_protocol import ClientProtocol
+from antigravity.protocols.embedded_errors import DecodeError, error_in_event
 from antigravity.protocols.openai_passed_answers import PassedAnswerDecoder
 from antigravity.sse import ServerSentEvent
 
@@ -72,12 +73,12 @@ def usage_of(counts: _Counts) -> Usage | None:
 class EventTap:
     """Watches a stream of named events: ``….delta`` and the like, then ``….done`` or so."""
 
-    def __init__(self, client: IClientProtocol) -> None:
+    def __init__(self, decode_error: DecodeError) -> None:
         self.usage: Usage | None = None
         self.finished = False
         self.meaningful = False
         self.failure: GatewayError | None = None
-        self._client = client
+        self._decode_error = decode_error
 
     def watch(self, event: ServerSentEvent) -> None:
         """Look at one event."""
@@ -95,13 +96,13 @@ class EventTap:
             return
         if not name or name in ("message", "error"):
             name = typed.type or name
-            error = error_in_event(name, event.data, self._client.decode_error)
+            error = error_in_event(name, event.data, self._decode_error)
             if error is not None:
                 self.finished, self.failure = True, error
                 return
         if typed.error is not None:
             self.finished = True
-            self.failure = self._client.decode_error(500, {}, event.data)
+            self.failure = self._decode_error(500, {}, event.data)
         elif name.endswith(_ENDS):
             self.meaningful = self.finished = True
             self.usage = _usage(typed.usage) or self.usage
@@ -116,73 +117,41 @@ def _usage(counts: Any) -> Usage | None:
         return None
 
 
-@implementer(IClientProtocol)
-class PassedClient:
-    """One endpoint; ``client`` is the protocol that reads the same upstream's errors and lists."""
+def native_only_client(
+    name: str, client: IClientProtocol, *, same_responses: bool = False
+) -> ClientProtocol:
+    """Return the client of one endpoint that nothing is translated to.
 
-    traits = Traits(family="openai", native_only=True)
+    :param client: the protocol that reads the same upstream's errors and lists.
+    :param same_responses: whether responses end, and count tokens, as those of ``client`` do.
+    """
 
-    def __init__(self, name: str, client: IClientProtocol) -> None:
-        self.name = name
-        self._client = client
+    def decoder(request: Request, target: Target) -> IStreamDecoder:
+        decoder: IStreamDecoder = PassedAnswerDecoder(client.decode_error)
+        return decoder
 
-    def encode(self, request: Request, target: Target) -> Encoded:
-        """Fail: nothing is translated to this protocol."""
+    def encode(request: Request, target: Target) -> Encoded:
         raise InvalidRequestError(
-            f"{target.model} is asked at an endpoint of its own ({self.name}), which this request "
+            f"{target.model} is asked at an endpoint of its own ({name}), which this request "
             "cannot be put into."
         )
 
-    def encode_count(self, request: Request, target: Target) -> Encoded | None:
-        """Return ``None``: this protocol can't count tokens."""
+    return ClientProtocol(
+        name=name,
+        traits=Traits(family="openai", native_only=True),
+        encode=encode,
+        decoder=client.decoder if same_responses else decoder,
+        make_tap=client.tap if same_responses else partial(EventTap, client.decode_error),
+        decode_usage=client.decode_usage if same_responses else _decode_usage,
+        decode_models=client.decode_models,
+        decode_error=client.decode_error,
+    )
+
+
+def _decode_usage(body: bytes) -> Usage | None:
+    """Return the usage in a whole JSON response, if it has one."""
+    try:
+        counts = lenient.decode(body, _Counted).usage
+    except _MALFORMED:
         return None
-
-    def decoder(self, request: Request, target: Target) -> IStreamDecoder:
-        """Return a decoder for an answer that cannot be passed on in the form it has."""
-        decoder: IStreamDecoder = PassedAnswerDecoder(self.decode_error)
-        return decoder
-
-    def tap(self) -> ITap:
-        """Return a tap for one stream that is passed through."""
-        return EventTap(self._client)
-
-    def decode_usage(self, body: bytes) -> Usage | None:
-        """Return the usage in a whole JSON answer, if it has one."""
-        try:
-            counts = lenient.decode(body, _Counted).usage
-        except _MALFORMED:
-            return None
-        return None if counts is None else usage_of(counts)
-
-    def decode_count(self, body: bytes) -> int:
-        """Fail: this protocol can't count tokens."""
-        raise UpstreamError(f"Upstreams can't count tokens in {self.name}.")
-
-    def decode_models(self, body: bytes) -> Sequence[Model]:
-        """Return the models in the upstream's list."""
-        models: Sequence[Model] = self._client.decode_models(body)
-        return models
-
-    def decode_error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
-        """Return the error in an answer with a status of 400 or more."""
-        error: GatewayError = self._client.decode_error(status, headers, body)
-        return error
-
-
-class PassedAsWritten(PassedClient):
-    """An endpoint whose answers end, and count tokens, as those of ``client`` do."""
-
-    def decoder(self, request: Request, target: Target) -> IStreamDecoder:
-        """Return a decoder for an answer that cannot be passed on in the form it has."""
-        decoder: IStreamDecoder = self._client.decoder(request, target)
-        return decoder
-
-    def tap(self) -> ITap:
-        """Return a tap for one stream that is passed through."""
-        tap: ITap = self._client.tap()
-        return tap
-
-    def decode_usage(self, body: bytes) -> Usage | None:
-        """Return the usage in a whole JSON answer, if it has one."""
-        usage: Usage | None = self._client.decode_usage(body)
-        return usage
+    return None if counts is None else usage_of(counts)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from antigravity.ir.call import HttpReply
+from antigravity.ir.call import Call, HttpReply
 from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import (
     AuthenticationError,
@@ -55,8 +56,8 @@ def _kind(error: GatewayError) -> tuple[str, str | None]:
             return "server_error", None
 
 
-def error_reply(error: GatewayError) -> HttpReply:
-    """Return an error as a whole HTTP answer."""
+def encode_error(error: GatewayError, request_id: str) -> HttpReply:
+    """Return an error as a whole HTTP response."""
     headers: tuple[tuple[str, str], ...] = ()
     if error.retry_after is not None:
         headers = (("retry-after", str(max(0, math.ceil(error.retry_after)))),)
@@ -99,6 +100,16 @@ def model_object(model: Model) -> dict[str, Any]:
         "created": model.created,
         "owned_by": model.owned_by or "antigravity",
     }
+
+
+def encode_models(models: Sequence[Model], call: Call) -> HttpReply:
+    """Return the list of models."""
+    return json_reply({"object": "list", "data": [model_object(model) for model in models]})
+
+
+def encode_model(model: Model, call: Call) -> HttpReply:
+    """Return one model."""
+    return json_reply(model_object(model))
 
 
 def json_reply(value: Any, status: int = 200) -> HttpReply:

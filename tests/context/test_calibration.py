@@ -19,7 +19,7 @@ from antigravity.context.estimate import estimate_tokens
 from antigravity.ir.capabilities import Capabilities, Target
 from antigravity.ir.request import Request
 from antigravity.ir.usage import Usage
-from antigravity.protocols.openai_chat.protocol import OpenAIChatClient
+from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT
 from antigravity.simulator.parsers import chat
 from tests.context.corpus import KINDS, requests
 
@@ -128,7 +128,7 @@ def test_models_are_bounded() -> None:
 
 def counted(request: Request) -> int:
     """Return what the simulator counts for a request to a chat upstream."""
-    body = OpenAIChatClient().encode(request, Target("m", Capabilities())).body
+    body = OPENAI_CHAT_CLIENT.encode(request, Target("m", Capabilities())).body
     return chat.read(json.loads(body)).count_tokens()
 
 

@@ -16,15 +16,15 @@ from antigravity.interfaces.server_traits import RequestedChoices
 from antigravity.ir.call import Call
 from antigravity.ir.capabilities import Capabilities, Target
 from antigravity.ir.errors import InvalidRequestError
-from antigravity.protocols.anthropic.protocol import AnthropicClient, AnthropicServer
-from antigravity.protocols.gemini.protocol import GeminiClient
-from antigravity.protocols.openai_chat.protocol import OpenAIChatClient
-from antigravity.protocols.openai_completions.protocol import OpenAICompletionsServer
-from antigravity.protocols.openai_passing import PassedClient
+from antigravity.protocols.anthropic.protocol import ANTHROPIC_CLIENT, ANTHROPIC_SERVER
+from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
+from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT
+from antigravity.protocols.openai_completions.protocol import OPENAI_COMPLETIONS_SERVER
+from antigravity.protocols.openai_passing import native_only_client
 from antigravity.routing.router import Candidate, Decision
 
-COMPLETIONS = OpenAICompletionsServer()
-CHAT = OpenAIChatClient()
+COMPLETIONS = OPENAI_COMPLETIONS_SERVER
+CHAT = OPENAI_CHAT_CLIENT
 
 
 def candidate(client: Any, *, native: bool = False, most: int = 8) -> Candidate:
@@ -42,14 +42,14 @@ def context(protocol: Any, **fields: Any) -> Any:
     return SimpleNamespace(protocol=protocol, traits=protocol.traits, call=call)
 
 
-PASSING = candidate(PassedClient("openai_completions", CHAT), native=True)
+PASSING = candidate(native_only_client("openai_completions", CHAT), native=True)
 OTHER = candidate(CHAT)
 
 
 def test_request_that_can_be_translated_keeps_all_candidates() -> None:
     both = plan(OTHER, PASSING)
     assert native_only(context(COMPLETIONS), both) is both
-    assert native_only(context(AnthropicServer()), both) is both
+    assert native_only(context(ANTHROPIC_SERVER), both) is both
 
 
 def test_request_that_cannot_be_translated_keeps_native_candidates() -> None:
@@ -69,12 +69,12 @@ def test_request_that_cannot_be_translated_keeps_native_candidates() -> None:
         (candidate(CHAT), RequestedChoices(9), False),
         (candidate(CHAT), RequestedChoices(1, 2), False),
         (candidate(CHAT, most=1), RequestedChoices(), True),
-        (candidate(AnthropicClient()), RequestedChoices(2), False),
-        (candidate(GeminiClient(), most=128), RequestedChoices(9), False),
+        (candidate(ANTHROPIC_CLIENT), RequestedChoices(2), False),
+        (candidate(GEMINI_CLIENT, most=128), RequestedChoices(9), False),
         # An upstream checks what passes itself, unless its model is known to give one choice.
         (candidate(CHAT, native=True), RequestedChoices(100), True),
         (candidate(CHAT, native=True, most=1), RequestedChoices(2), False),
-        (candidate(GeminiClient(), native=True, most=1), RequestedChoices(2), False),
+        (candidate(GEMINI_CLIENT, native=True, most=1), RequestedChoices(2), False),
         (candidate(PASSING.client, native=True, most=1), RequestedChoices(3, 5), True),
     ],
 )

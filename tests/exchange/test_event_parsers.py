@@ -15,13 +15,13 @@ from antigravity.exchange.streams.event_source import EventSource
 from antigravity.ir.errors import UpstreamError
 from antigravity.ir.events import Event, Finish, StreamFailure, TextDelta
 from antigravity.lowering.pipeline import EventPipeline
-from antigravity.protocols.asking import AnswerDecoder
+from antigravity.protocols.json_events import JsonEventDecoder
 from antigravity.sse import PIECE_COST, EventTooLargeError
 
 LINES = b'{"say": "Yes"}\r\n\n{"end": true}'
 
 
-class Decoder(AnswerDecoder):
+class Decoder(JsonEventDecoder):
     """Reads lines."""
 
     def read(self, name: str, data: dict[str, Any]) -> Iterable[Event]:

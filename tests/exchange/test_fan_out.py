@@ -19,11 +19,11 @@ from antigravity.ir import events as ev
 from antigravity.ir.call import Call, ReplyContext, Route
 from antigravity.ir.request import Message, Request, Sampling
 from antigravity.ir.usage import Usage
-from antigravity.protocols.gemini.protocol import GeminiServer
-from antigravity.protocols.openai_chat.protocol import OpenAIChatServer
+from antigravity.protocols.gemini.protocol import GEMINI_SERVER
+from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_SERVER
 from tests.exchange.test_pump import Consumer
 
-CHAT, GEMINI = OpenAIChatServer(), GeminiServer()
+CHAT, GEMINI = OPENAI_CHAT_SERVER, GEMINI_SERVER
 
 
 def request(n: int) -> Request:

@@ -15,11 +15,11 @@ from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.media import InlineData
 from antigravity.ir.parts import Media, Text
 from antigravity.plugins import PluginHost
-from antigravity.protocols.gemini.embeddings import GeminiEmbeddingClient
-from antigravity.protocols.openai_embeddings.protocol import OpenAIEmbeddingClient
+from antigravity.protocols.gemini.embeddings import GEMINI_EMBEDDINGS_CLIENT
+from antigravity.protocols.openai_embeddings.protocol import OPENAI_EMBEDDINGS_CLIENT
 from tests.house.pages import ROOT, table
 
-CLIENTS: dict[str, Any] = {"openai": OpenAIEmbeddingClient(), "gemini": GeminiEmbeddingClient()}
+CLIENTS: dict[str, Any] = {"openai": OPENAI_EMBEDDINGS_CLIENT, "gemini": GEMINI_EMBEDDINGS_CLIENT}
 TARGETS = {
     "openai": Target("text-embedding-3-small"),
     "gemini": Target("gemini-embedding-2", Capabilities(inputs=("image",))),

@@ -149,7 +149,7 @@ def test_what_cannot_be_said_is_named() -> None:
         "quill",
         tools=(FunctionTool("weather"), WebSearchTool()),
     )
-    encoded = shown().QuillProtocol().encode(request, Target("sage"))
+    encoded = shown().QUILL.encode(request, Target("sage"))
     assert [loss.field for loss in encoded.warnings] == ["messages", "tools"]
     assert json.loads(encoded.body)["tools"][0]["input"] == {"type": "object"}
 

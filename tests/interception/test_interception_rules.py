@@ -16,11 +16,11 @@ from antigravity.ir.call import Call
 from antigravity.ir.parts import Thinking, ToolCall, ToolResult
 from antigravity.ir.request import Request
 from antigravity.ir.response import fold
-from antigravity.protocols.anthropic.protocol import AnthropicServer
-from antigravity.protocols.openai_chat.protocol import OpenAIChatServer
-from antigravity.protocols.openai_responses.protocol import OpenAIResponsesServer
+from antigravity.protocols.anthropic.protocol import ANTHROPIC_SERVER
+from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_SERVER
+from antigravity.protocols.openai_responses.protocol import OPENAI_RESPONSES_SERVER
 
-SERVER = AnthropicServer()
+SERVER = ANTHROPIC_SERVER
 ROUTE = next(route for route in SERVER.routes if route.operation == "generate")
 CLAUDE_CODE = {"user-agent": "claude-cli/2.1.329 (external, cli)"}
 OPENCODE = {"user-agent": "opencode/1.18.33 ai-sdk/anthropic"}
@@ -244,7 +244,7 @@ def test_the_titles_of_opencode() -> None:
     ],
 )
 def test_the_titles_of_opencode_in_other_protocols(protocol: str, body: dict[str, Any]) -> None:
-    server: Any = {"chat": OpenAIChatServer, "responses": OpenAIResponsesServer}[protocol]()
+    server: Any = {"chat": OPENAI_CHAT_SERVER, "responses": OPENAI_RESPONSES_SERVER}[protocol]
     route = next(route for route in server.routes if route.operation == "generate")
     asked = server.decode(Call(route, {}, {}, {}, json.dumps({"model": "m", **body}).encode()))
     assert detector("opencode").detect(asked, OPENCODE) == "title"

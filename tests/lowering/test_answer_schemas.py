@@ -12,11 +12,11 @@ from antigravity.ir.events import Event, Finish, TextDelta, ThinkingDelta
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Message, Request, ResponseFormat
 from antigravity.lowering.pipeline import Lowered, lower
-from antigravity.protocols.anthropic.protocol import AnthropicClient
-from antigravity.protocols.openai_chat.protocol import OpenAIChatClient
+from antigravity.protocols.anthropic.protocol import ANTHROPIC_CLIENT
+from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT
 from antigravity.protocols.openai_responses.protocol import TRAITS as RESPONSES
 
-CHAT, ANTHROPIC = OpenAIChatClient.traits, AnthropicClient.traits
+CHAT, ANTHROPIC = OPENAI_CHAT_CLIENT.traits, ANTHROPIC_CLIENT.traits
 LIST = {"type": "array", "items": {"$ref": "#/$defs/A"}, "$defs": {"A": {"type": "string"}}}
 OBJECT = {"type": "object", "properties": {"a": {"type": "string"}}}
 

@@ -11,16 +11,16 @@ from antigravity.ir.capabilities import Capabilities, Target
 from antigravity.ir.parts import Part, Text, Thinking, ToolCall
 from antigravity.ir.request import Message, Request
 from antigravity.ir.signature import Signature
-from antigravity.protocols.anthropic.protocol import AnthropicClient
-from antigravity.protocols.gemini.protocol import GeminiClient
-from antigravity.protocols.openai_chat.protocol import OpenAIChatClient
-from antigravity.protocols.openai_responses.protocol import OpenAIResponsesClient
+from antigravity.protocols.anthropic.protocol import ANTHROPIC_CLIENT
+from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
+from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT
+from antigravity.protocols.openai_responses.protocol import OPENAI_RESPONSES_CLIENT
 
 CLIENTS: dict[str, Any] = {
-    "chat": OpenAIChatClient(),
-    "responses": OpenAIResponsesClient(),
-    "anthropic": AnthropicClient(),
-    "gemini": GeminiClient(),
+    "chat": OPENAI_CHAT_CLIENT,
+    "responses": OPENAI_RESPONSES_CLIENT,
+    "anthropic": ANTHROPIC_CLIENT,
+    "gemini": GEMINI_CLIENT,
 }
 #: What each of them signs with, so that the thinking itself is not what is dropped.
 FAMILIES = {"chat": "openai", "responses": "openai", "anthropic": "claude", "gemini": "gemini"}

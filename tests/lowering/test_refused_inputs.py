@@ -15,13 +15,13 @@ from antigravity.ir.media import InlineData
 from antigravity.ir.parts import Media, Part, Text
 from antigravity.ir.request import Message, Request, Sampling
 from antigravity.lowering.pipeline import lower
-from antigravity.protocols.gemini.protocol import GeminiClient
-from antigravity.protocols.openai_chat.protocol import OpenAIChatClient
+from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
+from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT
 from antigravity.routing.capability_table import load_table
 from antigravity.upstreams.addresses import parse_base
 from antigravity.upstreams.quirks import resolve_quirks
 
-CHAT, GEMINI = OpenAIChatClient(), GeminiClient()
+CHAT, GEMINI = OPENAI_CHAT_CLIENT, GEMINI_CLIENT
 TABLE = load_table([])
 PICTURE = Media("image", InlineData("iVBORw0KGgo="), "image/png")
 PDF = Media("document", InlineData("JVBERi0xLjcK/w=="), "application/pdf")

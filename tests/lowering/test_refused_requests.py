@@ -13,13 +13,13 @@ from antigravity.ir.parts import Media, Opaque, Part, Text, ToolCall, ToolResult
 from antigravity.ir.request import Message, Request
 from antigravity.ir.tools import FunctionTool, HostedTool, ToolChoice, WebSearchTool
 from antigravity.lowering.pipeline import Lowered, lower
-from antigravity.protocols.anthropic.protocol import AnthropicClient
-from antigravity.protocols.gemini.protocol import GeminiClient
-from antigravity.protocols.openai_chat.protocol import OpenAIChatClient
-from antigravity.protocols.openai_responses.protocol import OpenAIResponsesClient
+from antigravity.protocols.anthropic.protocol import ANTHROPIC_CLIENT
+from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
+from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT
+from antigravity.protocols.openai_responses.protocol import OPENAI_RESPONSES_CLIENT
 
-CHAT, RESPONSES = OpenAIChatClient().traits, OpenAIResponsesClient().traits
-ANTHROPIC, GEMINI = AnthropicClient().traits, GeminiClient().traits
+CHAT, RESPONSES = OPENAI_CHAT_CLIENT.traits, OPENAI_RESPONSES_CLIENT.traits
+ANTHROPIC, GEMINI = ANTHROPIC_CLIENT.traits, GEMINI_CLIENT.traits
 BLOCK = Text("x-anthropic-billing-header: cc_version=2.1.117.48f; cc_entrypoint=cli; cch=71fea;")
 SOUND = Media("audio", InlineData("UklGRg=="), "audio/wav")
 
@@ -264,5 +264,5 @@ def test_search_without_the_live_web_is_left_out_and_named(traits: Traits) -> No
 def test_search_without_the_live_web_stays_one_at_openai() -> None:
     request = asked(tools=(WebSearchTool(live=False),))
     found = lowered(request, RESPONSES, "openai")
-    body = OpenAIResponsesClient().encode(found.request, Target("m")).body
+    body = OPENAI_RESPONSES_CLIENT.encode(found.request, Target("m")).body
     assert b'"external_web_access":false' in body

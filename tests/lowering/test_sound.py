@@ -15,15 +15,15 @@ from antigravity.ir.parts import Text
 from antigravity.ir.pcm import Samples, samples_of
 from antigravity.ir.request import Message, Request
 from antigravity.lowering.pipeline import Lowered, lower
-from antigravity.protocols.anthropic.protocol import AnthropicClient
-from antigravity.protocols.gemini.protocol import GeminiClient
-from antigravity.protocols.openai_chat.protocol import OpenAIChatClient
-from antigravity.protocols.openai_responses.protocol import OpenAIResponsesClient
+from antigravity.protocols.anthropic.protocol import ANTHROPIC_CLIENT
+from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
+from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT
+from antigravity.protocols.openai_responses.protocol import OPENAI_RESPONSES_CLIENT
 from antigravity.routing.capability_table import load_table
 
 TABLE = load_table([])
-CHAT, GEMINI = OpenAIChatClient(), GeminiClient()
-SILENT: list[Any] = [AnthropicClient(), OpenAIResponsesClient()]
+CHAT, GEMINI = OPENAI_CHAT_CLIENT, GEMINI_CLIENT
+SILENT: list[Any] = [ANTHROPIC_CLIENT, OPENAI_RESPONSES_CLIENT]
 TTS, TALKS = "gemini-3.8-flash-tts", "gpt-audio"
 SPEECH = {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Puck"}}}
 PCM = base64.b64encode(b"\1\2\3\4").decode()

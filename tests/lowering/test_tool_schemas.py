@@ -18,12 +18,12 @@ from antigravity.ir.tools import FunctionTool
 from antigravity.lowering.pipeline import Lowered, lower
 from antigravity.lowering.schema_repair import repair_schema
 from antigravity.lowering.tool_schemas import object_schema
-from antigravity.protocols.anthropic.protocol import AnthropicClient
-from antigravity.protocols.gemini.protocol import GeminiClient
-from antigravity.protocols.openai_chat.protocol import OpenAIChatClient
+from antigravity.protocols.anthropic.protocol import ANTHROPIC_CLIENT
+from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
+from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT
 from antigravity.protocols.openai_responses.protocol import TRAITS as RESPONSES
 
-ANTHROPIC, CHAT, GEMINI = AnthropicClient.traits, OpenAIChatClient.traits, GeminiClient.traits
+ANTHROPIC, CHAT, GEMINI = ANTHROPIC_CLIENT.traits, OPENAI_CHAT_CLIENT.traits, GEMINI_CLIENT.traits
 CLAUDE = Capabilities("claude", property_names="[a-zA-Z0-9_.-]{1,64}")
 TEXT = {"type": "string"}
 

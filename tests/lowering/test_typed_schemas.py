@@ -15,7 +15,7 @@ from antigravity.ir.tools import FunctionTool
 from antigravity.lowering.pipeline import lower
 from antigravity.lowering.schema_repair import repair_schema
 from antigravity.lowering.typed_schemas import typed_schema
-from antigravity.protocols.openai_chat.protocol import OpenAIChatClient
+from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT
 
 TEXT = {"type": "string"}
 
@@ -87,7 +87,7 @@ def test_schema_that_grows_without_end_is_cut() -> None:
 def test_schemas_are_typed_where_that_is_wanted(target: Target, typed: bool) -> None:
     tool = FunctionTool("f", parameters=obj({"a": {"description": "A task."}}))
     request = Request("m", (Message("user", (Text("hi"),)),), "other", tools=(tool,))
-    (found,) = lower(request, OpenAIChatClient.traits, target).request.tools
+    (found,) = lower(request, OPENAI_CHAT_CLIENT.traits, target).request.tools
     assert isinstance(found, FunctionTool)
     assert is_typed(found.parameters) is typed
 

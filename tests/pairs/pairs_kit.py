@@ -11,29 +11,29 @@ from antigravity.ir.capabilities import Loss, Target
 from antigravity.ir.media import InlineData
 from antigravity.ir.parts import Media, Text, ToolCall, ToolResult
 from antigravity.ir.request import Request
-from antigravity.protocols.anthropic.protocol import AnthropicClient, AnthropicServer
-from antigravity.protocols.gemini.protocol import GeminiClient, GeminiServer
-from antigravity.protocols.openai_chat.protocol import OpenAIChatClient, OpenAIChatServer
-from antigravity.protocols.openai_completions.protocol import OpenAICompletionsServer
+from antigravity.protocols.anthropic.protocol import ANTHROPIC_CLIENT, ANTHROPIC_SERVER
+from antigravity.protocols.gemini.protocol import GEMINI_CLIENT, GEMINI_SERVER
+from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT, OPENAI_CHAT_SERVER
+from antigravity.protocols.openai_completions.protocol import OPENAI_COMPLETIONS_SERVER
 from antigravity.protocols.openai_responses.protocol import (
-    OpenAIResponsesClient,
-    OpenAIResponsesServer,
+    OPENAI_RESPONSES_CLIENT,
+    OPENAI_RESPONSES_SERVER,
 )
 from antigravity.routing.capability_table import load_table
 
 SERVERS: dict[str, Any] = {
     server.name: server
     for server in (
-        OpenAIChatServer(),
-        OpenAIResponsesServer(),
-        OpenAICompletionsServer(),
-        AnthropicServer(),
-        GeminiServer(),
+        OPENAI_CHAT_SERVER,
+        OPENAI_RESPONSES_SERVER,
+        OPENAI_COMPLETIONS_SERVER,
+        ANTHROPIC_SERVER,
+        GEMINI_SERVER,
     )
 }
 CLIENTS: dict[str, Any] = {
     client.name: client
-    for client in (OpenAIChatClient(), OpenAIResponsesClient(), AnthropicClient(), GeminiClient())
+    for client in (OPENAI_CHAT_CLIENT, OPENAI_RESPONSES_CLIENT, ANTHROPIC_CLIENT, GEMINI_CLIENT)
 }
 #: Models that differ in what they can do, by the protocol that reaches them.
 MODELS = {

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from zope.interface import alsoProvides, implementer
+from msgspec.structs import replace
+from zope.interface import implementer
 
 from antigravity.hookspecs import hookimpl
 from antigravity.interfaces.embeddings import IEmbeddingServer
+from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.plugins import PluginHost
-from antigravity.protocols.anthropic.protocol import AnthropicServer
+from antigravity.protocols.anthropic.protocol import ANTHROPIC_SERVER
 from antigravity.protocols.openai_embeddings.protocol import (
-    OpenAIEmbeddingClient,
-    OpenAIEmbeddingServer,
+    OPENAI_EMBEDDINGS_CLIENT,
+    OPENAI_EMBEDDINGS_SERVER,
 )
 
 
@@ -34,18 +37,9 @@ def load(*protocols: object) -> PluginHost:
     return host
 
 
-class OwnServer(OpenAIEmbeddingServer):
-    """The same protocol in another place."""
-
-    name = "own_embeddings"
-
-
-class OwnClient(OpenAIEmbeddingClient):
-    name = "own_embeddings"
-
-
 def test_both_sides_are_taken_in_and_served() -> None:
-    server, client = OwnServer(), OwnClient()
+    server = replace(OPENAI_EMBEDDINGS_SERVER, name="own_embeddings")
+    client = replace(OPENAI_EMBEDDINGS_CLIENT, name="own_embeddings")
     host = load(server, client)
     assert host.problems == []
     assert host.registry.embedding_servers["own_embeddings"] is server
@@ -56,11 +50,15 @@ def test_both_sides_are_taken_in_and_served() -> None:
 
 
 def test_one_object_may_serve_conversations_and_vectors() -> None:
-    class Both(AnthropicServer, OpenAIEmbeddingServer):  # type: ignore[misc]
+    @implementer(IServerProtocol, IEmbeddingServer)
+    class Both:
         name = "both"
 
+        def __getattr__(self, name: str) -> Any:
+            protocols = (ANTHROPIC_SERVER, OPENAI_EMBEDDINGS_SERVER)
+            return next(getattr(each, name) for each in protocols if hasattr(each, name))
+
     both = Both()
-    alsoProvides(both, IEmbeddingServer)  # type: ignore[no-untyped-call]
     host = load(both)
     assert host.problems == []
     assert host.registry.servers["both"] is host.registry.embedding_servers["both"] is both
@@ -81,7 +79,7 @@ def test_what_lacks_a_method_is_refused_by_its_name() -> None:
 
 
 def test_a_name_can_be_taken_once() -> None:
-    host = load(OpenAIEmbeddingClient())
+    host = load(OPENAI_EMBEDDINGS_CLIENT)
     ((_, reason),) = [(problem.plugin, problem.reason) for problem in host.problems]
     assert "'openai_embeddings' is taken" in reason
 

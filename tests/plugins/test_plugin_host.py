@@ -18,7 +18,7 @@ from antigravity.interfaces.selection import ISelectionPolicy
 from antigravity.interfaces.upstreams import IUpstream, IUpstreamKind
 from antigravity.ir.record import ExchangeRecord
 from antigravity.plugins import DEFAULT_PLUGINS, HOOKS, PluginHost
-from antigravity.protocols.anthropic.protocol import AnthropicServer
+from antigravity.protocols.anthropic.protocol import ANTHROPIC_SERVER
 from antigravity.web.app import WebApp
 
 RECORD = ExchangeRecord("req_1", "anthropic", "generate", "m", 0.0)
@@ -169,7 +169,7 @@ class Loading(SynchronousTestCase):
         class Twin:
             @hookimpl
             def register_protocols(self, register: Callable[[object], None]) -> None:
-                register(AnthropicServer())
+                register(ANTHROPIC_SERVER)
 
         host = load(("twin", Twin()))
         self.assertEqual(

@@ -16,24 +16,24 @@ from msgspec import Raw, Struct
 from antigravity.ir.capabilities import Target
 from antigravity.ir.request import Request
 from antigravity.protocols import lenient
-from antigravity.protocols.anthropic.protocol import AnthropicClient
+from antigravity.protocols.anthropic.protocol import ANTHROPIC_CLIENT
 from antigravity.protocols.gemini.embeddings_client import decode as google_vectors
-from antigravity.protocols.gemini.protocol import GeminiClient
-from antigravity.protocols.imagen.client import ImagenClient
-from antigravity.protocols.openai_chat.protocol import OpenAIChatClient
+from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
+from antigravity.protocols.imagen.client import imagen_client
+from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT
 from antigravity.protocols.openai_embeddings.client import decode as openai_vectors
-from antigravity.protocols.openai_responses.protocol import OpenAIResponsesClient
+from antigravity.protocols.openai_responses.protocol import OPENAI_RESPONSES_CLIENT
 from antigravity.sse import ServerSentEvent
 from antigravity.upstreams.codeassist.models import decode_models as assist_models
 
 CLIENTS: dict[str, Any] = {
     client.name: client
     for client in (
-        OpenAIChatClient(),
-        OpenAIResponsesClient(),
-        AnthropicClient(),
-        GeminiClient(),
-        ImagenClient(GeminiClient()),
+        OPENAI_CHAT_CLIENT,
+        OPENAI_RESPONSES_CLIENT,
+        ANTHROPIC_CLIENT,
+        GEMINI_CLIENT,
+        imagen_client(GEMINI_CLIENT),
     )
 }
 TOP = {"token": "b", "logprob": -1.5, "bytes": [98]}

@@ -8,8 +8,8 @@ import pytest
 
 from antigravity.ir.call import Call, Route
 from antigravity.protocols.json_body import replace_model
-from antigravity.protocols.openai_images.protocol import OpenAIImagesServer
-from antigravity.protocols.openai_speech.protocol import OpenAISpeechServer
+from antigravity.protocols.openai_images.protocol import OPENAI_IMAGES_SERVER
+from antigravity.protocols.openai_speech.protocol import OPENAI_SPEECH_SERVER
 
 TWICE = b'{"model":"evil","input":"x","prompt":"x","model":"good"}'
 
@@ -19,7 +19,7 @@ def call(body: bytes) -> Call:
     return Call(Route("POST", "/", "generate"), {}, {}, headers, body)
 
 
-@pytest.mark.parametrize("server", [OpenAISpeechServer(), OpenAIImagesServer()])
+@pytest.mark.parametrize("server", [OPENAI_SPEECH_SERVER, OPENAI_IMAGES_SERVER])
 @pytest.mark.parametrize("model", ["good", "other"])
 def test_a_model_that_is_named_twice_goes_up_once(server: object, model: str) -> None:
     body = server.with_model(call(TWICE), model)  # type: ignore[attr-defined]

@@ -20,9 +20,9 @@ from antigravity.ir.errors import (
 )
 from antigravity.protocols import rate_limits
 from antigravity.protocols.anthropic import errors as anthropic_errors
-from antigravity.protocols.asking import upstream_error
 from antigravity.protocols.embedded_errors import error_in
 from antigravity.protocols.gemini import client_errors as gemini_errors
+from antigravity.protocols.json_events import upstream_error
 from antigravity.protocols.openai_errors import decode_error as openai_error
 from antigravity.protocols.openai_responses import client_reply
 from antigravity.protocols.rate_limits import Limit, parse_spellings, read_limit

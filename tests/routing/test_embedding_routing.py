@@ -14,15 +14,15 @@ from zope.interface import implementer
 from antigravity.interfaces.embeddings import IEmbeddingUpstream
 from antigravity.ir.capabilities import Capabilities, Model
 from antigravity.ir.errors import InvalidRequestError, NotFoundError
-from antigravity.protocols.gemini.embeddings import GeminiEmbeddingClient
-from antigravity.protocols.openai_embeddings.protocol import OpenAIEmbeddingClient
+from antigravity.protocols.gemini.embeddings import GEMINI_EMBEDDINGS_CLIENT
+from antigravity.protocols.openai_embeddings.protocol import OPENAI_EMBEDDINGS_CLIENT
 from antigravity.routing.capability_table import load_table
 from antigravity.routing.catalog import ModelCatalog
 from antigravity.routing.embeddings import EmbeddingRouter
 from antigravity.routing.mapping import ModelMapping
 from antigravity.routing.router import Decision, Entry
 
-CLIENTS = {client.name: client for client in (OpenAIEmbeddingClient(), GeminiEmbeddingClient())}
+CLIENTS = {client.name: client for client in (OPENAI_EMBEDDINGS_CLIENT, GEMINI_EMBEDDINGS_CLIENT)}
 
 
 class Upstream:

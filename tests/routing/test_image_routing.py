@@ -14,9 +14,9 @@ from zope.interface import implementer
 from antigravity.interfaces.upstreams import IModelProtocols
 from antigravity.ir.capabilities import Model
 from antigravity.ir.images import NO_WISH, ImageWish
-from antigravity.protocols.gemini.protocol import GeminiClient
-from antigravity.protocols.imagen.client import ImagenClient
-from antigravity.protocols.openai_chat.protocol import OpenAIChatClient
+from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
+from antigravity.protocols.imagen.client import imagen_client
+from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT
 from antigravity.routing.capability_table import load_table, parse_rules
 from antigravity.routing.catalog import ModelCatalog
 from antigravity.routing.mapping import ModelMapping
@@ -24,7 +24,7 @@ from antigravity.routing.router import Candidate, Decision, Entry, Router
 
 CLIENTS = {
     client.name: client
-    for client in (GeminiClient(), ImagenClient(GeminiClient()), OpenAIChatClient())
+    for client in (GEMINI_CLIENT, imagen_client(GEMINI_CLIENT), OPENAI_CHAT_CLIENT)
 }
 FLASH, IMAGEN = "gemini-3.1-flash-image", "imagen-4.0-generate-001"
 WIDE = ImageWish(16, 9, is_ratio=True)

@@ -7,17 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import force_setattr
 from twisted.internet import reactor as default_reactor
 from twisted.trial.unittest import TestCase
 
 from antigravity.exchange import service
 from antigravity.exchange.attempts import translated
 from antigravity.exchange.operations import token_count
-from antigravity.protocols.anthropic.protocol import AnthropicServer
-from antigravity.protocols.gemini.protocol import GeminiServer
-from antigravity.protocols.openai_chat.protocol import OpenAIChatServer
-from antigravity.protocols.openai_embeddings.protocol import OpenAIEmbeddingServer
-from antigravity.protocols.openai_responses.protocol import OpenAIResponsesServer
+from antigravity.protocols.anthropic.protocol import ANTHROPIC_SERVER
+from antigravity.protocols.gemini.protocol import GEMINI_SERVER
+from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_SERVER
+from antigravity.protocols.openai_embeddings.protocol import OPENAI_EMBEDDINGS_SERVER
+from antigravity.protocols.openai_responses.protocol import OPENAI_RESPONSES_SERVER
 from antigravity.testing.gateway import GatewayUnderTest, start_gateway
 
 reactor: Any = default_reactor
@@ -91,13 +93,22 @@ class LargeRequests(TestCase):
             found.add(threading.current_thread() is threading.main_thread())
             return function(*arguments, **options)
 
-        self.patch(where, name, watched)
+        if isinstance(where, Struct):
+            force_setattr(where, name, watched)
+            self.addCleanup(force_setattr, where, name, function)
+        else:
+            self.patch(where, name, watched)
         return found
 
     async def test_large_request_is_decoded_and_translated_in_a_thread(self) -> None:
         decoding = [
             self.watch(protocol, "decode")
-            for protocol in (OpenAIChatServer, OpenAIResponsesServer, AnthropicServer, GeminiServer)
+            for protocol in (
+                OPENAI_CHAT_SERVER,
+                OPENAI_RESPONSES_SERVER,
+                ANTHROPIC_SERVER,
+                GEMINI_SERVER,
+            )
         ]
         lowering = [self.watch(translated, "lower"), self.watch(token_count, "lower")]
         gateway = await self.start()
@@ -156,7 +167,7 @@ class LargeRequests(TestCase):
             self.assertEqual((await gateway.request("POST", path, body)).status, 200)
 
     async def test_too_many_inputs_are_refused(self) -> None:
-        decoding = self.watch(OpenAIEmbeddingServer, "decode_embedding")
+        decoding = self.watch(OPENAI_EMBEDDINGS_SERVER, "decode_embedding")
         gateway = await self.start("[limits]\nmax_messages = 2000\n")
         for path, body in (
             ("/v1/embeddings", {"model": "gemini-embedding-001", "input": ["x"] * 2001}),

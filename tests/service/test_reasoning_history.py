@@ -82,7 +82,7 @@ class ResponsesClient(Client):
         return await self.post("/v1/responses", body)
 
 
-class AnthropicClient(Client):
+class MessagesClient(Client):
     async def call(self) -> str:
         found = await self.send([])
         if not self.stream:
@@ -108,7 +108,7 @@ class AnthropicClient(Client):
         return await self.post("/v1/messages", body)
 
 
-class GeminiClient(Client):
+class GenerateContentClient(Client):
     async def call(self) -> str:
         found = await self.send([])
         chunks = found if self.stream else [found]
@@ -168,20 +168,20 @@ class ReasoningHistory(HistoryCase):
         await self.check(ResponsesClient, stream=True)
 
     async def test_anthropic_client_that_drops_reasoning_has_it_put_back(self) -> None:
-        await self.check(AnthropicClient, stream=False)
+        await self.check(MessagesClient, stream=False)
 
     async def test_streaming_anthropic_client_that_drops_reasoning_has_it_put_back(self) -> None:
-        await self.check(AnthropicClient, stream=True)
+        await self.check(MessagesClient, stream=True)
 
     async def test_gemini_client_that_drops_reasoning_has_it_put_back(self) -> None:
-        await self.check(GeminiClient, stream=False)
+        await self.check(GenerateContentClient, stream=False)
 
     async def test_streaming_gemini_client_that_drops_reasoning_has_it_put_back(self) -> None:
-        await self.check(GeminiClient, stream=True)
+        await self.check(GenerateContentClient, stream=True)
 
     async def test_reasoning_that_nobody_kept_gets_a_stand_in(self) -> None:
         await self.begin()
-        for kind in (ChatClient, AnthropicClient, ResponsesClient, GeminiClient):
+        for kind in (ChatClient, MessagesClient, ResponsesClient, GenerateContentClient):
             client: Any = kind(self, stream=False)
             await client.go_on("call_unknown")
             (reasoning,) = self.sent_reasoning()
@@ -190,7 +190,7 @@ class ReasoningHistory(HistoryCase):
     async def test_model_that_ignores_reasoning_gets_none(self) -> None:
         self.model = "qwen3-coder"
         await self.begin()
-        for kind in (ChatClient, AnthropicClient):
+        for kind in (ChatClient, MessagesClient):
             client: Any = kind(self, stream=False)
             await client.go_on(await client.call())
             self.assertEqual(self.sent_reasoning(), [None])
@@ -254,7 +254,7 @@ class AnthropicReasoningHistory(ReasoningHistory):
     async def test_model_that_is_only_better_with_reasoning_gets_no_stand_in(self) -> None:
         self.model = "glm-4.7"
         await self.begin()
-        client: Any = AnthropicClient(self, stream=False)
+        client: Any = MessagesClient(self, stream=False)
         await client.go_on("call_unknown")
         self.assertEqual(self.sent_reasoning(), [None])
         await client.go_on(await client.call())

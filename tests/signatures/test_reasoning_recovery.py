@@ -18,9 +18,9 @@ from antigravity.ir.parts import Part, Text, Thinking, ToolCall, ToolResult
 from antigravity.ir.request import Message, Request, ThinkingConfig
 from antigravity.ir.signature import Signature
 from antigravity.protocols.anthropic import server_reasoning as anthropic_reasoning
-from antigravity.protocols.anthropic.protocol import AnthropicClient
+from antigravity.protocols.anthropic.protocol import ANTHROPIC_CLIENT
 from antigravity.protocols.openai_chat import server_reasoning as chat_reasoning
-from antigravity.protocols.openai_chat.protocol import OpenAIChatClient, OpenAIChatServer
+from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT, OPENAI_CHAT_SERVER
 from antigravity.routing.capability_table import load_table
 from antigravity.signatures import recovery
 from antigravity.signatures.recovery import SignatureCollector, recover
@@ -133,15 +133,15 @@ def test_chat_tap_keeps_reasoning_with_the_first_call(field: str) -> None:
         {"tool_calls": [call("a")]},
         {"tool_calls": [call("b", 1)]},
     )
-    assert tapped(OpenAIChatClient(), events, unsigned=True) == {
+    assert tapped(OPENAI_CHAT_CLIENT, events, unsigned=True) == {
         "a": Memory(None, (Thinking("hm"),))
     }
-    assert tapped(OpenAIChatClient(), events, unsigned=False) == {}
+    assert tapped(OPENAI_CHAT_CLIENT, events, unsigned=False) == {}
 
 
 def test_chat_tap_keeps_reasoning_that_comes_in_one_chunk_with_its_call() -> None:
     events = chunks({"reasoning_content": "hm", "tool_calls": [call("a")]})
-    assert tapped(OpenAIChatClient(), events, unsigned=True) == {
+    assert tapped(OPENAI_CHAT_CLIENT, events, unsigned=True) == {
         "a": Memory(None, (Thinking("hm"),))
     }
 
@@ -150,7 +150,7 @@ def test_chat_tap_keeps_reasoning_of_a_whole_response() -> None:
     message = {"role": "assistant", "reasoning_content": "hm", "tool_calls": [call("a")]}
     body = json.dumps({"id": "c", "choices": [{"index": 0, "message": message}]}).encode()
     kept: dict[str, Memory] = {}
-    tap: Any = OpenAIChatClient().tap()
+    tap: Any = OPENAI_CHAT_CLIENT.tap()
     tap.collect(SignatureCollector(kept.__setitem__, unsigned=True).feed, "other", unsigned=True)
     tap.whole(body)
     assert kept == {"a": Memory(None, (Thinking("hm"),))}
@@ -159,7 +159,7 @@ def test_chat_tap_keeps_reasoning_of_a_whole_response() -> None:
 def test_chat_tap_holds_a_limited_amount() -> None:
     large = {"reasoning_content": "x" * (4 * 1024 * 1024)}
     events = chunks(large, large, {"tool_calls": [call("a")]})
-    assert tapped(OpenAIChatClient(), events, unsigned=True) == {}
+    assert tapped(OPENAI_CHAT_CLIENT, events, unsigned=True) == {}
 
 
 def test_anthropic_tap_keeps_unsigned_thinking_only_where_it_is_wanted() -> None:
@@ -175,10 +175,8 @@ def test_anthropic_tap_keeps_unsigned_thinking_only_where_it_is_wanted() -> None
         },
     ]
     events = [ServerSentEvent(str(v["type"]), json.dumps(v).encode()) for v in values]
-    assert tapped(AnthropicClient(), events, unsigned=True) == {
-        "a": Memory(None, (Thinking("hm"),))
-    }
-    assert tapped(AnthropicClient(), events, unsigned=False) == {}
+    assert tapped(ANTHROPIC_CLIENT, events, unsigned=True) == {"a": Memory(None, (Thinking("hm"),))}
+    assert tapped(ANTHROPIC_CLIENT, events, unsigned=False) == {}
 
 
 # Histories of clients
@@ -210,7 +208,7 @@ def test_chat_history_names_calls_without_reasoning() -> None:
     ],
 )
 def test_chat_history_is_read_in_all_its_spellings(fields: dict[str, Any]) -> None:
-    server = OpenAIChatServer()
+    server = OPENAI_CHAT_SERVER
     said = {"role": "assistant", "content": None, "tool_calls": [call("a")], **fields}
     body = {"model": "m", "messages": [{"role": "user", "content": "x"}, said]}
     route = next(each for each in server.routes if each.operation == "generate")
@@ -254,7 +252,7 @@ CONVERSATION = Request(
 
 
 def blocks(request: Request, target: Target) -> list[dict[str, Any]]:
-    body = json.loads(AnthropicClient().encode(request, target).body)
+    body = json.loads(ANTHROPIC_CLIENT.encode(request, target).body)
     found: list[dict[str, Any]] = body["messages"][1]["content"]
     return found
 
@@ -288,7 +286,7 @@ def test_chat_gets_no_stand_in_where_thinking_is_off() -> None:
     )
     off = replace(bare, thinking=ThinkingConfig("off"))
     for request, given in ((bare, True), (off, False)):
-        body = json.loads(OpenAIChatClient().encode(request, DEMANDED).body)
+        body = json.loads(OPENAI_CHAT_CLIENT.encode(request, DEMANDED).body)
         assert ("reasoning_content" in body["messages"][1]) is given
 
 
@@ -308,5 +306,5 @@ def test_upstream_has_a_say_in_what_becomes_of_reasoning(
     target = Target("m", Capabilities(reasoning_history=of_model), frozenset(quirks))
     assert target.reasoning_history == level
     assert target.wants_reasoning is (level != "ignored")
-    body = json.loads(OpenAIChatClient().encode(CONVERSATION, target).body)
+    body = json.loads(OPENAI_CHAT_CLIENT.encode(CONVERSATION, target).body)
     assert ("reasoning_content" in body["messages"][1]) is target.wants_reasoning

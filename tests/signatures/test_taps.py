@@ -18,14 +18,14 @@ from antigravity.ir.parts import Thinking
 from antigravity.ir.request import Request
 from antigravity.ir.signature import Signature
 from antigravity.protocols.anthropic import client_tap as anthropic_tap
-from antigravity.protocols.anthropic.protocol import AnthropicClient
+from antigravity.protocols.anthropic.protocol import ANTHROPIC_CLIENT
 from antigravity.protocols.gemini import client_tap as gemini_tap
-from antigravity.protocols.gemini.protocol import GeminiClient
+from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
 from antigravity.signatures.recovery import SignatureCollector
 from antigravity.signatures.store import Memory
 from antigravity.sse import ServerSentEvent
 
-CLIENTS: dict[str, Any] = {"anthropic": AnthropicClient(), "gemini": GeminiClient()}
+CLIENTS: dict[str, Any] = {"anthropic": ANTHROPIC_CLIENT, "gemini": GEMINI_CLIENT}
 REQUEST = Request("m", (), "anthropic")
 Memories = dict[str, Memory]
 
@@ -223,7 +223,7 @@ def test_what_is_held_is_bounded(name: str, module: Any, monkeypatch: pytest.Mon
 
 def test_thinking_blocks_without_text_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(anthropic_tap, "_MOST", 10 * anthropic_tap._COST)
-    tap: Any = AnthropicClient().tap()
+    tap: Any = ANTHROPIC_CLIENT.tap()
     found: Memories = {}
     tap.collect(SignatureCollector(found.__setitem__).feed, "claude")
     block = {"type": "thinking", "thinking": "", "signature": ""}

@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Final
 
-from zope.interface import implementer
-
-from antigravity.interfaces.protocols import (
-    Encoded,
-    IClientProtocol,
-    IServerProtocol,
-)
 from antigravity.interfaces.server_traits import ServerTraits
-from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route, TokenCount
-from antigravity.ir.capabilities import Model, Target, Traits
-from antigravity.ir.errors import GatewayError
-from antigravity.ir.request import Request
-from antigravity.ir.response import Response
-from antigravity.ir.usage import Usage
+from antigravity.ir.call import Call, Head, HttpReply, Route
+from antigravity.ir.capabilities import Model, Traits
 from antigravity.protocols.anthropic import (
     client_reply,
     client_request,
@@ -33,8 +23,22 @@ from antigravity.protocols.anthropic.client_tap import AnthropicTap
 from antigravity.protocols.anthropic.reading import read, read_object, reject
 from antigravity.protocols.anthropic.server_request import decode_request
 from antigravity.protocols.anthropic.server_stream import PING, AnthropicStreamEncoder
+from antigravity.protocols.client_protocol import ClientProtocol
 from antigravity.protocols.conversation_hint import hint
 from antigravity.protocols.json_body import beginning, members_of, with_model
+from antigravity.protocols.server_protocol import ServerProtocol
+
+NAME: Final = "anthropic"
+
+
+def _peek(call: Call) -> Head:
+    members = members_of(call, read_object)
+    if "model" not in members:
+        reject("$.model", "Field required")
+    head = read(beginning(members), schema.Beginning, "$")
+    if not head.model:
+        reject("$.model", "String should have at least 1 character")
+    return Head(head.model, bool(head.stream))
 
 
 def _conversation_hint(call: Call) -> str | None:
@@ -42,84 +46,41 @@ def _conversation_hint(call: Call) -> str | None:
     return hint(found, found.get("messages"))
 
 
-@implementer(IServerProtocol)
-class AnthropicServer:
-    """Serves Messages, token counts and models."""
+def _encode_models(models: Sequence[Model], call: Call) -> HttpReply:
+    """Return a page of the list of models, without those that only make vectors."""
+    talking = [model for model in models if not model.capabilities.embedding]
+    return server_reply.encode_models(talking, call)
 
-    name = "anthropic"
-    keepalive = PING
-    traits = ServerTraits(
-        conversation_hint=_conversation_hint,
-        needs_translation=server_glance.needs_translation,
-        calls_without_reasoning=server_reasoning.calls_without_reasoning,
-    )
-    routes = (
+
+ANTHROPIC_SERVER: Final = ServerProtocol(
+    name=NAME,
+    routes=(
         Route("POST", "/v1/messages", "generate"),
         Route("POST", "/v1/messages/count_tokens", "count_tokens"),
         Route("GET", "/v1/models/claude", "list_models", "claude"),
         Route("GET", "/v1/models", "list_models"),
         Route("GET", "/v1/models/{model...}", "get_model"),
-    )
+    ),
+    traits=ServerTraits(
+        conversation_hint=_conversation_hint,
+        needs_translation=server_glance.needs_translation,
+        calls_without_reasoning=server_reasoning.calls_without_reasoning,
+    ),
+    keepalive=PING,
+    peek=_peek,
+    decode=decode_request,
+    with_model=with_model,
+    encoder=AnthropicStreamEncoder,
+    encode_response=server_reply.encode_response,
+    encode_count=server_reply.encode_count,
+    encode_models=_encode_models,
+    encode_model=server_reply.encode_model,
+    encode_error=server_reply.encode_error,
+)
 
-    def peek(self, call: Call) -> Head:
-        """Return model and streaming switch.
-
-        :raises InvalidRequestError: if the body is no JSON object or names no model.
-        """
-        members = members_of(call, read_object)
-        if "model" not in members:
-            reject("$.model", "Field required")
-        head = read(beginning(members), schema.Beginning, "$")
-        if not head.model:
-            reject("$.model", "String should have at least 1 character")
-        return Head(head.model, bool(head.stream))
-
-    def decode(self, call: Call) -> Request:
-        """Return the request.
-
-        :raises InvalidRequestError: naming the field at fault.
-        """
-        return decode_request(call)
-
-    def with_model(self, call: Call, model: str) -> bytes:
-        """Return the body for another model, otherwise byte for byte as it came."""
-        return with_model(call, model)
-
-    def encoder(self, context: ReplyContext) -> AnthropicStreamEncoder:
-        """Return an encoder for one streamed reply."""
-        return AnthropicStreamEncoder(context)
-
-    def encode_response(self, response: Response, context: ReplyContext) -> HttpReply:
-        """Return the reply to a call that does not stream."""
-        return server_reply.encode_response(response, context)
-
-    def encode_count(self, count: TokenCount, call: Call) -> HttpReply:
-        """Return the reply to a ``count_tokens`` call."""
-        return server_reply.encode_count(count, call)
-
-    def encode_models(self, models: Sequence[Model], call: Call) -> HttpReply:
-        """Return a page of the list of models, without those that only make vectors.
-
-        :raises InvalidRequestError: if the call's cursor or limit makes no sense.
-        """
-        answering = [model for model in models if not model.capabilities.embedding]
-        return server_reply.encode_models(answering, call)
-
-    def encode_model(self, model: Model, call: Call) -> HttpReply:
-        """Return one model."""
-        return server_reply.encode_model(model, call)
-
-    def encode_error(self, error: GatewayError, request_id: str) -> HttpReply:
-        """Return the error."""
-        return server_reply.encode_error(error, request_id)
-
-
-@implementer(IClientProtocol)
-class AnthropicClient:
-    """Asks for Messages and token counts."""
-
-    name = "anthropic"
-    traits = Traits(
+ANTHROPIC_CLIENT: Final = ClientProtocol(
+    name=NAME,
+    traits=Traits(
         family="claude",
         name_pattern=re.compile(r"[a-zA-Z0-9_-]{1,128}"),
         name_max=128,
@@ -135,42 +96,13 @@ class AnthropicClient:
         files=frozenset({"image", "document"}),
         attribution=True,
         top_schema=frozenset({"$ref", "oneOf", "anyOf", "allOf"}),
-    )
-
-    def encode(self, request: Request, target: Target) -> Encoded:
-        """Return the request as a streaming one."""
-        return client_request.encode_request(request, target)
-
-    def encode_count(self, request: Request, target: Target) -> Encoded:
-        """Return a request to count tokens."""
-        return client_request.encode_count(request, target)
-
-    def decoder(self, request: Request, target: Target) -> AnthropicStreamDecoder:
-        """Return a decoder for the streamed answer to ``request``."""
-        return AnthropicStreamDecoder()
-
-    def tap(self) -> AnthropicTap:
-        """Return a tap for one stream that is passed through."""
-        return AnthropicTap()
-
-    def decode_usage(self, body: bytes) -> Usage | None:
-        """Return the usage in a whole message, if it has one."""
-        return client_reply.decode_usage(body)
-
-    def decode_count(self, body: bytes) -> int:
-        """Return the tokens in the answer to :meth:`encode_count`.
-
-        :raises UpstreamError: if it holds none.
-        """
-        return client_reply.decode_count(body)
-
-    def decode_models(self, body: bytes) -> Sequence[Model]:
-        """Return the models in the upstream's list.
-
-        :raises UpstreamError: if it is no list.
-        """
-        return client_reply.decode_models(body)
-
-    def decode_error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
-        """Return the error in an answer with a status of 400 or more."""
-        return errors.decode_error(status, headers, body)
+    ),
+    encode=client_request.encode_request,
+    encode_count=client_request.encode_count,
+    decoder=lambda request, target: AnthropicStreamDecoder(),
+    make_tap=AnthropicTap,
+    decode_usage=client_reply.decode_usage,
+    decode_count=client_reply.decode_count,
+    decode_models=client_reply.decode_models,
+    decode_error=errors.decode_error,
+)

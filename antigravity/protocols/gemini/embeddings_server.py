@@ -113,7 +113,7 @@ def _task(value: str | int | None, at: str) -> str | None:
     return None if value in (None, "", _TASKS[0]) else value.upper()
 
 
-def encode(response: EmbeddingResponse, call: Call) -> HttpReply:
+def encode(response: EmbeddingResponse, request: EmbeddingRequest, call: Call) -> HttpReply:
     """Return the reply: a list of vectors to a call for several, else the one."""
     members: dict[str, Any] = {}
     if response.usage is not None:

@@ -56,7 +56,7 @@ def _candidate(choice: Choice, index: int, thoughts: bool) -> dict[str, Any]:
     return candidate.last(parts)
 
 
-def encode_count(count: TokenCount) -> HttpReply:
+def encode_count(count: TokenCount, call: Call) -> HttpReply:
     """Return a ``CountTokensResponse``."""
     cached = {"cachedContentTokenCount": count.cached} if count.cached else {}
     return _json({"totalTokens": count.input_tokens, **cached})
@@ -87,7 +87,7 @@ def _number(call: Call, *names: str) -> int:
     return 0
 
 
-def encode_model(model: Model) -> HttpReply:
+def encode_model(model: Model, call: Call) -> HttpReply:
     """Return one model."""
     return _json(model_object(model))
 

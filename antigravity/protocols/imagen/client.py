@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -14,7 +14,7 @@ from antigravity.interfaces.protocols import (
     IStreamDecoder,
     ITap,
 )
-from antigravity.ir.capabilities import Loss, Model, Target, Traits
+from antigravity.ir.capabilities import Loss, Target, Traits
 from antigravity.ir.errors import (
     GatewayError,
     InvalidRequestError,
@@ -34,6 +34,7 @@ from antigravity.ir.parts import Text
 from antigravity.ir.request import Request
 from antigravity.ir.usage import Usage
 from antigravity.protocols import lenient
+from antigravity.protocols.client_protocol import ClientProtocol
 from antigravity.protocols.imagen.wire import NAME, PredictAnswer
 from antigravity.sse import ServerSentEvent
 
@@ -57,69 +58,42 @@ class _IdleTap:
         """Learn nothing: no event is of a protocol without streams."""
 
 
-@implementer(IClientProtocol)
-class ImagenClient:
-    """Asks Imagen; ``google`` reads the same upstream's errors and lists."""
-
-    name = NAME
-    traits = Traits(
-        family="gemini",
-        max_choices=4,
-        media=frozenset(),
-        outputs=frozenset({"image"}),
-        streams=False,
+def imagen_client(google: IClientProtocol) -> ClientProtocol:
+    """Return the client of Imagen; ``google`` decodes the same upstream's errors and lists."""
+    return ClientProtocol(
+        name=NAME,
+        traits=Traits(
+            family="gemini",
+            max_choices=4,
+            media=frozenset(),
+            outputs=frozenset({"image"}),
+            streams=False,
+        ),
+        encode=_encode,
+        decoder=lambda request, target: PredictDecoder(target.model),
+        make_tap=_IdleTap,
+        decode_models=google.decode_models,
+        decode_error=google.decode_error,
     )
 
-    def __init__(self, google: IClientProtocol) -> None:
-        self._google = google
 
-    def encode(self, request: Request, target: Target) -> Encoded:
-        """Return the request.
+def _encode(request: Request, target: Target) -> Encoded:
+    """Return the request.
 
-        :raises InvalidRequestError: if there are no words to draw by.
-        """
-        prompt, losses = _prompt(request)
-        config = dict(request.image_config or {})
-        mime_type = config.pop("mimeType", None)
-        parameters: dict[str, Any] = {
-            "sampleCount": request.sampling.n,
-            **{_WORDS.get(key, key): value for key, value in config.items()},
-            "includeRaiReason": True,
-        }
-        if mime_type:
-            parameters["outputOptions"] = {"mimeType": mime_type}
-        body = {"instances": [{"prompt": prompt}], "parameters": parameters}
-        return Encoded(msgspec.json.encode(body), tuple(losses))
-
-    def encode_count(self, request: Request, target: Target) -> Encoded | None:
-        """Return ``None``: nothing is counted here."""
-        return None
-
-    def decoder(self, request: Request, target: Target) -> IStreamDecoder:
-        """Return a decoder for one whole answer."""
-        return PredictDecoder(target.model)
-
-    def tap(self) -> ITap:
-        """Return a tap with nothing to watch."""
-        return _IdleTap()
-
-    def decode_usage(self, body: bytes) -> Usage | None:
-        """Return ``None``: no tokens are counted."""
-        return None
-
-    def decode_count(self, body: bytes) -> int:
-        """Fail: nothing is counted here."""
-        raise UpstreamError("predict counts no tokens.")
-
-    def decode_models(self, body: bytes) -> Sequence[Model]:
-        """Return the models in the upstream's list."""
-        models: Sequence[Model] = self._google.decode_models(body)
-        return models
-
-    def decode_error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
-        """Return the error in an answer with a status of 400 or more."""
-        error: GatewayError = self._google.decode_error(status, headers, body)
-        return error
+    :raises InvalidRequestError: if there are no words to draw by.
+    """
+    prompt, losses = _prompt(request)
+    config = dict(request.image_config or {})
+    mime_type = config.pop("mimeType", None)
+    parameters: dict[str, Any] = {
+        "sampleCount": request.sampling.n,
+        **{_WORDS.get(key, key): value for key, value in config.items()},
+        "includeRaiReason": True,
+    }
+    if mime_type:
+        parameters["outputOptions"] = {"mimeType": mime_type}
+    body = {"instances": [{"prompt": prompt}], "parameters": parameters}
+    return Encoded(msgspec.json.encode(body), tuple(losses))
 
 
 def _prompt(request: Request) -> tuple[str, list[Loss]]:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from antigravity.interfaces.embeddings import EncodedEmbedding
-from antigravity.ir.capabilities import Loss
+from antigravity.ir.capabilities import Loss, Target
 from antigravity.ir.embeddings import (
     EmbeddingInput,
     EmbeddingRequest,
@@ -46,7 +46,7 @@ class _Counted(Struct):
 
 
 def encode(
-    request: EmbeddingRequest, inputs: tuple[EmbeddingInput, ...], model: str
+    request: EmbeddingRequest, inputs: tuple[EmbeddingInput, ...], target: Target
 ) -> EncodedEmbedding:
     """Return some of a request's inputs as an upstream's body.
 
@@ -54,7 +54,7 @@ def encode(
     """
     values = [_input(each) for each in inputs]
     # Not every compatible server knows base64, and every one knows numbers.
-    body: dict[str, Any] = {"model": model, "input": values, "encoding_format": "float"}
+    body: dict[str, Any] = {"model": target.model, "input": values, "encoding_format": "float"}
     if len(values) == 1:
         body["input"] = values[0]
     if inputs[0].dimensions is not None:

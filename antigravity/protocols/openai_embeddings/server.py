@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Raw, Struct
 
-from antigravity.ir.call import HttpReply
+from antigravity.ir.call import Call, HttpReply
 from antigravity.ir.embeddings import (
     EmbeddingInput,
     EmbeddingRequest,
@@ -42,12 +42,12 @@ class _Glance(Struct):
     input: Raw = Raw(b"null")
 
 
-def decode(body: bytes) -> EmbeddingRequest:
-    """Return the request in a body.
+def decode(call: Call) -> EmbeddingRequest:
+    """Return the request in a call.
 
     :raises InvalidRequestError: naming the field at fault.
     """
-    value = load_object(body)
+    value = load_object(call.body)
     wire: _Body = convert(value, _Body)
     if wire.dimensions is not None and wire.dimensions < 1:
         raise bad_field("dimensions", "must be at least 1")
@@ -67,10 +67,10 @@ def decode(body: bytes) -> EmbeddingRequest:
     )
 
 
-def count_inputs(body: bytes) -> int:
-    """Return how many inputs a body seems to have; whether they are any is not looked at."""
+def count_inputs(call: Call) -> int:
+    """Return how many inputs a call seems to have; whether they are any is not looked at."""
     try:
-        raw = decode_object(body, _Glance).input
+        raw = decode_object(call.body, _Glance).input
         value = msgspec.json.decode(raw, type=list[Raw]) if _first(raw) == b"[" else []
     except (InvalidRequestError, msgspec.MsgspecError):
         return 1
@@ -130,7 +130,7 @@ def _is_id(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def encode(response: EmbeddingResponse, request: EmbeddingRequest) -> HttpReply:
+def encode(response: EmbeddingResponse, request: EmbeddingRequest, call: Call) -> HttpReply:
     """Return the reply.
 
     :raises UpstreamError: if a vector cannot be written as the client wants it.

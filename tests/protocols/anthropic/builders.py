@@ -17,10 +17,10 @@ from antigravity.ir.parts import Citation, SearchResult, WebSearch
 from antigravity.ir.request import Request, ThinkingConfig
 from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
-from antigravity.protocols.anthropic.protocol import AnthropicServer
+from antigravity.protocols.anthropic.protocol import ANTHROPIC_SERVER
 from antigravity.sse import ServerSentEvent, SseDecoder
 
-SERVER = AnthropicServer()
+SERVER = ANTHROPIC_SERVER
 MESSAGES, COUNT = SERVER.routes[0], SERVER.routes[1]
 LIST, GET = SERVER.routes[3], SERVER.routes[4]
 

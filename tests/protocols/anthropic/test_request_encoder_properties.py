@@ -29,10 +29,10 @@ from antigravity.ir.parts import (
 from antigravity.ir.request import Message, Request, ResponseFormat, Sampling, ThinkingConfig
 from antigravity.ir.signature import Signature
 from antigravity.ir.tools import CustomTool, FunctionTool, HostedTool, ToolChoice, WebSearchTool
-from antigravity.protocols.anthropic.protocol import AnthropicClient
+from antigravity.protocols.anthropic.protocol import ANTHROPIC_CLIENT
 from tests.protocols.anthropic.builders import COUNT, SERVER, call, json_objects
 
-CLIENT = AnthropicClient()
+CLIENT = ANTHROPIC_CLIENT
 PARAMS: TypeAdapter[Any] = TypeAdapter(MessageCreateParamsStreaming)
 CLAUDE = Signature("sig", "claude")
 ADAPTIVE = Capabilities(family="claude", thinking="adaptive", web_search=True)

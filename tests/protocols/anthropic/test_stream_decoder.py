@@ -20,11 +20,11 @@ from antigravity.ir.request import Request
 from antigravity.ir.response import fold
 from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
-from antigravity.protocols.anthropic.protocol import AnthropicClient
+from antigravity.protocols.anthropic.protocol import ANTHROPIC_CLIENT
 from antigravity.sse import ServerSentEvent, SseDecoder, encode_event
 from tests.protocols.anthropic.builders import read_legal, sound_events, stream
 
-CLIENT = AnthropicClient()
+CLIENT = ANTHROPIC_CLIENT
 
 
 def decoder() -> Any:

@@ -39,10 +39,10 @@ from antigravity.ir.parts import Citation, SearchResult, WebSearch
 from antigravity.ir.request import Request, ThinkingConfig
 from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
-from antigravity.protocols.gemini.protocol import GeminiServer
+from antigravity.protocols.gemini.protocol import GEMINI_SERVER
 from tests import sdks
 
-SERVER = GeminiServer()
+SERVER = GEMINI_SERVER
 
 #: For property tests on machines that have other things to do.
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -23,12 +23,12 @@ from antigravity.ir.media import InlineData
 from antigravity.ir.parts import Media, Text
 from antigravity.ir.usage import Usage
 from antigravity.protocols.gemini.embeddings import (
-    GeminiEmbeddingClient,
-    GeminiEmbeddingServer,
+    GEMINI_EMBEDDINGS_CLIENT,
+    GEMINI_EMBEDDINGS_SERVER,
 )
 from tests.protocols.gemini.builders import patient
 
-SERVER, CLIENT = GeminiEmbeddingServer(), GeminiEmbeddingClient()
+SERVER, CLIENT = GEMINI_EMBEDDINGS_SERVER, GEMINI_EMBEDDINGS_CLIENT
 SINGLE, BATCH = SERVER.routes[:2]
 PNG = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}
 NAMELESS = {"inlineData": {"data": "AAAA"}}

@@ -11,7 +11,7 @@ from antigravity.ir.capabilities import Target
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Message, Request, ResponseFormat
 from antigravity.protocols.gemini.completeness import is_complete
-from antigravity.protocols.gemini.protocol import GeminiClient
+from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
 from antigravity.routing.capability_table import CapabilityTable, shipped_rules
 
 TABLE = CapabilityTable(shipped_rules())
@@ -29,7 +29,7 @@ def body(*quirks: str, model: str = MODEL, **fields: Any) -> tuple[dict[str, Any
         **fields,
     )
     target = Target(model, TABLE.capabilities(model), frozenset(quirks))
-    encoded = GeminiClient().encode(request, target)
+    encoded = GEMINI_CLIENT.encode(request, target)
     return json.loads(encoded.body), [loss.field for loss in encoded.warnings]
 
 

@@ -27,10 +27,10 @@ from antigravity.ir.parts import (
 from antigravity.ir.request import Message, Request, ResponseFormat, Sampling, ThinkingConfig
 from antigravity.ir.signature import Signature
 from antigravity.ir.tools import CustomTool, FunctionTool, HostedTool, ToolChoice, WebSearchTool
-from antigravity.protocols.gemini.protocol import GeminiClient
+from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
 from tests.protocols.gemini.builders import patient
 
-CLIENT = GeminiClient()
+CLIENT = GEMINI_CLIENT
 HI = Message("user", (Text("hi"),))
 NATIVE = Signature("c2ln", "gemini")
 FOREIGN = Signature("x", "claude")

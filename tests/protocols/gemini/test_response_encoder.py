@@ -18,7 +18,7 @@ from antigravity.ir.parts import Citation, SearchResult, Text, Thinking, ToolCal
 from antigravity.ir.response import Choice, Response, fold
 from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
-from antigravity.protocols.gemini.protocol import GeminiClient
+from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
 from tests.protocols.gemini.builders import (
     SERVER,
     call,
@@ -144,7 +144,7 @@ def test_one_model() -> None:
 
 
 def test_what_the_client_side_reads() -> None:
-    client = GeminiClient()
+    client = GEMINI_CLIENT
     assert client.decode_count(b'{"totalTokens": 31}') == 31
     for body in (b"{}", b"[]", b"x"):
         with pytest.raises(UpstreamError):

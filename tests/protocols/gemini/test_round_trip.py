@@ -18,7 +18,7 @@ from antigravity.ir.response import Choice, Response, fold
 from antigravity.ir.signature import Signature
 from antigravity.ir.tools import FunctionTool, HostedTool, ToolChoice, WebSearchTool
 from antigravity.ir.usage import Usage
-from antigravity.protocols.gemini.protocol import GeminiClient, GeminiServer
+from antigravity.protocols.gemini.protocol import GEMINI_CLIENT, GEMINI_SERVER
 from antigravity.sse import SseDecoder
 from tests.protocols.gemini.builders import context, decode, patient
 
@@ -172,7 +172,7 @@ def test_requests(
         modalities=("text",),
         extensions={"safetySettings": [{"a": 1}], "generationConfig": {"newThing": 2}, **config},
     )
-    encoded = GeminiClient().encode(request, TARGET)
+    encoded = GEMINI_CLIENT.encode(request, TARGET)
     assert not encoded.warnings
     assert decode(json.loads(encoded.body)) == request
 
@@ -194,9 +194,9 @@ def test_answers(parts: Any, prompt: int, output: int) -> None:
     finish: Any = "tool_calls" if calls else "stop"
     choice = Choice(parts, finish, native_finish="STOP")
     response = Response("r", "real", (choice,), Usage(prompt, output=output))
-    body = GeminiServer().encode_response(response, context()).body
+    body = GEMINI_SERVER.encode_response(response, context()).body
     sse = SseDecoder()
-    decoder = GeminiClient().decoder(Request("m", (), "gemini"), TARGET)
+    decoder = GEMINI_CLIENT.decoder(Request("m", (), "gemini"), TARGET)
     found: list[Event] = []
     for event in sse.feed(b"data: " + body + b"\n\n"):
         found += decoder.decode(event)

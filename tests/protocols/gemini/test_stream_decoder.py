@@ -40,12 +40,12 @@ from antigravity.ir.response import fold
 from antigravity.ir.signature import Signature
 from antigravity.ir.tools import FunctionTool
 from antigravity.ir.usage import Usage
-from antigravity.protocols.gemini.protocol import GeminiClient
+from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
 from antigravity.sse import ServerSentEvent, SseDecoder
 from tests.protocols.gemini.builders import events as any_event
 from tests.protocols.gemini.builders import patient, stream
 
-CLIENT = GeminiClient()
+CLIENT = GEMINI_CLIENT
 SIGNATURE = Signature("c2ln", "gemini")
 
 

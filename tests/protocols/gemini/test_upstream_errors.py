@@ -23,10 +23,10 @@ from antigravity.ir.errors import (
     UpstreamCredentialError,
     UpstreamError,
 )
-from antigravity.protocols.gemini.protocol import GeminiClient
+from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
 from tests.protocols.gemini.builders import SERVER, patient
 
-CLIENT = GeminiClient()
+CLIENT = GEMINI_CLIENT
 DATE = {"date": "Sat, 21 Nov 2026 00:00:00 GMT"}
 
 

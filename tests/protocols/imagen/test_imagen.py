@@ -25,12 +25,12 @@ from antigravity.ir.media import InlineData
 from antigravity.ir.parts import Media, Text
 from antigravity.ir.request import Message, Request, Sampling
 from antigravity.ir.response import Response, fold
-from antigravity.protocols.gemini.protocol import GeminiClient, GeminiServer
-from antigravity.protocols.imagen.client import ImagenClient
-from antigravity.protocols.imagen.server import ImagenServer
+from antigravity.protocols.gemini.protocol import GEMINI_CLIENT, GEMINI_SERVER
+from antigravity.protocols.imagen.client import imagen_client
+from antigravity.protocols.imagen.server import imagen_server
 from antigravity.sse import ServerSentEvent
 
-CLIENT, SERVER = ImagenClient(GeminiClient()), ImagenServer(GeminiServer())
+CLIENT, SERVER = imagen_client(GEMINI_CLIENT), imagen_server(GEMINI_SERVER)
 TARGET = Target("imagen-4.0-generate-001")
 
 

@@ -39,10 +39,10 @@ from antigravity.ir.tools import (
     WebSearchTool,
 )
 from antigravity.ir.usage import Usage
-from antigravity.protocols.openai_chat.protocol import OpenAIChatServer
+from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_SERVER
 from tests.protocols.openai_chat.builders import call, context
 
-SERVER = OpenAIChatServer()
+SERVER = OPENAI_CHAT_SERVER
 USER = {"role": "user", "content": "hi"}
 RECORDINGS = [
     json.loads(line)

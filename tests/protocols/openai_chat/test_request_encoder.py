@@ -41,10 +41,10 @@ from antigravity.ir.tools import (
     ToolChoice,
     WebSearchTool,
 )
-from antigravity.protocols.openai_chat.protocol import OpenAIChatClient, OpenAIChatServer
+from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT, OPENAI_CHAT_SERVER
 from tests.protocols.openai_chat.builders import call
 
-CLIENT = OpenAIChatClient()
+CLIENT = OPENAI_CHAT_CLIENT
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 ABLE = Target(
     "up",
@@ -250,7 +250,7 @@ def _requests(draw: st.DrawFn) -> Request:
 def test_what_is_encoded_is_decoded(request: Request) -> None:
     encoded = CLIENT.encode(request, ABLE)
     assert encoded.warnings == ()
-    assert OpenAIChatServer().decode(call(encoded.body)) == request
+    assert OPENAI_CHAT_SERVER.decode(call(encoded.body)) == request
 
 
 @given(_requests(), st.sampled_from(["gemini", "claude", "other"]))
@@ -260,7 +260,7 @@ def test_any_target_gets_a_body_that_can_be_decoded(request: Request, family: An
     assert b"cache_control" not in encoded.body
     assert b"reasoning" not in encoded.body
     lost = {loss.field for loss in encoded.warnings}
-    back = OpenAIChatServer().decode(call(encoded.body))
+    back = OPENAI_CHAT_SERVER.decode(call(encoded.body))
     assert back.sampling.n == 1
     assert back.sampling.temperature is None
     assert ("sampling.temperature" in lost) is (request.sampling.temperature is not None)

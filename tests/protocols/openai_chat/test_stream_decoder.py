@@ -21,10 +21,10 @@ from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_chat.client_stream import ChatStreamDecoder
 from antigravity.protocols.openai_chat.client_tap import ChatTap
-from antigravity.protocols.openai_chat.protocol import OpenAIChatClient
+from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT
 from antigravity.sse import ServerSentEvent, SseDecoder
 
-CLIENT = OpenAIChatClient()
+CLIENT = OPENAI_CHAT_CLIENT
 DONE = "[DONE]"
 
 

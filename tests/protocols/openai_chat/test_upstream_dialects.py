@@ -12,12 +12,12 @@ from antigravity.ir.parts import Text, ToolCall, ToolResult
 from antigravity.ir.request import Message, Request, ResponseFormat, Sampling, ThinkingConfig
 from antigravity.ir.tools import FunctionTool, ToolChoice
 from antigravity.lowering.pipeline import lower
-from antigravity.protocols.openai_chat.protocol import OpenAIChatClient
+from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT
 from antigravity.routing.capability_table import load_table
 from antigravity.upstreams.addresses import parse_base
 from antigravity.upstreams.quirks import resolve_quirks
 
-CLIENT = OpenAIChatClient()
+CLIENT = OPENAI_CHAT_CLIENT
 TABLE = load_table([])
 ADDRESSES = {
     "openai": "https://api.openai.com/v1",

@@ -24,9 +24,9 @@ from antigravity.ir.request import Message, Request, Sampling, ThinkingConfig
 from antigravity.ir.response import Choice, Response
 from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_completions import request as requests_of
-from antigravity.protocols.openai_completions.protocol import OpenAICompletionsServer
+from antigravity.protocols.openai_completions.protocol import OPENAI_COMPLETIONS_SERVER
 
-SERVER = OpenAICompletionsServer()
+SERVER = OPENAI_COMPLETIONS_SERVER
 TOKENS = [
     {"token": "Hel", "logprob": -0.5, "top_logprobs": [{"token": "Hel", "logprob": -0.5}]},
     {"token": "lo", "logprob": -0.25, "top_logprobs": []},

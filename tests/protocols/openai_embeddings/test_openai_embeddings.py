@@ -24,11 +24,11 @@ from antigravity.ir.media import InlineData
 from antigravity.ir.parts import Media, Text
 from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_embeddings.protocol import (
-    OpenAIEmbeddingClient,
-    OpenAIEmbeddingServer,
+    OPENAI_EMBEDDINGS_CLIENT,
+    OPENAI_EMBEDDINGS_SERVER,
 )
 
-SERVER, CLIENT = OpenAIEmbeddingServer(), OpenAIEmbeddingClient()
+SERVER, CLIENT = OPENAI_EMBEDDINGS_SERVER, OPENAI_EMBEDDINGS_CLIENT
 TARGET = Target("text-embedding-3-large")
 
 floats = st.floats(width=32, allow_nan=False, allow_infinity=False)

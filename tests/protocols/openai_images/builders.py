@@ -11,12 +11,12 @@ from typing import Any
 
 from antigravity.ir.call import Call, ReplyContext
 from antigravity.protocols.openai_images.protocol import (
-    OpenAIImageEditsServer,
-    OpenAIImagesServer,
+    OPENAI_IMAGE_EDITS_SERVER,
+    OPENAI_IMAGES_SERVER,
 )
 
-DRAW = OpenAIImagesServer()
-EDIT = OpenAIImageEditsServer()
+DRAW = OPENAI_IMAGES_SERVER
+EDIT = OPENAI_IMAGE_EDITS_SERVER
 BOUNDARY = "bnd-42"
 
 

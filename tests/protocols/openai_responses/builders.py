@@ -27,15 +27,15 @@ from antigravity.ir.request import Request
 from antigravity.ir.signature import Signature
 from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_responses.protocol import (
-    OpenAIResponsesClient,
-    OpenAIResponsesServer,
+    OPENAI_RESPONSES_CLIENT,
+    OPENAI_RESPONSES_SERVER,
 )
 from antigravity.sse import ServerSentEvent, SseDecoder
 
 Json = dict[str, Any]
 
-SERVER = OpenAIResponsesServer()
-CLIENT = OpenAIResponsesClient()
+SERVER = OPENAI_RESPONSES_SERVER
+CLIENT = OPENAI_RESPONSES_CLIENT
 ROUTE = SERVER.routes[0]
 SDK_EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 SDK_RESPONSE: TypeAdapter[Any] = TypeAdapter(SdkResponse)

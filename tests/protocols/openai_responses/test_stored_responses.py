@@ -19,7 +19,7 @@ from antigravity.ir import events as ev
 from antigravity.ir.call import Call
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.protocols.openai_responses import conversation, server_request, stored
-from antigravity.protocols.openai_responses.protocol import OpenAIResponsesClient
+from antigravity.protocols.openai_responses.protocol import OPENAI_RESPONSES_CLIENT
 from antigravity.sse import ServerSentEvent
 from tests.protocols.openai_responses.builders import SERVER, stream
 
@@ -61,7 +61,7 @@ def page(*parameters: tuple[str, str], items: Any = INPUT) -> Any:
 
 
 def test_it_keeps_answers() -> None:
-    assert verifyObject(INamingTap, OpenAIResponsesClient().tap())
+    assert verifyObject(INamingTap, OPENAI_RESPONSES_CLIENT.tap())
 
 
 def test_a_response_comes_back_byte_for_byte() -> None:
@@ -186,7 +186,7 @@ def event(name: str, **response: Any) -> ServerSentEvent:
 
 def test_a_tap_tells_the_id_once_and_early() -> None:
     told: list[str] = []
-    tap = OpenAIResponsesClient().tap()
+    tap = OPENAI_RESPONSES_CLIENT.tap()
     tap.name(told.append)
     tap.watch(event("response.created", id="resp_1", status="queued"))
     assert told == ["resp_1"]
@@ -201,7 +201,7 @@ def test_a_tap_tells_the_id_once_and_early() -> None:
 @pytest.mark.parametrize("beginning", [b"{", b"[]", b'{"response":5}'])
 def test_a_tap_that_is_told_nonsense_waits_for_the_end(beginning: bytes) -> None:
     told: list[str] = []
-    tap = OpenAIResponsesClient().tap()
+    tap = OPENAI_RESPONSES_CLIENT.tap()
     tap.name(told.append)
     tap.watch(ServerSentEvent("response.created", beginning))
     assert told == []
@@ -212,7 +212,7 @@ def test_a_tap_that_is_told_nonsense_waits_for_the_end(beginning: bytes) -> None
 def test_a_tap_finds_the_id_of_a_whole_answer() -> None:
     told: list[str] = []
     for body in (b'{"id":"resp_3","output":[]}', b"nonsense", b"{}"):
-        tap = OpenAIResponsesClient().tap()
+        tap = OPENAI_RESPONSES_CLIENT.tap()
         tap.whole(body)
         tap.name(told.append)
         tap.whole(body)

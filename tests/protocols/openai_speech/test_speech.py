@@ -36,12 +36,12 @@ from antigravity.ir.pcm import Samples, samples_of, wav_head
 from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_speech import protocol as speech_protocol
 from antigravity.protocols.openai_speech.mp3 import Mp3Writer, available
-from antigravity.protocols.openai_speech.protocol import OpenAISpeechServer
+from antigravity.protocols.openai_speech.protocol import OPENAI_SPEECH_SERVER
 from antigravity.protocols.openai_speech.stream import SpeechStreamEncoder
 
 pytestmark = pytest.mark.skipif(not available(), reason="there is no MP3 encoder here")
 
-SERVER = OpenAISpeechServer()
+SERVER = OPENAI_SPEECH_SERVER
 L16 = "audio/L16;codec=pcm;rate=24000"
 SECOND = bytes(48_000)
 

@@ -13,12 +13,12 @@ from antigravity.ir.media import InlineData
 from antigravity.ir.parts import Media, Text
 from antigravity.ir.request import Request
 from antigravity.protocols.openai_transcriptions.protocol import (
-    OpenAITranscriptionsServer,
-    OpenAITranslationsServer,
+    OPENAI_TRANSCRIPTIONS_SERVER,
+    OPENAI_TRANSLATIONS_SERVER,
 )
 
-TRANSCRIBE = OpenAITranscriptionsServer()
-TRANSLATE = OpenAITranslationsServer()
+TRANSCRIBE = OPENAI_TRANSCRIPTIONS_SERVER
+TRANSLATE = OPENAI_TRANSLATIONS_SERVER
 BOUNDARY = "bnd-7"
 RULES = AudioRules("Transcribe, please.", 15 * 1024 * 1024)
 

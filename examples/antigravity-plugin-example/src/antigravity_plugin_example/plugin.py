@@ -9,7 +9,7 @@ from antigravity.hookspecs import hookimpl
 from antigravity.ir.record import ExchangeRecord
 from antigravity_plugin_example.cellar import CellarKind
 from antigravity_plugin_example.greeting import GreetingFilter
-from antigravity_plugin_example.say import SayProtocol
+from antigravity_plugin_example.say import SAY
 from antigravity_plugin_example.visits import Visits
 from antigravity_plugin_example.words import Limerick, Reverse
 
@@ -20,7 +20,7 @@ visits = Visits()
 
 @hookimpl
 def register_protocols(register: Register) -> None:
-    register(SayProtocol())
+    register(SAY)
 
 
 @hookimpl

@@ -13,7 +13,7 @@ from antigravity.ir.events import Event, Finish, StreamFailure, TextDelta
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Message, Request
 from antigravity.ir.response import Response
-from antigravity.protocols.answering import AnsweringProtocol
+from antigravity.protocols.server_protocol import ServerProtocol
 
 PLAIN = "text/plain; charset=utf-8"
 
@@ -49,31 +49,38 @@ class SayEncoder:
         return b"\n" if self._finished else b"\n[The answer is not complete.]\n"
 
 
-class SayProtocol(AnsweringProtocol):
-    name = "say"
-    routes = (Route("POST", "/say/{model...}", "generate"),)
+def peek(call: Call) -> Head:
+    return Head(call.arguments["model"], "stream" in call.query)
 
-    def peek(self, call: Call) -> Head:
-        return Head(call.arguments["model"], "stream" in call.query)
 
-    def decode(self, call: Call) -> Request:
-        try:
-            prompt = call.body.decode()
-        except UnicodeDecodeError as error:
-            raise InvalidRequestError("The prompt is no UTF-8.", param="body") from error
-        if not prompt.strip():
-            raise InvalidRequestError("The body is the prompt, and it is empty.", param="body")
-        head = self.peek(call)
-        message = Message("user", (Text(prompt),))
-        return Request(head.model, (message,), self.name, stream=head.stream)
+def decode(call: Call) -> Request:
+    try:
+        prompt = call.body.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidRequestError("The prompt is not UTF-8 text.", param="body") from error
+    if not prompt.strip():
+        raise InvalidRequestError("The body is the prompt, and it is empty.", param="body")
+    head = peek(call)
+    message = Message("user", (Text(prompt),))
+    return Request(head.model, (message,), "say", stream=head.stream)
 
-    def encoder(self, context: ReplyContext) -> IStreamEncoder:
-        return SayEncoder()
 
-    def encode_response(self, response: Response, context: ReplyContext) -> HttpReply:
-        return HttpReply(200, f"{response.choices[0].text}\n".encode(), PLAIN)
+def encode_response(response: Response, context: ReplyContext) -> HttpReply:
+    return HttpReply(200, f"{response.choices[0].text}\n".encode(), PLAIN)
 
-    def encode_error(self, error: GatewayError, request_id: str) -> HttpReply:
-        wait = error.retry_after
-        headers = () if wait is None else (("Retry-After", str(math.ceil(wait))),)
-        return HttpReply(error.status, f"{error.message}\n".encode(), PLAIN, headers)
+
+def encode_error(error: GatewayError, request_id: str) -> HttpReply:
+    wait = error.retry_after
+    headers = () if wait is None else (("Retry-After", str(math.ceil(wait))),)
+    return HttpReply(error.status, f"{error.message}\n".encode(), PLAIN, headers)
+
+
+SAY = ServerProtocol(
+    name="say",
+    routes=(Route("POST", "/say/{model...}", "generate"),),
+    peek=peek,
+    decode=decode,
+    encoder=lambda context: SayEncoder(),
+    encode_response=encode_response,
+    encode_error=encode_error,
+)

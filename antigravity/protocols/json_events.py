@@ -1,19 +1,18 @@
-"""A client protocol that only asks for answers, and a decoder of events that hold JSON.
+"""A decoder of events that hold JSON objects, and the errors that HTTP statuses stand for.
 
-For servers that speak a protocol of their own; see ``docs/plugins.rst``.
+For upstreams that speak a protocol of their own; see ``docs/plugins.rst``.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import msgspec
 from zope.interface import implementer
 
-from antigravity.interfaces.protocols import Encoded, IClientProtocol, IStreamDecoder, ITap
-from antigravity.ir.capabilities import Model, Target, Traits
+from antigravity.interfaces.protocols import IStreamDecoder
 from antigravity.ir.errors import (
     ContextLengthError,
     DeadlineError,
@@ -29,16 +28,7 @@ from antigravity.ir.errors import (
     credential_refused,
     incomplete_response,
 )
-from antigravity.ir.events import (
-    MEANINGFUL,
-    Event,
-    Finish,
-    ResponseStart,
-    StreamFailure,
-    UsageUpdate,
-)
-from antigravity.ir.request import Request
-from antigravity.ir.usage import Usage
+from antigravity.ir.events import Event, Finish, ResponseStart, StreamFailure
 from antigravity.protocols.rate_limits import BILLING_CODE, read_limit
 from antigravity.sse import ServerSentEvent
 
@@ -103,7 +93,7 @@ def upstream_error(
 
 
 @implementer(IStreamDecoder)
-class AnswerDecoder(ABC):
+class JsonEventDecoder(ABC):
     """Reads events that hold JSON objects; what one of them means, :meth:`read` says.
 
     Data that makes no sense, and an end before a ``Finish``, become a ``StreamFailure``.  Responses
@@ -154,67 +144,3 @@ class AnswerDecoder(ABC):
     def _failure(self, error: GatewayError) -> Sequence[Event]:
         self._failed = True
         return (StreamFailure(error),)
-
-
-@implementer(ITap)
-class DecodingTap:
-    """Watches a stream by decoding it: dearer than looking at bytes, and nothing to write."""
-
-    def __init__(self, decoder: IStreamDecoder) -> None:
-        self._decoder = decoder
-        self.usage: Usage | None = None
-        self.finished = False
-        self.meaningful = False
-        self.failure: GatewayError | None = None
-
-    def watch(self, event: ServerSentEvent) -> None:
-        """Look at one event."""
-        for each in self._decoder.decode(event):
-            if isinstance(each, UsageUpdate):
-                self.usage = each.usage
-            elif isinstance(each, Finish):
-                self.finished = True
-            elif isinstance(each, StreamFailure):
-                self.failure = each.error
-            elif isinstance(each, MEANINGFUL):
-                self.meaningful = True
-
-
-@implementer(IClientProtocol)
-class AskingProtocol(ABC):
-    """What is left to fill in of ``IClientProtocol`` if tokens need not be counted."""
-
-    name: ClassVar[str]
-    traits: ClassVar[Traits]
-
-    @abstractmethod
-    def encode(self, request: Request, target: Target) -> Encoded:
-        """Return the request as a streaming one; see ``IClientProtocol``."""
-
-    @abstractmethod
-    def decoder(self, request: Request, target: Target) -> IStreamDecoder:
-        """Return a new decoder for one answer, such as an :class:`AnswerDecoder`."""
-
-    @abstractmethod
-    def decode_error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
-        """Return the error in an answer; :func:`upstream_error` knows what statuses mean."""
-
-    @abstractmethod
-    def decode_models(self, body: bytes) -> Sequence[Model]:
-        """Return the models in the upstream's list; see ``IClientProtocol``."""
-
-    def tap(self) -> ITap:
-        """Return a tap that decodes the stream."""
-        return DecodingTap(self.decoder(Request("", (), self.name), Target("")))
-
-    def decode_usage(self, body: bytes) -> Usage | None:
-        """Return ``None``: whole answers are not looked at."""
-        return None
-
-    def encode_count(self, request: Request, target: Target) -> Encoded | None:
-        """Return ``None``: tokens are estimated."""
-        return None
-
-    def decode_count(self, body: bytes) -> int:
-        """Refuse: nobody was asked for a count."""
-        raise UpstreamError(f"The protocol {self.name} counts no tokens.")

@@ -1,15 +1,15 @@
-"""What a protocol of a plugin need not write itself."""
+"""What the protocol of a plugin gets for free: a decoder of JSON events, errors and a tap."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
 from zope.interface.verify import verifyObject
 
-from antigravity.interfaces.protocols import Encoded, IClientProtocol, IStreamDecoder, ITap
-from antigravity.ir.capabilities import Model, Target, Traits
+from antigravity.interfaces.protocols import Encoded, IClientProtocol, ITap
+from antigravity.ir.capabilities import Target, Traits
 from antigravity.ir.errors import (
     ContextLengthError,
     DeadlineError,
@@ -31,11 +31,12 @@ from antigravity.ir.events import (
 )
 from antigravity.ir.request import Request
 from antigravity.ir.usage import Usage
-from antigravity.protocols.asking import AnswerDecoder, AskingProtocol, object_in, upstream_error
+from antigravity.protocols.client_protocol import ClientProtocol
+from antigravity.protocols.json_events import JsonEventDecoder, object_in, upstream_error
 from antigravity.sse import ServerSentEvent
 
 
-class Decoder(AnswerDecoder):
+class Decoder(JsonEventDecoder):
     def read(self, name: str, data: dict[str, Any]) -> Iterable[Event]:
         match name:
             case "text":
@@ -50,21 +51,18 @@ class Decoder(AnswerDecoder):
                 raise OverloadedError("Too busy.")
 
 
-class Asking(AskingProtocol):
-    name = "asking"
-    traits = Traits("other")
+def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+    return upstream_error(status, headers, object_in(body).get("why"))
 
-    def encode(self, request: Request, target: Target) -> Encoded:
-        return Encoded(b"{}")
 
-    def decoder(self, request: Request, target: Target) -> IStreamDecoder:
-        return Decoder()
-
-    def decode_error(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
-        return upstream_error(status, headers, object_in(body).get("why"))
-
-    def decode_models(self, body: bytes) -> Sequence[Model]:
-        return []
+CLIENT = ClientProtocol(
+    name="own",
+    traits=Traits("other"),
+    encode=lambda request, target: Encoded(b"{}"),
+    decoder=lambda request, target: Decoder(),
+    decode_error=decode_error,
+    decode_models=lambda body: [],
+)
 
 
 def event(name: str, data: str = "{}") -> ServerSentEvent:
@@ -109,7 +107,7 @@ def test_what_makes_no_sense_ends_the_answer_once(name: str, data: str, said: st
 
 
 def test_a_fault_of_the_decoder_itself_is_not_hidden() -> None:
-    class Faulty(AnswerDecoder):
+    class Faulty(JsonEventDecoder):
         def read(self, name: str, data: dict[str, Any]) -> Iterable[Event]:
             return self.nonsense  # type: ignore[attr-defined,no-any-return]
 
@@ -126,7 +124,7 @@ def test_an_answer_without_an_end_is_none() -> None:
 
 
 def test_it_is_a_client_protocol_with_a_tap() -> None:
-    protocol = Asking()
+    protocol = CLIENT
     assert verifyObject(IClientProtocol, protocol)
     assert protocol.encode_count(Request("m", (), "asking"), Target("m")) is None
     tap = protocol.tap()
