@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from twisted.internet.task import deferLater
 
 from antigravity.accounts.sessions import session_from_headers, session_key
-from antigravity.exchange.fetching import fetched
+from antigravity.exchange.media_fetch import fetch_all
 from antigravity.exchange.model_name import check_model_name, default_model
 from antigravity.exchange.operations.response_store import Origin
 from antigravity.exchange.recorder import Recorder
@@ -273,5 +273,5 @@ class RequestContext:
         missing = [url for url in urls if url not in self._fetched]
         if missing:
             limit = self.snapshot.settings.proxy.max_body_bytes
-            self._fetched |= await fetched(self.snapshot.media, missing, limit)
+            self._fetched |= await fetch_all(self.snapshot.media, missing, limit)
         return await self.compute(with_fetched, request, self._fetched)

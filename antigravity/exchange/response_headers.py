@@ -33,7 +33,7 @@ _DETAIL_LIMIT: Final = 200
 _MOST: Final = 100
 
 
-def passed_on(headers: Mapping[str, str]) -> Headers:
+def passed_headers(headers: Mapping[str, str]) -> Headers:
     """Return the upstream's headers that mean something to a client of the same protocol."""
     passed = tuple(
         (name, CREDENTIALS.redact(value))

@@ -8,12 +8,21 @@ from itertools import pairwise
 from typing import Any
 
 from antigravity.ir.capabilities import Loss
-from tests.exchange.long_kit import MODEL, TOOLS, WINDOW, LongCase, asked, prose, rounds, talk
+from tests.exchange.long_conversation import (
+    MODEL,
+    TOOLS,
+    WINDOW,
+    LongConversationCase,
+    asked,
+    prose,
+    rounds,
+    talk,
+)
 
 LONG = rounds(20, 3_000)
 
 
-class FittingTests(LongCase):
+class FittingTests(LongConversationCase):
     """What would not fit is compressed, what fits passes."""
 
     async def test_what_fits_passes_as_it_came(self) -> None:
@@ -144,7 +153,7 @@ class FittingTests(LongCase):
         assert router.window(decision.candidates[0]) == WINDOW
 
 
-class StableTests(LongCase):
+class StableTests(LongConversationCase):
     """What was cut stays cut in the same place."""
 
     def changes(self) -> int:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from tests.exchange.long_kit import CLAUDE_CODE, MODEL, LongCase, asked, prose, rounds
+from tests.exchange.long_conversation import (
+    CLAUDE_CODE,
+    MODEL,
+    LongConversationCase,
+    asked,
+    prose,
+    rounds,
+)
 
 LONG = rounds(20, 3_000)
 
 
-class RefusedTests(LongCase):
+class RefusedTests(LongConversationCase):
     """The window here is as large as the shipped table says; the upstream takes less."""
 
     async def limited(self, model: str = MODEL, **experimental: object) -> None:

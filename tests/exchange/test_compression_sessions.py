@@ -6,12 +6,12 @@ import json
 from itertools import pairwise
 from typing import Any
 
-from tests.exchange.long_kit import TOOLS, WINDOW, LongCase, prose
+from tests.exchange.long_conversation import TOOLS, WINDOW, LongConversationCase, prose
 
 TASKS = 30
 
 
-class SessionTests(LongCase):
+class SessionTests(LongConversationCase):
     """The simulator refuses what real upstreams refuse: torn pairs, missing signatures."""
 
     async def run_session(self, model: str, **experimental: Any) -> list[str]:

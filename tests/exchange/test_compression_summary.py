@@ -7,7 +7,14 @@ import json
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
-from tests.exchange.long_kit import MODEL, SUMMARY_MODEL, LongCase, asked, reactor, talk
+from tests.exchange.long_conversation import (
+    MODEL,
+    SUMMARY_MODEL,
+    LongConversationCase,
+    asked,
+    reactor,
+    talk,
+)
 
 #: The simulated model that reads this in the transcript answers with it.
 SAY = " [[say THE SUMMARY]]"
@@ -18,7 +25,7 @@ def conversation(count: int, directive: str = SAY) -> list[dict[str, object]]:
     return [*talk(count, 2_000, directive), *END]
 
 
-class SummaryTests(LongCase):
+class SummaryTests(LongConversationCase):
     """A cheap model writes it, as a request of the same client's."""
 
     async def test_a_summary_takes_the_place_of_the_older_part(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from antigravity.exchange import fetching, naming
+from antigravity.exchange import media_fetch, model_name
 from antigravity.mcp import change_listeners, stateful
 from antigravity.protocols import multipart
 from antigravity.stores import published
@@ -20,13 +20,13 @@ PAGE = " ".join((ROOT / "docs" / "security.rst").read_text("utf-8").split())
             f"at most {multipart.MAX_PARTS} parts, and their heads {multipart.MAX_HEADERS} lines "
             f"of {multipart.MAX_HEADER // 1024} KiB each"
         ),
-        f"A name of a model has at most {naming.LONGEST} characters",
+        f"A name of a model has at most {model_name.MAX_LENGTH} characters",
         (
             f"keeps {stateful.LONGEST_INITIALIZE // 1024} KiB of its ``initialize`` at the most, "
             f"and up to {change_listeners.MOST_SUBSCRIPTIONS} subscriptions with "
             f"{change_listeners.SUBSCRIBED_CHARACTERS // 1024} KiB"
         ),
-        f"at most {fetching.MOST} files, {fetching.AT_ONCE} at a time",
+        f"at most {media_fetch.MAX_FILES} files, {media_fetch.PARALLEL} at a time",
         f"``images.url_max_bytes`` and {published.MOST} files are kept",
     ],
 )

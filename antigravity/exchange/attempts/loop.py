@@ -213,7 +213,7 @@ class AttemptLoop:
             reply = await send(attempt)
         except Refused as refused:
             longest = context.snapshot.settings.proxy.scheduling.max_lock_seconds
-            failure = _Failure(refused.error, refused.passed_on(longest) if passed else None)
+            failure = _Failure(refused.error, refused.as_reply(longest) if passed else None)
         except GatewayError as error:
             failure = _Failure(error)
         except BaseException:

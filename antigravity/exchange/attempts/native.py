@@ -12,11 +12,10 @@ import msgspec
 from antigravity.exchange.attempts.attempt import Attempt
 from antigravity.exchange.attempts.commit_point import begin
 from antigravity.exchange.attempts.upstream_call import UpstreamCall
-from antigravity.exchange.calibrating import learn
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.operations.stored_responses import keep_conversation, remember_origin
 from antigravity.exchange.reply_context import reply_context
-from antigravity.exchange.response_headers import passed_on
+from antigravity.exchange.response_headers import passed_headers
 from antigravity.exchange.streams.bounds import RESPONSE_LIMIT
 from antigravity.exchange.streams.event_source import has_content
 from antigravity.exchange.streams.other_form import (
@@ -39,6 +38,7 @@ from antigravity.exchange.streams.raw import (
 )
 from antigravity.exchange.streams.response_form import FormDetector
 from antigravity.exchange.streams.translated import Translator, empty_response_error
+from antigravity.exchange.token_estimate import learn_from_usage
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import (
     IClientProtocol,
@@ -104,7 +104,7 @@ async def _plain(attempt: Attempt, response: IIncomingResponse) -> Reply:
     """Return a file or text as it is."""
     headers = response.headers()
     content_type = CREDENTIALS.redact(headers.get("content-type", "application/octet-stream"))
-    passed = (*passed_on(headers), *file_headers(headers))
+    passed = (*passed_headers(headers), *file_headers(headers))
     status = response.status()
     pump = await begin(attempt.context, RawStream(), response, attempt.settle, abort_on_error=True)
     return Reply(status, content_type, passed, stream=pump)
@@ -119,10 +119,10 @@ async def _stream(attempt: Attempt, response: IIncomingResponse, tap: ITap) -> R
     translated = partial(reencoded_stream, attempt, response)
     source = attempt.source(response)
     translator = FormDetectingStream(passed, translated, source, candidate.client.name)
-    headers = passed_on(response.headers())
+    headers = passed_headers(response.headers())
 
     def completed() -> None:
-        learn(context, candidate.target.model, translator.usage, context.decoded)
+        learn_from_usage(context, candidate.target.model, translator.usage, context.decoded)
 
     pump = await begin(context, translator, response, attempt.settle, completed)
     content_type = framer.content_type if framer is not None else "text/event-stream"
@@ -195,9 +195,9 @@ def _passed_whole(
         collecting.whole(body)
     usage = candidate.client.decode_usage(body)
     context.recorder.end(None, usage)
-    learn(context, candidate.target.model, usage, context.decoded)
+    learn_from_usage(context, candidate.target.model, usage, context.decoded)
     content_type = CREDENTIALS.redact(headers.get("content-type", "application/json"))
-    return Reply(response.status(), content_type, passed_on(headers), redact_errors(body))
+    return Reply(response.status(), content_type, passed_headers(headers), redact_errors(body))
 
 
 def _is_several(body: bytes) -> bool:
@@ -233,8 +233,8 @@ def _collect(attempt: Attempt, response: IIncomingResponse, body: bytes) -> Repl
     keep_conversation(context, reply.body)
     usage = collected_response.usage
     context.recorder.end(None, usage)
-    learn(context, attempt.candidate.target.model, usage, context.decoded)
-    return Reply.whole(reply, passed_on(response.headers()))
+    learn_from_usage(context, attempt.candidate.target.model, usage, context.decoded)
+    return Reply.whole(reply, passed_headers(response.headers()))
 
 
 def _tap(attempt: Attempt) -> ITap:

@@ -11,9 +11,8 @@ from msgspec.structs import replace
 from antigravity.exchange.attempts.attempt import Attempt
 from antigravity.exchange.attempts.commit_point import begin
 from antigravity.exchange.attempts.upstream_call import UpstreamCall
-from antigravity.exchange.body_paths import locate
-from antigravity.exchange.calibrating import calibrated_estimate, learn
 from antigravity.exchange.context import RequestContext
+from antigravity.exchange.json_path import set_error_path
 from antigravity.exchange.operations.stored_responses import keep_conversation
 from antigravity.exchange.reply_context import reply_context
 from antigravity.exchange.response_headers import Headers, upstream_request_id, warnings
@@ -22,6 +21,7 @@ from antigravity.exchange.streams.event_source import EventSource
 from antigravity.exchange.streams.other_protocol import decoder_finder
 from antigravity.exchange.streams.raw import is_events
 from antigravity.exchange.streams.translated import ResponseCollector, TranslatedStream
+from antigravity.exchange.token_estimate import estimate_input_tokens, learn_from_usage
 from antigravity.interfaces.audio import IConverted, IConverter
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import (
@@ -62,7 +62,7 @@ async def attempt_translated(attempt: Attempt) -> Reply:
     source = _source(attempt, lowered, response)
 
     def completed() -> None:
-        learn(context, candidate.target.model, source.reported, lowered.request)
+        learn_from_usage(context, candidate.target.model, source.reported, lowered.request)
 
     if context.head.stream:
         return await _stream(attempt, source, response, completed)
@@ -82,7 +82,7 @@ async def _encode(attempt: Attempt) -> tuple[Lowered, Encoded]:
     try:
         return await context.compute(_translate, request, recall, client, target)
     except UnreadablePartError as error:
-        await context.compute(locate, error, context.original_call.body)
+        await context.compute(set_error_path, error, context.original_call.body)
         raise
 
 
@@ -109,7 +109,7 @@ def _source(attempt: Attempt, lowered: Lowered, response: IIncomingResponse) -> 
         lowered.pipeline,
         candidate.upstream.unwrap if candidate.upstream.wraps() else None,
         SignatureCollector(keep, unsigned=target.wants_reasoning).feed,
-        partial(calibrated_estimate, context, target.model, lowered.request),
+        partial(estimate_input_tokens, context, target.model, lowered.request),
         whole=not candidate.client.traits.streams,
         held=not context.head.stream,
         source=attempt.source(response),

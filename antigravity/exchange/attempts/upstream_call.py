@@ -47,7 +47,7 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault of ours
         #: What was refused.
         self.request: OutgoingRequest | None = None
 
-    def passed_on(self, longest: float) -> Reply | None:
+    def as_reply(self, longest: float) -> Reply | None:
         """Return it for a client of the same protocol, ``None`` if it must not see it.
 
         No delay of more than ``longest`` seconds is told.

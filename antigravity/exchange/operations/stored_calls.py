@@ -9,7 +9,7 @@ from antigravity.exchange.attempts.upstream_call import Refused, first_good
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.operations.response_store import Origin
 from antigravity.exchange.operations.stored_responses import credential_of, kept_answers
-from antigravity.exchange.response_headers import passed_on
+from antigravity.exchange.response_headers import passed_headers
 from antigravity.exchange.streams.bounds import RESPONSE_LIMIT
 from antigravity.exchange.streams.raw import RawEventStream, is_events
 from antigravity.interfaces.exchange import Reply
@@ -64,7 +64,7 @@ async def _relayed(context: RequestContext, origin: Origin, stored: StoredRespon
     except Refused as refused:
         if refused.error.upstream_status in _GONE:
             kept_answers(context).forget(call.arguments["id"])
-        reply = refused.passed_on(snapshot.settings.proxy.scheduling.max_lock_seconds)
+        reply = refused.as_reply(snapshot.settings.proxy.scheduling.max_lock_seconds)
         if reply is None:
             raise refused.error from None
         context.recorder.end(refused.error, None)
@@ -75,10 +75,10 @@ async def _relayed(context: RequestContext, origin: Origin, stored: StoredRespon
         pump = await begin(
             context, RawEventStream(), response, lambda error: None, abort_on_error=True
         )
-        return Reply(response.status(), content_type, passed_on(headers), stream=pump)
+        return Reply(response.status(), content_type, passed_headers(headers), stream=pump)
     body = redact_errors(await response.collect(RESPONSE_LIMIT))
     if call.route.method == "DELETE":
         kept_answers(context).forget(call.arguments["id"])
     context.recorder.first_byte()
     context.recorder.end(None, None)
-    return Reply(response.status(), content_type, passed_on(headers), body)
+    return Reply(response.status(), content_type, passed_headers(headers), body)

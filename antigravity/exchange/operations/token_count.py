@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from antigravity.exchange.attempts.pass_through import can_pass_through
 from antigravity.exchange.attempts.upstream_call import Refused, UpstreamCall
-from antigravity.exchange.calibrating import calibrated_estimate
 from antigravity.exchange.constraints import native_only, native_only_error
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.operations.stored_responses import (
@@ -14,6 +13,7 @@ from antigravity.exchange.operations.stored_responses import (
 )
 from antigravity.exchange.plan import Plan
 from antigravity.exchange.response_headers import COUNT_SOURCE
+from antigravity.exchange.token_estimate import estimate_input_tokens
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import Encoded, IClientProtocol
 from antigravity.ir.call import TokenCount
@@ -79,7 +79,7 @@ async def count_tokens(context: RequestContext, plan: Plan) -> TokenCount:
     if not candidate.client.traits.attribution:
         request = await context.compute(without_attribution, request)
     model = candidate.target.model
-    estimate = await context.compute(calibrated_estimate, context, model, request)
+    estimate = await context.compute(estimate_input_tokens, context, model, request)
     return TokenCount(estimate, "estimate")
 
 

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from functools import partial
 
 from antigravity.exchange.attempts.attempt import Attempt
-from antigravity.exchange.calibrating import calibrated_estimate
 from antigravity.exchange.reply_context import reply_context
 from antigravity.exchange.streams.event_source import EventSource
 from antigravity.exchange.streams.other_protocol import decoder_finder, is_other_protocol
 from antigravity.exchange.streams.response_form import Form, FormDetector, ResponseSource
 from antigravity.exchange.streams.translated import ResponseCollector, TranslatedStream, Translator
+from antigravity.exchange.token_estimate import estimate_input_tokens
 from antigravity.interfaces.protocols import IStreamEncoder
 from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.ir.errors import GatewayError
@@ -122,7 +122,7 @@ def native_source(attempt: Attempt, response: IIncomingResponse, *, held: bool) 
         EventPipeline(()),
         upstream.unwrap if upstream.wraps() else None,
         SignatureCollector(keep).feed,
-        partial(calibrated_estimate, context, candidate.target.model, request),
+        partial(estimate_input_tokens, context, candidate.target.model, request),
         lines=candidate.client.traits.json_lines,
         held=held,
         source=attempt.source(response),

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from antigravity.exchange.attempts.upstream_call import Refused
-from antigravity.exchange.response_headers import passed_on
+from antigravity.exchange.response_headers import passed_headers
 from antigravity.ir.delays import is_retry_after
 from antigravity.ir.errors import RateLimitedError
 from antigravity.protocols.openai_errors import decode_error
@@ -23,13 +23,13 @@ DAY = 86400.0
 @pytest.mark.parametrize("value", SANE)
 def test_what_clients_understand_is_passed_on(value: str) -> None:
     assert is_retry_after(value)
-    assert ("retry-after", value) in passed_on({"retry-after": value})
+    assert ("retry-after", value) in passed_headers({"retry-after": value})
 
 
 @pytest.mark.parametrize("value", ABSURD)
 def test_what_is_absurd_is_not(value: str) -> None:
     assert not is_retry_after(value)
-    assert passed_on({"retry-after": value, "x-ratelimit-limit": "5"}) == (
+    assert passed_headers({"retry-after": value, "x-ratelimit-limit": "5"}) == (
         ("x-ratelimit-limit", "5"),
     )
 
@@ -39,7 +39,7 @@ def test_a_refusal_that_is_passed_on_has_a_delay_within_the_ceiling(value: str) 
     body = json.dumps({"error": {"message": "slow down"}}).encode()
     error = decode_error(429, {"retry-after": value}, body)
     error.upstream_status = 429
-    reply = Refused(error, body, "application/json").passed_on(31 * DAY)
+    reply = Refused(error, body, "application/json").as_reply(31 * DAY)
     assert reply is not None
     for name, text in reply.headers:
         if name == "Retry-After":

@@ -31,7 +31,7 @@ def find_path(body: bytes, value: str) -> str:
     return ""
 
 
-def locate(error: UnreadablePartError, body: bytes) -> None:
+def set_error_path(error: UnreadablePartError, body: bytes) -> None:
     """Set the ``param`` of an error to the path of its value in the client's request."""
     if error.value:
         error.param = find_path(body, error.value) or error.param

@@ -11,12 +11,12 @@ from antigravity.ir.request import Request
 from antigravity.ir.usage import Usage
 
 
-def calibrated_estimate(context: RequestContext, model: str, request: Request) -> int:
+def estimate_input_tokens(context: RequestContext, model: str, request: Request) -> int:
     """Return the estimated input tokens of a request to an upstream's model."""
     return context.services.calibration.applied(model, estimate_tokens(request))
 
 
-def learn(
+def learn_from_usage(
     context: RequestContext, model: str, usage: Usage | None, request: Request | None
 ) -> None:
     """Learn from the usage that an upstream has reported for a request, if both are there."""

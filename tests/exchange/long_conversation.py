@@ -124,7 +124,7 @@ class Watcher:
         self.records.append(record)
 
 
-class LongCase(TestCase):
+class LongConversationCase(TestCase):
     """Requests to a gateway, what they are answered, and what reaches the upstream."""
 
     timeout = 120

@@ -12,11 +12,11 @@ from antigravity.interfaces.transport import Fetched, IMediaFetcher
 from antigravity.ir.errors import InvalidRequestError, RequestTooLargeError
 
 #: Files of one request, and how many are fetched at a time.
-MOST: Final = 100
-AT_ONCE: Final = 8
+MAX_FILES: Final = 100
+PARALLEL: Final = 8
 
 
-async def fetched(
+async def fetch_all(
     fetcher: IMediaFetcher, urls: Sequence[str], most_bytes: int
 ) -> dict[str, tuple[str, str]]:
     """Return MIME type and base64 text of what is at each address.
@@ -26,10 +26,10 @@ async def fetched(
     :raises InvalidRequestError: if something cannot or must not be fetched.
     :raises RequestTooLargeError: if it is too much.
     """
-    if len(urls) > MOST:
+    if len(urls) > MAX_FILES:
         raise InvalidRequestError(
             f"The request points to {len(urls)} files that the gateway has to fetch, and it "
-            f"fetches up to {MOST} for one request; send the data inline."
+            f"fetches up to {MAX_FILES} for one request; send the data inline."
         )
     found: dict[str, tuple[str, str]] = {}
     size = 0
@@ -46,5 +46,5 @@ async def fetched(
             )
         found[url] = file.mime_type, base64.b64encode(file.data).decode()
 
-    await run_parallel([partial(fetch, url) for url in urls], AT_ONCE)
+    await run_parallel([partial(fetch, url) for url in urls], PARALLEL)
     return found

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from antigravity.exchange.body_paths import find_path, locate
+from antigravity.exchange.json_path import find_path, set_error_path
 from antigravity.exchange.response_headers import WARNINGS_LIMIT, warnings
 from antigravity.ir.capabilities import Loss
 from antigravity.ir.errors import UnreadablePartError
@@ -58,7 +58,7 @@ def test_body_that_is_no_json_has_no_paths(body: bytes) -> None:
 
 def test_error_keeps_its_field_where_the_value_is_not_found() -> None:
     error = UnreadablePartError("no", value="file-1", param="messages", code="unsupported_file")
-    locate(error, b"{}")
+    set_error_path(error, b"{}")
     assert error.param == "messages"
-    locate(error, b'{"input": ["file-1"]}')
+    set_error_path(error, b'{"input": ["file-1"]}')
     assert error.param == "input[0]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from antigravity.exchange.fetching import AT_ONCE, MOST, fetched
+from antigravity.exchange.media_fetch import MAX_FILES, PARALLEL, fetch_all
 from antigravity.interfaces.transport import Fetched
 from antigravity.ir.errors import InvalidRequestError, RequestTooLargeError
 
@@ -26,13 +26,13 @@ class Web:
 
 class FetchingTests(SynchronousTestCase):
     def fetch(self, web: object, urls: list[str], most: int = 0) -> Deferred[object]:
-        return Deferred.fromCoroutine(fetched(web, urls, most))
+        return Deferred.fromCoroutine(fetch_all(web, urls, most))
 
     def test_all_of_them_a_few_at_a_time(self) -> None:
         web = Web()
-        urls = [f"u{n}" for n in range(AT_ONCE + 2)]
+        urls = [f"u{n}" for n in range(PARALLEL + 2)]
         done = self.fetch(web, urls)
-        assert len(web.running) == AT_ONCE
+        assert len(web.running) == PARALLEL
         for url in urls:
             web.running[url].callback(Fetched("image/png", url.encode()))
         found = self.successResultOf(done)
@@ -56,6 +56,6 @@ class FetchingTests(SynchronousTestCase):
 
     def test_there_is_an_end_to_their_number(self) -> None:
         web = Web()
-        done = self.fetch(web, [f"u{n}" for n in range(MOST + 1)])
+        done = self.fetch(web, [f"u{n}" for n in range(MAX_FILES + 1)])
         self.failureResultOf(done, InvalidRequestError)
         assert not web.running
