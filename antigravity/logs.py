@@ -1,7 +1,7 @@
-"""The logger of all modules: what others have a say in cannot harm the log or who reads it.
+"""The logger of all modules: values in log lines cannot hold credentials or control a terminal.
 
-Every value of a line loses credentials in use, is one line, and is not longer than
-:data:`LONGEST`; what a terminal would obey is written as an escape.
+Credentials in use are removed from every value, control characters are written as escapes, and
+a value is cut after :data:`MAX_LENGTH` characters.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from twisted.python.failure import Failure
 
 from antigravity.redaction.credentials import CREDENTIALS
 
-#: Characters of one value that are written at the most.
-LONGEST: Final = 4000
-#: What ends a line, is obeyed by a terminal, or is shown in another order.
+#: The maximum length of one value in characters.
+MAX_LENGTH: Final = 4000
+#: Line ends, control characters, lone surrogates, and characters that change the writing direction.
 _CONTROLS: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
@@ -26,11 +26,25 @@ _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def one_line(text: str) -> str:
-    """Return ``text`` as it may stand in a log: without credentials, on one line, bounded."""
-    cut = len(text) > LONGEST
-    text = CREDENTIALS.redact(text[: 4 * LONGEST])
+    """Return ``text`` on one line, without credentials, cut after :data:`MAX_LENGTH`."""
+    cut = len(text) > MAX_LENGTH
+    text = CREDENTIALS.redact(text[: 4 * MAX_LENGTH])
     text = _CONTROLS.sub(_escaped, text)
-    return f"{text[:LONGEST]}…" if cut or len(text) > LONGEST else text
+    return f"{text[:MAX_LENGTH]}…" if cut or len(text) > MAX_LENGTH else text
+
+
+def _is_clean(texts: list[str]) -> bool:
+    """Return whether :func:`one_line` would change no text; they are searched as one.
+
+    Texts with backslashes are not clean: they may hold JSON, which has to be read by itself.
+    """
+    text = " ".join(texts)
+    return (
+        len(text) <= MAX_LENGTH
+        and "\\" not in text
+        and _CONTROLS.search(text) is None
+        and CREDENTIALS.redact(text) is text
+    )
 
 
 def _escaped(found: re.Match[str]) -> str:
@@ -40,15 +54,16 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 class CleanLogger(Logger):
-    """Emits events whose texts are as :func:`one_line` makes them."""
+    """Emits events whose texts have gone through :func:`one_line`."""
 
     def emit(self, level: Any, format: str | None = None, **kwargs: object) -> None:  # noqa: A002
         """Emit an event; see :class:`twisted.logger.Logger`."""
+        texts = {name: value for name, value in kwargs.items() if isinstance(value, str)}
         for name, value in kwargs.items():
-            if isinstance(value, str):
-                kwargs[name] = one_line(value)
-            elif isinstance(value, BaseException) and not isinstance(value, Failure):
-                kwargs[name] = one_line(str(value))
+            if isinstance(value, BaseException) and not isinstance(value, Failure):
+                kwargs[name] = texts[name] = str(value)
+        if texts and not _is_clean(list(texts.values())):
+            kwargs.update({name: one_line(text) for name, text in texts.items()})
         failure = kwargs.get("log_failure")
         if isinstance(failure, Failure):
             traceback = failure.getTraceback()
@@ -60,7 +75,7 @@ class CleanLogger(Logger):
 
 
 def make_logger() -> Any:
-    """Return a logger for the module or the class that calls."""
+    """Return a logger named after the module or class that calls this."""
     frame = sys._getframe(1)
     name = frame.f_globals["__name__"]
     if frame.f_code.co_name != "<module>":

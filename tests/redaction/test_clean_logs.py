@@ -11,7 +11,7 @@ from twisted.logger import formatEvent, globalLogPublisher
 
 from antigravity.interfaces.transport import OutgoingRequest
 from antigravity.ir.errors import UpstreamError
-from antigravity.logs import LONGEST, make_logger, one_line
+from antigravity.logs import MAX_LENGTH, make_logger, one_line
 from antigravity.redaction.credentials import CREDENTIALS
 from antigravity.transport.client import HttpTransport
 
@@ -45,8 +45,8 @@ def test_long_values_are_cut(events: list[dict[str, Any]]) -> None:
     log.info("{name}", name="m" * 60_000)
     [line] = map(formatEvent, events)
     assert line is not None
-    assert len(line) == LONGEST + 1
-    assert one_line("é" * LONGEST) == "é" * LONGEST
+    assert len(line) == MAX_LENGTH + 1
+    assert one_line("é" * MAX_LENGTH) == "é" * MAX_LENGTH
 
 
 def test_a_traceback_holds_no_credential(events: list[dict[str, Any]]) -> None:
