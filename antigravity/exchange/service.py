@@ -15,7 +15,7 @@ from antigravity.deferreds import first_failure
 from antigravity.exchange import pipeline
 from antigravity.exchange.context import LARGE_BYTES, RequestContext
 from antigravity.exchange.operations.embeddings import embed
-from antigravity.exchange.operations.model_question import Question, answer
+from antigravity.exchange.operations.internal_requests import InternalRequest, ask_model
 from antigravity.exchange.operations.models import detect_model, get_model, list_models
 from antigravity.exchange.operations.stored_calls import serve_stored
 from antigravity.exchange.operations.token_count import serve_count
@@ -79,9 +79,9 @@ class Exchange:
         """Send a request of the gateway's own; see :func:`.operations.warmup.warm_up`."""
         return Deferred.fromCoroutine(warm_up(self._services, self._snapshot, warmup, begun))
 
-    def ask(self, question: Question) -> Deferred[str]:
-        """Ask a model something for a client; see :mod:`.operations.model_question`."""
-        asking = answer(self._services, self._snapshot, pipeline.serve, question)
+    def ask(self, internal: InternalRequest) -> Deferred[str]:
+        """Send a request of the gateway's own; see :func:`.internal_requests.ask_model`."""
+        asking = ask_model(self._services, self._snapshot, pipeline.serve, internal)
         return Deferred.fromCoroutine(asking)
 
     def detect(self, model: str) -> Deferred[dict[str, object]]:

@@ -12,8 +12,7 @@ from twisted.internet.defer import Deferred
 from antigravity.app.mcp.relay import zai_key
 from antigravity.config.settings import Settings
 from antigravity.deferreds import call_in_thread
-from antigravity.exchange.operations.internal import PROTOCOL
-from antigravity.exchange.operations.model_question import Question
+from antigravity.exchange.operations.internal_requests import PROTOCOL, InternalRequest
 from antigravity.interfaces.mcp import IMcpEndpoint
 from antigravity.interfaces.transport import IHttpTransport, IMediaFetcher
 from antigravity.ir.parts import Part, Text
@@ -31,7 +30,7 @@ PATH: Final = "/mcp/zai-mcp-server/mcp"
 _IDENTITY: Final = ServerInfo("zai-mcp-server", "Vision tools of the antigravity gateway")
 
 #: Asks a model of the pool.
-Ask = Callable[[Question], Deferred[str]]
+Ask = Callable[[InternalRequest], Deferred[str]]
 
 
 class VisionEndpoint:
@@ -94,4 +93,14 @@ def _look(
         protocol=PROTOCOL,
         system=(Text(sight.instructions),),
     )
-    return ask(Question(model, request, principal, "mcp:vision", "mcp.vision.model", limit))
+    internal = InternalRequest(
+        model,
+        request,
+        f"The question to {model}",
+        "/internal/question",
+        "mcp:vision",
+        principal,
+        setting="mcp.vision.model",
+        timeout=limit,
+    )
+    return ask(internal)

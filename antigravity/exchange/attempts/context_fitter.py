@@ -21,8 +21,8 @@ from antigravity.context.limits import Room, Thresholds, may_exceed
 from antigravity.context.memory import Remembered
 from antigravity.context.tool_output import SHORTEST
 from antigravity.exchange.context import RequestContext
-from antigravity.exchange.operations.internal import InternalProtocol, Serve
-from antigravity.exchange.operations.summary import Older, summary_of
+from antigravity.exchange.operations.internal_requests import InternalProtocol, Serve
+from antigravity.exchange.operations.summary import OlderPart, summarise
 from antigravity.ir.capabilities import Loss
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.request import Message, Request
@@ -142,8 +142,8 @@ class ContextFitter:
         messages = self._context.request.messages
         begin = max(head_length(messages), case.plan.fork)
         earlier = case.plan.summary
-        older = Older(messages[begin : cut.fork], earlier, case.terms.limits.summary)
-        summary = await summary_of(self._context, self._serve, older)
+        older = OlderPart(messages[begin : cut.fork], earlier, case.terms.limits.summary)
+        summary = await summarise(self._context, self._serve, older)
         plan = forked(cut.plan, cut.fork, summary or earlier)
         look.fitted = await self._apart(self._settled, case, plan)
 

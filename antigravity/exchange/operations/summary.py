@@ -1,4 +1,4 @@
-"""Have a model sum up the older part of a conversation, as a request of the same client."""
+"""Summaries of the older part of a conversation, written by a model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from msgspec import Struct
 
 from antigravity.context.transcript import read_summary, summary_request
 from antigravity.exchange.context import RequestContext
-from antigravity.exchange.operations.internal import PROTOCOL, Errand, Serve, run_errand
+from antigravity.exchange.operations.internal_requests import (
+    PROTOCOL,
+    InternalRequest,
+    Serve,
+    send_internal,
+)
+from antigravity.exchange.plan import Plan
 from antigravity.interception.stage import BACKGROUND_MODEL
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.request import Message
@@ -19,14 +25,14 @@ from antigravity.routing.router import Decision
 log = make_logger()
 
 PATH: Final = "/internal/summary"
-#: What a record says of such a request.
-INTERCEPTED: Final = "context:summary"
+#: The label of these requests in records.
+LABEL: Final = "context:summary"
 
 
-class Older(Struct, frozen=True):
-    """The older part of a conversation: messages, a summary of what was before them.
+class OlderPart(Struct, frozen=True):
+    """The older part of a conversation: messages, and a summary of what came before them.
 
-    ``tokens`` is how long a summary of both may be.
+    ``tokens`` is the limit of the new summary.
     """
 
     messages: Sequence[Message]
@@ -34,11 +40,10 @@ class Older(Struct, frozen=True):
     tokens: int
 
 
-async def summary_of(context: RequestContext, serve: Serve, older: Older) -> str:
-    """Return a summary; empty if there is none.
+async def summarise(context: RequestContext, serve: Serve, older: OlderPart) -> str:
+    """Return a summary, empty if none could be written.
 
-    It is a request of its own, with a record, attempts and accounts of its own.  It ends with
-    the client's request; nothing that goes wrong with it is the client's trouble.
+    Its request is made for the same client and ends with the client's; its errors are logged.
     """
     try:
         decision = await _route(context)
@@ -47,7 +52,7 @@ async def summary_of(context: RequestContext, serve: Serve, older: Older) -> str
         return read_summary(await _ask(context, serve, decision, older), older.tokens)
     except GatewayError as error:
         log.warn(
-            "{id}: no summary could be had, the older part is left out: {error}",
+            "{id}: the older part is left out, as no summary could be written: {error}",
             id=context.call.request_id,
             error=error.message,
         )
@@ -55,34 +60,36 @@ async def summary_of(context: RequestContext, serve: Serve, older: Older) -> str
 
 
 async def _route(context: RequestContext) -> Decision | None:
-    """Return who writes summaries, ``None`` if the operator has named nobody.
+    """Return where summaries are written, ``None`` if no model is configured for them.
 
-    :raises GatewayError: if nobody has the model.
+    :raises GatewayError: if no upstream has the model.
     """
     router = context.snapshot.router
     model = context.snapshot.settings.experimental.context_summary_model
     if not model:
         return None
-    if model == BACKGROUND_MODEL:  # a name that only a mapping gives a meaning
+    if model == BACKGROUND_MODEL:  # a name that only a mapping can resolve
         return await router.route_mapped(model, PROTOCOL)
     return await router.route(model, PROTOCOL)
 
 
-async def _ask(context: RequestContext, serve: Serve, decision: Decision, older: Older) -> str:
-    """Return what the model answers.
+async def _ask(context: RequestContext, serve: Serve, decision: Decision, older: OlderPart) -> str:
+    """Return the text of the model's response.
 
     :raises GatewayError: if it fails, or takes too long.
     """
     window = context.snapshot.router.window(decision.candidates[0])
-    request = summary_request(older.messages, older.summary, older.tokens, window, PROTOCOL)
-    errand = Errand(
+    internal = InternalRequest(
+        decision.asked,
+        summary_request(older.messages, older.summary, older.tokens, window, PROTOCOL),
         "The summary",
-        INTERCEPTED,
         PATH,
-        request,
+        LABEL,
         context.call.principal,
         f"{context.call.request_id}-summary",
         context.call.loopback,
-        context.snapshot.settings.experimental.context_summary_timeout,
+        timeout=context.snapshot.settings.experimental.context_summary_timeout,
     )
-    return await run_errand(context.services, context.snapshot, serve, decision, errand)
+    return await send_internal(
+        context.services, context.snapshot, internal, lambda own: serve(own, Plan(decision))
+    )

@@ -1,4 +1,4 @@
-"""A warm-up: one tiny request at one account, sent and recorded as those of clients are."""
+"""Warm-ups: tiny requests to one account each."""
 
 from __future__ import annotations
 
@@ -10,39 +10,33 @@ from msgspec.structs import replace
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from antigravity.exchange.attempts.upstream_call import Refused, UpstreamCall
-from antigravity.exchange.recorder import Recorder
+from antigravity.exchange.attempts.attempt import Attempt
+from antigravity.exchange.attempts.translated import attempt_translated
+from antigravity.exchange.attempts.upstream_call import Refused
+from antigravity.exchange.context import RequestContext
+from antigravity.exchange.operations.internal_requests import (
+    PROTOCOL,
+    InternalRequest,
+    send_internal,
+)
 from antigravity.exchange.services import Services
 from antigravity.exchange.snapshot import Snapshot
-from antigravity.exchange.streams.event_source import EventSource
 from antigravity.interfaces.accounts import ILease, LeaseRequest, UpstreamModel
-from antigravity.interfaces.upstreams import Credential
-from antigravity.ir.call import Call, Route
-from antigravity.ir.errors import (
-    CancelledByClientError,
-    DeadlineError,
-    GatewayError,
-    NotFoundError,
-)
+from antigravity.interfaces.exchange import Reply
+from antigravity.ir.errors import DeadlineError, GatewayError, NotFoundError
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Message, Request, ThinkingConfig
-from antigravity.ir.usage import Usage
-from antigravity.lowering.pipeline import lower
 from antigravity.routing.router import Candidate
 
-#: What stands for the client's protocol in records.
-PROTOCOL: Final = "internal"
-ROUTE: Final = Route("POST", "/internal/warmup", "generate")
-#: The least that every upstream takes.
+PATH: Final = "/internal/warmup"
+#: The smallest limit that every upstream accepts.
 MAX_TOKENS: Final = 16
-#: Seconds that one may take.
-LIMIT: Final = 60.0
-#: Bytes of its answer.
-RESPONSE_LIMIT: Final = 1024 * 1024
+#: Seconds that one warm-up may take.
+TIMEOUT: Final = 60.0
 
 
 class Warmup(Struct, frozen=True):
-    """Which account (the id of a credential) is to be asked, for which model of its upstream.
+    """The account (the id of a credential) and the model of its upstream to warm up.
 
     ``project`` is for Code Assist; empty: the account's own.
     """
@@ -56,10 +50,10 @@ class Warmup(Struct, frozen=True):
 async def warm_up(
     services: Services, snapshot: Snapshot, warmup: Warmup, begun: Callable[[], None]
 ) -> None:
-    """Send a warm-up; ``begun`` is called when nothing keeps it any more.
+    """Send a warm-up; ``begun`` is called once the account is leased.
 
-    :raises GatewayError: before that, if the account can't be used now; after it, if the
-        upstream has failed or refused it.
+    :raises GatewayError: before that, if the account cannot be used now; after it, if the
+        upstream failed or refused the request.
     """
     candidate = snapshot.router.direct(warmup.upstream, warmup.model)
     if candidate is None:
@@ -68,84 +62,62 @@ async def warm_up(
     lease_request = LeaseRequest((option,), only=warmup.credential, probe="forced")
     lease: ILease = await snapshot.pool.lease(lease_request, 0.0)
     begun()
-    call = Call(ROUTE, {}, {}, {}, b"", request_id=services.new_id("warmup_"))
-    recorder = Recorder(services, PROTOCOL, call)
-    recorder.begin(warmup.model, stream=True)
-    recorder.attempt(candidate, lease.credential, passed=False)
+    if warmup.project:
+        extra = {**lease.credential.extra, "project": warmup.project}
+        lease.credential = replace(lease.credential, extra=extra)
+    internal = InternalRequest(
+        warmup.model,
+        _request(candidate),
+        "The warm-up",
+        PATH,
+        request_id=services.new_id("warmup_"),
+    )
+    await send_internal(
+        services, snapshot, internal, lambda context: _attempt(context, candidate, lease)
+    )
+
+
+async def _attempt(context: RequestContext, candidate: Candidate, lease: ILease) -> Reply:
+    """Make the only attempt.
+
+    :raises GatewayError: if it failed.
+    """
+    context.recorder.attempt(candidate, lease.credential, passed=False)
+    context.attempts.ended_empty = True  # an empty response is one, too
+    attempt = Attempt(context, candidate, lease)
+    attempting = Deferred.fromCoroutine(attempt_translated(attempt))
+    attempting.addTimeout(TIMEOUT, context.services.clock, onTimeoutCancel=_too_slow)
     try:
-        usage = await _answer(services, candidate, _with_project(lease.credential, warmup.project))
+        reply = await attempting
     except Refused as refused:
         error = refused.error
-    except GatewayError as failure:
-        error = failure
-    except CancelledError:
+    except GatewayError as raised:
+        error = raised
+    except BaseException:
         lease.release()
-        recorder.end(CancelledByClientError("The warm-up was cancelled."), None)
-        raise
-    except Exception:
-        lease.release()
-        recorder.end(GatewayError("The gateway failed; its log says why."), None)
         raise
     else:
         lease.succeeded()
-        recorder.end(None, usage)
-        return
+        return reply
     lease.failed(error)
-    recorder.end(error, None)
     raise error
 
 
-def _answer(
-    services: Services, candidate: Candidate, credential: Credential
-) -> Deferred[Usage | None]:
-    """Return a Deferred that fires with the usage once the upstream has answered."""
-    asking = Deferred.fromCoroutine(_ask(services, candidate, credential))
-    return asking.addTimeout(LIMIT, services.clock, onTimeoutCancel=_too_slow)
-
-
-async def _ask(services: Services, candidate: Candidate, credential: Credential) -> Usage | None:
-    client, target = candidate.client, candidate.target
-    lowered = lower(_request(candidate), client.traits, target, client.name)
-    body = client.encode(lowered.request, target).body
-    call = UpstreamCall(candidate, credential, "stream", body)
-    response = await call.send(services.transport)
-    source = EventSource(
-        client.decoder(lowered.request, target),
-        lowered.pipeline,
-        candidate.upstream.unwrap if candidate.upstream.wraps() else None,
-        None,
-        lambda: 0,
-        lines=client.traits.json_lines,
-    )
-    source.feed(await response.collect(RESPONSE_LIMIT))
-    source.end(None)
-    if source.failure is not None:
-        raise source.failure
-    return source.usage
-
-
 def _request(candidate: Candidate) -> Request:
-    """Return the tiny request; a model that can answer with more is asked for text."""
+    """Return the request; models with several kinds of output are asked for text."""
     outputs = candidate.target.capabilities.outputs
     return Request(
         candidate.target.model,
         (Message("user", (Text("Hi"),)),),
         PROTOCOL,
-        stream=True,
         max_output_tokens=MAX_TOKENS,
         thinking=ThinkingConfig("off"),
         modalities=("text",) if len(outputs) > 1 else (),
     )
 
 
-def _with_project(credential: Credential, project: str) -> Credential:
-    if not project:
-        return credential
-    return replace(credential, extra={**credential.extra, "project": project})
-
-
-def _too_slow(result: Usage | Failure | None, timeout: float) -> Usage | Failure | None:
-    """Turn what a cancelled request gives into an error that says why."""
+def _too_slow(result: Reply | Failure, timeout: float) -> Reply | Failure:
+    """Replace the failure of a cancelled request by an error that says why."""
     if isinstance(result, Failure) and result.check(CancelledError, GatewayError):
-        raise DeadlineError(f"The upstream did not answer within {timeout:g} seconds.")
+        raise DeadlineError(f"The upstream did not respond within {timeout:g} seconds.")
     return result
