@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -22,6 +22,9 @@ from antigravity.ir.errors import (
 from antigravity.ir.media import FileReference, InlineData, MediaSource, UrlSource
 from antigravity.ir.usage import Usage
 from antigravity.sse import encode_event
+
+#: The most characters of a model's text that an error message quotes.
+_MODEL_TEXT: Final = 300
 
 
 def error_object(error: GatewayError) -> dict[str, Any]:
@@ -115,6 +118,14 @@ def encode_model(model: Model, call: Call) -> HttpReply:
 def json_reply(value: Any, status: int = 200) -> HttpReply:
     """Return a JSON value as a whole HTTP answer."""
     return HttpReply(status, msgspec.json.encode(value))
+
+
+def model_text(text: str) -> str:
+    """Return what a model wrote in place of the output that was wanted, for an error message."""
+    text = text.strip()
+    if len(text) > _MODEL_TEXT:
+        text = text[:_MODEL_TEXT] + "…"
+    return f" It said: {text}" if text else ""
 
 
 def media_as_text(mime_type: str, source: MediaSource) -> str:

@@ -1,4 +1,4 @@
-"""Writes whole replies."""
+"""Whole responses with images."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 from antigravity.ir.call import HttpReply, ReplyContext
 from antigravity.ir.parts import Media
 from antigravity.ir.response import Response
-from antigravity.protocols.openai_images.answer import (
+from antigravity.protocols.openai_images.fields import (
     image_fields,
-    looks,
-    no_image,
+    image_properties,
+    missing_image,
     usage_fields,
 )
 from antigravity.protocols.openai_shapes import error_object, json_reply
 
-#: Names how many of the wanted images could not be had.
+#: Says how many of the images failed.
 FAILED = "X-Images-Failed"
 
 
 def encode_response(response: Response, context: ReplyContext) -> HttpReply:
-    """Return the images, and what went wrong with others.
+    """Return the images, and the errors of those that failed.
 
     :raises GatewayError: if there is no image at all.
     """
@@ -30,15 +30,15 @@ def encode_response(response: Response, context: ReplyContext) -> HttpReply:
         for part in choice.parts
         if isinstance(part, Media) and part.kind == "image"
     ]
-    told = [(image, fields) for image in images if (fields := image_fields(image, context))]
-    if not told:
+    shown = [(image, fields) for image in images if (fields := image_fields(image, context))]
+    if not shown:
         choices = response.choices
         text = " ".join(choice.refusal or choice.text for choice in choices)
-        raise no_image({choice.finish for choice in choices}, text)
+        raise missing_image({choice.finish for choice in choices}, text)
     body: dict[str, Any] = {
         "created": context.created,
-        "data": [fields for _, fields in told],
-        **looks(told[0][0], context),
+        "data": [fields for _, fields in shown],
+        **image_properties(shown[0][0], context),
     }
     if response.usage.total:
         body["usage"] = usage_fields(response.usage)
@@ -46,5 +46,5 @@ def encode_response(response: Response, context: ReplyContext) -> HttpReply:
     if not response.failures:
         return reply
     body["failures"] = [error_object(error) for error in response.failures]
-    failed = f"{len(response.failures)} of {len(response.failures) + len(told)}"
+    failed = f"{len(response.failures)} of {len(response.failures) + len(shown)}"
     return HttpReply(200, json_reply(body).body, headers=((FAILED, failed),))

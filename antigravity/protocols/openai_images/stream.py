@@ -21,10 +21,10 @@ from antigravity.ir.media import InlineData, kind_of
 from antigravity.ir.parts import Media
 from antigravity.ir.usage import Usage
 from antigravity.protocols.event_sequencer import EventOrder, OrderedEvent
-from antigravity.protocols.openai_images.answer import (
+from antigravity.protocols.openai_images.fields import (
     image_fields,
-    looks,
-    no_image,
+    image_properties,
+    missing_image,
     usage_fields,
 )
 from antigravity.protocols.openai_shapes import error_event, error_object
@@ -76,7 +76,9 @@ class ImagesStreamEncoder(StreamEncoder):
     def complete(self) -> bytes:
         """Return the last image, or an error if there was none."""
         last = self._flush()
-        return last if self._images else self.fail(no_image(self._reasons, "".join(self._text)))
+        return (
+            last if self._images else self.fail(missing_image(self._reasons, "".join(self._text)))
+        )
 
     def fail(self, error: GatewayError) -> bytes:
         """Return the last image and an error."""
@@ -105,7 +107,7 @@ class ImagesStreamEncoder(StreamEncoder):
             "type": name,
             **fields,
             "created_at": self._context.created,
-            **looks(image, self._context),
+            **image_properties(image, self._context),
             "usage": usage_fields(self._new_usage()),
         }
         return encode_event(name.encode(), msgspec.json.encode(event))

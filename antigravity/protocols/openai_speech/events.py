@@ -1,4 +1,4 @@
-"""The events of speech that comes in events."""
+"""The events of speech."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from antigravity.ir.usage import Usage
 from antigravity.sse import encode_data
 
 
-def delta(sound: bytes) -> bytes:
-    """Return the event for more of the sound; nothing for nothing."""
-    if not sound:
+def delta(audio: bytes) -> bytes:
+    """Return the event for more audio, nothing for no audio."""
+    if not audio:
         return b""
-    text = binascii.b2a_base64(sound, newline=False)
+    text = binascii.b2a_base64(audio, newline=False)
     # The text of base64 needs no escaping.
     return encode_data(b'{"type":"speech.audio.delta","audio":"%s"}' % text)
 

@@ -1,4 +1,4 @@
-"""Writes sound as it comes: bare samples and WAV here, MP3 with a converter behind."""
+"""Streamed speech: bare samples and WAV are written here, MP3 by a converter."""
 
 from __future__ import annotations
 
@@ -23,13 +23,11 @@ from antigravity.ir.events import (
 from antigravity.ir.media import InlineData, kind_of
 from antigravity.ir.pcm import RATE, Samples, samples_of, wav_head
 from antigravity.protocols.event_sequencer import EventOrder, OrderedEvent
-from antigravity.protocols.openai_shapes import error_event
+from antigravity.protocols.openai_shapes import error_event, model_text
 from antigravity.protocols.openai_speech import events
 from antigravity.protocols.openai_speech.mp3 import Mp3Writer
 from antigravity.protocols.openai_speech.schema import TYPES, asked
 from antigravity.protocols.stream_encoder import StreamEncoder
-
-_SAID = 300
 
 
 @implementer(IDeliberateEncoder, IConverted)
@@ -53,16 +51,16 @@ class SpeechStreamEncoder(StreamEncoder):
 
     @property
     def in_events(self) -> bool:
-        """Whether the sound comes in events."""
+        """Whether the audio is sent in events."""
         return self._events
 
     @property
     def _framed(self) -> bool:
-        """Whether events are written here, and not behind."""
+        """Whether events are written here, and not by the converter."""
         return self._events and not self._converted
 
     def converter(self) -> IConverter | None:
-        """Return what makes MP3 of samples, if that is what is wanted."""
+        """Return the converter to MP3, if the client wants MP3."""
         self._converted = self._format == "mp3"
         return Mp3Converter(self) if self._converted else None
 
@@ -105,33 +103,32 @@ class SpeechStreamEncoder(StreamEncoder):
         return events.delta(data) if self._framed else data
 
     def _samples(self, event: MediaOutput) -> Samples:
-        """Return the samples in a piece of sound.
+        """Return the samples in a piece of audio.
 
-        :raises UpstreamError: if it holds none, or others than before.
+        :raises UpstreamError: if it holds none, or their rate or channels differ from those before.
         """
         if not isinstance(event.source, InlineData):
-            raise UpstreamError("The upstream's sound lies where it cannot be fetched from.")
+            raise UpstreamError("The upstream sent a reference to audio, which cannot be fetched.")
         try:
             samples = samples_of(event.mime_type, binascii.a2b_base64(event.source.data))
         except binascii.Error as error:
-            raise UpstreamError("The upstream's sound is no base64.") from error
+            raise UpstreamError("The upstream sent audio that is not base64.") from error
         if samples is None:
-            raise UpstreamError(f"The upstream gave sound as {event.mime_type}, not as samples.")
+            raise UpstreamError(f"The upstream sent audio as {event.mime_type}, not as samples.")
         known = self.samples if self.begun else samples
         if (samples.rate, samples.channels) != (known.rate, known.channels):
-            raise UpstreamError("The upstream's sound changes its rate on the way.")
+            raise UpstreamError("The upstream changed the rate of its audio in the middle.")
         if self._format == "pcm" and (samples.rate, samples.channels) != (RATE, 1):
             raise UpstreamError(
-                f"The upstream speaks at {samples.rate} Hz in {samples.channels} channel(s), and "
-                f"pcm is {RATE} Hz in one; ask for wav or mp3."
+                f"The upstream sends audio at {samples.rate} Hz in {samples.channels} channel(s), "
+                f"but pcm is {RATE} Hz in one; ask for wav or mp3."
             )
         return samples
 
     def _incomplete(self) -> GatewayError | None:
-        """Return why the sound is not all that was asked for."""
+        """Return the error for audio that is not complete, ``None`` if it is."""
         reason = (self.sequencer.finish_of() or Finish("stop")).reason
-        words = "".join(self._text).strip()[:_SAID]
-        more = f" It said: {words}" if words else ""
+        more = model_text("".join(self._text))
         if reason in ("content_filter", "refusal"):
             return InvalidRequestError(
                 f"The model, or a filter of its provider, refused to speak this.{more}",
@@ -140,18 +137,18 @@ class SpeechStreamEncoder(StreamEncoder):
             )
         if reason == "length":
             return InvalidRequestError(
-                "The text is longer than the model can speak in one answer; cut it into pieces.",
+                "The text is longer than the model can speak in one response; cut it into pieces.",
                 param="input",
                 code="input_too_long",
             )
         if not self.begun:
-            return EmptyAnswerError(f"The model answered without any sound; try again.{more}")
+            return EmptyAnswerError(f"The model responded without any audio; try again.{more}")
         return None
 
 
 @implementer(IConverter)
 class Mp3Converter:
-    """Samples of one reply to MP3, and that into events where they are wanted."""
+    """Converts samples to MP3, in events if the client wants events."""
 
     def __init__(self, encoder: SpeechStreamEncoder) -> None:
         self._encoder = encoder
@@ -160,16 +157,16 @@ class Mp3Converter:
     def convert(self, data: bytes) -> bytes:
         """Return the frames that ``data`` completes."""
         kind = self._encoder.samples
-        return self._sent(self._writer.write(data, kind.rate, kind.channels))
+        return self._frame(self._writer.write(data, kind.rate, kind.channels))
 
     def finish(self) -> bytes:
         """Return the last frames."""
-        rest = self._sent(self._writer.finish())
+        rest = self._frame(self._writer.finish())
         return rest + events.done(self._encoder.usage) if self._encoder.in_events else rest
 
     def failed(self, error: GatewayError) -> bytes:
-        """Return the event of the error; in bare sound there is no word for it."""
+        """Return the event of the error; bare audio has none."""
         return error_event(error) if self._encoder.in_events else b""
 
-    def _sent(self, sound: bytes) -> bytes:
-        return events.delta(sound) if self._encoder.in_events else sound
+    def _frame(self, audio: bytes) -> bytes:
+        return events.delta(audio) if self._encoder.in_events else audio

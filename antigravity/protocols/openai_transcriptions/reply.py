@@ -1,4 +1,4 @@
-"""Writes whole replies."""
+"""Whole transcripts, in JSON, as text or as captions."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from antigravity.ir.call import HttpReply, ReplyContext
 from antigravity.ir.response import Response
 from antigravity.protocols.openai_shapes import json_reply
-from antigravity.protocols.openai_transcriptions.answer import (
+from antigravity.protocols.openai_transcriptions.captions import srt, vtt
+from antigravity.protocols.openai_transcriptions.fields import (
+    incomplete_transcript,
     logprob_fields,
     speaker_segment,
-    spoken,
     token_fields,
-    unfinished,
+    transcript_text,
 )
-from antigravity.protocols.openai_transcriptions.captions import srt, vtt
 from antigravity.protocols.openai_transcriptions.reading import Asked, asked
 from antigravity.protocols.openai_transcriptions.request import length_of
 from antigravity.protocols.openai_transcriptions.schema import TRANSLATIONS
@@ -30,27 +30,27 @@ def encode_response(response: Response, context: ReplyContext, protocol: str) ->
     :raises GatewayError: if there is none, or not all of it.
     """
     choice = response.choices[0]
-    failure = unfinished(choice.finish, choice.refusal or "")
+    failure = incomplete_transcript(choice.finish, choice.refusal or "")
     if failure is not None:
         raise failure
-    told = asked(context.call)
-    if not told.timed:
-        return _plain(response, told)
+    wanted = asked(context.call)
+    if not wanted.timed:
+        return _plain(response, wanted)
     transcript = parse(choice.text, length_of(context.call))
-    match told.body.response_format:
+    match wanted.body.response_format:
         case "srt":
             return _text(srt(transcript.segments))
         case "vtt":
             return _text(vtt(transcript.segments))
         case "diarized_json":
             return json_reply({**_diarized(transcript), "usage": token_fields(response.usage)})
-    return json_reply(_verbose(transcript, told, protocol))
+    return json_reply(_verbose(transcript, wanted, protocol))
 
 
-def _plain(response: Response, told: Asked) -> HttpReply:
+def _plain(response: Response, wanted: Asked) -> HttpReply:
     choice = response.choices[0]
-    text = spoken(choice.text)
-    if told.body.response_format == "text":
+    text = transcript_text(choice.text)
+    if wanted.body.response_format == "text":
         return _text(f"{text}\n")
     body: dict[str, Any] = {"text": text, "usage": token_fields(response.usage)}
     if choice.logprobs is not None:
@@ -73,7 +73,7 @@ def _diarized(transcript: Transcript) -> dict[str, Any]:
     }
 
 
-def _verbose(transcript: Transcript, told: Asked, protocol: str) -> dict[str, Any]:
+def _verbose(transcript: Transcript, wanted: Asked, protocol: str) -> dict[str, Any]:
     english = protocol == TRANSLATIONS
     body: dict[str, Any] = {
         "task": "translate" if english else "transcribe",
@@ -82,14 +82,14 @@ def _verbose(transcript: Transcript, told: Asked, protocol: str) -> dict[str, An
         "text": transcript.text,
         "usage": {"type": "duration", "seconds": transcript.seconds},
     }
-    wanted = told.body.timestamp_granularities or ["segment"]
-    if "segment" in wanted:
-        temperature = told.body.temperature or 0.0
+    granularities = wanted.body.timestamp_granularities or ["segment"]
+    if "segment" in granularities:
+        temperature = wanted.body.temperature or 0.0
         body["segments"] = [
             _segment(number, segment, temperature)
             for number, segment in enumerate(transcript.segments)
         ]
-    if "word" in wanted:
+    if "word" in granularities:
         body["words"] = [
             {"word": word.text, "start": word.start, "end": word.end} for word in transcript.words
         ]
@@ -97,7 +97,7 @@ def _verbose(transcript: Transcript, told: Asked, protocol: str) -> dict[str, An
 
 
 def _segment(number: int, segment: Segment, temperature: float) -> dict[str, Any]:
-    """Return a segment; what only Whisper knows of one is neutral, for clients that demand it."""
+    """Return a segment with neutral values for what only Whisper knows but clients require."""
     raw = segment.text.encode()
     return {
         "id": number,

@@ -11,12 +11,12 @@ from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.ir.events import Finish, LogprobsDelta, RefusalDelta, TextDelta
 from antigravity.protocols.event_sequencer import EventOrder, OrderedEvent
 from antigravity.protocols.openai_shapes import error_event
-from antigravity.protocols.openai_transcriptions.answer import (
+from antigravity.protocols.openai_transcriptions.fields import (
+    incomplete_transcript,
     logprob_fields,
     speaker_segment,
-    spoken,
     token_fields,
-    unfinished,
+    transcript_text,
 )
 from antigravity.protocols.openai_transcriptions.instruction import SILENCE
 from antigravity.protocols.openai_transcriptions.reading import asked
@@ -57,7 +57,7 @@ class TranscriptStreamEncoder(StreamEncoder):
     def complete(self) -> bytes:
         """Return the whole transcript, or an error if it is not whole."""
         finish = self.sequencer.finish_of() or Finish("stop")
-        failure = unfinished(finish.reason, "".join(self._refusal))
+        failure = incomplete_transcript(finish.reason, "".join(self._refusal))
         if failure is not None:
             return self.fail(failure)
         try:
@@ -90,7 +90,7 @@ class TranscriptStreamEncoder(StreamEncoder):
             for number, segment in enumerate(transcript.segments):
                 out += _event(speaker_segment(number, segment))
         else:
-            whole = spoken(whole)
+            whole = transcript_text(whole)
             if whole and not self._open:
                 out = _delta(self._held)
         done: dict[str, Any] = {

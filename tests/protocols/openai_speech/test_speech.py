@@ -220,7 +220,7 @@ def test_sound_that_changes_on_the_way() -> None:
     ("events", "kind", "said"),
     [
         ([TextDelta("I cannot."), Finish("stop")], EmptyAnswerError, "I cannot."),
-        ([Finish("stop")], EmptyAnswerError, "without any sound"),
+        ([Finish("stop")], EmptyAnswerError, "without any audio"),
         ([Finish("content_filter")], InvalidRequestError, "refused"),
         ([sound(b"ab"), Finish("content_filter")], InvalidRequestError, "refused"),
         ([sound(b"ab"), Finish("length")], InvalidRequestError, "longer"),

@@ -1,8 +1,8 @@
-"""What whole answers and streams say alike."""
+"""Members that streams and whole responses have in common."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from antigravity.ir.call import ReplyContext
 from antigravity.ir.errors import EmptyAnswerError, GatewayError, InvalidRequestError
@@ -13,15 +13,13 @@ from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_images.pictures import has_alpha, size_of
 from antigravity.protocols.openai_images.reading import asked
 from antigravity.protocols.openai_images.schema import quality_of, response_format_of
-
-#: Characters of what a model said instead of drawing.
-_SAID: Final = 300
+from antigravity.protocols.openai_shapes import model_text
 
 
 def image_fields(image: Media, context: ReplyContext) -> dict[str, Any] | None:
-    """Return one image as the client wants it, ``None`` for what cannot be given to it.
+    """Return one image in the form that the client wants, ``None`` if it cannot be sent.
 
-    An address that only the upstream knows is passed on whatever was wanted.
+    A URL that only the upstream knows is passed on whatever form was wanted.
     """
     source = image.source
     if isinstance(source, UrlSource):
@@ -33,8 +31,8 @@ def image_fields(image: Media, context: ReplyContext) -> dict[str, Any] | None:
     return {"b64_json": source.data}
 
 
-def looks(image: Media, context: ReplyContext) -> dict[str, Any]:
-    """Return what an image is like, never ``auto``: the image itself says it where it is here."""
+def image_properties(image: Media, context: ReplyContext) -> dict[str, Any]:
+    """Return the properties of an image, never ``auto``; they are read from inline data."""
     body = asked(context.call).body
     source = image.source
     if isinstance(source, InlineData):
@@ -50,7 +48,7 @@ def looks(image: Media, context: ReplyContext) -> dict[str, Any]:
 
 
 def usage_fields(usage: Usage) -> dict[str, Any]:
-    """Return counts of tokens; what is no image in them counts as text."""
+    """Return counts of tokens; all but images counts as text."""
     return {
         "input_tokens": usage.input_total,
         "input_tokens_details": {
@@ -66,12 +64,9 @@ def usage_fields(usage: Usage) -> dict[str, Any]:
     }
 
 
-def no_image(reasons: set[FinishReason], said: str) -> GatewayError:
-    """Return the error for an answer without an image."""
-    words = said.strip()
-    if len(words) > _SAID:
-        words = words[:_SAID] + "…"
-    more = f" It said: {words}" if words else ""
+def missing_image(reasons: set[FinishReason], text: str) -> GatewayError:
+    """Return the error for a response without an image; ``text`` is what the model wrote."""
+    more = model_text(text)
     if reasons & {"content_filter", "refusal"}:
         return InvalidRequestError(
             f"The model, or a filter of its provider, refused to draw this.{more}",
@@ -80,4 +75,4 @@ def no_image(reasons: set[FinishReason], said: str) -> GatewayError:
         )
     if "length" in reasons:
         return InvalidRequestError(f"The model's output limit left no room for an image.{more}")
-    return EmptyAnswerError(f"The model answered without an image; try again.{more}")
+    return EmptyAnswerError(f"The model responded without an image; try again.{more}")

@@ -1,4 +1,4 @@
-"""What whole answers and streams say alike."""
+"""Members that streams and whole responses have in common."""
 
 from __future__ import annotations
 
@@ -7,41 +7,42 @@ from typing import Any, Final
 from antigravity.ir.errors import GatewayError, InvalidRequestError, UpstreamError
 from antigravity.ir.events import FinishReason
 from antigravity.ir.usage import Usage
+from antigravity.protocols.openai_shapes import model_text
 from antigravity.protocols.openai_transcriptions.instruction import SILENCE
 from antigravity.protocols.openai_transcriptions.segments import Segment
 
-_GOOD: Final = ("stop", "stop_sequence", "tool_calls")
+_COMPLETE: Final = ("stop", "stop_sequence", "tool_calls")
 
 
-def spoken(text: str) -> str:
-    """Return what was said: nothing, where the model says that nobody speaks."""
+def transcript_text(text: str) -> str:
+    """Return the text of a transcript, which is empty where the model wrote that nobody speaks."""
     text = text.strip()
     return "" if text.rstrip(".") == SILENCE else text
 
 
-def unfinished(reason: FinishReason, refusal: str = "") -> GatewayError | None:
-    """Return the error for an answer that is no whole transcript."""
+def incomplete_transcript(reason: FinishReason, refusal: str = "") -> GatewayError | None:
+    """Return the error for a response that is not a complete transcript, ``None`` if it is one."""
     if reason == "length":
         return InvalidRequestError(
-            "The transcript is longer than the model can write in one answer. Cut the recording "
+            "The transcript is longer than the model can write in one response. Cut the recording "
             "into pieces, or ask a model with a larger output limit.",
             param="file",
             code="transcript_too_long",
         )
     if refusal or reason in ("content_filter", "refusal"):
-        more = f" It said: {refusal[:300]}" if refusal else ""
         return InvalidRequestError(
-            f"The model, or a filter of its provider, refused to transcribe this.{more}",
+            f"The model, or a filter of its provider, refused to transcribe this."
+            f"{model_text(refusal)}",
             param="file",
             code="content_filter",
         )
-    if reason not in _GOOD:
+    if reason not in _COMPLETE:
         return UpstreamError(f"The model stopped before the end of its transcript ({reason}).")
     return None
 
 
 def token_fields(usage: Usage) -> dict[str, Any]:
-    """Return counts of tokens; what is no sound in them counts as text."""
+    """Return counts of tokens; all but audio counts as text."""
     return {
         "type": "tokens",
         "input_tokens": usage.input_total,
@@ -55,13 +56,13 @@ def token_fields(usage: Usage) -> dict[str, Any]:
 
 
 def logprob_fields(logprobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return log probabilities without the alternatives, which transcripts have not."""
+    """Return log probabilities without alternatives, as transcripts have none."""
     names = ("token", "logprob", "bytes")
     return [{name: each[name] for name in names if name in each} for each in logprobs]
 
 
 def speaker_segment(number: int, segment: Segment) -> dict[str, Any]:
-    """Return what one speaker said in one go."""
+    """Return the segment of one speaker."""
     return {
         "type": "transcript.text.segment",
         "id": f"seg_{number}",
