@@ -56,7 +56,12 @@ class AccountEvents:
         self.notify(AccountChange("disabled", credential.upstream, credential.id, reason=reason))
 
     def locked(
-        self, option: UpstreamModel, account: str, model: str, before: Lock | None, now: Lock
+        self,
+        upstream_model: UpstreamModel,
+        account: str,
+        model: str,
+        before: Lock | None,
+        now: Lock,
     ) -> None:
         """Notify of a lock, if it is new or longer than the one ``before``.
 
@@ -64,7 +69,9 @@ class AccountEvents:
         """
         if before is None or now.until > before.until:
             until = _time(now.until)
-            change = AccountChange("locked", option.upstream, account, model, now.kind, until)
+            change = AccountChange(
+                "locked", upstream_model.upstream, account, model, now.kind, until
+            )
             self.notify(change)
 
     def unlocked(self, upstream: str, account: str, model: str = "") -> None:

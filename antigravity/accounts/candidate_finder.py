@@ -69,44 +69,46 @@ class CandidateFinder:
         self._now = now
 
     def find(self, request: LeaseRequest) -> list[Candidate]:
-        """Return every account of every option, in order."""
+        """Return every account of every upstream model, in order."""
         found: list[Candidate] = []
-        for rank, option in request.ranked:
+        for rank, upstream_model in request.ranked:
             bound = None
             if request.session:
-                bound = self._bindings.get(request.session, option.upstream, option.model)
-            recent = self._in_flight.recent(option.upstream)
+                bound = self._bindings.get(
+                    request.session, upstream_model.upstream, upstream_model.model
+                )
+            recent = self._in_flight.recent(upstream_model.upstream)
             found += [
-                self._candidate(rank, option, credential, request, bound, recent)
-                for credential in self.source.credentials(option.upstream)
+                self._candidate(rank, upstream_model, credential, request, bound, recent)
+                for credential in self.source.credentials(upstream_model.upstream)
                 if not request.only or credential.id == request.only
             ]
         return found
 
     def credential_of(self, candidate: Candidate) -> Credential:
         """Return the credential of a candidate that was just found."""
-        every: Sequence[Credential] = self.source.credentials(candidate.option.upstream)
+        every: Sequence[Credential] = self.source.credentials(candidate.upstream_model.upstream)
         return next(each for each in every if each.id == candidate.credential)
 
     def _candidate(
         self,
         rank: int,
-        option: UpstreamModel,
+        upstream_model: UpstreamModel,
         credential: Credential,
         request: LeaseRequest,
         bound: str | None,
         recent: str | None,
     ) -> Candidate:
         name = credential.id
-        facts = self._facts(credential, option.model)
-        locked = (option.upstream, name, option.model)
+        facts = self._facts(credential, upstream_model.model)
+        locked = (upstream_model.upstream, name, upstream_model.model)
         stamp = partial(secret_stamp, credential)
         lock = self._locks.longest_lock(*locked, stamp)
         locked_for, kind = self._locked_for(lock, facts.protection)
         load = self._in_flight.load(name)
         return Candidate(
             rank=rank,
-            option=option,
+            upstream_model=upstream_model,
             credential=name,
             tier=tier_rank(facts.tier),
             remaining=1.0 if facts.remaining is None else facts.remaining,

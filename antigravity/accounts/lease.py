@@ -22,14 +22,14 @@ class Lease:
 
     def __init__(
         self,
-        option: UpstreamModel,
+        upstream_model: UpstreamModel,
         credential: Credential,
         session: str,
         began: float,
         ended: Callable[[Lease, bool, GatewayError | None], None],
         probe_passed: Callable[[Lease], None] | None = None,
     ) -> None:
-        self.option = option
+        self.upstream_model = upstream_model
         self.credential = credential
         self.session = session
         self.began = began
@@ -38,7 +38,7 @@ class Lease:
         self._ended: Callable[[Lease, bool, GatewayError | None], None] | None = ended
 
     def __repr__(self) -> str:
-        return f"<Lease of {self.credential.id} for {self.option.model}>"
+        return f"<Lease of {self.credential.id} for {self.upstream_model.model}>"
 
     def response_started(self) -> None:
         """Record that a successful response has started."""

@@ -29,7 +29,10 @@ def no_account_error(
 
     :param average_duration: the seconds for which a busy account is expected to stay busy.
     """
-    models = ", ".join(sorted({option.model for option in request.options})) or "this request"
+    models = (
+        ", ".join(sorted({upstream_model.model for upstream_model in request.upstream_models}))
+        or "this request"
+    )
     delays = [
         (candidate.locked_for if candidate.locked_for > 0 else average_duration, candidate)
         for candidate in candidates

@@ -128,7 +128,7 @@ class LeaseQueue:
         unserved: dict[object, Choice] = {}
         for waiter in self._queue:
             request, waited = waiter.request, now - waiter.arrived
-            any_session = (request.options, request.ranks, request.exclude, request.only)
+            any_session = (request.upstream_models, request.ranks, request.exclude, request.only)
             this_session = (*any_session, request.session)
             choice = (
                 unserved.get(any_session)

@@ -266,22 +266,24 @@ class AccountPool:
     def _grant(self, request: LeaseRequest, choice: Choice, waited: float = 0.0) -> Lease:
         chosen = choice.chosen
         assert chosen is not None
-        option, name, session = chosen.option, chosen.credential, request.session
+        upstream_model, name, session = chosen.upstream_model, chosen.credential, request.session
         is_probe = not chosen.available
         if is_probe:
             self.log.info(
                 "{credential} is probed for {model} despite its lock",
                 credential=name,
-                model=option.model,
+                model=upstream_model.model,
             )
-            self._locks.begin_probe(option.upstream, name, option.model)
+            self._locks.begin_probe(upstream_model.upstream, name, upstream_model.model)
         elif session and self._policy.sticky:
             self._bind(request, choice, chosen, waited)
         followed = not (request.only or is_probe)
-        self._in_flight.begin(option.upstream, name, session, followed=followed)
+        self._in_flight.begin(upstream_model.upstream, name, session, followed=followed)
         credential = self._finder.credential_of(chosen)
         passed = self._probe_passed if is_probe else None
-        return Lease(option, credential, session, self._clock.seconds(), self._ended, passed)
+        return Lease(
+            upstream_model, credential, session, self._clock.seconds(), self._ended, passed
+        )
 
     def _bind(
         self, request: LeaseRequest, choice: Choice, chosen: Candidate, waited: float
@@ -290,9 +292,9 @@ class AccountPool:
 
         A session is bound to one account per rank, even if the rank spans several upstreams.
         """
-        session, option, name = request.session, chosen.option, chosen.credential
+        session, upstream_model, name = request.session, chosen.upstream_model, chosen.credential
         bound = self._bound_accounts(request, chosen.rank)
-        if bound and (option, name) not in bound:
+        if bound and (upstream_model, name) not in bound:
             own = [c for c in choice.candidates if c.rank == chosen.rank and c.bound]
             context = self._context(request, waited)
             owner = own[0] if own else None
@@ -303,34 +305,39 @@ class AccountPool:
                 session=session[:8],
                 old=", ".join(account for _, account in bound),
                 new=name,
-                model=option.model,
+                model=upstream_model.model,
             )
         elif not bound and chosen.fixed:
             return  # the binding would outlast the fixed account
         for other, account in bound:
-            if other != option:
+            if other != upstream_model:
                 self._bindings.unbind(session, other.upstream, other.model, account)
-        if self._bindings.bind(session, option.upstream, option.model, name):
+        if self._bindings.bind(session, upstream_model.upstream, upstream_model.model, name):
             self._changed()
 
     def _bound_accounts(self, request: LeaseRequest, rank: int) -> list[tuple[UpstreamModel, str]]:
-        """Return the accounts that a session is bound to, with the options of one rank."""
+        """Return the accounts that a session is bound to, with the upstream models of one rank."""
         found = [
-            (option, self._bindings.get(request.session, option.upstream, option.model))
-            for option_rank, option in request.ranked
+            (
+                upstream_model,
+                self._bindings.get(request.session, upstream_model.upstream, upstream_model.model),
+            )
+            for option_rank, upstream_model in request.ranked
             if option_rank == rank
         ]
-        return [(option, account) for option, account in found if account is not None]
+        return [
+            (upstream_model, account) for upstream_model, account in found if account is not None
+        ]
 
     def _ended(self, lease: Lease, success: bool, error: GatewayError | None) -> None:
         """Apply the result of a lease."""
-        option, name = lease.option, lease.credential.id
+        upstream_model, name = lease.upstream_model, lease.credential.id
         if success:
             self._succeeded(lease)
         elif error is not None:
             self._failed(lease, error)
         if lease.is_probe:
-            self._locks.end_probe(option.upstream, name, option.model)
+            self._locks.end_probe(upstream_model.upstream, name, upstream_model.model)
         duration = self._clock.seconds() - lease.began
         self._in_flight.end(name, lease.session, duration)
         self.serve_waiting()
@@ -341,21 +348,25 @@ class AccountPool:
         self.serve_waiting()
 
     def _succeeded(self, lease: Lease) -> None:
-        option, name = lease.option, lease.credential.id
+        upstream_model, name = lease.upstream_model, lease.credential.id
         ended = self._locks.record_success(
-            option.upstream, name, option.model, since=lease.began, probe=lease.is_probe
+            upstream_model.upstream,
+            name,
+            upstream_model.model,
+            since=lease.began,
+            probe=lease.is_probe,
         )
         if ended:
             self._changed()
-            self._events.unlocked(option.upstream, name, option.model)
+            self._events.unlocked(upstream_model.upstream, name, upstream_model.model)
 
     def _failed(self, lease: Lease, error: GatewayError) -> None:
-        option, name = lease.option, lease.credential.id
-        before = self._locks.longest_lock(option.upstream, name, option.model)
+        upstream_model, name = lease.upstream_model, lease.credential.id
+        before = self._locks.longest_lock(upstream_model.upstream, name, upstream_model.model)
         rule = self._locks.record_failure(
-            option.upstream,
+            upstream_model.upstream,
             name,
-            option.model,
+            upstream_model.model,
             error,
             since=lease.began,
             stamp=secret_stamp(lease.credential),
@@ -367,16 +378,18 @@ class AccountPool:
         if rule.ends_bindings and rule.scope == "account":
             self._bindings.unbind_account(name)
         elif rule.ends_bindings:
-            self._bindings.unbind(lease.session, option.upstream, option.model, name)
-        lock = self._locks.longest_lock(option.upstream, name, option.model)
+            self._bindings.unbind(
+                lease.session, upstream_model.upstream, upstream_model.model, name
+            )
+        lock = self._locks.longest_lock(upstream_model.upstream, name, upstream_model.model)
         if lock is not None:
             account = "" if rule.scope == "everyone" else name
-            model = "" if rule.scope == "account" else option.model
-            self._events.locked(option, account, model, before, lock)
+            model = "" if rule.scope == "account" else upstream_model.model
+            self._events.locked(upstream_model, account, model, before, lock)
         self.log.info(
             "{credential} is locked for {model} ({kind}) for {seconds} s",
             credential=name if rule.scope != "everyone" else "every account",
-            model=option.model if rule.scope != "account" else "all models",
+            model=upstream_model.model if rule.scope != "account" else "all models",
             kind=rule.kind,
             seconds="?" if lock is None else round(lock.until - self._clock.seconds(), 1),
         )

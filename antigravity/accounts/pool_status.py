@@ -40,12 +40,12 @@ def explain_candidates(
     """Return the status of each candidate with its reason, the chosen one first."""
     labels = {
         each.id: masked_label(each.label)
-        for upstream in {candidate.option.upstream for candidate in candidates}
+        for upstream in {candidate.upstream_model.upstream for candidate in candidates}
         for each in source.credentials(upstream)
     }
     found = [
         CandidateStatus(
-            candidate.option,
+            candidate.upstream_model,
             candidate.credential,
             labels.get(candidate.credential, ""),
             "chosen" if candidate == chosen else candidate.state,
@@ -173,14 +173,17 @@ def _reason_not_chosen(candidate: Candidate, chosen: Candidate | None) -> str:
     if chosen.fixed:
         return "another account is fixed"
     if candidate.rank > chosen.rank:
-        return "a preferred option is available"
+        return "a preferred upstream_model is available"
     if candidate.bound:
         return "it serves too many other sessions, so the session moves"
     if chosen.bound:
         return "the session is bound to another account"
     if chosen.recent:
         return "another account served the last request"
-    if candidate.option.upstream != chosen.option.upstream and candidate.load <= chosen.load:
+    if (
+        candidate.upstream_model.upstream != chosen.upstream_model.upstream
+        and candidate.load <= chosen.load
+    ):
         return "upstreams of the same priority take turns, and it is another one's turn"
     for name, mine, best in (
         ("tier", candidate.tier, chosen.tier),

@@ -1,10 +1,10 @@
 """The built-in selection policies.  Pure.
 
-All of them follow the order of a request's options and prefer the fixed account.  They differ in
-how long they wait for the account that the session is bound to.
+All of them follow the order of a request's upstream models and prefer the fixed account.  They
+differ in how long they wait for the account that the session is bound to.
 
-Options of one rank may belong to several upstreams.  Since only some upstreams report tiers and
-quotas, these are compared within an upstream only; between upstreams all accounts are equal.
+One rank may span several upstreams.  Since only some upstreams report tiers and quotas, these are
+compared within an upstream only; between upstreams all accounts are equal.
 """
 
 from __future__ import annotations
@@ -102,11 +102,11 @@ def _upstream_keys(
         if session:
             hashed = -rendezvous_weight(session, candidate.credential)
             own = (load if load + 1 > limit else 0, hashed)
-            key = min(own, keys.get(candidate.option.upstream, own))
+            key = min(own, keys.get(candidate.upstream_model.upstream, own))
         else:
-            least, used = keys.get(candidate.option.upstream, (load, 0.0))
+            least, used = keys.get(candidate.upstream_model.upstream, (load, 0.0))
             key = (min(load, least), max(used, candidate.last_used))
-        keys[candidate.option.upstream] = key
+        keys[candidate.upstream_model.upstream] = key
     return keys
 
 
@@ -159,7 +159,7 @@ class Balance:
                 not candidate.fixed,
                 candidate.rank,
                 not (own or last),
-                rank.upstream_keys[candidate.option.upstream],
+                rank.upstream_keys[candidate.upstream_model.upstream],
                 *_pool_key(candidate, rank.limit, session),
             )
 

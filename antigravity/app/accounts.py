@@ -22,9 +22,9 @@ from antigravity.config.settings import Settings
 from antigravity.deferreds import call_in_thread
 from antigravity.interfaces.quota import IQuotaSource
 from antigravity.interfaces.upstreams import Credential, IUpstream
-from antigravity.warming.on_demand import WarmupsOnDemand
-from antigravity.warming.plan import WarmupPlan
-from antigravity.warming.scheduler import Send, WarmupScheduler
+from antigravity.warmup.on_demand import WarmupsOnDemand
+from antigravity.warmup.plan import WarmupPlan
+from antigravity.warmup.scheduler import Send, WarmupScheduler
 
 POOL_FILE: Final = "pool.json"
 WARMUP_FILE: Final = "warmups.json"

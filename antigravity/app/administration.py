@@ -17,7 +17,7 @@ from antigravity.services import Drain
 from antigravity.tunnel.service import Tunnel
 from antigravity.upstreams.quirks import quirk_table
 from antigravity.version import VERSION
-from antigravity.warming.on_demand import WarmupsOnDemand
+from antigravity.warmup.on_demand import WarmupsOnDemand
 
 
 class GatewayControl(Protocol):
@@ -108,13 +108,13 @@ class Administration:
         router = snapshot.embeddings if embeds else snapshot.router
         decision = await router.route(model, protocol)
         verdicts = snapshot.pool.explain(decision.lease_request())
-        served_as = {c.upstream.name: c.target.model for c in decision.candidates}
-        quirks = {c.upstream.name: sorted(c.upstream.quirks) for c in decision.candidates}
+        served_as = {c.upstream.name: c.target.model for c in decision.options}
+        quirks = {c.upstream.name: sorted(c.upstream.quirks) for c in decision.options}
         known = quirk_table()
         return {
             "model": model,
             "mapped_model": decision.model,
-            "steps": [msgspec.to_builtins(hop) for hop in decision.hops],
+            "steps": [msgspec.to_builtins(hop) for hop in decision.steps],
             "upstreams": [
                 {
                     "upstream": j.upstream,
@@ -124,13 +124,13 @@ class Administration:
                     "reason": j.reason,
                     "quirks": {name: known.describe(name) for name in quirks.get(j.upstream, ())},
                 }
-                for j in decision.judgements
+                for j in decision.reasons
             ],
             "accounts": [
                 {
                     "account": verdict.credential,
-                    "upstream": verdict.option.upstream,
-                    "model": verdict.option.model,
+                    "upstream": verdict.upstream_model.upstream,
+                    "model": verdict.upstream_model.model,
                     "state": verdict.state,
                     "reason": verdict.reason,
                     "free_in": verdict.free_in,

@@ -20,7 +20,7 @@ from antigravity.config.errors import ConfigurationError
 from antigravity.config.settings import Settings, UpstreamSettings
 from antigravity.deferreds import call_in_thread
 from antigravity.exchange.snapshot import Snapshot
-from antigravity.interception.stage import Interception
+from antigravity.interception.rules import InterceptionRules
 from antigravity.interfaces.selection import ISelectionPolicy
 from antigravity.interfaces.transport import IHttpTransport
 from antigravity.interfaces.upstreams import Credential, IUpstream
@@ -30,7 +30,7 @@ from antigravity.routing.capability_table import CapabilityTable, load_table
 from antigravity.routing.catalog import ModelCatalog
 from antigravity.routing.embeddings import EmbeddingRouter
 from antigravity.routing.mapping import ModelMapping
-from antigravity.routing.router import Entry, Router
+from antigravity.routing.router import Router, UpstreamEntry
 from antigravity.routing.zai import zai_entry
 from antigravity.stores.json_state import JsonState
 from antigravity.transport.media import MediaFetcher
@@ -223,10 +223,10 @@ def _capability_table(settings: Settings, home: Path) -> CapabilityTable:
         raise ConfigurationError(str(error), key="models.files") from error
 
 
-def _interception(settings: Settings, registry: Registry) -> Interception:
+def _interception(settings: Settings, registry: Registry) -> InterceptionRules:
     """Return the filters and detectors of the plugins, as far as they are switched on."""
     wanted = settings.interception
-    return Interception(
+    return InterceptionRules(
         tuple(registry.warmup_filters.values()) if wanted.warmup else (),
         tuple(registry.background_detectors.values()) if wanted.background_tasks else (),
         tuple(wanted.clients),
@@ -237,9 +237,9 @@ def _entries(
     settings: Settings,
     configured: Mapping[str, UpstreamSettings],
     upstreams: Mapping[str, IUpstream],
-) -> Sequence[Entry]:
+) -> Sequence[UpstreamEntry]:
     entries = {
-        name: Entry(
+        name: UpstreamEntry(
             upstream,
             tuple(configured[name].models),
             rank=configured[name].priority,

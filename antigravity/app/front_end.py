@@ -14,7 +14,7 @@ from antigravity.interfaces.exchange import IExchange
 from antigravity.processes.guarded import spawn
 from antigravity.tunnel.service import Tunnel
 from antigravity.tunnel.tunnel_port import TunnelPort
-from antigravity.warming.on_demand import WarmupsOnDemand
+from antigravity.warmup.on_demand import WarmupsOnDemand
 from antigravity.web.app import WebApp
 from antigravity.web.key_throttle import KeyThrottle
 from antigravity.web.site import GatewaySite

@@ -37,8 +37,8 @@ from antigravity.logs import make_logger
 from antigravity.plugins import PluginHost
 from antigravity.redaction.credentials import CREDENTIALS
 from antigravity.services import Closing, Drain, SequentialService
-from antigravity.stores.bounded import BoundedBytes
-from antigravity.stores.published import PublishedFiles
+from antigravity.stores.bounded_cache import BoundedCache
+from antigravity.stores.published_files import PublishedFiles
 from antigravity.transport.client import HttpTransport
 from antigravity.web.listener import Listener, endpoint_strings
 
@@ -202,7 +202,7 @@ class Gateway(Service):
             signatures=self._learned.signatures,
             calibration=self._learned.calibration,
             contexts=self._learned.contexts,
-            conversations=BoundedBytes(
+            conversations=BoundedCache(
                 time.monotonic,
                 max_entries=responses.max_entries,
                 max_bytes=responses.max_bytes,

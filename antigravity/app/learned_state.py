@@ -17,10 +17,10 @@ from antigravity.deferreds import call_in_thread
 from antigravity.interfaces.stores import Entry, IStateStore
 from antigravity.logs import make_logger
 from antigravity.signatures.store import SignatureStore
-from antigravity.stores.expiring import ExpiringStore
-from antigravity.stores.kept import KeptBytes
+from antigravity.stores.expiring_store import ExpiringStore
+from antigravity.stores.optional_store import OptionalStore
+from antigravity.stores.persistent_cache import PersistentCache
 from antigravity.stores.sqlite_file import SqliteFile
-from antigravity.stores.switched import SwitchedStore
 
 SIGNATURES_FILE: Final = "signatures.db"
 CONTEXTS_FILE: Final = "contexts.db"
@@ -47,11 +47,11 @@ class LearnedState:
         self._state: IStateStore | None = None
         self.signatures = SignatureStore(reactor.seconds)
         self._configure(settings)
-        self._contexts = KeptBytes(
+        self._contexts = PersistentCache(
             reactor.seconds, max_entries=_CONTEXTS, max_bytes=_CONTEXTS_BYTES, ttl=_CONTEXTS_TTL
         )
-        self._signatures_disk: SwitchedStore | None = None
-        self._contexts_disk: SwitchedStore | None = None
+        self._signatures_disk: OptionalStore | None = None
+        self._contexts_disk: OptionalStore | None = None
         if directory is not None:
             self.signatures.disk = self._signatures_disk = self._switched(
                 directory / SIGNATURES_FILE,
@@ -116,7 +116,7 @@ class LearnedState:
         entries: Callable[[], Iterable[Entry]],
         *,
         wanted: bool,
-    ) -> SwitchedStore:
+    ) -> OptionalStore:
         run = partial(call_in_thread, self._reactor)
 
         def make() -> ExpiringStore:
@@ -125,7 +125,7 @@ class LearnedState:
             file = SqliteFile(path, now, max_entries=most, max_bytes=size)
             return ExpiringStore(file, self._reactor, now, run=run)
 
-        return SwitchedStore(make, partial(run, self._delete, path), entries, wanted=wanted)
+        return OptionalStore(make, partial(run, self._delete, path), entries, wanted=wanted)
 
     def _delete(self, file: Path) -> None:
         """Delete what was kept: whoever switches it off does not want it there."""

@@ -65,7 +65,7 @@ class Terms(Struct, frozen=True):
     keep_signatures: bool = False
 
 
-class Decision(Struct, frozen=True):
+class CompressionDecision(Struct, frozen=True):
     """The new plan, the tokens after it, and where a fork is wanted besides (0: nowhere)."""
 
     plan: Plan
@@ -74,13 +74,15 @@ class Decision(Struct, frozen=True):
     fork: int = 0
 
 
-def decide(messages: Sequence[Message], plan: Plan, terms: Terms, measure: Measure) -> Decision:
+def decide(
+    messages: Sequence[Message], plan: Plan, terms: Terms, measure: Measure
+) -> CompressionDecision:
     """Return the plan for a history that an earlier ``plan`` was made for, if there was one."""
     limits = terms.limits
     before = measure(messages)
     first = now = _after(messages, plan, terms, measure)
     if first <= limits.lowest:
-        return Decision(plan, before, now)
+        return CompressionDecision(plan, before, now)
     must = first > limits.fit
     for limit, further in _layers(messages, plan, terms):
         if first <= limit or now <= limit * ENOUGH:
@@ -92,7 +94,7 @@ def decide(messages: Sequence[Message], plan: Plan, terms: Terms, measure: Measu
     fork = 0
     if first > limits.l3 and now > limits.l3 * ENOUGH:
         fork = _fork(messages, plan, terms, measure, now, must=must)
-    return Decision(plan, before, now, fork)
+    return CompressionDecision(plan, before, now, fork)
 
 
 def forked(plan: Plan, fork: int, summary: str) -> Plan:

@@ -1,4 +1,4 @@
-"""Keep the candidates of a plan that can do what a request demands."""
+"""Keep the options of a plan that can do what a request demands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from antigravity.exchange.plan import Plan
 from antigravity.interfaces.server_traits import RequiredModalities
 from antigravity.ir.capabilities import Capabilities
 from antigravity.ir.errors import InvalidRequestError
-from antigravity.routing.decision import Candidate
+from antigravity.routing.decision import RoutingOption
 
 #: Models that an error names at the most.
 _MAX_NAMED: Final = 12
@@ -18,17 +18,17 @@ _MAX_NAMED: Final = 12
 async def require_modalities(
     context: RequestContext, plan: Plan, required: RequiredModalities
 ) -> Plan:
-    """Keep the candidates that can do what the client's protocol is for.
+    """Keep the options that can do what the client's protocol is for.
 
     An upstream that speaks this very protocol knows best which of its models can.
 
     :raises InvalidRequestError: if none is left, naming models that can.
     """
-    left = tuple(each for each in plan.candidates if each.native or _can_serve(each, required))
+    left = tuple(each for each in plan.options if each.native or _can_serve(each, required))
     if left:
-        return plan.with_candidates(left)
+        return plan.with_options(left)
     what = f"takes no {required.input}" if required.input else f"gives no {required.output}"
-    if any(_has_modalities(each.target.capabilities, required) for each in plan.candidates):
+    if any(_has_modalities(each.target.capabilities, required) for each in plan.options):
         what += " in the protocol of the upstream that serves it"
     models = await context.snapshot.router.models()
     able = [model.id for model in models if _has_modalities(model.capabilities, required)]
@@ -46,9 +46,9 @@ def _has_modalities(capabilities: Capabilities, required: RequiredModalities) ->
     return accepts and (not required.output or required.output in capabilities.outputs)
 
 
-def _can_serve(candidate: Candidate, required: RequiredModalities) -> bool:
+def _can_serve(option: RoutingOption, required: RequiredModalities) -> bool:
     """Return whether a model can do what is required, in a protocol of conversations."""
-    traits, capabilities = candidate.client.traits, candidate.target.capabilities
+    traits, capabilities = option.client.traits, option.target.capabilities
     if capabilities.own_endpoint or not _has_modalities(capabilities, required):
         return False
     accepts = not required.input or required.input in traits.media
@@ -62,16 +62,16 @@ def native_only_error(context: RequestContext) -> InvalidRequestError | None:
 
 
 def native_only(context: RequestContext, plan: Plan) -> Plan:
-    """Keep the candidates of the client's protocol, for a request that cannot be translated.
+    """Keep the options of the client's protocol, for a request that cannot be translated.
 
     :raises InvalidRequestError: if none is left.
     """
-    left = tuple(candidate for candidate in plan.candidates if candidate.native)
-    if len(left) == len(plan.candidates):
+    left = tuple(option for option in plan.options if option.native)
+    if len(left) == len(plan.options):
         return plan
     error = native_only_error(context)
     if error is None:
         return plan
     if not left:
         raise error
-    return plan.with_candidates(left)
+    return plan.with_options(left)

@@ -26,8 +26,8 @@ from antigravity.ir.capabilities import Traits
 from antigravity.ir.request import Request
 from antigravity.lowering.media import urls_to_fetch, with_fetched
 from antigravity.protocols.request_limits import rough_count, rough_schema_cost
-from antigravity.signatures.recovery import call_ids
-from antigravity.signatures.store import Memory
+from antigravity.signatures.store import StoredThinking
+from antigravity.signatures.thinking_recovery import call_ids
 
 #: Memories that are looked up before others have their turn.
 _RECALLED_AT_ONCE = 500
@@ -246,13 +246,13 @@ class RequestContext:
             await waiting
         return function(*arguments)
 
-    async def recall(self, request: Request) -> Callable[[str], Memory | None]:
+    async def recall(self, request: Request) -> Callable[[str], StoredThinking | None]:
         """Return what gives the memory of a tool call; for a large request a thread may use it."""
         signatures, principal = self.services.signatures, self.call.principal
         recall = partial(signatures.recall, principal)
         if not self.is_large:
             return recall
-        found: dict[str, Memory] = {}
+        found: dict[str, StoredThinking] = {}
         names = await self.compute(call_ids, request) if len(signatures) else ()
         for place, name in enumerate(names):
             if place % _RECALLED_AT_ONCE == _RECALLED_AT_ONCE - 1:

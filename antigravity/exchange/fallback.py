@@ -14,7 +14,7 @@ from antigravity.interfaces.exchange import Reply
 from antigravity.ir.capabilities import Loss
 from antigravity.ir.errors import GatewayError
 from antigravity.logs import make_logger
-from antigravity.routing.decision import Decision
+from antigravity.routing.decision import RoutingDecision
 from antigravity.routing.fallbacks import fallbacks_for
 
 log = make_logger()
@@ -33,7 +33,7 @@ async def with_fallback_models(context: RequestContext, plan: Plan, serve: Serve
     fallbacks = await _fallbacks(context, requested)
     if not fallbacks:
         return await serve(context, plan)
-    failures: list[tuple[Decision, GatewayError]] = []
+    failures: list[tuple[RoutingDecision, GatewayError]] = []
     for decision in (requested, *fallbacks):
         try:
             attempt = _plan_for(context, requested, decision, "any" if failures else "capacity")
@@ -55,7 +55,10 @@ async def with_fallback_models(context: RequestContext, plan: Plan, serve: Serve
 
 
 def _plan_for(
-    context: RequestContext, requested: Decision, decision: Decision, fallback_on: FallbackOn
+    context: RequestContext,
+    requested: RoutingDecision,
+    decision: RoutingDecision,
+    fallback_on: FallbackOn,
 ) -> Plan:
     """Return the plan for one of the models; a fallback model is reported."""
     losses: tuple[Loss, ...] = ()
@@ -73,19 +76,19 @@ def _retry_in(error: GatewayError) -> float:
     return error.retry_after
 
 
-async def _fallbacks(context: RequestContext, requested: Decision) -> list[Decision]:
+async def _fallbacks(context: RequestContext, requested: RoutingDecision) -> list[RoutingDecision]:
     """Return the decisions for the fallback models, each way to serve once."""
     table = context.snapshot.settings.routing.fallback_models
-    seen = [set(requested.options)]
-    found: list[Decision] = []
+    seen = [set(requested.by_upstream_model)]
+    found: list[RoutingDecision] = []
     for name in fallbacks_for(table, requested.asked, requested.model):
-        decision = await context.snapshot.router.route_other(
+        decision = await context.snapshot.router.route_fallback(
             requested.asked, name, context.protocol.name
         )
         if decision is None:
             log.warn("no upstream serves {name}, a fallback model", name=name)
-        elif set(decision.options) not in seen:
-            seen.append(set(decision.options))
+        elif set(decision.by_upstream_model) not in seen:
+            seen.append(set(decision.by_upstream_model))
             is_reduced = context.recorder.record.intercepted is not None
             found.append(translated(decision) if is_reduced else decision)
     return found

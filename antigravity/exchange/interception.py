@@ -12,9 +12,9 @@ from antigravity.exchange.operations.stored_responses import keep_conversation
 from antigravity.exchange.plan import Plan, translated
 from antigravity.exchange.reply_context import reply_context
 from antigravity.exchange.response_headers import BACKGROUND, WARMUP
-from antigravity.interception.answer import simulated_answer
+from antigravity.interception.fixed_response import fixed_response
 from antigravity.interception.reduction import reduced
-from antigravity.interception.stage import BACKGROUND_MODEL
+from antigravity.interception.rules import BACKGROUND_MODEL
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.interception import IBackgroundDetector, IWarmupFilter
 from antigravity.interfaces.protocols import IStreamEncoder
@@ -62,7 +62,7 @@ async def reroute_background_task(context: RequestContext) -> tuple[RequestConte
     """
     router = context.snapshot.router
     detectors = _interested(context, context.snapshot.interception.background_detectors)
-    if not detectors or not router.maps(BACKGROUND_MODEL):
+    if not detectors or not router.has_mapping(BACKGROUND_MODEL):
         return context, None
     kind = _kind(context, detectors)
     if kind is None:
@@ -124,7 +124,7 @@ def _ask(
 
 def _simulate(context: RequestContext, request: Request) -> Reply:
     """Return a fixed response in the client's protocol, and end the record."""
-    events, usage = simulated_answer(request)
+    events, usage = fixed_response(request)
     protocol, details = context.protocol, reply_context(context)
     if context.head.stream:
         encoder: IStreamEncoder = protocol.encoder(details)

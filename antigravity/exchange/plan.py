@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from antigravity.exchange.attempts.retry import is_model_unavailable
 from antigravity.ir.capabilities import Loss
 from antigravity.ir.errors import GatewayError
-from antigravity.routing.decision import Candidate, Decision
+from antigravity.routing.decision import RoutingDecision, RoutingOption
 
 #: After which errors another model is tried: none, those of capacity, or any.
 FallbackOn = Literal["", "capacity", "any"]
@@ -22,18 +22,18 @@ class Plan(Struct, frozen=True):
     ``losses`` are reported to the client besides what is lost in translation.
     """
 
-    decision: Decision
+    decision: RoutingDecision
     fallback_on: FallbackOn = ""
     losses: tuple[Loss, ...] = ()
 
     @property
-    def candidates(self) -> tuple[Candidate, ...]:
+    def options(self) -> tuple[RoutingOption, ...]:
         """The ways to serve the request, best first."""
-        return self.decision.candidates
+        return self.decision.options
 
-    def with_candidates(self, candidates: tuple[Candidate, ...]) -> Plan:
-        """Return the plan with some of its candidates."""
-        return replace(self, decision=replace(self.decision, candidates=candidates))
+    def with_options(self, options: tuple[RoutingOption, ...]) -> Plan:
+        """Return the plan with some of its options."""
+        return replace(self, decision=replace(self.decision, options=options))
 
     def triggers_fallback(self, error: GatewayError) -> bool:
         """Return whether another model takes over after ``error``."""
@@ -42,7 +42,7 @@ class Plan(Struct, frozen=True):
         return self.fallback_on == "any"
 
 
-def translated(decision: Decision) -> Decision:
+def translated(decision: RoutingDecision) -> RoutingDecision:
     """Return the decision for a request that is not what the client's body holds."""
-    candidates = tuple(replace(candidate, native=False) for candidate in decision.candidates)
-    return replace(decision, candidates=candidates)
+    options = tuple(replace(option, native=False) for option in decision.options)
+    return replace(decision, options=options)

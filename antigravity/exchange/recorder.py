@@ -14,7 +14,7 @@ from antigravity.ir.capabilities import Loss
 from antigravity.ir.errors import CancelledByClientError, GatewayError
 from antigravity.ir.record import AttemptRecord, ExchangeRecord
 from antigravity.ir.usage import Usage
-from antigravity.routing.decision import Candidate, Decision
+from antigravity.routing.decision import RoutingDecision, RoutingOption
 
 
 class Recorder:
@@ -47,10 +47,10 @@ class Recorder:
         """Record that the request is one of a client or of the gateway itself, not of a user."""
         self.record.intercepted = label
 
-    def route(self, decision: Decision) -> None:
+    def route(self, decision: RoutingDecision) -> None:
         """Record which model serves, and the rules that led to it."""
-        self.record.route = tuple(map(str, decision.hops))
-        self.record.mapped_model = decision.candidates[0].target.model
+        self.record.route = tuple(map(str, decision.steps))
+        self.record.mapped_model = decision.options[0].target.model
 
     def lose(self, losses: tuple[Loss, ...]) -> None:
         """Record all that the reply lacks, in place of what was recorded before."""
@@ -58,7 +58,7 @@ class Recorder:
 
     def attempt(
         self,
-        candidate: Candidate,
+        option: RoutingOption,
         credential: Credential,
         *,
         passed: bool,
@@ -67,15 +67,15 @@ class Recorder:
     ) -> None:
         """Record that an attempt begins."""
         record = self.record
-        record.mapped_model = candidate.target.model
+        record.mapped_model = option.target.model
         record.losses = losses
         record.compressed = compressed
         record.attempts.append(
             AttemptRecord(
-                candidate.upstream.name,
-                candidate.target.model,
+                option.upstream.name,
+                option.target.model,
                 credential.id,
-                candidate.client.name,
+                option.client.name,
                 passed,
                 self._elapsed(),
             )

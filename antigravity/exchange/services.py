@@ -15,8 +15,8 @@ from antigravity.exchange.turns import Turns
 from antigravity.interfaces.transport import IHttpTransport
 from antigravity.ir.record import ExchangeRecord
 from antigravity.signatures.store import SignatureStore
-from antigravity.stores.bounded import BoundedBytes
-from antigravity.stores.published import PublishedFiles
+from antigravity.stores.bounded_cache import BoundedCache
+from antigravity.stores.published_files import PublishedFiles
 
 
 class Services(Struct, frozen=True):
@@ -33,7 +33,7 @@ class Services(Struct, frozen=True):
     signatures: SignatureStore
     calibration: Calibration
     contexts: ContextMemory
-    conversations: BoundedBytes
+    conversations: BoundedCache
     files: PublishedFiles
     new_id: Callable[[str], str]
     started: Callable[[ExchangeRecord], None]

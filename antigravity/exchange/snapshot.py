@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from antigravity.config.settings import Settings
-from antigravity.interception.stage import Interception
+from antigravity.interception.rules import InterceptionRules
 from antigravity.interfaces.accounts import IAccountPool, ICredentialSource
 from antigravity.interfaces.protocols import IClientProtocol
 from antigravity.interfaces.transport import IMediaFetcher
@@ -28,4 +28,4 @@ class Snapshot(Struct, frozen=True):
     media: IMediaFetcher
     pool: IAccountPool
     embeddings: EmbeddingRouter
-    interception: Interception = Interception()
+    interception: InterceptionRules = InterceptionRules()

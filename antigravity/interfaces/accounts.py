@@ -38,9 +38,9 @@ class UpstreamModel(Struct, frozen=True):
 class LeaseRequest(Struct, frozen=True):
     """A request for an account.
 
-    ``options`` are the models that can serve it, in order of preference.  ``ranks`` has a rising
-    number for each option; the accounts of options with the same rank are compared with each
-    other.  Without ranks, each option has a rank of its own.
+    ``upstream_models`` can serve it, in order of preference.  ``ranks`` has a rising number for
+    each of them; the accounts of those with the same rank are compared with each other.  Without
+    ranks, each upstream model has a rank of its own.
 
     ``session`` is an opaque key of the conversation; if it is empty, the request belongs to none.
     ``principal`` is an opaque name of the client's API key.  ``conversation`` replaces an empty
@@ -54,7 +54,7 @@ class LeaseRequest(Struct, frozen=True):
     ``allowed`` when a probe is due, ``forced`` already a minute after the lock began, ``never``.
     """
 
-    options: tuple[UpstreamModel, ...]
+    upstream_models: tuple[UpstreamModel, ...]
     session: str = ""
     exclude: frozenset[str] = frozenset()
     principal: str = ""
@@ -65,18 +65,18 @@ class LeaseRequest(Struct, frozen=True):
 
     @property
     def ranked(self) -> Sequence[tuple[int, UpstreamModel]]:
-        """Each option with its rank."""
-        ranks = self.ranks or range(len(self.options))
-        return list(zip(ranks, self.options, strict=True))
+        """Each upstream model with its rank."""
+        ranks = self.ranks or range(len(self.upstream_models))
+        return list(zip(ranks, self.upstream_models, strict=True))
 
 
 class CandidateStatus(Struct, frozen=True):
-    """Whether one account can serve one option, and why, for the operator.
+    """Whether one account can serve one upstream model, and why, for the operator.
 
     ``free_in`` is in seconds, ``None`` if it is not known.
     """
 
-    option: UpstreamModel
+    upstream_model: UpstreamModel
     credential: str
     label: str
     state: Literal["chosen", "available", "locked", "busy", "excluded", "disabled", "protected"]
@@ -107,7 +107,7 @@ class ILease(Interface):
     attempt.  The first call ends the lease; later calls do nothing.
     """
 
-    option = Attribute("The upstream and model to use.  :type: UpstreamModel")
+    upstream_model = Attribute("The upstream and model to use.  :type: UpstreamModel")
     credential = Attribute("The credential to use.  :type: Credential")
     is_probe = Attribute("Whether the attempt probes a locked account.  :type: bool")
 

@@ -47,10 +47,10 @@ class AccountFacts(Struct, frozen=True):
 
 
 class Candidate(Struct, frozen=True):
-    """One account for one option of a request, in its current state.
+    """One account for one upstream model of a request, in its current state.
 
-    ``rank`` is the option's rank in the request.  ``tier`` is 0 for the best.  ``load`` is the
-    number of requests in progress, ``load_of_others`` the number of those that belong to other
+    ``rank`` is the upstream model's rank in the request.  ``tier`` is 0 for the best.  ``load`` is
+    the number of requests in progress, ``load_of_others`` the number of those that belong to other
     sessions.  ``last_used`` is in seconds, 0 for never.
 
     ``locked_for`` is in seconds, infinite if only the operator can end the lock.  ``lock`` is the
@@ -65,7 +65,7 @@ class Candidate(Struct, frozen=True):
     """
 
     rank: int
-    option: UpstreamModel
+    upstream_model: UpstreamModel
     credential: str
     tier: int = 0
     remaining: float = 1.0

@@ -11,17 +11,17 @@ from antigravity.interfaces.protocols import IClientProtocol
 from antigravity.interfaces.upstreams import IUpstream
 from antigravity.ir.aspects import NONE, Aspects
 from antigravity.ir.capabilities import Capabilities, Target
-from antigravity.routing.mapping import Hop
-from antigravity.routing.selection import Judgement
+from antigravity.routing.mapping import MappingStep
+from antigravity.routing.selection import RoutingReason
 
 
-class Entry(Struct, frozen=True):
+class UpstreamEntry(Struct, frozen=True):
     """One upstream with the settings that routing looks at.
 
     ``model_mapping`` says which of its models takes the place of which other.  ``families`` are
     the only ones that it serves, whatever it lists; ``None``: those of its protocols, and what
     it lists.
-    ``rank`` and ``shares`` are as in an :class:`Offer`.  ``sole_for`` are the protocols whose
+    ``rank`` and ``shares`` are as in :class:`UpstreamFacts`.  ``sole_for`` are the protocols whose
     requests go here and nowhere else.  ``prefix`` before a model's name asks this upstream,
     as ``NAME/`` does.  ``known_models`` are listed whatever the upstream itself lists.
     """
@@ -44,7 +44,7 @@ class Entry(Struct, frozen=True):
         return ""
 
 
-class Candidate(Struct, frozen=True):
+class RoutingOption(Struct, frozen=True):
     """One way to serve a request; ``native`` if the upstream speaks the client's protocol.
 
     Candidates of one ``place`` serve in turn, those of a later one stand in.  ``differing``
@@ -61,26 +61,26 @@ class Candidate(Struct, frozen=True):
     refused: frozenset[str] = frozenset()
 
 
-class Decision(Struct, frozen=True):
+class RoutingDecision(Struct, frozen=True):
     """What routing found for one model name."""
 
     asked: str
     model: str
-    hops: tuple[Hop, ...]
-    candidates: tuple[Candidate, ...]
-    judgements: tuple[Judgement, ...]
+    steps: tuple[MappingStep, ...]
+    options: tuple[RoutingOption, ...]
+    reasons: tuple[RoutingReason, ...]
     capabilities: Capabilities
 
     @property
-    def options(self) -> dict[UpstreamModel, Candidate]:
-        """The candidates by what the pool of accounts knows of them."""
+    def by_upstream_model(self) -> dict[UpstreamModel, RoutingOption]:
+        """The options by what the pool of accounts knows of them."""
         return {
-            UpstreamModel(candidate.upstream.name, candidate.target.model): candidate
-            for candidate in self.candidates
+            UpstreamModel(option.upstream.name, option.target.model): option
+            for option in self.options
         }
 
     def lease_request(self) -> LeaseRequest:
         """Return what is asked of the pool of accounts; for whom, others know."""
-        options = self.options
-        ranks = tuple(candidate.place for candidate in options.values())
-        return LeaseRequest(tuple(options), ranks=ranks)
+        by_upstream_model = self.by_upstream_model
+        ranks = tuple(option.place for option in by_upstream_model.values())
+        return LeaseRequest(tuple(by_upstream_model), ranks=ranks)

@@ -15,8 +15,8 @@ from antigravity.interfaces.upstreams import IUpstream
 from antigravity.ir.errors import InvalidRequestError, NotFoundError
 from antigravity.routing.capability_table import CapabilityTable
 from antigravity.routing.catalog import ModelCatalog
-from antigravity.routing.mapping import Hop, ModelMapping
-from antigravity.routing.router import Decision, Entry, Router
+from antigravity.routing.mapping import MappingStep, ModelMapping
+from antigravity.routing.router import Router, RoutingDecision, UpstreamEntry
 
 #: So many models are named that could do it.
 _NAMED = 12
@@ -32,7 +32,7 @@ class EmbeddingRouter(Router):
 
     def __init__(
         self,
-        entries: Sequence[Entry],
+        entries: Sequence[UpstreamEntry],
         clients: Mapping[str, IEmbeddingClient],
         mapping: ModelMapping,
         table: CapabilityTable,
@@ -52,7 +52,7 @@ class EmbeddingRouter(Router):
         self.protocols = frozenset(clients)
         super().__init__(able, plain, mapping, table, catalog)
 
-    async def route(self, asked: str, protocol: str) -> Decision:
+    async def route(self, asked: str, protocol: str) -> RoutingDecision:
         """Return who can make vectors with the model that a client asked for.
 
         :raises NotFoundError: if nobody can.
@@ -81,14 +81,14 @@ class EmbeddingRouter(Router):
     def _spoken(self, upstream: IUpstream) -> tuple[str, ...]:
         return self._spoken_by[upstream.name]
 
-    def _resolve(self, name: str) -> tuple[str, tuple[Hop, ...]]:
+    def _resolve(self, name: str) -> tuple[str, tuple[MappingStep, ...]]:
         """Return the name that ``name`` is served under.
 
         Who maps a name itself means it; a pattern counts if it leads to an embedding model.
         """
-        target, hops = super()._resolve(name)
-        if self.maps(name) or self._table.capabilities(target).embedding:
-            return target, hops
+        target, steps = super()._resolve(name)
+        if self.has_mapping(name) or self._table.capabilities(target).embedding:
+            return target, steps
         return name, ()
 
     async def _hint(self) -> str:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from antigravity.routing.patterns import matches, specificity
 
 
-class Hop(Struct, frozen=True):
+class MappingStep(Struct, frozen=True):
     """One step of a mapping: which rule made which name of which."""
 
     rule: str
@@ -43,14 +43,14 @@ class ModelMapping:
         if builtin:
             self._tables.append(("builtin_aliases", _sorted(shipped_aliases())))
 
-    def resolve(self, model: str) -> tuple[str, tuple[Hop, ...]]:
+    def resolve(self, model: str) -> tuple[str, tuple[MappingStep, ...]]:
         """Return the name that ``model`` is served under, and the steps to it."""
         for table, entries in self._tables:
             for pattern, target in entries:
                 if matches(pattern, model):
                     if target == model:
                         return model, ()
-                    return target, (Hop(f"{table}: {pattern}", model, target),)
+                    return target, (MappingStep(f"{table}: {pattern}", model, target),)
         return model, ()
 
     def names(self) -> tuple[str, ...]:

@@ -18,13 +18,13 @@ from antigravity.ir.images import NO_WISH, ImageWish
 from antigravity.routing import image_suffix
 from antigravity.routing.capability_table import CapabilityTable
 from antigravity.routing.catalog import ModelCatalog
-from antigravity.routing.decision import Candidate, Decision, Entry
-from antigravity.routing.mapping import Hop, ModelMapping
+from antigravity.routing.decision import RoutingDecision, RoutingOption, UpstreamEntry
+from antigravity.routing.decision_cache import DecisionCache
+from antigravity.routing.mapping import MappingStep, ModelMapping
 from antigravity.routing.patterns import matches, specificity
-from antigravity.routing.remembered import RememberedDecisions
-from antigravity.routing.selection import Fit, Judgement, Offer, fit_of, select
+from antigravity.routing.selection import Fit, RoutingReason, UpstreamFacts, fit_of, select
 
-__all__ = ["Candidate", "Decision", "Entry", "Router"]
+__all__ = ["Router", "RoutingDecision", "RoutingOption", "UpstreamEntry"]
 
 
 class Router:
@@ -32,7 +32,7 @@ class Router:
 
     def __init__(
         self,
-        entries: Sequence[Entry],
+        entries: Sequence[UpstreamEntry],
         clients: Mapping[str, IClientProtocol],
         mapping: ModelMapping,
         table: CapabilityTable,
@@ -49,14 +49,14 @@ class Router:
         self._table = table
         self._catalog = catalog
         self._fallback = fallback_model
-        self._remembered = RememberedDecisions(catalog)
+        self._remembered = DecisionCache(catalog)
 
     @property
     def upstreams(self) -> tuple[IUpstream, ...]:
         """All upstreams, in the order of the configuration."""
         return tuple(entry.upstream for entry in self._entries.values())
 
-    async def route(self, asked: str, protocol: str) -> Decision:
+    async def route(self, asked: str, protocol: str) -> RoutingDecision:
         """Return who can serve the model that a client of ``protocol`` asked for.
 
         :raises NotFoundError: if nobody can.
@@ -70,7 +70,7 @@ class Router:
         self._remembered.put(asked, protocol, decision, changes)
         return decision
 
-    async def _found(self, asked: str, protocol: str) -> Decision:
+    async def _found(self, asked: str, protocol: str) -> RoutingDecision:
         if not self._entries:
             raise UnavailableError(
                 "No upstream is configured. Add one with 'antigravity accounts add', or in the "
@@ -78,49 +78,49 @@ class Router:
                 code="no_upstream",
             )
         decision = await self._decide(asked, asked, protocol)
-        if not decision.candidates and self._fallback:
+        if not decision.options and self._fallback:
             decision = await self._decide(asked, self._fallback, protocol, "routing.fallback_model")
-        if not decision.candidates:
+        if not decision.options:
             reason = await self._unknown(asked, protocol)
             raise NotFoundError(reason, param="model", code="model_not_found")
         return decision
 
-    def direct(self, upstream: str, model: str) -> Candidate | None:
+    def option_for(self, upstream: str, model: str) -> RoutingOption | None:
         """Return how one upstream serves a model of its own, ``None`` if it isn't there."""
         entry = self._entries.get(upstream)
         if entry is None:
             return None
         return self._candidate(entry, model, entry.upstream.protocols[0])
 
-    def window(self, candidate: Candidate) -> int | None:
-        """Return how many tokens a candidate's model takes, as far as that is known.
+    def context_window(self, option: RoutingOption) -> int | None:
+        """Return how many tokens an option's model takes, as far as that is known.
 
         The operator knows it best, then the upstream, then the table that is shipped.
         """
-        target = candidate.target
+        target = option.target
         known = target.capabilities.context_window
         if self._table.is_own(target.model, "context_window"):
             return known
-        return self._catalog.input_limit(candidate.upstream, target.model) or known
+        return self._catalog.input_limit(option.upstream, target.model) or known
 
-    def maps(self, name: str) -> bool:
+    def has_mapping(self, name: str) -> bool:
         """Return whether a rule names ``name`` itself; a wildcard does not."""
         return name in self._mapping.names()
 
-    async def route_mapped(self, name: str, protocol: str) -> Decision | None:
+    async def route_mapped(self, name: str, protocol: str) -> RoutingDecision | None:
         """Return who can serve a name that no client asks for and only rules know.
 
         ``None`` if no rule names it, or nobody can; no fallback model stands in.
         """
-        if not self._entries or not self.maps(name):
+        if not self._entries or not self.has_mapping(name):
             return None
         decision = await self._decide(name, name, protocol)
-        return decision if decision.candidates and decision.hops else None
+        return decision if decision.options and decision.steps else None
 
-    async def route_other(self, asked: str, name: str, protocol: str) -> Decision | None:
+    async def route_fallback(self, asked: str, name: str, protocol: str) -> RoutingDecision | None:
         """Return who can serve ``name`` to a client that asked for another; ``None``: nobody."""
         decision = await self._decide(asked, name, protocol, "routing.fallback_models")
-        return decision if decision.candidates else None
+        return decision if decision.options else None
 
     async def models(self) -> list[Model]:
         """Return every model that can be served now, each once, mapped names included."""
@@ -137,7 +137,7 @@ class Router:
                 found[name] = self._described(Model(name, owned_by=owner), target)
         return list(found.values())
 
-    def _offered(self, entry: Entry, models: Sequence[Model] | None) -> list[Model]:
+    def _offered(self, entry: UpstreamEntry, models: Sequence[Model] | None) -> list[Model]:
         """Return what one upstream offers under its patterns."""
         named = (*entry.patterns, *entry.model_mapping, *entry.known_models)
         names = [name for name in named if name and "*" not in name]
@@ -170,92 +170,94 @@ class Router:
         spoken: tuple[str, ...] = upstream.protocols
         return spoken
 
-    def _resolve(self, name: str) -> tuple[str, tuple[Hop, ...]]:
+    def _resolve(self, name: str) -> tuple[str, tuple[MappingStep, ...]]:
         """Return the name that ``name`` is served under, and the steps to it."""
         return self._mapping.resolve(name)
 
-    async def _decide(self, asked: str, name: str, protocol: str, rule: str = "") -> Decision:
+    async def _decide(
+        self, asked: str, name: str, protocol: str, rule: str = ""
+    ) -> RoutingDecision:
         """Return who can serve ``name``, which ``rule`` has put in the place of what was asked."""
-        model, hops, wish = self._wished(*self._resolve(name))
+        model, steps, wish = self._wished(*self._resolve(name))
         sole = self._sole(protocol)
         if sole is not None:
-            model, hops = await self._at_sole(sole, name, model, hops)
-            wish = wish if hops else NO_WISH
+            model, steps = await self._at_sole(sole, name, model, steps)
+            wish = wish if steps else NO_WISH
         named = self._named(model)
         if named is not None:
             model = named.named_in(model)
         capabilities = self._table.capabilities(model)
-        judgements: tuple[Judgement, ...]
+        reasons: tuple[RoutingReason, ...]
         if sole is not None:
-            judgements = self._judged_sole(sole, named, protocol)
+            reasons = self._judged_sole(sole, named, protocol)
         elif named is not None:
-            judgements = (Judgement(named.upstream.name, Fit.PATTERN, "it was asked for", 0),)
+            reasons = (RoutingReason(named.upstream.name, Fit.PATTERN, "it was asked for", 0),)
         else:
             offers = await self._offers(protocol)
-            judgements = select(offers, model, capabilities.family)
-        candidates = tuple(
+            reasons = select(offers, model, capabilities.family)
+        options = tuple(
             self._candidate(
                 self._entries[judgement.upstream], model, protocol, wish, judgement.place
             )
-            for judgement in judgements
+            for judgement in reasons
             if judgement.place is not None
         )
-        candidates = tuple(self._compared(candidate, asked) for candidate in candidates)
+        options = tuple(self._compared(option, asked) for option in options)
         if rule:
-            hops = (Hop(rule, asked, name), *hops)
-        return Decision(asked, model, hops, candidates, judgements, capabilities)
+            steps = (MappingStep(rule, asked, name), *steps)
+        return RoutingDecision(asked, model, steps, options, reasons, capabilities)
 
-    def _compared(self, candidate: Candidate, asked: str) -> Candidate:
-        """Return the candidate with what sets it apart from the model that the client named."""
+    def _compared(self, option: RoutingOption, asked: str) -> RoutingOption:
+        """Return the option with what sets it apart from the model that the client named."""
         named = self._named(asked)
         name = asked if named is None else named.named_in(asked)
-        if not candidate.native or candidate.target.model == name:
-            return candidate
-        capabilities = candidate.target.capabilities
+        if not option.native or option.target.model == name:
+            return option
+        capabilities = option.target.capabilities
         differing = differences(self._table.capabilities(name), capabilities)
-        refused = candidate.target.takes_otherwise()
+        refused = option.target.takes_otherwise()
         if not differing and not refused:
-            return candidate
-        return replace(candidate, differing=differing, refused=refused)
+            return option
+        return replace(option, differing=differing, refused=refused)
 
-    def _sole(self, protocol: str) -> Entry | None:
+    def _sole(self, protocol: str) -> UpstreamEntry | None:
         """Return the upstream that alone serves a protocol, if one does."""
         return next((e for e in self._entries.values() if protocol in e.sole_for), None)
 
     async def _at_sole(
-        self, sole: Entry, name: str, model: str, hops: tuple[Hop, ...]
-    ) -> tuple[str, tuple[Hop, ...]]:
+        self, sole: UpstreamEntry, name: str, model: str, steps: tuple[MappingStep, ...]
+    ) -> tuple[str, tuple[MappingStep, ...]]:
         """Return the mapped name if the only upstream knows it, else the name as it was."""
-        if not hops or sole.named_in(model):
-            return model, hops
+        if not steps or sole.named_in(model):
+            return model, steps
         offer = self._offer(sole, await self._catalog.models(sole.upstream), "")
         fit, _ = fit_of(offer, model, self._table.capabilities(model).family)
         known = fit is not Fit.NONE and self._named(model) is None
-        return (model, hops) if known else (name, ())
+        return (model, steps) if known else (name, ())
 
-    def _named(self, model: str) -> Entry | None:
+    def _named(self, model: str) -> UpstreamEntry | None:
         """Return the upstream that a model's name asks for, if it does."""
         return next((e for e in self._entries.values() if e.named_in(model)), None)
 
     def _judged_sole(
-        self, sole: Entry, named: Entry | None, protocol: str
-    ) -> tuple[Judgement, ...]:
-        """Return the judgements where one upstream alone serves a protocol."""
+        self, sole: UpstreamEntry, named: UpstreamEntry | None, protocol: str
+    ) -> tuple[RoutingReason, ...]:
+        """Return the reasons where one upstream alone serves a protocol."""
         own = sole.upstream.name
         reason = f"it alone serves requests in the protocol {protocol}"
         place = 0 if named in (None, sole) else None
         if place is None:
             reason += ", but another upstream was asked for"
         return (
-            Judgement(own, Fit.PATTERN, reason, place),
+            RoutingReason(own, Fit.PATTERN, reason, place),
             *(
-                Judgement(name, Fit.NONE, f"{own} alone serves requests in {protocol}")
+                RoutingReason(name, Fit.NONE, f"{own} alone serves requests in {protocol}")
                 for name in self._entries
                 if name != own
             ),
         )
 
-    async def _offers(self, protocol: str) -> list[Offer]:
+    async def _offers(self, protocol: str) -> list[UpstreamFacts]:
         entries = list(self._entries.values())
         lists = await gather([self._catalog.models(entry.upstream) for entry in entries])
         return [
@@ -263,13 +265,15 @@ class Router:
             for entry, models in zip(entries, lists, strict=True)
         ]
 
-    def _offer(self, entry: Entry, models: Sequence[Model] | None, protocol: str) -> Offer:
+    def _offer(
+        self, entry: UpstreamEntry, models: Sequence[Model] | None, protocol: str
+    ) -> UpstreamFacts:
         upstream = entry.upstream
         families = entry.families
         if families is None:
             spoken = self._spoken(upstream)
             families = frozenset(self._clients[name].traits.family for name in spoken)
-        return Offer(
+        return UpstreamFacts(
             upstream.name,
             entry.patterns,
             None if models is None else frozenset(model.id for model in models),
@@ -281,30 +285,32 @@ class Router:
             shares=entry.shares,
         )
 
-    def _wished(self, model: str, hops: tuple[Hop, ...]) -> tuple[str, tuple[Hop, ...], ImageWish]:
+    def _wished(
+        self, model: str, steps: tuple[MappingStep, ...]
+    ) -> tuple[str, tuple[MappingStep, ...], ImageWish]:
         """Return the model without what the end of its name says about images, and that.
 
         A name that is mapped or listed as it is means nothing else.
         """
         base, wish = image_suffix.split(model)
-        if wish == NO_WISH or hops:
-            return model, hops, NO_WISH
+        if wish == NO_WISH or steps:
+            return model, steps, NO_WISH
         listed = (self._catalog.known(upstream) or () for upstream in self.upstreams)
         if any(known.id == model for models in listed for known in models):
-            return model, hops, NO_WISH
+            return model, steps, NO_WISH
         served, more = self._resolve(base)
         if not self._table.capabilities(served.rpartition("/")[2]).image_ratios:
-            return model, hops, NO_WISH
-        return served, (Hop("image suffix", model, base), *more), wish
+            return model, steps, NO_WISH
+        return served, (MappingStep("image suffix", model, base), *more), wish
 
     def _candidate(
         self,
-        entry: Entry,
+        entry: UpstreamEntry,
         model: str,
         protocol: str,
         wish: ImageWish = NO_WISH,
         place: int = 0,
-    ) -> Candidate:
+    ) -> RoutingOption:
         upstream = entry.upstream
         for pattern in self._stand_ins[upstream.name]:
             if matches(pattern, model):
@@ -319,7 +325,7 @@ class Router:
             own: Any = upstream
             name = capabilities.protocol if capabilities.protocol in own.model_protocols else name
         target = Target(model, capabilities, upstream.quirks, wish)
-        return Candidate(upstream, self._clients[name], target, name == protocol, place)
+        return RoutingOption(upstream, self._clients[name], target, name == protocol, place)
 
     async def _unknown(self, asked: str, protocol: str) -> str:
         sole = self._sole(protocol)

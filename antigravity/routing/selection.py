@@ -31,7 +31,7 @@ class Fit(IntEnum):
 _NAMED: Final = frozenset({Fit.PATTERN, Fit.LISTED})
 
 
-class Offer(Struct, frozen=True):
+class UpstreamFacts(Struct, frozen=True):
     """What routing knows of one upstream.
 
     ``models`` is ``None`` where the upstream does not tell; ``families`` are those that it
@@ -52,7 +52,7 @@ class Offer(Struct, frozen=True):
     shares: bool = False
 
 
-class Judgement(Struct, frozen=True):
+class RoutingReason(Struct, frozen=True):
     """Why an upstream was taken or left.
 
     ``place`` is where it stands among those that were taken; several may share one.
@@ -69,7 +69,7 @@ class Judgement(Struct, frozen=True):
         return self.place is not None
 
 
-def fit_of(offer: Offer, model: str, family: str) -> tuple[Fit, str]:
+def fit_of(offer: UpstreamFacts, model: str, family: str) -> tuple[Fit, str]:
     """Return how well an upstream fits, and why."""
     for pattern in offer.patterns:
         if matches(pattern, model):
@@ -94,7 +94,7 @@ def fit_of(offer: Offer, model: str, family: str) -> tuple[Fit, str]:
     return Fit.UNKNOWN, "it does not say which models it has"
 
 
-def select(offers: Sequence[Offer], model: str, family: str) -> tuple[Judgement, ...]:
+def select(offers: Sequence[UpstreamFacts], model: str, family: str) -> tuple[RoutingReason, ...]:
     """Return a judgement on each upstream; the chosen ones come first, best first.
 
     Only the best kind of fit is chosen, but where a rank that comes earlier has a lesser one.
@@ -105,7 +105,7 @@ def select(offers: Sequence[Offer], model: str, family: str) -> tuple[Judgement,
     sure = min((o.rank for fit, _, o in judged if fit in _NAMED), default=None)
     known = any(fit < Fit.UNKNOWN for fit, _, _ in judged)
 
-    def wanted(fit: Fit, offer: Offer) -> bool:
+    def wanted(fit: Fit, offer: UpstreamFacts) -> bool:
         match fit:
             case Fit.NONE:
                 return False
@@ -122,14 +122,14 @@ def select(offers: Sequence[Offer], model: str, family: str) -> tuple[Judgement,
     places = _places([offer for _, _, offer in taken])
     return (
         *(
-            Judgement(offer.name, fit, reason + _standing(offer), place)
+            RoutingReason(offer.name, fit, reason + _standing(offer), place)
             for (fit, reason, offer), place in zip(taken, places, strict=True)
         ),
-        *(Judgement(offer.name, fit, reason) for fit, reason, offer in left),
+        *(RoutingReason(offer.name, fit, reason) for fit, reason, offer in left),
     )
 
 
-def _places(offers: Sequence[Offer]) -> Iterator[int]:
+def _places(offers: Sequence[UpstreamFacts]) -> Iterator[int]:
     """Yield the place of each offer; they are in order."""
     sharing = {offer.rank for offer in offers if offer.shares}
     place, before = -1, None
@@ -140,7 +140,7 @@ def _places(offers: Sequence[Offer]) -> Iterator[int]:
         yield place
 
 
-def _standing(offer: Offer) -> str:
+def _standing(offer: UpstreamFacts) -> str:
     """Return what an offer's rank means, if it is not the usual one."""
     if offer.shares:
         return f"; shares the requests of priority {offer.rank}"

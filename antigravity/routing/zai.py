@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from antigravity.config.settings import ZaiSettings
 from antigravity.interfaces.upstreams import IUpstream
-from antigravity.routing.router import Entry
+from antigravity.routing.router import UpstreamEntry
 
 #: Before a model's name, it asks z.ai for the model.
 PREFIX: Final = "zai:"
@@ -17,7 +17,7 @@ PREFIX: Final = "zai:"
 PROTOCOL: Final = "anthropic"
 
 
-def zai_entry(settings: ZaiSettings, upstream: IUpstream, others: Sequence[int]) -> Entry:
+def zai_entry(settings: ZaiSettings, upstream: IUpstream, others: Sequence[int]) -> UpstreamEntry:
     """Return z.ai in its short form; ``others`` are the ranks of the other upstreams.
 
     Its own models it serves in any mode, for there may be an account for it.  Those of others
@@ -26,7 +26,7 @@ def zai_entry(settings: ZaiSettings, upstream: IUpstream, others: Sequence[int])
     """
     models = settings.models
     known = (models.opus, models.sonnet, models.haiku, *settings.model_mapping.values())
-    own = Entry(
+    own = UpstreamEntry(
         upstream,
         families=frozenset({"glm"}),
         prefix=PREFIX,

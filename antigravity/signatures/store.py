@@ -17,7 +17,7 @@ from antigravity.ir.parts import Thinking
 from antigravity.ir.signature import Signature
 
 
-class Memory(Struct, frozen=True):
+class StoredThinking(Struct, frozen=True):
     """What stood on and before one tool call."""
 
     signature: Signature | None = None
@@ -34,7 +34,7 @@ class Memory(Struct, frozen=True):
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
-_DECODER: Final = msgspec.msgpack.Decoder(Memory)
+_DECODER: Final = msgspec.msgpack.Decoder(StoredThinking)
 #: What is left of the time to live when using an entry begins it anew.
 _STALE: Final = 0.9
 #: Stands between API key and call id; neither has it.
@@ -63,7 +63,7 @@ class SignatureStore:
         self._ttl = ttl
         self._max_entries = max_entries
         self._max_bytes = max_bytes
-        self._entries: OrderedDict[str, tuple[float, Memory]] = OrderedDict()
+        self._entries: OrderedDict[str, tuple[float, StoredThinking]] = OrderedDict()
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -103,12 +103,12 @@ class SignatureStore:
             for key, (expires, memory) in self._entries.items()
         ]
 
-    def remember(self, principal: str, call_id: str, memory: Memory) -> None:
+    def remember(self, principal: str, call_id: str, memory: StoredThinking) -> None:
         """Keep what belongs to a call."""
         self._keep(_key(principal, call_id), memory)
         self._trim()
 
-    def recall(self, principal: str, call_id: str) -> Memory | None:
+    def recall(self, principal: str, call_id: str) -> StoredThinking | None:
         """Return what belongs to a call, if it is still known."""
         key = _key(principal, call_id)
         entry = self._entries.get(key)
@@ -123,13 +123,13 @@ class SignatureStore:
             self._keep(key, memory)
         return memory
 
-    def _keep(self, key: str, memory: Memory) -> None:
+    def _keep(self, key: str, memory: StoredThinking) -> None:
         expires = self._now() + self._ttl
         self._put(key, expires, memory)
         if self.disk is not None:
             self.disk.put(Entry(key, expires, _ENCODER.encode(memory)))
 
-    def _put(self, key: str, expires: float, memory: Memory) -> None:
+    def _put(self, key: str, expires: float, memory: StoredThinking) -> None:
         self._drop(key)
         self._entries[key] = (expires, memory)
         self._bytes += memory.size

@@ -95,28 +95,28 @@ class PoolFixture:
     def ask(
         self,
         session: str = "",
-        *options: UpstreamModel,
+        *upstream_models: UpstreamModel,
         exclude: Collection[str] = (),
         max_wait: float = 60.0,
         principal: str = "",
     ) -> Deferred[ILease]:
         """Return the Deferred of a lease, whose failure is no unhandled error."""
-        request = LeaseRequest(options or (PRO,), session, frozenset(exclude), principal)
+        request = LeaseRequest(upstream_models or (PRO,), session, frozenset(exclude), principal)
         deferred = self.pool.lease(request, max_wait)
         deferred.addErrback(lambda failure: failure)
         return deferred
 
-    def take(self, session: str = "", *options: UpstreamModel, **more: Any) -> Any:
+    def take(self, session: str = "", *upstream_models: UpstreamModel, **more: Any) -> Any:
         """Return a lease that is there at once."""
-        return got(self.ask(session, *options, **more))
+        return got(self.ask(session, *upstream_models, **more))
 
-    def refused(self, session: str = "", *options: UpstreamModel, **more: Any) -> Any:
+    def refused(self, session: str = "", *upstream_models: UpstreamModel, **more: Any) -> Any:
         """Return the error of a request that is refused at once."""
-        return error(self.ask(session, *options, **more))
+        return error(self.ask(session, *upstream_models, **more))
 
-    def states(self, session: str = "", *options: UpstreamModel) -> dict[str, str]:
+    def states(self, session: str = "", *upstream_models: UpstreamModel) -> dict[str, str]:
         """Return the verdict on each account."""
-        request = LeaseRequest(options or (PRO,), session)
+        request = LeaseRequest(upstream_models or (PRO,), session)
         return {verdict.credential: verdict.state for verdict in self.pool.explain(request)}
 
 

@@ -289,10 +289,10 @@ def test_an_option_is_used_when_those_before_it_cannot_serve() -> None:
     other = UpstreamModel("zai", "glm")
     kit.take("", PRO, other).failed(quota(100.0))
     lease = kit.take("", PRO, other)
-    assert (lease.credential.id, lease.option) == ("z", other)
+    assert (lease.credential.id, lease.upstream_model) == ("z", other)
     lease.succeeded()
     kit.clock.advance(100.0)
-    assert kit.take("", PRO, other).option == PRO
+    assert kit.take("", PRO, other).upstream_model == PRO
 
 
 def test_a_disabled_account_is_never_leased() -> None:

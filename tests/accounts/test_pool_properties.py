@@ -42,14 +42,14 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(
         principal=st.sampled_from(["", "p", "q"]),
         session=st.sampled_from(["", "s", "t", "u"]),
-        options=st.sampled_from([(PRO,), (FLASH,), (PRO, FLASH)]),
+        upstream_models=st.sampled_from([(PRO,), (FLASH,), (PRO, FLASH)]),
         exclude=st.sets(st.sampled_from(NAMES), max_size=3),
         max_wait=st.sampled_from([0.0, 5.0, 60.0, 1000.0]),
     )
     def ask(
-        self, principal: str, session: str, options: Any, exclude: set[str], max_wait: float
+        self, principal: str, session: str, upstream_models: Any, exclude: set[str], max_wait: float
     ) -> None:
-        request = LeaseRequest(options, session, frozenset(exclude), principal)
+        request = LeaseRequest(upstream_models, session, frozenset(exclude), principal)
         deferred = self.kit.pool.lease(request, max_wait)
         entry = (deferred, request)
         self.waiting.append(entry)
@@ -65,9 +65,9 @@ class PoolMachine(RuleBasedStateMachine):
         deferred.addBoth(done)
 
     def check(self, lease: Any, request: LeaseRequest) -> None:
-        name, model = lease.credential.id, lease.option.model
+        name, model = lease.credential.id, lease.upstream_model.model
         now = self.kit.clock.seconds()
-        assert lease.option in request.options
+        assert lease.upstream_model in request.upstream_models
         assert name not in request.exclude
         assert name not in self.disabled
         assert self.locks.get((name, model), 0.0) <= now
@@ -96,7 +96,7 @@ class PoolMachine(RuleBasedStateMachine):
     )
     def fail(self, which: int, delay: float, kind: int) -> None:
         lease = self.leases.pop(which % len(self.leases))
-        name, model = lease.credential.id, lease.option.model
+        name, model = lease.credential.id, lease.upstream_model.model
         error, place = [
             (QuotaExhaustedError("q", retry_after=delay), (name, model)),
             (RateLimitedError("r", retry_after=delay), (name, model)),

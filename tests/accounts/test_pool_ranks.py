@@ -169,7 +169,7 @@ def test_it_is_explained() -> None:
     assert "take turns" in found["a"].reason
     behind = {v.credential: v for v in kit.pool.explain(kit.request(session, (0, 1)))}
     assert behind["a"].state == "chosen"
-    assert "preferred option" in behind["z"].reason
+    assert "preferred upstream_model" in behind["z"].reason
 
 
 @st.composite

@@ -289,9 +289,9 @@ def test_an_option_that_comes_later_is_not_probed_while_an_earlier_one_serves() 
     kit = PoolFixture(["a"], probe_interval=INTERVAL)
     kit.take("", FLASH).failed(quota(DAY))
     kit.clock.advance(INTERVAL)
-    assert kit.take("", PRO, FLASH).option == PRO
+    assert kit.take("", PRO, FLASH).upstream_model == PRO
     probe = kit.take("", FLASH, PRO)
-    assert (probe.option, probe.is_probe) == (FLASH, True)
+    assert (probe.upstream_model, probe.is_probe) == (FLASH, True)
 
 
 def test_what_only_people_can_end_is_not_probed() -> None:

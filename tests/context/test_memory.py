@@ -12,7 +12,7 @@ from antigravity.context.layers import NOTHING, Plan, apply
 from antigravity.context.memory import UNKNOWN, ContextMemory, Remembered
 from antigravity.ir.parts import CacheControl, Text
 from antigravity.ir.request import Message, Request
-from antigravity.stores.bounded import BoundedBytes
+from antigravity.stores.bounded_cache import BoundedCache
 from tests.context.histories import prose, round_of, says
 
 TURNS = 300
@@ -25,7 +25,7 @@ def measure(messages: Sequence[Message]) -> int:
 
 
 def memory() -> ContextMemory:
-    return ContextMemory(BoundedBytes(lambda: 0.0, max_entries=9, max_bytes=99_999, ttl=9.0))
+    return ContextMemory(BoundedCache(lambda: 0.0, max_entries=9, max_bytes=99_999, ttl=9.0))
 
 
 class Session:
@@ -101,7 +101,7 @@ def test_what_was_kept_is_known_again() -> None:
 
 
 def test_what_makes_no_sense_is_not_known() -> None:
-    store = BoundedBytes(lambda: 0.0, max_entries=9, max_bytes=999, ttl=9.0)
+    store = BoundedCache(lambda: 0.0, max_entries=9, max_bytes=999, ttl=9.0)
     store.put("k", b"\xc1nonsense")
     assert ContextMemory(store).get("k") == UNKNOWN
 

@@ -142,15 +142,15 @@ class FittingTests(LongConversationCase):
         router = gateway.serving.runtime.snapshot.router
         for model, window in (("claude-sonnet-4-6", 200_000), ("gpt-4o", 128_000)):
             decision = await router.route(model, "anthropic")
-            assert router.window(decision.candidates[0]) == window
+            assert router.context_window(decision.options[0]) == window
         decision = await router.route("claude-opus-4-6-not-listed", "anthropic")
-        assert router.window(decision.candidates[0]) == 1_000_000
+        assert router.context_window(decision.options[0]) == 1_000_000
         await self.stop()
         await self.start()
         gateway = self.gateway
         router = gateway.serving.runtime.snapshot.router
         decision = await router.route(MODEL, "anthropic")
-        assert router.window(decision.candidates[0]) == WINDOW
+        assert router.context_window(decision.options[0]) == WINDOW
 
 
 class StableTests(LongConversationCase):

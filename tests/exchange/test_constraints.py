@@ -21,19 +21,19 @@ from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
 from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT
 from antigravity.protocols.openai_completions.protocol import OPENAI_COMPLETIONS_SERVER
 from antigravity.protocols.openai_passing import native_only_client
-from antigravity.routing.router import Candidate, Decision
+from antigravity.routing.router import RoutingDecision, RoutingOption
 
 COMPLETIONS = OPENAI_COMPLETIONS_SERVER
 CHAT = OPENAI_CHAT_CLIENT
 
 
-def candidate(client: Any, *, native: bool = False, most: int = 8) -> Candidate:
+def option(client: Any, *, native: bool = False, most: int = 8) -> RoutingOption:
     upstream: Any = SimpleNamespace(name="u")
-    return Candidate(upstream, client, Target("m", Capabilities(max_choices=most)), native)
+    return RoutingOption(upstream, client, Target("m", Capabilities(max_choices=most)), native)
 
 
-def plan(*candidates: Candidate) -> Plan:
-    return Plan(Decision("m", "m", (), candidates, (), Capabilities()))
+def plan(*options: RoutingOption) -> Plan:
+    return Plan(RoutingDecision("m", "m", (), options, (), Capabilities()))
 
 
 def context(protocol: Any, **fields: Any) -> Any:
@@ -42,19 +42,19 @@ def context(protocol: Any, **fields: Any) -> Any:
     return SimpleNamespace(protocol=protocol, traits=protocol.traits, call=call)
 
 
-PASSING = candidate(native_only_client("openai_completions", CHAT), native=True)
-OTHER = candidate(CHAT)
+PASSING = option(native_only_client("openai_completions", CHAT), native=True)
+OTHER = option(CHAT)
 
 
-def test_request_that_can_be_translated_keeps_all_candidates() -> None:
+def test_request_that_can_be_translated_keeps_all_options() -> None:
     both = plan(OTHER, PASSING)
     assert native_only(context(COMPLETIONS), both) is both
     assert native_only(context(ANTHROPIC_SERVER), both) is both
 
 
-def test_request_that_cannot_be_translated_keeps_native_candidates() -> None:
+def test_request_that_cannot_be_translated_keeps_native_options() -> None:
     tokens = context(COMPLETIONS, prompt=[1, 2])
-    assert native_only(tokens, plan(OTHER, PASSING)).candidates == (PASSING,)
+    assert native_only(tokens, plan(OTHER, PASSING)).options == (PASSING,)
     native = plan(PASSING)
     assert native_only(tokens, native) is native
     with pytest.raises(InvalidRequestError) as caught:
@@ -65,26 +65,26 @@ def test_request_that_cannot_be_translated_keeps_native_candidates() -> None:
 @pytest.mark.parametrize(
     ("served_by", "wanted", "able"),
     [
-        (candidate(CHAT), RequestedChoices(8), True),
-        (candidate(CHAT), RequestedChoices(9), False),
-        (candidate(CHAT), RequestedChoices(1, 2), False),
-        (candidate(CHAT, most=1), RequestedChoices(), True),
-        (candidate(ANTHROPIC_CLIENT), RequestedChoices(2), False),
-        (candidate(GEMINI_CLIENT, most=128), RequestedChoices(9), False),
+        (option(CHAT), RequestedChoices(8), True),
+        (option(CHAT), RequestedChoices(9), False),
+        (option(CHAT), RequestedChoices(1, 2), False),
+        (option(CHAT, most=1), RequestedChoices(), True),
+        (option(ANTHROPIC_CLIENT), RequestedChoices(2), False),
+        (option(GEMINI_CLIENT, most=128), RequestedChoices(9), False),
         # An upstream checks what passes itself, unless its model is known to give one choice.
-        (candidate(CHAT, native=True), RequestedChoices(100), True),
-        (candidate(CHAT, native=True, most=1), RequestedChoices(2), False),
-        (candidate(GEMINI_CLIENT, native=True, most=1), RequestedChoices(2), False),
-        (candidate(PASSING.client, native=True, most=1), RequestedChoices(3, 5), True),
+        (option(CHAT, native=True), RequestedChoices(100), True),
+        (option(CHAT, native=True, most=1), RequestedChoices(2), False),
+        (option(GEMINI_CLIENT, native=True, most=1), RequestedChoices(2), False),
+        (option(PASSING.client, native=True, most=1), RequestedChoices(3, 5), True),
     ],
 )
-def test_candidate_gives_all_requested_choices(
-    served_by: Candidate, wanted: RequestedChoices, able: bool
+def test_option_gives_all_requested_choices(
+    served_by: RoutingOption, wanted: RequestedChoices, able: bool
 ) -> None:
     assert gives_all(served_by, wanted) is able
 
 
 def test_choices_limit_of_requested_model_does_not_count() -> None:
-    differing = replace(candidate(CHAT, native=True), differing=frozenset({"choices"}))
+    differing = replace(option(CHAT, native=True), differing=frozenset({"choices"}))
     assert gives_all(differing, RequestedChoices(8))
     assert not gives_all(differing, RequestedChoices(9))

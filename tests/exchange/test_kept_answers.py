@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from antigravity.exchange.operations.response_store import KeptAnswers, Origin
-from antigravity.stores.bounded import BoundedBytes
+from antigravity.stores.bounded_cache import BoundedCache
 
 ORIGIN = Origin("openai", "key-1", "gpt-5")
 
 
-def store(entries: int = 10, size: int = 1000) -> BoundedBytes:
-    return BoundedBytes(lambda: 0.0, max_entries=entries, max_bytes=size, ttl=60.0)
+def store(entries: int = 10, size: int = 1000) -> BoundedCache:
+    return BoundedCache(lambda: 0.0, max_entries=entries, max_bytes=size, ttl=60.0)
 
 
 def test_a_key_finds_its_own_answers_alone() -> None:

@@ -7,7 +7,7 @@ import pytest
 from antigravity.exchange import media_fetch, model_name
 from antigravity.mcp import change_listeners, stateful
 from antigravity.protocols import multipart
-from antigravity.stores import published
+from antigravity.stores import published_files
 from tests.house.pages import ROOT
 
 PAGE = " ".join((ROOT / "docs" / "security.rst").read_text("utf-8").split())
@@ -27,7 +27,7 @@ PAGE = " ".join((ROOT / "docs" / "security.rst").read_text("utf-8").split())
             f"{change_listeners.SUBSCRIBED_CHARACTERS // 1024} KiB"
         ),
         f"at most {media_fetch.MAX_FILES} files, {media_fetch.PARALLEL} at a time",
-        f"``images.url_max_bytes`` and {published.MOST} files are kept",
+        f"``images.url_max_bytes`` and {published_files.MOST} files are kept",
     ],
 )
 def test_limits(claim: str) -> None:

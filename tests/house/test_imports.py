@@ -74,7 +74,7 @@ ALLOWED = {
         "sse",
         "stores",
     },
-    "warming": {
+    "warmup": {
         "ir",
         "logs",
         "accounts",

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from antigravity.interception.answer import simulated_answer
 from antigravity.interception.background import BackgroundTasks, shipped_wordings
 from antigravity.interception.clients import is_claude_code, is_opencode
+from antigravity.interception.fixed_response import fixed_response
 from antigravity.interception.reduction import reduced
 from antigravity.interception.warmup import ClaudeCodeWarmup
 from antigravity.ir.call import Call
@@ -118,12 +118,12 @@ def test_only_claude_code_warms_up() -> None:
 
 def test_the_answer_is_complete_and_its_usage_true() -> None:
     asked = request("Warmup")
-    events, usage = simulated_answer(asked)
+    events, usage = fixed_response(asked)
     answer = fold(events)
     assert (answer.choices[0].text, answer.choices[0].finish) == ("OK", "stop")
     assert answer.usage == usage
     assert (0 < usage.input_total < 20, usage.output) == (True, 1)
-    longer = simulated_answer(request("Warmup", system="x" * 4000))[1]
+    longer = fixed_response(request("Warmup", system="x" * 4000))[1]
     assert longer.input_total > usage.input_total + 900
 
 

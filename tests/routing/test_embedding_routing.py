@@ -20,7 +20,7 @@ from antigravity.routing.capability_table import load_table
 from antigravity.routing.catalog import ModelCatalog
 from antigravity.routing.embeddings import EmbeddingRouter
 from antigravity.routing.mapping import ModelMapping
-from antigravity.routing.router import Decision, Entry
+from antigravity.routing.router import RoutingDecision, UpstreamEntry
 
 CLIENTS = {client.name: client for client in (OPENAI_EMBEDDINGS_CLIENT, GEMINI_EMBEDDINGS_CLIENT)}
 
@@ -56,7 +56,7 @@ class Credentials:
 
 
 def router(*upstreams: Upstream, mapping: dict[str, str] | None = None) -> EmbeddingRouter:
-    entries: list[Any] = [Entry(upstream) for upstream in upstreams]
+    entries: list[Any] = [UpstreamEntry(upstream) for upstream in upstreams]
     catalog = ModelCatalog(Clock(), Credentials(), 60.0)  # type: ignore[arg-type]
     kinds = ("openai", "gemini_api")
     return EmbeddingRouter(
@@ -73,13 +73,13 @@ def decide(
     made: EmbeddingRouter, asked: str, protocol: str = "openai_embeddings"
 ) -> tuple[str, list[str]]:
     """Return the model that serves, and which upstreams would."""
-    found: list[Decision | Failure] = []
+    found: list[RoutingDecision | Failure] = []
     Deferred.fromCoroutine(made.route(asked, protocol)).addBoth(found.append)
     (decision,) = found
     if isinstance(decision, Failure):
         decision.raiseException()
-    assert isinstance(decision, Decision)
-    return decision.model, [candidate.upstream.name for candidate in decision.candidates]
+    assert isinstance(decision, RoutingDecision)
+    return decision.model, [option.upstream.name for option in decision.options]
 
 
 OPENAI = Embedding("o", "openai_embeddings", Model("text-embedding-3-small"), Model("gpt-5"))

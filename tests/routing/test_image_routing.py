@@ -20,7 +20,7 @@ from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT
 from antigravity.routing.capability_table import load_table, parse_rules
 from antigravity.routing.catalog import ModelCatalog
 from antigravity.routing.mapping import ModelMapping
-from antigravity.routing.router import Candidate, Decision, Entry, Router
+from antigravity.routing.router import Router, RoutingDecision, RoutingOption, UpstreamEntry
 
 CLIENTS = {
     client.name: client
@@ -57,29 +57,29 @@ def router(mapping: dict[str, str] | None = None, *more: str) -> Router:
         Google("g", "gemini", FLASH, IMAGEN, *more),
         Upstream("o", "openai_chat", "gpt-5", "sizes-4k", IMAGEN),
     ]
-    entries: list[Any] = [Entry(upstream) for upstream in upstreams]  # type: ignore[arg-type]
+    entries: list[Any] = [UpstreamEntry(upstream) for upstream in upstreams]  # type: ignore[arg-type]
     catalog = ModelCatalog(Clock(), Credentials(), 60.0)  # type: ignore[arg-type]
     return Router(entries, CLIENTS, ModelMapping(mapping or {}), load_table(()), catalog)
 
 
-def decide(made: Router, asked: str, protocol: str = "openai_images") -> Decision:
+def decide(made: Router, asked: str, protocol: str = "openai_images") -> RoutingDecision:
     found: list[Any] = []
     Deferred.fromCoroutine(made.route(asked, protocol)).addBoth(found.append)
-    if not isinstance(found[0], Decision):
+    if not isinstance(found[0], RoutingDecision):
         found[0].raiseException()
-    decision: Decision = found[0]
+    decision: RoutingDecision = found[0]
     return decision
 
 
-def first(made: Router, asked: str, protocol: str = "openai_images") -> Candidate:
-    return decide(made, asked, protocol).candidates[0]
+def first(made: Router, asked: str, protocol: str = "openai_images") -> RoutingOption:
+    return decide(made, asked, protocol).options[0]
 
 
 def test_the_end_of_a_name_is_a_wish() -> None:
     decision = decide(router(), f"{FLASH}-16x9")
-    target = decision.candidates[0].target
+    target = decision.options[0].target
     assert (target.model, target.wish) == (FLASH, WIDE)
-    assert [hop.rule for hop in decision.hops] == ["image suffix"]
+    assert [hop.rule for hop in decision.steps] == ["image suffix"]
     assert first(router(), FLASH).target.wish == NO_WISH
     assert first(router(), f"g/{FLASH}-16x9").target.wish == WIDE
 
@@ -106,7 +106,7 @@ def test_other_models_keep_their_names() -> None:
 def test_a_model_may_be_asked_in_a_protocol_of_its_own() -> None:
     made = router()
     for protocol in ("openai_images", "openai_chat", "gemini", "imagen"):
-        google = next(c for c in decide(made, f"g/{IMAGEN}", protocol).candidates)
+        google = next(c for c in decide(made, f"g/{IMAGEN}", protocol).options)
         assert google.client.name == "imagen"
         assert google.native is (protocol == "imagen")
     elsewhere = first(made, f"o/{IMAGEN}", "openai_images")

@@ -21,7 +21,7 @@ from antigravity.routing.catalog import RETRY_AFTER, ModelCatalog
 from antigravity.routing.fallbacks import fallbacks_for
 from antigravity.routing.mapping import ModelMapping, shipped_aliases
 from antigravity.routing.patterns import matches
-from antigravity.routing.selection import Fit, Offer, select
+from antigravity.routing.selection import Fit, UpstreamFacts, select
 
 
 def test_exact_beats_pattern_and_long_beats_short() -> None:
@@ -31,9 +31,9 @@ def test_exact_beats_pattern_and_long_beats_short() -> None:
 
 
 def test_hops_name_the_rule() -> None:
-    model, hops = ModelMapping({"gpt-*": "gemini-2.5-pro"}).resolve("gpt-4")
+    model, steps = ModelMapping({"gpt-*": "gemini-2.5-pro"}).resolve("gpt-4")
     assert model == "gemini-2.5-pro"
-    assert [(hop.rule, hop.source, hop.target) for hop in hops] == [
+    assert [(hop.rule, hop.source, hop.target) for hop in steps] == [
         ("custom_mapping: gpt-*", "gpt-4", "gemini-2.5-pro")
     ]
 
@@ -103,37 +103,39 @@ def test_bad_rules_are_named(text: str, named: str) -> None:
         parse_rules(text, "f.toml")
 
 
-def chosen(offers: list[Offer], model: str, family: str) -> list[str]:
+def chosen(offers: list[UpstreamFacts], model: str, family: str) -> list[str]:
     return [j.upstream for j in select(offers, model, family) if j.chosen]
 
 
 def test_who_lists_the_model_is_chosen_and_the_clients_protocol_preferred() -> None:
     offers = [
-        Offer("a", models=frozenset({"m"})),
-        Offer("b", models=frozenset({"m"}), speaks=True),
-        Offer("c", models=frozenset({"other"})),
-        Offer("d", models=None),
+        UpstreamFacts("a", models=frozenset({"m"})),
+        UpstreamFacts("b", models=frozenset({"m"}), speaks=True),
+        UpstreamFacts("c", models=frozenset({"other"})),
+        UpstreamFacts("d", models=None),
     ]
     assert chosen(offers, "m", "openai") == ["b", "a"]
 
 
 def test_patterns_close_an_upstream_to_other_models() -> None:
-    offers = [Offer("a", ("gpt-*",), frozenset({"claude-x"}), frozenset({"openai"}))]
+    offers = [UpstreamFacts("a", ("gpt-*",), frozenset({"claude-x"}), frozenset({"openai"}))]
     assert chosen(offers, "gpt-5", "openai") == ["a"]
     assert chosen(offers, "claude-x", "claude") == []
 
 
 def test_family_decides_where_lists_do_not() -> None:
     offers = [
-        Offer("silent"),
-        Offer("google", models=frozenset({"gemini-2.5-pro"}), families=frozenset({"gemini"})),
+        UpstreamFacts("silent"),
+        UpstreamFacts(
+            "google", models=frozenset({"gemini-2.5-pro"}), families=frozenset({"gemini"})
+        ),
     ]
     assert chosen(offers, "gemini-9", "gemini") == ["google"]
     assert chosen(offers, "llama", "other") == ["silent"]
     assert select(offers, "llama", "other")[1].fit is Fit.NONE
 
 
-def places(offers: list[Offer], model: str = "m", family: str = "openai") -> dict[str, Any]:
+def places(offers: list[UpstreamFacts], model: str = "m", family: str = "openai") -> dict[str, Any]:
     return {j.upstream: j.place for j in select(offers, model, family) if j.chosen}
 
 
@@ -142,42 +144,46 @@ HAS = frozenset({"m"})
 
 def test_a_lower_rank_beats_protocol_and_kind_of_fit() -> None:
     offers = [
-        Offer("named", ("m",), speaks=True),
-        Offer("listed", models=HAS, rank=-1),
-        Offer("late", ("m",), speaks=True, rank=7),
+        UpstreamFacts("named", ("m",), speaks=True),
+        UpstreamFacts("listed", models=HAS, rank=-1),
+        UpstreamFacts("late", ("m",), speaks=True, rank=7),
     ]
     assert places(offers) == {"listed": 0, "named": 1, "late": 2}
 
 
 def test_those_of_one_rank_share_if_one_of_them_does() -> None:
     offers = [
-        Offer("a", models=HAS, speaks=True),
-        Offer("b", models=HAS),
-        Offer("c", models=HAS, rank=1),
-        Offer("d", models=HAS, rank=1, shares=True),
+        UpstreamFacts("a", models=HAS, speaks=True),
+        UpstreamFacts("b", models=HAS),
+        UpstreamFacts("c", models=HAS, rank=1),
+        UpstreamFacts("d", models=HAS, rank=1, shares=True),
     ]
     assert places(offers) == {"a": 0, "b": 1, "c": 2, "d": 2}
 
 
 def test_a_lesser_fit_counts_where_it_ranks_before_the_sure_ones() -> None:
     guess = {"models": frozenset({"x"}), "families": frozenset({"openai"})}
-    sure = Offer("sure", models=HAS)
-    assert places([Offer("guess", **guess, rank=-1), sure]) == {"guess": 0, "sure": 1}
-    assert places([Offer("guess", **guess), sure]) == {"sure": 0}
-    assert places([Offer("guess", **guess, rank=1), sure]) == {"sure": 0}
-    assert places([Offer("silent", rank=-1), sure]) == {"sure": 0}
+    sure = UpstreamFacts("sure", models=HAS)
+    assert places([UpstreamFacts("guess", **guess, rank=-1), sure]) == {"guess": 0, "sure": 1}
+    assert places([UpstreamFacts("guess", **guess), sure]) == {"sure": 0}
+    assert places([UpstreamFacts("guess", **guess, rank=1), sure]) == {"sure": 0}
+    assert places([UpstreamFacts("silent", rank=-1), sure]) == {"sure": 0}
 
 
 def test_who_stands_in_shuts_nobody_out_that_may_have_the_model() -> None:
-    stand_in = Offer("z", stand_ins=("m*",), families=frozenset({"glm"}), closed=True, rank=1)
-    family = Offer("family", families=frozenset({"openai"}))
+    stand_in = UpstreamFacts(
+        "z", stand_ins=("m*",), families=frozenset({"glm"}), closed=True, rank=1
+    )
+    family = UpstreamFacts("family", families=frozenset({"openai"}))
     assert places([stand_in, family]) == {"family": 0, "z": 1}
-    assert places([stand_in, Offer("listed", models=HAS)]) == {"listed": 0, "z": 1}
-    assert places([stand_in, Offer("silent")]) == {"z": 0}
+    assert places([stand_in, UpstreamFacts("listed", models=HAS)]) == {"listed": 0, "z": 1}
+    assert places([stand_in, UpstreamFacts("silent")]) == {"z": 0}
 
 
 def test_a_closed_upstream_serves_its_families_only() -> None:
-    offer = Offer("z", models=frozenset({"m", "glm-1"}), families=frozenset({"glm"}), closed=True)
+    offer = UpstreamFacts(
+        "z", models=frozenset({"m", "glm-1"}), families=frozenset({"glm"}), closed=True
+    )
     assert places([offer]) == {}
     assert places([offer], "glm-1", "glm") == {"z": 0}
     assert places([offer], "glm-2", "glm") == {"z": 0}
@@ -187,7 +193,7 @@ def test_a_closed_upstream_serves_its_families_only() -> None:
 @given(
     st.lists(
         st.builds(
-            Offer,
+            UpstreamFacts,
             st.uuids().map(str),
             patterns=st.sampled_from([(), (), ("m",), ("x",)]),
             models=st.sampled_from([None, HAS, frozenset({"x"})]),
@@ -200,7 +206,7 @@ def test_a_closed_upstream_serves_its_families_only() -> None:
         max_size=6,
     )
 )
-def test_whatever_is_offered(offers: list[Offer]) -> None:
+def test_whatever_is_offered(offers: list[UpstreamFacts]) -> None:
     judged = select(offers, "m", "openai")
     assert sorted(j.upstream for j in judged) == sorted(o.name for o in offers)
     by_name = {offer.name: offer for offer in offers}

@@ -34,7 +34,7 @@ from antigravity.plugins import PluginHost
 from antigravity.simulator.responder import Responder as SimulatedResponder
 from antigravity.simulator.service import build_simulator
 from antigravity.simulator.state import Account
-from antigravity.warming import scheduler
+from antigravity.warmup import scheduler
 
 reactor: Any = default_reactor
 ADMIN, CLIENT = "sk-admin", "sk-client"

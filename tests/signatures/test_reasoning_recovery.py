@@ -22,16 +22,16 @@ from antigravity.protocols.anthropic.protocol import ANTHROPIC_CLIENT
 from antigravity.protocols.openai_chat import server_reasoning as chat_reasoning
 from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT, OPENAI_CHAT_SERVER
 from antigravity.routing.capability_table import load_table
-from antigravity.signatures import recovery
-from antigravity.signatures.recovery import SignatureCollector, recover
-from antigravity.signatures.store import Memory, SignatureStore
+from antigravity.signatures import thinking_recovery
+from antigravity.signatures.store import SignatureStore, StoredThinking
+from antigravity.signatures.thinking_recovery import SignatureCollector, recover
 from antigravity.sse import ServerSentEvent
 
 CLAUDE = Signature("c", "claude")
 
 
-def collected(*events: Event, unsigned: bool = True) -> dict[str, Memory]:
-    kept: dict[str, Memory] = {}
+def collected(*events: Event, unsigned: bool = True) -> dict[str, StoredThinking]:
+    kept: dict[str, StoredThinking] = {}
     collector = SignatureCollector(kept.__setitem__, unsigned=unsigned)
     for event in events:
         collector.feed(event)
@@ -44,12 +44,12 @@ def history(*parts: Part) -> Request:
 
 def test_collector_keeps_unsigned_reasoning_only_where_it_is_wanted() -> None:
     events = (ThinkingDelta("a"), ThinkingDelta("b"), ToolCallStart(0, "one", "f"))
-    assert collected(*events) == {"one": Memory(None, (Thinking("ab"),))}
+    assert collected(*events) == {"one": StoredThinking(None, (Thinking("ab"),))}
     assert collected(*events, unsigned=False) == {}
 
 
 def test_collector_forgets_reasoning_beyond_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recovery, "_MOST", 10)
+    monkeypatch.setattr(thinking_recovery, "_MOST", 10)
     long = collected(ThinkingDelta("x" * 11), ToolCallStart(0, "one", "f"))
     assert long == {}
     after = collected(
@@ -58,27 +58,27 @@ def test_collector_forgets_reasoning_beyond_its_limit(monkeypatch: pytest.Monkey
         ThinkingDelta("y"),
         ToolCallStart(1, "two", "f"),
     )
-    assert after == {"two": Memory(None, (Thinking("y"),))}
+    assert after == {"two": StoredThinking(None, (Thinking("y"),))}
 
 
 def test_recovery_puts_reasoning_of_any_family_back_where_text_is_wanted() -> None:
     bare = history(ToolCall("one", "f"))
     for thinking in (Thinking("ab"), Thinking("ab", CLAUDE)):
-        kept = {"one": Memory(None, (thinking,))}
+        kept = {"one": StoredThinking(None, (thinking,))}
         found = recover(bare, kept.get, "other", reasoning=True).messages[0].parts
         assert found == (thinking, ToolCall("one", "f"))
         assert recover(bare, kept.get, "other") is bare
     own = history(Thinking("mine"), ToolCall("one", "f"))
-    kept = {"one": Memory(None, (Thinking("ab"),))}
+    kept = {"one": StoredThinking(None, (Thinking("ab"),))}
     assert recover(own, kept.get, "other", reasoning=True) is own
 
 
 def test_reasoning_survives_a_restart() -> None:
     before = SignatureStore(lambda: 0.0)
-    before.remember("key", "one", Memory(None, (Thinking("ab"),)))
+    before.remember("key", "one", StoredThinking(None, (Thinking("ab"),)))
     after = SignatureStore(lambda: 1.0)
     assert after.restore(before.entries()) == 0
-    assert after.recall("key", "one") == Memory(None, (Thinking("ab"),))
+    assert after.recall("key", "one") == StoredThinking(None, (Thinking("ab"),))
     assert after.recall("another key", "one") is None
 
 
@@ -113,8 +113,10 @@ def call(identity: str, index: int = 0) -> dict[str, Any]:
     return {"index": index, "id": identity, "type": "function", "function": function}
 
 
-def tapped(client: Any, events: Sequence[ServerSentEvent], *, unsigned: bool) -> dict[str, Memory]:
-    kept: dict[str, Memory] = {}
+def tapped(
+    client: Any, events: Sequence[ServerSentEvent], *, unsigned: bool
+) -> dict[str, StoredThinking]:
+    kept: dict[str, StoredThinking] = {}
     tap = client.tap()
     verifyObject(ICollectingTap, tap)
     collector = SignatureCollector(kept.__setitem__, unsigned=unsigned)
@@ -134,7 +136,7 @@ def test_chat_tap_keeps_reasoning_with_the_first_call(field: str) -> None:
         {"tool_calls": [call("b", 1)]},
     )
     assert tapped(OPENAI_CHAT_CLIENT, events, unsigned=True) == {
-        "a": Memory(None, (Thinking("hm"),))
+        "a": StoredThinking(None, (Thinking("hm"),))
     }
     assert tapped(OPENAI_CHAT_CLIENT, events, unsigned=False) == {}
 
@@ -142,18 +144,18 @@ def test_chat_tap_keeps_reasoning_with_the_first_call(field: str) -> None:
 def test_chat_tap_keeps_reasoning_that_comes_in_one_chunk_with_its_call() -> None:
     events = chunks({"reasoning_content": "hm", "tool_calls": [call("a")]})
     assert tapped(OPENAI_CHAT_CLIENT, events, unsigned=True) == {
-        "a": Memory(None, (Thinking("hm"),))
+        "a": StoredThinking(None, (Thinking("hm"),))
     }
 
 
 def test_chat_tap_keeps_reasoning_of_a_whole_response() -> None:
     message = {"role": "assistant", "reasoning_content": "hm", "tool_calls": [call("a")]}
     body = json.dumps({"id": "c", "choices": [{"index": 0, "message": message}]}).encode()
-    kept: dict[str, Memory] = {}
+    kept: dict[str, StoredThinking] = {}
     tap: Any = OPENAI_CHAT_CLIENT.tap()
     tap.collect(SignatureCollector(kept.__setitem__, unsigned=True).feed, "other", unsigned=True)
     tap.whole(body)
-    assert kept == {"a": Memory(None, (Thinking("hm"),))}
+    assert kept == {"a": StoredThinking(None, (Thinking("hm"),))}
 
 
 def test_chat_tap_holds_a_limited_amount() -> None:
@@ -175,7 +177,9 @@ def test_anthropic_tap_keeps_unsigned_thinking_only_where_it_is_wanted() -> None
         },
     ]
     events = [ServerSentEvent(str(v["type"]), json.dumps(v).encode()) for v in values]
-    assert tapped(ANTHROPIC_CLIENT, events, unsigned=True) == {"a": Memory(None, (Thinking("hm"),))}
+    assert tapped(ANTHROPIC_CLIENT, events, unsigned=True) == {
+        "a": StoredThinking(None, (Thinking("hm"),))
+    }
     assert tapped(ANTHROPIC_CLIENT, events, unsigned=False) == {}
 
 

@@ -10,8 +10,8 @@ from antigravity.ir.events import Event, TextDelta, ThinkingDelta, ThinkingSigna
 from antigravity.ir.parts import Text, Thinking, ToolCall
 from antigravity.ir.request import Message, Request
 from antigravity.ir.signature import Signature, seal, unseal
-from antigravity.signatures.recovery import SignatureCollector, recover
-from antigravity.signatures.store import Memory, SignatureStore
+from antigravity.signatures.store import SignatureStore, StoredThinking
+from antigravity.signatures.thinking_recovery import SignatureCollector, recover
 
 
 @given(
@@ -25,8 +25,8 @@ def test_a_seal_keeps_the_family(value: str, family: str, native: str) -> None:
     assert unseal(seal(Signature(value, family), native), native) == Signature(value, family)
 
 
-def collect(*events: Event) -> dict[str, Memory]:
-    kept: dict[str, Memory] = {}
+def collect(*events: Event) -> dict[str, StoredThinking]:
+    kept: dict[str, StoredThinking] = {}
     collector = SignatureCollector(kept.__setitem__)
     for event in events:
         collector.feed(event)
@@ -47,8 +47,8 @@ def test_thinking_goes_with_the_first_call_after_it() -> None:
         ToolCallStart(1, "two", "f", signature=GEMINI),
     )
     assert kept == {
-        "one": Memory(None, (Thinking("ab", CLAUDE),)),
-        "two": Memory(GEMINI, ()),
+        "one": StoredThinking(None, (Thinking("ab", CLAUDE),)),
+        "two": StoredThinking(GEMINI, ()),
     }
 
 
@@ -57,7 +57,7 @@ def history(*parts: Thinking | ToolCall | Text) -> Request:
 
 
 def test_what_a_client_dropped_is_put_back_for_its_family_only() -> None:
-    kept = {"one": Memory(GEMINI, (Thinking("ab", CLAUDE),))}
+    kept = {"one": StoredThinking(GEMINI, (Thinking("ab", CLAUDE),))}
     bare = history(Text("so"), ToolCall("one", "f"))
     for_claude = recover(bare, kept.get, "claude").messages[0].parts
     assert for_claude == (Thinking("ab", CLAUDE), Text("so"), ToolCall("one", "f"))
@@ -67,7 +67,7 @@ def test_what_a_client_dropped_is_put_back_for_its_family_only() -> None:
 
 
 def test_what_a_client_kept_is_not_doubled() -> None:
-    kept = {"one": Memory(None, (Thinking("ab", CLAUDE),))}
+    kept = {"one": StoredThinking(None, (Thinking("ab", CLAUDE),))}
     whole = history(Thinking("ab", CLAUDE), ToolCall("one", "f"))
     assert recover(whole, kept.get, "claude") is whole
 
@@ -76,11 +76,11 @@ def test_the_store_is_bounded_by_number_size_and_age() -> None:
     now = [0.0]
     store = SignatureStore(lambda: now[0], ttl=10, max_entries=3, max_bytes=5000)
     for number in range(5):
-        store.remember("k", str(number), Memory(GEMINI))
+        store.remember("k", str(number), StoredThinking(GEMINI))
     assert len(store) == 3
     assert store.recall("k", "0") is None
-    assert store.recall("k", "4") == Memory(GEMINI)
-    store.remember("k", "big", Memory(Signature("x" * 4700, "gemini")))
+    assert store.recall("k", "4") == StoredThinking(GEMINI)
+    store.remember("k", "big", StoredThinking(Signature("x" * 4700, "gemini")))
     assert len(store) == 1
     now[0] = 11.0
     assert store.recall("k", "big") is None
@@ -88,7 +88,7 @@ def test_the_store_is_bounded_by_number_size_and_age() -> None:
 
 def test_keys_do_not_see_each_other() -> None:
     store = SignatureStore(lambda: 0.0)
-    store.remember("alice", "call", Memory(GEMINI))
+    store.remember("alice", "call", StoredThinking(GEMINI))
     assert store.recall("bob", "call") is None
 
 
@@ -112,7 +112,7 @@ def store(now: list[float], disk: Disk, **bounds: int) -> SignatureStore:
     return SignatureStore(lambda: now[0], ttl=100, disk=disk, **bounds)  # type: ignore[arg-type]
 
 
-MEMORY = Memory(GEMINI, (Thinking("ab", CLAUDE), Thinking(signature=CLAUDE, redacted="r")))
+MEMORY = StoredThinking(GEMINI, (Thinking("ab", CLAUDE), Thinking(signature=CLAUDE, redacted="r")))
 
 
 def test_what_is_on_disk_is_known_again() -> None:

@@ -21,13 +21,13 @@ from antigravity.protocols.anthropic import client_tap as anthropic_tap
 from antigravity.protocols.anthropic.protocol import ANTHROPIC_CLIENT
 from antigravity.protocols.gemini import client_tap as gemini_tap
 from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
-from antigravity.signatures.recovery import SignatureCollector
-from antigravity.signatures.store import Memory
+from antigravity.signatures.store import StoredThinking
+from antigravity.signatures.thinking_recovery import SignatureCollector
 from antigravity.sse import ServerSentEvent
 
 CLIENTS: dict[str, Any] = {"anthropic": ANTHROPIC_CLIENT, "gemini": GEMINI_CLIENT}
 REQUEST = Request("m", (), "anthropic")
-Memories = dict[str, Memory]
+Memories = dict[str, StoredThinking]
 
 
 def decoded(name: str, events: Sequence[ServerSentEvent], family: str) -> Memories:
@@ -164,7 +164,9 @@ def test_what_is_found() -> None:
         {"type": "tool_use", "id": "two", "name": "f", "input": {}},
     ]
     thought = Thinking("hm, so", Signature("sig", "claude"))
-    assert tapped("anthropic", events_of(blocks), "claude") == {"one": Memory(None, (thought,))}
+    assert tapped("anthropic", events_of(blocks), "claude") == {
+        "one": StoredThinking(None, (thought,))
+    }
 
 
 def test_a_call_without_an_id_is_nobodys() -> None:

@@ -13,17 +13,17 @@ from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.capabilities import Loss
 from antigravity.ir.errors import CancelledByClientError, GatewayError
-from antigravity.routing.decision import Candidate
+from antigravity.routing.decision import RoutingOption
 
 
 class Attempt(Struct, frozen=True):
-    """One attempt; ``fitted`` is the request if it was shortened for this candidate.
+    """One attempt; ``fitted`` is the request if it was shortened for this option.
 
     ``losses`` are reported besides those of translation.
     """
 
     context: RequestContext
-    candidate: Candidate
+    option: RoutingOption
     lease: ILease
     losses: tuple[Loss, ...] = ()
     fitted: FittedRequest | None = None
@@ -37,13 +37,13 @@ class Attempt(Struct, frozen=True):
     @property
     def end_policy(self) -> EndPolicy:
         """Which ends without content are worth another attempt."""
-        retry_empty = self.candidate.target.capabilities.retry_empty
+        retry_empty = self.option.target.capabilities.retry_empty
         return EndPolicy(retry_empty, self.context.attempts.ended_empty)
 
     def source(self, response: IIncomingResponse) -> ResponseSource:
         """Return which upstream sent a response, for error messages."""
         content_type = response.headers().get("content-type", "")
-        return ResponseSource(self.candidate.upstream.name, content_type)
+        return ResponseSource(self.option.upstream.name, content_type)
 
     def settle(self, error: GatewayError | None) -> None:
         """Give the account back and report how it went; later calls change nothing.

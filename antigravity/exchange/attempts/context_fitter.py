@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from antigravity.context.decision import Decision as Cut
+from antigravity.context.decision import CompressionDecision as Cut
 from antigravity.context.decision import Terms, decide, forked
 from antigravity.context.estimate import estimate_tokens
 from antigravity.context.history import digest, head_length, last_user
@@ -28,8 +28,8 @@ from antigravity.ir.errors import GatewayError
 from antigravity.ir.request import Message, Request
 from antigravity.ir.too_long import sizes
 from antigravity.routing.patterns import matches
-from antigravity.routing.router import Candidate
-from antigravity.signatures.recovery import recover
+from antigravity.routing.router import RoutingOption
+from antigravity.signatures.thinking_recovery import recover
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ class FittedRequest(Struct, frozen=True):
 
 
 class _Case(Struct, frozen=True):
-    """A request that may be too long for one candidate."""
+    """A request that may be too long for one option."""
 
     request: Request
     key: str
@@ -83,7 +83,7 @@ class _Case(Struct, frozen=True):
 
 
 class _Look(Struct):
-    """What was found for one candidate: a request that fits, or a fork that needs a summary."""
+    """What was found for one option: a request that fits, or a fork that needs a summary."""
 
     fitted: FittedRequest | None = None
     case: _Case | None = None
@@ -91,7 +91,7 @@ class _Look(Struct):
 
 
 class ContextFitter:
-    """Fits one client's request to the candidates that it is tried at."""
+    """Fits one client's request to the options that it is tried at."""
 
     def __init__(self, context: RequestContext, serve: Serve) -> None:
         self._context = context
@@ -107,25 +107,25 @@ class ContextFitter:
         self._planned: list[tuple[str, Remembered]] = []
         self._retried = False
 
-    def concerns(self, candidate: Candidate) -> bool:
-        """Return whether a candidate may need a shorter request; the others may be skipped."""
-        if (candidate.upstream.name, candidate.target.model) in self._looks:
+    def concerns(self, option: RoutingOption) -> bool:
+        """Return whether an option may need a shorter request; the others may be skipped."""
+        if (option.upstream.name, option.target.model) in self._looks:
             return True
-        return self._is_conversation(candidate) and (self._always() or self._is_suspect(candidate))
+        return self._is_conversation(option) and (self._always() or self._is_suspect(option))
 
-    async def wants_summary(self, candidate: Candidate) -> bool:
+    async def wants_summary(self, option: RoutingOption) -> bool:
         """Return whether :meth:`summarise` has to be called before :meth:`fitted`."""
-        key = (candidate.upstream.name, candidate.target.model)
+        key = (option.upstream.name, option.target.model)
         if key not in self._looks:
-            self._looks[key] = await self._look(candidate)
+            self._looks[key] = await self._look(option)
         return self._looks[key].cut is not None
 
-    def fitted(self, candidate: Candidate) -> FittedRequest | None:
+    def fitted(self, option: RoutingOption) -> FittedRequest | None:
         """Return the request that fits, ``None`` if it can go as it is.
 
         To be asked after :meth:`wants_summary`.
         """
-        look = self._looks.get((candidate.upstream.name, candidate.target.model))
+        look = self._looks.get((option.upstream.name, option.target.model))
         return None if look is None else look.fitted
 
     def use(self, context: RequestContext) -> None:
@@ -133,9 +133,9 @@ class ContextFitter:
         self._context = context
         self._looks.clear()
 
-    async def summarise(self, candidate: Candidate) -> None:
+    async def summarise(self, option: RoutingOption) -> None:
         """Have the older part of the conversation summed up; if that fails, leave it out."""
-        look = self._looks[candidate.upstream.name, candidate.target.model]
+        look = self._looks[option.upstream.name, option.target.model]
         case, cut, look.cut = look.case, look.cut, None
         if case is None or cut is None:
             return
@@ -147,21 +147,21 @@ class ContextFitter:
         plan = forked(cut.plan, cut.fork, summary or earlier)
         look.fitted = await self._apart(self._settled, case, plan)
 
-    async def shortens(self, candidate: Candidate, error: GatewayError) -> bool:
+    async def shortens(self, option: RoutingOption, error: GatewayError) -> bool:
         """Take note that a prompt was too long; return whether a shorter one is to be tried.
 
         A client that compacts its conversations itself is told so first.
         """
         context, settings = self._context, self._settings
-        model = candidate.target.model
+        model = option.target.model
         if self._retried or not settings.context_compression:
             return False
-        if not self._is_conversation(candidate):
+        if not self._is_conversation(option):
             return False
-        case = await self._case(candidate)
+        case = await self._case(option)
         if case is None:
             return False
-        fitted = self.fitted(candidate)
+        fitted = self.fitted(option)
         if fitted is not None:
             sent = fitted.after
         else:
@@ -176,9 +176,9 @@ class ContextFitter:
             return False
         self._retried = True
         self._looks.clear()
-        if await self.wants_summary(candidate):
+        if await self.wants_summary(option):
             return True
-        fitted = self.fitted(candidate)
+        fitted = self.fitted(option)
         return fitted is not None and fitted.after < sent
 
     async def _apart(self, function: Callable[..., T], *arguments: Any) -> T:
@@ -189,9 +189,9 @@ class ContextFitter:
             self._context.services.contexts.put(key, known)
         return result
 
-    async def _look(self, candidate: Candidate) -> _Look:
-        always, suspect = self._always(), self._is_suspect(candidate)
-        case = await self._case(candidate) if suspect or always else None
+    async def _look(self, option: RoutingOption) -> _Look:
+        always, suspect = self._always(), self._is_suspect(option)
+        case = await self._case(option) if suspect or always else None
         if case is None:
             return _Look()
         if suspect and not self._has_to_be_told(case):
@@ -223,15 +223,15 @@ class ContextFitter:
             replace(request, messages=applied.messages), applied.layers, before, after
         )
 
-    async def _case(self, candidate: Candidate) -> _Case | None:
+    async def _case(self, option: RoutingOption) -> _Case | None:
         """Return the decoded request with what is known of it; ``None`` if it can't be decoded."""
-        context, target = self._context, candidate.target
+        context, target = self._context, option.target
         try:
             await context.decode()
             request = context.request
         except GatewayError:
             return None  # whoever serves it says what is wrong with it
-        if candidate.native and request.extensions.get("truncation") == "auto":
+        if option.native and request.extensions.get("truncation") == "auto":
             return None  # the client wants the upstream to do it
         raw = request.messages
         if not context.is_repaired:
@@ -241,7 +241,7 @@ class ContextFitter:
             request = await context.compute(recovering, request, recall, family)
         key = await context.compute(_key, context, target.model, raw)
         known = context.services.contexts.get(key)
-        room = self._room(candidate) or Room(_ENDLESS)
+        room = self._room(option) or Room(_ENDLESS)
         limits = room.limits(request.max_output_tokens, self._thresholds, known.ceiling)
         terms = Terms(
             limits,
@@ -257,39 +257,39 @@ class ContextFitter:
             return False
         return len(self._context.call.body) >= SHORTEST
 
-    def _is_suspect(self, candidate: Candidate) -> bool:
+    def _is_suspect(self, option: RoutingOption) -> bool:
         """Return whether the length of the body says that the request may be too long."""
         if not self._settings.context_compression:
             return False
         services, body = self._context.services, self._context.call.body
-        model = candidate.target.model
+        model = option.target.model
         if services.contexts.suspects(model, len(body)):
             return True
-        room = self._room(candidate)
+        room = self._room(option)
         if room is None:
             return False
         least = room.least(self._thresholds)
         return may_exceed(body, least, services.calibration.factor(model))
 
-    def _room(self, candidate: Candidate) -> Room | None:
-        window = self._context.snapshot.router.window(candidate)
+    def _room(self, option: RoutingOption) -> Room | None:
+        window = self._context.snapshot.router.context_window(option)
         if not window:
             return None
-        if candidate.native and _WIDE_BETA in self._context.call.headers.get("anthropic-beta", ""):
+        if option.native and _WIDE_BETA in self._context.call.headers.get("anthropic-beta", ""):
             window = max(window, _WIDE)
-        return Room(window, candidate.target.capabilities)
+        return Room(window, option.target.capabilities)
 
     def _measure(self, case: _Case, messages: Sequence[Message]) -> int:
         request = replace(case.request, messages=tuple(messages))
         return self._context.services.calibration.applied(case.model, estimate_tokens(request))
 
-    def _is_conversation(self, candidate: Candidate) -> bool:
+    def _is_conversation(self, option: RoutingOption) -> bool:
         protocol, route = self._context.protocol, self._context.call.route
         return (
             route.operation == "generate"
             and not isinstance(protocol, InternalProtocol)
             and self._context.traits.is_conversation
-            and not candidate.client.traits.native_only
+            and not option.client.traits.native_only
         )
 
     def _compacts_itself(self) -> bool:

@@ -39,7 +39,7 @@ from antigravity.ir.errors import (
     UnreadablePartError,
 )
 from antigravity.logs import make_logger
-from antigravity.routing.decision import Candidate
+from antigravity.routing.decision import RoutingOption
 from antigravity.signatures.repair import without_signatures
 
 log = make_logger()
@@ -57,8 +57,8 @@ class _Failure(Struct, frozen=True):
 class AttemptKind(Protocol):
     """The two ways to send a request of one kind."""
 
-    def can_pass(self, context: RequestContext, candidate: Candidate) -> bool:
-        """Return whether the body can go to a candidate as it came."""
+    def can_pass(self, context: RequestContext, option: RoutingOption) -> bool:
+        """Return whether the body can go to an option as it came."""
 
     async def send_native(self, attempt: Attempt) -> Reply:
         """Return the reply of an attempt with the client's own body.
@@ -68,7 +68,7 @@ class AttemptKind(Protocol):
         """
 
     async def send_translated(self, attempt: Attempt) -> Reply:
-        """Return the reply of an attempt in the candidate's protocol; errors are as above."""
+        """Return the reply of an attempt in the option's protocol; errors are as above."""
 
 
 class _Generation:
@@ -83,7 +83,7 @@ _GENERATION: Final = _Generation()
 
 
 class AttemptLoop:
-    """Tries the candidates of a plan with the accounts that the pool leases."""
+    """Tries the options of a plan with the accounts that the pool leases."""
 
     def __init__(
         self, context: RequestContext, plan: Plan, kind: AttemptKind | None = None
@@ -91,7 +91,7 @@ class AttemptLoop:
         self._context = context
         self._plan = plan
         self._kind = kind or _GENERATION
-        self._candidates = plan.decision.options
+        self._options = plan.decision.by_upstream_model
         origin = context.origin
         self._lease_request = replace(
             plan.decision.lease_request(),
@@ -121,17 +121,17 @@ class AttemptLoop:
                 if failure is None or _is_more_precise(error, failure.error):
                     raise
                 return self._give_up(failure)
-            candidate = self._candidates[lease.option]
-            if self._fitter.concerns(candidate) and await self._summarise(candidate, lease):
+            option = self._options[lease.upstream_model]
+            if self._fitter.concerns(option) and await self._summarise(option, lease):
                 continue
-            outcome = await self._attempt(candidate, lease)
+            outcome = await self._attempt(option, lease)
             if isinstance(outcome, Reply):
                 return outcome
             if lease.is_probe and may_ignore(outcome.error):
                 self._attempts -= 1
                 continue  # the account is still locked: the request goes on as without the probe
             failure = outcome
-            if not await self._prepare_next(failure.error, candidate, lease.credential.id):
+            if not await self._prepare_next(failure.error, option, lease.credential.id):
                 return self._give_up(failure)
 
     # -- accounts -------------------------------------------------------------------------
@@ -171,7 +171,7 @@ class AttemptLoop:
         """Return the ids of all accounts that could serve."""
         if self._lease_request.only:
             return {self._lease_request.only}
-        return set().union(*(self._accounts_of(each.upstream) for each in self._candidates))
+        return set().union(*(self._accounts_of(each.upstream) for each in self._options))
 
     def _accounts_of(self, upstream: str) -> set[str]:
         credentials = self._context.snapshot.credentials.credentials(upstream)
@@ -185,29 +185,29 @@ class AttemptLoop:
 
     # -- one attempt ----------------------------------------------------------------------
 
-    async def _summarise(self, candidate: Candidate, lease: ILease) -> bool:
+    async def _summarise(self, option: RoutingOption, lease: ILease) -> bool:
         """Return whether the account was given back for a summary, which takes its own time."""
         try:
-            if not await self._fitter.wants_summary(candidate):
+            if not await self._fitter.wants_summary(option):
                 return False
         except BaseException:
             lease.release()
             raise
         lease.release()
-        await self._fitter.summarise(candidate)
+        await self._fitter.summarise(option)
         return True
 
-    async def _attempt(self, candidate: Candidate, lease: ILease) -> Reply | _Failure:
+    async def _attempt(self, option: RoutingOption, lease: ILease) -> Reply | _Failure:
         context, losses = self._context, self._plan.losses
         self._attempts += 1
-        attempt = Attempt(context, candidate, lease, losses, self._fitter.fitted(candidate))
+        attempt = Attempt(context, option, lease, losses, self._fitter.fitted(option))
         try:
             passed = attempt.fitted is None and await context.compute(
-                self._kind.can_pass, context, candidate
+                self._kind.can_pass, context, option
             )
             label = None if attempt.fitted is None else attempt.fitted.label
             context.recorder.attempt(
-                candidate, lease.credential, passed=passed, losses=losses, compressed=label
+                option, lease.credential, passed=passed, losses=losses, compressed=label
             )
             send = self._kind.send_native if passed else self._kind.send_translated
             reply = await send(attempt)
@@ -239,21 +239,21 @@ class AttemptLoop:
 
     # -- after a failure ------------------------------------------------------------------
 
-    async def _prepare_next(self, error: GatewayError, candidate: Candidate, account: str) -> bool:
+    async def _prepare_next(self, error: GatewayError, option: RoutingOption, account: str) -> bool:
         """Return whether there is another attempt, when it is time for it."""
-        if isinstance(error, ContextLengthError) and await self._fitter.shortens(candidate, error):
+        if isinstance(error, ContextLengthError) and await self._fitter.shortens(option, error):
             return True
-        step = self._next_step(error, candidate, account)
+        step = self._next_step(error, option, account)
         if step.action == "repair":
-            await self._repair(candidate)
+            await self._repair(option)
         if step.delay:
             await deferLater(self._context.services.clock, step.delay)
         return step.action != "give_up"
 
-    def _next_step(self, error: GatewayError, candidate: Candidate, account: str) -> Step:
+    def _next_step(self, error: GatewayError, option: RoutingOption, account: str) -> Step:
         """Return what to do next, knowing which accounts are left."""
         context, state = self._context, self._context.attempts
-        accounts, siblings = self._accounts(), self._accounts_of(candidate.upstream.name)
+        accounts, siblings = self._accounts(), self._accounts_of(option.upstream.name)
         if isinstance(error, UnreadablePartError):
             # Nothing was sent.  Another upstream may speak a protocol that can carry it.
             self._attempts -= 1
@@ -277,11 +277,11 @@ class AttemptLoop:
         step, self._tried = self._tried.after(error, step, account, siblings, accounts)
         return step
 
-    async def _repair(self, candidate: Candidate) -> None:
+    async def _repair(self, option: RoutingOption) -> None:
         """Go on with a history that has no signatures: the upstream refused them."""
         context = self._context
         await context.decode()
-        demanded = candidate.target.capabilities.requires_signatures
+        demanded = option.target.capabilities.requires_signatures
         repaired = await context.compute(
             partial(without_signatures, demanded=demanded), context.request
         )

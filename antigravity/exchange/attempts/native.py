@@ -58,7 +58,7 @@ from antigravity.ir.surrogates import repair_surrogates, replace_broken_text
 from antigravity.protocols.embedded_errors import error_in
 from antigravity.redaction.credentials import CREDENTIALS
 from antigravity.redaction.errors import redact_errors
-from antigravity.signatures.recovery import SignatureCollector
+from antigravity.signatures.thinking_recovery import SignatureCollector
 from antigravity.sse import ServerSentEvent
 
 #: Where one JSON value ends and another begins; within one there would be a comma.
@@ -68,16 +68,16 @@ _EMPTY_LIMIT: Final = 16 * 1024
 
 
 async def attempt_native(attempt: Attempt) -> Reply:
-    """Return the reply that one candidate gives, once it has begun.
+    """Return the reply that one option gives, once it has begun.
 
     :raises GatewayError: if it fails before that.
     :raises Refused: if the upstream refused the request.
     """
-    context, candidate = attempt.context, attempt.candidate
+    context, option = attempt.context, attempt.option
     protocol = context.protocol
-    body = await context.compute(protocol.with_model, context.call, candidate.target.model)
+    body = await context.compute(protocol.with_model, context.call, option.target.model)
     operation: UpstreamOperation = "stream" if context.head.stream else "generate"
-    call = UpstreamCall(candidate, attempt.credential, operation, body, context.call.headers)
+    call = UpstreamCall(option, attempt.credential, operation, body, context.call.headers)
     response = await call.send(context.services.transport, context.recorder.repeated)
     tap = _tap(attempt)
     content_type = response.headers().get("content-type", "")
@@ -112,17 +112,17 @@ async def _plain(attempt: Attempt, response: IIncomingResponse) -> Reply:
 
 async def _stream(attempt: Attempt, response: IIncomingResponse, tap: ITap) -> Reply:
     """Return a stream of events, or what is converted to one."""
-    context, candidate = attempt.context, attempt.candidate
+    context, option = attempt.context, attempt.option
     framing = context.traits.framing
     framer = None if framing is None else framing.framer(context.call)
     passed = _passed_stream(attempt, tap, framer)
     translated = partial(reencoded_stream, attempt, response)
     source = attempt.source(response)
-    translator = FormDetectingStream(passed, translated, source, candidate.client.name)
+    translator = FormDetectingStream(passed, translated, source, option.client.name)
     headers = passed_headers(response.headers())
 
     def completed() -> None:
-        learn_from_usage(context, candidate.target.model, translator.usage, context.decoded)
+        learn_from_usage(context, option.target.model, translator.usage, context.decoded)
 
     pump = await begin(context, translator, response, attempt.settle, completed)
     content_type = framer.content_type if framer is not None else "text/event-stream"
@@ -131,7 +131,7 @@ async def _stream(attempt: Attempt, response: IIncomingResponse, tap: ITap) -> R
 
 def _passed_stream(attempt: Attempt, tap: ITap, framer: IFramer | None) -> Translator:
     """Return what passes events on: as they come, or in the framing that the client wants."""
-    context, upstream, ends = attempt.context, attempt.candidate.upstream, attempt.end_policy
+    context, upstream, ends = attempt.context, attempt.option.upstream, attempt.end_policy
     protocol = context.protocol
     if framer is None and not upstream.wraps():
         # For its error event the request itself need not be decoded.
@@ -153,7 +153,7 @@ async def whole(attempt: Attempt, response: IIncomingResponse, tap: ITap | None 
 
     :raises UpstreamError: if it is malformed.
     """
-    context, candidate = attempt.context, attempt.candidate
+    context, option = attempt.context, attempt.option
     body = await response.collect(RESPONSE_LIMIT)
     detector = FormDetector()
     form = detector.feed(body) or detector.end()
@@ -166,14 +166,14 @@ async def whole(attempt: Attempt, response: IIncomingResponse, tap: ITap | None 
         await _decode(context)
         return _collect(attempt, response, body)
     try:
-        body = candidate.upstream.unwrap(replace_broken_text(repair_surrogates(detector.head)))
+        body = option.upstream.unwrap(replace_broken_text(repair_surrogates(detector.head)))
         check_json(body)
     except msgspec.DecodeError as error:
         raise UpstreamError("The upstream's answer is no JSON; try again.") from error
-    failure = error_in(body, candidate.client.decode_error)
+    failure = error_in(body, option.client.decode_error)
     if failure is not None:
         raise failure
-    if is_other_protocol(candidate.client.name, body) and _is_readable(attempt):
+    if is_other_protocol(option.client.name, body) and _is_readable(attempt):
         await _decode(context)
         return _collect(attempt, response, detector.head)
     if _is_empty_by_mistake(attempt, body):
@@ -185,7 +185,7 @@ def _passed_whole(
     attempt: Attempt, response: IIncomingResponse, tap: ITap | None, body: bytes
 ) -> Reply:
     """Return the reply with the JSON object that an upstream sent, and end the record."""
-    context, candidate, headers = attempt.context, attempt.candidate, response.headers()
+    context, option, headers = attempt.context, attempt.option, response.headers()
     context.recorder.first_byte()
     repairing = IWholeRepairingTap(tap, None)
     if repairing is not None:
@@ -193,9 +193,9 @@ def _passed_whole(
     collecting = ICollectingTap(tap, None) or INamingTap(tap, None)
     if collecting is not None:
         collecting.whole(body)
-    usage = candidate.client.decode_usage(body)
+    usage = option.client.decode_usage(body)
     context.recorder.end(None, usage)
-    learn_from_usage(context, candidate.target.model, usage, context.decoded)
+    learn_from_usage(context, option.target.model, usage, context.decoded)
     content_type = CREDENTIALS.redact(headers.get("content-type", "application/json"))
     return Reply(response.status(), content_type, passed_headers(headers), redact_errors(body))
 
@@ -207,11 +207,11 @@ def _is_several(body: bytes) -> bool:
 
 def _is_empty_by_mistake(attempt: Attempt, body: bytes) -> bool:
     """Return whether a whole response is empty, of a model that is known to make such ones."""
-    ends, candidate = attempt.end_policy, attempt.candidate
+    ends, option = attempt.end_policy, attempt.option
     if len(body) >= _EMPTY_LIMIT or ends.accepts_empty or not _is_readable(attempt):
         return False
     # What the request was does not matter for that, so it need not be decoded.
-    decoder = candidate.client.decoder(Request("", (), candidate.client.name), candidate.target)
+    decoder = option.client.decoder(Request("", (), option.client.name), option.target)
     found = [*decoder.decode(ServerSentEvent("", body)), *decoder.close()]
     return not any(has_content(event, ends) for event in found) and not any(
         isinstance(event, StreamFailure) for event in found
@@ -220,7 +220,7 @@ def _is_empty_by_mistake(attempt: Attempt, body: bytes) -> bool:
 
 def _is_readable(attempt: Attempt) -> bool:
     """Return whether a response can be decoded: one of a model that talks, not vectors."""
-    is_client = IClientProtocol.providedBy(attempt.candidate.client)
+    is_client = IClientProtocol.providedBy(attempt.option.client)
     return is_client and attempt.context.call.route.operation == "generate"
 
 
@@ -233,19 +233,19 @@ def _collect(attempt: Attempt, response: IIncomingResponse, body: bytes) -> Repl
     keep_conversation(context, reply.body)
     usage = collected_response.usage
     context.recorder.end(None, usage)
-    learn_from_usage(context, attempt.candidate.target.model, usage, context.decoded)
+    learn_from_usage(context, attempt.option.target.model, usage, context.decoded)
     return Reply.whole(reply, passed_headers(response.headers()))
 
 
 def _tap(attempt: Attempt) -> ITap:
     """Return a tap that remembers the thinking behind tool calls and the response's id."""
-    context, candidate, target = attempt.context, attempt.candidate, attempt.candidate.target
-    tap: ITap = candidate.client.tap()
+    context, option, target = attempt.context, attempt.option, attempt.option.target
+    tap: ITap = option.client.tap()
     collecting = ICollectingTap(tap, None)
     if collecting is not None:
         keep = partial(context.services.signatures.remember, context.call.principal)
         family, unsigned = target.capabilities.family, target.wants_reasoning
         collector = SignatureCollector(keep, unsigned=unsigned)
         collecting.collect(collector.feed, family, unsigned=unsigned)
-    remember_origin(context, candidate, attempt.credential, tap)
+    remember_origin(context, option, attempt.credential, tap)
     return tap

@@ -9,22 +9,22 @@ from antigravity.interfaces.upstreams import UpstreamOperation
 from antigravity.ir.images import NO_WISH
 from antigravity.ir.signature import holds_seals
 from antigravity.protocols.json_body import members_of
-from antigravity.routing.decision import Candidate
-from antigravity.signatures.recovery import has_reasoning
+from antigravity.routing.decision import RoutingOption
+from antigravity.signatures.thinking_recovery import has_reasoning
 
 #: The protocols whose fields the quirks of upstreams are about.
 _WITH_QUIRKS: Final = ("openai_chat", "openai_responses")
 
 
-def can_generate(context: RequestContext, candidate: Candidate) -> bool:
-    """Return whether the body of a request for a response can go to a candidate as it came."""
-    return can_pass_through(context, candidate, "stream" if context.head.stream else "generate")
+def can_generate(context: RequestContext, option: RoutingOption) -> bool:
+    """Return whether the body of a request for a response can go to an option as it came."""
+    return can_pass_through(context, option, "stream" if context.head.stream else "generate")
 
 
 def can_pass_through(
-    context: RequestContext, candidate: Candidate, operation: UpstreamOperation
+    context: RequestContext, option: RoutingOption, operation: UpstreamOperation
 ) -> bool:
-    """Return whether the body can go to a candidate as it came.
+    """Return whether the body can go to an option as it came.
 
     That takes an upstream of the client's own protocol, and a body that has all that the model
     demands, nothing that this model takes in another way than the one that the client named, no
@@ -32,31 +32,31 @@ def can_pass_through(
     to an upstream they would be forged.
     """
     body, traits = context.call.body, context.traits
-    if context.is_rewritten or not candidate.native or candidate.target.wish != NO_WISH:
+    if context.is_rewritten or not option.native or option.target.wish != NO_WISH:
         return False
-    if not candidate.upstream.passes(candidate.client.name, operation, body) or holds_seals(body):
+    if not option.upstream.passes(option.client.name, operation, body) or holds_seals(body):
         return False
-    capabilities, differing = candidate.target.capabilities, candidate.differing
+    capabilities, differing = option.target.capabilities, option.differing
     needs_translation = traits.needs_translation
     if differing and needs_translation and needs_translation(body, differing, capabilities):
         return False
-    if _has_refused_fields(context, candidate):
+    if _has_refused_fields(context, option):
         return False
-    if "no_reasoning_content" in candidate.target.quirks and b'"reasoning_content"' in body:
+    if "no_reasoning_content" in option.target.quirks and b'"reasoning_content"' in body:
         return False
-    if candidate.target.wants_reasoning and _lacks_reasoning(context, candidate):
+    if option.target.wants_reasoning and _lacks_reasoning(context, option):
         return False
     return traits.is_complete is None or traits.is_complete(body, capabilities)
 
 
-def _has_refused_fields(context: RequestContext, candidate: Candidate) -> bool:
+def _has_refused_fields(context: RequestContext, option: RoutingOption) -> bool:
     """Return whether the body has a field that the upstream of a swapped model refuses."""
-    if not candidate.refused or context.protocol.name not in _WITH_QUIRKS:
+    if not option.refused or context.protocol.name not in _WITH_QUIRKS:
         return False
-    return not candidate.refused.isdisjoint(members_of(context.call))
+    return not option.refused.isdisjoint(members_of(context.call))
 
 
-def _lacks_reasoning(context: RequestContext, candidate: Candidate) -> bool:
+def _lacks_reasoning(context: RequestContext, option: RoutingOption) -> bool:
     """Return whether there is reasoning to put back into the history for this model.
 
     A model that refuses tool calls without any gets a stand-in where it is lost.  One that only
@@ -65,7 +65,7 @@ def _lacks_reasoning(context: RequestContext, candidate: Candidate) -> bool:
     traits = context.traits
     if traits.calls_without_reasoning is None:
         return False
-    demanded = candidate.target.reasoning_history == "demanded"
+    demanded = option.target.reasoning_history == "demanded"
     if not demanded and not traits.drops_reasoning:
         return False
     calls = traits.calls_without_reasoning(context.call.body)

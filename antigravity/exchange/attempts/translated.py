@@ -37,32 +37,32 @@ from antigravity.ir.errors import UnreadablePartError
 from antigravity.ir.request import Request
 from antigravity.lowering.extensions import foreign_extensions
 from antigravity.lowering.pipeline import Lowered, lower
-from antigravity.signatures.recovery import SignatureCollector, recover
 from antigravity.signatures.repair import REPAIRED
-from antigravity.signatures.store import Memory
+from antigravity.signatures.store import StoredThinking
+from antigravity.signatures.thinking_recovery import SignatureCollector, recover
 
-Recall = Callable[[str], Memory | None]
+Recall = Callable[[str], StoredThinking | None]
 
 
 async def attempt_translated(attempt: Attempt) -> Reply:
-    """Return the reply that one candidate gives, once it has begun.
+    """Return the reply that one option gives, once it has begun.
 
     :raises GatewayError: if it fails before that.
     :raises Refused: if the upstream refused the request.
     """
-    context, candidate, fitted = attempt.context, attempt.candidate, attempt.fitted
+    context, option, fitted = attempt.context, attempt.option, attempt.fitted
     lowered, encoded = await _encode(attempt)
     changes = (*attempt.losses, REPAIRED) if context.is_repaired else attempt.losses
     changes += fitted.losses if fitted is not None else ()
     context.recorder.lose(changes + lowered.losses + encoded.warnings)
-    operation: UpstreamOperation = "stream" if candidate.client.traits.streams else "generate"
-    headers = context.call.headers if candidate.native else {}
-    call = UpstreamCall(candidate, attempt.credential, operation, encoded.body, headers)
+    operation: UpstreamOperation = "stream" if option.client.traits.streams else "generate"
+    headers = context.call.headers if option.native else {}
+    call = UpstreamCall(option, attempt.credential, operation, encoded.body, headers)
     response = await call.send(context.services.transport, context.recorder.repeated)
     source = _source(attempt, lowered, response)
 
     def completed() -> None:
-        learn_from_usage(context, candidate.target.model, source.reported, lowered.request)
+        learn_from_usage(context, option.target.model, source.reported, lowered.request)
 
     if context.head.stream:
         return await _stream(attempt, source, response, completed)
@@ -70,8 +70,8 @@ async def attempt_translated(attempt: Attempt) -> Reply:
 
 
 async def _encode(attempt: Attempt) -> tuple[Lowered, Encoded]:
-    """Return the request as the candidate can take it, and its bytes."""
-    context, client, target = attempt.context, attempt.candidate.client, attempt.candidate.target
+    """Return the request as the option can take it, and its bytes."""
+    context, client, target = attempt.context, attempt.option.client, attempt.option.target
     await context.decode()
     fitted = attempt.fitted
     request = context.request if fitted is None else fitted.request
@@ -102,19 +102,19 @@ def _translate(
 
 
 def _source(attempt: Attempt, lowered: Lowered, response: IIncomingResponse) -> EventSource:
-    context, candidate, target = attempt.context, attempt.candidate, attempt.candidate.target
+    context, option, target = attempt.context, attempt.option, attempt.option.target
     keep = partial(context.services.signatures.remember, context.call.principal)
     return EventSource(
-        candidate.client.decoder(lowered.request, target),
+        option.client.decoder(lowered.request, target),
         lowered.pipeline,
-        candidate.upstream.unwrap if candidate.upstream.wraps() else None,
+        option.upstream.unwrap if option.upstream.wraps() else None,
         SignatureCollector(keep, unsigned=target.wants_reasoning).feed,
         partial(estimate_input_tokens, context, target.model, lowered.request),
-        whole=not candidate.client.traits.streams,
+        whole=not option.client.traits.streams,
         held=not context.head.stream,
         source=attempt.source(response),
         ends=attempt.end_policy,
-        others=decoder_finder(context, candidate, lowered.request),
+        others=decoder_finder(context, option, lowered.request),
     )
 
 

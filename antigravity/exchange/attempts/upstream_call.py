@@ -21,7 +21,7 @@ from antigravity.ir.errors import GatewayError, UnusableAnswerError, UpstreamCre
 from antigravity.ir.surrogates import repair_surrogates
 from antigravity.logs import make_logger
 from antigravity.redaction.credentials import CREDENTIALS
-from antigravity.routing.decision import Candidate
+from antigravity.routing.decision import RoutingOption
 
 log = make_logger()
 
@@ -71,9 +71,9 @@ def _seconds(delay: float) -> str:
 
 
 class UpstreamCall(Struct, frozen=True):
-    """What is asked of one candidate with one credential; ``headers`` are the client's."""
+    """What is asked of one option with one credential; ``headers`` are the client's."""
 
-    candidate: Candidate
+    option: RoutingOption
     credential: Credential
     operation: UpstreamOperation
     body: Body
@@ -92,8 +92,8 @@ class UpstreamCall(Struct, frozen=True):
         :raises GatewayError: if there is no response.
         """
         upstream, client, credential = (
-            self.candidate.upstream,
-            self.candidate.client,
+            self.option.upstream,
+            self.option.client,
             self.credential,
         )
         renewing = upstream if IRenewingUpstream.providedBy(upstream) else None
@@ -102,7 +102,7 @@ class UpstreamCall(Struct, frozen=True):
             requests = await upstream.prepare(
                 self.operation,
                 client.name,
-                self.candidate.target.model,
+                self.option.target.model,
                 self.body,
                 credential,
                 self.headers,

@@ -44,8 +44,8 @@ async def fan_out(
 
     :raises GatewayError: if it failed before it began.
     """
-    for candidate in plan.candidates[:1]:  # fetch once, not in each branch
-        await context.fetch_media(context.request, candidate.client.traits)
+    for option in plan.options[:1]:  # fetch once, not in each branch
+        await context.fetch_media(context.request, option.client.traits)
     merged = _FanOut(context, plan, parts, strategy)
     return await (merged.stream() if context.head.stream else merged.whole())
 

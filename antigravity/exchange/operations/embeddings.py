@@ -29,7 +29,7 @@ from antigravity.ir.embeddings import EmbeddingInput, EmbeddingRequest, Embeddin
 from antigravity.ir.surrogates import repair_surrogates
 from antigravity.ir.usage import Usage
 from antigravity.protocols.embedded_errors import error_in
-from antigravity.routing.router import Candidate
+from antigravity.routing.router import RoutingOption
 
 #: Requests for one client's request that are under way at the same time.
 AT_ONCE: Final = 4
@@ -89,20 +89,20 @@ class Embedding:
             self._decoded = await context.compute(decode, context.call)
         return await AttemptLoop(context, self._plan, self).run()
 
-    def can_pass(self, context: RequestContext, candidate: Candidate) -> bool:
+    def can_pass(self, context: RequestContext, option: RoutingOption) -> bool:
         """Return whether the body can go up as it came."""
-        call, client = context.call, _client(candidate)
+        call, client = context.call, _client(option)
         operation = self._server.operation(call)
-        if not candidate.native or not candidate.upstream.passes(client.name, operation, call.body):
+        if not option.native or not option.upstream.passes(client.name, operation, call.body):
             return False
         return bool(self._server.count_inputs(call) <= client.largest_batch)
 
     async def send_translated(self, attempt: Attempt) -> Reply:
         """Return the vectors of all inputs, batch by batch."""
-        candidate, context, request = attempt.candidate, self._context, self._request
-        batches = _batches(request.inputs, min(_client(candidate).largest_batch, BATCH))
-        got = self._got.setdefault(attempt.lease.option, {})
-        context.recorder.lose(_unknown(request, candidate))
+        option, context, request = attempt.option, self._context, self._request
+        batches = _batches(request.inputs, min(_client(option).largest_batch, BATCH))
+        got = self._got.setdefault(attempt.lease.upstream_model, {})
+        context.recorder.lose(_unknown(request, option))
         jobs = [partial(self._ask, attempt, batch) for batch in batches if batch not in got]
         for batch, answer in await run_parallel(jobs, AT_ONCE):
             got[batch] = answer
@@ -110,26 +110,26 @@ class Embedding:
 
     async def send_native(self, attempt: Attempt) -> Reply:
         """Return the upstream's own response to the client's body."""
-        context, candidate = self._context, attempt.candidate
-        body = await context.compute(self._server.with_model, context.call, candidate.target.model)
+        context, option = self._context, attempt.option
+        body = await context.compute(self._server.with_model, context.call, option.target.model)
         operation = self._server.operation(context.call)
-        call = UpstreamCall(candidate, attempt.credential, operation, body, context.call.headers)
+        call = UpstreamCall(option, attempt.credential, operation, body, context.call.headers)
         return await whole(attempt, await call.send(context.services.transport))
 
     async def _ask(self, attempt: Attempt, batch: Places) -> tuple[Places, EmbeddingResponse]:
         """Return the vectors of some inputs."""
-        context, candidate = self._context, attempt.candidate
+        context, option = self._context, attempt.option
         inputs = tuple(self._request.inputs[place] for place in batch)
-        encoded = _client(candidate).encode_embedding(self._request, inputs, candidate.target)
+        encoded = _client(option).encode_embedding(self._request, inputs, option.target)
         known = context.recorder.record.losses
         context.recorder.lose(tuple(dict.fromkeys((*known, *encoded.warnings))))
-        call = UpstreamCall(candidate, attempt.credential, encoded.operation, encoded.body)
+        call = UpstreamCall(option, attempt.credential, encoded.operation, encoded.body)
         response = await call.send(context.services.transport)
         body = await response.collect(RESPONSE_LIMIT)
         if not body.strip():
             raise empty_response_error()
         source = attempt.source(response)
-        return batch, await self._apart(len(body), _read, candidate, source, body, len(batch))
+        return batch, await self._apart(len(body), _read, option, source, body, len(batch))
 
     async def _apart(self, size: int, function: Callable[..., T], *arguments: Any) -> T:
         """Return what a pure function gives; for many bytes of vectors it is called in a thread."""
@@ -155,14 +155,14 @@ class Embedding:
 
 
 def _read(
-    candidate: Candidate, source: ResponseSource, body: bytes, count: int
+    option: RoutingOption, source: ResponseSource, body: bytes, count: int
 ) -> EmbeddingResponse:
     """Return the ``count`` vectors in an upstream's answer.
 
     :raises GatewayError: if there are none.
     """
-    client = _client(candidate)
-    body = candidate.upstream.unwrap(repair_surrogates(body))
+    client = _client(option)
+    body = option.upstream.unwrap(repair_surrogates(body))
     detector = FormDetector()
     form = detector.feed(body) or detector.end()
     if form != "json":
@@ -174,9 +174,9 @@ def _read(
     return found
 
 
-def _client(candidate: Candidate) -> IEmbeddingClient:
+def _client(option: RoutingOption) -> IEmbeddingClient:
     """Return the client side that the router of vectors has put there."""
-    return cast(IEmbeddingClient, candidate.client)
+    return cast(IEmbeddingClient, option.client)
 
 
 def _batches(inputs: Sequence[EmbeddingInput], largest: int) -> list[Places]:
@@ -208,9 +208,9 @@ def _estimated(inputs: Sequence[EmbeddingInput]) -> Usage:
     return Usage(input_total=sum(estimate_parts(each.parts) for each in inputs))
 
 
-def _unknown(request: EmbeddingRequest, candidate: Candidate) -> tuple[Loss, ...]:
+def _unknown(request: EmbeddingRequest, option: RoutingOption) -> tuple[Loss, ...]:
     """Return the losses of fields that only the client's protocol knows."""
-    if candidate.native:
+    if option.native:
         return ()
     detail = f"only {request.protocol} knows this; it was left out"
     each = (name for given in request.inputs for name in given.extensions)

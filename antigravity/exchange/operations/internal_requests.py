@@ -27,12 +27,12 @@ from antigravity.ir.errors import (
 from antigravity.ir.parts import Media
 from antigravity.ir.request import Request
 from antigravity.ir.response import Response
-from antigravity.routing.router import Decision
+from antigravity.routing.router import RoutingDecision
 
 #: The name of the protocol of these requests.
 PROTOCOL: Final = "internal"
 
-#: Serves a request by the candidates of a plan.
+#: Serves a request by the options of a plan.
 Serve = Callable[[RequestContext, Plan], Awaitable[Reply]]
 
 
@@ -145,21 +145,21 @@ async def ask_model(
     )
 
 
-def _readers(decision: Decision, internal: InternalRequest) -> Decision:
-    """Return the decision with the candidates that read all media of the request.
+def _readers(decision: RoutingDecision, internal: InternalRequest) -> RoutingDecision:
+    """Return the decision with the options that read all media of the request.
 
     :raises InvalidRequestError: if there is none.
     """
     parts = (part for message in internal.request.messages for part in message.parts)
     kinds = {part.kind for part in parts if isinstance(part, Media)}
     readers = tuple(
-        candidate
-        for candidate in decision.candidates
-        if all(candidate.target.capabilities.reads(kind) for kind in kinds)
+        option
+        for option in decision.options
+        if all(option.target.capabilities.reads(kind) for kind in kinds)
     )
     if not readers:
         raise InvalidRequestError(
             f"The model {internal.model!r} is not known to read {' or '.join(sorted(kinds))}. "
             f"The operator can name another model in {internal.setting}."
         )
-    return replace(decision, candidates=readers)
+    return replace(decision, options=readers)

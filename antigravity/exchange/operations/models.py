@@ -40,7 +40,7 @@ async def detect_model(snapshot: Snapshot, model: str) -> dict[str, object]:
     decision = await snapshot.router.route(model, "openai_chat")
     if decision.capabilities.embedding:
         decision = await snapshot.embeddings.route(model, "openai_embeddings")
-    first = decision.candidates[0]
+    first = decision.options[0]
     return {
         "model": model,
         "mapped_model": first.target.model,
@@ -48,9 +48,9 @@ async def detect_model(snapshot: Snapshot, model: str) -> dict[str, object]:
         "protocol": first.client.name,
         "type": first.target.capabilities.family,
         "features": msgspec.to_builtins(first.target.capabilities),
-        "steps": [msgspec.to_builtins(hop) for hop in decision.hops],
+        "steps": [msgspec.to_builtins(hop) for hop in decision.steps],
         "considered": [
             {"upstream": each.upstream, "chosen": each.chosen, "reason": each.reason}
-            for each in decision.judgements
+            for each in decision.reasons
         ],
     }

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from antigravity.stores.bounded import BoundedBytes
+from antigravity.stores.bounded_cache import BoundedCache
 
 _HERE: Final = b"="
 _THERE: Final = b">"
@@ -29,7 +29,7 @@ _ORIGIN: Final = msgspec.json.Decoder(Origin)
 class KeptAnswers:
     """What is known of the answers to one API key; nobody sees another's."""
 
-    def __init__(self, store: BoundedBytes, principal: str) -> None:
+    def __init__(self, store: BoundedCache, principal: str) -> None:
         self._store = store
         self._principal = principal
 

@@ -18,7 +18,7 @@ from antigravity.interfaces.upstreams import IKeepingUpstream
 from antigravity.ir.capabilities import Target
 from antigravity.ir.errors import NotFoundError
 from antigravity.redaction.errors import redact_errors
-from antigravity.routing.router import Candidate
+from antigravity.routing.router import RoutingOption
 
 _GONE: Final = (404, 410)
 
@@ -54,8 +54,8 @@ async def _relayed(context: RequestContext, origin: Origin, stored: StoredRespon
         raise stored.not_found(call)
     client = snapshot.clients[context.protocol.name]
     context.recorder.begin(origin.model, stream=False)
-    candidate = Candidate(upstream, client, Target(origin.model), True)
-    context.recorder.attempt(candidate, credential, passed=True)
+    option = RoutingOption(upstream, client, Target(origin.model), True)
+    context.recorder.attempt(option, credential, passed=True)
     requests = upstream.kept(call, credential)
     try:
         response = await first_good(

@@ -13,7 +13,7 @@ from antigravity.exchange.plan import Plan
 from antigravity.interfaces.protocols import INamingTap, ITap
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import NotFoundError
-from antigravity.routing.decision import Candidate
+from antigravity.routing.decision import RoutingOption
 
 
 class _Identity(Struct):
@@ -48,12 +48,12 @@ def expand_history(context: RequestContext) -> RequestContext:
 
 
 def only_with_history(context: RequestContext, plan: Plan, continuation: Continuation) -> Plan:
-    """Keep the candidates that can look up the response which a request continues.
+    """Keep the options that can look up the response which a request continues.
 
     :raises NotFoundError: if none is left.
     """
     origin = continuation.origin
-    left = tuple(candidate for candidate in plan.candidates if candidate.native)
+    left = tuple(option for option in plan.options if option.native)
     if origin is not None:
         left = tuple(each for each in left if each.upstream.name == origin.upstream)
         left = left if credential_of(context, origin) is not None else ()
@@ -67,7 +67,7 @@ def only_with_history(context: RequestContext, plan: Plan, continuation: Continu
             param="previous_response_id",
             code="previous_response_not_found",
         )
-    return plan.with_candidates(left)
+    return plan.with_options(left)
 
 
 def credential_of(context: RequestContext, origin: Origin) -> Credential | None:
@@ -88,12 +88,12 @@ def keep_conversation(context: RequestContext, response: bytes) -> None:
 
 
 def remember_origin(
-    context: RequestContext, candidate: Candidate, credential: Credential, tap: ITap
+    context: RequestContext, option: RoutingOption, credential: Credential, tap: ITap
 ) -> None:
     """Take note of who keeps an answer that is passed on, once its id is known."""
     stored, naming = context.traits.stored_responses, INamingTap(tap, None)
     if stored is None or naming is None:
         return
     if stored.wants_store(context.call.body):
-        origin = Origin(candidate.upstream.name, credential.id, candidate.target.model)
+        origin = Origin(option.upstream.name, credential.id, option.target.model)
         naming.name(partial(kept_answers(context).point, origin=origin))

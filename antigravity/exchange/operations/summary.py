@@ -16,11 +16,11 @@ from antigravity.exchange.operations.internal_requests import (
     send_internal,
 )
 from antigravity.exchange.plan import Plan
-from antigravity.interception.stage import BACKGROUND_MODEL
+from antigravity.interception.rules import BACKGROUND_MODEL
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.request import Message
 from antigravity.logs import make_logger
-from antigravity.routing.router import Decision
+from antigravity.routing.router import RoutingDecision
 
 log = make_logger()
 
@@ -59,7 +59,7 @@ async def summarise(context: RequestContext, serve: Serve, older: OlderPart) -> 
         return ""
 
 
-async def _route(context: RequestContext) -> Decision | None:
+async def _route(context: RequestContext) -> RoutingDecision | None:
     """Return where summaries are written, ``None`` if no model is configured for them.
 
     :raises GatewayError: if no upstream has the model.
@@ -73,12 +73,14 @@ async def _route(context: RequestContext) -> Decision | None:
     return await router.route(model, PROTOCOL)
 
 
-async def _ask(context: RequestContext, serve: Serve, decision: Decision, older: OlderPart) -> str:
+async def _ask(
+    context: RequestContext, serve: Serve, decision: RoutingDecision, older: OlderPart
+) -> str:
     """Return the text of the model's response.
 
     :raises GatewayError: if it fails, or takes too long.
     """
-    window = context.snapshot.router.window(decision.candidates[0])
+    window = context.snapshot.router.context_window(decision.options[0])
     internal = InternalRequest(
         decision.asked,
         summary_request(older.messages, older.summary, older.tokens, window, PROTOCOL),

@@ -23,7 +23,7 @@ from antigravity.ir.request import Request
 from antigravity.logs import make_logger
 from antigravity.lowering.attribution import without_attribution
 from antigravity.lowering.pipeline import lower
-from antigravity.routing.decision import Candidate
+from antigravity.routing.decision import RoutingOption
 
 log = make_logger()
 
@@ -62,23 +62,21 @@ async def count_tokens(context: RequestContext, plan: Plan) -> TokenCount:
     if only_upstream is None:
         await context.decode()
         _ = context.request  # decoding validates the request
-    candidate = plan.candidates[0]
+    option = plan.options[0]
     failure: GatewayError | None = None
     try:
-        counted = await _ask(context, candidate)
+        counted = await _ask(context, option)
         if counted is not None and counted > 0:
             return TokenCount(counted, "upstream")
     except (GatewayError, Refused) as error:
         failure = error.error if isinstance(error, Refused) else error
-        log.info(
-            "{name} could not count tokens: {error}", name=candidate.upstream.name, error=failure
-        )
+        log.info("{name} could not count tokens: {error}", name=option.upstream.name, error=failure)
     if only_upstream is not None:
         raise failure or only_upstream
     request = context.request
-    if not candidate.client.traits.attribution:
+    if not option.client.traits.attribution:
         request = await context.compute(without_attribution, request)
-    model = candidate.target.model
+    model = option.target.model
     estimate = await context.compute(estimate_input_tokens, context, model, request)
     return TokenCount(estimate, "estimate")
 
@@ -89,18 +87,16 @@ def _translate(request: Request, client: IClientProtocol, target: Target) -> Enc
     return encoded
 
 
-async def _ask(context: RequestContext, candidate: Candidate) -> int | None:
+async def _ask(context: RequestContext, option: RoutingOption) -> int | None:
     """Return what the upstream counts, or ``None`` where it cannot be asked."""
-    client, target = candidate.client, candidate.target
+    client, target = option.client, option.target
     if context.origin is not None:
         credential = credential_of(context, context.origin)
     else:
-        credential = context.snapshot.credentials.next_credential(
-            candidate.upstream.name, frozenset()
-        )
+        credential = context.snapshot.credentials.next_credential(option.upstream.name, frozenset())
     if credential is None:
         return None
-    passes = await context.compute(can_pass_through, context, candidate, "count_tokens")
+    passes = await context.compute(can_pass_through, context, option, "count_tokens")
     if passes:
         body = await context.compute(context.protocol.with_model, context.call, target.model)
     else:
@@ -109,9 +105,9 @@ async def _ask(context: RequestContext, candidate: Candidate) -> int | None:
         if encoded is None:
             return None
         body = encoded.body
-    headers = context.call.headers if candidate.native else {}
-    call = UpstreamCall(candidate, credential, "count_tokens", body, headers)
-    context.recorder.attempt(candidate, credential, passed=passes)
+    headers = context.call.headers if option.native else {}
+    call = UpstreamCall(option, credential, "count_tokens", body, headers)
+    context.recorder.attempt(option, credential, passed=passes)
     response = await call.send(context.services.transport, context.recorder.repeated)
     answer = await response.collect(COUNT_LIMIT)
-    return int(client.decode_count(candidate.upstream.unwrap(answer)))
+    return int(client.decode_count(option.upstream.unwrap(answer)))

@@ -26,7 +26,7 @@ from antigravity.interfaces.exchange import Reply
 from antigravity.ir.errors import DeadlineError, GatewayError, NotFoundError
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Message, Request, ThinkingConfig
-from antigravity.routing.router import Candidate
+from antigravity.routing.router import RoutingOption
 
 PATH: Final = "/internal/warmup"
 #: The smallest limit that every upstream accepts.
@@ -55,11 +55,11 @@ async def warm_up(
     :raises GatewayError: before that, if the account cannot be used now; after it, if the
         upstream failed or refused the request.
     """
-    candidate = snapshot.router.direct(warmup.upstream, warmup.model)
-    if candidate is None:
+    option = snapshot.router.option_for(warmup.upstream, warmup.model)
+    if option is None:
         raise NotFoundError(f"There is no upstream {warmup.upstream!r}.", code="no_upstream")
-    option = UpstreamModel(candidate.upstream.name, candidate.target.model)
-    lease_request = LeaseRequest((option,), only=warmup.credential, probe="forced")
+    upstream_model = UpstreamModel(option.upstream.name, option.target.model)
+    lease_request = LeaseRequest((upstream_model,), only=warmup.credential, probe="forced")
     lease: ILease = await snapshot.pool.lease(lease_request, 0.0)
     begun()
     if warmup.project:
@@ -67,24 +67,24 @@ async def warm_up(
         lease.credential = replace(lease.credential, extra=extra)
     internal = InternalRequest(
         warmup.model,
-        _request(candidate),
+        _request(option),
         "The warm-up",
         PATH,
         request_id=services.new_id("warmup_"),
     )
     await send_internal(
-        services, snapshot, internal, lambda context: _attempt(context, candidate, lease)
+        services, snapshot, internal, lambda context: _attempt(context, option, lease)
     )
 
 
-async def _attempt(context: RequestContext, candidate: Candidate, lease: ILease) -> Reply:
+async def _attempt(context: RequestContext, option: RoutingOption, lease: ILease) -> Reply:
     """Make the only attempt.
 
     :raises GatewayError: if it failed.
     """
-    context.recorder.attempt(candidate, lease.credential, passed=False)
+    context.recorder.attempt(option, lease.credential, passed=False)
     context.attempts.ended_empty = True  # an empty response is one, too
-    attempt = Attempt(context, candidate, lease)
+    attempt = Attempt(context, option, lease)
     attempting = Deferred.fromCoroutine(attempt_translated(attempt))
     attempting.addTimeout(TIMEOUT, context.services.clock, onTimeoutCancel=_too_slow)
     try:
@@ -103,11 +103,11 @@ async def _attempt(context: RequestContext, candidate: Candidate, lease: ILease)
     raise error
 
 
-def _request(candidate: Candidate) -> Request:
+def _request(option: RoutingOption) -> Request:
     """Return the request; models with several kinds of output are asked for text."""
-    outputs = candidate.target.capabilities.outputs
+    outputs = option.target.capabilities.outputs
     return Request(
-        candidate.target.model,
+        option.target.model,
         (Message("user", (Text("Hi"),)),),
         PROTOCOL,
         max_output_tokens=MAX_TOKENS,

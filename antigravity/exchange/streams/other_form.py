@@ -22,7 +22,7 @@ from antigravity.ir.errors import GatewayError
 from antigravity.ir.response import Response
 from antigravity.ir.usage import Usage
 from antigravity.lowering.pipeline import EventPipeline
-from antigravity.signatures.recovery import SignatureCollector
+from antigravity.signatures.thinking_recovery import SignatureCollector
 
 
 class FormDetectingStream:
@@ -114,20 +114,20 @@ def native_source(attempt: Attempt, response: IIncomingResponse, *, held: bool) 
 
     :raises GatewayError: if the request, which must be decoded for it, is not valid.
     """
-    context, candidate = attempt.context, attempt.candidate
-    request, upstream = context.request, candidate.upstream
+    context, option = attempt.context, attempt.option
+    request, upstream = context.request, option.upstream
     keep = partial(context.services.signatures.remember, context.call.principal)
     return EventSource(
-        candidate.client.decoder(request, candidate.target),
+        option.client.decoder(request, option.target),
         EventPipeline(()),
         upstream.unwrap if upstream.wraps() else None,
         SignatureCollector(keep).feed,
-        partial(estimate_input_tokens, context, candidate.target.model, request),
-        lines=candidate.client.traits.json_lines,
+        partial(estimate_input_tokens, context, option.target.model, request),
+        lines=option.client.traits.json_lines,
         held=held,
         source=attempt.source(response),
         ends=attempt.end_policy,
-        others=decoder_finder(context, candidate, request),
+        others=decoder_finder(context, option, request),
     )
 
 

@@ -16,7 +16,7 @@ from msgspec import Raw
 from antigravity.exchange.context import RequestContext
 from antigravity.interfaces.protocols import IStreamDecoder
 from antigravity.ir.request import Request
-from antigravity.routing.router import Candidate
+from antigravity.routing.router import RoutingOption
 
 _MEMBERS: Final = msgspec.json.Decoder(dict[str, Raw])
 _DATA: Final = re.compile(rb"^data:[ \t]*(\{.*\})[ \t]*$", re.MULTILINE)
@@ -60,17 +60,17 @@ def is_other_protocol(protocol: str, data: bytes) -> bool:
 
 
 def decoder_finder(
-    context: RequestContext, candidate: Candidate, request: Request
+    context: RequestContext, option: RoutingOption, request: Request
 ) -> Callable[[bytes], IStreamDecoder | None]:
     """Return what finds a decoder by a first event that is in another protocol."""
 
     def find(data: bytes) -> IStreamDecoder | None:
-        if candidate.client.name not in _OWN:
+        if option.client.name not in _OWN:
             return None
         client = context.snapshot.clients.get(detect_protocol(data))
-        if client is None or client.name == candidate.client.name:
+        if client is None or client.name == option.client.name:
             return None
-        decoder: IStreamDecoder = client.decoder(request, candidate.target)
+        decoder: IStreamDecoder = client.decoder(request, option.target)
         return decoder
 
     return find

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from antigravity.interfaces.stores import Entry, IExpiringStore
-from antigravity.stores.bounded import BoundedBytes
+from antigravity.stores.bounded_cache import BoundedCache
 
 
-class KeptBytes(BoundedBytes):
-    """Like :class:`BoundedBytes`; ``now`` returns seconds since the epoch.
+class PersistentCache(BoundedCache):
+    """Like :class:`BoundedCache`; ``now`` returns seconds since the epoch.
 
     What is only read is not written again: on disk an entry lives from when it was put there.
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from antigravity.routing.catalog import ModelCatalog
-from antigravity.routing.decision import Decision
+from antigravity.routing.decision import RoutingDecision
 
 #: Clients choose names: neither how many are remembered nor how long they are is up to them.
 _MOST: Final = 1024
 _LONGEST: Final = 200
 
 
-class RememberedDecisions:
+class DecisionCache:
     """What routing has decided, by the name that was asked for and the client's protocol.
 
     It holds as long as ``catalog``, the one thing in it that changes, says the same.
@@ -21,15 +21,15 @@ class RememberedDecisions:
     def __init__(self, catalog: ModelCatalog) -> None:
         self._catalog = catalog
         self._changes = catalog.changes
-        self._known: dict[tuple[str, str], Decision] = {}
+        self._known: dict[tuple[str, str], RoutingDecision] = {}
 
-    def get(self, asked: str, protocol: str) -> Decision | None:
+    def get(self, asked: str, protocol: str) -> RoutingDecision | None:
         """Return what was decided; ``None`` if that is to be done anew."""
         if self._changes != self._catalog.changes or not self._catalog.is_fresh():
             return None
         return self._known.get((asked, protocol))
 
-    def put(self, asked: str, protocol: str, decision: Decision, changes: int) -> None:
+    def put(self, asked: str, protocol: str, decision: RoutingDecision, changes: int) -> None:
         """Remember a decision, made since the catalog had changed so many times."""
         if changes != self._catalog.changes or len(asked) > _LONGEST:
             return

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 
-class BoundedBytes:
+class BoundedCache:
     """Byte strings by key, bounded by number, size and age; what was used last stays longest.
 
     ``now`` returns seconds; ``ttl`` is in seconds.

@@ -12,7 +12,7 @@ from antigravity.interfaces.interception import IBackgroundDetector, IWarmupFilt
 BACKGROUND_MODEL: Final = "internal-background-task"
 
 
-class Interception(Struct, frozen=True):
+class InterceptionRules(Struct, frozen=True):
     """What plugins have registered, as far as it is switched on.
 
     ``clients`` are patterns of the User-Agents that it is on for.

@@ -9,9 +9,9 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from antigravity.interfaces.stores import Entry, IExpiringStore
-from antigravity.stores.bounded import BoundedBytes
-from antigravity.stores.kept import KeptBytes
-from antigravity.stores.switched import SwitchedStore
+from antigravity.stores.bounded_cache import BoundedCache
+from antigravity.stores.optional_store import OptionalStore
+from antigravity.stores.persistent_cache import PersistentCache
 
 
 @implementer(IExpiringStore)
@@ -43,7 +43,7 @@ class Kit:
         self.kept: dict[str, Entry] = {}
         self.made: list[Elsewhere] = []
         self.known = list(known)
-        self.store = SwitchedStore(self.make, self.erase, lambda: self.known, wanted=wanted)
+        self.store = OptionalStore(self.make, self.erase, lambda: self.known, wanted=wanted)
 
     def make(self) -> Elsewhere:
         self.made.append(Elsewhere(self.kept))
@@ -105,7 +105,7 @@ def test_what_comes_while_it_is_switched_on_is_kept() -> None:
     kit = Kit(wanted=False)
     late = Elsewhere(kit.kept)
     late.load = lambda: waiting  # type: ignore[method-assign]
-    kit.store = SwitchedStore(lambda: late, kit.erase, lambda: kit.known, wanted=False)
+    kit.store = OptionalStore(lambda: late, kit.erase, lambda: kit.known, wanted=False)
     switched = kit.store.switch(wanted=True)
     kit.known.append(ONE)
     kit.store.put(ONE)
@@ -116,7 +116,7 @@ def test_what_comes_while_it_is_switched_on_is_kept() -> None:
 
 def test_tighter_bounds_hold_at_once() -> None:
     now = [0.0]
-    store = BoundedBytes(lambda: now[0], max_entries=9, max_bytes=99, ttl=50.0)
+    store = BoundedCache(lambda: now[0], max_entries=9, max_bytes=99, ttl=50.0)
     for number in range(5):
         store.put(str(number), b"12345")
     store.configure(max_entries=9, max_bytes=20, ttl=50.0)
@@ -134,7 +134,7 @@ def test_tighter_bounds_hold_at_once() -> None:
 
 
 def test_what_is_known_can_be_kept_again() -> None:
-    store = KeptBytes(lambda: 1.0, max_entries=9, max_bytes=99, ttl=50.0)
+    store = PersistentCache(lambda: 1.0, max_entries=9, max_bytes=99, ttl=50.0)
     store.put("one", b"1")
     store.put("two", b"2")
     assert store.entries() == [Entry("one", 51.0, b"1"), Entry("two", 51.0, b"2")]

@@ -9,8 +9,8 @@ import pytest
 from antigravity.accounts.model_groups import ModelGroups
 from antigravity.config.settings import ScheduledWarmupSettings
 from antigravity.interfaces.quota import ModelQuota, Quota
-from antigravity.warming.history import WarmupHistory
-from antigravity.warming.plan import RETRY, Standing, WarmupPlan
+from antigravity.warmup.history import WarmupHistory
+from antigravity.warmup.plan import RETRY, WarmupPlan, WarmupState
 
 NOW = 1_800_000_000.0
 HOUR = 3600.0
@@ -44,12 +44,12 @@ def quota(fetched: float = NOW, reset: float | None = NOW + 5 * HOUR, **left: An
 
 def standing(
     kept: Quota | None, history: WarmupHistory, now: float = NOW, *names: str, **settings: Any
-) -> Standing:
+) -> WarmupState:
     found = WarmupPlan(
         ScheduledWarmupSettings(
             enabled=True, monitored_models=list(names or ("claude",)), **settings
         )
-    ).standings("a", kept, history, now)
+    ).states("a", kept, history, now)
     assert len(found) == 1
     return found[0]
 

@@ -27,8 +27,8 @@ from antigravity.interfaces.stores import IStateStore
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import GatewayError
 from antigravity.logs import make_logger
-from antigravity.warming.history import WarmupHistory
-from antigravity.warming.plan import Standing, WarmupPlan
+from antigravity.warmup.history import WarmupHistory
+from antigravity.warmup.plan import WarmupPlan, WarmupState
 
 #: Seconds until it is looked again whether a scan is due.
 PACE: Final = 10.0
@@ -131,7 +131,7 @@ class WarmupScheduler(Service):
 
     async def survey(
         self, source: IQuotaSource, credential: Credential, *, insist: bool = True
-    ) -> tuple[Sequence[Standing], str]:
+    ) -> tuple[Sequence[WarmupState], str]:
         """Return how the quotas of an account stand, asked for anew if that is needed.
 
         The text says why they could not be asked for, if they could not.
@@ -139,15 +139,15 @@ class WarmupScheduler(Service):
         :param insist: whether to ask although that was done just now, perhaps in vain.
         """
         problem = ""
-        standings = self._standings(credential)
-        stale = any(each.state == "stale" for each in standings)
+        states = self._standings(credential)
+        stale = any(each.state == "stale" for each in states)
         if stale and (insist or self._may_ask(credential)):
             try:
                 await self._quotas.refresh(source, credential)
             except GatewayError as error:
                 problem = error.message
-            standings = self._standings(credential)
-        return standings, problem
+            states = self._standings(credential)
+        return states, problem
 
     def _answered(self, result: Any, asked: Deferred[Any]) -> Any:
         self._asked.discard(asked)
@@ -181,7 +181,7 @@ class WarmupScheduler(Service):
         self.history.forget(self._clock.seconds() - self.plan.longest_cooldown)
         due: list[Warmup] = []
         for source, credential in list(self._sources()):
-            standings, problem = await self.survey(source, credential, insist=False)
+            states, problem = await self.survey(source, credential, insist=False)
             if problem:
                 self.log.warn(
                     "the quota of {credential} is not known: {problem}",
@@ -190,14 +190,14 @@ class WarmupScheduler(Service):
                 )
             due += [
                 Warmup(credential.upstream, credential.id, each.model)
-                for each in standings
+                for each in states
                 if each.state == "due"
             ]
         await self._all(due, spread=SPREAD)
 
-    def _standings(self, credential: Credential) -> list[Standing]:
+    def _standings(self, credential: Credential) -> list[WarmupState]:
         quota, now = self._quotas.quota(credential.id), self._clock.seconds()
-        return self.plan.standings(credential.id, quota, self.history, now)
+        return self.plan.states(credential.id, quota, self.history, now)
 
     def _may_ask(self, credential: Credential) -> bool:
         """Return whether the upstream was not asked just now, in vain or not."""

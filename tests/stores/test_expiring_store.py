@@ -14,7 +14,7 @@ from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
 from antigravity.interfaces.stores import Entry, IExpiringStore
-from antigravity.stores.expiring import SWEEP, ExpiringStore
+from antigravity.stores.expiring_store import SWEEP, ExpiringStore
 from antigravity.stores.sqlite_file import VERSION, SqliteFile
 
 #: When the tests begin, in seconds since the epoch.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from antigravity.interfaces.stores import Entry
-from antigravity.stores.kept import KeptBytes
+from antigravity.stores.persistent_cache import PersistentCache
 
 
 class Disk:
@@ -19,8 +19,8 @@ class Disk:
         self.entries.pop(key, None)
 
 
-def kept(disk: Disk, now: float = 100.0) -> KeptBytes:
-    return KeptBytes(lambda: now, max_entries=2, max_bytes=10, ttl=50.0, disk=disk)  # type: ignore[arg-type]
+def kept(disk: Disk, now: float = 100.0) -> PersistentCache:
+    return PersistentCache(lambda: now, max_entries=2, max_bytes=10, ttl=50.0, disk=disk)  # type: ignore[arg-type]
 
 
 def test_what_is_put_is_known_after_a_restart() -> None:

@@ -18,7 +18,7 @@ from antigravity.ir.events import (
 from antigravity.ir.parts import Part, Thinking, ToolCall
 from antigravity.ir.request import Message, Request
 from antigravity.ir.signature import Signature
-from antigravity.signatures.store import Memory
+from antigravity.signatures.store import StoredThinking
 
 #: Characters of reasoning without a signature that are kept for one call.
 _MOST: Final = 1024 * 1024
@@ -32,7 +32,9 @@ class SignatureCollector:
     reasoning back and sign nothing.
     """
 
-    def __init__(self, keep: Callable[[str, Memory], None], *, unsigned: bool = False) -> None:
+    def __init__(
+        self, keep: Callable[[str, StoredThinking], None], *, unsigned: bool = False
+    ) -> None:
         self._keep = keep
         self._unsigned = unsigned
         self._text: list[str] = []
@@ -60,7 +62,7 @@ class SignatureCollector:
             if self._unsigned and self._text and self._size <= _MOST:
                 self._thinking.append(Thinking("".join(self._text)))
             if event.signature is not None or self._thinking:
-                self._keep(event.id, Memory(event.signature, tuple(self._thinking)))
+                self._keep(event.id, StoredThinking(event.signature, tuple(self._thinking)))
             self._thinking.clear()
             self._text.clear()
             self._size = 0
@@ -79,7 +81,7 @@ def call_ids(request: Request) -> tuple[str, ...]:
 
 def recover(
     request: Request,
-    recall: Callable[[str], Memory | None],
+    recall: Callable[[str], StoredThinking | None],
     family: str,
     *,
     reasoning: bool = False,
@@ -98,13 +100,17 @@ def recover(
     return replace(request, messages=messages)
 
 
-def has_reasoning(memory: Memory | None) -> bool:
+def has_reasoning(memory: StoredThinking | None) -> bool:
     """Return whether a memory holds reasoning that can be read."""
     return memory is not None and any(thinking.text for thinking in memory.thinking)
 
 
 def _recover_message(
-    message: Message, recall: Callable[[str], Memory | None], family: str, *, reasoning: bool
+    message: Message,
+    recall: Callable[[str], StoredThinking | None],
+    family: str,
+    *,
+    reasoning: bool,
 ) -> Message:
     if message.role != "assistant":
         return message

@@ -11,7 +11,7 @@ from antigravity.accounts.model_groups import ModelGroups
 from antigravity.accounts.pool_status import percent
 from antigravity.config.settings import ScheduledWarmupSettings
 from antigravity.interfaces.quota import ModelQuota, Quota
-from antigravity.warming.history import WarmupHistory
+from antigravity.warmup.history import WarmupHistory
 
 #: A window that is longer than this is a weekly one; the others last for hours.
 _DAY: Final = 24 * 3600.0
@@ -19,7 +19,7 @@ _DAY: Final = 24 * 3600.0
 RETRY: Final = 1800.0
 
 
-class Standing(Struct, frozen=True):
+class WarmupState(Struct, frozen=True):
     """How one quota of an account stands.
 
     ``due``: it is full, and nobody has begun its window.  ``stale``: it may be full, but that
@@ -64,9 +64,9 @@ class WarmupPlan:
         watched = self._settings.monitored_models
         return tuple(n for n in watched if self._groups.covers(n, model)) or (model,)
 
-    def standings(
+    def states(
         self, account: str, quota: Quota | None, history: WarmupHistory, now: float
-    ) -> list[Standing]:
+    ) -> list[WarmupState]:
         """Return how everything stands that is watched of an account."""
         return [
             self._standing(account, name, quota, history, now)
@@ -75,7 +75,7 @@ class WarmupPlan:
 
     def _standing(
         self, account: str, name: str, quota: Quota | None, history: WarmupHistory, now: float
-    ) -> Standing:
+    ) -> WarmupState:
         members = self._members(name, quota)
         weekly = any(_is_weekly(each, quota) for _, each in members if quota is not None)
         last = history.last(account, name)
@@ -85,20 +85,20 @@ class WarmupPlan:
             if left > 0:
                 did = "tried in vain" if last.failed else "warmed up"
                 reason = f"it was {did} {now - last.at:.0f} s ago; not again for {left:.0f} s"
-                return Standing(name, "cooling", reason=reason)
+                return WarmupState(name, "cooling", reason=reason)
         if quota is None:
-            return Standing(name, "stale", reason="what is left of it is not known")
+            return WarmupState(name, "stale", reason="what is left of it is not known")
         if not members:
-            return Standing(name, "absent", reason="the account has no such models")
+            return WarmupState(name, "absent", reason="the account has no such models")
         if any(each.reset is not None and each.reset <= now for _, each in members):
-            return Standing(name, "stale", reason="it has been renewed since it was known")
+            return WarmupState(name, "stale", reason="it has been renewed since it was known")
         model, best = max(members, key=lambda member: member[1].fraction or 0.0)
         fraction = best.fraction or 0.0
         if fraction < 1.0:
-            return Standing(name, "begun", reason=f"{percent(fraction)} of it is left")
+            return WarmupState(name, "begun", reason=f"{percent(fraction)} of it is left")
         if quota.fetched < now - self.fresh_for:
-            return Standing(name, "stale", model, "what is left of it was told too long ago")
-        return Standing(name, "due", model)
+            return WarmupState(name, "stale", model, "what is left of it was told too long ago")
+        return WarmupState(name, "due", model)
 
     def _members(self, name: str, quota: Quota | None) -> Sequence[tuple[str, ModelQuota]]:
         if quota is None:

@@ -14,7 +14,7 @@ from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import NotFoundError
 from antigravity.routing.capability_table import CapabilityTable
 from antigravity.routing.catalog import ModelCatalog
-from antigravity.routing.decision import Decision, Entry
+from antigravity.routing.decision import RoutingDecision, UpstreamEntry
 from antigravity.routing.mapping import ModelMapping
 from antigravity.routing.router import Router
 
@@ -49,7 +49,7 @@ class RememberedTests(SynchronousTestCase):
         credentials: Any = _Credentials()
         self.catalog = ModelCatalog(self.clock, credentials, 300.0)
         client: Any = SimpleNamespace(traits=SimpleNamespace(family="none"))
-        entries: Any = [Entry(upstream) for upstream in (self.first, self.second)]  # type: ignore[arg-type]
+        entries: Any = [UpstreamEntry(upstream) for upstream in (self.first, self.second)]  # type: ignore[arg-type]
         self.router = Router(
             entries,
             {"words": client, "other": client},
@@ -58,11 +58,11 @@ class RememberedTests(SynchronousTestCase):
             self.catalog,
         )
 
-    def route(self, name: str, protocol: str = "words") -> Decision:
+    def route(self, name: str, protocol: str = "words") -> RoutingDecision:
         return self.successResultOf(Deferred.fromCoroutine(self.router.route(name, protocol)))
 
     def names(self, name: str) -> list[str]:
-        return [candidate.upstream.name for candidate in self.route(name).candidates]
+        return [option.upstream.name for option in self.route(name).options]
 
     def test_the_same_question_has_the_same_answer(self) -> None:
         self.route("a")
@@ -72,9 +72,9 @@ class RememberedTests(SynchronousTestCase):
     def test_names_and_protocols_are_told_apart(self) -> None:
         self.route("a")
         self.assertEqual([self.names("a"), self.names("b")], [["first", "second"], ["second"]])
-        self.assertTrue(self.route("a").candidates[0].native)
-        self.assertFalse(self.route("a", "other").candidates[0].native)
-        self.assertTrue(self.route("a").candidates[0].native)
+        self.assertTrue(self.route("a").options[0].native)
+        self.assertFalse(self.route("a", "other").options[0].native)
+        self.assertTrue(self.route("a").options[0].native)
 
     def test_a_list_that_is_too_old_is_asked_for_again(self) -> None:
         self.assertEqual([self.names("b"), self.names("b")], [["second"]] * 2)

@@ -13,7 +13,7 @@ from antigravity.ir.usage import Usage
 ANSWER: Final = "OK"
 
 
-def simulated_answer(request: Request) -> tuple[tuple[Event, ...], Usage]:
+def fixed_response(request: Request) -> tuple[tuple[Event, ...], Usage]:
     """Return a complete short answer, and its usage: an estimate, as nobody counted."""
     usage = Usage(input_total=estimate_tokens(request), output=math.ceil(estimate_text(ANSWER)))
     events = (

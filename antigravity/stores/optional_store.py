@@ -12,7 +12,7 @@ from antigravity.interfaces.stores import Entry, IExpiringStore
 
 
 @implementer(IExpiringStore)
-class SwitchedStore:
+class OptionalStore:
     """Keeps entries in what ``make`` returns, or not at all.
 
     ``erase`` deletes all that was ever kept there, and returns a Deferred: whoever switches it

@@ -18,8 +18,8 @@ from antigravity.interfaces.quota import ModelQuota, Quota
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import GatewayError, RateLimitedError, UpstreamError
 from antigravity.stores.json_state import JsonState
-from antigravity.warming.plan import RETRY, WarmupPlan
-from antigravity.warming.scheduler import AT_ONCE, FIRST, PACE, SPREAD, Outcome, WarmupScheduler
+from antigravity.warmup.plan import RETRY, WarmupPlan
+from antigravity.warmup.scheduler import AT_ONCE, FIRST, PACE, SPREAD, Outcome, WarmupScheduler
 
 BEGINNING = 1_800_000_000.0
 HOUR = 3600.0

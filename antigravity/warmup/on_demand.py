@@ -12,7 +12,7 @@ from antigravity.accounts.quota_monitor import QuotaMonitor
 from antigravity.exchange.operations.warmup import Warmup
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import InvalidRequestError, NotFoundError
-from antigravity.warming.scheduler import Outcome, Sources, WarmupScheduler
+from antigravity.warmup.scheduler import Outcome, Sources, WarmupScheduler
 
 
 class WarmupsOnDemand:
@@ -73,8 +73,8 @@ class WarmupsOnDemand:
         skipped: list[Outcome] = []
         warmups: list[Warmup] = []
         for source, credential in self._watched(chosen):
-            standings, problem = await self._scheduler.survey(source, credential)
-            for each in standings:
+            states, problem = await self._scheduler.survey(source, credential)
+            for each in states:
                 if each.state == "due":
                     warmups.append(_warmup(credential, each.model, project))
                 else:
