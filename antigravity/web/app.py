@@ -207,7 +207,7 @@ class WebApp:
         if request.startedWriting:
             return abort_connection(request)
         clock = request.channel.site.reactor
-        error, delay = self.admission.key_throttle.judge(error, head.client, clock.seconds())
+        error, delay = self.admission.key_throttle.throttle(error, head.client, clock.seconds())
         head.quiet = isinstance(error, TooManyWrongKeysError)
         if delay:
             late: Deferred[None] = deferLater(clock, delay, self._refuse, error, request, head)

@@ -63,7 +63,7 @@ class KeyThrottle:
         self._period = float("-inf")
         self._lines = 0
 
-    def judge(self, error: GatewayError, peer: str, now: float) -> tuple[GatewayError, float]:
+    def throttle(self, error: GatewayError, peer: str, now: float) -> tuple[GatewayError, float]:
         """Return the error to answer with, and after how many seconds."""
         if not isinstance(error, WrongKeyError):
             return error, 0.0

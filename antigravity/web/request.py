@@ -15,18 +15,15 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.task import CooperativeTask
 from twisted.python.failure import Failure
-from twisted.web import server
 from twisted.web.http import datetimeToString
 
 from antigravity.ir.errors import GatewayError, RequestTooLargeError
+from antigravity.web.http11 import Request
 from antigravity.web.request_body import RequestBody, too_large
 from antigravity.web.request_head import RequestHead
 from antigravity.web.responses import set_common_headers, write_whole
 
-#: To copy a chunk of so many bytes costs less than to write its parts one by one.
-_COPIED = 16 * 1024
-
-#: Bytes of a body for one of the gateway's own paths.
+#: Most bytes of a body for one of the gateway's own paths.
 SMALL_BODY = 64 * 1024
 
 _date = (0, b"")
@@ -42,13 +39,13 @@ def http_date() -> bytes:
 
 
 def peer_of(request: Any) -> str | None:
-    """Return the client's address, ``None`` if it came over no network."""
+    """Return the client's address, ``None`` if it has none (a Unix socket)."""
     address = request.getClientAddress()
     return address.host if isinstance(address, (IPv4Address, IPv6Address)) else None
 
 
 def head_of(request: Any) -> RequestHead:
-    """Return what is known of ``request``, also of one that did not come through our channel."""
+    """Return the head of ``request``, also of one that did not come through our channel."""
     head: RequestHead | None = getattr(request, "head", None)
     if head is None:
         headers = request.requestHeaders.getAllRawHeaders()
@@ -62,14 +59,14 @@ def head_of(request: Any) -> RequestHead:
 
 
 def take_body(request: Any) -> bytes:
-    """Return the request's body, and drop it here."""
+    """Return the request's body, and free it here."""
     if isinstance(request, GatewayRequest):
         return request.take_body()
     return bytes(request.content.read())
 
 
 def take_small_body(request: Any) -> bytes:
-    """Return the request's body, and drop it here.
+    """Return the request's body, and free it here.
 
     :raises RequestTooLargeError: if it is larger than the gateway's own paths need.
     """
@@ -79,19 +76,18 @@ def take_small_body(request: Any) -> bytes:
     return body
 
 
-class GatewayRequest(server.Request):
+class GatewayRequest(Request):
     """``twisted.web``'s request without temporary files and form parsing.
 
-    ``args`` holds the query alone, without credentials.  The request is admitted before its
-    body is read, if it has one.
+    ``args`` holds the query alone, without credentials.  A request with a body is admitted
+    before the body is read.
     """
 
     defaultContentType = None
     clientproto = b"HTTP/1.1"
     head: RequestHead | None = None
-    #: What is worked on; cancelling it ends the request with an error.
+    #: The processing of the request; cancelling it ends the request with an error.
     running: Deferred[Any] | None = None
-    channel: Any
     transport: Any
     started_at = 0.0
     _body: RequestBody | None = None
@@ -103,9 +99,10 @@ class GatewayRequest(server.Request):
         self.started_at = channel.site.reactor.seconds()
 
     def head_received(self, method: bytes, uri: bytes, version: bytes, length: int | None) -> None:
-        """Note the head, once it is complete; ``length`` is ``None`` for a chunked body.
+        """Store the head, and admit the request if it has a body.
 
-        :raises GatewayError: if the body should not even be read.
+        :param length: of the body, in bytes; ``None`` if it is chunked.
+        :raises GatewayError: if the body should not be read.
         """
         self.method, self.uri, self.clientproto = method, uri, version
         head = head_of(self)
@@ -121,12 +118,12 @@ class GatewayRequest(server.Request):
         self._body = RequestBody(limit, b", ".join(encodings).decode("latin-1"))
 
     def handleContentChunk(self, data: bytes) -> None:
-        """Take a piece of the body."""
+        """Receive a piece of the body."""
         assert self._body is not None
         self._body.feed(data)
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        """Go to work: all of the request is in."""
+        """Process the request: all of it has been received."""
         body = self._body
         if body is None:
             self._begin()
@@ -134,25 +131,25 @@ class GatewayRequest(server.Request):
             self._finish(body)
 
     def _finish(self, body: RequestBody) -> None:
-        """Go to work once all of the body is decompressed; that may take several turns."""
+        """Process the request once its body is decompressed; that may take several turns."""
         try:
             if not body.advance():
                 self._slices = self.channel.site.cooperator.cooperate(self._advance(body))
                 return
             self._whole = body.finish()
         except GatewayError as error:
-            self.answer(error)
+            self.respond_with(error)
             return
         self._body = None
         self._begin()
 
     def _advance(self, body: RequestBody) -> Iterator[None]:
-        """Decompress ``body`` in slices, then go to work."""
+        """Decompress ``body`` in slices, then process the request."""
         try:
             while not body.advance():
                 yield
         except GatewayError as error:
-            self.answer(error)
+            self.respond_with(error)
             return
         self._slices = None
         self._finish(body)
@@ -162,28 +159,28 @@ class GatewayRequest(server.Request):
         self.process()
 
     def take_body(self) -> bytes:
-        """Return the body; a long stream need not keep it."""
+        """Return the body, and free it here: a long stream need not keep it."""
         body, self._whole = self._whole, b""
         self.content = BytesIO()
         return body
 
     def process(self) -> None:
-        """Hand the request to the application."""
+        """Pass the request to the application."""
         site = self.site = self.channel.site
         self._set_standard_headers()
         self.prepath = []
         self.postpath = unquote_to_bytes(self.path)[1:].split(b"/")  # what Klein matches
         try:
             self.render(site.resource)
-        except Exception:  # noqa: BLE001 - the last one to catch it
+        except Exception:  # noqa: BLE001 - nothing else catches it
             self.processingFailed(Failure())
 
     def _set_standard_headers(self) -> None:
         self.responseHeaders.setRawHeaders(b"Server", [b"antigravity"])
         self.responseHeaders.setRawHeaders(b"Date", [http_date()])
 
-    def answer(self, error: GatewayError) -> None:
-        """Answer with ``error`` and be done."""
+    def respond_with(self, error: GatewayError) -> None:
+        """Write ``error`` as the response, and finish the request."""
         self._set_standard_headers()
         head = head_of(self)
         set_common_headers(self, head)
@@ -193,44 +190,16 @@ class GatewayRequest(server.Request):
         self.finish()
 
     def processingFailed(self, reason: Failure) -> Failure:
-        """Answer with an internal error; the traceback goes to the log."""
+        """Respond with an internal error; the traceback is logged."""
         error = self.channel.site.admission.errors.explain(reason, head_of(self).where)
         if not self.startedWriting:
-            self.answer(error)
+            self.respond_with(error)
         else:
             self.transport.abortConnection()
         return reason
 
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Register a producer, already paused if the client does not read now."""
-        if self.channel is None:
-            producer.stopProducing()
-            return
-        super().registerProducer(producer, streaming)
-        if streaming and self.channel.is_congested:
-            producer.pauseProducing()
-
-    def unregisterProducer(self) -> None:
-        """Forget the producer, also when the client is gone."""
-        if getattr(self, "channel", None) is None:
-            self.producer = None
-        else:
-            super().unregisterProducer()
-
-    def write(self, data: bytes) -> None:
-        """Write to the client, as one chunk where the reply is chunked."""
-        if self.chunked and not self.finished and not self._disconnected:
-            if data:
-                self.sentLength += len(data)
-                if len(data) <= _COPIED:
-                    self.channel.write(b"%x\r\n%b\r\n" % (len(data), data))
-                else:
-                    self.channel.writeSequence((b"%x\r\n" % len(data), data, b"\r\n"))
-            return
-        super().write(data)
-
     def connectionLost(self, reason: Failure) -> None:
-        """Note that the client is gone."""
+        """Stop decompressing, and log that the client is gone."""
         site = self.channel.site
         slices, self._slices = self._slices, None
         if slices is not None:

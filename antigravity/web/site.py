@@ -59,7 +59,7 @@ class GatewaySite(server.Site):
         """Let each connection end with the request that it is at: the last port is gone."""
         self.is_closing = True
         for channel in list(self.channels):
-            channel.leave_if_idle()
+            channel.close_if_idle()
 
     def finish_all(self, seconds: float) -> Deferred[None]:
         """End all requests that have not been answered yet, with an error.
@@ -92,7 +92,7 @@ class GatewaySite(server.Site):
         """
         self.is_closing = True
         for channel in list(self.channels):
-            channel.leave()
+            channel.close()
         gone: Deferred[None] = Deferred()
         self._all_gone.append(gone)
         self._tell_if_empty()

@@ -129,33 +129,33 @@ def test_missing_key_and_open_paths_cost_nothing() -> None:
 def test_other_addresses_are_not_slowed_down() -> None:
     throttle = KeyThrottle()
     for _ in range(40):
-        throttle.judge(WRONG, "203.0.113.1", 0.0)
-    assert throttle.judge(WRONG, "203.0.113.1", 0.0)[1] or throttle.total
-    assert throttle.judge(WRONG, "203.0.113.2", 0.0) == (WRONG, 0.0)
+        throttle.throttle(WRONG, "203.0.113.1", 0.0)
+    assert throttle.throttle(WRONG, "203.0.113.1", 0.0)[1] or throttle.total
+    assert throttle.throttle(WRONG, "203.0.113.2", 0.0) == (WRONG, 0.0)
 
 
 def test_wrong_keys_are_forgotten_with_time() -> None:
     throttle = KeyThrottle()
     for _ in range(FREE + 3):
-        throttle.judge(WRONG, "203.0.113.1", 0.0)
-    assert throttle.judge(WRONG, "203.0.113.1", 10 * HALF_LIFE) == (WRONG, 0.0)
+        throttle.throttle(WRONG, "203.0.113.1", 0.0)
+    assert throttle.throttle(WRONG, "203.0.113.1", 10 * HALF_LIFE) == (WRONG, 0.0)
 
 
 def test_other_errors_pass() -> None:
     throttle, error = KeyThrottle(), AuthenticationError("No key was sent.")
-    assert throttle.judge(error, "203.0.113.1", 0.0) == (error, 0.0)
+    assert throttle.throttle(error, "203.0.113.1", 0.0) == (error, 0.0)
     assert throttle.total == 0
 
 
 def test_memory_and_waiting_answers_are_bounded() -> None:
     throttle = KeyThrottle()
     for number in range(ADDRESSES + 500):
-        throttle.judge(WRONG, f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 0.0)
+        throttle.throttle(WRONG, f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 0.0)
     assert len(throttle._addresses) == ADDRESSES
     late = 0
     for number in range(100):
         for _ in range(FREE + 10):
-            error, delay = throttle.judge(WRONG, f"192.0.2.{number}", 0.0)
+            error, delay = throttle.throttle(WRONG, f"192.0.2.{number}", 0.0)
             late += bool(delay)
             assert delay or error is WRONG or isinstance(error, RateLimitedError)
     assert late == ALL_WAITING
@@ -164,15 +164,15 @@ def test_memory_and_waiting_answers_are_bounded() -> None:
 def test_log_tells_once_in_a_while(logged: list[str]) -> None:
     throttle = KeyThrottle()
     for number in range(2000):
-        throttle.judge(WRONG, "203.0.113.1", number * 0.001)
+        throttle.throttle(WRONG, "203.0.113.1", number * 0.001)
     (line,) = logged
     assert line.startswith(f"{FREE + 1} requests from 203.0.113.1 had a wrong API key")
     for _ in range(FREE):
-        throttle.judge(WRONG, "203.0.113.1", PERIOD + 1)
+        throttle.throttle(WRONG, "203.0.113.1", PERIOD + 1)
     assert logged[1].startswith("1995 requests from 203.0.113.1")
     for number in range(100):
         for _ in range(FREE + 1):
-            throttle.judge(WRONG, f"192.0.2.{number}", PERIOD + 2)
+            throttle.throttle(WRONG, f"192.0.2.{number}", PERIOD + 2)
     assert len(logged) == 1 + LINES
 
 
