@@ -1,4 +1,4 @@
-"""Decompressors of one frame each, with bounded output: for bodies of requests and responses."""
+"""Decompressors of one frame each, with bounded output, for request and response bodies."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-#: Decompressed data comes in pieces of at most so many bytes.
+#: The most bytes of decompressed data in one piece.
 PIECE: Final = 256 * 1024
 #: 8 MiB, the largest window of the ``zstd`` content coding (RFC 9659); it is allocated at once.
 _ZSTD_WINDOW_LOG: Final = 23
-#: What decompressors raise for data that is not theirs.
+#: The errors of decompressors for malformed data.
 ERRORS: Final = (zlib.error, zstd.ZstdError, EOFError)
 
 

@@ -1,4 +1,4 @@
-"""The whole plugin API: what a plugin can register, and what it can watch.
+"""The plugin API: what a plugin can register, and the events that it can watch.
 
 A plugin is a module or object with functions of these names, marked with
 :data:`hookimpl`, and an entry point in the group ``antigravity``.  See ``docs/plugins.rst``.
@@ -36,28 +36,28 @@ def register_upstreams(register: Callable[[object], None], settings: Mapping[str
 def register_routes(
     register: Callable[[str, str, Callable[[Any], Any]], None], settings: Mapping[str, Any]
 ) -> None:
-    """Register HTTP routes of your own, as method, path and handler."""
+    """Register HTTP routes: method, path and handler."""
 
 
 @hookspec
 def register_warmup_filters(
     register: Callable[[object], None], settings: Mapping[str, Any]
 ) -> None:
-    """Register filters for requests that no model has to answer: providers of IWarmupFilter."""
+    """Register filters of requests that need no model: providers of IWarmupFilter."""
 
 
 @hookspec
 def register_background_detectors(
     register: Callable[[object], None], settings: Mapping[str, Any]
 ) -> None:
-    """Register detectors of clients' own small tasks: providers of IBackgroundDetector."""
+    """Register detectors of clients' background tasks: providers of IBackgroundDetector."""
 
 
 @hookspec
 def register_selection_policies(
     register: Callable[[object], None], settings: Mapping[str, Any]
 ) -> None:
-    """Register ways to choose among accounts: providers of ISelectionPolicy."""
+    """Register policies that select among accounts: providers of ISelectionPolicy."""
 
 
 @hookspec
@@ -77,7 +77,7 @@ def register_mcp_resources(register: Callable[[object], None], settings: Mapping
 
 @hookspec
 def register_mcp_catalogs(register: Callable[[object], None], settings: Mapping[str, Any]) -> None:
-    """Register sets of tools, prompts and resources that change: providers of IMcpCatalog."""
+    """Register changing sets of tools, prompts and resources: providers of IMcpCatalog."""
 
 
 @hookspec
@@ -87,9 +87,9 @@ def exchange_started(record: ExchangeRecord) -> object:
 
 @hookspec
 def exchange_finished(record: ExchangeRecord) -> object:
-    """Watch a request that has been answered, has failed, or whose client has gone."""
+    """Watch a request that was served, has failed, or whose client has disconnected."""
 
 
 @hookspec
 def account_changed(change: AccountChange) -> object:
-    """Watch an account be locked, disabled or protected, or come back."""
+    """Watch an account that is locked, disabled, protected, or available again."""

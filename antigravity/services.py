@@ -1,7 +1,7 @@
 """Services that stop in the reverse of the order in which they start, one after the other.
 
-``MultiService`` stops all its children at once; a gateway must first stop listening, then
-let running exchanges end, then close what they work with.
+``MultiService`` stops all its children at once; a gateway must first stop listening, then let
+running requests end, then close what they use.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from antigravity.logs import make_logger
 class SequentialService(MultiService):
     """Starts its children in order, and stops them one at a time in the reverse order.
 
-    A child that fails to stop is logged; the others are stopped all the same.
+    A child that fails to stop is logged, and the others are stopped.
     """
 
     log = make_logger()
@@ -36,7 +36,7 @@ class SequentialService(MultiService):
 
 
 class Closing(Service):
-    """Calls a function when it is stopped, and waits for what it returns."""
+    """Calls a function when it is stopped, and waits for its Deferred."""
 
     def __init__(self, close: Callable[[], Any]) -> None:
         self._close = close
@@ -48,9 +48,9 @@ class Closing(Service):
 
 
 class Drain(Service):
-    """Waits for what is running when it is stopped, up to a grace period in seconds.
+    """Waits, when it is stopped, for running requests to end.
 
-    :ivar grace: how long, if it is stopped now.
+    :ivar grace: the longest wait in seconds.
     """
 
     log = make_logger()
@@ -65,22 +65,22 @@ class Drain(Service):
 
     @property
     def active(self) -> int:
-        """How many are running."""
+        """The number of running requests."""
         return len(self._active)
 
     def enter(self, what: object) -> None:
-        """Note that something has begun."""
+        """Count a request that has begun."""
         self._active.add(id(what))
 
     def leave(self, what: object) -> None:
-        """Note that it has ended."""
+        """Count a request that has ended."""
         self._active.discard(id(what))
         if not self._active and self._empty is not None and self._turn is None:
-            # Its last bytes are written in this turn, behind who calls here.
+            # Its last bytes are written in this turn, after this call.
             self._turn = self._clock.callLater(0, self._turned)
 
     def stopService(self) -> Deferred[None]:
-        """Return a Deferred that fires when nothing runs any more, or the grace is over."""
+        """Return a Deferred that fires when nothing runs any more, or the grace period is over."""
         super().stopService()  # type: ignore[no-untyped-call]
         if not self._active:
             return succeed(None)
@@ -91,9 +91,9 @@ class Drain(Service):
         return empty
 
     def hurry(self) -> None:
-        """End the waiting: what is stopped next will cut off what still runs."""
+        """End the waiting; the next services to stop abort what still runs."""
         if self._empty is not None:
-            self.log.warn("cutting off {n} running requests", n=len(self._active))
+            self.log.warn("aborting {n} running requests", n=len(self._active))
             self._done()
 
     def _turned(self) -> None:

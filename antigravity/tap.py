@@ -1,4 +1,4 @@
-"""The ``twistd`` plugin: options, and the service that they describe."""
+"""The ``twistd`` plugin: its options, and the service for them."""
 
 from __future__ import annotations
 
@@ -35,11 +35,13 @@ from antigravity.version import VERSION
 
 log = make_logger()
 
-_OTHER_PORT: Final = "Choose another with --port or proxy.port; 'antigravity doctor' tells more."
+_OTHER_PORT: Final = (
+    "Choose another with --port or proxy.port, or run 'antigravity doctor' for details."
+)
 
 
 class Options(usage.Options):
-    """Options of ``twistd antigravity``; they come before environment and file."""
+    """Options of ``twistd antigravity``; they override environment and file."""
 
     synopsis = "[options]"
     longdesc = "One local gateway between every LLM client and every LLM provider."
@@ -50,11 +52,11 @@ class Options(usage.Options):
         ["config", "c", None, "configuration file (default: antigravity.toml in the home)"],
     ]
     optFlags = [  # noqa: RUF012
-        ["demo", None, "serve everything from the built-in simulator"],
+        ["demo", None, "serve all models from the built-in simulator"],
         [
             "demo-if-empty",
             None,
-            "the same, but only if no upstream and no account is configured",
+            "the same, if neither an upstream nor an account is configured",
         ],
     ]
 
@@ -69,13 +71,13 @@ class Options(usage.Options):
     opt_l = opt_listen
 
     def opt_version(self) -> None:
-        """Say which version this is."""
-        print(f"antigravity {VERSION}")  # noqa: T201 - it is the answer
+        """Print the version."""
+        print(f"antigravity {VERSION}")  # noqa: T201 - the output of the option
         raise SystemExit(0)
 
 
 class ConfigurationReader:
-    """Reads the configuration that the options point to, with the plugins that it wants."""
+    """Reads the configuration of the options, and loads its plugins."""
 
     def __init__(self, options: Options) -> None:
         self.home = find_home(options["home"])
@@ -92,18 +94,18 @@ class ConfigurationReader:
         return self._file or self.home / FILE_NAME
 
     def prepare(self) -> None:
-        """Make the home directory, if it is not there.
+        """Create the home directory if it is missing.
 
-        :raises OSError: if that can't be done.
+        :raises OSError: if it cannot be created.
         """
         if prepare_home(self.home, with_file=self._file is None):
-            log.info("made {home} with a commented antigravity.toml", home=str(self.home))
+            log.info("created {home} with a commented antigravity.toml", home=str(self.home))
 
     def read(self) -> LoadedConfiguration:
         """Return the configuration as it is now.
 
-        :raises ConfigurationError: with everything that is wrong, also if something has gone
-            missing that kept the gateway closed.
+        :raises ConfigurationError: with all problems, also if a setting that restricted access is
+            missing.
         """
         first = self._load(None)
         in_force = self.in_force()
@@ -125,8 +127,7 @@ class ConfigurationReader:
 def read_first(reader: ConfigurationReader) -> LoadedConfiguration:
     """Return the configuration to start with.
 
-    :raises SystemExit: with everything that is wrong; ``twistd`` would show a traceback of
-        anything else.
+    :raises SystemExit: with all problems; ``twistd`` would show a traceback of another error.
     """
     try:
         reader.prepare()
@@ -190,7 +191,7 @@ def _wants_demo(options: Options, settings: Settings, home: Path) -> bool:
     records, _ = AccountFiles(home).load()
     if settings.upstreams or records or settings.proxy.zai.enabled:
         return False
-    log.warn("no upstream and no account is configured: this is the demo")
+    log.warn("neither an upstream nor an account is configured: running the demo")
     return True
 
 
@@ -211,7 +212,7 @@ def _stop(reactor: Any) -> None:
 
 
 def _reload(gateway: Gateway) -> Any:
-    """Reload, and say why where that can't be done: the gateway goes on as before."""
+    """Reload, and log why if that fails: the gateway goes on as before."""
 
     def failed(failure: Failure) -> None:
         if failure.check(ConfigurationError, CannotListenError, OSError):
@@ -230,7 +231,7 @@ def _reload_on_hangup(reactor: Any, gateway: Gateway) -> None:
 
 
 def _second_signal_stops(reactor: Any, gateway: Gateway) -> None:
-    """While the gateway drains, let the next signal cut the waiting short."""
+    """While the gateway drains, let the next signal end the waiting."""
 
     def hurry(number: int, frame: object) -> None:
         reactor.callFromThread(gateway.hurry)

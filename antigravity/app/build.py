@@ -147,11 +147,11 @@ def _load_accounts(settings: Settings, files: AccountLoader | None) -> Credentia
     loaded = files.load()
     for file in loaded.kept:
         log.error(
-            "the file of an account cannot be used, so the account stays as it was: {file}",
+            "the account file {file} cannot be used; the account is not changed",
             file=str(file),
         )
     for file in loaded.broken:
-        log.error("account left out: {file}", file=str(file))
+        log.error("account skipped: {file}", file=str(file))
     accounts = CredentialStore(settings, loaded.records, loaded.marks)
     for problem in accounts.problems:
         log.warn("{problem}", problem=str(problem))
@@ -211,7 +211,8 @@ def _build_upstream(
     missing = [name for name in upstream.protocols if name not in registry.clients]
     if missing or not upstream.protocols:
         raise ConfigurationError(
-            f"it needs the protocol {', '.join(missing) or '(none)'}, which no plugin has", key=key
+            f"it needs the protocol {', '.join(missing) or '(none)'}, which no plugin provides",
+            key=key,
         )
     return upstream
 

@@ -1,4 +1,4 @@
-"""What the gateway has learnt from its exchanges, kept over a restart."""
+"""What the gateway has learned from requests, kept across restarts."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from antigravity.stores.sqlite_file import SqliteFile
 
 SIGNATURES_FILE: Final = "signatures.db"
 CONTEXTS_FILE: Final = "contexts.db"
-#: Bounds of what is known of compressed conversations; a time to live in seconds.
+#: Bounds of the compression plans; a time to live in seconds.
 _CONTEXTS: Final = 5_000
 _CONTEXTS_BYTES: Final = 32 * 1024 * 1024
 _CONTEXTS_TTL: Final = 3 * 24 * 3600.0
 CALIBRATION_FILE: Final = "calibration.json"
-#: Calibration changes with nearly every exchange, and a little of it may be lost.
+#: Seconds: calibration changes with nearly every request, and the last changes may be lost.
 _CALIBRATION_DELAY: Final = 30.0
 
 
 class LearnedState:
-    """Signatures, calibration and plans for conversations, from :meth:`start` to :meth:`stop`.
+    """Signatures, calibration and compression plans, from :meth:`start` to :meth:`stop`.
 
-    ``directory`` is where they are kept; without one they are in memory only.
+    They are stored in ``directory``; without one they are in memory only.
     """
 
     log = make_logger()
@@ -75,21 +75,21 @@ class LearnedState:
 
     @inlineCallbacks
     def start(self) -> Any:
-        """Return a Deferred that fires when everything that was kept is known again."""
+        """Return a Deferred that fires when everything stored is loaded."""
         if self._signatures_disk is not None:
             senseless = self.signatures.restore((yield self._signatures_disk.load()))
             if senseless:
-                self.log.warn("{n} kept signatures make no sense, and are dropped", n=senseless)
+                self.log.warn("{n} stored signatures are malformed; they are dropped", n=senseless)
         if self._contexts_disk is not None:
             self._contexts.restore((yield self._contexts_disk.load()))
         if self._state is not None:
             if not self.calibration.restore(self._state.load()):
-                self.log.warn("what was kept of the calibration makes no sense: it begins anew")
+                self.log.warn("the stored calibration is malformed; it starts again")
             self._state.watch(self.calibration.snapshot)
 
     @inlineCallbacks
     def use(self, settings: Settings) -> Any:
-        """Return a Deferred that fires when all is kept as ``settings`` say."""
+        """Return a Deferred that fires when stores are enabled or disabled as in ``settings``."""
         self._configure(settings)
         if self._signatures_disk is not None:
             yield self._signatures_disk.switch(wanted=settings.signatures.persist)
@@ -98,7 +98,7 @@ class LearnedState:
 
     @inlineCallbacks
     def stop(self) -> Any:
-        """Return a Deferred that fires when everything is kept."""
+        """Return a Deferred that fires when everything is on disk."""
         for store in (self._signatures_disk, self._contexts_disk, self._state):
             if store is not None:
                 yield store.stop()
@@ -128,7 +128,7 @@ class LearnedState:
         return OptionalStore(make, partial(run, self._delete, path), entries, wanted=wanted)
 
     def _delete(self, file: Path) -> None:
-        """Delete what was kept: whoever switches it off does not want it there."""
+        """Delete a disabled store."""
         try:
             for path in file.parent.glob(f"{file.name}*"):
                 path.unlink(missing_ok=True)

@@ -1,1 +1,1 @@
-"""The built-in plugins: what the gateway knows, registered the way everybody registers."""
+"""The built-in plugins, registered like all others."""

@@ -1,4 +1,4 @@
-"""Claude Code: what it asks on its own, warm-ups and small tasks."""
+"""Claude Code: the warm-ups and background tasks that it sends on its own."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ NAME = "claude-code"
 
 @hookimpl
 def register_warmup_filters(register: Callable[[object], None]) -> None:
-    """Register the filter for its warm-ups."""
+    """Register the filter of its warm-ups."""
     register(ClaudeCodeWarmup())
 
 
 @hookimpl
 def register_background_detectors(register: Callable[[object], None]) -> None:
-    """Register the detector of its small tasks."""
+    """Register the detector of its background tasks."""
     register(BackgroundTasks(NAME, is_claude_code, shipped_wordings()[NAME]))

@@ -1,4 +1,4 @@
-"""opencode: the titles that it asks for on its own."""
+"""opencode: the titles that it requests on its own."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ NAME = "opencode"
 
 @hookimpl
 def register_background_detectors(register: Callable[[object], None]) -> None:
-    """Register the detector of its titles."""
+    """Register the detector of title requests."""
     register(BackgroundTasks(NAME, is_opencode, shipped_wordings()[NAME]))

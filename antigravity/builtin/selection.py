@@ -1,4 +1,4 @@
-"""The built-in ways to choose among accounts: the modes ``CacheFirst`` and so on."""
+"""The built-in selection policies: ``CacheFirst``, ``Balance`` and ``PerformanceFirst``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``antigravity accounts add``: one account, or all that are in a text."""
+"""``antigravity accounts add``: add one account, or all accounts in a text."""
 
 from __future__ import annotations
 
@@ -21,20 +21,24 @@ from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.config.secret import Secret
 from antigravity.config.settings import UpstreamSettings
 
-_ONE_KEY: Final = "A single key takes its KIND, as in 'antigravity accounts add gemini_api'."
+_ONE_KEY: Final = "For a single key, name its KIND: 'antigravity accounts add gemini_api'."
 
 
 @click.command()
 @click.argument("kind", required=False)
 @click.argument("secret", required=False)
-@click.option("--label", default="", help="A name for it, such as an e-mail address.")
-@click.option("--upstream", default="", help="The upstream that it is for, if not its kind's.")
-@click.option("--base-url", default="", help="Where that upstream is, if no table says so.")
+@click.option("--label", default="", help="A name for the account, such as an e-mail address.")
+@click.option("--upstream", default="", help="The upstream of the account (default: by its kind).")
+@click.option(
+    "--base-url",
+    default="",
+    help="The address of that upstream, if it has no table in the configuration.",
+)
 @click.option(
     "--from",
     "source",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
-    help="Add all accounts in this file: a JSON array, or any text with tokens; - is "
+    help="Add all accounts in this file: a JSON array, or any text with tokens; - reads "
     "standard input.",
 )
 @command_options
@@ -47,21 +51,21 @@ def add(
     base_url: str,
     source: str | None,
 ) -> None:
-    """Add an account, or all that are in a text.
+    """Add an account, or all accounts in a text.
 
-    KIND is codeassist, gemini_api, anthropic, openai or zai.  Without SECRET it is
-    asked for, and with - it is read from standard input: so it stays out of the shell's history.
-    Adding a known account again updates it, and enables it if its secret is a new one.
+    KIND is codeassist, gemini_api, anthropic, openai or zai.  Without SECRET the command prompts
+    for it, and with - it reads standard input, so that the shell's history does not contain it.
+    Adding an account again updates it, and enables it if its secret is new.
 
-    With --from, or without KIND and with something on standard input, all accounts in a text
-    are added; KIND is then for those that don't show theirs.
+    With --from, or without KIND and with text on standard input, all accounts in the text are
+    added; KIND then applies to those whose kind cannot be recognised.
     """
     if source is None and kind is not None:
         record = AccountRecord("", kind, Secret(), upstream, label, base_url=base_url)
         _add_one(invocation, record, secret)
         return
     if secret is not None:
-        raise click.UsageError("with --from there is no SECRET on the command line")
+        raise click.UsageError("SECRET cannot be combined with --from")
     text = _text_of(source)
     if not text.strip() and kind is None and source is None:
         raise click.UsageError(f"Missing argument 'KIND' ({', '.join(ACCOUNT_KINDS)}), or --from.")
@@ -87,7 +91,7 @@ def add(
 def save_all(
     saver: AccountSaver, fresh: Sequence[AccountRecord], *, quiet: bool
 ) -> tuple[list[RegisteredAccount], list[SkippedItem]]:
-    """Save accounts, showing progress on a terminal; return what came of it."""
+    """Save accounts, showing progress on a terminal; return the saved and the skipped ones."""
     saved: list[RegisteredAccount] = []
     left: list[SkippedItem] = []
     hidden = quiet or not sys.stderr.isatty()
@@ -113,7 +117,7 @@ def report(
     lines: Sequence[str] = (),
     empty_fails: bool = True,
 ) -> None:
-    """Say what was added and what was not, and what is said besides."""
+    """Print which accounts were added and which were not, and ``lines``."""
     counts = {
         outcome: sum(each.outcome == outcome for each in saved)
         for outcome in ("added", "updated", "unchanged")
@@ -124,27 +128,27 @@ def report(
         "left": [structs.asdict(each) for each in left],
         **(more or {}),
     }
-    told = [f"{each.outcome:9}  {_line(each)}" for each in saved]
-    told += [f"left out   {each.what}: {each.why}" for each in left]
+    output = [f"{each.outcome:9}  {_line(each)}" for each in saved]
+    output += [f"left out   {each.what}: {each.why}" for each in left]
     summary = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
     if left:
         summary = f"{summary}, {len(left)} left out" if summary else f"{len(left)} left out"
-    told.append(f"{summary}." if summary else "There are no accounts in it.")
-    invocation.show(data, "\n".join([*told, *lines]))
+    output.append(f"{summary}." if summary else "The text contains no accounts.")
+    invocation.show(data, "\n".join([*output, *lines]))
     warn(saver, sorted({each.record.upstream for each in saved}))
     if not saved and empty_fails:
         click.get_current_context().exit(1)
 
 
 def warn(saver: AccountSaver, upstreams: Sequence[str]) -> None:
-    """Say what upstreams still lack."""
+    """Print what upstreams still lack."""
     for upstream in upstreams:
         for problem in saver.problems(upstream):
             note(f"antigravity: {problem}")
 
 
 def stays_disabled(record: AccountRecord) -> str:
-    """Return why an account is not used although it was added, empty if it is."""
+    """Return why an account is not used although it was added; empty if it is used."""
     if record.enabled:
         return ""
     return f"it stays {state(record)}; 'antigravity accounts enable {record.id}' uses it again"
@@ -166,7 +170,7 @@ def _add_one(invocation: Invocation, record: AccountRecord, secret: str | None) 
     try:
         enrolled = saver.save(saver.placed(given))
     except UnclearAccountError as error:
-        remedy = "--upstream with another name, known or new, says whose it is"
+        remedy = "name its upstream with --upstream, a known one or a new one"
         raise click.ClickException(f"{error}; {remedy}") from None
     saved = enrolled.record
     data = {"updated": enrolled.outcome != "added", "account": view(saved)}
@@ -180,19 +184,20 @@ def _add_one(invocation: Invocation, record: AccountRecord, secret: str | None) 
 
 
 def _doubt(record: AccountRecord, upstream: UpstreamSettings | None) -> str:
-    """Return why an account may be for somebody else; empty if nothing speaks for that."""
+    """Return why an account may be for another upstream; empty if it seems right."""
     seen = kind_of(record.secret.reveal())
     elsewhere = record.base_url or (upstream and (upstream.base_url or upstream.base_urls))
     if not seen or elsewhere or record.kind in (seen, "zai") or record.kind not in ACCOUNT_KINDS:
         return ""
     return (
-        f"this looks like a secret of kind {seen}, and now goes to {record.upstream}; if that is "
-        f"wrong: 'antigravity accounts remove {record.id}' and 'antigravity accounts add {seen}'"
+        f"this looks like a secret of kind {seen}, but it was added for {record.upstream}; if that "
+        f"is wrong, run 'antigravity accounts remove {record.id}' and 'antigravity accounts add "
+        f"{seen}'"
     )
 
 
 def _text_of(source: str | None) -> str:
-    """Return the text in a file or on standard input."""
+    """Return the text of a file or of standard input."""
     if source is not None and source != "-":
         return Path(source).read_text(encoding="utf-8", errors="replace")
     if source is None and sys.stdin.isatty():

@@ -1,4 +1,4 @@
-"""``antigravity accounts login``: get an account by logging in, in a browser."""
+"""``antigravity accounts login``: add an account by logging in with a browser."""
 
 from __future__ import annotations
 
@@ -34,13 +34,15 @@ KIND = "codeassist"
 
 @click.command()
 @click.option("--upstream", default="", help="The upstream to log in for (kind codeassist).")
-@click.option("--label", default="", help="A name for it, if not its e-mail address.")
-@click.option("--no-browser", is_flag=True, help="Open no browser here: paste its answer.")
+@click.option("--label", default="", help="A name for the account (default: its e-mail address).")
+@click.option(
+    "--no-browser", is_flag=True, help="Open no browser; paste the address at which it ends."
+)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=0,
-    help="The loopback port to come back to, for a tunnel say (default: any that is free).",
+    help="The loopback port for the redirect, such as that of an SSH tunnel (default: a free one).",
 )
 @click.option("--timeout", default=300.0, help="Seconds to wait for the browser (default: 300).")
 @command_options
@@ -49,9 +51,9 @@ def login(
 ) -> None:
     """Log in to Google in a browser, and add the account.
 
-    It takes an OAuth client of your own, of the type "Desktop app": client_id and
-    client_secret in [upstreams.codeassist.oauth].  Where there is no browser, open the
-    address on another machine, and paste the address at which the browser ends.
+    This requires your own OAuth client of the type "Desktop app": set client_id and client_secret
+    in [upstreams.codeassist.oauth].  If this machine has no browser, open the address on another
+    machine, and paste the address at which the browser ends.
     """
     settings = invocation.configuration().settings
     name, table = _upstream(settings, upstream)
@@ -80,7 +82,7 @@ def login(
 
 
 def has_browser(environ: Mapping[str, str], platform: str = sys.platform) -> bool:
-    """Return whether a browser can be seen by who sits at this terminal."""
+    """Return whether the user of this terminal can see a browser of this machine."""
     if environ.get("BROWSER"):
         return True
     if platform in ("darwin", "win32"):
@@ -91,39 +93,39 @@ def has_browser(environ: Mapping[str, str], platform: str = sys.platform) -> boo
 def _upstream(settings: Settings, wanted: str) -> tuple[str, UpstreamSettings]:
     """Return the upstream to log in for.
 
-    :raises click.ClickException: if it is not clear which, or it is of another kind.
+    :raises click.ClickException: if there are several, or it is of another kind.
     """
     names = [name for name, each in settings.upstreams.items() if each.kind == KIND]
     if not wanted and len(names) > 1:
-        raise click.ClickException(f"say which with --upstream: {', '.join(names)}")
+        raise click.ClickException(f"choose one with --upstream: {', '.join(names)}")
     name = wanted or (names[0] if names else KIND)
     table = settings.upstreams.get(name, UpstreamSettings(kind=KIND))
     if table.kind != KIND:
         raise click.ClickException(
-            f"upstream {name} is of kind {table.kind}; only {KIND} has a login, others have keys: "
+            f"upstream {name} is of kind {table.kind}, which has keys and no login; run "
             f"'antigravity accounts add {table.kind}'"
         )
     return name, table
 
 
 def _check_client(name: str, oauth: OAuthSettings) -> None:
-    """Refuse to begin without an OAuth client."""
+    """Check that there is an OAuth client."""
     keys = {"client_id": oauth.client_id, "client_secret": oauth.client_secret}
     missing = [f"upstreams.{name}.oauth.{key}" for key, value in keys.items() if not value]
     if missing:
         raise click.ClickException(
-            f"there is no OAuth client to log in with: set {' and '.join(missing)} to those of a "
-            "client of your own, of the type 'Desktop app' (Google Cloud console, APIs & "
-            "Services, Credentials)"
+            f"there is no OAuth client to log in with: set {' and '.join(missing)} to those of "
+            "your own client of the type 'Desktop app' (Google Cloud console, APIs & Services, "
+            "Credentials)"
         )
 
 
-#: Seconds for an answer that the browser shows already, but that has not got here yet.
-_STILL_ON_ITS_WAY = 1.0
+#: Seconds to wait for a redirect that the browser already shows.
+_REDIRECT_DELAY = 1.0
 
 
 def _code(oauth: OAuthSettings, port: int, timeout: float, *, browser: bool) -> tuple[Consent, str]:
-    """Return an attempt to log in and its code, from the browser or pasted."""
+    """Return a login attempt and its code, from the redirect or pasted."""
     attempt: list[Consent] = []
     callback = LoginCallback(
         CALLBACK_PATH, lambda query: _judged(query, attempt[0]), _NotOursError, port
@@ -135,30 +137,30 @@ def _code(oauth: OAuthSettings, port: int, timeout: float, *, browser: bool) -> 
             note(f"Log in with your browser. If it does not open, go to:\n\n{consent.url}\n")
             answer = callback.wait(timeout)
             if answer is None:
-                raise ConsentError(f"nobody has logged in within {timeout:g} seconds")
+                raise ConsentError(f"no login within {timeout:g} seconds")
             return consent, code_in(answer, consent)
         pasted = _pasted(consent)
-        answer = None if pasted else callback.wait(_STILL_ON_ITS_WAY)
+        answer = None if pasted else callback.wait(_REDIRECT_DELAY)
     return consent, code_in(answer, consent) if answer else code_in_text(pasted, consent)
 
 
 def _pasted(consent: Consent) -> str:
-    """Return what the user pastes: nothing, if the browser has found its way back alone."""
+    """Return what the user pastes; empty if the browser was redirected to this machine."""
     note(
         f"Open this address in a browser, on any machine:\n\n{consent.url}\n\n"
-        "After you have logged in, the browser ends at an address that it cannot reach, "
-        f"beginning with {consent.redirect_uri}. Copy that address from the browser. If it says "
-        "instead that you have logged in, just press Enter."
+        "After the login the browser ends at an address that it cannot reach, beginning with "
+        f"{consent.redirect_uri}. Copy that address from the browser. If it shows instead that you "
+        "have logged in, press Enter."
     )
     return str(click.prompt("Paste it here", default="", show_default=False, err=True)).strip()
 
 
 class _NotOursError(Exception):
-    """What came in does not belong to this login."""
+    """A redirect does not belong to this login."""
 
 
 def _judged(query: str, consent: Consent) -> str:
-    """Return a query that belongs to this login, whether the user said yes or no.
+    """Return a query that belongs to this login, whether the user has agreed or not.
 
     :raises _NotOursError: if it does not.
     """

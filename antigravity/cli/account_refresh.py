@@ -1,4 +1,4 @@
-"""``antigravity accounts refresh``: ask upstreams about accounts now."""
+"""``antigravity accounts refresh``: check accounts and their quotas at the upstreams."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from antigravity.transport.client import HttpTransport
 
 
 class Answer(Struct, frozen=True):
-    """What an upstream said of one account: a quota, that it works, or an error."""
+    """The result for one account: its quota, that it works, or an error."""
 
     record: AccountRecord
     works: bool
@@ -42,9 +42,9 @@ class Answer(Struct, frozen=True):
 @click.argument("account", required=False)
 @command_options
 def refresh(invocation: Invocation, account: str | None) -> None:
-    """Ask upstreams now whether accounts work, and what is left.
+    """Check accounts at their upstreams, and fetch their quotas.
 
-    Without ACCOUNT all that are enabled are asked.  One whose token has been revoked is
+    Without ACCOUNT all enabled accounts are checked.  An account whose token has been revoked is
     disabled, with reason and time.
     """
     files = AccountFiles(invocation.home)
@@ -81,7 +81,7 @@ async def _ask(
     credential_store: CredentialStore,
     records: Sequence[AccountRecord],
 ) -> list[Answer]:
-    """Ask about each account, one after the other."""
+    """Check the accounts, one after the other."""
     disabler = AccountDisabler(
         AccountFiles(home), credential_store.remove, time.time, maybeDeferred
     )
@@ -159,7 +159,7 @@ def _table(answers: Sequence[Answer]) -> str:
 
 
 def _least(quota: Quota) -> str:
-    """Return the model of which the least is left."""
+    """Return the lowest remaining quota, with its model."""
     known = [(each.fraction, name) for name, each in quota.models.items()]
     left = [(fraction, name) for fraction, name in known if fraction is not None]
     return "{:.0%} of {}".format(*min(left)) if left else "-"

@@ -1,4 +1,4 @@
-"""Save accounts that are added, after asking whether anything can use them."""
+"""Save new accounts, after a check that an upstream can use them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from antigravity.config.spelling import closest
 
 
 class AccountSaver:
-    """Saves accounts in one home directory; it is made when the first one is saved."""
+    """Saves accounts in a home directory, which is created with the first one."""
 
     def __init__(self, invocation: Invocation, settings: Settings) -> None:
         self._invocation = invocation
@@ -36,11 +36,9 @@ class AccountSaver:
         self._prepared = False
 
     def placed(self, fresh: AccountRecord) -> AccountRecord:
-        """Return ``fresh`` with the name of the upstream that it is for.
+        """Return ``fresh`` with the name of its upstream and a cleaned secret.
 
-        Its secret is without what was pasted around it.
-
-        :raises AccountError: if nothing can use it.
+        :raises AccountError: if no upstream can use it.
         :raises UnclearAccountError: if it is not clear which upstream it is for.
         """
         upstreams = self._settings.upstreams
@@ -56,7 +54,7 @@ class AccountSaver:
         return structs.replace(fresh, upstream=name)
 
     def save(self, fresh: AccountRecord) -> RegisteredAccount:
-        """Save an account that has been placed; it may be known already.
+        """Save an account with its upstream; it may be known already.
 
         :raises AccountError: if it cannot be saved.
         :raises UnclearAccountError: if the other accounts of its upstream are elsewhere.
@@ -76,11 +74,11 @@ class AccountSaver:
         return enrolled
 
     def known(self) -> tuple[AccountRecord, ...]:
-        """Return the accounts that there are now."""
+        """Return all accounts."""
         return tuple(self._records.values())
 
     def problems(self, upstream: str) -> list[Problem]:
-        """Return what an upstream still lacks."""
+        """Return the problems of an upstream."""
         found = CredentialStore(self._settings, self.known()).problems
         return [problem for problem in found if problem.key.startswith(f"upstreams.{upstream}.")]
 
@@ -89,14 +87,14 @@ class AccountSaver:
             return
         home, with_file = self._invocation.home, self._invocation.config_file is None
         if prepare_home(home, with_file=with_file):
-            note(f"Made {home / FILE_NAME} with a new API key for your clients.")
+            note(f"Created {home / FILE_NAME} with a new API key for your clients.")
         self._prepared = True
 
 
 def _clean(record: AccountRecord) -> Secret:
-    """Return an account's secret without what was pasted around it.
+    """Return an account's secret without quotes, names and spaces around it.
 
-    :raises AccountError: if the rest is none.
+    :raises AccountError: if the rest is not a secret.
     """
     known = ACCOUNT_KINDS.get(record.kind)
     what = known.secret_name if known else "Secret"
@@ -112,9 +110,9 @@ def _clean(record: AccountRecord) -> Secret:
 
 
 def check_kind(kind: str, upstreams: Mapping[str, UpstreamSettings]) -> None:
-    """Refuse a kind that nothing here can use.
+    """Check that there is a kind of account.
 
-    :raises AccountError: which says what there is.
+    :raises AccountError: with the known kinds.
     """
     others = {each.kind for each in upstreams.values()} - set(ACCOUNT_KINDS)
     kinds = [*ACCOUNT_KINDS, *sorted(others)]

@@ -1,4 +1,4 @@
-"""``antigravity accounts export`` and ``import``: accounts that come and go."""
+"""``antigravity accounts export`` and ``import``."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ DEFAULT_SOURCE = "~/.antigravity_tools"
 SETTINGS_NAME = "imported.toml"
 
 _SETTINGS_HINT = (
-    "These settings are in {file} and have no effect yet; move to antigravity.toml what you want:"
+    "These settings are in {file} and have no effect yet; move those you want to antigravity.toml:"
 )
 _TOKENS_HINT = (
-    "A refresh token works only with the OAuth client that it was made with; if that is not "
-    "yours, run 'antigravity accounts login' for each account."
+    "A refresh token works only with the OAuth client that created it; if that is not yours, run "
+    "'antigravity accounts login' for each account."
 )
 _OAUTH_HINT = """
-# A refresh token works only with the OAuth client that it was made with.
+# A refresh token works only with the OAuth client that created it.
 #[upstreams.codeassist.oauth]
 #client_id = ""
 #client_secret = ""
@@ -47,13 +47,13 @@ _OAUTH_HINT = """
 
 @click.command("export")
 @click.argument("path", required=False, type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--secrets", is_flag=True, help="Write the secrets, too; else they are masked.")
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--secrets", is_flag=True, help="Include the secrets; otherwise they are masked.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @command_options
 def export_accounts(invocation: Invocation, path: Path | None, secrets: bool, force: bool) -> None:
-    """Write all accounts as a JSON array, to PATH or to the screen.
+    """Write all accounts as a JSON array, to PATH or to standard output.
 
-    "antigravity accounts add --from PATH" reads it again, if it was written with --secrets.
+    "antigravity accounts add --from PATH" adds them again, if they were written with --secrets.
     """
     records, broken = AccountFiles(invocation.home).load()
     text = json.dumps([_entry(each, secrets) for each in records], indent=2, ensure_ascii=False)
@@ -63,26 +63,26 @@ def export_accounts(invocation: Invocation, path: Path | None, secrets: bool, fo
         try:
             write_atomically(path, f"{text}\n".encode(), replace=force)
         except FileExistsError:
-            raise AccountError(f"{path} is there already; --force writes over it") from None
+            raise AccountError(f"{path} already exists; --force overwrites it") from None
         data = {"file": str(path), "accounts": len(records)}
         invocation.show(data, f"Wrote {len(records)} accounts to {path}.")
     if secrets:
-        note("antigravity: this holds secrets; who has it can use the accounts")
+        note("antigravity: the output contains secrets; everyone who reads it can use the accounts")
     for file in broken:
         note(f"antigravity: skipped {file}")
 
 
 @click.command("import")
 @click.argument("path", default=DEFAULT_SOURCE, type=click.Path(path_type=Path))
-@click.option("--upstream", default="", help="The upstream that the accounts are for.")
-@click.option("--replace", is_flag=True, help="Take its token for accounts that are here, too.")
+@click.option("--upstream", default="", help="The upstream of the accounts.")
+@click.option("--replace", is_flag=True, help="Replace the tokens of known accounts.")
 @command_options
 def import_accounts(invocation: Invocation, path: Path, upstream: str, replace: bool) -> None:
-    """Take over the accounts and settings in ~/.antigravity_tools.
+    """Import the accounts and settings in ~/.antigravity_tools.
 
-    PATH is that folder, if it lies elsewhere.  Accounts that are here already stay as
-    they are, unless --replace says otherwise.  Settings are written to imported.toml in the home
-    directory and have no effect before you move them to antigravity.toml.
+    PATH is that folder, if it is elsewhere.  Known accounts are not changed without --replace.
+    Settings are written to imported.toml in the home directory; they have no effect until you move
+    them to antigravity.toml.
     """
     found = read_tools_home(path.expanduser())
     settings = invocation.configuration().settings
@@ -101,7 +101,7 @@ def import_accounts(invocation: Invocation, path: Path, upstream: str, replace: 
         elif known.secret == account.secret:
             kept.append(RegisteredAccount(known, "unchanged"))
         else:
-            why = "it is here with another token; --replace takes this one"
+            why = "it is known with another token; --replace replaces that"
             left.append(SkippedItem(account.label or known.id, why))
     saved, refused = save_all(saver, fresh, quiet=invocation.as_json)
     file = _write_settings(invocation, found)
@@ -130,7 +130,7 @@ def _report(
 
 
 def _entry(record: AccountRecord, secrets: bool) -> dict[str, Any]:
-    """Return an account as it is exported."""
+    """Return an account as JSON for the export."""
     fields: dict[str, Any] = msgspec.to_builtins(record, enc_hook=_hidden)
     if secrets:
         return {**fields, "secret": record.secret.reveal()}
@@ -144,7 +144,7 @@ def _hidden(value: object) -> object:
 
 
 def _write_settings(invocation: Invocation, found: ToolsHome) -> Path | None:
-    """Write the settings to a file of their own, and return it."""
+    """Write the settings to a new file, and return its path."""
     if not found.settings:
         return None
     bare = {
@@ -175,7 +175,7 @@ def _nested(values: Mapping[KeyPath, Any]) -> dict[str, Any]:
 
 
 def _toml(values: Mapping[KeyPath, Any]) -> str:
-    """Return settings as a file that is valid by itself."""
+    """Return settings as TOML that is valid by itself."""
     tables = _nested(values)
     upstreams = tables.get("upstreams", {})
     for name in upstreams:

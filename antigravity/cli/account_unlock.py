@@ -1,4 +1,4 @@
-"""``antigravity accounts unlock``: end the locks of an account before their time."""
+"""``antigravity accounts unlock``: end the locks of an account early."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from antigravity.cli.invocation import Invocation, command_options
 @click.option("--model", default="", help="End only the lock for this model of the upstream.")
 @command_options
 def unlock(invocation: Invocation, account: str, model: str) -> None:
-    """End the locks of ACCOUNT before their time.
+    """End the locks of ACCOUNT early.
 
-    The running gateway ends them at once.  Without --model this also works while no gateway runs,
-    or without proxy.admin_key: the command then changes the time of the account's file, and a
-    running gateway notices that within seconds.
+    The running gateway ends them at once.  Without --model this also works without a running
+    gateway or proxy.admin_key: the command then changes the time of the account's file, which a
+    running gateway notices within seconds.
     """
     files = AccountFiles(invocation.home)
     identifier, unknown = "", ""

@@ -1,4 +1,4 @@
-"""How accounts are shown: without their secrets."""
+"""Show accounts without their secrets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from antigravity.config.display import foreign
 
 
 def view(record: AccountRecord) -> dict[str, Any]:
-    """Return what may be shown of an account."""
+    """Return an account as JSON, its secret masked."""
     return {
         "id": record.id,
         "kind": record.kind,
@@ -27,25 +27,25 @@ def view(record: AccountRecord) -> dict[str, Any]:
 
 
 def when(seconds: float) -> str:
-    """Return a time as people and programs read it; empty for none."""
+    """Return a time in ISO 8601; empty for none."""
     if not seconds:
         return ""
     try:
         moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
     except (ValueError, OverflowError, OSError):
-        return "unknown"  # a file says what it likes
+        return "unknown"  # the file is edited by hand
     return moment.isoformat(timespec="seconds")
 
 
 def written(value: object) -> str:
-    """Return a value for people."""
+    """Return a value as text."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value) if value else "-"
 
 
 def state(record: AccountRecord) -> str:
-    """Return whether an account is used, and if not, why."""
+    """Return whether an account is enabled, and if not, why."""
     if record.enabled:
         return "enabled"
     return f"disabled ({record.disabled_reason})" if record.disabled_reason else "disabled"

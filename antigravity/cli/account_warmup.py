@@ -1,4 +1,4 @@
-"""``antigravity accounts warmup``: let the running gateway begin the windows of quotas."""
+"""``antigravity accounts warmup``: start the time windows of quotas."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import click
 from antigravity.cli.administration import request_admin
 from antigravity.cli.invocation import Invocation, command_options, table
 
-#: Seconds to wait: one request takes up to a minute, and a few are under way at a time.
-PATIENCE = 600.0
+#: Seconds to wait: a request takes up to a minute, and a few run at a time.
+TIMEOUT = 600.0
 
 
 @click.command()
 @click.argument("account", required=False)
-@click.option("--model", default="", help="Warm up for this model, whatever is left of its quota.")
-@click.option("--project", default="", help="The Google Cloud project, instead of the account's.")
+@click.option("--model", default="", help="Warm up for this model, whatever its remaining quota.")
+@click.option("--project", default="", help="The Google Cloud project (default: the account's).")
 @command_options
 def warmup(invocation: Invocation, account: str | None, model: str, project: str) -> None:
-    """Send tiny requests, so that the windows of quotas begin.
+    """Send tiny requests that start the time windows of quotas.
 
-    Without --model, those quotas are warmed up that are full and were not of late; without
+    Without --model all full quotas that were not warmed up recently are warmed up; without
     ACCOUNT, those of all accounts.  The gateway must run on this machine.
     """
     wanted = {"account": account or "", "model": model, "project": project}
-    data = request_admin(invocation, "/internal/warmup", "POST", wanted, timeout=PATIENCE)
+    data = request_admin(invocation, "/internal/warmup", "POST", wanted, timeout=TIMEOUT)
     rows = [
         (each["account"], each["upstream"], each["model"], each["state"], each["reason"])
         for each in data["results"]

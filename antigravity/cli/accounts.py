@@ -22,7 +22,7 @@ from antigravity.cli.invocation import Invocation, command_options, note, table
 def accounts() -> None:
     """Add, list and change accounts, the keys for upstreams.
 
-    An ACCOUNT is given by its id, the beginning of its id, or its label.
+    ACCOUNT is an id, the beginning of an id, or a label.
     """
 
 
@@ -47,7 +47,7 @@ def list_accounts(invocation: Invocation) -> None:
         for record in records
     ]
     head = ("ID", "KIND", "UPSTREAM", "LABEL", "SECRET", "STATE")
-    empty = "There are no accounts; 'antigravity accounts add gemini_api' adds one."
+    empty = "There are no accounts. Add one with 'antigravity accounts add gemini_api'."
     invocation.show(data, table(head, rows) if rows else empty)
     for file in broken:
         note(f"antigravity: skipped {file}")
@@ -79,16 +79,16 @@ def remove(invocation: Invocation, account: str) -> None:
 @click.argument("account")
 @command_options
 def enable(invocation: Invocation, account: str) -> None:
-    """Use ACCOUNT again, and forget its locks."""
+    """Enable ACCOUNT, and end its locks."""
     _switch(invocation, account, enabled=True, reason="")
 
 
 @accounts.command()
 @click.argument("account")
-@click.option("--reason", default="disabled by hand", help="Why, for the list.")
+@click.option("--reason", default="disabled by hand", help="The reason to show.")
 @command_options
 def disable(invocation: Invocation, account: str, reason: str) -> None:
-    """Keep ACCOUNT, but don't use it."""
+    """Disable ACCOUNT without removing it."""
     _switch(invocation, account, enabled=False, reason=reason)
 
 

@@ -1,4 +1,4 @@
-"""``antigravity status``, ``explain`` and ``reload``: ask the running gateway as its operator."""
+"""``antigravity status``, ``explain`` and ``reload``: the operator's API of the running gateway."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def status(invocation: Invocation) -> None:
         columns = ("LOCKED", "UPSTREAM", "MODEL", "REASON", "UNTIL")
         lines += ["", table(columns, [_locked(each) for each in pool["lockouts"]])]
     lines += [
-        f"{each['account']} has to be validated by its owner: {each['help']}"
+        f"The owner of {each['account']} has to verify it: {each['help']}"
         for each in pool["lockouts"]
         if each["help"]
     ]
     if count := data.get("wrong_keys"):
-        lines += ["", f"{count} requests had a wrong key since the gateway started."]
+        lines += ["", f"{count} requests had a wrong key since the start of the gateway."]
     if problem := data["configuration"]["problem"]:
-        lines += ["", f"The newest configuration is not used: {problem}"]
+        lines += ["", f"The newest configuration is not in use: {problem}"]
     if pool["protected"]:
         kept = ("PROTECTED", "MODELS", "LEFT", "KEPT BACK", "UNTIL")
         lines += ["", table(kept, [_protected(each) for each in pool["protected"]])]
@@ -58,7 +58,7 @@ def status(invocation: Invocation) -> None:
 @click.option("--protocol", default="openai_chat", show_default=True, help="the client's protocol")
 @command_options
 def explain(invocation: Invocation, model: str, protocol: str) -> None:
-    """Say who would serve MODEL, and why nobody else."""
+    """Show which accounts would serve MODEL, and why no others."""
     data = request_admin(
         invocation, f"/admin/explain?model={quote(model)}&protocol={quote(protocol)}"
     )
@@ -92,9 +92,9 @@ def explain(invocation: Invocation, model: str, protocol: str) -> None:
 @click.command()
 @command_options
 def reload(invocation: Invocation) -> None:
-    """Let the running gateway read its configuration anew."""
+    """Let the running gateway read its configuration again."""
     data = request_admin(invocation, "/admin/reload", "POST")
-    invocation.show(data, "The gateway serves with the configuration as it is now.")
+    invocation.show(data, "The gateway has reloaded its configuration.")
 
 
 def _locked(each: dict[str, Any]) -> tuple[str, ...]:
@@ -117,12 +117,12 @@ def request_admin(
     *,
     timeout: float = 60.0,
 ) -> dict[str, Any]:
-    """Return what the gateway's administration answers."""
+    """Return the response of the operator's API."""
     configuration = invocation.configuration()
     proxy = configuration.settings.proxy
     address = gateway_address(proxy)
     if address is None:
-        raise click.ClickException("the configuration names no TCP port to ask the gateway at")
+        raise click.ClickException("the configuration has no TCP port of the gateway")
     if not proxy.admin_key:
         if not configuration.raw.has_file:
             raise click.ClickException(
@@ -130,12 +130,12 @@ def request_admin(
                 f"proxy.admin_key; {DOCTOR}"
             )
         raise click.ClickException(
-            "the administration is switched off: set proxy.admin_key in the configuration"
+            "the operator's API is off: set proxy.admin_key in the configuration"
         )
     try:
         data = get_json(address, path, proxy.admin_key.reveal(), timeout, method, body)
     except NoGatewayError as error:
         raise click.ClickException(f"{error}; {DOCTOR}" if error.absent else str(error)) from None
     if not isinstance(data, dict):
-        raise click.ClickException(f"what answers at {address} is no antigravity gateway")
+        raise click.ClickException(f"{address} is not an antigravity gateway")
     return data

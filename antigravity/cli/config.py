@@ -30,7 +30,7 @@ def config() -> None:
 @config.command()
 @command_options
 def check(invocation: Invocation) -> None:
-    """Say everything that is wrong with the configuration."""
+    """Check the configuration, and show all problems."""
     try:
         plugins = PluginHost(invocation.configuration().settings.plugins)
         plugins.load()
@@ -67,7 +67,7 @@ def quirk_problems(settings: Settings) -> list[Problem]:
     known = quirk_table()
     return [
         Problem(
-            f"the gateway does not know the quirk {quirk!r}; only a plugin may use it",
+            f"the quirk {quirk!r} is unknown; only a plugin may use it",
             key=dotted(("upstreams", name, "quirks")),
             suggestion=closest(quirk, known.names),
             severity="warning",
@@ -79,7 +79,7 @@ def quirk_problems(settings: Settings) -> list[Problem]:
 
 
 def model_file_problems(settings: Settings, home: Path) -> list[Problem]:
-    """Return what is wrong with the operator's data about models."""
+    """Return the problems of the operator's model files."""
     try:
         load_table([home / Path(name).expanduser() for name in settings.models.files])
     except ValueError as error:
@@ -90,7 +90,7 @@ def model_file_problems(settings: Settings, home: Path) -> list[Problem]:
 @config.command()
 @command_options
 def show(invocation: Invocation) -> None:
-    """Show all settings, and where each comes from."""
+    """Show all settings with their origins."""
     configuration = invocation.configuration()
     settings = masked(configuration.settings)
     origins = {
@@ -107,7 +107,7 @@ def show(invocation: Invocation) -> None:
 @config.command()
 @command_options
 def path(invocation: Invocation) -> None:
-    """Print where the configuration file is."""
+    """Print the path of the configuration file."""
     file = invocation.config_file or invocation.home / FILE_NAME
     data = {"home": str(invocation.home), "file": str(file), "exists": file.exists()}
     invocation.show(data, str(file))
@@ -118,7 +118,7 @@ def _file(file: Any) -> str | None:
 
 
 def _written(value: Any) -> str:
-    """Return a value as TOML writes it, more or less."""
+    """Return a value in about the form of TOML."""
     match value:
         case bool():
             return "true" if value else "false"

@@ -1,4 +1,4 @@
-"""``antigravity doctor``: look for what keeps the gateway from working, and say the remedy."""
+"""``antigravity doctor``: look for problems of the gateway, and show remedies."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _OLDEST_PYTHON = (3, 11)
 
 
 class Finding(Struct, frozen=True):
-    """What one look found, and what to do about it."""
+    """The result of one check, and the remedy."""
 
     name: str
     status: Literal["ok", "warning", "failed"]
@@ -44,7 +44,7 @@ class Finding(Struct, frozen=True):
 @click.command()
 @command_options
 def doctor(invocation: Invocation) -> None:
-    """Look for what keeps the gateway from working, and remedies."""
+    """Look for problems of the gateway, and show remedies."""
     findings = list(examine(invocation))
     healthy = all(finding.status != "failed" for finding in findings)
     lines = []
@@ -59,7 +59,7 @@ def doctor(invocation: Invocation) -> None:
 
 
 def examine(invocation: Invocation) -> Iterator[Finding]:
-    """Yield what is found, one look after the other."""
+    """Yield the findings of all checks."""
     yield python_finding()
     yield name_finding()
     yield from home_findings(invocation)
@@ -74,7 +74,9 @@ def examine(invocation: Invocation) -> Iterator[Finding]:
     yield from file_findings(configuration, invocation.home)
     wrong = model_file_problems(configuration.settings, invocation.home)
     for problem in wrong:
-        yield Finding("configuration", "failed", str(problem), "fix that file, or leave it out")
+        yield Finding(
+            "configuration", "failed", str(problem), "fix that file, or remove it from models.files"
+        )
     for problem in (*configuration.warnings, *quirk_problems(configuration.settings)):
         yield Finding("configuration", "warning", str(problem))
     for fault in plugins.problems:
@@ -86,7 +88,7 @@ def examine(invocation: Invocation) -> Iterator[Finding]:
 
 
 def file_findings(configuration: Configuration, home: Path) -> Iterator[Finding]:
-    """Look whether the configuration file is there, says something, and is the one in force."""
+    """Check that the configuration file exists, has settings, and is in force."""
     file, last = configuration.file, read_last_run(home)
     try:
         check_start(last, configuration, home)
@@ -101,13 +103,13 @@ def file_findings(configuration: Configuration, home: Path) -> Iterator[Finding]
         else:
             yield Finding("configuration", "ok", f"{file} is valid")
     if last is not None and last.problem:
-        detail = f"the running gateway still uses its earlier configuration: {last.problem}"
-        remedy = "correct that, then run 'antigravity reload' or restart the gateway"
+        detail = f"the running gateway uses its earlier configuration: {last.problem}"
+        remedy = "fix that, then run 'antigravity reload' or restart the gateway"
         yield Finding("reload", "failed", detail, remedy)
 
 
 def python_finding() -> Finding:
-    """Look at the interpreter."""
+    """Check the version of the interpreter."""
     version = platform.python_version()
     if sys.version_info >= _OLDEST_PYTHON:
         return Finding("python", "ok", version)
@@ -115,7 +117,7 @@ def python_finding() -> Finding:
 
 
 def name_finding() -> Finding:
-    """Look whether ``import antigravity`` finds this package and not the standard library's."""
+    """Check that ``import antigravity`` finds this package, not the standard library's."""
     code = "import antigravity as a; raise SystemExit(not hasattr(a, '__path__'))"
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter, our own code
@@ -134,15 +136,15 @@ def name_finding() -> Finding:
         "name",
         "failed",
         "import antigravity finds the joke module of the standard library",
-        "install antigravity-gateway again with pip, so that antigravity.pth lies in site-packages",
+        "reinstall antigravity-gateway with pip, so that antigravity.pth is in site-packages",
     )
 
 
 def home_findings(invocation: Invocation) -> Iterator[Finding]:
-    """Look at the home directory: is it there, and its owner's alone."""
+    """Check that the home directory exists, and that only its owner has access."""
     home = invocation.home
     if not home.is_dir():
-        remedy = "it is made when the gateway starts or an account is added"
+        remedy = "it is created when the gateway starts or an account is added"
         yield Finding("home", "warning", f"{home} does not exist", remedy)
         return
     files = AccountFiles(home)
@@ -154,13 +156,15 @@ def home_findings(invocation: Invocation) -> Iterator[Finding]:
     ]
     loose = [(path, mode) for path, mode in suspects if path.exists() and open_to_others(path)]
     for path, mode in loose:
-        yield Finding("home", "warning", f"others have rights on {path}", f"chmod {mode} '{path}'")
+        yield Finding(
+            "home", "warning", f"other users have access to {path}", f"chmod {mode} '{path}'"
+        )
     if not loose:
-        yield Finding("home", "ok", f"{home} is its owner's alone")
+        yield Finding("home", "ok", f"only its owner has access to {home}")
 
 
 def upstream_findings(settings: Settings, home: Path) -> Iterator[Finding]:
-    """Look which upstreams have credentials."""
+    """Check which upstreams have credentials."""
     files = AccountFiles(home)
     records, broken = files.load()
     credential_store = CredentialStore(settings, records)
@@ -183,7 +187,7 @@ def upstream_findings(settings: Settings, home: Path) -> Iterator[Finding]:
 
 
 def tunnel_findings(tunnel: TunnelSettings, home: Path) -> Iterator[Finding]:
-    """Look whether cloudflared is there and can run, if a tunnel is configured."""
+    """Check that cloudflared is installed and runs, if a tunnel is configured."""
     if tunnel == TunnelSettings():
         return
     try:
@@ -195,7 +199,7 @@ def tunnel_findings(tunnel: TunnelSettings, home: Path) -> Iterator[Finding]:
         status: Literal["failed", "warning"] = "failed" if tunnel.enabled else "warning"
         yield Finding("tunnel", status, str(error), "run 'antigravity tunnel install'")
     except (OSError, subprocess.SubprocessError) as error:
-        remedy = "run 'antigravity tunnel install', or name another one as tunnel.executable"
+        remedy = "run 'antigravity tunnel install', or set tunnel.executable to another one"
         detail = f"{program} does not run ({type(error).__name__})"
         yield Finding("tunnel", "failed", detail, remedy)
     else:
@@ -204,10 +208,10 @@ def tunnel_findings(tunnel: TunnelSettings, home: Path) -> Iterator[Finding]:
 
 
 def gateway_findings(proxy: ProxySettings) -> Iterator[Finding]:
-    """Look who listens on the port: the gateway, another program, or nobody."""
+    """Check whether the gateway, another program, or none listens on the port."""
     address = gateway_address(proxy)
     if address is None:
-        yield Finding("gateway", "warning", "the configuration names no TCP port to look at")
+        yield Finding("gateway", "warning", "the configuration has no TCP port to check")
         return
     try:
         answer = get_json(address, "/healthz", proxy.api_key.reveal(), timeout=5.0)
@@ -227,19 +231,19 @@ def gateway_findings(proxy: ProxySettings) -> Iterator[Finding]:
         reason = str(error)
     else:
         if isinstance(answer, dict) and answer.get("status") == "ok":
-            yield Finding("gateway", "ok", f"it answers at {address}")
+            yield Finding("gateway", "ok", f"it runs at {address}")
             return
-        reason = f"what answers at {address} is no antigravity gateway"
+        reason = f"{address} is not an antigravity gateway"
     yield Finding(
         "port",
         "failed",
-        f"another program has port {address.port}: {reason}",
+        f"another program uses port {address.port}: {reason}",
         "end that program, or choose another proxy.port",
     )
 
 
 def port_is_free(address: GatewayAddress) -> bool:
-    """Return whether the gateway could listen there."""
+    """Return whether the gateway could listen at ``address``."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         if os.name != "nt":

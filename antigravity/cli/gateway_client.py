@@ -1,4 +1,4 @@
-"""Ask the running gateway."""
+"""An HTTP client for the running gateway."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from antigravity.config.settings import ProxySettings
 
 _ANY_ADDRESS = {"", "0.0.0.0", "::"}  # noqa: S104 - these are asked on loopback instead
 
-DOCTOR: Final = "'antigravity doctor' tells more"
+DOCTOR: Final = "run 'antigravity doctor' for details"
 
 
 class GatewayAddress(Struct, frozen=True):
-    """Where the gateway can be asked."""
+    """The address of the gateway."""
 
     host: str
     port: int
@@ -28,10 +28,10 @@ class GatewayAddress(Struct, frozen=True):
 
 
 class NoGatewayError(Exception):
-    """There is no gateway that answers; the text says what happened instead.
+    """The gateway cannot be reached, or has responded with an error.
 
-    :ivar absent: whether nothing answers at all.
-    :ivar status: the status of the answer, 0 if there was none.
+    :ivar absent: whether nothing listens.
+    :ivar status: the status of the response, 0 if there was none.
     """
 
     def __init__(self, message: str, *, absent: bool = False, status: int = 0) -> None:
@@ -41,7 +41,7 @@ class NoGatewayError(Exception):
 
 
 def gateway_address(proxy: ProxySettings) -> GatewayAddress | None:
-    """Return where the gateway listens on TCP, as far as its settings tell."""
+    """Return the address where the gateway listens on TCP, if its settings have one."""
     if not proxy.listen:
         return GatewayAddress("127.0.0.1", proxy.port) if proxy.port else None
     for endpoint in proxy.listen:
@@ -63,9 +63,9 @@ def get_json(
     method: str = "GET",
     body: object = None,
 ) -> Any:
-    """Return what the gateway answers to ``GET path`` (or another ``method``, with a ``body``).
+    """Return the JSON response to ``GET path`` (or another ``method``, with a ``body``).
 
-    :raises NoGatewayError: if nobody answers, or not as a gateway would.
+    :raises NoGatewayError: if there is no response, or not that of a gateway.
     """
     connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout)
     headers = {"Accept": "application/json"}
@@ -79,11 +79,11 @@ def get_json(
         response = connection.getresponse()
         answer = response.read(16 * 1024 * 1024)
     except ConnectionRefusedError:
-        raise NoGatewayError(f"nobody listens at {address}", absent=True) from None
+        raise NoGatewayError(f"nothing listens at {address}", absent=True) from None
     except TimeoutError:
-        raise NoGatewayError(f"no answer from {address} within {timeout:g} s") from None
+        raise NoGatewayError(f"no response from {address} within {timeout:g} s") from None
     except (OSError, http.client.HTTPException) as error:
-        raise NoGatewayError(f"no answer from {address} ({type(error).__name__})") from None
+        raise NoGatewayError(f"no response from {address} ({type(error).__name__})") from None
     finally:
         connection.close()
     try:
@@ -91,10 +91,10 @@ def get_json(
     except (ValueError, RecursionError):
         data = None
     if response.status != 200:
-        message = f"{address}{path} answers {response.status}{_message(data)}"
+        message = f"{address}{path} responds with {response.status}{_message(data)}"
         raise NoGatewayError(message, status=response.status)
     if data is None:
-        raise NoGatewayError(f"what answers at {address} is no antigravity gateway")
+        raise NoGatewayError(f"{address} is not an antigravity gateway")
     return data
 
 

@@ -1,4 +1,4 @@
-"""What all commands share: their options, and how they say what they found."""
+"""The options and the output of all commands."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Invocation(Struct, frozen=True):
         """Return the configuration that the gateway would use.
 
         :param known: what plugins have registered, if they were asked.
-        :raises ConfigurationError: if there is something wrong with it.
+        :raises ConfigurationError: if it is invalid.
         """
         return load(self.home, self.config_file, known=known)
 
     def show(self, data: Any, text: str) -> None:
-        """Print the result: ``data`` for programs or ``text`` for people."""
+        """Print the result: ``data`` with ``--json``, else ``text``."""
         if self.as_json:
             click.echo(json.dumps(data, indent=2, ensure_ascii=False))
         elif text:
@@ -45,7 +45,7 @@ class Invocation(Struct, frozen=True):
 def command_options(
     function: Callable[Concatenate[Invocation, _Parameters], None],
 ) -> Callable[_Parameters, None]:
-    """Give a command ``--json``, ``--home`` and ``--config``, and itself an invocation."""
+    """Add ``--json``, ``--home`` and ``--config`` to a command, and pass it an invocation."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     @click.option(
@@ -73,7 +73,7 @@ def command_options(
 
 
 def note(text: str) -> None:
-    """Tell people something that is not the result."""
+    """Print a message that is not the result, to standard error."""
     click.echo(text, err=True)
 
 

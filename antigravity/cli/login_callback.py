@@ -1,4 +1,4 @@
-"""Wait on loopback for the browser to come back with a code."""
+"""Receive the redirect of a login on loopback."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from types import TracebackType
 from typing import Final
 from urllib.parse import urlsplit
 
-#: Seconds that one connection may take; a browser's spare one must not block the end.
-_PATIENCE: Final = 5.0
+#: The time limit of a connection; an unused one of the browser must not delay the end.
+_TIMEOUT: Final = 5.0
 
-_DONE: Final = "You have logged in. This window can be closed."
-_WRONG: Final = "This is not the login that antigravity waits for."
+_DONE: Final = "You have logged in. You can close this window."
+_WRONG: Final = "This does not belong to the login that antigravity waits for."
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -30,9 +30,8 @@ class _Server6(_Server):
 class LoginCallback:
     """Listens on 127.0.0.1 and ::1, on the same port, while it is entered.
 
-    ``judge`` is given each query that comes in; what it returns is the result, and what it
-    raises of ``refusal`` is answered with 400 and otherwise ignored: a web page must not be
-    able to end a login that it knows nothing of.
+    ``judge`` is called with each query; its return value is the result.  If it raises
+    ``refusal``, the response is 400 and waiting continues: a foreign web page must not end a login.
     """
 
     def __init__(
@@ -63,14 +62,14 @@ class LoginCallback:
             server.server_close()
 
     def wait(self, timeout: float) -> str | None:
-        """Return the result, or ``None`` if there is none in time."""
+        """Return the result, or ``None`` after the timeout."""
         try:
             return self._results.get(timeout=timeout)
         except queue.Empty:
             return None
 
     def _bind(self, port: int) -> list[_Server]:
-        """Bind to both addresses; a machine may have one only."""
+        """Bind to both addresses; a machine may have only one."""
         servers: list[_Server] = []
         failure: OSError | None = None
         for kind, host in ((_Server, "127.0.0.1"), (_Server6, "::1")):
@@ -88,7 +87,7 @@ class LoginCallback:
         callback = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
-            timeout = _PATIENCE
+            timeout = _TIMEOUT
 
             def do_GET(self) -> None:
                 parts = urlsplit(self.path)

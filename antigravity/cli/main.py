@@ -24,9 +24,9 @@ from antigravity.config.errors import ConfigurationError
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def antigravity() -> None:
-    """Look after an antigravity gateway: its accounts, its configuration, its health.
+    """Manage an antigravity gateway: its accounts, its configuration, its health.
 
-    The gateway itself is started with "twistd -n antigravity".
+    Start the gateway itself with "twistd -n antigravity".
     """
 
 
@@ -49,7 +49,7 @@ for command in (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; errors are printed as plain lines.
 
-    The code is 0 after success, 2 if the command line is wrong, and else 1.
+    The code is 0 for success, 2 for a wrong command line, else 1.
     """
     try:
         code = antigravity.main(args=arguments, prog_name="antigravity", standalone_mode=False)
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigurationError as error:
         return _fail(*map(str, error.problems))
     except BrokenPipeError:
-        # The reader of our output has enough; nothing may be written at exit either.
+        # The reader of the output is gone; nothing may be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("ANTIGRAVITY_TRACEBACK"):
             raise
         name = type(error).__name__
-        return _fail(f"unexpected {name}; set ANTIGRAVITY_TRACEBACK=1 to see where it comes from")
+        return _fail(f"unexpected {name}; set ANTIGRAVITY_TRACEBACK=1 for a traceback")
     return code if isinstance(code, int) else 0
 
 

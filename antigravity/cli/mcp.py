@@ -1,4 +1,4 @@
-"""``antigravity mcp``: the gateway's MCP endpoint for clients that speak with programs only."""
+"""``antigravity mcp``: the gateway's MCP endpoint for clients that can only start programs."""
 
 # ruff: noqa: N802 - the names are Twisted's
 
@@ -34,8 +34,8 @@ PATH: Final = "/mcp"
 @click.option(
     "--key",
     envvar=KEY_VARIABLE,
-    help=f"The gateway's key (default: ${KEY_VARIABLE}, else the configuration's).  Others on "
-    "this machine can see the options of programs: prefer the variable.",
+    help=f"The gateway's key (default: ${KEY_VARIABLE}, else the configuration's).  Other users of "
+    "this machine can see the options of programs; prefer the variable.",
 )
 @click.option("--home", type=click.Path(file_okay=False), help="The home directory.")
 @click.option(
@@ -45,25 +45,27 @@ PATH: Final = "/mcp"
     help="Read this configuration file instead of the one in the home directory.",
 )
 def mcp(url: str | None, key: str | None, home: str | None, config_file: Path | None) -> None:
-    """Be an MCP server on standard input, with the gateway's tools.
+    """Run an MCP server on standard input and output.
 
-    For clients that can only start programs: have them start "antigravity mcp".
+    For clients that can only start programs: let them start "antigravity mcp".
     """
     address = _address(url, key, Invocation(find_home(home), config_file))
 
     async def work(reactor: Any, transport: HttpTransport) -> None:
-        await Lines(reactor, transport, address).run()
+        await StdioConnection(reactor, transport, address).run()
 
     run(work)
 
 
 def _address(url: str | None, key: str | None, invocation: Invocation) -> Address:
-    """Return where the endpoint is; the configuration's key goes to its own gateway alone."""
+    """Return the endpoint's address; the configured key is sent to the configured gateway only."""
     if url is None:
         proxy = invocation.configuration().settings.proxy
         gateway = gateway_address(proxy)
         if gateway is None:
-            raise click.ClickException("the configuration names no TCP port; say where with --url")
+            raise click.ClickException(
+                "the configuration has no TCP port; name the endpoint with --url"
+            )
         url = f"{gateway}{PATH}"
         key = key or proxy.api_key.reveal()
     elif problem := address_problem(url):
@@ -77,8 +79,8 @@ def _address(url: str | None, key: str | None, invocation: Invocation) -> Addres
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
-class Lines(Protocol):
-    """Standard input and output, a message in each line."""
+class StdioConnection(Protocol):
+    """Standard input and output, with one message in each line."""
 
     transport: Any
 
@@ -91,7 +93,7 @@ class Lines(Protocol):
         self._is_open = True
 
     async def run(self) -> None:
-        """Pass everything on, until standard input ends."""
+        """Forward all messages until standard input ends."""
         stdio.StandardIO(self, reactor=self._reactor)
         self.transport.registerProducer(self, True)
         self._running = Deferred.fromCoroutine(self._bridge.run())
@@ -105,7 +107,7 @@ class Lines(Protocol):
                 await self._closed
 
     def dataReceived(self, data: bytes) -> None:
-        """Take what the client writes."""
+        """Forward each line of the client."""
         *lines, rest = data.split(b"\n")
         for line in lines:
             self._bridge.feed(b"".join([*self._pieces, line]))
@@ -114,28 +116,28 @@ class Lines(Protocol):
             self._pieces.append(rest)
 
     def readConnectionLost(self) -> None:
-        """Take the end of what the client writes."""
+        """Forward the last line, and end."""
         self._bridge.feed(b"".join(self._pieces))
         self._bridge.end()
 
     def writeConnectionLost(self) -> None:
-        """Give up: nobody reads any more."""
+        """Stop: standard output is closed."""
         self._gone()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Give up: nobody is there any more."""
+        """Stop: the client is gone."""
         self._gone()
 
     def pauseProducing(self) -> None:
-        """Fetch nothing more: the client does not read."""
+        """Pause: the client does not read."""
         self._bridge.link.pause()
 
     def resumeProducing(self) -> None:
-        """Fetch on."""
+        """Resume."""
         self._bridge.link.resume()
 
     def stopProducing(self) -> None:
-        """Do nothing: the loss of the connection says it too."""
+        """Do nothing: the connection is lost as well."""
 
     def _gone(self) -> None:
         if self._is_open:

@@ -17,14 +17,14 @@ def models(invocation: Invocation) -> None:
     proxy = invocation.configuration().settings.proxy
     address = gateway_address(proxy)
     if address is None:
-        raise click.ClickException("the configuration names no TCP port to ask the gateway at")
+        raise click.ClickException("the configuration has no TCP port of the gateway")
     try:
         data = get_json(address, "/v1/models", proxy.api_key.reveal(), timeout=60.0)
     except NoGatewayError as error:
         raise click.ClickException(f"{error}; {DOCTOR}") from None
     found = data.get("data") if isinstance(data, dict) else None
     if not isinstance(found, list):
-        raise click.ClickException(f"what answers at {address} is no antigravity gateway")
+        raise click.ClickException(f"{address} is not an antigravity gateway")
     rows = [_row(model) for model in found if isinstance(model, dict)]
     invocation.show(data, table(("MODEL", "OWNER"), rows) if rows else "There are no models.")
 

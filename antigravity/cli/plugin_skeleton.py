@@ -1,4 +1,4 @@
-"""``antigravity plugins new``: a distribution that works, to begin a plugin with."""
+"""``antigravity plugins new``: the skeleton of a plugin's distribution."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _SUFFIX: Final = ".in"
 
 
 class SkeletonError(Exception):
-    """No plugin of that name can be begun there; says why."""
+    """The skeleton of a plugin cannot be created."""
 
 
 def template_values(name: str) -> Mapping[str, str]:
-    """Return what the templates call the parts of a plugin's name.
+    """Return the values of the templates for a plugin's name.
 
-    :raises SkeletonError: if it is no name.
+    :raises SkeletonError: if the name is not valid.
     """
     if not _NAME.fullmatch(name):
         raise SkeletonError(
-            f"{name!r} is no name for a plugin: use lower-case letters, digits and single "
+            f"{name!r} is not a valid name for a plugin: use lower-case letters, digits and single "
             "hyphens, as in my-plugin."
         )
     if name in DEFAULT_PLUGINS:
-        raise SkeletonError(f"{name!r} is the name of a built-in plugin; take another one.")
+        raise SkeletonError(f"{name!r} is the name of a built-in plugin; choose another one.")
     module = name.replace("-", "_")
     return {
         "name": name,
@@ -46,12 +46,12 @@ def template_values(name: str) -> Mapping[str, str]:
 def write_skeleton(name: str, folder: Path) -> list[Path]:
     """Write the distribution of a new plugin to ``folder``, and return the files.
 
-    :raises SkeletonError: if the name is none, or the folder is not empty.
-    :raises OSError: if it cannot be written to.
+    :raises SkeletonError: if the name is not valid, or the folder is not empty.
+    :raises OSError: if a file cannot be written.
     """
     words = template_values(name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SkeletonError(f"{folder} is there already, and not empty.")
+        raise SkeletonError(f"{folder} already exists and is not empty.")
     written: list[Path] = []
     _write(files("antigravity.cli") / "skeleton", folder, words, written)
     return written

@@ -16,13 +16,13 @@ from antigravity.testing.checks import check_registered
 
 @click.group()
 def plugins() -> None:
-    """List, check and make plugins."""
+    """List, check and create plugins."""
 
 
 @plugins.command("list")
 @command_options
 def list_plugins(invocation: Invocation) -> None:
-    """List all plugins with what they have registered."""
+    """List all plugins and what they register."""
     host = PluginHost(invocation.configuration().settings.plugins)
     host.load()
     found = host.plugins()
@@ -44,7 +44,10 @@ def list_plugins(invocation: Invocation) -> None:
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @command_options
 def check_plugins(invocation: Invocation, names: tuple[str, ...]) -> None:
-    """Check plugins, and all that they register; exit with 1 for faults."""
+    """Check plugins and what they register.
+
+    The exit code is 1 if there are problems.
+    """
     host = PluginHost(invocation.configuration().settings.plugins)
     host.load()
     known = {info.name: info for info in host.plugins()}
@@ -54,7 +57,7 @@ def check_plugins(invocation: Invocation, names: tuple[str, ...]) -> None:
         blocked = [name for name in missing if name in host.blocked]
         why = f"; blocked: {_listed(blocked)}" if blocked else ""
         raise click.ClickException(
-            f"There is no plugin {_listed(missing)}{why}. 'antigravity plugins list' shows all."
+            f"There is no plugin {_listed(missing)}{why}. Run 'antigravity plugins list'."
         )
     wanted = [info for name, info in known.items() if not names or name in names]
     problems = [p for p in host.problems if not names or p.plugin in names]
@@ -64,7 +67,7 @@ def check_plugins(invocation: Invocation, names: tuple[str, ...]) -> None:
         "problems": [structs.asdict(problem) for problem in problems],
     }
     lines = [f"{problem.plugin}: {problem.reason}" for problem in problems]
-    checked, found = _counted(len(wanted), "plugin"), _counted(len(problems), "fault")
+    checked, found = _counted(len(wanted), "plugin"), _counted(len(problems), "problem")
     lines.append(f"{checked} checked, {found} found.")
     invocation.show(data, "\n".join(lines))
     if problems:
@@ -76,11 +79,11 @@ def check_plugins(invocation: Invocation, names: tuple[str, ...]) -> None:
 @click.option(
     "--into",
     type=click.Path(path_type=Path, file_okay=False),
-    help="The folder to make (default: antigravity-NAME here).",
+    help="The folder to create (default: antigravity-NAME).",
 )
 @command_options
 def new_plugin(invocation: Invocation, name: str, into: Path | None) -> None:
-    """Make a plugin that works, to be changed into your own."""
+    """Create a working plugin to start from."""
     folder = into or Path(f"antigravity-{name}")
     try:
         written = write_skeleton(name, folder)
@@ -89,7 +92,7 @@ def new_plugin(invocation: Invocation, name: str, into: Path | None) -> None:
     except OSError as error:
         raise click.ClickException(f"{error.filename}: {error.strerror}") from error
     data = {"folder": str(folder), "files": [str(file) for file in written]}
-    lines = [f"Made {folder}. Go on with:", f"  cd {folder}", "  pip install -e '.[test]'"]
+    lines = [f"Created {folder}. Next steps:", f"  cd {folder}", "  pip install -e '.[test]'"]
     lines += ["  pytest", f"  antigravity plugins check {name}"]
     invocation.show(data, "\n".join(lines))
 
@@ -100,7 +103,7 @@ def _as_json(plugin: PluginInfo) -> dict[str, object]:
 
 
 def _has(plugin: PluginInfo) -> str:
-    """Return what a plugin has registered, and what it watches."""
+    """Return what a plugin has registered, and the events that it watches."""
     parts = [
         f"{hook.replace('_', ' ').replace('mcp', 'MCP')}: {', '.join(names)}"
         for hook, names in plugin.registered.items()

@@ -1,4 +1,4 @@
-"""Let a command wait for Deferreds, with a reactor of its own."""
+"""Run a coroutine in a reactor of its own, for a command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def run(work: Callable[[Any, HttpTransport], Coroutine[Deferred[Any], Any, T]]) -> T:
-    """Return the result of ``work``, which gets a reactor and a way to upstreams.
+    """Return the result of ``work``, which is called with a reactor and an HTTP client.
 
     :raises click.Abort: if the user interrupts it.
     """

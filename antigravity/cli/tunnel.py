@@ -1,4 +1,4 @@
-"""``antigravity tunnel``: the gateway on the Internet."""
+"""``antigravity tunnel``: make the gateway available on the Internet."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from antigravity.cli.administration import request_admin
 from antigravity.cli.invocation import Invocation, command_options, note
 from antigravity.cli.tunnel_install import install
 
-#: Seconds between two looks at a tunnel that starts, and beyond the time that it may take.
-_LOOK = 0.25
-_MORE = 5.0
+#: Seconds between two polls of a starting tunnel, and to wait beyond its time limit.
+_POLL_INTERVAL = 0.25
+_EXTRA_WAIT = 5.0
 
 
 @click.group()
 def tunnel() -> None:
-    """Put the running gateway on the Internet, with cloudflared."""
+    """Make the gateway available on the Internet, with cloudflared."""
 
 
 tunnel.add_command(install)
@@ -27,7 +27,7 @@ tunnel.add_command(install)
 @tunnel.command()
 @command_options
 def status(invocation: Invocation) -> None:
-    """Say how the tunnel is, and its address."""
+    """Show the state and the address of the tunnel."""
     data = request_admin(invocation, "/admin/tunnel")
     invocation.show(data, "\n".join(_lines(data)))
 
@@ -36,15 +36,15 @@ def status(invocation: Invocation) -> None:
 @click.option(
     "--insecure",
     is_flag=True,
-    help="Start it even if authentication is off: everybody on the Internet may come in.",
+    help="Start it even without authentication: everyone on the Internet can use the gateway.",
 )
-@click.option("--no-wait", is_flag=True, help="Do not wait until it stands.")
+@click.option("--no-wait", is_flag=True, help="Do not wait for the connection.")
 @command_options
 def start(invocation: Invocation, insecure: bool, no_wait: bool) -> None:
-    """Start the tunnel of the running gateway, and say its address.
+    """Start the tunnel of the running gateway, and show its address.
 
-    It stays until "antigravity tunnel stop", the end of the gateway, or a change of [tunnel] in
-    its configuration.
+    It runs until "antigravity tunnel stop", the end of the gateway, or a change of [tunnel] in the
+    configuration.
     """
     data = request_admin(invocation, "/admin/tunnel/start", "POST", {"insecure": insecure})
     if not no_wait:
@@ -59,34 +59,36 @@ def start(invocation: Invocation, insecure: bool, no_wait: bool) -> None:
 def stop(invocation: Invocation) -> None:
     """Stop the tunnel of the running gateway."""
     data = request_admin(invocation, "/admin/tunnel/stop", "POST")
-    invocation.show(data, "The tunnel is gone.")
+    invocation.show(data, "The tunnel has stopped.")
 
 
 def _wait(invocation: Invocation, data: dict[str, Any]) -> dict[str, Any]:
-    """Return how the tunnel is once it stands, has failed, or takes too long."""
-    deadline = time.monotonic() + data["start_timeout"] + _MORE
+    """Return the state of the tunnel when it is up, has failed, or takes too long."""
+    deadline = time.monotonic() + data["start_timeout"] + _EXTRA_WAIT
     while data["state"] in ("off", "starting") and time.monotonic() < deadline:
-        time.sleep(_LOOK)
+        time.sleep(_POLL_INTERVAL)
         data = request_admin(invocation, "/admin/tunnel")
     if data["authentication"] == "off" and data["state"] == "up":
-        note("antigravity: authentication is off: everybody who knows the address may come in")
+        note(
+            "antigravity: authentication is off: everyone who knows the address can use the gateway"
+        )
     return data
 
 
 def _lines(data: dict[str, Any]) -> list[str]:
     words = {
         "off": "The tunnel is off.",
-        "refused": "The tunnel does not start.",
+        "refused": "The tunnel was not started.",
         "starting": "The tunnel is starting.",
-        "up": "The tunnel stands.",
+        "up": "The tunnel is up.",
         "waiting": "The tunnel is down.",
-        "failed": "The tunnel cannot be.",
+        "failed": "The tunnel has failed.",
     }
     lines = [words.get(data["state"], str(data["state"])), *data["addresses"]]
     if data["state"] == "up" and not data["addresses"]:
-        lines.append("Its public names are those that Cloudflare has for its token.")
+        lines.append("Its public host names are configured at Cloudflare.")
     if data["reason"]:
         lines.append(str(data["reason"]))
     if data["retry_in"] is not None:
-        lines.append(f"It is tried again in {data['retry_in']:g} s.")
+        lines.append(f"Next attempt in {data['retry_in']:g} s.")
     return lines

@@ -1,4 +1,4 @@
-"""``antigravity tunnel install``: get cloudflared."""
+"""``antigravity tunnel install``: download cloudflared."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from antigravity.tunnel.release import InstallError
 
 @click.command()
 @click.option("--version", default="", help="The release, such as 2026.3.0 (default: the latest).")
-@click.option("--sha256", default="", help="The digest that the download must have.")
+@click.option("--sha256", default="", help="The expected digest of the download.")
 @click.option(
     "--api",
     default=GITHUB_API,
     show_default=True,
-    help="Where releases are listed; a mirror of GitHub's API will do.",
+    help="The API that lists releases: GitHub's, or a mirror.",
 )
 @click.option(
     "--http-proxy",
     default="",
     envvar=["HTTPS_PROXY", "https_proxy"],
-    help="The HTTP proxy to go through (default: $HTTPS_PROXY).",
+    help="The HTTP proxy to use (default: $HTTPS_PROXY).",
 )
 @command_options
 def install(invocation: Invocation, version: str, sha256: str, api: str, http_proxy: str) -> None:
     """Download cloudflared into the folder bin of the home directory.
 
-    The file is the one that Cloudflare has released for this machine on GitHub; it is installed
-    only if it has the SHA-256 that GitHub tells, or the one of --sha256.
+    The file is Cloudflare's release on GitHub for this machine.  It is installed only if its
+    SHA-256 is the one that GitHub lists, or the one of --sha256.
     """
     if sha256 and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
         raise click.BadParameter("a SHA-256 has 64 hexadecimal digits", param_hint="--sha256")
@@ -59,4 +59,4 @@ def install(invocation: Invocation, version: str, sha256: str, api: str, http_pr
     except InstallError as error:
         raise click.ClickException(f"cloudflared is not installed: {error}") from None
     text = f"cloudflared {data['version']} is installed: {data['path']}"
-    invocation.show(data, f"{text}\nThe download had the SHA-256 {data['sha256']}.")
+    invocation.show(data, f"{text}\nSHA-256 of the download: {data['sha256']}.")

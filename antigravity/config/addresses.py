@@ -1,4 +1,4 @@
-"""Whether a text is the address of a server."""
+"""Checks addresses of servers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from antigravity.config.errors import Problem
 
 
 def address_problem(address: str, *, may_have_user: bool = False) -> Problem | None:
-    """Return what is wrong with the address of a server."""
+    """Return the problem with the address of a server, or ``None``."""
     try:
         parts = urlsplit(address)
         good = parts.scheme in ("http", "https") and bool(parts.hostname)
@@ -17,7 +17,7 @@ def address_problem(address: str, *, may_have_user: bool = False) -> Problem | N
     except ValueError:
         good = False
     if not good:
-        return Problem("this is no http or https address", allowed=("http://… or https://…",))
+        return Problem("this is not an http or https address", allowed=("http://… or https://…",))
     if not may_have_user and "@" in parts.netloc:
-        return Problem("an address must not hold a user or a password; there is api_key")
+        return Problem("an address must not contain a user or a password; use api_key")
     return None

@@ -1,4 +1,4 @@
-"""Write a file so that a crash at any moment leaves the old one or the new one, whole."""
+"""Write files atomically: after a crash there is the old file or the new one, complete."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o600, replace: bool = True) -> None:
-    """Write ``data`` to ``path``; nobody else can read it at any time.
+    """Write ``data`` to ``path``; other users can never read it.
 
-    :param replace: if false, an existing file is left alone.
+    :param replace: if false, an existing file is kept.
     :raises FileExistsError: if ``path`` exists and may not be replaced.
     """
     descriptor, temporary = tempfile.mkstemp(
@@ -35,10 +35,10 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o600, replace: boo
 
 
 def remove_leftovers(directory: Path, name: str = "*", *, age: float = 0.0) -> None:
-    """Remove what a process that was killed while it wrote has left.
+    """Remove temporary files that killed processes have left.
 
-    :param name: of the file that was written.
-    :param age: others may be writing now: what is younger than so many seconds stays.
+    :param name: the name of the file that was written.
+    :param age: keep files younger than this, in seconds: another process may be writing them.
     """
     for path in directory.glob(f".{name}.*.tmp"):
         with contextlib.suppress(OSError):
@@ -58,7 +58,7 @@ def remove_leftovers_of(path: Path) -> None:
 
 
 def _name_once(temporary: str, path: Path) -> None:
-    """Give a file its name unless the name is taken."""
+    """Name a file unless the name is taken."""
     try:
         os.link(temporary, path)
     except FileExistsError:
@@ -70,7 +70,7 @@ def _name_once(temporary: str, path: Path) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Make changes of names in ``directory`` durable, where the platform can."""
+    """Make renames in ``directory`` durable, if the platform can."""
     if os.name == "nt":
         return
     descriptor = os.open(directory, os.O_RDONLY)

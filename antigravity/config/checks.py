@@ -1,4 +1,4 @@
-"""What types cannot say about settings: addresses, patterns, and what does not go together."""
+"""Checks of settings that their types cannot express: addresses, patterns, conflicts."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from antigravity.config.settings import (
 from antigravity.config.spelling import closest
 from antigravity.config.tunnel_checks import tunnel_check
 
-#: The kinds of upstreams that the gateway brings along; plugins may add more.
+#: The built-in kinds of upstreams; plugins may add more.
 BUILTIN_KINDS = ("gemini_api", "codeassist", "anthropic", "openai")
-#: The same for ways to choose among accounts.
+#: The built-in selection policies; plugins may add more.
 BUILTIN_MODES = ("CacheFirst", "Balance", "PerformanceFirst")
 
 _Found: TypeAlias = Iterator[tuple[KeyPath, Problem]]
@@ -36,7 +36,7 @@ _REGULAR_EXPRESSION = re.compile(r"[\^$?|\\()\[\]{}]")
 
 
 def cross_check(settings: Settings, known: KnownNames | None = None) -> _Found:
-    """Yield each problem in ``settings``, with the path of the key at fault."""
+    """Yield each problem in ``settings`` with the path of its key."""
     kinds = None if known is None else known.upstream_kinds
     modes = None if known is None else known.selection_policies
     blocked = settings.plugins.get("blocked")
@@ -55,7 +55,7 @@ def cross_check(settings: Settings, known: KnownNames | None = None) -> _Found:
         kind = upstream.kind
         yield from _registered(path, kind, "upstream of kind", BUILTIN_KINDS, kinds, blocked)
     if settings.proxy.zai.enabled and "zai" in settings.upstreams:
-        message = "[upstreams.zai] takes the place of this table; only its MCP part is used"
+        message = "[upstreams.zai] replaces this table; only its MCP part is used"
         yield ("proxy", "zai"), _warning(message)
     yield from mcp_check(settings.mcp)
     yield from zai_mcp_check(settings.proxy.zai.mcp, settings.proxy.zai.api_key)
@@ -76,10 +76,10 @@ def _proxy(proxy: ProxySettings) -> _Found:
             reachable = True
     mode = effective_auth_mode(proxy)
     if mode != "off" and not proxy.api_key:
-        message = f"it is empty while authentication is on ({mode}): every client is refused"
+        message = f"it is empty, and authentication is on ({mode}): every request is refused"
         yield ("proxy", "api_key"), _warning(message)
     if mode == "off" and reachable:
-        message = "authentication is off while other machines can reach the gateway"
+        message = "authentication is off, and other machines can connect"
         yield ("proxy", "auth_mode"), _warning(message, allowed=("strict", "all_except_health"))
     yield from _mapping(("proxy", "custom_mapping"), proxy.custom_mapping)
     yield from _mapping(("proxy", "zai", "model_mapping"), proxy.zai.model_mapping)
@@ -88,21 +88,21 @@ def _proxy(proxy: ProxySettings) -> _Found:
 
 
 def endpoint_problem(endpoint: str) -> Problem | None:
-    """Return what is wrong with the text of a Twisted server endpoint."""
+    """Return the problem with a Twisted server endpoint string, or ``None``."""
     kind, *arguments = re.split(r"(?<!\\):", endpoint)
     if not arguments or not re.fullmatch(r"[a-z][a-z0-9]*", kind):
         return Problem(
-            "this is no Twisted endpoint", allowed=("such as tcp:8045:interface=127.0.0.1",)
+            "this is not a Twisted endpoint", allowed=("such as tcp:8045:interface=127.0.0.1",)
         )
     if kind not in _ENDPOINT_TYPES:
-        message = f"Twisted itself has no endpoint {kind!r}; it works only if a plugin has it"
+        message = f"Twisted has no endpoint type {kind!r}; it works only if a plugin provides it"
         return Problem(message, suggestion=closest(kind, _ENDPOINT_TYPES), severity="warning")
     if kind in ("tcp", "tcp6", "ssl"):
         named = [a.removeprefix("port=") for a in arguments if a.startswith("port=")]
         port = named[0] if named else arguments[0]
         if not re.fullmatch(r"\d{1,5}", port, re.ASCII) or int(port) > 65535:
             return Problem(
-                "the endpoint has no port that makes sense",
+                "the endpoint has no valid port",
                 allowed=("a port from 0 to 65535, such as tcp:8045",),
             )
     elif kind == "unix" and not arguments[0]:
@@ -125,11 +125,11 @@ def _upstream(path: KeyPath, name: str, upstream: UpstreamSettings) -> _Found:
     yield from _credentials(path, upstream)
     for header, value in upstream.headers.items():
         if not _HEADER_NAME.fullmatch(header) or _UNPRINTABLE.search(value):
-            yield (*path, "headers", header), Problem("this is no legal HTTP header")
+            yield (*path, "headers", header), Problem("this is not a valid HTTP header")
 
 
 def credential_keys(kind: str) -> tuple[str, ...]:
-    """Return which keys hold the credentials of a kind of upstream; plugins' may use all."""
+    """Return the keys for the credentials of a kind of upstream; plugins' kinds may use all."""
     if kind == "codeassist":
         return ("refresh_token",)
     return ("api_key",) if kind in BUILTIN_KINDS else ("api_key", "refresh_token")
@@ -151,20 +151,20 @@ def _registered(
     names: Collection[str] | None,
     blocked: object,
 ) -> _Found:
-    """Complain of a name that no plugin has registered.
+    """Yield a problem for a name that no plugin has registered.
 
-    ``names`` are those that one has, ``None`` if nobody knows: then it may be right.
-    ``blocked`` is what the configuration says of plugins that are not loaded.
+    ``names`` are the registered names, ``None`` if plugins are not loaded.  ``blocked`` is the
+    setting of plugins not to load.
     """
     known = tuple(builtin) if names is None else tuple(sorted(names))
     if name in known:
         return
     if names is None:
-        message = f"no {noun} {name!r} is built in; it works only if a plugin has it"
+        message = f"there is no built-in {noun} {name!r}; it works only if a plugin provides it"
     else:
         message = f"there is no {noun} {name!r}"
         if isinstance(blocked, list) and blocked:
-            message += f" (a plugin that is blocked may have it: {', '.join(map(str, blocked))})"
+            message += f" (a blocked plugin may provide it: {', '.join(map(str, blocked))})"
     yield (
         path,
         Problem(
@@ -186,10 +186,12 @@ def _address(
 
 
 def name_problem(name: str) -> Problem | None:
-    """Return what is wrong with the name of an upstream."""
+    """Return the problem with the name of an upstream, or ``None``."""
     if _UPSTREAM_NAME.fullmatch(name):
         return None
-    return Problem("this is no name for an upstream", allowed=("letters, digits, _ - and .",))
+    return Problem(
+        "this is not a valid name for an upstream", allowed=("letters, digits, _ - and .",)
+    )
 
 
 def _mapping(path: KeyPath, mapping: Mapping[str, str]) -> _Found:
@@ -197,23 +199,23 @@ def _mapping(path: KeyPath, mapping: Mapping[str, str]) -> _Found:
         here = (*path, pattern)
         yield from _pattern(here, pattern)
         if not target.strip() or "*" in target:
-            yield here, Problem("a mapping leads to one model, so no wildcard and not nothing")
+            yield here, Problem("the target of a mapping must be one model, without a wildcard")
 
 
 def _fallbacks(settings: Settings) -> _Found:
-    """Check which models stand in for which."""
+    """Check the fallback models."""
     for pattern, models in settings.routing.fallback_models.items():
         here = ("routing", "fallback_models", pattern)
         yield from _pattern(here, pattern)
         if not models:
-            yield here, Problem("expected at least one model that serves in its place")
+            yield here, Problem("expected at least one model")
         for index, model in enumerate(models):
             if not model.strip() or "*" in model:
-                yield (*here, index), Problem("this has to be one model: no wildcard, not nothing")
+                yield (*here, index), Problem("this must be one model, without a wildcard")
 
 
 def _watched(settings: Settings) -> _Found:
-    """Check what is said of models and their quotas."""
+    """Check the patterns of model groups and watched models."""
     for name, patterns in settings.quota.model_groups.items():
         for index, pattern in enumerate(patterns):
             yield from _pattern(("quota", "model_groups", name, index), pattern)
@@ -227,12 +229,12 @@ def _pattern(path: KeyPath, pattern: str) -> _Found:
         yield (
             path,
             Problem(
-                "a pattern is the name of a model without spaces around it",
+                "a pattern must be the name of a model, without spaces around it",
                 allowed=("* is the only wildcard",),
             ),
         )
     elif _REGULAR_EXPRESSION.search(pattern):
-        message = "this looks like a regular expression, but * is the only wildcard"
+        message = "this looks like a regular expression; * is the only wildcard"
         yield path, _warning(message)
 
 
@@ -241,10 +243,10 @@ def _plugins(plugins: Mapping[str, object]) -> _Found:
         path = ("plugins", name)
         if name == "blocked":
             if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-                yield path, Problem('expected a list of names of plugins, such as ["one", "two"]')
+                yield path, Problem('expected a list of plugin names, such as ["one", "two"]')
         elif not isinstance(value, dict):
             suggestion = closest(name, ["blocked"])
-            message = "expected a table with the settings of the plugin of this name"
+            message = "expected a table with the settings of this plugin"
             yield path, Problem(message, suggestion=suggestion)
 
 

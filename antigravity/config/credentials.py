@@ -1,4 +1,4 @@
-"""Which credentials a configuration holds: what must never be repeated to anybody."""
+"""Find the credentials in a configuration, for redaction."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from msgspec import Struct, structs
 from antigravity.config.secret import Secret
 from antigravity.redaction.credentials import TELLTALE
 
-#: Tables of strings, where only the name tells whether a value is a credential.
+#: Tables of strings in which only the name indicates that a value is a credential.
 _FOREIGN: Final = frozenset({"headers", "options", "plugins", "env", "extra"})
 
 
 def find_credentials(value: object, name: str = "", *, foreign: bool = False) -> Iterator[str]:
-    """Yield all credentials in ``value``, the setting ``name``, whatever it is made of.
+    """Yield all credentials in ``value``, the setting ``name``.
 
-    Those are secrets, texts in tables of others whose names tell, and what stands in
-    addresses: user and password, and parameters whose names tell.  Of a program's environment
-    only what a name tells of: the rest is anything.
+    These are secrets, strings in foreign tables whose names indicate a credential, and in addresses
+    user, password and parameters with such names.  Of a program's environment only variables with
+    such names count.
     """
     match value:
         case Secret():
@@ -46,7 +46,7 @@ def find_credentials(value: object, name: str = "", *, foreign: bool = False) ->
 
 
 def _parts(text: str) -> Iterator[str]:
-    """Yield a credential as it is, and without the scheme that may stand before it."""
+    """Yield a credential, and without its scheme (``Bearer``), if it has one."""
     yield text
     scheme, _, rest = text.strip().partition(" ")
     if scheme.isalpha() and rest:
@@ -54,7 +54,7 @@ def _parts(text: str) -> Iterator[str]:
 
 
 def _of_arguments(arguments: Sequence[str]) -> Iterator[str]:
-    """Yield what options of a program hold: ``--key VALUE``, ``--key=VALUE``, ``Name: VALUE``."""
+    """Yield credentials in program arguments: ``--key VALUE``, ``--key=VALUE``, ``Name: VALUE``."""
     for before, text in zip(("", *arguments), arguments, strict=False):
         for separator in ("=", ": "):
             name, _, value = text.partition(separator)

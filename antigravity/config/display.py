@@ -1,4 +1,4 @@
-"""Show settings to people without showing secrets."""
+"""Show settings without secrets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from antigravity.config.paths import KeyPath
 from antigravity.config.secret import Secret
 from antigravity.redaction.credentials import TELLTALE
 
-#: Tables whose values only others understand, so any of them may be secret.
+#: Tables whose meaning only upstreams and plugins know; any value may be secret.
 _FOREIGN = frozenset({"headers", "options", "plugins"})
 
 
@@ -46,7 +46,7 @@ def masked_field(name: str, value: Any) -> Any:
 
 
 def foreign(value: Any) -> Any:
-    """Return a foreign table with those values masked whose names tell that they are secret."""
+    """Return a foreign table with values masked whose names indicate a secret."""
     if isinstance(value, dict):
         return {
             key: masked(item, hide=True) if TELLTALE.search(str(key)) else foreign(item)

@@ -1,4 +1,4 @@
-"""Problems of a configuration, with what their owner needs to fix them."""
+"""Problems of a configuration, with what is needed to fix them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from msgspec import Struct
 
 
 class Problem(Struct, frozen=True):
-    """One thing that is wrong; it never holds a secret's value.
+    """One problem, without the value of a secret.
 
-    ``key`` is dotted.  ``place`` is where the value was given (a file, an environment
-    variable, the command line).  ``allowed`` says what would be right.
+    ``key`` is dotted.  ``place`` is the source of the value: a file, an environment variable or the
+    command line.  ``allowed`` lists valid values.
     """
 
     message: str
@@ -34,7 +34,7 @@ class Problem(Struct, frozen=True):
 
 
 class ConfigurationError(Exception):
-    """The configuration cannot be used; ``problems`` says all that is wrong with it."""
+    """The configuration cannot be used; ``problems`` lists all errors and warnings."""
 
     def __init__(self, problems: Iterable[Problem] | str, *, key: str = "") -> None:
         self.problems = (

@@ -1,4 +1,4 @@
-"""Notice that files have changed, by looking at them now and then."""
+"""Watch files for changes by polling."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from antigravity.config.settings import Settings
 
-#: Seconds between two looks.
+#: Seconds between two polls.
 INTERVAL = 2.0
 
 _Look = tuple[tuple[str, int, int, int], ...]
 
 
 class FileWatcher(Service):
-    """Calls ``changed`` once after any of ``paths`` has changed, or something in a folder has.
+    """Calls ``changed`` after a change of any of ``paths``, or of a file in such a folder.
 
-    A look costs a few ``stat`` calls; there is nothing to install, and it works on every
-    file system.  A change is reported when two looks in a row agree, so that a file that is
-    being written is not read half.
+    Polling costs a few ``stat`` calls and works on every file system.  A change is reported when
+    two polls in a row agree, so that no half-written file is read.
     """
 
     def __init__(
@@ -40,13 +39,13 @@ class FileWatcher(Service):
         self._pending: _Look | None = None
 
     def startService(self) -> None:
-        """Remember how things are, and look from now on."""
+        """Record the current state and start polling."""
         super().startService()  # type: ignore[no-untyped-call]
         self._known = self._look()
         self._arm()
 
     def stopService(self) -> Any:
-        """Look no more."""
+        """Stop polling."""
         super().stopService()  # type: ignore[no-untyped-call]
         timer, self._timer = self._timer, None
         if timer is not None and timer.active():
@@ -75,7 +74,7 @@ class FileWatcher(Service):
 
 
 def _names(path: Path) -> list[str]:
-    """Return what is in a folder, nothing if it is none or cannot be read."""
+    """Return the names in a folder; none if it cannot be read."""
     try:
         return sorted(os.listdir(path))
     except OSError:

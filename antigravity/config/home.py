@@ -1,4 +1,4 @@
-"""The home directory: where it is, and how a new one looks."""
+"""The home directory: its path, and the content of a new one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ADMIN_KEY_LINE = '#admin_key = ""\n'
 
 
 def find_home(option: str | Path | None = None, environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the home directory: the option, else the environment's, else the platform's."""
+    """Return the home directory of the option, else of the environment, else of the platform."""
     chosen = option or environ.get(HOME_VARIABLE)
     if chosen:
         return Path(chosen).expanduser().absolute()
@@ -34,14 +34,14 @@ def find_home(option: str | Path | None = None, environ: Mapping[str, str] = os.
 
 
 def prepare_home(home: Path, *, with_file: bool = True) -> bool:
-    """Make what is missing of ``home`` and return whether a configuration file was made.
+    """Create what is missing in ``home``; return whether a configuration file was created.
 
-    What exists is never touched.
+    Existing files are never changed.
 
-    :param with_file: if false, no file is made: the configuration lies elsewhere.
-    :raises ConfigurationError: if the file is gone while the last run of the gateway demanded a
-        key: a new file would let everybody in.
-    :raises OSError: if something cannot be made.
+    :param with_file: if false, no configuration file is created: it is elsewhere.
+    :raises ConfigurationError: if the file is missing and the last run of the gateway required a
+        key: a new file might remove that requirement.
+    :raises OSError: if something cannot be created.
     """
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     (home / ACCOUNTS_NAME).mkdir(mode=0o700, exist_ok=True)
@@ -65,7 +65,7 @@ def prepare_home(home: Path, *, with_file: bool = True) -> bool:
 
 
 def is_missing(path: Path) -> bool:
-    """Return whether there is nothing of that name: no file, no folder and no dangling link.
+    """Return whether nothing has that name: no file, no folder and no dangling link.
 
     If the path cannot be examined, the result is false, and reading the file reports why.
     """
@@ -84,23 +84,23 @@ def new_api_key() -> str:
 
 
 def master_text() -> str:
-    """Return the file with every key in a comment."""
+    """Return the configuration file with every setting in a comment."""
     return (files(__package__) / FILE_NAME).read_text(encoding="utf-8")
 
 
 def initial_text(api_key: str, admin_key: str) -> str:
-    """Return the file of a new home: all keys in comments, but for the two that are secret."""
+    """Return a new configuration file: all settings in comments, except for the two keys."""
     text = master_text()
     for line, name, key in (
         (_API_KEY_LINE, "api_key", api_key),
         (_ADMIN_KEY_LINE, "admin_key", admin_key),
     ):
         before, found, after = text.partition(line)
-        assert found, f"the master file has a place for {name}"
+        assert found, f"the master file has no line for {name}"
         text = f'{before}{name} = "{key}"\n{after}'
     return text
 
 
 def open_to_others(path: Path) -> bool:
-    """Return whether anybody but its owner has rights on ``path`` (never so on Windows)."""
+    """Return whether other users have rights on ``path`` (always false on Windows)."""
     return os.name != "nt" and bool(stat.S_IMODE(path.stat().st_mode) & 0o077)

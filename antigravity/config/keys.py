@@ -37,11 +37,11 @@ _BEARER: Final = re.compile(r"bearer(?:\s|$)", re.IGNORECASE)
 
 
 class KeyFormatError(ValueError):
-    """What was given is no key; the text says what must not be in it, as the rest of a sentence."""
+    """The text is not a key; the message names what it must not contain."""
 
 
 def trim_key(text: str) -> str:
-    """Return ``text`` without what people paste around keys."""
+    """Return ``text`` without quotes, names and spaces that were pasted around a key."""
     if _PLAIN.fullmatch(text):
         return text
     for _ in range(_LAYERS):
@@ -60,7 +60,7 @@ def trim_key(text: str) -> str:
 def clean_key(text: str) -> str:
     """Return the key in ``text``; it may be empty.
 
-    :raises KeyFormatError: if there is something in it that no key has.
+    :raises KeyFormatError: if it contains a character that no key has.
     """
     key = trim_key(text)
     _check(key)
@@ -70,7 +70,7 @@ def clean_key(text: str) -> str:
 def clean_header(name: str, value: str) -> str:
     """Return the value of a configured header; keys in it are cleaned.
 
-    :raises KeyFormatError: if there is something in it that cannot be sent.
+    :raises KeyFormatError: if it contains a character that cannot be sent.
     """
     text = _trim_ends(value)
     lower = name.strip().lower()
@@ -93,11 +93,11 @@ def _check(text: str, allowed: str = "", *, any_letter: bool = False) -> None:
         kind = _fault(letter)
         if kind and not (any_letter and kind == _FOREIGN):
             where = f"U+{ord(letter):04X} at character {place}"
-            raise KeyFormatError(f"must not hold {kind} ({where})")
+            raise KeyFormatError(f"must not contain {kind} ({where})")
 
 
 def _fault(letter: str) -> str:
-    """Return what a character is that no key has; empty if keys may have it."""
+    """Return the class of a character that no key has; empty if it is allowed."""
     if letter.isspace():
         return "spaces or line breaks"
     if unicodedata.category(letter) == "Cf":

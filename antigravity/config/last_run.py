@@ -20,8 +20,8 @@ NOTE_NAME: Final = "configuration.json"
 class LastRun(Struct, frozen=True):
     """The configuration of the last run.
 
-    ``file`` is the configuration file that was read, empty if none was.  ``auth_mode`` is what
-    was in force.  ``problem`` says why a newer configuration is not used, if there is one.
+    ``file`` is the configuration file, empty if none was read.  ``auth_mode`` was in force.
+    ``problem`` says why a newer configuration is not used.
     """
 
     file: str = ""
@@ -30,12 +30,12 @@ class LastRun(Struct, frozen=True):
 
 
 def last_run_path(home: Path) -> Path:
-    """Return where the note of a home directory is."""
+    """Return the path of the record in a home directory."""
     return home / STATE_NAME / NOTE_NAME
 
 
 def read_last_run(home: Path) -> LastRun | None:
-    """Return the note, or ``None`` if there is none that can be read."""
+    """Return the record, or ``None`` if it cannot be read."""
     try:
         return msgspec.json.decode(last_run_path(home).read_bytes(), type=LastRun)
     except (OSError, msgspec.DecodeError, ValueError, RecursionError):
@@ -43,7 +43,7 @@ def read_last_run(home: Path) -> LastRun | None:
 
 
 def write_last_run(home: Path, last_run: LastRun) -> None:
-    """Write the note, unless it says the same already.  A home that is gone is not made anew.
+    """Write the record if it has changed.  A missing home is not created.
 
     :raises OSError: if it cannot be written.
     """
@@ -55,9 +55,9 @@ def write_last_run(home: Path, last_run: LastRun) -> None:
 
 
 def explain_missing_settings(what: str, home: Path) -> str:
-    """Return why a gateway does not start without the settings that its last run had."""
+    """Return the error for a start without the settings that required a key in the last run."""
     return (
         f"{what}, but the gateway required a key when it ran last. Restore the file, or write one "
-        f"that sets proxy.auth_mode. To start without a key, open to everybody on this machine, "
-        f"remove {last_run_path(home)} first"
+        f"that sets proxy.auth_mode. To start without a key, for everyone on this machine, remove "
+        f"{last_run_path(home)} first"
     )

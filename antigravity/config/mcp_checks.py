@@ -1,4 +1,4 @@
-"""What types cannot say about the settings of MCP."""
+"""Checks of the MCP settings that their types cannot express."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def mcp_check(mcp: McpSettings) -> _Found:
         yield ("mcp", "vision", "zai_url"), problem
     for index, root in enumerate(mcp.vision.roots):
         if not Path(root).expanduser().is_absolute() or ".." in Path(root).parts:
-            message = "this is no folder that is named from the root on"
+            message = "this is not an absolute path"
             yield ("mcp", "vision", "roots", index), Problem(message, allowed=("such as /srv/a",))
     for name, server in mcp.servers.items():
         yield from _server(("mcp", "servers", name), name, server)
@@ -45,19 +45,19 @@ def zai_mcp_check(zai: ZaiMcpSettings, key: Secret) -> _Found:
             yield (*path, name), problem
     wanted = zai.web_search_enabled or zai.web_reader_enabled
     if zai.enabled and wanted and not zai.api_key and not key:
-        message = "there is no key for z.ai, here or in proxy.zai: its tools will be refused"
+        message = "there is no key for z.ai, here or in proxy.zai: it will refuse its tools"
         yield (*path, "api_key"), Problem(message, severity="warning")
 
 
 def _server(path: KeyPath, name: str, server: McpServerSettings) -> _Found:
     if not _SERVER_NAME.fullmatch(name):
         allowed = ("letters, digits, - . and single _, with a letter or digit at both ends",)
-        yield path, Problem("this is no name for a server", allowed=allowed)
+        yield path, Problem("this is not a valid name for a server", allowed=allowed)
     if not server.url and not server.command:
-        message = "it has neither a url nor a command: nothing is offered from it"
+        message = "it has neither a url nor a command, so it has no effect"
         yield path, Problem(message, severity="warning")
     elif server.url and server.command:
-        yield (*path, "command"), Problem("a server has a url or a command, not both")
+        yield (*path, "command"), Problem("a server must have a url or a command, not both")
     elif server.url:
         yield from _http(path, server)
     else:
@@ -71,9 +71,9 @@ def _http(path: KeyPath, server: McpServerSettings) -> _Found:
     yield from _useless(path, server, _OF_STDIO, "url")
     for header, value in server.headers.items():
         if not _HEADER_NAME.fullmatch(header) or _UNPRINTABLE.search(value.reveal()):
-            yield (*path, "headers", header), Problem("this is no legal HTTP header")
+            yield (*path, "headers", header), Problem("this is not a valid HTTP header")
     if _UNPRINTABLE.search(server.api_key.reveal()):
-        yield (*path, "api_key"), Problem("this is no key: it has control characters in it")
+        yield (*path, "api_key"), Problem("a key must not contain control characters")
 
 
 def _stdio(path: KeyPath, server: McpServerSettings) -> _Found:
@@ -81,10 +81,10 @@ def _stdio(path: KeyPath, server: McpServerSettings) -> _Found:
     for index, argument in enumerate((server.command, *server.args)):
         if "\0" in argument:
             where: KeyPath = (*path, "args", index - 1) if index else (*path, "command")
-            yield where, Problem("there is a NUL in it")
+            yield where, Problem("it must not contain a NUL character")
     for variable, value in server.env.items():
         if not _VARIABLE.fullmatch(variable) or "\0" in value.reveal():
-            yield (*path, "env", variable), Problem("this is no environment variable")
+            yield (*path, "env", variable), Problem("this is not a valid environment variable")
 
 
 def _useless(path: KeyPath, server: McpServerSettings, keys: tuple[str, ...], has: str) -> _Found:

@@ -1,4 +1,4 @@
-"""The settings of MCP: what is offered, and the servers that it comes from."""
+"""The settings of MCP."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from antigravity.config.value_types import HeaderSecret, Seconds, TextSecret
 
 
 class ZaiMcpSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[proxy.zai.mcp]``: which z.ai tools are exposed over MCP.
+    """``[proxy.zai.mcp]``: the z.ai tools to offer over MCP.
 
-    ``api_key`` is ``proxy.zai.api_key`` if empty.
+    An empty ``api_key`` stands for ``proxy.zai.api_key``.
     """
 
     enabled: bool = False
@@ -26,10 +26,10 @@ class ZaiMcpSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class McpVisionSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[mcp.vision]``: how the vision tools see.
+    """``[mcp.vision]``: the vision tools.
 
-    ``model`` is one of the gateway's; empty: z.ai's is asked, with the key of ``proxy.zai.mcp``.
-    Below ``roots`` they may read files.
+    ``model`` is a model of the gateway; empty: z.ai's, with the key of ``proxy.zai.mcp``.  Files
+    below ``roots`` may be passed by path.
     """
 
     model: str = ""
@@ -41,8 +41,8 @@ class McpVisionSettings(Struct, frozen=True, forbid_unknown_fields=True):
 class McpServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[mcp.servers.NAME]``: another server, whose tools are offered as ``NAME__TOOL``.
 
-    It is at ``url``, or a program (``command``) that is run here.  ``tools`` are patterns of
-    the tools to offer.
+    It is at ``url``, or a program (``command``) on this machine.  ``tools`` are patterns of the
+    tools to offer.
     """
 
     enabled: bool = True
@@ -61,7 +61,7 @@ class McpServerSettings(Struct, frozen=True, forbid_unknown_fields=True):
 class McpSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[mcp]``: tools, prompts and resources for MCP clients, at ``/mcp``.
 
-    ``max_calls`` may run at once, each for ``call_timeout``; 0 is no limit.
+    ``max_calls`` run at a time, each for up to ``call_timeout``; 0 is no limit.
     """
 
     enabled: bool = True

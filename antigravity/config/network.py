@@ -1,4 +1,4 @@
-"""Tells which endpoints other machines can reach."""
+"""Which endpoints other machines can reach."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _SOCKETS: Final = ("tcp", "tcp6", "ssl")
 def reaches_network(endpoint: str) -> bool:
     """Return whether other machines may reach a Twisted server endpoint.
 
-    Only what is certain to be local is: sockets in the file system, and ports that are bound to
-    loopback.  An endpoint of an unknown type may be anywhere.
+    Local are sockets in the file system and ports that are bound to loopback; endpoints of unknown
+    types are not.
     """
     kind, *arguments = _SEPARATOR.split(endpoint)
     if kind == "haproxy":

@@ -1,4 +1,4 @@
-"""Paths of keys in a configuration, and how they are written."""
+"""Paths of settings, and their spelling."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import json
 import re
 from typing import TypeAlias
 
-#: Names of tables and keys; numbers are places in lists.
+#: Names of tables and keys; numbers are list indices.
 KeyPath: TypeAlias = tuple[str | int, ...]
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def dotted(path: KeyPath) -> str:
-    """Return ``path`` as TOML writes it, with list places in brackets."""
+    """Return ``path`` in the spelling of TOML, with list indices in brackets."""
     text = ""
     for part in path:
         if isinstance(part, int):

@@ -1,6 +1,6 @@
-"""Bring together what the file, the environment and the command line say.
+"""Merge the configuration file, environment variables and command line.
 
-Nothing is judged here but the syntax of the file; see :mod:`antigravity.config.validation`.
+Only the syntax of the file is checked here; see :mod:`antigravity.config.validation`.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from antigravity.config.schema import plain, settings_type, type_at
 from antigravity.config.toml_lines import key_lines
 
 PREFIX = "ANTIGRAVITY_"
-#: The key that commands show the gateway as its clients.
+#: The API key that commands send to the gateway.
 KEY_VARIABLE = "ANTIGRAVITY_KEY"
-#: Variables that are no settings.
+#: Variables that are not settings.
 OTHER_VARIABLES = frozenset({HOME_VARIABLE, KEY_VARIABLE, "ANTIGRAVITY_TRACEBACK"})
 COMMAND_LINE = "command line"
 
 _SYNTAX_LINE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
-#: No file of ours is larger, in bytes.
+#: The largest file to read, in bytes.
 _LARGEST = 16 * 1024 * 1024
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 class Origin(Struct, frozen=True):
-    """Where a value was given."""
+    """The place where a value was set."""
 
     place: str
     line: int | None = None
@@ -46,9 +46,9 @@ class Origin(Struct, frozen=True):
 
 
 class RawConfiguration:
-    """Tables as they were given, and where each value comes from.
+    """Unchecked tables, and the origin of each value.
 
-    Later layers win: first the file, then the environment, then the command line.
+    Later layers win: the file, then the environment, then the command line.
     """
 
     def __init__(self, file: Path | None = None) -> None:
@@ -83,7 +83,7 @@ class RawConfiguration:
         self._lines = key_lines(text)
 
     def read_environment(self, environ: Mapping[str, str]) -> None:
-        """Lay the settings in ``environ`` over what is there."""
+        """Override settings with those in ``environ``."""
         for name in sorted(environ):
             if not name.startswith(PREFIX) or name in OTHER_VARIABLES:
                 continue
@@ -91,7 +91,7 @@ class RawConfiguration:
             if len(parts) == 1 and type_at((parts[0],)) is None:
                 self.warnings.append(
                     Problem(
-                        "this environment variable is no setting and has no effect",
+                        "this environment variable is not a setting and has no effect",
                         place=name,
                         suggestion=_variable_meant(parts[0]),
                         severity="warning",
@@ -104,7 +104,7 @@ class RawConfiguration:
                 self.set(path, value, Origin(f"environment variable {name}"))
 
     def read_overrides(self, overrides: Mapping[str, object]) -> None:
-        """Lay the command line's values over what is there; names are dotted, ``None`` is none."""
+        """Override settings with those of the command line, by dotted name; ``None`` is ignored."""
         for name, value in overrides.items():
             path: KeyPath = tuple(name.split("."))
             if isinstance(value, str):
@@ -113,7 +113,7 @@ class RawConfiguration:
                 self.set(path, value, Origin(COMMAND_LINE))
 
     def set(self, path: KeyPath, value: object, origin: Origin) -> None:
-        """Set one value; tables on the way are made, and a table is merged into a table."""
+        """Set one value; missing tables are created, and a table is merged into a table."""
         here = self.tables
         for part in path[:-1]:
             below = here.get(str(part))
@@ -129,7 +129,7 @@ class RawConfiguration:
             self._overlay[path] = origin
 
     def origin(self, path: KeyPath) -> Origin | None:
-        """Return where the value at ``path`` was given; ``None`` if it was not."""
+        """Return where the value at ``path`` was set, or ``None``."""
         for length in range(len(path), 0, -1):
             if (origin := self._overlay.get(path[:length])) is not None:
                 return origin
@@ -142,7 +142,7 @@ class RawConfiguration:
         return self.nearest(path)
 
     def nearest(self, path: KeyPath) -> Origin:
-        """Return the place to look at for ``path``, whether it was given or is missing."""
+        """Return where ``path`` was set or, if it is missing, the closest table around it."""
         for length in range(len(path), 0, -1):
             if (origin := self._overlay.get(path[:length])) is not None:
                 return origin
@@ -155,7 +155,7 @@ class RawConfiguration:
         return Origin(self._file)
 
     def _resolved(self, parts: list[str]) -> KeyPath:
-        """Return the path that an environment variable means, spelled as the file spells it."""
+        """Return the path of an environment variable, in the spelling of the file."""
         path: list[str] = []
         here: object = self.tables
         for part in parts:
@@ -169,10 +169,10 @@ class RawConfiguration:
 
 
 def parse_text(text: str, kind: inspect.Type | None) -> object:
-    """Return the value that ``text`` stands for where a ``kind`` is wanted.
+    """Return the value of ``text`` for a setting of type ``kind``.
 
-    Text that makes no sense is returned as it is, for validation to complain about; empty
-    text where text is not wanted says nothing and gives ``None``.
+    Text that cannot be parsed is returned unchanged, and validation reports it.  Empty text for
+    another type than text gives ``None``.
     """
     inner = plain(kind)[0] if kind is not None else None
     if isinstance(inner, (inspect.StrType, inspect.CustomType, inspect.LiteralType)):
@@ -195,9 +195,9 @@ def parse_text(text: str, kind: inspect.Type | None) -> object:
 
 
 def read_file(file: Path) -> bytes:
-    """Return what is in ``file``, without waiting for a writer.
+    """Return the content of ``file``, without waiting for a writer.
 
-    :raises OSError: if it cannot be read, is a pipe, or is larger than any configuration.
+    :raises OSError: if it cannot be read, is a pipe, or is too large.
     """
     is_passed_on = file.parts[:2] in (("/", "dev"), ("/", "proc"))  # as <(command) is by a shell
     if stat.S_ISFIFO(file.stat().st_mode) and not is_passed_on:
@@ -210,22 +210,21 @@ def read_file(file: Path) -> bytes:
 
 
 def _has_values(value: object) -> bool:
-    """Return whether there is a value in a table, or in one of those in it."""
+    """Return whether a table, or one within it, contains a value."""
     return any(map(_has_values, value.values())) if isinstance(value, dict) else True
 
 
 def _missing(file: Path) -> str:
-    """Return what to say of a file that is not there."""
+    """Return the message for a file that does not exist."""
     if file.is_symlink():
         return "it is a link to a file that does not exist"
-    return "there is no such file"
+    return "the file does not exist"
 
 
 def _syntax_problem(error: tomllib.TOMLDecodeError, place: str) -> Problem:
-    """Return a problem for a complaint of ``tomllib``, with its line if that is known.
+    """Return the problem for an error of ``tomllib``, with its line if that is known.
 
-    Python 3.14 has the line as a number.  The versions before it have it in the text alone,
-    which does not change any more there; where it is not found, the whole text is shown.
+    Python 3.14 has the line as a number, earlier versions only in the message.
     """
     line: int | None = getattr(error, "lineno", None)
     reason = str(getattr(error, "msg", error))
@@ -235,11 +234,11 @@ def _syntax_problem(error: tomllib.TOMLDecodeError, place: str) -> Problem:
             line = int(match[1])
         else:
             reason += " (the file ends too early)"
-    return Problem(f"this is no valid TOML: {reason}", place=place, line=line)
+    return Problem(f"this is not valid TOML: {reason}", place=place, line=line)
 
 
 def _variable_meant(name: str) -> str:
-    """Return the variable that a name with a single underscore between tables is meant for."""
+    """Return the variable that a name with a single underscore between tables probably means."""
     for field in settings_type().fields:
         rest = name.removeprefix(f"{field.name}_")
         if rest != name and type_at((field.name, rest)) is not None:

@@ -1,7 +1,7 @@
 """Checks whether a new configuration may replace the current one.
 
-A missing setting never widens access, because a file can vanish, its link can dangle, or it can be
-read while it is half written.  An explicit setting always takes effect.
+A missing setting never widens access, because a file may have been removed, its link may dangle, or
+it may be half written.  An explicit setting always takes effect.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _KEEP: Final = "the gateway keeps its earlier configuration"
 
 
 def check_replacement(old: Configuration, new: Configuration) -> None:
-    """Check that ``new`` may take the place of ``old`` while the gateway runs.
+    """Check that ``new`` may replace ``old`` while the gateway runs.
 
-    :raises ConfigurationError: if something is missing that kept the gateway closed.
+    :raises ConfigurationError: if a setting that restricted access is missing.
     """
     place = str(new.file)
     if old.raw.has_file and not new.raw.has_file:
@@ -45,11 +45,11 @@ def check_replacement(old: Configuration, new: Configuration) -> None:
 
 
 def check_start(last: LastRun | None, new: Configuration, home: Path) -> None:
-    """Check that a gateway that starts with ``new`` demands a key if its last run did.
+    """Check that a gateway started with ``new`` requires a key if its last run did.
 
-    Only a file that is missing or without settings is in doubt: what is written down counts.
+    Only a missing file, or one without settings, is refused.
 
-    :raises ConfigurationError: if it does not.
+    :raises ConfigurationError: if it does not require one.
     """
     if last is None or not last.file or last.file != str(new.file):
         return
@@ -64,7 +64,7 @@ def check_start(last: LastRun | None, new: Configuration, home: Path) -> None:
 
 
 def _openings(old: Configuration, new: Configuration) -> Iterator[tuple[KeyPath, str, str]]:
-    """Yield each setting that is missing in ``new`` and whose absence opens something."""
+    """Yield each setting whose absence in ``new`` widens access, with message and remedy."""
     before, after = old.settings.proxy, new.settings.proxy
     modes = effective_auth_mode(before), effective_auth_mode(after)
     if not _is_closed(modes[1], modes[0]):
@@ -73,7 +73,7 @@ def _openings(old: Configuration, new: Configuration) -> Iterator[tuple[KeyPath,
             message = (
                 f'it is missing, and authentication would go from "{modes[0]}" to "{modes[1]}"'
             )
-            remedy = 'Set auth_mode = "off" if anybody may use the gateway'
+            remedy = 'Set auth_mode = "off" if everyone may use the gateway'
             yield path, message, remedy
     if _is_reachable(after) and not _is_reachable(before) and before.listen and not after.listen:
         message = "it is missing, and other machines could reach the gateway"
@@ -81,13 +81,13 @@ def _openings(old: Configuration, new: Configuration) -> Iterator[tuple[KeyPath,
 
 
 def _is_closed(mode: str, demanded: str) -> bool:
-    """Return whether ``mode`` demands a key at least where ``demanded`` does."""
+    """Return whether ``mode`` requires a key for at least the same requests as ``demanded``."""
     known = _STRICTNESS.index(demanded) if demanded in _STRICTNESS else len(_STRICTNESS)
     return _STRICTNESS.index(mode) >= known
 
 
 def _reason_for_mode(configuration: Configuration) -> KeyPath:
-    """Return the setting that decided who needs a key."""
+    """Return the setting that determines the authentication mode."""
     proxy = configuration.settings.proxy
     if proxy.auth_mode != "auto":
         return _AUTH_MODE

@@ -1,4 +1,4 @@
-"""What the settings' types say about keys, for loading, validation and documentation."""
+"""The types of all settings, for loading, validation and documentation."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from antigravity.config.settings import Settings
 
 @cache
 def settings_type() -> inspect.StructType:
-    """Return the description of all settings."""
+    """Return the type of all settings."""
     found = inspect.type_info(Settings)
     assert isinstance(found, inspect.StructType)
     return found
 
 
 def plain(kind: inspect.Type) -> tuple[inspect.Type, str]:
-    """Return a type without its wrapping, and its unit, which may be empty.
+    """Return a type without its metadata, and its unit, which may be empty.
 
     The unit is ``bytes`` or ``seconds``, and of text its form: ``key``, ``header`` or ``text``.
     """
@@ -31,7 +31,7 @@ def plain(kind: inspect.Type) -> tuple[inspect.Type, str]:
 
 
 def type_at(path: KeyPath) -> inspect.Type | None:
-    """Return the type of the value at ``path``; ``None`` if there is no such key."""
+    """Return the type of the setting at ``path``, or ``None``."""
     here: inspect.Type = settings_type()
     for part in path:
         inner, _ = plain(here)
@@ -55,7 +55,7 @@ def default_of(field: inspect.Field) -> Any:
 
 
 def known_keys() -> Iterator[KeyPath]:
-    """Yield the path of every key; ``*`` stands for the name of an upstream."""
+    """Yield the path of every setting; ``*`` stands for a name of the user's choice."""
     yield from _keys(settings_type(), ())
 
 

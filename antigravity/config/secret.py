@@ -1,4 +1,4 @@
-"""A value that must not be seen."""
+"""Text that is hidden from logs and output."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hmac
 
 
 class Secret:
-    """Text that shows itself only to who asks for it with :meth:`reveal`."""
+    """Text that only :meth:`reveal` returns; its representation hides it."""
 
     __slots__ = ("_value",)
 
@@ -18,13 +18,13 @@ class Secret:
         return self._value
 
     def masked(self) -> str:
-        """Return enough of it for its owner to know it again: the ends of a long one."""
+        """Return the ends of a long secret, by which its owner can recognise it."""
         if len(self._value) < 16:
             return "…" if self._value else ""
         return f"{self._value[:3]}…{self._value[-4:]}"
 
     def matches(self, candidate: str) -> bool:
-        """Return whether ``candidate`` is it, in constant time; an empty one matches nothing."""
+        """Return whether ``candidate`` is equal, in constant time; empty matches nothing."""
         return bool(self._value) & hmac.compare_digest(self._value.encode(), candidate.encode())
 
     def __bool__(self) -> bool:

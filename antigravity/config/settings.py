@@ -1,4 +1,4 @@
-"""Every setting, with its type, default and meaning.  Times are in seconds, sizes in bytes."""
+"""All settings with their types and defaults.  Times are in seconds, sizes in bytes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OpenAIApi = Literal["chat", "responses", "completions", "images", "audio"]
 
 
 class ZaiModels(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[proxy.zai.models]``: what Claude model names become at z.ai."""
+    """``[proxy.zai.models]``: the z.ai models for Claude model names."""
 
     opus: str = "glm-4.7"
     sonnet: str = "glm-4.7"
@@ -33,7 +33,7 @@ class ZaiModels(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ZaiSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[proxy.zai]``: the z.ai upstream in its short form."""
+    """``[proxy.zai]``: the z.ai upstream in short form."""
 
     enabled: bool = False
     base_url: str = "https://api.z.ai/api/anthropic"
@@ -45,9 +45,9 @@ class ZaiSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SchedulingSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[proxy.scheduling]``: which of several accounts serves a request.
+    """``[proxy.scheduling]``: selection among accounts.
 
-    ``mode`` names a selection policy, which a plugin may bring.
+    ``mode`` names a selection policy, built in or of a plugin.
     """
 
     mode: str = "Balance"
@@ -60,7 +60,7 @@ class SchedulingSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ProxySettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[proxy]``: the door."""
+    """``[proxy]``: the listener, and the admission of clients."""
 
     port: Port = 8045
     listen: list[str] = []
@@ -86,7 +86,10 @@ class ProxySettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TimeoutSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[upstreams.NAME.timeouts]``: 0 is none, but for ``total``: ``proxy.request_timeout``."""
+    """``[upstreams.NAME.timeouts]``: 0 disables a limit.
+
+    ``total`` then defaults to ``proxy.request_timeout``.
+    """
 
     connect: Seconds = 20.0
     first_byte: Seconds = 300.0
@@ -97,7 +100,7 @@ class TimeoutSettings(Struct, frozen=True, forbid_unknown_fields=True):
 class OAuthSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[upstreams.NAME.oauth]``: the operator's own OAuth client.
 
-    ``auth_url`` and ``userinfo_url`` are for logging in only, as ``scopes`` are.
+    ``auth_url``, ``userinfo_url`` and ``scopes`` are used for logging in only.
     """
 
     client_id: KeyText = ""
@@ -117,13 +120,12 @@ class UpstreamSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[upstreams.NAME]``: one provider.
 
     ``kind`` names the kind of upstream (``gemini_api``, ``codeassist``, ``anthropic``,
-    ``openai``, or a plugin's).  ``base_url`` is the kind's public address if empty;
+    ``openai``, or a plugin's).  An empty ``base_url`` stands for the kind's public address;
     ``base_urls`` lists several to fall back on.  ``models`` are patterns (``*`` is a wildcard) of
-    the models to send there; empty means: what the upstream lists.  The lowest ``priority``
-    serves first; equal ones but 0 share the requests.  ``auth`` is how an
-    Anthropic-compatible base wants its key.  ``apis`` are the OpenAI APIs that the base
-    has.  ``quirks`` say what it takes and refuses, on top of what is known of its address;
-    ``options`` are the kind's own.
+    the models that it serves; empty: those that it lists.  The lowest ``priority`` serves first;
+    equal ones except 0 share the requests.  ``auth`` is how an Anthropic-compatible server expects
+    its key.  ``apis`` are the OpenAI APIs that the server has.  ``quirks`` say what it accepts and
+    refuses, in addition to what is known of its address; ``options`` are the kind's own.
     """
 
     kind: str
@@ -147,12 +149,11 @@ class UpstreamSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RoutingSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[routing]``: where models go that nothing else decides.
+    """``[routing]``: routing of models.
 
-    ``fallback_model`` serves models that nobody knows (empty: 404).
-    ``fallback_models`` lists for a model, or a pattern, those that serve while it cannot be had.
-    ``builtin_aliases`` switches on the alias table that is shipped as data.
-    ``model_list_ttl`` is how long upstream model lists are kept.
+    ``fallback_model`` serves unknown models (empty: 404).  ``fallback_models`` lists, by model or
+    pattern, the models to try while that one is unavailable.  ``builtin_aliases`` enables the
+    built-in alias table.  ``model_list_ttl`` is how long upstream model lists are cached.
     """
 
     fallback_model: str = ""
@@ -162,13 +163,13 @@ class RoutingSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelsSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[models]``: TOML files with capabilities that extend or override the shipped ones."""
+    """``[models]``: TOML files that extend or override the built-in capabilities."""
 
     files: list[str] = []
 
 
 class MediaSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[media]``: what the gateway may fetch for a client whose upstream cannot."""
+    """``[media]``: fetching files that clients pass as URLs, if the upstream cannot."""
 
     fetch: bool = True
     max_bytes: Bytes = 20 * 1024 * 1024
@@ -177,11 +178,11 @@ class MediaSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ImagesSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[images]``: the images endpoints.
+    """``[images]``: the image endpoints.
 
-    ``default_model`` serves requests that name none.  ``parallel`` requests are under way at a
-    time for one client that wants several images.  What was asked for as ``url`` is kept in
-    memory for ``url_ttl``, ``url_max_bytes`` of it at the most.
+    ``default_model`` serves requests without a model.  ``parallel`` requests run at a time for one
+    request for several images.  Images requested as ``url`` are kept in memory for ``url_ttl``, up
+    to ``url_max_bytes``.
     """
 
     default_model: str = "gemini-3.1-flash-image"
@@ -191,11 +192,11 @@ class ImagesSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AudioSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[audio]``: the endpoints for speech and recordings.
+    """``[audio]``: the audio endpoints.
 
-    The models serve requests that name none.  ``transcription_prompt`` tells a model that
-    follows instructions to transcribe; it is given recordings of ``max_inline_bytes`` at the
-    most, as they go up inside of the request.
+    The models serve requests without a model.  ``transcription_prompt`` instructs models that do
+    not transcribe by themselves; recordings for these are sent inside the request and may have
+    ``max_inline_bytes``.
     """
 
     transcription_model: str = "gemini-3-flash"
@@ -205,10 +206,10 @@ class AudioSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class QuotaSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[quota]``: what is left of accounts, where the upstream tells it.
+    """``[quota]``: quotas of accounts, if their upstream reports them.
 
-    ``refresh_interval`` 0 never asks.  ``model_groups`` are names of models (``*`` is a
-    wildcard) that draw on one quota, by the name of their group.
+    ``refresh_interval`` 0 never requests them.  ``model_groups`` has the models (``*`` is a
+    wildcard) that share a quota, by the name of the group.
     """
 
     refresh_interval: Seconds = 900.0
@@ -216,7 +217,7 @@ class QuotaSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class QuotaProtectionSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[quota_protection]``: a rest of each account's quota that is not spent."""
+    """``[quota_protection]``: keep a reserve of each account's quota."""
 
     enabled: bool = False
     threshold_percentage: Annotated[int, Meta(ge=1, le=99)] = 10
@@ -231,10 +232,10 @@ class QuotaProtectionSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ScheduledWarmupSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[scheduled_warmup]``: tiny requests, so that the windows of full quotas begin.
+    """``[scheduled_warmup]``: tiny requests that start the time windows of full quotas.
 
-    ``interval`` is how often all quotas are looked at.  One that was warmed up is left alone
-    for ``cooldown``, or ``weekly_cooldown`` if its window lasts for days.
+    ``interval`` is how often all quotas are checked.  ``cooldown`` is the pause after a warm-up of
+    a quota, ``weekly_cooldown`` that of a quota whose window lasts for days.
     """
 
     enabled: bool = False
@@ -252,7 +253,7 @@ class ScheduledWarmupSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ResponsesSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[responses]``: stored conversations of the Responses API, bounded all ways."""
+    """``[responses]``: bounds of the stored conversations of the Responses API."""
 
     max_entries: Annotated[int, Meta(ge=0)] = 1000
     max_bytes: Bytes = 64 * 1024 * 1024
@@ -260,9 +261,9 @@ class ResponsesSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SignaturesSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[signatures]``: thinking kept for clients that drop it, bounded all ways.
+    """``[signatures]``: thinking and signatures kept for clients that drop them.
 
-    ``persist`` keeps it on disk, so that a restart does not break conversations.
+    ``persist`` keeps them on disk, so that conversations survive a restart.
     """
 
     persist: bool = True
@@ -272,10 +273,10 @@ class SignaturesSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class InterceptionSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[interception]``: what clients ask on their own, without their users.
+    """``[interception]``: requests that clients send on their own, without their users.
 
-    ``warmup`` answers warm-ups here, ``background_tasks`` sends small tasks to the model
-    ``internal-background-task``.  ``clients`` are patterns of the User-Agents to do it for.
+    ``warmup`` answers warm-ups without a model, ``background_tasks`` routes background tasks to the
+    model ``internal-background-task``.  ``clients`` are patterns of User-Agents.
     """
 
     warmup: bool = True
@@ -286,9 +287,9 @@ class InterceptionSettings(Struct, frozen=True, forbid_unknown_fields=True):
 class TunnelSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """``[tunnel]``: the gateway on the Internet, through Cloudflare's cloudflared.
 
-    Mode ``quick`` gets a new address from Cloudflare at each start; mode ``token`` runs the
-    tunnel that ``token`` belongs to.  ``hostname`` is that one's name, if Cloudflare does not
-    tell it.  ``origin_port`` is where cloudflared finds the gateway; 0 is any that is free.
+    Mode ``quick`` gets a new address at each start; mode ``token`` runs the tunnel of ``token``.
+    ``hostname`` is its public name, if cloudflared does not report it.  ``origin_port`` is the
+    loopback port that cloudflared connects to; 0 selects a free port.
     """
 
     enabled: bool = False
@@ -303,11 +304,11 @@ class TunnelSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ExperimentalSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[experimental]``: conversations that are longer than their model takes.
+    """``[experimental]``: conversations that do not fit the context window of their model.
 
-    The thresholds are parts of the model's window; 0 is only where a request would not fit.
-    ``context_clients_that_compact`` are patterns of the User-Agents of clients that shorten
-    their conversations themselves, if they are told that they are too long.
+    The thresholds are fractions of the window; 0 compresses only requests that would not fit.
+    ``context_clients_that_compact`` are patterns of User-Agents of clients that compact a
+    conversation themselves if they get the error that it is too long.
     """
 
     context_compression: bool = True
@@ -325,11 +326,11 @@ class ExperimentalSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LimitsSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[limits]``: how much one request may hold.
+    """``[limits]``: limits of one request.
 
     ``max_values`` counts all JSON values, ``max_schema_values`` those in tools and output formats,
-    ``max_other_values`` those in what is neither messages nor these, such as metadata.
-    ``max_messages`` is also for other lists of inputs, such as those of embeddings.
+    ``max_other_values`` those outside of messages and these, such as metadata.
+    ``max_messages`` also limits other lists of inputs, such as those of embeddings.
     """
 
     max_values: Annotated[int, Meta(ge=1000)] = 200_000
@@ -341,7 +342,7 @@ class LimitsSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LogSettings(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[log]``: what is written to the log."""
+    """``[log]``: the log."""
 
     level: Literal["debug", "info", "warn", "error"] = "info"
     access: bool = True
@@ -372,7 +373,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def effective_auth_mode(proxy: ProxySettings) -> Literal["off", "strict", "all_except_health"]:
-    """Return the mode that ``auto`` stands for: closed on a network, open on loopback."""
+    """Return the mode in force; ``auto`` requires a key if other machines can connect."""
     if proxy.auth_mode == "auto":
         networked = proxy.allow_lan_access or any(map(reaches_network, proxy.listen))
         return "all_except_health" if networked else "off"

@@ -1,4 +1,4 @@
-"""A configuration as it was at one moment; exchanges keep the one that they began with."""
+"""A validated configuration; a running request keeps the one that it began with."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from antigravity.config.validation import validate
 
 
 class Configuration(Struct, frozen=True):
-    """Settings that were found good, and where they come from.
+    """Valid settings, and their sources.
 
-    ``file`` may not exist: then no file was read.  ``raw`` knows the origin of each value.
+    If ``file`` does not exist, no file was read.  ``raw`` has the origin of each value.
     """
 
     settings: Settings
@@ -36,13 +36,13 @@ def load(
     overrides: Mapping[str, object] | None = None,
     known: KnownNames | None = None,
 ) -> Configuration:
-    """Return the configuration that file, environment and command line make together.
+    """Return the configuration of file, environment and command line.
 
-    :param home: the home directory; it need not exist.
+    :param home: the home directory, which may be missing.
     :param config_file: read this file instead of the one in ``home``.
-    :param overrides: what the command line says, by dotted key; ``None`` says nothing.
-    :param known: what plugins have registered, if they were asked.
-    :raises ConfigurationError: with everything that is wrong.
+    :param overrides: settings of the command line, by dotted name; ``None`` is ignored.
+    :param known: the names that plugins have registered, if they are loaded.
+    :raises ConfigurationError: with all problems.
     """
     file = config_file or home / FILE_NAME
     raw = RawConfiguration(None if config_file is None and is_missing(file) else file)

@@ -1,6 +1,6 @@
-"""Find the line on which each key of a TOML text stands; ``tomllib`` does not tell.
+"""Find the line of each key in a TOML text, which ``tomllib`` does not report.
 
-The text is known to be valid TOML, so this only has to find its way, not to judge.
+The text must be valid TOML.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class _Scanner:
         return self.lines
 
     def placed(self, name: KeyPath, *, is_item: bool) -> KeyPath:
-        """Return the path of the table of that name: within the last items of lists on the way."""
+        """Return the path of a table, with the index of the last item for each list on the way."""
         path: KeyPath = ()
         for place, part in enumerate(name, 1):
             path = (*path, part)
@@ -88,7 +88,7 @@ class _Scanner:
             self.position += 1
 
     def value(self, path: KeyPath) -> None:
-        """Walk over a value, and into what it holds."""
+        """Walk over a value, and into a list or table."""
         opening = self.text[self.position]
         if opening in "\"'":
             self.skip(_STRING)
@@ -99,7 +99,7 @@ class _Scanner:
             self.skip(_SCALAR)
 
     def members(self, path: KeyPath, closing: str) -> None:
-        """Walk over what stands in a list or an inline table."""
+        """Walk over the members of a list or an inline table."""
         index = 0
         self.skip(_BLANK)
         while self.text[self.position] != closing:

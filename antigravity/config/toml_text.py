@@ -15,7 +15,7 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 def toml_text(tables: Mapping[str, Any], *, inline: frozenset[KeyPath] = frozenset()) -> str:
     """Return ``tables`` as TOML.
 
-    :param inline: paths of tables whose keys are no settings of ours, to be written in one line.
+    :param inline: paths of tables to write in one line.
     """
     return "\n".join(_table((), tables, inline)).strip() + "\n"
 

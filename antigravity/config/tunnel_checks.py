@@ -1,4 +1,4 @@
-"""What types cannot say about the settings of the tunnel."""
+"""Checks of the tunnel settings that their types cannot express."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _HOST_NAME: Final = re.compile(rf"(?=.{{1,253}}$)(?:{_LABEL}\.)+{_LABEL}")
 def tunnel_check(tunnel: TunnelSettings, mode: str) -> Iterator[tuple[KeyPath, Problem]]:
     """Yield each problem in ``tunnel``; ``mode`` is the authentication's."""
     if tunnel.token and not _TOKEN.fullmatch(tunnel.token.reveal()):
-        yield ("tunnel", "token"), Problem("this is no token of a tunnel: that is one long word")
+        yield ("tunnel", "token"), Problem("this is not a tunnel token, which is one long word")
     if tunnel.hostname and not _HOST_NAME.fullmatch(tunnel.hostname):
-        problem = Problem("this is no host name", allowed=("such as llm.example.org",))
+        problem = Problem("this is not a valid host name", allowed=("such as llm.example.org",))
         yield ("tunnel", "hostname"), problem
     if tunnel.mode == "token":
         if not tunnel.token:
-            yield ("tunnel", "token"), Problem('it is empty, and mode "token" needs one')
+            yield ("tunnel", "token"), Problem('it is empty, and mode "token" requires it')
         if not tunnel.origin_port:
-            message = 'mode "token" needs a port that stays: Cloudflare has to know where to go'
+            message = 'mode "token" requires a fixed port, which Cloudflare connects to'
             yield ("tunnel", "origin_port"), Problem(message, allowed=("such as 8046",))
     if tunnel.enabled and mode == "off" and not tunnel.insecure:
         message = "the tunnel will not start while authentication is off (proxy.auth_mode)"

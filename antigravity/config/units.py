@@ -1,4 +1,4 @@
-"""Sizes and times as people write them."""
+"""Sizes and times with units."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _TIMES = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def parse_bytes(text: str) -> int | None:
-    """Return the bytes that a text such as ``100 MiB`` says, else ``None``."""
+    """Return the number of bytes in a text such as ``100 MiB``, or ``None``."""
     match = _SIZE.fullmatch(text.strip())
     return round(float(match[1]) * _SIZES[match[2]]) if match else None
 
 
 def parse_seconds(text: str) -> float | None:
-    """Return the seconds that a text such as ``10m`` says, else ``None``."""
+    """Return the number of seconds in a text such as ``10m``, or ``None``."""
     match = _TIME.fullmatch(text.strip())
     return float(match[1]) * _TIMES[match[2]] if match else None

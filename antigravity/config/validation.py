@@ -1,4 +1,4 @@
-"""Turn tables into settings, and name everything that is wrong with them at once."""
+"""Convert tables to settings, and report all problems at once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def validate(
 ) -> tuple[Settings, tuple[Problem, ...]]:
     """Return the settings in ``raw``, and warnings.
 
-    :param known: what plugins have registered, if they were asked.
+    :param known: the names that plugins have registered, if they are loaded.
     :raises ConfigurationError: with all errors and the warnings known by then.
     """
     checker = _Checker(raw)
@@ -59,7 +59,7 @@ def decode_secret(kind: type, value: object) -> object:
 
 
 class _Checker:
-    """Walks over tables along the types; what is wrong is reported and left out."""
+    """Checks tables by the types of the settings; invalid values are reported and omitted."""
 
     def __init__(self, raw: RawConfiguration) -> None:
         self.raw = raw
@@ -73,12 +73,12 @@ class _Checker:
         )
 
     def wrong(self, path: KeyPath, message: str, **details: Any) -> Any:
-        """Report an error and return the mark for a missing value."""
+        """Report an error and return the marker of a missing value."""
         self.report(path, Problem(message, **details))
         return _MISSING
 
     def value(self, path: KeyPath, value: Any, kind: inspect.Type) -> Any:
-        """Return ``value`` as the type wants it, or the mark for a missing value."""
+        """Return ``value`` converted to its type, or the marker of a missing value."""
         inner, unit = plain(kind)
         match inner:
             case inspect.StructType():
@@ -103,13 +103,13 @@ class _Checker:
                 return self.instance(path, value, str)
 
     def instance(self, path: KeyPath, value: Any, wanted: type) -> Any:
-        """Check a value whose type is all that matters."""
+        """Check the type of a value."""
         if isinstance(value, wanted):
             return value
         return self.wrong(path, f"expected {_NOUNS[wanted]}, got {_noun(value)}")
 
     def key(self, path: KeyPath, value: Any, form: str) -> Any:
-        """Check what is sent in a header: a key, or a header's whole value."""
+        """Check a value that is sent in a header: a key, or the whole header."""
         if self.instance(path, value, str) is _MISSING:
             return _MISSING
         try:
@@ -122,7 +122,7 @@ class _Checker:
         return clean
 
     def struct(self, path: KeyPath, value: Any, kind: inspect.StructType) -> Any:
-        """Check a table whose keys are known."""
+        """Check a table with fixed keys."""
         if self.instance(path, value, dict) is _MISSING:
             return _MISSING
         fields = {field.name: field for field in kind.fields}
@@ -134,17 +134,20 @@ class _Checker:
                 suggestion = _key_meant(path, name, list(fields))
                 allowed = () if suggestion else tuple(fields)
                 self.wrong(
-                    (*path, name), "there is no such key", allowed=allowed, suggestion=suggestion
+                    (*path, name),
+                    "there is no such setting",
+                    allowed=allowed,
+                    suggestion=suggestion,
                 )
         for field in kind.fields:
             if field.required and field.name not in value:
-                self.wrong((*path, field.name), "this key is missing")
+                self.wrong((*path, field.name), "this setting is missing")
             if field.required and clean.get(field.name, _MISSING) is _MISSING:
                 return _MISSING
         return {name: item for name, item in clean.items() if item is not _MISSING}
 
     def table(self, path: KeyPath, value: Any, kind: inspect.DictType) -> Any:
-        """Check a table whose keys are the user's."""
+        """Check a table with keys of the user's choice."""
         if self.instance(path, value, dict) is _MISSING:
             return _MISSING
         checked = {
@@ -165,7 +168,7 @@ class _Checker:
         """Check a choice."""
         choices = tuple(map(str, kind.values))
         if not isinstance(value, str):
-            message = f"expected one of the allowed words, got {_noun(value)}"
+            message = f"expected one of the allowed values, got {_noun(value)}"
             return self.wrong(path, message, allowed=choices)
         if value in choices:
             return value
@@ -200,7 +203,7 @@ class _Checker:
 
 
 def _key_meant(path: KeyPath, name: str, siblings: Sequence[str]) -> str:
-    """Return the key that was probably meant: one beside it, else one of that name elsewhere."""
+    """Return the setting that was probably meant, in the same table or elsewhere."""
     if near := closest(name, siblings):
         return near
     wanted = name.lower()
@@ -209,12 +212,12 @@ def _key_meant(path: KeyPath, name: str, siblings: Sequence[str]) -> str:
 
 
 def _noun(value: object) -> str:
-    """Return what kind of value this is, never the value: it may be secret."""
+    """Return the type of a value in words; the value itself may be secret."""
     return _NOUNS.get(type(value), "a date or time")
 
 
 def _number_wanted(kind: inspect.IntType | inspect.FloatType, unit: str) -> str:
-    """Return what numbers are right, in words."""
+    """Return the valid numbers in words."""
     if unit == "bytes":
         return 'bytes as a whole number, or text such as "100 MiB"'
     if unit == "seconds":

@@ -1,4 +1,4 @@
-"""The types of settings that need more than a type of Python: quantities, keys, headers."""
+"""Annotated types of settings: quantities, keys, headers."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from msgspec import Meta
 
 from antigravity.config.secret import Secret
 
-#: In a file also text such as ``"10m"``.
+#: A file may also have text such as ``"10m"``.
 Seconds = Annotated[float, Meta(ge=0, extra={"unit": "seconds"})]
-#: How long something may be locked: from a second to a year.
+#: The duration of a lock, from a second to a year.
 LockSeconds = Annotated[float, Meta(ge=1, le=366 * 86400.0, extra={"unit": "seconds"})]
-#: In a file also text such as ``"100 MiB"``.
+#: A file may also have text such as ``"100 MiB"``.
 Bytes = Annotated[int, Meta(ge=0, extra={"unit": "bytes"})]
 Port = Annotated[int, Meta(ge=0, le=65535)]
-#: Text that is pasted as keys are, but may be seen.
+#: Text that is cleaned like a key but is not secret.
 KeyText = Annotated[str, Meta(extra={"unit": "key"})]
-#: The value of a header, by its name; and one that may be seen.
+#: The value of a header; secret, and not secret.
 HeaderSecret = Annotated[Secret, Meta(extra={"unit": "header"})]
 HeaderText = Annotated[str, Meta(extra={"unit": "header"})]
 #: Any text, such as the value of an environment variable.
 TextSecret = Annotated[Secret, Meta(extra={"unit": "text"})]
-#: A part of something, from none to all of it.
+#: A number from 0 to 1.
 Fraction = Annotated[float, Meta(ge=0, le=1)]

@@ -1,8 +1,7 @@
 """An exit code for a service that fails after ``twistd`` has started it.
 
-``twistd`` exits with 0 whenever its reactor stops, and with the signal's code if a signal
-stopped it.  A port that is taken is found out while the reactor runs, so its failure has to be
-passed on another way.
+``twistd`` exits with 0 when its reactor stops, or with the code of the signal that stopped it.  A
+port that is in use is only noticed while the reactor runs, so the exit code needs another way.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from typing import Any
 
 
 class ExitCode:
-    """The exit code of this process, if it is to be another one than ``twistd`` gives.
+    """The exit code of this process, if it differs from that of ``twistd``.
 
-    It takes effect when the interpreter exits: log, pid file and threads have ended by then.
+    It takes effect when the interpreter exits, after log, pid file and threads have ended.
     """
 
     def __init__(self, register: Any = atexit.register, leave: Any = os._exit) -> None:

@@ -1,8 +1,8 @@
-"""Settings of the Python interpreter for a process that must answer at once.
+"""Settings of the Python interpreter for short pauses.
 
-A full garbage collection looks at every object in memory and stops all threads meanwhile.  What is
-there from the start is left out of it; the rest is collected between requests, as soon as it has
-grown, and not while a large request is translated, which makes many objects and keeps them all.
+A full garbage collection examines every object in memory and stops all threads meanwhile.  Objects
+from the start are excluded; the others are collected between requests, when they have grown, and
+not while a large request is translated, which creates many objects and keeps them all.
 """
 
 # mypy: disable-error-code="no-untyped-call"
@@ -19,17 +19,17 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
-#: Seconds after which a thread that computes lets the event loop go on.
+#: Seconds after which a computing thread yields to the event loop.
 SWITCH_INTERVAL: Final = 0.001
-#: Seconds between two looks at whether a full collection is due.
+#: Seconds between two checks whether a full collection is due.
 INTERVAL: Final = 1.0
-#: Collections of younger objects after which it is due; Python's own number.
+#: Younger collections after which it is due; Python's own number.
 DUE: Final = 10
-#: And after which it is overdue, whatever is going on.
+#: Younger collections after which it runs in any case.
 OVERDUE: Final = 1000
-#: Looks after which it is due in any case, and free memory is given back to the system.
+#: Checks after which it is due, and free memory is returned to the system.
 SELDOM: Final = 30
-#: Bytes from which on a block is given back at once.
+#: The size of blocks that are returned at once, in bytes.
 LARGE_BLOCK: Final = 4 * 1024 * 1024
 #: Heaps of the C library; by default there are several for each core.
 ARENAS: Final = 2
@@ -37,15 +37,15 @@ ARENAS: Final = 2
 _TRIM_THRESHOLD: Final = -1
 _MMAP_THRESHOLD: Final = -3
 _ARENA_MAX: Final = -8
-#: A number of them that never comes.
+#: A number of collections that is never reached.
 _NEVER: Final = 2**30
 
 
 def return_memory(libc: Any) -> None:
-    """Have the C library give large blocks back to the system as soon as they are free.
+    """Make the C library return large blocks to the system as soon as they are free.
 
-    glibc keeps ever larger ones for later use, once it has seen some, and so would keep what a few
-    large bodies took.  Other C libraries have no such options, and need none.
+    glibc otherwise keeps ever larger ones for later use, such as those of a few large bodies.
+    Other C libraries have no such options, and need none.
     """
     try:
         set_option = libc.mallopt
@@ -57,7 +57,7 @@ def return_memory(libc: Any) -> None:
 
 
 def trim_memory(libc: Any) -> None:
-    """Give what is free between other blocks back to the system, where the C library can."""
+    """Return free memory between other blocks to the system, if the C library can."""
     if hasattr(libc, "malloc_trim"):
         libc.malloc_trim(0)
 
@@ -68,12 +68,12 @@ def c_library() -> Any:
 
 
 def _collects_at_once() -> bool:
-    """Return whether this Python's full collections look at everything in one go."""
+    """Return whether this Python's full collections are not incremental."""
     return sys.version_info < (3, 14)
 
 
 class Interpreter(Service):
-    """Keeps pauses short while it runs; ``is_busy`` says whether a large request is translated."""
+    """Keeps pauses short; ``is_busy`` returns whether a large request is being translated."""
 
     def __init__(self, clock: IReactorTime, is_busy: Callable[[], bool]) -> None:
         self._is_busy = is_busy
@@ -84,7 +84,7 @@ class Interpreter(Service):
         self._looks = 0
 
     def startService(self) -> None:
-        """Take the settings over."""
+        """Apply the settings."""
         super().startService()
         self._before = sys.getswitchinterval(), gc.get_threshold()
         sys.setswitchinterval(SWITCH_INTERVAL)
@@ -98,7 +98,7 @@ class Interpreter(Service):
             self._looking.start(INTERVAL, now=False)
 
     def stopService(self) -> None:
-        """Give the settings back as they were."""
+        """Restore the settings."""
         super().stopService()
         if self._looking.running:
             self._looking.stop()
@@ -108,7 +108,7 @@ class Interpreter(Service):
         gc.unfreeze()
 
     def look(self) -> None:
-        """Run a full collection, if it is due and delays no request."""
+        """Run a full collection if it is due and delays no request."""
         self._looks += 1
         grown = gc.get_count()[2]
         is_due = grown >= DUE or self._looks >= SELDOM

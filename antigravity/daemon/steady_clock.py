@@ -1,8 +1,7 @@
-"""A clock that cannot be set: it counts seconds since 1970 as they pass.
+"""A clock that cannot be set: seconds since 1970, counted monotonically.
 
-Twisted's timers use the system clock.  If that is set (by NTP, by an administrator, after a
-machine was asleep), a leap forward ends every wait at once, and a leap back keeps every timer from
-firing.  With this clock neither happens.
+Twisted's timers use the system clock.  If that is set (by NTP, by an administrator, after sleep), a
+jump forward fires every timer at once, and a jump back delays every timer.  This prevents both.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from twisted.internet.base import ReactorBase
 
 
 def _elapsed() -> Callable[[], float]:
-    """Return the function that counts seconds evenly, those of a machine asleep too if it can."""
+    """Return a monotonic clock, which counts time asleep too if the platform can."""
     names = ("CLOCK_MONOTONIC",) if sys.platform == "darwin" else ("CLOCK_BOOTTIME",)
     identifier = next((getattr(time, name) for name in names if hasattr(time, name)), None)
     if identifier is None:
@@ -32,9 +31,9 @@ _ELAPSED: Final = _elapsed()
 
 
 class SteadyClock:
-    """Returns seconds since 1970, by the calendar's clock as it was when this one was made.
+    """Returns seconds since 1970, by the system clock at the time of its creation.
 
-    ``wall`` returns what the calendar's clock says, ``elapsed`` seconds that pass evenly.
+    ``wall`` returns the time of the system clock, ``elapsed`` that of a monotonic clock.
     """
 
     def __init__(
@@ -51,9 +50,9 @@ class SteadyClock:
 
 
 def install(reactor: Any, clock: Callable[[], float] | None = None) -> bool:
-    """Have a reactor's timers go by a clock that cannot be set; return whether they do.
+    """Make a reactor's timers use a clock that cannot be set; return whether they do.
 
-    Timers that are set already keep their time.  A reactor with a clock of its own is left alone.
+    Running timers keep their time.  A reactor with its own clock is not changed.
     """
     if not isinstance(reactor, ReactorBase) or "seconds" in vars(reactor):
         return False

@@ -67,9 +67,9 @@ def test_a_kind_is_for_those_that_do_not_show_theirs(run: Run, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("arguments", "stdin", "words"),
     [
-        ([], "nothing here", "There are no accounts in it."),
+        ([], "nothing here", "The text contains no accounts."),
         (["gemni_api", "--from", "-"], "AIza", "did you mean 'gemini_api'"),
-        (["gemini_api", "x", "--from", "-"], "", "no SECRET on the command line"),
+        (["gemini_api", "x", "--from", "-"], "", "SECRET cannot be combined"),
         (["--from", "/nowhere/at/all"], "", "does not exist"),
     ],
 )
@@ -77,7 +77,7 @@ def test_nothing_to_add_is_a_failure(
     run: Run, tmp_path: Path, arguments: list[str], stdin: str, words: str
 ) -> None:
     result = run("accounts", "add", *arguments, stdin=stdin)
-    usage_error = "no SECRET" in words or "does not exist" in words
+    usage_error = "SECRET cannot" in words or "does not exist" in words
     assert result.code == (2 if usage_error else 1)
     assert words in result.out + result.err
     assert files(tmp_path).load() == ([], [])
@@ -104,7 +104,7 @@ def test_what_is_exported_with_secrets_can_be_added_again(run: Run, tmp_path: Pa
     target = tmp_path / "out.json"
     result = run("accounts", "export", str(target), "--secrets")
     assert (result.code, result.out) == (0, f"Wrote 2 accounts to {target}.\n")
-    assert "this holds secrets" in result.err
+    assert "contains secrets" in result.err
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     before = {record.id: record for record in files(tmp_path).load()[0]}
     refused = run("accounts", "export", str(target))
@@ -160,7 +160,7 @@ def test_import_takes_accounts_and_leaves_settings_to_decide(
     assert "left out   theme: there is no such setting" in result.out
     assert 'api_key = "sk-…6789"' in result.out
     assert 'custom_mapping = { "gpt-4*" = "gemini-2.5-pro" }' in result.out
-    assert "only with the OAuth client that it was made with" in result.out
+    assert "only with the OAuth client that created it" in result.out
     file = tmp_path / "home" / "imported.toml"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert run("config", "check", "--config", str(file)).code == 0
@@ -177,7 +177,7 @@ def test_import_never_takes_back_an_account_that_is_newer(
     run("accounts", "add", "codeassist", "1//Veiled-newer", "--label", "1@x")
     first = run("accounts", "import", str(tools), "--json").json
     assert (first["added"], first["unchanged"]) == (1, 0)
-    assert first["left"][-1]["why"] == "it is here with another token; --replace takes this one"
+    assert first["left"][-1]["why"] == "it is known with another token; --replace replaces that"
     again = run("accounts", "import", str(tools), "--json").json
     assert (again["added"], again["unchanged"]) == (0, 1)
     assert again["settings_file"].endswith("imported-2.toml")

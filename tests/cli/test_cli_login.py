@@ -72,7 +72,7 @@ def test_the_browser_comes_back(
     browse(lambda url: seen.append(get(url)))
     result = run("accounts", "login")
     assert result.code == 0, result.err
-    assert seen == [(200, "You have logged in. This window can be closed.")]
+    assert seen == [(200, "You have logged in. You can close this window.")]
     (record,) = accounts(tmp_path)
     assert record.label.endswith("@simulator.example")
     assert f"Added {record.id} ({record.label}) for upstream codeassist." in result.out
@@ -203,7 +203,7 @@ def test_nobody_comes_back(
     configure(tmp_path, simulated.table())
     browse(lambda url: None)
     result = run("accounts", "login", "--timeout", "0.1")
-    assert "nobody has logged in within 0.1 seconds" in result.err
+    assert "no login within 0.1 seconds" in result.err
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_nobody_comes_back(
         (
             '[upstreams.a]\nkind = "codeassist"\n[upstreams.b]\nkind = "codeassist"\n',
             [],
-            "say which with --upstream: a, b",
+            "choose one with --upstream: a, b",
         ),
         (
             '[upstreams.a]\nkind = "openai"\n',

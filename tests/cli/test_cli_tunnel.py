@@ -68,4 +68,4 @@ def test_the_commands_say_what_is_missing(run: Run, tmp_path: Path, command: str
     file.write_text('[proxy]\nport = 1\nadmin_key = "sk-admin"\n')
     alone = run("tunnel", command)
     assert alone.code == 1
-    assert "nobody listens" in alone.err
+    assert "nothing listens" in alone.err

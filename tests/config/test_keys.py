@@ -176,7 +176,7 @@ def test_every_secret_of_the_configuration_is_cleaned_or_refused(
     with pytest.raises(ConfigurationError) as caught:
         load(tmp_path, environ={})
     (problem,) = caught.value.problems
-    assert "must not hold" in problem.message
+    assert "must not contain" in problem.message
     assert (problem.place, problem.line) == (str(file), len(file.read_text().splitlines()))
     assert "0123456789" not in str(problem)
 

@@ -138,11 +138,11 @@ def test_line_of_broken_file_depends_on_no_words(
     with pytest.raises(ConfigurationError) as caught:
         load(tmp_path, environ={})
     (problem,) = caught.value.problems
-    assert (problem.message, problem.line) == (f"this is no valid TOML: {message}", line)
+    assert (problem.message, problem.line) == (f"this is not valid TOML: {message}", line)
 
 
 def test_a_file_that_was_asked_for_must_exist(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="no such file"):
+    with pytest.raises(ConfigurationError, match="does not exist"):
         load(tmp_path, tmp_path / "none.toml", environ={})
     with pytest.raises(ConfigurationError):
         load(tmp_path, tmp_path, environ={})

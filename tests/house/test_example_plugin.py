@@ -177,7 +177,7 @@ def test_its_kind_of_upstream_cannot_be_configured_without_it(
 def test_the_commands_know_it(environment: Environment) -> None:
     script = str(environment.python.with_name("antigravity"))
     done = environment.command(script, "plugins", "check", "example")
-    assert (done.returncode, done.stdout) == (0, "1 plugin checked, 0 faults found.\n"), done
+    assert (done.returncode, done.stdout) == (0, "1 plugin checked, 0 problems found.\n"), done
     listed = environment.command(script, "plugins", "list", "--json")
     (example,) = (p for p in json.loads(listed.stdout)["plugins"] if p["name"] == "example")
     assert example["protocols"] == ["say"]

@@ -35,7 +35,7 @@ def test_a_wrong_configuration_is_told_in_plain_lines(tmp_path: Path) -> None:
     assert done.returncode == 1
     told, first, second = done.stderr.splitlines()
     assert told == "antigravity: the configuration cannot be used:"
-    assert first == f"{file}:2: proxy.prot: there is no such key; did you mean 'port'?"
+    assert first == f"{file}:2: proxy.prot: there is no such setting; did you mean 'port'?"
     assert second.startswith(f"{file}:3: proxy.auth_mode: 'strickt' is not allowed; allowed: ")
 
 
@@ -54,7 +54,7 @@ def test_a_port_that_is_taken_is_told_with_the_way_round(tmp_path: Path) -> None
         first.stop()
     assert done.returncode == 1
     assert "cannot start: Couldn't listen on 127.0.0.1:" in done.stdout
-    assert "--port or proxy.port; 'antigravity doctor' tells more." in done.stdout
+    assert "--port or proxy.port, or run 'antigravity doctor' for details." in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
 

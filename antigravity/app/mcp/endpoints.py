@@ -1,4 +1,4 @@
-"""What the gateway offers over MCP: its endpoints through all configurations."""
+"""The MCP endpoints of the gateway."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from antigravity.mcp.running_calls import CallLimits
 from antigravity.plugins import Registry
 from antigravity.services import Drain
 
-#: Where all tools, prompts and resources are.
+#: The endpoint of all tools, prompts and resources.
 PATH: Final = "/mcp"
 
 
 class McpEndpoints:
-    """Endpoints by path.  Sessions live on when the configuration changes.
+    """The endpoints by path; sessions survive a change of the configuration.
 
-    ``ask`` has a model of the pool look at images.
+    ``ask`` calls a model of the gateway, for the vision tools.
     """
 
     def __init__(
@@ -41,35 +41,35 @@ class McpEndpoints:
         self._registry = McpRegistry()
         self._endpoint: McpEndpoint | None = None
         self._federation = Federation(reactor, transport, partial(run, reactor))
-        self._relaying = RelayEndpoints(reactor, drain, transport)
-        self._viewing = VisionEndpoint(reactor, drain, transport, ask)
+        self._relays = RelayEndpoints(reactor, drain, transport)
+        self._vision = VisionEndpoint(reactor, drain, transport, ask)
 
     def endpoints(
         self, settings: Settings, registry: Registry, media: IMediaFetcher
     ) -> Mapping[str, IMcpEndpoint]:
-        """Return what answers at which path.
+        """Return the endpoints by path.
 
-        From now on it offers what ``registry`` holds, and what the servers of ``settings`` have.
+        They offer what ``registry`` has, and the tools of the servers in ``settings``.
         """
         self._federation.use(servers_of(settings, self._home))
         limits = _limits(settings)
         return {
             **self._own(settings, registry, limits),
-            **self._relaying.endpoints(settings),
-            **self._viewing.endpoints(settings, limits, media),
+            **self._relays.endpoints(settings),
+            **self._vision.endpoints(settings, limits, media),
         }
 
     def status(self) -> list[dict[str, object]]:
-        """Return how the servers are that the gateway is connected to."""
+        """Return the state of the other MCP servers."""
         return self._federation.status()
 
     def stop(self) -> Deferred[Any]:
         """End all sessions, calls and streams.
 
-        Return a Deferred that fires when nothing of the servers is left either.
+        Return a Deferred that fires when the other MCP servers are stopped too.
         """
-        self._relaying.stop()
-        self._viewing.stop()
+        self._relays.stop()
+        self._vision.stop()
         self._stop_own()
         return self._federation.stop()
 

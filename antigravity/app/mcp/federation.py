@@ -1,4 +1,4 @@
-"""The MCP servers of the configuration, as the gateway connects to them."""
+"""The other MCP servers of the configuration."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from antigravity.mcp.client.http_connection import Address
 from antigravity.processes.command import Command
 from antigravity.processes.guarded import GuardedProcess, OnEnd, OnLine, OnOutput, spawn
 
-#: What goes over from our own environment: where things are, and which language is spoken.
-_KEPT: Final = (
+#: Variables of the gateway's environment that servers inherit: paths, user and language.
+_INHERITED: Final = (
     "HOME",
     "LANG",
     "LC_ALL",
@@ -43,15 +43,15 @@ _KEPT: Final = (
     "USERNAME",
     "USERPROFILE",
 )
-#: The first question to a server on the network is answered soon, whatever it speaks.  A
-#: program may first have to be installed.
+#: Seconds for the first response of a server on the network.  A program may take longer: it may
+#: have to be installed first.
 _PROBE: Final = 10.0
 
 
 def servers_of(
     settings: Settings, home: Path, environ: Mapping[str, str] = os.environ
 ) -> dict[str, Server]:
-    """Return the servers to be connected to, by name."""
+    """Return the servers to connect to, by name."""
     if not settings.mcp.enabled:
         return {}
     return {
@@ -66,19 +66,19 @@ def run(
 ) -> GuardedProcess:
     """Start a program.
 
-    :raises OSError: if that can't be done.
+    :raises OSError: if it cannot be started.
     """
     command.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     return spawn(reactor, command, on_line, on_end, on_output)
 
 
 def _server(
-    name: str, server: McpServerSettings, patience: float, home: Path, environ: Mapping[str, str]
+    name: str, server: McpServerSettings, timeout: float, home: Path, environ: Mapping[str, str]
 ) -> Server:
     tools = tuple(server.tools)
     if server.url:
         limits = ServerTimeouts(server.start_timeout, _PROBE, server.timeout)
-        return Server(Address(name, server.url, _headers(server), patience), limits, tools)
+        return Server(Address(name, server.url, _headers(server), timeout), limits, tools)
     limits = ServerTimeouts(
         server.start_timeout, server.start_timeout / 2 or _PROBE, server.timeout
     )
@@ -96,11 +96,11 @@ def _headers(server: McpServerSettings) -> tuple[tuple[str, str], ...]:
 def _command(
     name: str, server: McpServerSettings, home: Path, environ: Mapping[str, str]
 ) -> Command:
-    environment = {key: environ[key] for key in _KEPT if key in environ}
+    environment = {key: environ[key] for key in _INHERITED if key in environ}
     environment |= {key: value.reveal() for key, value in server.env.items()}
     own = Path("state", "mcp", name)
     directory = home.absolute() / (Path(server.directory).expanduser() if server.directory else own)
     executable = Path(server.command).expanduser()
-    if os.sep in server.command:  # else it is looked for on the PATH
+    if os.sep in server.command:  # else it is on the PATH
         executable = directory / executable
     return Command(executable, tuple(server.args), environment, directory)

@@ -1,4 +1,4 @@
-"""The endpoints that hand requests on to z.ai's MCP servers."""
+"""The endpoints that relay requests to z.ai's MCP servers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ READER: Final = "/mcp/web_reader/mcp"
 
 
 class RelayEndpoints:
-    """Endpoints by path; sessions live on while the server stays the same."""
+    """The endpoints by path; sessions survive while the server stays the same."""
 
     def __init__(self, clock: Any, drain: Drain, transport: IHttpTransport) -> None:
         self._clock = clock
@@ -26,7 +26,7 @@ class RelayEndpoints:
         self._endpoints: dict[str, RelayEndpoint] = {}
 
     def endpoints(self, settings: Settings) -> Mapping[str, IMcpEndpoint]:
-        """Return what answers at which path; what is switched off ends now."""
+        """Return the endpoints by path; those that are disabled end now."""
         wanted = _remotes(settings)
         for path in list(self._endpoints):
             if path not in wanted or self._endpoints[path].remote.url != wanted[path].url:
@@ -59,10 +59,10 @@ def zai_key(settings: Settings) -> str:
 def _remotes(settings: Settings) -> dict[str, RelayTarget]:
     mcp, key = settings.proxy.zai.mcp, zai_key(settings)
     headers = (("authorization", f"Bearer {key}"),) if key else ()
-    patience = settings.mcp.call_timeout
+    timeout = settings.mcp.call_timeout
     found: dict[str, RelayTarget] = {}
     if mcp.enabled and mcp.web_search_enabled:
-        found[SEARCH] = RelayTarget("Web search", mcp.web_search_url, headers, patience)
+        found[SEARCH] = RelayTarget("Web search", mcp.web_search_url, headers, timeout)
     if mcp.enabled and mcp.web_reader_enabled:
-        found[READER] = RelayTarget("The web reader", mcp.web_reader_url, headers, patience)
+        found[READER] = RelayTarget("The web reader", mcp.web_reader_url, headers, timeout)
     return found

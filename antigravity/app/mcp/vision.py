@@ -29,12 +29,12 @@ from antigravity.services import Drain
 PATH: Final = "/mcp/zai-mcp-server/mcp"
 _IDENTITY: Final = ServerInfo("zai-mcp-server", "Vision tools of the antigravity gateway")
 
-#: Asks a model of the pool.
+#: Asks a model of the gateway.
 Ask = Callable[[InternalRequest], Deferred[str]]
 
 
 class VisionEndpoint:
-    """The endpoint, through all configurations that have it."""
+    """The endpoint, across configurations."""
 
     def __init__(self, reactor: Any, drain: Drain, transport: IHttpTransport, ask: Ask) -> None:
         self._reactor = reactor
@@ -47,7 +47,7 @@ class VisionEndpoint:
     def endpoints(
         self, settings: Settings, limits: Limits, media: IMediaFetcher
     ) -> Mapping[str, IMcpEndpoint]:
-        """Return what answers at which path; from now on it looks as ``settings`` say."""
+        """Return the endpoint by path, with the vision model of ``settings``."""
         mcp = settings.proxy.zai.mcp
         if not (mcp.enabled and mcp.vision_enabled):
             self.stop()
@@ -73,11 +73,11 @@ class VisionEndpoint:
             endpoint.stop()
 
     def _see(self, settings: Settings) -> AskVisionModel:
-        vision, patience = settings.mcp.vision, settings.mcp.call_timeout
+        vision, timeout = settings.mcp.vision, settings.mcp.call_timeout
         if vision.model:
-            return partial(_look, self._ask, vision.model, patience or None)
+            return partial(_look, self._ask, vision.model, timeout or None)
         zai = ZaiVision(
-            self._transport, vision.zai_url, zai_key(settings), vision.zai_model, patience
+            self._transport, vision.zai_url, zai_key(settings), vision.zai_model, timeout
         )
         return zai.see
 
@@ -85,7 +85,7 @@ class VisionEndpoint:
 def _look(
     ask: Ask, model: str, limit: float | None, sight: VisionRequest, principal: str
 ) -> Deferred[str]:
-    """Have a model of the pool look."""
+    """Ask a model of the gateway about images."""
     parts: tuple[Part, ...] = (*sight.media, Text(sight.prompt))
     request = Request(
         model=model,
