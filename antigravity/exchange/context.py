@@ -14,7 +14,7 @@ from twisted.internet.task import deferLater
 from antigravity.accounts.sessions import session_from_headers, session_key
 from antigravity.exchange.media_fetch import fetch_all
 from antigravity.exchange.model_name import check_model_name, default_model
-from antigravity.exchange.operations.response_store import Origin
+from antigravity.exchange.operations.response_store import ResponseOrigin
 from antigravity.exchange.recorder import Recorder
 from antigravity.exchange.services import Services
 from antigravity.exchange.snapshot import Snapshot
@@ -43,12 +43,12 @@ class Continuation(Struct, frozen=True):
     """A reference to an earlier response that only an upstream can look up.
 
     ``origin`` is the account that made the response; ``None``: it is not known here, and
-    ``is_anothers`` says that it was given to another client.
+    ``is_other_clients`` says that it was given to another client.
     """
 
     reference: str
-    origin: Origin | None
-    is_anothers: bool
+    origin: ResponseOrigin | None
+    is_other_clients: bool
 
 
 class AttemptState(Struct):
@@ -199,7 +199,7 @@ class RequestContext:
         return self._request
 
     @property
-    def origin(self) -> Origin | None:
+    def origin(self) -> ResponseOrigin | None:
         """The account that alone can continue the conversation, if there is one."""
         return self.continuation.origin if self.continuation is not None else None
 

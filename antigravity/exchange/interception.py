@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from twisted.python.failure import Failure
 
 from antigravity.exchange.context import RequestContext
-from antigravity.exchange.operations.stored_responses import keep_conversation
+from antigravity.exchange.operations.stored_responses import store_response
 from antigravity.exchange.plan import Plan, translated
 from antigravity.exchange.reply_context import reply_context
 from antigravity.exchange.response_headers import BACKGROUND, WARMUP
@@ -131,12 +131,12 @@ def _simulate(context: RequestContext, request: Request) -> Reply:
         body = b"".join([encoder.encode(event) for event in events]) + encoder.end()
         final: Any = getattr(encoder, "final_response", None)
         if final is not None:
-            keep_conversation(context, final)
+            store_response(context, final)
         headers = (("Cache-Control", "no-cache"),)
         reply = Reply(200, encoder.content_type, headers, body)
     else:
         whole: HttpReply = protocol.encode_response(fold(events), details)
-        keep_conversation(context, whole.body)
+        store_response(context, whole.body)
         reply = Reply.whole(whole)
     context.recorder.first_byte()
     context.recorder.end(None, usage)

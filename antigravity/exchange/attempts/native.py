@@ -13,7 +13,7 @@ from antigravity.exchange.attempts.attempt import Attempt
 from antigravity.exchange.attempts.commit_point import begin
 from antigravity.exchange.attempts.upstream_call import UpstreamCall
 from antigravity.exchange.context import RequestContext
-from antigravity.exchange.operations.stored_responses import keep_conversation, remember_origin
+from antigravity.exchange.operations.stored_responses import remember_origin, store_response
 from antigravity.exchange.reply_context import reply_context
 from antigravity.exchange.response_headers import passed_headers
 from antigravity.exchange.streams.bounds import RESPONSE_LIMIT
@@ -230,7 +230,7 @@ def _collect(attempt: Attempt, response: IIncomingResponse, body: bytes) -> Repl
     collected_response = collect_response(attempt, response, body)
     context.recorder.first_byte()
     reply: HttpReply = context.protocol.encode_response(collected_response, reply_context(context))
-    keep_conversation(context, reply.body)
+    store_response(context, reply.body)
     usage = collected_response.usage
     context.recorder.end(None, usage)
     learn_from_usage(context, attempt.option.target.model, usage, context.decoded)

@@ -13,7 +13,7 @@ from antigravity.exchange.attempts.commit_point import begin
 from antigravity.exchange.attempts.upstream_call import UpstreamCall
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.json_path import set_error_path
-from antigravity.exchange.operations.stored_responses import keep_conversation
+from antigravity.exchange.operations.stored_responses import store_response
 from antigravity.exchange.reply_context import reply_context
 from antigravity.exchange.response_headers import Headers, upstream_request_id, warnings
 from antigravity.exchange.streams.converted import ConvertedStream
@@ -137,7 +137,7 @@ async def _stream(
         completed()
         final: Any = getattr(encoder, "final_response", None)
         if final is not None:
-            keep_conversation(context, final)
+            store_response(context, final)
 
     converted = IConverted(encoder, None)
     converter: IConverter | None = None if converted is None else converted.converter()
@@ -165,7 +165,7 @@ async def _whole(
     await begin(context, folded, response, attempt.settle)
     whole = folded.response()
     reply: HttpReply = context.protocol.encode_response(whole, reply_context(context))
-    keep_conversation(context, reply.body)
+    store_response(context, reply.body)
     context.recorder.end(None, whole.usage)
     completed()
     return Reply.whole(reply, _headers(context, response))

@@ -1,4 +1,4 @@
-"""Answers of one client that are kept here, and those of which it is known who keeps them."""
+"""Stored responses of one client, and the origins of those that upstreams store."""
 
 from __future__ import annotations
 
@@ -9,53 +9,54 @@ from msgspec import Struct
 
 from antigravity.stores.bounded_cache import BoundedCache
 
-_HERE: Final = b"="
-_THERE: Final = b">"
-#: Stands between API key and name; no key has it.
-_BETWEEN: Final = "\0"
+#: The first byte of an entry: a stored response, or an origin.
+_RESPONSE: Final = b"="
+_ORIGIN: Final = b">"
+#: Separates API key and response id in keys of the store; no API key contains it.
+_SEPARATOR: Final = "\0"
 
 
-class Origin(Struct, frozen=True):
-    """The account, and the upstream's name for the model, that an answer was made with."""
+class ResponseOrigin(Struct, frozen=True):
+    """The upstream, account and upstream model that made a response, and store it."""
 
     upstream: str
     credential: str
     model: str
 
 
-_ORIGIN: Final = msgspec.json.Decoder(Origin)
+_ORIGIN_DECODER: Final = msgspec.json.Decoder(ResponseOrigin)
 
 
-class KeptAnswers:
-    """What is known of the answers to one API key; nobody sees another's."""
+class ResponseStore:
+    """The responses to one API key; other keys do not see them."""
 
     def __init__(self, store: BoundedCache, principal: str) -> None:
         self._store = store
         self._principal = principal
 
-    def find(self, name: str) -> bytes | Origin | None:
-        """Return what was kept of an answer, or who keeps it."""
-        found = self._store.get(self._key(name))
-        if found is None:
+    def get(self, response_id: str) -> bytes | ResponseOrigin | None:
+        """Return a stored response, or the origin of one that its upstream stores."""
+        entry = self._store.get(self._key(response_id))
+        if entry is None:
             return None
-        rest = found[1:]
-        return rest if found.startswith(_HERE) else _ORIGIN.decode(rest)
+        value = entry[1:]
+        return value if entry.startswith(_RESPONSE) else _ORIGIN_DECODER.decode(value)
 
-    def is_anothers(self, name: str) -> bool:
-        """Return whether an answer, which is not known to this key, was given to another one."""
-        return self._store.has_ending(f"{_BETWEEN}{name}")
+    def is_other_clients(self, response_id: str) -> bool:
+        """Return whether a response that this key does not have was given to another key."""
+        return self._store.has_ending(f"{_SEPARATOR}{response_id}")
 
-    def keep(self, name: str, snapshot: bytes) -> None:
-        """Keep an answer."""
-        self._store.put(self._key(name), _HERE + snapshot)
+    def put(self, response_id: str, response: bytes) -> None:
+        """Store a response."""
+        self._store.put(self._key(response_id), _RESPONSE + response)
 
-    def point(self, name: str, origin: Origin) -> None:
-        """Take note of who keeps an answer."""
-        self._store.put(self._key(name), _THERE + msgspec.json.encode(origin))
+    def put_origin(self, response_id: str, origin: ResponseOrigin) -> None:
+        """Store the origin of a response."""
+        self._store.put(self._key(response_id), _ORIGIN + msgspec.json.encode(origin))
 
-    def forget(self, name: str) -> None:
-        """Know nothing of an answer any more."""
-        self._store.delete(self._key(name))
+    def delete(self, response_id: str) -> None:
+        """Forget a response."""
+        self._store.delete(self._key(response_id))
 
-    def _key(self, name: str) -> str:
-        return f"{self._principal}{_BETWEEN}{name}"
+    def _key(self, response_id: str) -> str:
+        return f"{self._principal}{_SEPARATOR}{response_id}"

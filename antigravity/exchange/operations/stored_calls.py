@@ -1,4 +1,4 @@
-"""Calls about answers that were given before: they are kept here, or by who has made them."""
+"""Calls about one stored response: it is stored here, or by the upstream that made it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any, Final
 from antigravity.exchange.attempts.commit_point import begin
 from antigravity.exchange.attempts.upstream_call import Refused, first_good
 from antigravity.exchange.context import RequestContext
-from antigravity.exchange.operations.response_store import Origin
-from antigravity.exchange.operations.stored_responses import credential_of, kept_answers
+from antigravity.exchange.operations.response_store import ResponseOrigin
+from antigravity.exchange.operations.stored_responses import client_responses, origin_credential
 from antigravity.exchange.response_headers import passed_headers
 from antigravity.exchange.streams.bounds import RESPONSE_LIMIT
 from antigravity.exchange.streams.raw import RawEventStream, is_events
@@ -24,31 +24,33 @@ _GONE: Final = (404, 410)
 
 
 async def serve_stored(context: RequestContext) -> Reply:
-    """Return the reply to a call about one answer.
+    """Return the reply to a call about one stored response.
 
-    :raises NotFoundError: if it is not known, or its account is not there any more.
+    :raises NotFoundError: if the response is not found, or its account is gone.
     :raises GatewayError: if the call cannot be served.
     """
     stored = context.traits.stored_responses
     if stored is None:
         raise NotFoundError(f"The protocol {context.protocol.name} stores no responses.")
-    call, answers = context.call, kept_answers(context)
-    name = call.arguments["id"]
-    found = answers.find(name)
+    call, responses = context.call, client_responses(context)
+    response_id = call.arguments["id"]
+    found = responses.get(response_id)
     if found is None:
         raise stored.not_found(call)
-    if isinstance(found, Origin):
-        return await _relayed(context, found, stored)
+    if isinstance(found, ResponseOrigin):
+        return await _forward(context, found, stored)
     reply = stored.encode(call, found)
     if call.route.method == "DELETE":
-        answers.forget(name)
+        responses.delete(response_id)
     return Reply.whole(reply)
 
 
-async def _relayed(context: RequestContext, origin: Origin, stored: StoredResponses) -> Reply:
-    """Return what the account says that an answer was made with."""
+async def _forward(
+    context: RequestContext, origin: ResponseOrigin, stored: StoredResponses
+) -> Reply:
+    """Return the reply of the upstream, for the account that made the response."""
     call, snapshot = context.call, context.snapshot
-    credential = credential_of(context, origin)
+    credential = origin_credential(context, origin)
     upstream: Any = next((u for u in snapshot.router.upstreams if u.name == origin.upstream), None)
     if credential is None or not IKeepingUpstream.providedBy(upstream):
         raise stored.not_found(call)
@@ -63,7 +65,7 @@ async def _relayed(context: RequestContext, origin: Origin, stored: StoredRespon
         )
     except Refused as refused:
         if refused.error.upstream_status in _GONE:
-            kept_answers(context).forget(call.arguments["id"])
+            client_responses(context).delete(call.arguments["id"])
         reply = refused.as_reply(snapshot.settings.proxy.scheduling.max_lock_seconds)
         if reply is None:
             raise refused.error from None
@@ -78,7 +80,7 @@ async def _relayed(context: RequestContext, origin: Origin, stored: StoredRespon
         return Reply(response.status(), content_type, passed_headers(headers), stream=pump)
     body = redact_errors(await response.collect(RESPONSE_LIMIT))
     if call.route.method == "DELETE":
-        kept_answers(context).forget(call.arguments["id"])
+        client_responses(context).delete(call.arguments["id"])
     context.recorder.first_byte()
     context.recorder.end(None, None)
     return Reply(response.status(), content_type, passed_headers(headers), body)

@@ -1,4 +1,4 @@
-"""Requests that go on from an earlier answer, and answers that later ones may go on from."""
+"""Requests that continue a stored response, and responses that later requests may continue."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from antigravity.exchange.context import Continuation, RequestContext
-from antigravity.exchange.operations.response_store import KeptAnswers, Origin
+from antigravity.exchange.operations.response_store import ResponseOrigin, ResponseStore
 from antigravity.exchange.plan import Plan
 from antigravity.interfaces.protocols import INamingTap, ITap
 from antigravity.interfaces.upstreams import Credential
@@ -17,7 +17,7 @@ from antigravity.routing.decision import RoutingOption
 
 
 class _Identity(Struct):
-    """The one field of an answer that is looked at."""
+    """The only field of a response that is read."""
 
     id: str
 
@@ -25,9 +25,9 @@ class _Identity(Struct):
 _IDENTITY = msgspec.json.Decoder(_Identity)
 
 
-def kept_answers(context: RequestContext) -> KeptAnswers:
-    """Return what is known of the answers to the client's key."""
-    return KeptAnswers(context.services.conversations, context.call.principal)
+def client_responses(context: RequestContext) -> ResponseStore:
+    """Return the stored responses of the client."""
+    return ResponseStore(context.services.conversations, context.call.principal)
 
 
 def expand_history(context: RequestContext) -> RequestContext:
@@ -39,12 +39,12 @@ def expand_history(context: RequestContext) -> RequestContext:
     reference = None if stored is None else stored.previous_id(body)
     if stored is None or reference is None:
         return context
-    answers = kept_answers(context)
-    found = answers.find(reference)
+    responses = client_responses(context)
+    found = responses.get(reference)
     if isinstance(found, bytes):
         return context.with_history(stored.expand(body, [found]))
-    is_anothers = found is None and answers.is_anothers(reference)
-    return context.with_continuation(Continuation(reference, found, is_anothers))
+    is_other_clients = found is None and responses.is_other_clients(reference)
+    return context.with_continuation(Continuation(reference, found, is_other_clients))
 
 
 def only_with_history(context: RequestContext, plan: Plan, continuation: Continuation) -> Plan:
@@ -56,12 +56,14 @@ def only_with_history(context: RequestContext, plan: Plan, continuation: Continu
     left = tuple(option for option in plan.options if option.native)
     if origin is not None:
         left = tuple(each for each in left if each.upstream.name == origin.upstream)
-        left = left if credential_of(context, origin) is not None else ()
-    elif continuation.is_anothers:  # upstreams do not tell our clients apart
+        left = left if origin_credential(context, origin) is not None else ()
+    elif continuation.is_other_clients:  # upstreams do not tell our clients apart
         left = ()
     if not left:
         name = continuation.reference
-        where = "is not known (any more)." if origin is None else "is kept by another upstream."
+        where = (
+            "was not found, or has expired." if origin is None else "is stored by another upstream."
+        )
         raise NotFoundError(
             f"The response {name!r} {where} Send the whole conversation as input.",
             param="previous_response_id",
@@ -70,8 +72,8 @@ def only_with_history(context: RequestContext, plan: Plan, continuation: Continu
     return plan.with_options(left)
 
 
-def credential_of(context: RequestContext, origin: Origin) -> Credential | None:
-    """Return the credential that an answer was made with, if it may still be used."""
+def origin_credential(context: RequestContext, origin: ResponseOrigin) -> Credential | None:
+    """Return the credential that a response was made with, if it may still be used."""
     known = context.snapshot.credentials
     if origin.upstream not in known.upstreams:
         return None
@@ -79,21 +81,21 @@ def credential_of(context: RequestContext, origin: Origin) -> Credential | None:
     return next((c for c in credentials if c.id == origin.credential), None)
 
 
-def keep_conversation(context: RequestContext, response: bytes) -> None:
-    """Keep an answer (its whole JSON object), so that a later request can refer to it."""
+def store_response(context: RequestContext, response: bytes) -> None:
+    """Store a response (its whole JSON object), so that a later request can continue it."""
     stored = context.traits.stored_responses
     if stored is not None and stored.wants_store(context.call.body):
         snapshot = stored.snapshot(context.call.body, response)
-        kept_answers(context).keep(_IDENTITY.decode(response).id, snapshot)
+        client_responses(context).put(_IDENTITY.decode(response).id, snapshot)
 
 
 def remember_origin(
     context: RequestContext, option: RoutingOption, credential: Credential, tap: ITap
 ) -> None:
-    """Take note of who keeps an answer that is passed on, once its id is known."""
+    """Store the origin of a response that is passed through, once its id is known."""
     stored, naming = context.traits.stored_responses, INamingTap(tap, None)
     if stored is None or naming is None:
         return
     if stored.wants_store(context.call.body):
-        origin = Origin(option.upstream.name, credential.id, option.target.model)
-        naming.name(partial(kept_answers(context).point, origin=origin))
+        origin = ResponseOrigin(option.upstream.name, credential.id, option.target.model)
+        naming.name(partial(client_responses(context).put_origin, origin=origin))

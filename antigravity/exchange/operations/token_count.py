@@ -7,9 +7,9 @@ from antigravity.exchange.attempts.upstream_call import Refused, UpstreamCall
 from antigravity.exchange.constraints import native_only, native_only_error
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.operations.stored_responses import (
-    credential_of,
     expand_history,
     only_with_history,
+    origin_credential,
 )
 from antigravity.exchange.plan import Plan
 from antigravity.exchange.response_headers import COUNT_SOURCE
@@ -91,7 +91,7 @@ async def _ask(context: RequestContext, option: RoutingOption) -> int | None:
     """Return what the upstream counts, or ``None`` where it cannot be asked."""
     client, target = option.client, option.target
     if context.origin is not None:
-        credential = credential_of(context, context.origin)
+        credential = origin_credential(context, context.origin)
     else:
         credential = context.snapshot.credentials.next_credential(option.upstream.name, frozenset())
     if credential is None:
