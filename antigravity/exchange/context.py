@@ -233,18 +233,13 @@ class RequestContext:
     async def compute(self, function: Callable[..., T], *arguments: Any) -> T:
         """Return the result of a pure function, called in a thread if the request is large.
 
-        Otherwise it is called when the event loop has time for it.
-
         :raises OverloadedError: if too many large requests wait for the thread.
         """
-        if self.is_large:
-            background, size = self.services.background, len(self.call.body)
-            result: T = await background.run(size, function, *arguments)
-            return result
-        waiting = self.services.turns.wait()
-        if waiting is not None:
-            await waiting
-        return function(*arguments)
+        if not self.is_large:
+            return function(*arguments)
+        background, size = self.services.background, len(self.call.body)
+        result: T = await background.run(size, function, *arguments)
+        return result
 
     async def recall(self, request: Request) -> Callable[[str], StoredThinking | None]:
         """Return what gives the memory of a tool call; for a large request a thread may use it."""

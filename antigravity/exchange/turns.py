@@ -25,6 +25,12 @@ class Turns:
         self._waiting: deque[Deferred[None]] = deque()
         self._began: float | None = None
 
+    async def take(self) -> None:
+        """Wait until this turn of the event loop, or a later one, has time for a request."""
+        waiting = self.wait()
+        if waiting is not None:
+            await waiting
+
     def wait(self) -> Deferred[None] | None:
         """Return a Deferred that fires when it is time to go on, ``None`` if that is now.
 

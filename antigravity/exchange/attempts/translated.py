@@ -72,6 +72,8 @@ async def attempt_translated(attempt: Attempt) -> Reply:
 async def _encode(attempt: Attempt) -> tuple[Lowered, Encoded]:
     """Return the request as the option can take it, and its bytes."""
     context, client, target = attempt.context, attempt.option.client, attempt.option.target
+    if not context.is_large:
+        await context.services.turns.take()
     await context.decode()
     fitted = attempt.fitted
     request = context.request if fitted is None else fitted.request
