@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from twisted.application.service import Service
@@ -12,10 +12,9 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from antigravity.accounts.account_disabler import InThread
-from antigravity.accounts.protection import QuotaProtection
+from antigravity.accounts.known_quotas import KnownQuotas
 from antigravity.accounts.quota_files import QuotaFiles
 from antigravity.interfaces.quota import IQuotaSource, Quota
-from antigravity.interfaces.selection import AccountFacts, Protection
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import GatewayError
 from antigravity.logs import make_logger
@@ -38,12 +37,12 @@ Sources = Callable[[], Iterable[tuple[IQuotaSource, Credential]]]
 class QuotaMonitor(Service):
     """Fetches quotas one account at a time, each once per interval.
 
-    :param interval: returns the seconds between two fetches for one account; 0 disables them.
+    :param quotas: where fetched quotas go.
     :param files: stores the quotas over restarts.
     :param last_used: returns when an account was last used.
     :param on_quota: called with an account id, its new quota, and when the fetch began.
     :param on_change: called after ``on_quota``.
-    :ivar protection: finds the protected quotas.
+    :ivar interval: the seconds between two fetches for one account; 0 disables them.
     """
 
     log = make_logger()
@@ -51,8 +50,8 @@ class QuotaMonitor(Service):
     def __init__(
         self,
         clock: Any,
+        quotas: KnownQuotas,
         sources: Sources,
-        interval: Callable[[], float],
         in_thread: InThread,
         files: QuotaFiles | None = None,
         jitter: Callable[[float, float], float] = random.uniform,
@@ -61,17 +60,16 @@ class QuotaMonitor(Service):
         on_quota: Callable[[str, Quota, float], None] = lambda identifier, quota, fetched: None,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
-        self.protection = QuotaProtection()
+        self.interval = 0.0
+        self._quotas = quotas
         self._last_used = last_used
         self._on_quota = on_quota
         self._on_change = on_change
         self._clock = clock
         self._sources = sources
-        self._interval = interval
         self._in_thread = in_thread
         self._files = files
         self._jitter = jitter
-        self._quotas: dict[str, Quota] = {}
         #: When the quota of each account was last fetched, and the factor of its next interval.
         self._fetched: dict[str, tuple[float, float]] = {}
         self._timer: IDelayedCall | None = None
@@ -81,7 +79,7 @@ class QuotaMonitor(Service):
         """Load the stored quotas, and fetch those that are missing or too old."""
         super().startService()  # type: ignore[no-untyped-call]
         if self._files is not None:
-            self._quotas = self._files.load()
+            self._quotas.update(self._files.load())
         now = self._clock.seconds()
         self._fetched = {
             identifier: (quota.fetched, self._variation())
@@ -109,25 +107,6 @@ class QuotaMonitor(Service):
         """Return when the quota of an account was last fetched or tried to be, 0 for never."""
         return self._fetched.get(identifier, (0.0, 0.0))[0]
 
-    def facts(self, credential: Credential, model: str) -> AccountFacts:
-        """Return tier, remaining quota and protection of an account for a model."""
-        quota = self._quotas.get(credential.id)
-        if quota is None:
-            return AccountFacts()
-        now = self._clock.seconds()
-        return AccountFacts(
-            tier=quota.tier,
-            remaining=quota.remaining(model, now),
-            protection=self.protection.for_model(credential.id, quota, model, now),
-        )
-
-    def protections(self, credential: Credential) -> Sequence[Protection]:
-        """Return the current protections of an account."""
-        quota = self._quotas.get(credential.id)
-        if quota is None:
-            return ()
-        return self.protection.current(credential.id, quota, self._clock.seconds())
-
     def refresh(self, source: IQuotaSource, credential: Credential) -> Deferred[Quota]:
         """Fetch the quota of an account now, and return a Deferred that fires with it."""
         return Deferred.fromCoroutine(self._refresh(source, credential))
@@ -149,10 +128,9 @@ class QuotaMonitor(Service):
 
     async def _fetch_due(self) -> None:
         """Fetch the quotas that are due, and load those that other processes have written."""
-        interval = self._interval()
         present = list(self._sources())
         for source, credential in present:
-            if interval <= 0 or not self._is_due(credential.id, interval):
+            if self.interval <= 0 or not self._is_due(credential.id, self.interval):
                 continue
             try:
                 await self._refresh(source, credential)
@@ -175,7 +153,7 @@ class QuotaMonitor(Service):
         fetched, variation = self._fetched.get(identifier, (0.0, 0.0))
         quota = self._quotas.get(identifier)
         used = self._last_used(identifier) > fetched
-        if used and quota is not None and self.protection.is_close(quota, now):
+        if used and quota is not None and self._quotas.protection.is_close(quota, now):
             interval = min(interval, CLOSE_INTERVAL)
         return bool(fetched + interval * variation <= now)
 
@@ -200,7 +178,7 @@ class QuotaMonitor(Service):
 
     async def _remove_others(self, present: set[str]) -> None:
         """Remove the quotas of accounts that no longer exist."""
-        self.protection.keep_only(present)
+        self._quotas.protection.keep_only(present)
         removed = (self._fetched.keys() | self._quotas.keys()) - present
         for identifier in removed:
             self._fetched.pop(identifier, None)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from antigravity.accounts.account_events import AccountEvents
 from antigravity.accounts.credential_store import CredentialStore
+from antigravity.accounts.known_quotas import KnownQuotas
 from antigravity.accounts.model_groups import ModelGroups
 from antigravity.accounts.pool import AccountPool
 from antigravity.accounts.protection import QuotaProtection
@@ -64,28 +65,28 @@ class AccountServices:
     def __init__(self, reactor: Any, home: Path | None, observers: Observers) -> None:
         nothing = Settings()
         self.in_use = AccountsInUse()
-        self.quotas = QuotaMonitor(
-            reactor,
-            self.in_use.quota_sources,
-            lambda: self._interval,
-            partial(call_in_thread, reactor),
-            None if home is None else QuotaFiles(home),
-            last_used=lambda identifier: self.pool.last_used(identifier),
-            on_change=lambda: self.pool.accounts_changed(),
-            on_quota=lambda *known: self.pool.apply_quota(*known),
-        )
-        self._interval = 0.0
-        events = AccountEvents(self.quotas.protections)
+        self._known = KnownQuotas(reactor.seconds)
+        events = AccountEvents(self._known.protections)
         events.notify = observers.account_changed
         self.pool = AccountPool(
             reactor,
             CredentialStore(nothing),
             nothing.proxy.scheduling,
-            facts=self.quotas.facts,
-            protections=self.quotas.protections,
+            facts=self._known.facts,
+            protections=self._known.protections,
             state=None if home is None else open_state(reactor, home / "state" / POOL_FILE),
             events=events,
             wall=time.time,
+        )
+        self.quotas = QuotaMonitor(
+            reactor,
+            self._known,
+            self.in_use.quota_sources,
+            partial(call_in_thread, reactor),
+            None if home is None else QuotaFiles(home),
+            last_used=self.pool.last_used,
+            on_quota=self.pool.apply_quota,
+            on_change=self.pool.accounts_changed,
         )
 
     def use(self, runtime: Runtime) -> None:
@@ -93,8 +94,8 @@ class AccountServices:
         settings = runtime.settings
         self.in_use.use(runtime.accounts, runtime.snapshot.router.upstreams)
         groups = ModelGroups(settings.quota.model_groups)
-        self.quotas.protection = QuotaProtection(settings.quota_protection, groups)
-        self._interval = settings.quota.refresh_interval
+        self._known.protection = QuotaProtection(settings.quota_protection, groups)
+        self.quotas.interval = settings.quota.refresh_interval
         self.pool.reload(runtime.accounts, settings.proxy.scheduling, runtime.policy)
 
 

@@ -14,6 +14,7 @@ from twisted.internet.defer import maybeDeferred
 from antigravity.accounts.account_disabler import AccountDisabler
 from antigravity.accounts.credential_store import CredentialStore
 from antigravity.accounts.files import AccountFiles
+from antigravity.accounts.known_quotas import KnownQuotas
 from antigravity.accounts.quota_files import QuotaFiles
 from antigravity.accounts.quota_monitor import QuotaMonitor
 from antigravity.accounts.records import AccountRecord
@@ -87,7 +88,9 @@ async def _ask(
     )
     plugins = PluginHost(settings.plugins)
     plugins.load()
-    keeper = QuotaMonitor(reactor, tuple, lambda: 0.0, maybeDeferred, QuotaFiles(home))
+    monitor = QuotaMonitor(
+        reactor, KnownQuotas(reactor.seconds), tuple, maybeDeferred, QuotaFiles(home)
+    )
     by_id = {record.id: record for record in records}
     answers = []
     used = {
@@ -106,16 +109,16 @@ async def _ask(
     for upstream in upstreams.values():
         for credential in credential_store.credentials(upstream.name):
             if record := by_id.get(credential.id):
-                answers.append(await _answer(keeper, upstream, credential, record))
+                answers.append(await _answer(monitor, upstream, credential, record))
     return answers
 
 
 async def _answer(
-    keeper: QuotaMonitor, upstream: IUpstream, credential: Credential, record: AccountRecord
+    monitor: QuotaMonitor, upstream: IUpstream, credential: Credential, record: AccountRecord
 ) -> Answer:
     try:
         if IQuotaSource.providedBy(upstream):
-            return Answer(record, True, await keeper.refresh(upstream, credential))
+            return Answer(record, True, await monitor.refresh(upstream, credential))
         await upstream.models(credential)
         return Answer(record, True)
     except GatewayError as error:

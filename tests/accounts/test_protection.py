@@ -9,6 +9,7 @@ import pytest
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 
+from antigravity.accounts.known_quotas import KnownQuotas
 from antigravity.accounts.model_groups import ModelGroups
 from antigravity.accounts.pool import AccountPool
 from antigravity.accounts.protection import QuotaProtection
@@ -141,30 +142,32 @@ class Protected:
         self.upstream = Upstream()
         self.upstream.clock = self.clock
         self.source = Source(google=list(accounts))
-        self.keeper = QuotaMonitor(
-            self.clock,
-            lambda: [(self.upstream, each) for each in self.source.credentials("google")],
-            lambda: 900.0,
-            maybeDeferred,
-            jitter=lambda low, high: 1.0,
-            last_used=lambda identifier: self.pool.last_used(identifier),
-            on_change=lambda: self.pool.serve_waiting(),
-        )
-        self.keeper.protection = protection(**settings)
+        quotas = KnownQuotas(self.clock.seconds)
+        quotas.protection = protection(**settings)
         self.pool = AccountPool(
             self.clock,
             self.source,
             SchedulingSettings(),
-            facts=self.keeper.facts,
-            protections=self.keeper.protections,
+            facts=quotas.facts,
+            protections=quotas.protections,
             policy=POLICIES["Balance"],
         )
+        self.monitor = QuotaMonitor(
+            self.clock,
+            quotas,
+            lambda: [(self.upstream, each) for each in self.source.credentials("google")],
+            maybeDeferred,
+            jitter=lambda low, high: 1.0,
+            last_used=self.pool.last_used,
+            on_change=self.pool.serve_waiting,
+        )
+        self.monitor.interval = 900.0
         self.pool.start()
 
     def tell(self, account: str, **models: Any) -> None:
         """Let the upstream tell a quota."""
         credential = next(c for c in self.source.credentials("google") if c.id == account)
-        self.keeper.refresh(self.upstream, credential)
+        self.monitor.refresh(self.upstream, credential)
         self.upstream.asked[-1][1].callback(quota(self.clock.seconds(), **models))
 
     def ask(self, model: str, max_wait: float = 0.0) -> Any:
@@ -286,7 +289,7 @@ def test_a_conversation_leaves_a_protected_account() -> None:
 
 def test_an_account_in_use_that_is_close_is_asked_more_often() -> None:
     kit = Protected("a", "b")
-    kit.keeper.startService()
+    kit.monitor.startService()
     kit.clock.advance(0)
     for left in (0.2, 0.9):
         kit.upstream.asked[-1][1].callback(quota(kit.clock.seconds(), sonnet=left))
@@ -305,4 +308,4 @@ def test_an_account_in_use_that_is_close_is_asked_more_often() -> None:
     assert kit.who(SONNET) == "b"
     kit.clock.pump([PACE] * int(2 * CLOSE_INTERVAL / PACE))
     assert len(kit.upstream.asked) == 3, "now it is spared, and not in use"
-    kit.keeper.stopService()
+    kit.monitor.stopService()

@@ -9,6 +9,7 @@ import pytest
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 
+from antigravity.accounts.known_quotas import KnownQuotas
 from antigravity.accounts.quota_files import QuotaFiles
 from antigravity.accounts.quota_monitor import PACE, TIMEOUT, QuotaMonitor
 from antigravity.interfaces.quota import ModelQuota, Quota
@@ -44,21 +45,22 @@ class Setting:
         self.clock.advance(1_000_000)
         self.upstream = Upstream()
         self.names = ["a", "b"]
-        self.interval = INTERVAL
+        self.quotas = KnownQuotas(self.clock.seconds)
         self.monitor = QuotaMonitor(
             self.clock,
+            self.quotas,
             lambda: [(self.upstream, Credential(name, "up", "s")) for name in self.names],
-            lambda: self.interval,
             maybeDeferred,
             QuotaFiles(home) if home else None,
             jitter=lambda low, high: 1.0,
         )
+        self.monitor.interval = INTERVAL
 
     def remaining(self, account: str, model: str) -> float | None:
-        return self.monitor.facts(Credential(account, "up", "s"), model).remaining
+        return self.quotas.facts(Credential(account, "up", "s"), model).remaining
 
     def tier(self, account: str) -> str:
-        return self.monitor.facts(Credential(account, "up", "s"), "m").tier
+        return self.quotas.facts(Credential(account, "up", "s"), "m").tier
 
     def answer(self, **fields: Any) -> None:
         values = {"fetched": self.clock.seconds(), "models": {"m": ModelQuota(0.5)}, **fields}
@@ -105,7 +107,7 @@ def test_what_is_not_known_is_not_guessed(setting: Setting) -> None:
     models = ("gone", "old", "open", "x")
     assert [setting.remaining("a", model) for model in models] == [0.0, 0.0, None, None]
     assert (setting.remaining("c", "m"), setting.tier("c")) == (None, "")
-    facts = setting.monitor.facts(Credential("a", "up", "s"), "gone")
+    facts = setting.quotas.facts(Credential("a", "up", "s"), "gone")
     assert (facts.remaining, facts.tier, facts.disabled) == (0.0, "", "")
     setting.clock.advance(60)
     assert setting.remaining("a", "gone") is None, "it was reset in the meantime"
@@ -144,11 +146,11 @@ def test_it_stops_while_it_asks(setting: Setting, error: Exception | None) -> No
 
 
 def test_it_can_be_switched_off_and_on(setting: Setting) -> None:
-    setting.interval = 0
+    setting.monitor.interval = 0
     setting.start()
     setting.clock.pump([PACE] * 3)
     assert setting.upstream.asked == []
-    setting.interval = INTERVAL
+    setting.monitor.interval = INTERVAL
     setting.clock.advance(PACE)
     assert setting.upstream.names == ["a"]
     setting.stop()

@@ -10,6 +10,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.task import Clock
 
+from antigravity.accounts.known_quotas import KnownQuotas
 from antigravity.accounts.quota_monitor import QuotaMonitor
 from antigravity.config.atomic import write_atomically
 from antigravity.config.settings import ScheduledWarmupSettings
@@ -53,7 +54,9 @@ class Setting:
             self.clock.advance(BEGINNING)
         self.accounts = accounts or ("a",)
         self.upstream = Upstream(self.clock)
-        self.quotas = QuotaMonitor(self.clock, tuple, lambda: 0.0, maybeDeferred)
+        self.quotas = QuotaMonitor(
+            self.clock, KnownQuotas(self.clock.seconds), tuple, maybeDeferred
+        )
         #: Those under way, and what to tell of them.
         self.sent: list[tuple[Warmup, Deferred[None]]] = []
         self.locked = False
