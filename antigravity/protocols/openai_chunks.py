@@ -12,7 +12,8 @@ from antigravity.ir.call import HttpReply, ReplyContext
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.usage import Usage
 from antigravity.protocols.event_sequencer import EventOrder, OrderedEvent
-from antigravity.protocols.openai_shapes import completion_usage, error_object, json_reply
+from antigravity.protocols.openai_shapes import completion_usage, error_object
+from antigravity.protocols.replies import json_reply
 from antigravity.protocols.stream_encoder import StreamEncoder
 from antigravity.sse import DONE, encode_data
 

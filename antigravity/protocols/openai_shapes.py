@@ -1,8 +1,7 @@
-"""What OpenAI's protocols write alike: errors, token counts and models."""
+"""Errors, token counts and models, as all of OpenAI's protocols write them."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ from antigravity.ir.errors import (
 )
 from antigravity.ir.media import FileReference, InlineData, MediaSource, UrlSource
 from antigravity.ir.usage import Usage
+from antigravity.protocols.replies import error_reply, json_reply
 from antigravity.sse import encode_event
 
 #: The most characters of a model's text that an error message quotes.
@@ -61,15 +61,7 @@ def _kind(error: GatewayError) -> tuple[str, str | None]:
 
 def encode_error(error: GatewayError, request_id: str) -> HttpReply:
     """Return an error as a whole HTTP response."""
-    headers: tuple[tuple[str, str], ...] = ()
-    if error.retry_after is not None:
-        headers = (("retry-after", str(max(0, math.ceil(error.retry_after)))),)
-    return HttpReply(
-        error.status,
-        msgspec.json.encode({"error": error_object(error)}),
-        "application/json",
-        headers,
-    )
+    return error_reply(error, {"error": error_object(error)})
 
 
 def error_event(error: GatewayError) -> bytes:
@@ -113,11 +105,6 @@ def encode_models(models: Sequence[Model], call: Call) -> HttpReply:
 def encode_model(model: Model, call: Call) -> HttpReply:
     """Return one model."""
     return json_reply(model_object(model))
-
-
-def json_reply(value: Any, status: int = 200) -> HttpReply:
-    """Return a JSON value as a whole HTTP answer."""
-    return HttpReply(status, msgspec.json.encode(value))
 
 
 def model_text(text: str) -> str:

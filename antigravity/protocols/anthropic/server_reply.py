@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +20,7 @@ from antigravity.protocols.anthropic.reasons import stop_reason
 from antigravity.protocols.anthropic.server_blocks import BlockWriter
 from antigravity.protocols.anthropic.tool_input import as_object
 from antigravity.protocols.anthropic.usage import wire_usage
+from antigravity.protocols.replies import error_reply, json_reply
 
 
 class _MessageSink:
@@ -92,12 +92,12 @@ def encode_response(response: Response, context: ReplyContext) -> HttpReply:
     finish = Finish(choice.finish, choice.stop_sequence, choice.native_finish)
     body = message(context, response.usage) | message_end(finish, response.usage, blocks)
     body["content"] = sink.content
-    return HttpReply(200, msgspec.json.encode(body))
+    return json_reply(body)
 
 
 def encode_count(count: TokenCount, call: Call) -> HttpReply:
     """Return the reply to a ``count_tokens`` call."""
-    return HttpReply(200, msgspec.json.encode({"input_tokens": count.input_tokens}))
+    return json_reply({"input_tokens": count.input_tokens})
 
 
 def encode_models(models: Sequence[Model], call: Call) -> HttpReply:
@@ -115,7 +115,7 @@ def encode_models(models: Sequence[Model], call: Call) -> HttpReply:
         "first_id": page[0].id if page else None,
         "last_id": page[-1].id if page else None,
     }
-    return HttpReply(200, msgspec.json.encode(listing))
+    return json_reply(listing)
 
 
 def _page(ids: list[str], query: Mapping[str, str]) -> tuple[int, int]:
@@ -139,7 +139,7 @@ def _page(ids: list[str], query: Mapping[str, str]) -> tuple[int, int]:
 
 def encode_model(model: Model, call: Call) -> HttpReply:
     """Return one model."""
-    return HttpReply(200, msgspec.json.encode(_model(model)))
+    return json_reply(_model(model))
 
 
 def _model(model: Model) -> dict[str, Any]:
@@ -157,8 +157,4 @@ def _model(model: Model) -> dict[str, Any]:
 
 def encode_error(error: GatewayError, request_id: str) -> HttpReply:
     """Return an error, with ``Retry-After`` where it is known."""
-    headers: tuple[tuple[str, str], ...] = ()
-    if error.retry_after is not None:
-        headers = (("retry-after", str(max(0, math.ceil(error.retry_after)))),)
-    body = {"type": "error", **error_object(error, request_id)}
-    return HttpReply(error.status, msgspec.json.encode(body), headers=headers)
+    return error_reply(error, {"type": "error", **error_object(error, request_id)})

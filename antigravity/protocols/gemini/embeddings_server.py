@@ -27,6 +27,7 @@ from antigravity.protocols.gemini.reading import (
 from antigravity.protocols.gemini.server_parts import decode_parts
 from antigravity.protocols.gemini.server_request import model_of
 from antigravity.protocols.long_arrays import encode_with_array
+from antigravity.protocols.replies import json_reply
 
 NAME: Final = "gemini_embeddings"
 #: The tag of the routes for several inputs.
@@ -121,7 +122,7 @@ def encode(response: EmbeddingResponse, request: EmbeddingRequest, call: Call) -
     vectors = ({"values": vector} for vector in response.vectors)
     if call.route.tag == BATCH:
         return HttpReply(200, encode_with_array(members, "embeddings", vectors))
-    return HttpReply(200, msgspec.json.encode({"embedding": next(vectors), **members}))
+    return json_reply({"embedding": next(vectors), **members})
 
 
 def _counted(usage: Usage) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Final
 
 import msgspec
 
 from antigravity.ir.call import HttpReply
 from antigravity.ir.errors import GatewayError
+from antigravity.protocols import replies
 from antigravity.protocols.gemini.reading import dotted
 
 _STATUSES: Final = {
@@ -78,7 +78,4 @@ def error_reply(error: GatewayError, request_id: str) -> HttpReply:
     if request_id:
         info = {"@type": f"{_TYPES}RequestInfo", "requestId": request_id}
         body["details"] = [*body.get("details", ()), info]
-    headers: tuple[tuple[str, str], ...] = ()
-    if error.retry_after is not None:
-        headers = (("retry-after", str(max(0, math.ceil(error.retry_after)))),)
-    return HttpReply(error.status, msgspec.json.encode({"error": body}), headers=headers)
+    return replies.error_reply(error, {"error": body})

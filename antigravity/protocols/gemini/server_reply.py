@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-import msgspec
-
 from antigravity.ir.call import Call, HttpReply, ReplyContext, TokenCount
 from antigravity.ir.capabilities import Capabilities, Model
 from antigravity.ir.events import Finish
@@ -20,6 +18,7 @@ from antigravity.protocols.gemini.server_candidate import (
     shows_thoughts,
 )
 from antigravity.protocols.gemini.server_stream import identity
+from antigravity.protocols.replies import json_reply
 
 #: More models than this never stand on one page, and all of them do if nobody asks for less.
 _LARGEST_PAGE: Final = 1000
@@ -27,14 +26,10 @@ _METHODS: Final = ("generateContent", "streamGenerateContent", "countTokens")
 _EMBEDDING_METHODS: Final = ("embedContent",)
 
 
-def _json(value: dict[str, Any]) -> HttpReply:
-    return HttpReply(200, msgspec.json.encode(value))
-
-
 def encode_response(response: Response, context: ReplyContext) -> HttpReply:
     """Return a ``GenerateContentResponse``."""
     thoughts = shows_thoughts(context.request)
-    return _json(
+    return json_reply(
         {
             "candidates": [
                 _candidate(choice, index, thoughts) for index, choice in enumerate(response.choices)
@@ -59,7 +54,7 @@ def _candidate(choice: Choice, index: int, thoughts: bool) -> dict[str, Any]:
 def encode_count(count: TokenCount, call: Call) -> HttpReply:
     """Return a ``CountTokensResponse``."""
     cached = {"cachedContentTokenCount": count.cached} if count.cached else {}
-    return _json({"totalTokens": count.input_tokens, **cached})
+    return json_reply({"totalTokens": count.input_tokens, **cached})
 
 
 def encode_models(models: Sequence[Model], call: Call) -> HttpReply:
@@ -73,7 +68,7 @@ def encode_models(models: Sequence[Model], call: Call) -> HttpReply:
     page: dict[str, Any] = {"models": [model_object(model) for model in models[start:end]]}
     if end < len(models):
         page["nextPageToken"] = str(end)
-    return _json(page)
+    return json_reply(page)
 
 
 def _number(call: Call, *names: str) -> int:
@@ -89,7 +84,7 @@ def _number(call: Call, *names: str) -> int:
 
 def encode_model(model: Model, call: Call) -> HttpReply:
     """Return one model."""
-    return _json(model_object(model))
+    return json_reply(model_object(model))
 
 
 def model_object(model: Model) -> dict[str, Any]:

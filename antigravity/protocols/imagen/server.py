@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final, NoReturn
 
-import msgspec
-
 from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.interfaces.server_traits import RequiredModalities, ServerTraits
 from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route
@@ -17,6 +15,7 @@ from antigravity.ir.request import Message, Request, Sampling
 from antigravity.ir.response import Response
 from antigravity.protocols.imagen.wire import DEFAULT_COUNT, NAME, Parameters, PredictRequest
 from antigravity.protocols.json_body import bad_field, convert, decode_object
+from antigravity.protocols.replies import json_reply
 from antigravity.protocols.server_protocol import ServerProtocol
 
 _KNOWN: Final = frozenset(Parameters.__struct_encode_fields__)
@@ -87,7 +86,7 @@ def _encode_response(response: Response, context: ReplyContext) -> HttpReply:
         said = choice.refusal or choice.text or f"The model ended with {choice.finish}."
         predictions += images or [{"raiFilteredReason": said}]
     predictions += [{"raiFilteredReason": error.message} for error in response.failures]
-    return HttpReply(200, msgspec.json.encode({"predictions": predictions}))
+    return json_reply({"predictions": predictions})
 
 
 def _wish(parameters: Parameters) -> ImageWish:

@@ -13,7 +13,8 @@ from antigravity.protocols.openai_images.fields import (
     missing_image,
     usage_fields,
 )
-from antigravity.protocols.openai_shapes import error_object, json_reply
+from antigravity.protocols.openai_shapes import error_object
+from antigravity.protocols.replies import json_reply
 
 #: Says how many of the images failed.
 FAILED = "X-Images-Failed"
@@ -42,9 +43,8 @@ def encode_response(response: Response, context: ReplyContext) -> HttpReply:
     }
     if response.usage.total:
         body["usage"] = usage_fields(response.usage)
-    reply = json_reply(body)
     if not response.failures:
-        return reply
+        return json_reply(body)
     body["failures"] = [error_object(error) for error in response.failures]
     failed = f"{len(response.failures)} of {len(response.failures) + len(shown)}"
-    return HttpReply(200, json_reply(body).body, headers=((FAILED, failed),))
+    return json_reply(body, ((FAILED, failed),))

@@ -29,8 +29,8 @@ from antigravity.protocols.openai_shapes import (
     encode_error,
     encode_model,
     encode_models,
-    json_reply,
 )
+from antigravity.protocols.replies import json_reply
 from antigravity.protocols.server_protocol import ServerProtocol
 from antigravity.sse import KEEPALIVE_COMMENT
 

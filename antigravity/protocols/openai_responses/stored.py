@@ -13,7 +13,7 @@ from antigravity.ir.errors import InvalidRequestError, NotFoundError
 from antigravity.protocols.json_body import bad_field
 from antigravity.protocols.openai_responses.conversation import Kept, read
 from antigravity.protocols.openai_responses.schema import JsonObject
-from antigravity.protocols.openai_shapes import json_reply
+from antigravity.protocols.replies import json_reply
 
 _DEFAULT_LIMIT: Final = 20
 _MOST: Final = 100

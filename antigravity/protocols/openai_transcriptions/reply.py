@@ -7,7 +7,6 @@ from typing import Any
 
 from antigravity.ir.call import HttpReply, ReplyContext
 from antigravity.ir.response import Response
-from antigravity.protocols.openai_shapes import json_reply
 from antigravity.protocols.openai_transcriptions.captions import srt, vtt
 from antigravity.protocols.openai_transcriptions.fields import (
     incomplete_transcript,
@@ -20,6 +19,7 @@ from antigravity.protocols.openai_transcriptions.reading import Asked, asked
 from antigravity.protocols.openai_transcriptions.request import length_of
 from antigravity.protocols.openai_transcriptions.schema import TRANSLATIONS
 from antigravity.protocols.openai_transcriptions.segments import Segment, Transcript, parse
+from antigravity.protocols.replies import json_reply
 
 _TEXT = "text/plain; charset=utf-8"
 

@@ -2,51 +2,34 @@
 
 from __future__ import annotations
 
-import math
-
-from zope.interface import implementer
-
-from antigravity.interfaces.protocols import IStreamEncoder
 from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route
 from antigravity.ir.errors import GatewayError, InvalidRequestError
-from antigravity.ir.events import Event, Finish, StreamFailure, TextDelta
+from antigravity.ir.events import TextDelta
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Message, Request
 from antigravity.ir.response import Response
+from antigravity.protocols.event_sequencer import OrderedEvent
+from antigravity.protocols.replies import retry_after_headers
 from antigravity.protocols.server_protocol import ServerProtocol
+from antigravity.protocols.stream_encoder import StreamEncoder
 
 PLAIN = "text/plain; charset=utf-8"
 
 
-@implementer(IStreamEncoder)
-class SayEncoder:
+class SayEncoder(StreamEncoder):
     """Writes the text as it comes."""
 
     content_type = PLAIN
+    idle_bytes = b""
 
-    def __init__(self) -> None:
-        self._finished = False
-        self._over = False
+    def write(self, event: OrderedEvent) -> bytes:
+        return event.text.encode() if isinstance(event, TextDelta) else b""
 
-    def encode(self, event: Event) -> bytes:
-        if self._over:
-            return b""
-        if isinstance(event, TextDelta):
-            return event.text.encode()
-        if isinstance(event, StreamFailure):
-            self._over = True
-            return f"\n[{event.error.message}]\n".encode()
-        self._finished = self._finished or isinstance(event, Finish)
-        return b""
+    def complete(self) -> bytes:
+        return b"\n"
 
-    def keepalive(self) -> bytes:
-        return b""
-
-    def end(self) -> bytes:
-        over, self._over = self._over, True
-        if over:
-            return b""
-        return b"\n" if self._finished else b"\n[The answer is not complete.]\n"
+    def fail(self, error: GatewayError) -> bytes:
+        return f"\n[{error.message}]\n".encode()
 
 
 def peek(call: Call) -> Head:
@@ -70,9 +53,7 @@ def encode_response(response: Response, context: ReplyContext) -> HttpReply:
 
 
 def encode_error(error: GatewayError, request_id: str) -> HttpReply:
-    wait = error.retry_after
-    headers = () if wait is None else (("Retry-After", str(math.ceil(wait))),)
-    return HttpReply(error.status, f"{error.message}\n".encode(), PLAIN, headers)
+    return HttpReply(error.status, f"{error.message}\n".encode(), PLAIN, retry_after_headers(error))
 
 
 SAY = ServerProtocol(

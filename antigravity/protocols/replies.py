@@ -1,0 +1,28 @@
+"""Whole replies, as the servers of all protocols write them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+
+from antigravity.ir.call import HttpReply
+from antigravity.ir.errors import GatewayError
+
+
+def json_reply(value: Any, headers: tuple[tuple[str, str], ...] = ()) -> HttpReply:
+    """Return a JSON value as a reply with status 200."""
+    return HttpReply(200, msgspec.json.encode(value), headers=headers)
+
+
+def error_reply(error: GatewayError, body: Any) -> HttpReply:
+    """Return the reply for an error, of which ``body`` is the JSON value."""
+    data = msgspec.json.encode(body)
+    return HttpReply(error.status, data, headers=retry_after_headers(error))
+
+
+def retry_after_headers(error: GatewayError) -> tuple[tuple[str, str], ...]:
+    """Return ``Retry-After`` in whole seconds, rounded up, if it is known."""
+    wait = error.retry_after
+    return () if wait is None else (("retry-after", str(math.ceil(wait))),)
