@@ -1,4 +1,4 @@
-"""Anthropic's side of the simulator: keys, messages and counts."""
+"""The endpoints of Anthropic: keys, messages and token counts."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from twisted.web.server import Request
 
 from antigravity.simulator import wire_formats
 from antigravity.simulator.errors import ApiError, anthropic_error
-from antigravity.simulator.parsers import anthropic as read_anthropic
-from antigravity.simulator.request_handler import Intake, bearer
+from antigravity.simulator.parsers import anthropic as anthropic_parser
+from antigravity.simulator.request_handler import RequestHandler, bearer
 from antigravity.simulator.responder import Responder, Result
 from antigravity.simulator.state import State, check_key
-from antigravity.simulator.validation import anthropic as strict_anthropic
+from antigravity.simulator.validation import anthropic as anthropic_validation
 
 
 def check_anthropic_key(headers: dict[str, str], version: bool = True) -> str:
-    """Return the key; refuse a missing or bad one, and a request without a version.
+    """Return the API key of a request.
 
-    :raises ApiError: as the service words it.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     key = headers.get("x-api-key") or bearer(headers)
     if not key:
@@ -32,21 +32,21 @@ def check_anthropic_key(headers: dict[str, str], version: bool = True) -> str:
 
 
 class AnthropicApi:
-    """Answers as Anthropic does; compatible services need no ``version`` header."""
+    """The Messages API; compatible services need no ``version`` header."""
 
-    def __init__(self, state: State, intake: Intake, exchange: Responder) -> None:
+    def __init__(self, state: State, handler: RequestHandler, responder: Responder) -> None:
         self._state = state
-        self._intake = intake
-        self._exchange = exchange
+        self._handler = handler
+        self._responder = responder
 
     def message(self, request: Request, version: bool = True) -> Result:
-        """Answer a message."""
+        """Respond to a message."""
 
-        def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
+        def endpoint(headers: dict[str, str], body: dict[str, Any]) -> Result:
             key = check_anthropic_key(headers, version)
-            body = strict_anthropic.check(body)
-            view = read_anthropic.read(body)
-            return self._exchange.run(
+            body = anthropic_validation.check(body)
+            view = anthropic_parser.parse(body)
+            return self._responder.respond(
                 request,
                 wire_formats.ANTHROPIC,
                 view,
@@ -55,14 +55,14 @@ class AnthropicApi:
                 (("request-id", f"req_sim{self._state.next_number():08d}"),),
             )
 
-        return self._intake.serve(request, anthropic_error, work)
+        return self._handler.serve(request, anthropic_error, endpoint)
 
     def count(self, request: Request, version: bool = True) -> Result:
         """Count the tokens of a message."""
 
-        def work(headers: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        def endpoint(headers: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
             check_anthropic_key(headers, version)
-            counted = read_anthropic.read(strict_anthropic.check_count(body))
+            counted = anthropic_parser.parse(anthropic_validation.check_count(body))
             return {"input_tokens": counted.count_tokens()}
 
-        return self._intake.serve(request, anthropic_error, work)
+        return self._handler.serve(request, anthropic_error, endpoint)

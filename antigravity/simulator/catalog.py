@@ -1,10 +1,10 @@
-"""The fixed lists of models, in each protocol's shape; pure."""
+"""The fixed lists of models, in each protocol's format; pure."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from antigravity.simulator.validation.refusal import words
+from antigravity.simulator.validation.refusal import name_set
 
 OPENAI: Final = (
     "gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini", "gpt-5", "gpt-5-mini", "gpt-5-nano",
@@ -128,7 +128,7 @@ def gemini_list(size: int, token: str) -> dict[str, Any]:
 
 
 def available_models(left: float, reset: str) -> dict[str, Any]:
-    """Return what ``fetchAvailableModels`` says; an empty quota has no fraction."""
+    """Return the body of ``fetchAvailableModels``; an exhausted quota has no fraction."""
     models = {}
     for name in CODE_ASSIST:
         quota: dict[str, Any] = {"resetTime": reset}
@@ -143,7 +143,7 @@ def available_models(left: float, reset: str) -> dict[str, Any]:
             "maxTokens": _LIMITS["input"],
             "maxOutputTokens": _LIMITS["output"],
             "supportedMimeTypes": dict.fromkeys(
-                sorted(words("image/png image/jpeg image/webp application/pdf text/plain")), True
+                sorted(name_set("image/png image/jpeg image/webp application/pdf text/plain")), True
             ),
         }
     return {
@@ -153,7 +153,7 @@ def available_models(left: float, reset: str) -> dict[str, Any]:
 
 
 def quota_summary(left: float, five_hours: str, week: str) -> dict[str, Any]:
-    """Return what ``retrieveUserQuotaSummary`` says."""
+    """Return the body of ``retrieveUserQuotaSummary``."""
     buckets = [
         {"window": "5h", "remainingFraction": left, "resetTime": five_hours},
         {"window": "weekly", "remainingFraction": (left + 1) / 2, "resetTime": week},

@@ -1,4 +1,4 @@
-"""Read the directives in a prompt; pure."""
+"""Parse the directives in a prompt; pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-#: Forms of an answer that nobody has asked for.
+#: Response formats that override the request's.
 FORMS: Final = ("whole", "stream", "page", "gzip")
 _NAME: Final = re.compile(r"\[\[([a-z]+)(?=[\s\]])")
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
@@ -26,7 +26,7 @@ class ToolDirective:
 
 @dataclass(frozen=True)
 class ErrorDirective:
-    """One ``[[error …]]``; ``source`` is its text and part of the key that it is counted by."""
+    """One ``[[error …]]``; ``source`` is its text, by which failures are counted."""
 
     status: int
     body: Any = None
@@ -60,7 +60,7 @@ class Directives:
     stall: int | None = None
     garbage: int | None = None
     empty: str | None = None
-    breaks: int | None = None  # how often cut, stall, garbage or empty strikes
+    breaks: int | None = None  # how often cut, stall, garbage or empty applies
     form: str | None = None  # one of FORMS
     show: str | None = None  # "system", "tools" or "request"
 
@@ -68,7 +68,7 @@ class Directives:
 def parse_duration(text: str) -> float:
     """Return the seconds of ``2``, ``2s``, ``500ms`` or ``1h2m``.
 
-    :raises ValueError: if it is none of these.
+    :raises ValueError: if the text is not a duration.
     """
     position, total = 0, 0.0
     while position < len(text):
@@ -83,7 +83,7 @@ def parse_duration(text: str) -> float:
 
 
 def parse(text: str) -> Directives:
-    """Return the directives of one step; ``[[then]]`` is not looked for."""
+    """Return the directives of one step, which contains no ``[[then]]``."""
     result, rest, position = Directives(), [], 0
     for start, stop, name, argument in _find(text):
         try:
@@ -100,7 +100,7 @@ def parse(text: str) -> Directives:
 def parse_step(text: str, rounds: int) -> Directives | None:
     """Return the directives for the turn after ``rounds`` rounds of tool results.
 
-    None if the prompt says nothing about that turn.
+    ``None`` if the prompt has no directives for that turn.
     """
     pieces, position = [], 0
     for start, stop, name, _ in _find(text):
@@ -117,7 +117,7 @@ def has_directives(text: str) -> bool:
 
 
 def _find(text: str) -> Iterator[tuple[int, int, str, str]]:
-    """Yield start, stop, name and argument of whatever looks like a directive."""
+    """Yield start, stop, name and argument of each possible directive."""
     position = 0
     while (match := _NAME.search(text, position)) is not None:
         stop = _end(text, match.end(), match[1])
@@ -151,7 +151,7 @@ def _end(text: str, position: int, name: str) -> int | None:
 
 @dataclass
 class _Words:
-    """The words of an ``[[error …]]`` and what is left of it."""
+    """The first words of an ``[[error …]]`` and the rest of it."""
 
     options: dict[str, str] = field(default_factory=dict)
     rest: str = ""
@@ -159,16 +159,16 @@ class _Words:
 
 def _error(argument: str) -> ErrorDirective:
     status, _, rest = argument.strip().partition(" ")
-    words, rest = _Words(), rest.strip()
+    name_set, rest = _Words(), rest.strip()
     while match := re.match(r"(retry|times|after|reason)=(\S+)\s*", rest):
-        words.options[match[1]] = match[2]
+        name_set.options[match[1]] = match[2]
         rest = rest[match.end() :]
     message, body = "", None
     if rest.startswith("message="):
         message = rest.removeprefix("message=")
     elif rest:
         body = json.loads(rest)
-    options = words.options
+    options = name_set.options
     code = int(status)
     if not 200 <= code <= 599:
         raise ValueError("no such status")
@@ -206,7 +206,7 @@ def _count(argument: str) -> int:
 
 
 def _apply(known: Directives, name: str, argument: str) -> Directives:
-    """Return ``known`` with one directive more.
+    """Return ``known`` with another directive added.
 
     :raises ValueError: if the argument is wrong.
     :raises KeyError: if there is no such directive.

@@ -1,4 +1,4 @@
-"""Vectors that depend on nothing but what they are of, and how the services write them; pure."""
+"""Deterministic vectors and their encodings; pure."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from antigravity.simulator.view import ATTACHMENT_TOKENS, Turn, View, count
 
 
 @dataclass(frozen=True)
-class Input:
-    """What one vector is of, and how long it is to be."""
+class EmbeddingInput:
+    """The content of one vector, and its length."""
 
     text: str
     dimensions: int
@@ -26,16 +26,16 @@ class Input:
 
     @property
     def size(self) -> int:
-        """The tokens that it counts."""
+        """The number of tokens."""
         if self.tokens is not None:
             return self.tokens
         return max(1, count(len(self.text))) + len(self.media) * ATTACHMENT_TOKENS
 
 
-def vector(each: Input) -> list[float]:
-    """Return the vector of an input: of length 1, its numbers those of 32-bit floats.
+def vector(each: EmbeddingInput) -> list[float]:
+    """Return the vector of an input: normalised, in 32-bit precision.
 
-    Equal inputs have equal vectors, whatever the model.  A shorter one is the beginning of a
+    Equal inputs have equal vectors, whatever the model.  A shorter vector is the start of a
     longer one, scaled.
     """
     seed = "\0".join((each.text, each.task, each.title, *each.media))
@@ -46,13 +46,15 @@ def vector(each: Input) -> list[float]:
     return list(struct.unpack(f"<{each.dimensions}f", packed))
 
 
-def view_of(model: str, inputs: Sequence[Input], body: dict[str, Any]) -> View:
-    """Return the view of a request, so that directives in its texts are followed."""
+def build_view(model: str, inputs: Sequence[EmbeddingInput], body: dict[str, Any]) -> View:
+    """Return the view of a request, so that directives in its texts apply."""
     return View(model, (Turn("user", tuple(each.text for each in inputs)),), body)
 
 
-def openai_answer(model: str, inputs: Sequence[Input], form: str) -> dict[str, Any]:
-    """Return the vectors as OpenAI writes them."""
+def encode_openai_vectors(
+    model: str, inputs: Sequence[EmbeddingInput], form: str
+) -> dict[str, Any]:
+    """Return the vectors in OpenAI's format."""
     total = sum(each.size for each in inputs)
     return {
         "object": "list",
@@ -71,8 +73,10 @@ def _written(values: list[float], form: str) -> list[float] | str:
     return base64.b64encode(struct.pack(f"<{len(values)}f", *values)).decode("ascii")
 
 
-def gemini_answer(model: str, inputs: Sequence[Input], batch: bool) -> dict[str, Any]:
-    """Return the vectors as Gemini writes them; only newer models tell what they cost."""
+def encode_gemini_vectors(
+    model: str, inputs: Sequence[EmbeddingInput], batch: bool
+) -> dict[str, Any]:
+    """Return the vectors in Gemini's format; only newer models report usage."""
     vectors = [{"values": vector(each)} for each in inputs]
     answer: dict[str, Any] = {"embeddings": vectors} if batch else {"embedding": vectors[0]}
     if model.startswith("gemini-embedding-2"):

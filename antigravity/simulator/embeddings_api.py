@@ -1,4 +1,4 @@
-"""Vectors at OpenAI's and at Google's address."""
+"""The endpoints of OpenAI and Google for embeddings."""
 
 from __future__ import annotations
 
@@ -9,48 +9,53 @@ from typing import Any
 from twisted.web.server import Request
 
 from antigravity.simulator import wire_formats
-from antigravity.simulator.embeddings import Input, gemini_answer, openai_answer, view_of
+from antigravity.simulator.embeddings import (
+    EmbeddingInput,
+    build_view,
+    encode_gemini_vectors,
+    encode_openai_vectors,
+)
 from antigravity.simulator.errors import Headers
 from antigravity.simulator.responder import Responder, Result
-from antigravity.simulator.validation import embeddings as strict
+from antigravity.simulator.validation import embeddings as validation
 
 #: The verbs of the Gemini API.
 VERBS = ("embedContent", "batchEmbedContents")
 
 
 class EmbeddingsApi:
-    """Answers requests for vectors whose keys are good."""
+    """Embeddings, after the API key was checked."""
 
-    def __init__(self, exchange: Responder) -> None:
-        self._exchange = exchange
+    def __init__(self, responder: Responder) -> None:
+        self._responder = responder
 
     def openai(self, request: Request, body: dict[str, Any], key: str, headers: Headers) -> Result:
-        """Answer as OpenAI does."""
-        inputs = strict.check_openai(body)
+        """Respond in OpenAI's format."""
+        inputs = validation.check_openai(body)
         form = str(body.get("encoding_format") or "float")
-        answer = openai_answer(body["model"], inputs, form)
+        answer = encode_openai_vectors(body["model"], inputs, form)
         return self._run(request, wire_formats.CHAT, inputs, body, answer, key, headers)
 
     def gemini(
         self, request: Request, model: str, verb: str, body: dict[str, Any], key: str
     ) -> Result:
-        """Answer as Google does."""
+        """Respond in Google's format."""
         batch = verb == "batchEmbedContents"
-        inputs = strict.check_gemini(model, body, batch)
-        answer = gemini_answer(model, inputs, batch)
+        inputs = validation.check_gemini(model, body, batch)
+        answer = encode_gemini_vectors(model, inputs, batch)
         return self._run(request, wire_formats.GEMINI, inputs, body, answer, key)
 
     def _run(
         self,
         request: Request,
-        dialect: wire_formats.Dialect,
-        inputs: Sequence[Input],
+        wire_format: wire_formats.WireFormat,
+        inputs: Sequence[EmbeddingInput],
         body: dict[str, Any],
         answer: dict[str, Any],
         key: str,
         headers: Headers = (),
     ) -> Result:
-        """Answer, but for what directives in the texts want otherwise."""
-        whole = replace(dialect, reply=lambda *_: answer)
-        view = view_of(str(body.get("model", "")), inputs, body)
-        return self._exchange.run(request, whole, view, False, key, headers)
+        """Respond with the vectors, unless directives in the texts say otherwise."""
+        whole = replace(wire_format, encode_response=lambda *_: answer)
+        view = build_view(str(body.get("model", "")), inputs, body)
+        return self._responder.respond(request, whole, view, False, key, headers)

@@ -1,4 +1,4 @@
-"""Errors and faults, and how each protocol shows them; pure."""
+"""Errors and connection faults, and the error body of each provider; pure."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _MESSAGES: Final = {
 
 @dataclass
 class ApiError(Exception):
-    """A refusal; a renderer turns it into a protocol's error body."""
+    """An error response; a renderer turns it into a provider's error body."""
 
     status: int
     message: str = ""
@@ -62,14 +62,16 @@ class ApiError(Exception):
     violations: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        """Give a message to an error that has none."""
+        """Set the default message."""
         if not self.message:
             self.message = _MESSAGES.get(self.status, f"Simulated failure {self.status}.")
         super().__init__(self.message)
 
 
-def too_long(shape: Callable[[ApiError], Answer], tokens: int, window: int) -> ApiError:
-    """Return the refusal of a prompt, as the service of an errors' shape words it."""
+def context_length_error(
+    shape: Callable[[ApiError], HttpResponse], tokens: int, window: int
+) -> ApiError:
+    """Return the error for a prompt that exceeds the context window."""
     if shape is anthropic_error:
         return ApiError(400, f"prompt is too long: {tokens} tokens > {window} maximum")
     if shape is google_error:
@@ -88,15 +90,15 @@ def too_long(shape: Callable[[ApiError], Answer], tokens: int, window: int) -> A
 
 
 @dataclass(frozen=True)
-class Break:
-    """A fault of the connection: ``kind`` is cut, stall, garbage or empty, after N chunks."""
+class ConnectionFault:
+    """A fault of the connection after N chunks; ``kind`` is cut, stall, garbage or empty."""
 
     kind: str
     after: int = 0
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpResponse:
     """A status, headers and a JSON body."""
 
     status: int
@@ -105,12 +107,12 @@ class Answer:
 
 
 def seconds(value: float) -> str:
-    """Return seconds as the services write them: no needless fraction."""
+    """Return seconds without trailing zeros."""
     return str(int(value)) if value == int(value) else f"{value:.9f}".rstrip("0")
 
 
-def anthropic_error(error: ApiError, request_id: str = "req_sim") -> Answer:
-    """Return the error as Anthropic shows it."""
+def anthropic_error(error: ApiError, request_id: str = "req_sim") -> HttpResponse:
+    """Return an error in Anthropic's format."""
     kind = _ANTHROPIC.get(error.status, "api_error" if error.status >= 500 else _ANTHROPIC[400])
     headers: Headers = (("request-id", request_id),)
     if error.retry is not None:
@@ -124,11 +126,11 @@ def anthropic_error(error: ApiError, request_id: str = "req_sim") -> Answer:
             "request_id": request_id,
         }
     )
-    return Answer(error.status, headers, body)
+    return HttpResponse(error.status, headers, body)
 
 
-def openai_error(error: ApiError) -> Answer:
-    """Return the error as OpenAI shows it."""
+def openai_error(error: ApiError) -> HttpResponse:
+    """Return an error in OpenAI's format."""
     kind = _OPENAI.get(error.status)
     if kind is None:
         kind = "server_error" if error.status >= 500 else "invalid_request_error"
@@ -148,11 +150,11 @@ def openai_error(error: ApiError) -> Answer:
         if error.body is not None
         else {"error": {"message": error.message, "type": kind, "param": error.param, "code": code}}
     )
-    return Answer(error.status, headers, body)
+    return HttpResponse(error.status, headers, body)
 
 
-def google_error(error: ApiError) -> Answer:
-    """Return the error as Google's services show it, with its details."""
+def google_error(error: ApiError) -> HttpResponse:
+    """Return an error in the format of Google's services, with details."""
     details: list[dict[str, Any]] = []
     if error.reason or error.retry is not None:
         info: dict[str, Any] = {
@@ -177,4 +179,4 @@ def google_error(error: ApiError) -> Answer:
     body: dict[str, Any] = {"code": error.status, "message": error.message, "status": status}
     if details:
         body["details"] = details
-    return Answer(error.status, (), error.body if error.body is not None else {"error": body})
+    return HttpResponse(error.status, (), error.body if error.body is not None else {"error": body})

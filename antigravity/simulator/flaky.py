@@ -1,18 +1,18 @@
-"""Accounts that fail now and then: which of their requests, and how; pure."""
+"""Planned failures of ``flaky-`` accounts; pure."""
 
 from __future__ import annotations
 
 import zlib
 from typing import Final
 
-from antigravity.simulator.errors import ApiError, Break
+from antigravity.simulator.errors import ApiError, ConnectionFault
 
-#: What the keys and refresh tokens of such accounts begin with.
+#: The prefix of keys and refresh tokens of flaky accounts.
 PREFIX: Final = "flaky-"
-#: One of so many requests fails.
-EVERY: Final = 5
-#: How, one after the other: status and seconds to wait, or how the connection breaks.
-WAYS: Final[tuple[tuple[int, float | None] | str, ...]] = (
+#: One request of this many fails.
+FAILURE_INTERVAL: Final = 5
+#: Failures in turn: status and retry delay in seconds, or a connection fault.
+FAILURES: Final[tuple[tuple[int, float | None] | str, ...]] = (
     (429, 1.0),
     (500, None),
     "empty",
@@ -23,18 +23,18 @@ WAYS: Final[tuple[tuple[int, float | None] | str, ...]] = (
 )
 
 
-def flaw(key: str, number: int) -> ApiError | Break | None:
-    """Return how the ``number``-th request of a key fails, if it does.
+def plan_failure(key: str, number: int) -> ApiError | ConnectionFault | None:
+    """Return the failure of a key's ``number``-th request, if it fails.
 
-    Keys do not fail in step: where each of them begins depends on its name.
+    The first failure depends on the key, so that keys do not fail in step.
     """
     if not key.startswith(PREFIX):
         return None
-    turn, rest = divmod(number + zlib.crc32(key.encode()), EVERY)
+    turn, rest = divmod(number + zlib.crc32(key.encode()), FAILURE_INTERVAL)
     if rest:
         return None
-    way = WAYS[turn % len(WAYS)]
+    way = FAILURES[turn % len(FAILURES)]
     if isinstance(way, str):
-        return Break(way)
+        return ConnectionFault(way)
     status, retry = way
     return ApiError(status, retry=retry)

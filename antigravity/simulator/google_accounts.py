@@ -1,4 +1,4 @@
-"""The Google side that is not generation: OAuth tokens, projects and quota; no I/O."""
+"""OAuth tokens, projects and quotas of Google accounts; no I/O."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from antigravity.simulator import catalog
-from antigravity.simulator.errors import Answer, ApiError
+from antigravity.simulator.errors import ApiError, HttpResponse
 from antigravity.simulator.state import Account, State
 
 _SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform openid email"
@@ -17,12 +17,12 @@ _PAID: Final = {"id": "g1-pro-tier", "name": "Pro"}
 _ULTRA: Final = {"id": "g1-ultra-tier", "name": "Ultra"}
 
 
-def _refused(error: str, description: str, status: int = 400) -> Answer:
-    return Answer(status, (), {"error": error, "error_description": description})
+def _refused(error: str, description: str, status: int = 400) -> HttpResponse:
+    return HttpResponse(status, (), {"error": error, "error_description": description})
 
 
-def token(state: State, form: dict[str, str]) -> Answer:
-    """Answer at the OAuth token endpoint."""
+def token(state: State, form: dict[str, str]) -> HttpResponse:
+    """Return the response of the OAuth token endpoint."""
     if not form.get("client_id"):
         return _refused("invalid_request", "Could not determine client ID from request.")
     if form["client_id"].startswith("bad-"):
@@ -31,28 +31,28 @@ def token(state: State, form: dict[str, str]) -> Answer:
         case "refresh_token":
             return _refresh(state, form.get("refresh_token", ""))
         case "authorization_code":
-            return _exchange(state, form)
+            return _responder(state, form)
     return _refused("unsupported_grant_type", f"Invalid grant_type: {form.get('grant_type')}")
 
 
 def _issued(state: State, refresh_token: str) -> dict[str, Any]:
     return {
-        "access_token": state.issue(refresh_token),
+        "access_token": state.issue_token(refresh_token),
         "expires_in": int(state.lifetime),
         "scope": _SCOPE,
         "token_type": "Bearer",
     }
 
 
-def _refresh(state: State, refresh_token: str) -> Answer:
+def _refresh(state: State, refresh_token: str) -> HttpResponse:
     if not refresh_token:
         return _refused("invalid_request", "Missing required parameter: refresh_token")
     if refresh_token.startswith(("revoked", "bad-")):
         return _refused("invalid_grant", "Token has been expired or revoked.")
-    return Answer(200, (), _issued(state, refresh_token))
+    return HttpResponse(200, (), _issued(state, refresh_token))
 
 
-def _exchange(state: State, form: dict[str, str]) -> Answer:
+def _responder(state: State, form: dict[str, str]) -> HttpResponse:
     code = form.get("code", "")
     if not code:
         return _refused("invalid_request", "Missing required parameter: code")
@@ -66,11 +66,11 @@ def _exchange(state: State, form: dict[str, str]) -> Answer:
         if base64.urlsafe_b64encode(made).rstrip(b"=").decode() != challenge:
             return _refused("invalid_grant", "Invalid code verifier.")
     refresh_token = f"sim-rt-{state.next_number():08d}"
-    return Answer(200, (), {**_issued(state, refresh_token), "refresh_token": refresh_token})
+    return HttpResponse(200, (), {**_issued(state, refresh_token), "refresh_token": refresh_token})
 
 
 def user_info(account: Account) -> dict[str, Any]:
-    """Return who the account is."""
+    """Return the profile of an account."""
     return {
         "id": account.project[-8:],
         "email": account.email,
@@ -80,9 +80,9 @@ def user_info(account: Account) -> dict[str, Any]:
 
 
 def load_code_assist(state: State, account: Account, body: dict[str, Any]) -> dict[str, Any]:
-    """Answer ``loadCodeAssist``.
+    """Return the body of ``loadCodeAssist``.
 
-    :raises ApiError: if there is no metadata.
+    :raises ApiError: if the metadata is missing.
     """
     if not isinstance(body.get("metadata"), dict):
         raise ApiError(400, "Request contains an invalid argument.")
@@ -99,9 +99,9 @@ def load_code_assist(state: State, account: Account, body: dict[str, Any]) -> di
 
 
 def onboard_user(state: State, account: Account, body: dict[str, Any]) -> dict[str, Any]:
-    """Answer ``onboardUser``: an operation that is done when it is asked for again.
+    """Return the body of ``onboardUser``: an operation that is done at the second request.
 
-    :raises ApiError: if there is no tier, or one that can't be taken.
+    :raises ApiError: if the tier is missing or not available.
     """
     if body.get("tierId") not in ("free-tier", "standard-tier", "legacy-tier"):
         raise ApiError(400, "Request contains an invalid argument.")
@@ -117,11 +117,11 @@ def _time(seconds: float) -> str:
 
 
 def fetch_models(state: State, account: Account) -> dict[str, Any]:
-    """Answer ``fetchAvailableModels``."""
+    """Return the body of ``fetchAvailableModels``."""
     return catalog.available_models(account.left, _time(state.seconds() + 3600))
 
 
 def quota(state: State, account: Account) -> dict[str, Any]:
-    """Answer ``retrieveUserQuotaSummary``."""
+    """Return the body of ``retrieveUserQuotaSummary``."""
     now = state.seconds()
     return catalog.quota_summary(account.left, _time(now + 3600), _time(now + 6 * 86400))

@@ -1,4 +1,4 @@
-"""Google's side of the simulator: the Gemini API, ``v1internal`` and OAuth."""
+"""The endpoints of Google: the Gemini API, ``v1internal`` and OAuth."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from antigravity.simulator import google_accounts, wire_formats
 from antigravity.simulator.embeddings_api import VERBS, EmbeddingsApi
 from antigravity.simulator.errors import ApiError, google_error
 from antigravity.simulator.images_api import ImagesApi
-from antigravity.simulator.parsers import gemini as read_gemini
-from antigravity.simulator.request_handler import Intake, alt_of, bearer, query_of
+from antigravity.simulator.parsers import gemini as gemini_parser
+from antigravity.simulator.request_handler import RequestHandler, alt_of, bearer, query_of
 from antigravity.simulator.responder import Responder, Result, send
 from antigravity.simulator.state import Account, State, check_key
-from antigravity.simulator.validation import code_assist as strict_codeassist
-from antigravity.simulator.validation import gemini as strict_gemini
+from antigravity.simulator.validation import code_assist
+from antigravity.simulator.validation import gemini as gemini_validation
 from antigravity.simulator.validation.gemini_contents import check_contents
 from antigravity.simulator.validation.gemini_models import check_model
 from antigravity.simulator.validation.gemini_schema import COUNT_REQUEST
@@ -26,9 +26,9 @@ _LOOPBACK: Final = ("http://127.0.0.1", "http://[::1]", "http://localhost")
 
 
 def check_google_key(request: Request, headers: dict[str, str]) -> str:
-    """Return the key; refuse a missing or a bad one.
+    """Return the API key of a request.
 
-    :raises ApiError: as the service words it.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     key = headers.get("x-goog-api-key") or query_of(request).get("key", "")
     if not key:
@@ -42,23 +42,23 @@ def check_google_key(request: Request, headers: dict[str, str]) -> str:
 
 
 class GoogleApi:
-    """Answers as Google's services do."""
+    """The Gemini API, Code Assist and OAuth."""
 
     def __init__(
-        self, state: State, intake: Intake, exchange: Responder, raw_schemas: bool
+        self, state: State, handler: RequestHandler, responder: Responder, raw_schemas: bool
     ) -> None:
         self._state = state
-        self._intake = intake
-        self._exchange = exchange
-        self._embeddings = EmbeddingsApi(exchange)
-        self._images = ImagesApi(exchange)
+        self._handler = handler
+        self._responder = responder
+        self._embeddings = EmbeddingsApi(responder)
+        self._images = ImagesApi(responder)
         self._raw_schemas = raw_schemas
 
     def gemini(self, request: Request, target: str) -> Result:
-        """Generate, count and embed, by the verb after the model's name."""
+        """Generate, count tokens or embed, according to the verb after the model's name."""
         name, _, verb = target.rpartition(":")
 
-        def work(headers: dict[str, str], body: dict[str, Any]) -> Result | dict[str, Any]:
+        def endpoint(headers: dict[str, str], body: dict[str, Any]) -> Result | dict[str, Any]:
             key = check_google_key(request, headers)
             model = check_model(name)
             if verb == "countTokens":
@@ -69,17 +69,19 @@ class GoogleApi:
                 return self._images.predict(request, model, body, key)
             if verb not in ("generateContent", "streamGenerateContent"):
                 raise ApiError(404)
-            view = read_gemini.read(model, strict_gemini.check(model, body), body)
-            dialect = wire_formats.GEMINI if alt_of(request) == "sse" else wire_formats.GEMINI_ARRAY
+            view = gemini_parser.parse(model, gemini_validation.check(model, body), body)
+            wire_format = (
+                wire_formats.GEMINI if alt_of(request) == "sse" else wire_formats.GEMINI_ARRAY
+            )
             stream = verb == "streamGenerateContent"
-            return self._exchange.run(request, dialect, view, stream, key)
+            return self._responder.respond(request, wire_format, view, stream, key)
 
-        return self._intake.serve(request, google_error, work)
+        return self._handler.serve(request, google_error, endpoint)
 
     def internal(self, request: Request, verb: str) -> Result:
-        """Answer at ``v1internal``."""
+        """Serve a verb of ``v1internal``."""
 
-        def work(headers: dict[str, str], body: dict[str, Any]) -> Result | dict[str, Any]:
+        def endpoint(headers: dict[str, str], body: dict[str, Any]) -> Result | dict[str, Any]:
             account = self._state.account(bearer(headers))
             match verb:
                 case "loadCodeAssist":
@@ -93,21 +95,21 @@ class GoogleApi:
             check_key(account.refresh_token)
             match verb:
                 case "countTokens":
-                    inner = strict_codeassist.open_count(body)
-                    return {"totalTokens": read_gemini.read("", inner, body).count_tokens()}
+                    inner = code_assist.unwrap_count_request(body)
+                    return {"totalTokens": gemini_parser.parse("", inner, body).count_tokens()}
                 case "generateContent" | "streamGenerateContent":
                     return self._generate(request, account, body, verb)
             raise ApiError(404)
 
-        return self._intake.serve(request, google_error, work)
+        return self._handler.serve(request, google_error, endpoint)
 
     def _generate(
         self, request: Request, account: Account, body: dict[str, Any], verb: str
     ) -> Result:
-        model, inner = strict_codeassist.open_envelope(body, account.project, self._raw_schemas)
-        view = read_gemini.read(model, inner, body)
+        model, inner = code_assist.unwrap_request(body, account.project, self._raw_schemas)
+        view = gemini_parser.parse(model, inner, body)
         sse = alt_of(request) == "sse"
-        return self._exchange.run(
+        return self._responder.respond(
             request,
             wire_formats.CODE_ASSIST if sse else wire_formats.CODE_ASSIST_ARRAY,
             view,
@@ -117,40 +119,40 @@ class GoogleApi:
         )
 
     def token(self, request: Request) -> Result:
-        """Give an access token."""
+        """Issue an access token."""
 
-        def work(_: dict[str, str], body: dict[str, Any]) -> Result:
+        def endpoint(_: dict[str, str], body: dict[str, Any]) -> Result:
             answer = google_accounts.token(self._state, body)
             self._state.stats.refused += answer.status >= 400
             return send(request, answer)
 
-        return self._intake.serve(request, google_error, work)
+        return self._handler.serve(request, google_error, endpoint)
 
     def authorize(self, request: Request) -> Result:
-        """Consent at once, and send the browser back with a code."""
+        """Redirect the browser back with an authorization code."""
         query = query_of(request)
 
-        def work(_: dict[str, str], __: dict[str, Any]) -> Result:
+        def endpoint(_: dict[str, str], __: dict[str, Any]) -> Result:
             target = query.get("redirect_uri", "")
             if not target.startswith(_LOOPBACK):
                 raise ApiError(400, "redirect_uri_mismatch")
             code = f"sim-code-{self._state.next_number():08d}"
-            self._state.keep_challenge(code, query.get("code_challenge", ""))
+            self._state.store_challenge(code, query.get("code_challenge", ""))
             mark = "&" if "?" in target else "?"
             place = f"{target}{mark}code={code}&state={quote(query.get('state', ''), safe='')}"
             request.setResponseCode(302)
             request.setHeader(b"location", place.encode("utf-8"))
             return b""
 
-        return self._intake.serve(request, google_error, work)
+        return self._handler.serve(request, google_error, endpoint)
 
     def user_info(self, request: Request) -> Result:
-        """Say whose access token it is."""
+        """Return the profile of the access token's account."""
 
-        def work(headers: dict[str, str], _: dict[str, Any]) -> dict[str, Any]:
+        def endpoint(headers: dict[str, str], _: dict[str, Any]) -> dict[str, Any]:
             return google_accounts.user_info(self._state.account(bearer(headers)))
 
-        return self._intake.serve(request, google_error, work)
+        return self._handler.serve(request, google_error, endpoint)
 
 
 def _count(model: str, raw: dict[str, Any]) -> dict[str, Any]:
@@ -164,6 +166,6 @@ def _count(model: str, raw: dict[str, Any]) -> dict[str, Any]:
         )
     found = inner or body
     check_contents(model, found)
-    total = read_gemini.read(model, found, raw).count_tokens()
+    total = gemini_parser.parse(model, found, raw).count_tokens()
     details = [{"modality": "TEXT", "tokenCount": total}]
     return {"totalTokens": total, "promptTokensDetails": details}

@@ -1,4 +1,4 @@
-"""Images at OpenAI's endpoints, and Google's ``predict``."""
+"""OpenAI's endpoints for images, and Google's ``predict``."""
 
 from __future__ import annotations
 
@@ -10,21 +10,26 @@ from antigravity.simulator.encoders import images
 from antigravity.simulator.errors import Headers, google_error, openai_error
 from antigravity.simulator.responder import Responder, Result
 from antigravity.simulator.validation.images import check, check_predict
-from antigravity.simulator.wire_formats import Dialect
+from antigravity.simulator.wire_formats import WireFormat
 
-_OPENAI: Final = Dialect(
-    "images", "", images.reply, images.events, images.error_events, openai_error
+_OPENAI: Final = WireFormat(
+    "images", "", images.encode_response, images.encode_events, images.encode_error, openai_error
 )
-_PREDICT: Final = Dialect(
-    "predict", "", images.predictions, images.events, images.error_events, google_error
+_PREDICT: Final = WireFormat(
+    "predict",
+    "",
+    images.encode_predictions,
+    images.encode_events,
+    images.encode_error,
+    google_error,
 )
 
 
 class ImagesApi:
-    """Answers requests for images whose keys are good."""
+    """Image generation, after the API key was checked."""
 
-    def __init__(self, exchange: Responder) -> None:
-        self._exchange = exchange
+    def __init__(self, responder: Responder) -> None:
+        self._responder = responder
 
     def openai(
         self,
@@ -36,10 +41,10 @@ class ImagesApi:
         form: bool,
         edit: bool,
     ) -> Result:
-        """Answer as OpenAI does."""
+        """Respond in OpenAI's format."""
         view = check(body, form, edit)
-        return self._exchange.run(request, _OPENAI, view, view.body["stream"], key, headers)
+        return self._responder.respond(request, _OPENAI, view, view.body["stream"], key, headers)
 
     def predict(self, request: Request, model: str, body: dict[str, Any], key: str) -> Result:
-        """Answer as Google does."""
-        return self._exchange.run(request, _PREDICT, check_predict(model, body), False, key)
+        """Respond in Google's format."""
+        return self._responder.respond(request, _PREDICT, check_predict(model, body), False, key)

@@ -1,7 +1,7 @@
-"""A small remote MCP server with one tool, as z.ai runs them; no I/O.
+"""Remote MCP servers with one tool each, like z.ai's; no I/O.
 
-Streamable HTTP with sessions: replies are server-sent events whose fields have no space after
-the colon, notifications get 202, and nothing works without the session's header.
+Streamable HTTP with sessions: responses are server-sent events whose fields have no space after
+the colon, notifications get 202, and requests without the session header are refused.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ TOOLS: Final[dict[str, dict[str, Any]]] = {
 
 
 @dataclass(frozen=True)
-class Reply:
-    """What to answer over HTTP."""
+class McpResponse:
+    """An HTTP response."""
 
     status: int
     body: bytes = b""
@@ -47,24 +47,26 @@ class Reply:
     session: str | None = None
 
 
-def _failure(status: int, code: int, message: str, id_: Any = None) -> Reply:
+def _failure(status: int, code: int, message: str, id_: Any = None) -> McpResponse:
     error = {"jsonrpc": "2.0", "id": id_, "error": {"code": code, "message": message}}
-    return Reply(status, compact(error).encode())
+    return McpResponse(status, compact(error).encode())
 
 
-def _stream(value: dict[str, Any], session: str | None = None) -> Reply:
+def _stream(value: dict[str, Any], session: str | None = None) -> McpResponse:
     data = f"id:1\nevent:message\ndata:{compact(value)}\n\n".encode()
-    return Reply(200, data, "text/event-stream", session)
+    return McpResponse(200, data, "text/event-stream", session)
 
 
-def handle(state: State, server: str, method: str, headers: dict[str, str], raw: bytes) -> Reply:
-    """Answer one HTTP request to the server named ``server``."""
+def handle(
+    state: State, server: str, method: str, headers: dict[str, str], raw: bytes
+) -> McpResponse:
+    """Return the response to one HTTP request to the server named ``server``."""
     session = headers.get("mcp-session-id")
     if method == "GET":
         return _failure(405, -32000, "Method Not Allowed")
     if method == "DELETE":
         known = session is not None and state.sessions.drop(session)
-        return Reply(200) if known else _failure(404, -32001, "Session not found")
+        return McpResponse(200) if known else _failure(404, -32001, "Session not found")
     accept = headers.get("accept", "")
     if "application/json" not in accept or "text/event-stream" not in accept:
         return _failure(
@@ -90,7 +92,7 @@ def handle(state: State, server: str, method: str, headers: dict[str, str], raw:
     if state.sessions.get(session) != server:
         return _failure(404, -32001, "Session not found", id_)
     if id_ is None:
-        return Reply(202)
+        return McpResponse(202)
     return _stream(_answer(server, str(verb), id_, params))
 
 
@@ -98,7 +100,7 @@ def _error(id_: Any, code: int, message: str) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": id_, "error": {"code": code, "message": message}}
 
 
-def _initialize(state: State, server: str, id_: Any, params: dict[str, Any]) -> Reply:
+def _initialize(state: State, server: str, id_: Any, params: dict[str, Any]) -> McpResponse:
     wanted = params.get("protocolVersion")
     if not isinstance(wanted, str):
         return _stream(_error(id_, -32602, "Invalid params: protocolVersion is required"))

@@ -1,4 +1,4 @@
-"""Bodies of the type multipart/form-data, read with the standard library's e-mail parser; pure."""
+"""Parser of multipart/form-data, on the standard library's e-mail parser; pure."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from email.policy import HTTP
 from hashlib import sha256
 from typing import Any
 
-from antigravity.simulator.transcripts import hidden_words
+from antigravity.simulator.transcripts import find_hidden_directives
 
 
 def is_multipart(content_type: str) -> bool:
-    """Return whether a body is such a form."""
+    """Return whether a content type is multipart/form-data."""
     return content_type.lower().startswith("multipart/form-data")
 
 
 def read_form(content_type: str, body: bytes) -> dict[str, Any]:
-    """Return the fields by name: a text, or what is known of a file; a list if there are more.
+    """Return the fields by name: a text, or a description of a file; a list for repeated fields.
 
-    :raises ValueError: if it is no form.
+    :raises ValueError: if the form is malformed.
     """
     head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1")
     message = BytesParser(policy=HTTP).parsebytes(head + body)
@@ -46,5 +46,5 @@ def _value(part: Message) -> Any:
         "size": len(data),
         "start": data[:32].hex(),
         "sha256": sha256(data).hexdigest(),
-        "said": hidden_words(data),
+        "directives": find_hidden_directives(data),
     }

@@ -1,4 +1,4 @@
-"""OpenAI's side of the simulator: keys, chats, completions and responses."""
+"""The endpoints of OpenAI: keys, chat completions, completions and responses."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from antigravity.simulator import wire_formats
 from antigravity.simulator.audio_api import AudioApi
 from antigravity.simulator.embeddings_api import EmbeddingsApi
 from antigravity.simulator.encoders.events import Context, sse
-from antigravity.simulator.encoders.responses import events, output, reply
+from antigravity.simulator.encoders.responses import encode_events, encode_output, encode_response
 from antigravity.simulator.errors import ApiError, Headers, openai_error
 from antigravity.simulator.images_api import ImagesApi
 from antigravity.simulator.multipart import is_multipart
-from antigravity.simulator.parsers import chat as read_chat
-from antigravity.simulator.parsers import responses as read_responses
-from antigravity.simulator.request_handler import Intake, bearer
+from antigravity.simulator.parsers import chat as chat_parser
+from antigravity.simulator.parsers import responses as responses_parser
+from antigravity.simulator.request_handler import RequestHandler, bearer
 from antigravity.simulator.responder import Responder, Result
 from antigravity.simulator.script import Script
 from antigravity.simulator.state import State, check_key
-from antigravity.simulator.stored_responses import Kept, StoredResponses, queued
-from antigravity.simulator.validation import chat as strict_chat
-from antigravity.simulator.validation import responses as strict_responses
+from antigravity.simulator.stored_responses import StoredResponse, StoredResponses, as_queued
+from antigravity.simulator.validation import chat as chat_validation
+from antigravity.simulator.validation import responses as responses_validation
 
 
 def check_openai_key(headers: dict[str, str]) -> str:
-    """Return the key; refuse a missing or a bad one.
+    """Return the API key of a request.
 
-    :raises ApiError: as the service words it.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     key = bearer(headers)
     if not key:
@@ -50,130 +50,136 @@ def check_openai_key(headers: dict[str, str]) -> str:
 
 
 class OpenAiApi:
-    """Answers as OpenAI does."""
+    """OpenAI's APIs."""
 
-    def __init__(self, state: State, intake: Intake, exchange: Responder) -> None:
+    def __init__(self, state: State, handler: RequestHandler, responder: Responder) -> None:
         self._state = state
-        self._intake = intake
-        self._exchange = exchange
-        self._embeddings = EmbeddingsApi(exchange)
-        self._images = ImagesApi(exchange)
-        self._audio = AudioApi(exchange)
+        self._handler = handler
+        self._responder = responder
+        self._embeddings = EmbeddingsApi(responder)
+        self._images = ImagesApi(responder)
+        self._audio = AudioApi(responder)
         self._stored = StoredResponses()
 
     def chat(self, request: Request, lenient: bool = False) -> Result:
-        """Answer a chat; compatible services are lenient."""
+        """Respond to a chat completion; compatible services are lenient."""
 
-        def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
+        def endpoint(headers: dict[str, str], body: dict[str, Any]) -> Result:
             key = check_openai_key(headers)
-            body = strict_chat.check(body, lenient)
-            view = read_chat.read(body)
-            return self._exchange.run(
+            body = chat_validation.check(body, lenient)
+            view = chat_parser.parse(body)
+            return self._responder.respond(
                 request, wire_formats.CHAT, view, bool(body.get("stream")), key, self._headers()
             )
 
-        return self._intake.serve(request, openai_error, work)
+        return self._handler.serve(request, openai_error, endpoint)
 
     def completion(self, request: Request) -> Result:
-        """Answer a legacy completion."""
+        """Respond to a legacy completion."""
 
-        def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
+        def endpoint(headers: dict[str, str], body: dict[str, Any]) -> Result:
             key = check_openai_key(headers)
-            body = strict_chat.check_completion(body)
-            view = read_chat.read_completion(body)
+            body = chat_validation.check_completion(body)
+            view = chat_parser.parse_completion(body)
             stream = bool(body.get("stream"))
-            return self._exchange.run(
+            return self._responder.respond(
                 request, wire_formats.COMPLETIONS, view, stream, key, self._headers()
             )
 
-        return self._intake.serve(request, openai_error, work)
+        return self._handler.serve(request, openai_error, endpoint)
 
     def response(self, request: Request) -> Result:
-        """Answer a response; what is stored can be continued."""
+        """Create a response, and store it."""
 
-        def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
+        def endpoint(headers: dict[str, str], body: dict[str, Any]) -> Result:
             key = check_openai_key(headers)
             body, items = self._check_response(body, key)
-            view = read_responses.read(body, items)
+            view = responses_parser.parse(body, items)
             background = body.get("background") is True
 
             def keep(script: Script, context: Context) -> None:
                 if body.get("store") is False:
                     return
-                made = output(script, context)
-                whole = {**reply(script, context), "background": background}
-                told = b"".join(piece for piece, _ in sse(events(script, context)))
-                self._stored.kept.put(whole["id"], Kept(key, items, made, whole, told))
+                made = encode_output(script, context)
+                whole = {**encode_response(script, context), "background": background}
+                stream_body = b"".join(piece for piece, _ in sse(encode_events(script, context)))
+                self._stored.responses.put(
+                    whole["id"], StoredResponse(key, items, made, whole, stream_body)
+                )
                 for item in made:
                     self._state.items.put(item["id"], True)
 
-            dialect = wire_formats.RESPONSES
+            wire_format = wire_formats.RESPONSES
             if background:
-                dialect = replace(dialect, reply=lambda *made: queued(reply(*made)))
+                wire_format = replace(
+                    wire_format, encode_response=lambda *made: as_queued(encode_response(*made))
+                )
             stream = bool(body.get("stream"))
-            return self._exchange.run(request, dialect, view, stream, key, self._headers(), keep)
+            return self._responder.respond(
+                request, wire_format, view, stream, key, self._headers(), keep
+            )
 
-        return self._intake.serve(request, openai_error, work)
+        return self._handler.serve(request, openai_error, endpoint)
 
     def embeddings(self, request: Request) -> Result:
-        """Answer with vectors."""
+        """Respond with vectors."""
 
-        def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
+        def endpoint(headers: dict[str, str], body: dict[str, Any]) -> Result:
             key = check_openai_key(headers)
             return self._embeddings.openai(request, body, key, self._headers())
 
-        return self._intake.serve(request, openai_error, work)
+        return self._handler.serve(request, openai_error, endpoint)
 
     def images(self, request: Request, *, edit: bool) -> Result:
-        """Draw, from words alone or from images."""
+        """Generate or edit images."""
 
-        def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
+        def endpoint(headers: dict[str, str], body: dict[str, Any]) -> Result:
             key = check_openai_key(headers)
             form = is_multipart(headers.get("content-type", ""))
             if form and not edit:
                 raise ApiError(400, "Unsupported content type: 'multipart/form-data'.")
             return self._images.openai(request, body, key, self._headers(), form=form, edit=edit)
 
-        return self._intake.serve(request, openai_error, work)
+        return self._handler.serve(request, openai_error, endpoint)
 
-    def hear(self, request: Request, english: bool) -> Result:
-        """Answer with a transcript, or a translation."""
+    def transcribe(self, request: Request, english: bool) -> Result:
+        """Respond with a transcript, or a translation."""
 
-        def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
+        def endpoint(headers: dict[str, str], body: dict[str, Any]) -> Result:
             key = check_openai_key(headers)
             if not is_multipart(headers.get("content-type", "")):
                 raise ApiError(400, "Could not parse multipart form")
-            return self._audio.hear(request, body, key, self._headers(), english=english)
+            return self._audio.transcribe(request, body, key, self._headers(), english=english)
 
-        return self._intake.serve(request, openai_error, work)
+        return self._handler.serve(request, openai_error, endpoint)
 
     def speak(self, request: Request) -> Result:
-        """Answer with sound."""
+        """Respond with speech."""
 
-        def work(headers: dict[str, str], body: dict[str, Any]) -> Result:
+        def endpoint(headers: dict[str, str], body: dict[str, Any]) -> Result:
             key = check_openai_key(headers)
             return self._audio.speak(request, body, key, self._headers())
 
-        return self._intake.serve(request, openai_error, work)
+        return self._handler.serve(request, openai_error, endpoint)
 
-    def stored(self, request: Request, name: str, what: str = "") -> Result:
-        """Answer what is asked about a response."""
+    def stored(self, request: Request, name: str, operation: str = "") -> Result:
+        """Serve an operation on a stored response."""
 
-        def work(headers: dict[str, str], body: dict[str, Any]) -> dict[str, Any] | bytes:
-            return self._stored.answer(request, check_openai_key(headers), name, what)
+        def endpoint(headers: dict[str, str], body: dict[str, Any]) -> dict[str, Any] | bytes:
+            return self._stored.serve(request, check_openai_key(headers), name, operation)
 
-        return self._intake.serve(request, openai_error, work)
+        return self._handler.serve(request, openai_error, endpoint)
 
     def input_tokens(self, request: Request) -> Result:
         """Count the tokens of the input of a response."""
 
-        def work(headers: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        def endpoint(headers: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
             key = check_openai_key(headers)
             body, items = self._check_response(body, key)
-            counted = read_responses.read(body, items).count_tokens()
+            counted = responses_parser.parse(body, items).count_tokens()
             return {"object": "response.input_tokens", "input_tokens": counted}
 
-        return self._intake.serve(request, openai_error, work)
+        return self._handler.serve(request, openai_error, endpoint)
 
     def _headers(self) -> Headers:
         return (
@@ -193,4 +199,4 @@ class OpenAiApi:
                 )
             return found.conversation
 
-        return strict_responses.check(body, find_earlier, self._state.items.__contains__)
+        return responses_validation.check(body, find_earlier, self._state.items.__contains__)

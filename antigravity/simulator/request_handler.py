@@ -1,4 +1,4 @@
-"""Take requests in: what every route does before and after its own work."""
+"""Log requests, parse their bodies, and render errors, for all routes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl, unquote
 from twisted.web.server import Request
 
 from antigravity.simulator.errors import (
-    Answer,
     ApiError,
+    HttpResponse,
     anthropic_error,
     google_error,
     openai_error,
@@ -21,10 +21,10 @@ from antigravity.simulator.multipart import is_multipart, read_form
 from antigravity.simulator.responder import Result, send
 from antigravity.simulator.state import LoggedRequest, State
 
-ErrorShape = Callable[[ApiError], Answer]
-Work = Callable[[dict[str, str], dict[str, Any]], Result | dict[str, Any]]
+ErrorRenderer = Callable[[ApiError], HttpResponse]
+Endpoint = Callable[[dict[str, str], dict[str, Any]], Result | dict[str, Any]]
 
-_PARSE: Final[dict[ErrorShape, str]] = {
+_PARSE: Final[dict[ErrorRenderer, str]] = {
     anthropic_error: "The request body is not valid JSON: {}",
     openai_error: "We could not parse the JSON body of your request. (HINT: This likely means you "
     "aren't using your HTTP library correctly. The OpenAI API expects a JSON payload, but what "
@@ -55,26 +55,26 @@ def path_of(request: Request) -> str:
 
 
 def content_of(request: Request) -> bytes:
-    """Return the whole body, however often it is asked for."""
+    """Return the body; can be called repeatedly."""
     assert request.content is not None
     request.content.seek(0)
     return bytes(request.content.read())
 
 
 def alt_of(request: Request) -> str:
-    """Return how a Google stream is to be framed."""
+    """Return the framing that a Google request wants for streams."""
     query = query_of(request)
     return query.get("alt") or query.get("$alt", "json").partition(";")[0]
 
 
 def bearer(headers: dict[str, str]) -> str:
-    """Return the bearer token, or an empty text."""
+    """Return the bearer token, or an empty string."""
     scheme, _, key = headers.get("authorization", "").partition(" ")
     return key.strip() if scheme.lower() == "bearer" else ""
 
 
-def shape_of(request: Request) -> ErrorShape:
-    """Return the errors' shape where several protocols share a path, or none has it."""
+def find_error_renderer(request: Request) -> ErrorRenderer:
+    """Return the error renderer of the most likely protocol of a request."""
     headers, path = headers_of(request), path_of(request)
     if path.startswith(("/v1beta", "/v1internal")) or "x-goog-api-key" in headers:
         return google_error
@@ -88,14 +88,14 @@ def shape_of(request: Request) -> ErrorShape:
 _TOO_DEEP = "it is nested too deeply"
 
 
-class Intake:
-    """Logs requests, reads their bodies, and gives refusals their shape."""
+class RequestHandler:
+    """Logs requests, parses their bodies and renders errors."""
 
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def serve(self, request: Request, shape: ErrorShape, work: Work) -> Result:
-        """Return what the work makes of the headers and the body of a request."""
+    def serve(self, request: Request, shape: ErrorRenderer, endpoint: Endpoint) -> Result:
+        """Return the result of an endpoint for the headers and the body of a request."""
         headers = headers_of(request)
         raw = content_of(request)
         body, problem = _parse(request, raw)
@@ -110,30 +110,30 @@ class Intake:
         try:
             if problem is not None:
                 raise ApiError(400, _PARSE[shape].format(problem))
-            result = _work_on(work, headers, body)
+            result = _run_endpoint(endpoint, headers, body)
         except ApiError as error:
             self._state.stats.refused += 1
             return send(request, shape(error))
-        return send(request, Answer(200, (), result)) if isinstance(result, dict) else result
+        return send(request, HttpResponse(200, (), result)) if isinstance(result, dict) else result
 
     def refuse(self, request: Request, error: ApiError) -> bytes:
-        """Log a request that has no route, and refuse it in the likely shape."""
+        """Log a request without a route, and refuse it."""
         method = request.method.decode("latin-1")
         self._state.record(LoggedRequest(method, path_of(request), "", headers_of(request)), 0)
         self._state.stats.refused += 1
-        return send(request, shape_of(request)(error))
+        return send(request, find_error_renderer(request)(error))
 
 
-def _work_on(work: Work, headers: dict[str, str], body: Any) -> Any:
-    """Return what ``work`` makes of a body; how deep one may be depends on the Python."""
+def _run_endpoint(endpoint: Endpoint, headers: dict[str, str], body: Any) -> Any:
+    """Return the endpoint's result; bodies that are nested too deeply for Python are refused."""
     try:
-        return work(headers, body)
+        return endpoint(headers, body)
     except RecursionError:
         raise ApiError(400, "The body is nested too deeply.") from None
 
 
 def _parse(request: Request, raw: bytes) -> tuple[Any, str | None]:
-    """Return the body and what is wrong with it."""
+    """Return the body, and the problem if it is malformed."""
     if request.method != b"POST" or (not raw and path_of(request).endswith("/cancel")):
         return {}, None
     if path_of(request).startswith("/api/mcp/"):

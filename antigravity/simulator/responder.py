@@ -1,4 +1,4 @@
-"""The way from a view to bytes on the wire: the script, its pauses and its faults."""
+"""Respond to a view: build the script, encode it, deliver it."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from twisted.internet.defer import Deferred
 from twisted.web.server import Request
 
 from antigravity.simulator.encoders.events import Context
-from antigravity.simulator.errors import Answer, Headers, too_long
+from antigravity.simulator.errors import Headers, HttpResponse, context_length_error
 from antigravity.simulator.script import Script
-from antigravity.simulator.script_builder import write_script
+from antigravity.simulator.script_builder import build_script
 from antigravity.simulator.state import State
-from antigravity.simulator.stream import Clock, Plan, StreamWriter, plan, until
+from antigravity.simulator.stream import Clock, StreamPlan, StreamWriter, plan_stream, take_until
 from antigravity.simulator.view import View, compact
-from antigravity.simulator.wire_formats import Dialect
+from antigravity.simulator.wire_formats import WireFormat
 
 #: What a route may return to Klein.
 Result = bytes | Deferred[None]
 
 
-def send(request: Request, answer: Answer) -> bytes:
+def send(request: Request, answer: HttpResponse) -> bytes:
     """Set status and headers, and return the body."""
     request.setResponseCode(answer.status)
     _set_headers(request, (("content-type", "application/json"), *answer.headers))
@@ -37,12 +37,12 @@ def _set_headers(request: Request, headers: Headers) -> None:
         request.setHeader(name.encode("ascii"), value.encode("latin-1"))
 
 
-#: What a proxy, or a wrong path, answers with.
+#: The body of ``[[form page]]``, as a proxy might send.
 PAGE: Final = b"<!DOCTYPE html><html><body>Welcome to the simulator.</body></html>"
 
 
 class Responder:
-    """Answers requests; knows which answers are under way, so that they can be stopped."""
+    """Responds to requests, and can stop all responses in progress."""
 
     def __init__(self, state: State, clock: Clock) -> None:
         self._state = state
@@ -50,41 +50,41 @@ class Responder:
         self._writers: set[StreamWriter] = set()
 
     def stop(self) -> None:
-        """Break off what is under way."""
+        """Stop all responses in progress."""
         for writer in list(self._writers):
             writer.stop()
         self._writers.clear()
 
-    def run(
+    def respond(
         self,
         request: Request,
-        dialect: Dialect,
+        wire_format: WireFormat,
         view: View,
         stream: bool,
         key: str,
         headers: Headers = (),
         done: Callable[[Script, Context], None] = lambda *_: None,
     ) -> Result:
-        """Answer ``view``, whole or as a stream.
+        """Respond to ``view``, with a whole response or a stream.
 
-        :param key: stands for the account: a key, or a refresh token.
-        :param done: is told what is answered, before it is.
+        :param key: identifies the account: an API key, or a refresh token.
+        :param done: called with the script before the response is sent.
         :raises ApiError: if the script is an error, the account fails, or the prompt is too long.
         """
-        flaw = self._state.admit(key)
+        fault = self._state.admit(key)
         window = self._state.windows.get(view.model)
         if window is not None and (tokens := view.count_tokens()) > window:
-            raise too_long(dialect.error, tokens, window)
+            raise context_length_error(wire_format.render_error, tokens, window)
         number = self._state.next_number()
         context = Context(view, number, int(self._clock.seconds()))
         ids = iter(range(100))
-        script = write_script(
+        script = build_script(
             view,
-            lambda: context.id(dialect.call_prefix, next(ids)),
-            self._state.failed,
+            lambda: context.id(wire_format.call_prefix, next(ids)),
+            self._state.count_failure,
         )
-        if flaw is not None:
-            script = replace(script, fault=flaw, late_error=None)
+        if fault is not None:
+            script = replace(script, fault=fault, late_error=None)
         if script.late_error is not None and not stream:
             raise script.late_error
         done(script, context)
@@ -94,25 +94,25 @@ class Responder:
             return PAGE
         if script.form in ("whole", "stream"):
             stream = script.form == "stream"
-        kind = dialect.stream_type if stream else dialect.whole_type
+        kind = wire_format.stream_type if stream else wire_format.whole_type
         _set_headers(request, (("content-type", kind), *headers))
         if stream:
-            return self._deliver(request, self._streamed(dialect, script, context), script)
-        return self._whole(request, dialect, script, context)
+            return self._deliver(request, self._streamed(wire_format, script, context), script)
+        return self._whole(request, wire_format, script, context)
 
-    def _streamed(self, dialect: Dialect, script: Script, context: Context) -> Plan:
+    def _streamed(self, wire_format: WireFormat, script: Script, context: Context) -> StreamPlan:
         if script.fault is not None and script.fault.kind == "empty":
-            return Plan(())
-        events = list(dialect.events(script, context))
+            return StreamPlan(())
+        events = list(wire_format.encode_events(script, context))
         if script.late_error is not None:
-            events = until(events, script.error_after, lambda event: event.content)
-            events += dialect.error_events(script.late_error, len(events))
-        return plan(dialect.framing(events), script.fault)
+            events = take_until(events, script.error_after, lambda event: event.content)
+            events += wire_format.encode_error(script.late_error, len(events))
+        return plan_stream(wire_format.framing(events), script.fault)
 
     def _whole(
-        self, request: Request, dialect: Dialect, script: Script, context: Context
+        self, request: Request, wire_format: WireFormat, script: Script, context: Context
     ) -> Result:
-        value = dialect.reply(script, context)
+        value = wire_format.encode_response(script, context)
         body = value if isinstance(value, bytes) else compact(value).encode()
         fault = script.fault
         end = "finish"
@@ -135,9 +135,9 @@ class Responder:
             steps = ((body[: len(body) // 2], True),)
         elif end == "stall":
             steps = ((b"", True),)
-        return self._deliver(request, Plan(steps, end), replace(script, ttft=pause))
+        return self._deliver(request, StreamPlan(steps, end), replace(script, ttft=pause))
 
-    def _deliver(self, request: Request, steps: Plan, script: Script) -> Deferred[None]:
+    def _deliver(self, request: Request, steps: StreamPlan, script: Script) -> Deferred[None]:
         writer = StreamWriter(
             request, steps, self._clock, self._state.stats, script.ttft, script.delay
         )

@@ -1,11 +1,11 @@
-"""The smallest instance of a JSON Schema, always the same one; pure."""
+"""The smallest instance of a JSON Schema, deterministic; pure."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 _DEPTH: Final = 12
-#: Characters and items at most, however many a schema asks for.
+#: The limit of characters and items, whatever a schema requires.
 _LONGEST: Final = 1000
 _FORMATS: Final = {
     "date": "2026-01-01",
@@ -18,7 +18,7 @@ _FORMATS: Final = {
 }
 
 
-def instance_of(schema: Any) -> Any:
+def build_instance(schema: Any) -> Any:
     """Return the smallest value that satisfies ``schema``."""
     return _make(schema, schema, _DEPTH)
 
@@ -101,5 +101,5 @@ def _typed(schema: dict[str, Any], root: Any, depth: int) -> Any:
 
 
 def _least(schema: dict[str, Any], keyword: str) -> int:
-    """Return the least length that a schema asks for, within bounds."""
+    """Return the minimum length of a schema, within the limit."""
     return max(0, min(int(schema.get(keyword) or 0), _LONGEST))

@@ -1,17 +1,17 @@
-"""What the simulated model will do, as a value; pure."""
+"""The content and course of one response; pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any
 
-from antigravity.simulator.errors import ApiError, Break
+from antigravity.simulator.errors import ApiError, ConnectionFault
 from antigravity.simulator.view import compact
 
 
 @dataclass(frozen=True)
 class Call:
-    """A tool call; ``text`` is what a custom (free-form) tool gets."""
+    """A tool call; ``text`` is the input of a custom (free-form) tool."""
 
     id: str
     name: str
@@ -38,7 +38,7 @@ class Citation:
 
 @dataclass(frozen=True)
 class Usage:
-    """What the request and the answer count."""
+    """The tokens of request and response."""
 
     prompt: int = 0
     answer: int = 0
@@ -47,17 +47,17 @@ class Usage:
 
 @dataclass(frozen=True)
 class Script:
-    """What the simulated model will do.
+    """The content and course of one response.
 
-    ``finish`` is stop, length, tool, stop_sequence, filter, or a word that only the protocol
-    knows; ``spelled`` is the word of ``[[finish]]``, ``form`` that of ``[[form]]``.
+    ``finish`` is stop, length, tool, stop_sequence, filter, or a reason that only the protocol
+    has; ``spelled`` is the argument of ``[[finish]]``, ``form`` that of ``[[form]]``.
     """
 
     thinking: str = ""
     chunks: tuple[str, ...] = ()
     calls: tuple[Call, ...] = ()
     image: bool = False
-    sound: tuple[bytes, ...] = ()
+    audio: tuple[bytes, ...] = ()
     citations: tuple[Citation, ...] = ()
     finish: str = "stop"
     spelled: str = ""
@@ -65,12 +65,12 @@ class Script:
     usage: Usage = Usage()
     delay: float = 0.0
     ttft: float = 0.0
-    fault: Break | None = None
+    fault: ConnectionFault | None = None
     late_error: ApiError | None = None
     error_after: int = 0
     form: str | None = None
     choices: int = 1
-    plain: bool = True  # plain text, so other choices may differ from the first
+    plain: bool = True  # plain text, so other choices differ from the first
 
     @property
     def text(self) -> str:
@@ -78,7 +78,7 @@ class Script:
         return "".join(self.chunks)
 
     def choice(self, index: int) -> Script:
-        """Return the script of one of the choices: plain texts say which they are."""
+        """Return the script of one choice; plain texts end with its number."""
         if index == 0 or not self.plain or not self.chunks:
             return self
         return replace(self, chunks=(*self.chunks, f" (choice {index + 1})"))

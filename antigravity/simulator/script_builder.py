@@ -1,4 +1,4 @@
-"""Decide what the simulated model answers: a view and its directives make a script; pure."""
+"""Build the script of a response from a view and its directives; pure."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dataclasses import replace
 from typing import Any, Final
 
 from antigravity.simulator.directives import Directives, ErrorDirective, parse_step
-from antigravity.simulator.errors import ApiError, Break
-from antigravity.simulator.schema_instance import instance_of
+from antigravity.simulator.errors import ApiError, ConnectionFault
+from antigravity.simulator.schema_instance import build_instance
 from antigravity.simulator.script import Call, Citation, Script, Usage
-from antigravity.simulator.speech import TOKEN, sound
-from antigravity.simulator.transcripts import asks_for_times, timed
-from antigravity.simulator.truncation import limited
+from antigravity.simulator.speech import BYTES_PER_TOKEN, synthesize
+from antigravity.simulator.transcripts import build_timed_transcript, wants_timestamps
+from antigravity.simulator.truncation import truncate_script
 from antigravity.simulator.view import Tool, View, compact, count
 
-#: What is said with citations when the prompt gives no text; its letters are not all ASCII,
-#: so that byte offsets and character offsets differ.
+#: The text with citations if the prompt has none; it contains non-ASCII letters,
+#: so that byte and character offsets differ.
 CITED_TEXT: Final = "Zürich is the largest city of Switzerland. Its café culture is old."
 SOURCES: Final = (
     ("https://example.com/zurich", "Zürich, Example"),
@@ -26,7 +26,7 @@ SOURCES: Final = (
 )
 _MAX_CHUNKS: Final = 8
 _CHUNK: Final = 16
-#: Every protocol's spelling of a finish reason, and what it means.
+#: The finish reasons of all protocols, and their meaning.
 REASONS: Final = {
     "stop": "stop", "end_turn": "stop", "completed": "stop",
     "length": "length", "max_tokens": "length", "max_output_tokens": "length",
@@ -39,8 +39,8 @@ REASONS: Final = {
 }  # fmt: skip
 
 
-def error_of(directive: ErrorDirective) -> ApiError:
-    """Return the error that a directive asks for."""
+def build_error(directive: ErrorDirective) -> ApiError:
+    """Return the error of a directive."""
     return ApiError(
         status=directive.status,
         message=directive.message,
@@ -50,74 +50,84 @@ def error_of(directive: ErrorDirective) -> ApiError:
     )
 
 
-def write_script(
-    view: View, next_id: Callable[[], str], failed: Callable[[str, str], int] = lambda *_: 0
+def build_script(
+    view: View, next_id: Callable[[], str], count_failure: Callable[[str, str], int] = lambda *_: 0
 ) -> Script:
-    """Return what to answer.
+    """Return the script of the response to a view.
 
-    :param next_id: gives the id of a tool call.
-    :param failed: counts a failure by conversation and directive, and says how many there
+    :param next_id: returns the id of a tool call.
+    :param count_failure: counts a failure by conversation and directive; returns how many there
         were before.
-    :raises ApiError: if a directive demands an error now.
+    :raises ApiError: if a directive causes an error before the response.
     """
-    directives = parse_step(view.prompt, view.rounds)
-    if view.rounds and (directives is None or not directives.found):
-        directives = None
-    told = directives or Directives(rest="" if view.rounds else view.prompt)
+    found = parse_step(view.prompt, view.rounds)
+    if view.rounds and (found is None or not found.found):
+        found = None
+    given = found or Directives(rest="" if view.rounds else view.prompt)
     late: ErrorDirective | None = None
-    for error in told.errors:
-        before = failed(view.conversation, error.source)
+    for error in given.errors:
+        before = count_failure(view.conversation, error.source)
         if error.times is None or before < error.times:
             if error.after is None:
-                raise error_of(error)
+                raise build_error(error)
             late = error
             break
-    fault = _fault(told)
-    if fault is not None and told.breaks is not None:
-        before = failed(view.conversation, f"{fault.kind} {fault.after} times={told.breaks}")
-        if before >= told.breaks:
-            fault, told = None, replace(told, empty=None)
-    script = _content(view, told, next_id, answering=directives is None)
-    script = limited(view, script)
-    if told.finish:
+    fault = _fault(given)
+    if fault is not None and given.breaks is not None:
+        before = count_failure(
+            view.conversation, f"{fault.kind} {fault.after} times={given.breaks}"
+        )
+        if before >= given.breaks:
+            fault, given = None, replace(given, empty=None)
+    script = _content(view, given, next_id, echo_results=found is None)
+    script = truncate_script(view, script)
+    if given.finish:
         script = replace(
-            script, finish=REASONS.get(told.finish.lower(), told.finish), spelled=told.finish
+            script,
+            finish=REASONS.get(given.finish.lower(), given.finish),
+            spelled=given.finish,
         )
     return replace(
         script,
-        delay=told.delay,
-        ttft=told.ttft,
+        delay=given.delay,
+        ttft=given.ttft,
         fault=fault,
-        late_error=error_of(late) if late else None,
+        late_error=build_error(late) if late else None,
         error_after=(late.after or 0) if late else 0,
-        form=told.form,
+        form=given.form,
         choices=view.choices,
         usage=_usage(view, script),
     )
 
 
-def _fault(told: Directives) -> Break | None:
-    if told.empty == "":
-        return Break("empty")
-    for kind, after in (("cut", told.cut), ("stall", told.stall), ("garbage", told.garbage)):
+def _fault(given: Directives) -> ConnectionFault | None:
+    if given.empty == "":
+        return ConnectionFault("empty")
+    for kind, after in (
+        ("cut", given.cut),
+        ("stall", given.stall),
+        ("garbage", given.garbage),
+    ):
         if after is not None:
-            return Break(kind, after)
+            return ConnectionFault(kind, after)
     return None
 
 
-def _content(view: View, told: Directives, next_id: Callable[[], str], answering: bool) -> Script:
-    """Return the script before any limit."""
-    if told.empty is not None:
+def _content(
+    view: View, given: Directives, next_id: Callable[[], str], echo_results: bool
+) -> Script:
+    """Return the script before truncation."""
+    if given.empty is not None:
         return Script()
-    calls = _calls(view, told, next_id) if not view.rounds or told.tools else ()
+    calls = _calls(view, given, next_id) if not view.rounds or given.tools else ()
     if calls and not view.parallel:
         calls = calls[:1]
-    thinking = "\n".join(told.think)
+    thinking = "\n".join(given.think)
     if not thinking and view.thinking:
         thinking = f"Thinking about: {(view.prompt or 'the request')[:60]}"
-    text, plain = _text(view, told, calls, answering)
+    text, plain = _text(view, given, calls, echo_results)
     citations: tuple[Citation, ...] = ()
-    if told.cite:
+    if given.cite:
         text, plain = text or CITED_TEXT, False
         middle = text.find(". ") + 2 if ". " in text else (len(text) + 1) // 2
         places = [(0, middle), (middle, len(text))]
@@ -128,28 +138,28 @@ def _content(view: View, told: Directives, next_id: Callable[[], str], answering
         )
     return Script(
         thinking=thinking,
-        chunks=split(text, told.chunks),
+        chunks=split_text(text, given.chunks),
         calls=calls,
-        image=told.image or _draws(view, told),
-        sound=sound(view, told.tokens, told.chunks) if _speaks(view, told) else (),
+        image=given.image or _is_image(view, given),
+        audio=synthesize(view, given.tokens, given.chunks) if _is_speech(view, given) else (),
         citations=citations,
         finish="tool" if calls else "stop",
         plain=plain,
     )
 
 
-def _draws(view: View, told: Directives) -> bool:
-    """Return whether a model that draws does, and is not told to do something else."""
-    return view.draws and not (told.say or told.finish or told.tokens is not None)
+def _is_image(view: View, given: Directives) -> bool:
+    """Return whether the response is an image; some directives prevent that."""
+    return view.image_output and not (given.say or given.finish or given.tokens is not None)
 
 
-def _speaks(view: View, told: Directives) -> bool:
-    """Return whether a model that speaks does, and is not told to do something else."""
-    return view.speaks and not (told.say or told.finish)
+def _is_speech(view: View, given: Directives) -> bool:
+    """Return whether the response is speech; some directives prevent that."""
+    return view.speech_output and not (given.say or given.finish)
 
 
-def split(text: str, chunks: int | None) -> tuple[str, ...]:
-    """Return the text in so many pieces, as even as can be; fewer if it is too short."""
+def split_text(text: str, chunks: int | None) -> tuple[str, ...]:
+    """Return the text in chunks of equal size; fewer if it is too short."""
     if not text:
         return ()
     wanted = chunks or min(_MAX_CHUNKS, -(-len(text) // _CHUNK))
@@ -171,13 +181,13 @@ def _call(tool: Tool | None, name: str, arguments: dict[str, Any], id_: str) -> 
     return Call(id_, tool.name, arguments, tool.namespace, tool.custom)
 
 
-def _calls(view: View, told: Directives, next_id: Callable[[], str]) -> tuple[Call, ...]:
+def _calls(view: View, given: Directives, next_id: Callable[[], str]) -> tuple[Call, ...]:
     if view.choice == "none":
         return ()
-    if told.tools:
+    if given.tools:
         return tuple(
             _call(_find_tool(view, wanted.name), wanted.name, wanted.arguments, next_id())
-            for wanted in told.tools
+            for wanted in given.tools
         )
     if view.choice != "any":
         return ()
@@ -185,44 +195,46 @@ def _calls(view: View, told: Directives, next_id: Callable[[], str]) -> tuple[Ca
         if tool.schema is None and not tool.custom:
             continue
         if not view.allowed or tool.name in view.allowed or tool.full_name in view.allowed:
-            made = {"input": "text"} if tool.custom else instance_of(tool.schema or {})
+            made = {"input": "text"} if tool.custom else build_instance(tool.schema or {})
             return (_call(tool, tool.name, made if isinstance(made, dict) else {}, next_id()),)
     return ()
 
 
 def _text(
-    view: View, told: Directives, calls: tuple[Call, ...], answering: bool
+    view: View, given: Directives, calls: tuple[Call, ...], echo_results: bool
 ) -> tuple[str, bool]:
-    """Return the answer's text, and whether it is plain text."""
-    if told.json is not None:
-        return told.json, False
-    if told.show == "system":
+    """Return the text of the response, and whether it is plain text."""
+    if given.json is not None:
+        return given.json, False
+    if given.show == "system":
         return view.system, False
-    if told.show == "tools":
+    if given.show == "tools":
         return compact([tool.full_name for tool in view.tools]), False
-    if told.show == "request":
+    if given.show == "request":
         return json.dumps(view.body, ensure_ascii=False), False
-    if told.say:
-        return "\n".join(told.say), True
+    if given.say:
+        return "\n".join(given.say), True
     if calls:
         return "", False
-    if view.speaks:
+    if view.speech_output:
         return "", False
-    if asks_for_times(view.schema) and view.heard_tokens():
-        return compact(timed(view.schema, " ".join(map(str, view.attachments)))), False
+    if wants_timestamps(view.schema) and view.audio_tokens():
+        return compact(
+            build_timed_transcript(view.schema, " ".join(map(str, view.attachments)))
+        ), False
     if view.schema is not None:
-        return compact(instance_of(view.schema)), False
-    if told.tokens is not None:
-        return "".join(f"{i % 1000:03d} " for i in range(told.tokens)), True
-    if told.image or told.cite or view.draws:
+        return compact(build_instance(view.schema)), False
+    if given.tokens is not None:
+        return "".join(f"{i % 1000:03d} " for i in range(given.tokens)), True
+    if given.image or given.cite or view.image_output:
         return "", False
-    if answering and view.results:
-        said = [f"Result: {result}" for result in view.results]
-        text = "\n".join([*said, *map(str, view.attachments)])
+    if echo_results and view.results:
+        results = [f"Result: {result}" for result in view.results]
+        text = "\n".join([*results, *map(str, view.attachments)])
     else:
-        text = "\n".join([*([told.rest] if told.rest else []), *map(str, view.attachments)])
-    if not text and told.chunks:
-        text = "".join(f"chunk {i + 1} ".ljust(10) for i in range(told.chunks))
+        text = "\n".join([*([given.rest] if given.rest else []), *map(str, view.attachments)])
+    if not text and given.chunks:
+        text = "".join(f"chunk {i + 1} ".ljust(10) for i in range(given.chunks))
     if view.json_mode:
         return compact({"text": text}), False
     return text or "OK", True
@@ -231,9 +243,9 @@ def _text(
 def _usage(view: View, script: Script) -> Usage:
     calls = sum(len(call.name) + len(compact(call.arguments)) for call in script.calls)
     answer = count(len(script.text)) + count(calls) + (258 if script.image else 0)
-    answer += sum(map(len, script.sound)) // TOKEN
+    answer += sum(map(len, script.audio)) // BYTES_PER_TOKEN
     return Usage(
         prompt=view.count_tokens(),
-        answer=max(1, answer) if script.chunks or calls or script.image or script.sound else answer,
+        answer=max(1, answer) if script.chunks or calls or script.image or script.audio else answer,
         thinking=count(len(script.thinking)),
     )

@@ -1,4 +1,4 @@
-"""The routes of the simulator, and nothing else."""
+"""The routes of the simulator."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from werkzeug.exceptions import HTTPException
 from antigravity.simulator import catalog, mcp
 from antigravity.simulator.anthropic_api import AnthropicApi, check_anthropic_key
 from antigravity.simulator.errors import (
-    Answer,
     ApiError,
+    HttpResponse,
     anthropic_error,
     google_error,
     openai_error,
@@ -23,12 +23,12 @@ from antigravity.simulator.errors import (
 from antigravity.simulator.google_api import GoogleApi, check_google_key
 from antigravity.simulator.openai_api import OpenAiApi, check_openai_key
 from antigravity.simulator.request_handler import (
-    Intake,
+    RequestHandler,
     bearer,
     content_of,
+    find_error_renderer,
     path_of,
     query_of,
-    shape_of,
 )
 from antigravity.simulator.responder import Responder, Result, send
 from antigravity.simulator.state import State, check_key
@@ -48,14 +48,14 @@ class SimulatorApp:
 
     def __init__(self, state: State, clock: Clock, raw_schemas: bool = False) -> None:
         self.state = state
-        self.exchange = Responder(state, clock)
-        self._intake = Intake(state)
-        self._openai = OpenAiApi(state, self._intake, self.exchange)
-        self._anthropic = AnthropicApi(state, self._intake, self.exchange)
-        self._google = GoogleApi(state, self._intake, self.exchange, raw_schemas)
+        self.responder = Responder(state, clock)
+        self._handler = RequestHandler(state)
+        self._openai = OpenAiApi(state, self._handler, self.responder)
+        self._anthropic = AnthropicApi(state, self._handler, self.responder)
+        self._google = GoogleApi(state, self._handler, self.responder, raw_schemas)
 
     def resource(self) -> IResource:
-        """Return the resource that serves it all."""
+        """Return the root resource."""
         resource: IResource = self.app.resource()
         return resource
 
@@ -63,22 +63,22 @@ class SimulatorApp:
 
     @app.route("/v1/chat/completions", methods=["POST"])
     def chat(self, request: Request) -> Result:
-        """Answer a chat."""
+        """Respond to a chat completion."""
         return self._openai.chat(request)
 
     @app.route("/api/paas/v4/chat/completions", methods=["POST"])
     def compatible_chat(self, request: Request) -> Result:
-        """Answer a chat as z.ai does, with its vision models."""
+        """Respond to a chat completion of z.ai."""
         return self._openai.chat(request, lenient=True)
 
     @app.route("/v1/completions", methods=["POST"])
     def completion(self, request: Request) -> Result:
-        """Answer a legacy completion."""
+        """Respond to a legacy completion."""
         return self._openai.completion(request)
 
     @app.route("/v1/responses", methods=["POST"])
     def response(self, request: Request) -> Result:
-        """Answer a response."""
+        """Create a response."""
         return self._openai.response(request)
 
     @app.route("/v1/responses/input_tokens", methods=["POST"])
@@ -88,59 +88,59 @@ class SimulatorApp:
 
     @app.route("/v1/responses/<name>", methods=["GET", "DELETE"])
     def stored(self, request: Request, name: str) -> Result:
-        """Show or forget a response."""
+        """Return or delete a stored response."""
         return self._openai.stored(request, name)
 
     @app.route("/v1/responses/<name>/input_items", methods=["GET"])
     def input_items(self, request: Request, name: str) -> Result:
-        """List what went into a response."""
+        """List the input items of a response."""
         return self._openai.stored(request, name, "input_items")
 
     @app.route("/v1/responses/<name>/cancel", methods=["POST"])
     def cancel(self, request: Request, name: str) -> Result:
-        """Cancel a response that is made in the background."""
+        """Cancel a background response."""
         return self._openai.stored(request, name, "cancel")
 
     @app.route("/v1/embeddings", methods=["POST"])
     def embeddings(self, request: Request) -> Result:
-        """Answer with vectors."""
+        """Respond with vectors."""
         return self._openai.embeddings(request)
 
     @app.route("/v1/images/generations", methods=["POST"])
     def draw(self, request: Request) -> Result:
-        """Draw from words."""
+        """Generate images."""
         return self._openai.images(request, edit=False)
 
     @app.route("/v1/images/edits", methods=["POST"])
     def edit(self, request: Request) -> Result:
-        """Draw from images."""
+        """Edit images."""
         return self._openai.images(request, edit=True)
 
     @app.route("/v1/audio/transcriptions", methods=["POST"])
     def transcribe(self, request: Request) -> Result:
-        """Write down what a recording says."""
-        return self._openai.hear(request, english=False)
+        """Transcribe a recording."""
+        return self._openai.transcribe(request, english=False)
 
     @app.route("/v1/audio/translations", methods=["POST"])
     def translate(self, request: Request) -> Result:
-        """Write down in English what a recording says."""
-        return self._openai.hear(request, english=True)
+        """Translate a recording into English."""
+        return self._openai.transcribe(request, english=True)
 
     @app.route("/v1/audio/speech", methods=["POST"])
     def speak(self, request: Request) -> Result:
-        """Speak a text."""
+        """Convert a text to speech."""
         return self._openai.speak(request)
 
     # Anthropic
 
     @app.route("/v1/messages", methods=["POST"])
     def message(self, request: Request) -> Result:
-        """Answer a message."""
+        """Respond to a message."""
         return self._anthropic.message(request)
 
     @app.route("/api/anthropic/v1/messages", methods=["POST"])
     def compatible_message(self, request: Request) -> Result:
-        """Answer a message as z.ai does."""
+        """Respond to a message of z.ai's compatible API."""
         return self._anthropic.message(request, version=False)
 
     @app.route("/v1/messages/count_tokens", methods=["POST"])
@@ -150,7 +150,7 @@ class SimulatorApp:
 
     @app.route("/api/anthropic/v1/messages/count_tokens", methods=["POST"])
     def compatible_count(self, request: Request) -> Result:
-        """Count the tokens of a message, as z.ai does."""
+        """Count the tokens of a message of z.ai's compatible API."""
         return self._anthropic.count(request, version=False)
 
     # Google
@@ -169,18 +169,18 @@ class SimulatorApp:
     @app.route("/token", methods=["POST"])
     @app.route("/oauth2/token", methods=["POST"])
     def token(self, request: Request) -> Result:
-        """Give an OAuth access token."""
+        """Issue an OAuth access token."""
         return self._google.token(request)
 
     @app.route("/o/oauth2/v2/auth", methods=["GET"])
     def authorize(self, request: Request) -> Result:
-        """Give OAuth consent."""
+        """Redirect with an OAuth authorization code."""
         return self._google.authorize(request)
 
     @app.route("/oauth2/v1/userinfo", methods=["GET"])
     @app.route("/oauth2/v2/userinfo", methods=["GET"])
     def user_info(self, request: Request) -> Result:
-        """Say whose access token it is."""
+        """Return the profile of the access token's account."""
         return self._google.user_info(request)
 
     # Lists of models: three protocols share the path
@@ -190,9 +190,9 @@ class SimulatorApp:
     @app.route("/api/anthropic/v1/models", methods=["GET"])
     def models(self, request: Request) -> Result:
         """List the models."""
-        shape, query = shape_of(request), query_of(request)
+        shape, query = find_error_renderer(request), query_of(request)
 
-        def work(headers: dict[str, str], _: dict[str, Any]) -> dict[str, Any]:
+        def endpoint(headers: dict[str, str], _: dict[str, Any]) -> dict[str, Any]:
             if shape is google_error:
                 check_google_key(request, headers)
                 size = query.get("pageSize", "50")
@@ -208,16 +208,16 @@ class SimulatorApp:
             check_openai_key(headers)
             return catalog.openai_list()
 
-        return self._intake.serve(request, shape, work)
+        return self._handler.serve(request, shape, endpoint)
 
     @app.route("/v1/models/<path:name>", methods=["GET"])
     @app.route("/v1beta/models/<path:name>", methods=["GET"])
     @app.route("/api/anthropic/v1/models/<path:name>", methods=["GET"])
     def model(self, request: Request, name: str) -> Result:
         """Describe one model."""
-        shape = shape_of(request)
+        shape = find_error_renderer(request)
 
-        def work(headers: dict[str, str], _: dict[str, Any]) -> dict[str, Any]:
+        def endpoint(headers: dict[str, str], _: dict[str, Any]) -> dict[str, Any]:
             if shape is google_error:
                 check_google_key(request, headers)
                 return catalog.gemini_model(check_gemini_model(name))
@@ -229,7 +229,7 @@ class SimulatorApp:
             check_openai_key(headers)
             return catalog.openai_model(check_openai_model({"model": name}))
 
-        return self._intake.serve(request, shape, work)
+        return self._handler.serve(request, shape, endpoint)
 
     # MCP
 
@@ -237,7 +237,7 @@ class SimulatorApp:
     def mcp(self, request: Request, server: str) -> Result:
         """Serve the remote MCP servers."""
 
-        def work(headers: dict[str, str], _: dict[str, Any]) -> Result:
+        def endpoint(headers: dict[str, str], _: dict[str, Any]) -> Result:
             key = bearer(headers)
             if not key:
                 raise ApiError(401, "Unauthorized")
@@ -253,33 +253,33 @@ class SimulatorApp:
                 request.setHeader(b"mcp-session-id", reply.session.encode("ascii"))
             return reply.body
 
-        return self._intake.serve(request, openai_error, work)
+        return self._handler.serve(request, openai_error, endpoint)
 
     # The simulator itself
 
     @app.route("/healthz", methods=["GET"])
     def healthz(self, request: Request) -> bytes:
-        """Say that it lives."""
-        return send(request, Answer(200, (), {"status": "ok"}))
+        """Report health."""
+        return send(request, HttpResponse(200, (), {"status": "ok"}))
 
     @app.route("/_simulator/requests", methods=["GET"])
     def requests(self, request: Request) -> bytes:
-        """Show what has arrived."""
+        """List the logged requests."""
         entries = [asdict(entry) for entry in self.state.log]
-        return send(request, Answer(200, (), {"requests": entries}))
+        return send(request, HttpResponse(200, (), {"requests": entries}))
 
     @app.route("/_simulator/requests", methods=["DELETE"])
     def forget_requests(self, request: Request) -> bytes:
-        """Forget what has arrived."""
+        """Clear the logged requests."""
         self.state.log.clear()
-        return send(request, Answer(200, (), {"requests": []}))
+        return send(request, HttpResponse(200, (), {"requests": []}))
 
     @app.route("/_simulator/stats", methods=["GET"])
     def stats(self, request: Request) -> bytes:
-        """Show the counters."""
-        return send(request, Answer(200, (), asdict(self.state.stats)))
+        """Return the counters."""
+        return send(request, HttpResponse(200, (), asdict(self.state.stats)))
 
-    # What is not there
+    # Errors
 
     @app.handle_errors(HTTPException)
     def no_route(self, request: Any, failure: Failure) -> Any:
@@ -290,4 +290,4 @@ class SimulatorApp:
         text = f"Invalid URL ({method} {path_of(request)})"
         if status == 405:
             text = f"Not allowed to {method} on {path_of(request)}"
-        return self._intake.refuse(request, ApiError(status, text))
+        return self._handler.refuse(request, ApiError(status, text))

@@ -1,4 +1,4 @@
-"""Build a simulator that others can embed: the gateway's demo, and tests."""
+"""Build a simulator to embed, in the gateway's demo or in tests."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from antigravity.simulator.server import SimulatorApp
 from antigravity.simulator.state import LoggedRequest, State, Stats
 from antigravity.simulator.stream import Clock
 
-#: How long an access token is good for, unless told otherwise.
+#: Default lifetime of an access token in seconds.
 TOKEN_LIFETIME = 3599.0
 
 
 class Simulator:
-    """A simulator without a port: serve :meth:`resource` where you like.
+    """A simulator without a port; serve :meth:`resource` anywhere.
 
-    What happened can be read from :attr:`log` and :attr:`stats`.
+    :attr:`log` and :attr:`stats` report what happened.
     """
 
     def __init__(self, app: SimulatorApp) -> None:
@@ -28,8 +28,8 @@ class Simulator:
         return self._app.resource()
 
     def stop(self) -> None:
-        """Break off all answers that are under way; no timer is left behind."""
-        self._app.exchange.stop()
+        """Stop all responses in progress and cancel their timers."""
+        self._app.responder.stop()
 
     @property
     def log(self) -> deque[LoggedRequest]:
@@ -43,7 +43,7 @@ class Simulator:
 
     @property
     def state(self) -> State:
-        """All that is remembered."""
+        """The state: accounts, tokens, sessions."""
         return self._app.state
 
 
@@ -53,8 +53,8 @@ def build_simulator(
     """Return a simulator.
 
     :param reactor: an ``IReactorTime``; tests may pass a ``task.Clock``.
-    :param token_lifetime: seconds that an OAuth access token is good for.
-    :param raw_schemas: whether ``v1internal`` takes raw JSON Schemas.
+    :param token_lifetime: seconds until an OAuth access token expires.
+    :param raw_schemas: whether ``v1internal`` accepts raw JSON Schemas.
     """
     state = State(reactor.seconds, token_lifetime)
     return Simulator(SimulatorApp(state, reactor, raw_schemas))

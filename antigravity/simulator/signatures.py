@@ -1,7 +1,7 @@
-"""Signatures for thinking and tool calls, made here and checked when they come back; pure.
+"""Signatures for thinking and tool calls, checked when clients send them back; pure.
 
-A signature says which family of models made it and what it belongs to.  Equal content has
-equal signatures, so a test can foretell them.
+A signature holds the family of the model and a digest of the content.  Equal content has
+equal signatures, so tests can predict them.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _BOUND: Final = 32
 
 
 class Signature(NamedTuple):
-    """What a genuine signature says: its kind and the digest of what it belongs to."""
+    """The content of a signature: its kind and the digest of the signed content."""
 
     kind: str
     digest: bytes
 
 
 def digest(content: Any) -> bytes:
-    """Return the digest of a text or a JSON value; numbers that are equal look equal."""
+    """Return the digest of a text or a JSON value; equal numbers have equal digests."""
     text = json.dumps(_plain(content), sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
@@ -51,7 +51,7 @@ def _seal(payload: bytes) -> bytes:
 
 
 def parse_signature(signature: str) -> Signature | None:
-    """Return what a signature says, or None if it was not made here."""
+    """Return the content of a signature, or ``None`` if it is not genuine."""
     try:
         text = signature.replace("-", "+").replace("_", "/")
         raw = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)

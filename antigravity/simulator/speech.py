@@ -1,42 +1,42 @@
-"""Sound that models make: it holds what they were asked, one sample for each byte; pure."""
+"""Audio that encodes the request, one sample for each byte; pure."""
 
 from __future__ import annotations
 
 import struct
 from typing import Final
 
-from antigravity.simulator.validation.refusal import words
+from antigravity.simulator.validation.refusal import name_set
 from antigravity.simulator.view import View, compact
 
-RATE: Final = 24_000
-#: Bytes of sound that count as one token: a 25th of a second.
-TOKEN: Final = RATE * 2 // 25
-#: Nobody listens to it, so it may be faint.
-_LOUDNESS: Final = 64
-VOICES: Final = words(
+SAMPLE_RATE: Final = 24_000
+#: Bytes of audio that count as one token: a 25th of a second.
+BYTES_PER_TOKEN: Final = SAMPLE_RATE * 2 // 25
+#: Factor from a byte to a sample.
+_VOLUME: Final = 64
+VOICES: Final = name_set(
     """Zephyr Puck Charon Kore Fenrir Leda Orus Aoede Callirrhoe Autonoe Enceladus Iapetus Umbriel
     Algieba Despina Erinome Algenib Rasalgethi Laomedeia Achernar Alnilam Schedar Gacrux
     Pulcherrima Achird Zubenelgenubi Vindemiatrix Sadachbia Sadaltager Sulafat"""
 )
 
 
-def speaks(model: str) -> bool:
-    """Return whether a model of Google's speaks, as its name says."""
+def is_speech_model(model: str) -> bool:
+    """Return whether a Google model generates speech, by its name."""
     return "tts" in model.split("-")
 
 
-def sound(view: View, tokens: int | None, chunks: int | None) -> tuple[bytes, ...]:
-    """Return sound in pieces; ``tokens`` says how long it is, if it is longer than the note."""
-    note = {"text": view.prompt, "voice": view.voice, "manner": view.manner}
-    data = b"".join(struct.pack("<h", byte * _LOUDNESS) for byte in compact(note).encode())
-    data = data.ljust((tokens or 0) * TOKEN, b"\0")
+def synthesize(view: View, tokens: int | None, chunks: int | None) -> tuple[bytes, ...]:
+    """Return audio in chunks, padded with silence to the length of ``tokens``."""
+    note = {"text": view.prompt, "voice": view.voice, "manner": view.speech_style}
+    data = b"".join(struct.pack("<h", byte * _VOLUME) for byte in compact(note).encode())
+    data = data.ljust((tokens or 0) * BYTES_PER_TOKEN, b"\0")
     count = chunks or 4
     step = -(-len(data) // count)
     return tuple(data[at : at + step] for at in range(0, len(data), step))
 
 
-def wav(data: bytes) -> bytes:
+def encode_wav(data: bytes) -> bytes:
     """Return a WAV file of samples."""
-    head = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, RATE, RATE * 2, 2, 16)
+    head = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, SAMPLE_RATE, SAMPLE_RATE * 2, 2, 16)
     body = b"WAVE" + head + struct.pack("<4sI", b"data", len(data)) + data
     return struct.pack("<4sI", b"RIFF", len(body)) + body

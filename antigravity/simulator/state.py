@@ -1,4 +1,4 @@
-"""What the simulator remembers: all of it in memory, all of it bounded."""
+"""The state of a simulator: in memory, and bounded."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
-from antigravity.simulator.errors import ApiError, Break
-from antigravity.simulator.flaky import flaw
+from antigravity.simulator.errors import ApiError, ConnectionFault
+from antigravity.simulator.flaky import plan_failure
 
-_REMEMBERED: Final = 10_000
-_LOGGED: Final = 1_000
-#: A larger body is logged by its size alone.
-_LARGEST: Final = 8 * 1024 * 1024
+_MAX_ENTRIES: Final = 10_000
+_MAX_LOGGED: Final = 1_000
+#: Of a larger body, only the size is logged.
+_MAX_LOGGED_BODY: Final = 8 * 1024 * 1024
 
 T = TypeVar("T")
 
 
 class BoundedDict(Generic[T]):
-    """A mapping that forgets its oldest entries."""
+    """A mapping that drops its oldest entries."""
 
-    def __init__(self, limit: int = _REMEMBERED) -> None:
+    def __init__(self, limit: int = _MAX_ENTRIES) -> None:
         self._limit = limit
         self._items: OrderedDict[str, T] = OrderedDict()
 
     def get(self, key: str) -> T | None:
-        """Return what is kept under ``key``, or None."""
+        """Return the value of ``key``, or ``None``."""
         return self._items.get(key)
 
     def put(self, key: str, value: T) -> None:
-        """Keep ``value`` under ``key``."""
+        """Set the value of ``key``."""
         self._items[key] = value
         self._items.move_to_end(key)
         while len(self._items) > self._limit:
             self._items.popitem(last=False)
 
     def drop(self, key: str) -> bool:
-        """Forget ``key``; return whether it was known."""
+        """Delete ``key``; return whether it was present."""
         return self._items.pop(key, None) is not None
 
     def __contains__(self, key: str) -> bool:
@@ -73,7 +73,7 @@ class Stats:
 
 @dataclass(frozen=True)
 class Account:
-    """A simulated Google account: its refresh token is all that it is."""
+    """A simulated Google account, derived from its refresh token."""
 
     refresh_token: str
 
@@ -84,12 +84,12 @@ class Account:
 
     @property
     def email(self) -> str:
-        """The address of the account."""
+        """The e-mail address of the account."""
         return f"user-{self.project[-8:]}@simulator.example"
 
     @property
     def left(self) -> float:
-        """What is left of each quota, as a fraction."""
+        """The remaining fraction of each quota."""
         if self.refresh_token.startswith("exhausted-"):
             return 0.0
         named = re.match(r"left-(\d{1,3})-", self.refresh_token)
@@ -103,7 +103,7 @@ class _AccessToken:
 
 
 def check_key(key: str) -> None:
-    """Refuse the keys that are made to be refused.
+    """Refuse keys with a prefix that stands for an error.
 
     :raises ApiError: with 401, 403 or 429.
     """
@@ -126,57 +126,57 @@ def check_key(key: str) -> None:
 class State:
     """Counters, tokens, sessions and the log of one simulator.
 
-    :param seconds: tells the time.
-    :param lifetime: how many seconds an access token is good for.
+    :param seconds: returns the time.
+    :param lifetime: seconds until an access token expires.
     """
 
     seconds: Callable[[], float]
     lifetime: float = 3599.0
     stats: Stats = field(default_factory=Stats)
-    log: deque[LoggedRequest] = field(default_factory=lambda: deque(maxlen=_LOGGED))
+    log: deque[LoggedRequest] = field(default_factory=lambda: deque(maxlen=_MAX_LOGGED))
     items: BoundedDict[bool] = field(default_factory=BoundedDict)
     sessions: BoundedDict[str] = field(default_factory=BoundedDict)
-    #: Keys and refresh tokens that are refused from now on.
+    #: Keys and refresh tokens to refuse.
     refused: set[str] = field(default_factory=set)
-    #: How many tokens of a prompt some models take; the others take all.
+    #: Context windows in tokens, by model; other models have no limit.
     windows: dict[str, int] = field(default_factory=dict)
     _numbers: int = 0
     _failures: BoundedDict[int] = field(default_factory=BoundedDict)
     _uses: BoundedDict[int] = field(default_factory=BoundedDict)
     _access: BoundedDict[_AccessToken] = field(default_factory=BoundedDict)
     _codes: BoundedDict[str] = field(default_factory=BoundedDict)
-    _boarding: BoundedDict[int] = field(default_factory=BoundedDict)
+    _onboarding_steps: BoundedDict[int] = field(default_factory=BoundedDict)
 
     def next_number(self) -> int:
-        """Return a number that was not given before."""
+        """Return the next number."""
         self._numbers += 1
         return self._numbers
 
-    def failed(self, conversation: str, directive: str) -> int:
+    def count_failure(self, conversation: str, directive: str) -> int:
         """Count a failure; return how many there were before."""
         key = f"{directive}\0{conversation}"
         before = self._failures.get(key) or 0
         self._failures.put(key, before + 1)
         return before
 
-    def admit(self, key: str) -> Break | None:
-        """Count a request of an account; return how its answer is to break, if it is.
+    def admit(self, key: str) -> ConnectionFault | None:
+        """Count a request of an account; return the fault of its connection, if there is one.
 
-        :raises ApiError: if the account is refused, or fails now.
+        :raises ApiError: if the account is refused, or a failure is due.
         """
         if key in self.refused:
             raise ApiError(401, "This credential has been revoked.", code="invalid_api_key")
         number = self._uses.get(key) or 0
         self._uses.put(key, number + 1)
-        found = flaw(key, number)
+        found = plan_failure(key, number)
         if isinstance(found, ApiError):
             raise found
         return found
 
     def record(self, entry: LoggedRequest, size: int) -> None:
-        """Keep a request in the log."""
+        """Add a request to the log."""
         self.stats.requests += 1
-        if size > _LARGEST:
+        if size > _MAX_LOGGED_BODY:
             entry = LoggedRequest(
                 entry.method, entry.path, entry.query, entry.headers, {"_bytes": size}
             )
@@ -184,7 +184,7 @@ class State:
 
     # Google accounts
 
-    def issue(self, refresh_token: str) -> str:
+    def issue_token(self, refresh_token: str) -> str:
         """Return a new access token."""
         token = f"sim-at-{self.next_number():08d}"
         self._access.put(
@@ -194,7 +194,7 @@ class State:
         return token
 
     def account(self, access_token: str) -> Account:
-        """Return the account of a good access token.
+        """Return the account of a valid access token.
 
         :raises ApiError: if it was not issued here, or has expired.
         """
@@ -209,23 +209,23 @@ class State:
             )
         return found.account
 
-    def keep_challenge(self, code: str, challenge: str) -> None:
-        """Remember the PKCE challenge of an authorization code."""
+    def store_challenge(self, code: str, challenge: str) -> None:
+        """Store the PKCE challenge of an authorization code."""
         self._codes.put(code, challenge)
 
     def challenge(self, code: str) -> str | None:
-        """Return the PKCE challenge of an authorization code, once."""
+        """Return and delete the PKCE challenge of an authorization code."""
         found = self._codes.get(code)
         self._codes.drop(code)
         return found
 
     def has_project(self, account: Account) -> bool:
-        """Return whether the account has a project: new ones must be onboarded first."""
+        """Return whether the account has a project; new accounts must be onboarded first."""
         fresh = account.refresh_token.startswith("new-")
-        return not fresh or (self._boarding.get(account.refresh_token) or 0) >= 2
+        return not fresh or (self._onboarding_steps.get(account.refresh_token) or 0) >= 2
 
     def onboard(self, account: Account) -> bool:
-        """Take one step; return whether it is done: the second one finishes."""
-        steps = (self._boarding.get(account.refresh_token) or 0) + 1
-        self._boarding.put(account.refresh_token, steps)
+        """Run one onboarding step; return whether onboarding is done, after the second."""
+        steps = (self._onboarding_steps.get(account.refresh_token) or 0) + 1
+        self._onboarding_steps.put(account.refresh_token, steps)
         return steps >= 2

@@ -1,4 +1,4 @@
-"""What the simulated OpenAI keeps of its responses, and what it says when it is asked for them."""
+"""Stored responses of the Responses API."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _LIMIT: Final = 20
 
 
 @dataclass
-class Kept:
-    """A response with what went into it; ``key`` is who has made it."""
+class StoredResponse:
+    """A response with its input; ``key`` is the API key of its creator."""
 
     key: str
     items: list[Any]
@@ -26,35 +26,37 @@ class Kept:
 
     @property
     def conversation(self) -> list[Any]:
-        """All items up to its end."""
+        """All items of input and output."""
         return [*self.items, *self.made]
 
 
 @dataclass
 class StoredResponses:
-    """The responses of all keys; nobody sees another's."""
+    """The responses of all keys; each key sees its own."""
 
-    kept: BoundedDict[Kept] = field(default_factory=lambda: BoundedDict(1_000))
+    responses: BoundedDict[StoredResponse] = field(default_factory=lambda: BoundedDict(1_000))
 
-    def find(self, name: str, key: str) -> Kept | None:
-        """Return a response of a key's, or None."""
-        found = self.kept.get(name)
+    def find(self, name: str, key: str) -> StoredResponse | None:
+        """Return a response of a key, or ``None``."""
+        found = self.responses.get(name)
         return found if found is not None and found.key == key else None
 
-    def answer(self, request: Request, key: str, name: str, what: str) -> dict[str, Any] | bytes:
-        """Return the answer to a question about a response.
+    def serve(
+        self, request: Request, key: str, name: str, operation: str
+    ) -> dict[str, Any] | bytes:
+        """Return the result of an operation on a stored response.
 
-        :raises ApiError: if there is no such response, or it cannot be done.
+        :raises ApiError: if the response is not found, or the operation is not possible.
         """
         found = self.find(name, key)
         if found is None:
             raise ApiError(404, f"Response with id '{name}' not found.")
-        if what == "input_items":
+        if operation == "input_items":
             return _page(found, name, query_of(request))
-        if what == "cancel":
+        if operation == "cancel":
             return _cancelled(found)
         if request.method == b"DELETE":
-            self.kept.drop(name)
+            self.responses.drop(name)
             return {"id": name, "object": "response", "deleted": True}
         if query_of(request).get("stream") == "true":
             request.setHeader(b"content-type", b"text/event-stream; charset=utf-8")
@@ -62,19 +64,19 @@ class StoredResponses:
         return found.body
 
 
-def queued(body: dict[str, Any]) -> dict[str, Any]:
-    """Return a response that is made in the background, as it is at first."""
+def as_queued(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a background response in its queued state."""
     return {**body, "background": True, "status": "queued", "output": [], "usage": None}
 
 
-def _cancelled(found: Kept) -> dict[str, Any]:
+def _cancelled(found: StoredResponse) -> dict[str, Any]:
     if not found.body["background"]:
         raise ApiError(400, "Cannot cancel a synchronous response.")
     found.body = {**found.body, "status": "cancelled"}
     return found.body
 
 
-def _page(found: Kept, name: str, query: dict[str, str]) -> dict[str, Any]:
+def _page(found: StoredResponse, name: str, query: dict[str, str]) -> dict[str, Any]:
     items = [
         {"id": f"item_{name}_{number}", "type": "message", "status": "completed", **item}
         for number, item in enumerate(found.items)

@@ -1,4 +1,4 @@
-"""Deliver an answer: in pieces, with pauses, and broken where the script says so."""
+"""Deliver a response in chunks, with pauses and connection faults."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from twisted.web.server import Request
 from zope.interface import implementer
 
-from antigravity.simulator.errors import Break
+from antigravity.simulator.errors import ConnectionFault
 from antigravity.simulator.state import Stats
 
 _GARBAGE: Final = (
@@ -20,18 +20,18 @@ _GARBAGE: Final = (
 
 
 class Clock(Protocol):
-    """What is needed of a reactor: ``IReactorTime``."""
+    """The part of ``IReactorTime`` that is needed."""
 
     def seconds(self) -> float:
         """Return the time."""
 
     def callLater(self, delay: float, call: object, *args: object) -> IDelayedCall:  # noqa: N802
-        """Call later."""
+        """Schedule a call."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What to write, and how it ends: finish, cut or stall."""
+class StreamPlan:
+    """The chunks to write, and the end: finish, cut or stall."""
 
     steps: tuple[tuple[bytes, bool], ...]
     end: str = "finish"
@@ -40,10 +40,10 @@ class Plan:
 T = TypeVar("T")
 
 
-def until(items: Sequence[T], after: int, content: Callable[[T], bool]) -> list[T]:
-    """Return the items up to where a fault strikes: right after so many chunks.
+def take_until(items: Sequence[T], after: int, content: Callable[[T], bool]) -> list[T]:
+    """Return the items before a fault, which occurs after a number of chunks.
 
-    One that lies beyond the last chunk strikes right after that.
+    A fault beyond the last chunk occurs right after it.
     """
     kept = []
     left = min(after, sum(map(content, items)))
@@ -55,30 +55,30 @@ def until(items: Sequence[T], after: int, content: Callable[[T], bool]) -> list[
     return kept
 
 
-def plan(steps: Iterable[tuple[bytes, bool]], fault: Break | None) -> Plan:
-    """Return the steps up to where the fault strikes, and how it does."""
+def plan_stream(steps: Iterable[tuple[bytes, bool]], fault: ConnectionFault | None) -> StreamPlan:
+    """Return the steps before the fault, and the end that it causes."""
     every = tuple(steps)
     if fault is None:
-        return Plan(every)
-    kept = until(every, fault.after, lambda step: step[1])
+        return StreamPlan(every)
+    kept = take_until(every, fault.after, lambda step: step[1])
     if fault.kind == "garbage":
-        return Plan((*kept, (_GARBAGE, True)))
-    return Plan(tuple(kept), fault.kind)
+        return StreamPlan((*kept, (_GARBAGE, True)))
+    return StreamPlan(tuple(kept), fault.kind)
 
 
 @implementer(IPushProducer)
 class StreamWriter:
-    """Writes the steps of a plan to a request, each as a chunk of its own.
+    """Writes the steps of a plan to a request, one chunk each.
 
-    It waits ``first`` seconds before anything, ``delay`` seconds before each further chunk,
-    and as long as the transport is full.  When the client goes away, or the Deferred of
-    :meth:`run` is cancelled, nothing is left behind.
+    It waits ``first`` seconds before the first chunk, ``delay`` seconds before each other chunk,
+    and while the transport is full.  When the client disconnects, or the Deferred of
+    :meth:`run` is cancelled, the timer is cancelled.
     """
 
     def __init__(
         self,
         request: Request,
-        steps: Plan,
+        steps: StreamPlan,
         clock: Clock,
         stats: Stats,
         first: float = 0.0,
@@ -91,7 +91,7 @@ class StreamWriter:
         self._first = first
         self._delay = delay
         self._position = 0
-        self._begun = False  # whether a chunk has been written
+        self._started = False  # whether a chunk has been written
         self._paused = False
         self._registered = False
         self._timer: IDelayedCall | None = None
@@ -99,10 +99,10 @@ class StreamWriter:
         self._done: Deferred[None] | None = None
 
     def run(self) -> Deferred[None]:
-        """Return a Deferred that fires when all is written.
+        """Return a Deferred that fires when all chunks are written.
 
-        It does not fire when the plan ends with a cut or a stall: then the client's
-        going away cancels it.
+        It does not fire if the plan ends with a cut or a stall: then the
+        client's disconnect cancels it.
         """
         done: Deferred[None] = Deferred(lambda _: self._leave("cancelled"))
         self._done = done
@@ -116,7 +116,7 @@ class StreamWriter:
         return done
 
     def stop(self) -> None:
-        """Break the connection off."""
+        """Abort the connection."""
         done = self._done
         channel = self._request.channel
         if done is not None:
@@ -128,18 +128,18 @@ class StreamWriter:
     # IPushProducer
 
     def pauseProducing(self) -> None:
-        """Write nothing for now."""
+        """Pause writing."""
         self._paused = True
 
     def resumeProducing(self) -> None:
-        """Write on."""
+        """Resume writing."""
         self._paused = False
         if self._due and self._done is not None:
             self._due = False
             self._wait(0)
 
     def stopProducing(self) -> None:
-        """Write nothing more: the client has gone; Klein cancels the Deferred."""
+        """Stop writing; Klein cancels the Deferred."""
         self._cancel_timer()
 
     # The steps
@@ -158,7 +158,7 @@ class StreamWriter:
             timer.cancel()
 
     def _go(self) -> None:
-        """Write one chunk and what goes before it."""
+        """Write one chunk and the steps before it."""
         if self._done is None:
             return
         if self._paused:
@@ -167,19 +167,19 @@ class StreamWriter:
         steps = self._plan.steps
         while self._position < len(steps):
             data, content = steps[self._position]
-            if content and self._begun:
-                self._begun = False  # it has waited its turn when it comes here again
+            if content and self._started:
+                self._started = False  # it has waited its turn when it comes here again
                 self._wait(self._delay)
                 return
             self._position += 1
             self._request.write(data)
-            self._begun = self._begun or content
+            self._started = self._started or content
             if self._stopped_by_write():
                 return
         self._end()
 
     def _stopped_by_write(self) -> bool:
-        """Return whether the write has filled the transport, or ended all."""
+        """Return whether the write filled the transport, or ended the stream."""
         if self._paused:
             self._due = True
         return self._paused or self._done is None

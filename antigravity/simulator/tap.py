@@ -1,4 +1,4 @@
-"""``twistd antigravity-simulator``: the simulator alone, on ports of its own."""
+"""``twistd antigravity-simulator``: the simulator as a service of its own."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Options(UsageOptions):
     """The command line."""
 
     synopsis = "[--port N] [--listen ENDPOINT]... [--token-lifetime SECONDS] [--raw-schemas]"
-    longdesc = "A scripted model that speaks every upstream protocol; see antigravity.simulator."
+    longdesc = "A simulated upstream for every protocol; see antigravity.simulator."
     optParameters: ClassVar[list[list[Any]]] = [
         ["port", "p", 9045, "Port on 127.0.0.1, if there is no --listen.", int],
-        ["token-lifetime", None, TOKEN_LIFETIME, "Seconds an access token is good for.", float],
+        ["token-lifetime", None, TOKEN_LIFETIME, "Seconds until an access token expires.", float],
     ]
     optFlags: ClassVar[list[list[Any]]] = [
-        ["raw-schemas", None, "Let v1internal take raw JSON Schemas."],
+        ["raw-schemas", None, "Let v1internal accept raw JSON Schemas."],
     ]
 
     def __init__(self) -> None:
@@ -40,15 +40,15 @@ class Options(UsageOptions):
         self["listen"].append(endpoint)
 
     def postOptions(self) -> None:
-        """Refuse a port that is none."""
+        """Check the port."""
         if not 0 <= self["port"] <= 65535:
             raise UsageError("--port must lie between 0 and 65535")
 
 
 class SimulatorService(Service):
-    """Listens, and when it stops breaks off what is under way.
+    """Listens; stops all responses in progress when it stops.
 
-    ``failed`` is called if it cannot listen everywhere.
+    ``failed`` is called if an endpoint cannot listen.
     """
 
     log = Logger()
@@ -66,15 +66,15 @@ class SimulatorService(Service):
 
     @inlineCallbacks
     def startService(self) -> Any:
-        """Return a Deferred that fires when it listens, or cannot."""
+        """Return a Deferred that fires when it listens, or failed to."""
         super().startService()  # type: ignore[no-untyped-call]
-        # Forms are for the simulator to take apart: Twisted takes seconds for recordings.
+        # The simulator parses forms itself: Twisted needs seconds for recordings.
         site = Site(self.simulator.resource(), parsePOSTFormSubmission=False)
         try:
             for endpoint in self._endpoints:
                 port = yield endpoint.listen(site)
                 self._ports.append(port)
-        except Exception as error:  # noqa: BLE001 - whatever it is, there is no service
+        except Exception as error:  # noqa: BLE001 - any error means that there is no service
             self.log.error("cannot start: {error}", error=str(error))
             self._failed()
         if not self.running:
@@ -82,7 +82,7 @@ class SimulatorService(Service):
 
     @inlineCallbacks
     def stopService(self) -> Any:
-        """Stop listening, then stop answering."""
+        """Stop listening, then stop all responses."""
         super().stopService()  # type: ignore[no-untyped-call]
         yield self._close()
         self.simulator.stop()

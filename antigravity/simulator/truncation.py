@@ -1,4 +1,4 @@
-"""Cut a script where the request says: at a stop sequence, at the token limit; pure."""
+"""Truncate a script at a stop sequence or at the token limit; pure."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from antigravity.simulator.script import Call, Script
 from antigravity.simulator.view import View, compact, count
 
 
-def limited(view: View, script: Script) -> Script:
-    """Return the script cut at a stop sequence and at the token limit."""
+def truncate_script(view: View, script: Script) -> Script:
+    """Return the script, truncated at a stop sequence and at the token limit."""
     text = script.text
     found = [(text.find(stop), stop) for stop in view.stops if stop and stop in text]
     if found:
         place, stop = min(found)
         script = replace(
-            _shortened(script, place), calls=(), finish="stop_sequence", stop_sequence=stop
+            _truncate_text(script, place), calls=(), finish="stop_sequence", stop_sequence=stop
         )
     if view.max_tokens is None:
         return script
@@ -25,7 +25,7 @@ def limited(view: View, script: Script) -> Script:
         return replace(cut, image=False, finish="length", stop_sequence=None)
     room -= -(-len(script.thinking) // 4) * 4
     if len(script.text) > room:
-        cut = replace(_shortened(script, room), calls=(), image=False)
+        cut = replace(_truncate_text(script, room), calls=(), image=False)
         return replace(cut, finish="length", stop_sequence=None)
     room -= -(-len(script.text) // 4) * 4
     kept: list[Call] = []
@@ -37,7 +37,7 @@ def limited(view: View, script: Script) -> Script:
     return script
 
 
-def _shortened(script: Script, size: int) -> Script:
+def _truncate_text(script: Script, size: int) -> Script:
     """Return the script with the first ``size`` characters of its text."""
     chunks: list[str] = []
     for chunk in script.chunks:

@@ -1,4 +1,4 @@
-"""What the simulated model sees of a request, whatever its protocol; pure values."""
+"""A request as the simulated model sees it, whatever the protocol; pure values."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from antigravity.simulator.directives import has_directives
 
-#: What agents wrap around the words of their users; it is left out of the echo.
+#: Context that agents add to prompts; the echo omits it.
 _CONTEXT: Final = re.compile(
     r"<(system-reminder|environment_context|session_context|user_instructions)>.*?</\1>\s*",
     re.DOTALL,
 )
 
-#: What one image, document, recording or video counts in the usage.
+#: Tokens of one image, document, recording or video in the usage.
 ATTACHMENT_TOKENS: Final = 258
 
 
@@ -27,7 +27,7 @@ class Attachment:
     mime_type: str
     size: int | None = None
     reference: str = ""
-    said: str = ""  # directives in a recording
+    directives: str = ""  # directives in a recording
 
     def __str__(self) -> str:
         family = self.mime_type.partition("/")[0]
@@ -47,14 +47,14 @@ class Turn:
     results: tuple[str, ...] = ()
     hidden: str = ""  # tool calls and the like: counted, not shown
 
-    def heard(self) -> list[str]:
-        """Return the texts, and what is said in recordings."""
-        return [*self.texts, *(item.said for item in self.attachments if item.said)]
+    def all_texts(self) -> list[str]:
+        """Return the texts, and the directives in recordings."""
+        return [*self.texts, *(item.directives for item in self.attachments if item.directives)]
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool that the request offers; ``schema`` is None for one that the service runs."""
+    """A tool of the request; ``schema`` is ``None`` for hosted tools."""
 
     name: str
     schema: dict[str, Any] | None = None
@@ -87,11 +87,11 @@ class View:
     show_thinking: bool = True
     choices: int = 1
     logprobs: int | None = None
-    draws: bool = False  # a model that answers with an image
-    frame: tuple[int, int] = (1024, 1024)
-    speaks: bool = False  # a model that answers with sound
+    image_output: bool = False  # an image model
+    image_size: tuple[int, int] = (1024, 1024)
+    speech_output: bool = False  # a speech model
     voice: str = ""
-    manner: str = ""
+    speech_style: str = ""
     # What follows is made from the turns:
     prompt: str = field(init=False, default="")
     rounds: int = field(init=False, default=0)
@@ -100,22 +100,22 @@ class View:
     conversation: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
-        """Find the last user text, and the tool results that came since."""
+        """Find the last user text, and the tool results since."""
         prompt, rounds = "", 0
         results: tuple[str, ...] = ()
         attachments: tuple[Attachment, ...] = ()
         first: str | None = None
         for run in _runs(self.turns):
-            text = "\n".join(text for turn in run for text in turn.heard())
-            said = without_context(text)
+            text = "\n".join(text for turn in run for text in turn.all_texts())
+            cleaned = without_context(text)
             results = tuple(result for turn in run for result in turn.results)
             attachments = tuple(item for turn in run for item in turn.attachments)
             if first is None:
-                first = said or text
-            if results and not has_directives(said):
+                first = cleaned or text
+            if results and not has_directives(cleaned):
                 rounds += 1
             else:
-                prompt, rounds, results = said or text, 0, ()
+                prompt, rounds, results = cleaned or text, 0, ()
         for name, value in (
             ("prompt", prompt),
             ("rounds", rounds),
@@ -142,12 +142,12 @@ class View:
             size += len(compact(self.schema))
         return max(1, count(size) + attachments * ATTACHMENT_TOKENS)
 
-    def seen_tokens(self) -> int:
-        """Return how many of them are images."""
+    def image_tokens(self) -> int:
+        """Return the tokens of images in the request."""
         return self._tokens_of("image/")
 
-    def heard_tokens(self) -> int:
-        """Return how many of them are recordings."""
+    def audio_tokens(self) -> int:
+        """Return the tokens of recordings in the request."""
         return self._tokens_of("audio/")
 
     def _tokens_of(self, family: str) -> int:
@@ -156,7 +156,7 @@ class View:
 
 
 def count(size: int) -> int:
-    """Return the tokens of a text of so many characters."""
+    """Return the tokens of a text of ``size`` characters."""
     return -(-size // 4)
 
 
@@ -166,7 +166,7 @@ def compact(value: Any) -> str:
 
 
 def without_context(text: str) -> str:
-    """Return the text without what agents wrap around it."""
+    """Return the text without the context that agents add."""
     return _CONTEXT.sub("", text).strip()
 
 

@@ -1,4 +1,4 @@
-"""One value per protocol: how its answers, streams and errors look; pure."""
+"""The encoders and renderers of each protocol; pure."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any, Final
 from antigravity.simulator.encoders import anthropic, chat, gemini, responses
 from antigravity.simulator.encoders.events import (
     Context,
-    ErrorRenderer,
+    ErrorEncoder,
     Event,
+    EventEncoder,
     Framing,
-    Renderer,
     google_sse,
     json_array,
     sse,
 )
 from antigravity.simulator.errors import (
-    Answer,
     ApiError,
+    HttpResponse,
     anthropic_error,
     google_error,
     openai_error,
@@ -28,46 +28,72 @@ from antigravity.simulator.script import Script
 
 
 @dataclass(frozen=True)
-class Dialect:
-    """How a protocol writes."""
+class WireFormat:
+    """The encoders, framing and error renderer of a protocol."""
 
     name: str
     call_prefix: str
-    reply: Callable[[Script, Context], dict[str, Any] | bytes]
-    events: Renderer
-    error_events: ErrorRenderer
-    error: Callable[[ApiError], Answer]
+    encode_response: Callable[[Script, Context], dict[str, Any] | bytes]
+    encode_events: EventEncoder
+    encode_error: ErrorEncoder
+    render_error: Callable[[ApiError], HttpResponse]
     framing: Framing = sse
     stream_type: str = "text/event-stream; charset=utf-8"
     whole_type: str = "application/json"
 
 
-ANTHROPIC: Final = Dialect(
-    "anthropic", "toolu_", anthropic.reply, anthropic.events, anthropic.error_events,
+ANTHROPIC: Final = WireFormat(
+    "anthropic",
+    "toolu_",
+    anthropic.encode_response,
+    anthropic.encode_events,
+    anthropic.encode_error,
     anthropic_error,
-)  # fmt: skip
-CHAT: Final = Dialect(
-    "chat", "call_", chat.reply, chat.events, chat.error_events, openai_error
-)  # fmt: skip
-COMPLETIONS: Final = Dialect(
-    "completions", "call_", chat.completion_reply, chat.completion_events, chat.error_events,
+)
+CHAT: Final = WireFormat(
+    "chat",
+    "call_",
+    chat.encode_response,
+    chat.encode_events,
+    chat.encode_error,
     openai_error,
-)  # fmt: skip
-RESPONSES: Final = Dialect(
-    "responses", "call_", responses.reply, responses.events, responses.error_events, openai_error
-)  # fmt: skip
-GEMINI: Final = Dialect(
-    "gemini", "", gemini.reply, gemini.events, gemini.error_events, google_error, google_sse,
+)
+COMPLETIONS: Final = WireFormat(
+    "completions",
+    "call_",
+    chat.encode_completion,
+    chat.encode_completion_events,
+    chat.encode_error,
+    openai_error,
+)
+RESPONSES: Final = WireFormat(
+    "responses",
+    "call_",
+    responses.encode_response,
+    responses.encode_events,
+    responses.encode_error,
+    openai_error,
+)
+GEMINI: Final = WireFormat(
+    "gemini",
+    "",
+    gemini.encode_response,
+    gemini.encode_events,
+    gemini.encode_error,
+    google_error,
+    google_sse,
     "text/event-stream",
-)  # fmt: skip
+)
 GEMINI_ARRAY: Final = replace(GEMINI, framing=json_array, stream_type="application/json")
 CODE_ASSIST: Final = replace(
     GEMINI,
     name="codeassist",
-    reply=lambda script, context: gemini.enveloped(gemini.reply(script, context)),
-    events=lambda script, context: (
-        Event(gemini.enveloped(event.value), event.name, event.content)
-        for event in gemini.events(script, context)
+    encode_response=lambda script, context: gemini.wrap_for_code_assist(
+        gemini.encode_response(script, context)
+    ),
+    encode_events=lambda script, context: (
+        Event(gemini.wrap_for_code_assist(event.value), event.name, event.content)
+        for event in gemini.encode_events(script, context)
     ),
 )
 CODE_ASSIST_ARRAY: Final = replace(CODE_ASSIST, framing=json_array, stream_type="application/json")

@@ -129,7 +129,7 @@ def test_models_are_bounded() -> None:
 def counted(request: Request) -> int:
     """Return what the simulator counts for a request to a chat upstream."""
     body = OPENAI_CHAT_CLIENT.encode(request, Target("m", Capabilities())).body
-    return chat.read(json.loads(body)).count_tokens()
+    return chat.parse(json.loads(body)).count_tokens()
 
 
 def error(calibration: Calibration, model: str, asked: list[Request]) -> float:

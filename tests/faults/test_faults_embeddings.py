@@ -15,15 +15,15 @@ from antigravity.app import observers
 from antigravity.config.secret import Secret
 from antigravity.exchange.operations import embeddings
 from antigravity.ir.record import ExchangeRecord
-from antigravity.simulator.embeddings import Input, vector
-from tests.faults.faults_kit import Answer, FaultCase, Reading, check_refusal, reactor
+from antigravity.simulator.embeddings import EmbeddingInput, vector
+from tests.faults.faults_kit import FaultCase, HttpResponse, Reading, check_refusal, reactor
 
 #: An upstream of each kind, and its models; the newer one of Gemini's tells what it costs.
 OPENAI = "openai_chat-to-openai_chat/text-embedding-3-small"
 GEMINI = "gemini-to-gemini/gemini-embedding-2"
 OLDER = "gemini-to-gemini/gemini-embedding-001"
 CLIENTS = ("openai", "gemini")
-WAYS = [(client, model) for client in CLIENTS for model in (OPENAI, GEMINI)]
+FAILURES = [(client, model) for client in CLIENTS for model in (OPENAI, GEMINI)]
 SIZE = 5
 
 
@@ -42,7 +42,7 @@ def path_and_body(client: str, model: str, texts: list[str]) -> tuple[str, Any]:
     return f"/v1beta/models/{model}:batchEmbedContents", {"requests": requests}
 
 
-def vectors_in(client: str, answer: Answer) -> list[list[float]]:
+def vectors_in(client: str, answer: HttpResponse) -> list[list[float]]:
     assert answer.status == 200, answer.body
     if client == "gemini":
         return [each["values"] for each in answer.json()["embeddings"]]
@@ -50,7 +50,7 @@ def vectors_in(client: str, answer: Answer) -> list[list[float]]:
 
 
 def expected(texts: list[str]) -> list[list[float]]:
-    return [vector(Input(text, SIZE)) for text in texts]
+    return [vector(EmbeddingInput(text, SIZE)) for text in texts]
 
 
 class Embeddings(FaultCase):
@@ -62,15 +62,15 @@ class Embeddings(FaultCase):
     async def begin_embedding(self, client: str, model: str, *texts: str) -> Reading:
         return await self.send(*path_and_body(client, model, list(texts)))
 
-    async def embed(self, client: str, model: str, *texts: str) -> Answer:
+    async def embed(self, client: str, model: str, *texts: str) -> HttpResponse:
         reading = await self.begin_embedding(client, model, *texts)
         await reading.closed
-        return Answer(reading.data)
+        return HttpResponse(reading.data)
 
-    async def post(self, path: str, body: Any) -> Answer:
+    async def post(self, path: str, body: Any) -> HttpResponse:
         reading = await self.send(path, body)
         await reading.closed
-        return Answer(reading.data)
+        return HttpResponse(reading.data)
 
     def asked(self) -> list[Any]:
         """Return the bodies of what the upstreams were asked for, but for lists of models."""
@@ -81,7 +81,7 @@ class Embeddings(FaultCase):
     async def test_every_client_gets_the_same_vectors_from_every_upstream(self) -> None:
         await self.start()
         texts = ["one", "two", "drei und vier"]
-        for client, model in WAYS:
+        for client, model in FAILURES:
             answer = await self.embed(client, model, *texts)
             assert vectors_in(client, answer) == expected(texts), (client, model)
             assert answer.headers["x-mapped-model"] == model.partition("/")[2]
@@ -154,7 +154,7 @@ class Embeddings(FaultCase):
         )
         found = vectors_in("gemini", answer)
         assert [len(each) for each in found] == [3, 4, 1536, 3, 4]
-        assert found[3] == vector(Input("t3", 3))
+        assert found[3] == vector(EmbeddingInput("t3", 3))
         assert sorted(body.get("dimensions", 0) for body in self.asked()) == [0, 3, 4]
 
     # -- batches --
@@ -180,7 +180,7 @@ class Embeddings(FaultCase):
         while not reading.closed.called:
             most = max(most, self.simulator.stats.open_streams)
             await deferLater(reactor, 0.005)
-        assert len(vectors_in("openai", Answer(reading.data))) == 900
+        assert len(vectors_in("openai", HttpResponse(reading.data))) == 900
         assert most == embeddings.AT_ONCE
 
     async def test_what_one_attempt_has_got_is_not_asked_for_again(self) -> None:
@@ -226,7 +226,7 @@ class Embeddings(FaultCase):
 
     async def test_what_passes_is_tried_again(self) -> None:
         await self.start()
-        for client, model in WAYS:
+        for client, model in FAILURES:
             for fault in ("error 500", "error 503", "empty", "cut 0", "garbage 0"):
                 text = f"[[{fault} times=1]] {client} {model}"
                 answer = await self.embed(client, model, text)
@@ -235,15 +235,15 @@ class Embeddings(FaultCase):
                 assert self.records[-1].attempts[0].error
 
     async def test_what_does_not_pass_is_told_in_the_clients_shape(self) -> None:
-        for client, model in WAYS:
+        for client, model in FAILURES:
             await self.start()
             shape = "gemini" if client == "gemini" else "openai_chat"
             native = client in model.partition("/")[0]
             refused = await self.embed(client, model, "[[error 400 message=That is too much.]]")
             assert check_refusal(shape, refused, 400)["message"] == "That is too much."
-            limited = await self.embed(client, model, "[[error 429 retry=40s]]")
-            check_refusal(shape, limited, 429)
-            assert 38 <= int(limited.headers["retry-after"]) <= 40
+            truncate_script = await self.embed(client, model, "[[error 429 retry=40s]]")
+            check_refusal(shape, truncate_script, 429)
+            assert 38 <= int(truncate_script.headers["retry-after"]) <= 40
             await self.start()
             broken = await self.embed(client, model, "[[error 500 message=Oh]]")
             check_refusal(shape, broken, 500 if native else 502)
@@ -252,11 +252,11 @@ class Embeddings(FaultCase):
     async def test_accounts_that_are_refused_give_way(self) -> None:
         keys = [Secret(key) for key in ("bad-1", "forbidden-2", "exhausted-3", "good")]
         await self.start(upstream={"api_key": Secret(), "api_keys": keys})
-        for client, model in WAYS:
+        for client, model in FAILURES:
             answer = await self.embed(client, model, "x")
             assert vectors_in(client, answer) == expected(["x"])
         await self.start(upstream={"api_key": Secret("bad-1")})
-        for client, model in WAYS:
+        for client, model in FAILURES:
             shape = "gemini" if client == "gemini" else "openai_chat"
             check_refusal(shape, await self.embed(client, model, "x"), 503)
 
@@ -325,7 +325,7 @@ class Embeddings(FaultCase):
         lines = [f"GET {path} HTTP/1.1", "Host: localhost", "Connection: close", *headers]
         reading.transport.write("\r\n".join([*lines, "", ""]).encode())  # type: ignore[union-attr]
         await reading.closed
-        return Answer(reading.data).json()
+        return HttpResponse(reading.data).json()
 
     async def test_split_batches_keep_what_only_their_protocol_knows(self) -> None:
         await self.start()

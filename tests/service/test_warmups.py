@@ -144,7 +144,7 @@ class Schedule(WarmupCase):
         self.assertEqual(self.generated(), [])
 
     async def test_an_upstream_that_stalls_does_not_delay_the_end(self) -> None:
-        self.patch(SimulatedResponder, "run", lambda *_: Deferred())  # it never answers
+        self.patch(SimulatedResponder, "respond", lambda *_: Deferred())  # it never answers
         await self.start("left-100-full", enabled=True, interval=0.1)
         await self.until(lambda: self.generated())
         before = reactor.seconds()

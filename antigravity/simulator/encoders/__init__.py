@@ -1,1 +1,1 @@
-"""Write a script in each protocol, whole or as a stream; pure."""
+"""Encoders from a script to each protocol, as a response or a stream; pure."""

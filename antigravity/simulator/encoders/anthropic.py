@@ -1,4 +1,4 @@
-"""Write a script as an Anthropic message; pure."""
+"""Encode a script as an Anthropic message; pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from antigravity.simulator import signatures
-from antigravity.simulator.encoders.chunks import halves, segments
+from antigravity.simulator.encoders.chunks import split_by_citation, split_in_half
 from antigravity.simulator.encoders.events import Context, Event
 from antigravity.simulator.errors import ApiError, anthropic_error
 from antigravity.simulator.script import Citation, Script
@@ -22,7 +22,7 @@ _REASONS: Final = {
 }
 
 
-def reply(script: Script, context: Context) -> dict[str, Any]:
+def encode_response(script: Script, context: Context) -> dict[str, Any]:
     """Return the whole message."""
     content: list[dict[str, Any]] = []
     for block, _ in _blocks(script, context):
@@ -36,7 +36,7 @@ def reply(script: Script, context: Context) -> dict[str, Any]:
     }
 
 
-def events(script: Script, context: Context) -> Iterator[Event]:
+def encode_events(script: Script, context: Context) -> Iterator[Event]:
     """Yield the events of the stream."""
     start = {**_envelope(context), "content": [], "stop_reason": None, "stop_sequence": None}
     start["usage"] = {**_usage(script), "output_tokens": 1}
@@ -54,8 +54,8 @@ def events(script: Script, context: Context) -> Iterator[Event]:
     yield _event("message_stop")
 
 
-def error_events(error: ApiError, _: int) -> list[Event]:
-    """Return what a stream says when it fails on its way."""
+def encode_error(error: ApiError, _: int) -> list[Event]:
+    """Return the events of an error inside a stream."""
     return [Event(anthropic_error(error).body, "error")]
 
 
@@ -95,12 +95,12 @@ _Deltas = list[tuple[dict[str, Any], bool]]
 
 
 def _blocks(script: Script, context: Context) -> Iterator[tuple[dict[str, Any], _Deltas]]:
-    """Yield each block whole, and the deltas that make it."""
+    """Yield each complete block, and its deltas."""
     if script.thinking:
         yield _thinking(script, context)
     if script.citations:
         yield from _search(context)
-    for pieces, citation in segments(script):
+    for pieces, citation in split_by_citation(script):
         text = "".join(pieces)
         block: dict[str, Any] = {"type": "text", "text": text}
         deltas: _Deltas = [({"type": "text_delta", "text": piece}, True) for piece in pieces]
@@ -110,15 +110,18 @@ def _blocks(script: Script, context: Context) -> Iterator[tuple[dict[str, Any], 
             deltas.append(({"type": "citations_delta", "citation": place}, False))
         yield block, deltas
     if script.image:
-        said = "(This protocol has no images in answers.)"
-        yield {"type": "text", "text": said}, [({"type": "text_delta", "text": said}, True)]
+        directives = "(This protocol has no images in answers.)"
+        yield (
+            {"type": "text", "text": directives},
+            [({"type": "text_delta", "text": directives}, True)],
+        )
     for call in script.calls:
         block = {"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments}
         yield block, _input(call.arguments)
 
 
 def _input(arguments: dict[str, Any]) -> _Deltas:
-    pieces = ["", *(halves(compact(arguments)) if arguments else ["{}"])]
+    pieces = ["", *(split_in_half(compact(arguments)) if arguments else ["{}"])]
     return [
         ({"type": "input_json_delta", "partial_json": piece}, index == 1)
         for index, piece in enumerate(pieces)
@@ -129,7 +132,7 @@ def _thinking(script: Script, context: Context) -> tuple[dict[str, Any], _Deltas
     shown = script.thinking if context.view.show_thinking else ""
     signature = signatures.sign("claude", script.thinking)
     deltas: _Deltas = [
-        ({"type": "thinking_delta", "thinking": piece}, True) for piece in halves(shown)
+        ({"type": "thinking_delta", "thinking": piece}, True) for piece in split_in_half(shown)
     ]
     deltas.append(({"type": "signature_delta", "signature": signature}, False))
     return {"type": "thinking", "thinking": shown, "signature": signature}, deltas
@@ -166,7 +169,7 @@ def _location(citation: Citation, text: str) -> dict[str, Any]:
 
 
 def _opening(block: dict[str, Any]) -> dict[str, Any]:
-    """Return a block as it is when it begins."""
+    """Return a block as its start event shows it."""
     empty: dict[str, dict[str, Any]] = {
         "text": {"text": ""},
         "thinking": {"thinking": "", "signature": ""},

@@ -1,4 +1,4 @@
-"""Write a script as a transcript, or as speech; pure."""
+"""Encode a script as a transcript or as speech; pure."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from antigravity.simulator.encoders.events import Context, Event
 from antigravity.simulator.errors import ApiError, openai_error
 from antigravity.simulator.script import Script
-from antigravity.simulator.speech import wav
-from antigravity.simulator.transcripts import PACE, pieces, spoken_words
+from antigravity.simulator.speech import encode_wav
+from antigravity.simulator.transcripts import SEGMENT_SECONDS, split_segments, split_words
 
 
-def transcript(script: Script, context: Context) -> dict[str, Any] | bytes:
-    """Return OpenAI's whole transcript."""
+def encode_transcript(script: Script, context: Context) -> dict[str, Any] | bytes:
+    """Return OpenAI's transcript."""
     body, text = context.view.body, script.text
     match body.get("response_format") or "json":
         case "text":
@@ -30,7 +30,7 @@ def transcript(script: Script, context: Context) -> dict[str, Any] | bytes:
     return {"text": text, "usage": _tokens(script)}
 
 
-def transcript_events(script: Script, context: Context) -> Iterator[Event]:
+def encode_transcript_events(script: Script, context: Context) -> Iterator[Event]:
     """Yield the events of a transcript."""
     if context.view.body.get("response_format") == "diarized_json":
         for segment in _diarized(script.text, script)["segments"]:
@@ -42,33 +42,33 @@ def transcript_events(script: Script, context: Context) -> Iterator[Event]:
     yield Event(done)
 
 
-def error_events(error: ApiError, _: int) -> list[Event]:
-    """Return what a stream says when it fails on its way."""
+def encode_error(error: ApiError, _: int) -> list[Event]:
+    """Return the events of an error inside a stream."""
     return [Event({"type": "error", **openai_error(error).body}, "error")]
 
 
-def speech(script: Script, context: Context) -> Iterator[Event]:
-    """Yield the pieces of a sound file, as bytes."""
+def encode_speech(script: Script, context: Context) -> Iterator[Event]:
+    """Yield the chunks of an audio file, as bytes."""
     kind = context.view.body.get("response_format") or "mp3"
     if kind == "wav":
-        yield Event(wav(b"".join(script.sound)), content=True)
+        yield Event(encode_wav(b"".join(script.audio)), content=True)
         return
-    for place, piece in enumerate(script.sound):
+    for place, piece in enumerate(script.audio):
         lead = b"ID3\x04\0\0\0\0\0\0" if kind == "mp3" and place == 0 else b""
         yield Event(lead + piece, content=True)
 
 
-def speech_events(script: Script, context: Context) -> Iterator[Event]:
+def encode_speech_events(script: Script, context: Context) -> Iterator[Event]:
     """Yield the events of speech."""
-    for event in speech(script, context):
+    for event in encode_speech(script, context):
         audio = base64.b64encode(event.value).decode("ascii")
         yield Event({"type": "speech.audio.delta", "audio": audio}, content=True)
     usage = {name: value for name, value in _tokens(script).items() if name.endswith("_tokens")}
     yield Event({"type": "speech.audio.done", "usage": usage})
 
 
-def bare(events: Iterable[Event]) -> Iterator[tuple[bytes, bool]]:
-    """Frame nothing: the values are bytes."""
+def frame_bytes(events: Iterable[Event]) -> Iterator[tuple[bytes, bool]]:
+    """Yield the values, which are bytes, without framing."""
     for event in events:
         yield event.value, event.content
 
@@ -82,7 +82,7 @@ def _clock(seconds: float, separator: str) -> str:
 
 def _captions(text: str, separator: str, numbered: bool) -> bytes:
     blocks = []
-    for number, each in enumerate(pieces(text), 1):
+    for number, each in enumerate(split_segments(text), 1):
         times = f"{_clock(each['start'], separator)} --> {_clock(each['end'], separator)}"
         blocks.append(
             f"{number}\n{times}\n{each['text']}\n" if numbered else f"{times}\n{each['text']}\n"
@@ -91,7 +91,7 @@ def _captions(text: str, separator: str, numbered: bool) -> bytes:
 
 
 def _verbose(text: str, body: dict[str, Any]) -> dict[str, Any]:
-    seconds = len(pieces(text)) * PACE
+    seconds = len(split_segments(text)) * SEGMENT_SECONDS
     wanted = body.get("timestamp_granularities[]") or "segment"
     answer: dict[str, Any] = {
         "task": "transcribe",
@@ -106,10 +106,10 @@ def _verbose(text: str, body: dict[str, Any]) -> dict[str, Any]:
                 "id": number, "seek": 0, **each, "tokens": [1], "temperature": 0.0,
                 "avg_logprob": -0.25, "compression_ratio": 1.0, "no_speech_prob": 0.01,
             }
-            for number, each in enumerate(pieces(text))
+            for number, each in enumerate(split_segments(text))
         ]  # fmt: skip
     if "word" in wanted:
-        answer["words"] = spoken_words(text)
+        answer["words"] = split_words(text)
     return answer
 
 
@@ -121,11 +121,11 @@ def _diarized(text: str, script: Script) -> dict[str, Any]:
             **each,
             "speaker": "AB"[number % 2],
         }
-        for number, each in enumerate(pieces(text))
+        for number, each in enumerate(split_segments(text))
     ]
     return {
         "task": "transcribe",
-        "duration": len(segments) * PACE,
+        "duration": len(segments) * SEGMENT_SECONDS,
         "text": text,
         "segments": segments,
         "usage": _tokens(script),

@@ -1,13 +1,13 @@
-"""Write a script as an OpenAI chat completion or completion; pure."""
+"""Encode a script as an OpenAI chat completion or completion; pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, Final
 
-from antigravity.simulator.encoders.chunks import halves
+from antigravity.simulator.encoders.chunks import split_in_half
 from antigravity.simulator.encoders.events import Context, Event
-from antigravity.simulator.encoders.logprobs import logprobs
+from antigravity.simulator.encoders.logprobs import build_logprobs
 from antigravity.simulator.encoders.png import PNG_BASE64
 from antigravity.simulator.errors import ApiError, openai_error
 from antigravity.simulator.script import Call, Script
@@ -27,7 +27,7 @@ _IMAGE: Final = {
 _DONE: Final = Event("[DONE]")
 
 
-def reply(script: Script, context: Context) -> dict[str, Any]:
+def encode_response(script: Script, context: Context) -> dict[str, Any]:
     """Return the whole completion."""
     choices = []
     for index in range(script.choices):
@@ -66,7 +66,7 @@ def reply(script: Script, context: Context) -> dict[str, Any]:
     }
 
 
-def events(script: Script, context: Context) -> Iterator[Event]:
+def encode_events(script: Script, context: Context) -> Iterator[Event]:
     """Yield the chunks of the stream."""
     wants = bool((context.view.body.get("stream_options") or {}).get("include_usage"))
     envelope = {
@@ -96,7 +96,7 @@ def events(script: Script, context: Context) -> Iterator[Event]:
 
 def _deltas(script: Script) -> Iterator[tuple[dict[str, Any], bool, str | None]]:
     yield {"role": "assistant", "content": "", "refusal": None}, False, None
-    for piece in halves(script.thinking):
+    for piece in split_in_half(script.thinking):
         yield {"reasoning_content": piece}, True, None
     for chunk in script.chunks:
         yield {"content": chunk}, True, None
@@ -109,17 +109,17 @@ def _deltas(script: Script) -> Iterator[tuple[dict[str, Any], bool, str | None]]
         field, text = ("custom", "input") if call.custom else ("function", "arguments")
         opening = {**whole, field: {**whole[field], text: ""}, "index": position}
         yield {"tool_calls": [opening]}, True, None
-        for piece in halves(whole[field][text]):
+        for piece in split_in_half(whole[field][text]):
             yield {"tool_calls": [{"index": position, field: {text: piece}}]}, False, None
     yield {}, False, _reason(script)
 
 
-def error_events(error: ApiError, _: int) -> list[Event]:
-    """Return what a stream says when it fails on its way."""
+def encode_error(error: ApiError, _: int) -> list[Event]:
+    """Return the events of an error inside a stream."""
     return [Event(openai_error(error).body)]
 
 
-def completion_reply(script: Script, context: Context) -> dict[str, Any]:
+def encode_completion(script: Script, context: Context) -> dict[str, Any]:
     """Return a whole (legacy) completion."""
     choices = [
         {
@@ -133,7 +133,7 @@ def completion_reply(script: Script, context: Context) -> dict[str, Any]:
     return {**_completion(context), "choices": choices, "usage": _usage(script)}
 
 
-def completion_events(script: Script, context: Context) -> Iterator[Event]:
+def encode_completion_events(script: Script, context: Context) -> Iterator[Event]:
     """Yield the chunks of a (legacy) completion."""
     wants = bool((context.view.body.get("stream_options") or {}).get("include_usage"))
     for index in range(script.choices):
@@ -194,7 +194,7 @@ def _logprobs(text: str, context: Context) -> dict[str, Any] | None:
     wanted = context.view.logprobs
     if wanted is None:
         return None
-    return {"content": logprobs(text, wanted), "refusal": None}
+    return {"content": build_logprobs(text, wanted), "refusal": None}
 
 
 def _usage(script: Script) -> dict[str, Any]:

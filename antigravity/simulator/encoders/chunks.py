@@ -1,17 +1,17 @@
-"""Cut texts into chunks, citations and tokens; pure."""
+"""Split texts into chunks, cited ranges and tokens; pure."""
 
 from __future__ import annotations
 
 from antigravity.simulator.script import Citation, Script
 
 
-def halves(text: str) -> list[str]:
-    """Return a text in two pieces, or in one if it is short."""
+def split_in_half(text: str) -> list[str]:
+    """Return the two halves of a text, or one piece if it is short."""
     middle = (len(text) + 1) // 2
     return [piece for piece in (text[:middle], text[middle:]) if piece]
 
 
-def segments(script: Script) -> list[tuple[list[str], Citation | None]]:
+def split_by_citation(script: Script) -> list[tuple[list[str], Citation | None]]:
     """Return the chunks of the text, grouped by the citation that they belong to."""
     edges = [(item.start, item.stop, item) for item in script.citations]
     groups: list[tuple[list[str], Citation | None]] = []
@@ -30,11 +30,11 @@ def segments(script: Script) -> list[tuple[list[str], Citation | None]]:
     return groups
 
 
-def tokens(text: str) -> list[str]:
-    """Return the text in the pieces that are counted as tokens."""
+def split_tokens(text: str) -> list[str]:
+    """Return the tokens of a text."""
     return [text[i : i + 4] for i in range(0, len(text), 4)]
 
 
 def alternatives(token: str, wanted: int) -> list[tuple[str, float]]:
-    """Return a token and what else might have stood there, with log probabilities."""
+    """Return a token and its alternatives, with log probabilities."""
     return [(token if i == 0 else f"{token}~{i}", -0.25 - i) for i in range(wanted)]

@@ -1,4 +1,4 @@
-"""Events, and how they are framed; pure."""
+"""Events of a stream and their framing; pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from antigravity.simulator.view import View, compact
 
 @dataclass(frozen=True)
 class Event:
-    """One event of a stream; ``content`` says that it is a chunk in the directives' sense."""
+    """One event of a stream; ``content`` marks a chunk that directives count."""
 
     value: Any
     name: str = ""
@@ -22,25 +22,25 @@ class Event:
 
 @dataclass(frozen=True)
 class Context:
-    """What an answer needs beyond its script: a number for its ids, and the time."""
+    """What an encoder needs beside the script: the view, a number for ids, and the time."""
 
     view: View
     number: int
     created: int
 
     def id(self, prefix: str, index: int = 0) -> str:
-        """Return an id that no other answer of this simulator has."""
+        """Return an id that is unique among the responses of this simulator."""
         return f"{prefix}sim{self.number:08d}{index:02d}"
 
 
 #: Turns events into bytes, with their content flag.
 Framing = Callable[[Iterable[Event]], Iterator[tuple[bytes, bool]]]
-Renderer = Callable[[Script, Context], Iterator[Event]]
-ErrorRenderer = Callable[[ApiError, int], list[Event]]
+EventEncoder = Callable[[Script, Context], Iterator[Event]]
+ErrorEncoder = Callable[[ApiError, int], list[Event]]
 
 
 def text_of(value: Any) -> str:
-    """Return JSON, or the text itself: some protocols end with a word."""
+    """Return a value as JSON; texts are returned as they are."""
     return value if isinstance(value, str) else compact(value)
 
 

@@ -1,4 +1,4 @@
-"""Write a script as a Gemini response; pure."""
+"""Encode a script as a Gemini response; pure."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from antigravity.simulator import signatures
-from antigravity.simulator.encoders.chunks import alternatives, halves, tokens
+from antigravity.simulator.encoders.chunks import alternatives, split_in_half, split_tokens
 from antigravity.simulator.encoders.events import Context, Event
 from antigravity.simulator.errors import ApiError, google_error
-from antigravity.simulator.image_models import picture
+from antigravity.simulator.image_models import draw_image
 from antigravity.simulator.script import Call, Script
-from antigravity.simulator.speech import RATE, wav
+from antigravity.simulator.speech import SAMPLE_RATE, encode_wav
 from antigravity.simulator.validation.gemini_models import is_claude, is_gemini_3, version
 from antigravity.simulator.view import View
 
@@ -24,16 +24,16 @@ Wrap = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def plain(value: dict[str, Any]) -> dict[str, Any]:
-    """Leave a response as it is."""
+    """Return a response unchanged."""
     return value
 
 
-def enveloped(value: dict[str, Any]) -> dict[str, Any]:
-    """Wrap a response as ``v1internal`` does."""
+def wrap_for_code_assist(value: dict[str, Any]) -> dict[str, Any]:
+    """Wrap a response in the envelope of ``v1internal``."""
     return {"response": value, "traceId": str(value.get("responseId", "trace"))}
 
 
-def reply(script: Script, context: Context) -> dict[str, Any]:
+def encode_response(script: Script, context: Context) -> dict[str, Any]:
     """Return the whole response."""
     if script.spelled.lower() == "blocked":
         return _blocked(script, context)
@@ -45,13 +45,13 @@ def reply(script: Script, context: Context) -> dict[str, Any]:
     return {"candidates": candidates, **_frame(script, context)}
 
 
-def events(script: Script, context: Context) -> Iterator[Event]:
+def encode_events(script: Script, context: Context) -> Iterator[Event]:
     """Yield the responses of the stream."""
     if script.spelled.lower() == "blocked":
         yield Event(_blocked(script, context))
         return
-    frame = _frame(script, context)
-    early = {**frame["usageMetadata"]}
+    image_size = _frame(script, context)
+    early = {**image_size["usageMetadata"]}
     for name in ("candidatesTokenCount", "thoughtsTokenCount"):
         early.pop(name, None)
     early["totalTokenCount"] = script.usage.prompt
@@ -59,18 +59,18 @@ def events(script: Script, context: Context) -> Iterator[Event]:
         chosen = script.choice(index)
         for part, content in _parts(chosen, context, whole=False):
             candidate = {"content": {"parts": [part], "role": "model"}, "index": index}
-            value = {"candidates": [candidate], **frame, "usageMetadata": early}
+            value = {"candidates": [candidate], **image_size, "usageMetadata": early}
             yield Event(value, content=content)
         last: dict[str, Any] = {"text": ""}
         if _signs_text(chosen, context):
             last["thoughtSignature"] = signatures.sign("gemini", "")
         yield Event(
-            {"candidates": [_closing(chosen, context, index, [last], chosen.text)], **frame}
+            {"candidates": [_closing(chosen, context, index, [last], chosen.text)], **image_size}
         )
 
 
-def error_events(error: ApiError, _: int) -> list[Event]:
-    """Return what a stream says when it fails on its way."""
+def encode_error(error: ApiError, _: int) -> list[Event]:
+    """Return the events of an error inside a stream."""
     return [Event(google_error(error).body)]
 
 
@@ -79,7 +79,7 @@ def _signs_text(script: Script, context: Context) -> bool:
 
 
 def _parts(script: Script, context: Context, whole: bool) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Yield the parts; ``whole`` texts are not cut into chunks."""
+    """Yield the parts; ``whole`` texts are not split into chunks."""
     model = context.view.model
     if script.thinking:
         yield from _thoughts(script, is_claude(model), whole)
@@ -90,19 +90,19 @@ def _parts(script: Script, context: Context, whole: bool) -> Iterator[tuple[dict
             part["thoughtSignature"] = signatures.sign("gemini", chunk)
         yield part, True
     if script.image:
-        yield {"inlineData": {"mimeType": "image/png", "data": picture(context.view)}}, True
-    for piece in [b"".join(script.sound)] if whole and script.sound else script.sound:
+        yield {"inlineData": {"mimeType": "image/png", "data": draw_image(context.view)}}, True
+    for piece in [b"".join(script.audio)] if whole and script.audio else script.audio:
         # Whole answers are WAV files from 3.8 on.
         file = whole and version(model) >= (3, 8)
-        kind = "audio/wav" if file else f"audio/L16;codec=pcm;rate={RATE}"
-        data = base64.b64encode(wav(piece) if file else piece).decode("ascii")
+        kind = "audio/wav" if file else f"audio/L16;codec=pcm;rate={SAMPLE_RATE}"
+        data = base64.b64encode(encode_wav(piece) if file else piece).decode("ascii")
         yield {"inlineData": {"mimeType": kind, "data": data}}, True
     for index, call in enumerate(script.calls):
         yield _call(call, model, first=index == 0, thinks=bool(script.thinking)), True
 
 
 def _thoughts(script: Script, claude: bool, whole: bool) -> Iterator[tuple[dict[str, Any], bool]]:
-    pieces = [script.thinking] if whole else halves(script.thinking)
+    pieces = [script.thinking] if whole else split_in_half(script.thinking)
     signature = signatures.sign("claude", script.thinking)
     for piece in pieces:
         part: dict[str, Any] = {"text": piece, "thought": True}
@@ -137,10 +137,10 @@ def _closing(
     if wanted is not None and text:
         candidate["avgLogprobs"] = -0.25
         candidate["logprobsResult"] = {
-            "chosenCandidates": [_word(token, -0.25) for token in tokens(text)],
+            "chosenCandidates": [_word(token, -0.25) for token in split_tokens(text)],
             "topCandidates": [
                 {"candidates": [_word(*pair) for pair in alternatives(token, wanted)]}
-                for token in tokens(text)
+                for token in split_tokens(text)
             ],
         }
     return candidate
@@ -166,7 +166,7 @@ def _frame(script: Script, context: Context) -> dict[str, Any]:
     }
     if script.image:
         usage["candidatesTokensDetails"] = [{"modality": "IMAGE", "tokenCount": answer}]
-    if script.sound:
+    if script.audio:
         usage["candidatesTokensDetails"] = [{"modality": "AUDIO", "tokenCount": answer}]
     if script.usage.thinking:
         usage["thoughtsTokenCount"] = script.usage.thinking
@@ -178,19 +178,19 @@ def _frame(script: Script, context: Context) -> dict[str, Any]:
 
 
 def _details(prompt: int, view: View) -> list[dict[str, Any]]:
-    """Return the tokens of the prompt by what they are."""
-    others = {"IMAGE": view.seen_tokens(), "AUDIO": view.heard_tokens()}
+    """Return the tokens of the prompt by modality."""
+    others = {"IMAGE": view.image_tokens(), "AUDIO": view.audio_tokens()}
     details = [{"modality": "TEXT", "tokenCount": prompt - sum(others.values())}]
     return details + [{"modality": n, "tokenCount": count} for n, count in others.items() if count]
 
 
 def _blocked(script: Script, context: Context) -> dict[str, Any]:
-    frame = _frame(script, context)
+    image_size = _frame(script, context)
     usage = {
         "promptTokenCount": script.usage.prompt,
         "totalTokenCount": script.usage.prompt,
     }
-    return {"promptFeedback": {"blockReason": "SAFETY"}, **frame, "usageMetadata": usage}
+    return {"promptFeedback": {"blockReason": "SAFETY"}, **image_size, "usageMetadata": usage}
 
 
 def _grounding(script: Script) -> dict[str, Any]:

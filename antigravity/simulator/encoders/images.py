@@ -1,4 +1,4 @@
-"""Write a script as answers with images; pure."""
+"""Encode a script as images; pure."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 
 from antigravity.simulator.encoders.events import Context, Event
 from antigravity.simulator.errors import ApiError, openai_error
-from antigravity.simulator.image_models import picture
+from antigravity.simulator.image_models import draw_image
 from antigravity.simulator.script import Script
 
 
-def reply(script: Script, context: Context) -> dict[str, Any]:
-    """Return OpenAI's whole answer.
+def encode_response(script: Script, context: Context) -> dict[str, Any]:
+    """Return OpenAI's response.
 
-    :raises ApiError: if it may not be drawn.
+    :raises ApiError: if the script ends with a filter.
     """
     if script.finish == "filter":
         raise _filtered()
-    images = [{"b64_json": picture(context.view, index)} for index in range(script.choices)]
+    images = [{"b64_json": draw_image(context.view, index)} for index in range(script.choices)]
     return {
         "created": context.created,
         "data": images if script.image else [],
@@ -27,10 +27,10 @@ def reply(script: Script, context: Context) -> dict[str, Any]:
     }
 
 
-def events(script: Script, context: Context) -> Iterator[Event]:
-    """Yield OpenAI's events: as many unfinished images as are wanted, and the finished one."""
+def encode_events(script: Script, context: Context) -> Iterator[Event]:
+    """Yield OpenAI's events: the requested number of partial images, then the final one."""
     if script.finish == "filter":
-        yield from error_events(_filtered(), 0)
+        yield from encode_error(_filtered(), 0)
         return
     body = context.view.body
     kind = "image_edit" if context.view.attachments else "image_generation"
@@ -39,7 +39,7 @@ def events(script: Script, context: Context) -> Iterator[Event]:
         name = f"{kind}.partial_image"
         value = {
             "type": name,
-            "b64_json": picture(context.view, -1 - index),
+            "b64_json": draw_image(context.view, -1 - index),
             "partial_image_index": index,
             **common,
         }
@@ -48,25 +48,25 @@ def events(script: Script, context: Context) -> Iterator[Event]:
         name = f"{kind}.completed"
         value = {
             "type": name,
-            "b64_json": picture(context.view, index),
+            "b64_json": draw_image(context.view, index),
             **common,
             "usage": _usage(script, context),
         }
         yield Event(value, name, True)
 
 
-def error_events(error: ApiError, _: int) -> list[Event]:
-    """Return what a stream says when it fails on its way."""
+def encode_error(error: ApiError, _: int) -> list[Event]:
+    """Return the events of an error inside a stream."""
     return [Event({"type": "error", **openai_error(error).body}, "error")]
 
 
-def predictions(script: Script, context: Context) -> dict[str, Any]:
-    """Return what ``predict`` answers: each image, or why there is none."""
+def encode_predictions(script: Script, context: Context) -> dict[str, Any]:
+    """Return the body of ``predict``: each image, or the reason for its absence."""
     if script.finish == "filter":
         return {"predictions": [{"raiFilteredReason": "Filtered: this may not be drawn."}]}
     return {
         "predictions": [
-            {"mimeType": _written(context), "bytesBase64Encoded": picture(context.view, index)}
+            {"mimeType": _written(context), "bytesBase64Encoded": draw_image(context.view, index)}
             for index in range(script.choices if script.image else 0)
         ]
     }
@@ -84,7 +84,7 @@ def _written(context: Context) -> str:
 
 def _looks(context: Context) -> dict[str, Any]:
     body = context.view.body
-    width, height = context.view.frame
+    width, height = context.view.image_size
     return {
         "background": body.get("background") or "opaque",
         "output_format": body.get("output_format") or "png",
@@ -94,7 +94,7 @@ def _looks(context: Context) -> dict[str, Any]:
 
 
 def _usage(script: Script, context: Context) -> dict[str, Any]:
-    seen = context.view.seen_tokens()
+    seen = context.view.image_tokens()
     prompt, answer = script.usage.prompt, script.usage.answer * script.choices
     return {
         "input_tokens": prompt,

@@ -1,4 +1,4 @@
-"""Pictures as bytes; pure."""
+"""PNG images; pure."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def _pixel() -> bytes:
 
 
 def png(width: int, height: int, note: str) -> bytes:
-    """Return a black picture with a comment in it."""
+    """Return a black image with a comment."""
     header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
     rows = zlib.compress(bytes(((width + 7) // 8 + 1) * height), 1)
-    said = b"Comment\0\0\0\0\0" + note.encode()
-    chunks = ((b"IHDR", header), (b"iTXt", said), (b"IDAT", rows), (b"IEND", b""))
+    directives = b"Comment\0\0\0\0\0" + note.encode()
+    chunks = ((b"IHDR", header), (b"iTXt", directives), (b"IDAT", rows), (b"IEND", b""))
     return _START + b"".join(_chunk(kind, data) for kind, data in chunks)
 
 
-#: A picture of one blue pixel.
+#: An image of one blue pixel.
 PNG: Final = _pixel()
 PNG_BASE64: Final = base64.b64encode(PNG).decode("ascii")

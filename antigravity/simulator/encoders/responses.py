@@ -1,4 +1,4 @@
-"""Write a script as an OpenAI response, with the whole life of its items; pure."""
+"""Encode a script as an OpenAI response, with all events of its items; pure."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from antigravity.simulator import signatures
-from antigravity.simulator.encoders.chunks import halves
+from antigravity.simulator.encoders.chunks import split_in_half
 from antigravity.simulator.encoders.events import Context, Event
-from antigravity.simulator.encoders.logprobs import logprobs
+from antigravity.simulator.encoders.logprobs import build_logprobs
 from antigravity.simulator.encoders.png import PNG_BASE64
 from antigravity.simulator.errors import ApiError, openai_error
 from antigravity.simulator.script import Call, Script
@@ -18,7 +18,7 @@ from antigravity.simulator.view import compact
 _INCOMPLETE: Final = {"length": "max_output_tokens", "filter": "content_filter"}
 
 
-def output(script: Script, context: Context) -> list[dict[str, Any]]:
+def encode_output(script: Script, context: Context) -> list[dict[str, Any]]:
     """Return the items of the response."""
     items: list[dict[str, Any]] = []
     if script.thinking:
@@ -62,20 +62,20 @@ def output(script: Script, context: Context) -> list[dict[str, Any]]:
     return items
 
 
-def reply(script: Script, context: Context) -> dict[str, Any]:
+def encode_response(script: Script, context: Context) -> dict[str, Any]:
     """Return the whole response."""
     return _response(script, context, done=True)
 
 
-def events(script: Script, context: Context) -> Iterator[Event]:
+def encode_events(script: Script, context: Context) -> Iterator[Event]:
     """Yield the events of the stream, numbered."""
     for number, (kind, content, fields) in enumerate(_lifecycle(script, context)):
         value = {"type": kind, "sequence_number": number, **fields}
         yield Event(value, kind, content)
 
 
-def error_events(error: ApiError, number: int) -> list[Event]:
-    """Return what a stream says when it fails on its way."""
+def encode_error(error: ApiError, number: int) -> list[Event]:
+    """Return the events of an error inside a stream."""
     inner = openai_error(error).body
     detail = inner.get("error") if isinstance(inner, dict) else None
     detail = detail if isinstance(detail, dict) else {}
@@ -96,22 +96,22 @@ def _lifecycle(script: Script, context: Context) -> Iterator[_Stage]:
     opening = {"response": _response(script, context, done=False)}
     yield "response.created", False, opening
     yield "response.in_progress", False, opening
-    for index, item in enumerate(output(script, context)):
+    for index, item in enumerate(encode_output(script, context)):
         place = {"item_id": item["id"], "output_index": index}
-        yield "response.output_item.added", False, {"output_index": index, "item": _begun(item)}
+        yield "response.output_item.added", False, {"output_index": index, "item": _started(item)}
         match item["type"]:
             case "reasoning":
                 yield from _reasoning_stages(item, place)
             case "message":
                 yield from _message_stages(script, item, place, context)
             case "function_call":
-                for number, piece in enumerate(halves(item["arguments"])):
+                for number, piece in enumerate(split_in_half(item["arguments"])):
                     fields = {**place, "delta": piece}
                     yield "response.function_call_arguments.delta", number == 0, fields
                 fields = {**place, "arguments": item["arguments"], "name": item["name"]}
                 yield "response.function_call_arguments.done", False, fields
             case "custom_tool_call":
-                for number, piece in enumerate(halves(item["input"])):
+                for number, piece in enumerate(split_in_half(item["input"])):
                     fields = {**place, "delta": piece}
                     yield "response.custom_tool_call_input.delta", number == 0, fields
                 fields = {**place, "input": item["input"]}
@@ -133,7 +133,7 @@ def _reasoning_stages(item: dict[str, Any], place: dict[str, Any]) -> Iterator[_
         here = {**place, "summary_index": number}
         empty = {**part, "text": ""}
         yield "response.reasoning_summary_part.added", False, {**here, "part": empty}
-        for piece in halves(part["text"]):
+        for piece in split_in_half(part["text"]):
             yield "response.reasoning_summary_text.delta", True, {**here, "delta": piece}
         yield "response.reasoning_summary_text.done", False, {**here, "text": part["text"]}
         yield "response.reasoning_summary_part.done", False, {**here, "part": part}
@@ -158,7 +158,7 @@ def _message_stages(
 
 
 def _action(context: Context) -> dict[str, Any]:
-    """Return a search, with its sources only where they are wanted."""
+    """Return a search action, with its sources only if the request includes them."""
     action: dict[str, Any] = {"type": "search", "query": "simulated search"}
     if "web_search_call.action.sources" in (context.view.body.get("include") or ()):
         action["sources"] = [{"type": "url", "url": url} for url, _ in SOURCES]
@@ -167,11 +167,11 @@ def _action(context: Context) -> dict[str, Any]:
 
 def _logprobs(text: str, context: Context) -> list[dict[str, Any]]:
     wanted = context.view.logprobs
-    return [] if wanted is None else logprobs(text, wanted)
+    return [] if wanted is None else build_logprobs(text, wanted)
 
 
-def _begun(item: dict[str, Any]) -> dict[str, Any]:
-    """Return an item as it is when it begins."""
+def _started(item: dict[str, Any]) -> dict[str, Any]:
+    """Return an item as its first event shows it."""
     empty: dict[str, dict[str, Any]] = {
         "reasoning": {"summary": []},
         "message": {"content": [], "status": "in_progress"},
@@ -257,7 +257,7 @@ def _response(script: Script, context: Context, done: bool) -> dict[str, Any]:
         "max_tool_calls": None,
         "metadata": body.get("metadata") or {},
         "model": body["model"],
-        "output": output(script, context) if done else [],
+        "output": encode_output(script, context) if done else [],
         "parallel_tool_calls": context.view.parallel,
         "previous_response_id": body.get("previous_response_id"),
         "prompt_cache_key": body.get("prompt_cache_key"),

@@ -1,1 +1,1 @@
-"""Turn a request that was found legal into a view; pure."""
+"""Parsers from a valid request to a view; pure."""

@@ -1,4 +1,4 @@
-"""Read an Anthropic request; pure."""
+"""Parse an Anthropic request; pure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from antigravity.simulator.parsers.attachments import inline, linked
 from antigravity.simulator.view import Attachment, Tool, Turn, View, compact
 
 
-def read(body: dict[str, Any]) -> View:
-    """Return the view of a legal request."""
+def parse(body: dict[str, Any]) -> View:
+    """Return the view of a valid request."""
     turns = []
     if body.get("system"):
         turns.append(_turn("system", body["system"]))

@@ -1,11 +1,11 @@
-"""Read images, documents and other files; pure."""
+"""Parse images, documents and other files; pure."""
 
 from __future__ import annotations
 
 import base64
 from typing import Any
 
-from antigravity.simulator.transcripts import hidden_words
+from antigravity.simulator.transcripts import find_hidden_directives
 from antigravity.simulator.validation.data_urls import data_url
 from antigravity.simulator.view import Attachment
 
@@ -15,8 +15,8 @@ def inline(mime_type: str, data: str) -> Attachment:
     text = data.replace("-", "+").replace("_", "/")
     text += "=" * (-len(text) % 4)
     content = base64.b64decode(text)
-    said = hidden_words(content) if mime_type.startswith("audio/") else ""
-    return Attachment(mime_type, len(content), said=said)
+    directives = find_hidden_directives(content) if mime_type.startswith("audio/") else ""
+    return Attachment(mime_type, len(content), directives=directives)
 
 
 def linked(url: str, kind: str = "image") -> Attachment:

@@ -1,4 +1,4 @@
-"""Read an OpenAI chat completion or completion request; pure."""
+"""Parse an OpenAI request for a chat completion or completion; pure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from antigravity.simulator.parsers.attachments import inline, linked, strings
 from antigravity.simulator.view import Attachment, Tool, Turn, View, compact
 
 
-def read(body: dict[str, Any]) -> View:
-    """Return the view of a legal request for a chat completion."""
+def parse(body: dict[str, Any]) -> View:
+    """Return the view of a valid request for a chat completion."""
     choice = body.get("tool_choice")
     form = body.get("response_format") or {}
     effort = body.get("reasoning_effort")
@@ -32,8 +32,8 @@ def read(body: dict[str, Any]) -> View:
     )
 
 
-def read_completion(body: dict[str, Any]) -> View:
-    """Return the view of a legal request for a completion."""
+def parse_completion(body: dict[str, Any]) -> View:
+    """Return the view of a valid request for a completion."""
     prompts = _prompts(body["prompt"])
     return View(
         model=body["model"],
@@ -46,7 +46,7 @@ def read_completion(body: dict[str, Any]) -> View:
 
 
 def _prompts(given: Any) -> tuple[str, ...]:
-    """Return what stands for each prompt; of tokens it is known how many there are."""
+    """Return a text for each prompt; for tokens, their number."""
     if isinstance(given, str):
         return (given,)
     if isinstance(given[0], int):

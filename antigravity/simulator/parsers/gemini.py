@@ -1,17 +1,17 @@
-"""Read a Gemini request that is in camelCase; pure."""
+"""Parse a Gemini request in camelCase; pure."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from antigravity.simulator.image_models import draws, frame
+from antigravity.simulator.image_models import is_image_model, pixel_size
 from antigravity.simulator.parsers.attachments import inline
-from antigravity.simulator.speech import speaks
+from antigravity.simulator.speech import is_speech_model
 from antigravity.simulator.view import Attachment, Tool, Turn, View, compact
 
 
-def read(model: str, body: dict[str, Any], raw: dict[str, Any]) -> View:
-    """Return the view of a legal request; ``raw`` is the body as it came."""
+def parse(model: str, body: dict[str, Any], raw: dict[str, Any]) -> View:
+    """Return the view of a valid request; ``raw`` is the original body."""
     config = body.get("generationConfig") or {}
     calling = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
     thinking = config.get("thinkingConfig") or {}
@@ -35,20 +35,20 @@ def read(model: str, body: dict[str, Any], raw: dict[str, Any]) -> View:
         json_mode=schema is None and config.get("responseMimeType") == "application/json",
         thinking=bool(thinking.get("includeThoughts")) and thinking.get("thinkingBudget") != 0,
         choices=config.get("candidateCount") or 1,
-        draws=draws(model),
-        speaks=speaks(model),
+        image_output=is_image_model(model),
+        speech_output=is_speech_model(model),
         voice=str((voice.get("prebuiltVoiceConfig") or {}).get("voiceName") or ""),
-        manner=_manner(body),
-        frame=frame(image.get("aspectRatio", ""), image.get("imageSize", "")),
+        speech_style=_speech_style(body),
+        image_size=pixel_size(image.get("aspectRatio", ""), image.get("imageSize", "")),
         logprobs=(config.get("logprobs") or 0) if config.get("responseLogprobs") else None,
     )
 
 
-def _manner(body: dict[str, Any]) -> str:
-    """Return how to speak, where that stands beside the text."""
+def _speech_style(body: dict[str, Any]) -> str:
+    """Return the style of speech, if the parts name one."""
     parts = [part for content in body["contents"] for part in content["parts"]]
-    told = [part["speechMetadata"] for part in parts if "speechMetadata" in part]
-    return str(told[-1].get("style") or "") if told else ""
+    metadata = [part["speechMetadata"] for part in parts if "speechMetadata" in part]
+    return str(metadata[-1].get("style") or "") if metadata else ""
 
 
 def _tools(tool: dict[str, Any]) -> list[Tool]:

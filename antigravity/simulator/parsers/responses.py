@@ -1,4 +1,4 @@
-"""Read an OpenAI Responses request; pure."""
+"""Parse an OpenAI Responses request; pure."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def items_of(given: Any) -> list[Any]:
     return list(given)
 
 
-def read(body: dict[str, Any], items: list[Any]) -> View:
-    """Return the view of a legal request; ``items`` begin with what came before it."""
+def parse(body: dict[str, Any], items: list[Any]) -> View:
+    """Return the view of a valid request; ``items`` start with those of earlier responses."""
     turns = [Turn("system", (body["instructions"],))] if body.get("instructions") else []
     turns += map(_turn, items)
     choice = body.get("tool_choice")
@@ -48,7 +48,7 @@ def read(body: dict[str, Any], items: list[Any]) -> View:
 
 
 def _declared(body: dict[str, Any], items: list[Any]) -> list[Any]:
-    """Return the declarations of tools; some clients send theirs as an item of the input."""
+    """Return the declared tools; some clients send them as an item of the input."""
     later = [item.get("tools") or () for item in items if item.get("type") == "additional_tools"]
     return [tool for tools in (body.get("tools") or (), *later) for tool in tools]
 

@@ -1,4 +1,4 @@
-"""What the Anthropic Messages API refuses; pure."""
+"""Checks of requests to the Anthropic Messages API; pure."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from antigravity.simulator.validation.anthropic_errors import read_body
 from antigravity.simulator.validation.anthropic_pairing import check_pairing
 from antigravity.simulator.validation.anthropic_schema import COUNT, MESSAGE
 from antigravity.simulator.validation.anthropic_thinking import (
+    accepts_system_turns,
     blocks_of,
     check_effort,
     check_sampling,
     check_thinking,
     generation,
-    takes_system_turns,
 )
 from antigravity.simulator.validation.refusal import refuse
 
@@ -27,7 +27,7 @@ _MAX_OUTPUT: Final = 128_000
 def check(body: dict[str, Any]) -> dict[str, Any]:
     """Return a request for a message without members that are null.
 
-    :raises ApiError: if anything is wrong, with the service's message.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     body = read_body(body, MESSAGE)
     _check_input(body)
@@ -46,7 +46,7 @@ def check(body: dict[str, Any]) -> dict[str, Any]:
 def check_count(body: dict[str, Any]) -> dict[str, Any]:
     """Return a request to count tokens without members that are null.
 
-    :raises ApiError: if anything is wrong, with the service's message.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     body = read_body(body, COUNT)
     _check_input(body)
@@ -64,19 +64,19 @@ def _check_input(body: dict[str, Any]) -> None:
     if isinstance(body.get("system"), list) and not all(block["text"] for block in body["system"]):
         refuse("system: text content blocks must be non-empty")
     for index, message in enumerate(messages):
-        _message(index, message, model)
+        _check_message(index, message, model)
     if next((m["role"] for m in messages if m["role"] != "system"), None) != "user":
         refuse('messages: first message must use the "user" role')
     for index, message in enumerate(messages):
-        _last_block(index, message)
+        _check_last_block(index, message)
     check_reasoning(body)
-    _ending(messages, model)
+    _check_last_message(messages, model)
     check_pairing(messages)
-    _cache_controls(body)
+    _check_cache_controls(body)
     anthropic_tools.check(body)
 
 
-def _last_block(index: int, message: dict[str, Any]) -> None:
+def _check_last_block(index: int, message: dict[str, Any]) -> None:
     if message["role"] == "assistant" and blocks_of(message)[-1]["type"] in (
         "thinking",
         "redacted_thinking",
@@ -84,10 +84,10 @@ def _last_block(index: int, message: dict[str, Any]) -> None:
         refuse(f"messages.{index}: The final block in an assistant message cannot be `thinking`.")
 
 
-def _message(index: int, message: dict[str, Any], model: str) -> None:
+def _check_message(index: int, message: dict[str, Any], model: str) -> None:
     place = f"messages.{index}"
     role = message["role"]
-    if role == "system" and not takes_system_turns(model):
+    if role == "system" and not accepts_system_turns(model):
         refuse(
             'messages: Unexpected role "system". The Messages API accepts a top-level `system` '
             'parameter, not "system" as an input message role.'
@@ -105,7 +105,7 @@ def _message(index: int, message: dict[str, Any], model: str) -> None:
         check_block(f"{place}.content.{position}", block, role, index, model)
 
 
-def _ending(messages: list[dict[str, Any]], model: str) -> None:
+def _check_last_message(messages: list[dict[str, Any]], model: str) -> None:
     last = messages[-1]
     if last["role"] != "assistant":
         return
@@ -119,7 +119,7 @@ def _ending(messages: list[dict[str, Any]], model: str) -> None:
         refuse("messages: final assistant content cannot end with trailing whitespace")
 
 
-def _cache_controls(body: dict[str, Any]) -> None:
+def _check_cache_controls(body: dict[str, Any]) -> None:
     blocks: list[Any] = [body, *body.get("tools", ())]
     if isinstance(body.get("system"), list):
         blocks += body["system"]

@@ -1,11 +1,11 @@
-"""What the Anthropic Messages API refuses of the blocks of a message; pure."""
+"""Checks of the blocks of a message; pure."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from antigravity.simulator import signatures
-from antigravity.simulator.validation.anthropic_compatible import takes_unsigned
+from antigravity.simulator.validation.anthropic_compatible import accepts_unsigned_thinking
 from antigravity.simulator.validation.data_urls import is_base64
 from antigravity.simulator.validation.refusal import refuse
 
@@ -14,7 +14,7 @@ def check_block(place: str, block: dict[str, Any], role: str, index: int, model:
     """Refuse a block that fits the schema but not its role, or whose content is wrong.
 
     :param index: of the message.
-    :raises ApiError: with the service's message.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     kind = block["type"]
     if role == "system" and kind != "text":
@@ -27,12 +27,12 @@ def check_block(place: str, block: dict[str, Any], role: str, index: int, model:
         case "text":
             check_text(block["text"])
         case "image" | "document":
-            _source(f"{place}.{kind}.source", block["source"])
+            _check_source(f"{place}.{kind}.source", block["source"])
         case "tool_result" if isinstance(block.get("content"), list):
             for position, inner in enumerate(block["content"]):
                 check_block(f"{place}.tool_result.content.{position}", inner, "user", index, model)
-        case "thinking" if not takes_unsigned(model):
-            _signed(place, block)
+        case "thinking" if not accepts_unsigned_thinking(model):
+            _check_signature(place, block)
         case "redacted_thinking":
             found = signatures.parse_signature(block.get("data", ""))
             if found is None or found.kind != "claude-hid":
@@ -42,7 +42,7 @@ def check_block(place: str, block: dict[str, Any], role: str, index: int, model:
 def check_text(text: str) -> None:
     """Refuse a text that is empty.
 
-    :raises ApiError: with the service's message.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     if not text:
         refuse("messages: text content blocks must be non-empty")
@@ -50,7 +50,7 @@ def check_text(text: str) -> None:
         refuse("messages: text content blocks must contain non-whitespace text")
 
 
-def _source(place: str, source: dict[str, Any]) -> None:
+def _check_source(place: str, source: dict[str, Any]) -> None:
     match source["type"]:
         case "base64" if not source["data"] or not is_base64(source["data"]):
             refuse(f"{place}.base64.data: Invalid base64 data")
@@ -58,7 +58,7 @@ def _source(place: str, source: dict[str, Any]) -> None:
             refuse(f"{place}.url.url: Only HTTPS URLs are supported.")
 
 
-def _signed(place: str, block: dict[str, Any]) -> None:
+def _check_signature(place: str, block: dict[str, Any]) -> None:
     if "signature" not in block:
         refuse(f"{place}.thinking.signature: Field required")
     found = signatures.parse_signature(block["signature"])

@@ -1,4 +1,4 @@
-"""What models of other makers take and demand behind Anthropic's protocol; pure.
+"""Checks of other providers' models behind Anthropic's protocol; pure.
 
 Source: https://api-docs.deepseek.com/guides/anthropic_api
 """
@@ -14,15 +14,15 @@ _UNSIGNED: Final = re.compile(r"(deepseek|kimi|glm|minimax)-", re.IGNORECASE)
 _DEMANDING: Final = re.compile(r"deepseek-(v4|reasoner)", re.IGNORECASE)
 
 
-def takes_unsigned(model: str) -> bool:
+def accepts_unsigned_thinking(model: str) -> bool:
     """Return whether the model accepts thinking without a signature."""
     return _UNSIGNED.match(model) is not None
 
 
 def check_reasoning(body: dict[str, Any]) -> None:
-    """Refuse calls of tools that come back without the thinking that led to them.
+    """Refuse tool calls that are sent back without their thinking.
 
-    :raises ApiError: as the service words it.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     off = body.get("thinking", {}).get("type") == "disabled"
     if off or not _DEMANDING.match(body["model"]):

@@ -1,4 +1,4 @@
-"""What Anthropic's errors say about a body that does not fit its schema; pure."""
+"""Anthropic's errors for a body that does not fit its schema; pure."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def read_body(body: dict[str, Any], schema: type[Struct]) -> dict[str, Any]:
     """
     found, problems = read_value(body, schema)
     if problems:
-        raise ApiError(400, _message(problems[0]))
+        raise ApiError(400, _check_message(problems[0]))
     return dict(found)
 
 
-def _message(problem: Problem) -> str:
+def _check_message(problem: Problem) -> str:
     kind, path, value, expected = problem
     place = ".".join(map(str, path))
     match kind:

@@ -1,4 +1,4 @@
-"""What the Anthropic Messages API refuses of tool calls without results, and the reverse; pure."""
+"""Checks that tool calls and results of the Messages API match; pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from antigravity.simulator.validation.refusal import refuse
 
 
 def check_pairing(messages: list[dict[str, Any]]) -> None:
-    """Refuse tool calls without results and results without calls; equal roles are merged."""
+    """Refuse calls without results and results without calls; adjacent equal roles are merged."""
     turns: list[tuple[int, str, list[dict[str, Any]]]] = []
     for index, message in enumerate(messages):
         if turns and turns[-1][1] == message["role"]:

@@ -1,4 +1,4 @@
-"""What the Anthropic Messages API refuses of thinking and sampling, and for which models; pure."""
+"""Checks of thinking and sampling of the Messages API, by model; pure."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ _DOCS: Final = (
 
 
 def generation(model: str) -> tuple[int, int]:
-    """Return the generation in a model's name: (4, 6) for claude-opus-4-6; unknown is new."""
+    """Return the generation of a model: (4, 6) for claude-opus-4-6, (99, 0) if unknown."""
     match = re.search(r"-(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)", model)
     if not model.startswith("claude") or match is None:
         return (99, 0)
     return int(match[1]), int(match[2] or 0)
 
 
-def takes_system_turns(model: str) -> bool:
-    """Return whether the model takes the role system among the messages."""
+def accepts_system_turns(model: str) -> bool:
+    """Return whether the model accepts messages of the role system."""
     return generation(model) >= (4, 8)
 
 
-def adaptive_only(model: str) -> bool:
-    """Return whether the model refuses thinking by budget."""
+def requires_adaptive_thinking(model: str) -> bool:
+    """Return whether the model refuses thinking with a budget."""
     return (4, 7) <= generation(model) < (99, 0)
 
 
 def blocks_of(message: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the blocks of a message; a text is one."""
+    """Return the blocks of a message; a text is one block."""
     content = message["content"]
     return content if isinstance(content, list) else [{"type": "text", "text": content}]
 
@@ -40,7 +40,7 @@ def blocks_of(message: dict[str, Any]) -> list[dict[str, Any]]:
 def check_sampling(body: dict[str, Any]) -> None:
     """Refuse wrong sampling parameters.
 
-    :raises ApiError: as the service words it.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     temperature, top_p = body.get("temperature"), body.get("top_p")
     model = body["model"]
@@ -56,21 +56,21 @@ def check_sampling(body: dict[str, Any]) -> None:
 
 
 def check_thinking(body: dict[str, Any], limit: int) -> None:
-    """Refuse wrong thinking, and what does not go with it.
+    """Refuse wrong thinking, and settings that exclude it.
 
-    :raises ApiError: as the service words it.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     thinking = body.get("thinking")
     if thinking is None:
         return
     kind, model = thinking["type"], body["model"]
     if kind in ("disabled", "between_tools"):
-        _resting(kind, model, body)
+        _check_disabled_thinking(kind, model, body)
         return
     if kind == "adaptive" and generation(model) < (4, 6):
         refuse("adaptive thinking is not supported on this model")
     if kind == "enabled":
-        if adaptive_only(model):
+        if requires_adaptive_thinking(model):
             refuse(
                 '"thinking.type.enabled" is not supported for this model. Use '
                 '"thinking.type.adaptive" and "output_config.effort" to control thinking behavior.'
@@ -80,7 +80,7 @@ def check_thinking(body: dict[str, Any], limit: int) -> None:
                 "`max_tokens` must be greater than `thinking.budget_tokens`."
                 f"{_DOCS}#max-tokens-and-context-window-size"
             )
-        _first_block(body["messages"])
+        _check_first_block(body["messages"])
     if body.get("temperature", 1) != 1:
         refuse(f"`temperature` may only be set to 1 when thinking is enabled.{_DOCS}")
     if "top_k" in body:
@@ -94,8 +94,8 @@ def check_thinking(body: dict[str, Any], limit: int) -> None:
         refuse("Thinking may not be enabled when tool_choice forces tool use.")
 
 
-def _resting(kind: str, model: str, body: dict[str, Any]) -> None:
-    """Refuse a way not to think that the model does not have."""
+def _check_disabled_thinking(kind: str, model: str, body: dict[str, Any]) -> None:
+    """Refuse disabled thinking for models that do not support it."""
     if generation(model) >= (99, 0):
         return
     always = "fable" in model or "mythos" in model
@@ -111,9 +111,9 @@ def _resting(kind: str, model: str, body: dict[str, Any]) -> None:
 
 
 def check_effort(body: dict[str, Any]) -> None:
-    """Refuse an effort that the model does not take, and a call that it can't be made to do.
+    """Refuse an effort or a forced tool choice that the model does not support.
 
-    :raises ApiError: as the service words it.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     model = body["model"]
     found = generation(model)
@@ -132,8 +132,8 @@ def check_effort(body: dict[str, Any]) -> None:
         refuse("tool_choice: 'any' and 'tool' are not supported for this model.")
 
 
-def _first_block(messages: list[dict[str, Any]]) -> None:
-    """Refuse a last tool round that does not begin with thinking."""
+def _check_first_block(messages: list[dict[str, Any]]) -> None:
+    """Refuse a last tool round that does not start with thinking."""
     for index in range(len(messages) - 1, -1, -1):
         message = messages[index]
         if message["role"] == "assistant":

@@ -1,11 +1,15 @@
-"""What the Anthropic Messages API refuses of tools and of output formats; pure."""
+"""Checks of tools and output formats of the Messages API; pure."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 from antigravity.simulator.validation.anthropic_thinking import generation
-from antigravity.simulator.validation.json_schema import malformed, walk_schema, wrong_type
+from antigravity.simulator.validation.json_schema import (
+    find_malformed,
+    find_unknown_type,
+    walk_schema,
+)
 from antigravity.simulator.validation.refusal import refuse
 
 #: What all strict tools of a request may have: tools, optional properties, unions.
@@ -21,20 +25,20 @@ _UNSUPPORTED: Final = {
 def check(body: dict[str, Any]) -> None:
     """Refuse wrong tools, a wrong tool choice and a wrong output format.
 
-    :raises ApiError: as the service words it.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     tools = body.get("tools", [])
-    names = [_tool(index, tool) for index, tool in enumerate(tools)]
+    names = [_check_tool(index, tool) for index, tool in enumerate(tools)]
     if len(set(names)) != len(names):
         refuse("tools: Tool names must be unique.")
-    _strict(tools, body["model"])
+    _check_strict(tools, body["model"])
     if "tool_choice" in body:
-        _choice(body["tool_choice"], names)
-    _format("output_config.format", body.get("output_config", {}).get("format"))
-    _format("output_format", body.get("output_format"))
+        _check_tool_choice(body["tool_choice"], names)
+    _check_format("output_config.format", body.get("output_config", {}).get("format"))
+    _check_format("output_format", body.get("output_format"))
 
 
-def _tool(index: int, tool: dict[str, Any]) -> str:
+def _check_tool(index: int, tool: dict[str, Any]) -> str:
     kind = tool.get("type", "custom")
     if kind == "mcp_toolset":
         return str(tool.get("mcp_server_name"))
@@ -49,7 +53,7 @@ def _tool(index: int, tool: dict[str, Any]) -> str:
             f"{place}.input_schema: input_schema does not support oneOf, allOf, or anyOf at the "
             "top level"
         )
-    if wrong_type(schema) is not None or malformed(schema) is not None:
+    if find_unknown_type(schema) is not None or find_malformed(schema) is not None:
         refuse(
             f"{place}.input_schema: JSON schema is invalid. It must match JSON Schema draft "
             "2020-12 (https://json-schema.org/draft/2020-12). Learn more about tool use at "
@@ -58,7 +62,7 @@ def _tool(index: int, tool: dict[str, Any]) -> str:
     return str(tool["name"])
 
 
-def _choice(choice: dict[str, Any], names: list[str]) -> None:
+def _check_tool_choice(choice: dict[str, Any], names: list[str]) -> None:
     kind = choice["type"]
     if not names and kind != "none":
         refuse(f"tool_choice.{kind} may only be specified while providing tools.")
@@ -66,8 +70,8 @@ def _choice(choice: dict[str, Any], names: list[str]) -> None:
         refuse(f"Tool '{choice['name']}' not found in provided tools")
 
 
-def _strict(tools: list[Any], model: str) -> None:
-    """Refuse strict tools that the service could not keep to."""
+def _check_strict(tools: list[Any], model: str) -> None:
+    """Refuse strict tools beyond the limits of the service."""
     strict = [tool for tool in tools if tool.get("strict") is True]
     if strict and generation(model) < (4, 5):
         refuse("tools.0.custom.strict: strict tools are not supported by this model")
@@ -86,20 +90,20 @@ def _strict(tools: list[Any], model: str) -> None:
             refuse(f"Schemas contains too many {what} ({count}). The limit is {most}.")
     for index, tool in enumerate(tools):
         if tool in strict:
-            _grammar(f"tools.{index}.custom", tool["input_schema"])
+            _check_grammar(f"tools.{index}.custom", tool["input_schema"])
 
 
-def _format(place: str, form: dict[str, Any] | None) -> None:
+def _check_format(place: str, form: dict[str, Any] | None) -> None:
     if form is None:
         return
-    problem = malformed(form["schema"])
+    problem = find_malformed(form["schema"])
     if problem is not None:
         refuse(f"{place}.schema: {problem} is not valid JSON Schema")
-    _grammar(f"{place}.schema", form["schema"])
+    _check_grammar(f"{place}.schema", form["schema"])
 
 
-def _grammar(place: str, schema: dict[str, Any]) -> None:
-    """Refuse what no grammar can be made of."""
+def _check_grammar(place: str, schema: dict[str, Any]) -> None:
+    """Refuse schemas that structured outputs do not support."""
     for _, node in walk_schema(schema):
         kind = node.get("type")
         if kind == "object" and node.get("additionalProperties") is not False:

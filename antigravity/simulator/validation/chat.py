@@ -1,4 +1,4 @@
-"""What the OpenAI Chat Completions and Completions APIs refuse; pure."""
+"""Checks of requests to OpenAI's Chat Completions and Completions APIs; pure."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 from antigravity.simulator.errors import ApiError
 from antigravity.simulator.validation.chat_messages import check_message, check_pairing
-from antigravity.simulator.validation.chat_reasoning import check_turns
+from antigravity.simulator.validation.chat_reasoning import check_assistant_turns
 from antigravity.simulator.validation.chat_schema import CHAT, COMPATIBLE_CHAT, COMPLETION
 from antigravity.simulator.validation.openai_errors import read_body, refuse_missing
 from antigravity.simulator.validation.openai_json_schema import check_format, check_function
 from antigravity.simulator.validation.openai_models import (
     check_effort,
     check_tools_of_chat,
-    reasons,
+    is_reasoning_model,
     version,
 )
 from antigravity.simulator.validation.refusal import refuse
@@ -23,25 +23,25 @@ from antigravity.simulator.validation.refusal import refuse
 def check(body: dict[str, Any], lenient: bool = False) -> dict[str, Any]:
     """Return a request for a chat completion without members that are null.
 
-    :param lenient: take fields that OpenAI does not know, as compatible services do.
-    :raises ApiError: if anything is wrong, with the service's message.
+    :param lenient: accept unknown fields, as compatible services do.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     body = read_body(body, COMPATIBLE_CHAT if lenient else CHAT, unrecognized=True)
     model = check_model(body)
     for index, message in enumerate(body["messages"]):
         check_message(index, message)
     check_pairing(body["messages"])
-    check_turns(body)
-    _choice(body, _tools(body))
-    _format(body)
-    _limits(body, model)
+    check_assistant_turns(body)
+    _check_tool_choice(body, _check_tools(body))
+    _check_format(body)
+    _check_limits(body, model)
     return body
 
 
 def check_completion(body: dict[str, Any]) -> dict[str, Any]:
     """Return a request for a (legacy) completion without members that are null.
 
-    :raises ApiError: if anything is wrong, with the service's message.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     body = read_body(body, COMPLETION, unrecognized=True)
     check_model(body)
@@ -72,7 +72,7 @@ def check_model(body: dict[str, Any]) -> str:
     return model
 
 
-def _tools(body: dict[str, Any]) -> list[str]:
+def _check_tools(body: dict[str, Any]) -> list[str]:
     names = []
     for index, tool in enumerate(body.get("tools", ())):
         inner = tool[tool["type"]]
@@ -82,7 +82,7 @@ def _tools(body: dict[str, Any]) -> list[str]:
     return names
 
 
-def _choice(body: dict[str, Any], names: list[str]) -> None:
+def _check_tool_choice(body: dict[str, Any], names: list[str]) -> None:
     for name in ("tool_choice", "parallel_tool_calls"):
         if name in body and not names and body[name] != "none":
             refuse(
@@ -101,7 +101,7 @@ def _choice(body: dict[str, Any], names: list[str]) -> None:
         )
 
 
-def _format(body: dict[str, Any]) -> None:
+def _check_format(body: dict[str, Any]) -> None:
     form = body.get("response_format", {"type": "text"})
     if form["type"] == "json_schema":
         inner = form["json_schema"]
@@ -124,7 +124,7 @@ def _check_stream_options(body: dict[str, Any]) -> None:
         )
 
 
-def _limits(body: dict[str, Any], model: str) -> None:
+def _check_limits(body: dict[str, Any], model: str) -> None:
     _check_stream_options(body)
     if "max_tokens" in body and "max_completion_tokens" in body:
         refuse(
@@ -147,13 +147,13 @@ def _limits(body: dict[str, Any], model: str) -> None:
             "verbosity",
             "unsupported_value",
         )
-    if not reasons(model):
+    if not is_reasoning_model(model):
         return
     _check_reasoning_model(body, model)
 
 
 def _check_reasoning_model(body: dict[str, Any], model: str) -> None:
-    """Refuse what models that reason do not take."""
+    """Refuse parameters that reasoning models do not support."""
     instead = {"max_tokens": " Use 'max_completion_tokens' instead."}
     refused = ["max_tokens", "stop"]
     if model.startswith("o"):

@@ -1,4 +1,4 @@
-"""What OpenAI refuses of the messages of a chat; pure."""
+"""Checks of the messages of a chat completion; pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from antigravity.simulator.validation.refusal import refuse
 def check_message(index: int, message: dict[str, Any]) -> None:
     """Refuse a message that fits the schema but not its role.
 
-    :raises ApiError: with the service's message.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     place = f"messages[{index}]"
     role = message["role"]
@@ -35,10 +35,10 @@ def check_message(index: int, message: dict[str, Any]) -> None:
     if isinstance(message["content"], str):
         return
     for position, part in enumerate(message["content"]):
-        _part(f"{place}.content[{position}]", part, role, place)
+        _check_part(f"{place}.content[{position}]", part, role, place)
 
 
-def _part(place: str, part: dict[str, Any], role: str, message: str) -> None:
+def _check_part(place: str, part: dict[str, Any], role: str, message: str) -> None:
     match part["type"]:
         case "image_url":
             if role != "user":
@@ -62,7 +62,7 @@ def _part(place: str, part: dict[str, Any], role: str, message: str) -> None:
 def check_image(url: str, place: str) -> None:
     """Refuse an image that is neither a URL nor base64.
 
-    :raises ApiError: with the service's message.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     data = data_url(url)
     if data is None:
@@ -80,7 +80,7 @@ def check_image(url: str, place: str) -> None:
 def check_file(file: dict[str, Any], place: str) -> None:
     """Refuse a file without an id or data.
 
-    :raises ApiError: with the service's message.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     if not file.get("file_id") and not file.get("file_data"):
         refuse_missing(f"{place}.file_id")
@@ -96,9 +96,9 @@ def check_file(file: dict[str, Any], place: str) -> None:
 
 
 def check_pairing(messages: list[dict[str, Any]]) -> None:
-    """Refuse tool calls without answers, and answers without calls.
+    """Refuse tool calls without results, and results without calls.
 
-    :raises ApiError: as the service words it.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     open_ids: list[str] = []
     answered: set[str] = set()
@@ -118,13 +118,13 @@ def check_pairing(messages: list[dict[str, Any]]) -> None:
                 )
             answered.add(message["tool_call_id"])
             continue
-        _closed(open_ids, answered, index)
+        _check_all_answered(open_ids, answered, index)
         open_ids = [call["id"] for call in message.get("tool_calls") or ()]
         answered = set()
-    _closed(open_ids, answered, len(messages))
+    _check_all_answered(open_ids, answered, len(messages))
 
 
-def _closed(open_ids: list[str], answered: set[str], index: int) -> None:
+def _check_all_answered(open_ids: list[str], answered: set[str], index: int) -> None:
     absent = [id_ for id_ in open_ids if id_ not in answered]
     if absent:
         refuse(

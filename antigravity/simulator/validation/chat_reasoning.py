@@ -1,4 +1,4 @@
-"""What services that speak chat completions refuse of turns with reasoning, or with nothing; pure.
+"""Checks of reasoning and empty turns by compatible services; pure.
 
 Sources: https://api-docs.deepseek.com/guides/thinking_mode,
 https://platform.moonshot.ai/docs/guide/use-kimi-k2-thinking-model
@@ -16,10 +16,10 @@ _KIMI: Final = re.compile(r"kimi-(k2\.\d|k2-thinking|k3)")
 _MISTRAL: Final = re.compile(r"(mi|mag|dev|code)stral")
 
 
-def check_turns(body: dict[str, Any]) -> None:
-    """Refuse calls without their reasoning, and assistant turns that hold nothing.
+def check_assistant_turns(body: dict[str, Any]) -> None:
+    """Refuse tool calls without their reasoning, and empty assistant turns.
 
-    :raises ApiError: as the service words it.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     model = str(body["model"]).rpartition("/")[2].lower()
     kimi, deepseek = _KIMI.match(model), _DEEPSEEK.match(model)
@@ -28,7 +28,7 @@ def check_turns(body: dict[str, Any]) -> None:
     for index, message in enumerate(body["messages"]):
         if message.get("role") != "assistant":
             continue
-        if (kimi or deepseek or _MISTRAL.match(model)) and not _says_something(message):
+        if (kimi or deepseek or _MISTRAL.match(model)) and not _has_content(message):
             refuse(
                 f"Invalid request: the message at position {index} with role 'assistant' must not "
                 "be empty"
@@ -44,5 +44,5 @@ def check_turns(body: dict[str, Any]) -> None:
             refuse("The `reasoning_content` in the thinking mode must be passed back to the API.")
 
 
-def _says_something(message: dict[str, Any]) -> bool:
+def _has_content(message: dict[str, Any]) -> bool:
     return any(message.get(name) for name in ("content", "tool_calls", "refusal", "audio"))

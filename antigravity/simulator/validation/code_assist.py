@@ -1,11 +1,11 @@
-"""What Google's ``v1internal`` refuses of its envelope; pure."""
+"""Checks of the envelope of Google's ``v1internal``; pure."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from antigravity.simulator.errors import ApiError
-from antigravity.simulator.image_models import draws
+from antigravity.simulator.image_models import is_image_model
 from antigravity.simulator.validation import gemini
 from antigravity.simulator.validation.gemini_contents import check_contents
 from antigravity.simulator.validation.gemini_models import check_model, invalid
@@ -13,12 +13,12 @@ from antigravity.simulator.validation.gemini_schema import COUNT_ENVELOPE, ENVEL
 from antigravity.simulator.validation.google_errors import read_body
 
 
-def open_envelope(body: dict[str, Any], project: str, raw: bool) -> tuple[str, dict[str, Any]]:
+def unwrap_request(body: dict[str, Any], project: str, raw: bool) -> tuple[str, dict[str, Any]]:
     """Return the model and the request inside, in camelCase.
 
-    :param project: the project of the account that asks.
-    :param raw: whether raw JSON Schemas are known.
-    :raises ApiError: as the service words it.
+    :param project: the project of the account.
+    :param raw: whether raw JSON Schemas are supported.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     inner = body.get("request")
     # What is inside is read by gemini.check, which knows the model.
@@ -39,16 +39,16 @@ def open_envelope(body: dict[str, Any], project: str, raw: bool) -> tuple[str, d
             "exist).",
             reason="IAM_PERMISSION_DENIED",
         )
-    wanted = "image_gen" if draws(model) else "agent"
+    wanted = "image_gen" if is_image_model(model) else "agent"
     if envelope.get("requestType") not in (None, "", wanted, "web_search"):
         invalid(f"requestType must be {wanted} for {model}.")
     return model, gemini.check(model, inner, internal=True, raw=raw)
 
 
-def open_count(body: dict[str, Any]) -> dict[str, Any]:
+def unwrap_count_request(body: dict[str, Any]) -> dict[str, Any]:
     """Return the request to count, in camelCase.
 
-    :raises ApiError: if there is anything but ``request``, or too much in it.
+    :raises ApiError: if there are unknown fields, or no request.
     """
     inner = read_body(body, COUNT_ENVELOPE, json_schema=False).get("request")
     if not inner:

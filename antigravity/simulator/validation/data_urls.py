@@ -10,7 +10,7 @@ _DATA_URL: Final = re.compile(r"data:([^;,]*)(?:;[^,]*)?;base64,(.*)", re.DOTALL
 
 
 def is_base64(data: Any, url_safe: bool = False) -> bool:
-    """Return whether ``data`` is a text in base64."""
+    """Return whether ``data`` is base64 text."""
     if not isinstance(data, str):
         return False
     if url_safe:
@@ -24,6 +24,6 @@ def is_base64(data: Any, url_safe: bool = False) -> bool:
 
 
 def data_url(url: str) -> tuple[str, str] | None:
-    """Return the type and the base64 data of a data URL; None if it is none."""
+    """Return the type and the base64 data of a data URL, or ``None``."""
     match = _DATA_URL.fullmatch(url)
     return (match[1], match[2]) if match else None

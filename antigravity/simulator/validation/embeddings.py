@@ -1,10 +1,10 @@
-"""What the services refuse of requests for vectors; pure."""
+"""Checks of requests for embeddings; pure."""
 
 from __future__ import annotations
 
 from typing import Any, Final, NoReturn
 
-from antigravity.simulator.embeddings import Input
+from antigravity.simulator.embeddings import EmbeddingInput
 from antigravity.simulator.errors import ApiError
 from antigravity.simulator.validation.chat import check_model as check_openai_model
 from antigravity.simulator.validation.gemini_models import invalid
@@ -33,10 +33,10 @@ _REQUEST: Final = struct(
 )
 
 
-def check_openai(body: dict[str, Any]) -> list[Input]:
-    """Return the inputs of a legal request.
+def check_openai(body: dict[str, Any]) -> list[EmbeddingInput]:
+    """Return the inputs of a valid request.
 
-    :raises ApiError: as the service words it.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     body = read_body(body, _REQUEST, unrecognized=True)
     model = check_openai_model(body)
@@ -95,11 +95,11 @@ def _listed(value: Any) -> list[Any]:
     return value
 
 
-def _openai_input(value: Any, size: int) -> Input:
+def _openai_input(value: Any, size: int) -> EmbeddingInput:
     if isinstance(value, str) and value:
-        return Input(value, size)
+        return EmbeddingInput(value, size)
     if isinstance(value, list) and value and all(map(_is_token, value)):
-        return Input(f"tokens {value}", size, tokens=len(value))
+        return EmbeddingInput(f"tokens {value}", size, tokens=len(value))
     return _wrong_input()
 
 
@@ -114,10 +114,10 @@ def _wrong_input() -> NoReturn:
     )
 
 
-def check_gemini(model: str, raw: dict[str, Any], batch: bool) -> list[Input]:
-    """Return the inputs of a legal request.
+def check_gemini(model: str, raw: dict[str, Any], batch: bool) -> list[EmbeddingInput]:
+    """Return the inputs of a valid request.
 
-    :raises ApiError: as the service words it.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     body = read_google_body(raw, BATCH_EMBED_REQUEST if batch else EMBED_REQUEST)
     if "embedding" not in model:
@@ -145,7 +145,7 @@ def check_gemini(model: str, raw: dict[str, Any], batch: bool) -> list[Input]:
     return [_gemini_input(model, each) for each in requests]
 
 
-def _gemini_input(model: str, body: dict[str, Any]) -> Input:
+def _gemini_input(model: str, body: dict[str, Any]) -> EmbeddingInput:
     config = {**body, **(body.get("embedContentConfig") or {})}
     parts = (body.get("content") or {}).get("parts")
     if not parts:
@@ -165,7 +165,7 @@ def _gemini_input(model: str, body: dict[str, Any]) -> Input:
         else:
             texts.append(part["text"])
     size = _gemini_size(model, config.get("outputDimensionality"))
-    return Input("\n".join(texts), size, task, config.get("title", ""), tuple(media))
+    return EmbeddingInput("\n".join(texts), size, task, config.get("title", ""), tuple(media))
 
 
 def _gemini_size(model: str, wanted: Any) -> int:

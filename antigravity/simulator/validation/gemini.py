@@ -1,4 +1,4 @@
-"""What the Gemini API refuses beyond unknown fields; pure.  The body is in camelCase here."""
+"""Checks of requests to the Gemini API, in camelCase; pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from antigravity.simulator.validation.gemini_models import invalid, version
 from antigravity.simulator.validation.gemini_schema import INTERNAL_REQUEST, REQUEST
 from antigravity.simulator.validation.gemini_speech import check_sound
 from antigravity.simulator.validation.google_errors import read_body, snake
-from antigravity.simulator.validation.json_schema import malformed, wrong_type
+from antigravity.simulator.validation.json_schema import find_malformed, find_unknown_type
 
 _MAX_OUTPUT: Final = 65536
 
@@ -18,11 +18,11 @@ _MAX_OUTPUT: Final = 65536
 def check(
     model: str, body: dict[str, Any], internal: bool = False, raw: bool = True
 ) -> dict[str, Any]:
-    """Return the body in camelCase, if nothing is wrong with it.
+    """Return the body in camelCase.
 
-    :param internal: as Code Assist does it, where raw JSON Schemas are not known.
-    :param raw: whether raw JSON Schemas are known at all.
-    :raises ApiError: as the service words it.
+    :param internal: whether the request is one to Code Assist.
+    :param raw: whether raw JSON Schemas are supported.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     schema = INTERNAL_REQUEST if internal else REQUEST
     body = read_body(body, schema, json_schema=raw and version(model) >= (2, 5))
@@ -30,15 +30,15 @@ def check(
     contents = body.get("contents") or [{}]
     if (3, 5) <= version(model) < (99, 0) and contents[-1].get("role") == "model":
         invalid("Requests ending with a model turn are not supported.")
-    declared = _tools(model, body, internal)
-    _tool_config(body.get("toolConfig"), declared)
-    _generation(model, body, declared, internal)
+    declared = _check_tools(model, body, internal)
+    _check_tool_config(body.get("toolConfig"), declared)
+    _check_generation(model, body, declared, internal)
     check_drawing(model, body, internal)
     check_sound(model, body)
     return body
 
 
-def _tools(model: str, body: dict[str, Any], internal: bool) -> list[str]:
+def _check_tools(model: str, body: dict[str, Any], internal: bool) -> list[str]:
     names: list[str] = []
     hosted = False
     for index, tool in enumerate(body.get("tools") or ()):
@@ -61,9 +61,11 @@ def _tools(model: str, body: dict[str, Any], internal: bool) -> list[str]:
                         f"* GenerateContentRequest.{place}.parameters.type: schema at top-level "
                         "must be of type OBJECT\n"
                     )
-                _schema(f"{place}.parameters", function["parameters"])
+                _check_schema(f"{place}.parameters", function["parameters"])
             if "parametersJsonSchema" in function:
-                _json_schema(f"{place}.parameters_json_schema", function["parametersJsonSchema"])
+                _check_json_schema(
+                    f"{place}.parameters_json_schema", function["parametersJsonSchema"]
+                )
     config = body.get("toolConfig") or {}
     if names and hosted:
         if internal or version(model) < (3, 0):
@@ -78,8 +80,8 @@ def _tools(model: str, body: dict[str, Any], internal: bool) -> list[str]:
     return names
 
 
-def _schema(place: str, schema: dict[str, Any]) -> None:
-    """Refuse what the fields alone do not show."""
+def _check_schema(place: str, schema: dict[str, Any]) -> None:
+    """Refuse schemas whose fields do not go together."""
     start = f"* GenerateContentRequest.{place}"
     kind = schema.get("type")
     if kind is None and not schema.get("anyOf"):
@@ -99,21 +101,21 @@ def _schema(place: str, schema: dict[str, Any]) -> None:
         if name not in properties:
             invalid(f"{start}.required[{index}]: property is not defined\n")
     for name, child in properties.items():
-        _schema(f"{place}.properties[{name}]", child)
+        _check_schema(f"{place}.properties[{name}]", child)
     if "items" in schema:
-        _schema(f"{place}.items", schema["items"])
+        _check_schema(f"{place}.items", schema["items"])
     for index, child in enumerate(schema.get("anyOf") or ()):
-        _schema(f"{place}.any_of[{index}]", child)
+        _check_schema(f"{place}.any_of[{index}]", child)
 
 
-def _json_schema(place: str, schema: Any) -> None:
-    problem = malformed(schema) if isinstance(schema, dict) else "it"
-    if problem is not None or wrong_type(schema, any_case=True) is not None:
+def _check_json_schema(place: str, schema: Any) -> None:
+    problem = find_malformed(schema) if isinstance(schema, dict) else "it"
+    if problem is not None or find_unknown_type(schema, any_case=True) is not None:
         where = f" at {problem}" if problem not in (None, "it") else ""
         invalid(f"* GenerateContentRequest.{place}: invalid JSON Schema{where}.\n")
 
 
-def _tool_config(config: Any, declared: list[str]) -> None:
+def _check_tool_config(config: Any, declared: list[str]) -> None:
     calling = (config or {}).get("functionCallingConfig")
     if not calling:
         return
@@ -128,7 +130,7 @@ def _tool_config(config: Any, declared: list[str]) -> None:
             invalid(f"Allowed function name `{name}` is not in the function declarations.")
 
 
-def _range(config: dict[str, Any], name: str, low: float, high: float) -> None:
+def _check_range(config: dict[str, Any], name: str, low: float, high: float) -> None:
     value = config.get(name)
     if value is not None and not low <= value <= high:
         invalid(
@@ -137,12 +139,14 @@ def _range(config: dict[str, Any], name: str, low: float, high: float) -> None:
         )
 
 
-def _generation(model: str, body: dict[str, Any], declared: list[str], internal: bool) -> None:
+def _check_generation(
+    model: str, body: dict[str, Any], declared: list[str], internal: bool
+) -> None:
     config = body.get("generationConfig") or {}
-    _range(config, "temperature", 0.0, 2.0)
-    _range(config, "topP", 0.0, 1.0)
-    _range(config, "candidateCount", 1, 8)
-    _range(config, "logprobs", 0, 20)
+    _check_range(config, "temperature", 0.0, 2.0)
+    _check_range(config, "topP", 0.0, 1.0)
+    _check_range(config, "candidateCount", 1, 8)
+    _check_range(config, "logprobs", 0, 20)
     limit = config.get("maxOutputTokens")
     if limit is not None and not 1 <= limit <= _MAX_OUTPUT:
         invalid(
@@ -170,17 +174,17 @@ def _generation(model: str, body: dict[str, Any], declared: list[str], internal:
             "response_mime_type is `application/json`.\n"
         )
     if "responseSchema" in config:
-        _schema("generation_config.response_schema", config["responseSchema"])
+        _check_schema("generation_config.response_schema", config["responseSchema"])
     if "responseJsonSchema" in config:
         place = "generation_config.response_json_schema"
-        _json_schema(place, config["responseJsonSchema"])
+        _check_json_schema(place, config["responseJsonSchema"])
     if declared and mime == "application/json" and version(model) < (3, 0):
         invalid("Function calling with a response mime type: 'application/json' is unsupported")
-    _thinking(model, config.get("thinkingConfig") or {}, internal)
+    _check_thinking(model, config.get("thinkingConfig") or {}, internal)
 
 
 def _levels(model: str) -> tuple[str, ...]:
-    """Return the levels that a model takes, as far as its name says that."""
+    """Return the thinking levels that a model supports, by its name."""
     found = version(model)
     if (3, 8) <= found < (99, 0) or ("pro" in model and (3, 1) <= found < (99, 0)):
         return ("LOW", "MEDIUM", "HIGH")
@@ -189,7 +193,7 @@ def _levels(model: str) -> tuple[str, ...]:
     return ("MINIMAL", "LOW", "MEDIUM", "HIGH")
 
 
-def _thinking(model: str, thinking: dict[str, Any], internal: bool) -> None:
+def _check_thinking(model: str, thinking: dict[str, Any], internal: bool) -> None:
     budget, level = thinking.get("thinkingBudget"), thinking.get("thinkingLevel")
     if budget is not None and level is not None:
         invalid("You can only set only one of thinking budget and thinking level.")

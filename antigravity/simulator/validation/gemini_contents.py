@@ -1,4 +1,4 @@
-"""What the Gemini API refuses of the contents: parts, functions' turns and signatures; pure."""
+"""Checks of Gemini's contents: parts, function turns and signatures; pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 from antigravity.simulator import signatures
 from antigravity.simulator.validation.gemini_models import invalid, is_claude, is_gemini_3
 
-#: Stands for a signature that was lost.
+#: Values that clients send in place of a lost signature.
 SENTINELS: Final = ("skip_thought_signature_validator", "context_engineering_is_the_way_to_go")
 _FUNCTION: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}")
 _DATA: Final = (
@@ -18,9 +18,9 @@ _DATA: Final = (
 
 
 def check_contents(model: str, body: dict[str, Any]) -> None:
-    """Refuse wrong contents; also for counting tokens.
+    """Refuse wrong contents, of requests to generate or to count tokens.
 
-    :raises ApiError: as the service words it.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     contents = body.get("contents")
     if not contents:
@@ -35,18 +35,18 @@ def check_contents(model: str, body: dict[str, Any]) -> None:
                 "empty.\n"
             )
         for position, part in enumerate(parts):
-            _part(f"contents[{index}].parts[{position}]", part, content.get("role"), model)
+            _check_part(f"contents[{index}].parts[{position}]", part, content.get("role"), model)
     system = body.get("systemInstruction")
     if system is not None and not system.get("parts"):
         invalid(
             "* GenerateContentRequest.system_instruction.parts: contents.parts must not be empty.\n"
         )
-    _function_turns(contents)
+    _check_function_turns(contents)
     if is_gemini_3(model):
-        _steps(contents)
+        _check_signatures_of_steps(contents)
 
 
-def _part(place: str, part: dict[str, Any], role: Any, model: str) -> None:
+def _check_part(place: str, part: dict[str, Any], role: Any, model: str) -> None:
     found = [name for name in _DATA if name in part]
     if len(found) > 1:
         invalid(
@@ -78,9 +78,9 @@ def _part(place: str, part: dict[str, Any], role: Any, model: str) -> None:
                 "(type.googleapis.com/google.protobuf.Struct)"
             )
     if is_claude(model):
-        _claude_part(place, part)
+        _check_claude_part(place, part)
     elif "thoughtSignature" in part:
-        _signature(part)
+        _check_signature(part)
     if role == "model" and result is not None:
         invalid("Please ensure that function response parts have the role user.")
     if role != "model" and call is not None:
@@ -88,9 +88,9 @@ def _part(place: str, part: dict[str, Any], role: Any, model: str) -> None:
 
 
 def check_function_name(place: str, name: Any) -> None:
-    """Refuse a name that no function can have.
+    """Refuse an invalid function name.
 
-    :raises ApiError: as the service words it.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     if not name:
         invalid(f"* GenerateContentRequest.{place}: Name cannot be empty.\n")
@@ -102,7 +102,7 @@ def check_function_name(place: str, name: Any) -> None:
         )
 
 
-def _signature(part: dict[str, Any]) -> None:
+def _check_signature(part: dict[str, Any]) -> None:
     signature = part["thoughtSignature"]
     if signature in SENTINELS:
         return
@@ -116,8 +116,8 @@ def _signature(part: dict[str, Any]) -> None:
         invalid("Thought signature is not valid.")
 
 
-def _claude_part(place: str, part: dict[str, Any]) -> None:
-    """Refuse what a Claude model behind the endpoint refuses."""
+def _check_claude_part(place: str, part: dict[str, Any]) -> None:
+    """Refuse parts that Claude models behind the endpoint refuse."""
     signature = part.get("thoughtSignature")
     if part.get("thought"):
         if not signature:
@@ -134,10 +134,10 @@ def _parts(content: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return [part[name] for part in content["parts"] if name in part]
 
 
-def _joined(contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the contents with adjacent ones of the model as one.
+def _join_model_turns(contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the contents with adjacent turns of the model merged.
 
-    Official clients keep each piece of a stream as a content of its own.
+    Official clients send each chunk of a stream back as a content of its own.
     """
     joined: list[dict[str, Any]] = []
     for content in contents:
@@ -149,10 +149,10 @@ def _joined(contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return joined
 
 
-def _function_turns(contents: list[dict[str, Any]]) -> None:
+def _check_function_turns(contents: list[dict[str, Any]]) -> None:
     pending: list[dict[str, Any]] = []
     before: str | None = None
-    for content in _joined(contents):
+    for content in _join_model_turns(contents):
         calls, results = _parts(content, "functionCall"), _parts(content, "functionResponse")
         if results and not pending:
             invalid(
@@ -181,14 +181,14 @@ def _function_turns(contents: list[dict[str, Any]]) -> None:
         pending, before = calls, content.get("role") or "user"
 
 
-def _steps(contents: list[dict[str, Any]]) -> None:
+def _check_signatures_of_steps(contents: list[dict[str, Any]]) -> None:
     """Refuse steps of the current turn whose first call has no signature."""
     start = 0
     for index, content in enumerate(contents):
         if content.get("role") != "model" and not _parts(content, "functionResponse"):
             start = index
     position = 0
-    for content in _joined(contents[start:]):
+    for content in _join_model_turns(contents[start:]):
         first = True
         for part in content["parts"]:
             position += 1

@@ -1,10 +1,10 @@
-"""What Google's models that draw refuse; pure.  The body is in camelCase here."""
+"""Checks of requests to Google's image models, in camelCase; pure."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from antigravity.simulator.image_models import draws, ratios, sizes
+from antigravity.simulator.image_models import aspect_ratios, image_sizes, is_image_model
 from antigravity.simulator.validation.gemini_models import invalid
 
 _OUTSIDE = ("tools", "systemInstruction")
@@ -12,14 +12,14 @@ _INSIDE = ("responseMimeType", "responseModalities")
 
 
 def check_drawing(model: str, body: dict[str, Any], internal: bool) -> None:
-    """Refuse what a model cannot draw, and pictures of models that draw none.
+    """Refuse settings that an image model does not support, and images of other models.
 
-    :param internal: as Code Assist does it, which takes less.
-    :raises ApiError: as the service words it.
+    :param internal: whether the request is one to Code Assist, which accepts less.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     config = body.get("generationConfig") or {}
     wanted = [str(name).upper() for name in config.get("responseModalities") or ()]
-    if not draws(model):
+    if not is_image_model(model):
         if "IMAGE" in wanted:
             invalid("Model does not support the requested response modalities: image")
         if "imageConfig" in config:
@@ -40,12 +40,14 @@ def check_drawing(model: str, body: dict[str, Any], internal: bool) -> None:
 
 
 def check_image_config(model: str, config: dict[str, Any]) -> None:
-    """Refuse shapes and sizes that a model does not know.
+    """Refuse aspect ratios and sizes that a model does not support.
 
-    :raises ApiError: as the service words it.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     ratio, size = config.get("aspectRatio"), config.get("imageSize")
-    if ratio is not None and ratio not in ratios(model):
+    if ratio is not None and ratio not in aspect_ratios(model):
         invalid(f"Invalid aspect ratio: {ratio}.")
-    if size is not None and size not in sizes(model):
-        invalid(f"Invalid image size: {size}. Supported: {', '.join(sizes(model)) or 'none'}.")
+    if size is not None and size not in image_sizes(model):
+        invalid(
+            f"Invalid image size: {size}. Supported: {', '.join(image_sizes(model)) or 'none'}."
+        )

@@ -1,4 +1,4 @@
-"""What the names of Google's models say; pure."""
+"""Properties of Google's models, by name; pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from antigravity.simulator.errors import ApiError
 
 
 def version(model: str) -> tuple[int, int]:
-    """Return the version in a model's name; one that has none is new."""
+    """Return the version in a model's name, (99, 0) if there is none."""
     if model in ("gemini-pro-agent", "gemini-3-flash-agent"):
         return (3, 1)
     match = re.match(r"gemini-(\d+)(?:\.(\d+))?", model)
@@ -17,7 +17,7 @@ def version(model: str) -> tuple[int, int]:
 
 
 def is_gemini_3(model: str) -> bool:
-    """Return whether the model demands thought signatures."""
+    """Return whether the model requires thought signatures."""
     return (3, 0) <= version(model) < (99, 0)
 
 
@@ -37,7 +37,7 @@ def invalid(message: str) -> NoReturn:
 def check_model(model: str) -> str:
     """Return the model's name without its prefix.
 
-    :raises ApiError: if there is no such model.
+    :raises ApiError: if the model does not exist.
     """
     name = model.removeprefix("models/")
     if name.startswith("no-such"):

@@ -1,23 +1,23 @@
-"""What Google's models that speak refuse, and the others of sound; pure."""
+"""Checks of audio in requests to the Gemini API; pure."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from antigravity.simulator.speech import VOICES, speaks
+from antigravity.simulator.speech import VOICES, is_speech_model
 from antigravity.simulator.validation.gemini_models import invalid, version
-from antigravity.simulator.validation.refusal import words
+from antigravity.simulator.validation.refusal import name_set
 
-_SOUNDS: Final = words(
+_SOUNDS: Final = name_set(
     """audio/aac audio/aiff audio/flac audio/m4a audio/mp3 audio/mp4 audio/mpeg audio/mpga audio/ogg
     audio/opus audio/pcm audio/wav audio/webm"""
 )
 
 
 def check_sound(model: str, body: dict[str, Any]) -> None:
-    """Refuse sound that cannot be read, and requests for speech that are none.
+    """Refuse unsupported audio, and invalid requests for speech.
 
-    :raises ApiError: as the service words it.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     parts = [part for content in body["contents"] for part in content["parts"]]
     for part in parts:
@@ -26,7 +26,7 @@ def check_sound(model: str, body: dict[str, Any]) -> None:
             invalid(f"Unsupported MIME type: {kind}")
     config = body.get("generationConfig") or {}
     wanted = [str(name).upper() for name in config.get("responseModalities") or ()]
-    if not speaks(model):
+    if not is_speech_model(model):
         if "AUDIO" in wanted:
             invalid("Model does not support the requested response modalities: audio")
         return

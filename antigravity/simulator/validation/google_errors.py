@@ -1,4 +1,4 @@
-"""Read bodies as Google's services do, and what their errors say about those that do not fit; pure.
+"""Read bodies like Google's services, with Google's errors for those that do not fit; pure.
 
 The services read JSON as protocol buffers: every object is a message whose fields are known,
 each under its camelCase and its snake_case name, and all that does not fit is refused together,
@@ -84,7 +84,7 @@ class _Reader:
         kind, meta = without_metadata(kind)
         match kind:
             case inspect.StructType():
-                return self._message(value, kind, path)
+                return self._check_message(value, kind, path)
             case inspect.DictType() if not isinstance(value, dict):
                 name = "type.googleapis.com/google.protobuf.Struct" if kind == _STRUCT else "map"
                 return self._expect(False, path, name, value)
@@ -98,7 +98,7 @@ class _Reader:
                 return self._enumeration(value, meta, path)
         return self._scalar(value, kind, path)
 
-    def _message(self, value: Any, kind: inspect.StructType, path: str) -> Any:
+    def _check_message(self, value: Any, kind: inspect.StructType, path: str) -> Any:
         if not isinstance(value, dict):
             return self._expect(False, path, f"{_PACKAGE}.{kind.cls.__name__}", value)
         known, result = _fields(kind.cls), {}
@@ -144,7 +144,7 @@ class _Reader:
         return name
 
     def _expect(self, good: bool, path: str, kind: str, value: Any) -> Any:
-        """Return the value; if it is not good, ``None``, and note a violation."""
+        """Return a good value; otherwise add a violation and return ``None``."""
         if good:
             return value
         self.violations.append(

@@ -1,4 +1,4 @@
-"""What OpenAI's images endpoints and Google's ``predict`` refuse; pure."""
+"""Checks of requests to OpenAI's images endpoints and Google's ``predict``; pure."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Annotated, Any, Final
 from msgspec import Meta
 
 from antigravity.simulator.errors import ApiError
-from antigravity.simulator.image_models import frame, ratios, sizes
+from antigravity.simulator.image_models import aspect_ratios, image_sizes, pixel_size
 from antigravity.simulator.validation.gemini_models import invalid
 from antigravity.simulator.validation.openai_errors import read_body, refuse_missing
-from antigravity.simulator.validation.refusal import refuse, words
+from antigravity.simulator.validation.refusal import name_set, refuse
 from antigravity.simulator.validation.schema import choice, optional, struct
 from antigravity.simulator.view import Attachment, Turn, View
 
@@ -44,17 +44,17 @@ _FIXED_SIZES_MODELS: Final = ("gpt-image-1", "chatgpt-image")
 _FIXED_SIZES: Final = ("1024x1024", "1536x1024", "1024x1536")
 _LONGEST_SIDE: Final = 3840
 _PIXELS: Final = re.compile(r"(\d{2,4})x(\d{2,4})")
-_PREDICT: Final = words(
+_PREDICT: Final = name_set(
     """sampleCount aspectRatio sampleImageSize personGeneration outputOptions includeRaiReason
     includeSafetyAttributes guidanceScale language safetySetting seed"""
 )
 
 
 def check(body: dict[str, Any], form: bool, edit: bool) -> View:
-    """Return the view of a legal request for images.
+    """Return the view of a valid request for images.
 
-    :param form: whether it is a form, where all values are texts.
-    :raises ApiError: as the service words it.
+    :param form: whether the body is a form, whose values are all texts.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     body = read_body(_typed(body) if form else body, _EDIT if edit else _GENERATION)
     model = body.get("model") or "gpt-image-1"
@@ -69,13 +69,13 @@ def check(body: dict[str, Any], form: bool, edit: bool) -> View:
         turns=(Turn("user", (body["prompt"],), seen),),
         body={"stream": False, **body},
         choices=body.get("n", 1),
-        draws=True,
-        frame=_frame(model, body.get("size") or "auto"),
+        image_output=True,
+        image_size=_frame(model, body.get("size") or "auto"),
     )
 
 
 def _typed(form: dict[str, Any]) -> dict[str, Any]:
-    """Return a form with numbers and truth values in place of their texts."""
+    """Return a form with its numbers and booleans converted."""
     typed = dict(form)
     for name, convert in _FROM_TEXT.items():
         if isinstance(form.get(name), str):
@@ -128,9 +128,9 @@ def _image(file: Any) -> Attachment:
 
 
 def check_predict(model: str, body: dict[str, Any]) -> View:
-    """Return the view of a legal request at ``predict``.
+    """Return the view of a valid request at ``predict``.
 
-    :raises ApiError: as the service words it.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     if not model.startswith("imagen-"):
         raise ApiError(404, f"models/{model} is not found, or is not supported for predict.")
@@ -140,24 +140,24 @@ def check_predict(model: str, body: dict[str, Any]) -> View:
     prompt = instances[0].get("prompt") if isinstance(instances[0], dict) else None
     if not isinstance(prompt, str) or not prompt or set(instances[0]) != {"prompt"}:
         invalid("Text prompt cannot be empty.")
-    told = body.get("parameters") or {}
-    if not isinstance(told, dict):
+    parameters = body.get("parameters") or {}
+    if not isinstance(parameters, dict):
         invalid("Invalid value at 'parameters'.")
-    for name in sorted(told.keys() - _PREDICT):
+    for name in sorted(parameters.keys() - _PREDICT):
         invalid(f"{name} parameter is not supported in Gemini API.")
-    number = told.get("sampleCount", 4)
+    number = parameters.get("sampleCount", 4)
     if not isinstance(number, int) or not 1 <= number <= 4:
         invalid("sampleCount must be between 1 and 4.")
-    ratio, size = told.get("aspectRatio", "1:1"), told.get("sampleImageSize", "1K")
-    if not isinstance(ratio, str) or ratio not in ratios(model):
+    ratio, size = parameters.get("aspectRatio", "1:1"), parameters.get("sampleImageSize", "1K")
+    if not isinstance(ratio, str) or ratio not in aspect_ratios(model):
         invalid(f"aspectRatio {ratio} is not supported.")
-    if "sampleImageSize" in told and size not in sizes(model):
+    if "sampleImageSize" in parameters and size not in image_sizes(model):
         invalid(f"sampleImageSize {size} is not supported.")
     return View(
         model=model,
         turns=(Turn("user", (prompt,)),),
         body=body,
         choices=number,
-        draws=True,
-        frame=frame(ratio, size),
+        image_output=True,
+        image_size=pixel_size(ratio, size),
     )

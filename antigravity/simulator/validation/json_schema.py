@@ -1,4 +1,4 @@
-"""JSON Schemas, walked as schemas; pure."""
+"""Checks of JSON Schemas; pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TYPES: Final = frozenset(("string", "number", "integer", "boolean", "object", "a
 def walk_schema(
     schema: Any, context: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
-    """Yield every sub-schema and where it is; names of properties are not taken for keywords."""
+    """Yield every sub-schema with its path."""
     if not isinstance(schema, dict):
         return
     yield context, schema
@@ -48,10 +48,10 @@ _KEYWORDS: Final = {
 _NODE: Final = struct(_KEYWORDS)
 
 
-def malformed(schema: Any) -> str | None:
-    """Return what in a schema is no JSON Schema, by its path; ``None`` if all is well.
+def find_malformed(schema: Any) -> str | None:
+    """Return the path of the first malformed keyword in a schema, or ``None``.
 
-    Types that are texts are not looked at, see :func:`wrong_type`.
+    Names of types are not checked, see :func:`find_unknown_type`.
     """
     for context, node in walk_schema(schema):
         problem = _malformed_node(node)
@@ -67,10 +67,10 @@ def _malformed_node(node: dict[str, Any]) -> str | None:
     return next((name for name in node if name in _KEYWORDS and node[name] is None), None)
 
 
-def wrong_type(schema: Any, *, any_case: bool = False) -> str | None:
-    """Return the first type in the schema that JSON Schema does not know.
+def find_unknown_type(schema: Any, *, any_case: bool = False) -> str | None:
+    """Return the first unknown type in a schema, or ``None``.
 
-    :param any_case: whether ``OBJECT`` is as good as ``object``.
+    :param any_case: whether the case of letters is ignored.
     """
     for _, node in walk_schema(schema):
         kinds = node.get("type", [])

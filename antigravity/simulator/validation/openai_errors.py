@@ -1,4 +1,4 @@
-"""What OpenAI's errors say about a body that does not fit its schema; pure."""
+"""OpenAI's errors for a body that does not fit its schema; pure."""
 
 from __future__ import annotations
 
@@ -45,10 +45,12 @@ def render_problem(problem: Problem) -> ApiError:
         case "unknown":
             return _error(f"Unknown parameter: '{param}'.", param, "unknown_parameter")
         case "choice":
-            return _choice(value, expected, param)
+            return _check_tool_choice(value, expected, param)
         case "tag":
             # Tags of the input's items and parts are reported under the object's own name.
-            return _choice(value, expected, name_param(path[:-1]) if path[0] == "input" else param)
+            return _check_tool_choice(
+                value, expected, name_param(path[:-1]) if path[0] == "input" else param
+            )
         case "short":
             return _error(
                 f"Invalid '{param}': empty array. Expected an array with minimum length "
@@ -73,7 +75,7 @@ def render_problem(problem: Problem) -> ApiError:
                 "invalid_value",
             )
         case "range":
-            return _range(param, value, expected)
+            return _check_range(param, value, expected)
     return _error(
         f"Invalid type for '{param}': expected {_with_article(name_type(expected))}, but got "
         f"{_with_article(json_type(value))} instead.",
@@ -103,7 +105,7 @@ def check_choice(value: Any, allowed: tuple[str, ...], param: str) -> None:
     :raises ApiError: with OpenAI's message.
     """
     if value not in allowed:
-        raise _choice(value, allowed, param)
+        raise _check_tool_choice(value, allowed, param)
 
 
 def _error(message: str, param: str, code: str) -> ApiError:
@@ -114,14 +116,14 @@ def _missing(param: str) -> ApiError:
     return _error(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
 
 
-def _choice(value: Any, allowed: tuple[Any, ...], param: str) -> ApiError:
+def _check_tool_choice(value: Any, allowed: tuple[Any, ...], param: str) -> ApiError:
     names = [f"'{name}'" for name in allowed]
     listed = f"{', '.join(names[:-1])}, and {names[-1]}" if len(names) > 2 else " and ".join(names)
     message = f"Invalid value: '{value}'. Supported values are: {listed}."
     return _error(message, param, "invalid_value")
 
 
-def _range(param: str, value: float, kind: Any) -> ApiError:
+def _check_range(param: str, value: float, kind: Any) -> ApiError:
     noun = "integer" if isinstance(kind, inspect.IntType) else "decimal"
     below = kind.ge is not None and value < kind.ge
     side, sign, bound = ("minimum", ">=", kind.ge) if below else ("maximum", "<=", kind.le)

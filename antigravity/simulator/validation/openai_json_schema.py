@@ -1,10 +1,14 @@
-"""What OpenAI refuses of JSON Schemas; pure."""
+"""Checks of JSON Schemas by OpenAI; pure."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from antigravity.simulator.validation.json_schema import malformed, walk_schema, wrong_type
+from antigravity.simulator.validation.json_schema import (
+    find_malformed,
+    find_unknown_type,
+    walk_schema,
+)
 from antigravity.simulator.validation.refusal import refuse
 
 #: Keywords that strict schemas may not have.
@@ -21,9 +25,9 @@ def _where(context: tuple[str, ...]) -> str:
 
 
 def check_function(function: dict[str, Any], param: str) -> None:
-    """Refuse a function whose parameters are no schema.
+    """Refuse a function with an invalid schema.
 
-    :raises ApiError: as the service words it.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     schema = function.get("parameters")
     if schema is None and function.get("strict") is not True:
@@ -42,14 +46,14 @@ def check_function(function: dict[str, Any], param: str) -> None:
 
 
 def check_schema(schema: Any, subject: str, param: str, code: str | None, strict: bool) -> None:
-    """Refuse a wrong schema, and what strict mode does not take.
+    """Refuse an invalid schema, and keywords that strict mode does not support.
 
-    :raises ApiError: as the service words it.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
-    problem = malformed(schema)
+    problem = find_malformed(schema)
     if problem is not None:
         refuse(f"Invalid schema for {subject}: {problem} is not valid JSON Schema.", param, code)
-    wrong = wrong_type(schema)
+    wrong = find_unknown_type(schema)
     if wrong is not None:
         refuse(
             f"Invalid schema for {subject}: '{wrong}' is not valid under any of the given schemas.",
@@ -85,9 +89,9 @@ def check_schema(schema: Any, subject: str, param: str, code: str | None, strict
 
 
 def check_format(form: dict[str, Any], param: str) -> None:
-    """Refuse a JSON Schema format with a wrong schema.
+    """Refuse a response format with an invalid schema.
 
-    :raises ApiError: with the service's message.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     if "schema" in form:
         subject = f"response_format '{form['name']}'"

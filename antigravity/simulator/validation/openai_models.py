@@ -1,4 +1,4 @@
-"""What OpenAI's models refuse, by their names; pure."""
+"""Checks of parameters by OpenAI's models; pure."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def version(model: str) -> tuple[int, int]:
     return (int(match[1]), int(match[2] or 0)) if match else (0, 0)
 
 
-def reasons(model: str) -> bool:
-    """Return whether the model is one of those that take no sampling parameters."""
+def is_reasoning_model(model: str) -> bool:
+    """Return whether the model supports no sampling parameters."""
     return re.match(r"gpt-5(?:-|$)|o[134](?:-|$)", model) is not None
 
 
 def efforts(model: str) -> tuple[str, ...] | None:
-    """Return the efforts that a model takes, none if it does not reason, ``None`` if unknown."""
+    """Return the efforts that a model supports, none if it does not reason, ``None`` if unknown."""
     if re.match(r"o[134](?:-|$)", model):
         return ("low", "medium", "high")
     found = version(model)
@@ -45,9 +45,9 @@ def efforts(model: str) -> tuple[str, ...] | None:
 
 
 def check_effort(effort: str, model: str, param: str) -> None:
-    """Refuse an effort that a model does not take.
+    """Refuse an effort that a model does not support.
 
-    :raises ApiError: as the service words it.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     known = efforts(model)
     if known is None or effort in known:
@@ -68,9 +68,9 @@ def check_effort(effort: str, model: str, param: str) -> None:
 
 
 def check_tools_of_chat(body: dict[str, Any], model: str) -> None:
-    """Refuse functions beside reasoning, where a model has them in the Responses API only.
+    """Refuse functions with reasoning, for models that support both in the Responses API only.
 
-    :raises ApiError: as the service words it.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     if version(model) < (5, 6) or not body.get("tools"):
         return

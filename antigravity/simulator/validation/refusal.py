@@ -1,4 +1,4 @@
-"""Refuse, and lists of words; pure."""
+"""Helpers of the checks; pure."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import NoReturn
 from antigravity.simulator.errors import ApiError
 
 
-def words(text: str) -> frozenset[str]:
-    """Return the words of a text."""
+def name_set(text: str) -> frozenset[str]:
+    """Return the names in a text."""
     return frozenset(text.split())
 
 
 def refuse(message: str, param: str | None = None, code: str | None = None) -> NoReturn:
-    """Refuse a request that is wrong.
+    """Refuse an invalid request.
 
     :raises ApiError: always.
     """

@@ -1,4 +1,4 @@
-"""What the OpenAI Responses API refuses of the items of its input; pure."""
+"""Checks of the input items of the Responses API; pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from antigravity.simulator.validation.chat_messages import check_file, check_ima
 from antigravity.simulator.validation.openai_errors import check_choice, refuse_missing
 from antigravity.simulator.validation.refusal import refuse
 
-#: What an item's id begins with.
+#: Prefixes of item ids.
 _PREFIX: Final = {
     "message": "msg", "reasoning": "rs", "function_call": "fc", "custom_tool_call": "ctc",
     "web_search_call": "ws", "image_generation_call": "ig",
@@ -30,11 +30,11 @@ _OUT_PARTS: Final = ("output_text", "refusal")
 
 
 def check_item(
-    index: int, item: dict[str, Any], known_item: Callable[[str], bool], body: dict[str, Any]
+    index: int, item: dict[str, Any], is_stored_item: Callable[[str], bool], body: dict[str, Any]
 ) -> None:
-    """Refuse an item that fits the schema but not what came before, or what is stored.
+    """Refuse an item that fits the schema but not its role, or that is not stored.
 
-    :raises ApiError: with the service's message.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     place = f"input[{index}]"
     kind = item.get("type", "message")
@@ -48,16 +48,18 @@ def check_item(
     match kind:
         case "message":
             allowed = _OUT_PARTS if item["role"] == "assistant" else _IN_PARTS
-            _content(f"{place}.content", item["content"], allowed)
+            _check_content(f"{place}.content", item["content"], allowed)
         case "function_call_output" | "custom_tool_call_output":
-            _content(f"{place}.output", item["output"], _IN_PARTS)
+            _check_content(f"{place}.output", item["output"], _IN_PARTS)
         case "reasoning":
-            _reasoning(item, known_item, body)
-        case "item_reference" if not known_item(str(id_)):
+            _reasoning(item, is_stored_item, body)
+        case "item_reference" if not is_stored_item(str(id_)):
             raise ApiError(404, f"Item with id '{id_}' not found.", param="input")
 
 
-def _content(place: str, content: str | list[dict[str, Any]], allowed: tuple[str, ...]) -> None:
+def _check_content(
+    place: str, content: str | list[dict[str, Any]], allowed: tuple[str, ...]
+) -> None:
     if isinstance(content, str):
         return
     for position, part in enumerate(content):
@@ -72,11 +74,11 @@ def _content(place: str, content: str | list[dict[str, Any]], allowed: tuple[str
 
 
 def _reasoning(
-    item: dict[str, Any], known_item: Callable[[str], bool], body: dict[str, Any]
+    item: dict[str, Any], is_stored_item: Callable[[str], bool], body: dict[str, Any]
 ) -> None:
     encrypted = item.get("encrypted_content")
     if encrypted is None:
-        if not known_item(str(item.get("id"))):
+        if not is_stored_item(str(item.get("id"))):
             kept = (
                 ""
                 if body.get("store") is not False
@@ -100,7 +102,7 @@ def _reasoning(
 def check_pairing(items: list[dict[str, Any]]) -> None:
     """Refuse tool calls without outputs, and outputs without calls.
 
-    :raises ApiError: as the service words it.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     calls: dict[tuple[str, Any], bool] = {}
     for item in items:
@@ -123,9 +125,9 @@ def check_pairing(items: list[dict[str, Any]]) -> None:
 
 
 def check_reasoning(items: list[dict[str, Any]]) -> None:
-    """Refuse reasoning that nothing follows which came of it.
+    """Refuse reasoning without its following item.
 
-    :raises ApiError: as the service words it.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     for item, after in zip(items, [*items[1:], None], strict=True):
         if item.get("type") != "reasoning":

@@ -1,4 +1,4 @@
-"""What the OpenAI Responses API refuses; pure."""
+"""Checks of requests to the Responses API; pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from antigravity.simulator.parsers.responses import items_of
 from antigravity.simulator.validation.chat import check_model
 from antigravity.simulator.validation.openai_errors import read_body, refuse_missing
 from antigravity.simulator.validation.openai_json_schema import check_format, check_function
-from antigravity.simulator.validation.openai_models import check_effort, reasons
+from antigravity.simulator.validation.openai_models import check_effort, is_reasoning_model
 from antigravity.simulator.validation.refusal import refuse
 from antigravity.simulator.validation.response_items import (
     check_item,
@@ -23,13 +23,13 @@ from antigravity.simulator.validation.responses_schema import RESPONSE
 def check(
     body: dict[str, Any],
     find_earlier: Callable[[str], list[Any]] = lambda _: [],
-    known_item: Callable[[str], bool] = lambda _: False,
+    is_stored_item: Callable[[str], bool] = lambda _: False,
 ) -> tuple[dict[str, Any], list[Any]]:
     """Return a request for a response without members that are null, and its whole input.
 
     :param find_earlier: return the items of the response of this id, or raise.
     :param known_item: return whether the service stores an item of this id.
-    :raises ApiError: if anything is wrong, with the service's message.
+    :raises ApiError: with the service's message, if anything is wrong.
     """
     body = read_body(body, RESPONSE)
     model = check_model(body)
@@ -43,20 +43,20 @@ def check(
             "input",
         )
     for index, item in enumerate(items):
-        check_item(index, item, known_item, body)
+        check_item(index, item, is_stored_item, body)
     check_pairing(items)
     check_reasoning(items)
-    names = _tools(body.get("tools", ()), "tools")
+    names = _check_tools(body.get("tools", ()), "tools")
     for index, item in enumerate(items):
         if item.get("type") == "additional_tools":
-            names += _tools(item.get("tools", ()), f"input[{index}].tools")
-    _choice(body.get("tool_choice", "auto"), names)
-    _format(body, items)
-    _limits(body, model)
+            names += _check_tools(item.get("tools", ()), f"input[{index}].tools")
+    _check_tool_choice(body.get("tool_choice", "auto"), names)
+    _check_format(body, items)
+    _check_limits(body, model)
     return body, items
 
 
-def _tools(tools: Iterable[dict[str, Any]], place: str) -> list[str]:
+def _check_tools(tools: Iterable[dict[str, Any]], place: str) -> list[str]:
     names: list[str] = []
     for index, tool in enumerate(tools):
         kind = tool["type"]
@@ -64,11 +64,11 @@ def _tools(tools: Iterable[dict[str, Any]], place: str) -> list[str]:
         if kind == "function":
             check_function(tool, f"{place}[{index}]")
         elif kind == "namespace":
-            names += _tools(tool["tools"], f"{place}[{index}].tools")
+            names += _check_tools(tool["tools"], f"{place}[{index}].tools")
     return names
 
 
-def _choice(choice: Any, names: list[str]) -> None:
+def _check_tool_choice(choice: Any, names: list[str]) -> None:
     if choice in ("none", "auto"):
         return
     if not names:
@@ -80,7 +80,7 @@ def _choice(choice: Any, names: list[str]) -> None:
         refuse(f"Tool choice '{wanted}' not found in 'tools' parameter.", "tool_choice")
 
 
-def _format(body: dict[str, Any], items: list[Any]) -> None:
+def _check_format(body: dict[str, Any], items: list[Any]) -> None:
     form = body.get("text", {}).get("format", {"type": "text"})
     if form["type"] == "json_schema":
         check_format(form, "text.format")
@@ -92,8 +92,8 @@ def _format(body: dict[str, Any], items: list[Any]) -> None:
         )
 
 
-def _limits(body: dict[str, Any], model: str) -> None:
-    if reasons(model):
+def _check_limits(body: dict[str, Any], model: str) -> None:
+    if is_reasoning_model(model):
         for name in ("temperature", "top_p"):
             if body.get(name, 1) != 1:
                 _refuse_unsupported(name)

@@ -1,4 +1,4 @@
-"""The official SDKs understand the simulator, streaming and not."""
+"""The official SDKs work with the simulator, with and without streaming."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
-from tests.simulator.simulator_support import SimulatorCase
+from tests.simulator.fixtures import SimulatorTestCase
 
 warnings.filterwarnings("ignore", category=FutureWarning, module="google")
 
@@ -19,7 +19,7 @@ TEXT = '[[think hm]] [[say hello there]] [[tool f {"a": 1}]]'
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 
 
-class Sdks(SimulatorCase):
+class SdkTests(SimulatorTestCase):
     def in_thread(self, work: Callable[[], None]) -> Deferred[None]:
         """Return a Deferred that fires when ``work`` is done in a thread of its own."""
         done: Deferred[None] = Deferred()
@@ -35,7 +35,7 @@ class Sdks(SimulatorCase):
         threading.Thread(target=run).start()
         return done
 
-    def test_openai(self) -> Deferred[None]:
+    def test_openai_sdk(self) -> Deferred[None]:
         def work() -> None:
             import openai
 
@@ -45,12 +45,12 @@ class Sdks(SimulatorCase):
                 answer = client.chat.completions.create(
                     model="gpt-4o", messages=messages, tools=[tool]
                 )
-                said = answer.choices[0].message
-                assert said.content == "hello there"
-                assert said.tool_calls is not None
+                message = answer.choices[0].message
+                assert message.content == "hello there"
+                assert message.tool_calls is not None
                 messages += [
-                    said.model_dump(exclude_none=True),
-                    {"role": "tool", "tool_call_id": said.tool_calls[0].id, "content": "42"},
+                    message.model_dump(exclude_none=True),
+                    {"role": "tool", "tool_call_id": message.tool_calls[0].id, "content": "42"},
                 ]
                 with client.chat.completions.stream(
                     model="gpt-4o", messages=messages, tools=[tool]
@@ -75,7 +75,7 @@ class Sdks(SimulatorCase):
 
         return self.in_thread(work)
 
-    def test_anthropic(self) -> Deferred[None]:
+    def test_anthropic_sdk(self) -> Deferred[None]:
         def work() -> None:
             import anthropic
 
@@ -123,7 +123,7 @@ class Sdks(SimulatorCase):
 
         return self.in_thread(work)
 
-    def test_google(self) -> Deferred[None]:
+    def test_google_sdk(self) -> Deferred[None]:
         def work() -> None:
             from google import genai
             from google.genai import types

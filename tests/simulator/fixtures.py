@@ -1,4 +1,4 @@
-"""A listening simulator for tests."""
+"""A listening simulator, and builders of requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEYS: dict[str, dict[str, str]] = {
 }
 
 
-class SimulatorCase(TestCase):
+class SimulatorTestCase(TestCase):
     """Starts a simulator on loopback for each test, and stops it."""
 
     timeout = 120

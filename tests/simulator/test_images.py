@@ -1,4 +1,4 @@
-"""What the simulator refuses of requests for pictures, and what it draws."""
+"""Image generation, and the requests that are refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from antigravity.simulator.errors import ApiError
-from antigravity.simulator.image_models import frame, picture
+from antigravity.simulator.image_models import draw_image, pixel_size
 from antigravity.simulator.multipart import read_form
 from antigravity.simulator.validation.gemini import check as check_gemini
 from antigravity.simulator.validation.images import check, check_predict
@@ -24,12 +24,12 @@ def gemini(model: str, internal: bool = False, **more: Any) -> None:
     check_gemini(model, {**body, "generationConfig": config}, internal=internal)
 
 
-def test_pictures_have_the_size_that_was_asked_for() -> None:
+def test_image_has_the_requested_size() -> None:
     view = check({"prompt": "x", "size": "1536x1024"}, False, False)
-    data = base64.b64decode(picture(view))
+    data = base64.b64decode(draw_image(view))
     assert struct.unpack(">II", data[16:24]) == (1536, 1024)
     assert b'"prompt":"x"' in data
-    assert frame("16:9", "2K") == (2736, 1536)
+    assert pixel_size("16:9", "2K") == (2736, 1536)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_gemini_refuses(model: str, fields: dict[str, Any]) -> None:
         gemini(model, **fields)
 
 
-def test_gemini_takes() -> None:
+def test_gemini_accepts_valid_settings() -> None:
     gemini(PRO, imageConfig={"aspectRatio": "21:9", "imageSize": "4K"})
     gemini(FLASH, imageConfig={"aspectRatio": "8:1", "imageSize": "512"})
     gemini(PRO, responseModalities=["IMAGE"], systemInstruction={"parts": [{"text": "x"}]})
@@ -62,7 +62,7 @@ def test_gemini_takes() -> None:
     "fields",
     [{"responseModalities": ["IMAGE"]}, {"systemInstruction": {"parts": [{"text": "x"}]}}],
 )
-def test_code_assist_refuses_more(fields: dict[str, Any]) -> None:
+def test_code_assist_refuses_settings_of_the_gemini_api(fields: dict[str, Any]) -> None:
     with pytest.raises(ApiError):
         gemini(FLASH, internal=True, **fields)
 
@@ -86,7 +86,7 @@ def test_openai_refuses(fields: dict[str, Any], param: str) -> None:
     assert refused.value.param == param
 
 
-def test_forms() -> None:
+def test_image_edit_accepts_forms() -> None:
     body = (
         b'--b\r\nContent-Disposition: form-data; name="prompt"\r\n\r\na hat\r\n'
         b'--b\r\nContent-Disposition: form-data; name="n"\r\n\r\n2\r\n'
@@ -113,12 +113,12 @@ def test_forms() -> None:
         {"numberOfImages": 1},
     ],
 )
-def test_imagen_refuses(parameters: dict[str, Any]) -> None:
+def test_imagen_refuses_invalid_parameters(parameters: dict[str, Any]) -> None:
     with pytest.raises(ApiError):
         check_predict(IMAGEN, {"instances": [{"prompt": "x"}], "parameters": parameters})
 
 
-def test_imagen_takes() -> None:
+def test_imagen_accepts_valid_parameters() -> None:
     parameters = {"sampleCount": 2, "aspectRatio": "16:9", "sampleImageSize": "2K"}
     view = check_predict(IMAGEN, {"instances": [{"prompt": "x"}], "parameters": parameters})
-    assert (view.choices, view.frame) == (2, frame("16:9", "2K"))
+    assert (view.choices, view.image_size) == (2, pixel_size("16:9", "2K"))

@@ -1,4 +1,4 @@
-"""The simulated Anthropic API refuses what the real one refuses, in its words."""
+"""The simulated Anthropic API refuses invalid requests with the provider's messages."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("request_", "message"), REFUSED, ids=[m for _, m in REFUSED])
-def test_refused(request_: dict[str, Any], message: str) -> None:
+def test_invalid_request_is_refused(request_: dict[str, Any], message: str) -> None:
     with pytest.raises(ApiError) as caught:
         check(request_)
     assert caught.value.status == 400
@@ -110,11 +110,11 @@ def test_refused(request_: dict[str, Any], message: str) -> None:
         body(tools=[{"type": "web_search_20250305", "name": "web_search"}]),
     ],
 )  # fmt: skip
-def test_accepted(request_: dict[str, Any]) -> None:
+def test_valid_request_is_accepted(request_: dict[str, Any]) -> None:
     check(request_)
 
 
-def test_a_model_that_does_not_exist_is_not_found() -> None:
+def test_unknown_model_is_not_found() -> None:
     with pytest.raises(ApiError) as caught:
         check(body(model="no-such-model"))
     assert caught.value.status == 404

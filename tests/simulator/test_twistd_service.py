@@ -1,4 +1,4 @@
-"""The command line of the simulator, and the service that it makes."""
+"""The command line of the simulator and its service."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from antigravity.simulator.tap import Options, make_service
 PACKAGE = Path(antigravity.simulator.__file__).parent
 
 
-class Service(TestCase):
-    def options(self, *words: str) -> Options:
+class SimulatorServiceTests(TestCase):
+    def options(self, *arguments: str) -> Options:
         """Return the options of a command line."""
         options = Options()
-        options.parseOptions(list(words))
+        options.parseOptions(list(arguments))
         return options
 
-    def test_it_listens_on_loopback_unless_told_otherwise(self) -> None:
+    def test_default_endpoint_is_loopback(self) -> None:
         memory = MemoryReactorClock()
         make_service(memory, self.options()).startService()
         assert [(server[0], server[3]) for server in memory.tcpServers] == [(9045, "127.0.0.1")]
         memory = MemoryReactorClock()
-        words = ("--listen", "tcp:1:interface=127.0.0.1", "--listen", "tcp:2")
-        make_service(memory, self.options(*words)).startService()
+        arguments = ("--listen", "tcp:1:interface=127.0.0.1", "--listen", "tcp:2")
+        make_service(memory, self.options(*arguments)).startService()
         assert [server[0] for server in memory.tcpServers] == [1, 2]
 
-    def test_a_wrong_port_is_refused(self) -> None:
+    def test_invalid_port_is_refused(self) -> None:
         with pytest.raises(UsageError):
             self.options("--port", "70000")
 
     @inlineCallbacks
-    def test_what_was_started_stops(self) -> Any:
-        probe = yield TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(_Nothing())
+    def test_service_starts_and_stops(self) -> Any:
+        probe = yield TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(_RequestStub())
         number = probe.getHost().port
         yield probe.stopListening()
         service = make_service(reactor, self.options("--port", str(number)))
@@ -50,8 +50,8 @@ class Service(TestCase):
         yield service.stopService()
 
     @inlineCallbacks
-    def test_port_that_is_taken_is_a_failed_start_and_leaves_no_port_open(self) -> Any:
-        taken = yield TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(_Nothing())
+    def test_occupied_port_fails_the_start_and_closes_all_ports(self) -> Any:
+        taken = yield TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(_RequestStub())
         number = taken.getHost().port
         failures: list[int] = []
         options = self.options("--listen", "tcp:0:interface=127.0.0.1", "--listen", f"tcp:{number}")
@@ -62,7 +62,7 @@ class Service(TestCase):
         yield service.stopService()
 
 
-class _Nothing:
+class _RequestStub:
     noisy = False
 
     def doStart(self) -> None:
@@ -72,7 +72,7 @@ class _Nothing:
         """Stop nothing."""
 
 
-def test_it_knows_nothing_of_the_gateway() -> None:
+def test_simulator_imports_nothing_of_the_gateway() -> None:
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -93,12 +93,12 @@ def test_every_directive_is_documented() -> None:
     text = antigravity.simulator.__doc__ or ""
     source = (PACKAGE / "directives.py").read_text()
     match = next(n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Match))
-    words = {
+    arguments = {
         node.value
         for case in match.cases
         for node in ast.walk(case.pattern)
         if isinstance(node, ast.Constant)
     }
-    assert {"say", "tool", "garbage"} <= words
-    for word in words | {"then"}:
+    assert {"say", "tool", "garbage"} <= arguments
+    for word in arguments | {"then"}:
         assert f"[[{word}" in text

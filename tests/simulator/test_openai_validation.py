@@ -1,4 +1,4 @@
-"""The simulated OpenAI APIs refuse what the real ones refuse, in their words."""
+"""The simulated OpenAI APIs refuse invalid requests with the provider's messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from antigravity.simulator.errors import ApiError
-from antigravity.simulator.parsers.responses import read
+from antigravity.simulator.parsers.responses import parse
 from antigravity.simulator.signatures import sign
 from antigravity.simulator.validation import chat, responses
 
@@ -68,14 +68,14 @@ CHAT: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("request_", "message"), CHAT, ids=[m for _, m in CHAT])
-def test_chat_refused(request_: dict[str, Any], message: str) -> None:
+def test_invalid_chat_request_is_refused(request_: dict[str, Any], message: str) -> None:
     with pytest.raises(ApiError) as caught:
         chat.check(request_)
     assert caught.value.status == 400
     assert message in caught.value.message
 
 
-def test_chat_accepted() -> None:
+def test_valid_chat_request_is_accepted() -> None:
     chat.check(talk(USER, CALL, ANSWER, USER, tools=[TOOL], tool_choice="required"))
     chat.check(talk(thinking={"type": "enabled"}), lenient=True)
 
@@ -112,35 +112,37 @@ RESPONSES: list[tuple[Any, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("given", "fields", "message"), RESPONSES, ids=[r[2] for r in RESPONSES])
-def test_responses_refused(given: Any, fields: dict[str, Any], message: str) -> None:
+def test_invalid_responses_request_is_refused(
+    given: Any, fields: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ApiError) as caught:
         responses.check({"model": "gpt-5.1", "input": given, **fields})
     assert caught.value.status == 400
     assert message in caught.value.message
 
 
-def test_reasoning_that_was_not_kept_is_not_found() -> None:
-    said = item("message", role="assistant", content="So.")
-    given = [item("reasoning", id="rs_1", summary=[]), said]
+def test_reasoning_that_was_not_stored_is_not_found() -> None:
+    message = item("message", role="assistant", content="So.")
+    given = [item("reasoning", id="rs_1", summary=[]), message]
     request_ = {"model": "gpt-5.1", "input": given, "store": False}
     with pytest.raises(ApiError) as caught:
         responses.check(request_)
     assert caught.value.status == 404
-    responses.check(request_, known_item=lambda id_: id_ == "rs_1")
+    responses.check(request_, is_stored_item=lambda id_: id_ == "rs_1")
 
 
-def test_responses_accepted() -> None:
+def test_valid_responses_request_is_accepted() -> None:
     namespace = item("namespace", name="mcp__x", tools=[item("function", name="f")])
     given = [SAID, THOUGHT, FUNCTION, OUTPUT]
     responses.check({"model": "gpt-5.1", "input": given, "tools": [namespace]})
 
 
-def test_tools_may_come_as_an_item_of_the_input() -> None:
+def test_tools_may_be_an_item_of_the_input() -> None:
     inner = [item("custom", name="exec"), item("function", name="wait")]
     tools = item("additional_tools", tools=[item("namespace", name="functions", tools=inner)])
     body = {"model": "gpt-5.1", "input": [tools, SAID], "tool_choice": item("custom", name="exec")}
     responses.check(body)
-    seen = read(body, body["input"])
+    seen = parse(body, body["input"])
     assert [(tool.full_name, tool.custom) for tool in seen.tools] == [
         ("functions.exec", True),
         ("functions.wait", False),

@@ -1,4 +1,4 @@
-"""A view and its directives make the same script always, within the request's limits."""
+"""The script of a response, built from a view and its directives."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from antigravity.simulator import signatures
-from antigravity.simulator.encoders import gemini as render_gemini
-from antigravity.simulator.encoders.chunks import segments
+from antigravity.simulator.encoders import gemini as gemini_encoder
+from antigravity.simulator.encoders.chunks import split_by_citation
 from antigravity.simulator.encoders.events import Context
-from antigravity.simulator.errors import ApiError, Break
-from antigravity.simulator.schema_instance import instance_of
+from antigravity.simulator.errors import ApiError, ConnectionFault
+from antigravity.simulator.schema_instance import build_instance
 from antigravity.simulator.script import Script
-from antigravity.simulator.script_builder import write_script
-from antigravity.simulator.stream import plan
+from antigravity.simulator.script_builder import build_script
+from antigravity.simulator.stream import plan_stream
 from antigravity.simulator.view import Attachment, Tool, Turn, View
 
 SCHEMA = {"type": "object", "properties": {"q": {"type": "string"}}, "required": ["q"]}
@@ -32,10 +32,10 @@ def view(text: str, *more: Turn, **fields: Any) -> View:
 def script(seen: View) -> Script:
     """Return the script for a view."""
     numbers = itertools.count()
-    return write_script(seen, lambda: f"id{next(numbers)}")
+    return build_script(seen, lambda: f"id{next(numbers)}")
 
 
-def test_the_last_user_text_is_echoed_with_what_came_along() -> None:
+def test_echo_contains_last_user_text_and_attachments() -> None:
     turn = Turn(
         "user", ("<system-reminder>x</system-reminder>", "two"), (Attachment("image/png", 70),)
     )
@@ -43,13 +43,13 @@ def test_the_last_user_text_is_echoed_with_what_came_along() -> None:
     assert script(seen).text == "two\n[image image/png 70 bytes]"
 
 
-def test_results_are_answered_and_their_directives_are_not_obeyed() -> None:
+def test_tool_results_are_echoed_without_their_directives() -> None:
     seen = view("[[tool f {}]]", Turn("assistant"), Turn("user", (), (), ("[[say no]]", "b")))
     assert script(seen).text == "Result: [[say no]]\nResult: b"
     assert script(seen).calls == ()
 
 
-def test_steps_follow_the_rounds() -> None:
+def test_then_applies_after_tool_results() -> None:
     text = '[[tool f {"n": 1}]] [[then]] [[tool g {}]]'
     round_ = (Turn("assistant"), Turn("user", (), (), ("r",)))
     assert [call.name for call in script(view(text)).calls] == ["f"]
@@ -57,14 +57,14 @@ def test_steps_follow_the_rounds() -> None:
     assert script(view(text, *round_, *round_)).text == "Result: r"
 
 
-def test_parallel_calls_have_their_own_ids() -> None:
+def test_parallel_calls_have_different_ids() -> None:
     text = "[[tool f {}]][[tool f {}]]"
     assert [call.id for call in script(view(text)).calls] == ["id0", "id1"]
     assert len(script(view(text, parallel=False)).calls) == 1
     assert script(view(text, choice="none")).calls == ()
 
 
-def test_a_forced_call_gets_the_smallest_arguments() -> None:
+def test_forced_call_has_the_smallest_arguments() -> None:
     tools = (Tool("search"), Tool("f", SCHEMA), Tool("g", {}))
     (call,) = script(view("go", tools=tools, choice="any")).calls
     assert (call.name, call.arguments) == ("f", {"q": "text"})
@@ -84,27 +84,27 @@ def test_a_forced_call_gets_the_smallest_arguments() -> None:
         ("", "OK"),
     ],
 )
-def test_what_can_be_asked_for(text: str, answer: str) -> None:
+def test_directive_determines_the_text(text: str, answer: str) -> None:
     assert script(view(text, tools=(Tool("f", {}, namespace="ns"),))).text == answer
 
 
-def test_a_schema_is_satisfied() -> None:
+def test_text_fits_the_response_schema() -> None:
     assert json.loads(script(view("x", schema=SCHEMA)).text) == {"q": "text"}
     assert json.loads(script(view("x", json_mode=True)).text) == {"text": "x"}
 
 
-def test_chunks_are_counted_and_tokens_too() -> None:
+def test_chunks_and_tokens_have_the_requested_number() -> None:
     made = script(view("[[say abcdefghij]][[chunks 5]]"))
     assert made.chunks == ("ab", "cd", "ef", "gh", "ij")
     assert script(view("[[tokens 7]]")).usage.answer == 7
 
 
-def test_the_first_stop_sequence_ends_the_text() -> None:
+def test_first_stop_sequence_ends_the_text() -> None:
     made = script(view("[[say one two three]]", stops=("three", "two")))
     assert (made.text, made.finish, made.stop_sequence) == ("one ", "stop_sequence", "two")
 
 
-def test_the_token_limit_counts_thinking_first() -> None:
+def test_token_limit_counts_thinking_first() -> None:
     made = script(view("[[think 12345678]][[say abcdefgh]]", max_tokens=3))
     assert (made.thinking, made.text, made.finish) == ("12345678", "abcd", "length")
     made = script(view("[[think 12345678]]", max_tokens=1))
@@ -113,7 +113,7 @@ def test_the_token_limit_counts_thinking_first() -> None:
     assert (made.calls, made.finish) == ((), "length")
 
 
-def test_thinking_comes_when_it_is_asked_for() -> None:
+def test_thinking_is_returned_only_if_requested() -> None:
     assert script(view("x")).thinking == ""
     assert script(view("x", thinking=True)).thinking == "Thinking about: x"
 
@@ -121,28 +121,28 @@ def test_thinking_comes_when_it_is_asked_for() -> None:
 def test_errors_are_counted_by_conversation() -> None:
     counts: dict[tuple[str, str], int] = {}
 
-    def failed(conversation: str, source: str) -> int:
+    def count_failure(conversation: str, source: str) -> int:
         key = (conversation, source)
         counts[key] = counts.get(key, 0) + 1
         return counts[key] - 1
 
     text = "[[error 429 retry=2s times=1]] hi"
     with pytest.raises(ApiError) as caught:
-        write_script(view(text), str, failed)
+        build_script(view(text), str, count_failure)
     assert (caught.value.status, caught.value.retry) == (429, 2.0)
-    assert write_script(view(text), str, failed).text == "hi"
+    assert build_script(view(text), str, count_failure).text == "hi"
     other = View("m", (Turn("user", ("first",)), Turn("assistant"), Turn("user", (text,))), {})
     with pytest.raises(ApiError):
-        write_script(other, str, failed)
+        build_script(other, str, count_failure)
 
 
-def test_citations_cover_the_text_and_google_counts_bytes() -> None:
+def test_citations_cover_the_text_with_byte_offsets_for_google() -> None:
     seen = view("[[cite]]")
     made = script(seen)
-    groups = segments(made)
+    groups = split_by_citation(made)
     assert "".join("".join(pieces) for pieces, _ in groups) == made.text
     assert [citation for _, citation in groups] == list(made.citations)
-    (candidate,) = render_gemini.reply(made, Context(seen, 1, 0))["candidates"]
+    (candidate,) = gemini_encoder.encode_response(made, Context(seen, 1, 0))["candidates"]
     supports = candidate["groundingMetadata"]["groundingSupports"]
     raw = made.text.encode()
     for support in supports:
@@ -151,7 +151,7 @@ def test_citations_cover_the_text_and_google_counts_bytes() -> None:
     assert supports[1]["segment"]["startIndex"] != made.citations[1].start
 
 
-def test_signatures_belong_to_their_content() -> None:
+def test_signature_is_genuine_only_for_its_content() -> None:
     signature = signatures.sign("claude", "thought")
     assert signatures.is_genuine(signature, "claude", "thought")
     assert not signatures.is_genuine(signature, "claude", "other")
@@ -168,11 +168,14 @@ STEPS = ((b"open", False), (b"1", True), (b"x", False), (b"2", True), (b"end", F
     ("after", "kept"),
     [(0, [b"open"]), (1, [b"open", b"1"]), (2, [b"open", b"1", b"x", b"2"])],
 )
-def test_faults_strike_right_after_their_chunk(after: int, kept: list[bytes]) -> None:
-    made = plan(STEPS, Break("cut", after))
+def test_fault_occurs_right_after_its_chunk(after: int, kept: list[bytes]) -> None:
+    made = plan_stream(STEPS, ConnectionFault("cut", after))
     assert [data for data, _ in made.steps] == kept
     assert made.end == "cut"
-    assert plan(STEPS, Break("cut", 9)).steps == plan(STEPS, Break("cut", 2)).steps
+    assert (
+        plan_stream(STEPS, ConnectionFault("cut", 9)).steps
+        == plan_stream(STEPS, ConnectionFault("cut", 2)).steps
+    )
 
 
 @pytest.mark.parametrize(
@@ -189,10 +192,10 @@ def test_faults_strike_right_after_their_chunk(after: int, kept: list[bytes]) ->
         ({"type": "string", "minLength": 6}, "textxx"),
     ],
 )  # fmt: skip
-def test_the_smallest_instance(schema: dict[str, Any], value: Any) -> None:
-    assert instance_of(schema | ({} if "allOf" not in schema else {"type": "object"})) == value
+def test_instance_is_the_smallest_of_its_schema(schema: dict[str, Any], value: Any) -> None:
+    assert build_instance(schema | ({} if "allOf" not in schema else {"type": "object"})) == value
 
 
-def test_a_schema_without_end_has_an_instance() -> None:
+def test_recursive_schema_has_an_instance() -> None:
     node = {"type": "object", "properties": {"next": {"$ref": "#"}}, "required": ["next"]}
-    assert "next" in instance_of(node)
+    assert "next" in build_instance(node)

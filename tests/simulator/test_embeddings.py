@@ -1,4 +1,4 @@
-"""Simulated vectors: the same ones every time, and what the services refuse."""
+"""Simulated vectors, and the requests that are refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from typing import Any
 
 import pytest
 
-from antigravity.simulator.embeddings import Input, gemini_answer, openai_answer, vector
+from antigravity.simulator.embeddings import (
+    EmbeddingInput,
+    encode_gemini_vectors,
+    encode_openai_vectors,
+    vector,
+)
 from antigravity.simulator.errors import ApiError
 from antigravity.simulator.validation.embeddings import check_gemini, check_openai
 
@@ -61,49 +66,53 @@ GEMINI: list[tuple[str, dict[str, Any], bool, str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("body", "said"), OPENAI, ids=[said for _, said in OPENAI])
-def test_openai_refuses(body: dict[str, Any], said: str) -> None:
+@pytest.mark.parametrize(("body", "message"), OPENAI, ids=[message for _, message in OPENAI])
+def test_openai_refuses(body: dict[str, Any], message: str) -> None:
     with pytest.raises(ApiError) as caught:
         check_openai(body)
-    assert said in caught.value.message
+    assert message in caught.value.message
 
 
 @pytest.mark.parametrize(
-    ("model", "body", "batch", "said"), GEMINI, ids=[said for *_, said in GEMINI]
+    ("model", "body", "batch", "message"), GEMINI, ids=[message for *_, message in GEMINI]
 )
-def test_gemini_refuses(model: str, body: dict[str, Any], batch: bool, said: str) -> None:
+def test_gemini_refuses(model: str, body: dict[str, Any], batch: bool, message: str) -> None:
     with pytest.raises(ApiError) as caught:
         check_gemini(model, body, batch)
-    assert said in caught.value.message
+    assert message in caught.value.message
 
 
-def test_a_vector_has_length_one_and_belongs_to_its_input() -> None:
-    one = vector(Input("x", 64))
+def test_vector_is_normalised_and_depends_on_its_input() -> None:
+    one = vector(EmbeddingInput("x", 64))
     assert math.isclose(math.hypot(*one), 1.0, rel_tol=1e-6)
-    assert one == vector(Input("x", 64))
-    others = (Input("y", 64), Input("x", 64, task="CLUSTERING"), Input("x", 64, title="t"))
-    assert len({tuple(vector(each)) for each in (Input("x", 64), *others)}) == 4
-    short = vector(Input("x", 8))
+    assert one == vector(EmbeddingInput("x", 64))
+    others = (
+        EmbeddingInput("y", 64),
+        EmbeddingInput("x", 64, task="CLUSTERING"),
+        EmbeddingInput("x", 64, title="t"),
+    )
+    assert len({tuple(vector(each)) for each in (EmbeddingInput("x", 64), *others)}) == 4
+    short = vector(EmbeddingInput("x", 8))
     scale = short[0] / one[0]
     assert all(
         math.isclose(a, b * scale, rel_tol=1e-5) for a, b in zip(short, one[:8], strict=True)
     )
 
 
-def test_both_forms_of_openais_are_the_same_numbers() -> None:
+def test_float_and_base64_vectors_are_equal() -> None:
     inputs = check_openai(openai(input=["x", "y"], dimensions=4))
-    numbers = openai_answer(SMALL, inputs, "float")
-    texts = openai_answer(SMALL, inputs, "base64")
+    numbers = encode_openai_vectors(SMALL, inputs, "float")
+    texts = encode_openai_vectors(SMALL, inputs, "base64")
     for number, text in zip(numbers["data"], texts["data"], strict=True):
         data = base64.b64decode(text["embedding"])
         assert list(struct.unpack("<4f", data)) == number["embedding"]
     assert numbers["usage"] == texts["usage"] == {"prompt_tokens": 2, "total_tokens": 2}
 
 
-def test_only_the_newer_models_of_gemini_count() -> None:
+def test_only_newer_gemini_models_report_usage() -> None:
     for model, counts in (("gemini-embedding-001", False), ("gemini-embedding-2", True)):
         body = {"requests": [part(model=f"models/{model}", taskType=1), part(model=model)]}
-        answer = gemini_answer(model, check_gemini(model, body, True), True)
+        answer = encode_gemini_vectors(model, check_gemini(model, body, True), True)
         assert len(answer["embeddings"]) == 2
         assert answer["embeddings"][0] != answer["embeddings"][1]
         assert ("usageMetadata" in answer) is counts

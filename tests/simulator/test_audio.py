@@ -1,4 +1,4 @@
-"""What the simulator refuses of recordings and of speech, and what it hears and says."""
+"""Transcription and speech, and the requests that they refuse."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ import pytest
 
 from antigravity.simulator.errors import ApiError
 from antigravity.simulator.multipart import read_form
-from antigravity.simulator.parsers.gemini import read
-from antigravity.simulator.script_builder import write_script
-from antigravity.simulator.speech import sound, wav
-from antigravity.simulator.transcripts import hidden_words, pieces, timed
+from antigravity.simulator.parsers.gemini import parse
+from antigravity.simulator.script_builder import build_script
+from antigravity.simulator.speech import encode_wav, synthesize
+from antigravity.simulator.transcripts import (
+    build_timed_transcript,
+    find_hidden_directives,
+    split_segments,
+)
 from antigravity.simulator.validation.gemini import check as check_gemini
 from antigravity.simulator.validation.openai_audio import check_recording, check_speech
 
 NEW, OLD = "gemini-3.8-flash-tts", "gemini-2.5-flash-preview-tts"
-WAV = wav(b"\0\0[[say Hello.]]\0\0")
+WAV = encode_wav(b"\0\0[[say Hello.]]\0\0")
 
 
 def recording(**fields: Any) -> dict[str, Any]:
@@ -34,36 +38,36 @@ def recording(**fields: Any) -> dict[str, Any]:
     }
 
 
-def test_recordings_say_what_to_answer() -> None:
-    assert hidden_words(WAV) == "[[say Hello.]]"
+def test_transcript_follows_directives_in_the_recording() -> None:
+    assert find_hidden_directives(WAV) == "[[say Hello.]]"
     view = check_recording(recording(), False)
-    assert write_script(view, str).text == "Hello."
-    plain = check_recording(recording(data=wav(bytes(10))), False)
-    assert write_script(plain, str).text == "[audio audio/wav 54 bytes]"
+    assert build_script(view, str).text == "Hello."
+    plain = check_recording(recording(data=encode_wav(bytes(10))), False)
+    assert build_script(plain, str).text == "[audio audio/wav 54 bytes]"
 
 
-def test_gemini_hears_too() -> None:
+def test_gemini_transcript_follows_directives_in_the_recording() -> None:
     inline = {"mimeType": "audio/wav", "data": base64.b64encode(WAV).decode()}
     body = {"contents": [{"role": "user", "parts": [{"text": "Listen."}, {"inlineData": inline}]}]}
-    view = read("gemini-3-flash", check_gemini("gemini-3-flash", body), body)
-    assert write_script(view, str).text == "Hello."
-    assert view.heard_tokens() > 0
+    view = parse("gemini-3-flash", check_gemini("gemini-3-flash", body), body)
+    assert build_script(view, str).text == "Hello."
+    assert view.audio_tokens() > 0
 
 
-def test_times_in_the_form_that_is_asked_for() -> None:
+def test_transcript_with_times_fits_the_requested_schema() -> None:
     item = {"type": "object", "properties": {"speaker": {"type": "string"}}}
     schema = {"properties": {"segments": {"items": item}, "words": {}}}
-    made = timed(schema, "one two three four five")
+    made = build_timed_transcript(schema, "one two three four five")
     assert [(s["start"], s["text"], s["speaker"]) for s in made["segments"]] == [
         (0.0, "one two three four", "A"),
         (1.5, "five", "B"),
     ]
     assert [word["word"] for word in made["words"]] == ["one", "two", "three", "four", "five"]
-    assert pieces("") == []
+    assert split_segments("") == []
 
 
 @pytest.mark.parametrize(
-    ("fields", "english", "said"),
+    ("fields", "english", "message"),
     [
         ({"model": "gpt-5.1"}, False, "does not exist"),
         ({"model": "gpt-4o-transcribe"}, True, "does not exist"),
@@ -76,12 +80,14 @@ def test_times_in_the_form_that_is_asked_for() -> None:
         ({"data": b"words"}, False, "Invalid file format"),
     ],
 )
-def test_recordings_are_refused(fields: dict[str, Any], english: bool, said: str) -> None:
-    with pytest.raises(ApiError, match=said):
+def test_invalid_transcription_request_is_refused(
+    fields: dict[str, Any], english: bool, message: str
+) -> None:
+    with pytest.raises(ApiError, match=message):
         check_recording(recording(**fields), english)
 
 
-def test_large_recordings_are_refused() -> None:
+def test_large_recording_is_refused() -> None:
     file = {**recording()["file"], "size": 26 * 1024 * 1024}
     with pytest.raises(ApiError) as refused:
         check_recording(recording(file=file), False)
@@ -89,7 +95,7 @@ def test_large_recordings_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"model": "gpt-5.1"}, "does not exist"),
         ({"input": ""}, "input"),
@@ -100,8 +106,8 @@ def test_large_recordings_are_refused() -> None:
         ({"mood": "x"}, "Unknown parameter"),
     ],
 )
-def test_speech_is_refused(fields: dict[str, Any], said: str) -> None:
-    with pytest.raises(ApiError, match=said):
+def test_invalid_speech_request_is_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ApiError, match=message):
         check_speech({"model": "tts-1", "input": "x", "voice": "alloy", **fields})
 
 
@@ -115,7 +121,7 @@ AUDIO: dict[str, Any] = {"responseModalities": ["AUDIO"]}
 
 
 @pytest.mark.parametrize(
-    ("model", "config", "more", "said"),
+    ("model", "config", "more", "message"),
     [
         (NEW, {}, {}, "accepts the following"),
         (NEW, {**AUDIO, "responseMimeType": "application/json"}, {}, "JSON mode"),
@@ -136,28 +142,28 @@ AUDIO: dict[str, Any] = {"responseModalities": ["AUDIO"]}
     ],
 )
 def test_gemini_refuses(
-    model: str, config: dict[str, Any], more: dict[str, Any], said: str
+    model: str, config: dict[str, Any], more: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ApiError, match=said):
+    with pytest.raises(ApiError, match=message):
         speech(model, config, **more)
 
 
-def test_sound_of_unknown_kinds_is_refused() -> None:
+def test_gemini_refuses_unknown_audio_type() -> None:
     part = {"inlineData": {"mimeType": "audio/x-wav", "data": "AAAA"}}
     with pytest.raises(ApiError, match="Unsupported MIME type"):
         check_gemini("gemini-3-flash", {"contents": [{"parts": [part]}]})
 
 
-def test_sound_holds_what_was_asked() -> None:
+def test_speech_encodes_the_request() -> None:
     config = {
         **AUDIO,
         "speechConfig": {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Kore"}}},
     }
     body = speech(NEW, config, part={"speechMetadata": {"style": "softly"}})
-    view = read(NEW, body, body)
-    data = b"".join(sound(view, None, 3))
+    view = parse(NEW, body, body)
+    data = b"".join(synthesize(view, None, 3))
     note = bytes(byte >> 6 for (byte,) in (divmod(v, 1)[:1] for v in memoryview(data).cast("h")))
     assert json.loads(note) == {"text": "Hello.", "voice": "Kore", "manner": "softly"}
-    with wave.open(io.BytesIO(wav(data))) as file:
+    with wave.open(io.BytesIO(encode_wav(data))) as file:
         assert file.readframes(10_000) == data
-    assert len(b"".join(sound(view, 50, 2))) == 2 * 48_000
+    assert len(b"".join(synthesize(view, 50, 2))) == 2 * 48_000

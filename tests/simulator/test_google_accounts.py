@@ -1,4 +1,4 @@
-"""Tokens, projects, quota and the envelope of Code Assist; and the remote MCP server."""
+"""OAuth tokens, projects, quotas, the envelope of Code Assist, and the remote MCP server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twisted.internet.defer import inlineCallbacks
 from antigravity.simulator.errors import ApiError
 from antigravity.simulator.google_accounts import token
 from antigravity.simulator.state import State
-from tests.simulator.simulator_support import SimulatorCase, contents, events
+from tests.simulator.fixtures import SimulatorTestCase, contents, events
 
 
 def refresh(state: State, name: str) -> Any:
@@ -22,7 +22,7 @@ def refresh(state: State, name: str) -> Any:
     return token(state, form)
 
 
-def test_tokens_are_given_expire_and_are_revoked() -> None:
+def test_access_token_expires_and_can_be_revoked() -> None:
     now = [0.0]
     state = State(lambda: now[0], lifetime=100)
     answer = refresh(state, "r")
@@ -36,7 +36,7 @@ def test_tokens_are_given_expire_and_are_revoked() -> None:
     assert token(state, {"grant_type": "refresh_token"}).status == 400
 
 
-class CodeAssist(SimulatorCase):
+class CodeAssistTests(SimulatorTestCase):
     options: ClassVar[dict[str, Any]] = {"token_lifetime": 60.0}
 
     @inlineCallbacks
@@ -48,7 +48,7 @@ class CodeAssist(SimulatorCase):
         return {"authorization": f"Bearer {body['access_token']}"}
 
     @inlineCallbacks
-    def test_a_new_account_is_onboarded(self) -> Any:
+    def test_new_account_is_onboarded(self) -> Any:
         key = yield self.sign_in("new-one")
         load = {"metadata": {"ideType": "ANTIGRAVITY"}}
         _, body = yield self.ask("/v1internal:loadCodeAssist", load, **key)
@@ -62,7 +62,7 @@ class CodeAssist(SimulatorCase):
         assert body["cloudaicompanionProject"] == project
 
     @inlineCallbacks
-    def test_generation_is_enveloped(self) -> Any:
+    def test_code_assist_wraps_responses(self) -> Any:
         key = yield self.sign_in("r")
         request = {"model": "gemini-3-flash", "project": "p", "request": contents("hello")}
         response, body = yield self.ask("/v1internal:generateContent", request, **key)
@@ -77,7 +77,7 @@ class CodeAssist(SimulatorCase):
         assert response.code == 401
 
     @inlineCallbacks
-    def test_an_exhausted_account(self) -> Any:
+    def test_exhausted_account_is_refused_with_retry_delay(self) -> Any:
         key = yield self.sign_in("exhausted-r")
         request = {"model": "gemini-3-flash", "request": contents("hello")}
         response, body = yield self.ask("/v1internal:generateContent", request, **key)
@@ -89,7 +89,7 @@ class CodeAssist(SimulatorCase):
         assert "resetTime" in quota
 
     @inlineCallbacks
-    def test_what_is_left_of_an_account_is_in_its_name(self) -> Any:
+    def test_remaining_quota_follows_the_account_name(self) -> Any:
         for name, left in (("left-7-a", 0.07), ("left-100-a", 1.0), ("left-a", 0.75)):
             key = yield self.sign_in(name)
             _, body = yield self.ask("/v1internal:fetchAvailableModels", {}, **key)
@@ -98,7 +98,7 @@ class CodeAssist(SimulatorCase):
             assert body["groups"][0]["buckets"][0]["remainingFraction"] == left
 
     @inlineCallbacks
-    def test_a_code_is_exchanged_once_with_its_verifier(self) -> Any:
+    def test_authorization_code_is_exchanged_once_with_its_verifier(self) -> Any:
         verifier = "v" * 43
         made = hashlib.sha256(verifier.encode()).digest()
         challenge = base64.urlsafe_b64encode(made).rstrip(b"=").decode()
@@ -116,13 +116,13 @@ class CodeAssist(SimulatorCase):
             "code_verifier": verifier,
         }
         state = self.simulator.state
-        state.keep_challenge("other", challenge)
+        state.store_challenge("other", challenge)
         assert token(state, {**form, "code": "other", "code_verifier": "x"}).status == 400
         answer = token(state, form)
         assert answer.body["refresh_token"].startswith("sim-rt-")
 
 
-class RemoteMcp(SimulatorCase):
+class RemoteMcpTests(SimulatorTestCase):
     @inlineCallbacks
     def rpc(self, method: str, session: str | None = None, **params: Any) -> Any:
         """Send a request, and return the response and the message in it."""
@@ -139,7 +139,7 @@ class RemoteMcp(SimulatorCase):
         return response, raw
 
     @inlineCallbacks
-    def test_a_session(self) -> Any:
+    def test_mcp_session_lists_and_calls_tools(self) -> Any:
         _, answer = yield self.rpc("server/discover")
         assert answer["error"]["code"] == -32601
         response, answer = yield self.rpc("tools/list")

@@ -1,4 +1,4 @@
-"""Every protocol over HTTP, whole and streamed, with every fault."""
+"""All protocols over HTTP, as responses and streams, with all faults."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from twisted.web.http import PotentialDataLoss
 from twisted.web.resource import IResource
 from zope.interface.verify import verifyObject
 
-from tests.simulator.simulator_support import KEYS, SimulatorCase, chat, contents, events, message
+from tests.simulator.fixtures import KEYS, SimulatorTestCase, chat, contents, events, message
 
 GEMINI = "/v1beta/models/gemini-3-flash"
 TALK = '[[think hm]] [[say one two three four five six]] [[tool f {"a": 1}]]'
 
 
-class Answers(SimulatorCase):
+class EndpointTests(SimulatorTestCase):
     @inlineCallbacks
-    def test_chat(self) -> Any:
+    def test_chat_completion(self) -> Any:
         _, body = yield self.ask("/v1/chat/completions", chat(TALK, n=2))
         first, second = body["choices"]
         assert first["message"]["content"] == "one two three four five six"
@@ -47,7 +47,7 @@ class Answers(SimulatorCase):
         assert json.loads(arguments) == {"a": 1}
 
     @inlineCallbacks
-    def test_messages(self) -> Any:
+    def test_anthropic_messages(self) -> Any:
         _, body = yield self.ask("/v1/messages", message(TALK), "anthropic")
         assert [block["type"] for block in body["content"]] == ["thinking", "text", "tool_use"]
         _, raw = yield self.ask("/v1/messages", message(TALK, stream=True), "anthropic")
@@ -60,7 +60,7 @@ class Answers(SimulatorCase):
         assert b"event: message_stop\n" in raw
 
     @inlineCallbacks
-    def test_what_was_signed_comes_back(self) -> Any:
+    def test_signed_thinking_is_accepted_when_sent_back(self) -> Any:
         """A round trip of thinking and a tool call is accepted, and a changed one is not."""
         tools = [{"name": "f", "input_schema": {"type": "object"}}]
         thinking = {"type": "enabled", "budget_tokens": 1024}
@@ -79,7 +79,7 @@ class Answers(SimulatorCase):
         assert (response.code, body["error"]["type"]) == (400, "invalid_request_error")
 
     @inlineCallbacks
-    def test_responses(self) -> Any:
+    def test_openai_responses(self) -> Any:
         request = {"model": "gpt-5.1", "input": TALK, "stream": True}
         _, raw = yield self.ask("/v1/responses", request)
         found = events(raw)
@@ -100,7 +100,7 @@ class Answers(SimulatorCase):
         assert body["error"]["code"] == "previous_response_not_found"
 
     @inlineCallbacks
-    def test_gemini(self) -> Any:
+    def test_gemini_generation(self) -> Any:
         _, body = yield self.ask(f"{GEMINI}:generateContent", contents(TALK), "gemini")
         parts = body["candidates"][0]["content"]["parts"]
         assert parts[0] == {"text": "hm", "thought": True}
@@ -114,7 +114,7 @@ class Answers(SimulatorCase):
         assert len(array) == len(events(raw))
 
     @inlineCallbacks
-    def test_what_was_sent_along_is_described(self) -> Any:
+    def test_echo_describes_attachments(self) -> Any:
         data = {"mimeType": "image/png", "data": "AAAA"}
         parts = [{"text": "look"}, {"inlineData": data}]
         request = {"contents": [{"role": "user", "parts": parts}]}
@@ -123,7 +123,7 @@ class Answers(SimulatorCase):
         assert text == "look\n[image image/png 3 bytes]"
 
     @inlineCallbacks
-    def test_counts_agree_with_the_usage(self) -> Any:
+    def test_token_counts_agree_with_usage(self) -> Any:
         _, body = yield self.ask(f"{GEMINI}:countTokens", contents("x" * 40), "gemini")
         assert body["totalTokens"] == 10
         request = message("x" * 40)
@@ -133,7 +133,7 @@ class Answers(SimulatorCase):
         assert body["input_tokens"] == answer["usage"]["input_tokens"] == 10
 
     @inlineCallbacks
-    def test_lists_of_models(self) -> Any:
+    def test_models_are_listed_in_each_format(self) -> Any:
         _, body = yield self.ask("/v1/models", None)
         assert body["data"][0]["object"] == "model"
         _, body = yield self.ask("/v1/models?limit=2", None, "anthropic")
@@ -144,7 +144,7 @@ class Answers(SimulatorCase):
         assert response.code == 404
 
     @inlineCallbacks
-    def test_keys(self) -> Any:
+    def test_keys_with_error_prefixes_are_refused(self) -> Any:
         for key, status in (("bad-x", 401), ("forbidden-x", 403), ("exhausted-x", 429)):
             for kind, path, body in (
                 ("openai", "/v1/chat/completions", chat("x")),
@@ -158,7 +158,7 @@ class Answers(SimulatorCase):
                 assert "error" in answer
 
     @inlineCallbacks
-    def test_a_retry_delay_is_told_in_each_protocols_way(self) -> Any:
+    def test_retry_delay_is_reported_in_each_format(self) -> Any:
         text = "[[error 429 retry=2.5s]]"
         response, _ = yield self.ask("/v1/chat/completions", chat(text))
         assert response.headers.getRawHeaders("retry-after-ms") == ["2500"]
@@ -169,7 +169,7 @@ class Answers(SimulatorCase):
         assert body["error"]["details"][-1]["retryDelay"] == "2.5s"
 
     @inlineCallbacks
-    def test_an_error_that_passes(self) -> Any:
+    def test_error_with_times_ends(self) -> Any:
         request = chat("[[error 503 times=2]] hello")
         codes = []
         for _ in range(3):
@@ -178,7 +178,7 @@ class Answers(SimulatorCase):
         assert codes == [503, 503, 200]
 
     @inlineCallbacks
-    def test_a_flaky_account_fails_one_request_of_five(self) -> Any:
+    def test_flaky_account_fails_one_request_of_five(self) -> Any:
         keys = {"authorization": "Bearer flaky-1"}
         codes = []
         for number in range(60):
@@ -196,7 +196,7 @@ class Answers(SimulatorCase):
         assert {codes[place] for place in wrong} >= {429, 500, 503, 529, "cut", "empty", "garbage"}
 
     @inlineCallbacks
-    def test_a_key_that_is_lost(self) -> Any:
+    def test_revoked_key_is_refused(self) -> Any:
         first, _ = yield self.ask("/v1/chat/completions", chat("x"))
         self.simulator.state.refused.add("k")
         second, body = yield self.ask("/v1/chat/completions", chat("x"))
@@ -204,7 +204,7 @@ class Answers(SimulatorCase):
         assert body["error"]["code"] == "invalid_api_key"
 
     @inlineCallbacks
-    def test_an_answer_that_breaks_only_once(self) -> Any:
+    def test_connection_fault_with_times_ends(self) -> Any:
         for fault in ("empty", "cut 0", "garbage 0"):
             request = message(f"[[{fault} times=1]] good {fault}", stream=True)
             try:
@@ -216,7 +216,7 @@ class Answers(SimulatorCase):
             assert b"message_stop" in raw
 
     @inlineCallbacks
-    def test_unknown_paths_and_methods(self) -> Any:
+    def test_unknown_paths_and_methods_are_refused(self) -> Any:
         response, body = yield self.ask("/v1/nothing", {})
         assert (response.code, body["error"]["type"]) == (404, "invalid_request_error")
         response, body = yield self.ask("/v1/messages", None, "anthropic")
@@ -225,7 +225,7 @@ class Answers(SimulatorCase):
         assert body["error"]["status"] == "NOT_FOUND"
 
     @inlineCallbacks
-    def test_the_log_and_the_counters(self) -> Any:
+    def test_log_and_counters_report_requests(self) -> Any:
         yield self.ask("/v1/chat/completions?x=1", chat("hello"))
         (entry,) = self.simulator.log
         assert (entry.method, entry.path, entry.query) == ("POST", "/v1/chat/completions", "x=1")
@@ -238,13 +238,13 @@ class Answers(SimulatorCase):
         _, body = yield self.ask("/_simulator/stats", None)
         assert (len(self.simulator.log), body["answered"]) == (0, 1)
 
-    def test_it_is_a_resource(self) -> None:
+    def test_simulator_is_a_resource(self) -> None:
         verifyObject(IResource, self.simulator.resource())
 
 
-class Faults(SimulatorCase):
+class ConnectionFaultTests(SimulatorTestCase):
     @inlineCallbacks
-    def test_cut(self) -> Any:
+    def test_cut_aborts_the_connection(self) -> Any:
         request = chat("[[chunks 4]] [[cut 2]]", stream=True)
         failure = yield self.assertFailure(
             self.ask("/v1/chat/completions", request), ResponseFailed, PotentialDataLoss
@@ -254,7 +254,7 @@ class Faults(SimulatorCase):
         yield self.assertFailure(self.ask("/v1/chat/completions", chat("[[cut]]")), ResponseFailed)
 
     @inlineCallbacks
-    def test_garbage_and_empty(self) -> Any:
+    def test_garbage_and_empty_end_the_stream(self) -> Any:
         request = message("[[garbage 1]] x", stream=True)
         _, raw = yield self.ask("/v1/messages", request, "anthropic")
         assert b"message_stop" not in raw
@@ -268,7 +268,7 @@ class Faults(SimulatorCase):
         assert (body["content"], body["stop_reason"]) == ([], "end_turn")
 
     @inlineCallbacks
-    def test_an_error_inside_the_stream(self) -> Any:
+    def test_late_error_is_sent_inside_the_stream(self) -> Any:
         text = "[[error 529 after=1]] hello"
         _, raw = yield self.ask("/v1/messages", message(text, stream=True), "anthropic")
         assert events(raw)[-1]["error"]["type"] == "overloaded_error"
@@ -279,7 +279,7 @@ class Faults(SimulatorCase):
         assert response.code == 529
 
     @inlineCallbacks
-    def test_a_client_that_leaves_leaves_nothing(self) -> Any:
+    def test_disconnect_cancels_the_stream(self) -> Any:
         for text in ("[[stall 1]] x", "[[delay 60]] [[chunks 2]]", "[[ttft 60]]"):
             body = json.dumps(chat(text, stream=True)).encode()
             asked = self.http.post(
@@ -293,14 +293,14 @@ class Faults(SimulatorCase):
                 yield self.assertFailure(asked, Exception)
             else:
                 response = yield asked
-                leaving = Leaving()
+                leaving = DisconnectingProtocol()
                 response.original.deliverBody(leaving)
             yield deferLater(reactor, 0.1, lambda: None)
             assert self.simulator.stats.open_streams == 0
         assert self.simulator.stats.cancelled_streams == 3
 
     @inlineCallbacks
-    def test_stopping_breaks_off_what_is_under_way(self) -> Any:
+    def test_stop_aborts_open_streams(self) -> Any:
         asked = self.ask("/v1/chat/completions", chat("[[stall 1]] x", stream=True))
         yield deferLater(reactor, 0.1, lambda: None)
         self.simulator.stop()
@@ -308,7 +308,7 @@ class Faults(SimulatorCase):
         assert self.simulator.stats.open_streams == 0
 
     @inlineCallbacks
-    def test_chunks_come_one_by_one(self) -> Any:
+    def test_chunks_arrive_separately(self) -> Any:
         """Each chunk is a write of its own, and the pauses are kept."""
         began = reactor.seconds()
         request = chat("[[say abc]] [[chunks 3]] [[delay 0.05]] [[ttft 0.1]]", stream=True)
@@ -323,7 +323,7 @@ class Faults(SimulatorCase):
         assert [piece.count(b"data: ") for piece in holding[:2]] == [1, 1]
 
     @inlineCallbacks
-    def test_a_reader_that_does_not_read_stops_the_writer(self) -> Any:
+    def test_writer_pauses_while_client_does_not_read(self) -> Any:
         request = chat("[[tokens 4000000]] [[chunks 2000]]", stream=True)
         response = yield self.http.post(
             f"{self.base}/v1/chat/completions", headers=KEYS["openai"],
@@ -337,7 +337,7 @@ class Faults(SimulatorCase):
         assert self.simulator.stats.finished_streams == 1
 
 
-class Leaving(Protocol):
+class DisconnectingProtocol(Protocol):
     """A reader that goes away at the first byte."""
 
     def connectionMade(self) -> None:

@@ -1,4 +1,4 @@
-"""Whatever is wrong with a body, the simulator refuses it as the service would."""
+"""No invalid body causes a server error in the simulator."""
 
 from __future__ import annotations
 
@@ -517,7 +517,7 @@ def changed(body: dict[str, Any], path: tuple[Any, ...], value: Any) -> dict[str
     return copied
 
 
-class Asked:
+class InMemorySimulator:
     """A simulator in memory."""
 
     def __init__(self) -> None:
@@ -548,10 +548,10 @@ class Asked:
 
 
 @pytest.mark.parametrize(("path", "headers", "body"), BODIES, ids=[row[0] for row in BODIES])
-def test_body_with_a_wrong_member_is_served_or_refused(
+def test_body_with_invalid_member_never_causes_server_error(
     path: str, headers: dict[str, str], body: dict[str, Any]
 ) -> None:
-    asked = Asked()
+    asked = InMemorySimulator()
     if path.startswith("/v1internal"):
         headers = asked.token()
     assert asked.status(path, headers, body) == 200, "as it is, the body is good"
@@ -562,19 +562,19 @@ def test_body_with_a_wrong_member_is_served_or_refused(
 
 
 @pytest.mark.parametrize(("path", "place", "value"), ODD)
-def test_body_that_once_failed_is_served_or_refused(
+def test_body_of_a_past_failure_never_causes_server_error(
     path: str, place: tuple[Any, ...], value: Any
 ) -> None:
     headers, body = next((row[1], row[2]) for row in BODIES if row[0] == path)
-    assert Asked().status(path, headers, changed(body, place, value)) in (200, 400)
+    assert InMemorySimulator().status(path, headers, changed(body, place, value)) in (200, 400)
 
 
 @pytest.mark.parametrize("depth", [600, 3000, 100_000])
 @pytest.mark.parametrize(("path", "headers", "body"), BODIES, ids=[row[0] for row in BODIES])
-def test_body_that_is_nested_too_deeply_is_served_or_refused(
+def test_deeply_nested_body_never_causes_server_error(
     path: str, headers: dict[str, str], body: dict[str, Any], depth: int
 ) -> None:
-    asked = Asked()
+    asked = InMemorySimulator()
     if path.startswith("/v1internal"):
         headers = asked.token()
     deep = '{"anyOf":[' * depth + '{"type":"string"}' + "]}" * depth
@@ -583,16 +583,16 @@ def test_body_that_is_nested_too_deeply_is_served_or_refused(
         assert asked.status(path, headers, text) in (200, 400, 404), place
 
 
-def test_gemini_takes_types_of_json_schemas_in_any_case() -> None:
+def test_gemini_accepts_types_of_json_schemas_in_any_case() -> None:
     schema = {"type": "OBJECT", "properties": {"a": {"type": "STRING"}}, "required": ["a"]}
     config = {"responseMimeType": "application/json", "responseJsonSchema": schema}
     body = {"contents": SPOKEN["contents"], "generationConfig": config}
-    assert Asked().status(f"{GEMINI}generateContent", GOOGLE_KEY, body) == 200
+    assert InMemorySimulator().status(f"{GEMINI}generateContent", GOOGLE_KEY, body) == 200
 
 
 @pytest.mark.parametrize("text", [b"NaN", b"1e999", b"-Infinity", b"[1]", b"", b"{", b"\xff"])
-def test_what_is_no_json_object_is_refused(text: bytes) -> None:
-    asked = Asked()
+def test_body_that_is_not_a_json_object_is_refused(text: bytes) -> None:
+    asked = InMemorySimulator()
     body = b'{"model": "gpt-5.2", "temperature": ' + text + b"}"
     for data in (text, body):
         response = asked._result(
@@ -601,8 +601,8 @@ def test_what_is_no_json_object_is_refused(text: bytes) -> None:
         assert response.code == 400
 
 
-def test_unsupported_value_is_named_with_the_supported_ones() -> None:
-    asked = Asked()
+def test_error_for_unsupported_value_lists_supported_values() -> None:
+    asked = InMemorySimulator()
     for field in ("background", "output_format", "quality", "size"):
         body = {"model": "gpt-image-1", "prompt": "x", field: "odd"}
         response = asked._result(
@@ -627,6 +627,6 @@ def test_unsupported_value_is_named_with_the_supported_ones() -> None:
         ("gpt-image-2", "0x0", 400),
     ],
 )
-def test_sizes_of_images_are_those_of_the_model(model: str, size: str, status: int) -> None:
+def test_image_sizes_depend_on_the_model(model: str, size: str, status: int) -> None:
     body = {"model": model, "prompt": "x", "size": size}
-    assert Asked().status("/v1/images/generations", OPENAI_KEY, body) == status
+    assert InMemorySimulator().status("/v1/images/generations", OPENAI_KEY, body) == status

@@ -1,4 +1,4 @@
-"""The simulated Gemini API refuses what the real one refuses, in its words."""
+"""The simulated Gemini API refuses invalid requests with the provider's messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from antigravity.simulator.errors import ApiError, google_error
 from antigravity.simulator.signatures import sign
-from antigravity.simulator.validation.code_assist import open_count, open_envelope
+from antigravity.simulator.validation.code_assist import unwrap_count_request, unwrap_request
 from antigravity.simulator.validation.gemini import check
 
 USER = {"role": "user", "parts": [{"text": "hi"}]}
@@ -91,14 +91,14 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("name", "request_", "message"), REFUSED, ids=[r[2] for r in REFUSED])
-def test_refused(name: str, request_: dict[str, Any], message: str) -> None:
+def test_invalid_request_is_refused(name: str, request_: dict[str, Any], message: str) -> None:
     with pytest.raises(ApiError) as caught:
         check(name, request_)
     assert caught.value.status == 400
     assert message in caught.value.message
 
 
-def test_unknown_names_are_reported_together_with_their_fields() -> None:
+def test_unknown_fields_are_reported_together() -> None:
     with pytest.raises(ApiError) as caught:
         check(OLD, body(a=1, b=2))
     error = google_error(caught.value).body["error"]
@@ -110,28 +110,28 @@ def test_unknown_names_are_reported_together_with_their_fields() -> None:
     "part",
     [SIGNED, {**CALL, "thoughtSignature": "skip_thought_signature_validator"}],
 )
-def test_a_signature_or_the_sentinel_is_accepted(part: dict[str, Any]) -> None:
+def test_signature_or_placeholder_is_accepted(part: dict[str, Any]) -> None:
     check(NEW, body(USER, model(part), RESULT))
 
 
-def test_only_the_current_turn_needs_signatures() -> None:
+def test_only_current_turn_requires_signatures() -> None:
     check(NEW, body(USER, model(CALL), RESULT, model({"text": "x"}), USER))
     check(NEW, body(USER, model(SIGNED, CALL), {"role": "user", "parts": RESULT["parts"] * 2}))
 
 
-def test_both_spellings_are_known() -> None:
+def test_snake_case_fields_are_accepted() -> None:
     read = check(OLD, {"contents": [USER], "generation_config": {"max_output_tokens": "5"}})
     assert read["generationConfig"] == {"maxOutputTokens": 5}
 
 
-def test_a_property_may_be_named_like_a_keyword() -> None:
+def test_property_may_have_the_name_of_a_keyword() -> None:
     schema = {"type": "OBJECT", "properties": {"$schema": {"type": "STRING"}}}
     check(OLD, body(tools=declared(parameters=schema)))
 
 
-def test_the_envelope_is_checked() -> None:
+def test_envelope_is_checked() -> None:
     good = {"model": "gemini-3-flash", "project": "p", "request": body()}
-    assert open_envelope(good, "p", raw=False)[0] == "gemini-3-flash"
+    assert unwrap_request(good, "p", raw=False)[0] == "gemini-3-flash"
     for bad, message in (
         ({**good, "contents": []}, 'Unknown name "contents": Cannot find field.'),
         ({"model": "m"}, "invalid argument"),
@@ -139,20 +139,20 @@ def test_the_envelope_is_checked() -> None:
         ({**good, "project": "sim-project-00000000"}, "denied on resource"),
     ):
         with pytest.raises(ApiError) as caught:
-            open_envelope(bad, "p", raw=False)
+            unwrap_request(bad, "p", raw=False)
         assert message in caught.value.message
     raw = {**good, "request": body(tools=declared(parametersJsonSchema={}))}
-    open_envelope(raw, "p", raw=True)
+    unwrap_request(raw, "p", raw=True)
 
 
-def test_a_count_takes_nothing_but_the_request() -> None:
-    open_count({"request": body()})
+def test_count_envelope_accepts_only_the_request() -> None:
+    unwrap_count_request({"request": body()})
     for bad in ({"request": body(), "project": "p"}, {"request": body(safetySettings=[])}):
         with pytest.raises(ApiError, match="Cannot find field"):
-            open_count(bad)
+            unwrap_count_request(bad)
 
 
-def test_claude_behind_google_needs_ids_and_its_own_signatures() -> None:
+def test_claude_behind_google_requires_ids_and_own_signatures() -> None:
     named = {"functionCall": {"name": "f", "args": {}, "id": "1"}}
     answer = {"functionResponse": {"name": "f", "response": {}, "id": "1"}}
     thought = {"text": "x", "thought": True, "thoughtSignature": sign("claude", "x")}
@@ -167,7 +167,7 @@ def test_claude_behind_google_needs_ids_and_its_own_signatures() -> None:
             check("claude-sonnet-4-6", body(USER, model(*parts), result), internal=True)
 
 
-def test_numbers_stand_for_the_names_of_enumerations() -> None:
+def test_enumerations_accept_numbers() -> None:
     # As SDKs that speak protocol buffers send them.
     tools = declared(parameters={"type": 6, "properties": {"a": {"type": 1}}})
     calling = {"functionCallingConfig": {"mode": 2, "allowedFunctionNames": ["f"]}}
