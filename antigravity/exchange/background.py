@@ -1,4 +1,4 @@
-"""A thread for long computations, so that the event loop goes on meanwhile."""
+"""A thread for long computations, so that they do not block the event loop."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from antigravity.exchange.streams.converted import InThread
 from antigravity.ir.errors import GatewayError, OverloadedError
 
 #: Jobs that may wait.
-MOST_WAITING: Final = 256
+MAX_WAITING: Final = 256
 
 
 class _Job:
-    """A function that is to be called; nothing in it leads back to it."""
+    """A function to call; nothing in it refers back to the job."""
 
     def __init__(
         self, size: int, number: int, call: Callable[[], Any], done: Deferred[Any]
@@ -33,16 +33,16 @@ class _Job:
 
 
 class _Failed:
-    """Stands for the result of a function that has raised an error for the client."""
+    """The result of a function that raised an error for the client."""
 
     def __init__(self, error: GatewayError) -> None:
         self.error = error
 
 
-def _called(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    """Return a function's result, or its error without what is on the stack.
+def _call(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Return a function's result, or its error without traceback.
 
-    The thread's own frame would hold the error and the error that frame, and with it the body of a
+    The thread's frame would hold the error and the error that frame, and with it the body of a
     large request, until the next full garbage collection.
     """
     try:
@@ -61,7 +61,7 @@ class Background:
     Two at a time would compete for the interpreter's lock, and the event loop would wait for
     both.  The functions must be pure, and nothing else may use their arguments meanwhile.
 
-    :ivar running: whether one is running now.
+    :ivar running: whether a function is running now.
     """
 
     def __init__(self, in_thread: InThread) -> None:
@@ -76,13 +76,13 @@ class Background:
         If it is cancelled, a job that waits is not begun, and the result of one that runs is
         dropped.  It fails with an ``OverloadedError`` if too many jobs wait.
         """
-        if len(self._waiting) >= MOST_WAITING:
+        if len(self._waiting) >= MAX_WAITING:
             return fail(
                 OverloadedError("Too many large requests are being translated; try again later.")
             )
         number = next(self._numbers)
         done: Deferred[Any] = Deferred(lambda _: self._cancel(number))
-        heappush(self._waiting, _Job(size, number, partial(_called, function, arguments), done))
+        heappush(self._waiting, _Job(size, number, partial(_call, function, arguments), done))
         self._begin()
         return done
 

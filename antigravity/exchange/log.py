@@ -1,4 +1,4 @@
-"""One line in the log for each exchange: who served it and how it went, no content."""
+"""Writes one log line for each request: how it was served and how it ended, no content."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ log = make_logger()
 
 
 def log_exchange(record: ExchangeRecord) -> None:
-    """Log a finished exchange; a failed one with every attempt that was made."""
+    """Log a finished request; a failed one with every attempt."""
     write = log.warn if record.outcome == "error" else log.info
     usage = record.usage
     upstream = record.attempts[-1].upstream if record.attempts else "-"
@@ -19,7 +19,7 @@ def log_exchange(record: ExchangeRecord) -> None:
     seconds = record.duration or 0.0
     spent = f"{usage.input_total} + {usage.output}" if usage else "? + ?"
     intercepted = f", {record.intercepted}" if record.intercepted else ""
-    # Written here: the log's own formatting costs more than all the rest of the line.
+    # Formatted here: the logger's own formatting costs more than the rest of the line.
     write(
         "{line}",
         line=f"{record.id} {record.protocol} {model} -> {upstream}/{mapped}: "

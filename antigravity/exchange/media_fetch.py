@@ -1,4 +1,4 @@
-"""Fetch what a request points to: not too many files, not all at once, not too much."""
+"""Fetches the media that a request refers to, within limits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from antigravity.exchange.fanout.parallel import run_parallel
 from antigravity.interfaces.transport import Fetched, IMediaFetcher
 from antigravity.ir.errors import InvalidRequestError, RequestTooLargeError
 
-#: Files of one request, and how many are fetched at a time.
+#: Files of one request, and how many of them are fetched at the same time.
 MAX_FILES: Final = 100
 PARALLEL: Final = 8
 

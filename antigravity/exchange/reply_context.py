@@ -10,7 +10,7 @@ from antigravity.ir.call import ReplyContext
 from antigravity.ir.errors import UnavailableError, UpstreamError
 from antigravity.ir.request import Request
 
-#: Below it the files are that the gateway serves for a while.
+#: The path of files that the gateway serves for a while.
 FILES_PATH = "/files/"
 
 
@@ -28,18 +28,18 @@ def reply_context(context: RequestContext, request: Request | None = None) -> Re
 
 
 def _publish(context: RequestContext, mime_type: str, data: str) -> str:
-    """Keep a file in base64, and return where the client can fetch it.
+    """Publish a file in base64, and return the address where the client can fetch it.
 
-    :raises GatewayError: if there is no room for it, or it is none.
+    :raises GatewayError: if it is too large, or not base64.
     """
     try:
         file = binascii.a2b_base64(data)
     except binascii.Error as error:
-        raise UpstreamError("The upstream's answer holds a file that is no base64.") from error
+        raise UpstreamError("The upstream sent a file that is not base64.") from error
     name = context.services.files.publish(mime_type, file)
     if not name:
         raise UnavailableError(
-            f"An image of {len(file)} bytes is larger than all that the gateway keeps under "
-            "addresses (url_max_bytes in its [images] table). Ask for b64_json instead."
+            f"An image of {len(file)} bytes is larger than the gateway's limit for published "
+            "files (url_max_bytes in its [images] table). Ask for b64_json instead."
         )
     return f"{context.call.base_url}{FILES_PATH}{name}"

@@ -131,7 +131,7 @@ class Exchange:
         :raises GatewayError: if the body holds too many values, naming them.
         """
         services, limits, body = self._services, self._limits, call.body
-        await services.turns.take()
+        await services.turns.wait()
         if len(body) > LARGE_BYTES or (len(body) > SMALL and may_need_cleaning(body)):
             cleaned = await services.background.run(len(body), clean_json, body)
             if cleaned is not body:

@@ -1,4 +1,4 @@
-"""What the exchange works with, apart from the configuration."""
+"""What requests are served with, whatever the configuration."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ from antigravity.stores.published_files import PublishedFiles
 
 
 class Services(Struct, frozen=True):
-    """Collaborators of all exchanges.
+    """Collaborators of all requests.
 
-    ``new_id`` returns a fresh identifier with the prefix it is given; ``started`` and
-    ``finished`` tell observers.  ``in_thread`` calls a function that computes for long.
-    ``background`` does the same for large requests, one at a time; ``turns`` says when the event
-    loop has time for small ones.
+    ``new_id`` returns a fresh identifier with a given prefix; ``started`` and ``finished`` notify
+    observers.  ``in_thread`` calls a function that computes for long.  ``background`` does so for
+    large requests, one at a time; ``turns`` limits the time of the event loop for small ones.
     """
 
     clock: IReactorTime

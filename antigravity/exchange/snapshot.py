@@ -1,4 +1,4 @@
-"""What one exchange works with from its beginning to its end, whatever is reloaded meanwhile."""
+"""Everything built from one version of the configuration; each request uses one snapshot."""
 
 from __future__ import annotations
 
@@ -16,10 +16,7 @@ from antigravity.routing.router import Router
 
 
 class Snapshot(Struct, frozen=True):
-    """One configuration with everything that was built from it.
-
-    ``embeddings`` routes the requests for vectors.
-    """
+    """Settings, and the objects built from them; ``embeddings`` routes requests for vectors."""
 
     settings: Settings
     router: Router

@@ -1,4 +1,4 @@
-"""Estimates of an exchange, calibrated, and what they learn from how it ended."""
+"""Calibrated estimates of input tokens, and what usage teaches them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from antigravity.ir.usage import Usage
 
 
 def estimate_input_tokens(context: RequestContext, model: str, request: Request) -> int:
-    """Return the estimated input tokens of a request to an upstream's model."""
+    """Return the estimated number of input tokens of a request to an upstream's model."""
     return context.services.calibration.applied(model, estimate_tokens(request))
 
 
 def learn_from_usage(
     context: RequestContext, model: str, usage: Usage | None, request: Request | None
 ) -> None:
-    """Learn from the usage that an upstream has reported for a request, if both are there."""
+    """Calibrate the estimates with the usage that an upstream reported for a request, if it did."""
     if usage is None or request is None:
         return
     observe = context.services.calibration.observe

@@ -11,7 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from antigravity.exchange.background import MOST_WAITING, Background
+from antigravity.exchange.background import MAX_WAITING, Background
 from antigravity.ir.errors import InvalidRequestError, OverloadedError
 
 
@@ -105,7 +105,7 @@ class BackgroundTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(following), 0)
 
     def test_too_many_jobs_are_refused(self) -> None:
-        waiting = [self.background.run(1, int) for _ in range(MOST_WAITING + 1)]
+        waiting = [self.background.run(1, int) for _ in range(MAX_WAITING + 1)]
         self.failureResultOf(self.background.run(1, int), OverloadedError)
         waiting[-1].cancel()
         self.failureResultOf(waiting[-1], CancelledError)

@@ -1,4 +1,4 @@
-"""What is tried again, where and when."""
+"""The retry table: what follows each error, and when."""
 
 from __future__ import annotations
 
@@ -60,16 +60,16 @@ from antigravity.ir import errors
         ),
     ],
 )
-def test_the_class_of_an_error_decides(error: errors.GatewayError, action: str) -> None:
+def test_class_of_error_decides_next_step(error: errors.GatewayError, action: str) -> None:
     assert next_step(error, 1, repaired=False, luck=0.5).action == action
 
 
-def test_a_short_limit_is_waited_for_to_its_end() -> None:
+def test_delay_outlasts_short_rate_limit() -> None:
     step = next_step(errors.RateLimitedError("wait", retry_after=1.5), 1, repaired=False, luck=0.0)
     assert 1.5 < step.delay < 2.0
 
 
-def test_pauses_grow_and_are_spread() -> None:
+def test_delay_grows_with_attempts_and_luck() -> None:
     def delay(attempts: int, luck: float) -> float:
         return next_step(errors.UpstreamError("500"), attempts, repaired=False, luck=luck).delay
 
@@ -77,18 +77,18 @@ def test_pauses_grow_and_are_spread() -> None:
     assert delay(1, 0.5) < delay(2, 0.5)
 
 
-def test_there_is_an_end() -> None:
+def test_last_attempt_is_followed_by_none() -> None:
     for error in (errors.UpstreamError("500"), errors.RateLimitedError("x", retry_after=0.1)):
         assert next_step(error, MAX_ATTEMPTS, repaired=False, luck=0.5).action == "give_up"
 
 
-def test_a_history_is_repaired_once() -> None:
+def test_history_is_repaired_once() -> None:
     error = errors.InvalidRequestError("Invalid signature in thinking block", upstream_status=400)
     assert is_about_signatures(error)
     assert next_step(error, 2, repaired=True, luck=0.5).action == "give_up"
 
 
-def test_a_clients_own_word_about_signatures_is_no_upstreams() -> None:
+def test_signature_error_of_gateway_is_not_repaired() -> None:
     assert not is_about_signatures(errors.InvalidRequestError("thinking: signature required"))
 
 
@@ -103,14 +103,14 @@ def test_a_clients_own_word_about_signatures_is_no_upstreams() -> None:
         (errors.UpstreamError("500"), False),
     ],
 )
-def test_an_account_that_is_refused_has_not_been_tried(
+def test_refused_account_is_told_from_failed_request(
     error: errors.GatewayError, refused: bool
 ) -> None:
     assert is_about_account(error) is refused
 
 
 @pytest.mark.parametrize(
-    ("error", "gives"),
+    ("error", "unavailable"),
     [
         (errors.OverloadedError("full", code=CAPACITY), True),
         (errors.OverloadedError("busy"), True),
@@ -130,13 +130,13 @@ def test_an_account_that_is_refused_has_not_been_tried(
         (errors.ContextLengthError("too long"), False),
     ],
 )
-def test_another_model_serves_only_where_nobody_can_serve_this_one(
-    error: errors.GatewayError, gives: bool
+def test_model_is_unavailable_if_no_account_can_serve_it(
+    error: errors.GatewayError, unavailable: bool
 ) -> None:
-    assert is_model_unavailable(error) is gives
+    assert is_model_unavailable(error) is unavailable
 
 
-def test_what_ended_empty_is_tried_again_once() -> None:
+def test_second_empty_response_ends_attempts() -> None:
     error = errors.EmptyAnswerError("nothing")
     assert next_step(error, 1, repaired=False, luck=0.5).action == "other"
     assert next_step(error, 2, repaired=False, luck=0.5).action == "other"

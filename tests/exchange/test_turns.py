@@ -1,4 +1,4 @@
-"""How much is translated in one turn of the event loop."""
+"""Turns: the time of one turn of the event loop, and the order of what waits."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TurnsTests(SynchronousTestCase):
         self.loop.compute(0.6 * BUDGET)
 
     def request(self, number: int) -> None:
-        waiting = self.turns.wait()
+        waiting = self.turns.reserve()
         if waiting is None:
             self.work(number)
         else:
@@ -63,7 +63,7 @@ class TurnsTests(SynchronousTestCase):
     def test_request_that_is_cancelled_loses_its_place(self) -> None:
         self.request(0)
         self.request(1)
-        gone = self.turns.wait()
+        gone = self.turns.reserve()
         self.request(2)
         assert gone is not None
         gone.cancel()

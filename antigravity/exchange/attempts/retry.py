@@ -1,8 +1,8 @@
-"""What to do after a failed attempt: pure.
+"""A table of what to do after a failed attempt: pure.
 
-Nothing has been sent to the client yet.  What another account may cure goes to another
-account at once; what passes by itself is waited for briefly; what the request itself is to
-blame for is told to the client.
+Nothing has been sent to the client yet.  If another account may help, it is tried at once; if the
+failure may pass, the request waits briefly; if the request itself is at fault, the client gets the
+error.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from antigravity.ir.errors import (
     UpstreamError,
 )
 
-#: Attempts for one request at the most.
+#: The maximum number of attempts for one request.
 MAX_ATTEMPTS: Final = 3
-#: So many accounts may refuse a request besides; see :func:`is_about_account`.
+#: Accounts that may refuse a request besides, see :func:`is_about_account`.
 MAX_REFUSALS: Final = 10
 
-#: A limit that ends within so many seconds is waited for on the same account.
+#: Seconds: a rate limit that ends sooner is waited for with the same account.
 SHORT_LIMIT: Final = 2.0
-#: Added to a limit's end, so that the account is really free.
+#: Seconds added to the end of a limit, so that the account is really free.
 LIMIT_MARGIN: Final = 0.2
-#: Pauses, in parts of the configured one.  A failed server is given a whole one for each
-#: attempt, a model without capacity two; a repaired or merely unlucky request goes out soon.
+#: Pauses, in multiples of the configured one: for each attempt at a failed server, for each at a
+#: model without capacity, and before a repaired request or one whose response was empty.
 SERVER_PAUSES: Final = 1.0
 CAPACITY_PAUSES: Final = 2.0
 SOON: Final = 0.2
@@ -44,17 +44,17 @@ SOON: Final = 0.2
 CAPACITY: Final = "model_capacity_exhausted"
 
 
-#: Codes of errors that are about the gateway, whatever the model.
+#: Codes of errors that are about the gateway and not about a model.
 _OF_GATEWAY: Final = frozenset({"queue_full", "stopping"})
-#: Codes of errors that say that a model has no account that could serve.
+#: Codes of errors for a model without any usable account.
 _NO_ACCOUNT: Final = frozenset({"accounts_disabled", "no_credential", "quota_protected"})
 
 
 class Step(Struct, frozen=True):
-    """What comes next.
+    """What to do next, after ``delay`` seconds.
 
-    ``give_up``; or, after ``delay`` seconds, the ``same`` account, any ``other`` one, or the
-    same one with the history ``repair``-ed.
+    ``same`` tries the same account again, ``other`` any other one, ``repair`` the same one with a
+    repaired history.
     """
 
     action: Literal["give_up", "same", "other", "repair"]
@@ -75,9 +75,9 @@ def next_step(
 ) -> Step:
     """Return what to do after the ``attempts``-th attempt failed with ``error``.
 
-    ``pause`` is in seconds.  ``emptied`` says that an attempt before ended without content.
-    ``luck`` is a random number from 0 to 1; it spreads the delays, so
-    that many clients do not come back at the same moment.
+    ``pause`` is in seconds.  ``repaired`` says that the history was repaired already,
+    ``emptied`` that an earlier attempt ended without content.  ``luck`` is a random number from 0
+    to 1, which spreads the delays so that many clients do not retry at the same moment.
     """
     if attempts >= MAX_ATTEMPTS:
         return GIVE_UP
@@ -108,9 +108,9 @@ def next_step(
 
 
 def is_about_account(error: GatewayError) -> bool:
-    """Return whether an upstream refused an account, and did not look at the request.
+    """Return whether an upstream refused an account without looking at the request.
 
-    That is no attempt: another account, which is asked at once, has not been tried yet.
+    That does not count as an attempt: another account is tried at once.
     """
     if isinstance(error, RateLimitedError):
         return error.retry_after is None or error.retry_after > SHORT_LIMIT
@@ -118,9 +118,9 @@ def is_about_account(error: GatewayError) -> bool:
 
 
 def may_ignore(error: GatewayError) -> bool:
-    """Return whether the failure of a probe is as if it had not been made.
+    """Return whether the failure of a probe is ignored, as if it had not been made.
 
-    What the request itself is to blame for is told at once, and so is that its time is over.
+    Errors of the request itself are final, and so is the end of its time.
     """
     if isinstance(error, DeadlineError) and error.code == "total_timeout":
         return False
@@ -128,9 +128,9 @@ def may_ignore(error: GatewayError) -> bool:
 
 
 def is_model_unavailable(error: GatewayError) -> bool:
-    """Return whether another model may serve: nobody can serve this one now.
+    """Return whether no account can serve the model now, so that a fallback model may.
 
-    It has no capacity, or each account for it is at a limit, locked or refused.
+    The model has no capacity, or each account for it is at a limit, locked or refused.
     """
     match error:
         case RateLimitedError() | UpstreamCredentialError():
@@ -145,11 +145,11 @@ def is_model_unavailable(error: GatewayError) -> bool:
 def is_about_signatures(error: GatewayError) -> bool:
     """Return whether an upstream refused the thinking in the history, or misses it there.
 
-    Upstreams have no code for it; their words are what there is.
+    Upstreams have no code for this, so the message is searched.
     """
     if not isinstance(error, InvalidRequestError) or error.upstream_status != 400:
         return False
-    words = error.message.lower()
-    if "expected `thinking`" in words:
-        return True  # the client dropped it, and it is not known here any more
-    return "signature" in words and ("think" in words or "thought" in words)
+    message = error.message.lower()
+    if "expected `thinking`" in message:
+        return True  # the client dropped it, and it is no longer stored here
+    return "signature" in message and ("think" in message or "thought" in message)

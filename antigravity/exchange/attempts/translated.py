@@ -73,7 +73,7 @@ async def _encode(attempt: Attempt) -> tuple[Lowered, Encoded]:
     """Return the request as the option can take it, and its bytes."""
     context, client, target = attempt.context, attempt.option.client, attempt.option.target
     if not context.is_large:
-        await context.services.turns.take()
+        await context.services.turns.wait()
     await context.decode()
     fitted = attempt.fitted
     request = context.request if fitted is None else fitted.request
