@@ -25,7 +25,7 @@ LONG = rounds(20, 3_000)
 class FittingTests(LongConversationCase):
     """What would not fit is compressed, what fits passes."""
 
-    async def test_what_fits_passes_as_it_came(self) -> None:
+    async def test_request_that_fits_is_unchanged(self) -> None:
         await self.start()
         body = asked(rounds(3, 3_000))
         answer = await self.post(body)
@@ -35,7 +35,7 @@ class FittingTests(LongConversationCase):
         self.assertTrue(self.record.attempts[0].passed_through)
         self.assertIsNone(self.record.compressed)
 
-    async def test_old_results_are_left_out_where_it_would_not_fit(self) -> None:
+    async def test_old_tool_results_are_left_out_of_long_requests(self) -> None:
         await self.start()
         body = asked(LONG)
         answer = await self.post(body, anthropic_beta="some-beta")
@@ -57,13 +57,13 @@ class FittingTests(LongConversationCase):
         self.assertIn("(l1)", answer.headers["x-antigravity-warnings"])
         self.assertFalse(record.attempts[0].passed_through)
 
-    async def test_a_stream_is_one_of_the_clients_protocol(self) -> None:
+    async def test_streamed_reply_has_protocol_of_client(self) -> None:
         await self.start()
         answer = await self.post(asked(LONG, stream=True))
         self.assertEqual((answer.status, answer.compressed[:2]), (200, "l1"))
         self.assertIn(b"event: message_stop", answer.body)
 
-    async def test_other_protocols(self) -> None:
+    async def test_requests_of_other_protocols_are_shortened(self) -> None:
         await self.start(self.upstreams(gemini="gemini_api"))
         answer = await self.post({**asked(LONG), "model": "gemini-2.5-flash"})
         self.assertEqual((answer.status, answer.compressed[:2]), (200, "l1"))
@@ -81,7 +81,7 @@ class FittingTests(LongConversationCase):
             answer = await self.post({**body, "model": model}, "/v1/chat/completions")
             self.assertEqual((answer.status, answer.compressed[:2]), (200, "l1"), answer.body)
 
-    async def test_the_output_that_is_asked_for_counts(self) -> None:
+    async def test_requested_output_counts_towards_window(self) -> None:
         (self.home / "models.toml").write_text(
             '[[model]]\nmatch = ["gpt-5.1"]\ncontext_window = 8000\nmax_output_tokens = 4000\n'
         )
@@ -91,26 +91,26 @@ class FittingTests(LongConversationCase):
         body["max_tokens"] = 3_500
         self.assertNotEqual((await self.post(body)).compressed, "")
 
-    async def test_switched_off(self) -> None:
+    async def test_compression_can_be_disabled(self) -> None:
         await self.start(context_compression=False)
         body = asked(LONG)
         answer = await self.post(body)
         self.assertEqual((answer.status, answer.compressed), (200, ""))
         self.assertEqual(self.arrived()[0].body, body)
 
-    async def test_thresholds_make_it_act_earlier(self) -> None:
+    async def test_thresholds_start_compression_earlier(self) -> None:
         await self.start(context_compression_threshold_l1=0.4)
         answer = await self.post(asked(rounds(9, 3_000)))
         self.assertEqual(answer.compressed[:2], "l1")
         answer = await self.post(asked(rounds(9, 3_000)), user_agent="claude-cli/2")
         self.assertEqual(answer.compressed[:2], "l1", "for clients that compact, too")
 
-    async def test_a_beta_of_a_million_tokens(self) -> None:
+    async def test_beta_header_widens_window(self) -> None:
         await self.start()
         answer = await self.post(asked(LONG), anthropic_beta="context-1m-2025-08-07")
         self.assertEqual((answer.status, answer.compressed), (200, ""))
 
-    async def test_what_cannot_fit_goes_as_it_came_and_the_upstream_says_why(self) -> None:
+    async def test_request_that_cannot_fit_is_sent_unchanged(self) -> None:
         self.simulator.state.windows[MODEL] = WINDOW
         await self.start()
         body = asked([*LONG, *talk(1, 10)[:1], {"role": "user", "content": prose(90_000)}])
@@ -121,7 +121,7 @@ class FittingTests(LongConversationCase):
             rf"^prompt is too long: \d+ tokens > {WINDOW} maximum$",
         )
 
-    async def test_results_can_always_be_shortened(self) -> None:
+    async def test_tool_results_can_always_be_shortened(self) -> None:
         await self.start(shorten_tool_results="always")
         blob = "iVBORw0KGgoAAAANSUhEUg" * 200
         old, new = rounds(1, 10), rounds(1, 10, 1)
@@ -136,7 +136,7 @@ class FittingTests(LongConversationCase):
         await self.post(body)
         self.assertEqual(self.arrived()[-1].body, body, "nothing to shorten: it passes")
 
-    async def test_the_upstreams_list_knows_the_window_better_than_the_shipped_table(self) -> None:
+    async def test_window_of_model_list_overrides_shipped_table(self) -> None:
         await self.start(files=())
         gateway: Any = self.gateway
         router = gateway.serving.runtime.snapshot.router
@@ -153,7 +153,7 @@ class FittingTests(LongConversationCase):
         assert router.context_window(decision.options[0]) == WINDOW
 
 
-class StableTests(LongConversationCase):
+class StablePrefixTests(LongConversationCase):
     """What was cut stays cut in the same place."""
 
     def changes(self) -> int:
@@ -161,7 +161,7 @@ class StableTests(LongConversationCase):
         sent = [[strip(m) for m in entry.body["messages"]] for entry in self.arrived()]
         return sum(later[: len(earlier)] != earlier for earlier, later in pairwise(sent))
 
-    async def test_a_session_that_overflows_changes_its_prefix_seldom(self) -> None:
+    async def test_long_session_rarely_changes_its_prefix(self) -> None:
         await self.start()
         compressed = 0
         for turn in range(60):
@@ -175,7 +175,7 @@ class StableTests(LongConversationCase):
         self.assertGreater(compressed, 35)
         self.assertLessEqual(self.changes(), 4)
 
-    async def test_a_restart_forgets_it_where_that_is_wanted(self) -> None:
+    async def test_plans_are_forgotten_after_restart_if_configured(self) -> None:
         await self.start()
         await self.post(asked(rounds(15, 3_000)))
         await self.stop()
@@ -185,7 +185,7 @@ class StableTests(LongConversationCase):
         await self.post(asked(rounds(16, 3_000)))
         self.assertEqual(self.changes(), 1, "the rounds that are kept have moved on")
 
-    async def test_conversations_do_not_mix(self) -> None:
+    async def test_conversations_have_separate_plans(self) -> None:
         await self.start()
         other = rounds(15, 3_000, 100)
         other[0]["content"][0]["input"]["path"] = "b"

@@ -21,7 +21,7 @@ class RefusedTests(LongConversationCase):
         self.simulator.state.windows[model] = 9_000
         await self.start(files=(), **experimental)  # type: ignore[arg-type]
 
-    async def test_it_is_shortened_and_tried_again_once(self) -> None:
+    async def test_refused_request_is_shortened_and_retried_once(self) -> None:
         await self.limited()
         answer = await self.post(asked(LONG))
         self.assertEqual((answer.status, answer.compressed[:2]), (200, "l1"), answer.body)
@@ -30,7 +30,7 @@ class RefusedTests(LongConversationCase):
         self.assertEqual((second.status, second.passed_through), (200, False))
         self.assertIn("prompt is too long", str(first.error))
 
-    async def test_the_next_turn_knows(self) -> None:
+    async def test_next_turn_is_shortened_at_once(self) -> None:
         await self.limited()
         for turn in range(20, 24):
             answer = await self.post(asked(rounds(turn, 3_000)))
@@ -39,7 +39,7 @@ class RefusedTests(LongConversationCase):
         refused = len(self.arrived()) - 4
         self.assertEqual(refused, 1)
 
-    async def test_a_shorter_conversation_passes_unread(self) -> None:
+    async def test_shorter_conversation_is_not_decoded(self) -> None:
         await self.limited()
         await self.post(asked(LONG))
         body = asked(rounds(2, 3_000), "Mend the other roof.")
@@ -47,7 +47,7 @@ class RefusedTests(LongConversationCase):
         self.assertEqual((answer.status, answer.compressed), (200, ""))
         self.assertEqual(self.arrived()[-1].body, body)
 
-    async def test_a_client_that_compacts_is_told_in_its_own_words_first(self) -> None:
+    async def test_compacting_client_gets_error_first(self) -> None:
         await self.limited()
         answer = await self.post(asked(LONG), user_agent=CLAUDE_CODE)
         self.assertEqual((answer.status, answer.compressed), (400, ""))
@@ -64,7 +64,7 @@ class RefusedTests(LongConversationCase):
         answer = await self.post(fresh, user_agent=CLAUDE_CODE)
         self.assertEqual(answer.status, 400)
 
-    async def test_it_is_told_so_by_upstreams_of_other_protocols(self) -> None:
+    async def test_compacting_client_gets_error_of_other_protocols(self) -> None:
         await self.limited("gpt-5.1")
         body = {**asked(LONG), "model": "gpt-5.1"}
         answer = await self.post(body, user_agent=CLAUDE_CODE)
@@ -75,29 +75,29 @@ class RefusedTests(LongConversationCase):
         answer = await self.post({**body, "stream": True}, user_agent=CLAUDE_CODE)
         self.assertEqual((answer.status, answer.compressed[:2]), (200, "l1"))
 
-    async def test_its_estimate_is_no_reason_to_take_from_a_client_that_compacts(self) -> None:
+    async def test_estimate_does_not_shorten_requests_of_compacting_client(self) -> None:
         await self.start()
         body = asked(LONG)
         answer = await self.post(body, user_agent=CLAUDE_CODE)
         self.assertEqual((answer.status, answer.compressed), (200, ""))
         self.assertEqual(self.arrived()[0].body, body)
 
-    async def test_the_operator_says_who_compacts(self) -> None:
+    async def test_compacting_clients_are_configurable(self) -> None:
         await self.limited(context_clients_that_compact=[])
         answer = await self.post(asked(LONG), user_agent=CLAUDE_CODE)
         self.assertEqual((answer.status, answer.compressed[:2]), (200, "l1"))
 
-    async def test_switched_off_it_is_an_error(self) -> None:
+    async def test_disabled_compression_returns_error(self) -> None:
         await self.limited(context_compression=False)
         answer = await self.post(asked(LONG))
         self.assertEqual((answer.status, len(self.record.attempts)), (400, 1))
 
-    async def test_what_nothing_can_be_taken_from_is_tried_once(self) -> None:
+    async def test_request_that_cannot_be_shortened_is_not_retried(self) -> None:
         await self.limited()
         answer = await self.post(asked([], prose(60_000)))
         self.assertEqual((answer.status, len(self.record.attempts)), (400, 1))
 
-    async def test_it_is_not_tried_a_third_time(self) -> None:
+    async def test_shortened_request_is_not_shortened_again(self) -> None:
         await self.limited()
         self.simulator.state.windows[MODEL] = 40
         answer = await self.post(asked(LONG))

@@ -28,7 +28,7 @@ def conversation(count: int, directive: str = SAY) -> list[dict[str, object]]:
 class SummaryTests(LongConversationCase):
     """A cheap model writes it, as a request of the same client's."""
 
-    async def test_a_summary_takes_the_place_of_the_older_part(self) -> None:
+    async def test_summary_replaces_older_part(self) -> None:
         await self.start(summary=True)
         body = asked(conversation(16))
         answer = await self.post(body, x_session_id="one")
@@ -42,7 +42,7 @@ class SummaryTests(LongConversationCase):
         self.assertIn("Go on, 0.", json.dumps(asking.body))
         self.assertNotIn("tools", asking.body)
 
-    async def test_its_record_is_one_of_its_own(self) -> None:
+    async def test_summary_request_has_record(self) -> None:
         await self.start(summary=True)
         await self.post(asked(conversation(16)), x_request_id="req-77")
         record, mine = self.watcher.records
@@ -54,7 +54,7 @@ class SummaryTests(LongConversationCase):
         self.assertGreater(record.usage.input_total, 1_000)
         self.assertEqual(mine.mapped_model, MODEL)
 
-    async def test_it_is_used_again_and_carried_on(self) -> None:
+    async def test_summary_is_reused_and_extended(self) -> None:
         await self.start(summary=True)
         for count in range(14, 26):
             answer = await self.post(asked(conversation(count)[:-2]))
@@ -68,7 +68,7 @@ class SummaryTests(LongConversationCase):
         self.assertIn("<earlier-summary>", json.dumps(summaries[1].body))
         self.assertNotIn("Go on, 0.", json.dumps(summaries[1].body), "it was summed up before")
 
-    async def test_a_model_that_fails_costs_the_summary_only(self) -> None:
+    async def test_failed_summary_leaves_older_part_out(self) -> None:
         await self.start(summary=True)
         answer = await self.post(asked(conversation(16, " [[error 400]]")))
         self.assertEqual((answer.status, answer.compressed[:5]), (200, "trim;"), answer.body)
@@ -78,18 +78,18 @@ class SummaryTests(LongConversationCase):
         self.assertEqual(again.compressed, answer.compressed)
         self.assertEqual(len(self.arrived(SUMMARY_MODEL)), 1, "it is not asked at each turn")
 
-    async def test_one_that_says_nothing(self) -> None:
+    async def test_empty_summary_leaves_older_part_out(self) -> None:
         await self.start(summary=True)
         answer = await self.post(asked(conversation(16, " [[empty]]")))
         self.assertEqual((answer.status, answer.compressed[:5]), (200, "trim;"), answer.body)
 
-    async def test_one_that_is_slow(self) -> None:
+    async def test_slow_summary_leaves_older_part_out(self) -> None:
         await self.start(summary=True, context_summary_timeout=0.2)
         answer = await self.post(asked(conversation(16, " [[ttft 20]]")))
         self.assertEqual((answer.status, answer.compressed[:5]), (200, "trim;"), answer.body)
         self.assertIn("took longer than 0.2", str(self.watcher.records[0].error))
 
-    async def test_nobody_to_ask(self) -> None:
+    async def test_unknown_summary_model_leaves_older_part_out(self) -> None:
         for experimental in (
             {},
             {"context_summary_model": ""},
@@ -100,13 +100,13 @@ class SummaryTests(LongConversationCase):
             self.assertEqual((answer.status, answer.compressed[:5]), (200, "trim;"), answer.body)
             await self.stop()
 
-    async def test_another_model_by_its_own_name(self) -> None:
+    async def test_summary_model_may_be_named_directly(self) -> None:
         await self.start(context_summary_model="openai/gpt-5-nano")
         answer = await self.post(asked(conversation(16)))
         self.assertEqual((answer.status, answer.compressed[:3]), (200, "l3;"), answer.body)
         self.assertEqual(len(self.arrived("gpt-5-nano")), 1)
 
-    async def test_it_does_not_wait_for_its_own_account(self) -> None:
+    async def test_summary_does_not_wait_for_account_of_request(self) -> None:
         await self.start(
             concurrency=1,
             context_summary_model="anthropic/claude-haiku-4-5",
@@ -115,7 +115,7 @@ class SummaryTests(LongConversationCase):
         answer = await self.post(asked(conversation(16)))
         self.assertEqual((answer.status, answer.compressed[:3]), (200, "l3;"), answer.body)
 
-    async def test_it_ends_with_the_client(self) -> None:
+    async def test_disconnected_client_cancels_summary(self) -> None:
         await self.start(summary=True)
         body = asked(conversation(16, " [[ttft 20]]"))
         asking: Deferred[object] = Deferred.fromCoroutine(self.post(body))

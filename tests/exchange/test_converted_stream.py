@@ -83,7 +83,7 @@ class Consumer:
         self.written.append(data)
 
 
-class Louder:
+class UpperCaseConverter:
     """A converter: upper case."""
 
     def __init__(self, last: bytes = b"") -> None:
@@ -106,10 +106,10 @@ class ConvertedStreamTests(SynchronousTestCase):
 
     def begin(self, last: bytes = b"") -> None:
         self.thread, self.source, self.client = Thread(), Source(), Consumer()
-        self.stream = ConvertedStream(self.source, Louder(last), self.thread)  # type: ignore[arg-type]
+        self.stream = ConvertedStream(self.source, UpperCaseConverter(last), self.thread)  # type: ignore[arg-type]
         self.written = self.stream.start(self.client)  # type: ignore[arg-type]
 
-    def test_in_order_one_piece_at_a_time(self) -> None:
+    def test_pieces_are_converted_in_order_one_at_a_time(self) -> None:
         self.begin()
         self.stream.write(b"a")
         self.stream.write(b"b")
@@ -125,7 +125,7 @@ class ConvertedStreamTests(SynchronousTestCase):
         self.assertIsNone(self.client.producer)
         self.successResultOf(self.written)
 
-    def test_the_end_waits_for_the_work(self) -> None:
+    def test_end_waits_for_running_conversion(self) -> None:
         self.begin()
         self.stream.write(b"a")
         self.source.end()
@@ -135,7 +135,7 @@ class ConvertedStreamTests(SynchronousTestCase):
         self.assertEqual(self.client.written, [b"A", b"!"])
         self.successResultOf(self.written)
 
-    def test_too_much_work_pauses_the_upstream(self) -> None:
+    def test_backlog_pauses_upstream(self) -> None:
         self.begin()
         self.stream.write(b"a")
         self.stream.write(b"b" * BACKLOG)
@@ -146,7 +146,7 @@ class ConvertedStreamTests(SynchronousTestCase):
         self.assertEqual(self.source.asked, ["pause", "resume"])
         self.assertEqual(len(self.thread.jobs[0][2][0]), PIECE)
 
-    def test_a_client_that_does_not_read_holds_everything(self) -> None:
+    def test_paused_client_pauses_upstream_and_output(self) -> None:
         self.begin()
         self.stream.write(b"a")
         self.client.producer.pauseProducing()
@@ -159,7 +159,7 @@ class ConvertedStreamTests(SynchronousTestCase):
         self.thread.work()
         self.assertEqual(self.client.written, [b"A", b"B"])
 
-    def test_a_client_that_leaves(self) -> None:
+    def test_disconnected_client_stops_upstream(self) -> None:
         self.begin()
         self.stream.write(b"a")
         self.client.producer.stopProducing()
@@ -169,13 +169,13 @@ class ConvertedStreamTests(SynchronousTestCase):
         self.assertEqual(self.client.written, [])
         self.assertEqual(self.thread.jobs, [])
 
-    def test_cancelling_stops_the_upstream(self) -> None:
+    def test_cancelling_stops_upstream(self) -> None:
         self.begin()
         self.written.cancel()
         self.assertEqual(self.source.asked, ["abandon"])
         self.failureResultOf(self.written)
 
-    def test_what_has_no_words_for_an_error_is_cut(self) -> None:
+    def test_stream_that_cannot_carry_error_fails(self) -> None:
         self.begin()
         self.stream.write(b"a")
         self.stream.write(b"b")
@@ -186,7 +186,7 @@ class ConvertedStreamTests(SynchronousTestCase):
         self.failureResultOf(self.written, UpstreamError)
         self.assertIsNone(self.client.producer)
 
-    def test_an_error_in_words(self) -> None:
+    def test_converter_writes_error(self) -> None:
         self.begin(b"<lost>")
         self.stream.write(b"a")
         self.thread.work()
@@ -194,7 +194,7 @@ class ConvertedStreamTests(SynchronousTestCase):
         self.assertEqual(self.client.written, [b"A", b"<lost>"])
         self.successResultOf(self.written)
 
-    def test_work_that_fails(self) -> None:
+    def test_failed_conversion_ends_stream(self) -> None:
         self.begin()
         self.stream.write(b"boom")
         self.thread.work()

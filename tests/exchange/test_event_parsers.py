@@ -33,7 +33,7 @@ def source() -> EventSource:
 
 
 @given(st.lists(st.integers(0, len(LINES)), max_size=8))
-def test_lines_are_events_however_they_come(cuts: list[int]) -> None:
+def test_lines_parser_finds_same_events_for_any_chunks(cuts: list[int]) -> None:
     frames = LinesParser()
     places = [0, *sorted(cuts), len(LINES)]
     found = [frame for begin, end in pairwise(places) for frame in frames.feed(LINES[begin:end])]
@@ -42,21 +42,21 @@ def test_lines_are_events_however_they_come(cuts: list[int]) -> None:
     assert frames.close() == []
 
 
-def test_an_answer_in_lines_is_read() -> None:
+def test_event_source_reads_json_lines() -> None:
     events = source()
     said = [*events.feed(LINES), *events.end(None)]
     assert [type(event).__name__ for event in said] == ["ResponseStart", "TextDelta", "Finish"]
     assert events.failure is None
 
 
-def test_half_a_line_is_not_read() -> None:
+def test_truncated_line_is_not_read() -> None:
     events = source()
     events.feed(b'{"say": "Yes"}\n{"en')
     why = UpstreamError("the connection was lost")
     assert events.end(why) == [StreamFailure(why)]
 
 
-def test_a_line_has_a_limit() -> None:
+def test_line_beyond_limit_is_refused() -> None:
     limit = 2 * PIECE_COST + 10
     frames = LinesParser(limit)
     frames.feed(b"12345\n123456789\n12345")

@@ -32,7 +32,7 @@ def split(data: bytes, cuts: list[int]) -> list[Any]:
 
 
 @given(OBJECTS, st.lists(st.integers(0, 300), max_size=8), st.sampled_from(["array", "lines"]))
-def test_each_object_is_one_value_wherever_the_bytes_are_cut(
+def test_each_object_is_one_value_for_any_chunks(
     objects: list[Any], cuts: list[int], form: str
 ) -> None:
     data = json.dumps(objects, ensure_ascii=False).encode()
@@ -51,7 +51,7 @@ def test_value_that_is_nested_too_deeply_is_refused(bracket: bytes, size: int) -
         list(map(values.feed, pieces))
 
 
-def test_value_may_be_nested_as_deeply_as_decoders_take() -> None:
+def test_value_at_depth_limit_is_accepted() -> None:
     depth = MAX_DEPTH - 2
     data = b'[{"a":' + b"[" * depth + b"]" * depth + b"}]"
     assert [event.data for event in JsonSplitter().feed(data)] == [data[1:-1]]

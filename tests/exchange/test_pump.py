@@ -17,7 +17,7 @@ from antigravity.exchange.streams.raw import RawStream
 from antigravity.ir.errors import CancelledByClientError, GatewayError, UpstreamError
 
 
-class Shouting:
+class UpperCaseTranslator:
     """A translator: upper case comes out, ``!`` begins, ``.`` ends."""
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class PumpTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.translator = Shouting()
+        self.translator = UpperCaseTranslator()
         self.upstream = Transport()
         self.consumer = Consumer()
         self.ends: list[GatewayError | None] = []
@@ -91,7 +91,7 @@ class PumpTests(SynchronousTestCase):
         self.pump.dataReceived(b"a!")
         return self.pump.start(self.consumer)
 
-    def test_nothing_is_committed_before_something_is_said(self) -> None:
+    def test_pump_holds_output_until_content(self) -> None:
         self.pump.dataReceived(b"role")
         self.assertNoResult(self.pump.begun)
         self.assertEqual(self.upstream.asked, [])
@@ -99,7 +99,7 @@ class PumpTests(SynchronousTestCase):
         self.successResultOf(self.pump.begun)
         self.assertEqual(self.upstream.asked, ["pause"])
 
-    def test_what_was_held_comes_first(self) -> None:
+    def test_pump_writes_held_output_first(self) -> None:
         self.pump.dataReceived(b"role")
         self.begun()
         self.pump.dataReceived(b"b")
@@ -107,7 +107,7 @@ class PumpTests(SynchronousTestCase):
         self.assertIs(self.consumer.streaming, True)
         self.assertEqual(self.upstream.asked, ["pause", "resume"])
 
-    def test_the_end_is_written_and_reported_once(self) -> None:
+    def test_pump_writes_and_reports_end_once(self) -> None:
         written = self.begun()
         self.pump.connectionLost(Failure(ResponseDone()))
         self.successResultOf(written)
@@ -116,14 +116,14 @@ class PumpTests(SynchronousTestCase):
         self.assertEqual(self.ends, [None])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_a_cut_becomes_an_error_in_the_stream(self) -> None:
+    def test_lost_connection_becomes_error_in_stream(self) -> None:
         written = self.begun()
         self.pump.connectionLost(Failure(ConnectionLost()))
         self.successResultOf(written)
         self.assertEqual(self.consumer.written[-1], b"<error>")
         self.assertIsInstance(self.ends[0], UpstreamError)
 
-    def test_a_cut_before_the_beginning_is_left_to_the_caller(self) -> None:
+    def test_lost_connection_before_content_is_left_to_caller(self) -> None:
         self.pump.connectionLost(Failure(UpstreamError("idle")))
         self.successResultOf(self.pump.begun)
         assert self.translator.failure is not None
@@ -163,13 +163,13 @@ class PumpTests(SynchronousTestCase):
             self.pump.dataReceived(b"p" * HELD_LIMIT)
         self.assertIsNone(self.pump.error)
 
-    def test_a_slow_client_pauses_the_upstream(self) -> None:
+    def test_slow_client_pauses_upstream(self) -> None:
         self.begun()
         self.consumer.producer.pauseProducing()
         self.consumer.producer.resumeProducing()
         self.assertEqual(self.upstream.asked, ["pause", "resume", "pause", "resume"])
 
-    def test_a_client_that_leaves_stops_the_upstream(self) -> None:
+    def test_disconnected_client_stops_upstream(self) -> None:
         written = self.begun()
         written.cancel()
         self.failureResultOf(written)
@@ -181,14 +181,14 @@ class PumpTests(SynchronousTestCase):
         self.assertEqual(self.consumer.written, before)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_a_translator_that_has_enough_stops_the_upstream(self) -> None:
+    def test_translator_that_is_over_stops_upstream(self) -> None:
         written = self.begun()
         self.pump.dataReceived(b"that is all.")
         self.successResultOf(written)
         self.assertEqual(self.upstream.asked[-1], "stop")
         self.assertEqual(self.ends, [None])
 
-    def test_silence_is_filled_and_talk_is_not(self) -> None:
+    def test_keepalives_are_sent_only_when_idle(self) -> None:
         self.begun()
         self.clock.advance(14.0)
         self.pump.dataReceived(b"b")
@@ -199,14 +199,14 @@ class PumpTests(SynchronousTestCase):
         self.clock.advance(15.1)
         self.assertEqual(self.consumer.written.count(b"<ping>"), 2)
 
-    def test_a_paused_client_is_not_pinged(self) -> None:
+    def test_paused_client_gets_no_keepalives(self) -> None:
         self.begun()
         self.consumer.producer.pauseProducing()
         for _ in range(5):
             self.clock.advance(15.1)
         self.assertNotIn(b"<ping>", self.consumer.written)
 
-    def test_a_stream_that_is_over_before_it_starts_is_written_whole(self) -> None:
+    def test_stream_that_ended_before_start_is_written(self) -> None:
         self.pump.dataReceived(b"all!")
         self.pump.connectionLost(Failure(ResponseDone()))
         written = self.pump.start(self.consumer)
@@ -215,7 +215,7 @@ class PumpTests(SynchronousTestCase):
         self.assertIsNone(self.consumer.producer)
 
 
-class PlainPumpTests(SynchronousTestCase):
+class RawStreamTests(SynchronousTestCase):
     """A file on its way: every byte as it came, and a cut stays a cut."""
 
     def setUp(self) -> None:
@@ -228,7 +228,7 @@ class PlainPumpTests(SynchronousTestCase):
         self.written = self.pump.start(self.consumer)
         self.pump.dataReceived(b"\x00\xff")
 
-    def test_a_whole_file(self) -> None:
+    def test_whole_file_is_written(self) -> None:
         self.consumer.producer.pauseProducing()
         self.assertEqual(self.upstream.asked[-1], "pause")
         self.pump.connectionLost(Failure(ResponseDone()))
@@ -236,7 +236,7 @@ class PlainPumpTests(SynchronousTestCase):
         self.assertEqual(b"".join(self.consumer.written), b"RIFF\x00\xff")
         self.assertEqual(self.ends, [None])
 
-    def test_a_cut_file_fails(self) -> None:
+    def test_truncated_file_fails(self) -> None:
         self.pump.connectionLost(Failure(ConnectionLost()))
         self.failureResultOf(self.written, UpstreamError)
         self.assertEqual(b"".join(self.consumer.written), b"RIFF\x00\xff")
@@ -244,7 +244,7 @@ class PlainPumpTests(SynchronousTestCase):
         self.assertIsInstance(self.ends[0], UpstreamError)
 
 
-class Stumbling(Shouting):
+class FailingTranslator(UpperCaseTranslator):
     """A translator with a fault: it cannot read ``?``, and ``*`` breaks its end, too."""
 
     def feed(self, data: bytes) -> bytes:
@@ -259,17 +259,17 @@ class Stumbling(Shouting):
         return super().end(error)
 
 
-class StumblingPumpTests(SynchronousTestCase):
+class FailingTranslatorTests(SynchronousTestCase):
     """A protocol that raises where it should not: in the log, and the end of the stream."""
 
     def setUp(self) -> None:
         self.upstream = Transport()
         self.consumer = Consumer()
         self.ends: list[GatewayError | None] = []
-        self.pump = Pump(Stumbling(), Clock(), 0, self.ends.append)
+        self.pump = Pump(FailingTranslator(), Clock(), 0, self.ends.append)
         self.pump.makeConnection(self.upstream)  # type: ignore[arg-type]
 
-    def test_a_stream_ends_in_its_own_words(self) -> None:
+    def test_stream_ends_with_error_of_translator(self) -> None:
         self.pump.dataReceived(b"a!")
         written = self.pump.start(self.consumer)
         self.pump.dataReceived(b"b?")
@@ -281,7 +281,7 @@ class StumblingPumpTests(SynchronousTestCase):
         self.assertNotIn("says'", self.ends[0].message)
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
 
-    def test_a_stream_that_cannot_be_ended_is_cut(self) -> None:
+    def test_stream_that_cannot_carry_error_fails(self) -> None:
         self.pump.dataReceived(b"a!")
         written = self.pump.start(self.consumer)
         self.pump.dataReceived(b"b*")
@@ -289,7 +289,7 @@ class StumblingPumpTests(SynchronousTestCase):
         self.assertEqual(b"".join(self.consumer.written), b"A!")
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
 
-    def test_nobody_waits_for_an_answer_whose_end_cannot_be_read(self) -> None:
+    def test_pump_ends_if_end_of_body_cannot_be_translated(self) -> None:
         self.pump.connectionLost(Failure(ResponseDone()))
         self.successResultOf(self.pump.begun)
         self.assertIsInstance(self.pump.error, UpstreamError)

@@ -40,7 +40,7 @@ def read(frames: Any, data: bytes, sizes: list[int]) -> list[bytes]:
 
 
 @given(OBJECTS, CUTS, st.sampled_from(("\n", "\r\n", " ", "\x1e", "")), st.sampled_from((None, 2)))
-def test_json_values_are_split_wherever_chunks_are_cut(
+def test_json_splitter_finds_same_values_for_any_chunks(
     objects: list[Any], sizes: list[int], between: str, indent: int | None
 ) -> None:
     texts = [json.dumps(each, indent=indent) for each in objects]
@@ -50,7 +50,7 @@ def test_json_values_are_split_wherever_chunks_are_cut(
 
 
 @given(OBJECTS, CUTS)
-def test_any_form_holds_the_same_events(objects: list[Any], sizes: list[int]) -> None:
+def test_parser_finds_same_events_in_every_form(objects: list[Any], sizes: list[int]) -> None:
     texts = [json.dumps(each) for each in objects]
     forms = [
         "\n".join(texts),
@@ -84,7 +84,7 @@ def test_any_form_holds_the_same_events(objects: list[Any], sizes: list[int]) ->
         (b"x-own: 1\ndata: {}", "events"),
     ],
 )
-def test_forms(data: bytes, form: str) -> None:
+def test_form_detector_detects_form(data: bytes, form: str) -> None:
     for size in (1, 3, 100):
         detector = FormDetector()
         found = None
@@ -93,32 +93,32 @@ def test_forms(data: bytes, form: str) -> None:
         assert (found or detector.end()) == form
 
 
-def test_text_without_end_is_not_kept() -> None:
+def test_form_detector_keeps_bounded_text() -> None:
     detector = FormDetector()
     assert [detector.feed(b"x" * 1000) for _ in range(4)][-1] == "text"
     assert len(detector.head) <= TEXT_LIMIT + 2000
 
 
-def test_white_space_without_end_is_not_kept() -> None:
+def test_form_detector_drops_leading_white_space() -> None:
     frames = AnyFormParser()
     for _ in range(100):
         assert frames.feed(b" \n" * 1000) == []
     assert [event.data for event in frames.feed(b'{"a":1}')] == [b'{"a":1}']
 
 
-def test_a_value_may_only_be_so_large() -> None:
+def test_value_beyond_limit_is_refused() -> None:
     frames = AnyFormParser(limit=100)
     with pytest.raises(EventTooLargeError):
         frames.feed(b'{"a":"' + b"x" * 200)
 
 
-def test_what_is_no_response_names_the_upstream_and_the_remedy() -> None:
+def test_unusable_response_error_names_upstream_and_remedy() -> None:
     frames = AnyFormParser(ResponseSource("mine", "text/html; charset=x"))
-    with pytest.raises(UnusableAnswerError, match=r"mine answered text/html .*check its base_url"):
+    with pytest.raises(UnusableAnswerError, match=r"mine sent text/html .*check its base_url"):
         frames.feed(b"<!doctype html>")
 
 
-def test_text_is_quoted_in_part() -> None:
+def test_unusable_response_error_quotes_beginning_of_text() -> None:
     frames = AnyFormParser(ResponseSource("mine", "text/plain"))
     frames.feed(b"Please log in" + b"!" * 1000)
     with pytest.raises(UnusableAnswerError, match="Please log in") as caught:
@@ -127,16 +127,16 @@ def test_text_is_quoted_in_part() -> None:
 
 
 @pytest.mark.parametrize("body", [b'{"a":1}', b'data: {"a":1}\n\n', b'\n{"a":1}'])
-def test_a_whole_body_may_come_as_events(body: bytes) -> None:
+def test_whole_body_parser_reads_events(body: bytes) -> None:
     whole = WholeBodyParser()
     whole.feed(body)
     assert [json.loads(event.data) for event in whole.close()] == [{"a": 1}]
 
 
-def test_a_cut_leaves_no_part_of_json() -> None:
+def test_truncated_json_has_no_event() -> None:
     frames = AnyFormParser()
     frames.feed(b'{"a":1}\n{"b"')
-    assert frames.cut() == []
+    assert frames.close_truncated() == []
 
 
 # -- halves ------------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ def joined(*data: bytes) -> list[bytes]:
     return [event.data for event in [*events, *joiner.close()]]
 
 
-def test_events_without_halves_are_passed_as_they_are() -> None:
+def test_events_without_lone_surrogates_are_unchanged() -> None:
     joiner = SurrogateJoiner()
     event = ServerSentEvent("", rb'{"text":"\ud83d\ude00 \\ud83d \n"}')
     assert joiner.feed(event) == (event,)
@@ -173,7 +173,9 @@ def test_events_without_halves_are_passed_as_they_are() -> None:
         ([rb'{"t":"\\\ud83d"}', rb'{"t":"\ude00"}'], ["\\", "\U0001f600"]),
     ],
 )
-def test_halves_are_joined_or_replaced(data: list[bytes], expected: list[str | None]) -> None:
+def test_lone_surrogates_are_joined_or_replaced(
+    data: list[bytes], expected: list[str | None]
+) -> None:
     assert [json.loads(each).get("t") for each in joined(*data)] == expected
 
 
@@ -181,14 +183,14 @@ def test_halves_are_joined_or_replaced(data: list[bytes], expected: list[str | N
     "name",
     ["text", "content", "thinking", "reasoning_content", "partial_json", "arguments", "delta"],
 )
-def test_halves_are_joined_in_whatever_text_they_are(name: str) -> None:
+def test_lone_surrogates_are_joined_in_any_member(name: str) -> None:
     first = f'{{"index":1,"delta":{{"type":"x","{name}":"a\\ud83d"}}}}'.encode()
     second = f'{{"index":1,"delta":{{"type":"x","{name}":"\\ude00b"}}}}'.encode()
     found = [json.loads(each)["delta"][name] for each in joined(first, second)]
     assert found == ["a", "\U0001f600b"]
 
 
-def test_probabilities_do_not_keep_halves_of_the_text_apart() -> None:
+def test_log_probabilities_do_not_prevent_joining() -> None:
     probable = rb'"logprobs":{"content":[{"token":"\ud83d","logprob":-1.0}]}'
     first = rb'{"index":0,"delta":{"content":"a\ud83d"},' + probable + b"}"
     second = rb'{"index":0,"delta":{"content":"\ude00b"},' + probable + b"}"
@@ -196,14 +198,14 @@ def test_probabilities_do_not_keep_halves_of_the_text_apart() -> None:
     assert found == ["a", "\U0001f600b"]
 
 
-def test_halves_of_different_choices_are_not_joined() -> None:
+def test_lone_surrogates_of_different_choices_are_not_joined() -> None:
     first = rb'{"choices":[{"index":0,"delta":{"content":"\ud83d"}}]}'
     other = rb'{"choices":[{"index":1,"delta":{"content":"\ude00"}}]}'
     text = [json.loads(each)["choices"][0]["delta"]["content"] for each in joined(first, other)]
     assert text == ["\ufffd", "\ufffd"]
 
 
-def test_no_more_than_a_few_events_wait_for_the_other_half() -> None:
+def test_few_events_are_held_for_low_surrogate() -> None:
     joiner = SurrogateJoiner()
     out: list[ServerSentEvent] = []
     for number in range(100):
@@ -213,7 +215,7 @@ def test_no_more_than_a_few_events_wait_for_the_other_half() -> None:
 
 
 @given(st.lists(st.sampled_from((r"\ud83d", r"\ude00", "a", r"\\", r"\n")), max_size=12))
-def test_all_that_comes_out_can_be_read(parts: list[str]) -> None:
+def test_repaired_events_are_valid_utf8(parts: list[str]) -> None:
     data = [f'{{"t":"{part}"}}'.encode() for part in parts]
     texts = [json.loads(each)["t"] for each in joined(*data)]
     text = "".join(texts)

@@ -1,4 +1,4 @@
-"""Limits on how much of an upstream's response is held in memory."""
+"""Limits of an upstream's response in memory."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A stream whose bytes a thread works on, between the upstream's pump and the client.
+"""A stream whose bytes are converted in a thread, between the upstream's pump and the client.
 
-One piece of work is under way at a time, so that the order stays and no stream takes more than
-one thread.  While more waits than a little, or the client does not read, the upstream is paused.
+One piece is converted at a time, which keeps the order and uses one thread for each stream.  The
+upstream is paused while too many bytes wait, or the client does not read.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from antigravity.interfaces.exchange import IReplyStream
 from antigravity.ir.errors import GatewayError
 from antigravity.logs import make_logger
 
-#: Calls a function in a thread, and returns a Deferred that fires with its result.
+#: Calls a function in a thread, and returns a Deferred that fires with the result.
 InThread = Callable[..., Deferred[Any]]
 
 #: Bytes that may wait for the thread before the upstream is paused.
 BACKLOG: Final = 256 * 1024
-#: Bytes that a thread is given at a time.
+#: Bytes that are converted at a time.
 PIECE: Final = 512 * 1024
 
 
 @implementer(IReplyStream, IConsumer, IPushProducer)
 class ConvertedStream:
-    """Takes what ``source`` writes, has ``converter`` work on it, and writes that."""
+    """Writes the bytes of ``source`` converted by ``converter``."""
 
     log = make_logger()
 
@@ -62,13 +62,13 @@ class ConvertedStream:
         return written
 
     def abandon(self) -> None:
-        """Stop the upstream, and write nothing more; what a thread is at comes to nothing."""
+        """Stop the upstream, and write nothing more; the result of a running thread is dropped."""
         self._consumer = None
         self._waiting.clear()
         self._source.abandon()
 
     def pauseProducing(self) -> None:
-        """Hold everything: the client's buffers are full."""
+        """Hold all output: the client's buffers are full."""
         self._paused = True
         self._hold()
 
@@ -78,21 +78,21 @@ class ConvertedStream:
         self._work()
 
     def stopProducing(self) -> None:
-        """Stop for good: the client is gone."""
+        """Stop for good: the client has disconnected."""
         self.abandon()
 
     # -- the upstream's side ------------------------------------------------------------
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Take note of who writes here."""
+        """Register the upstream."""
         self._upstream = producer
 
     def unregisterProducer(self) -> None:
-        """Take note that nobody writes here any more."""
+        """Forget the upstream."""
         self._upstream = None
 
     def write(self, data: bytes) -> None:
-        """Take bytes to work on."""
+        """Convert bytes."""
         if self._consumer is not None:
             self._waiting += data
             self._work()
@@ -110,7 +110,7 @@ class ConvertedStream:
     # -- the work -----------------------------------------------------------------------
 
     def _work(self) -> None:
-        """Give a thread what waits, unless one is at it, or the client is not reading."""
+        """Convert waiting bytes, unless a thread is running or the client does not read."""
         if self._consumer is not None and not self._working and not self._paused:
             if self._waiting:
                 piece = bytes(self._waiting[:PIECE])
@@ -140,12 +140,12 @@ class ConvertedStream:
         self._working = False
         self.log.failure("a stream could not be converted", failure=failure)
         self._waiting.clear()
-        self._error = GatewayError("The gateway could not convert the sound; its log says why.")
+        self._error = GatewayError("The gateway could not convert the audio; its log says why.")
         self._source.abandon()
         self._work()
 
     def _hold(self) -> None:
-        """Pause or resume the upstream, if it is not already."""
+        """Pause or resume the upstream as needed."""
         hold = self._paused or len(self._waiting) > BACKLOG
         if hold is self._holding or self._upstream is None:
             return
@@ -156,7 +156,7 @@ class ConvertedStream:
             self._upstream.resumeProducing()
 
     def _broken(self, error: BaseException) -> None:
-        """End a stream that broke off, with words if it has any for that."""
+        """End a stream that failed, with an error if the converter can write one."""
         last = self._converter.failed(error) if isinstance(error, GatewayError) else b""
         if last and self._consumer is not None:
             self._consumer.write(last)

@@ -1,4 +1,4 @@
-"""How an upstream's answer is cut into events, sans-IO."""
+"""Parsers that read the events of an upstream's response.  Sans-IO."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ class EventParser(Protocol):
         """Return the events that are complete with this chunk.
 
         :raises EventTooLargeError: if one is larger than the limit.
-        :raises UnusableAnswerError: if the answer has no events.
+        :raises UnusableAnswerError: if the response has no events.
         """
 
     def close(self) -> list[ServerSentEvent]:
         """Return what the end of the body completes."""
 
-    def cut(self) -> list[ServerSentEvent]:
-        """Return what is whole of a body that was cut off."""
+    def close_truncated(self) -> list[ServerSentEvent]:
+        """Return the last whole events of a body that was truncated."""
 
 
 class AnyFormParser:
-    """Events of an answer in any form: server-sent events, or JSON in one of several shapes."""
+    """Reads a response in any form: server-sent events, or JSON in one of several shapes."""
 
     def __init__(self, source: ResponseSource | None = None, limit: int = DEFAULT_LIMIT) -> None:
         self._source = source or ResponseSource()
         self._limit = limit
         self._detector: FormDetector | None = FormDetector()
-        self._frames: SseDecoder | JsonSplitter = SseDecoder(limit)
+        self._parser: SseDecoder | JsonSplitter = SseDecoder(limit)
 
     @property
     def is_json(self) -> bool:
         """Whether the body is JSON instead of server-sent events."""
-        return isinstance(self._frames, JsonSplitter)
+        return isinstance(self._parser, JsonSplitter)
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """Return the events that are complete with this chunk."""
         detector = self._detector
         if detector is None:
-            return self._frames.feed(chunk)
+            return self._parser.feed(chunk)
         form = detector.feed(chunk)
         return [] if form is None else self._begin(form, detector.head)
 
@@ -59,25 +59,25 @@ class AnyFormParser:
         """Return what the end of the body completes."""
         detector = self._detector
         begun = [] if detector is None else self._begin(detector.end(), detector.head)
-        return [*begun, *self._frames.close()]
+        return [*begun, *self._parser.close()]
 
-    def cut(self) -> list[ServerSentEvent]:
-        """Return what is whole of a body that was cut off: not a part of JSON."""
-        if self._detector is not None or not isinstance(self._frames, SseDecoder):
+    def close_truncated(self) -> list[ServerSentEvent]:
+        """Return the last whole event of a truncated body; truncated JSON has none."""
+        if self._detector is not None or not isinstance(self._parser, SseDecoder):
             return []
-        return self._frames.close()
+        return self._parser.close()
 
     def _begin(self, form: Form, head: bytes) -> list[ServerSentEvent]:
         self._detector = None
         if form == "json":
-            self._frames = JsonSplitter(self._limit)
+            self._parser = JsonSplitter(self._limit)
         elif form != "events":
             raise self._source.unusable(form, head)
-        return self._frames.feed(head)
+        return self._parser.feed(head)
 
 
 class WholeBodyParser:
-    """Collects a body that is one event: the answer of an upstream that cannot stream."""
+    """Reads a whole body as one event: the response of an upstream that cannot stream."""
 
     def __init__(self, limit: int = DEFAULT_LIMIT, source: ResponseSource | None = None) -> None:
         self._body = BytesIO()
@@ -85,14 +85,14 @@ class WholeBodyParser:
         self._source = source or ResponseSource()
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
-        """Take a chunk in."""
+        """Collect a chunk."""
         if self._body.tell() + len(chunk) > self._limit:
             raise EventTooLargeError(f"it is larger than {self._limit} bytes")
         self._body.write(chunk)
         return []
 
     def close(self) -> list[ServerSentEvent]:
-        """Return the body; events in which it came are taken apart."""
+        """Return the body, or the events if it consists of events."""
         body = self._body.getvalue()
         detector = FormDetector()
         form = detector.feed(body) or detector.end()
@@ -103,13 +103,13 @@ class WholeBodyParser:
             return [*frames.feed(detector.head), *frames.close()]
         return [ServerSentEvent("", body)]
 
-    def cut(self) -> list[ServerSentEvent]:
-        """Return nothing: a part of the body is none."""
+    def close_truncated(self) -> list[ServerSentEvent]:
+        """Return nothing: a truncated body is no event."""
         return []
 
 
 class LinesParser:
-    """Each line that is not blank is an event."""
+    """Reads each line that is not blank as an event."""
 
     def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
         self._rest: list[bytes] = []
@@ -134,8 +134,8 @@ class LinesParser:
         """Return the last line, if nothing ended it."""
         return self.feed(b"\n")
 
-    def cut(self) -> list[ServerSentEvent]:
-        """Return nothing: a part of a line is none."""
+    def close_truncated(self) -> list[ServerSentEvent]:
+        """Return nothing: a truncated line is no event."""
         return []
 
 

@@ -1,4 +1,4 @@
-"""An upstream's bytes to events of the representation.  Sans-IO."""
+"""Decodes an upstream's response to events.  Sans-IO."""
 
 from __future__ import annotations
 
@@ -39,18 +39,19 @@ from antigravity.ir.usage import Usage
 from antigravity.lowering.pipeline import EventPipeline
 from antigravity.sse import EventTooLargeError, ServerSentEvent
 
-#: How protocols say that a model was simply done.
+#: Native reasons of a response that simply ended.
 _PLAIN_STOPS: Final = frozenset((None, "stop", "STOP", "end_turn", "completed"))
 
 Unwrap = Callable[[bytes], bytes]
 
 
 class EndPolicy(Struct, frozen=True):
-    """Which ends of an answer without content are worth another attempt.
+    """Which responses without content are worth another attempt.
 
-    An answer that says why it stopped is complete, also without content.  ``retry_empty`` says
-    that the model is known to stop like that by mistake; ``deliver`` that this was tried
-    again already, so that whatever comes is delivered.
+    A response with a reason for its end is complete, even without content.
+
+    :ivar retry_empty: whether the model is known to end without content by mistake.
+    :ivar deliver: whether that was retried before, so that any response is delivered.
     """
 
     retry_empty: bool = False
@@ -58,12 +59,12 @@ class EndPolicy(Struct, frozen=True):
 
     @property
     def accepts_empty(self) -> bool:
-        """Whether an empty answer with a plain stop is delivered."""
+        """Whether an empty response with a plain stop is delivered."""
         return self.deliver or not self.retry_empty
 
 
 def has_content(event: Event, ends: EndPolicy) -> bool:
-    """Return whether an event shows that the answer has really begun, or that it is complete."""
+    """Return whether an event has content, or ends a response that is accepted without."""
     if isinstance(event, TextDelta | ThinkingDelta | RefusalDelta):
         return bool(event.text)
     if isinstance(event, Finish):
@@ -72,7 +73,7 @@ def has_content(event: Event, ends: EndPolicy) -> bool:
 
 
 class EventSource:
-    """Upstream bytes to events of the representation, through the passes of one request.
+    """Decodes upstream bytes to events, and sends them through the passes of one request.
 
     ``whole`` says that the decoder takes a whole body as one event, ``lines`` that it takes lines
     of JSON, ``held`` that nothing goes to the client before the end.  ``others`` finds the decoder
@@ -94,7 +95,7 @@ class EventSource:
         ends: EndPolicy | None = None,
         others: Callable[[bytes], IStreamDecoder | None] | None = None,
     ) -> None:
-        self._frames: EventParser = event_parser(whole=whole, lines=lines, source=source)
+        self._parser: EventParser = event_parser(whole=whole, lines=lines, source=source)
         self._source = source or ResponseSource()
         self._decoder = decoder
         self._surrogates = SurrogateJoiner()
@@ -106,7 +107,7 @@ class EventSource:
         self._unwrap = unwrap
         self._watch = watch
         self._estimate_input = estimate_input
-        self._spoken = 0
+        self._characters = 0
         self._received = 0
         self._closed = False
         self.meaningful = False
@@ -117,7 +118,7 @@ class EventSource:
 
     @property
     def done(self) -> bool:
-        """Whether the answer is complete although the upstream may go on."""
+        """Whether the response is complete although the upstream may go on."""
         return self._pipeline is not None and self._pipeline.done
 
     def feed(self, data: bytes) -> Sequence[Event]:
@@ -128,7 +129,7 @@ class EventSource:
         if self._received > RESPONSE_LIMIT:
             return self._note([StreamFailure(too_long())])
         try:
-            frames = self._frames.feed(data)
+            frames = self._parser.feed(data)
         except (EventTooLargeError, UnusableAnswerError) as error:
             return self._note([StreamFailure(_unreadable(error))])
         events: list[Event] = []
@@ -169,10 +170,10 @@ class EventSource:
         return events
 
     def _rest(self, error: GatewayError | None) -> list[Event]:
-        """Return what the end of the body completes, and how the answer ended."""
+        """Return the events that the end of the body completes."""
         events: list[Event] = []
         try:
-            frames = self._frames.close() if error is None else self._frames.cut()
+            frames = self._parser.close() if error is None else self._parser.close_truncated()
         except (EventTooLargeError, UnusableAnswerError) as found:
             return list(self._note([StreamFailure(_unreadable(found))]))
         for frame in frames:
@@ -185,25 +186,25 @@ class EventSource:
         closing = self._decoder.close()
         if any(isinstance(event, StreamFailure) for event in closing):
             if error is not None:
-                closing = [StreamFailure(error)]  # it knows better why the end came
+                closing = [StreamFailure(error)]  # it is more precise
             elif (
                 not self.meaningful
-                and isinstance(self._frames, AnyFormParser)
-                and self._frames.is_json
+                and isinstance(self._parser, AnyFormParser)
+                and self._parser.is_json
             ):
-                # A whole JSON value is not cut off: another attempt would bring the same.
+                # A whole JSON value is not truncated: another attempt would return the same.
                 closing = [StreamFailure(self._source.not_a_completion())]
         events += self._note(closing)
         return events
 
     def _estimated_usage(self) -> UsageUpdate:
-        """Return a usage for an upstream that is stopped before it could tell its own."""
-        spoken = math.ceil(self._spoken / ASCII_PER_TOKEN)
-        self.usage = Usage(input_total=self._estimate_input(), output=spoken)
+        """Return a usage for an upstream that is stopped before it reports its own."""
+        output = math.ceil(self._characters / ASCII_PER_TOKEN)
+        self.usage = Usage(input_total=self._estimate_input(), output=output)
         return UsageUpdate(self.usage)
 
     def _note(self, events: Sequence[Event]) -> Sequence[Event]:
-        """Remember what matters, and return the events after the passes."""
+        """Update the state, and return the events after the passes."""
         events = self._arguments.feed(events)
         for event in events:
             if self._watch is not None:
@@ -212,7 +213,7 @@ class EventSource:
                 self.meaningful = True
             kind = type(event)
             if kind is TextDelta:
-                self._spoken += len(event.text)  # type: ignore[union-attr]
+                self._characters += len(event.text)  # type: ignore[union-attr]
             elif kind is UsageUpdate:
                 self.usage = self.reported = event.usage  # type: ignore[union-attr]
             elif kind is StreamFailure:
@@ -223,11 +224,11 @@ class EventSource:
         return events if self._pipeline is None else self._pipeline.feed(events)
 
     def _delivers(self, error: FaultyEndError) -> bool:
-        """Return whether an answer is delivered although it ended with such a reason."""
+        """Return whether a response is delivered although it ended with such a reason."""
         return self._ends.deliver and (self._held or not self.meaningful)
 
     def _ended(self, events: Sequence[Event], error: FaultyEndError) -> Sequence[Event]:
-        """Return the events with a plain end in the place of the failure."""
+        """Return the events with a plain end in place of the failure."""
         self.meaningful = self._closed = True
         end: Event = Finish("stop", native=error.native)
         events = [end if isinstance(event, StreamFailure) else event for event in events]
@@ -237,7 +238,7 @@ class EventSource:
 
 
 def _unreadable(error: Exception) -> GatewayError:
-    """Return the error for a body that cannot be cut into events."""
+    """Return the error for a body that cannot be read as events."""
     if isinstance(error, GatewayError):
         return error
     return UpstreamError(f"The upstream's response cannot be read: {error}.")

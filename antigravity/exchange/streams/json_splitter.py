@@ -1,7 +1,7 @@
-"""Splits JSON into its values as it arrives, sans-IO.
+"""Splits JSON into its values as it arrives.  Sans-IO.
 
-For upstreams that answer without server-sent events: one object, objects in lines, or one array
-of them.  Nothing is parsed here: only brackets and strings are told apart.
+For upstreams that respond without server-sent events: with one object, with objects in lines, or
+with one array of objects.  Only brackets and strings are recognized, nothing is parsed.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import Final
 
 from antigravity.sse import DEFAULT_LIMIT, EventTooLargeError, ServerSentEvent
 
-#: Deeper values are refused: no decoder takes them.
+#: Deeper values are refused: no decoder accepts them.
 MAX_DEPTH: Final = 1000
-#: A string that is whole, the beginning of one, or brackets of one kind in a row.
+#: A whole string, the beginning of one, or a run of brackets of one kind.
 _STRUCTURE: Final = re.compile(rb""""[^"\\]*(?:\\.[^"\\]*)*("?)|([\[{]+)|[\]}]+""", re.DOTALL)
 _IN_STRING: Final = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
 _QUOTE: Final = b'"'
 
 
 class JsonSplitter:
-    """Each object at the top, or in an array at the top, is an event without a name.
+    """Reads each top-level object, or object of a top-level array, as an unnamed event.
 
     :raises EventTooLargeError: from :meth:`feed`, when one exceeds ``limit`` bytes, or is nested
         too deeply.
@@ -56,7 +56,7 @@ class JsonSplitter:
         return found
 
     def close(self) -> list[ServerSentEvent]:
-        """Return what is left of a value that has no end."""
+        """Return the beginning of a value that has no end."""
         rest = self._take()
         return [ServerSentEvent("", rest)] if rest else []
 
@@ -87,7 +87,7 @@ class JsonSplitter:
     def _closed(
         self, chunk: bytes, start: int, end: int, begin: int, found: list[ServerSentEvent]
     ) -> int:
-        """Take brackets that close values; return where an open value begins in this chunk."""
+        """Handle closing brackets; return where an open value begins in this chunk."""
         base = self._base or 0
         inside = self._depth - base
         self._depth = max(0, self._depth - (end - start))

@@ -1,7 +1,7 @@
-"""Halves of surrogate pairs in the events of an upstream: joined, or replaced.  Sans-IO.
+"""Lone surrogates in the events of an upstream: joined to pairs, or replaced.  Sans-IO.
 
-Looking for them costs one search for each event.  Only an event that ends in a first half waits
-for the next one of the same text.
+They cost one search for each event.  Only an event whose text ends with a high surrogate is held
+until the next event of the same text.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from antigravity.ir.surrogates import (
 )
 from antigravity.sse import ServerSentEvent
 
-#: Events that may come between the two halves of a pair.
+#: Events that may come between the two surrogates of a pair.
 MAX_WAITING: Final = 16
 
-#: What JSON begins with, where bytes that are no UTF-8 can be told from sound.
+#: The first bytes of JSON, in which bytes that are no UTF-8 are broken text and not audio.
 _BEGINS: Final = (b"{", b"[")
 
 _NAME: Final = re.compile(rb'("[^"\\]*"\s*:\s*)\Z')
-#: What probabilities are about: it repeats the text, which is what counts.
+#: A member of log probabilities, which repeat the text.
 _TOKEN: Final = b'"token"'
-#: Members that tell texts of the same name apart.
+#: Members that distinguish texts of the same name.
 _PLACES: Final = re.compile(
     rb'"(?:index|output_index|content_index|summary_index|item_id)"\s*:\s*("[^"]{0,100}"|\d+)'
 )
 
 
-class _Half(Struct, frozen=True):
-    """A first half at the end of a text: where it is, and which text that is."""
+class _HighSurrogate(Struct, frozen=True):
+    """A high surrogate at the end of a text: its position, and the text's name and place."""
 
     begin: int
     end: int
@@ -47,16 +47,16 @@ class _Half(Struct, frozen=True):
 
 
 class SurrogateJoiner:
-    """Joins halves that two events share, and puts U+FFFD in the place of all others."""
+    """Joins surrogate pairs that are split between events; replaces all others by U+FFFD."""
 
     def __init__(self) -> None:
-        self._half: _Half | None = None
+        self._half: _HighSurrogate | None = None
         self._waiting: list[ServerSentEvent] = []
 
     def needs_repair(self, data: bytes) -> bool:
-        """Return whether an event may hold halves, or others wait for one: else feed nothing.
+        """Return whether an event must be fed: it may have surrogates, or events are held.
 
-        Bytes that are no UTF-8 are a concern, too: they are what is left of a character.
+        Bytes that are no UTF-8 need repair, too: they are parts of a character.
         """
         if self._half is not None or b"\\u" in data:
             return True
@@ -96,7 +96,7 @@ class SurrogateJoiner:
         return ready
 
     def close(self, *, cut: bool = False) -> list[ServerSentEvent]:
-        """Return the events that wait; with ``cut`` the half is left out of them."""
+        """Return the held events; with ``cut`` the high surrogate is removed from them."""
         half, self._half = self._half, None
         waiting, self._waiting = self._waiting, []
         if half is not None and waiting:
@@ -105,8 +105,10 @@ class SurrogateJoiner:
             waiting[0] = waiting[0]._replace(data=data[: half.begin] + middle + data[half.end :])
         return waiting
 
-    def _joined(self, half: _Half, data: bytes, halves: list[tuple[int, int]]) -> bytes | None:
-        """Return ``data`` with the first half before the second one, if that is in it."""
+    def _joined(
+        self, half: _HighSurrogate, data: bytes, halves: list[tuple[int, int]]
+    ) -> bytes | None:
+        """Return ``data`` with the high surrogate before its low one, if that is in it."""
         if tuple(_PLACES.findall(data)) != half.places:
             return None
         first = self._waiting[0].data[half.begin : half.end]
@@ -116,15 +118,15 @@ class SurrogateJoiner:
                 return data[:begin] + first + data[begin:end] + data[end:]
         return None
 
-    def _goes_on(self, half: _Half, data: bytes) -> bool:
-        """Return whether the text of the half goes on in ``data``, with something else."""
+    def _goes_on(self, half: _HighSurrogate, data: bytes) -> bool:
+        """Return whether the text continues in ``data`` without a low surrogate."""
         if tuple(_PLACES.findall(data)) != half.places:
             return False
         return re.search(re.escape(half.name) + rb'\s*:\s*"[^"]', data) is not None
 
 
-def _last_half(data: bytes, halves: list[tuple[int, int]]) -> _Half | None:
-    """Return the first half that ends the last text in which one does."""
+def _last_half(data: bytes, halves: list[tuple[int, int]]) -> _HighSurrogate | None:
+    """Return the high surrogate at the end of the last text that ends with one."""
     for begin, end in reversed(halves):
         is_high = data[begin + 3 : begin + 4] in b"89abAB"
         if is_high and data[end : end + 1] == b'"':
@@ -132,12 +134,12 @@ def _last_half(data: bytes, halves: list[tuple[int, int]]) -> _Half | None:
                 continue  # the name of a member
             name = _name(data, _opening(data, begin))
             if name and name != _TOKEN:
-                return _Half(begin, end, name, tuple(_PLACES.findall(data)))
+                return _HighSurrogate(begin, end, name, tuple(_PLACES.findall(data)))
     return None
 
 
 def _opening(data: bytes, place: int) -> int:
-    """Return where the string that ``place`` is in begins."""
+    """Return where the string around ``place`` begins."""
     quote = data.rfind(b'"', 0, place)
     while quote > 0:
         before = data[:quote]
@@ -148,13 +150,13 @@ def _opening(data: bytes, place: int) -> int:
 
 
 def _name(data: bytes, quote: int) -> bytes:
-    """Return the name of the member whose value begins at ``quote``, quoted; else nothing."""
+    """Return the quoted name of the member whose value begins at ``quote``, or nothing."""
     found = _NAME.search(data[max(0, quote - 200) : quote])
     return found[1].rpartition(b":")[0].strip() if found else b""
 
 
 class ArgumentsRepairer:
-    """Repairs lone surrogates in the arguments of calls, which are JSON text within JSON text."""
+    """Repairs lone surrogates in the arguments of tool calls, which are JSON within JSON."""
 
     def __init__(self) -> None:
         self._repairers: dict[int, FragmentRepairer] = {}

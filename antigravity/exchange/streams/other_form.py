@@ -26,9 +26,9 @@ from antigravity.signatures.thinking_recovery import SignatureCollector
 
 
 class FormDetectingStream:
-    """Hands a stream of events to ``passed``; all else goes to what ``translated`` makes.
+    """Feeds events to ``passed``, and other forms to the translator that ``translated`` makes.
 
-    What form the response has is known with its first bytes.
+    The first bytes of the response show its form.
     """
 
     def __init__(
@@ -48,12 +48,12 @@ class FormDetectingStream:
 
     @property
     def meaningful(self) -> bool:
-        """Whether real content has come."""
+        """Whether content was seen."""
         return self._inner.meaningful
 
     @property
     def failure(self) -> GatewayError | None:
-        """What went wrong, if something did."""
+        """The error that ended the response, if any."""
         return self._failure or self._inner.failure
 
     @property
@@ -62,13 +62,13 @@ class FormDetectingStream:
         return self._inner.usage
 
     def feed(self, data: bytes) -> bytes:
-        """Return what a chunk of the upstream's body becomes."""
+        """Return the client's bytes for a chunk of the upstream's body."""
         if self._detector is not None:
             detector = self._detector
             form = detector.feed(data)
             if form is None:
                 return b""
-            data = self._decided(form)
+            data = self._choose(form)
         if self.over:
             return b""
         out = self._inner.feed(data)
@@ -76,11 +76,11 @@ class FormDetectingStream:
         return out
 
     def end(self, error: GatewayError | None) -> bytes:
-        """Return what the end of the body becomes."""
+        """Return the client's bytes for the end of the body."""
         out = b""
         if self._detector is not None:
             form = self._detector.end()
-            data = self._decided("events" if error is not None and form != "json" else form)
+            data = self._choose("events" if error is not None and form != "json" else form)
             out = b"" if self.over else self._inner.feed(data)
         if self.over:
             return out
@@ -89,11 +89,11 @@ class FormDetectingStream:
         return out
 
     def keepalive(self) -> bytes:
-        """Return bytes that may be sent now and mean nothing."""
+        """Return a keep-alive that may be sent now."""
         return self._inner.keepalive()
 
-    def _decided(self, form: Form) -> bytes:
-        """Return the bytes that were only inspected so far."""
+    def _choose(self, form: Form) -> bytes:
+        """Choose the translator, and return the bytes that were read so far."""
         detector, self._detector = self._detector, None
         assert detector is not None
         if form == "json" or (
@@ -143,7 +143,7 @@ def collect_response(attempt: Attempt, response: IIncomingResponse, body: bytes)
 
     :raises GatewayError: if it is not complete, or tells an error.
     """
-    answer = ResponseCollector(native_source(attempt, response, held=True))
-    answer.feed(body)
-    answer.end(None)
-    return answer.response()
+    collector = ResponseCollector(native_source(attempt, response, held=True))
+    collector.feed(body)
+    collector.end(None)
+    return collector.response()

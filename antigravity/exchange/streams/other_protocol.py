@@ -1,7 +1,7 @@
-"""Responses in another protocol than the upstream was asked in.
+"""Responses in another protocol than the request to the upstream.
 
-A base address that is configured as one kind may lead to a service that answers as another.  The
-names at the top of its first event tell which protocol that is.
+A base address that is configured as one kind of upstream may belong to another kind.  The members
+of the first event show which protocol it speaks.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from antigravity.routing.router import RoutingOption
 
 _MEMBERS: Final = msgspec.json.Decoder(dict[str, Raw])
 _DATA: Final = re.compile(rb"^data:[ \t]*(\{.*\})[ \t]*$", re.MULTILINE)
-#: What the responses of each protocol hold; where it is found, nothing has to be looked at.
+#: Members that only the responses of a protocol have; if found, nothing has to be decoded.
 _OWN: Final = {
     "openai_chat": (b'"choices"',),
     "openai_responses": (b'"response', b'"output"'),
@@ -30,7 +30,7 @@ _OWN: Final = {
 
 
 def detect_protocol(data: bytes) -> str:
-    """Return the protocol that an event, or a whole response, is in; empty if none is known."""
+    """Return the protocol of an event or a whole response; empty if it is unknown."""
     try:
         members = _MEMBERS.decode(data)
     except (ValueError, RecursionError):
@@ -48,7 +48,7 @@ def detect_protocol(data: bytes) -> str:
 
 
 def is_other_protocol(protocol: str, data: bytes) -> bool:
-    """Return whether a response's beginning shows that it is not in ``protocol``.
+    """Return whether a response is in another protocol than ``protocol``.
 
     ``data`` is a whole JSON object, or the beginning of a stream of events.
     """
@@ -62,7 +62,7 @@ def is_other_protocol(protocol: str, data: bytes) -> bool:
 def decoder_finder(
     context: RequestContext, option: RoutingOption, request: Request
 ) -> Callable[[bytes], IStreamDecoder | None]:
-    """Return what finds a decoder by a first event that is in another protocol."""
+    """Return a function that finds the decoder for a first event in another protocol."""
 
     def find(data: bytes) -> IStreamDecoder | None:
         if option.client.name not in _OWN:

@@ -1,9 +1,8 @@
-"""Moves a streamed answer from an upstream to a client, at the speed of the slower one.
+"""Moves a streamed response from an upstream to a client, at the speed of the slower one.
 
-Until the answer has really begun, what comes out is held and the upstream is then paused:
-nothing has been sent to the client, so the attempt can still fail.  After that the pump is
-the client's producer: a client that does not read pauses the upstream, a client that goes
-away stops it.
+Until the response has content, output is held; then the upstream is paused.  Nothing was sent to
+the client so far, so the attempt can still fail.  From then on the pump is the client's producer:
+a client that does not read pauses the upstream, a client that disconnects stops it.
 """
 
 from __future__ import annotations
@@ -38,12 +37,12 @@ from antigravity.logs import make_logger
 
 @implementer(IReplyStream, IPushProducer)
 class Pump(Protocol):
-    """One streamed answer.
+    """One streamed response.
 
-    With ``abort_on_error`` the answer has no words for an error, so that the stream then fails.
+    With ``abort_on_error`` the stream cannot carry an error, and fails with it.
 
-    :ivar begun: fires once the answer has begun, or is over; never fails.
-    :ivar error: why the answer came to an early end, if it did.
+    :ivar begun: fires once the response has begun, or is over; never fails.
+    :ivar error: the error that ended the response early, if any.
     """
 
     log = make_logger()
@@ -93,7 +92,7 @@ class Pump(Protocol):
             self._begin()
 
     def _check_beginning(self, size: int) -> None:
-        """Give up a response that goes on and on without content, whether it is held or dropped."""
+        """Fail a response that has too many bytes before its content."""
         self._received += size
         if self._held_size > HELD_LIMIT:
             self._held.clear()
@@ -149,7 +148,7 @@ class Pump(Protocol):
         self.abandon()
 
     def abandon(self) -> None:
-        """Stop the upstream and write nothing more: nobody is there to read it."""
+        """Stop the upstream and write nothing more: the client has disconnected."""
         if self._ended:
             return
         self._ended = True
@@ -161,18 +160,18 @@ class Pump(Protocol):
     # -- inside -------------------------------------------------------------------------
 
     def _translated(self, translate: Callable[[Any], bytes], argument: object) -> bytes:
-        """Return what ``translate`` makes of something; if it raises, a protocol is at fault."""
+        """Return the translator's output; an exception ends the stream with an error."""
         try:
             return translate(argument)
         except Exception:  # noqa: BLE001 - a plugin's protocol may raise anything
-            self.log.failure("An answer could not be translated")
+            self.log.failure("a response could not be translated")
         self.error = UpstreamError(
-            "The upstream's answer could not be translated; the gateway's log says why."
+            "The upstream's response could not be translated; the gateway's log says why."
         )
         try:
             return self.translator.end(self.error)
         except Exception:  # noqa: BLE001 - the same fault again, most likely
-            self._abort_on_error = True  # the stream cannot be ended in its own words
+            self._abort_on_error = True  # the stream cannot carry an error
             return b""
 
     def _write(self, out: bytes) -> None:
@@ -217,7 +216,7 @@ class Pump(Protocol):
             finished(error)
 
     def _upstream(self, action: str) -> None:
-        """Ask something of the upstream's transport, if there still is one."""
+        """Call a method of the upstream's transport, if it is still there."""
         transport: Any = self.transport
         if transport is not None:
             getattr(transport, action)()
@@ -252,8 +251,10 @@ class Pump(Protocol):
 
 
 def _as_error(reason: Failure) -> GatewayError:
-    """Return the error that ended a body; the transport gives one of ours where it can."""
+    """Return the error that ended a body; the transport raises gateway errors where it can."""
     error = reason.value
     if isinstance(error, GatewayError):
         return error
-    return UpstreamError("The connection to the upstream was lost before its answer was complete.")
+    return UpstreamError(
+        "The connection to the upstream was lost before the response was complete."
+    )

@@ -1,4 +1,4 @@
-"""Answers that are no JSON and no events, such as sound: passed on byte for byte.  Sans-IO."""
+"""Responses that are passed on unchanged, such as audio.  Sans-IO."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAME: Final = "content-disposition"
 
 
 class RawStream:
-    """Bytes as they come.  There is no word for an error in them: a cut has to stay one."""
+    """Unchanged bytes.  They cannot carry an error, so the client's stream is truncated, too."""
 
     def __init__(self) -> None:
         self.over = False
@@ -30,18 +30,18 @@ class RawStream:
         return data
 
     def end(self, error: GatewayError | None) -> bytes:
-        """Take note of how the body ended."""
+        """Store how the body ended."""
         self.over = True
         self.failure = error
         return b""
 
     def keepalive(self) -> bytes:
-        """Return nothing: every byte means something."""
+        """Return nothing: no byte is without meaning."""
         return b""
 
 
 class RawEventStream(RawStream):
-    """Events as they come, of which nothing has to be known, without credentials in errors."""
+    """Unchanged events that are not parsed, without credentials in errors."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,28 +57,28 @@ class RawEventStream(RawStream):
             return b""
 
     def end(self, error: GatewayError | None) -> bytes:
-        """Return what stands behind the last whole event."""
+        """Return the bytes after the last whole event."""
         super().end(error)
         return self._redactor.rest()
 
 
 def file_headers(headers: Mapping[str, str]) -> Headers:
-    """Return what a client needs to know of a file besides its type."""
+    """Return the headers of a file besides its type."""
     return ((_NAME, CREDENTIALS.redact(headers[_NAME])),) if _NAME in headers else ()
 
 
 def is_json(content_type: str) -> bool:
-    """Return whether an answer is JSON, as its ``Content-Type`` says."""
+    """Return whether a ``Content-Type`` is JSON."""
     kind = content_type.partition(";")[0].strip().lower()
     return kind == "application/json" or kind.endswith("+json")
 
 
 def is_events(content_type: str) -> bool:
-    """Return whether an answer is a stream of events, as its ``Content-Type`` says."""
+    """Return whether a ``Content-Type`` is a stream of server-sent events."""
     return content_type.partition(";")[0].strip().lower() == "text/event-stream"
 
 
 def is_html(content_type: str) -> bool:
-    """Return whether an answer is a web page, as its ``Content-Type`` says."""
+    """Return whether a ``Content-Type`` is a web page."""
     kind = content_type.partition(";")[0].strip().lower()
     return kind in ("text/html", "application/xhtml+xml")

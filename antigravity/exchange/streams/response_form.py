@@ -1,7 +1,7 @@
 """Detects the form of an upstream's response, whatever its ``Content-Type`` says.
 
-Servers answer JSON where a stream was wanted, events where a whole answer was, with a wrong type
-or none.  The first bytes tell.  Sans-IO.
+Servers send JSON in place of a stream, events in place of a whole response, and wrong types or
+none.  The first bytes show the form.  Sans-IO.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from antigravity.redaction.credentials import CREDENTIALS
 
 Form = Literal["events", "json", "html", "text"]
 
-#: Bytes of a text that are looked through for events, and that an error quotes.
+#: Bytes of a text that are searched for events, and bytes that an error quotes.
 TEXT_LIMIT: Final = 2048
 _QUOTED: Final = 200
 _MARK: Final = b"\xef\xbb\xbf"
 _EVENTS: Final = re.compile(rb"(?:data|event|id|retry)[ \t]*(?:[:\r\n]|\Z)|:")
 _LATER_EVENTS: Final = re.compile(rb"[\r\n](?:data|event)[ \t]*:")
-#: Bytes that the longest name of a field takes, and what must follow it.
+#: Bytes of the longest field name and the byte after it.
 _ENOUGH: Final = 8
 
 
@@ -34,15 +34,15 @@ class ResponseSource(Struct, frozen=True):
     content_type: str = ""
 
     def unusable(self, form: Form, text: bytes = b"") -> UnusableAnswerError:
-        """Return the error for an answer that is neither JSON nor a stream of events."""
+        """Return the error for a response that is neither JSON nor a stream of events."""
         kind = self.content_type.partition(";")[0].strip().lower()
         if form == "html" and "html" not in kind and "xml" not in kind:
             kind = "text/html"
-        said = CREDENTIALS.redact(plain(text.decode("utf-8", "replace").strip()))[:_QUOTED]
-        quoted = f" It says: {said}" if said and form == "text" else ""
+        excerpt = CREDENTIALS.redact(plain(text.decode("utf-8", "replace").strip()))[:_QUOTED]
+        quoted = f" It says: {excerpt}" if excerpt and form == "text" else ""
         who = f"The upstream {self.upstream}" if self.upstream else "The upstream"
         return UnusableAnswerError(
-            f"{who} answered {kind or 'text/plain'} where JSON or server-sent events were "
+            f"{who} sent {kind or 'text/plain'} where JSON or server-sent events were "
             f"expected; check its base_url.{quoted}",
             code="unusable_answer",
         )
@@ -51,7 +51,7 @@ class ResponseSource(Struct, frozen=True):
         """Return the error for JSON in which no part of a completion was found."""
         who = f"The upstream {self.upstream}" if self.upstream else "The upstream"
         return UnusableAnswerError(
-            f"{who} answered JSON that is not a completion; check its base_url and kind.",
+            f"{who} sent JSON that is not a completion; check its base_url and kind.",
             code="unusable_answer",
         )
 
@@ -71,7 +71,7 @@ class FormDetector:
         return self._form(ended=False)
 
     def end(self) -> Form:
-        """Return the form of an answer that has ended; nothing at all is taken for events."""
+        """Return the form of a response that has ended; an empty one counts as events."""
         return self._form(ended=True) or "events"
 
     def _form(self, *, ended: bool) -> Form | None:

@@ -1,7 +1,7 @@
-"""What happens to the bytes of an upstream's streamed answer, sans-IO.
+"""Translators of an upstream's response.  Sans-IO.
 
-A translator takes chunks of the upstream's body and gives back bytes for the client.  It
-knows when the answer has really begun (``meaningful``) and when it is complete (``over``).
+A translator takes chunks of the upstream's body and returns bytes for the client.  It knows when
+the response has content (``meaningful``) and when it is complete (``over``).
 """
 
 from __future__ import annotations
@@ -21,34 +21,34 @@ from antigravity.ir.usage import Usage
 class Translator(Protocol):
     """Upstream bytes in, client bytes out."""
 
-    #: Whether nothing more will come out, so that the upstream need not go on.
+    #: Whether there will be no more output, so that the upstream can be stopped.
     over: bool
 
     @property
     def meaningful(self) -> bool:
-        """Whether real content has come; from then on the client may be answered."""
+        """Whether content was seen; from then on bytes may be sent to the client."""
 
     @property
     def failure(self) -> GatewayError | None:
-        """What went wrong, if something did."""
+        """The error that ended the response, if any."""
 
     @property
     def usage(self) -> Usage | None:
         """The last usage that was reported."""
 
     def feed(self, data: bytes) -> bytes:
-        """Return what a chunk of the upstream's body becomes."""
+        """Return the client's bytes for a chunk of the upstream's body."""
 
     def end(self, error: GatewayError | None) -> bytes:
-        """Return what the end of the body becomes; ``error`` says why it came too early."""
+        """Return the client's bytes for the end of the body; ``error`` says why it is truncated."""
 
     def keepalive(self) -> bytes:
-        """Return bytes that may be sent now and mean nothing."""
+        """Return a keep-alive that may be sent now."""
 
 
 def empty_response_error() -> EmptyAnswerError:
-    """Return the error for an answer that ended before it said anything."""
-    return EmptyAnswerError("The upstream ended its answer before it said anything; try again.")
+    """Return the error for a response that ended without content."""
+    return EmptyAnswerError("The upstream sent a response without content; try again.")
 
 
 class TranslatedStream:
@@ -62,12 +62,12 @@ class TranslatedStream:
 
     @property
     def meaningful(self) -> bool:
-        """Whether real content has come, also in the eyes of an encoder that looks at it."""
+        """Whether content was seen, and the encoder accepts it."""
         return self._source.meaningful and (self._judge is None or self._judge.begun)
 
     @property
     def failure(self) -> GatewayError | None:
-        """What went wrong, if something did."""
+        """The error that ended the response, if any."""
         if self._source.failure is None and self._judge is not None:
             failure: GatewayError | None = self._judge.failure
             return failure
@@ -79,10 +79,10 @@ class TranslatedStream:
         return self._source.usage
 
     def feed(self, data: bytes) -> bytes:
-        """Return what a chunk of the upstream's body becomes."""
+        """Return the client's bytes for a chunk of the upstream's body."""
         out = self._encode(self._source.feed(data))
         if self.failure is not None:
-            self.over = True  # whatever the upstream still has to say
+            self.over = True  # whatever the upstream still sends
         elif self._source.done and not self.over:
             out += self.end(None)
         return out
@@ -96,7 +96,7 @@ class TranslatedStream:
         return out if self._source.failure is not None else out + self._encoder.end()
 
     def keepalive(self) -> bytes:
-        """Return bytes that may be sent now and mean nothing."""
+        """Return a keep-alive that may be sent now."""
         return self._encoder.keepalive()
 
     def _encode(self, events: Sequence[Event]) -> bytes:
@@ -109,7 +109,7 @@ class TranslatedStream:
 
 
 class ResponseCollector:
-    """Events to one whole response; nothing goes out before the end."""
+    """Collects events to one whole response; there is no output before the end."""
 
     def __init__(self, source: EventSource) -> None:
         self._source = source
@@ -118,12 +118,12 @@ class ResponseCollector:
 
     @property
     def meaningful(self) -> bool:
-        """Never before the end: a whole answer can be retried until it is complete."""
+        """Never true: a whole response can be retried until it is complete."""
         return False
 
     @property
     def failure(self) -> GatewayError | None:
-        """What went wrong, if something did."""
+        """The error that ended the response, if any."""
         return self._source.failure
 
     @property
@@ -132,8 +132,8 @@ class ResponseCollector:
         return self._source.usage
 
     def feed(self, data: bytes) -> bytes:
-        """Take a chunk in."""
-        self._take(self._source.feed(data))
+        """Collect a chunk."""
+        self._collect(self._source.feed(data))
         if self._source.failure is not None:
             self.over = True
         elif self._source.done:
@@ -141,10 +141,10 @@ class ResponseCollector:
         return b""
 
     def end(self, error: GatewayError | None) -> bytes:
-        """Take the end in."""
+        """Collect the end."""
         if not self.over:
             self.over = True
-            self._take(self._source.end(error))
+            self._collect(self._source.end(error))
         return b""
 
     def keepalive(self) -> bytes:
@@ -152,9 +152,9 @@ class ResponseCollector:
         return b""
 
     def response(self) -> Response:
-        """Return the whole answer.
+        """Return the whole response.
 
-        :raises GatewayError: if the answer broke off, or is empty.
+        :raises GatewayError: if the response failed, or is empty.
         """
         if self._source.failure is not None:
             raise self._source.failure
@@ -162,7 +162,7 @@ class ResponseCollector:
             raise empty_response_error()
         return self._fold.response()
 
-    def _take(self, events: Sequence[Event]) -> None:
+    def _collect(self, events: Sequence[Event]) -> None:
         for event in events:
             if not isinstance(event, StreamFailure):
                 self._fold.feed(event)

@@ -53,7 +53,7 @@ def test_whole_body_is_one_event_however_chunked(chunks: list[bytes]) -> None:
     assert collector.response().choices[0].text == body.decode("latin-1")
 
 
-def test_half_a_body_is_not_read() -> None:
+def test_truncated_body_is_not_decoded() -> None:
     decoder = Decoder()
     folded = ResponseCollector(source(decoder))
     folded.feed(b'{"half":')
@@ -63,14 +63,14 @@ def test_half_a_body_is_not_read() -> None:
     assert folded.failure is why
 
 
-def test_it_has_a_limit() -> None:
+def test_whole_body_beyond_limit_is_refused() -> None:
     body = WholeBodyParser(10)
     body.feed(b"12345")
     body.feed(b"12345")
     with pytest.raises(EventTooLargeError, match="10 bytes"):
         body.feed(b"1")
     endless = source(Decoder())
-    endless._frames = WholeBodyParser(3)
+    endless._parser = WholeBodyParser(3)
     (failure,) = endless.feed(b"12345")
     assert isinstance(failure, StreamFailure)
 
@@ -82,7 +82,7 @@ class Failing(Decoder):
         return [ResponseStart(), TextDelta("a"), StreamFailure(UpstreamError("nonsense"))]
 
 
-class Writing:
+class NamesEncoder:
     """An encoder that writes what it is told."""
 
     def encode(self, event: Event) -> bytes:
@@ -93,9 +93,9 @@ class Writing:
 
 
 @pytest.mark.parametrize("whole", [False, True])
-def test_nothing_is_waited_for_after_a_failure(whole: bool) -> None:
+def test_stream_is_over_after_failure(whole: bool) -> None:
     events = EventSource(Failing(), EventPipeline(()), None, None, lambda: 1)  # type: ignore[arg-type]
-    stream = ResponseCollector(events) if whole else TranslatedStream(events, Writing())  # type: ignore[arg-type]
+    stream = ResponseCollector(events) if whole else TranslatedStream(events, NamesEncoder())  # type: ignore[arg-type]
     out = stream.feed(b"data: {}\n\n")
     assert stream.over
     assert stream.failure is not None
