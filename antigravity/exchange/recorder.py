@@ -34,7 +34,7 @@ class Recorder:
         )
 
     def now(self) -> float:
-        """Return the time in seconds since the epoch; it never goes back while a request runs."""
+        """Return the time in seconds since the epoch; it never goes back during a request."""
         return self.record.started + self._elapsed()
 
     def begin(self, model: str, *, stream: bool) -> None:
@@ -44,7 +44,7 @@ class Recorder:
         self._services.started(self.record)
 
     def intercept(self, label: str) -> None:
-        """Record that the request is one of a client or of the gateway itself, not of a user."""
+        """Record why the request is not a user's own; see :class:`ExchangeRecord`."""
         self.record.intercepted = label
 
     def route(self, decision: RoutingDecision) -> None:
@@ -53,7 +53,7 @@ class Recorder:
         self.record.mapped_model = decision.options[0].target.model
 
     def lose(self, losses: tuple[Loss, ...]) -> None:
-        """Record all that the reply lacks, in place of what was recorded before."""
+        """Record what is lost in translation, in place of what was recorded before."""
         self.record.losses = losses
 
     def attempt(

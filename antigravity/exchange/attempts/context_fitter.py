@@ -1,6 +1,6 @@
-"""Make a request fit the model that it goes to, if it would not fit as it is.
+"""Shortens a request that does not fit the context window of the model it goes to.
 
-What is small enough is not even read: only its length is looked at.
+Small requests are not decoded for this: the length of the body is enough.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from typing import Any, Final, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from antigravity.context.decision import CompressionDecision as Cut
-from antigravity.context.decision import Terms, decide, forked
+from antigravity.context.decision import CompressionDecision, Terms, decide, forked
 from antigravity.context.estimate import estimate_tokens
 from antigravity.context.history import digest, head_length, last_user
 from antigravity.context.layers import NOTHING, Plan, apply
@@ -33,17 +32,17 @@ from antigravity.signatures.thinking_recovery import recover
 
 T = TypeVar("T")
 
-#: A window that nobody knows.
-_ENDLESS: Final = 2**40
-#: Clients of Anthropic's that name this beta have a window of a million where they pass through.
+#: The window of models whose window is not known.
+_UNLIMITED: Final = 2**40
+#: The Anthropic beta that gives requests which pass through a window of a million tokens.
 _WIDE_BETA: Final = "context-1m"
 _WIDE: Final = 1_000_000
-#: What an upstream has refused is cut to so much of what it says it takes.
+#: A refused request is cut to this share of the limit that the upstream names,
 _MARGIN: Final = 0.95
-#: To so much of what was sent, if it does not say how much it takes.
-_UNSAID: Final = 0.75
+#: or to this share of what was sent, if the upstream names no limit.
+_UNKNOWN_SHARE: Final = 0.75
 
-_WHAT: Final = {
+_DESCRIPTIONS: Final = {
     "l0": "long results of tools were shortened",
     "l1": "old results of tools were left out",
     "l2": "old thinking was left out",
@@ -53,7 +52,7 @@ _WHAT: Final = {
 
 
 class FittedRequest(Struct, frozen=True):
-    """A request that was made to fit, what was done to it, and its estimated tokens."""
+    """A shortened request, the layers that were applied, and its estimated tokens."""
 
     request: Request
     layers: tuple[str, ...]
@@ -62,36 +61,36 @@ class FittedRequest(Struct, frozen=True):
 
     @property
     def label(self) -> str:
-        """What was done, in a form for a header."""
+        """What was done, for a header."""
         return f"{'+'.join(self.layers)}; tokens={self.before}->{self.after}"
 
     @property
     def losses(self) -> tuple[Loss, ...]:
-        """What was done, in words."""
-        return tuple(Loss("messages", f"{_WHAT[layer]} ({layer})") for layer in self.layers)
+        """What was done, for people."""
+        return tuple(Loss("messages", f"{_DESCRIPTIONS[layer]} ({layer})") for layer in self.layers)
 
 
-class _Case(Struct, frozen=True):
-    """A request that may be too long for one option."""
+class _LongRequest(Struct, frozen=True):
+    """A decoded request that may be too long for one option, with what is remembered of it."""
 
     request: Request
     key: str
-    known: Remembered
+    remembered: Remembered
     plan: Plan
     terms: Terms
     model: str
 
 
-class _Look(Struct):
-    """What was found for one option: a request that fits, or a fork that needs a summary."""
+class _Fit(Struct):
+    """What one option needs: a shortened request, or a summary first (``decision``), or nothing."""
 
     fitted: FittedRequest | None = None
-    case: _Case | None = None
-    cut: Cut | None = None
+    long: _LongRequest | None = None
+    decision: CompressionDecision | None = None
 
 
 class ContextFitter:
-    """Fits one client's request to the options that it is tried at."""
+    """Fits one request to each option that it is tried at."""
 
     def __init__(self, context: RequestContext, serve: Serve) -> None:
         self._context = context
@@ -102,55 +101,55 @@ class ContextFitter:
             self._settings.context_compression_threshold_l2,
             self._settings.context_compression_threshold_l3,
         )
-        self._looks: dict[tuple[str, str], _Look] = {}
-        #: Plans that are still to be remembered: a thread may have made them.
+        self._fits: dict[tuple[str, str], _Fit] = {}
+        #: Plans to remember, made by a function that may run in a thread.
         self._planned: list[tuple[str, Remembered]] = []
         self._retried = False
 
     def concerns(self, option: RoutingOption) -> bool:
         """Return whether an option may need a shorter request; the others may be skipped."""
-        if (option.upstream.name, option.target.model) in self._looks:
+        if (option.upstream.name, option.target.model) in self._fits:
             return True
         return self._is_conversation(option) and (self._always() or self._is_suspect(option))
 
     async def wants_summary(self, option: RoutingOption) -> bool:
         """Return whether :meth:`summarise` has to be called before :meth:`fitted`."""
         key = (option.upstream.name, option.target.model)
-        if key not in self._looks:
-            self._looks[key] = await self._look(option)
-        return self._looks[key].cut is not None
+        if key not in self._fits:
+            self._fits[key] = await self._fit(option)
+        return self._fits[key].decision is not None
 
     def fitted(self, option: RoutingOption) -> FittedRequest | None:
-        """Return the request that fits, ``None`` if it can go as it is.
+        """Return the shortened request, ``None`` if it can go as it is.
 
-        To be asked after :meth:`wants_summary`.
+        Call :meth:`wants_summary` first.
         """
-        look = self._looks.get((option.upstream.name, option.target.model))
-        return None if look is None else look.fitted
+        fit = self._fits.get((option.upstream.name, option.target.model))
+        return None if fit is None else fit.fitted
 
     def use(self, context: RequestContext) -> None:
         """Fit another form of the request from now on."""
         self._context = context
-        self._looks.clear()
+        self._fits.clear()
 
     async def summarise(self, option: RoutingOption) -> None:
-        """Have the older part of the conversation summed up; if that fails, leave it out."""
-        look = self._looks[option.upstream.name, option.target.model]
-        case, cut, look.cut = look.case, look.cut, None
-        if case is None or cut is None:
+        """Replace the older part of the conversation by a summary; if that fails, drop it."""
+        fit = self._fits[option.upstream.name, option.target.model]
+        long, decision, fit.decision = fit.long, fit.decision, None
+        if long is None or decision is None:
             return
         messages = self._context.request.messages
-        begin = max(head_length(messages), case.plan.fork)
-        earlier = case.plan.summary
-        older = OlderPart(messages[begin : cut.fork], earlier, case.terms.limits.summary)
+        begin = max(head_length(messages), long.plan.fork)
+        earlier = long.plan.summary
+        older = OlderPart(messages[begin : decision.fork], earlier, long.terms.limits.summary)
         summary = await summarise(self._context, self._serve, older)
-        plan = forked(cut.plan, cut.fork, summary or earlier)
-        look.fitted = await self._apart(self._settled, case, plan)
+        plan = forked(decision.plan, decision.fork, summary or earlier)
+        fit.fitted = await self._compute(self._apply_plan, long, plan)
 
-    async def shortens(self, option: RoutingOption, error: GatewayError) -> bool:
-        """Take note that a prompt was too long; return whether a shorter one is to be tried.
+    async def shorten_after(self, option: RoutingOption, error: GatewayError) -> bool:
+        """Remember that a prompt was too long, and return whether to try a shorter one.
 
-        A client that compacts its conversations itself is told so first.
+        A client that compacts its conversations itself gets the error first.
         """
         context, settings = self._context, self._settings
         model = option.target.model
@@ -158,81 +157,81 @@ class ContextFitter:
             return False
         if not self._is_conversation(option):
             return False
-        case = await self._case(option)
-        if case is None:
+        long = await self._read(option)
+        if long is None:
             return False
         fitted = self.fitted(option)
         if fitted is not None:
             sent = fitted.after
         else:
-            sent = await self._apart(self._measure, case, case.request.messages)
+            sent = await self._compute(self._measure, long, long.request.messages)
         ceiling = _ceiling(error.message, sent)
-        if case.known.ceiling:
-            ceiling = min(ceiling, case.known.ceiling)
+        if long.remembered.ceiling:
+            ceiling = min(ceiling, long.remembered.ceiling)
         contexts = context.services.contexts
         contexts.refused(model, len(context.call.body))
-        contexts.put(case.key, replace(case.known, ceiling=ceiling, told=True))
-        if self._compacts_itself() and not case.known.told:
+        contexts.put(long.key, replace(long.remembered, ceiling=ceiling, told=True))
+        if self._client_compacts() and not long.remembered.told:
             return False
         self._retried = True
-        self._looks.clear()
+        self._fits.clear()
         if await self.wants_summary(option):
             return True
         fitted = self.fitted(option)
         return fitted is not None and fitted.after < sent
 
-    async def _apart(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Return what a function gives, and remember the plans that it has made."""
+    async def _compute(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Return the result of a pure function, and remember the plans that it made."""
         result = await self._context.compute(function, *arguments)
         planned, self._planned = self._planned, []
-        for key, known in planned:
-            self._context.services.contexts.put(key, known)
+        for key, remembered in planned:
+            self._context.services.contexts.put(key, remembered)
         return result
 
-    async def _look(self, option: RoutingOption) -> _Look:
+    async def _fit(self, option: RoutingOption) -> _Fit:
         always, suspect = self._always(), self._is_suspect(option)
-        case = await self._case(option) if suspect or always else None
-        if case is None:
-            return _Look()
-        if suspect and not self._has_to_be_told(case):
-            return await self._apart(self._compressed, case)
-        return _Look(await self._apart(self._settled, case, case.plan)) if always else _Look()
+        long = await self._read(option) if suspect or always else None
+        if long is None:
+            return _Fit()
+        if suspect and not self._client_acts_first(long):
+            return await self._compute(self._compress, long)
+        return _Fit(await self._compute(self._apply_plan, long, long.plan)) if always else _Fit()
 
-    def _compressed(self, case: _Case) -> _Look:
-        measure = partial(self._measure, case)
-        cut = decide(case.request.messages, case.plan, case.terms, measure)
-        if cut.fork:
-            return _Look(case=case, cut=cut)
-        return _Look(self._settled(case, cut.plan))
+    def _compress(self, long: _LongRequest) -> _Fit:
+        measure = partial(self._measure, long)
+        decision = decide(long.request.messages, long.plan, long.terms, measure)
+        if decision.fork:
+            return _Fit(long=long, decision=decision)
+        return _Fit(self._apply_plan(long, decision.plan))
 
-    def _settled(self, case: _Case, plan: Plan) -> FittedRequest | None:
-        """Remember a plan, and return the request after it."""
-        request = case.request
+    def _apply_plan(self, long: _LongRequest, plan: Plan) -> FittedRequest | None:
+        """Note a plan, and return the request that it makes; ``None`` if that does not help."""
+        request = long.request
         shown = plan
         if self._settings.shorten_tool_results == "always":
             shown = replace(plan, results=last_user(request.messages))
-        applied = apply(request.messages, shown, keep_signatures=case.terms.keep_signatures)
-        after = self._measure(case, applied.messages)
-        if not applied.layers or (plan != NOTHING and case.terms.limits.hopeless(after)):
+        applied = apply(request.messages, shown, keep_signatures=long.terms.keep_signatures)
+        after = self._measure(long, applied.messages)
+        if not applied.layers or (plan != NOTHING and long.terms.limits.hopeless(after)):
             return None
-        if plan != case.plan and not self._context.is_repaired:
-            known = case.known.planned(plan, self._context.request.messages)
-            self._planned.append((case.key, known))
-        before = self._measure(case, request.messages)
+        if plan != long.plan and not self._context.is_repaired:
+            remembered = long.remembered.planned(plan, self._context.request.messages)
+            self._planned.append((long.key, remembered))
+        before = self._measure(long, request.messages)
         return FittedRequest(
             replace(request, messages=applied.messages), applied.layers, before, after
         )
 
-    async def _case(self, option: RoutingOption) -> _Case | None:
-        """Return the decoded request with what is known of it; ``None`` if it can't be decoded."""
+    async def _read(self, option: RoutingOption) -> _LongRequest | None:
+        """Return the decoded request, ``None`` if it is not valid or must not be shortened."""
         context, target = self._context, option.target
         try:
             await context.decode()
             request = context.request
         except GatewayError:
-            return None  # whoever serves it says what is wrong with it
+            return None  # the attempt reports the error
         if option.native and request.extensions.get("truncation") == "auto":
-            return None  # the client wants the upstream to do it
+            return None  # the client wants the upstream to shorten it
         raw = request.messages
         if not context.is_repaired:
             recall = await context.recall(request)
@@ -240,16 +239,16 @@ class ContextFitter:
             recovering = partial(recover, reasoning=reasoning)
             request = await context.compute(recovering, request, recall, family)
         key = await context.compute(_key, context, target.model, raw)
-        known = context.services.contexts.get(key)
-        room = self._room(option) or Room(_ENDLESS)
-        limits = room.limits(request.max_output_tokens, self._thresholds, known.ceiling)
+        remembered = context.services.contexts.get(key)
+        room = self._room(option) or Room(_UNLIMITED)
+        limits = room.limits(request.max_output_tokens, self._thresholds, remembered.ceiling)
         terms = Terms(
             limits,
             self._settings.context_compression_keep_rounds,
             target.capabilities.requires_signatures,
         )
-        plan = await context.compute(known.plan_for, raw)
-        return _Case(request, key, known, plan, terms, target.model)
+        plan = await context.compute(remembered.plan_for, raw)
+        return _LongRequest(request, key, remembered, plan, terms, target.model)
 
     def _always(self) -> bool:
         """Return whether long results of tools are shortened in every request."""
@@ -279,9 +278,9 @@ class ContextFitter:
             window = max(window, _WIDE)
         return Room(window, option.target.capabilities)
 
-    def _measure(self, case: _Case, messages: Sequence[Message]) -> int:
-        request = replace(case.request, messages=tuple(messages))
-        return self._context.services.calibration.applied(case.model, estimate_tokens(request))
+    def _measure(self, long: _LongRequest, messages: Sequence[Message]) -> int:
+        request = replace(long.request, messages=tuple(messages))
+        return self._context.services.calibration.applied(long.model, estimate_tokens(request))
 
     def _is_conversation(self, option: RoutingOption) -> bool:
         protocol, route = self._context.protocol, self._context.call.route
@@ -292,25 +291,25 @@ class ContextFitter:
             and not option.client.traits.native_only
         )
 
-    def _compacts_itself(self) -> bool:
+    def _client_compacts(self) -> bool:
         agent = self._context.call.headers.get("user-agent", "")
         return any(matches(p, agent) for p in self._settings.context_clients_that_compact)
 
-    def _has_to_be_told(self, case: _Case) -> bool:
-        """Return whether the client itself is to be the first to shorten the conversation."""
-        if case.known.told or case.plan != NOTHING or self._thresholds.early:
+    def _client_acts_first(self, long: _LongRequest) -> bool:
+        """Return whether the client gets the error first, to shorten the conversation itself."""
+        if long.remembered.told or long.plan != NOTHING or self._thresholds.early:
             return False
-        return self._compacts_itself()
+        return self._client_compacts()
 
 
 def _key(context: RequestContext, model: str, messages: Sequence[Message]) -> str:
-    """Return the key of what is remembered of a conversation."""
+    """Return the key under which a conversation is remembered."""
     whose = context.session_key() or context.call.principal
     return f"{whose}.{model}.{digest(messages[: head_length(messages)])}"
 
 
 def _ceiling(message: str, sent: int) -> int:
-    """Return how many estimated tokens an upstream takes that has refused ``sent`` of them."""
-    said = sizes(message)
-    part = _UNSAID if said is None else said[1] / said[0] * _MARGIN
-    return max(1, int(sent * part))
+    """Return how many estimated tokens an upstream accepts that refused ``sent`` of them."""
+    found = sizes(message)
+    share = _UNKNOWN_SHARE if found is None else found[1] / found[0] * _MARGIN
+    return max(1, int(sent * share))

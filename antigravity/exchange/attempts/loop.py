@@ -241,7 +241,9 @@ class AttemptLoop:
 
     async def _prepare_next(self, error: GatewayError, option: RoutingOption, account: str) -> bool:
         """Return whether there is another attempt, when it is time for it."""
-        if isinstance(error, ContextLengthError) and await self._fitter.shortens(option, error):
+        if isinstance(error, ContextLengthError) and await self._fitter.shorten_after(
+            option, error
+        ):
             return True
         step = self._next_step(error, option, account)
         if step.action == "repair":

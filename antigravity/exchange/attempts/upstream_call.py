@@ -1,4 +1,4 @@
-"""One HTTP exchange with an upstream: prepared, sent, its status looked at."""
+"""One HTTP request to an upstream: prepared, sent, its status checked."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from antigravity.routing.decision import RoutingOption
 
 log = make_logger()
 
-#: Bytes of an error body that are read; more is no error message.
+#: Bytes of an error body that are read; a longer one is not an error message.
 ERROR_LIMIT = 1024 * 1024
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not a fault of ours
-    """An upstream's answer with a status that is no success.
+class Refused(Exception):  # noqa: N818 - a response, not a fault of the gateway
+    """An upstream's response whose status is not a success.
 
-    ``body`` is the answer as it came, for clients of the same protocol, but for credentials;
+    ``body`` is that of the response without credentials, for clients of the same protocol;
     ``headers`` go with it.
     """
 
@@ -44,14 +44,14 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault of ours
         self.body = body
         self.content_type = content_type
         self.headers = headers
-        #: What was refused.
+        #: The request that was refused.
         self.request: OutgoingRequest | None = None
 
     def as_reply(self, longest: float) -> Reply | None:
-        """Return it for a client of the same protocol, ``None`` if it must not see it.
+        """Return the reply for a client of the same protocol, ``None`` if it must not see it.
 
-        No delay of more than ``longest`` seconds is told.
-        Trouble with our credential is not the client's, and what is no JSON is no error shape.
+        Errors of the gateway's credential are not the client's, and only JSON is an error in the
+        protocol's shape.  A delay is cut to ``longest`` seconds.
         """
         error = self.error
         if isinstance(error, UpstreamCredentialError) or "json" not in self.content_type:
@@ -82,11 +82,11 @@ class UpstreamCall(Struct, frozen=True):
     async def send(
         self, transport: IHttpTransport, repeated: Callable[[GatewayError], None] | None = None
     ) -> IIncomingResponse:
-        """Return the response, its body unread, of the first request that gets a good one.
+        """Return the first successful response, its body unread.
 
-        Access tokens may die before their time.  So a 401 for one is followed once by the same
-        request with a new one; only if that is refused, too, is the account at fault.
-        ``repeated`` is called with the error in between.
+        Access tokens may be revoked before they expire.  So after a 401 the request is repeated
+        once with a new token, and ``repeated`` is called with the error; only if the new one is
+        refused, too, is the account at fault.
 
         :raises Refused: for any other status than success; a redirect is one, and is not followed.
         :raises GatewayError: if there is no response.
@@ -123,7 +123,7 @@ class UpstreamCall(Struct, frozen=True):
 
 
 def _renews(upstream: IRenewingUpstream, refused: Refused, credential: Credential) -> bool:
-    """Return whether an upstream can get a new access token in place of a refused one."""
+    """Return whether an upstream can replace the access token that was refused."""
     if refused.request is None or refused.error.upstream_status != 401:
         return False
     return bool(upstream.renews(refused.request, credential))
@@ -136,7 +136,7 @@ async def first_good(
     credential: Credential,
     requests: Sequence[OutgoingRequest],
 ) -> IIncomingResponse:
-    """Return the response, its body unread, of the first request that gets a good one.
+    """Return the first successful response to one of several requests, its body unread.
 
     :raises Refused: for any other status than success; a redirect is one, and is not followed.
     :raises GatewayError: if there is no response.
@@ -167,7 +167,7 @@ async def _refused(
     try:
         body = CREDENTIALS.redact_bytes(repair_surrogates(await response.collect(ERROR_LIMIT)))
     except UnusableAnswerError:
-        body = b""  # compressed in an unknown way; the status says enough
+        body = b""  # an unknown compression; the status is enough
     if status < 400:
         moved = UnusableAnswerError(
             f"The upstream {upstream.name} answered {status} where an answer was "
