@@ -4,30 +4,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, get_args
 
 from msgspec import Struct
 
 from antigravity.ir.events import (
     ChoiceEvent,
-    CitationEvent,
     Event,
     Finish,
-    LogprobsDelta,
-    MediaOutput,
-    RedactedThinking,
-    RefusalDelta,
     ResponseStart,
     StreamFailure,
-    TextDelta,
-    TextSignature,
-    ThinkingDelta,
-    ThinkingSignature,
     ToolCallDelta,
     ToolCallEnd,
     ToolCallStart,
     UsageUpdate,
-    WebSearchEvent,
 )
 
 
@@ -58,20 +48,12 @@ OrderedEvent = ChoiceStart | ChoiceEvent
 SequencedEvent = ChoiceStart | Event
 
 #: Events that stand for themselves: they open nothing and end nothing.
-_CONTENT: Final = frozenset(
-    {
-        TextDelta,
-        TextSignature,
-        ThinkingDelta,
-        ThinkingSignature,
-        RedactedThinking,
-        RefusalDelta,
-        MediaOutput,
-        WebSearchEvent,
-        CitationEvent,
-        LogprobsDelta,
-    }
-)
+_CONTENT: Final = frozenset(get_args(ChoiceEvent)) - {
+    ToolCallStart,
+    ToolCallDelta,
+    ToolCallEnd,
+    Finish,
+}
 _NOTHING: Final[frozenset[type]] = frozenset()
 
 
