@@ -47,7 +47,7 @@ class ChoiceStart(Struct, frozen=True, gc=False):
 OrderedEvent = ChoiceStart | ChoiceEvent
 SequencedEvent = ChoiceStart | Event
 
-#: Events that stand for themselves: they open nothing and end nothing.
+#: Events that open nothing and end nothing.
 _CONTENT: Final = frozenset(get_args(ChoiceEvent)) - {
     ToolCallStart,
     ToolCallDelta,

@@ -1,21 +1,32 @@
-"""What chat completions and legacy completions write alike: chunks, and whole completions."""
+"""The frame of chunks and of whole completions, for chat and legacy completions."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from antigravity.ir.call import HttpReply, ReplyContext
 from antigravity.ir.errors import GatewayError
+from antigravity.ir.events import FinishReason
 from antigravity.ir.usage import Usage
 from antigravity.protocols.event_sequencer import EventOrder, OrderedEvent
 from antigravity.protocols.openai_shapes import completion_usage, error_object
 from antigravity.protocols.replies import json_reply
 from antigravity.protocols.stream_encoder import StreamEncoder
 from antigravity.sse import DONE, encode_data
+
+FINISH_REASONS: Final[dict[FinishReason, str]] = {
+    "stop": "stop",
+    "length": "length",
+    "stop_sequence": "stop",
+    "tool_calls": "tool_calls",
+    "content_filter": "content_filter",
+    "refusal": "content_filter",
+    "pause": "length",  # the turn goes on, and the protocols have no reason for that
+}
 
 encode_json = msgspec.json.encode
 
@@ -24,7 +35,7 @@ class ChunkEncoder(StreamEncoder):
     """Encodes a stream of chunks: the usage, if it was asked for, and ``[DONE]`` end it.
 
     :ivar head: the beginning of each chunk, up to its choices.
-    :ivar tail: the end of each chunk, from behind its choices.
+    :ivar tail: the end of each chunk, after its choices.
     """
 
     def __init__(self, context: ReplyContext, order: EventOrder, prefix: str, kind: str) -> None:

@@ -28,7 +28,7 @@ _MODEL_TEXT: Final = 300
 
 
 def error_object(error: GatewayError) -> dict[str, Any]:
-    """Return what stands under ``error`` in a body or in a stream."""
+    """Return the ``error`` object of a body or of a stream."""
     kind, code = _kind(error)
     return {
         "message": error.message,
@@ -60,7 +60,7 @@ def _kind(error: GatewayError) -> tuple[str, str | None]:
 
 
 def encode_error(error: GatewayError, request_id: str) -> HttpReply:
-    """Return an error as a whole HTTP response."""
+    """Return the reply for an error."""
     return error_reply(error, {"error": error_object(error)})
 
 
@@ -116,7 +116,7 @@ def model_text(text: str) -> str:
 
 
 def media_as_text(mime_type: str, source: MediaSource) -> str:
-    """Return what stands in a response for media that the protocol has no form for."""
+    """Return the text that replaces media which the protocol cannot express."""
     match source:
         case UrlSource(address) | FileReference(address):
             return address

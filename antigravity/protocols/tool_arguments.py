@@ -45,7 +45,7 @@ def object_text(arguments: str) -> str | None:
 
 
 def wrap_broken(text: str) -> str:
-    """Return the JSON object that stands for arguments that are none."""
+    """Return the JSON object that wraps arguments which are not an object."""
     try:
         return msgspec.json.encode({"raw": text}).decode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Why an answer stopped: Anthropic's words and the representation's."""
+"""Stop reasons of Anthropic and finish reasons of the representation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FROM_WIRE: Final[dict[str, FinishReason]] = {
 
 
 def stop_reason(finish: Finish, *, called: bool) -> str:
-    """Return the ``stop_reason`` of an answer that did or did not call tools.
+    """Return the ``stop_reason`` of a message that did or did not call tools.
 
     A client runs the tools that it was sent if, and only if, the reason says so; so the
     reason follows what was sent.

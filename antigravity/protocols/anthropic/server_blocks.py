@@ -90,7 +90,7 @@ class BlockWriter:
         self._escaper = ControlEscaper()
         self._hidden: list[ThinkingSignature | RedactedThinking] = []
         self._carried: Signature | None = None  # signature of the block before
-        self._late: dict[str, WebSearch] = {}  # searches that came behind an open text
+        self._late: dict[str, WebSearch] = {}  # searches that came after an open text
         self._pending: dict[str, str] = {}  # searches shown, without results so far
         self._complete: set[str] = set()  # searches shown with their results
         self._citations: list[Citation] = []  # that found no open text
@@ -252,7 +252,7 @@ class BlockWriter:
         self._text(f"{mark}[{kind}]({address})")
 
     def _search(self, event: WebSearchEvent) -> None:
-        """Show a search; behind an open text it waits, as citations of that text may follow."""
+        """Show a search; after an open text it waits, as citations of that text may follow."""
         if self._open == "text":
             self._late[event.search.id] = event.search
         else:

@@ -103,7 +103,7 @@ def encode_count(count: TokenCount, call: Call) -> HttpReply:
 def encode_models(models: Sequence[Model], call: Call) -> HttpReply:
     """Return a page of the list of models; all of it where the call doesn't page.
 
-    :raises InvalidRequestError: if the call's cursor or limit makes no sense.
+    :raises InvalidRequestError: if the call's cursor or limit is not valid.
     """
     first, last = _page([model.id for model in models], call.query)
     page = models[first:last]

@@ -17,12 +17,12 @@ def encode_text(text: str) -> bytes:
 
 
 def wrap_text(text: str) -> str:
-    """Return the JSON object that stands for the free text of a custom tool's call."""
+    """Return the JSON object that wraps the free text of a custom tool's call."""
     return f'{{"input":{encode_text(text).decode()}}}'
 
 
 def wrap_broken(text: str) -> str:
-    """Return the JSON object that stands for arguments that are none."""
+    """Return the JSON object that wraps arguments which are not an object."""
     return f'{{"raw":{encode_text(text).decode()}}}'
 
 

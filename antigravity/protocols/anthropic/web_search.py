@@ -1,4 +1,4 @@
-"""Web searches and citations on the wire; the same objects stand in requests and replies."""
+"""Web searches and citations on the wire; requests and replies have the same objects."""
 
 from __future__ import annotations
 

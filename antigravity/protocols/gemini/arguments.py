@@ -10,12 +10,12 @@ from msgspec import Raw
 from antigravity.ir.surrogates import repair_surrogates_in_text
 from antigravity.protocols.tool_arguments import object_text
 
-#: Where text goes that is no JSON object.
+#: The key of text that is not a JSON object.
 RAW_KEY: Final = "_raw"
 
 
 def json_object(text: str) -> Raw | None:
-    """Return JSON text as it may stand inside compact JSON, if it is an object, else ``None``.
+    """Return JSON text in a form for compact JSON, if it is an object, else ``None``.
 
     Numbers and the order of keys stay exactly as they are written.
     """

@@ -34,7 +34,7 @@ def status_name(status: int) -> str:
 
 
 def error_object(error: GatewayError) -> dict[str, Any]:
-    """Return what stands under ``error``."""
+    """Return the ``error`` object."""
     result: dict[str, Any] = {
         "code": error.status,
         "message": error.message,
@@ -73,7 +73,7 @@ def failed_chunk(error: GatewayError) -> bytes:
 
 
 def error_reply(error: GatewayError, request_id: str) -> HttpReply:
-    """Return the error as a whole HTTP answer."""
+    """Return the reply for an error."""
     body = error_object(error)
     if request_id:
         info = {"@type": f"{_TYPES}RequestInfo", "requestId": request_id}

@@ -1,4 +1,4 @@
-"""Why an answer ended, in Gemini's words and in the representation's."""
+"""Finish reasons of Gemini and of the representation."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ _FAILURES: Final = {
     "MALFORMED_FUNCTION_CALL": "The model wrote a function call that cannot be read.",
     "UNEXPECTED_TOOL_CALL": "The model called a function that was not offered.",
     "TOO_MANY_TOOL_CALLS": "The model made too many calls of hosted tools.",
-    "MALFORMED_RESPONSE": "The model's answer cannot be read.",
+    "MALFORMED_RESPONSE": "The model's response cannot be read.",
     "MISSING_THOUGHT_SIGNATURE": "The upstream misses a thought signature in the history.",
 }
 
 
 def to_wire(reason: FinishReason, native: str | None) -> str:
-    """Return the ``finishReason`` for a client; Gemini's own word if it was Gemini that ended."""
+    """Return the ``finishReason`` for a client; Gemini's own if ``native`` is one."""
     if native is not None and (native in _FROM_WIRE or native in _FAILURES):
         return native
     return _TO_WIRE[reason]
@@ -59,7 +59,7 @@ def from_wire(native: str, *, called: bool) -> FinishReason:
 
 
 def failure_of(native: str, message: str | None) -> UpstreamError | None:
-    """Return the error that a reason stands for, if it is one that no answer ends with."""
+    """Return the error that a reason means, if a complete response cannot end with it."""
     if native == "PUP_LIMITED_DISABLED":
         return UpstreamCredentialError(
             "The upstream has limited or disabled the account.", code=native.lower()
@@ -67,5 +67,5 @@ def failure_of(native: str, message: str | None) -> UpstreamError | None:
     found = _FAILURES.get(native)
     if found is None:
         return None
-    said = f"{found} {message}" if message else found
-    return FaultyEndError(said, native=native, code=native.lower())
+    text = f"{found} {message}" if message else found
+    return FaultyEndError(text, native=native, code=native.lower())

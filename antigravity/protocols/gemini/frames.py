@@ -49,7 +49,7 @@ class SseFramer:
 class ArrayFramer:
     """One JSON array, an element for each chunk; for clients that ask for ``alt=json``.
 
-    Some readers want ``[`` as the very first byte and nothing at all behind ``]``.
+    Some readers want ``[`` as the very first byte and nothing at all after ``]``.
     """
 
     content_type = "application/json"
@@ -79,7 +79,7 @@ class ArrayFramer:
 def wants_array(call: Call) -> bool:
     """Return whether a call asks for its stream as a JSON array.
 
-    Google's query parameter is written ``alt`` or ``$alt``, and may have options behind a
+    Google's query parameter is written ``alt`` or ``$alt``, and may have options after a
     semicolon (``$alt=json;enum-encoding=int``).  Without it the stream is server-sent events.
     """
     alt = call.query.get("alt") or call.query.get("$alt") or ""

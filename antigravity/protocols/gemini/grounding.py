@@ -33,7 +33,7 @@ class Chunk(Struct, rename="camel"):
 
 
 class Segment(Struct, rename="camel"):
-    """A stretch of the answer, in bytes."""
+    """A range of the text, in bytes."""
 
     start_index: int | None = None
     end_index: int | None = None
@@ -41,14 +41,14 @@ class Segment(Struct, rename="camel"):
 
 
 class Support(Struct, rename="camel"):
-    """Which sources stand behind a stretch."""
+    """The sources of a range."""
 
     segment: Segment | None = None
     grounding_chunk_indices: list[int] | None = None
 
 
 class GroundingMetadata(Struct, rename="camel"):
-    """All that a search left behind."""
+    """The results of searches."""
 
     web_search_queries: list[str] | None = None
     grounding_chunks: list[Chunk] | None = None
@@ -56,7 +56,7 @@ class GroundingMetadata(Struct, rename="camel"):
 
 
 class CitationSource(Struct, rename="camel"):
-    """A source that the answer repeats."""
+    """A source that the text repeats."""
 
     start_index: int | None = None
     end_index: int | None = None
@@ -65,14 +65,14 @@ class CitationSource(Struct, rename="camel"):
 
 
 class CitationMetadata(Struct, rename="camel"):
-    """Sources that the answer repeats, under either of the names that Google uses."""
+    """Sources that the text repeats, under either of the names that Google uses."""
 
     citation_sources: list[CitationSource] | None = None
     citations: list[CitationSource] | None = None
 
 
 def search_of(metadata: GroundingMetadata, identity: str) -> WebSearch | None:
-    """Return the search that ``metadata`` tells of, if it tells of one."""
+    """Return the search in ``metadata``, if there is one."""
     pages = [chunk.page() for chunk in metadata.grounding_chunks or ()]
     results = tuple(SearchResult(page.uri or "", page.title or "") for page in pages)
     queries = tuple(metadata.web_search_queries or ())
@@ -80,7 +80,7 @@ def search_of(metadata: GroundingMetadata, identity: str) -> WebSearch | None:
 
 
 def citations_of(metadata: GroundingMetadata, text: str) -> Iterator[Citation]:
-    """Yield the citations in ``metadata``; ``text`` is the whole answer."""
+    """Yield the citations in ``metadata``; ``text`` is the whole text."""
     pages = [chunk.page() for chunk in metadata.grounding_chunks or ()]
     data = text.encode()
     for support in metadata.grounding_supports or ():
@@ -93,7 +93,7 @@ def citations_of(metadata: GroundingMetadata, text: str) -> Iterator[Citation]:
 
 
 def repeated_of(metadata: CitationMetadata, text: str) -> Iterator[Citation]:
-    """Yield the sources that the answer repeats."""
+    """Yield the sources that the text repeats."""
     data = text.encode()
     for source in (*(metadata.citation_sources or ()), *(metadata.citations or ())):
         if source.uri:
@@ -127,15 +127,15 @@ class GroundingBuilder:
         self._citations: list[Citation] = []
 
     def search(self, search: WebSearch) -> None:
-        """Take a search in, or what is known now of one that is in already."""
+        """Add a search, or replace one with the same id."""
         self._searches[search.id] = search
 
     def cite(self, citation: Citation) -> None:
-        """Take a citation in."""
+        """Add a citation."""
         self._citations.append(citation)
 
     def build(self, text: str) -> dict[str, Any] | None:
-        """Return ``groundingMetadata`` for an answer with ``text``, or ``None`` if empty."""
+        """Return ``groundingMetadata`` for a candidate with ``text``, or ``None`` if empty."""
         if not self._searches and not self._citations:
             return None
         searches = self._searches.values()

@@ -191,7 +191,7 @@ def _thought_part(text: str, signature: Signature | None = None) -> WirePart:
 
 
 def _media_part(mime_type: str, source: MediaSource) -> WirePart:
-    """Return an image or sound."""
+    """Return the part of an image or of audio."""
     match source:
         case InlineData():
             return {"inlineData": {"mimeType": mime_type, "data": source.data}}

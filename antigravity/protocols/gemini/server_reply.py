@@ -20,7 +20,7 @@ from antigravity.protocols.gemini.server_candidate import (
 from antigravity.protocols.gemini.server_stream import identity
 from antigravity.protocols.replies import json_reply
 
-#: More models than this never stand on one page, and all of them do if nobody asks for less.
+#: The most models on a page, and the default.
 _LARGEST_PAGE: Final = 1000
 _METHODS: Final = ("generateContent", "streamGenerateContent", "countTokens")
 _EMBEDDING_METHODS: Final = ("embedContent",)
@@ -60,7 +60,7 @@ def encode_count(count: TokenCount, call: Call) -> HttpReply:
 def encode_models(models: Sequence[Model], call: Call) -> HttpReply:
     """Return a page of the list of models.
 
-    :raises InvalidRequestError: if the page's size or token makes no sense.
+    :raises InvalidRequestError: if the page's size or token is not valid.
     """
     size = _number(call, "pageSize", "page_size") or _LARGEST_PAGE
     start = _number(call, "pageToken", "page_token")
@@ -77,7 +77,7 @@ def _number(call: Call, *names: str) -> int:
         value = call.query.get(name)
         if value:
             if not (value.isascii() and value.isdecimal()) or len(value) > 9:
-                raise refused(f"$.{names[0]}", f"{value!r} is no number.")
+                raise refused(f"$.{names[0]}", f"{value!r} is not a number.")
             return int(value)
     return 0
 

@@ -15,7 +15,7 @@ class ModalityCount(Struct, rename="camel"):
 
 
 class UsageMetadata(Struct, rename="camel"):
-    """Counts as Gemini reports them: thoughts and tool prompts stand beside, not inside."""
+    """Counts as Gemini reports them: thoughts and tool prompts are counted separately."""
 
     prompt_token_count: int | None = None
     cached_content_token_count: int | None = None

@@ -1,4 +1,4 @@
-"""OpenAI's names of sound formats, and their MIME types."""
+"""OpenAI's names of audio formats, and their MIME types."""
 
 from __future__ import annotations
 

@@ -24,18 +24,10 @@ from antigravity.ir.parts import Citation
 from antigravity.protocols.event_sequencer import ChoiceStart, OrderedEvent
 from antigravity.protocols.json_body import load_object
 from antigravity.protocols.openai_chat.extra_content import write_signature
+from antigravity.protocols.openai_chunks import FINISH_REASONS
 from antigravity.protocols.openai_shapes import media_as_text
 
 JsonObject = dict[str, Any]
-
-_FINISH: Final[dict[FinishReason, str]] = {
-    "stop": "stop",
-    "length": "length",
-    "stop_sequence": "stop",
-    "tool_calls": "tool_calls",
-    "content_filter": "content_filter",
-    "pause": "length",  # there is more to come, and the protocol has no word for it
-}
 
 
 class _Call:
@@ -93,19 +85,19 @@ class ChoiceDeltas:
         }
 
     def _finish_reason(self, reason: FinishReason) -> str:
-        """Return OpenAI's word for the end of the choice.
+        """Return OpenAI's finish reason.
 
-        Calls beat a plain stop, and no calls can't be the reason where there are none: agents
-        wait for calls that never come.
+        Calls take precedence over a plain stop; without calls the reason is never calls, as agents
+        would wait for them.
         """
-        if reason == "refusal":
-            return "stop" if self._refused else "content_filter"
-        word = _FINISH[reason]
-        if word in ("stop", "tool_calls"):
+        if reason == "refusal" and self._refused:
+            return "stop"
+        native = FINISH_REASONS[reason]
+        if native in ("stop", "tool_calls"):
             if not self._calls:
                 return "stop"
             return "function_call" if self._legacy else "tool_calls"
-        return word
+        return native
 
     def _start(self, event: ChoiceStart) -> JsonObject:
         return {"role": "assistant", "content": ""}
@@ -207,7 +199,7 @@ def is_legacy(context: ReplyContext) -> bool:
 
 
 def _annotation(citation: Citation, position: int) -> JsonObject:
-    """Return a source; where its place is not known it stands at ``position``."""
+    """Return a source, at ``position`` if its place is not known."""
     known = citation.start is not None and citation.end is not None
     return {
         "type": "url_citation",

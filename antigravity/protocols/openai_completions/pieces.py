@@ -7,26 +7,19 @@ from typing import Any, Final
 
 from antigravity.ir.events import (
     Finish,
-    FinishReason,
     LogprobsDelta,
     MediaOutput,
     RefusalDelta,
     TextDelta,
 )
 from antigravity.protocols.event_sequencer import ChoiceStart, OrderedEvent
+from antigravity.protocols.openai_chunks import FINISH_REASONS
 from antigravity.protocols.openai_shapes import media_as_text
 
 JsonObject = dict[str, Any]
 
-_FINISH: Final[dict[FinishReason, str]] = {
-    "stop": "stop",
-    "length": "length",
-    "stop_sequence": "stop",
-    "tool_calls": "stop",  # there are no tools in this protocol
-    "content_filter": "content_filter",
-    "refusal": "content_filter",
-    "pause": "length",
-}
+#: Finish reasons of a protocol without tools.
+_FINISH_REASONS: Final = FINISH_REASONS | {"tool_calls": "stop"}
 
 
 class ChoicePieces:
@@ -55,7 +48,7 @@ class ChoicePieces:
                 self._offset += sum(map(len, logprobs["tokens"]))
                 return self._piece("", logprobs=logprobs)
             case Finish():
-                return self._piece("", finish=_FINISH[event.reason])
+                return self._piece("", finish=_FINISH_REASONS[event.reason])
         return None
 
     def _piece(

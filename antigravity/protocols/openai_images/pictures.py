@@ -1,4 +1,4 @@
-"""What the first bytes of an image say: its size, and whether it has transparency."""
+"""The size and transparency of an image, read from its first bytes."""
 
 from __future__ import annotations
 

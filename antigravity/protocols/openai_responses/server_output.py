@@ -43,13 +43,13 @@ class Item:
 
 
 class _Part:
-    """A content part of a message: text, or the words of a refusal."""
+    """A content part of a message: text, or the text of a refusal."""
 
     def __init__(
         self, writer: EventWriter, place: JsonObject, index: int, kind: str, before: int
     ) -> None:
         self.kind = kind
-        self.before = before  # characters of the answer's text in front of this part
+        self.before = before  # characters of the response's text before this part
         self.length = 0
         self.annotations: list[JsonObject] = []
         self.logprobs: list[JsonObject] = []
@@ -136,7 +136,7 @@ class MessageItem(Item):
         self.written += len(delta)
 
     def refusal(self, delta: str) -> None:
-        """Write words of a refusal."""
+        """Write text of a refusal."""
         self._part("refusal").write(delta)
 
     def annotate(self, citation: Citation) -> None:
@@ -264,7 +264,7 @@ class SearchItem(Item):
 
 
 class ImageItem(Item):
-    """An image that the model drew; it comes whole."""
+    """An image that the model generated, in one piece."""
 
     def __init__(
         self, writer: EventWriter, index: int, item_id: str, data: str, mime_type: str

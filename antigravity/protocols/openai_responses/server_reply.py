@@ -1,4 +1,4 @@
-"""The response object, which every reply ends in."""
+"""The response object, which is a whole reply and the end of every stream."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from antigravity.ir.events import FinishReason
 from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_responses.schema import MALFORMED, JsonObject
 
-#: Why an answer is incomplete; reasons that aren't here end a complete one.
+#: Why a response is incomplete; all other reasons end a complete one.
 INCOMPLETE: Final[dict[FinishReason, str | None]] = {
     "length": "max_output_tokens",
     "content_filter": "content_filter",
-    "pause": None,  # the protocol has no word for it
+    "pause": None,  # the protocol has no reason for that
 }
 
 

@@ -98,7 +98,7 @@ class ResponsesEncoder(StreamEncoder):
         """Return ``response.completed`` or ``response.incomplete``."""
         reason = (self.sequencer.finish_of() or Finish("stop")).reason
         if reason == "refusal" and not self._refused:
-            reason = "content_filter"  # declined without a word
+            reason = "content_filter"  # declined without text
         status = "incomplete" if reason in INCOMPLETE else "completed"
         self.final_response = self._response.encode(
             status, self._output, self.usage, incomplete=INCOMPLETE.get(reason)
@@ -278,7 +278,7 @@ _WRITERS: Final[dict[type, Callable[[ResponsesEncoder, Any], None]]] = {
 
 
 def encode_response(response: Response, context: ReplyContext) -> HttpReply:
-    """Return the whole response: the object that a stream of the same events ends in."""
+    """Return a whole response, the object at the end of a stream of the same events."""
     encoder = ResponsesEncoder(context, quiet=True)
     encoder.encode(UsageUpdate(response.usage))
     for event in unfold(response.choices[0]):

@@ -15,7 +15,7 @@ _COMPLETE: Final = ("stop", "stop_sequence", "tool_calls")
 
 
 def transcript_text(text: str) -> str:
-    """Return the text of a transcript, which is empty where the model wrote that nobody speaks."""
+    """Return the text of a transcript, which is empty if the model reported silence."""
     text = text.strip()
     return "" if text.rstrip(".") == SILENCE else text
 

@@ -55,7 +55,7 @@ class TranscriptStreamEncoder(StreamEncoder):
         return b""
 
     def complete(self) -> bytes:
-        """Return the whole transcript, or an error if it is not whole."""
+        """Return the whole transcript, or an error if it is not complete."""
         finish = self.sequencer.finish_of() or Finish("stop")
         failure = incomplete_transcript(finish.reason, "".join(self._refusal))
         if failure is not None:
