@@ -1,4 +1,4 @@
-"""Where an address leads: read once for each host, for most requests go to few."""
+"""The authority of a URL (host and port), parsed once for each host."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Final
 from msgspec import Struct
 from twisted.web.client import URI
 
-#: What of an address names its host; the rest, which may be secret, is not looked at.
+#: The part of a URL that names its host; the rest may be secret and is not cached.
 _BEGINNING: Final = re.compile(rb"\s*[^:/?#]*:(?://)?[^/?#]*")
-#: Names of hosts have 253 characters at the most.
+#: Host names have at most 253 characters.
 _LONGEST: Final = 300
 
 
 class Authority(Struct, frozen=True):
-    """The host of an address: ``where`` is its name for people, ``host`` the header."""
+    """The host of a URL: ``where`` is its name in messages, ``host`` the value of the header."""
 
     secure: bool
     where: str
@@ -24,13 +24,13 @@ class Authority(Struct, frozen=True):
 
 
 def authority_of(url: bytes) -> Authority:
-    """Return where ``url`` leads.
+    """Return the authority of ``url``.
 
-    :raises ValueError: if that cannot be said.
+    :raises ValueError: if it has none.
     """
     beginning = _BEGINNING.match(url)
     if beginning is None or beginning.end() > _LONGEST:
-        raise ValueError("an address names no host")
+        raise ValueError("the URL names no host")
     return _read(beginning[0])
 
 

@@ -1,4 +1,4 @@
-"""Hands a request's body to the connection at the speed at which that takes it."""
+"""Writes the body of a request at the speed of the connection."""
 
 # ruff: noqa: N802 - names that Twisted calls
 

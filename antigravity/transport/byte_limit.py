@@ -1,6 +1,6 @@
-"""An endpoint whose connections are cut when more comes than was agreed, whatever it is.
+"""An endpoint whose connections are aborted when they receive more than a number of bytes.
 
-HTTP's own parser takes headers, and what stands between chunks, without end.
+Twisted's HTTP parser reads headers, and the bytes between chunks, without a limit.
 """
 
 # ruff: noqa: N803 - names that Twisted calls
@@ -16,27 +16,27 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from zope.interface import implementer
 
 
-class _Metered(ProtocolWrapper):
-    """Counts what comes in."""
+class _LimitedProtocol(ProtocolWrapper):
+    """Counts the bytes that are received."""
 
-    left = 0
+    remaining = 0
 
     def dataReceived(self, data: bytes) -> None:
-        """Hand on what has come, while there is not too much of it."""
-        if self.left <= 0:
+        """Pass ``data`` on, or abort the connection if it is too much."""
+        if self.remaining <= 0:
             return
-        self.left -= len(data)
-        if self.left > 0:
+        self.remaining -= len(data)
+        if self.remaining > 0:
             super().dataReceived(data)
         else:
             transport: Any = self.transport
             transport.abortConnection()
 
 
-class _MeteredFactory(WrappingFactory):
-    """Makes the protocol of one connection, which may receive ``most`` bytes."""
+class _LimitedFactory(WrappingFactory):
+    """Builds the protocol of a connection, which may receive ``most`` bytes."""
 
-    protocol = _Metered
+    protocol = _LimitedProtocol
     noisy = False
 
     def __init__(self, inner: IProtocolFactory, most: int) -> None:
@@ -47,13 +47,13 @@ class _MeteredFactory(WrappingFactory):
         """Return the protocol."""
         made: Any = super().buildProtocol(addr)
         if made is not None:
-            made.left = self._most
+            made.remaining = self._most
         return made
 
 
 @implementer(IStreamClientEndpoint)
 class ByteLimitEndpoint:
-    """Connects by ``endpoint``; ``most`` bytes may come in over the connection."""
+    """Connects by ``endpoint``; a connection may receive ``most`` bytes."""
 
     def __init__(self, endpoint: IStreamClientEndpoint, most: int) -> None:
         self._endpoint = endpoint
@@ -62,6 +62,6 @@ class ByteLimitEndpoint:
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """Connect."""
         connecting: Deferred[Any] = self._endpoint.connect(
-            _MeteredFactory(protocolFactory, self._most)
+            _LimitedFactory(protocolFactory, self._most)
         )
         return connecting.addCallback(lambda made: made.wrappedProtocol)

@@ -1,6 +1,6 @@
 """Content codings of responses: decompressed as they arrive, within limits.
 
-Upstreams are asked for ``identity``; some compress all the same.
+Uncompressed responses are requested; some upstreams compress all the same.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Any, Final
 from antigravity.decompression import INFLATERS, PIECE, Inflater
 from antigravity.ir.errors import GatewayError, UnusableAnswerError, UpstreamError
 
-#: So many bytes may come out whatever went in; beyond them the ratio is looked at.
+#: Bytes of output beyond which the ratio is checked.
 FREE: Final = 4 * 1024 * 1024
-#: Bytes out for each byte in.  Text and base64 stay far below it.
+#: Bytes of output for each byte of input.  Text and base64 stay far below it.
 MAX_RATIO: Final = 200
 #: Frames (or gzip members) in one body: each costs a new decompressor.
 MAX_FRAMES: Final = 1024
 #: Codings that may be stacked in one ``Content-Encoding``.
 MAX_CODINGS: Final = 3
-#: Values that mean that the body is not compressed; some servers write them.
+#: Values for a body that is not compressed; some servers send them.
 _PLAIN: Final = frozenset(("", "identity", "none", "utf-8", "utf8", "binary", "8bit", "chunked"))
 
 
@@ -45,7 +45,7 @@ class _Brotli:
 
 
 def _brotli() -> Callable[[], Inflater] | None:
-    """Return what makes Brotli decompressors, ``None`` where no package can."""
+    """Return the class of Brotli decompressors, ``None`` if no package is installed."""
     try:
         module: Any = importlib.import_module("brotli")
         module.Decompressor().process(b"", output_buffer_limit=1)
@@ -67,7 +67,7 @@ class _Layer:
         self.complete = True
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Give what ``data`` becomes, piece by piece."""
+        """Yield ``data`` decompressed, in pieces."""
         if self._head is not None:
             self._head += data
             if len(self._head) < max(2, len(self._magic)):
@@ -117,7 +117,7 @@ class _Layer:
 def unsupported(name: str) -> UnusableAnswerError:
     """Return the error for a coding that cannot be decoded here."""
     return UnusableAnswerError(
-        f"The upstream compressed its response with {name[:40]!r} although it was asked not to, "
+        f"The upstream compressed its response with {name[:40]!r} although none was requested, "
         "and the gateway cannot decompress that; turn compression off at the upstream.",
         code="bad_compression",
     )
@@ -126,7 +126,7 @@ def unsupported(name: str) -> UnusableAnswerError:
 class ContentDecoder:
     """Decompresses one body.
 
-    :ivar complete: whether what came so far is no cut-off body.
+    :ivar complete: whether the input so far is a complete body.
     """
 
     def __init__(self, names: tuple[str, ...]) -> None:
@@ -140,7 +140,7 @@ class ContentDecoder:
         return all(layer.complete for layer in self._layers)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Give what ``data`` becomes, in pieces.
+        """Yield ``data`` decompressed, in pieces.
 
         :raises UpstreamError: if it cannot be decompressed, or becomes far too much.
         """
@@ -163,7 +163,7 @@ class ContentDecoder:
             ) from error
 
     def end(self) -> Iterator[bytes]:
-        """Give what the end of the body completes.
+        """Yield the rest of the body at its end.
 
         :raises UpstreamError: if the body is cut off.
         """
@@ -183,7 +183,7 @@ class ContentDecoder:
 
 
 def decoder_for(encoding: str) -> ContentDecoder | None:
-    """Return what decodes a body with such a ``Content-Encoding``, ``None`` if nothing has to.
+    """Return a decoder for a ``Content-Encoding``, ``None`` if the body is not compressed.
 
     :raises UnusableAnswerError: if it has a coding that cannot be decoded here.
     """

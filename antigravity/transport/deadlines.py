@@ -1,4 +1,4 @@
-"""The errors of time limits: which one was hit, and which setting raises it."""
+"""The errors of time limits: each names the setting that raises it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _WHAT: Final[dict[Limit, str]] = {
     "connect": "no connection to {where} within {seconds:g} s",
     "first_byte": "{where} sent no response headers within {seconds:g} s",
     "idle": "{where} sent nothing for {seconds:g} s",
-    "total": "{where} did not finish its answer within {seconds:g} s",
+    "total": "{where} did not complete its response within {seconds:g} s",
 }
 
 
 def deadline(limit: Limit, seconds: float, where: str) -> DeadlineError:
     """Return the error for ``limit``; its ``code`` is the limit's name and ``_timeout``.
 
-    ``where`` is a host and port, never a whole address: its query may hold a secret.
+    ``where`` is a host and port, never a whole URL, which may hold a secret.
     """
     what = _WHAT[limit].format(where=where, seconds=seconds)
     setting = f"upstreams.NAME.timeouts.{limit}"
@@ -29,7 +29,7 @@ def deadline(limit: Limit, seconds: float, where: str) -> DeadlineError:
 
 
 def handshake_late(seconds: float, where: str) -> UnusableAnswerError:
-    """Return the error for a server that accepts connections and does not answer in TLS."""
+    """Return the error for a server that accepts connections and does not complete TLS."""
     return UnusableAnswerError(
         f"{where} accepted the connection, but did not complete the TLS handshake within "
         f"{seconds:g} s: is it an http address? To wait longer, raise "

@@ -1,4 +1,4 @@
-"""Where connections are opened, and for how long that may take."""
+"""Endpoints for connections to upstreams, with a limit on the time to connect."""
 
 # ruff: noqa: N802 - names that Twisted calls
 
@@ -31,7 +31,7 @@ _SCHEMES = frozenset((b"http", b"https"))
 
 
 class HandshakePendingError(Exception):
-    """The TLS handshake was not done when it was waited for no longer."""
+    """The TLS handshake was cancelled before it was done."""
 
 
 def caching_policy(policy: IPolicyForHTTPS | None) -> IPolicyForHTTPS:
@@ -43,7 +43,7 @@ def caching_policy(policy: IPolicyForHTTPS | None) -> IPolicyForHTTPS:
 
 @implementer(IStreamClientEndpoint)
 class LazyEndpoint:
-    """Makes the endpoint when a connection is needed; most requests find one in the pool."""
+    """Builds the endpoint when a connection is needed; most requests use one of the pool."""
 
     def __init__(self, make: Callable[[], IStreamClientEndpoint]) -> None:
         self._make = make
@@ -55,16 +55,16 @@ class LazyEndpoint:
 
 @implementer(IStreamClientEndpoint)
 class SecuredEndpoint:
-    """A TLS endpoint whose connections are there when the handshake is done, not before.
+    """A TLS endpoint whose connections are ready when the handshake is done, not before.
 
-    So the limit for connecting holds for servers, too, that accept and then say nothing.
+    So the limit for connecting also holds for servers that accept and then send nothing.
     """
 
     def __init__(self, endpoint: IStreamClientEndpoint) -> None:
         self._endpoint = endpoint
 
     def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
-        """Connect, and wait for the handshake if the protocol can tell of it."""
+        """Connect, and wait for the handshake if the protocol reports it."""
         connecting: Deferred[Any] = self._endpoint.connect(factory)
         return connecting.addCallback(_secured)
 
@@ -108,7 +108,7 @@ class DirectEndpoints:
 class BoundedEndpoint:
     """An endpoint that gives up after ``limit`` seconds, with a ``DeadlineError``.
 
-    :ivar used: whether a connection was asked of it.
+    :ivar used: whether a connection was requested.
     """
 
     def __init__(

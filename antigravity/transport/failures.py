@@ -1,4 +1,4 @@
-"""Puts what went wrong below HTTP into plain words."""
+"""Errors for failures of connections, TLS and HTTP."""
 
 from __future__ import annotations
 
@@ -65,16 +65,16 @@ def was_closed(exception: BaseException) -> bool:
 
 
 def _tls_reason(cause: SSL.Error) -> str:
-    """Return OpenSSL's own words, without its file and function names."""
+    """Return the message of OpenSSL, without its file and function names."""
     details = cause.args[0] if cause.args else ()
     if isinstance(details, list | tuple):
-        words = [str(detail[-1]) for detail in details if detail]
-        return "; ".join(word for word in words if word) or "the handshake failed"
+        messages = [str(detail[-1]) for detail in details if detail]
+        return "; ".join(message for message in messages if message) or "the handshake failed"
     return "the handshake failed"
 
 
 def _tls_hint(cause: SSL.Error) -> str:
-    """Return the likely cause of an error of OpenSSL's, if its text does not say it."""
+    """Return the likely cause of an error of OpenSSL, if its message does not name it."""
     reason = _tls_reason(cause)
     if "certificate verify failed" in reason:
         return (
@@ -82,7 +82,7 @@ def _tls_hint(cause: SSL.Error) -> str:
             "machine does not know)"
         )
     plain = ("wrong version number", "packet length too long", "record layer failure")
-    if any(words in reason for words in plain):
+    if any(message in reason for message in plain):
         return " (it does not speak TLS: is it an http address?)"
     return ""
 
@@ -124,10 +124,10 @@ def error_before_response(exception: BaseException, where: str) -> GatewayError:
                 return UnusableAnswerError(text, code=TLS_FAILED)
             return UpstreamError(text)
     if any(isinstance(cause, error.ConnectionClosed) for cause in known):
-        return UpstreamError(f"{where} closed the connection before it answered")
+        return UpstreamError(f"{where} closed the connection before it responded")
     if isinstance(exception, ResponseNeverReceived):
-        return UpstreamError(f"{where} did not answer")
-    return UpstreamError(f"{where} answered something that is not HTTP")
+        return UpstreamError(f"{where} did not respond")
+    return UpstreamError(f"{where} sent a response that is not HTTP")
 
 
 def error_in_body(exception: BaseException, where: str) -> GatewayError:
@@ -136,5 +136,5 @@ def error_in_body(exception: BaseException, where: str) -> GatewayError:
         if isinstance(cause, GatewayError):
             return cause
         if isinstance(cause, SSL.Error):
-            return UpstreamError(f"{where} broke off its answer: {_tls_reason(cause)}")
-    return UpstreamError(f"{where} broke off its answer")
+            return UpstreamError(f"{where} broke off its response: {_tls_reason(cause)}")
+    return UpstreamError(f"{where} broke off its response")

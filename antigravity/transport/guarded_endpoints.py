@@ -1,7 +1,7 @@
 """Connects to names whose every address is public, and to the very address that was checked.
 
 Names are resolved once.  Looking at a name's addresses and then connecting to the *name*
-would let its owner answer differently the second time (DNS rebinding).
+would let its owner give another address the second time (DNS rebinding).
 """
 
 # ruff: noqa: N802 - names that Twisted calls
@@ -42,14 +42,14 @@ _ATTEMPT = 10.0
 
 @implementer(IResolutionReceiver)
 class _Addresses:
-    """Gathers what a name resolves to."""
+    """Collects the addresses of a name."""
 
     def __init__(self) -> None:
         self.found: list[Any] = []
         self.done: Deferred[list[Any]] = Deferred()
 
     def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:  # noqa: N803
-        """Take note of nothing."""
+        """Do nothing."""
 
     def addressResolved(self, address: IAddress) -> None:
         """Keep ``address``."""

@@ -1,11 +1,13 @@
-"""HTTP/1.1 client connections whose response heads have a limit, and may come early.
+"""HTTP/1.1 client connections with a limit on response heads, and with early responses.
 
-Twisted's parser limits each line, but takes any number of them, and any number of interim
-(1xx) responses before the final one.  Twisted waits with a response until the request is sent,
-and loses it where the connection ends before that: a server that refuses a large request by its
-headers answers, and closes, in the middle of the body (RFC 9112, section 9.5).
+Twisted's parser limits each line, but not their number, nor the number of interim (1xx) responses.
+Twisted delivers a response after the request is sent, and loses it if the connection ends before
+that: a server that refuses a large request by its headers responds, and closes the connection, in
+the middle of the body (RFC 9112, section 9.5).
+
+No other module of ``transport`` names a private attribute of ``twisted.web``; each one here has a
+test in ``tests/web/test_http11_contract.py``.
 """
-
 
 # mypy: disable-error-code="no-untyped-call"
 
@@ -36,9 +38,9 @@ _PIECE: Final = 4096
 
 @implementer(IHandshakeListener)
 class ClientConnection(HTTP11ClientProtocol):
-    """A connection that is cut when the head of a response is longer than :data:`HEAD_LIMIT`.
+    """A connection that is aborted when the head of a response exceeds :data:`HEAD_LIMIT`.
 
-    A response is given as soon as its head is there, whatever is still to be sent.
+    A response is delivered when its head is complete, even if the request is still being sent.
     """
 
     _head = 0
@@ -72,14 +74,14 @@ class ClientConnection(HTTP11ClientProtocol):
         return securing
 
     def handshakeCompleted(self) -> None:  # noqa: N802 - the name that Twisted calls
-        """Take note that TLS is established and the certificate is good."""
+        """Note that TLS is established and the certificate is valid."""
         self._is_secure = True
         securing, self._securing = self._securing, None
         if securing is not None:
             securing.callback(self)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Take the end of the connection."""
+        """Fail the handshake, if it is not done."""
         super().connectionLost(reason)
         securing, self._securing = self._securing, None
         if securing is not None and not securing.called:
@@ -92,7 +94,7 @@ class ClientConnection(HTTP11ClientProtocol):
         return sending
 
     def dataReceived(self, data: bytes) -> None:
-        """Take what has come; count it as long as it can belong to a head."""
+        """Parse ``data``; count its bytes while they can belong to a head."""
         parser: Any = self._parser
         if parser is None or parser.state == BODY:
             super().dataReceived(data)
@@ -104,26 +106,26 @@ class ClientConnection(HTTP11ClientProtocol):
             if now is not parser:
                 return  # the response is complete, or was not HTTP
             if now.state == BODY:
-                self._give_early()
+                self._deliver_early()
                 rest = data[start + _PIECE :]
                 if rest:
                     super().dataReceived(rest)
                 return
             self._head += len(piece)
             if self._head > HEAD_LIMIT:
-                self._cut()
+                self._abort_head()
                 return
 
-    def _give_early(self) -> None:
-        """Give the response now, if the request is not yet sent."""
+    def _deliver_early(self) -> None:
+        """Deliver the response now, if the request is still being sent."""
         if self._state == "TRANSMITTING" and not self._is_early:
             self._is_early = True
-            given: Any = self._responseDeferred
-            self._responseDeferred = Deferred()  # which never fires: it is done with
-            given.chainDeferred(self._finishedRequest)
+            response: Any = self._responseDeferred
+            self._responseDeferred = Deferred()  # never fires
+            response.chainDeferred(self._finishedRequest)
 
     def _finishResponse_TRANSMITTING(self, rest: bytes) -> None:  # noqa: N802
-        """Send nothing more: the response is complete, and the server may not read the rest."""
+        """Stop sending: the response is complete, and the server may not read the rest."""
         request: Any = self._currentRequest
         transport: Any = self.transport
         super()._finishResponse_TRANSMITTING(rest)
@@ -132,7 +134,7 @@ class ClientConnection(HTTP11ClientProtocol):
         transport.abortConnection()
 
     def _connectionLost_TRANSMITTING(self, reason: Failure) -> None:  # noqa: N802
-        """Let an early response end with the connection, as one does that has no length."""
+        """End an early response with the connection, like one that has no length."""
         if not self._is_early:
             super()._connectionLost_TRANSMITTING(reason)
             return
@@ -143,17 +145,17 @@ class ClientConnection(HTTP11ClientProtocol):
         super()._connectionLost_WAITING(reason)
 
     def _connectionLost_WAITING(self, reason: Failure) -> None:  # noqa: N802
-        """See that a body without a length ends with a close of the connection, not with a reset.
+        """Fail a body without a length that ends with a reset, not with a close.
 
-        After an early response a reset is no wonder: what was sent in vain lay there unread.
+        After an early response a reset is likely: the server has not read the rest of the request.
         """
         parser: Any = self._parser
         decoder = None if parser is None else parser.bodyDecoder
         if getattr(decoder, "contentLength", 0) is None and not reason.check(ConnectionDone):
-            parser.bodyDecoder = _Cut()
+            parser.bodyDecoder = _IncompleteBody()
         super()._connectionLost_WAITING(reason)
 
-    def _cut(self) -> None:
+    def _abort_head(self) -> None:
         transport: Any = self.transport
         transport.abortConnection()
         error = UpstreamError(
@@ -163,16 +165,16 @@ class ClientConnection(HTTP11ClientProtocol):
         self._disconnectParser(Failure(error))
 
 
-class _Cut:
-    """Stands for the decoder of a body that was cut."""
+class _IncompleteBody:
+    """Replaces the decoder of a body that was cut off."""
 
     def noMoreData(self) -> None:  # noqa: N802 - the name that Twisted calls
-        """Say that there should have been more."""
+        """Report that the body is incomplete."""
         raise _DataLoss("the connection was reset")
 
 
 class _Factory(client._HTTP11ClientFactory):
-    """Makes the connections of a pool."""
+    """Builds the connections of a pool."""
 
     noisy = False
 

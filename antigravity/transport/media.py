@@ -1,4 +1,4 @@
-"""Fetches what a client's request points to, and nothing on the operator's network."""
+"""Fetches files that a client's request refers to, but not from the operator's network."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from antigravity.transport.web_address import WebAddress, join, parse
 from antigravity.version import USER_AGENT
 
 MAX_REDIRECTS: Final = 3
-#: What may come in besides twice the largest file: headers, chunks, TLS.
-_AROUND: Final = 1024 * 1024
+#: Bytes that a connection may receive besides twice the largest file: headers, chunks, TLS.
+_OVERHEAD: Final = 1024 * 1024
 
-#: Types of pages, which some servers name for whatever they have.
+#: Types of pages, which some servers send for files of any type.
 _PAGES: Final = frozenset(("text/html", "application/xhtml+xml"))
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 
@@ -38,8 +38,8 @@ _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 class MediaFetcher:
     """Fetches over its own, unpooled connections.
 
-    The guard looks at the address that is connected to; ``media.allowed_hosts`` names the
-    hosts (``host`` or ``host:port``) that may be anywhere.
+    The guard checks the address before the connection; ``media.allowed_hosts`` names the hosts
+    (``host`` or ``host:port``) that need not be on the public Internet.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class MediaFetcher:
         self._settings = settings
         self._reactor = reactor
         self._allowed = frozenset(host.lower() for host in settings.allowed_hosts)
-        most = 2 * settings.max_bytes + _AROUND
+        most = 2 * settings.max_bytes + _OVERHEAD
         guard = GuardedEndpoints(reactor, caching_policy(policy), self._allowed, most)
         self._transport: IHttpTransport = HttpTransport(reactor, endpoints=guard, persistent=False)
 
@@ -72,7 +72,7 @@ class MediaFetcher:
         address = self._checked(parse(url))
         until = self._reactor.seconds() + self._settings.timeout
         for _ in range(MAX_REDIRECTS + 1):
-            response = await self._ask(address, until)
+            response = await self._send(address, until)
             status = response.status()
             headers = response.headers()
             if status == 200:
@@ -81,12 +81,12 @@ class MediaFetcher:
                 return Fetched(_checked_type(mime_type, data, address), data)
             response.abort()
             if status not in _REDIRECTS or not headers.get("location"):
-                raise InvalidRequestError(f"{address.shown} answered {status}")
+                raise InvalidRequestError(f"{address.shown} responded with status {status}")
             address = self._checked(join(address, headers["location"]))
         raise InvalidRequestError(f"the URL redirects more than {MAX_REDIRECTS} times")
 
     def _checked(self, address: WebAddress) -> WebAddress:
-        """Return ``address`` if its port may be reached; the guard looks at the host."""
+        """Return ``address`` if its port is allowed; the guard checks the host."""
         if not address.has_default_port() and not address.is_in_with_port(self._allowed):
             raise InvalidRequestError(
                 f"{address.shown} is on port {address.port}; an operator can allow "
@@ -94,30 +94,30 @@ class MediaFetcher:
             )
         return address
 
-    async def _ask(self, address: WebAddress, until: float) -> IIncomingResponse:
-        left = 0.0
+    async def _send(self, address: WebAddress, until: float) -> IIncomingResponse:
+        remaining = 0.0
         if self._settings.timeout:
-            left = until - self._reactor.seconds()
-            if left <= 0:
+            remaining = until - self._reactor.seconds()
+            if remaining <= 0:
                 raise self._too_slow(address)
         request = OutgoingRequest(
             "GET",
             address.url,
             (("user-agent", USER_AGENT), ("accept", "*/*")),
-            timeouts=Timeouts(connect=left, first_byte=left, idle=left, total=left),
+            timeouts=Timeouts(remaining, remaining, remaining, remaining),
         )
         try:
             return await self._transport.send(request)
         except GatewayError as error:
-            raise self._explained(error, address) from error
+            raise self._client_error(error, address) from error
 
     async def _read(self, response: IIncomingResponse, address: WebAddress) -> bytes:
         try:
             return await response.collect(self._settings.max_bytes)
         except GatewayError as error:
-            raise self._explained(error, address) from error
+            raise self._client_error(error, address) from error
 
-    def _explained(self, error: GatewayError, address: WebAddress) -> GatewayError:
+    def _client_error(self, error: GatewayError, address: WebAddress) -> GatewayError:
         """Return ``error`` as one about the client's request."""
         if isinstance(error, InvalidRequestError):
             return error
@@ -136,9 +136,9 @@ class MediaFetcher:
 
 
 def _checked_type(mime_type: str, data: bytes, address: WebAddress) -> str:
-    """Return the type of a file that a server has given; what calls it a page may not look.
+    """Return the type of a file; the type of a page is replaced by the one that its data has.
 
-    :raises InvalidRequestError: if there is no file.
+    :raises InvalidRequestError: if the file is empty.
     """
     if not data:
         raise InvalidRequestError(f"{address.shown} is empty")

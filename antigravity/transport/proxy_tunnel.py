@@ -19,17 +19,19 @@ from zope.interface import implementer
 
 from antigravity.ir.errors import UpstreamError
 
-#: The head of a proxy's answer must not be larger than this.
+#: Most bytes of the head of a proxy's response.
 _MAX_HEAD: Final = 16 * 1024
 
 
 class _Tunnel(Protocol):
-    """Asks the proxy for the way, then gets out of it."""
+    """Sends CONNECT to the proxy, then passes everything to the inner protocol."""
 
-    def __init__(self, inner: IProtocolFactory, address: IAddress, ask: bytes, what: str) -> None:
+    def __init__(
+        self, inner: IProtocolFactory, address: IAddress, connect: bytes, what: str
+    ) -> None:
         self._factory = inner
         self._address = address
-        self._ask = ask
+        self._connect_request = connect
         self._what = what
         self._head = b""
         self._inner: IProtocol | None = None
@@ -38,7 +40,7 @@ class _Tunnel(Protocol):
 
     def connectionMade(self) -> None:
         assert self.transport is not None
-        self.transport.write(self._ask)
+        self.transport.write(self._connect_request)
 
     def dataReceived(self, data: bytes) -> None:
         if self._inner is not None:
@@ -47,16 +49,16 @@ class _Tunnel(Protocol):
             self._head += data
             head, end, rest = self._head.partition(b"\r\n\r\n")
             if end:
-                self._answered(head, rest)
+                self._response_received(head, rest)
             elif len(self._head) > _MAX_HEAD:
-                self._refuse("its answer makes no sense")
+                self._refuse("it sent a malformed response")
 
-    def _answered(self, head: bytes, rest: bytes) -> None:
+    def _response_received(self, head: bytes, rest: bytes) -> None:
         version, _, status = head.partition(b"\r\n")[0].partition(b" ")
         if not version.startswith(b"HTTP/1."):
-            self._refuse("its answer makes no sense")
+            self._refuse("it sent a malformed response")
         elif not status.startswith(b"2"):
-            self._refuse("it answered " + status[:80].decode("latin-1"))
+            self._refuse("it responded with " + status[:80].decode("latin-1"))
         else:
             self._head = b""
             inner = self._factory.buildProtocol(self._address)
@@ -87,13 +89,13 @@ class _Tunnel(Protocol):
 
 
 class _TunnelFactory(Factory):
-    """Makes the one tunnel of a connection attempt."""
+    """Builds the tunnel of one connection attempt."""
 
     noisy = False
 
-    def __init__(self, inner: IProtocolFactory, ask: bytes, what: str) -> None:
+    def __init__(self, inner: IProtocolFactory, connect: bytes, what: str) -> None:
         self._inner = inner
-        self._ask = ask
+        self._connect_request = connect
         self._what = what
 
     def doStart(self) -> None:
@@ -104,7 +106,7 @@ class _TunnelFactory(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> _Tunnel:
         assert addr is not None
-        return _Tunnel(self._inner, addr, self._ask, self._what)
+        return _Tunnel(self._inner, addr, self._connect_request, self._what)
 
 
 @implementer(IStreamClientEndpoint)
@@ -127,11 +129,11 @@ class TunnelEndpoint:
         lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
         if authorization:
             lines.append(f"Proxy-Authorization: {authorization}")
-        self._ask = "\r\n".join([*lines, "", ""]).encode("ascii")
+        self._connect_request = "\r\n".join([*lines, "", ""]).encode("ascii")
         self._what = f"the proxy {proxy_name} did not connect to {target}"
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """Connect to the proxy and through it."""
-        factory = _TunnelFactory(protocolFactory, self._ask, self._what)
+        factory = _TunnelFactory(protocolFactory, self._connect_request, self._what)
         connecting: Deferred[_Tunnel] = self._proxy.connect(factory)  # type: ignore[assignment]
         return connecting.addCallback(lambda tunnel: tunnel.ready)

@@ -1,4 +1,4 @@
-"""Which IP addresses belong to everybody, and which to somebody's network.  Pure."""
+"""Which IP addresses are on the public Internet.  Pure."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def is_public(text: str) -> bool:
     """Return whether ``text`` is an address on the public Internet.
 
     Private, loopback, link-local, shared (CGNAT), multicast, documentation and reserved
-    addresses are not, nor are the metadata services of clouds, nor IPv4 addresses in
-    IPv6's clothes.  What is no address at all is not public either.
+    addresses are not, nor are the metadata services of clouds, nor IPv4 addresses that are
+    mapped into IPv6.  Text that is not an address is not public either.
     """
     try:
         address = ip_address(text)

@@ -24,25 +24,25 @@ from antigravity.transport.content_coding import ContentDecoder, decoder_for
 from antigravity.transport.deadlines import deadline
 from antigravity.transport.failures import cause_of, error_in_body, failure_of
 
-#: Readers get at most so many bytes at a time: they may be two hundred events.
+#: Most bytes that a reader gets at a time: they may be two hundred events.
 SLICE: Final = 2048
-#: Seconds that one turn of the event loop may spend on what came; the rest waits for the next.
+#: Seconds of one reactor turn for the data of a response; the rest waits for the next turn.
 BUDGET: Final = 0.002
 
-#: Ends the connection that a response comes on, now.
+#: Aborts the connection of a response.
 AbortConnection = Callable[[], None]
 
 
 @implementer(IPushProducer)
-class Body(Protocol):
-    """Stands between the connection and the reader of one body.
+class ResponseBody(Protocol):
+    """Passes one body from the connection to its reader.
 
-    To the reader it is the transport: it can be paused, resumed and stopped.  The idle
-    limit costs one attribute per read: the timer looks at the time of the last read only
-    when it fires.  Time in which the reader has paused does not count.
+    To the reader it is the transport: it can be paused, resumed and stopped.  The idle limit
+    costs one attribute per read: the timer compares the time of the last read when it fires.
+    Time in which the reader has paused does not count.
 
-    What comes at once and takes the reader long, or becomes much when it is decompressed, is
-    given in slices, with turns for others in between.
+    Data that is large, or becomes large when it is decompressed, is passed in slices over
+    several reactor turns if the reader is slow.
     """
 
     def __init__(
@@ -68,27 +68,27 @@ class Body(Protocol):
         self._last = 0.0
         self._stopped = False
         self.paused = False
-        #: What came and was not given to the reader yet, in slices.
+        #: Data that the reader has not received yet, in slices.
         self._waiting: deque[Iterator[bytes]] = deque()
         self._delivering = False
         self._held = False
         self._next_turn: IDelayedCall | None = None
-        #: Why the connection's part is over, if it is.
+        #: Why the connection has ended, if it has.
         self._over: Failure | None = None
 
     @property
     def ended(self) -> bool:
-        """Whether the reader has been told of the end."""
+        """Whether the reader has received the end."""
         return self._reader is None
 
-    # What the connection calls.
+    # Called by the connection.
 
     def connectionMade(self) -> None:
         """Begin; the reader may pause or stop already."""
         assert self._reader is not None
         self._last = self._seconds()
         if self._idle:
-            self._timer = self._reactor.callLater(self._idle, self._look)
+            self._timer = self._reactor.callLater(self._idle, self._check_idle)
         self._reader.makeConnection(self)  # type: ignore[arg-type]
 
     def dataReceived(self, data: bytes) -> None:
@@ -108,12 +108,12 @@ class Body(Protocol):
             self._deliver()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell the reader, in plain words, once it has got everything."""
+        """End the body with a ``GatewayError`` or ``ResponseDone``, after all data is delivered."""
         if isinstance(reason.value, PotentialDataLoss):
             # It has no length, and the server has closed the connection: that is its end.
             reason = failure_of(ResponseDone())
         if self._stopped:
-            reason = failure_of(CancelledByClientError("the answer was not read to its end"))
+            reason = failure_of(CancelledByClientError("the response was not read to its end"))
         elif not isinstance(reason.value, ResponseDone):
             reason = failure_of(error_in_body(cause_of(reason), self._where))
         elif self._decoder is not None:
@@ -123,7 +123,7 @@ class Body(Protocol):
             self._deliver()
 
     def _deliver(self) -> None:
-        """Give the reader what waits, for as long as one turn may take."""
+        """Pass pending data to the reader, for the time of one turn."""
         if self._delivering:
             return
         self._next_turn = None
@@ -144,19 +144,19 @@ class Body(Protocol):
             self._resume()
 
     def _hold(self) -> None:
-        """Have the connection read nothing more for now."""
+        """Pause the connection."""
         if self._is_coming:
             self._held = True
             self.transport.pauseProducing()  # type: ignore[union-attr]
 
     def _resume(self) -> None:
-        """Have the connection read on."""
+        """Resume the connection."""
         if self._is_coming:
             self._held = False
             self.transport.resumeProducing()  # type: ignore[union-attr]
 
     def _give(self) -> bool:
-        """Return whether time was over before everything was given."""
+        """Pass data on; return whether time ran out before all was passed."""
         until = self._seconds() + BUDGET
         while self._waiting:
             for piece in self._waiting[0]:
@@ -173,15 +173,15 @@ class Body(Protocol):
                 self._waiting.popleft()
         return False
 
-    # What the reader calls.
+    # Called by the reader.
 
     def pauseProducing(self) -> None:
-        """Read nothing more from the connection for now."""
+        """Pause the connection and the delivery."""
         self.paused = True
         self._hold()
 
     def resumeProducing(self) -> None:
-        """Read on; the idle time begins anew."""
+        """Continue; the idle time starts again."""
         self.paused = False
         self._last = self._seconds()
         if self._waiting:
@@ -192,7 +192,7 @@ class Body(Protocol):
 
     @property
     def _is_coming(self) -> bool:
-        """Whether the connection is still this body's, and the reader wants it."""
+        """Whether the connection still belongs to this body, and the reader has not stopped it."""
         return self._reader is not None and not self._stopped and self._over is None
 
     def stopProducing(self) -> None:
@@ -204,7 +204,7 @@ class Body(Protocol):
             if self._over is None:
                 self._abort_connection()
             else:
-                self._over = failure_of(CancelledByClientError("the answer was not read"))
+                self._over = failure_of(CancelledByClientError("the response was not read"))
                 self._next_turn = self._reactor.callLater(0, self._deliver)
 
     loseConnection = stopProducing
@@ -213,22 +213,22 @@ class Body(Protocol):
     # Limits.
 
     def fail(self, failure: GatewayError) -> None:
-        """Close the connection and tell the reader why, at once."""
+        """Close the connection and end the body with ``failure`` now."""
         if self._reader is not None and not self._stopped:
             if self._over is None:
                 self._abort_connection()
             self._end(failure_of(failure))
 
-    def _look(self) -> None:
-        """See whether the upstream has been silent for too long."""
+    def _check_idle(self) -> None:
+        """Fail if the upstream has sent nothing for too long."""
         self._timer = None
-        left = self._idle
+        remaining = self._idle
         if not self.paused and not self._waiting:
-            left -= self._seconds() - self._last
-        if left <= 0:
+            remaining -= self._seconds() - self._last
+        if remaining <= 0:
             self.fail(deadline("idle", self._idle, self._where))
         else:
-            self._timer = self._reactor.callLater(left, self._look)
+            self._timer = self._reactor.callLater(remaining, self._check_idle)
 
     def _release(self) -> None:
         timer, self._timer = self._timer, None
@@ -253,7 +253,7 @@ class Body(Protocol):
 
 
 def _slices(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Give ``pieces`` in slices."""
+    """Yield ``pieces`` in slices."""
     for piece in pieces:
         if len(piece) <= SLICE:
             yield piece
@@ -263,7 +263,7 @@ def _slices(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 class _Collector(Protocol):
-    """Gathers a body up to a limit."""
+    """Collects a body up to a limit."""
 
     def __init__(self, limit: int, where: str, result: Deferred[bytes]) -> None:
         self._limit = limit
@@ -288,7 +288,7 @@ class _Collector(Protocol):
 
 
 def too_large(where: str, limit: int) -> UpstreamError:
-    """Return the error for a body that is larger than its reader wants."""
+    """Return the error for a body that is larger than ``limit`` bytes."""
     return UpstreamError(f"{where} sent more than {limit} bytes", code="answer_too_large")
 
 
@@ -296,8 +296,8 @@ def too_large(where: str, limit: int) -> UpstreamError:
 class IncomingResponse:
     """A response over Twisted's HTTP client.
 
-    ``abort_connection`` ends the connection; it is used only as long as the body has not ended, for
-    afterwards the connection is another request's.  ``on_end`` is called once.
+    ``abort_connection`` is called only until the body has ended: afterwards the connection may
+    belong to another request.  ``on_end`` is called once.
     """
 
     def __init__(
@@ -318,7 +318,7 @@ class IncomingResponse:
         self._where = where
         self._abort_connection = abort_connection
         self._on_end = on_end
-        self._body: Body | None = None
+        self._body: ResponseBody | None = None
         self._failure: GatewayError | None = None
         self._decoder: ContentDecoder | None = None
         if content_encoding:
@@ -355,8 +355,8 @@ class IncomingResponse:
             protocol.connectionLost(failure_of(self._failure))
             return
         if self._body is not None:
-            raise RuntimeError("the body has been asked for already")
-        self._body = body = Body(
+            raise RuntimeError("the body has been requested already")
+        self._body = body = ResponseBody(
             protocol,
             reactor=self._reactor,
             idle=self._idle,
@@ -388,7 +388,7 @@ class IncomingResponse:
         self._body.stopProducing()
 
     def fail(self, failure: GatewayError) -> None:
-        """Close the connection, and let the reader, present or to come, know why."""
+        """Close the connection, and fail the present or next reader."""
         if self._body is not None:
             self._body.fail(failure)
         else:

@@ -1,4 +1,4 @@
-"""The operator's paths; whoever routes to them checks the operator's key."""
+"""The operator's endpoints.  The application checks the operator's key before it calls them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,10 @@ class WarmupRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AdminPaths:
-    """Handlers for one gateway's administration; ``wrong_keys`` counts those that were sent."""
+    """The handlers of the administration.
+
+    :param wrong_keys: returns how many wrong API keys were sent.
+    """
 
     def __init__(
         self, administration: IAdministration, wrong_keys: Callable[[], int] = lambda: 0
@@ -84,9 +87,9 @@ class AdminPaths:
         query = head_of(request).query
         model = query.get("model", "")
         if not model:
-            raise InvalidRequestError("Say which model: /admin/explain?model=NAME.", param="model")
+            raise InvalidRequestError("Name a model: /admin/explain?model=NAME.", param="model")
         found = self._administration.explain(model, query.get("protocol", "openai_chat"))
-        return found.addCallback(lambda answer: _write(request, answer))
+        return found.addCallback(lambda value: _write(request, value))
 
     def _reload(self, request: Any) -> Deferred[None]:
         done: Deferred[None] = maybeDeferred(self._administration.reload)
@@ -123,7 +126,7 @@ class AdminPaths:
     def _warm_up(self, request: Any) -> Deferred[None]:
         if not head_of(request).loopback:
             raise PermissionDeniedError(
-                "Warm-ups can be asked for on the gateway's own machine only, and not through a "
+                "Warm-ups can be requested from the gateway's own machine only, and not through a "
                 "proxy."
             )
         expected = '{"account": "ID or address", "model": "NAME"}, both optional'
@@ -131,11 +134,11 @@ class AdminPaths:
         done = self._administration.warm_up(
             wanted.account or wanted.email, wanted.model, wanted.project or wanted.project_id
         )
-        return done.addCallback(lambda answer: _write(request, answer))
+        return done.addCallback(lambda value: _write(request, value))
 
 
 def _not_reloaded(failure: Failure) -> None:
-    """Turn what is wrong with a configuration into an error for the operator."""
+    """Report the problem of a new configuration to the operator."""
     error = failure.value
     if isinstance(error, GatewayError):
         raise error

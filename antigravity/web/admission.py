@@ -1,4 +1,4 @@
-"""The rules of the house: who comes in, by which name, with how much."""
+"""Admission: which requests may be processed, and how large they may be."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Limits(Struct, frozen=True):
 class AdmissionPolicy:
     """Admits requests.
 
-    What comes from the settings is swapped as a whole by :meth:`configure`; a request is
-    judged by one snapshot of it.
+    :meth:`configure` replaces all that depends on the settings at once, so that a request is
+    checked against one snapshot.
     """
 
     log = make_logger()
@@ -62,9 +62,9 @@ class AdmissionPolicy:
         )
 
     def admit(self, head: RequestHead) -> None:
-        """Let ``head`` in and note who it is; once is enough.
+        """Check a request and set its principal; a second call does nothing.
 
-        :raises GatewayError: if it may not come in, with the remedy.
+        :raises GatewayError: if it is refused, with the remedy.
         """
         if head.admitted:
             return
@@ -73,7 +73,7 @@ class AdmissionPolicy:
         authenticator, origins = self._rules
         if head.tunnel is not None:
             head.tunnel.check_path(head.path)
-        if head.tunnel is None or not head.tunnel.knows(head.host):
+        if head.tunnel is None or not head.tunnel.is_tunnel_host(head.host):
             origins.check_host(head.host)
         head.allowed_origin = origins.check_origin(head.origin)
         head.principal = authenticator.authenticate(head.method, head.path, head.all_keys())
@@ -82,7 +82,7 @@ class AdmissionPolicy:
     def body_limit(self, head: RequestHead) -> int:
         """Return how large the body of an admitted request may be, in bytes; 0 is no limit.
 
-        Who may come in without a key has little to say.
+        Requests without a key are small where others need one.
         """
         most = self.limits.max_body_bytes
         if head.principal or self._rules[0].mode == "off":
@@ -90,16 +90,16 @@ class AdmissionPolicy:
         return min(most, _KEYLESS_BODY) if most else _KEYLESS_BODY
 
     def base_url(self, head: RequestHead, secure: bool) -> str:
-        """Return the address where ``head`` found the gateway, without a final slash."""
+        """Return the base URL that the client used, without a final slash."""
         return self._rules[1].base_url(head.host, head.headers, secure)
 
     def admit_operator(self, head: RequestHead) -> None:
-        """Let ``head`` do what the operator may, by whichever spelling of a path it came.
+        """Check that a request has the rights of the operator, however its path is spelt.
 
-        :raises AuthenticationError: if it did not show the administration's key.
-        :raises NotFoundError: if it came through a tunnel.
+        :raises AuthenticationError: if it lacks the administration's key.
+        :raises NotFoundError: if it came through the tunnel.
         """
         if head.tunnel is not None:
-            raise NotFoundError("The administration cannot be reached through a tunnel.")
+            raise NotFoundError("The administration is not available through a tunnel.")
         authenticator, _ = self._rules
         head.principal = authenticator.administrator(head.all_keys())

@@ -58,15 +58,15 @@ from antigravity.web.routing_table import (
 from antigravity.web.site import GatewaySite
 from antigravity.web.tunnel_access import TunnelAccess
 
-#: A route that a plugin adds: method, path (as Klein knows them), handler.  The handler takes
-#: the request, and names in the path as keywords; it returns what Klein takes, now or later.
+#: A route of a plugin: method, Klein path, handler.  The handler gets the request, and the names
+#: in the path as keywords; it returns anything that Klein renders, also as Deferred or coroutine.
 ExtraRoute = tuple[str, str, Callable[..., object]]
 _Handler = Callable[..., object]
 
 _ALL: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _JSON: Final = "application/json"
-#: What browsers may show; all else they are to save.
-_PICTURES: Final = frozenset(
+#: Types that browsers may show; they save files of any other type.
+_IMAGES: Final = frozenset(
     f"image/{kind}" for kind in ("png", "jpeg", "webp", "gif", "avif", "bmp")
 )
 _WELCOME: Final = f"""\
@@ -85,10 +85,10 @@ class DetectRequest(msgspec.Struct, frozen=True):
 
 
 class WebApp:
-    """Everything that clients can reach.
+    """Everything that the gateway serves.
 
-    ``extra_routes`` go before the protocols' and pass the same admission checks, as the endpoints
-    of ``mcp`` are, by path.
+    :param extra_routes: of plugins; they go before the protocols' and pass the same checks.
+    :param mcp: the MCP endpoints by path.
     """
 
     log = make_logger()
@@ -168,7 +168,7 @@ class WebApp:
         route = self._klein.route(path, methods=methods, endpoint=endpoint or path)
         route(self._guarded(handler))
 
-    # -- the way in, for all routes --
+    # -- what all routes have in common --
 
     def _guarded(self, handler: _Handler) -> Callable[..., Deferred[Any]]:
         def guarded(request: Any, **names: Any) -> Deferred[Any]:
@@ -189,7 +189,7 @@ class WebApp:
         return handler(request, **names)
 
     def _for_operator(self, handler: _Handler) -> _Handler:
-        """Check the operator's key again where a path has led: it may have been misspelt."""
+        """Check the operator's key whatever the path was: it may have been corrected."""
 
         def checked(request: Any, **names: Any) -> object:
             self.admission.admit_operator(head_of(request))
@@ -263,9 +263,9 @@ class WebApp:
         return self._exchange.handle(candidate.protocol, call).addCallback(write_reply, request)
 
     def _serve_unmatched(self, request: Any) -> object:
-        """Serve the path that was meant, or raise the error that says what is wrong."""
+        """Serve the corrected path, or raise the error that explains the problem."""
         head = head_of(request)
-        if head.path.startswith(FILES_PATH):  # no other path: these need no key
+        if head.path.startswith(FILES_PATH):  # these need no key, so they are never corrected
             raise NotFoundError("File not found or expired.", code="file_not_found")
         if head.upgrade == "websocket" and head.path.rstrip("/").endswith("/responses"):
             raise UpgradeRequiredError(
@@ -288,20 +288,20 @@ class WebApp:
 
     def _readyz(self, request: Any) -> None:
         ready = self._exchange.ready()
-        answer = {"ready": ready, **self._exchange.status()}
+        state = {"ready": ready, **self._exchange.status()}
         if self._administration is not None and not self._administration.is_current():
-            answer["configuration_current"] = False
-        _write_json(request, answer, 200 if ready else 503)
+            state["configuration_current"] = False
+        _write_json(request, state, 200 if ready else 503)
 
     def _file(self, request: Any, name: str) -> None:
-        """Serve a file that an answer gave the address of; nothing lists them."""
+        """Serve a file that a response referred to; there is no list of files."""
         file = self._exchange.published(name)
         if file is None:
             raise NotFoundError("File not found or expired.", code="file_not_found")
-        kind = file.mime_type if file.mime_type in _PICTURES else "application/octet-stream"
+        kind = file.mime_type if file.mime_type in _IMAGES else "application/octet-stream"
         headers = (
             ("Cache-Control", f"private, max-age={int(file.remaining)}"),
-            ("Content-Disposition", "inline" if kind in _PICTURES else "attachment"),
+            ("Content-Disposition", "inline" if kind in _IMAGES else "attachment"),
             ("Content-Security-Policy", "default-src 'none'; sandbox"),
         )
         write_whole(request, Reply(200, kind, headers, file.data))

@@ -1,4 +1,4 @@
-"""Who may come in: keys, in any of the forms that clients send them."""
+"""API keys of clients, in any of the forms that clients send them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from antigravity.config.settings import ProxySettings, effective_auth_mode
 from antigravity.ir.errors import AuthenticationError
 from antigravity.web.key_throttle import WrongKeyError
 
-#: Headers that hold keys or cookies: read here, and never handed on.
+#: Headers that hold keys or cookies; they are read here, and never passed on.
 CREDENTIAL_HEADERS: Final = frozenset(
     {"authorization", "x-api-key", "x-goog-api-key", "cookie", "proxy-authorization"}
 )
@@ -18,9 +18,9 @@ CREDENTIAL_HEADERS: Final = frozenset(
 CREDENTIAL_PARAMETERS: Final = frozenset({"key"})
 
 HEALTH_PATH: Final = "/healthz"
-#: The name of a file below it is secret enough: browsers fetch images without a key.
+#: Files need no key: browsers fetch images without one, and the names are secret.
 FILES_PATH: Final = "/files/"
-#: What stands below these has a key of its own, whatever the mode.
+#: Paths below these need the administration's key, whatever the mode.
 OPERATOR_PREFIXES: Final = ("/admin/", "/internal/")
 
 _HOW = (
@@ -46,9 +46,9 @@ def principal_of(key: str) -> str:
 class Authenticator:
     """Decides by one snapshot of the settings.
 
-    ``off`` lets all in, ``strict`` nobody without a key, ``all_except_health`` the same but
-    for ``GET /healthz``.  Files under addresses that an answer gave need none.  ``OPTIONS`` always
-    passes: browsers send preflights without keys.
+    ``off`` demands no key, ``strict`` always, ``all_except_health`` for all but ``GET /healthz``.
+    Files that a response referred to need none, nor does ``OPTIONS``: browsers send preflights
+    without keys.
     """
 
     def __init__(self, proxy: ProxySettings) -> None:
@@ -57,7 +57,7 @@ class Authenticator:
         self._admin_key = proxy.admin_key
 
     def problem(self) -> str:
-        """Return why nobody can come in, or ``""``."""
+        """Return why every request will be refused, or ``""``."""
         if self.mode != "off" and not self._key:
             return (
                 "Authentication is on but no key is set: every request will be refused. "
@@ -66,10 +66,9 @@ class Authenticator:
         return ""
 
     def authenticate(self, method: str, path: str, keys: Iterable[str]) -> str:
-        """Return the principal of the caller, ``""`` for an anonymous one.
+        """Return the principal of the client, ``""`` for an anonymous one.
 
-        Several keys may be sent at once, and one good one is enough: some clients send a
-        dummy in one header and the real one in another.
+        One right key is enough: some clients send a dummy in one header, the real key in another.
 
         :raises AuthenticationError: if none of ``keys`` is right.
         """
@@ -79,7 +78,7 @@ class Authenticator:
             return next((principal_of(key) for key in keys if key), "")
         used = ""
         sent = False
-        for key in keys:  # all of them: the time taken does not tell which was right
+        for key in keys:  # all of them, so that the time does not depend on which is right
             sent = sent or bool(key)
             if self._key.matches(key):
                 used = key
@@ -100,7 +99,7 @@ class Authenticator:
         raise AuthenticationError(message, code="invalid_api_key")
 
     def administrator(self, keys: Iterable[str]) -> str:
-        """Return the principal of an administrator; the key of clients opens nothing here.
+        """Return the principal of an administrator, who has a key of its own.
 
         :raises AuthenticationError: if none of ``keys`` is the administration's.
         """

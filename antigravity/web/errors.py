@@ -1,4 +1,4 @@
-"""Errors in the shape that the caller's protocol gives them, whatever went wrong and where."""
+"""Errors as the client's protocol encodes them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from antigravity.logs import make_logger
 from antigravity.web.mcp_errors import McpErrorEncoder, is_mcp_path
 from antigravity.web.routing_table import NoSuchMethodError, preferred_protocol
 
-#: Beginnings of paths that belong to one protocol, whatever the headers say.
+#: Prefixes of paths that belong to one protocol, whatever the headers are.
 _PREFIXES = (
     ("/v1beta", "gemini"),
     ("/v1alpha", "gemini"),
@@ -46,7 +46,7 @@ class HeadersTooLargeError(InvalidRequestError):
 
 
 class UnsupportedEncodingError(InvalidRequestError):
-    """The body is compressed in a way that the gateway can't read."""
+    """The body has a content coding that the gateway does not support."""
 
     status = 415
 
@@ -58,7 +58,7 @@ class RequestTimeoutError(InvalidRequestError):
 
 
 class ErrorRenderer:
-    """Renders errors by the protocols that are there."""
+    """Renders errors by the protocols that are installed."""
 
     log = make_logger()
 
@@ -69,7 +69,7 @@ class ErrorRenderer:
     def protocol_for(
         self, path: str, headers: Mapping[str, str], credentials: Iterable[str] = ()
     ) -> IServerProtocol | McpErrorEncoder | None:
-        """Return the protocol that the caller most likely speaks; ``None`` if there is none."""
+        """Return the protocol that the client most likely uses; ``None`` without any protocol."""
         if is_mcp_path(path):
             return self._mcp
         name = next((name for prefix, name in _PREFIXES if path.startswith(prefix)), "")
@@ -83,7 +83,7 @@ class ErrorRenderer:
         request_id: str,
         protocol: IServerProtocol | McpErrorEncoder | None,
     ) -> HttpReply:
-        """Return ``error`` as ``protocol`` says it, plainly if that is ``None``."""
+        """Return ``error`` as ``protocol`` encodes it, or in a plain form if that is ``None``."""
         if protocol is None:
             body = msgspec.json.encode({"error": {"message": error.message, "code": error.code}})
             reply = HttpReply(error.status, body)
@@ -93,9 +93,9 @@ class ErrorRenderer:
         return msgspec.structs.replace(reply, headers=reply.headers + extra) if extra else reply
 
     def explain(self, failure: Failure, where: str) -> GatewayError:
-        """Return what a client may be told of ``failure``; what is our fault goes to the log.
+        """Return the error that a client may see for ``failure``; unexpected ones are logged.
 
-        ``where`` names the request, without its query.
+        :param where: method and path of the request.
         """
         error = failure.value
         if isinstance(error, GatewayError):
@@ -107,7 +107,7 @@ class ErrorRenderer:
         if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
             return _of_http_exception(error, where)
         self.log.failure("{where} failed", failure=failure, where=where)
-        return GatewayError("The gateway made a mistake; its log has the details.")
+        return GatewayError("The gateway has an internal error; its log has the details.")
 
 
 def _of_http_exception(error: HTTPException, where: str) -> GatewayError:
@@ -125,7 +125,7 @@ def _of_http_exception(error: HTTPException, where: str) -> GatewayError:
 def _headers_for(
     error: GatewayError, present: Sequence[tuple[str, str]]
 ) -> tuple[tuple[str, str], ...]:
-    """Return the headers that HTTP demands with an error, but for those ``present``."""
+    """Return the headers that HTTP requires with an error, except those ``present``."""
     extra = []
     if isinstance(error, NoSuchMethodError):
         extra.append(("Allow", ", ".join(error.allowed)))

@@ -1,6 +1,6 @@
-"""Which names the gateway answers to, and which web pages may call it.
+"""The host names under which the gateway is used, and the web pages that may use it.
 
-A page on the internet can make a browser talk to a server on the same machine: directly
+A page on the Internet can make a browser send requests to a server on the same machine: directly
 (``Origin``), or by pointing its own name at 127.0.0.1 (``Host``).  Both are refused.
 """
 
@@ -69,11 +69,11 @@ def _is_address(name: str) -> bool:
 
 
 class HostPolicy:
-    """Decides by one snapshot of the settings.
+    """Checks against one snapshot of the settings.
 
     ``hostname`` is this machine's own name, which counts when LAN access is on.
     Entries of ``allowed_hosts`` may begin with ``*.``; ``*`` stands for all, as it does in
-    ``allowed_origins``.  Loopback origins are foreign too: a page on localhost is a page.
+    ``allowed_origins``.  Loopback origins are not allowed by default.
     """
 
     def __init__(self, proxy: ProxySettings, hostname: str = "") -> None:
@@ -81,7 +81,7 @@ class HostPolicy:
         names = {host_name(entry) for entry in proxy.allowed_hosts if not entry.startswith("*")}
         self._names = _OWN_NAMES | (names - {""})
         if self._lan and hostname:
-            # Not any name in .local: everybody on the network can have one point here.
+            # Not every name in .local: anyone on the network can point one to this machine.
             own = hostname.lower().removesuffix(".local")
             self._names |= {hostname.lower(), own, f"{own}.local"}
         self._any_host = "*" in proxy.allowed_hosts
@@ -103,30 +103,30 @@ class HostPolicy:
         name = host_name(host)
         if not name:
             raise InvalidRequestError("The Host header is missing or malformed.")
-        if not self._knows(name):
+        if not self._is_own_name(name):
             raise PermissionDeniedError(
-                f"The gateway does not answer to the host name {name[:200]!r}, so that web pages "
-                "cannot reach it under a name of their own. Call it as 127.0.0.1 or localhost, "
-                "or add the name to allowed_hosts in the [proxy] table of its configuration."
+                f"The host name {name[:200]!r} is not allowed, so that web pages cannot reach the "
+                "gateway under a name of their own. Use 127.0.0.1 or localhost, or add the name to "
+                "allowed_hosts in the [proxy] table of the gateway's configuration."
             )
         if len(self._good_hosts) < _REMEMBERED:
             self._good_hosts.add(host)
 
-    def _knows(self, name: str) -> bool:
+    def _is_own_name(self, name: str) -> bool:
         if name in self._names or self._any_host or name.endswith(self._suffixes):
             return True
         return self._lan and _is_address(name)
 
     def base_url(self, host: str | None, headers: Mapping[str, str], secure: bool) -> str:
-        """Return the gateway's address as a client called it, or as the operator has set it.
+        """Return the gateway's base URL as the client used it, or as the operator has set it.
 
-        A proxy before it may say by which name; only a name that the gateway answers to counts.
+        A proxy may forward the host name that the client used; it counts if it is allowed.
         """
         if self._public_url:
             return self._public_url
         forwarded = headers.get("x-forwarded-host", "").partition(",")[0].strip()
         name = host_name(forwarded) if forwarded else ""
-        called = forwarded if name and self._knows(name) else host
+        called = forwarded if name and self._is_own_name(name) else host
         scheme = headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
         if scheme not in _DEFAULT_PORTS:
             scheme = "https" if secure else "http"
@@ -148,7 +148,7 @@ class HostPolicy:
 
 
 def cors_headers(origin: str) -> Headers:
-    """Return what lets a page of an allowed ``origin`` read the answer."""
+    """Return the headers that let a page of an allowed ``origin`` read the response."""
     if not origin:
         return ()
     return (
@@ -159,9 +159,9 @@ def cors_headers(origin: str) -> Headers:
 
 
 def preflight_headers(requested: str, private_network: bool) -> Headers:
-    """Return the answer to a preflight, besides :func:`cors_headers`.
+    """Return the headers of the response to a preflight, besides :func:`cors_headers`.
 
-    ``requested`` is its ``Access-Control-Request-Headers``; any header is fine.
+    :param requested: its ``Access-Control-Request-Headers``; all are allowed.
     """
     headers = [
         ("Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE, OPTIONS"),

@@ -1,6 +1,6 @@
 """Slows down clients that try API keys.
 
-Each wrong key of an address is answered later than the one before.  Only so many responses are
+Each wrong key of an address is refused later than the one before.  Only so many responses are
 delayed at a time; beyond them a wrong key is refused at once with 429.  The right key is never
 delayed, so that other clients at the same address are not locked out.
 """
@@ -21,7 +21,7 @@ FIRST_DELAY: Final = 0.1
 LONGEST_DELAY: Final = 3.0
 #: Seconds in which the count of wrong keys is halved.
 HALF_LIFE: Final = 60.0
-#: Answers that wait, for one address and for all.
+#: Delayed responses at a time, for one address and for all.
 WAITING: Final = 16
 ALL_WAITING: Final = 256
 #: Addresses that are remembered.
@@ -32,11 +32,11 @@ LINES: Final = 10
 
 
 class WrongKeyError(AuthenticationError):
-    """A key was sent, and it is not the right one."""
+    """A key was sent that is not valid."""
 
 
 class _Address:
-    """What is known of one address."""
+    """The wrong keys of one address."""
 
     __slots__ = ("due", "logged", "seen", "since", "wrong")
 
@@ -64,7 +64,7 @@ class KeyThrottle:
         self._lines = 0
 
     def throttle(self, error: GatewayError, peer: str, now: float) -> tuple[GatewayError, float]:
-        """Return the error to answer with, and after how many seconds."""
+        """Return the error to respond with, and the seconds to wait before that."""
         if not isinstance(error, WrongKeyError):
             return error, 0.0
         self.total += 1
@@ -100,7 +100,7 @@ class KeyThrottle:
             return
         count, address.since, address.logged = address.since, 0, now
         self.log.warn(
-            "{n} requests from {address} had a wrong API key; further ones are answered slowly",
+            "{n} requests from {address} had a wrong API key; more are refused after a delay",
             n=count,
             address=name,
         )
@@ -109,9 +109,9 @@ class KeyThrottle:
 def network_of(peer: str) -> str:
     """Return the network that counts as one client: an IPv4 address, or 64 bits of IPv6.
 
-    Words before the address stay before it; what is no address stays as it is.
+    A label before the address is kept; text that is not an address is returned as it is.
     """
-    words, space, host = peer[:128].rpartition(" ")
+    label, space, host = peer[:128].rpartition(" ")
     try:
         address: IPv4Address | IPv6Address = ip_address(host.partition("%")[0])
     except ValueError:
@@ -119,12 +119,12 @@ def network_of(peer: str) -> str:
     if isinstance(address, IPv6Address):
         mapped = address.ipv4_mapped
         network = IPv6Network((address, 64), strict=False)
-        return f"{words}{space}{network if mapped is None else mapped}"
-    return f"{words}{space}{address}"
+        return f"{label}{space}{network if mapped is None else mapped}"
+    return f"{label}{space}{address}"
 
 
 class TooManyWrongKeysError(RateLimitedError):
-    """More wrong keys came from an address than are worth a line in the log each."""
+    """An address has sent so many wrong keys that they are not logged one by one."""
 
 
 def _too_many() -> GatewayError:

@@ -1,4 +1,4 @@
-"""Where the gateway listens."""
+"""The ports on which the gateway listens."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from antigravity.logs import make_logger
 def endpoint_strings(proxy: ProxySettings) -> list[str]:
     """Return the Twisted endpoint strings of a configuration.
 
-    On a network, IPv6 comes first: where it takes IPv4 along, the second is in use already.
+    On a network, IPv6 is first: where it includes IPv4, the second port is in use already.
     """
     if proxy.listen:
         return list(proxy.listen)
@@ -27,9 +27,9 @@ def endpoint_strings(proxy: ProxySettings) -> list[str]:
 
 
 class Listener(Service):
-    """Listens while it runs.  Starting fails if there is nowhere to listen.
+    """Listens while it runs.
 
-    :ivar ports: what is listened on.
+    :ivar ports: the open ports.
     """
 
     log = make_logger()

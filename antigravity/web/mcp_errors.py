@@ -9,10 +9,10 @@ import msgspec
 from antigravity.ir.call import HttpReply
 from antigravity.ir.errors import GatewayError
 
-#: What all endpoints stand at or below.
+#: The prefix of all endpoints.
 ROOT: Final = "/mcp"
 _INVALID_REQUEST: Final = -32600
-#: Which settings an endpoint takes to be there.
+#: The settings that switch an endpoint on.
 _SWITCHES: Final = {
     ROOT: "mcp.enabled",
     "/mcp/web_search_prime/mcp": "proxy.zai.mcp.enabled and web_search_enabled",
@@ -27,15 +27,15 @@ def is_mcp_path(path: str) -> bool:
 
 
 def missing_switch(path: str) -> str:
-    """Return what has to be set for ``path`` to be served; empty if no setting helps."""
+    """Return the settings that switch the endpoint at ``path`` on; empty if there are none."""
     return _SWITCHES.get(path.rstrip("/"), "")
 
 
 class McpErrorEncoder:
-    """JSON-RPC errors without an id: no message was read."""
+    """JSON-RPC errors without an id, for requests whose message was not read."""
 
     def encode_error(self, error: GatewayError, request_id: str) -> HttpReply:
-        """Return ``error`` as MCP clients read it."""
+        """Return ``error`` as JSON-RPC."""
         body = {
             "jsonrpc": "2.0",
             "id": None,

@@ -1,8 +1,8 @@
-"""What a client meant by a path that leads nowhere.
+"""Corrections of paths that no route matches.
 
-Base addresses are entered with and without ``/v1``, with a whole endpoint, with a provider's
-prefix; libraries then append their own.  Nothing is decoded here: paths stay as they came,
-percent signs and all, so that an encoded slash never becomes a real one.
+Base URLs are entered with and without ``/v1``, with a whole endpoint, with a provider's
+prefix; libraries then append their own.  Paths stay percent-encoded here, so that an encoded
+slash never becomes a real one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 _VERSIONS: Final = ("v1", "v1beta")
-#: Versions that exist elsewhere and mean one of ours.
+#: Versions of other APIs; they stand for one of ours.
 _FOREIGN_VERSIONS: Final = frozenset({"v1alpha", "v1beta1", "v1beta2"})
 #: Prefixes and the protocol that each one names, if any.
 _PREFIXES: Final = {
@@ -24,7 +24,7 @@ _PREFIXES: Final = {
     "google": "gemini",
     "api": "",
 }
-#: What people put at the end of a base address by mistake, longest first.
+#: Endpoints that users append to a base URL by mistake, longest first.
 _ENDPOINTS: Final = (
     ("chat", "completions"),
     ("messages", "count_tokens"),
@@ -37,19 +37,19 @@ _ENDPOINTS: Final = (
     ("embeddings",),
     ("models",),
 )
-#: Longer paths are no slips of the pen.
+#: Longer paths are not corrected.
 _MOST_SEGMENTS: Final = 24
 
 
 class CorrectedPath(Struct, frozen=True):
-    """Another reading of a path, and the ``protocol`` that its prefix names, if any."""
+    """A corrected path, and the ``protocol`` that its prefix named, if any."""
 
     path: str
     protocol: str = ""
 
 
 def corrections(path: str) -> Iterator[CorrectedPath]:
-    """Yield other readings of ``path``, the likeliest first, none twice, ``path`` never."""
+    """Yield distinct corrections of ``path``, the likeliest first."""
     segments = [segment for segment in path.split("/") if segment]
     if not segments or len(segments) > _MOST_SEGMENTS:
         return
@@ -63,7 +63,10 @@ def corrections(path: str) -> Iterator[CorrectedPath]:
 def _readings(
     segments: Sequence[str], versions: tuple[str, ...], protocol: str
 ) -> Iterator[CorrectedPath]:
-    """Yield readings of ``segments``; ``versions`` were cut off before them, last one first."""
+    """Yield corrections of ``segments``.
+
+    :param versions: the versions that were removed before them, last one first.
+    """
     while True:
         yield CorrectedPath("/" + "/".join(segments), protocol)
         if segments[0] not in _VERSIONS:

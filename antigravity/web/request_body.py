@@ -51,12 +51,12 @@ class RequestBody:
         self._waiting: deque[bytes] = deque()
         self._input = b""
         self._frames = 0
-        #: Whether the decompressor gives nothing more without more input.
+        #: Whether the decompressor needs more input.
         self._dry = True
         self._ended = False
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes of the body, and decompress a little of what waits for that.
+        """Receive the next bytes of the body, and decompress a part of what is pending.
 
         :raises RequestTooLargeError: as soon as there are too many.
         :raises InvalidRequestError: if they can't be decompressed.
@@ -71,9 +71,9 @@ class RequestBody:
         self.advance()
 
     def advance(self) -> bool:
-        """Decompress a little more; return whether nothing is left to decompress.
+        """Decompress one step; return whether nothing is left to decompress.
 
-        A little takes about a millisecond, so that others have their turn in between.
+        A step takes about a millisecond, so that other connections are served in between.
 
         :raises RequestTooLargeError: as soon as it is too much.
         :raises InvalidRequestError: if it can't be decompressed, or has too many frames.
@@ -131,7 +131,7 @@ class RequestBody:
         return self._make()
 
     def finish(self) -> bytes:
-        """Return the body, once :meth:`advance` has nothing left to do.
+        """Return the body, once :meth:`advance` has returned true.
 
         A byte order mark before JSON is left out: JSON has none (RFC 8259, 8.1), upstreams refuse
         it, and some editors and clients on Windows write it all the same.

@@ -1,4 +1,4 @@
-"""What a request's first line and headers say, read once."""
+"""The parsed request line and headers of a request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from antigravity.web.tunnel_access import TunnelAccess
 _SANE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
 _MOST_PARAMETERS: Final = 200
-#: About the connection and the body's wrapping, both gone once a call is made.
+#: Headers about the connection and the coding of the body; a call has neither.
 _FRAMING: Final = frozenset(
     {
         "connection",
@@ -34,7 +34,7 @@ _FRAMING: Final = frozenset(
         "upgrade",
     }
 )
-#: A proxy on this machine puts these in, or any that begins so; then the client is elsewhere.
+#: Headers that a proxy on this machine adds, or any with such a prefix: the client is elsewhere.
 _FORWARDED: Final = frozenset(
     {
         "cdn-loop",
@@ -50,7 +50,7 @@ _FORWARDED: Final = frozenset(
         "x-real-ip",
     }
 )
-_FORWARDED_BEGINNINGS: Final = ("x-forwarded", "x-original-", "cf-")
+_FORWARDED_PREFIXES: Final = ("x-forwarded", "x-original-", "cf-")
 _LOOPBACK: Final = ("127.", "::ffff:127.")
 #: So many characters of a method and of a path are logged.
 _SHOWN_METHOD: Final = 24
@@ -60,7 +60,7 @@ _names: dict[bytes, str] = {}
 
 
 def _lower(name: bytes) -> str:
-    """Return a header's name in lower case; common ones are remembered."""
+    """Return a header's name in lower case; common ones are cached."""
     known = _names.get(name)
     if known is None:
         known = name.lower().decode("latin-1")
@@ -79,7 +79,7 @@ def _text(value: bytes) -> str:
 def _shown(text: str, most: int) -> str:
     """Return ``text`` in ASCII without control characters, and not much more than ``most`` of it.
 
-    What is cut off is told by its length.
+    The length of the rest is appended.
     """
     rest = len(text) - most
     if rest > 0:
@@ -90,13 +90,13 @@ def _shown(text: str, most: int) -> str:
 
 
 class RequestHead:
-    """One request, as far as its head tells.
+    """The head of one request.
 
     ``headers``, ``query`` and ``args`` are without credentials; those are in ``keys``, by the
-    name of where they were found.  ``fault`` says why the head can't be read, if it can't.
-    ``tunnel`` is the way by which it came in, ``None`` if it came to the gateway itself.
-    ``quiet`` keeps it out of the access log.  ``admitted``, ``principal`` and ``allowed_origin``
-    are set by the admission policy.
+    name of their header or parameter.  ``fault`` describes a head that is malformed.  ``tunnel``
+    is set for requests through the tunnel.  ``protocol`` is the one that a corrected prefix of
+    the path named.  ``quiet`` keeps the request out of the access log.  ``admitted``,
+    ``principal`` and ``allowed_origin`` are set by the admission policy.
     """
 
     __slots__ = (
@@ -154,7 +154,7 @@ class RequestHead:
             tunnel is None
             and (peer is None or peer == "::1" or peer.startswith(_LOOPBACK))
             and _FORWARDED.isdisjoint(self.headers)
-            and not any(name.startswith(_FORWARDED_BEGINNINGS) for name in self.headers)
+            and not any(name.startswith(_FORWARDED_PREFIXES) for name in self.headers)
         )
 
     def _read_headers(self, headers: Iterator[tuple[bytes, list[bytes]]]) -> str:
@@ -174,7 +174,7 @@ class RequestHead:
                     if len(values) > 1:
                         self.fault = "There is more than one Host header."
                 elif name == "origin":
-                    # two are a trick; joined they match nothing that is allowed
+                    # two are an attack; joined they match no allowed origin
                     self.origin = text if len(values) == 1 else b", ".join(values).decode("latin-1")
                 elif name == "x-request-id":
                     given_id = text if _SANE_ID.fullmatch(value) else ""
@@ -237,13 +237,13 @@ class RequestHead:
         )
 
     def all_keys(self) -> Iterator[str]:
-        """Yield all keys that were sent, the most deliberate one first."""
+        """Yield all keys that were sent, the most specific header first."""
         for name in ("authorization", "x-api-key", "x-goog-api-key", "key"):
             yield from self.keys.get(name, ())
 
     @property
     def client(self) -> str:
-        """Return the client's address; behind a tunnel, the one that Cloudflare reports."""
+        """Return the client's address; through the tunnel, the one that Cloudflare reports."""
         if self.tunnel is None:
             return self.peer
         return "tunnel " + self.headers.get("cf-connecting-ip", "")[:64]
@@ -255,12 +255,12 @@ class RequestHead:
 
     @property
     def shown_method(self) -> str:
-        """Return the method as it may be logged: clients may send any word, of any length."""
+        """Return the method as it may be logged: clients may send anything."""
         return _shown(self.method, _SHOWN_METHOD)
 
     @property
     def shown_path(self) -> str:
-        """Return the path as it may be logged: who knows the name of a file can have it."""
+        """Return the path as it may be logged, without the names of files, which are secret."""
         if self.path.startswith(FILES_PATH):
             return f"{FILES_PATH}*"
         return _shown(self.path, _SHOWN_PATH)

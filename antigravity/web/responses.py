@@ -1,4 +1,4 @@
-"""Writes replies to requests, and stops when the client is gone."""
+"""Writes responses, and stops when the client is gone."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from antigravity.web.host_policy import Headers, cors_headers
 from antigravity.web.request_head import RequestHead
 
 _log = make_logger()
-_WORDS = {status.value: status.phrase.encode() for status in HTTPStatus}
+_PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
 def is_gone(request: Any) -> bool:
-    """Return whether nobody can be answered: the client left, or has been answered."""
+    """Return whether no response can be written: the client is gone, or has its response."""
     return getattr(request, "channel", None) is None
 
 
 def set_status(request: Any, status: int) -> None:
-    """Set the status, with the words for it also where Twisted knows none."""
-    words = _WORDS.get(status)
-    request.setResponseCode(status, words if status not in RESPONSES else None)
+    """Set the status, with a reason phrase also where Twisted has none."""
+    phrase = _PHRASES.get(status)
+    request.setResponseCode(status, phrase if status not in RESPONSES else None)
 
 
 def set_headers(request: Any, headers: Headers) -> None:
-    """Set response headers; several ``Vary`` add up."""
+    """Set response headers; ``Vary`` is added to existing ones."""
     response_headers = request.responseHeaders
     for name, value in headers:
         if name.lower() == "vary":
@@ -51,14 +51,14 @@ def set_common_headers(request: Any, head: RequestHead) -> None:
     request_id = [head.id.encode()]
     request.responseHeaders.setRawHeaders(b"X-Request-Id", request_id)
     request.responseHeaders.setRawHeaders(b"Request-Id", request_id)
-    # What an upstream or another server gives is what it is called, and no page.
+    # Browsers must not take the content of upstreams for a page.
     request.responseHeaders.setRawHeaders(b"X-Content-Type-Options", [b"nosniff"])
     if head.allowed_origin:
         set_headers(request, cors_headers(head.allowed_origin))
 
 
 def write_whole(request: Any, reply: Reply | HttpReply) -> None:
-    """Write ``reply`` and its length; whoever called finishes the request."""
+    """Write ``reply`` with its length; the caller finishes the request."""
     set_status(request, reply.status)
     set_headers(request, reply.headers)
     headers = request.responseHeaders
@@ -70,9 +70,9 @@ def write_whole(request: Any, reply: Reply | HttpReply) -> None:
 
 
 def write_reply(reply: Reply, request: Any) -> Deferred[None] | None:
-    """Write ``reply``, and return a Deferred that fires when a stream is through.
+    """Write ``reply``, and return a Deferred that fires when its stream has ended.
 
-    Cancelling the Deferred cancels the stream.  Nothing is written to who is gone.
+    Cancelling the Deferred cancels the stream.  Nothing is written if the client is gone.
     """
     if is_gone(request):
         if reply.stream is not None:
@@ -92,18 +92,18 @@ def write_reply(reply: Reply, request: Any) -> Deferred[None] | None:
 
 
 def _stream_failed(failure: Failure, request: Any) -> Any:
-    """Cut the connection: an answer that stops half-way must not look complete."""
+    """Abort the connection: a response that is not complete must not look so."""
     if is_gone(request):
         if not failure.check(CancelledError):
             _log.failure("A stream failed after its client left", failure=failure)
         return None
     if not failure.check(GatewayError):
-        _log.failure("A stream failed, which streams never should", failure=failure)
+        _log.failure("A stream failed unexpectedly", failure=failure)
     return abort_connection(request)
 
 
 def abort_connection(request: Any) -> Deferred[None]:
-    """Break the connection off; the Deferred fires when it is gone."""
+    """Abort the connection; the Deferred fires when it is lost."""
     ended: Deferred[None] = request.notifyFinish()
     ended.addErrback(lambda _: None)
     request.transport.abortConnection()

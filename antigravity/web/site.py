@@ -21,10 +21,10 @@ from antigravity.web.tunnel_access import TunnelAccess
 class GatewaySite(server.Site):
     """Serves one application at a time, which :meth:`serve` sets before the first connection.
 
-    The access log says method, path, status, size, time and id of each request; never its
-    query, which may hold a key.
+    The access log has method, path, status, size, time and id of each request; never its query,
+    which may hold a key.
 
-    ``tunnel`` marks all that comes in here as strangers' (see :class:`TunnelAccess`).
+    :param tunnel: marks all requests as coming through the tunnel.
     """
 
     protocol: Any = GatewayChannel
@@ -37,8 +37,8 @@ class GatewaySite(server.Site):
 
     def __init__(self, reactor: Any, tunnel: TunnelAccess | None = None) -> None:
         super().__init__(None, reactor=reactor, parsePOSTFormSubmission=False)
-        self.timeOut = None  # the channel keeps its own time
-        #: Does long work in slices, of all requests together only some milliseconds in a turn.
+        self.timeOut = None  # the channel has a timer of its own
+        #: Runs long work in slices: some milliseconds in a reactor turn for all requests together.
         self.cooperator = Cooperator(scheduler=lambda call: reactor.callLater(0, call))
         self.tunnel = tunnel
         self.channels: set[GatewayChannel] = set()
@@ -52,20 +52,20 @@ class GatewaySite(server.Site):
         self.admission = admission
 
     def startFactory(self) -> None:
-        """Begin, with the first port."""
+        """Accept connections: the first port is open."""
         self.is_closing = False
 
     def stopFactory(self) -> None:
-        """Let each connection end with the request that it is at: the last port is gone."""
+        """Close each connection after its current request: the last port is closed."""
         self.is_closing = True
         for channel in list(self.channels):
             channel.close_if_idle()
 
     def finish_all(self, seconds: float) -> Deferred[None]:
-        """End all requests that have not been answered yet, with an error.
+        """Fail all requests whose response has not begun.
 
-        Return a Deferred that fires when nothing is worked on any more, also what has begun to
-        be answered, or after so many ``seconds``.
+        Return a Deferred that fires when the other responses are complete, too, or after
+        ``seconds``.
         """
         for channel in list(self.channels):
             channel.cancel_unanswered()
@@ -76,7 +76,7 @@ class GatewaySite(server.Site):
         return idle.addBoth(lambda _: timer.cancel() if timer.active() else None)
 
     def note_idle(self) -> None:
-        """Go on with closing, if nothing is worked on any more."""
+        """Continue to close, if no request is processed any more."""
         if self._all_idle is not None and not any(each.is_busy for each in self.channels):
             self._stop_waiting()
 
@@ -86,7 +86,7 @@ class GatewaySite(server.Site):
             idle.callback(None)
 
     def close_all(self) -> Deferred[None]:
-        """Close all connections, and cut off what still runs.
+        """Close all connections, and abort the responses that are not complete.
 
         Return a Deferred that fires when all are gone.
         """
@@ -95,16 +95,16 @@ class GatewaySite(server.Site):
             channel.close()
         gone: Deferred[None] = Deferred()
         self._all_gone.append(gone)
-        self._tell_if_empty()
+        self._notify_if_empty()
         return gone
 
     def channel_gone(self, channel: GatewayChannel) -> None:
         """Forget a connection that was lost."""
         self.channels.discard(channel)
         self.note_idle()
-        self._tell_if_empty()
+        self._notify_if_empty()
 
-    def _tell_if_empty(self) -> None:
+    def _notify_if_empty(self) -> None:
         if not self.channels:
             waiting, self._all_gone = self._all_gone, []
             for gone in waiting:
@@ -115,12 +115,12 @@ class GatewaySite(server.Site):
         return [b"http/1.1"]
 
     def log(self, request: Any) -> None:
-        """Log a request that was answered."""
+        """Log a request whose response is complete."""
         if self.admission.limits.access_log:
             self._log(request, request.code)
 
     def log_abandoned(self, request: Any) -> None:
-        """Log a request whose client left before the end of the answer."""
+        """Log a request whose client left before the end of the response."""
         if self.admission.limits.access_log:
             self._log(request, 499)
 

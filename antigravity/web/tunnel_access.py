@@ -1,4 +1,4 @@
-"""The way in for who comes through a tunnel: strangers, whatever their requests say."""
+"""Restrictions on requests through the tunnel: they come from the Internet."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ from antigravity.ir.errors import NotFoundError
 from antigravity.web.host_policy import host_name
 from antigravity.web.path_corrections import corrections
 
-#: What stands below these is for this machine's own people.
+#: Paths for the operator, who uses the gateway on this machine.
 _PRIVATE: Final = ("/admin/", "/internal/")
 
 
 class TunnelAccess:
-    """Knows the names that the tunnel has now.
+    """Marks the requests that come through the tunnel.
 
-    A tunnel's requests come from a program on this machine, so their address tells nothing.
-    They have a port of their own instead, and all that comes in there is marked with this.
+    They come from a program on this machine, so their address does not show it.  Therefore the
+    tunnel has a port of its own, and each request there is marked with this object.
+
+    :ivar names: the present host names of the tunnel.
     """
 
     def __init__(self) -> None:
         self.names: frozenset[str] = frozenset()
 
-    def knows(self, host: str | None) -> bool:
+    def is_tunnel_host(self, host: str | None) -> bool:
         """Return whether a ``Host`` header names the tunnel."""
         return host is not None and host_name(host) in self.names
 
     def check_path(self, path: str) -> None:
-        """Keep the operator's paths in the house, whichever way they are spelt.
+        """Check that a path is not the operator's, however it is spelt.
 
-        :raises NotFoundError: for one of them.
+        :raises NotFoundError: if it is.
         """
         if _is_private(path):
             raise NotFoundError(f"{path[:200]} is not available through the tunnel.")

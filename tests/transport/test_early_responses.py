@@ -150,7 +150,7 @@ class EarlyResponses(TransportTestCase):
     async def test_reset_while_the_body_goes_up_is_said(self) -> None:
         self.hasty(lambda peer: peer.reset())
         error = await self.failing(self.answer(), UpstreamError)
-        self.assertIn("closed the connection before it answered", error.message)
+        self.assertIn("closed the connection before it responded", error.message)
         self.assertIsNone(error.code)
 
     async def test_server_that_reads_nothing_ends_with_the_limit(self) -> None:

@@ -65,7 +65,7 @@ class Faults(TransportTestCase):
     async def test_no_answer_at_all(self) -> None:
         self.serve(lambda peer, got: peer.close())
         error = await self.failing(self.transport.send(self.request()), UpstreamError)
-        self.assertIn("closed the connection before it answered", error.message)
+        self.assertIn("closed the connection before it responded", error.message)
 
     async def test_an_answer_that_is_not_http(self) -> None:
         def answer(peer: Peer, got: Received) -> None:

@@ -290,6 +290,6 @@ class Bounds(FetcherCase):
     async def test_answers_that_are_none(self) -> None:
         self.serve(lambda peer, got: peer.write(ok(b"", status="404 Not Found")))
         message = await self.refused(self.fetcher().fetch("http://pub.test/?secret"))
-        self.assertEqual(message, "http://pub.test/ answered 404")
+        self.assertEqual(message, "http://pub.test/ responded with status 404")
         self.serve(lambda peer, got: peer.close())
         await self.refused(self.fetcher().fetch("http://pub.test/?secret"))

@@ -14,7 +14,7 @@ from twisted.web.client import ResponseDone
 
 from antigravity.ir.errors import CancelledByClientError, UpstreamError
 from antigravity.transport.content_coding import decoder_for
-from antigravity.transport.response import BUDGET, SLICE, Body
+from antigravity.transport.response import BUDGET, SLICE, ResponseBody
 
 END = Failure(ResponseDone())
 
@@ -65,7 +65,7 @@ class SlicesTests(SynchronousTestCase):
 
         reader = SlowReader(self.loop, seconds)
         self.wire = StringTransport()
-        self.under_test = Body(
+        self.under_test = ResponseBody(
             reader,
             reactor=self.loop,
             idle=0,
