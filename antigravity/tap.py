@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -82,8 +81,6 @@ class ConfigurationReader:
     def __init__(self, options: Options) -> None:
         self.home = find_home(options["home"])
         self._file = Path(options["config"]).absolute() if options["config"] else None
-        #: What is in force, once the gateway serves.
-        self.in_force: Callable[[], Configuration | None] = lambda: None
         self._overrides: dict[str, object] = {"proxy.port": options["port"]}
         if options["listen"]:
             self._overrides["proxy.listen"] = options["listen"]
@@ -101,14 +98,14 @@ class ConfigurationReader:
         if prepare_home(self.home, with_file=self._file is None):
             log.info("created {home} with a commented antigravity.toml", home=str(self.home))
 
-    def read(self) -> LoadedConfiguration:
+    def read(self, in_force: Configuration | None = None) -> LoadedConfiguration:
         """Return the configuration as it is now.
 
+        :param in_force: the configuration of the running gateway, if there is one.
         :raises ConfigurationError: with all problems, also if a setting that restricted access is
             missing.
         """
         first = self._load(None)
-        in_force = self.in_force()
         if in_force is None:
             check_start(read_last_run(self.home), first, self.home)
         else:
@@ -167,7 +164,6 @@ def makeService(options: Options) -> IService:
         configure=reader.read,
         failed=partial(_cannot_start, loop, ExitCode()),
     )
-    reader.in_force = lambda: gateway.status.source
     services = SequentialService()  # type: ignore[no-untyped-call]
     gateway.setServiceParent(services)  # type: ignore[no-untyped-call]
     watcher = FileWatcher(

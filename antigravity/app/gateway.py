@@ -248,7 +248,7 @@ class Gateway(Service):
         if self._configure is None or not self.running or serving is None:
             return
         old, old_listener = serving.runtime, serving.listener
-        new = self._build(self._configure())
+        new = self._build(self._configure(self.status.source))
         moved = endpoint_strings(new.settings.proxy) != endpoint_strings(old.settings.proxy)
         listener = old_listener
         try:

@@ -28,8 +28,8 @@ class LoadedConfiguration(Struct, frozen=True):
     source: Configuration | None = None
 
 
-#: Reads the configuration again.
-Configure = Callable[[], LoadedConfiguration]
+#: Reads the configuration again; it is called with the one in force.
+Configure = Callable[[Configuration | None], LoadedConfiguration]
 
 
 class Runtime(Struct, frozen=True):

@@ -171,7 +171,7 @@ class GatewayUnderTest:
         file.touch(0o600)
         file.write_text(config, "utf-8")
 
-    def _configure(self) -> LoadedConfiguration:
+    def _configure(self, in_force: object = None) -> LoadedConfiguration:
         environ = {k: v for k, v in os.environ.items() if not k.startswith("ANTIGRAVITY_")}
         fixed = {"proxy.listen": ["tcp:0:interface=127.0.0.1"]}
         first = load(self._home, environ=environ, overrides=fixed).settings

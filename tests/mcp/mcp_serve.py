@@ -34,13 +34,13 @@ async def serve(clock: Any, relayed: str = "") -> None:
         proxy = replace(proxy, zai=ZaiSettings(mcp=tools))
     origins: list[str] = []
 
-    def configured() -> LoadedConfiguration:
+    def configure(_: object = None) -> LoadedConfiguration:
         allowing = replace(proxy, allowed_origins=origins)
         return LoadedConfiguration(replace(Settings(), proxy=allowing), plugins)
 
     with tempfile.TemporaryDirectory() as home:
-        first = configured().settings
-        gateway = Gateway(clock, first, Path(home), plugins, configure=configured)
+        first = configure().settings
+        gateway = Gateway(clock, first, Path(home), plugins, configure=configure)
         clock.addSystemEventTrigger("before", "shutdown", gateway.stopService)
         await gateway.startService()
         listener: Any = gateway.listener

@@ -71,7 +71,7 @@ class AccountCase(TestCase):
             self.settings,
             self.home,
             self.plugins,
-            configure=lambda: LoadedConfiguration(self.settings, self.plugins),
+            configure=lambda _: LoadedConfiguration(self.settings, self.plugins),
         )
         await self.gateway.startService()
 

@@ -136,7 +136,7 @@ class DispatchCase(TestCase):
             self.settings,
             self.home,
             host,
-            configure=lambda: LoadedConfiguration(self.settings, host),
+            configure=lambda _: LoadedConfiguration(self.settings, host),
         )
         self.addCleanup(self.gateway.stopService)
         await self.gateway.startService()

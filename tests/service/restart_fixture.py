@@ -76,7 +76,7 @@ class RestartCase(TestCase):
             settings,
             self.home,
             plugins,
-            configure=lambda: LoadedConfiguration(self.next, plugins),
+            configure=lambda _: LoadedConfiguration(self.next, plugins),
         )
         await self.gateway.startService()
 

@@ -35,7 +35,7 @@ class AdministrationTests(TestCase):
         host = PluginHost()
         host.load(installed=False)
 
-        def configure() -> LoadedConfiguration:
+        def configure(in_force: object) -> LoadedConfiguration:
             if self.wrong:
                 raise ConfigurationError("that is no port", key="proxy.port")
             return LoadedConfiguration(self.settings, host)

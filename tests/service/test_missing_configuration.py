@@ -132,7 +132,6 @@ class VanishedConfigurationTests(TestCase):
             source=first.source,
             configure=self.reader.read,
         )
-        self.reader.in_force = lambda: self.gateway.status.source
         self.addCleanup(self.gateway.stopService)
         await self.gateway.startService()
 

@@ -55,7 +55,7 @@ class PassedSignatures(TestCase):
             self.settings,
             home,
             self.plugins,
-            configure=lambda: LoadedConfiguration(self.settings, self.plugins),
+            configure=lambda _: LoadedConfiguration(self.settings, self.plugins),
         )
         self.addCleanup(self.gateway.stopService)
         await self.gateway.startService()

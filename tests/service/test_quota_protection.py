@@ -68,7 +68,7 @@ class ProtectionAtWork(TestCase):
             self.settings,
             self.home,
             plugins,
-            configure=lambda: LoadedConfiguration(self.settings, plugins),
+            configure=lambda _: LoadedConfiguration(self.settings, plugins),
         )
         self.addCleanup(self.gateway.stopService)
         await self.gateway.startService()

@@ -45,7 +45,7 @@ class ReloadTests(TestCase):
         self.settings = Settings(ProxySettings(listen=["tcp:0:interface=127.0.0.1"]))
         self.next: Any = None
 
-        def configure() -> LoadedConfiguration:
+        def configure(in_force: object) -> LoadedConfiguration:
             if isinstance(self.next, Exception):
                 raise self.next
             return self.next  # type: ignore[no-any-return]

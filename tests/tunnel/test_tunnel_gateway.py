@@ -56,7 +56,7 @@ class GatewayTests(TestCase):
             Path(self.mktemp()),
             self.plugins,
             demo=True,
-            configure=lambda: LoadedConfiguration(self.settings, self.plugins),
+            configure=lambda _: LoadedConfiguration(self.settings, self.plugins),
         )
         self.addCleanup(self.gateway.stopService)
         await self.gateway.startService()
@@ -213,7 +213,7 @@ class GatewayTests(TestCase):
         started = await deferToThread(run, "start")
         self.assertEqual(started.exit_code, 0, started.output)
         self.assertIn("https://a-b.trycloudflare.com", started.output)
-        self.assertIn("stands", (await deferToThread(run, "status")).output)
+        self.assertIn("is up", (await deferToThread(run, "status")).output)
         self.assertEqual((await deferToThread(run, "stop")).exit_code, 0)
         self.assertTrue(self.is_gone())
         self.stand_in.path.unlink()
