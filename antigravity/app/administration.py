@@ -119,9 +119,9 @@ class Administration:
                 {
                     "upstream": j.upstream,
                     "chosen": j.chosen,
-                    "place": j.place,
+                    "place": j.rank,
                     "model": served_as.get(j.upstream),
-                    "reason": j.reason,
+                    "reason": j.text,
                     "quirks": {name: known.describe(name) for name in quirks.get(j.upstream, ())},
                 }
                 for j in decision.reasons

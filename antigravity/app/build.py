@@ -28,9 +28,10 @@ from antigravity.logs import make_logger
 from antigravity.plugins import Registry
 from antigravity.routing.capability_table import CapabilityTable, load_table
 from antigravity.routing.catalog import ModelCatalog
+from antigravity.routing.decision import UpstreamEntry
 from antigravity.routing.embeddings import EmbeddingRouter
 from antigravity.routing.mapping import ModelMapping
-from antigravity.routing.router import Router, UpstreamEntry
+from antigravity.routing.router import Router
 from antigravity.routing.zai import zai_entry
 from antigravity.stores.json_state import JsonState
 from antigravity.transport.media import MediaFetcher
@@ -243,12 +244,12 @@ def _entries(
         name: UpstreamEntry(
             upstream,
             tuple(configured[name].models),
-            rank=configured[name].priority,
-            shares=configured[name].priority != 0,
+            priority=configured[name].priority,
+            shares_priority=configured[name].priority != 0,
         )
         for name, upstream in upstreams.items()
     }
     if ZAI in entries and ZAI not in settings.upstreams:
-        others = [entry.rank for name, entry in entries.items() if name != ZAI]
+        others = [entry.priority for name, entry in entries.items() if name != ZAI]
         entries[ZAI] = zai_entry(settings.proxy.zai, upstreams[ZAI], others)
     return list(entries.values())

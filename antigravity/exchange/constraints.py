@@ -34,7 +34,7 @@ async def require_modalities(
     able = [model.id for model in models if _has_modalities(model.capabilities, required)]
     listed = f" Of the models here these can: {', '.join(able[:_MAX_NAMED])}." if able else ""
     raise InvalidRequestError(
-        f"The model {plan.decision.asked!r} {what}, as far as is known here.{listed}",
+        f"The model {plan.decision.requested!r} {what}, as far as is known here.{listed}",
         param="model",
         code="model_not_supported",
     )

@@ -63,7 +63,7 @@ def _plan_for(
     """Return the plan for one of the models; a fallback model is reported."""
     losses: tuple[Loss, ...] = ()
     if decision is not requested:
-        detail = f"{requested.asked} is not available now; {decision.model} serves in its place"
+        detail = f"{requested.requested} is not available now; {decision.model} serves in its place"
         losses = (Loss("model", detail),)
     context.recorder.lose(losses)
     return Plan(decision, fallback_on, losses)
@@ -81,9 +81,9 @@ async def _fallbacks(context: RequestContext, requested: RoutingDecision) -> lis
     table = context.snapshot.settings.routing.fallback_models
     seen = [set(requested.by_upstream_model)]
     found: list[RoutingDecision] = []
-    for name in fallbacks_for(table, requested.asked, requested.model):
+    for name in fallbacks_for(table, requested.requested, requested.model):
         decision = await context.snapshot.router.route_fallback(
-            requested.asked, name, context.protocol.name
+            requested.requested, name, context.protocol.name
         )
         if decision is None:
             log.warn("no upstream serves {name}, a fallback model", name=name)

@@ -1,4 +1,4 @@
-"""What models can do: rules from data files, the later ones on top."""
+"""The capabilities of models, by rules from data files; later rules override earlier ones."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ from antigravity.routing.model_names import (
 )
 from antigravity.routing.patterns import matches
 
-#: Longer names are no model's; what is found for them is not kept.
+#: The capabilities of longer names are not cached.
 _LONGEST: Final = 200
 
 
-class Rule(Struct, frozen=True):
+class CapabilityRule(Struct, frozen=True):
     """Fields of :class:`Capabilities` for the models that match one of the patterns.
 
-    ``lowest`` and ``below`` bound it to generations; a name without one is then not meant.
+    ``lowest`` and ``below`` restrict the rule to generations, so that names without one never
+    match.
     """
 
     match: tuple[str, ...]
@@ -38,7 +39,7 @@ class Rule(Struct, frozen=True):
     below: Generation | None = None
 
     def applies(self, name: str, plain: str, generation: Generation | None) -> bool:
-        """Return whether the rule is about a model, by its name and what that says."""
+        """Return whether the rule applies to a model, by its name, plain name and generation."""
         if self.lowest is not None and (generation is None or generation < self.lowest):
             return False
         if self.below is not None and (generation is None or generation >= self.below):
@@ -47,12 +48,12 @@ class Rule(Struct, frozen=True):
 
 
 class CapabilityTable:
-    """Answers what a model can do.  All rules that match apply, in order.
+    """Capabilities by model name.  All matching rules apply, in order.
 
-    ``own`` are rules of the operator's that come after all others.
+    :param own: rules of the operator, which come after all others.
     """
 
-    def __init__(self, rules: Iterable[Rule], own: Iterable[Rule] = ()) -> None:
+    def __init__(self, rules: Iterable[CapabilityRule], own: Iterable[CapabilityRule] = ()) -> None:
         self._own = tuple(own)
         self._rules = tuple(rules)
         self._known: dict[str, Capabilities] = {}
@@ -71,13 +72,13 @@ class CapabilityTable:
                 if rule.applies(model, plain, generation):
                     fields.update(rule.fields)
             known = msgspec.convert(fields, Capabilities)
-            # Clients choose names: the memory must stay bounded.
+            # Clients can send any name, so the cache is limited.
             if len(self._known) < 10_000 and len(model) <= _LONGEST:
                 self._known[model] = known
         return known
 
     def is_own(self, model: str, field: str) -> bool:
-        """Return whether the operator says what a field of ``model`` is."""
+        """Return whether a rule of the operator sets a field of ``model``."""
         plain = plain_name(model)
         generation = generation_of(plain)
         return any(
@@ -85,10 +86,10 @@ class CapabilityTable:
         )
 
 
-def parse_rules(text: str, source: str) -> list[Rule]:
+def parse_rules(text: str, source: str) -> list[CapabilityRule]:
     """Return the rules in a TOML text with ``[[model]]`` tables.
 
-    :raises ValueError: naming ``source`` and the rule at fault.
+    :raises ValueError: if a rule is invalid; the message names ``source`` and the rule.
     """
     try:
         tables = tomllib.loads(text).get("model", [])
@@ -114,7 +115,7 @@ def parse_rules(text: str, source: str) -> list[Rule]:
             found = find_mismatch(table, Capabilities)
             problem = f"{found.at()}: {found.problem}"
             raise ValueError(f"{source}: model rule {number}: {problem}") from error
-        rules.append(Rule(tuple(map(str, patterns)), table, lowest, below))
+        rules.append(CapabilityRule(tuple(map(str, patterns)), table, lowest, below))
     return rules
 
 
@@ -123,18 +124,18 @@ def _generation(value: object) -> Generation | None:
 
 
 @cache
-def shipped_rules() -> tuple[Rule, ...]:
+def shipped_rules() -> tuple[CapabilityRule, ...]:
     """Return the rules that come with the gateway."""
     text = files("antigravity.routing").joinpath("models.toml").read_text("utf-8")
     return tuple(parse_rules(text, "models.toml"))
 
 
 def load_table(extra: Sequence[Path]) -> CapabilityTable:
-    """Return the shipped table with the operator's files on top.
+    """Return the shipped table, extended by the operator's files.
 
-    :raises ValueError: if a file cannot be read or used.
+    :raises ValueError: if a file cannot be read or is invalid.
     """
-    own: list[Rule] = []
+    own: list[CapabilityRule] = []
     for path in extra:
         try:
             text = path.read_text("utf-8")

@@ -1,4 +1,4 @@
-"""Which models each upstream has, asked from the upstream and kept for a while."""
+"""The model lists of the upstreams, fetched from them and cached."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import GatewayError
 from antigravity.logs import make_logger
 
-#: Seconds until an upstream that could not be asked is asked again.
+#: Seconds after a failed fetch until the next one.
 RETRY_AFTER = 30.0
 
 
 class _Listing:
-    """What is known of one upstream."""
+    """The model list of one upstream, and the fetch in progress."""
 
     def __init__(self) -> None:
         self.models: Sequence[Model] | None = None
@@ -31,9 +31,9 @@ class _Listing:
 
 
 class ModelCatalog:
-    """Model lists by upstream.  One question at a time is asked, however many wait for it.
+    """Model lists by upstream.  Requests for the same list share one fetch.
 
-    A list that could once be fetched is kept when a later attempt fails.
+    If a fetch fails, the previous list stays.
     """
 
     log = make_logger()
@@ -44,28 +44,28 @@ class ModelCatalog:
         self._ttl = ttl
         self._listings: dict[str, _Listing] = {}
         self._fresh_until = math.inf
-        #: How many times it may have begun to say something else.
+        #: The number of changes; it may count a change that has no effect.
         self.changes = 0
 
     def is_fresh(self) -> bool:
-        """Return whether no upstream has to be asked before its list is used again."""
+        """Return whether all lists can be used without a fetch."""
         return self._fresh_until > self._clock.seconds()
 
     def known(self, upstream: IUpstream) -> Sequence[Model] | None:
-        """Return the models that are known now, or ``None`` if the upstream never said."""
+        """Return the cached models, ``None`` if there never was a list."""
         listing = self._listings.get(upstream.name)
         return None if listing is None else listing.models
 
     def input_limit(self, upstream: IUpstream, model: str) -> int | None:
-        """Return how many tokens a model takes, if the upstream has said so."""
+        """Return a model's limit of input tokens, if the upstream has reported it."""
         listing = self._listings.get(upstream.name)
         return None if listing is None else listing.limits.get(model)
 
     def models(self, upstream: IUpstream) -> Deferred[Sequence[Model] | None]:
         """Return a Deferred that fires with the upstream's models.
 
-        ``None`` where it has never told.  The Deferred never fails; cancelling it leaves the
-        question to the others who wait.
+        ``None`` if there never was a list.  The Deferred never fails; cancelling it does not cancel
+        the fetch for others.
         """
         listing = self._listings.get(upstream.name)
         if listing is None:
@@ -81,22 +81,22 @@ class ModelCatalog:
         )
         listing.waiting.append(waiter)
         if listing.running is None:
-            self._ask(upstream, listing)
+            self._fetch(upstream, listing)
         return waiter
 
     def forget(self) -> None:
-        """Ask anew next time."""
+        """Fetch the lists again when they are next used."""
         for listing in self._listings.values():
             listing.fresh_until = 0.0
         self._changed()
 
     def stop(self) -> None:
-        """Cancel what is being asked."""
+        """Cancel the fetches in progress."""
         for listing in self._listings.values():
             if listing.running is not None:
                 listing.running.cancel()
 
-    def _ask(self, upstream: IUpstream, listing: _Listing) -> None:
+    def _fetch(self, upstream: IUpstream, listing: _Listing) -> None:
         credential = self._credentials.next_credential(upstream.name, frozenset())
         if credential is None:
             self._settle(listing, None, RETRY_AFTER)
@@ -108,10 +108,12 @@ class ModelCatalog:
 
         def failed(failure: Failure) -> None:
             if failure.check(GatewayError, CancelledError) is None:
-                self.log.failure("asking {name} for its models failed", failure, name=upstream.name)
+                self.log.failure(
+                    "fetching the models of {name} failed", failure, name=upstream.name
+                )
             else:
                 self.log.warn(
-                    "{name} did not say which models it has: {error}",
+                    "the models of {name} could not be fetched: {error}",
                     name=upstream.name,
                     error=failure.value,
                 )

@@ -1,4 +1,4 @@
-"""What routing is told of upstreams, and what it finds for a model."""
+"""The input of routing, upstreams with their settings, and its result for one model name."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from antigravity.routing.selection import RoutingReason
 
 
 class UpstreamEntry(Struct, frozen=True):
-    """One upstream with the settings that routing looks at.
+    """One upstream with its routing settings.
 
-    ``model_mapping`` says which of its models takes the place of which other.  ``families`` are
-    the only ones that it serves, whatever it lists; ``None``: those of its protocols, and what
-    it lists.
-    ``rank`` and ``shares`` are as in :class:`UpstreamFacts`.  ``sole_for`` are the protocols whose
-    requests go here and nowhere else.  ``prefix`` before a model's name asks this upstream,
-    as ``NAME/`` does.  ``known_models`` are listed whatever the upstream itself lists.
+    ``patterns`` are the models that it serves (empty: those that it lists).  ``model_mapping``
+    maps patterns of models to the upstream's own models that replace them.  ``families`` restricts
+    the upstream to these families; ``None`` means those of its protocols, and any listed model.
+    ``priority`` and ``shares_priority`` are as in :class:`UpstreamFacts`.  Requests in one of the
+    ``exclusive_protocols`` go to this upstream only.  ``prefix`` before a model name selects the
+    upstream, as ``NAME/`` does.  ``known_models`` are listed in addition to the upstream's list.
     """
 
     upstream: IUpstream
     patterns: tuple[str, ...] = ()
     model_mapping: Mapping[str, str] = {}
     families: frozenset[str] | None = None
-    rank: int = 0
-    shares: bool = False
-    sole_for: frozenset[str] = frozenset()
+    priority: int = 0
+    shares_priority: bool = False
+    exclusive_protocols: frozenset[str] = frozenset()
     prefix: str = ""
     known_models: tuple[str, ...] = ()
 
-    def named_in(self, model: str) -> str:
-        """Return the model's own name where ``model`` asks for this upstream, else nothing."""
+    def strip_prefix(self, model: str) -> str:
+        """Return the model name after this upstream's prefix, empty if it has none."""
         for prefix in (f"{self.upstream.name}/", self.prefix):
             if prefix and model.startswith(prefix):
                 return model.removeprefix(prefix)
@@ -45,26 +45,30 @@ class UpstreamEntry(Struct, frozen=True):
 
 
 class RoutingOption(Struct, frozen=True):
-    """One way to serve a request; ``native`` if the upstream speaks the client's protocol.
+    """One way to serve a request.
 
-    Candidates of one ``place`` serve in turn, those of a later one stand in.  ``differing``
-    says in which ways the model is not like the one that the client named, and ``refused`` which
-    fields its upstream refuses or takes otherwise: the client wrote for another one.
+    ``native`` says that the upstream speaks the client's protocol.  Options with the same ``rank``
+    share the requests; those of a later rank are used if no earlier one can serve.  ``differing``
+    are the aspects in which the model differs from the one that the client named, and ``refused``
+    are the fields that its upstream refuses or interprets differently.
     """
 
     upstream: IUpstream
     client: IClientProtocol
     target: Target
     native: bool
-    place: int = 0
+    rank: int = 0
     differing: Aspects = NONE
     refused: frozenset[str] = frozenset()
 
 
 class RoutingDecision(Struct, frozen=True):
-    """What routing found for one model name."""
+    """The result of routing for one model name.
 
-    asked: str
+    ``requested`` is the client's model name, ``model`` the name after mapping.
+    """
+
+    requested: str
     model: str
     steps: tuple[MappingStep, ...]
     options: tuple[RoutingOption, ...]
@@ -73,14 +77,13 @@ class RoutingDecision(Struct, frozen=True):
 
     @property
     def by_upstream_model(self) -> dict[UpstreamModel, RoutingOption]:
-        """The options by what the pool of accounts knows of them."""
+        """The options by upstream model, as the account pool knows them."""
         return {
             UpstreamModel(option.upstream.name, option.target.model): option
             for option in self.options
         }
 
     def lease_request(self) -> LeaseRequest:
-        """Return what is asked of the pool of accounts; for whom, others know."""
-        by_upstream_model = self.by_upstream_model
-        ranks = tuple(option.place for option in by_upstream_model.values())
-        return LeaseRequest(tuple(by_upstream_model), ranks=ranks)
+        """Return a request for an account of one of the options, without a client or session."""
+        options = self.by_upstream_model
+        return LeaseRequest(tuple(options), ranks=tuple(option.rank for option in options.values()))

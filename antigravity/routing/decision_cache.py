@@ -1,4 +1,4 @@
-"""Decisions that hold until an upstream lists other models."""
+"""A cache of routing decisions, valid until an upstream lists other models."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from typing import Final
 from antigravity.routing.catalog import ModelCatalog
 from antigravity.routing.decision import RoutingDecision
 
-#: Clients choose names: neither how many are remembered nor how long they are is up to them.
-_MOST: Final = 1024
-_LONGEST: Final = 200
+#: Clients can send any model name, so the number and length of cached names are limited.
+_MAX_ENTRIES: Final = 1024
+_MAX_LENGTH: Final = 200
 
 
 class DecisionCache:
-    """What routing has decided, by the name that was asked for and the client's protocol.
+    """Routing decisions by requested model and client protocol.
 
-    It holds as long as ``catalog``, the one thing in it that changes, says the same.
+    Decisions depend on the settings, which do not change, and on ``catalog``.
     """
 
     def __init__(self, catalog: ModelCatalog) -> None:
         self._catalog = catalog
         self._changes = catalog.changes
-        self._known: dict[tuple[str, str], RoutingDecision] = {}
+        self._decisions: dict[tuple[str, str], RoutingDecision] = {}
 
-    def get(self, asked: str, protocol: str) -> RoutingDecision | None:
-        """Return what was decided; ``None`` if that is to be done anew."""
+    def get(self, requested: str, protocol: str) -> RoutingDecision | None:
+        """Return a valid decision, ``None`` if there is none."""
         if self._changes != self._catalog.changes or not self._catalog.is_fresh():
             return None
-        return self._known.get((asked, protocol))
+        return self._decisions.get((requested, protocol))
 
-    def put(self, asked: str, protocol: str, decision: RoutingDecision, changes: int) -> None:
-        """Remember a decision, made since the catalog had changed so many times."""
-        if changes != self._catalog.changes or len(asked) > _LONGEST:
+    def put(self, requested: str, protocol: str, decision: RoutingDecision, changes: int) -> None:
+        """Cache a decision, unless the catalog has changed since it had ``changes`` changes."""
+        if changes != self._catalog.changes or len(requested) > _MAX_LENGTH:
             return
-        if self._changes != changes or len(self._known) >= _MOST:
-            self._known.clear()
+        if self._changes != changes or len(self._decisions) >= _MAX_ENTRIES:
+            self._decisions.clear()
             self._changes = changes
-        self._known[asked, protocol] = decision
+        self._decisions[requested, protocol] = decision

@@ -1,7 +1,7 @@
-"""Find who can make vectors with a model: among the upstreams that have any, no others.
+"""The router for embeddings: only upstreams with embedding models are considered.
 
-A name that an embedding model has never leads to a model for conversations: not by a pattern
-that was made for those, and not by the fallback model.
+The name of an embedding model never leads to a conversation model, neither by a mapping pattern
+nor by the fallback model.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from antigravity.interfaces.upstreams import IUpstream
 from antigravity.ir.errors import InvalidRequestError, NotFoundError
 from antigravity.routing.capability_table import CapabilityTable
 from antigravity.routing.catalog import ModelCatalog
+from antigravity.routing.decision import RoutingDecision, UpstreamEntry
 from antigravity.routing.mapping import MappingStep, ModelMapping
-from antigravity.routing.router import Router, RoutingDecision, UpstreamEntry
+from antigravity.routing.router import Router
 
-#: So many models are named that could do it.
-_NAMED = 12
+#: The number of embedding models that an error message names.
+_SUGGESTIONS = 12
 
 
 class EmbeddingRouter(Router):
-    """Routes models to upstreams that make vectors.
+    """Routes model names to upstreams with embedding models.
 
-    ``kinds`` are the names of those kinds of upstream, for people.
-
-    :ivar protocols: the names of the protocols for vectors.
+    :param kinds: the names of those kinds of upstream, for messages.
+    :ivar protocols: the names of the embedding protocols.
     """
 
     def __init__(
@@ -39,52 +39,52 @@ class EmbeddingRouter(Router):
         catalog: ModelCatalog,
         kinds: Sequence[str],
     ) -> None:
-        self._spoken_by = {
-            entry.upstream.name: spoken
+        self._embedding_protocols = {
+            entry.upstream.name: protocols
             for entry in entries
-            if (spoken := _spoken_by(entry.upstream, clients))
+            if (protocols := _embedding_protocols(entry.upstream, clients))
         }
-        self._others = {e.upstream.name for e in entries} - set(self._spoken_by)
+        self._others = {e.upstream.name for e in entries} - set(self._embedding_protocols)
         self._kinds = kinds
-        able = [entry for entry in entries if entry.upstream.name in self._spoken_by]
-        # Routing looks at what all clients have; who serves casts them back.
+        able = [entry for entry in entries if entry.upstream.name in self._embedding_protocols]
+        # Routing uses only the members that all client protocols have.
         plain = cast(Mapping[str, IClientProtocol], clients)
         self.protocols = frozenset(clients)
         super().__init__(able, plain, mapping, table, catalog)
 
-    async def route(self, asked: str, protocol: str) -> RoutingDecision:
-        """Return who can make vectors with the model that a client asked for.
+    async def route(self, requested: str, protocol: str) -> RoutingDecision:
+        """Return the routing decision for a model that a client requested.
 
-        :raises NotFoundError: if nobody can.
-        :raises InvalidRequestError: if the model is one for conversations.
+        :raises NotFoundError: if no upstream can serve it.
+        :raises InvalidRequestError: if it is a conversation model.
         """
-        target, _ = self._resolve(asked)
+        target, _ = self._resolve(requested)
         upstream, slash, model = target.partition("/")
         forced = bool(slash) and (upstream in self._entries or upstream in self._others)
         capabilities = self._table.capabilities(model if forced else target)
         if not self._entries or upstream in self._others:
-            where = f"The upstream {upstream!r} makes no" if forced else "No upstream here makes"
+            which = f"The upstream {upstream!r} does not" if forced else "No upstream here can"
             raise NotFoundError(
-                f"{where} embeddings; those of the kinds {' and '.join(self._kinds)} do.",
+                f"{which} create embeddings; upstreams of kind {' or '.join(self._kinds)} can.",
                 param="model",
                 code="model_not_found",
             )
-        # One of those is asked for nothing: some upstreams take it for a wrong key.
+        # Some upstreams answer requests for such a model as if the key were wrong.
         if capabilities.family != "other" and not capabilities.embedding:
             raise InvalidRequestError(
-                f"The model {asked!r} makes no embeddings.{await self._hint()}",
+                f"The model {requested!r} is not an embedding model.{await self._hint()}",
                 param="model",
                 code="model_not_supported",
             )
-        return await super().route(asked, protocol)
+        return await super().route(requested, protocol)
 
-    def _spoken(self, upstream: IUpstream) -> tuple[str, ...]:
-        return self._spoken_by[upstream.name]
+    def _protocols(self, upstream: IUpstream) -> tuple[str, ...]:
+        return self._embedding_protocols[upstream.name]
 
     def _resolve(self, name: str) -> tuple[str, tuple[MappingStep, ...]]:
-        """Return the name that ``name`` is served under.
+        """Return the mapped name, and the steps to it.
 
-        Who maps a name itself means it; a pattern counts if it leads to an embedding model.
+        A pattern is applied only if it leads to an embedding model, an exact name always.
         """
         target, steps = super()._resolve(name)
         if self.has_mapping(name) or self._table.capabilities(target).embedding:
@@ -93,11 +93,11 @@ class EmbeddingRouter(Router):
 
     async def _hint(self) -> str:
         able = [model.id for model in await self.models() if model.capabilities.embedding]
-        return f" Of the models here these do: {', '.join(able[:_NAMED])}." if able else ""
+        return f" Available ones: {', '.join(able[:_SUGGESTIONS])}." if able else ""
 
 
-def _spoken_by(upstream: IUpstream, clients: Mapping[str, object]) -> tuple[str, ...]:
-    """Return the names of the known protocols for vectors that an upstream speaks."""
+def _embedding_protocols(upstream: IUpstream, clients: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the names of the known embedding protocols that an upstream speaks."""
     if not IEmbeddingUpstream.providedBy(upstream):
         return ()
     names: tuple[str, ...] = cast(IEmbeddingUpstream, upstream).embedding_protocols

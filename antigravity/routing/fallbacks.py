@@ -1,4 +1,4 @@
-"""Which models serve in the place of one that cannot be had now: pure."""
+"""The fallback models of a model.  Pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from antigravity.routing.patterns import matches, specificity
 
 
 def fallbacks_for(table: Mapping[str, Sequence[str]], *names: str) -> Sequence[str]:
-    """Return the models that a table has for a model, best first.
+    """Return the fallback models in a table for a model, best first.
 
-    ``names`` are what it is called, the client's word for it first.  An exact entry beats a
-    pattern; among patterns the one with the most literal characters wins.
+    ``names`` are the names of the model, the client's first.  An exact entry wins over a pattern,
+    and the pattern with the most literal characters wins over others.
     """
     for name in names:
         found = [pattern for pattern in table if matches(pattern, name)]

@@ -1,4 +1,4 @@
-"""What the end of an image model's name asks for (``…-16x9``, ``…-4k``, both): pure."""
+"""Suffixes of image model names that set the image format (``…-16x9``, ``…-4k``).  Pure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _SUFFIX: Final = re.compile(
 
 
 def split(model: str) -> tuple[str, ImageWish]:
-    """Return the name without its suffixes, in either order, and what they ask for.
+    """Return the name without its suffixes, and their meaning.
 
-    Each is taken once: what is left over belongs to the name.
+    One suffix of each type is removed, in any order; the rest belongs to the name.
     """
     wish = NO_WISH
     while match := _SUFFIX.search(model):

@@ -1,4 +1,4 @@
-"""Model mapping: the operator's names first, then (if switched on) the shipped aliases."""
+"""Model mapping: the operator's names first, then (if enabled) the shipped aliases."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from antigravity.routing.patterns import matches, specificity
 
 
 class MappingStep(Struct, frozen=True):
-    """One step of a mapping: which rule made which name of which."""
+    """One step of a mapping: the rule, and the names before and after it."""
 
     rule: str
     source: str
@@ -32,10 +32,10 @@ def shipped_aliases() -> Mapping[str, str]:
 
 
 class ModelMapping:
-    """Turns the names that clients send into the names that are served.
+    """Maps the model names that clients send.
 
-    An exact entry beats a pattern; among patterns the one with the most literal characters
-    wins.  The operator's table is applied once, then the aliases once: there are no chains.
+    An exact entry wins over a pattern, and the pattern with the most literal characters wins over
+    others.  The first table with a match is applied once; results are not mapped again.
     """
 
     def __init__(self, custom: Mapping[str, str], *, builtin: bool = False) -> None:
@@ -44,7 +44,7 @@ class ModelMapping:
             self._tables.append(("builtin_aliases", _sorted(shipped_aliases())))
 
     def resolve(self, model: str) -> tuple[str, tuple[MappingStep, ...]]:
-        """Return the name that ``model`` is served under, and the steps to it."""
+        """Return the mapped name of ``model``, and the steps to it."""
         for table, entries in self._tables:
             for pattern, target in entries:
                 if matches(pattern, model):
@@ -54,7 +54,7 @@ class ModelMapping:
         return model, ()
 
     def names(self) -> tuple[str, ...]:
-        """Return the exact names that are mapped, which clients may want to see listed."""
+        """Return the exact names that are mapped, for model lists."""
         return tuple(
             pattern for _, entries in self._tables for pattern, _ in entries if "*" not in pattern
         )

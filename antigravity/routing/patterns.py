@@ -1,4 +1,4 @@
-"""Model patterns: ``*`` stands for any run of characters, everything else for itself."""
+"""Patterns of model names, in which ``*`` matches any characters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def matches(pattern: str, model: str) -> bool:
-    """Return whether ``model`` fits ``pattern``; case does not matter."""
+    """Return whether ``model`` matches ``pattern``; case does not matter."""
     return _compiled(pattern).fullmatch(model) is not None
 
 

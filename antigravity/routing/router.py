@@ -1,4 +1,4 @@
-"""Find who can serve a model: mapping, then selection among the upstreams."""
+"""The router: maps a model name, then selects among the upstreams."""
 
 from __future__ import annotations
 
@@ -22,13 +22,11 @@ from antigravity.routing.decision import RoutingDecision, RoutingOption, Upstrea
 from antigravity.routing.decision_cache import DecisionCache
 from antigravity.routing.mapping import MappingStep, ModelMapping
 from antigravity.routing.patterns import matches, specificity
-from antigravity.routing.selection import Fit, RoutingReason, UpstreamFacts, fit_of, select
-
-__all__ = ["Router", "RoutingDecision", "RoutingOption", "UpstreamEntry"]
+from antigravity.routing.selection import Fit, RoutingReason, UpstreamFacts, find_fit, select
 
 
 class Router:
-    """Routes models to upstreams, by the configuration of one snapshot."""
+    """Routes model names to upstreams by the settings of one snapshot."""
 
     def __init__(
         self,
@@ -40,7 +38,7 @@ class Router:
         fallback_model: str = "",
     ) -> None:
         self._entries = {entry.upstream.name: entry for entry in entries}
-        self._stand_ins = {
+        self._replaced = {
             name: tuple(sorted(entry.model_mapping, key=specificity, reverse=True))
             for name, entry in self._entries.items()
         }
@@ -49,53 +47,55 @@ class Router:
         self._table = table
         self._catalog = catalog
         self._fallback = fallback_model
-        self._remembered = DecisionCache(catalog)
+        self._cache = DecisionCache(catalog)
 
     @property
     def upstreams(self) -> tuple[IUpstream, ...]:
         """All upstreams, in the order of the configuration."""
         return tuple(entry.upstream for entry in self._entries.values())
 
-    async def route(self, asked: str, protocol: str) -> RoutingDecision:
-        """Return who can serve the model that a client of ``protocol`` asked for.
+    async def route(self, requested: str, protocol: str) -> RoutingDecision:
+        """Return the routing decision for a model that a client of ``protocol`` requested.
 
-        :raises NotFoundError: if nobody can.
-        :raises UnavailableError: if there is no upstream at all.
+        :raises NotFoundError: if no upstream can serve it.
+        :raises UnavailableError: if no upstream is configured.
         """
-        known = self._remembered.get(asked, protocol)
-        if known is not None:
-            return known
+        cached = self._cache.get(requested, protocol)
+        if cached is not None:
+            return cached
         changes = self._catalog.changes
-        decision = await self._found(asked, protocol)
-        self._remembered.put(asked, protocol, decision, changes)
+        decision = await self._route(requested, protocol)
+        self._cache.put(requested, protocol, decision, changes)
         return decision
 
-    async def _found(self, asked: str, protocol: str) -> RoutingDecision:
+    async def _route(self, requested: str, protocol: str) -> RoutingDecision:
         if not self._entries:
             raise UnavailableError(
                 "No upstream is configured. Add one with 'antigravity accounts add', or in the "
                 "configuration file under [upstreams.NAME], or try the gateway with --demo.",
                 code="no_upstream",
             )
-        decision = await self._decide(asked, asked, protocol)
+        decision = await self._decide(requested, requested, protocol)
         if not decision.options and self._fallback:
-            decision = await self._decide(asked, self._fallback, protocol, "routing.fallback_model")
+            decision = await self._decide(
+                requested, self._fallback, protocol, "routing.fallback_model"
+            )
         if not decision.options:
-            reason = await self._unknown(asked, protocol)
-            raise NotFoundError(reason, param="model", code="model_not_found")
+            message = await self._not_found_message(requested, protocol)
+            raise NotFoundError(message, param="model", code="model_not_found")
         return decision
 
     def option_for(self, upstream: str, model: str) -> RoutingOption | None:
-        """Return how one upstream serves a model of its own, ``None`` if it isn't there."""
+        """Return the option of one upstream for a model of its own, ``None`` without it."""
         entry = self._entries.get(upstream)
         if entry is None:
             return None
-        return self._candidate(entry, model, entry.upstream.protocols[0])
+        return self._option(entry, model, entry.upstream.protocols[0])
 
     def context_window(self, option: RoutingOption) -> int | None:
-        """Return how many tokens an option's model takes, as far as that is known.
+        """Return the context window of an option's model in tokens, if it is known.
 
-        The operator knows it best, then the upstream, then the table that is shipped.
+        The operator's files come first, then the upstream's list, then the shipped table.
         """
         target = option.target
         known = target.capabilities.context_window
@@ -104,56 +104,58 @@ class Router:
         return self._catalog.input_limit(option.upstream, target.model) or known
 
     def has_mapping(self, name: str) -> bool:
-        """Return whether a rule names ``name`` itself; a wildcard does not."""
+        """Return whether a mapping rule has exactly this name, not only a wildcard."""
         return name in self._mapping.names()
 
     async def route_mapped(self, name: str, protocol: str) -> RoutingDecision | None:
-        """Return who can serve a name that no client asks for and only rules know.
+        """Return the decision for an internal name that only mapping rules know.
 
-        ``None`` if no rule names it, or nobody can; no fallback model stands in.
+        ``None`` if no rule has it, or no upstream can serve it; no fallback model is used.
         """
         if not self._entries or not self.has_mapping(name):
             return None
         decision = await self._decide(name, name, protocol)
         return decision if decision.options and decision.steps else None
 
-    async def route_fallback(self, asked: str, name: str, protocol: str) -> RoutingDecision | None:
-        """Return who can serve ``name`` to a client that asked for another; ``None``: nobody."""
-        decision = await self._decide(asked, name, protocol, "routing.fallback_models")
+    async def route_fallback(
+        self, requested: str, name: str, protocol: str
+    ) -> RoutingDecision | None:
+        """Return the decision for a fallback model, ``None`` if no upstream can serve it."""
+        decision = await self._decide(requested, name, protocol, "routing.fallback_models")
         return decision if decision.options else None
 
     async def models(self) -> list[Model]:
-        """Return every model that can be served now, each once, mapped names included."""
+        """Return every model that can be served now, each once, including mapped names."""
         lists = await gather([self._catalog.models(upstream) for upstream in self.upstreams])
         found: dict[str, Model] = {}
         for entry, models in zip(self._entries.values(), lists, strict=True):
-            for model in self._offered(entry, models):
+            for model in self._models_of(entry, models):
                 found.setdefault(model.id, model)
         for name in self._mapping.names():
             if name not in found:
                 target, _ = self._mapping.resolve(name)
                 known = found.get(target)
                 owner = known.owned_by if known is not None else "antigravity"
-                found[name] = self._described(Model(name, owned_by=owner), target)
+                found[name] = self._with_capabilities(Model(name, owned_by=owner), target)
         return list(found.values())
 
-    def _offered(self, entry: UpstreamEntry, models: Sequence[Model] | None) -> list[Model]:
-        """Return what one upstream offers under its patterns."""
+    def _models_of(self, entry: UpstreamEntry, models: Sequence[Model] | None) -> list[Model]:
+        """Return the models of one upstream: named in its settings, or listed and allowed."""
         named = (*entry.patterns, *entry.model_mapping, *entry.known_models)
         names = [name for name in named if name and "*" not in name]
-        offered = [Model(name, owned_by=entry.upstream.name) for name in names]
+        found = [Model(name, owned_by=entry.upstream.name) for name in names]
         for model in models or ():
             family = self._table.capabilities(model.id).family
             if entry.families is not None and family not in entry.families:
                 continue
             if not entry.patterns or any(matches(p, model.id) for p in entry.patterns):
-                offered.append(model)
-        return [self._described(model, model.id) for model in offered]
+                found.append(model)
+        return [self._with_capabilities(model, model.id) for model in found]
 
-    def _described(self, model: Model, name: str) -> Model:
-        """Return the model with what the capability table knows filled in."""
+    def _with_capabilities(self, model: Model, name: str) -> Model:
+        """Return the model with missing values from the capability table."""
         capabilities = self._table.capabilities(name)
-        if model.capabilities.embedding:  # its upstream says so
+        if model.capabilities.embedding:  # reported by its upstream
             capabilities = replace(capabilities, embedding=True)
         return Model(
             model.id,
@@ -165,52 +167,52 @@ class Router:
             capabilities,
         )
 
-    def _spoken(self, upstream: IUpstream) -> tuple[str, ...]:
+    def _protocols(self, upstream: IUpstream) -> tuple[str, ...]:
         """Return the names of the protocols that an upstream speaks, best first."""
-        spoken: tuple[str, ...] = upstream.protocols
-        return spoken
+        protocols: tuple[str, ...] = upstream.protocols
+        return protocols
 
     def _resolve(self, name: str) -> tuple[str, tuple[MappingStep, ...]]:
-        """Return the name that ``name`` is served under, and the steps to it."""
+        """Return the mapped name, and the steps to it."""
         return self._mapping.resolve(name)
 
     async def _decide(
-        self, asked: str, name: str, protocol: str, rule: str = ""
+        self, requested: str, name: str, protocol: str, rule: str = ""
     ) -> RoutingDecision:
-        """Return who can serve ``name``, which ``rule`` has put in the place of what was asked."""
-        model, steps, wish = self._wished(*self._resolve(name))
-        sole = self._sole(protocol)
-        if sole is not None:
-            model, steps = await self._at_sole(sole, name, model, steps)
+        """Return the decision for ``name``, which ``rule`` has substituted for ``requested``."""
+        model, steps, wish = self._split_image_suffix(*self._resolve(name))
+        exclusive = self._exclusive(protocol)
+        if exclusive is not None:
+            model, steps = await self._map_for_exclusive(exclusive, name, model, steps)
             wish = wish if steps else NO_WISH
         named = self._named(model)
         if named is not None:
-            model = named.named_in(model)
+            model = named.strip_prefix(model)
         capabilities = self._table.capabilities(model)
         reasons: tuple[RoutingReason, ...]
-        if sole is not None:
-            reasons = self._judged_sole(sole, named, protocol)
+        if exclusive is not None:
+            reasons = self._exclusive_reasons(exclusive, named, protocol)
         elif named is not None:
-            reasons = (RoutingReason(named.upstream.name, Fit.PATTERN, "it was asked for", 0),)
+            text = "the model name has its prefix"
+            reasons = (RoutingReason(named.upstream.name, Fit.PATTERN, text, 0),)
         else:
-            offers = await self._offers(protocol)
-            reasons = select(offers, model, capabilities.family)
+            reasons = select(await self._facts(protocol), model, capabilities.family)
         options = tuple(
-            self._candidate(
-                self._entries[judgement.upstream], model, protocol, wish, judgement.place
+            self._compare(
+                self._option(self._entries[each.upstream], model, protocol, wish, each.rank),
+                requested,
             )
-            for judgement in reasons
-            if judgement.place is not None
+            for each in reasons
+            if each.rank is not None
         )
-        options = tuple(self._compared(option, asked) for option in options)
         if rule:
-            steps = (MappingStep(rule, asked, name), *steps)
-        return RoutingDecision(asked, model, steps, options, reasons, capabilities)
+            steps = (MappingStep(rule, requested, name), *steps)
+        return RoutingDecision(requested, model, steps, options, reasons, capabilities)
 
-    def _compared(self, option: RoutingOption, asked: str) -> RoutingOption:
-        """Return the option with what sets it apart from the model that the client named."""
-        named = self._named(asked)
-        name = asked if named is None else named.named_in(asked)
+    def _compare(self, option: RoutingOption, requested: str) -> RoutingOption:
+        """Return the option with its differences from the model that the client named."""
+        named = self._named(requested)
+        name = requested if named is None else named.strip_prefix(requested)
         if not option.native or option.target.model == name:
             return option
         capabilities = option.target.capabilities
@@ -220,36 +222,36 @@ class Router:
             return option
         return replace(option, differing=differing, refused=refused)
 
-    def _sole(self, protocol: str) -> UpstreamEntry | None:
-        """Return the upstream that alone serves a protocol, if one does."""
-        return next((e for e in self._entries.values() if protocol in e.sole_for), None)
+    def _named(self, model: str) -> UpstreamEntry | None:
+        """Return the upstream whose prefix a model name has, if there is one."""
+        return next((e for e in self._entries.values() if e.strip_prefix(model)), None)
 
-    async def _at_sole(
-        self, sole: UpstreamEntry, name: str, model: str, steps: tuple[MappingStep, ...]
+    def _exclusive(self, protocol: str) -> UpstreamEntry | None:
+        """Return the only upstream for requests in a protocol, if there is one."""
+        entries = self._entries.values()
+        return next((e for e in entries if protocol in e.exclusive_protocols), None)
+
+    async def _map_for_exclusive(
+        self, exclusive: UpstreamEntry, name: str, model: str, steps: tuple[MappingStep, ...]
     ) -> tuple[str, tuple[MappingStep, ...]]:
-        """Return the mapped name if the only upstream knows it, else the name as it was."""
-        if not steps or sole.named_in(model):
+        """Return the mapped name if the exclusive upstream has it, else the original name."""
+        if not steps or exclusive.strip_prefix(model):
             return model, steps
-        offer = self._offer(sole, await self._catalog.models(sole.upstream), "")
-        fit, _ = fit_of(offer, model, self._table.capabilities(model).family)
+        facts = self._facts_of(exclusive, await self._catalog.models(exclusive.upstream), "")
+        fit, _ = find_fit(facts, model, self._table.capabilities(model).family)
         known = fit is not Fit.NONE and self._named(model) is None
         return (model, steps) if known else (name, ())
 
-    def _named(self, model: str) -> UpstreamEntry | None:
-        """Return the upstream that a model's name asks for, if it does."""
-        return next((e for e in self._entries.values() if e.named_in(model)), None)
-
-    def _judged_sole(
-        self, sole: UpstreamEntry, named: UpstreamEntry | None, protocol: str
+    def _exclusive_reasons(
+        self, exclusive: UpstreamEntry, named: UpstreamEntry | None, protocol: str
     ) -> tuple[RoutingReason, ...]:
-        """Return the reasons where one upstream alone serves a protocol."""
-        own = sole.upstream.name
-        reason = f"it alone serves requests in the protocol {protocol}"
-        place = 0 if named in (None, sole) else None
-        if place is None:
-            reason += ", but another upstream was asked for"
+        own = exclusive.upstream.name
+        text = f"it alone serves requests in the protocol {protocol}"
+        rank = 0 if named in (None, exclusive) else None
+        if rank is None:
+            text += ", but the model name has the prefix of another upstream"
         return (
-            RoutingReason(own, Fit.PATTERN, reason, place),
+            RoutingReason(own, Fit.PATTERN, text, rank),
             *(
                 RoutingReason(name, Fit.NONE, f"{own} alone serves requests in {protocol}")
                 for name in self._entries
@@ -257,40 +259,39 @@ class Router:
             ),
         )
 
-    async def _offers(self, protocol: str) -> list[UpstreamFacts]:
+    async def _facts(self, protocol: str) -> list[UpstreamFacts]:
         entries = list(self._entries.values())
         lists = await gather([self._catalog.models(entry.upstream) for entry in entries])
         return [
-            self._offer(entry, models, protocol)
+            self._facts_of(entry, models, protocol)
             for entry, models in zip(entries, lists, strict=True)
         ]
 
-    def _offer(
+    def _facts_of(
         self, entry: UpstreamEntry, models: Sequence[Model] | None, protocol: str
     ) -> UpstreamFacts:
-        upstream = entry.upstream
-        families = entry.families
+        upstream, families = entry.upstream, entry.families
+        protocols = self._protocols(upstream)
         if families is None:
-            spoken = self._spoken(upstream)
-            families = frozenset(self._clients[name].traits.family for name in spoken)
+            families = frozenset(self._clients[name].traits.family for name in protocols)
         return UpstreamFacts(
             upstream.name,
             entry.patterns,
             None if models is None else frozenset(model.id for model in models),
             families,
-            protocol in self._spoken(upstream),
-            self._stand_ins[upstream.name],
-            closed=entry.families is not None,
-            rank=entry.rank,
-            shares=entry.shares,
+            protocol in protocols,
+            self._replaced[upstream.name],
+            restricted=entry.families is not None,
+            priority=entry.priority,
+            shares_priority=entry.shares_priority,
         )
 
-    def _wished(
+    def _split_image_suffix(
         self, model: str, steps: tuple[MappingStep, ...]
     ) -> tuple[str, tuple[MappingStep, ...], ImageWish]:
-        """Return the model without what the end of its name says about images, and that.
+        """Return the model without an image suffix, and the meaning of the suffix.
 
-        A name that is mapped or listed as it is means nothing else.
+        A name that is mapped or listed has no suffix.
         """
         base, wish = image_suffix.split(model)
         if wish == NO_WISH or steps:
@@ -303,41 +304,42 @@ class Router:
             return model, steps, NO_WISH
         return served, (MappingStep("image suffix", model, base), *more), wish
 
-    def _candidate(
+    def _option(
         self,
         entry: UpstreamEntry,
         model: str,
         protocol: str,
         wish: ImageWish = NO_WISH,
-        place: int = 0,
+        rank: int = 0,
     ) -> RoutingOption:
         upstream = entry.upstream
-        for pattern in self._stand_ins[upstream.name]:
+        for pattern in self._replaced[upstream.name]:
             if matches(pattern, model):
                 model = entry.model_mapping[pattern]
                 break
-        spoken = self._spoken(upstream)
+        protocols = self._protocols(upstream)
         capabilities = within(self._table.capabilities(model), upstream.quirks)
-        name = protocol if protocol in spoken else spoken[0]
-        if name != protocol and capabilities.tools_protocol in spoken:
+        name = protocol if protocol in protocols else protocols[0]
+        if name != protocol and capabilities.tools_protocol in protocols:
             name = capabilities.tools_protocol
         if capabilities.protocol in self._clients and IModelProtocols.providedBy(upstream):
             own: Any = upstream
             name = capabilities.protocol if capabilities.protocol in own.model_protocols else name
         target = Target(model, capabilities, upstream.quirks, wish)
-        return RoutingOption(upstream, self._clients[name], target, name == protocol, place)
+        return RoutingOption(upstream, self._clients[name], target, name == protocol, rank)
 
-    async def _unknown(self, asked: str, protocol: str) -> str:
-        sole = self._sole(protocol)
-        if sole is not None:
+    async def _not_found_message(self, requested: str, protocol: str) -> str:
+        exclusive = self._exclusive(protocol)
+        if exclusive is not None:
             return (
-                f"The model {asked!r} is of another upstream, but {sole.upstream.name} alone "
-                f"serves requests in the protocol {protocol}."
+                f"The model {requested!r} belongs to another upstream, but "
+                f"{exclusive.upstream.name} alone serves requests in the protocol {protocol}."
             )
         names = [model.id for model in await self.models()]
-        close = difflib.get_close_matches(asked, names, 3, 0.5)
+        close = difflib.get_close_matches(requested, names, 3, 0.5)
         hint = f" Did you mean {', '.join(close)}?" if close else ""
         return (
-            f"The model {asked!r} is not served here.{hint} GET /v1/models lists what is; "
-            "[proxy.custom_mapping] maps names, [routing] fallback_model serves unknown ones."
+            f"The model {requested!r} is not available here.{hint} GET /v1/models lists the "
+            "available models; [proxy.custom_mapping] maps names, and [routing] fallback_model "
+            "serves unknown ones."
         )

@@ -1,4 +1,4 @@
-"""Which of the upstreams may serve a model, and in which order: pure."""
+"""Selection and order of the upstreams that may serve a model.  Pure."""
 
 from __future__ import annotations
 
@@ -12,136 +12,139 @@ from antigravity.routing.patterns import matches
 
 
 class Fit(IntEnum):
-    """How well an upstream fits a model; the lower, the better."""
+    """How well an upstream fits a model; lower is better."""
 
     PATTERN = 0
-    """Its ``models`` patterns name the model."""
+    """Its ``models`` patterns include the model."""
     LISTED = 1
     """It lists the model."""
     FAMILY = 2
-    """The model is of a family that it serves, though it is not listed."""
-    STAND_IN = 3
-    """It has not got the model, but a rule says which of its own takes the place."""
+    """It serves the model's family, but does not list the model."""
+    REPLACED = 3
+    """It does not have the model, but a rule names one of its own models instead."""
     UNKNOWN = 4
-    """It does not say what it has."""
+    """It does not list its models."""
     NONE = 9
-    """It has not got the model."""
+    """It does not have the model."""
 
 
-_NAMED: Final = frozenset({Fit.PATTERN, Fit.LISTED})
+_CERTAIN: Final = frozenset({Fit.PATTERN, Fit.LISTED})
 
 
 class UpstreamFacts(Struct, frozen=True):
-    """What routing knows of one upstream.
+    """The facts about one upstream that decide whether it may serve a model.
 
-    ``models`` is ``None`` where the upstream does not tell; ``families`` are those that it
-    serves, and if it is ``closed``, no others whatever it lists.  ``stand_ins`` are patterns of
-    the models whose place one of its own takes.  ``speaks`` says whether it speaks the client's
-    own protocol.  The lowest ``rank`` comes first; those of one rank come one after the other,
-    unless one of them ``shares``.
+    ``models`` is ``None`` if the upstream does not list its models.  ``families`` are those that
+    it serves; if it is ``restricted``, it serves no others, even if it lists them.  ``replaced``
+    are patterns of models that it serves with one of its own.  ``native`` says that it speaks the
+    client's protocol.  The lowest ``priority`` comes first.  Upstreams of the same priority come
+    one after the other, unless one of them has ``shares_priority``.
     """
 
     name: str
     patterns: tuple[str, ...] = ()
     models: frozenset[str] | None = None
     families: frozenset[str] = frozenset()
-    speaks: bool = False
-    stand_ins: tuple[str, ...] = ()
-    closed: bool = False
-    rank: int = 0
-    shares: bool = False
+    native: bool = False
+    replaced: tuple[str, ...] = ()
+    restricted: bool = False
+    priority: int = 0
+    shares_priority: bool = False
 
 
 class RoutingReason(Struct, frozen=True):
-    """Why an upstream was taken or left.
+    """Why an upstream was chosen or not.
 
-    ``place`` is where it stands among those that were taken; several may share one.
+    ``rank`` is its position among the chosen ones, which several can share; ``None`` if it was not
+    chosen.
     """
 
     upstream: str
     fit: Fit
-    reason: str
-    place: int | None = None
+    text: str
+    rank: int | None = None
 
     @property
     def chosen(self) -> bool:
         """Whether the upstream may serve."""
-        return self.place is not None
+        return self.rank is not None
 
 
-def fit_of(offer: UpstreamFacts, model: str, family: str) -> tuple[Fit, str]:
-    """Return how well an upstream fits, and why."""
-    for pattern in offer.patterns:
+def find_fit(upstream: UpstreamFacts, model: str, family: str) -> tuple[Fit, str]:
+    """Return how well an upstream fits a model, and the reason."""
+    for pattern in upstream.patterns:
         if matches(pattern, model):
             return Fit.PATTERN, f"its models setting has {pattern!r}"
-    open_to = not offer.closed or family in offer.families
-    if open_to and not offer.patterns and offer.models is not None and model in offer.models:
+    of_family = family in upstream.families
+    is_open = of_family or not upstream.restricted
+    lists = upstream.models is not None and model in upstream.models
+    if is_open and not upstream.patterns and lists:
         return Fit.LISTED, "it lists the model"
-    for pattern in offer.stand_ins:
+    for pattern in upstream.replaced:
         if matches(pattern, model):
-            return Fit.STAND_IN, f"a model of its own takes the place of {pattern!r}"
-    if offer.patterns:
+            return Fit.REPLACED, f"one of its own models replaces {pattern!r}"
+    if upstream.patterns:
         return Fit.NONE, "its models setting does not have it"
-    if not open_to:
-        return Fit.NONE, f"it serves {', '.join(sorted(offer.families))} models only"
-    of_family = family in offer.families
-    if offer.models is not None:
+    if not is_open:
+        return Fit.NONE, f"it serves {', '.join(sorted(upstream.families))} models only"
+    if upstream.models is not None:
         if of_family:
             return Fit.FAMILY, f"it does not list the model, but serves {family} models"
         return Fit.NONE, "it does not list the model"
     if of_family:
         return Fit.FAMILY, f"it serves {family} models"
-    return Fit.UNKNOWN, "it does not say which models it has"
+    return Fit.UNKNOWN, "it does not list its models"
 
 
-def select(offers: Sequence[UpstreamFacts], model: str, family: str) -> tuple[RoutingReason, ...]:
-    """Return a judgement on each upstream; the chosen ones come first, best first.
+def select(
+    upstreams: Sequence[UpstreamFacts], model: str, family: str
+) -> tuple[RoutingReason, ...]:
+    """Return for each upstream whether it was chosen; the chosen ones come first, best first.
 
-    Only the best kind of fit is chosen, but where a rank that comes earlier has a lesser one.
-    Within a rank, upstreams that speak the client's protocol come first, then the order of
-    the configuration counts.
+    Upstreams that fit by family are chosen only if no certain fit has the same or an earlier
+    priority, and those with unknown models only if no other fits.  Within a priority, upstreams of
+    the client's protocol come first, then the order of the configuration counts.
     """
-    judged = [(*fit_of(offer, model, family), offer) for offer in offers]
-    sure = min((o.rank for fit, _, o in judged if fit in _NAMED), default=None)
-    known = any(fit < Fit.UNKNOWN for fit, _, _ in judged)
+    fits = [(*find_fit(upstream, model, family), upstream) for upstream in upstreams]
+    certain = min((u.priority for fit, _, u in fits if fit in _CERTAIN), default=None)
+    any_known = any(fit < Fit.UNKNOWN for fit, _, _ in fits)
 
-    def wanted(fit: Fit, offer: UpstreamFacts) -> bool:
+    def is_chosen(fit: Fit, upstream: UpstreamFacts) -> bool:
         match fit:
             case Fit.NONE:
                 return False
             case Fit.UNKNOWN:
-                return not known
+                return not any_known
             case Fit.FAMILY:
-                return sure is None or offer.rank < sure
+                return certain is None or upstream.priority < certain
         return True
 
-    taken = [each for each in judged if wanted(each[0], each[2])]
-    taken.sort(key=lambda each: (each[2].rank, not each[2].speaks, each[0]))
-    left = [each for each in judged if not wanted(each[0], each[2])]
-    left.sort(key=lambda each: (not each[2].speaks, each[0]))
-    places = _places([offer for _, _, offer in taken])
+    chosen = [each for each in fits if is_chosen(each[0], each[2])]
+    chosen.sort(key=lambda each: (each[2].priority, not each[2].native, each[0]))
+    others = [each for each in fits if not is_chosen(each[0], each[2])]
+    others.sort(key=lambda each: (not each[2].native, each[0]))
+    ranks = _ranks([upstream for _, _, upstream in chosen])
     return (
         *(
-            RoutingReason(offer.name, fit, reason + _standing(offer), place)
-            for (fit, reason, offer), place in zip(taken, places, strict=True)
+            RoutingReason(upstream.name, fit, reason + _describe_priority(upstream), rank)
+            for (fit, reason, upstream), rank in zip(chosen, ranks, strict=True)
         ),
-        *(RoutingReason(offer.name, fit, reason) for fit, reason, offer in left),
+        *(RoutingReason(upstream.name, fit, reason) for fit, reason, upstream in others),
     )
 
 
-def _places(offers: Sequence[UpstreamFacts]) -> Iterator[int]:
-    """Yield the place of each offer; they are in order."""
-    sharing = {offer.rank for offer in offers if offer.shares}
-    place, before = -1, None
-    for offer in offers:
-        if offer.rank != before or offer.rank not in sharing:
-            place += 1
-        before = offer.rank
-        yield place
+def _ranks(upstreams: Sequence[UpstreamFacts]) -> Iterator[int]:
+    """Yield the rank of each upstream; they are sorted."""
+    shared = {upstream.priority for upstream in upstreams if upstream.shares_priority}
+    rank, before = -1, None
+    for upstream in upstreams:
+        if upstream.priority != before or upstream.priority not in shared:
+            rank += 1
+        before = upstream.priority
+        yield rank
 
 
-def _standing(offer: UpstreamFacts) -> str:
-    """Return what an offer's rank means, if it is not the usual one."""
-    if offer.shares:
-        return f"; shares the requests of priority {offer.rank}"
-    return f"; priority {offer.rank}" if offer.rank else ""
+def _describe_priority(upstream: UpstreamFacts) -> str:
+    if upstream.shares_priority:
+        return f"; shares the requests of priority {upstream.priority}"
+    return f"; priority {upstream.priority}" if upstream.priority else ""

@@ -1,4 +1,4 @@
-"""What z.ai's dispatch mode and mapping mean for routing: pure."""
+"""The routing settings that z.ai's dispatch mode and model mapping imply.  Pure."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from msgspec.structs import replace
 
 from antigravity.config.settings import ZaiSettings
 from antigravity.interfaces.upstreams import IUpstream
-from antigravity.routing.router import UpstreamEntry
+from antigravity.routing.decision import UpstreamEntry
 
-#: Before a model's name, it asks z.ai for the model.
+#: The prefix of a model name that selects z.ai.
 PREFIX: Final = "zai:"
-#: The protocol of the clients that z.ai is for, and may be the only upstream for.
+#: The protocol for which z.ai can be the only upstream.
 PROTOCOL: Final = "anthropic"
 
 
 def zai_entry(settings: ZaiSettings, upstream: IUpstream, others: Sequence[int]) -> UpstreamEntry:
-    """Return z.ai in its short form; ``others`` are the ranks of the other upstreams.
+    """Return the entry of z.ai; ``others`` are the priorities of the other upstreams.
 
-    Its own models it serves in any mode, for there may be an account for it.  Those of others
-    it stands in for unless it is ``off``: ``exclusive`` before all others, and for its protocol
-    without them; ``pooled`` among them; ``fallback`` behind them all.
+    Its own models are served in every mode.  In other modes than ``off`` it replaces models of
+    others: ``exclusive`` before all other upstreams, and as the only one for its protocol;
+    ``pooled`` at the same priority; ``fallback`` after all others.
     """
     models = settings.models
     known = (models.opus, models.sonnet, models.haiku, *settings.model_mapping.values())
@@ -39,14 +39,14 @@ def zai_entry(settings: ZaiSettings, upstream: IUpstream, others: Sequence[int])
     match mode:
         case "exclusive":
             first = min((0, *others)) - 1
-            return replace(entry, rank=first, sole_for=frozenset({PROTOCOL}))
+            return replace(entry, priority=first, exclusive_protocols=frozenset({PROTOCOL}))
         case "fallback":
-            return replace(entry, rank=max((0, *others)) + 1)
-    return replace(entry, shares=True)
+            return replace(entry, priority=max((0, *others)) + 1)
+    return replace(entry, shares_priority=True)
 
 
 def _mapping(settings: ZaiSettings) -> dict[str, str]:
-    """Return which of z.ai's models takes the place of which other."""
+    """Return the models of z.ai by the patterns of models that they replace."""
     return {
         "claude-*": settings.models.sonnet,
         "claude-*sonnet*": settings.models.sonnet,

@@ -21,7 +21,7 @@ from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
 from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT
 from antigravity.protocols.openai_completions.protocol import OPENAI_COMPLETIONS_SERVER
 from antigravity.protocols.openai_passing import native_only_client
-from antigravity.routing.router import RoutingDecision, RoutingOption
+from antigravity.routing.decision import RoutingDecision, RoutingOption
 
 COMPLETIONS = OPENAI_COMPLETIONS_SERVER
 CHAT = OPENAI_CHAT_CLIENT

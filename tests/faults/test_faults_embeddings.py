@@ -278,7 +278,7 @@ class Embeddings(FaultCase):
         for model in ("gpt-4.1", "gemini-2.5-flash", "openai_chat-to-openai_chat/gpt-4.1"):
             answer = await self.embed("openai", model, "x")
             message = check_refusal("openai_chat", answer, 400)["message"]
-            assert "makes no embeddings" in message
+            assert "is not an embedding model" in message
             assert "text-embedding-3-small" in message
             assert "gemini-embedding-001" in message
         assert self.asked() == []
@@ -295,8 +295,8 @@ class Embeddings(FaultCase):
         for client, shape in (("openai", "openai_chat"), ("gemini", "gemini")):
             answer = await self.embed(client, model, "x")
             message = check_refusal(shape, answer, 404)["message"]
-            assert "'openai_chat-to-anthropic' makes no embeddings" in message
-            assert "openai and gemini_api" in message
+            assert "'openai_chat-to-anthropic' does not create embeddings" in message
+            assert "openai or gemini_api" in message
 
     async def test_bodies_that_make_no_sense_are_refused(self) -> None:
         await self.start()

@@ -116,7 +116,7 @@ def test_the_locks_are_the_ones_that_there_are() -> None:
     }
     rules = [value for value in vars(lock_rules).values() if isinstance(value, lock_rules.LockRule)]
     known = {
-        rule.kind: (reaches[rule.reach], ", ".join(f"{step:g}" for step in rule.steps))
+        rule.kind: (reaches[rule.scope], ", ".join(f"{step:g}" for step in rule.durations))
         for rule in rules
     }
     known["revoked"] = (known["revoked"][0], "until there is a new one")

@@ -1,4 +1,4 @@
-"""Decisions are remembered exactly as long as they would be made again."""
+"""Routing decisions are cached until an upstream lists other models."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class _Upstream:
     def __init__(self, name: str, *lists: str) -> None:
         self.name = name
         self.lists = lists
-        self.asked = 0
+        self.requested = 0
 
     def models(self, credential: Credential) -> Deferred[list[Model]]:
-        self.asked += 1
+        self.requested += 1
         return succeed([Model(name) for name in self.lists])
 
 
@@ -40,7 +40,7 @@ class _Credentials:
         return Credential("one", upstream, "secret")
 
 
-class RememberedTests(SynchronousTestCase):
+class DecisionCacheTests(SynchronousTestCase):
     """A router over two upstreams."""
 
     def setUp(self) -> None:
@@ -64,35 +64,35 @@ class RememberedTests(SynchronousTestCase):
     def names(self, name: str) -> list[str]:
         return [option.upstream.name for option in self.route(name).options]
 
-    def test_the_same_question_has_the_same_answer(self) -> None:
+    def test_same_model_and_protocol_are_cached(self) -> None:
         self.route("a")
         self.assertIs(self.route("mapped"), self.route("mapped"))
-        self.assertEqual(self.route("mapped").asked, "mapped")
+        self.assertEqual(self.route("mapped").requested, "mapped")
 
-    def test_names_and_protocols_are_told_apart(self) -> None:
+    def test_models_and_protocols_are_cached_separately(self) -> None:
         self.route("a")
         self.assertEqual([self.names("a"), self.names("b")], [["first", "second"], ["second"]])
         self.assertTrue(self.route("a").options[0].native)
         self.assertFalse(self.route("a", "other").options[0].native)
         self.assertTrue(self.route("a").options[0].native)
 
-    def test_a_list_that_is_too_old_is_asked_for_again(self) -> None:
+    def test_expired_model_list_is_fetched_again(self) -> None:
         self.assertEqual([self.names("b"), self.names("b")], [["second"]] * 2)
         self.first.lists = ("b",)
         self.clock.advance(299)
         self.assertEqual(self.names("b"), ["second"])
-        self.assertEqual(self.first.asked, 1)
+        self.assertEqual(self.first.requested, 1)
         self.clock.advance(2)
         self.assertEqual(self.names("b"), ["first", "second"])
-        self.assertEqual(self.first.asked, 2)
+        self.assertEqual(self.first.requested, 2)
 
-    def test_what_was_forgotten_is_asked_for_again(self) -> None:
+    def test_forgotten_model_list_is_fetched_again(self) -> None:
         self.assertEqual([self.names("b"), self.names("b")], [["second"]] * 2)
         self.first.lists = ("b",)
         self.catalog.forget()
         self.assertEqual(self.names("b"), ["first", "second"])
 
-    def test_nobody_serves_a_name_until_somebody_lists_it(self) -> None:
+    def test_unknown_model_is_found_once_it_is_listed(self) -> None:
         for _ in range(2):
             asking = Deferred.fromCoroutine(self.router.route("new", "words"))
             self.failureResultOf(asking, NotFoundError)
@@ -100,8 +100,8 @@ class RememberedTests(SynchronousTestCase):
         self.clock.advance(301)
         self.assertEqual(self.names("new"), ["second"])
 
-    def test_neither_many_names_nor_long_ones_fill_the_memory(self) -> None:
-        known = self.router._remembered._known
+    def test_cache_limits_number_and_length_of_names(self) -> None:
+        known = self.router._cache._decisions
         for number in range(3000):
             self.route(f"first/{number}")
         self.assertLessEqual(len(known), 1024)

@@ -1,4 +1,4 @@
-"""Who makes vectors: never a model for conversations, never an upstream that has none."""
+"""Embedding requests are routed to embedding models only."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from antigravity.protocols.gemini.embeddings import GEMINI_EMBEDDINGS_CLIENT
 from antigravity.protocols.openai_embeddings.protocol import OPENAI_EMBEDDINGS_CLIENT
 from antigravity.routing.capability_table import load_table
 from antigravity.routing.catalog import ModelCatalog
+from antigravity.routing.decision import RoutingDecision, UpstreamEntry
 from antigravity.routing.embeddings import EmbeddingRouter
 from antigravity.routing.mapping import ModelMapping
-from antigravity.routing.router import RoutingDecision, UpstreamEntry
 
 CLIENTS = {client.name: client for client in (OPENAI_EMBEDDINGS_CLIENT, GEMINI_EMBEDDINGS_CLIENT)}
 
@@ -88,43 +88,43 @@ BOTH = Embedding("b", "gemini_embeddings openai_embeddings", Model("both"))
 NONE = Upstream("n", Model("text-embedding-3-small"), Model("gemini-embedding-001"))
 
 
-def test_only_those_that_make_vectors_are_candidates() -> None:
+def test_only_embedding_upstreams_are_options() -> None:
     made = router(NONE, OPENAI, GEMINI)
     assert decide(made, "text-embedding-3-small") == ("text-embedding-3-small", ["o"])
     assert decide(made, "gemini-embedding-001") == ("gemini-embedding-001", ["g"])
     assert decide(made, "o/anything-new") == ("anything-new", ["o"])
 
 
-def test_the_clients_own_protocol_comes_first() -> None:
+def test_client_protocol_comes_first() -> None:
     made = router(GEMINI, BOTH)
     assert decide(made, "both", "openai_embeddings")[1] == ["b", "g"]
     assert decide(made, "both", "gemini_embeddings")[1] == ["g", "b"]
 
 
-def test_a_protocol_that_nobody_has_registered_is_not_spoken() -> None:
+def test_unregistered_protocol_is_not_used() -> None:
     made = router(Embedding("strange", "own_embeddings", Model("text-embedding-3-small")))
-    with pytest.raises(NotFoundError, match="openai and gemini_api"):
+    with pytest.raises(NotFoundError, match="openai or gemini_api"):
         decide(made, "text-embedding-3-small")
 
 
 @pytest.mark.parametrize("upstreams", [(), (NONE,)])
-def test_if_nobody_can_the_kinds_that_could_are_named(upstreams: tuple[Upstream, ...]) -> None:
-    with pytest.raises(NotFoundError, match="openai and gemini_api") as caught:
+def test_error_without_embedding_upstream_names_the_kinds(upstreams: tuple[Upstream, ...]) -> None:
+    with pytest.raises(NotFoundError, match="openai or gemini_api") as caught:
         decide(router(*upstreams), "text-embedding-3-small")
     assert caught.value.code == "model_not_found"
-    with pytest.raises(NotFoundError, match="The upstream 'n' makes no embeddings"):
+    with pytest.raises(NotFoundError, match="The upstream 'n' does not create embeddings"):
         decide(router(OPENAI, NONE), "n/text-embedding-3-small")
 
 
-def test_models_for_conversations_are_refused_with_those_that_could() -> None:
+def test_conversation_model_is_refused_with_suggestions() -> None:
     for asked in ("gpt-5", "o/gpt-5", "claude-sonnet-5", "models/gemini-2.5-pro"):
-        with pytest.raises(InvalidRequestError, match="makes no embeddings") as caught:
+        with pytest.raises(InvalidRequestError, match="is not an embedding model") as caught:
             decide(router(OPENAI, GEMINI), asked)
         assert "text-embedding-3-small, gemini-embedding-001" in caught.value.message
         assert "gpt" not in caught.value.message.partition("Of the models")[2]
 
 
-def test_an_upstreams_word_counts_where_no_rule_knows_the_model() -> None:
+def test_upstream_list_decides_for_unknown_models() -> None:
     told = Model("vectorizer", capabilities=Capabilities(embedding=True))
     made = router(OPENAI, Embedding("x", "gemini_embeddings", told, Model("other")))
     with pytest.raises(InvalidRequestError) as caught:
@@ -133,17 +133,17 @@ def test_an_upstreams_word_counts_where_no_rule_knows_the_model() -> None:
     assert "other" not in caught.value.message
 
 
-def test_patterns_lead_to_embedding_models_only() -> None:
+def test_patterns_apply_to_embedding_models_only() -> None:
     chat = router(OPENAI, GEMINI, mapping={"*": "gpt-5", "text-*": "gemini-2.5-pro"})
     assert decide(chat, "text-embedding-3-small") == ("text-embedding-3-small", ["o"])
     vectors = router(OPENAI, GEMINI, mapping={"text-*": "gemini-embedding-001"})
     assert decide(vectors, "text-embedding-3-small") == ("gemini-embedding-001", ["g"])
 
 
-def test_a_name_that_is_mapped_itself_is_followed() -> None:
+def test_exact_mapping_always_applies() -> None:
     made = router(OPENAI, GEMINI, mapping={"mine": "g/both", "wrong": "gpt-5"})
     assert decide(made, "mine") == ("both", ["g"])
-    with pytest.raises(InvalidRequestError, match="'wrong' makes no embeddings"):
+    with pytest.raises(InvalidRequestError, match="'wrong' is not an embedding model"):
         decide(made, "wrong")
 
 
@@ -165,7 +165,7 @@ def test_models_in_the_table(model: str, embedding: bool) -> None:
     assert load_table(()).capabilities(model).embedding is embedding
 
 
-def test_what_gemini_makes_vectors_of() -> None:
+def test_input_media_of_gemini_embedding_models() -> None:
     table = load_table(())
     assert table.capabilities("gemini-embedding-001").inputs == ()
     assert "image" in table.capabilities("gemini-embedding-2").inputs

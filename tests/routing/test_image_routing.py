@@ -1,4 +1,4 @@
-"""Names of image models that say more than a model, and models that are asked in their own way."""
+"""Suffixes of image model names, and image models with their own protocol."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from antigravity.protocols.imagen.client import imagen_client
 from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT
 from antigravity.routing.capability_table import load_table, parse_rules
 from antigravity.routing.catalog import ModelCatalog
+from antigravity.routing.decision import RoutingDecision, RoutingOption, UpstreamEntry
 from antigravity.routing.mapping import ModelMapping
-from antigravity.routing.router import Router, RoutingDecision, RoutingOption, UpstreamEntry
+from antigravity.routing.router import Router
 
 CLIENTS = {
     client.name: client
@@ -75,7 +76,7 @@ def first(made: Router, asked: str, protocol: str = "openai_images") -> RoutingO
     return decide(made, asked, protocol).options[0]
 
 
-def test_the_end_of_a_name_is_a_wish() -> None:
+def test_suffix_sets_image_format() -> None:
     decision = decide(router(), f"{FLASH}-16x9")
     target = decision.options[0].target
     assert (target.model, target.wish) == (FLASH, WIDE)
@@ -84,7 +85,7 @@ def test_the_end_of_a_name_is_a_wish() -> None:
     assert first(router(), f"g/{FLASH}-16x9").target.wish == WIDE
 
 
-def test_a_name_that_exists_means_itself() -> None:
+def test_listed_name_has_no_suffix() -> None:
     made = router(None, f"{FLASH}-4k")
     decide(made, FLASH)  # now it is known what is listed
     target = first(made, f"{FLASH}-4k").target
@@ -93,17 +94,17 @@ def test_a_name_that_exists_means_itself() -> None:
     assert (mapped.model, mapped.wish) == ("gpt-5", NO_WISH)
 
 
-def test_what_is_left_may_be_mapped() -> None:
+def test_name_without_suffix_is_mapped() -> None:
     target = first(router({"paint": FLASH}), "paint-16x9").target
     assert (target.model, target.wish) == (FLASH, WIDE)
 
 
-def test_other_models_keep_their_names() -> None:
+def test_other_models_have_no_suffix() -> None:
     target = first(router(), "sizes-4k", "openai_chat").target
     assert (target.model, target.wish) == ("sizes-4k", NO_WISH)
 
 
-def test_a_model_may_be_asked_in_a_protocol_of_its_own() -> None:
+def test_model_can_have_its_own_protocol() -> None:
     made = router()
     for protocol in ("openai_images", "openai_chat", "gemini", "imagen"):
         google = next(c for c in decide(made, f"g/{IMAGEN}", protocol).options)
@@ -118,6 +119,6 @@ def test_a_model_may_be_asked_in_a_protocol_of_its_own() -> None:
 @pytest.mark.parametrize(
     "rule", ['image_ratios = ["16x9"]', 'image_ratios = ["0:1"]', 'image_sizes = ["8K"]']
 )
-def test_shapes_and_sizes_are_checked(rule: str, tmp_path: Path) -> None:
+def test_invalid_image_ratios_and_sizes_are_reported(rule: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="rule 1"):
         parse_rules(f'[[model]]\nmatch = ["x"]\n{rule}\n', "f.toml")

@@ -1,4 +1,4 @@
-"""Names of models in the dress that brokers and clouds give them."""
+"""Model names with the decorations of brokers and clouds."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TABLE = load_table([])
         ("mistral-large-latest", "mistral-large-latest", None),
     ],
 )
-def test_names_are_read_as_their_makers_write_them(
+def test_plain_name_is_the_providers_spelling(
     name: str, plain: str, generation: tuple[int, int] | None
 ) -> None:
     assert plain_name(name) == plain
@@ -50,7 +50,7 @@ def test_names_are_read_as_their_makers_write_them(
         ("deepseek-v4-pro", "deepseek/deepseek-v4-pro:free", "deepseek-ai/DeepSeek-V4-Pro"),
     ],
 )  # fmt: skip
-def test_dressed_names_have_the_capabilities_of_the_model(names: tuple[str, ...]) -> None:
+def test_decorated_names_have_the_same_capabilities(names: tuple[str, ...]) -> None:
     first, *others = (TABLE.capabilities(name) for name in names)
     assert all(other == first for other in others)
 
@@ -82,7 +82,7 @@ def test_dressed_names_have_the_capabilities_of_the_model(names: tuple[str, ...]
         ("grok-4.5", "low medium high"),
     ],
 )
-def test_efforts_are_those_that_the_model_takes(model: str, efforts: str) -> None:
+def test_efforts_of_known_models(model: str, efforts: str) -> None:
     assert " ".join(TABLE.capabilities(model).efforts) == efforts
 
 
@@ -101,7 +101,7 @@ def test_efforts_are_those_that_the_model_takes(model: str, efforts: str) -> Non
         ("gemini-3.5-flash", "disabled", False, True, True),
     ],
 )
-def test_generations_differ_in_thinking_tools_and_sampling(
+def test_capabilities_by_generation(
     model: str, off: str, always: bool, forced: bool, sampling: bool
 ) -> None:
     found = TABLE.capabilities(model)
@@ -111,7 +111,7 @@ def test_generations_differ_in_thinking_tools_and_sampling(
     assert found.sampling is sampling
 
 
-def test_operators_rules_match_names_as_they_are_and_plain() -> None:
+def test_operator_rules_match_plain_and_full_names() -> None:
     own = parse_rules(
         '[[model]]\nmatch = ["openai/gpt-5"]\nmax_choices = 3\n'
         '[[model]]\nmatch = ["claude-*"]\nfrom = "5"\nbefore = "5.5"\nmax_choices = 2\n',
@@ -127,6 +127,6 @@ def test_operators_rules_match_names_as_they_are_and_plain() -> None:
     assert table.capabilities("claude-instant").max_choices != 2
 
 
-def test_bounds_of_generations_must_be_numbers() -> None:
+def test_generation_bounds_must_be_numbers() -> None:
     with pytest.raises(ValueError, match=r"own\.toml: model rule 1: from and before"):
         parse_rules('[[model]]\nmatch = ["a"]\nfrom = "new"\n', "own.toml")

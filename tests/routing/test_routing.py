@@ -24,13 +24,13 @@ from antigravity.routing.patterns import matches
 from antigravity.routing.selection import Fit, UpstreamFacts, select
 
 
-def test_exact_beats_pattern_and_long_beats_short() -> None:
+def test_mapping_prefers_exact_names_then_longer_patterns() -> None:
     mapping = ModelMapping({"*": "z", "gpt-*": "a", "gpt-5*": "b", "gpt-5.1": "c"})
     resolved = [mapping.resolve(name)[0] for name in ("gpt-5.1", "gpt-5", "gpt-4", "o1")]
     assert resolved == ["c", "b", "a", "z"]
 
 
-def test_hops_name_the_rule() -> None:
+def test_mapping_step_names_the_rule() -> None:
     model, steps = ModelMapping({"gpt-*": "gemini-2.5-pro"}).resolve("gpt-4")
     assert model == "gemini-2.5-pro"
     assert [(hop.rule, hop.source, hop.target) for hop in steps] == [
@@ -38,13 +38,13 @@ def test_hops_name_the_rule() -> None:
     ]
 
 
-def test_aliases_are_off_unless_asked_for() -> None:
+def test_aliases_are_disabled_by_default() -> None:
     assert ModelMapping({}).resolve("gpt-4o") == ("gpt-4o", ())
     assert ModelMapping({}, builtin=True).resolve("gpt-4o")[0] == shipped_aliases()["gpt-4o*"]
     assert ModelMapping({"gpt-4o": "mine"}, builtin=True).resolve("gpt-4o")[0] == "mine"
 
 
-def test_models_that_stand_in_are_found_as_mappings_are() -> None:
+def test_fallbacks_are_matched_like_mappings() -> None:
     table = {"claude-*": ["a"], "claude-opus-*": ["b", "c"], "mine": ["d"]}
     assert fallbacks_for(table, "claude-opus-4-6") == ["b", "c"]
     assert fallbacks_for(table, "claude-haiku-4-5") == ["a"]
@@ -53,7 +53,7 @@ def test_models_that_stand_in_are_found_as_mappings_are() -> None:
     assert fallbacks_for(table, "gpt-5") == ()
 
 
-def test_patterns_are_no_regular_expressions() -> None:
+def test_patterns_are_not_regular_expressions() -> None:
     assert matches("a.b*", "A.Bc")
     assert not matches("a.b*", "aXbc")
 
@@ -82,7 +82,7 @@ def test_known_models(model: str, family: str, thinking: str) -> None:
     assert (capabilities.family, capabilities.thinking) == (family, thinking)
 
 
-def test_own_rules_win(tmp_path: Path) -> None:
+def test_operator_rules_override_shipped_rules(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text('[[model]]\nmatch = ["gpt-4o"]\nmax_output_tokens = 7\n')
     capabilities = load_table([file]).capabilities("gpt-4o")
@@ -98,96 +98,98 @@ def test_own_rules_win(tmp_path: Path) -> None:
         ("[[model", "f.toml"),
     ],
 )
-def test_bad_rules_are_named(text: str, named: str) -> None:
+def test_invalid_rules_are_reported(text: str, named: str) -> None:
     with pytest.raises(ValueError, match=named):
         parse_rules(text, "f.toml")
 
 
-def chosen(offers: list[UpstreamFacts], model: str, family: str) -> list[str]:
-    return [j.upstream for j in select(offers, model, family) if j.chosen]
+def chosen(upstreams: list[UpstreamFacts], model: str, family: str) -> list[str]:
+    return [j.upstream for j in select(upstreams, model, family) if j.chosen]
 
 
-def test_who_lists_the_model_is_chosen_and_the_clients_protocol_preferred() -> None:
-    offers = [
+def test_select_chooses_listing_upstreams_and_prefers_client_protocol() -> None:
+    upstreams = [
         UpstreamFacts("a", models=frozenset({"m"})),
-        UpstreamFacts("b", models=frozenset({"m"}), speaks=True),
+        UpstreamFacts("b", models=frozenset({"m"}), native=True),
         UpstreamFacts("c", models=frozenset({"other"})),
         UpstreamFacts("d", models=None),
     ]
-    assert chosen(offers, "m", "openai") == ["b", "a"]
+    assert chosen(upstreams, "m", "openai") == ["b", "a"]
 
 
-def test_patterns_close_an_upstream_to_other_models() -> None:
-    offers = [UpstreamFacts("a", ("gpt-*",), frozenset({"claude-x"}), frozenset({"openai"}))]
-    assert chosen(offers, "gpt-5", "openai") == ["a"]
-    assert chosen(offers, "claude-x", "claude") == []
+def test_patterns_exclude_other_models() -> None:
+    upstreams = [UpstreamFacts("a", ("gpt-*",), frozenset({"claude-x"}), frozenset({"openai"}))]
+    assert chosen(upstreams, "gpt-5", "openai") == ["a"]
+    assert chosen(upstreams, "claude-x", "claude") == []
 
 
-def test_family_decides_where_lists_do_not() -> None:
-    offers = [
+def test_family_decides_if_no_upstream_lists_the_model() -> None:
+    upstreams = [
         UpstreamFacts("silent"),
         UpstreamFacts(
             "google", models=frozenset({"gemini-2.5-pro"}), families=frozenset({"gemini"})
         ),
     ]
-    assert chosen(offers, "gemini-9", "gemini") == ["google"]
-    assert chosen(offers, "llama", "other") == ["silent"]
-    assert select(offers, "llama", "other")[1].fit is Fit.NONE
+    assert chosen(upstreams, "gemini-9", "gemini") == ["google"]
+    assert chosen(upstreams, "llama", "other") == ["silent"]
+    assert select(upstreams, "llama", "other")[1].fit is Fit.NONE
 
 
-def places(offers: list[UpstreamFacts], model: str = "m", family: str = "openai") -> dict[str, Any]:
-    return {j.upstream: j.place for j in select(offers, model, family) if j.chosen}
+def ranks(
+    upstreams: list[UpstreamFacts], model: str = "m", family: str = "openai"
+) -> dict[str, Any]:
+    return {each.upstream: each.rank for each in select(upstreams, model, family) if each.chosen}
 
 
 HAS = frozenset({"m"})
 
 
-def test_a_lower_rank_beats_protocol_and_kind_of_fit() -> None:
-    offers = [
-        UpstreamFacts("named", ("m",), speaks=True),
-        UpstreamFacts("listed", models=HAS, rank=-1),
-        UpstreamFacts("late", ("m",), speaks=True, rank=7),
+def test_lower_priority_comes_first_whatever_the_fit() -> None:
+    upstreams = [
+        UpstreamFacts("named", ("m",), native=True),
+        UpstreamFacts("listed", models=HAS, priority=-1),
+        UpstreamFacts("late", ("m",), native=True, priority=7),
     ]
-    assert places(offers) == {"listed": 0, "named": 1, "late": 2}
+    assert ranks(upstreams) == {"listed": 0, "named": 1, "late": 2}
 
 
-def test_those_of_one_rank_share_if_one_of_them_does() -> None:
-    offers = [
-        UpstreamFacts("a", models=HAS, speaks=True),
+def test_upstreams_share_a_rank_if_one_shares_its_priority() -> None:
+    upstreams = [
+        UpstreamFacts("a", models=HAS, native=True),
         UpstreamFacts("b", models=HAS),
-        UpstreamFacts("c", models=HAS, rank=1),
-        UpstreamFacts("d", models=HAS, rank=1, shares=True),
+        UpstreamFacts("c", models=HAS, priority=1),
+        UpstreamFacts("d", models=HAS, priority=1, shares_priority=True),
     ]
-    assert places(offers) == {"a": 0, "b": 1, "c": 2, "d": 2}
+    assert ranks(upstreams) == {"a": 0, "b": 1, "c": 2, "d": 2}
 
 
-def test_a_lesser_fit_counts_where_it_ranks_before_the_sure_ones() -> None:
+def test_fit_by_family_counts_at_an_earlier_priority() -> None:
     guess = {"models": frozenset({"x"}), "families": frozenset({"openai"})}
     sure = UpstreamFacts("sure", models=HAS)
-    assert places([UpstreamFacts("guess", **guess, rank=-1), sure]) == {"guess": 0, "sure": 1}
-    assert places([UpstreamFacts("guess", **guess), sure]) == {"sure": 0}
-    assert places([UpstreamFacts("guess", **guess, rank=1), sure]) == {"sure": 0}
-    assert places([UpstreamFacts("silent", rank=-1), sure]) == {"sure": 0}
+    assert ranks([UpstreamFacts("guess", **guess, priority=-1), sure]) == {"guess": 0, "sure": 1}
+    assert ranks([UpstreamFacts("guess", **guess), sure]) == {"sure": 0}
+    assert ranks([UpstreamFacts("guess", **guess, priority=1), sure]) == {"sure": 0}
+    assert ranks([UpstreamFacts("silent", priority=-1), sure]) == {"sure": 0}
 
 
-def test_who_stands_in_shuts_nobody_out_that_may_have_the_model() -> None:
+def test_replacement_does_not_exclude_other_upstreams() -> None:
     stand_in = UpstreamFacts(
-        "z", stand_ins=("m*",), families=frozenset({"glm"}), closed=True, rank=1
+        "z", replaced=("m*",), families=frozenset({"glm"}), restricted=True, priority=1
     )
     family = UpstreamFacts("family", families=frozenset({"openai"}))
-    assert places([stand_in, family]) == {"family": 0, "z": 1}
-    assert places([stand_in, UpstreamFacts("listed", models=HAS)]) == {"listed": 0, "z": 1}
-    assert places([stand_in, UpstreamFacts("silent")]) == {"z": 0}
+    assert ranks([stand_in, family]) == {"family": 0, "z": 1}
+    assert ranks([stand_in, UpstreamFacts("listed", models=HAS)]) == {"listed": 0, "z": 1}
+    assert ranks([stand_in, UpstreamFacts("silent")]) == {"z": 0}
 
 
-def test_a_closed_upstream_serves_its_families_only() -> None:
-    offer = UpstreamFacts(
-        "z", models=frozenset({"m", "glm-1"}), families=frozenset({"glm"}), closed=True
+def test_restricted_upstream_serves_its_families_only() -> None:
+    upstream = UpstreamFacts(
+        "z", models=frozenset({"m", "glm-1"}), families=frozenset({"glm"}), restricted=True
     )
-    assert places([offer]) == {}
-    assert places([offer], "glm-1", "glm") == {"z": 0}
-    assert places([offer], "glm-2", "glm") == {"z": 0}
-    assert select([offer], "m", "openai")[0].reason == "it serves glm models only"
+    assert ranks([upstream]) == {}
+    assert ranks([upstream], "glm-1", "glm") == {"z": 0}
+    assert ranks([upstream], "glm-2", "glm") == {"z": 0}
+    assert select([upstream], "m", "openai")[0].text == "it serves glm models only"
 
 
 @given(
@@ -198,37 +200,38 @@ def test_a_closed_upstream_serves_its_families_only() -> None:
             patterns=st.sampled_from([(), (), ("m",), ("x",)]),
             models=st.sampled_from([None, HAS, frozenset({"x"})]),
             families=st.sampled_from([frozenset(), frozenset({"openai"})]),
-            stand_ins=st.sampled_from([(), (), ("*",)]),
-            speaks=st.booleans(),
-            rank=st.integers(-1, 1),
-            shares=st.booleans(),
+            replaced=st.sampled_from([(), (), ("*",)]),
+            native=st.booleans(),
+            priority=st.integers(-1, 1),
+            shares_priority=st.booleans(),
         ),
         max_size=6,
     )
 )
-def test_whatever_is_offered(offers: list[UpstreamFacts]) -> None:
-    judged = select(offers, "m", "openai")
-    assert sorted(j.upstream for j in judged) == sorted(o.name for o in offers)
-    by_name = {offer.name: offer for offer in offers}
-    taken = [j for j in judged if j.chosen]
-    assert judged[: len(taken)] == tuple(taken)
-    assert bool(taken) == any(j.fit is not Fit.NONE for j in judged)
-    assert all(j.fit is not Fit.NONE for j in taken)
-    ranks = [by_name[j.upstream].rank for j in taken]
-    assert ranks == sorted(ranks)
-    for one, next_one in itertools.pairwise(taken):
-        rank = by_name[one.upstream].rank
-        together = rank == by_name[next_one.upstream].rank and any(
-            by_name[j.upstream].shares for j in taken if by_name[j.upstream].rank == rank
+def test_select_keeps_order_and_ranks(upstreams: list[UpstreamFacts]) -> None:
+    reasons = select(upstreams, "m", "openai")
+    assert sorted(each.upstream for each in reasons) == sorted(each.name for each in upstreams)
+    by_name = {upstream.name: upstream for upstream in upstreams}
+    found = [each for each in reasons if each.chosen]
+    assert reasons[: len(found)] == tuple(found)
+    assert bool(found) == any(each.fit is not Fit.NONE for each in reasons)
+    assert all(each.fit is not Fit.NONE for each in found)
+    priorities = [by_name[each.upstream].priority for each in found]
+    assert priorities == sorted(priorities)
+    for one, next_one in itertools.pairwise(found):
+        priority = by_name[one.upstream].priority
+        together = priority == by_name[next_one.upstream].priority and any(
+            by_name[each.upstream].shares_priority
+            for each in found
+            if by_name[each.upstream].priority == priority
         )
-        assert (next_one.place == one.place) is together
-        assert next_one.place == one.place or next_one.place == (one.place or 0) + 1
-    sure = [j for j in judged if j.fit <= Fit.LISTED]
-    assert all(j.chosen for j in sure)
+        assert (next_one.rank == one.rank) is together
+        assert next_one.rank == one.rank or next_one.rank == (one.rank or 0) + 1
+    assert all(each.chosen for each in reasons if each.fit <= Fit.LISTED)
 
 
-class Asked:
-    """An upstream that is asked for its models."""
+class ListingUpstream:
+    """An upstream with a model list."""
 
     name = "u"
 
@@ -252,13 +255,13 @@ class CatalogTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.upstream = Asked()
+        self.upstream = ListingUpstream()
         self.catalog = ModelCatalog(self.clock, Credentials(), 300.0)  # type: ignore[arg-type]
 
     def ask(self) -> Deferred[object]:
         return self.catalog.models(self.upstream)  # type: ignore[arg-type, return-value]
 
-    def test_one_question_serves_all_who_wait(self) -> None:
+    def test_parallel_requests_share_one_fetch(self) -> None:
         waiting = [self.ask() for _ in range(26)]
         self.assertEqual(len(self.upstream.questions), 1)
         waiting[0].cancel()
@@ -268,7 +271,7 @@ class CatalogTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(self.ask()), [Model("m")])
         self.assertEqual(len(self.upstream.questions), 1)
 
-    def test_a_list_survives_a_failure_and_the_question_is_put_again(self) -> None:
+    def test_failed_fetch_keeps_the_list_and_is_retried(self) -> None:
         self.ask()
         self.upstream.questions[0].callback([Model("m")])
         self.clock.advance(301)
@@ -279,7 +282,7 @@ class CatalogTests(SynchronousTestCase):
         self.ask()
         self.assertEqual(len(self.upstream.questions), 3)
 
-    def test_who_never_answered_is_unknown(self) -> None:
+    def test_upstream_without_a_list_is_unknown(self) -> None:
         first = self.ask()
         self.upstream.questions[0].errback(UpstreamError("down"))
         self.assertIsNone(self.successResultOf(first))

@@ -232,7 +232,7 @@ class Fallback(DispatchCase):
         explained = await self.explain()
         found = {each["upstream"]: each for each in explained["upstreams"]}
         self.assertEqual([found[name]["place"] for name in ("claude", "zai")], [0, 1])
-        self.assertIn("takes the place of 'claude-*sonnet*'", found["zai"]["reason"])
+        self.assertIn("replaces 'claude-*sonnet*'", found["zai"]["reason"])
         states = {each["upstream"]: each["state"] for each in explained["accounts"]}
         self.assertEqual(states, {"claude": "chosen", "zai": "available"})
 

@@ -26,8 +26,8 @@ from antigravity.ir.capabilities import Loss
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.request import Message, Request
 from antigravity.ir.too_long import sizes
+from antigravity.routing.decision import RoutingOption
 from antigravity.routing.patterns import matches
-from antigravity.routing.router import RoutingOption
 from antigravity.signatures.thinking_recovery import recover
 
 T = TypeVar("T")

@@ -29,7 +29,7 @@ from antigravity.ir.embeddings import EmbeddingInput, EmbeddingRequest, Embeddin
 from antigravity.ir.surrogates import repair_surrogates
 from antigravity.ir.usage import Usage
 from antigravity.protocols.embedded_errors import error_in
-from antigravity.routing.router import RoutingOption
+from antigravity.routing.decision import RoutingOption
 
 #: Requests for one client's request that are under way at the same time.
 AT_ONCE: Final = 4

@@ -27,7 +27,7 @@ from antigravity.ir.errors import (
 from antigravity.ir.parts import Media
 from antigravity.ir.request import Request
 from antigravity.ir.response import Response
-from antigravity.routing.router import RoutingDecision
+from antigravity.routing.decision import RoutingDecision
 
 #: The name of the protocol of these requests.
 PROTOCOL: Final = "internal"

@@ -50,7 +50,7 @@ async def detect_model(snapshot: Snapshot, model: str) -> dict[str, object]:
         "features": msgspec.to_builtins(first.target.capabilities),
         "steps": [msgspec.to_builtins(hop) for hop in decision.steps],
         "considered": [
-            {"upstream": each.upstream, "chosen": each.chosen, "reason": each.reason}
+            {"upstream": each.upstream, "chosen": each.chosen, "reason": each.text}
             for each in decision.reasons
         ],
     }

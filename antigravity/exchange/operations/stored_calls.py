@@ -18,7 +18,7 @@ from antigravity.interfaces.upstreams import IKeepingUpstream
 from antigravity.ir.capabilities import Target
 from antigravity.ir.errors import NotFoundError
 from antigravity.redaction.errors import redact_errors
-from antigravity.routing.router import RoutingOption
+from antigravity.routing.decision import RoutingOption
 
 _GONE: Final = (404, 410)
 

@@ -20,7 +20,7 @@ from antigravity.interception.rules import BACKGROUND_MODEL
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.request import Message
 from antigravity.logs import make_logger
-from antigravity.routing.router import RoutingDecision
+from antigravity.routing.decision import RoutingDecision
 
 log = make_logger()
 
@@ -82,7 +82,7 @@ async def _ask(
     """
     window = context.snapshot.router.context_window(decision.options[0])
     internal = InternalRequest(
-        decision.asked,
+        decision.requested,
         summary_request(older.messages, older.summary, older.tokens, window, PROTOCOL),
         "The summary",
         PATH,

@@ -26,7 +26,7 @@ from antigravity.interfaces.exchange import Reply
 from antigravity.ir.errors import DeadlineError, GatewayError, NotFoundError
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Message, Request, ThinkingConfig
-from antigravity.routing.router import RoutingOption
+from antigravity.routing.decision import RoutingOption
 
 PATH: Final = "/internal/warmup"
 #: The smallest limit that every upstream accepts.

@@ -16,7 +16,7 @@ from msgspec import Raw
 from antigravity.exchange.context import RequestContext
 from antigravity.interfaces.protocols import IStreamDecoder
 from antigravity.ir.request import Request
-from antigravity.routing.router import RoutingOption
+from antigravity.routing.decision import RoutingOption
 
 _MEMBERS: Final = msgspec.json.Decoder(dict[str, Raw])
 _DATA: Final = re.compile(rb"^data:[ \t]*(\{.*\})[ \t]*$", re.MULTILINE)
