@@ -76,25 +76,6 @@ class RequestContext:
     :ivar value_count: about how many JSON values the body holds, counting text as JSON, too.
     """
 
-    __slots__ = (
-        "_fetched",
-        "_head",
-        "_request",
-        "attempts",
-        "call",
-        "continuation",
-        "is_large",
-        "is_repaired",
-        "is_rewritten",
-        "original_call",
-        "protocol",
-        "recorder",
-        "services",
-        "snapshot",
-        "traits",
-        "value_count",
-    )
-
     def __init__(
         self,
         services: Services,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -54,43 +55,27 @@ class _Failure(Struct, frozen=True):
     refusal: Reply | None = None
 
 
-class AttemptKind(Protocol):
-    """The two ways to send a request of one kind."""
+class AttemptKind(Struct, frozen=True):
+    """How requests of one kind are sent: whether a body can go up as it came, and both ways.
 
-    def can_pass(self, context: RequestContext, option: RoutingOption) -> bool:
-        """Return whether the body can go to an option as it came."""
+    Both fail with a ``GatewayError`` or ``Refused`` if the reply has not begun.
+    """
 
-    async def send_native(self, attempt: Attempt) -> Reply:
-        """Return the reply of an attempt with the client's own body.
-
-        :raises GatewayError: if it fails before the reply begins.
-        :raises Refused: if the upstream refused the request.
-        """
-
-    async def send_translated(self, attempt: Attempt) -> Reply:
-        """Return the reply of an attempt in the option's protocol; errors are as above."""
+    can_pass: Callable[[RequestContext, RoutingOption], bool]
+    send_native: Callable[[Attempt], Awaitable[Reply]]
+    send_translated: Callable[[Attempt], Awaitable[Reply]]
 
 
-class _Generation:
-    """Sends requests for responses of models."""
-
-    can_pass = staticmethod(can_generate)
-    send_native = staticmethod(attempt_native)
-    send_translated = staticmethod(attempt_translated)
-
-
-_GENERATION: Final = _Generation()
+GENERATION: Final = AttemptKind(can_generate, attempt_native, attempt_translated)
 
 
 class AttemptLoop:
     """Tries the options of a plan with the accounts that the pool leases."""
 
-    def __init__(
-        self, context: RequestContext, plan: Plan, kind: AttemptKind | None = None
-    ) -> None:
+    def __init__(self, context: RequestContext, plan: Plan, kind: AttemptKind = GENERATION) -> None:
         self._context = context
         self._plan = plan
-        self._kind = kind or _GENERATION
+        self._kind = kind
         self._options = plan.decision.by_upstream_model
         origin = context.origin
         self._lease_request = replace(

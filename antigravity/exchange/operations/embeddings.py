@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from antigravity.context.estimate import estimate_parts
 from antigravity.exchange.attempts.attempt import Attempt
-from antigravity.exchange.attempts.loop import AttemptLoop
+from antigravity.exchange.attempts.loop import AttemptKind, AttemptLoop
 from antigravity.exchange.attempts.native import whole
 from antigravity.exchange.attempts.upstream_call import UpstreamCall
 from antigravity.exchange.context import RequestContext
@@ -87,9 +87,10 @@ class Embedding:
         if context.is_large:
             decode = self._server.decode_embedding
             self._decoded = await context.compute(decode, context.call)
-        return await AttemptLoop(context, self._plan, self).run()
+        kind = AttemptKind(self._can_pass, self._send_native, self._send_translated)
+        return await AttemptLoop(context, self._plan, kind).run()
 
-    def can_pass(self, context: RequestContext, option: RoutingOption) -> bool:
+    def _can_pass(self, context: RequestContext, option: RoutingOption) -> bool:
         """Return whether the body can go up as it came."""
         call, client = context.call, _client(option)
         operation = self._server.operation(call)
@@ -97,7 +98,7 @@ class Embedding:
             return False
         return bool(self._server.count_inputs(call) <= client.largest_batch)
 
-    async def send_translated(self, attempt: Attempt) -> Reply:
+    async def _send_translated(self, attempt: Attempt) -> Reply:
         """Return the vectors of all inputs, batch by batch."""
         option, context, request = attempt.option, self._context, self._request
         batches = _batches(request.inputs, min(_client(option).largest_batch, BATCH))
@@ -108,7 +109,7 @@ class Embedding:
             got[batch] = answer
         return await self._reply(_joined(got, len(request.inputs)))
 
-    async def send_native(self, attempt: Attempt) -> Reply:
+    async def _send_native(self, attempt: Attempt) -> Reply:
         """Return the upstream's own response to the client's body."""
         context, option = self._context, attempt.option
         body = await context.compute(self._server.with_model, context.call, option.target.model)
