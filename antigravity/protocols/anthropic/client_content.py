@@ -25,7 +25,6 @@ from antigravity.ir.parts import (
 )
 from antigravity.ir.request import Message
 from antigravity.ir.thinking import LOST_REASONING
-from antigravity.protocols.anthropic.losses import Losses
 from antigravity.protocols.anthropic.server_content import NATIVE_FAMILY
 from antigravity.protocols.anthropic.tool_input import as_object, wrap_text
 from antigravity.protocols.anthropic.web_search import (
@@ -34,6 +33,7 @@ from antigravity.protocols.anthropic.web_search import (
     search_input,
     wire_citation,
 )
+from antigravity.protocols.losses import Losses
 from antigravity.protocols.tool_arguments import object_text
 
 Block = dict[str, Any]

@@ -13,10 +13,10 @@ from antigravity.protocols.anthropic.client_content import Turn, text_block, tur
 from antigravity.protocols.anthropic.client_schema import fit_schema
 from antigravity.protocols.anthropic.client_thinking import ThinkingPlan, fit_budget, plan
 from antigravity.protocols.anthropic.client_tools import wire_choice, wire_tools
-from antigravity.protocols.anthropic.losses import Losses
 from antigravity.protocols.anthropic.server_request import MESSAGE_FIELDS, OWN_EXTENSIONS
 from antigravity.protocols.identifiers import ANTHROPIC_MAX, short_identifier
 from antigravity.protocols.instructions import json_instruction
+from antigravity.protocols.losses import Losses
 
 #: ``max_tokens`` where neither the client nor the model's data says one: the API demands it.
 DEFAULT_MAX_TOKENS: Final = 32_000

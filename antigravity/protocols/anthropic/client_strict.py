@@ -10,7 +10,7 @@ from typing import Any, Final
 from antigravity.ir.capabilities import Capabilities
 from antigravity.ir.tools import FunctionTool, JsonObject
 from antigravity.protocols.anthropic.client_schema import fit_schema, is_fit
-from antigravity.protocols.anthropic.losses import Losses
+from antigravity.protocols.losses import Losses
 
 #: What all strict tools of a request may have together.
 MAX_TOOLS: Final = 20

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from antigravity.ir.capabilities import Capabilities
 from antigravity.ir.request import Effort, Request, ThinkingConfig
-from antigravity.protocols.anthropic.losses import Losses
 from antigravity.protocols.anthropic.server_request import THINKING_FIELDS
+from antigravity.protocols.losses import Losses
 
 #: The smallest budget that the API takes.
 SMALLEST_BUDGET: Final = 1024

@@ -19,9 +19,9 @@ from antigravity.ir.tools import (
 )
 from antigravity.protocols.anthropic.client_content import cache_control
 from antigravity.protocols.anthropic.client_strict import StrictTools
-from antigravity.protocols.anthropic.losses import Losses
 from antigravity.protocols.anthropic.server_request import TOOL_FIELDS
 from antigravity.protocols.instructions import tool_instruction
+from antigravity.protocols.losses import Losses
 
 _SEARCH_TYPE: Final = "web_search_20250305"
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 from antigravity.ir.capabilities import Capabilities
 from antigravity.ir.request import Request, Sampling
 from antigravity.protocols.gemini.json_schema.clean import clean
-from antigravity.protocols.gemini.losses import Losses
 from antigravity.protocols.gemini.thinking import thinking_fields
+from antigravity.protocols.losses import Losses
 
 MAX_STOP: Final = 5
 _PENALTIES: Final = ("presencePenalty", "frequencyPenalty")
@@ -28,7 +28,7 @@ def encode_config(
         "speechConfig": request.audio_config,
     }
     if request.verbosity is not None:
-        losses.note("verbosity", "Gemini has no such setting; it was dropped")
+        losses.add("verbosity", "Gemini has no such setting; it was dropped")
     more = extensions.get("generationConfig")
     config = {key: value for key, value in config.items() if value is not None}
     return {**config, **more} if isinstance(more, dict) else config
@@ -45,17 +45,17 @@ def _sampling(request: Request, capabilities: Capabilities, losses: Losses) -> d
         "frequencyPenalty": sampling.frequency_penalty,
     }
     if not capabilities.sampling and any(value is not None for value in fields.values()):
-        losses.note("sampling", "the model takes no sampling parameters; they were dropped")
+        losses.add("sampling", "the model takes no sampling parameters; they were dropped")
         fields = {}
     elif not capabilities.penalties:
         for name in _PENALTIES:
             if fields.pop(name) is not None:
-                losses.note("sampling", "the model takes no penalties; they were dropped")
+                losses.add("sampling", "the model takes no penalties; they were dropped")
     fields |= _logprobs(sampling, capabilities, losses)
     if sampling.n > 1:
         count = min(sampling.n, capabilities.max_choices)
         if count < sampling.n:
-            losses.note("sampling.n", f"the model gives at most {count} choices")
+            losses.add("sampling.n", f"the model gives at most {count} choices")
         fields["candidateCount"] = count
     return fields
 
@@ -64,17 +64,17 @@ def _logprobs(sampling: Sampling, capabilities: Capabilities, losses: Losses) ->
     """Return the fields for log probabilities; their number counts only if they are requested."""
     if not sampling.logprobs:
         if sampling.top_logprobs:
-            losses.note("sampling.top_logprobs", "no log probabilities are asked for; dropped")
+            losses.add("sampling.top_logprobs", "no log probabilities are asked for; dropped")
         return {"responseLogprobs": False} if sampling.logprobs is False else {}
     if not capabilities.logprobs:
-        losses.note("sampling.logprobs", "dropped: the model gives no log probabilities")
+        losses.add("sampling.logprobs", "dropped: the model gives no log probabilities")
         return {}
     return {"responseLogprobs": True, "logprobs": sampling.top_logprobs or None}
 
 
 def _stop(request: Request, losses: Losses) -> dict[str, Any]:
     if len(request.stop) > MAX_STOP:
-        losses.note("stop", f"only the first {MAX_STOP} stop sequences were kept")
+        losses.add("stop", f"only the first {MAX_STOP} stop sequences were kept")
     return {"stopSequences": list(request.stop[:MAX_STOP])} if request.stop else {}
 
 
@@ -91,5 +91,5 @@ def _form(request: Request, capabilities: Capabilities, losses: Losses) -> dict[
             fields["responseSchema"] = cleaned.schema
             if cleaned.dropped:
                 listed = ", ".join(sorted(cleaned.dropped))
-                losses.note("response_format", f"schema keywords without a counterpart: {listed}")
+                losses.add("response_format", f"schema keywords without a counterpart: {listed}")
     return fields

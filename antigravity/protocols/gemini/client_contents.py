@@ -20,9 +20,9 @@ from antigravity.ir.request import Message, Request
 from antigravity.ir.signature import Signature
 from antigravity.protocols.gemini.arguments import call_arguments, json_object
 from antigravity.protocols.gemini.client_media import media_fields, media_part
-from antigravity.protocols.gemini.losses import Losses
 from antigravity.protocols.gemini.server_parts import PART_FIELDS
 from antigravity.protocols.gemini.signatures import FAMILY, family_of
+from antigravity.protocols.losses import Losses
 
 WirePart = dict[str, Any]
 
@@ -60,7 +60,7 @@ def encode_contents(
             turns.append((role, parts))
     if turns and turns[0][0] == "model":
         turns.insert(0, ("user", [{"text": _OPENING}]))
-        losses.note("messages", "a user turn was put before the model's first turn")
+        losses.add("messages", "a user turn was put before the model's first turn")
     for role, parts in turns:
         parts.sort(key=_rank if role == "model" else _user_rank)
         if role == "model" and capabilities.requires_signatures:
@@ -88,10 +88,10 @@ def _sign_first_call(parts: Iterable[WirePart], capabilities: Capabilities, loss
     if first is None or "thoughtSignature" in first:
         return
     if capabilities.signature_sentinel is None:
-        losses.note("messages", "a tool call has lost its thought signature; it may be refused")
+        losses.add("messages", "a tool call has lost its thought signature; it may be refused")
     else:
         first["thoughtSignature"] = capabilities.signature_sentinel
-        losses.note("messages", "a lost thought signature was replaced by its stand-in")
+        losses.add("messages", "a lost thought signature was replaced by its stand-in")
 
 
 def _is_empty(text: str) -> bool:
@@ -137,20 +137,20 @@ class _ModelTurn:
                 wire = media_part(part, self._capabilities, self._losses, at)
                 self._add(wire, self._native(part.signature))
             case WebSearch():
-                self._losses.note(
+                self._losses.add(
                     "messages", "a web search of an earlier turn was left out", content=True
                 )
             case Opaque():
                 _opaque(part, self._parts, self._losses)
             case ToolResult():
-                self._losses.note(
+                self._losses.add(
                     "messages", "a tool result in an assistant turn was left out", content=True
                 )
 
     def _thinking(self, part: Thinking) -> None:
         signature = None if part.redacted is not None else self._native(part.signature)
         if part.redacted is not None:
-            self._losses.note("messages", "redacted thinking of another family was left out")
+            self._losses.add("messages", "redacted thinking of another family was left out")
         if signature is not None:
             self._release()
             self._waiting = part
@@ -177,7 +177,7 @@ class _ModelTurn:
         """Return a signature that the model can read; note the loss of any other."""
         if signature is None or signature.family == self._family:
             return signature
-        self._losses.note("messages", f"a thought signature of {signature.family} was left out")
+        self._losses.add("messages", f"a thought signature of {signature.family} was left out")
         return None
 
     def _add(self, part: WirePart, signature: Signature | None) -> None:
@@ -209,7 +209,7 @@ def _user_turn(
                 _opaque(part, parts, losses)
             case Thinking() | ToolCall() | WebSearch():
                 detail = f"a {type(part).__name__} in a user turn was left out"
-                losses.note("messages", detail, content=not isinstance(part, Thinking))
+                losses.add("messages", detail, content=not isinstance(part, Thinking))
     return parts
 
 
@@ -217,7 +217,7 @@ def _opaque(part: Opaque, parts: list[WirePart], losses: Losses) -> None:
     """Add a part that only Gemini knows, or the fields that one adds to the part before it."""
     if part.protocol != "gemini":
         detail = f"a part that only {part.protocol} knows was left out: {part.kind}"
-        losses.note("messages", detail, content=True)
+        losses.add("messages", detail, content=True)
     elif part.kind != PART_FIELDS:
         parts.append(dict(part.wire))
     elif parts:
@@ -243,7 +243,7 @@ def _result(
         media = []
     yield {"functionResponse": response}
     if media:
-        losses.note("messages", "media in a tool result were moved behind the results")
+        losses.add("messages", "media in a tool result were moved behind the results")
         # Behind all results of the turn nothing else tells whose they are.
         yield {"text": f"[Media that {response['name']} returned for {result.call_id}:]"}
     for each in media:

@@ -8,8 +8,8 @@ from antigravity.ir.capabilities import Capabilities
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.media import FileReference, InlineData, MediaKind
 from antigravity.ir.parts import Media
-from antigravity.protocols.gemini.losses import Losses
 from antigravity.protocols.gemini.youtube import is_youtube
+from antigravity.protocols.losses import Losses
 
 #: What the first bytes of a file look like in base64.
 _BEGINNINGS: Final = {
@@ -79,12 +79,12 @@ def media_part(
     part = media_fields(media, param)
     if media.title or media.context:
         detail = "titles of media and notes on them have no place and were dropped"
-        losses.note("messages", detail, content=bool(media.context))
+        losses.add("messages", detail, content=bool(media.context))
     if media.detail in _RESOLUTIONS:
         if capabilities.media_resolution:
             part["mediaResolution"] = {"level": _RESOLUTIONS[media.detail]}
         else:
-            losses.note("messages", "the model takes no resolution of media; detail was dropped")
+            losses.add("messages", "the model takes no resolution of media; detail was dropped")
     return part
 
 

@@ -20,9 +20,9 @@ from antigravity.protocols.gemini.client_config import encode_config
 from antigravity.protocols.gemini.client_contents import encode_contents
 from antigravity.protocols.gemini.client_tools import encode_choice, encode_tools
 from antigravity.protocols.gemini.drawing import draws, fit_drawing
-from antigravity.protocols.gemini.losses import Losses
 from antigravity.protocols.gemini.speaking import styled
 from antigravity.protocols.instructions import OPENING
+from antigravity.protocols.losses import Losses
 
 #: Extensions that are merged into other fields.
 _MERGED: Final = frozenset(
@@ -69,17 +69,17 @@ def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
     texts = [{"text": part.text} for part in request.system if part.text.strip()]
     if not contents and texts:
         contents = [{"role": "user", "parts": [{"text": OPENING}]}]
-        losses.note("messages", "a user turn was added: the request had only instructions")
+        losses.add("messages", "a user turn was added: the request had only instructions")
     if not contents:
         raise InvalidRequestError(
             "There is nothing to answer: every message is empty.", param="$.messages"
         )
     if has_cache_breakpoints(request):
-        losses.note("cache", "dropped: Gemini caches on its own")
+        losses.add("cache", "dropped: Gemini caches on its own")
     if has_citations(request):
-        losses.note("messages", "citations in the history were left out")
+        losses.add("messages", "citations in the history were left out")
     if request.service_tier not in (None, "auto", "default"):
-        losses.note("service_tier", "Gemini has no such setting; it was dropped")
+        losses.add("service_tier", "Gemini has no such setting; it was dropped")
     body: dict[str, Any] = {
         "systemInstruction": {"role": "user", "parts": texts} if texts else None,
         "tools": tools or None,
@@ -97,5 +97,5 @@ def _drop_prefill(
     """Take out the beginning of an answer where the model goes on with none."""
     if capabilities.prefill or len(contents) < 2 or contents[-1]["role"] != "model":
         return
-    losses.note("messages", "the assistant prefill was dropped: the model does not accept one")
+    losses.add("messages", "the assistant prefill was dropped: the model does not accept one")
     contents.pop()

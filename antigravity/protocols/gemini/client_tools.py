@@ -8,7 +8,7 @@ from antigravity.ir.capabilities import Capabilities
 from antigravity.ir.request import Request
 from antigravity.ir.tools import CustomTool, FunctionTool, HostedTool, WebSearchTool
 from antigravity.protocols.gemini.json_schema.clean import Budget, clean, clean_parameters
-from antigravity.protocols.gemini.losses import Losses
+from antigravity.protocols.losses import Losses
 
 _RAW_RESPONSES: Final = ("responseJsonSchema", "response_json_schema")
 #: Hosted tools that have the same meaning in every protocol.
@@ -40,17 +40,17 @@ def encode_tools(
         if isinstance(tool, WebSearchTool):
             if declarations and not capabilities.web_search_with_tools:
                 detail = "web search does not mix with functions here; it was dropped"
-                losses.note("tools", detail, content=True)
+                losses.add("tools", detail, content=True)
             elif not any("googleSearch" in each for each in tools):
                 tools.append({"googleSearch": _search(tool, extensions, losses)})
         elif isinstance(tool, HostedTool):
             wire = _hosted(tool)
             if wire is None:
                 detail = f"the hosted tool {tool.kind} is unknown here; it was dropped"
-                losses.note("tools", detail, content=True)
+                losses.add("tools", detail, content=True)
             elif declarations and not capabilities.hosted_tools_with_functions:
                 detail = f"the hosted tool {tool.kind} does not mix with functions; it was dropped"
-                losses.note("tools", detail, content=True)
+                losses.add("tools", detail, content=True)
             else:
                 tools.append(wire)
     return tools
@@ -66,7 +66,7 @@ def _function(
         return {**declaration, "parametersJsonSchema": tool.parameters}
     cleaned = clean_parameters(tool.parameters, budget)
     if cleaned.dropped:
-        losses.note("tools", f"schema keywords without a counterpart: {_listed(cleaned.dropped)}")
+        losses.add("tools", f"schema keywords without a counterpart: {_listed(cleaned.dropped)}")
     if cleaned.schema["properties"]:
         declaration["parameters"] = cleaned.schema
     return declaration
@@ -102,7 +102,7 @@ def _search(tool: WebSearchTool, extensions: dict[str, Any], losses: Losses) -> 
     if isinstance(settings, dict):
         return settings
     if tool.allowed_domains or tool.blocked_domains or tool.max_uses or tool.user_location:
-        losses.note("tools", "web search takes no domains, limits or location; they were dropped")
+        losses.add("tools", "web search takes no domains, limits or location; they were dropped")
     return {}
 
 
@@ -124,7 +124,7 @@ def encode_choice(
     mixed = any("functionDeclarations" not in tool for tool in tools)
     if not any("functionDeclarations" in tool for tool in tools):
         if choice is not None and choice.mode == "required":
-            losses.note("tool_choice", "there is no function to call; the demand was dropped")
+            losses.add("tool_choice", "there is no function to call; the demand was dropped")
         return config
     if choice is not None and choice.mode == "none":
         calling["mode"] = "NONE"

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from antigravity.ir.capabilities import Capabilities
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Message, Request, ResponseFormat
-from antigravity.protocols.gemini.losses import Losses
+from antigravity.protocols.losses import Losses
 
 #: What such a request may not hold; inside of text the quotes would be escaped.
 _REFUSED: Final = re.compile(
@@ -32,11 +32,11 @@ def may_pass(body: bytes) -> bool:
 def fit_drawing(request: Request, losses: Losses) -> Request:
     """Return the request without what Code Assist refuses when it is to draw."""
     if request.system:
-        losses.note("system", "put before the first turn: the service takes none here")
+        losses.add("system", "put before the first turn: the service takes none here")
         said = tuple(Text(part.text) for part in request.system)
         messages = (Message("user", said), *request.messages)
         request = replace(request, system=(), messages=messages)
     if request.response_format.kind != "text":
-        losses.note("response_format", "a picture has no such form; it was dropped")
+        losses.add("response_format", "a picture has no such form; it was dropped")
         request = replace(request, response_format=ResponseFormat())
     return replace(request, modalities=())

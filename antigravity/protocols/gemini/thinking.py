@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from antigravity.ir.capabilities import Capabilities
 from antigravity.ir.request import Effort, Request, ThinkingConfig
-from antigravity.protocols.gemini.losses import Losses
+from antigravity.protocols.losses import Losses
 
 #: Room for the answer itself behind the thoughts.
 _ANSWER: Final = 8192
@@ -30,7 +30,7 @@ def thinking_fields(request: Request, capabilities: Capabilities, losses: Losses
     wish = _wish(request.thinking)
     if capabilities.thinking == "none":
         if wish.mode in ("on", "adaptive"):
-            losses.note("thinking", "the model does not think; the wish was dropped")
+            losses.add("thinking", "the model does not think; the wish was dropped")
         return fields
     if capabilities.thinking == "level":
         config = _level(wish, capabilities, losses)
@@ -59,10 +59,10 @@ def _limit(wanted: int | None, capabilities: Capabilities, losses: Losses) -> in
     """Return the output limit within what the model can do."""
     most = capabilities.max_output_tokens
     if wanted == 0:
-        losses.note("max_output_tokens", "raised to 1, the least that the protocol takes")
+        losses.add("max_output_tokens", "raised to 1, the least that the protocol takes")
         return 1
     if wanted is not None and most is not None and wanted > most:
-        losses.note("max_output_tokens", f"lowered to the model's limit of {most}")
+        losses.add("max_output_tokens", f"lowered to the model's limit of {most}")
         return most
     return wanted
 
@@ -83,14 +83,14 @@ def _budget(wish: ThinkingConfig, capabilities: Capabilities, losses: Losses) ->
         return {}
     if wish.mode == "off":
         if least > 0:
-            losses.note("thinking", f"the model always thinks; it got its least budget of {least}")
+            losses.add("thinking", f"the model always thinks; it got its least budget of {least}")
         return {"thinkingBudget": least}
     if wish.budget is not None:
         budget = max(least, wish.budget)
         budget = max(budget, capabilities.smallest_budget) if budget > 0 else budget
         budget = min(budget, most) if most > 0 else budget
         if budget != wish.budget:
-            losses.note("thinking.budget", f"brought to {budget}, which the model takes")
+            losses.add("thinking.budget", f"brought to {budget}, which the model takes")
         return {"thinkingBudget": budget}
     if wish.effort is not None:
         budget = _BUDGETS.get(wish.effort, most or _BUDGETS["high"])
@@ -104,10 +104,10 @@ def _room(limit: int, budget: int, capabilities: Capabilities, losses: Losses) -
     most = capabilities.max_output_tokens
     raised = budget + _ANSWER if most is None else min(budget + _ANSWER, most)
     if raised > budget:
-        losses.note("max_output_tokens", f"raised from {limit} to {raised} to hold the thoughts")
+        losses.add("max_output_tokens", f"raised from {limit} to {raised} to hold the thoughts")
         return raised, budget
     smaller = max(capabilities.min_budget, min(raised - 1, max(raised // 2, 1)))
-    losses.note("thinking.budget", f"lowered to {smaller} to leave room for an answer")
+    losses.add("thinking.budget", f"lowered to {smaller} to leave room for an answer")
     return raised, smaller
 
 
@@ -118,7 +118,7 @@ def _level(wish: ThinkingConfig, capabilities: Capabilities, losses: Losses) -> 
         return {}
     if wish.mode == "off":
         least = known[0] if known else "low"
-        losses.note("thinking", f"the model always thinks; it was told its least level, {least}")
+        losses.add("thinking", f"the model always thinks; it was told its least level, {least}")
         return {"thinkingLevel": least.upper()}
     effort = wish.effort
     if effort is None and wish.budget is not None:
@@ -127,7 +127,7 @@ def _level(wish: ThinkingConfig, capabilities: Capabilities, losses: Losses) -> 
         return {}
     nearest = _nearest(effort, known)
     if nearest != effort:
-        losses.note("thinking.effort", f"{effort} became {nearest}, the nearest that it knows")
+        losses.add("thinking.effort", f"{effort} became {nearest}, the nearest that it knows")
     return {"thinkingLevel": nearest.upper()}
 
 

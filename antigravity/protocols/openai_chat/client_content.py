@@ -9,8 +9,8 @@ from antigravity.ir.capabilities import Target
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.media import FileReference, InlineData, UrlSource, data_url
 from antigravity.ir.parts import CacheControl, Media, Text
+from antigravity.protocols.losses import Losses
 from antigravity.protocols.openai_chat.audio_formats import audio_format
-from antigravity.protocols.openai_chat.losses import Losses
 
 _PLAIN: Final = {"type", "text"}
 

@@ -19,8 +19,8 @@ from antigravity.ir.parts import (
 from antigravity.ir.request import Message, Request
 from antigravity.ir.signature import Signature
 from antigravity.ir.thinking import LOST_REASONING
+from antigravity.protocols.losses import Losses
 from antigravity.protocols.openai_chat.client_content import ContentWriter
-from antigravity.protocols.openai_chat.losses import Losses
 from antigravity.protocols.openai_chat.schema import NAME
 from antigravity.protocols.tool_arguments import object_text, wrap_broken
 

@@ -18,6 +18,7 @@ from antigravity.ir.parts import Text
 from antigravity.ir.request import Message, Request
 from antigravity.protocols.identifiers import OPENAI_MAX, short_identifier
 from antigravity.protocols.instructions import OPENING, needs_opening
+from antigravity.protocols.losses import Losses
 from antigravity.protocols.openai_chat.client_messages import MessageWriter
 from antigravity.protocols.openai_chat.client_settings import (
     form_fields,
@@ -27,7 +28,6 @@ from antigravity.protocols.openai_chat.client_settings import (
 from antigravity.protocols.openai_chat.client_sound import sound_fields
 from antigravity.protocols.openai_chat.client_thinking import thinking_fields
 from antigravity.protocols.openai_chat.client_tools import write_tools
-from antigravity.protocols.openai_chat.losses import Losses
 from antigravity.protocols.openai_chat.schema import NAME
 
 #: Fields that no quirk takes away.

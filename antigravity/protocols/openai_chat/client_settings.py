@@ -8,8 +8,8 @@ from typing import Any, Final
 from antigravity.ir.capabilities import Target
 from antigravity.ir.request import Request, ResponseFormat
 from antigravity.protocols.instructions import json_instruction, says_json
+from antigravity.protocols.losses import Losses
 from antigravity.protocols.openai_chat.client_thinking import is_at_rest
-from antigravity.protocols.openai_chat.losses import Losses
 
 _MAX_STOP: Final = 4
 _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_-]")

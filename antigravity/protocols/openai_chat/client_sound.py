@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from antigravity.ir.capabilities import Target
 from antigravity.ir.request import Request
-from antigravity.protocols.openai_chat.losses import Losses
+from antigravity.protocols.losses import Losses
 
 #: The only format that a stream can have, and upstreams are always asked to stream.
 _STREAMED: Final = "pcm16"

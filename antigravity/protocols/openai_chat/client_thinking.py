@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from antigravity.ir.capabilities import Capabilities, Target
 from antigravity.ir.request import Effort, Request
-from antigravity.protocols.openai_chat.losses import Losses
+from antigravity.protocols.losses import Losses
 from antigravity.protocols.openai_chat.schema import NAME
 
 _ORDER: Final[tuple[Effort, ...]] = ("none", "minimal", "low", "medium", "high", "xhigh", "max")

@@ -8,8 +8,8 @@ from antigravity.ir.capabilities import Target
 from antigravity.ir.request import Request
 from antigravity.ir.tools import CustomTool, FunctionTool, HostedTool, Tool, WebSearchTool
 from antigravity.protocols.instructions import tool_instruction
+from antigravity.protocols.losses import Losses
 from antigravity.protocols.openai_chat.client_content import ContentWriter
-from antigravity.protocols.openai_chat.losses import Losses
 from antigravity.protocols.openai_chat.schema import NAME
 
 

@@ -17,6 +17,7 @@ from antigravity.ir.parts import (
     WebSearch,
 )
 from antigravity.ir.request import Message
+from antigravity.protocols.losses import Losses
 from antigravity.protocols.openai_responses.client_content import (
     input_part,
     output_text,
@@ -24,7 +25,6 @@ from antigravity.protocols.openai_responses.client_content import (
 )
 from antigravity.protocols.openai_responses.encrypted import FAMILY
 from antigravity.protocols.openai_responses.schema import NAME, JsonObject
-from antigravity.protocols.openai_responses.warn import Warn
 from antigravity.protocols.tool_arguments import object_text
 
 #: The longest identifier that OpenAI takes.
@@ -39,11 +39,11 @@ def short_id(call_id: str) -> str:
 
 
 class Items:
-    """Collects the input; what can't be said goes to ``warn``."""
+    """Collects the input; what can't be said is added to ``losses``."""
 
-    def __init__(self, warn: Warn) -> None:
+    def __init__(self, losses: Losses) -> None:
         self.items: list[JsonObject] = []
-        self._warn = warn
+        self._losses = losses
         self._content: list[JsonObject] = []  # of the message that is being written
         self._role = ""
 
@@ -62,7 +62,7 @@ class Items:
         """Drop reasoning that led to nothing: it is refused without the item that follows it."""
         while self.items and self.items[-1]["type"] == "reasoning":
             self.items.pop()
-            self._warn("messages.thinking", "left out: no output followed it in its turn")
+            self._losses.add("messages.thinking", "left out: no output followed it in its turn")
 
     def _say(self, role: str, part: JsonObject) -> None:
         if self._role != role:
@@ -100,7 +100,7 @@ class Items:
                         self._say("assistant", output_text(part, written))
                     written += len(part.text)
                     if part.signature is not None:
-                        self._warn("messages.text.signature", "left out: it isn't OpenAI's")
+                        self._losses.add("messages.text.signature", "left out: it isn't OpenAI's")
                 case Thinking():
                     self._thinking(part)
                 case ToolCall():
@@ -116,19 +116,19 @@ class Items:
 
     def _lose(self, part: object) -> None:
         field = f"messages.{type(part).__name__.lower()}"
-        self._warn(field, "left out: this protocol has no form for it", content=True)
+        self._losses.add(field, "left out: this protocol has no form for it", content=True)
 
     def _opaque(self, part: Opaque) -> None:
         if part.protocol == NAME:
             self._item(part.wire)
         else:
             detail = f"left out: only {part.protocol} knows it"
-            self._warn(f"messages.{part.kind}", detail, content=True)
+            self._losses.add(f"messages.{part.kind}", detail, content=True)
 
     def _thinking(self, part: Thinking) -> None:
         signature = part.signature
         if signature is None or signature.family != FAMILY:
-            self._warn("messages.thinking", "left out: it has no signature of OpenAI's")
+            self._losses.add("messages.thinking", "left out: it has no signature of OpenAI's")
             return
         summary = [{"type": "summary_text", "text": part.text}] if part.text else []
         encrypted = part.redacted or signature.value
@@ -136,7 +136,7 @@ class Items:
 
     def _call(self, part: ToolCall) -> None:
         if part.signature is not None:
-            self._warn("messages.tool_call.signature", "left out: it isn't OpenAI's")
+            self._losses.add("messages.tool_call.signature", "left out: it isn't OpenAI's")
         custom = part.kind == "custom"
         arguments = part.arguments if custom else object_text(part.arguments) or part.arguments
         item: JsonObject = {
@@ -151,7 +151,7 @@ class Items:
 
     def _result(self, part: ToolResult) -> None:
         if part.is_error:
-            self._warn("messages.tool_result.is_error", "not marked: only its text tells")
+            self._losses.add("messages.tool_result.is_error", "not marked: only its text tells")
         custom = part.kind == "custom"
         self._item(
             {
@@ -181,7 +181,7 @@ class Items:
             return
         digest = hashlib.sha256(part.source.data.encode()).hexdigest()[:40]
         if part.signature is not None:
-            self._warn("messages.media.signature", "left out: it isn't OpenAI's")
+            self._losses.add("messages.media.signature", "left out: it isn't OpenAI's")
         self._item(
             {
                 "type": "image_generation_call",

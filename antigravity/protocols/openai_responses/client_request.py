@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from antigravity.interfaces.protocols import Encoded
-from antigravity.ir.capabilities import Capabilities, Loss, Target
+from antigravity.ir.capabilities import Capabilities, Target
 from antigravity.ir.marks import has_cache_breakpoints
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Effort, Message, Request, ThinkingConfig
@@ -23,6 +23,7 @@ from antigravity.protocols.instructions import (
     says_json,
     tool_instruction,
 )
+from antigravity.protocols.losses import Losses
 from antigravity.protocols.openai_responses.client_items import Items
 from antigravity.protocols.openai_responses.client_tools import encode_choice, encode_tools
 from antigravity.protocols.openai_responses.schema import NAME, JsonObject, without_nulls
@@ -51,28 +52,13 @@ _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_-]")
 _LEAST_OUTPUT: Final = 16
 
 
-class Warnings:
-    """Collects what could not be said, each thing once."""
-
-    def __init__(self) -> None:
-        self._losses: dict[Loss, None] = {}
-
-    def __call__(self, field: str, detail: str, *, content: bool = False) -> None:
-        """Note a loss; ``content`` is as in :class:`Loss`."""
-        self._losses[Loss(field, detail, content)] = None
-
-    def losses(self) -> tuple[Loss, ...]:
-        """Return the losses in the order in which they were noted."""
-        return tuple(self._losses)
-
-
 def encode(request: Request, target: Target) -> Encoded:
     """Return the body of a streaming request that the upstream doesn't store."""
-    warn = Warnings()
+    losses = Losses()
     own = request.protocol == NAME
-    request = _with_words(request, target, warn)
+    request = _with_words(request, target, losses)
     notes: JsonObject = request.extensions.get(NOTES, {}) if own else {}
-    items = Items(warn)
+    items = Items(losses)
     items.add(request.messages)
     body: JsonObject = {
         "model": target.model,
@@ -80,39 +66,39 @@ def encode(request: Request, target: Target) -> Encoded:
         "input": items.items,
         "stream": True,
         "store": False,
-        "max_output_tokens": _limit(request, target.capabilities, warn),
+        "max_output_tokens": _limit(request, target.capabilities, losses),
         "parallel_tool_calls": request.parallel_tool_calls,
         "prompt_cache_key": _short(request.prompt_cache_key),
-        "text": _text(request, target, warn),
-        "reasoning": _reasoning(request, target.capabilities, notes, warn),
-        **_sampling(request, target.capabilities, warn),
-        **_tools(request, target, notes, warn),
+        "text": _text(request, target, losses),
+        "reasoning": _reasoning(request, target.capabilities, notes, losses),
+        **_sampling(request, target.capabilities, losses),
+        **_tools(request, target, notes, losses),
         **_identity(request),
         "include": _include(request, target.capabilities) or None,
     }
     if has_cache_breakpoints(request):
-        warn("cache", "dropped: OpenAI caches on its own")
-    _note_unsayable(request, warn)
+        losses.add("cache", "dropped: OpenAI caches on its own")
+    _note_unsayable(request, losses)
     if own:
-        body = {**_extensions(request.extensions, warn), **without_nulls(body)}
+        body = {**_extensions(request.extensions, losses), **without_nulls(body)}
     body = without_nulls(body)
-    _leave_out(body, target, warn)
-    return Encoded(msgspec.json.encode(body), warn.losses())
+    _leave_out(body, target, losses)
+    return Encoded(msgspec.json.encode(body), losses.all())
 
 
-def _with_words(request: Request, target: Target, warn: Warnings) -> Request:
+def _with_words(request: Request, target: Target, losses: Losses) -> Request:
     """Return the request with the added instruction, and with an input."""
     messages = request.messages
     form, choice = request.response_format, request.tool_choice
     if form.kind == "json" and not says_json(request, instructions=False):
         messages = (_told(json_instruction(form)), *messages)
     if choice is not None and choice.mode == "required" and not _forces(target):
-        warn("tool_choice", "the forced tool call became an instruction")
+        losses.add("tool_choice", "the forced tool call became an instruction")
         messages = (_told(tool_instruction(choice)), *messages)
         request = replace(request, tool_choice=ToolChoice("auto", choice.names))
     wants_user = target.takes("user_turn", usual=target.capabilities.family != "openai")
     if not messages or (wants_user and needs_opening(messages)):
-        warn("messages", "a user turn was added: the request had only instructions")
+        losses.add("messages", "a user turn was added: the request had only instructions")
         messages = (*messages, Message("user", (Text(OPENING),)))
     return replace(request, messages=messages)
 
@@ -126,23 +112,25 @@ def _forces(target: Target) -> bool:
     return target.capabilities.forced_tools and target.takes("tool_choice_required", usual=True)
 
 
-def _leave_out(body: JsonObject, target: Target, warn: Warnings) -> None:
+def _leave_out(body: JsonObject, target: Target, losses: Losses) -> None:
     """Take out the fields that the target refuses."""
     for name in sorted(target.refuses().intersection(body) - _KEPT):
         del body[name]
         if name not in _HINTS:
-            warn(name, "left out: the target refuses it")
+            losses.add(name, "left out: the target refuses it")
 
 
-def _limit(request: Request, capabilities: Capabilities, warn: Warnings) -> int | None:
+def _limit(request: Request, capabilities: Capabilities, losses: Losses) -> int | None:
     """Return the limit of the output, within what the model can do."""
     limit, most = request.max_output_tokens, capabilities.max_output_tokens
     if limit is not None and limit < _LEAST_OUTPUT:
-        warn("max_output_tokens", f"raised to {_LEAST_OUTPUT}, the least that the protocol takes")
+        losses.add(
+            "max_output_tokens", f"raised to {_LEAST_OUTPUT}, the least that the protocol takes"
+        )
         return _LEAST_OUTPUT
     if limit is None or most is None or limit <= most:
         return limit
-    warn("max_output_tokens", f"cut to {most}, all that the model can do")
+    losses.add("max_output_tokens", f"cut to {most}, all that the model can do")
     return most
 
 
@@ -162,12 +150,12 @@ def _identity(request: Request) -> JsonObject:
     return fields
 
 
-def _extensions(extensions: dict[str, Any], warn: Warnings) -> JsonObject:
+def _extensions(extensions: dict[str, Any], losses: Losses) -> JsonObject:
     for name, detail in _IMPOSSIBLE.items():
         if extensions.get(name):
-            warn(name, detail)
+            losses.add(name, detail)
     if extensions.get("previous_response_id") is not None:
-        warn("previous_response_id", "left out: the upstream keeps no conversations for us")
+        losses.add("previous_response_id", "left out: the upstream keeps no conversations for us")
     kept = {
         name: value
         for name, value in extensions.items()
@@ -196,10 +184,10 @@ def _include(request: Request, capabilities: Capabilities) -> list[str]:
     return list(wanted)
 
 
-def _text(request: Request, target: Target, warn: Warnings) -> JsonObject | None:
+def _text(request: Request, target: Target, losses: Losses) -> JsonObject | None:
     wanted, verbosity = request.response_format, request.verbosity
     if verbosity is not None and not target.takes("verbosity", usual=True):
-        warn("verbosity", "left out: the model or its upstream does not take it")
+        losses.add("verbosity", "left out: the model or its upstream does not take it")
         verbosity = None
     text: JsonObject = {"verbosity": verbosity}
     if wanted.kind == "json":
@@ -217,7 +205,7 @@ def _text(request: Request, target: Target, warn: Warnings) -> JsonObject | None
     return without_nulls(text) or None
 
 
-def _sampling(request: Request, capabilities: Capabilities, warn: Warnings) -> JsonObject:
+def _sampling(request: Request, capabilities: Capabilities, losses: Losses) -> JsonObject:
     sampling = request.sampling
     fields: JsonObject = {}
     effort = _wanted_effort(request.thinking)
@@ -226,57 +214,59 @@ def _sampling(request: Request, capabilities: Capabilities, warn: Warnings) -> J
     for name in ("temperature", "top_p"):
         value = getattr(sampling, name)
         if value is not None and not (capabilities.sampling or rests):
-            warn(f"sampling.{name}", "left out: the model doesn't take it")
+            losses.add(f"sampling.{name}", "left out: the model doesn't take it")
         else:
             fields[name] = value
     for name in ("top_k", "seed", "presence_penalty", "frequency_penalty"):
         if getattr(sampling, name) is not None:
-            warn(f"sampling.{name}", "left out: this protocol has no such field")
+            losses.add(f"sampling.{name}", "left out: this protocol has no such field")
     if sampling.logprobs:
         if capabilities.logprobs:
             fields["top_logprobs"] = sampling.top_logprobs or None  # `include` asks for them
         else:
-            warn("sampling.logprobs", "left out: the model doesn't give them")
+            losses.add("sampling.logprobs", "left out: the model doesn't give them")
     if sampling.n > 1:
-        warn("sampling.n", "one answer only: this protocol has no choices")
+        losses.add("sampling.n", "one answer only: this protocol has no choices")
     return fields
 
 
-def _tools(request: Request, target: Target, notes: JsonObject, warn: Warnings) -> JsonObject:
+def _tools(request: Request, target: Target, notes: JsonObject, losses: Losses) -> JsonObject:
     own = request.protocol == NAME
-    tools = encode_tools(request.tools, notes, warn, own=own)
+    tools = encode_tools(request.tools, notes, losses, own=own)
     fields: JsonObject = {"tools": tools or None}
     if request.tool_choice is not None and tools:
         fields["tool_choice"] = encode_choice(request.tool_choice, request.tools)
     return fields
 
 
-def _note_unsayable(request: Request, warn: Warnings) -> None:
+def _note_unsayable(request: Request, losses: Losses) -> None:
     if request.stop:
-        warn("stop", "not sent: this protocol has no stop sequences")
+        losses.add("stop", "not sent: this protocol has no stop sequences")
     others = [kind for kind in request.modalities if kind != "text"]
     if others:
-        warn("modalities", f"not asked for: {', '.join(others)}", content=True)
+        losses.add("modalities", f"not asked for: {', '.join(others)}", content=True)
     if request.image_config is not None:
-        warn("image_config", "left out: this protocol has no such field")
+        losses.add("image_config", "left out: this protocol has no such field")
     if request.audio_config is not None:
-        warn("audio_config", "left out: this protocol has no such field")
+        losses.add("audio_config", "left out: this protocol has no such field")
 
 
 def _reasoning(
-    request: Request, capabilities: Capabilities, notes: JsonObject, warn: Warnings
+    request: Request, capabilities: Capabilities, notes: JsonObject, losses: Losses
 ) -> JsonObject | None:
     thinking = request.thinking
     if capabilities.thinking == "none":
         if thinking.mode in ("on", "adaptive"):
-            warn("thinking", "left out: the model doesn't think")
+            losses.add("thinking", "left out: the model doesn't think")
         return None
     fields: JsonObject = dict(notes.get("reasoning", {}))
     effort = _wanted_effort(thinking)
     if effort is not None:
         fitting = _fit(effort, capabilities.efforts)
         if fitting != effort:
-            warn("thinking.effort", f"{fitting} instead of {effort}: the model has no such effort")
+            losses.add(
+                "thinking.effort", f"{fitting} instead of {effort}: the model has no such effort"
+            )
         fields["effort"] = fitting
     fields["summary"] = thinking.summary or ("auto" if _wants_to_see(request) else None)
     return without_nulls(fields) or None

@@ -12,12 +12,12 @@ from antigravity.ir.tools import (
     ToolChoice,
     WebSearchTool,
 )
+from antigravity.protocols.losses import Losses
 from antigravity.protocols.openai_responses.schema import NAME, JsonObject, without_nulls
-from antigravity.protocols.openai_responses.warn import Warn
 
 
 def encode_tools(
-    tools: Sequence[Tool], notes: JsonObject, warn: Warn, *, own: bool
+    tools: Sequence[Tool], notes: JsonObject, losses: Losses, *, own: bool
 ) -> list[JsonObject]:
     """Return the declarations; tools of a namespace stand together where its first one stood.
 
@@ -29,7 +29,7 @@ def encode_tools(
     spaces: dict[str, list[JsonObject]] = {}
     descriptions = notes.get("namespaces", {})
     for tool in tools:
-        declaration = _declare(tool, notes, warn, own=own)
+        declaration = _declare(tool, notes, losses, own=own)
         if declaration is None:
             continue
         namespace = tool.namespace if isinstance(tool, FunctionTool | CustomTool) else None
@@ -50,7 +50,7 @@ def encode_tools(
     return wire
 
 
-def _declare(tool: Tool, notes: JsonObject, warn: Warn, *, own: bool) -> JsonObject | None:
+def _declare(tool: Tool, notes: JsonObject, losses: Losses, *, own: bool) -> JsonObject | None:
     match tool:
         case FunctionTool():
             strict = tool.strict if tool.strict is not None or own else False
@@ -73,17 +73,17 @@ def _declare(tool: Tool, notes: JsonObject, warn: Warn, *, own: bool) -> JsonObj
                 }
             )
         case WebSearchTool():
-            return _search(tool, notes, warn)
+            return _search(tool, notes, losses)
         case HostedTool(protocol=protocol, wire=wire) if protocol == NAME:
             return wire
         case HostedTool(kind="code_execution"):
             return {"type": "code_interpreter", "container": {"type": "auto"}}
         case HostedTool(kind=kind):
-            warn(f"tools.{kind}", "left out: this protocol has no such tool", content=True)
+            losses.add(f"tools.{kind}", "left out: this protocol has no such tool", content=True)
             return None
 
 
-def _search(tool: WebSearchTool, notes: JsonObject, warn: Warn) -> JsonObject:
+def _search(tool: WebSearchTool, notes: JsonObject, losses: Losses) -> JsonObject:
     declaration: JsonObject = {"type": "web_search", **notes.get("web_search", {})}
     filters: JsonObject = {}
     if tool.allowed_domains:
@@ -97,7 +97,7 @@ def _search(tool: WebSearchTool, notes: JsonObject, warn: Warn) -> JsonObject:
     if not tool.live:
         declaration["external_web_access"] = False
     if tool.max_uses is not None:
-        warn("tools.web_search.max_uses", "left out: this protocol has no such limit")
+        losses.add("tools.web_search.max_uses", "left out: this protocol has no such limit")
     return declaration
 
 
