@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -11,6 +11,7 @@ from msgspec import Raw, Struct
 
 from antigravity.ir.call import Call, Head
 from antigravity.ir.errors import InvalidRequestError
+from antigravity.ir.json_reader import decode
 from antigravity.ir.mismatch import find_mismatch
 
 T = TypeVar("T")
@@ -34,36 +35,41 @@ class _HeadBody(Struct):
 def load_object(body: bytes) -> dict[str, Any]:
     """Return the JSON object in ``body``.
 
-    :raises InvalidRequestError: if it holds none.
+    :raises InvalidRequestError: if there is none.
     """
     return decode_object(body, dict[str, Any])
 
 
-def decode_object(body: bytes, kind: type[T]) -> T:
-    """Return the JSON object in ``body`` as ``kind``, or raise ``InvalidRequestError``."""
-    try:
-        try:
-            return msgspec.json.decode(body, type=kind)
-        except msgspec.ValidationError as error:
-            raise invalid(msgspec.json.decode(body), kind) from error
-    except ValueError as error:
-        raise InvalidRequestError(f"The request body is not valid JSON: {error}.") from error
-    except RecursionError as error:
-        raise InvalidRequestError("The request body is nested too deeply.") from error
+def load_members(body: bytes) -> dict[str, Raw]:
+    """Return the members of the JSON object in ``body``; their values are not decoded.
 
-
-def _members(body: bytes) -> dict[str, Raw]:
+    :raises InvalidRequestError: if there is none.
+    """
     return decode_object(body, dict[str, Raw])
 
 
-def members_of(call: Call, read: Callable[[bytes], dict[str, Raw]] = _members) -> Mapping[str, Raw]:
-    """Return the members of a call's body, found once: to look through a large one takes time.
+def decode_object(body: bytes, kind: type[T]) -> T:
+    """Return the JSON object in ``body`` as ``kind``.
 
-    ``read`` finds them, and raises a protocol's own error for what is no JSON object.
+    :raises InvalidRequestError: if there is none, or naming the field at fault.
+    """
+    try:
+        try:
+            return decode(body, kind)
+        except msgspec.ValidationError as error:
+            raise invalid(decode(body), kind) from error
+    except msgspec.DecodeError as error:
+        raise InvalidRequestError(f"The request body is not valid JSON: {error}.") from error
+
+
+def members_of(call: Call) -> Mapping[str, Raw]:
+    """Return the members of a call's body; they are found once for each body.
+
+    :raises InvalidRequestError: if the body is no JSON object.
     """
     known = call.memo.get(_MEMO)
     if known is None or known[0] is not call.body:
-        known = call.memo[_MEMO] = (call.body, read(call.body))
+        known = call.memo[_MEMO] = (call.body, load_members(call.body))
     members: Mapping[str, Raw] = known[1]
     return members
 
@@ -154,7 +160,7 @@ def replace_model(body: bytes, model: str, members: Mapping[str, Raw] | None = N
     pieces: list[bytes] = []
     copied = 0
     found = False
-    for key, value in (_members(body) if members is None else members).items():
+    for key, value in (load_members(body) if members is None else members).items():
         match = _KEY.match(body, place)
         if match is None or msgspec.json.decode(match[1]) != key:
             return _rebuilt(body, model)

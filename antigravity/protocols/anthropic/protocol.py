@@ -20,7 +20,7 @@ from antigravity.protocols.anthropic import (
 )
 from antigravity.protocols.anthropic.client_stream import AnthropicStreamDecoder
 from antigravity.protocols.anthropic.client_tap import AnthropicTap
-from antigravity.protocols.anthropic.reading import read, read_object, reject
+from antigravity.protocols.anthropic.reading import read, reject
 from antigravity.protocols.anthropic.server_request import decode_request
 from antigravity.protocols.anthropic.server_stream import PING, AnthropicStreamEncoder
 from antigravity.protocols.client_protocol import ClientProtocol
@@ -32,7 +32,7 @@ NAME: Final = "anthropic"
 
 
 def _peek(call: Call) -> Head:
-    members = members_of(call, read_object)
+    members = members_of(call)
     if "model" not in members:
         reject("$.model", "Field required")
     head = read(beginning(members), schema.Beginning, "$")
@@ -42,7 +42,7 @@ def _peek(call: Call) -> Head:
 
 
 def _conversation_hint(call: Call) -> str | None:
-    found = members_of(call, read_object)
+    found = members_of(call)
     return hint(found, found.get("messages"))
 
 

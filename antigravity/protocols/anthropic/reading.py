@@ -73,16 +73,3 @@ def read_text(raw: msgspec.Raw, param: str) -> str:
         return bytes(raw).decode()
     except UnicodeDecodeError:
         reject(param, _NOT_UTF8)
-
-
-def read_object(body: bytes) -> dict[str, msgspec.Raw]:
-    """Return the members of the JSON object that a body must be.
-
-    :raises InvalidRequestError: if it is none.
-    """
-    try:
-        return msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    except RecursionError:
-        raise InvalidRequestError("The request body is nested too deeply.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidRequestError(f"The request body is not a JSON object: {error}") from None

@@ -19,7 +19,7 @@ from antigravity.ir.request import (
 )
 from antigravity.ir.tools import FunctionTool, HostedTool, Tool, ToolChoice, WebSearchTool
 from antigravity.protocols.anthropic import schema
-from antigravity.protocols.anthropic.reading import read, read_object, reject
+from antigravity.protocols.anthropic.reading import read, reject
 from antigravity.protocols.anthropic.server_content import ContentReader
 from antigravity.protocols.json_body import members_of
 
@@ -43,7 +43,7 @@ def decode_request(call: Call) -> Request:
 
     :raises InvalidRequestError: naming the field at fault.
     """
-    members = members_of(call, read_object)
+    members = members_of(call)
     body = read(call.body, schema.Body, "$")
     if not body.model:
         reject("$.model", "String should have at least 1 character")

@@ -11,9 +11,9 @@ from antigravity.ir.errors import InvalidRequestError
 from antigravity.protocols.client_protocol import EmbeddingClient
 from antigravity.protocols.gemini import client_errors, embeddings_client, embeddings_server, errors
 from antigravity.protocols.gemini.embeddings_server import BATCH, NAME
-from antigravity.protocols.gemini.reading import load_members
 from antigravity.protocols.gemini.server_request import model_of
 from antigravity.protocols.gemini.with_model import with_model
+from antigravity.protocols.json_body import load_members
 from antigravity.protocols.server_protocol import EmbeddingServer
 
 

@@ -18,14 +18,13 @@ from antigravity.protocols.gemini.embeddings_schema import (
 )
 from antigravity.protocols.gemini.reading import (
     extras,
-    load_members,
-    load_object,
     normal,
     read,
     refused,
 )
 from antigravity.protocols.gemini.server_parts import decode_parts
 from antigravity.protocols.gemini.server_request import model_of
+from antigravity.protocols.json_body import load_members, load_object
 from antigravity.protocols.long_arrays import encode_with_array
 from antigravity.protocols.replies import json_reply
 

@@ -29,7 +29,6 @@ from antigravity.protocols.gemini.client_request import encode_body, encode_coun
 from antigravity.protocols.gemini.client_stream import GeminiStreamDecoder
 from antigravity.protocols.gemini.client_tap import GeminiTap
 from antigravity.protocols.gemini.frames import array_framer
-from antigravity.protocols.gemini.reading import load_members
 from antigravity.protocols.gemini.server_request import decode_request, model_of
 from antigravity.protocols.gemini.server_stream import GeminiStreamEncoder
 from antigravity.protocols.gemini.signatures import family_of
@@ -60,7 +59,7 @@ def _routes(version: str) -> tuple[Route, ...]:
 
 
 def _peek(call: Call) -> Head:
-    members_of(call, load_members)
+    members_of(call)
     model = model_of(call)
     if not model:
         raise InvalidRequestError("The path names no model.", param="$.model")
@@ -68,16 +67,16 @@ def _peek(call: Call) -> Head:
 
 
 def _with_model(call: Call, model: str) -> Body:
-    return with_model(call.body, model, members_of(call, load_members))
+    return with_model(call.body, model, members_of(call))
 
 
 def _requested_choices(call: Call) -> RequestedChoices:
     """Return how many candidates a request asks for."""
-    return RequestedChoices(server_glance.choices(members_of(call, load_members)))
+    return RequestedChoices(server_glance.choices(members_of(call)))
 
 
 def _conversation_hint(call: Call) -> str | None:
-    found = members_of(call, load_members)
+    found = members_of(call)
     for name in ("generateContentRequest", "generate_content_request"):
         if name in found:
             found = members(found[name])

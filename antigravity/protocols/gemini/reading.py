@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.mismatch import find_mismatch
@@ -32,34 +32,6 @@ def refused(param: str, problem: str) -> InvalidRequestError:
 def dotted(param: str) -> str:
     """Return ``$.contents[0].role`` as Google's API writes it: ``contents[0].role``."""
     return param.removeprefix("$").removeprefix(".")
-
-
-def load_object(body: bytes) -> dict[str, Any]:
-    """Return the JSON object in ``body``.
-
-    :raises InvalidRequestError: if it holds none.
-    """
-    try:
-        value = msgspec.json.decode(body)
-    except RecursionError:
-        raise InvalidRequestError("The request body is nested too deeply.") from None
-    except (msgspec.MsgspecError, UnicodeError) as error:
-        raise InvalidRequestError(f"The request body is not valid JSON: {error}.") from None
-    if not isinstance(value, dict):
-        raise InvalidRequestError("The request body must be a JSON object.")
-    return value
-
-
-def load_members(body: bytes) -> dict[str, Raw]:
-    """Return the members of the JSON object in ``body``, none of them looked into.
-
-    :raises InvalidRequestError: if it holds none.
-    """
-    try:
-        return msgspec.json.decode(body, type=dict[str, Raw])
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        load_object(body)  # says what is wrong
-        raise InvalidRequestError(f"The request body is not valid JSON: {error}.") from None
 
 
 def normal(value: Any, kind: type[Struct]) -> Any:

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from antigravity.protocols.gemini.reading import load_members
+from antigravity.protocols.json_body import load_members
 
 _KEY: Final = re.compile(rb'[ \t\r\n,]*("(?:[^"\\]|\\.)*")[ \t\r\n]*:[ \t\r\n]*', re.DOTALL)
 _BETWEEN: Final = re.compile(rb"[ \t\r\n,\[]*")

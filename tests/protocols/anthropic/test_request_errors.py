@@ -14,8 +14,8 @@ NOT_UTF8 = (
     b'[{"type":"tool_use","id":"t","name":"n","input":{"a":"\xff"}}]}]}'
 )
 WRONG = [
-    (b"[]", "not a JSON object", None),
-    (b"{", "not a JSON object", None),
+    (b"[]", "must be a JSON object", None),
+    (b"{", "not valid JSON", None),
     (b'{"model": "\xff"}', "not valid UTF-8", "$"),
     (
         NOT_UTF8,
