@@ -11,14 +11,14 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from antigravity.ir.errors import (
-    EmptyAnswerError,
+    EmptyResponseError,
     GatewayError,
     NotFoundError,
     OverloadedError,
     QuotaExhaustedError,
     RateLimitedError,
     UnavailableError,
-    UnusableAnswerError,
+    UnusableResponseError,
     UpstreamCredentialError,
     UpstreamError,
 )
@@ -78,7 +78,7 @@ def rule_for(error: GatewayError) -> LockRule | None:
     An empty response is as often the fault of the request (too few tokens) as of the upstream.  A
     malformed response is the fault of the upstream's address.
     """
-    if isinstance(error, UnavailableError | EmptyAnswerError | UnusableAnswerError):
+    if isinstance(error, UnavailableError | EmptyResponseError | UnusableResponseError):
         return None
     if isinstance(error, UpstreamCredentialError) and error.code == REVOKED_CODE:
         return REVOKED

@@ -14,7 +14,7 @@ from antigravity.ir.delays import LONGEST_DELAY
 from antigravity.ir.plain import plain
 from antigravity.redaction.credentials import CREDENTIALS
 
-#: The code of an :class:`UnusableAnswerError` for an upstream with which no TLS can be established.
+#: The code of an :class:`UnusableResponseError` for an upstream whose TLS handshake fails.
 TLS_FAILED: Final = "tls_failed"
 
 
@@ -170,11 +170,11 @@ class UpstreamError(GatewayError):
     retryable = True
 
 
-class EmptyAnswerError(UpstreamError):
+class EmptyResponseError(UpstreamError):
     """The upstream ended its answer before it said anything."""
 
 
-class FaultyEndError(EmptyAnswerError):
+class FaultyEndError(EmptyResponseError):
     """The answer ended with a reason that its model's family is known to give by mistake.
 
     :ivar native: the upstream's word for the reason.  A retry is worth while once; after that
@@ -186,7 +186,7 @@ class FaultyEndError(EmptyAnswerError):
         self.native = native
 
 
-class UnusableAnswerError(UpstreamError):
+class UnusableResponseError(UpstreamError):
     """The upstream sent something unusable (a web page, no TLS) and would repeat it."""
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from antigravity.decompression import INFLATERS, PIECE, Inflater
-from antigravity.ir.errors import GatewayError, UnusableAnswerError, UpstreamError
+from antigravity.ir.errors import GatewayError, UnusableResponseError, UpstreamError
 
 #: Bytes of output beyond which the ratio is checked.
 FREE: Final = 4 * 1024 * 1024
@@ -104,7 +104,7 @@ class _Layer:
     def _begin(self) -> Inflater:
         self._frames += 1
         if self._frames > MAX_FRAMES:
-            raise UnusableAnswerError(
+            raise UnusableResponseError(
                 f"The upstream's compressed response has more than {MAX_FRAMES} frames.",
                 code="bad_compression",
             )
@@ -114,9 +114,9 @@ class _Layer:
         return make()
 
 
-def unsupported(name: str) -> UnusableAnswerError:
+def unsupported(name: str) -> UnusableResponseError:
     """Return the error for a coding that cannot be decoded here."""
-    return UnusableAnswerError(
+    return UnusableResponseError(
         f"The upstream compressed its response with {name[:40]!r} although none was requested, "
         "and the gateway cannot decompress that; turn compression off at the upstream.",
         code="bad_compression",
@@ -149,7 +149,7 @@ class ContentDecoder:
             for piece in self._through(data, 0):
                 self._expanded += len(piece)
                 if self._expanded > FREE and self._expanded > MAX_RATIO * self._received:
-                    raise UnusableAnswerError(
+                    raise UnusableResponseError(
                         f"The upstream's compressed response expands to more than {MAX_RATIO} "
                         "times its size; it was refused.",
                         code="bad_compression",
@@ -185,7 +185,7 @@ class ContentDecoder:
 def decoder_for(encoding: str) -> ContentDecoder | None:
     """Return a decoder for a ``Content-Encoding``, ``None`` if the body is not compressed.
 
-    :raises UnusableAnswerError: if it has a coding that cannot be decoded here.
+    :raises UnusableResponseError: if it has a coding that cannot be decoded here.
     """
     names = tuple(
         name.removeprefix("x-")

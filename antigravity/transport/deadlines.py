@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from antigravity.ir.errors import TLS_FAILED, DeadlineError, UnusableAnswerError
+from antigravity.ir.errors import TLS_FAILED, DeadlineError, UnusableResponseError
 
 Limit = Literal["connect", "first_byte", "idle", "total"]
 
@@ -28,9 +28,9 @@ def deadline(limit: Limit, seconds: float, where: str) -> DeadlineError:
     return DeadlineError(f"{what}; to wait longer, raise {setting}", code=f"{limit}_timeout")
 
 
-def handshake_late(seconds: float, where: str) -> UnusableAnswerError:
+def handshake_late(seconds: float, where: str) -> UnusableResponseError:
     """Return the error for a server that accepts connections and does not complete TLS."""
-    return UnusableAnswerError(
+    return UnusableResponseError(
         f"{where} accepted the connection, but did not complete the TLS handshake within "
         f"{seconds:g} s: is it an http address? To wait longer, raise "
         "upstreams.NAME.timeouts.connect",

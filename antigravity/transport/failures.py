@@ -17,7 +17,7 @@ from antigravity.ir.errors import (
     TLS_FAILED,
     GatewayError,
     UnavailableError,
-    UnusableAnswerError,
+    UnusableResponseError,
     UpstreamError,
 )
 
@@ -121,7 +121,7 @@ def error_before_response(exception: BaseException, where: str) -> GatewayError:
             if isinstance(cause, SchemeNotSupported):
                 return UnavailableError(text)
             if isinstance(cause, VerificationError | SSL.Error):
-                return UnusableAnswerError(text, code=TLS_FAILED)
+                return UnusableResponseError(text, code=TLS_FAILED)
             return UpstreamError(text)
     if any(isinstance(cause, error.ConnectionClosed) for cause in known):
         return UpstreamError(f"{where} closed the connection before it responded")

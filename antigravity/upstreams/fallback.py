@@ -6,7 +6,7 @@ from antigravity.ir.errors import (
     TLS_FAILED,
     CancelledByClientError,
     DeadlineError,
-    EmptyAnswerError,
+    EmptyResponseError,
     GatewayError,
     UnavailableError,
     UpstreamError,
@@ -25,6 +25,6 @@ def worth_trying_next(error: GatewayError) -> bool:
         return status in (404, 408) or status >= 500
     if isinstance(error, DeadlineError):
         return error.code == "connect_timeout"
-    if isinstance(error, CancelledByClientError | UnavailableError | EmptyAnswerError):
+    if isinstance(error, CancelledByClientError | UnavailableError | EmptyResponseError):
         return False
     return type(error) is UpstreamError or error.code == TLS_FAILED

@@ -15,7 +15,7 @@ from antigravity.ir.errors import (
     CancelledByClientError,
     ContextLengthError,
     DeadlineError,
-    EmptyAnswerError,
+    EmptyResponseError,
     GatewayError,
     NotFoundError,
     OverloadedError,
@@ -79,7 +79,7 @@ def test_steps_where_the_upstream_says_nothing(error: GatewayError, steps: list[
     [
         ContextLengthError("c", upstream_status=400),
         CancelledByClientError("c"),
-        EmptyAnswerError("e"),
+        EmptyResponseError("e"),
         UnavailableError("u", code="oauth_client_missing", upstream_status=401),
     ],
 )

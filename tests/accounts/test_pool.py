@@ -14,7 +14,7 @@ from antigravity.config.atomic import write_atomically
 from antigravity.interfaces.accounts import IAccountPool, ILease, LeaseRequest, UpstreamModel
 from antigravity.interfaces.selection import AccountFacts, Protection
 from antigravity.ir.errors import (
-    EmptyAnswerError,
+    EmptyResponseError,
     InvalidRequestError,
     NotFoundError,
     OverloadedError,
@@ -264,7 +264,7 @@ def test_an_upstreams_word_closes_even_the_only_account() -> None:
 
 def test_all_tried_and_none_to_blame() -> None:
     kit = PoolFixture(["a"])
-    kit.take().failed(EmptyAnswerError("nothing"))
+    kit.take().failed(EmptyResponseError("nothing"))
     refusal = kit.refused(exclude=["a"])
     assert isinstance(refusal, UnavailableError)
     assert refusal.code == "no_account_left"

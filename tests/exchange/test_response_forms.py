@@ -13,7 +13,7 @@ from antigravity.exchange.streams.event_parsers import AnyFormParser, WholeBodyP
 from antigravity.exchange.streams.json_splitter import JsonSplitter
 from antigravity.exchange.streams.lone_surrogates import SurrogateJoiner
 from antigravity.exchange.streams.response_form import TEXT_LIMIT, FormDetector, ResponseSource
-from antigravity.ir.errors import UnusableAnswerError
+from antigravity.ir.errors import UnusableResponseError
 from antigravity.sse import EventTooLargeError, ServerSentEvent
 
 CUTS = st.lists(st.integers(1, 9), max_size=60)
@@ -114,14 +114,14 @@ def test_value_beyond_limit_is_refused() -> None:
 
 def test_unusable_response_error_names_upstream_and_remedy() -> None:
     frames = AnyFormParser(ResponseSource("mine", "text/html; charset=x"))
-    with pytest.raises(UnusableAnswerError, match=r"mine sent text/html .*check its base_url"):
+    with pytest.raises(UnusableResponseError, match=r"mine sent text/html .*check its base_url"):
         frames.feed(b"<!doctype html>")
 
 
 def test_unusable_response_error_quotes_beginning_of_text() -> None:
     frames = AnyFormParser(ResponseSource("mine", "text/plain"))
     frames.feed(b"Please log in" + b"!" * 1000)
-    with pytest.raises(UnusableAnswerError, match="Please log in") as caught:
+    with pytest.raises(UnusableResponseError, match="Please log in") as caught:
         frames.close()
     assert len(caught.value.message) < 500
 

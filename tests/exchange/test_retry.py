@@ -28,7 +28,7 @@ from antigravity.ir import errors
         (errors.DeadlineError("late", code="first_byte_timeout"), "other"),
         (errors.NotFoundError("no model here"), "other"),
         (errors.UpstreamError("500"), "other"),
-        (errors.EmptyAnswerError("nothing"), "other"),
+        (errors.EmptyResponseError("nothing"), "other"),
         (errors.UpstreamCredentialError("401"), "other"),
         (errors.RateLimitedError("slow down"), "other"),
         (errors.RateLimitedError("slow down", retry_after=7200.0), "other"),
@@ -124,7 +124,7 @@ def test_refused_account_is_told_from_failed_request(
         (errors.OverloadedError("stopping", code="stopping"), False),
         (errors.UnavailableError("no upstream", code="no_upstream"), False),
         (errors.UpstreamError("500"), False),
-        (errors.EmptyAnswerError("nothing"), False),
+        (errors.EmptyResponseError("nothing"), False),
         (errors.DeadlineError("late"), False),
         (errors.InvalidRequestError("no"), False),
         (errors.ContextLengthError("too long"), False),
@@ -137,7 +137,7 @@ def test_model_is_unavailable_if_no_account_can_serve_it(
 
 
 def test_second_empty_response_ends_attempts() -> None:
-    error = errors.EmptyAnswerError("nothing")
+    error = errors.EmptyResponseError("nothing")
     assert next_step(error, 1, repaired=False, luck=0.5).action == "other"
     assert next_step(error, 2, repaired=False, luck=0.5).action == "other"
     assert next_step(error, 2, repaired=False, emptied=True, luck=0.5).action == "give_up"

@@ -58,7 +58,7 @@ def test_request_is_given_up_when_no_account_can_help(error: errors.GatewayError
 
 
 def test_unusable_response_excludes_all_accounts_of_upstream() -> None:
-    error = errors.UnusableAnswerError("HTML")
+    error = errors.UnusableResponseError("HTML")
     accounts = TWO | {"c"}
     tried = TriedAccounts(TWO)
     assert TriedAccounts().after(error, LATER, "a", TWO, accounts) == (OTHER, tried)

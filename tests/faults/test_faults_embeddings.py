@@ -181,7 +181,7 @@ class Embeddings(FaultCase):
             most = max(most, self.simulator.stats.open_streams)
             await deferLater(reactor, 0.005)
         assert len(vectors_in("openai", HttpResponse(reading.data))) == 900
-        assert most == embeddings.AT_ONCE
+        assert most == embeddings.PARALLEL
 
     async def test_what_one_attempt_has_got_is_not_asked_for_again(self) -> None:
         await self.start()

@@ -77,7 +77,7 @@ def test_the_sizes_of_batches_are_told() -> None:
     sizes = [CLIENTS["gemini"].largest_batch, CLIENTS["openai"].largest_batch]
     assert [int(size) for size in found.groups()] == sizes
     assert "four at a time" in text
-    assert embeddings.AT_ONCE == 4
+    assert embeddings.PARALLEL == 4
 
 
 def test_every_address_is_in_the_tables() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.web.client import ResponseDone
 
-from antigravity.ir.errors import UnusableAnswerError, UpstreamError
+from antigravity.ir.errors import UnusableResponseError, UpstreamError
 from antigravity.transport import content_coding
 from antigravity.transport.content_coding import MAX_FRAMES, decoder_for
 from tests.transport.fake_upstream import CHUNKED, Peer, Received, chunk, ok
@@ -74,7 +74,7 @@ def test_a_body_that_is_not_compressed_at_all_is_passed_on(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["compress", "gzip, gzip, gzip, gzip"])
 def test_other_codings_are_refused_with_a_remedy(name: str) -> None:
-    with pytest.raises(UnusableAnswerError, match="turn compression off"):
+    with pytest.raises(UnusableResponseError, match="turn compression off"):
         decoder_for(name)
 
 
@@ -101,7 +101,7 @@ def test_a_bomb_is_refused_before_it_fills_the_memory(pack: Any) -> None:
         for place in range(0, len(data), 1000):
             sizes.extend(map(len, decoder.feed(data[place : place + 1000])))
 
-    with pytest.raises(UnusableAnswerError, match="times its size"):
+    with pytest.raises(UnusableResponseError, match="times its size"):
         unpack_all()
     assert max(sizes) <= content_coding.PIECE
     assert sum(sizes) < 10_000_000
@@ -109,7 +109,7 @@ def test_a_bomb_is_refused_before_it_fills_the_memory(pack: Any) -> None:
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstd.compress], ids=["gzip", "zstd"])
 def test_there_may_only_be_so_many_frames(pack: Any) -> None:
-    with pytest.raises(UnusableAnswerError, match="frames"):
+    with pytest.raises(UnusableResponseError, match="frames"):
         unpack("zstd" if pack is zstd.compress else "gzip", pack(b"") * (MAX_FRAMES + 1))
 
 
@@ -134,7 +134,7 @@ def test_brotli_is_read_by_the_package_that_is_installed(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "brotli", module)
     assert unpack("br", b"[1, 2]", [2]) == b"[1, 2]"
     monkeypatch.setitem(sys.modules, "brotli", None)
-    with pytest.raises(UnusableAnswerError, match="br"):
+    with pytest.raises(UnusableResponseError, match="br"):
         decoder_for("br")
 
 
@@ -177,11 +177,11 @@ class Compressed(TransportTestCase):
     async def test_bombs_end_as_an_error(self) -> None:
         self.answer_with(gzip.compress(bytes(50_000_000)), "gzip")
         response = await self.transport.send(self.request())
-        error = await self.failing(response.collect(10**9), UnusableAnswerError)
+        error = await self.failing(response.collect(10**9), UnusableResponseError)
         self.assertEqual(error.code, "bad_compression")
 
     async def test_unknown_codings_end_as_an_error(self) -> None:
         self.answer_with(b"x", "compress")
         response = await self.transport.send(self.request())
-        error = await self.failing(response.collect(100), UnusableAnswerError)
+        error = await self.failing(response.collect(100), UnusableResponseError)
         self.assertIn("compress", error.message)

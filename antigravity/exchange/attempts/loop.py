@@ -33,7 +33,7 @@ from antigravity.interfaces.accounts import ILease
 from antigravity.interfaces.exchange import Reply
 from antigravity.ir.errors import (
     ContextLengthError,
-    EmptyAnswerError,
+    EmptyResponseError,
     GatewayError,
     OverloadedError,
     RateLimitedError,
@@ -257,7 +257,7 @@ class AttemptLoop:
             luck=random.random(),  # noqa: S311 - it spreads delays, it hides nothing
             pause=context.snapshot.settings.proxy.scheduling.retry_pause,
         )
-        if isinstance(error, EmptyAnswerError) or self._attempts == MAX_ATTEMPTS - 1:
+        if isinstance(error, EmptyResponseError) or self._attempts == MAX_ATTEMPTS - 1:
             state.ended_empty = True  # the next attempt is the last that this is worth
         if isinstance(error, OverloadedError) and self._plan.triggers_fallback(error):
             step = replace(step, delay=0.0)  # there is no need to wait for capacity

@@ -13,14 +13,14 @@ from msgspec import Struct
 
 from antigravity.ir.errors import (
     DeadlineError,
-    EmptyAnswerError,
+    EmptyResponseError,
     GatewayError,
     InvalidRequestError,
     NotFoundError,
     OverloadedError,
     RateLimitedError,
     UnavailableError,
-    UnusableAnswerError,
+    UnusableResponseError,
     UpstreamCredentialError,
     UpstreamError,
 )
@@ -93,9 +93,9 @@ def next_step(
             return Step("same", CAPACITY_PAUSES * pause * attempts * jitter)
         case OverloadedError():
             return Step("other", SERVER_PAUSES * pause * attempts * jitter)
-        case EmptyAnswerError() if emptied:
+        case EmptyResponseError() if emptied:
             return GIVE_UP  # it was the second time
-        case EmptyAnswerError() | UnusableAnswerError():
+        case EmptyResponseError() | UnusableResponseError():
             return Step("other", SOON * pause)
         case UnavailableError() | DeadlineError(code="total_timeout"):
             return GIVE_UP

@@ -10,7 +10,7 @@ from antigravity.exchange.attempts.retry import GIVE_UP, Step
 from antigravity.ir.errors import (
     GatewayError,
     RateLimitedError,
-    UnusableAnswerError,
+    UnusableResponseError,
     UpstreamCredentialError,
     UpstreamError,
 )
@@ -52,8 +52,10 @@ class TriedAccounts(Struct, frozen=True):
         excluded = self.excluded | {failed}
         transient, pause = self.transient, self.pause
         may_pass = isinstance(error, UpstreamError)
-        may_pass = may_pass and not isinstance(error, UpstreamCredentialError | UnusableAnswerError)
-        if isinstance(error, UnusableAnswerError):
+        may_pass = may_pass and not isinstance(
+            error, UpstreamCredentialError | UnusableResponseError
+        )
+        if isinstance(error, UnusableResponseError):
             excluded |= siblings  # it comes from the upstream's address, whatever the account
         if may_pass:
             transient, pause = transient | {failed}, step.delay

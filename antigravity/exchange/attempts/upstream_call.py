@@ -17,7 +17,7 @@ from antigravity.interfaces.upstreams import (
     UpstreamOperation,
 )
 from antigravity.ir.call import Body
-from antigravity.ir.errors import GatewayError, UnusableAnswerError, UpstreamCredentialError
+from antigravity.ir.errors import GatewayError, UnusableResponseError, UpstreamCredentialError
 from antigravity.ir.surrogates import repair_surrogates
 from antigravity.logs import make_logger
 from antigravity.redaction.credentials import CREDENTIALS
@@ -166,10 +166,10 @@ async def _refused(
     status, headers = response.status(), response.headers()
     try:
         body = CREDENTIALS.redact_bytes(repair_surrogates(await response.collect(ERROR_LIMIT)))
-    except UnusableAnswerError:
+    except UnusableResponseError:
         body = b""  # an unknown compression; the status is enough
     if status < 400:
-        moved = UnusableAnswerError(
+        moved = UnusableResponseError(
             f"The upstream {upstream.name} answered {status} where an answer was "
             "expected; check its base_url.",
             upstream_status=status,

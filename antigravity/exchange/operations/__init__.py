@@ -1,1 +1,1 @@
-"""What the exchange does besides generating: counts, embeddings, stored responses, warm-ups."""
+"""Operations besides generation: counts, embeddings, stored responses, models and warm-ups."""

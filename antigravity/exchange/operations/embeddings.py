@@ -1,4 +1,4 @@
-"""The attempts of one request for vectors: what leads to them is as for an answer."""
+"""Requests for vectors: routing, accounts and attempts are the same as for responses."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from antigravity.ir.usage import Usage
 from antigravity.protocols.embedded_errors import error_in
 from antigravity.routing.decision import RoutingOption
 
-#: Requests for one client's request that are under way at the same time.
-AT_ONCE: Final = 4
-#: Inputs in one of them: the vectors of more take too long to read without a pause.
+#: Upstream requests for one client's request that run at the same time.
+PARALLEL: Final = 4
+#: Inputs of one upstream request: to read more vectors would block the event loop.
 BATCH: Final = 128
-#: From so many bytes on vectors are read and written in a thread.
+#: Bytes from which on vectors are read and written in a thread.
 _LARGE: Final = 512 * 1024
-#: About what a number takes in JSON.
-_NUMBER: Final = 20
+#: About the bytes of a number in JSON.
+_NUMBER_SIZE: Final = 20
 
 T = TypeVar("T")
 
-#: The places of some inputs in a request.
-Places = tuple[int, ...]
+#: The indexes of some inputs in a request.
+Batch = tuple[int, ...]
 
 
 async def embed(context: RequestContext) -> Reply:
@@ -61,8 +61,8 @@ async def embed(context: RequestContext) -> Reply:
 class Embedding:
     """The attempts of one request for vectors.
 
-    More inputs than an upstream takes at once are sent in batches.  What one attempt has got
-    of them is kept for the next one, if that asks the same upstream for the same model.
+    Inputs beyond the limit of an upstream are sent in batches.  The batches that succeeded are
+    kept for the next attempt at the same upstream and model.
     """
 
     def __init__(self, context: RequestContext, plan: Plan) -> None:
@@ -70,7 +70,7 @@ class Embedding:
         self._plan = plan
         self._server = cast(IEmbeddingServer, context.protocol)
         self._decoded: EmbeddingRequest | None = None
-        self._got: dict[UpstreamModel, dict[Places, EmbeddingResponse]] = {}
+        self._batches: dict[UpstreamModel, dict[Batch, EmbeddingResponse]] = {}
 
     @property
     def _request(self) -> EmbeddingRequest:
@@ -91,7 +91,7 @@ class Embedding:
         return await AttemptLoop(context, self._plan, kind).run()
 
     def _can_pass(self, context: RequestContext, option: RoutingOption) -> bool:
-        """Return whether the body can go up as it came."""
+        """Return whether the body can be sent unchanged."""
         call, client = context.call, _client(option)
         operation = self._server.operation(call)
         if not option.native or not option.upstream.passes(client.name, operation, call.body):
@@ -102,12 +102,11 @@ class Embedding:
         """Return the vectors of all inputs, batch by batch."""
         option, context, request = attempt.option, self._context, self._request
         batches = _batches(request.inputs, min(_client(option).largest_batch, BATCH))
-        got = self._got.setdefault(attempt.lease.upstream_model, {})
-        context.recorder.lose(_unknown(request, option))
-        jobs = [partial(self._ask, attempt, batch) for batch in batches if batch not in got]
-        for batch, answer in await run_parallel(jobs, AT_ONCE):
-            got[batch] = answer
-        return await self._reply(_joined(got, len(request.inputs)))
+        done = self._batches.setdefault(attempt.lease.upstream_model, {})
+        context.recorder.lose(_unsupported(request, option))
+        jobs = [partial(self._ask, attempt, batch) for batch in batches if batch not in done]
+        done.update(await run_parallel(jobs, PARALLEL))
+        return await self._reply(_merge(done, len(request.inputs)))
 
     async def _send_native(self, attempt: Attempt) -> Reply:
         """Return the upstream's own response to the client's body."""
@@ -117,7 +116,7 @@ class Embedding:
         call = UpstreamCall(option, attempt.credential, operation, body, context.call.headers)
         return await whole(attempt, await call.send(context.services.transport))
 
-    async def _ask(self, attempt: Attempt, batch: Places) -> tuple[Places, EmbeddingResponse]:
+    async def _ask(self, attempt: Attempt, batch: Batch) -> tuple[Batch, EmbeddingResponse]:
         """Return the vectors of some inputs."""
         context, option = self._context, attempt.option
         inputs = tuple(self._request.inputs[place] for place in batch)
@@ -130,10 +129,10 @@ class Embedding:
         if not body.strip():
             raise empty_response_error()
         source = attempt.source(response)
-        return batch, await self._apart(len(body), _read, option, source, body, len(batch))
+        return batch, await self._compute(len(body), _read, option, source, body, len(batch))
 
-    async def _apart(self, size: int, function: Callable[..., T], *arguments: Any) -> T:
-        """Return what a pure function gives; for many bytes of vectors it is called in a thread."""
+    async def _compute(self, size: int, function: Callable[..., T], *arguments: Any) -> T:
+        """Return the result of a pure function; for many bytes it is called in a thread."""
         if size < _LARGE:
             return function(*arguments)
         result: T = await self._context.services.background.run(size, function, *arguments)
@@ -143,11 +142,11 @@ class Embedding:
         """Return the client's reply, and end the record."""
         context, request = self._context, self._request
         source = "upstream" if response.usage is not None else "estimate"
-        usage = response.usage or _estimated(request.inputs)
+        usage = response.usage or _estimate_usage(request.inputs)
         response = replace(response, usage=usage)
-        size = _NUMBER * sum(map(len, response.vectors))
+        size = _NUMBER_SIZE * sum(map(len, response.vectors))
         encode = self._server.encode_embeddings
-        reply: HttpReply = await self._apart(size, encode, response, request, context.call)
+        reply: HttpReply = await self._compute(size, encode, response, request, context.call)
         context.recorder.first_byte()
         context.recorder.end(None, usage)
         every = context.snapshot.settings.proxy.debug_headers
@@ -158,9 +157,9 @@ class Embedding:
 def _read(
     option: RoutingOption, source: ResponseSource, body: bytes, count: int
 ) -> EmbeddingResponse:
-    """Return the ``count`` vectors in an upstream's answer.
+    """Return the ``count`` vectors of an upstream's response.
 
-    :raises GatewayError: if there are none.
+    :raises GatewayError: if it has no vectors, or another number of them.
     """
     client = _client(option)
     body = option.upstream.unwrap(repair_surrogates(body))
@@ -171,17 +170,17 @@ def _read(
     failure = error_in(body, client.decode_error)
     if failure is not None:
         raise failure
-    found: EmbeddingResponse = client.decode_embeddings(body, count)
-    return found
+    response: EmbeddingResponse = client.decode_embeddings(body, count)
+    return response
 
 
 def _client(option: RoutingOption) -> IEmbeddingClient:
-    """Return the client side that the router of vectors has put there."""
+    """Return the client protocol, which is one for embeddings in all options of their router."""
     return cast(IEmbeddingClient, option.client)
 
 
-def _batches(inputs: Sequence[EmbeddingInput], largest: int) -> list[Places]:
-    """Return the places of the inputs in batches that each want vectors of one length."""
+def _batches(inputs: Sequence[EmbeddingInput], largest: int) -> list[Batch]:
+    """Return batches of inputs that want vectors of the same length."""
     alike: dict[int | None, list[int]] = {}
     for place, each in enumerate(inputs):
         alike.setdefault(each.dimensions, []).append(place)
@@ -192,25 +191,27 @@ def _batches(inputs: Sequence[EmbeddingInput], largest: int) -> list[Places]:
     ]
 
 
-def _joined(got: dict[Places, EmbeddingResponse], count: int) -> EmbeddingResponse:
-    """Return the answers to all batches as one; its usage is known if all of theirs are."""
+def _merge(responses: dict[Batch, EmbeddingResponse], count: int) -> EmbeddingResponse:
+    """Return the responses to all batches as one, with a usage if all of them have one."""
     vectors: list[tuple[float, ...]] = [()] * count
-    for places, answer in got.items():
-        for place, vector in zip(places, answer.vectors, strict=True):
+    for batch, response in responses.items():
+        for place, vector in zip(batch, response.vectors, strict=True):
             vectors[place] = vector
-    usages = [answer.usage for answer in got.values() if answer.usage is not None]
+    usages = [each.usage for each in responses.values() if each.usage is not None]
     total = Usage(input_total=sum(usage.input_total for usage in usages))
-    model = next((answer.model for answer in got.values() if answer.model), "")
-    return EmbeddingResponse(tuple(vectors), total if len(usages) == len(got) else None, model)
+    model = next((each.model for each in responses.values() if each.model), "")
+    return EmbeddingResponse(
+        tuple(vectors), total if len(usages) == len(responses) else None, model
+    )
 
 
-def _estimated(inputs: Sequence[EmbeddingInput]) -> Usage:
-    """Return a usage for an upstream that tells none."""
+def _estimate_usage(inputs: Sequence[EmbeddingInput]) -> Usage:
+    """Return a usage for an upstream that reports none."""
     return Usage(input_total=sum(estimate_parts(each.parts) for each in inputs))
 
 
-def _unknown(request: EmbeddingRequest, option: RoutingOption) -> tuple[Loss, ...]:
-    """Return the losses of fields that only the client's protocol knows."""
+def _unsupported(request: EmbeddingRequest, option: RoutingOption) -> tuple[Loss, ...]:
+    """Return the losses of fields that only the client's protocol has."""
     if option.native:
         return ()
     detail = f"only {request.protocol} knows this; it was left out"

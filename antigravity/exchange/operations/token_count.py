@@ -1,4 +1,4 @@
-"""Count the tokens of a request: by the upstream where it can, else by estimate."""
+"""Token counts: by the upstream where it can count, otherwise an estimate."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from antigravity.routing.decision import RoutingOption
 
 log = make_logger()
 
-#: Bytes of an answer to a counting request; it is a handful of numbers.
+#: Bytes of an upstream's response, which has a few numbers.
 COUNT_LIMIT = 64 * 1024
 
 
@@ -53,10 +53,10 @@ async def serve_count(context: RequestContext) -> Reply:
 async def count_tokens(context: RequestContext, plan: Plan) -> TokenCount:
     """Return the number of input tokens, never 0.
 
-    What only the upstream can look up is counted by the upstream alone.
+    Only the upstream counts a request that refers to data which only it has.
 
-    :raises InvalidRequestError: if the request itself is no request.
-    :raises GatewayError: if the upstream alone could count, and did not.
+    :raises InvalidRequestError: if the request is not valid.
+    :raises GatewayError: if only the upstream can count, and failed.
     """
     only_upstream = native_only_error(context)
     if only_upstream is None:
@@ -88,7 +88,7 @@ def _translate(request: Request, client: IClientProtocol, target: Target) -> Enc
 
 
 async def _ask(context: RequestContext, option: RoutingOption) -> int | None:
-    """Return what the upstream counts, or ``None`` where it cannot be asked."""
+    """Return the upstream's count, or ``None`` if it cannot count."""
     client, target = option.client, option.target
     if context.origin is not None:
         credential = origin_credential(context, context.origin)
@@ -109,5 +109,5 @@ async def _ask(context: RequestContext, option: RoutingOption) -> int | None:
     call = UpstreamCall(option, credential, "count_tokens", body, headers)
     context.recorder.attempt(option, credential, passed=passes)
     response = await call.send(context.services.transport, context.recorder.repeated)
-    answer = await response.collect(COUNT_LIMIT)
-    return int(client.decode_count(option.upstream.unwrap(answer)))
+    counted = await response.collect(COUNT_LIMIT)
+    return int(client.decode_count(option.upstream.unwrap(counted)))

@@ -23,7 +23,7 @@ class EventParser(Protocol):
         """Return the events that are complete with this chunk.
 
         :raises EventTooLargeError: if one is larger than the limit.
-        :raises UnusableAnswerError: if the response has no events.
+        :raises UnusableResponseError: if the response has no events.
         """
 
     def close(self) -> list[ServerSentEvent]:

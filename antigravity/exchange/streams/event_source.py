@@ -22,7 +22,7 @@ from antigravity.interfaces.protocols import IStreamDecoder
 from antigravity.ir.errors import (
     FaultyEndError,
     GatewayError,
-    UnusableAnswerError,
+    UnusableResponseError,
     UpstreamError,
 )
 from antigravity.ir.events import (
@@ -130,7 +130,7 @@ class EventSource:
             return self._note([StreamFailure(too_long())])
         try:
             frames = self._parser.feed(data)
-        except (EventTooLargeError, UnusableAnswerError) as error:
+        except (EventTooLargeError, UnusableResponseError) as error:
             return self._note([StreamFailure(_unreadable(error))])
         events: list[Event] = []
         for frame in frames:
@@ -174,7 +174,7 @@ class EventSource:
         events: list[Event] = []
         try:
             frames = self._parser.close() if error is None else self._parser.close_truncated()
-        except (EventTooLargeError, UnusableAnswerError) as found:
+        except (EventTooLargeError, UnusableResponseError) as found:
             return list(self._note([StreamFailure(_unreadable(found))]))
         for frame in frames:
             for ready in self._surrogates.feed(frame):

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from antigravity.ir.errors import UnusableAnswerError
+from antigravity.ir.errors import UnusableResponseError
 from antigravity.ir.plain import plain
 from antigravity.redaction.credentials import CREDENTIALS
 
@@ -33,7 +33,7 @@ class ResponseSource(Struct, frozen=True):
     upstream: str = ""
     content_type: str = ""
 
-    def unusable(self, form: Form, text: bytes = b"") -> UnusableAnswerError:
+    def unusable(self, form: Form, text: bytes = b"") -> UnusableResponseError:
         """Return the error for a response that is neither JSON nor a stream of events."""
         kind = self.content_type.partition(";")[0].strip().lower()
         if form == "html" and "html" not in kind and "xml" not in kind:
@@ -41,16 +41,16 @@ class ResponseSource(Struct, frozen=True):
         excerpt = CREDENTIALS.redact(plain(text.decode("utf-8", "replace").strip()))[:_QUOTED]
         quoted = f" It says: {excerpt}" if excerpt and form == "text" else ""
         who = f"The upstream {self.upstream}" if self.upstream else "The upstream"
-        return UnusableAnswerError(
+        return UnusableResponseError(
             f"{who} sent {kind or 'text/plain'} where JSON or server-sent events were "
             f"expected; check its base_url.{quoted}",
             code="unusable_answer",
         )
 
-    def not_a_completion(self) -> UnusableAnswerError:
+    def not_a_completion(self) -> UnusableResponseError:
         """Return the error for JSON in which no part of a completion was found."""
         who = f"The upstream {self.upstream}" if self.upstream else "The upstream"
-        return UnusableAnswerError(
+        return UnusableResponseError(
             f"{who} sent JSON that is not a completion; check its base_url and kind.",
             code="unusable_answer",
         )

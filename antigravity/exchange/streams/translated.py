@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from antigravity.exchange.streams.event_source import EventSource
 from antigravity.interfaces.audio import IDeliberateEncoder
 from antigravity.interfaces.protocols import IStreamEncoder
-from antigravity.ir.errors import EmptyAnswerError, GatewayError
+from antigravity.ir.errors import EmptyResponseError, GatewayError
 from antigravity.ir.events import Event, StreamFailure
 from antigravity.ir.response import Response, ResponseFold
 from antigravity.ir.usage import Usage
@@ -46,9 +46,9 @@ class Translator(Protocol):
         """Return a keep-alive that may be sent now."""
 
 
-def empty_response_error() -> EmptyAnswerError:
+def empty_response_error() -> EmptyResponseError:
     """Return the error for a response that ended without content."""
-    return EmptyAnswerError("The upstream sent a response without content; try again.")
+    return EmptyResponseError("The upstream sent a response without content; try again.")
 
 
 class TranslatedStream:

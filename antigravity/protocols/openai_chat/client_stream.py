@@ -15,7 +15,12 @@ from collections.abc import Iterator, Sequence
 from zope.interface import implementer
 
 from antigravity.interfaces.protocols import IStreamDecoder
-from antigravity.ir.errors import EmptyAnswerError, GatewayError, UpstreamError, incomplete_response
+from antigravity.ir.errors import (
+    EmptyResponseError,
+    GatewayError,
+    UpstreamError,
+    incomplete_response,
+)
 from antigravity.ir.events import Event, ResponseStart, StreamFailure, UsageUpdate
 from antigravity.ir.request import Request
 from antigravity.ir.usage import Usage
@@ -129,7 +134,7 @@ class ChatStreamDecoder:
 
 def _nothing(*, done: bool) -> GatewayError:
     return (
-        EmptyAnswerError("The upstream ended its answer before it said anything.")
+        EmptyResponseError("The upstream ended its answer before it said anything.")
         if done
         else incomplete_response()
     )

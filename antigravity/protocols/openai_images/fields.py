@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from antigravity.ir.call import ReplyContext
-from antigravity.ir.errors import EmptyAnswerError, GatewayError, InvalidRequestError
+from antigravity.ir.errors import EmptyResponseError, GatewayError, InvalidRequestError
 from antigravity.ir.events import FinishReason
 from antigravity.ir.media import InlineData, UrlSource
 from antigravity.ir.parts import Media
@@ -75,4 +75,4 @@ def missing_image(reasons: set[FinishReason], text: str) -> GatewayError:
         )
     if "length" in reasons:
         return InvalidRequestError(f"The model's output limit left no room for an image.{more}")
-    return EmptyAnswerError(f"The model responded without an image; try again.{more}")
+    return EmptyResponseError(f"The model responded without an image; try again.{more}")

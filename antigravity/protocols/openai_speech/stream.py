@@ -9,7 +9,7 @@ from zope.interface import implementer
 from antigravity.interfaces.audio import IConverted, IConverter, IDeliberateEncoder
 from antigravity.ir.call import ReplyContext
 from antigravity.ir.errors import (
-    EmptyAnswerError,
+    EmptyResponseError,
     GatewayError,
     InvalidRequestError,
     UpstreamError,
@@ -142,7 +142,7 @@ class SpeechStreamEncoder(StreamEncoder):
                 code="input_too_long",
             )
         if not self.begun:
-            return EmptyAnswerError(f"The model responded without any audio; try again.{more}")
+            return EmptyResponseError(f"The model responded without any audio; try again.{more}")
         return None
 
 

@@ -410,7 +410,7 @@ def test_done_without_a_reason_is_an_end_if_the_content_is_whole() -> None:
 def test_an_end_without_a_reason_is_a_failure() -> None:
     assert isinstance(failure(chunk({"content": "x"})), errors.UpstreamError)
     assert isinstance(failure(), errors.UpstreamError)
-    assert isinstance(failure(DONE), errors.EmptyAnswerError)
+    assert isinstance(failure(DONE), errors.EmptyResponseError)
     assert isinstance(failure(chunk({"content": "x"}, "error"), DONE), errors.UpstreamError)
     both = [chunk({"content": "x"}), chunk({"content": "y"}, index=1), chunk(finish="stop")]
     assert isinstance(failure(*both, request=TWO), errors.UpstreamError)

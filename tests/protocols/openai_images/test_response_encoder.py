@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antigravity.ir.errors import EmptyAnswerError, InvalidRequestError, UpstreamError
+from antigravity.ir.errors import EmptyResponseError, InvalidRequestError, UpstreamError
 from antigravity.ir.events import (
     Event,
     Finish,
@@ -150,7 +150,7 @@ def test_failures_are_named() -> None:
 @pytest.mark.parametrize(
     ("reason", "kind", "code"),
     [
-        ("stop", EmptyAnswerError, None),
+        ("stop", EmptyResponseError, None),
         ("content_filter", InvalidRequestError, "moderation_blocked"),
         ("refusal", InvalidRequestError, "moderation_blocked"),
         ("length", InvalidRequestError, None),
@@ -262,5 +262,5 @@ def test_what_is_no_picture_has_no_size(data: bytes) -> None:
 
 
 def test_a_response_needs_an_image_that_can_be_given() -> None:
-    with pytest.raises(EmptyAnswerError):
+    with pytest.raises(EmptyResponseError):
         DRAW.encode_response(Response(), context(draw(prompt="x"), []))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from antigravity.ir.audio import SpeechWish
 from antigravity.ir.call import Call, ReplyContext
 from antigravity.ir.errors import (
-    EmptyAnswerError,
+    EmptyResponseError,
     GatewayError,
     InvalidRequestError,
     UpstreamError,
@@ -219,8 +219,8 @@ def test_sound_that_changes_on_the_way() -> None:
 @pytest.mark.parametrize(
     ("events", "kind", "said"),
     [
-        ([TextDelta("I cannot."), Finish("stop")], EmptyAnswerError, "I cannot."),
-        ([Finish("stop")], EmptyAnswerError, "without any audio"),
+        ([TextDelta("I cannot."), Finish("stop")], EmptyResponseError, "I cannot."),
+        ([Finish("stop")], EmptyResponseError, "without any audio"),
         ([Finish("content_filter")], InvalidRequestError, "refused"),
         ([sound(b"ab"), Finish("content_filter")], InvalidRequestError, "refused"),
         ([sound(b"ab"), Finish("length")], InvalidRequestError, "longer"),
