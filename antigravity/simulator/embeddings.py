@@ -78,9 +78,9 @@ def encode_gemini_vectors(
 ) -> dict[str, Any]:
     """Return the vectors in Gemini's format; only newer models report usage."""
     vectors = [{"values": vector(each)} for each in inputs]
-    answer: dict[str, Any] = {"embeddings": vectors} if batch else {"embedding": vectors[0]}
+    response: dict[str, Any] = {"embeddings": vectors} if batch else {"embedding": vectors[0]}
     if model.startswith("gemini-embedding-2"):
         total = sum(each.size for each in inputs)
         details = [{"modality": "TEXT", "tokenCount": total}]
-        answer["usageMetadata"] = {"promptTokenCount": total, "promptTokenDetails": details}
-    return answer
+        response["usageMetadata"] = {"promptTokenCount": total, "promptTokenDetails": details}
+    return response

@@ -33,8 +33,8 @@ class EmbeddingsApi:
         """Respond in OpenAI's format."""
         inputs = validation.check_openai(body)
         form = str(body.get("encoding_format") or "float")
-        answer = encode_openai_vectors(body["model"], inputs, form)
-        return self._run(request, wire_formats.CHAT, inputs, body, answer, key, headers)
+        response = encode_openai_vectors(body["model"], inputs, form)
+        return self._run(request, wire_formats.CHAT, inputs, body, response, key, headers)
 
     def gemini(
         self, request: Request, model: str, verb: str, body: dict[str, Any], key: str
@@ -42,8 +42,8 @@ class EmbeddingsApi:
         """Respond in Google's format."""
         batch = verb == "batchEmbedContents"
         inputs = validation.check_gemini(model, body, batch)
-        answer = encode_gemini_vectors(model, inputs, batch)
-        return self._run(request, wire_formats.GEMINI, inputs, body, answer, key)
+        response = encode_gemini_vectors(model, inputs, batch)
+        return self._run(request, wire_formats.GEMINI, inputs, body, response, key)
 
     def _run(
         self,
@@ -51,11 +51,11 @@ class EmbeddingsApi:
         wire_format: wire_formats.WireFormat,
         inputs: Sequence[EmbeddingInput],
         body: dict[str, Any],
-        answer: dict[str, Any],
+        response: dict[str, Any],
         key: str,
         headers: Headers = (),
     ) -> Result:
         """Respond with the vectors, unless directives in the texts say otherwise."""
-        whole = replace(wire_format, encode_response=lambda *_: answer)
+        whole = replace(wire_format, encode_response=lambda *_: response)
         view = build_view(str(body.get("model", "")), inputs, body)
         return self._responder.respond(request, whole, view, False, key, headers)

@@ -122,9 +122,9 @@ class GoogleApi:
         """Issue an access token."""
 
         def endpoint(_: dict[str, str], body: dict[str, Any]) -> Result:
-            answer = google_accounts.token(self._state, body)
-            self._state.stats.refused += answer.status >= 400
-            return send(request, answer)
+            response = google_accounts.token(self._state, body)
+            self._state.stats.refused += response.status >= 400
+            return send(request, response)
 
         return self._handler.serve(request, google_error, endpoint)
 

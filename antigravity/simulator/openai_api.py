@@ -97,7 +97,7 @@ class OpenAiApi:
             view = responses_parser.parse(body, items)
             background = body.get("background") is True
 
-            def keep(script: Script, context: Context) -> None:
+            def store(script: Script, context: Context) -> None:
                 if body.get("store") is False:
                     return
                 made = encode_output(script, context)
@@ -116,7 +116,7 @@ class OpenAiApi:
                 )
             stream = bool(body.get("stream"))
             return self._responder.respond(
-                request, wire_format, view, stream, key, self._headers(), keep
+                request, wire_format, view, stream, key, self._headers(), store
             )
 
         return self._handler.serve(request, openai_error, endpoint)

@@ -31,7 +31,7 @@ _PARSE: Final[dict[ErrorRenderer, str]] = {
     "was sent was not valid JSON.)",
     google_error: "Invalid JSON payload received. {}",
 }
-#: The only paths that take a form.
+#: The only paths that accept a form.
 _FORMS: Final = ("/token", "/oauth2/token")
 
 

@@ -23,11 +23,11 @@ from antigravity.simulator.wire_formats import WireFormat
 Result = bytes | Deferred[None]
 
 
-def send(request: Request, answer: HttpResponse) -> bytes:
+def send(request: Request, response: HttpResponse) -> bytes:
     """Set status and headers, and return the body."""
-    request.setResponseCode(answer.status)
-    _set_headers(request, (("content-type", "application/json"), *answer.headers))
-    body = compact(answer.body).encode()
+    request.setResponseCode(response.status)
+    _set_headers(request, (("content-type", "application/json"), *response.headers))
+    body = compact(response.body).encode()
     request.setHeader(b"content-length", b"%d" % len(body))
     return body
 

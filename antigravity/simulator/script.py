@@ -41,7 +41,7 @@ class Usage:
     """The tokens of request and response."""
 
     prompt: int = 0
-    answer: int = 0
+    response: int = 0
     thinking: int = 0
 
 

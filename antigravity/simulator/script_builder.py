@@ -242,10 +242,12 @@ def _text(
 
 def _usage(view: View, script: Script) -> Usage:
     calls = sum(len(call.name) + len(compact(call.arguments)) for call in script.calls)
-    answer = count(len(script.text)) + count(calls) + (258 if script.image else 0)
-    answer += sum(map(len, script.audio)) // BYTES_PER_TOKEN
+    response = count(len(script.text)) + count(calls) + (258 if script.image else 0)
+    response += sum(map(len, script.audio)) // BYTES_PER_TOKEN
     return Usage(
         prompt=view.count_tokens(),
-        answer=max(1, answer) if script.chunks or calls or script.image or script.audio else answer,
+        response=max(1, response)
+        if script.chunks or calls or script.image or script.audio
+        else response,
         thinking=count(len(script.thinking)),
     )

@@ -45,14 +45,14 @@ def take_until(items: Sequence[T], after: int, content: Callable[[T], bool]) -> 
 
     A fault beyond the last chunk occurs right after it.
     """
-    kept = []
+    taken = []
     left = min(after, sum(map(content, items)))
     for item in items:
         if left == 0 and (content(item) or after):
             break
-        kept.append(item)
+        taken.append(item)
         left -= content(item)
-    return kept
+    return taken
 
 
 def plan_stream(steps: Iterable[tuple[bytes, bool]], fault: ConnectionFault | None) -> StreamPlan:
@@ -60,10 +60,10 @@ def plan_stream(steps: Iterable[tuple[bytes, bool]], fault: ConnectionFault | No
     every = tuple(steps)
     if fault is None:
         return StreamPlan(every)
-    kept = take_until(every, fault.after, lambda step: step[1])
+    before = take_until(every, fault.after, lambda step: step[1])
     if fault.kind == "garbage":
-        return StreamPlan((*kept, (_GARBAGE, True)))
-    return StreamPlan(tuple(kept), fault.kind)
+        return StreamPlan((*before, (_GARBAGE, True)))
+    return StreamPlan(tuple(before), fault.kind)
 
 
 @implementer(IPushProducer)

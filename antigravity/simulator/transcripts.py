@@ -54,7 +54,7 @@ def build_timed_transcript(schema: dict[str, Any], text: str) -> dict[str, Any]:
     segments = split_segments(text)
     if "speaker" in properties["segments"]["items"]["properties"]:
         segments = [{**each, "speaker": "AB"[n % 2]} for n, each in enumerate(segments)]
-    answer: dict[str, Any] = {"language": "english", "segments": segments}
+    response: dict[str, Any] = {"language": "english", "segments": segments}
     if "words" in properties:
-        answer["words"] = split_words(text)
-    return answer
+        response["words"] = split_words(text)
+    return response

@@ -28,12 +28,12 @@ def truncate_script(view: View, script: Script) -> Script:
         cut = replace(_truncate_text(script, room), calls=(), image=False)
         return replace(cut, finish="length", stop_sequence=None)
     room -= -(-len(script.text) // 4) * 4
-    kept: list[Call] = []
+    calls: list[Call] = []
     for call in script.calls:
         room -= count(len(call.name) + len(compact(call.arguments))) * 4
         if room < 0:
-            return replace(script, calls=tuple(kept), finish="length")
-        kept.append(call)
+            return replace(script, calls=tuple(calls), finish="length")
+        calls.append(call)
     return script
 
 

@@ -162,7 +162,7 @@ def test_directives_read_as_they_are_written() -> None:
 
 
 def test_the_keys_of_the_simulator_are_refused() -> None:
-    for names, effect in table("docs/simulator.rst", "Begins with"):
+    for names, effect in table("docs/simulator.rst", "Prefix"):
         if not re.match(r"\d{3}", effect):
             continue
         with pytest.raises(ApiError) as caught:

@@ -96,7 +96,7 @@ def test_text_fits_the_response_schema() -> None:
 def test_chunks_and_tokens_have_the_requested_number() -> None:
     made = script(view("[[say abcdefghij]][[chunks 5]]"))
     assert made.chunks == ("ab", "cd", "ef", "gh", "ij")
-    assert script(view("[[tokens 7]]")).usage.answer == 7
+    assert script(view("[[tokens 7]]")).usage.response == 7
 
 
 def test_first_stop_sequence_ends_the_text() -> None:

@@ -81,7 +81,7 @@ def _usage(script: Script) -> dict[str, Any]:
         "input_tokens": script.usage.prompt,
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": 0,
-        "output_tokens": script.usage.answer + script.usage.thinking,
+        "output_tokens": script.usage.response + script.usage.thinking,
         "service_tier": "standard",
     }
     if script.usage.thinking:
@@ -110,10 +110,10 @@ def _blocks(script: Script, context: Context) -> Iterator[tuple[dict[str, Any], 
             deltas.append(({"type": "citations_delta", "citation": place}, False))
         yield block, deltas
     if script.image:
-        directives = "(This protocol has no images in answers.)"
+        note = "(This protocol has no images in responses.)"
         yield (
-            {"type": "text", "text": directives},
-            [({"type": "text_delta", "text": directives}, True)],
+            {"type": "text", "text": note},
+            [({"type": "text_delta", "text": note}, True)],
         )
     for call in script.calls:
         block = {"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments}

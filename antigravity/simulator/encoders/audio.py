@@ -93,7 +93,7 @@ def _captions(text: str, separator: str, numbered: bool) -> bytes:
 def _verbose(text: str, body: dict[str, Any]) -> dict[str, Any]:
     seconds = len(split_segments(text)) * SEGMENT_SECONDS
     wanted = body.get("timestamp_granularities[]") or "segment"
-    answer: dict[str, Any] = {
+    response: dict[str, Any] = {
         "task": "transcribe",
         "language": "english",
         "duration": seconds,
@@ -101,7 +101,7 @@ def _verbose(text: str, body: dict[str, Any]) -> dict[str, Any]:
         "usage": {"type": "duration", "seconds": seconds},
     }
     if "segment" in wanted:
-        answer["segments"] = [
+        response["segments"] = [
             {
                 "id": number, "seek": 0, **each, "tokens": [1], "temperature": 0.0,
                 "avg_logprob": -0.25, "compression_ratio": 1.0, "no_speech_prob": 0.01,
@@ -109,8 +109,8 @@ def _verbose(text: str, body: dict[str, Any]) -> dict[str, Any]:
             for number, each in enumerate(split_segments(text))
         ]  # fmt: skip
     if "word" in wanted:
-        answer["words"] = split_words(text)
-    return answer
+        response["words"] = split_words(text)
+    return response
 
 
 def _diarized(text: str, script: Script) -> dict[str, Any]:
@@ -133,11 +133,11 @@ def _diarized(text: str, script: Script) -> dict[str, Any]:
 
 
 def _tokens(script: Script) -> dict[str, Any]:
-    prompt, answer = script.usage.prompt, script.usage.answer
+    prompt, response = script.usage.prompt, script.usage.response
     return {
         "type": "tokens",
         "input_tokens": prompt,
         "input_token_details": {"audio_tokens": prompt, "text_tokens": 0},
-        "output_tokens": answer,
-        "total_tokens": prompt + answer,
+        "output_tokens": response,
+        "total_tokens": prompt + response,
     }

@@ -198,11 +198,11 @@ def _logprobs(text: str, context: Context) -> dict[str, Any] | None:
 
 
 def _usage(script: Script) -> dict[str, Any]:
-    answer = script.usage.answer * script.choices + script.usage.thinking
+    response = script.usage.response * script.choices + script.usage.thinking
     return {
         "prompt_tokens": script.usage.prompt,
-        "completion_tokens": answer,
-        "total_tokens": script.usage.prompt + answer,
+        "completion_tokens": response,
+        "total_tokens": script.usage.prompt + response,
         "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
         "completion_tokens_details": {
             "reasoning_tokens": script.usage.thinking,

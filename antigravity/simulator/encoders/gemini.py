@@ -157,17 +157,17 @@ def _reason(script: Script) -> str:
 
 
 def _frame(script: Script, context: Context) -> dict[str, Any]:
-    answer = script.usage.answer * script.choices
+    response = script.usage.response * script.choices
     usage: dict[str, Any] = {
         "promptTokenCount": script.usage.prompt,
-        "candidatesTokenCount": answer,
-        "totalTokenCount": script.usage.prompt + answer + script.usage.thinking,
+        "candidatesTokenCount": response,
+        "totalTokenCount": script.usage.prompt + response + script.usage.thinking,
         "promptTokensDetails": _details(script.usage.prompt, context.view),
     }
     if script.image:
-        usage["candidatesTokensDetails"] = [{"modality": "IMAGE", "tokenCount": answer}]
+        usage["candidatesTokensDetails"] = [{"modality": "IMAGE", "tokenCount": response}]
     if script.audio:
-        usage["candidatesTokensDetails"] = [{"modality": "AUDIO", "tokenCount": answer}]
+        usage["candidatesTokensDetails"] = [{"modality": "AUDIO", "tokenCount": response}]
     if script.usage.thinking:
         usage["thoughtsTokenCount"] = script.usage.thinking
     return {

@@ -95,11 +95,11 @@ def _looks(context: Context) -> dict[str, Any]:
 
 def _usage(script: Script, context: Context) -> dict[str, Any]:
     seen = context.view.image_tokens()
-    prompt, answer = script.usage.prompt, script.usage.answer * script.choices
+    prompt, response = script.usage.prompt, script.usage.response * script.choices
     return {
         "input_tokens": prompt,
         "input_tokens_details": {"image_tokens": seen, "text_tokens": prompt - seen},
-        "output_tokens": answer,
-        "output_tokens_details": {"image_tokens": answer, "text_tokens": 0},
-        "total_tokens": prompt + answer,
+        "output_tokens": response,
+        "output_tokens_details": {"image_tokens": response, "text_tokens": 0},
+        "total_tokens": prompt + response,
     }

@@ -278,11 +278,11 @@ def _response(script: Script, context: Context, done: bool) -> dict[str, Any]:
 
 
 def _usage(script: Script) -> dict[str, Any]:
-    answer = script.usage.answer + script.usage.thinking
+    response = script.usage.response + script.usage.thinking
     return {
         "input_tokens": script.usage.prompt,
         "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-        "output_tokens": answer,
+        "output_tokens": response,
         "output_tokens_details": {"reasoning_tokens": script.usage.thinking},
-        "total_tokens": script.usage.prompt + answer,
+        "total_tokens": script.usage.prompt + response,
     }

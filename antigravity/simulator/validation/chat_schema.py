@@ -128,7 +128,7 @@ _CHAT: Final = {
     ),
 }
 CHAT: Final = struct(_CHAT, closed=True)
-#: Compatible services take any field.
+#: Compatible services accept any field.
 COMPATIBLE_CHAT: Final = struct(
     {
         **_CHAT,

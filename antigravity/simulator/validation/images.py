@@ -39,7 +39,7 @@ _FROM_TEXT: Final[dict[str, Callable[[str], Any]]] = {
     "stream": {"true": True, "false": False}.get,
 }
 _TYPES: Final = {"89504e47": "image/png", "ffd8ff": "image/jpeg", "52494646": "image/webp"}
-#: Models that draw in three sizes only; newer ones take any within limits.
+#: Models with three fixed sizes; newer ones accept any size within limits.
 _FIXED_SIZES_MODELS: Final = ("gpt-image-1", "chatgpt-image")
 _FIXED_SIZES: Final = ("1024x1024", "1536x1024", "1024x1536")
 _LONGEST_SIDE: Final = 3840

@@ -79,7 +79,7 @@ def _reasoning(
     encrypted = item.get("encrypted_content")
     if encrypted is None:
         if not is_stored_item(str(item.get("id"))):
-            kept = (
+            hint = (
                 ""
                 if body.get("store") is not False
                 else (
@@ -87,7 +87,7 @@ def _reasoning(
                     "set to true, or remove this item from your input."
                 )
             )
-            raise ApiError(404, f"Item with id '{item.get('id')}' not found.{kept}", param="input")
+            raise ApiError(404, f"Item with id '{item.get('id')}' not found.{hint}", param="input")
         return
     found = signatures.parse_signature(encrypted.removeprefix("gAAAA"))
     if not encrypted.startswith("gAAAA") or found is None or found.kind != "openai":
