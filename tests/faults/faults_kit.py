@@ -111,7 +111,7 @@ class Reading(Protocol):
         return waiting
 
 
-class Answer:
+class HttpResponse:
     """What came back on a connection, taken apart by hand."""
 
     def __init__(self, data: bytes) -> None:
@@ -269,11 +269,11 @@ class FaultCase(TestCase):
         """Send a prompt by one protocol to an upstream of another."""
         return await self.send(*path_and_body(way[0], model_of(way), prompt, stream=stream))
 
-    async def ask(self, way: tuple[str, str], prompt: str, *, stream: bool = True) -> Answer:
+    async def ask(self, way: tuple[str, str], prompt: str, *, stream: bool = True) -> HttpResponse:
         """Send a prompt and return the whole answer."""
         reading = await self.begin(way, prompt, stream=stream)
         await reading.closed
-        return Answer(reading.data)
+        return HttpResponse(reading.data)
 
     async def eventually(self, true: Any, seconds: float = 2.0) -> None:
         """Wait until a condition holds."""
@@ -287,7 +287,7 @@ class FaultCase(TestCase):
 # -- the shapes of errors ---------------------------------------------------------------------
 
 
-def check_refusal(protocol: str, answer: Answer, status: int | None = None) -> Any:
+def check_refusal(protocol: str, answer: HttpResponse, status: int | None = None) -> Any:
     """Assert that a refusal has the protocol's shape; return its error object."""
     assert answer.whole
     assert answer.headers["content-type"].startswith("application/json")
@@ -313,7 +313,7 @@ def check_error_object(protocol: str, body: Any, status: int | None = None) -> A
     return error
 
 
-def check_broken_stream(protocol: str, answer: Answer) -> Any:
+def check_broken_stream(protocol: str, answer: HttpResponse) -> Any:
     """Assert that a begun stream ends with the protocol's error event; return the error."""
     assert answer.status == 200
     assert answer.whole, "the transfer ends in order, for the error is in the stream"
@@ -333,7 +333,7 @@ def check_broken_stream(protocol: str, answer: Answer) -> Any:
     return check_error_object(protocol, body)
 
 
-def check_complete(protocol: str, answer: Answer, text: str) -> None:
+def check_complete(protocol: str, answer: HttpResponse, text: str) -> None:
     """Assert that a stream told ``text`` and ended as the protocol demands."""
     assert answer.status == 200, answer.body
     assert answer.whole

@@ -21,7 +21,7 @@ from antigravity.config.settings import (
     UpstreamSettings,
 )
 from antigravity.plugins import PluginHost
-from tests.faults.faults_kit import Answer, FaultCase, path_and_body, reactor
+from tests.faults.faults_kit import FaultCase, HttpResponse, path_and_body, reactor
 
 #: The protocols of clients, and those of upstreams with the name of one of each.
 CLIENTS = ("openai_chat", "openai_completions", "openai_responses", "anthropic", "gemini")
@@ -137,28 +137,28 @@ class ScriptedCase(FaultCase):
 
     async def ask_model(
         self, client: str, upstream: str, *, stream: bool, model: str = MODEL
-    ) -> Answer:
+    ) -> HttpResponse:
         """Send a prompt by one protocol to one upstream, and return the whole response."""
         path, body = path_and_body(client, f"{upstream}/{model}", "hi", stream=stream)
         return await self.ask_body(path, body)
 
-    async def ask_body(self, path: str, body: Any) -> Answer:
+    async def ask_body(self, path: str, body: Any) -> HttpResponse:
         reading = await self.send(path, body)
         await reading.closed
-        return Answer(reading.data)
+        return HttpResponse(reading.data)
 
 
 # -- what responses say, as clients read them --------------------------------------------------
 
 
-def text_of(client: str, answer: Answer, *, stream: bool) -> str:
+def text_of(client: str, answer: HttpResponse, *, stream: bool) -> str:
     """Return the text of a response, whole or streamed; it must be complete."""
     assert answer.status == 200, (answer.status, answer.body)
     assert answer.whole
     return (_streamed_text if stream else _whole_text)(client, answer)
 
 
-def _streamed_text(client: str, answer: Answer) -> str:
+def _streamed_text(client: str, answer: HttpResponse) -> str:
     found: list[str] = []
     events = answer.events()
     for _, wire in events:
@@ -191,7 +191,7 @@ def assert_ended(client: str, events: list[tuple[str, Any]]) -> None:
         assert last["candidates"][0]["finishReason"]
 
 
-def _whole_text(client: str, answer: Answer) -> str:
+def _whole_text(client: str, answer: HttpResponse) -> str:
     wire = answer.json()
     match client:
         case "openai_chat":
@@ -207,7 +207,7 @@ def _whole_text(client: str, answer: Answer) -> str:
     return "".join(part.get("text", "") for part in parts)
 
 
-def reason_of(client: str, answer: Answer, *, stream: bool) -> str:
+def reason_of(client: str, answer: HttpResponse, *, stream: bool) -> str:
     """Return why a response ended, in the client's own words."""
     if not stream:
         wire = answer.json()

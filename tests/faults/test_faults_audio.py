@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.task import deferLater
 
 from antigravity.protocols.openai_speech import mp3
-from tests.faults.faults_kit import Answer, FaultCase, Reading, check_refusal, reactor
+from tests.faults.faults_kit import FaultCase, HttpResponse, Reading, check_refusal, reactor
 
 OPENAI = "openai_chat-to-openai_chat"
 GEMINI = "gemini-to-gemini"
@@ -126,7 +126,7 @@ class Broken(AudioCase):
         for model, fields in WAYS:
             reading = await self.speech(model, text, fields)
             await reading.closed
-            answer = Answer(reading.data)
+            answer = HttpResponse(reading.data)
             if fields.get("stream_format") == "sse":
                 self.assertTrue(answer.whole, fields)
                 self.assertIn("error", answer.events()[-1][1])
@@ -138,7 +138,7 @@ class Broken(AudioCase):
         await self.setup()
         reading = await self.speech(f"{OPENAI}/gpt-4.1", "hello", {})
         await reading.closed
-        check_refusal("openai_chat", Answer(reading.data), 404)
+        check_refusal("openai_chat", HttpResponse(reading.data), 404)
         way = ("openai_chat", "openai_chat")
         self.assertEqual((await self.ask(way, "[[say on]]", stream=False)).status, 200)
 
@@ -149,10 +149,10 @@ class Broken(AudioCase):
         for body in broken:
             reading = await self.transcript(body)
             await reading.closed
-            check_refusal("openai_chat", Answer(reading.data), 400)
+            check_refusal("openai_chat", HttpResponse(reading.data), 400)
         paths = {entry.path for entry in self.simulator.state.log}
         self.assertFalse(any("generate" in path.lower() for path in paths), paths)
         reading = await self.transcript(good)
         await reading.closed
-        answer: Any = json.loads(Answer(reading.data).body)
+        answer: Any = json.loads(HttpResponse(reading.data).body)
         self.assertEqual(answer["text"], "fine")

@@ -8,7 +8,13 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from antigravity.config.settings import SchedulingSettings
-from tests.faults.faults_kit import Answer, FaultCase, Reading, check_broken_stream, check_refusal
+from tests.faults.faults_kit import (
+    FaultCase,
+    HttpResponse,
+    Reading,
+    check_broken_stream,
+    check_refusal,
+)
 
 CLAUDE = "openai_chat-to-anthropic/claude-sonnet-4-5"
 RESPONSES = "anthropic-to-openai_responses/gpt-4.1"
@@ -19,7 +25,7 @@ def said(prompt: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": prompt}]
 
 
-def choices(answer: Answer) -> list[str]:
+def choices(answer: HttpResponse) -> list[str]:
     """Return the texts of a streamed answer, in the order of their indexes."""
     texts: dict[int, str] = defaultdict(str)
     finished: set[int] = set()
@@ -38,10 +44,10 @@ class ChoicesFaults(FaultCase):
     async def begun(self, prompt: str, n: int, model: str = CLAUDE, **fields: Any) -> Reading:
         return await self.send(CHAT, {"model": model, "messages": said(prompt), "n": n, **fields})
 
-    async def asked(self, prompt: str, n: int, model: str = CLAUDE, **fields: Any) -> Answer:
+    async def asked(self, prompt: str, n: int, model: str = CLAUDE, **fields: Any) -> HttpResponse:
         reading = await self.begun(prompt, n, model, **fields)
         await reading.closed
-        return Answer(reading.data)
+        return HttpResponse(reading.data)
 
     @property
     def stats(self) -> Any:
@@ -66,7 +72,7 @@ class ChoicesFaults(FaultCase):
         for verb in ("generateContent", "streamGenerateContent?alt=sse"):
             reading = await self.send(f"/v1beta/models/{CLAUDE}:{verb}", body)
             await reading.closed
-            answer = Answer(reading.data)
+            answer = HttpResponse(reading.data)
             last = answer.json() if "stream" not in verb else answer.events()[-1][1]
             self.assertEqual([c["index"] for c in last["candidates"]], [0, 1, 2])
             self.assertEqual({c["finishReason"] for c in last["candidates"]}, {"STOP"})
@@ -75,7 +81,7 @@ class ChoicesFaults(FaultCase):
             {**body, "generationConfig": {"candidateCount": 9}},
         )
         await reading.closed
-        error = check_refusal("gemini", Answer(reading.data), 400)
+        error = check_refusal("gemini", HttpResponse(reading.data), 400)
         self.assertIn("candidateCount", error["message"])
 
     async def test_a_prompt_is_counted_once_for_the_client(self) -> None:

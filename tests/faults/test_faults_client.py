@@ -12,8 +12,8 @@ from twisted.internet.task import deferLater
 
 from tests.faults.faults_kit import (
     WAYS,
-    Answer,
     FaultCase,
+    HttpResponse,
     check_complete,
     check_refusal,
     model_of,
@@ -83,7 +83,7 @@ class Bodies(FaultCase):
             for data, headers in ((body, ()), (packed, ("Content-Encoding: gzip",))):
                 reading = await self.send(path, data, headers=headers)
                 await reading.closed
-                check_refusal(way[0], Answer(reading.data), 413)
+                check_refusal(way[0], HttpResponse(reading.data), 413)
         self.assertEqual(self.simulator.stats.requests, 0)
 
     async def test_compressed_bodies(self) -> None:
@@ -94,7 +94,7 @@ class Bodies(FaultCase):
             for name, data in (("gzip", gzip.compress(plain)), ("zstd", zstd.compress(plain))):
                 reading = await self.send(path, data, headers=(f"Content-Encoding: {name}",))
                 await reading.closed
-                check_complete(way[0], Answer(reading.data), "fine")
+                check_complete(way[0], HttpResponse(reading.data), "fine")
 
     async def test_a_body_that_never_comes(self) -> None:
         await self.start(body_timeout=0.2, idle_timeout=0.2)
@@ -104,7 +104,7 @@ class Bodies(FaultCase):
             head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 90\r\n\r\n{{"
             reading.transport.write(head.encode())  # type: ignore[union-attr]
             await reading.closed
-            answer = Answer(reading.data)
+            answer = HttpResponse(reading.data)
             check_refusal(way[0], answer, 408)
         reading = await self.connect()
         reading.transport.write(b"POST /v1/mess")  # type: ignore[union-attr]
@@ -117,7 +117,7 @@ class Bodies(FaultCase):
             for data in (b"{", b"[]", b"\xff", b"null", b'{"model": 1}'):
                 reading = await self.send(path, data)
                 await reading.closed
-                check_refusal(way[0], Answer(reading.data), 400)
+                check_refusal(way[0], HttpResponse(reading.data), 400)
 
 
 class Silence(FaultCase):
@@ -127,7 +127,7 @@ class Silence(FaultCase):
         readings = {way: await self.begin(way, prompt) for way in WAYS}
         for way, reading in readings.items():
             await reading.closed
-            answer = Answer(reading.data)
+            answer = HttpResponse(reading.data)
             self.assertTrue(answer.whole)
             comments = answer.body.count(b": keep-alive\n\n")
             pings = answer.body.count(b'event: ping\ndata: {"type": "ping"}') + answer.body.count(
@@ -153,7 +153,7 @@ class Silence(FaultCase):
             )
             reading = await self.send(path.replace("?alt=sse", "?alt=json"), body)
             await reading.closed
-            answer = Answer(reading.data)
+            answer = HttpResponse(reading.data)
             self.assertTrue(answer.headers["content-type"].startswith("application/json"))
             self.assertEqual((answer.body[:1], answer.body[-1:]), (b"[", b"]"))
             self.assertIn("one", json.dumps(json.loads(answer.body)))
@@ -171,9 +171,9 @@ class Stopping(FaultCase):
             await gateway.stopService()
             await stream.closed
             await whole.closed
-            check_complete(way[0], Answer(stream.data), "one")
-            self.assertEqual(Answer(whole.data).status, 200)
-            self.assertTrue(Answer(whole.data).whole)
+            check_complete(way[0], HttpResponse(stream.data), "one")
+            self.assertEqual(HttpResponse(whole.data).status, 200)
+            self.assertTrue(HttpResponse(whole.data).whole)
 
     async def test_no_new_connection_while_it_drains(self) -> None:
         await self.start(shutdown_grace=5.0)
@@ -205,7 +205,7 @@ class Stopping(FaultCase):
             await stopped
             await self.eventually(lambda: self.simulator.stats.open_streams == 0)
             await reading.closed
-            answer = Answer(reading.data)
+            answer = HttpResponse(reading.data)
             self.assertTrue(answer.whole, "no reset")
             self.assertIn(b"shutting down", answer.body)
 

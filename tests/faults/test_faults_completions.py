@@ -6,7 +6,7 @@ from typing import Any
 
 from openai.types import Completion
 
-from tests.faults.faults_kit import Answer, FaultCase, check_broken_stream, check_refusal
+from tests.faults.faults_kit import FaultCase, HttpResponse, check_broken_stream, check_refusal
 
 BASE = "openai_chat-to-openai_chat/gpt-4.1"
 CHAT = "openai_completions-to-openai_chat/gpt-4.1"
@@ -15,12 +15,12 @@ GLM = "openai_chat-to-openai_chat/glm-4.7"
 
 
 class PassedCompletions(FaultCase):
-    async def asked(self, model: str = BASE, **fields: Any) -> Answer:
+    async def asked(self, model: str = BASE, **fields: Any) -> HttpResponse:
         reading = await self.send(
             "/v1/completions", {"model": model, "prompt": "[[say one]]", **fields}
         )
         await reading.closed
-        return Answer(reading.data)
+        return HttpResponse(reading.data)
 
     @property
     def logged(self) -> Any:

@@ -12,7 +12,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
 from antigravity.config.secret import Secret
-from tests.faults.faults_kit import WAYS, Answer, FaultCase, reactor
+from tests.faults.faults_kit import WAYS, FaultCase, HttpResponse, reactor
 
 KEY = "sk-upstream-0123456789abcdef"
 JSON = "application/json"
@@ -98,7 +98,7 @@ class Shapes(FaultCase):
             records = self.watched()
             for stream in (False, True):
                 asked = [Deferred.fromCoroutine(self.ask(way, "x", stream=stream)) for way in WAYS]
-                answers: list[Answer] = await gatherResults(asked, consumeErrors=True)
+                answers: list[HttpResponse] = await gatherResults(asked, consumeErrors=True)
                 for way, answer in zip(WAYS, answers, strict=True):
                     where = (name, way, stream, answer.status, answer.body)
                     self.assertNotIn(KEY.encode(), answer.body, where)

@@ -14,7 +14,7 @@ from twisted.web.server import NOT_DONE_YET, Site
 
 from antigravity.config.secret import Secret
 from antigravity.redaction.credentials import CREDENTIALS
-from tests.faults.faults_kit import NATIVE, WAYS, Answer, FaultCase, reactor
+from tests.faults.faults_kit import NATIVE, WAYS, FaultCase, HttpResponse, reactor
 
 KEY = 'sk-up/str+eam="credential"&0123456789'
 FORMS = (KEY, json.dumps(KEY)[1:-1], quote(KEY, safe=""), b64encode(KEY.encode()).decode())
@@ -163,7 +163,7 @@ class CredentialsInErrors(FaultCase):
         await self.stop()
         self.assertEqual(CREDENTIALS.redact(key), key)
 
-    async def every(self, *, stream: bool) -> dict[tuple[str, str], Answer]:
+    async def every(self, *, stream: bool) -> dict[tuple[str, str], HttpResponse]:
         asked = [Deferred.fromCoroutine(self.ask(way, "hello", stream=stream)) for way in WAYS]
         return dict(zip(WAYS, await gatherResults(asked, consumeErrors=True), strict=True))
 
@@ -176,7 +176,7 @@ class CredentialsInErrors(FaultCase):
         self.assertFalse([form for form in FORMS if form in repr(self.records)])
         self.assertFalse([form for form in FORMS if form in repr(self.events)])
 
-    def check_hidden(self, answer: Answer, where: object) -> None:
+    def check_hidden(self, answer: HttpResponse, where: object) -> None:
         text = answer.body.decode()
         for form in FORMS:
             self.assertNotIn(form, text, where)
@@ -221,7 +221,7 @@ class CredentialsInErrors(FaultCase):
                     self.check_stream(way, answer)
                 self.check_log_and_records()
 
-    def check_stream(self, way: tuple[str, str], answer: Answer) -> None:
+    def check_stream(self, way: tuple[str, str], answer: HttpResponse) -> None:
         self.assertEqual(answer.status, 200, (way, answer.body))
         self.assertNotIn(KEY, repr(answer.headers))
         text = answer.body.decode()

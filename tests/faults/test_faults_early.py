@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.faults.faults_kit import Answer, FaultCase, check_refusal, model_of, path_and_body
+from tests.faults.faults_kit import FaultCase, HttpResponse, check_refusal, model_of, path_and_body
 from tests.transport.fake_upstream import listen
 from tests.transport.test_early_responses import Early, Hasty
 
@@ -21,7 +21,7 @@ class EarlyRefusals(FaultCase):
         path, request = path_and_body(WAY[0], model_of(WAY), "x" * 8_000_000, stream=True)
         reading = await self.send(path, request)
         await reading.closed
-        found = check_refusal(WAY[0], Answer(reading.data), expected)
+        found = check_refusal(WAY[0], HttpResponse(reading.data), expected)
         self.assertEqual(len(upstream.peers), 1, "it was asked once")
         return found
 

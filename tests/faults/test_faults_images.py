@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 
 from antigravity.config.settings import TimeoutSettings
-from tests.faults.faults_kit import Answer, FaultCase, Reading, check_refusal
+from tests.faults.faults_kit import FaultCase, HttpResponse, Reading, check_refusal
 
 GEMINI = "gemini-to-gemini/gemini-3.1-flash-image"
 OPENAI = "openai_chat-to-openai_chat/gpt-image-1"
@@ -16,7 +16,7 @@ PATH = "/v1/images/generations"
 SHORT = TimeoutSettings(connect=2.0, first_byte=0.4, idle=0.4, total=3.0)
 
 
-def drawn(answer: Answer) -> list[tuple[str, Any]]:
+def drawn(answer: HttpResponse) -> list[tuple[str, Any]]:
     """Return the events of an answer, but for their pictures."""
     return [(name, {**event, "b64_json": None}) for name, event in answer.events()]
 
@@ -28,10 +28,10 @@ class ImageFaults(FaultCase):
     async def begun(self, model: str, prompt: str, **fields: Any) -> Reading:
         return await self.send(PATH, {"model": model, "prompt": prompt, **fields})
 
-    async def drawing(self, model: str, prompt: str, **fields: Any) -> Answer:
+    async def drawing(self, model: str, prompt: str, **fields: Any) -> HttpResponse:
         reading = await self.begun(model, prompt, **fields)
         await reading.closed
-        return Answer(reading.data)
+        return HttpResponse(reading.data)
 
     async def test_a_client_that_leaves_stops_all_upstreams(self) -> None:
         await self.setup()
@@ -115,7 +115,7 @@ class ImageFaults(FaultCase):
         body = {"model": model, "messages": [{"role": "user", "content": "[[say fine]]"}]}
         reading = await self.send("/v1/chat/completions", body)
         await reading.closed
-        self.assertIn(b"fine", Answer(reading.data).body)
+        self.assertIn(b"fine", HttpResponse(reading.data).body)
 
     async def test_the_record_knows_every_attempt(self) -> None:
         await self.setup()
@@ -148,7 +148,7 @@ class ImageFaults(FaultCase):
         )
         reading.transport.write(head.encode() + body + b"--b--\r\n")  # type: ignore[union-attr]
         await reading.closed
-        answer = Answer(reading.data)
+        answer = HttpResponse(reading.data)
         self.assertEqual(answer.status, 200, answer.body)
         logged = self.simulator.state.log[-1]
         self.assertEqual(logged.body["model"], "gpt-image-1")

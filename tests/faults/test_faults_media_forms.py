@@ -10,7 +10,7 @@ import wave
 import zlib
 from typing import Any
 
-from tests.faults.faults_kit import Answer, check_refusal
+from tests.faults.faults_kit import HttpResponse, check_refusal
 from tests.faults.scripted_upstream import (
     CLIENTS,
     UPSTREAMS,
@@ -109,7 +109,7 @@ class Media(ScriptedCase):
         ]
         reading.transport.write("\r\n".join([*lines, "", ""]).encode() + body)
         await reading.closed
-        return Answer(reading.data)
+        return HttpResponse(reading.data)
 
     async def test_a_web_page_is_no_sound_and_no_transcript(self) -> None:
         await self.start()

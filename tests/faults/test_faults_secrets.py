@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from antigravity.config.secret import Secret
-from tests.faults.faults_kit import Answer, FaultCase, check_refusal
+from tests.faults.faults_kit import FaultCase, HttpResponse, check_refusal
 
 KEY = "sk-upstream-secret"
 ANSWER = "openai_responses-to-openai_responses/gpt-4.1"
@@ -35,7 +35,7 @@ class Secrets(FaultCase):
         self.assertEqual(self.simulator.state.stats.requests, before, "nobody was asked")
         self.assertEqual((await self.responses(alice, more)).status, 200)
 
-    async def responses(self, key: str, body: object) -> Answer:
+    async def responses(self, key: str, body: object) -> HttpResponse:
         reading = await self.send("/v1/responses", body, headers=(key,))
         await reading.closed
-        return Answer(reading.data)
+        return HttpResponse(reading.data)

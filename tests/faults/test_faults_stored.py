@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 
 from antigravity.config.secret import Secret
 from antigravity.ir.errors import UpstreamError
-from tests.faults.faults_kit import Answer, FaultCase, check_refusal
+from tests.faults.faults_kit import FaultCase, HttpResponse, check_refusal
 
 NATIVE = "openai_responses-to-openai_responses/gpt-4.1"
 OTHER = "openai_responses-to-gemini/gemini-2.5-flash"
@@ -18,19 +18,19 @@ KEYS = {"api_key": Secret(""), "api_keys": [Secret("sk-one"), Secret("sk-two")]}
 
 
 class StoredFaults(FaultCase):
-    async def call(self, method: str, path: str) -> Answer:
+    async def call(self, method: str, path: str) -> HttpResponse:
         reading = await self.connect()
         head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         length = "Content-Length: 0\r\n" if method == "POST" else ""
         reading.transport.write(f"{head}{length}\r\n".encode())  # type: ignore[union-attr]
         await reading.closed
-        return Answer(reading.data)
+        return HttpResponse(reading.data)
 
     async def made(self, model: str = NATIVE, **fields: Any) -> Any:
         body = {"model": model, "input": "[[say one]]", **fields}
         reading = await self.send(PATH, body)
         await reading.closed
-        answer = Answer(reading.data)
+        answer = HttpResponse(reading.data)
         self.assertEqual(answer.status, 200, answer.body)
         return answer.events()[-1][1]["response"] if fields.get("stream") else answer.json()
 
@@ -69,7 +69,7 @@ class StoredFaults(FaultCase):
         before = self.simulator.state.stats.requests
         reading = await self.send(PATH, body)
         await reading.closed
-        error = check_refusal("openai_responses", Answer(reading.data), 404)
+        error = check_refusal("openai_responses", HttpResponse(reading.data), 404)
         self.assertEqual(error["code"], "previous_response_not_found")
         self.assertEqual(self.simulator.state.stats.requests, before)
 
@@ -134,7 +134,7 @@ class StoredFaults(FaultCase):
         for model in (NATIVE, OTHER):
             reading = await self.send(f"{PATH}?key=sk-mine", {"model": model, "input": "[[say x]]"})
             await reading.closed
-            path = f"{PATH}/{Answer(reading.data).json()['id']}/input_items"
+            path = f"{PATH}/{HttpResponse(reading.data).json()['id']}/input_items"
             for other in ("", "?key=sk-other"):
                 check_refusal("openai_responses", await self.call("GET", path + other), 404)
             query = "include[]=a&key=sk-mine&include[]=b"

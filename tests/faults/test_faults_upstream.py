@@ -12,8 +12,8 @@ from antigravity.config.settings import TimeoutSettings
 from tests.faults.faults_kit import (
     NATIVE,
     WAYS,
-    Answer,
     FaultCase,
+    HttpResponse,
     check_broken_stream,
     check_complete,
     check_refusal,
@@ -31,7 +31,9 @@ ENDLESS = TimeoutSettings(total=2.0)
 
 
 class UpstreamFaults(FaultCase):
-    async def every(self, prompt: str, *, stream: bool, ways: Any = WAYS) -> dict[Any, Answer]:
+    async def every(
+        self, prompt: str, *, stream: bool, ways: Any = WAYS
+    ) -> dict[Any, HttpResponse]:
         """Ask in every way at once."""
         answers = await gatherResults(
             [Deferred.fromCoroutine(self.ask(way, prompt, stream=stream)) for way in ways],
