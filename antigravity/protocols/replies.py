@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -20,6 +21,22 @@ def error_reply(error: GatewayError, body: Any) -> HttpReply:
     """Return the reply for an error, of which ``body`` is the JSON value."""
     data = msgspec.json.encode(body)
     return HttpReply(error.status, data, headers=retry_after_headers(error))
+
+
+def list_page(items: Sequence[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:
+    """Return a page of a list whose items have ids, which the next request names."""
+    return {
+        "object": "list",
+        "data": items,
+        "first_id": items[0]["id"] if items else None,
+        "last_id": items[-1]["id"] if items else None,
+        "has_more": has_more,
+    }
+
+
+def page_number(text: str) -> int | None:
+    """Return a number of up to nine digits in a query, ``None`` if it is not one."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 9 else None
 
 
 def retry_after_headers(error: GatewayError) -> tuple[tuple[str, str], ...]:

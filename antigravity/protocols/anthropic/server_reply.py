@@ -20,7 +20,7 @@ from antigravity.protocols.anthropic.reasons import stop_reason
 from antigravity.protocols.anthropic.server_blocks import BlockWriter
 from antigravity.protocols.anthropic.tool_input import as_object
 from antigravity.protocols.anthropic.usage import wire_usage
-from antigravity.protocols.replies import error_reply, json_reply
+from antigravity.protocols.replies import error_reply, json_reply, list_page, page_number
 
 
 class _MessageSink:
@@ -106,25 +106,18 @@ def encode_models(models: Sequence[Model], call: Call) -> HttpReply:
     :raises InvalidRequestError: if the call's cursor or limit is not valid.
     """
     first, last = _page([model.id for model in models], call.query)
-    page = models[first:last]
-    backwards = "before_id" in call.query
-    listing = {
-        "object": "list",
-        "data": [_model(model) for model in page],
-        "has_more": first > 0 if backwards else last < len(models),
-        "first_id": page[0].id if page else None,
-        "last_id": page[-1].id if page else None,
-    }
-    return json_reply(listing)
+    has_more = first > 0 if "before_id" in call.query else last < len(models)
+    page = [_model(model) for model in models[first:last]]
+    return json_reply(list_page(page, has_more=has_more))
 
 
 def _page(ids: list[str], query: Mapping[str, str]) -> tuple[int, int]:
     """Return where a page begins and ends."""
     limit = len(ids)
-    if asked := query.get("limit"):
-        if not asked.isdecimal() or len(asked) > 9 or not 1 <= int(asked) <= 1000:
+    if query.get("limit"):
+        limit = page_number(query["limit"]) or 0
+        if not 1 <= limit <= 1000:
             reject("$.limit", "Input should be an integer between 1 and 1000")
-        limit = int(asked)
     for name in ("after_id", "before_id"):
         if query.get(name) and query[name] not in ids:
             reject(f"$.{name}", f"no model is called {query[name]!r}")

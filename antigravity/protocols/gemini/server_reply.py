@@ -18,7 +18,7 @@ from antigravity.protocols.gemini.server_candidate import (
     shows_thoughts,
 )
 from antigravity.protocols.gemini.server_stream import identity
-from antigravity.protocols.replies import json_reply
+from antigravity.protocols.replies import json_reply, page_number
 
 #: The most models on a page, and the default.
 _LARGEST_PAGE: Final = 1000
@@ -76,9 +76,10 @@ def _number(call: Call, *names: str) -> int:
     for name in names:
         value = call.query.get(name)
         if value:
-            if not (value.isascii() and value.isdecimal()) or len(value) > 9:
+            number = page_number(value)
+            if number is None:
                 raise refused(f"$.{names[0]}", f"{value!r} is not a number.")
-            return int(value)
+            return number
     return 0
 
 

@@ -13,7 +13,7 @@ from antigravity.ir.errors import InvalidRequestError, NotFoundError
 from antigravity.protocols.json_body import bad_field
 from antigravity.protocols.openai_responses.conversation import Kept, read
 from antigravity.protocols.openai_responses.schema import JsonObject
-from antigravity.protocols.replies import json_reply
+from antigravity.protocols.replies import json_reply, list_page, page_number
 
 _DEFAULT_LIMIT: Final = 20
 _MOST: Final = 100
@@ -90,20 +90,14 @@ def _page(call: Call, kept: Kept) -> JsonObject:
     for wanted, kind, member in _ON_DEMAND:
         if wanted not in included:
             page = [_without(item, kind, member) for item in page]
-    return {
-        "object": "list",
-        "data": page,
-        "first_id": page[0]["id"] if page else None,
-        "last_id": page[-1]["id"] if page else None,
-        "has_more": len(items) > limit,
-    }
+    return list_page(page, has_more=len(items) > limit)
 
 
 def _limit(call: Call) -> int:
-    text = call.query.get("limit") or str(_DEFAULT_LIMIT)
-    if not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= _MOST:
+    limit = page_number(call.query.get("limit") or str(_DEFAULT_LIMIT))
+    if limit is None or not 1 <= limit <= _MOST:
         raise bad_field("limit", f"must be a number from 1 to {_MOST}")
-    return int(text)
+    return limit
 
 
 def _items(kept: Kept, response_id: str) -> Iterator[JsonObject]:
