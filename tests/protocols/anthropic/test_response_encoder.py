@@ -71,7 +71,7 @@ def test_any_events_make_a_legal_stream(events: Any, thinking: Any, pings: bool)
 
 @settings(max_examples=300)
 @given(sound_events(), thinking_configs)
-def test_a_stream_and_a_whole_reply_say_the_same(events: Any, thinking: Any) -> None:
+def test_stream_and_whole_message_are_equal(events: Any, thinking: Any) -> None:
     streamed = read_legal(stream(events, thinking))
     whole = SERVER.encode_response(fold(events), context(thinking))
     assert whole.status == 200
@@ -81,7 +81,7 @@ def test_a_stream_and_a_whole_reply_say_the_same(events: Any, thinking: Any) -> 
 
 @settings(max_examples=150)
 @given(sound_events())
-def test_the_official_sdk_reads_the_same_message(events: Any) -> None:
+def test_official_sdk_reads_the_same_message(events: Any) -> None:
     wire = stream(events)
     snapshot: Any = None
     buffers: dict[int, bytes] = {}
@@ -99,7 +99,7 @@ def test_the_official_sdk_reads_the_same_message(events: Any) -> None:
     assert theirs["usage"]["cache_read_input_tokens"] == 3
 
 
-def test_every_event_has_its_line_and_usage_is_ours() -> None:
+def test_events_are_named_and_report_usage() -> None:
     wire = stream(
         [
             ev.ResponseStart("up", "up-model"),
@@ -147,7 +147,9 @@ def test_every_event_has_its_line_and_usage_is_ours() -> None:
         ("stop_sequence", None, False, "stop_sequence"),
     ],
 )
-def test_stop_reasons(reason: Any, native: str | None, called: bool, expected: str) -> None:
+def test_finish_reasons_become_stop_reasons(
+    reason: Any, native: str | None, called: bool, expected: str
+) -> None:
     calls = [ev.ToolCallStart(0, "toolu_1", "get"), ev.ToolCallEnd(0)] if called else []
     message = read_legal(stream([*calls, ev.Finish(reason, "END", native)]))
     assert message is not None
@@ -155,7 +157,7 @@ def test_stop_reasons(reason: Any, native: str | None, called: bool, expected: s
     assert message["stop_sequence"] == "END"
 
 
-def test_a_call_without_arguments_sends_an_empty_object() -> None:
+def test_call_without_arguments_sends_an_empty_object() -> None:
     wire = stream([ev.ToolCallStart(0, "t", "get"), ev.ToolCallDelta(0, ""), ev.Finish("stop")])
     deltas = [data["delta"] for name, data in parse(wire) if name == "content_block_delta"]
     assert deltas == [{"type": "input_json_delta", "partial_json": "{}"}]
@@ -164,7 +166,7 @@ def test_a_call_without_arguments_sends_an_empty_object() -> None:
 @pytest.mark.parametrize(
     "thinking", [ThinkingConfig(), ThinkingConfig("off"), ThinkingConfig("on", 9)]
 )
-def test_the_signature_of_a_call_travels_in_an_empty_thinking_block(thinking: Any) -> None:
+def test_signature_of_a_call_is_sent_in_an_empty_thinking_block(thinking: Any) -> None:
     events = [
         ev.TextDelta("hi"),
         ev.ToolCallStart(0, "t", "get", signature=GEMINI),
@@ -183,7 +185,7 @@ def test_the_signature_of_a_call_travels_in_an_empty_thinking_block(thinking: An
     }
 
 
-def test_the_signature_of_a_call_signs_thinking_that_is_open() -> None:
+def test_signature_of_a_call_signs_open_thinking() -> None:
     events = [ev.ThinkingDelta("hm"), ev.ToolCallStart(0, "t", "get", signature=GEMINI)]
     message = read_legal(stream([*events, ev.Finish("tool_calls")]))
     assert kinds(message) == ["thinking", "tool_use"]
@@ -191,7 +193,7 @@ def test_the_signature_of_a_call_signs_thinking_that_is_open() -> None:
     assert message["content"][0]["signature"] == "ag1.gemini.sig"
 
 
-def test_unsigned_thinking_gets_a_seal_that_comes_back_as_no_signature() -> None:
+def test_unsigned_thinking_gets_a_seal_that_decodes_to_no_signature() -> None:
     message = read_legal(stream([ev.ThinkingDelta("hm"), ev.TextDelta("hi"), ev.Finish("stop")]))
     assert message is not None
     thinking = message["content"][0]
@@ -215,14 +217,14 @@ def test_omitted_thinking_keeps_its_signature_only() -> None:
 
 
 @pytest.mark.parametrize("thinking", [ThinkingConfig(), ThinkingConfig("off")])
-def test_thinking_nobody_asked_for_shows_only_where_a_call_needs_it(thinking: Any) -> None:
+def test_unrequested_thinking_is_sent_only_before_a_call(thinking: Any) -> None:
     thought = [ev.ThinkingDelta("hm"), ev.ThinkingSignature(CLAUDE), ev.TextDelta("hi")]
     assert kinds(read_legal(stream([*thought, ev.Finish("stop")], thinking))) == ["text"]
     called = [*thought, ev.ToolCallStart(0, "t", "get"), ev.Finish("stop")]
     assert kinds(read_legal(stream(called, thinking))) == ["text", "thinking", "tool_use"]
 
 
-def test_parallel_calls_are_put_one_behind_the_other() -> None:
+def test_parallel_calls_become_consecutive_blocks() -> None:
     events = [
         ev.ToolCallStart(0, "a", "get"),
         ev.ToolCallStart(1, "b", "put"),
@@ -237,7 +239,7 @@ def test_parallel_calls_are_put_one_behind_the_other() -> None:
     assert [block.get("input") for block in message["content"]] == [{"y": 1}, {"x": 2}, None]
 
 
-def test_a_search_behind_the_text_lets_citations_reach_the_text() -> None:
+def test_search_after_text_waits_for_citations() -> None:
     search = WebSearch("gs1", ("a", "b"), (SearchResult("http://x", "X"),))
     events = [
         ev.TextDelta("Fact."),
@@ -255,7 +257,7 @@ def test_a_search_behind_the_text_lets_citations_reach_the_text() -> None:
     assert message["usage"]["server_tool_use"]["web_search_requests"] == 1
 
 
-def test_a_search_comes_before_the_text_that_follows_it() -> None:
+def test_search_is_sent_before_the_text_that_follows() -> None:
     asked = WebSearch("srvtoolu_1", ("a",))
     found = WebSearch("srvtoolu_1", ("a",), (SearchResult("http://x", "X", "enc"),))
     events = [ev.TextDelta("Let me look."), ev.WebSearchEvent(asked), ev.WebSearchEvent(found)]
@@ -272,7 +274,7 @@ def test_images_become_markdown() -> None:
     assert message["content"][0]["text"] == "![image](data:image/png;base64,AA==)"
 
 
-def test_keepalive_waits_for_the_beginning() -> None:
+def test_keepalive_is_empty_before_the_response_starts() -> None:
     encoder = SERVER.encoder(context())
     assert encoder.keepalive() == b""
     encoder.encode(ev.ResponseStart())
@@ -299,7 +301,7 @@ def test_lone_surrogates_do_not_break_the_stream() -> None:
     assert read_legal(stream([ev.TextDelta("a\ud800b"), ev.Finish("stop")])) is not None
 
 
-def test_errors() -> None:
+def test_errors_have_anthropics_shape() -> None:
     reply = SERVER.encode_error(UpstreamError("broken", retry_after=1.2), "req_9")
     assert reply.status == 502
     assert dict(reply.headers) == {"retry-after": "2"}
@@ -315,7 +317,7 @@ def test_errors() -> None:
     }
 
 
-def test_counts() -> None:
+def test_token_count_has_anthropics_shape() -> None:
     assert json.loads(SERVER.encode_count(TokenCount(42), call({})).body) == {"input_tokens": 42}
 
 
@@ -326,7 +328,7 @@ def listed(**query: str) -> Any:
     return json.loads(SERVER.encode_models(MODELS, call({}, LIST, query)).body)
 
 
-def test_models_are_what_the_sdk_reads() -> None:
+def test_models_are_read_by_the_sdk() -> None:
     whole = listed()
     assert whole["object"] == "list"
     assert [ModelInfo.model_validate(item).id for item in whole["data"]] == [m.id for m in MODELS]

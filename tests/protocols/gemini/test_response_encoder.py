@@ -58,11 +58,11 @@ def sane(given_events: list[Event]) -> list[Event]:
 
 @patient
 @given(st.lists(events, max_size=12), st.sampled_from([True, None]))
-def test_any_fold_is_a_legal_reply(given_events: list[Event], include: bool | None) -> None:
+def test_any_response_is_encoded_legally(given_events: list[Event], include: bool | None) -> None:
     encode(fold(sane(given_events)), include=include)
 
 
-def test_a_whole_reply() -> None:
+def test_all_parts_of_a_response_are_encoded() -> None:
     choice = Choice(
         (
             Thinking("hm", Signature("c2ln", "gemini")),
@@ -90,13 +90,13 @@ def test_a_whole_reply() -> None:
     assert parts_of([hidden])[0] == {"text": "Größe 1", "thoughtSignature": "c2ln"}
 
 
-def test_an_empty_reply_still_has_a_part() -> None:
+def test_empty_response_has_one_part() -> None:
     shown = encode(Response())
     assert shown["candidates"][0]["content"]["parts"] == [{"text": ""}]
     assert shown["responseId"] == "fresh"
 
 
-def test_counts() -> None:
+def test_token_counts_have_geminis_shape() -> None:
     made = call({}, path="/v1beta/models/m:countTokens")
     assert json.loads(SERVER.encode_count(TokenCount(7), made).body) == {"totalTokens": 7}
     shown = json.loads(SERVER.encode_count(TokenCount(7, cached=2), made).body)
@@ -112,7 +112,7 @@ def listed(query: str = "") -> dict[str, Any]:
     return found
 
 
-def test_models() -> None:
+def test_models_are_paged() -> None:
     assert [model["name"] for model in listed()["models"]] == [f"models/m{n}" for n in range(5)]
     assert "nextPageToken" not in listed()
     names, token = [], ""
@@ -128,7 +128,7 @@ def test_models() -> None:
             listed(query)
 
 
-def test_one_model() -> None:
+def test_model_has_geminis_shape() -> None:
     model = Model("m", "A model", capabilities=Capabilities(thinking="level", context_window=5))
     made = call({}, path="/v1/models/m", method="GET")
     assert json.loads(SERVER.encode_model(model, made).body) == {
@@ -143,7 +143,7 @@ def test_one_model() -> None:
     }
 
 
-def test_what_the_client_side_reads() -> None:
+def test_client_reads_counts_and_models() -> None:
     client = GEMINI_CLIENT
     assert client.decode_count(b'{"totalTokens": 31}') == 31
     for body in (b"{}", b"[]", b"x"):

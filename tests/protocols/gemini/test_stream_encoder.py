@@ -81,13 +81,13 @@ def test_nothing_follows_the_end(given_events: list[Event], sse: bool) -> None:
     assert all(encoder.encode(event) == b"" for event in given_events)
 
 
-def test_contracts() -> None:
+def test_encoder_and_framers_provide_their_interfaces() -> None:
     verifyObject(IStreamEncoder, SERVER.encoder(context()))
     verifyObject(IFramer, ArrayFramer())
     verifyObject(IFramer, SseFramer())
 
 
-def test_keepalives_are_white_space_in_an_open_array_only() -> None:
+def test_keepalive_is_white_space_in_an_open_array_only() -> None:
     sse = SERVER.encoder(context())
     assert sse.content_type == "text/event-stream"
     sse.encode(TextDelta("x"))
@@ -103,7 +103,7 @@ def test_keepalives_are_white_space_in_an_open_array_only() -> None:
     assert SERVER.keepalive == b""
 
 
-def test_framers_for_streams_that_pass() -> None:
+def test_framers_of_passed_streams() -> None:
     from tests.protocols.gemini.builders import call
 
     assert array_framer(call({}, query="alt=sse")) is None
@@ -142,7 +142,7 @@ def test_stream_with_alt_json_is_an_array(query: str) -> None:
     assert encoder.encode(TextDelta("x")).startswith(b"[{")
 
 
-def test_a_whole_conversation() -> None:
+def test_all_events_become_chunks() -> None:
     wire = stream(
         [
             ResponseStart("r1", "gemini-real"),
@@ -193,7 +193,7 @@ def test_a_whole_conversation() -> None:
     assert b"[DONE]" not in wire
 
 
-def test_signatures_of_hidden_thoughts() -> None:
+def test_signatures_of_hidden_thoughts_are_on_the_next_part() -> None:
     chunks = chunks_of(
         stream(
             [
@@ -227,20 +227,20 @@ def test_signatures_of_hidden_thoughts() -> None:
         ('{"a":NaN}', {"_raw": '{"a":NaN}'}),
     ],
 )
-def test_arguments(text: str, args: dict[str, Any]) -> None:
+def test_arguments_become_an_object(text: str, args: dict[str, Any]) -> None:
     made = [ToolCallStart(0, "a", "f"), ToolCallDelta(0, text), Finish("tool_calls")]
     (part,) = parts_of(chunks_of(stream([*made])))
     assert part["functionCall"]["args"] == args
 
 
-def test_a_call_that_the_limit_cut_off_is_not_made() -> None:
+def test_call_cut_off_by_the_output_limit_is_dropped() -> None:
     made = [ToolCallStart(0, "a", "f"), ToolCallDelta(0, '{"a":'), Finish("length")]
     chunks = chunks_of(stream([*made]))
     assert parts_of(chunks) == []
     assert chunks[-1]["candidates"][0]["finishReason"] == "MAX_TOKENS"
 
 
-def test_media() -> None:
+def test_media_become_inline_data_or_file_data() -> None:
     chunks = chunks_of(
         stream(
             [
@@ -259,7 +259,7 @@ def test_media() -> None:
     ]
 
 
-def test_grounding_counts_in_bytes() -> None:
+def test_grounding_offsets_are_bytes() -> None:
     search = WebSearch("1", ("q",), (SearchResult("http://a", "A"), SearchResult("http://b", "B")))
     chunks = chunks_of(
         stream(
@@ -308,13 +308,13 @@ def test_grounding_counts_in_bytes() -> None:
         (Finish("pause"), "OTHER"),
     ],
 )
-def test_finish_reasons(finish: Finish, expected: str) -> None:
+def test_finish_reasons_become_geminis(finish: Finish, expected: str) -> None:
     chunks = chunks_of(stream([RefusalDelta("no"), finish]))
     check_stream(chunks)
     assert chunks[-1]["candidates"][0]["finishReason"] == expected
 
 
-def test_several_candidates_end_in_one_chunk() -> None:
+def test_candidates_finish_in_one_chunk() -> None:
     chunks = chunks_of(
         stream([TextDelta("b", 1), TextDelta("a"), Finish("stop", choice=1), TextDelta("late", 1)])
     )
@@ -323,7 +323,7 @@ def test_several_candidates_end_in_one_chunk() -> None:
 
 
 @pytest.mark.parametrize("sse", [True, False])
-def test_failures(sse: bool) -> None:
+def test_failure_is_the_last_chunk(sse: bool) -> None:
     error = RateLimitedError("slow down", retry_after=39.5, code="rate_limit_exceeded")
     for before in ([], [TextDelta("x")]):
         chunks = chunks_of(stream([*before, StreamFailure(error)], sse=sse), sse=sse)
@@ -348,7 +348,7 @@ def read_by_legacy_sdk(pieces: list[bytes]) -> list[Any]:
     return [reader._grab() for _ in range(len(reader._ready_objs))]
 
 
-def test_the_legacy_sdk_reads_the_array() -> None:
+def test_legacy_sdk_reads_the_array() -> None:
     encoder = SERVER.encoder(context(sse=False))
     given_events: list[Event] = [
         TextDelta('a "quoted\\" {brace'),
@@ -372,7 +372,7 @@ def test_overload_in_the_array_is_its_last_element() -> None:
     assert json.loads(wire)[-1]["error"]["status"] == "UNAVAILABLE"
 
 
-def test_two_signatures_of_hidden_thoughts_are_both_kept() -> None:
+def test_two_signatures_of_hidden_thoughts_are_both_sent() -> None:
     made: list[Event] = [RedactedThinking("1"), RedactedThinking("2"), TextDelta("x")]
     parts = parts_of(chunks_of(stream([*made, Finish("stop")], include=None)))
     found = [(p["text"], base64.b64decode(p["thoughtSignature"])[-1:]) for p in parts]

@@ -43,7 +43,7 @@ def user(*parts: Any) -> Message:
     return Message("user", tuple(Text(p) if isinstance(p, str) else p for p in parts))
 
 
-def test_a_prompt_with_all_that_can_be_said() -> None:
+def test_request_with_all_parameters_is_encoded() -> None:
     config = {"aspectRatio": "16:9", "imageSize": "2K", "mimeType": "image/jpeg"}
     body, losses = encoded(
         user("a cat"),
@@ -64,7 +64,7 @@ def test_a_prompt_with_all_that_can_be_said() -> None:
     assert losses == []
 
 
-def test_of_a_conversation_the_last_turn_is_drawn() -> None:
+def test_last_turn_of_a_conversation_is_the_prompt() -> None:
     picture = Media("image", InlineData("AAAA"), "image/png")
     body, losses = encoded(
         user("hello"),
@@ -77,7 +77,7 @@ def test_of_a_conversation_the_last_turn_is_drawn() -> None:
     assert "only the last turn" in losses[0]
 
 
-def test_no_words_no_picture() -> None:
+def test_request_without_text_is_refused() -> None:
     with pytest.raises(InvalidRequestError):
         encoded(user("  "))
 
@@ -88,7 +88,7 @@ def decoded(body: Any) -> list[Any]:
     return [*decoder.decode(ServerSentEvent("", data)), *decoder.close()]
 
 
-def test_images_and_reasons() -> None:
+def test_predictions_become_images_and_finish_reasons() -> None:
     start, *events = decoded(
         {
             "predictions": [
@@ -106,19 +106,19 @@ def test_images_and_reasons() -> None:
     ]
 
 
-def test_a_filter_that_leaves_nothing() -> None:
+def test_filtered_response_has_no_image() -> None:
     _, refusal, finish = decoded({})
     assert isinstance(refusal, RefusalDelta)
     assert finish == Finish("content_filter")
 
 
 @given(st.binary(max_size=30))
-def test_senseless_answers_are_failures(data: bytes) -> None:
+def test_malformed_responses_are_failures(data: bytes) -> None:
     events = decoded(data)
     assert isinstance(events[-1], StreamFailure | Finish)
 
 
-def test_no_body_is_a_failure() -> None:
+def test_missing_body_is_a_failure() -> None:
     decoder = CLIENT.decoder(Request("m", (), "openai_images"), TARGET)
     assert isinstance(decoder.close()[0], StreamFailure)
 
@@ -130,7 +130,7 @@ def call(body: Any, model: str = "imagen-4.0-generate-001") -> Call:
     return Call(SERVER.routes[0], {"model": model}, {}, {}, json.dumps(body).encode())
 
 
-def test_what_a_call_asks_for() -> None:
+def test_call_is_decoded() -> None:
     asked = call(
         {
             "instances": [{"prompt": "a cat"}],
@@ -177,7 +177,7 @@ def test_what_a_call_asks_for() -> None:
         ),
     ],
 )
-def test_what_it_cannot_be_asked(body: Any, param: str) -> None:
+def test_invalid_parameters_are_refused(body: Any, param: str) -> None:
     with pytest.raises(InvalidRequestError) as refused:
         SERVER.decode(call(body))
     assert refused.value.param == param
@@ -189,7 +189,7 @@ def written(response: Response) -> Any:
     return json.loads(SERVER.encode_response(response, context).body)["predictions"]
 
 
-def test_what_clients_get() -> None:
+def test_response_becomes_predictions() -> None:
     image = MediaOutput("image/png", InlineData("AAAA"))
     refused = [RefusalDelta("no", 1), Finish("content_filter", choice=1)]
     response = fold([TextDelta("Here"), image, Finish("stop"), *refused])
@@ -201,6 +201,6 @@ def test_what_clients_get() -> None:
     assert written(failed)[1] == {"raiFilteredReason": "broke"}
 
 
-def test_errors_are_googles() -> None:
+def test_errors_have_googles_shape() -> None:
     reply = SERVER.encode_error(GatewayError("it broke"), "req_1")
     assert json.loads(reply.body)["error"]["message"] == "it broke"

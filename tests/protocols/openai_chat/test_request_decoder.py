@@ -64,7 +64,7 @@ def refused(body: Any) -> errors.InvalidRequestError:
     return caught.value
 
 
-def test_it_is_a_server_protocol() -> None:
+def test_server_provides_its_interfaces() -> None:
     assert verifyObject(IServerProtocol, SERVER)
     assert verifyObject(IStreamEncoder, SERVER.encoder(context()))
 
@@ -103,7 +103,7 @@ def test_recorded_requests(entry: dict[str, Any]) -> None:
             assert message["content"] in said
 
 
-def test_a_recorded_tool_turn() -> None:
+def test_recorded_tool_turn_is_decoded() -> None:
     body = next(e for e in RECORDINGS if e["source"] == "opencode_gwchat" and e["n"] == 3)["body"]
     request = SERVER.decode(call(_whole(body)))
     call_id = "call_8dae281a429a4691b1d76b25"
@@ -118,7 +118,7 @@ def test_a_recorded_tool_turn() -> None:
     assert request.tool_choice == ToolChoice("auto")
 
 
-def test_a_recorded_mix() -> None:
+def test_recorded_mix_of_parts_is_decoded() -> None:
     body = next(e for e in RECORDINGS if e["source"] == "py_sdks" and e["n"] == 11)["body"]
     request = SERVER.decode(call(_whole(body)))
     assert request.system == (Text("x"), Text("y"))
@@ -131,7 +131,7 @@ def test_a_recorded_mix() -> None:
 # Messages
 
 
-def test_instructions_in_front_and_later() -> None:
+def test_instructions_are_decoded_wherever_they_are() -> None:
     request = decode(
         messages=[
             {"role": "system", "content": "a"},
@@ -176,7 +176,7 @@ def test_content_parts() -> None:
     )
 
 
-def test_an_assistants_message() -> None:
+def test_assistant_messages_are_decoded() -> None:
     wire = {
         "role": "assistant",
         "content": None,
@@ -228,7 +228,7 @@ def test_results_of_one_turn_become_one_message() -> None:
     assert found[3].parts == (ToolResult("c", (), name="n"),)
 
 
-def test_functions_in_the_old_way() -> None:
+def test_legacy_functions_are_decoded() -> None:
     request = decode(
         functions=[{"name": "f", "parameters": {"type": "object"}}],
         function_call={"name": "f"},
@@ -435,7 +435,7 @@ def _said(message: Any) -> dict[str, Any]:
         (_with(function_call="x"), "function_call", "none, auto"),
     ],
 )
-def test_bad_input_names_the_field(body: Any, param: str, words: str) -> None:
+def test_invalid_input_names_the_field(body: Any, param: str, words: str) -> None:
     error = refused(body)
     assert error.param == param
     assert param in error.message
@@ -445,7 +445,7 @@ def test_bad_input_names_the_field(body: Any, param: str, words: str) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"nonsense", b"[]", b'"x"', b'{"model":"\xff"}', b'{"x":' + b"[" * 100_000]
 )
-def test_what_is_no_json_object_is_refused(body: bytes) -> None:
+def test_body_that_is_not_an_object_is_refused(body: bytes) -> None:
     refused(body)
     with pytest.raises(errors.InvalidRequestError):
         SERVER.peek(call(body))
@@ -536,7 +536,7 @@ def test_with_model_changes_nothing_else(fields: dict[str, Any], name: str, pret
     assert json.loads(found) == {**body, "model": name}
 
 
-def test_with_model_and_a_key_twice() -> None:
+def test_with_model_replaces_repeated_keys() -> None:
     body = b'{"model":"a","x":1,"model":"b"}'
     assert json.loads(SERVER.with_model(call(body), "c")) == {"model": "c", "x": 1}
 
@@ -544,7 +544,7 @@ def test_with_model_and_a_key_twice() -> None:
 # Replies
 
 
-def test_a_whole_reply() -> None:
+def test_whole_completion_has_all_parts() -> None:
     parts = (
         Thinking("hm", Signature("s", "claude")),
         Text("Hel", (Citation("https://a", "A", start=0, end=3),)),
@@ -586,12 +586,12 @@ def test_a_whole_reply() -> None:
         (Choice((Media("audio", InlineData("AAAA"), "audio/wav"),), transcripts=("hi",)), None),
     ],
 )
-def test_replies_without_text(choice: Choice, content: str | None) -> None:
+def test_completion_without_text_has_null_content(choice: Choice, content: str | None) -> None:
     body = json.loads(SERVER.encode_response(Response(choices=(choice,)), context()).body)
     assert ChatCompletion.model_validate(body).choices[0].message.content == content
 
 
-def test_an_old_call_in_a_whole_reply() -> None:
+def test_whole_completion_has_legacy_call() -> None:
     response = Response(choices=(Choice((ToolCall("c", "f", "{}"),), "tool_calls"),))
     reply = SERVER.encode_response(response, context(body={"functions": [{"name": "f"}]}))
     choice = ChatCompletion.model_validate_json(reply.body).choices[0]
@@ -631,6 +631,6 @@ def test_errors(error: errors.GatewayError, status: int, kind: str, code: str | 
     assert reply.headers == ()
 
 
-def test_a_delay_is_rounded_up() -> None:
+def test_retry_after_is_rounded_up() -> None:
     reply = SERVER.encode_error(errors.RateLimitedError("x", retry_after=1.2), "")
     assert reply.headers == (("retry-after", "2"),)

@@ -88,12 +88,12 @@ def encode(events: list[ev.Event], *, usage: bool = False, n: int = 1, body: Any
 @given(
     st.lists(_events | _events | _events | _failure, max_size=25), st.booleans(), st.integers(1, 3)
 )
-def test_any_sequence_gives_a_legal_stream(events: list[ev.Event], usage: bool, n: int) -> None:
+def test_any_events_make_a_legal_stream(events: list[ev.Event], usage: bool, n: int) -> None:
     check(encode(events, usage=usage, n=n), usage=usage)
 
 
 @given(st.lists(_events, max_size=25), st.booleans())
-def test_a_sequence_with_ends_is_complete(events: list[ev.Event], usage: bool) -> None:
+def test_finished_choices_make_a_complete_stream(events: list[ev.Event], usage: bool) -> None:
     ends = [ev.Finish("stop", choice=choice) for choice in range(3)]
     seen = check(encode([*events, *ends], usage=usage, n=3), usage=usage)
     assert seen.error is None
@@ -111,7 +111,7 @@ def test_interleaved_calls_keep_their_arguments(deltas: list[tuple[int, str]]) -
     assert seen.finish == {0: "tool_calls"}
 
 
-def test_a_plain_answer() -> None:
+def test_text_and_thinking_become_chunks() -> None:
     events = [
         ev.ResponseStart("x", "y"),
         ev.ThinkingDelta("hm"),
@@ -132,18 +132,18 @@ def test_a_plain_answer() -> None:
     assert all(chunk["id"] == "chatcmpl-0" and chunk["model"] == "m" for chunk in seen.chunks)
 
 
-def test_without_a_wish_there_is_no_usage() -> None:
+def test_usage_is_omitted_unless_requested() -> None:
     wire = encode([ev.TextDelta("x"), ev.UsageUpdate(Usage(1)), ev.Finish("stop")])
     assert b"usage" not in wire
 
 
-def test_an_answer_without_a_reason_is_an_error() -> None:
+def test_stream_without_finish_ends_with_an_error() -> None:
     seen = check(encode([ev.TextDelta("half")]), usage=False)
     assert seen.error is not None
     assert seen.error["type"] == "server_error"
 
 
-def test_a_failure_ends_the_stream_in_openais_shape() -> None:
+def test_failure_ends_the_stream_in_openais_shape() -> None:
     events = [ev.TextDelta("x"), ev.StreamFailure(RateLimitedError("slow down"))]
     assert payloads(encode(events, usage=True))[-2:] == [
         {
@@ -172,12 +172,14 @@ def test_a_failure_ends_the_stream_in_openais_shape() -> None:
         ("length", ev.ToolCallStart(0, "c", "f"), "length"),
     ],
 )
-def test_reasons(reason: ev.FinishReason, before: ev.Event | None, word: str) -> None:
+def test_finish_reasons_become_openais(
+    reason: ev.FinishReason, before: ev.Event | None, word: str
+) -> None:
     events = [ev.TextDelta("x"), *([before] if before else []), ev.Finish(reason)]
     assert check(encode(events), usage=False).finish == {0: word}
 
 
-def test_call_media_and_sources_in_chunks() -> None:
+def test_calls_media_and_citations_become_chunks() -> None:
     events = [
         ev.TextDelta("über"),
         ev.CitationEvent(Citation("https://a", "A", start=0, end=4)),
@@ -220,7 +222,7 @@ def test_call_media_and_sources_in_chunks() -> None:
     assert deltas[9]["audio"]["transcript"] == "hi"
 
 
-def test_media_without_a_form_leave_a_note() -> None:
+def test_unsupported_media_become_a_note() -> None:
     clip = ev.MediaOutput("video/mp4", InlineData("AAAA"))
     file = ev.MediaOutput("image/png", FileReference("files/a", "google"))
     found = payloads(encode([clip, file, ev.Finish("stop")]))[:-1]
@@ -229,7 +231,7 @@ def test_media_without_a_form_leave_a_note() -> None:
     assert said == "[video left out: this protocol has no form for it]files/a"
 
 
-def test_old_functions_get_old_calls() -> None:
+def test_legacy_functions_get_legacy_calls() -> None:
     events = [
         ev.ToolCallStart(0, "c", "f"),
         ev.ToolCallDelta(0, '{"a":1}'),
@@ -263,7 +265,9 @@ _legal_steps = st.lists(
 
 
 @given(_legal_steps, st.builds(Usage, _count, _count, output=_count), st.integers(1, 40))
-def test_what_is_encoded_is_decoded(steps: list[Any], usage: Usage, size: int) -> None:
+def test_encoded_stream_is_decoded_to_the_same_events(
+    steps: list[Any], usage: Usage, size: int
+) -> None:
     """Our own client understands our own server, in chunks of any size."""
     events: list[ev.Event] = [ev.ResponseStart("id", "m")]
     number = 0

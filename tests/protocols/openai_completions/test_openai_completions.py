@@ -55,12 +55,12 @@ def stream(events: list[ev.Event], **fields: Any) -> list[Any]:
     return [json.loads(block[6:]) for block in blocks[:-1]]
 
 
-def test_it_is_a_server_protocol() -> None:
+def test_server_provides_its_interfaces() -> None:
     assert verifyObject(IServerProtocol, SERVER)
     assert verifyObject(IStreamEncoder, SERVER.encoder(context()))
 
 
-def test_a_request() -> None:
+def test_request_fields_are_decoded() -> None:
     made = call(
         n=2,
         best_of=2,
@@ -110,7 +110,7 @@ def test_a_request() -> None:
         ({"model": ""}, "model"),
     ],
 )
-def test_what_cannot_be_carried_is_refused(fields: dict[str, Any], param: str) -> None:
+def test_unsupported_fields_are_refused(fields: dict[str, Any], param: str) -> None:
     with pytest.raises(errors.InvalidRequestError) as caught:
         SERVER.decode(call(**fields))
     assert caught.value.param == param
@@ -131,12 +131,12 @@ def test_what_cannot_be_carried_is_refused(fields: dict[str, Any], param: str) -
         ({"model": ""}, False),
     ],
 )
-def test_what_only_its_own_upstreams_can_serve(fields: dict[str, Any], passed_only: bool) -> None:
+def test_untranslatable_requests_are_reported(fields: dict[str, Any], passed_only: bool) -> None:
     why = requests_of.native_only_error(call(**fields))
     assert (why is not None) is passed_only
 
 
-def test_each_prompt_is_a_request() -> None:
+def test_each_prompt_becomes_a_request() -> None:
     made = call(prompt=["a", "b", "c"], n=2, temperature=0.5)
     assert requests_of.requested_choices(made) == RequestedChoices(2, 3)
     first = SERVER.decode(made)
@@ -165,7 +165,7 @@ def test_each_choice_echoes_its_own_prompt(prompts: list[str], n: int, order: bo
     assert streamed == texts
 
 
-def test_a_whole_reply() -> None:
+def test_whole_completion_has_text_and_logprobs() -> None:
     choices = (
         Choice((Thinking("hm"), Text("Hello")), "stop_sequence", logprobs=tuple(TOKENS)),
         Choice((Text("x"),), "length"),
@@ -186,7 +186,7 @@ def test_a_whole_reply() -> None:
     assert completion.usage.total_tokens == 5
 
 
-def test_media_leave_a_note() -> None:
+def test_media_become_a_note() -> None:
     note = "[image left out: this protocol has no form for it]"
     image = ev.MediaOutput("image/png", InlineData("AAAA"))
     found = stream([ev.TextDelta("x"), image, ev.Finish("stop")])
@@ -196,14 +196,14 @@ def test_media_leave_a_note() -> None:
     assert Completion.model_validate_json(reply.body).choices[0].text == f"x{note}"
 
 
-def test_echo() -> None:
+def test_echo_repeats_the_prompt() -> None:
     reply = SERVER.encode_response(Response(choices=(Choice((Text("!"),)),)), context(echo=True))
     assert Completion.model_validate_json(reply.body).choices[0].text == "Say hi!"
     found = stream([ev.TextDelta("!"), ev.Finish("stop")], echo=True)
     assert "".join(chunk["choices"][0]["text"] for chunk in found) == "Say hi!"
 
 
-def test_a_stream() -> None:
+def test_stream_ends_with_usage_and_done() -> None:
     events = [
         ev.ResponseStart(),
         ev.ThinkingDelta("hm"),
@@ -239,7 +239,7 @@ _events = st.one_of(
 
 
 @given(st.lists(_events, max_size=15), st.booleans(), st.booleans())
-def test_any_sequence_gives_a_legal_stream(events: list[ev.Event], usage: bool, echo: bool) -> None:
+def test_any_events_make_a_legal_stream(events: list[ev.Event], usage: bool, echo: bool) -> None:
     found = stream(events, echo=echo, stream_options={"include_usage": usage}, n=3)
     failed = bool(found) and "error" in found[-1]
     if failed:

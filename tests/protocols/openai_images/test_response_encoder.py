@@ -126,7 +126,7 @@ def test_reported_quality_of_an_image_that_cannot_be_read_is_medium() -> None:
     assert body["quality"] == "medium"
 
 
-def test_addresses_where_they_are_wanted() -> None:
+def test_urls_are_published_when_requested() -> None:
     call = draw(prompt="x", response_format="url")
     published: list[tuple[str, str]] = []
     response = fold([IMAGE, MediaOutput("image/jpeg", InlineData("AAAA"), choice=1)])
@@ -135,12 +135,12 @@ def test_addresses_where_they_are_wanted() -> None:
     assert published == [("image/png", PICTURE), ("image/jpeg", "AAAA")]
 
 
-def test_what_an_upstream_only_points_to() -> None:
+def test_url_of_the_upstream_is_passed_on() -> None:
     body, _ = whole(draw(prompt="x"), MediaOutput("image/png", UrlSource("https://h/1.png")))
     assert body["data"] == [{"url": "https://h/1.png"}]
 
 
-def test_failures_are_named() -> None:
+def test_failures_are_listed() -> None:
     body, headers = whole(draw(prompt="x", n=2), IMAGE, failures=(UpstreamError("it broke"),))
     assert len(body["data"]) == 1
     assert body["failures"][0]["message"] == "it broke"
@@ -156,7 +156,9 @@ def test_failures_are_named() -> None:
         ("length", InvalidRequestError, None),
     ],
 )
-def test_no_image_is_an_error(reason: FinishReason, kind: Any, code: str | None) -> None:
+def test_response_without_image_is_an_error(
+    reason: FinishReason, kind: Any, code: str | None
+) -> None:
     with pytest.raises(kind, match="I would rather not") as failed:
         whole(draw(prompt="x"), TextDelta("I would rather not"), Finish(reason))
     assert failed.value.code == code
@@ -170,7 +172,7 @@ def stream(call: Any, *answer: Event) -> list[tuple[str, Any]]:
     return events(out)
 
 
-def test_a_stream() -> None:
+def test_image_becomes_an_event_with_usage() -> None:
     ((name, event),) = stream(
         draw(prompt="x", stream=True, quality="high"),
         ResponseStart(),
@@ -184,7 +186,7 @@ def test_a_stream() -> None:
     assert event["usage"]["total_tokens"] == 1310
 
 
-def test_edits_have_events_of_their_own() -> None:
+def test_edits_have_their_own_events() -> None:
     call = edit(prompt="x", image=f"data:image/png;base64,{PICTURE}", response_format="url")
     ((name, event),) = stream(call, IMAGE, Finish("stop"))
     assert name == "image_edit.completed"
@@ -193,7 +195,7 @@ def test_edits_have_events_of_their_own() -> None:
 
 
 @given(st.lists(st.sampled_from(["image", "text", "usage"]), max_size=12))
-def test_streams_tell_every_image_and_every_token_once(kinds: list[str]) -> None:
+def test_stream_reports_each_image_and_token_once(kinds: list[str]) -> None:
     made: list[Event] = []
     total = Usage()
     for kind in kinds:
@@ -215,13 +217,13 @@ def test_streams_tell_every_image_and_every_token_once(kinds: list[str]) -> None
     assert sum(event["usage"]["total_tokens"] for _, event in told) == total.total
 
 
-def test_a_broken_stream_ends_with_an_error() -> None:
+def test_failed_stream_ends_with_an_error() -> None:
     told = stream(draw(prompt="x"), IMAGE, StreamFailure(UpstreamError("it broke")))
     assert [name for name, _ in told] == ["image_generation.completed", "error"]
     assert told[1][1]["error"]["message"] == "it broke"
 
 
-def test_keepalives_are_comments() -> None:
+def test_keepalive_is_a_comment() -> None:
     assert DRAW.encoder(context(draw(prompt="x"), [])).keepalive().startswith(b":")
 
 
@@ -254,13 +256,13 @@ def test_sizes_of_webp(width: int, height: int) -> None:
 
 
 @given(st.binary(max_size=60))
-def test_what_is_no_picture_has_no_size(data: bytes) -> None:
+def test_data_without_image_has_no_size(data: bytes) -> None:
     start = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"RIFF\0\0\0\0WEBPVP8L", b"")
     for each in start:
         size_of(text(each + data))  # whatever it says, it does not fail
     assert size_of("no base64!") is None
 
 
-def test_a_response_needs_an_image_that_can_be_given() -> None:
+def test_empty_response_is_an_error() -> None:
     with pytest.raises(EmptyResponseError):
         DRAW.encode_response(Response(), context(draw(prompt="x"), []))

@@ -75,7 +75,7 @@ def test_any_events_make_a_legal_stream_whose_deltas_add_up(events: list[Event])
 
 
 @given(any_sequence)
-def test_the_sdk_accumulates_every_stream(events: list[Event]) -> None:
+def test_sdk_accumulates_any_stream(events: list[Event]) -> None:
     wire, _response = stream(events)
     state: ResponseStreamState[Any] = ResponseStreamState(input_tools=omit, text_format=omit)
     for event in parse(wire):
@@ -84,7 +84,7 @@ def test_the_sdk_accumulates_every_stream(events: list[Event]) -> None:
 
 
 @given(any_sequence)
-def test_what_our_client_reads_is_legal_too(events: list[Event]) -> None:
+def test_our_decoder_reads_any_stream_legally(events: list[Event]) -> None:
     wire, response = stream(events)
     read = back(wire)
     assert isinstance(read[0], ev.ResponseStart)
@@ -102,13 +102,13 @@ def test_what_our_client_reads_is_legal_too(events: list[Event]) -> None:
     assert not open_calls or response is None
 
 
-def test_the_encoder_keeps_its_contract() -> None:
+def test_encoder_provides_its_interface() -> None:
     encoder = SERVER.encoder(context())
     assert verifyObject(IStreamEncoder, encoder)
     assert encoder.keepalive() == b": keep-alive\n\n"
 
 
-def test_text_has_its_whole_life() -> None:
+def test_text_item_has_all_its_events() -> None:
     wire, _response = stream(
         [ev.ResponseStart(), ev.TextDelta("Hel"), ev.TextDelta("lo"), ev.Finish("stop")]
     )
@@ -126,7 +126,7 @@ def test_text_has_its_whole_life() -> None:
     ]
 
 
-def test_reasoning_is_added_and_done_and_carries_a_sealed_signature() -> None:
+def test_reasoning_item_has_all_its_events_and_a_sealed_signature() -> None:
     wire, _response = stream(
         [
             ev.ThinkingDelta("hm"),
@@ -148,13 +148,13 @@ def test_reasoning_is_added_and_done_and_carries_a_sealed_signature() -> None:
     assert item["encrypted_content"] == "ag1.claude.sig"
 
 
-def test_an_openai_signature_is_not_sealed() -> None:
+def test_openai_signature_is_not_sealed() -> None:
     response = final([ev.ThinkingSignature(Signature("gAAAA", "openai")), STOP])
     assert response["output"][0]["encrypted_content"] == "gAAAA"
     assert response["output"][0]["summary"] == []
 
 
-def test_interleaved_calls_come_out_one_after_the_other() -> None:
+def test_interleaved_calls_become_consecutive_items() -> None:
     wire, _response = stream(
         [
             ev.ToolCallStart(0, "a", "f"),
@@ -176,13 +176,13 @@ def test_interleaved_calls_come_out_one_after_the_other() -> None:
     assert (items[1]["input"], items[1]["namespace"]) == ("patch", "mcp__x")
 
 
-def test_the_first_call_is_written_while_it_comes() -> None:
+def test_arguments_of_the_first_call_are_streamed() -> None:
     encoder = SERVER.encoder(context())
     encoder.encode(ev.ToolCallStart(0, "a", "f"))
     assert b"function_call_arguments.delta" in encoder.encode(ev.ToolCallDelta(0, "{"))
 
 
-def test_parallel_calls_with_one_id_get_different_ones() -> None:
+def test_calls_with_the_same_id_get_new_ids() -> None:
     call = [ev.ToolCallDelta(0, "{}"), ev.ToolCallEnd(0)]
     response = final(
         [
@@ -199,7 +199,7 @@ def test_parallel_calls_with_one_id_get_different_ones() -> None:
     assert response["output"][1]["arguments"] == "{}"
 
 
-def test_the_signature_of_a_call_stands_before_it() -> None:
+def test_signature_of_a_call_is_in_the_item_before_it() -> None:
     start = ev.ToolCallStart(0, "a", "f", signature=Signature("s", "gemini"))
     response = final([start, ev.ToolCallEnd(0), STOP])
     reasoning, call = response["output"]
@@ -211,7 +211,7 @@ def test_the_signature_of_a_call_stands_before_it() -> None:
     assert thought["output"][0]["encrypted_content"] == "ag1.gemini.s"
 
 
-def test_sources_reported_after_a_search_still_reach_the_text() -> None:
+def test_citation_after_a_search_is_added_to_the_text() -> None:
     search = ev.WebSearchEvent(WebSearch("s", ("q",), (SearchResult("https://a.example/"),)))
     response = final(
         [
@@ -234,7 +234,7 @@ def test_sources_reported_after_a_search_still_reach_the_text() -> None:
     assert found["action"]["sources"] == [{"type": "url", "url": "https://a.example/"}]
 
 
-def test_text_after_a_search_comes_after_it_and_counts_its_own_characters() -> None:
+def test_text_after_a_search_is_a_new_item_with_its_own_offsets() -> None:
     response = final(
         [
             ev.TextDelta("Let me see."),
@@ -253,14 +253,14 @@ def test_text_after_a_search_comes_after_it_and_counts_its_own_characters() -> N
     assert (note["start_index"], note["end_index"]) == (0, 2)
 
 
-def test_a_search_is_shown_while_it_runs_and_filled_when_its_results_come() -> None:
+def test_search_item_is_updated_with_its_results() -> None:
     encoder = SERVER.encoder(context())
     assert b"web_search_call.searching" in encoder.encode(ev.WebSearchEvent(WebSearch("s", ("q",))))
     assert encoder.encode(ev.WebSearchEvent(WebSearch("s", ("q", "r")))) == b""
     assert b'"queries":["q","r"]' in encoder.encode(ev.TextDelta("x"))
 
 
-def test_probabilities_have_every_field_however_they_come() -> None:
+def test_logprobs_have_every_field() -> None:
     odd = [{"token": 3, "top_logprobs": 7}, {"token": "a", "top_logprobs": ["x", {"token": "b"}]}]
     response = final([ev.TextDelta("a"), ev.LogprobsDelta(odd), STOP])
     SDK_RESPONSE.validate_python(response)
@@ -269,7 +269,7 @@ def test_probabilities_have_every_field_however_they_come() -> None:
     assert second["top_logprobs"] == [{"token": "b", "bytes": [98], "logprob": 0.0}]
 
 
-def test_media_without_a_form_leave_a_note() -> None:
+def test_unsupported_media_become_a_note() -> None:
     response = final([ev.MediaOutput("video/mp4", InlineData("AAAA")), STOP])
     (item,) = response["output"]
     assert item["content"][0]["text"] == "[video left out: this protocol has no form for it]"
@@ -293,19 +293,19 @@ def test_images_are_items() -> None:
         ("pause", "incomplete", None),
     ],
 )
-def test_how_answers_end(reason: Any, status: str, details: Any) -> None:
+def test_finish_reasons_become_statuses(reason: Any, status: str, details: Any) -> None:
     response = final([ev.TextDelta("x"), ev.Finish(reason)])
     assert (response["status"], response["incomplete_details"]) == (status, details)
     assert response["output"][0]["status"] == ("completed" if reason == "refusal" else status)
 
 
-def test_a_refusal_in_words_is_complete() -> None:
+def test_refusal_with_text_is_complete() -> None:
     response = final([ev.RefusalDelta("I won't."), ev.Finish("refusal")])
     assert response["status"] == "completed"
     assert response["output"][0]["content"] == [{"type": "refusal", "refusal": "I won't."}]
 
 
-def test_usage_may_come_after_the_finish_and_has_every_field() -> None:
+def test_usage_after_the_finish_is_reported() -> None:
     response = final([ev.TextDelta("x"), STOP, ev.UsageUpdate(Usage(10, 4, 2, 7, 3))])
     assert response["usage"] == {
         "input_tokens": 10,
@@ -316,7 +316,7 @@ def test_usage_may_come_after_the_finish_and_has_every_field() -> None:
     }
 
 
-def test_nothing_started_is_an_error_event() -> None:
+def test_failure_before_the_start_is_an_error_event() -> None:
     for wire in (
         stream([ev.StreamFailure(UpstreamError("broken"))])[0],
         stream([])[0],
@@ -325,13 +325,13 @@ def test_nothing_started_is_an_error_event() -> None:
         assert types(wire) == ["error"]
 
 
-def test_an_answer_without_a_reason_fails() -> None:
+def test_stream_without_finish_fails() -> None:
     wire, response = stream([ev.TextDelta("x")])
     assert types(wire)[-2:] == ["output_item.done", "failed"]
     assert response is None
 
 
-def test_a_call_that_broke_off_is_never_done() -> None:
+def test_incomplete_call_is_never_done() -> None:
     wire, _response = stream(
         [
             ev.ToolCallStart(0, "a", "shell", kind="custom"),
@@ -358,7 +358,7 @@ def test_a_call_that_broke_off_is_never_done() -> None:
         ),
     ],
 )
-def test_failures_have_the_codes_that_codex_acts_on(error: Any, code: str, message: str) -> None:
+def test_failures_have_the_codes_that_codex_expects(error: Any, code: str, message: str) -> None:
     wire, _response = stream([ev.TextDelta("x"), ev.StreamFailure(error)])
     assert parse(wire)[-1]["response"]["error"] == {"code": code, "message": message}
 
@@ -462,7 +462,7 @@ def test_completed_at_is_set_when_response_is_completed(
     assert parse(wire)[-1]["response"]["completed_at"] == completed_at
 
 
-def test_a_whole_reply_is_the_object_that_the_stream_ends_in() -> None:
+def test_whole_response_equals_the_final_object_of_the_stream() -> None:
     events: list[Event] = [
         ev.ResponseStart("up", "u"),
         ev.ThinkingDelta("hm"),
@@ -483,7 +483,7 @@ def test_a_whole_reply_is_the_object_that_the_stream_ends_in() -> None:
     assert reply.body == streamed
 
 
-def test_a_refusal_and_probabilities_are_in_the_whole_reply() -> None:
+def test_whole_response_has_refusal_and_logprobs() -> None:
     entry = {"token": "x", "logprob": -1.0, "bytes": [120], "top_logprobs": []}
     choice = Choice((Text("x"),), "refusal", refusal="no", logprobs=(entry,))
     reply = json.loads(SERVER.encode_response(Response(choices=(choice,)), context()).body)
@@ -493,7 +493,7 @@ def test_a_refusal_and_probabilities_are_in_the_whole_reply() -> None:
     assert refusal == {"type": "refusal", "refusal": "no"}
 
 
-def test_all_that_is_said_comes_back_to_our_own_client() -> None:
+def test_encoded_stream_is_decoded_to_the_same_events() -> None:
     events: list[Event] = [
         ev.ThinkingDelta("hm"),
         ev.ThinkingSignature(Signature("s", "claude")),

@@ -75,7 +75,7 @@ def data_of(stream: bytes) -> list[Any]:
 # -- requests ---------------------------------------------------------------------------------
 
 
-def test_what_becomes_of_a_call() -> None:
+def test_call_is_decoded() -> None:
     asked = call(instructions=" Softly. ", speed=1.5, metadata={"a": 1})
     request = SERVER.decode(asked)
     assert request.messages[0].parts == (Text("Hello."),)
@@ -85,7 +85,7 @@ def test_what_becomes_of_a_call() -> None:
     assert SERVER.peek(asked).stream
 
 
-def test_voices_by_their_id() -> None:
+def test_voice_may_be_given_by_id() -> None:
     request = SERVER.decode(call(voice={"id": "voice_1"}))
     assert request.speech == SpeechWish("voice_1")
     assert SERVER.decode(call(voice=None)).speech == SpeechWish()
@@ -103,13 +103,13 @@ def test_voices_by_their_id() -> None:
         ({"input": 3}, "input", "a string"),
     ],
 )
-def test_what_there_is_not_is_named(fields: dict[str, Any], param: str, named: str) -> None:
+def test_unknown_values_are_refused(fields: dict[str, Any], param: str, named: str) -> None:
     with pytest.raises(InvalidRequestError, match=named) as refused:
         SERVER.decode(call(**fields))
     assert refused.value.param == param
 
 
-def test_mp3_where_it_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mp3_is_refused_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speech_protocol, "available", lambda: False)
     for fields in ({}, {"response_format": "mp3"}):
         with pytest.raises(InvalidRequestError, match=r"lameenc.*Allowed values: wav, pcm"):
@@ -117,7 +117,7 @@ def test_mp3_where_it_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None
     SERVER.decode(call(response_format="wav"))
 
 
-def test_another_model() -> None:
+def test_model_is_replaced() -> None:
     asked = call()
     assert SERVER.with_model(asked, "m") is asked.body
     changed = SERVER.with_model(asked, "n")
@@ -129,7 +129,7 @@ def test_another_model() -> None:
 
 
 @given(st.lists(st.binary(max_size=50), min_size=1, max_size=6))
-def test_samples_pass_as_they_come(pieces: list[bytes]) -> None:
+def test_samples_are_streamed(pieces: list[bytes]) -> None:
     writer = encoder(response_format="pcm")
     assert writer.content_type == "audio/pcm"
     assert writer.converter() is None
@@ -140,7 +140,7 @@ def test_samples_pass_as_they_come(pieces: list[bytes]) -> None:
 
 
 @given(st.lists(st.binary(max_size=50), min_size=1, max_size=6))
-def test_wav_has_one_head(pieces: list[bytes]) -> None:
+def test_wav_has_one_header(pieces: list[bytes]) -> None:
     writer = encoder(response_format="wav")
     data = written(writer, *map(sound, pieces), Finish("stop"))
     assert writer.content_type == "audio/wav"
@@ -155,7 +155,7 @@ def test_wav_can_be_played() -> None:
         assert file.readframes(100_000) == SECOND
 
 
-def test_events() -> None:
+def test_audio_is_sent_in_events() -> None:
     writer = encoder(response_format="pcm", stream_format="sse")
     assert writer.content_type == "text/event-stream"
     usage = UsageUpdate(Usage(input_total=3, output=25))
@@ -182,11 +182,11 @@ def test_a_wav_file_from_an_upstream_is_opened() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"RIFF", wav_head(24_000, 1)[:30], b"x" * 100])
-def test_what_is_no_wav_file(data: bytes) -> None:
+def test_invalid_wav_file_is_refused(data: bytes) -> None:
     assert samples_of("audio/wav", data) is None
 
 
-def test_samples_and_their_types() -> None:
+def test_sample_types_are_read() -> None:
     assert samples_of("audio/pcm", b"ab") == Samples(b"ab", 24_000, 1)
     assert samples_of("AUDIO/L16;rate=8000", b"ab") == Samples(b"ab", 8000, 1)
     assert samples_of("audio/mpeg", b"ab") is None
@@ -201,7 +201,7 @@ def test_samples_and_their_types() -> None:
         (MediaOutput(L16, UrlSource("http://x/")), "cannot be fetched"),
     ],
 )
-def test_sound_that_cannot_be_passed_on(event: MediaOutput, problem: str) -> None:
+def test_unsupported_audio_is_an_error(event: MediaOutput, problem: str) -> None:
     writer = encoder(response_format="pcm")
     assert writer.encode(event) == b""
     assert isinstance(writer.failure, UpstreamError)
@@ -209,7 +209,7 @@ def test_sound_that_cannot_be_passed_on(event: MediaOutput, problem: str) -> Non
     assert not writer.begun
 
 
-def test_sound_that_changes_on_the_way() -> None:
+def test_changed_sample_rate_is_an_error() -> None:
     writer = encoder(response_format="wav")
     writer.encode(sound(b"ab"))
     assert writer.encode(sound(b"cd", "audio/L16;rate=8000")) == b""
@@ -228,7 +228,7 @@ def test_sound_that_changes_on_the_way() -> None:
         ([sound(b"ab"), StreamFailure(UpstreamError("Lost."))], UpstreamError, "Lost."),
     ],
 )
-def test_what_is_not_all_of_the_sound(
+def test_incomplete_audio_is_an_error(
     events: list[Event], kind: type[GatewayError], said: str
 ) -> None:
     writer = encoder(response_format="pcm")
@@ -241,7 +241,7 @@ def test_what_is_not_all_of_the_sound(
     assert said in last["error"]["message"]
 
 
-def test_words_alone_do_not_begin_an_answer() -> None:
+def test_text_alone_does_not_begin_the_response() -> None:
     writer = encoder(response_format="pcm")
     assert writer.encode(TextDelta("Well,")) == b""
     assert not writer.begun
@@ -268,7 +268,7 @@ def frames(data: bytes) -> list[int]:
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(0, 9000), min_size=1, max_size=12))
-def test_mp3_is_the_same_however_it_comes(cuts: list[int]) -> None:
+def test_mp3_does_not_depend_on_chunking(cuts: list[int]) -> None:
     whole, pieces = Mp3Writer(), Mp3Writer()
     tone = b"".join(struct.pack("<h", (n * 97) % 9000) for n in range(12_000))
     expected = whole.write(tone, 24_000, 1) + whole.finish()
@@ -307,13 +307,13 @@ def test_mp3_in_events() -> None:
     assert failed["error"]["message"] == "Lost."
 
 
-def test_a_converter_with_nothing_to_convert() -> None:
+def test_converter_without_audio_writes_nothing() -> None:
     converter = encoder().converter()
     assert converter is not None
     assert converter.finish() == b""
 
 
-def test_passed_on_events_that_break_off_end_with_an_error() -> None:
+def test_passed_events_that_break_off_end_with_an_error() -> None:
     """Nobody asks for a converter there, for nothing is converted."""
     last = data_of(encoder(stream_format="sse").encode(StreamFailure(UpstreamError("Lost."))))
     assert last[0]["error"]["message"] == "Lost."

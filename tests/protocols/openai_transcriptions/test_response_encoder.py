@@ -76,12 +76,12 @@ def test_silence_is_an_empty_transcript(said: str) -> None:
     assert in_format(timed(), "verbose_json")["text"] == ""
 
 
-def test_captions() -> None:
+def test_captions_are_srt_or_vtt() -> None:
     assert in_format(TIMES, "srt").startswith("1\n00:00:00,000 --> 00:00:01,500\nHello there.\n")
     assert in_format(TIMES, "vtt").startswith("WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nHello")
 
 
-def test_verbose() -> None:
+def test_verbose_json_has_segments() -> None:
     body = in_format(TIMES, "verbose_json", ("temperature", "0.5"))
     segments = body.pop("segments")
     assert body == {
@@ -98,7 +98,7 @@ def test_verbose() -> None:
     assert segments[0]["temperature"] == 0.5
 
 
-def test_granularities() -> None:
+def test_granularities_select_segments_and_words() -> None:
     said = timed((0, 1, "Hi you"), words=[{"start": 0, "end": 0.5, "word": "Hi"}])
     word, segment = (("timestamp_granularities[]", name) for name in ("word", "segment"))
     only = in_format(said, "verbose_json", word)
@@ -109,7 +109,7 @@ def test_granularities() -> None:
     assert both["segments"]
 
 
-def test_speakers() -> None:
+def test_diarized_json_names_speakers() -> None:
     listed = [
         {"start": 0, "end": 1, "text": "Hi.", "speaker": "A"},
         {"start": 1, "end": 2, "text": "Ho.", "speaker": "B"},
@@ -130,7 +130,7 @@ def test_translations_are_english() -> None:
     assert (body["task"], body["language"]) == ("translate", "english")
 
 
-def test_log_probabilities() -> None:
+def test_logprobs_are_in_json() -> None:
     listed = [{"token": "Hi", "logprob": -0.5, "bytes": [72, 105], "top_logprobs": []}]
     asked = call(("model", "m"), ("include[]", "logprobs"))
     said = fold([TextDelta("Hi"), LogprobsDelta(listed), Finish("stop")])
@@ -147,7 +147,7 @@ def test_log_probabilities() -> None:
         ("stop", "I will not.", "content_filter"),
     ],
 )
-def test_what_is_not_whole_is_an_error(finish: FinishReason, refusal: str, code: str) -> None:
+def test_incomplete_transcript_is_an_error(finish: FinishReason, refusal: str, code: str) -> None:
     asked = call(("model", "m"))
     with pytest.raises(InvalidRequestError) as failed:
         TRANSCRIBE.encode_response(answer("Hel", finish, refusal), context(asked))
@@ -156,7 +156,7 @@ def test_what_is_not_whole_is_an_error(finish: FinishReason, refusal: str, code:
     assert last["error"]["code"] == code
 
 
-def test_malformed_times_are_an_error_of_the_upstreams() -> None:
+def test_malformed_times_are_an_upstream_error() -> None:
     with pytest.raises(UpstreamError, match="form"):
         in_format("certainly!", "srt")
 
@@ -186,7 +186,7 @@ def test_streamed_text_adds_up(pieces: list[str]) -> None:
     assert said.strip() == ("" if silent else whole)
 
 
-def test_speakers_are_streamed_when_all_is_known() -> None:
+def test_segments_with_speakers_are_streamed_at_the_end() -> None:
     listed = [{"start": 5, "end": 1, "text": "Hi.", "speaker": "A"}]
     said = json.dumps({"language": "x", "segments": listed})
     halves: list[Event] = [TextDelta(said[:20]), TextDelta(said[20:]), Finish("stop")]
@@ -199,7 +199,7 @@ def test_speakers_are_streamed_when_all_is_known() -> None:
     assert done["text"] == "Hi."
 
 
-def test_streams_that_break_off_say_so() -> None:
+def test_incomplete_stream_ends_with_an_error() -> None:
     failure = UpstreamError("It went wrong.")
     last = stream([TextDelta("Hel"), StreamFailure(failure)])[-1]
     assert last["error"]["message"] == "It went wrong."
