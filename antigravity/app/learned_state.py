@@ -57,13 +57,13 @@ class LearnedState:
                 directory / SIGNATURES_FILE,
                 lambda: (self._bounds.max_entries, self._bounds.max_bytes),
                 self.signatures.entries,
-                wanted=settings.signatures.persist,
+                enabled=settings.signatures.persist,
             )
             self._contexts.disk = self._contexts_disk = self._switched(
                 directory / CONTEXTS_FILE,
                 lambda: (_CONTEXTS, _CONTEXTS_BYTES),
                 self._contexts.entries,
-                wanted=settings.experimental.context_persist,
+                enabled=settings.experimental.context_persist,
             )
             self._state = open_state(
                 reactor, directory / CALIBRATION_FILE, delay=_CALIBRATION_DELAY
@@ -92,9 +92,9 @@ class LearnedState:
         """Return a Deferred that fires when stores are enabled or disabled as in ``settings``."""
         self._configure(settings)
         if self._signatures_disk is not None:
-            yield self._signatures_disk.switch(wanted=settings.signatures.persist)
+            yield self._signatures_disk.set_enabled(settings.signatures.persist)
         if self._contexts_disk is not None:
-            yield self._contexts_disk.switch(wanted=settings.experimental.context_persist)
+            yield self._contexts_disk.set_enabled(settings.experimental.context_persist)
 
     @inlineCallbacks
     def stop(self) -> Any:
@@ -115,7 +115,7 @@ class LearnedState:
         bounds: Callable[[], tuple[int, int]],
         entries: Callable[[], Iterable[Entry]],
         *,
-        wanted: bool,
+        enabled: bool,
     ) -> OptionalStore:
         run = partial(call_in_thread, self._reactor)
 
@@ -125,7 +125,7 @@ class LearnedState:
             file = SqliteFile(path, now, max_entries=most, max_bytes=size)
             return ExpiringStore(file, self._reactor, now, run=run)
 
-        return OptionalStore(make, partial(run, self._delete, path), entries, wanted=wanted)
+        return OptionalStore(make, partial(run, self._delete, path), entries, enabled=enabled)
 
     def _delete(self, file: Path) -> None:
         """Delete a disabled store."""

@@ -1,1 +1,1 @@
-"""Requests that clients make on their own: warm-ups, and small tasks in the background."""
+"""Recognition of requests that clients make on their own: warm-ups and background tasks."""

@@ -1,4 +1,4 @@
-"""Tasks that clients set on their own, recognised by how the client words them."""
+"""Recognition of background tasks by the text of the request."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from antigravity.interfaces.interception import IBackgroundDetector
 from antigravity.ir.parts import Text, ToolResult
 from antigravity.ir.request import Request
 
-#: How much of a system text is looked at.
-LOOKED_AT: Final = 500
+#: The number of characters of a system prompt that are searched.
+SYSTEM_CHARACTERS: Final = 500
 
 REMINDER: Final = "<system-reminder>"
 
 
 class Wording(Struct, frozen=True, forbid_unknown_fields=True):
-    """One way to recognise a task; the data file explains the fields."""
+    """One pattern of a background task; the data file documents the fields."""
 
     kind: str
     openings: tuple[str, ...] = ()
@@ -34,14 +34,14 @@ class Wording(Struct, frozen=True, forbid_unknown_fields=True):
 
 @cache
 def shipped_wordings() -> Mapping[str, tuple[Wording, ...]]:
-    """Return the wordings that come with the gateway, by client."""
+    """Return the shipped wordings by client."""
     data = files("antigravity.interception").joinpath("background.toml").read_bytes()
     return msgspec.toml.decode(data, type=dict[str, tuple[Wording, ...]])
 
 
 @implementer(IBackgroundDetector)
 class BackgroundTasks:
-    """Recognises the tasks of one client."""
+    """Recognises the background tasks of one client."""
 
     def __init__(
         self,
@@ -54,21 +54,21 @@ class BackgroundTasks:
         self._wordings = wordings
 
     def wants(self, headers: Mapping[str, str]) -> bool:
-        """Return whether the client sent it."""
+        """Return whether the client sent a request with these headers."""
         return self._is_client(headers)
 
     def detect(self, request: Request, headers: Mapping[str, str]) -> str | None:
-        """Return the kind of task, ``None`` for work that the user has set."""
+        """Return the kind of background task, ``None`` for a request of the user."""
         if not self.wants(headers):
             return None
         text = last_user_text(request)
         if text is None:
             return None
-        return next((w.kind for w in self._wordings if _fits(w, request, text)), None)
+        return next((w.kind for w in self._wordings if _matches(w, request, text)), None)
 
 
 def last_user_text(request: Request) -> str | None:
-    """Return the last thing that the user says, ``None`` where tools have the last word."""
+    """Return the last text of the user, ``None`` if the last message has a tool result."""
     last = request.messages[-1] if request.messages else None
     if last is None or last.role != "user":
         return None
@@ -82,7 +82,7 @@ def last_user_text(request: Request) -> str | None:
     return None
 
 
-def _fits(wording: Wording, request: Request, text: str) -> bool:
+def _matches(wording: Wording, request: Request, text: str) -> bool:
     if wording.openings and text.startswith(wording.openings):
         return True
     if request.tools:
@@ -91,23 +91,22 @@ def _fits(wording: Wording, request: Request, text: str) -> bool:
         return True
     if wording.starts and text.startswith(wording.starts):
         return True
-    if any(_says(part.text, wording.system) for part in request.system):
+    if any(_contains(part.text, wording.system) for part in request.system):
         return True
-    return _begins(request) and _answer(request) in wording.answers
+    return _is_first_turn(request) and _response_properties(request) in wording.answers
 
 
-def _begins(request: Request) -> bool:
-    """Return whether the conversation has no earlier messages."""
+def _is_first_turn(request: Request) -> bool:
     return sum(message.role != "system" for message in request.messages) == 1
 
 
-def _says(text: str, phrases: tuple[str, ...]) -> bool:
-    beginning = text[:LOOKED_AT]
+def _contains(text: str, phrases: tuple[str, ...]) -> bool:
+    beginning = text[:SYSTEM_CHARACTERS]
     return any(phrase in beginning for phrase in phrases)
 
 
-def _answer(request: Request) -> frozenset[str] | None:
-    """Return the names of the properties that the answer must have."""
+def _response_properties(request: Request) -> frozenset[str] | None:
+    """Return the names of the properties in the schema of the response."""
     schema = request.response_format.schema
     properties = schema.get("properties") if schema is not None else None
     return frozenset(properties) if isinstance(properties, dict) else None

@@ -1,4 +1,4 @@
-"""Who sent a request, by its headers."""
+"""Recognition of clients by their headers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 def is_claude_code(headers: Mapping[str, str]) -> bool:
-    """Return whether Claude Code sent it, or something made of Claude Code."""
+    """Return whether Claude Code, or a program based on it, sent the request."""
     return (
         headers.get("user-agent", "").startswith(("claude-cli/", "claude-code/"))
         or headers.get("x-app") == "cli"
@@ -14,5 +14,5 @@ def is_claude_code(headers: Mapping[str, str]) -> bool:
 
 
 def is_opencode(headers: Mapping[str, str]) -> bool:
-    """Return whether opencode sent it."""
+    """Return whether opencode sent the request."""
     return headers.get("user-agent", "").startswith("opencode/")

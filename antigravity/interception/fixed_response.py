@@ -1,4 +1,4 @@
-"""The answer to a warm-up, in no protocol's words."""
+"""The fixed response to a warm-up request."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from antigravity.ir.events import Event, Finish, ResponseStart, TextDelta, Usage
 from antigravity.ir.request import Request
 from antigravity.ir.usage import Usage
 
-ANSWER: Final = "OK"
+TEXT: Final = "OK"
 
 
 def fixed_response(request: Request) -> tuple[tuple[Event, ...], Usage]:
-    """Return a complete short answer, and its usage: an estimate, as nobody counted."""
-    usage = Usage(input_total=estimate_tokens(request), output=math.ceil(estimate_text(ANSWER)))
+    """Return the events of a short response, and its usage, which is an estimate."""
+    usage = Usage(input_total=estimate_tokens(request), output=math.ceil(estimate_text(TEXT)))
     events = (
         ResponseStart(model=request.model),
         UsageUpdate(Usage(input_total=usage.input_total)),
-        TextDelta(ANSWER),
+        TextDelta(TEXT),
         Finish("stop"),
         UsageUpdate(usage),
     )

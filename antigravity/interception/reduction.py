@@ -1,4 +1,4 @@
-"""What is left of a request for a small model that only has to name or sum something up."""
+"""Reduces a background task to what a small model needs for it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from antigravity.signatures.repair import without_signatures
 
 
 def reduced(request: Request) -> Request:
-    """Return the request without tools, and without thinking now or in its history.
+    """Return the request without tools and thinking.
 
-    Calls and results of tools become text, as no model takes them where there are no tools.
-    The fields that only one protocol knows go too: they speak of tools, of thinking and of
-    the model that the client had in mind.
+    Tool calls and results become text, since no model accepts them without declared tools.  The
+    extensions of the client's protocol are removed, since they concern tools, thinking and the
+    requested model.
     """
     return replace(
         without_signatures(request, demanded=True),

@@ -1,4 +1,4 @@
-"""Everything that looks at requests before they are routed, in one configuration."""
+"""The interception rules of one configuration."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from msgspec import Struct
 
 from antigravity.interfaces.interception import IBackgroundDetector, IWarmupFilter
 
-#: The model that background tasks go to, where the operator maps it.
+#: The model name for background tasks, which the operator can map.
 BACKGROUND_MODEL: Final = "internal-background-task"
 
 
 class InterceptionRules(Struct, frozen=True):
-    """What plugins have registered, as far as it is switched on.
+    """The enabled rules of the plugins.
 
-    ``clients`` are patterns of the User-Agents that it is on for.
+    ``clients`` are patterns of the User-Agents to which they apply.
     """
 
     warmup_filters: tuple[IWarmupFilter, ...] = ()

@@ -1,4 +1,4 @@
-"""Warm-ups of Claude Code: a conversation that consists of one word."""
+"""Recognition of the warm-up requests of Claude Code."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from antigravity.ir.parts import Text
 from antigravity.ir.request import Request
 
 WORD: Final = "Warmup"
-#: Blocks that the client adds to messages by itself.
+#: Blocks that the client adds to messages.
 _REMINDERS: Final = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
 
 
 @implementer(IWarmupFilter)
 class ClaudeCodeWarmup:
-    """Recognises what Claude Code sends ahead to fill prompt caches."""
+    """Recognises the requests that Claude Code sends to fill prompt caches."""
 
     name = "claude-code"
     marks = (WORD.encode(),)
 
     def wants(self, headers: Mapping[str, str]) -> bool:
-        """Return whether Claude Code sent it."""
+        """Return whether Claude Code sent a request with these headers."""
         return is_claude_code(headers)
 
     def matches(self, request: Request, headers: Mapping[str, str]) -> bool:
-        """Return whether the request is a warm-up, and nothing else."""
+        """Return whether the request is a warm-up request."""
         return self.wants(headers) and is_warmup(request)
 
 
 def is_warmup(request: Request) -> bool:
-    """Return whether the word is all that a conversation consists of, reminders aside.
+    """Return whether the word is the only text of the conversation, apart from reminders.
 
-    The word in a later message answers the model, and a longer text is a request.
+    The word in a later message is an answer to the model, and a longer text is a real request.
     """
-    said = [message for message in request.messages if message.role != "system"]
-    if len(said) != 1 or said[0].role != "user":
+    messages = [message for message in request.messages if message.role != "system"]
+    if len(messages) != 1 or messages[0].role != "user":
         return False
     texts: list[str] = []
-    for part in said[0].parts:
+    for part in messages[0].parts:
         if not isinstance(part, Text):
             return False
         text = _REMINDERS.sub("", part.text).strip()

@@ -1,1 +1,1 @@
-"""Thought signatures that clients have no field for: kept here, put back where they belong."""
+"""Thought signatures that clients drop: stored here, and restored in later requests."""

@@ -1,7 +1,7 @@
-"""The last resort when an upstream refuses a history's signatures: a history without any.
+"""Removes all signatures from a history, after an upstream has refused them.
 
-Old thinking is left out.  Tool calls of finished steps become plain text together with
-their results, because a model that demands a signature on every call would refuse them bare.
+Earlier thinking is removed.  If the model requires a signature on every tool call, calls and their
+results become plain text.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ REPAIRED = Loss("messages", "the upstream refused the history's signatures: it w
 
 
 def without_signatures(request: Request, *, demanded: bool) -> Request:
-    """Return the request with no signature and no thinking in its history.
+    """Return the request without signatures and thinking in its history.
 
-    ``demanded`` says that the model refuses calls without one; then calls and results become
-    text.  Otherwise thinking is switched off, because it cannot go on from nothing.
+    ``demanded`` says that the model refuses calls without a signature; then calls and results
+    become text.  Otherwise thinking is switched off, since it cannot continue.
     """
     messages = tuple(
         message
-        for message in (_bare(message, demanded=demanded) for message in request.messages)
+        for message in (_strip(message, demanded=demanded) for message in request.messages)
         if message.parts
     )
     if demanded:
@@ -33,10 +33,10 @@ def without_signatures(request: Request, *, demanded: bool) -> Request:
     return replace(request, messages=messages, thinking=ThinkingConfig("off"))
 
 
-def _bare(message: Message, *, demanded: bool) -> Message:
+def _strip(message: Message, *, demanded: bool) -> Message:
     parts: list[Part] = []
     for part in message.parts:
-        parts += _told(part) if demanded else _unsigned(part)
+        parts += _as_text(part) if demanded else _unsigned(part)
     return replace(message, parts=tuple(parts))
 
 
@@ -50,8 +50,8 @@ def _unsigned(part: Part) -> Iterator[Part]:
             yield part
 
 
-def _told(part: Part) -> Iterator[Part]:
-    """Yield what a call or a result says, in words."""
+def _as_text(part: Part) -> Iterator[Part]:
+    """Yield a tool call or result as text."""
     match part:
         case ToolCall():
             yield Text(f"[The tool {part.name} was called with {part.arguments}]")

@@ -1,6 +1,6 @@
-"""Remember the thinking behind tool calls, for a while and within bounds, also over a restart.
+"""The store of thinking by tool call, with limits on number, size and age.
 
-What one API key's conversations made is never given to another's.
+The thinking of one API key is never used for another one.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from antigravity.ir.signature import Signature
 
 
 class StoredThinking(Struct, frozen=True):
-    """What stood on and before one tool call."""
+    """The signature of one tool call, and the thinking before it."""
 
     signature: Signature | None = None
     thinking: tuple[Thinking, ...] = ()
 
     @property
     def size(self) -> int:
-        """Roughly how many bytes this takes."""
+        """The approximate size in bytes."""
         size = 200 + (len(self.signature.value) if self.signature else 0)
         for part in self.thinking:
             size += len(part.text) + len(part.redacted or "")
@@ -35,18 +35,18 @@ class StoredThinking(Struct, frozen=True):
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(StoredThinking)
-#: What is left of the time to live when using an entry begins it anew.
-_STALE: Final = 0.9
-#: Stands between API key and call id; neither has it.
-_BETWEEN: Final = "\0"
+#: Using an entry renews it if less than this fraction of its time to live remains.
+_RENEW_BELOW: Final = 0.9
+#: The separator of API key and call id, which neither contains.
+_SEPARATOR: Final = "\0"
 
 
 class SignatureStore:
-    """Memories by API key and tool-call id; those not used for longest go first.
+    """Stored thinking by API key and tool-call id; the least recently used is removed first.
 
     ``now`` returns seconds since the epoch; ``ttl`` is in seconds since the last use.
 
-    :ivar disk: keeps what has to survive a restart.
+    :ivar disk: the store on disk, if there is one.
     """
 
     def __init__(
@@ -70,69 +70,69 @@ class SignatureStore:
         return len(self._entries)
 
     def restore(self, entries: Iterable[Entry]) -> int:
-        """Know again what ``disk`` has kept, the oldest first; return how many made no sense."""
+        """Restore the entries of ``disk``, oldest first; return the number of invalid ones."""
         latest = self._now() + self._ttl  # the time to live may be shorter now
-        senseless = 0
+        invalid = 0
         for key, expires, value in entries:
             try:
-                memory = _DECODER.decode(value)
+                thinking = _DECODER.decode(value)
             except msgspec.DecodeError:
-                senseless += 1
-                self._forget(key)
+                invalid += 1
+                self._remove(key)
             else:
-                self._put(key, min(expires, latest), memory)
+                self._put(key, min(expires, latest), thinking)
         self._trim()
-        return senseless
+        return invalid
 
     def configure(self, *, ttl: float, max_entries: int, max_bytes: int) -> None:
-        """Keep so much for so long, from now on; what is beyond that goes at once."""
+        """Change the limits, and remove at once what exceeds them."""
         shorter = ttl < self._ttl
         self._ttl, self._max_entries, self._max_bytes = ttl, max_entries, max_bytes
         latest = self._now() + ttl
-        for key, (expires, memory) in self._entries.items() if shorter else ():
+        for key, (expires, thinking) in self._entries.items() if shorter else ():
             if expires > latest:
-                self._entries[key] = (latest, memory)
+                self._entries[key] = (latest, thinking)
                 if self.disk is not None:
-                    self.disk.put(Entry(key, latest, _ENCODER.encode(memory)))
+                    self.disk.put(Entry(key, latest, _ENCODER.encode(thinking)))
         self._trim()
 
     def entries(self) -> list[Entry]:
-        """Return everything that is known, the oldest first."""
+        """Return all entries, oldest first."""
         return [
-            Entry(key, expires, _ENCODER.encode(memory))
-            for key, (expires, memory) in self._entries.items()
+            Entry(key, expires, _ENCODER.encode(thinking))
+            for key, (expires, thinking) in self._entries.items()
         ]
 
-    def remember(self, principal: str, call_id: str, memory: StoredThinking) -> None:
-        """Keep what belongs to a call."""
-        self._keep(_key(principal, call_id), memory)
+    def remember(self, principal: str, call_id: str, thinking: StoredThinking) -> None:
+        """Store the thinking of a call."""
+        self._save(_key(principal, call_id), thinking)
         self._trim()
 
     def recall(self, principal: str, call_id: str) -> StoredThinking | None:
-        """Return what belongs to a call, if it is still known."""
+        """Return the thinking of a call, if it is still stored."""
         key = _key(principal, call_id)
         entry = self._entries.get(key)
         if entry is None:
             return None
-        expires, memory = entry
+        expires, thinking = entry
         now = self._now()
         if expires <= now:
             return None
-        if expires - now < self._ttl * _STALE:
-            # A conversation that goes on keeps its own; not each time, because it is written.
-            self._keep(key, memory)
-        return memory
+        if expires - now < self._ttl * _RENEW_BELOW:
+            # Renewed for conversations in use, but not each time, since that writes to disk.
+            self._save(key, thinking)
+        return thinking
 
-    def _keep(self, key: str, memory: StoredThinking) -> None:
+    def _save(self, key: str, thinking: StoredThinking) -> None:
         expires = self._now() + self._ttl
-        self._put(key, expires, memory)
+        self._put(key, expires, thinking)
         if self.disk is not None:
-            self.disk.put(Entry(key, expires, _ENCODER.encode(memory)))
+            self.disk.put(Entry(key, expires, _ENCODER.encode(thinking)))
 
-    def _put(self, key: str, expires: float, memory: StoredThinking) -> None:
+    def _put(self, key: str, expires: float, thinking: StoredThinking) -> None:
         self._drop(key)
-        self._entries[key] = (expires, memory)
-        self._bytes += memory.size
+        self._entries[key] = (expires, thinking)
+        self._bytes += thinking.size
 
     def _trim(self) -> None:
         now = self._now()
@@ -141,9 +141,9 @@ class SignatureStore:
             full = len(self._entries) > self._max_entries or self._bytes > self._max_bytes
             if not full and expires > now:
                 return
-            self._forget(key)
+            self._remove(key)
 
-    def _forget(self, key: str) -> None:
+    def _remove(self, key: str) -> None:
         self._drop(key)
         if self.disk is not None:
             self.disk.delete(key)
@@ -155,4 +155,4 @@ class SignatureStore:
 
 
 def _key(principal: str, call_id: str) -> str:
-    return f"{principal}{_BETWEEN}{call_id}"
+    return f"{principal}{_SEPARATOR}{call_id}"

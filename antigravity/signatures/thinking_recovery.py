@@ -1,4 +1,4 @@
-"""Collect signatures from answers, and put them back into histories that have lost them."""
+"""Collects thinking from responses, and restores it in histories that have lost it."""
 
 from __future__ import annotations
 
@@ -20,36 +20,38 @@ from antigravity.ir.request import Message, Request
 from antigravity.ir.signature import Signature
 from antigravity.signatures.store import StoredThinking
 
-#: Characters of reasoning without a signature that are kept for one call.
-_MOST: Final = 1024 * 1024
+#: The limit of characters of unsigned reasoning for one call.
+_MAX_CHARACTERS: Final = 1024 * 1024
 
 
 class SignatureCollector:
-    """Watches one answer and hands each tool call's memory to ``keep``.
+    """Collects the thinking before each tool call of one response.
 
-    The first call after some thinking gets that thinking; a call without any gets none.
-    ``unsigned`` says that thinking without a signature is kept, too: some models want their
-    reasoning back and sign nothing.
+    Thinking belongs to the first call after it.
+
+    :param store: called with the call id and its thinking.
+    :param unsigned: whether thinking without a signature is collected, too, for models that need
+        their reasoning back but do not sign it.
     """
 
     def __init__(
-        self, keep: Callable[[str, StoredThinking], None], *, unsigned: bool = False
+        self, store: Callable[[str, StoredThinking], None], *, unsigned: bool = False
     ) -> None:
-        self._keep = keep
+        self._store = store
         self._unsigned = unsigned
         self._text: list[str] = []
         self._size = 0
         self._thinking: list[Thinking] = []
 
     def feed(self, event: Event) -> None:
-        """Look at one event."""
+        """Process one event."""
         kind = type(event)
         if kind is TextDelta or getattr(event, "choice", 0) != 0:
             return
         if kind is ThinkingDelta:
             text: str = event.text  # type: ignore[union-attr]
             self._size += len(text)
-            if self._size <= _MOST:
+            if self._size <= _MAX_CHARACTERS:
                 self._text.append(text)
         elif isinstance(event, ThinkingSignature):
             self._thinking.append(Thinking("".join(self._text), event.signature))
@@ -59,17 +61,17 @@ class SignatureCollector:
                 Thinking(signature=Signature("", event.family), redacted=event.data)
             )
         elif isinstance(event, ToolCallStart):
-            if self._unsigned and self._text and self._size <= _MOST:
+            if self._unsigned and self._text and self._size <= _MAX_CHARACTERS:
                 self._thinking.append(Thinking("".join(self._text)))
             if event.signature is not None or self._thinking:
-                self._keep(event.id, StoredThinking(event.signature, tuple(self._thinking)))
+                self._store(event.id, StoredThinking(event.signature, tuple(self._thinking)))
             self._thinking.clear()
             self._text.clear()
             self._size = 0
 
 
 def call_ids(request: Request) -> tuple[str, ...]:
-    """Return the ids that :func:`recover` asks for."""
+    """Return the ids of the tool calls that :func:`recover` looks up."""
     return tuple(
         part.id
         for message in request.messages
@@ -88,8 +90,8 @@ def recover(
 ) -> Request:
     """Return the request with the thinking that its client dropped.
 
-    Only what ``family`` made is put back: no model accepts another family's signatures.
-    ``reasoning`` says that the target wants the text of the reasoning, whoever signed it.
+    Only signatures of ``family`` are restored, since no model accepts those of another family.
+    ``reasoning`` says that the target needs the text of the reasoning, whatever its signature.
     """
     messages = tuple(
         _recover_message(message, recall, family, reasoning=reasoning)
@@ -100,9 +102,9 @@ def recover(
     return replace(request, messages=messages)
 
 
-def has_reasoning(memory: StoredThinking | None) -> bool:
-    """Return whether a memory holds reasoning that can be read."""
-    return memory is not None and any(thinking.text for thinking in memory.thinking)
+def has_reasoning(stored: StoredThinking | None) -> bool:
+    """Return whether stored thinking contains readable reasoning."""
+    return stored is not None and any(thinking.text for thinking in stored.thinking)
 
 
 def _recover_message(
@@ -124,24 +126,26 @@ def _recover_message(
     parts: list[Part] = []
     changed = False
     for part in message.parts:
-        memory = recall(part.id) if isinstance(part, ToolCall) else None
-        if isinstance(part, ToolCall) and memory is not None:
+        stored = recall(part.id) if isinstance(part, ToolCall) else None
+        if isinstance(part, ToolCall) and stored is not None:
             if not has_thinking:
                 thinking += [
-                    each for each in memory.thinking if _fits(each, family, reasoning=reasoning)
+                    each
+                    for each in stored.thinking
+                    if _is_usable(each, family, reasoning=reasoning)
                 ]
-            own = memory.signature
+            own = stored.signature
             if part.signature is None and own is not None and own.family == family:
                 part = replace(part, signature=own)
                 changed = True
         parts.append(part)
     if not changed and not thinking:
         return message
-    # A turn that thinks begins with its thinking: anything else is refused.
+    # A turn with thinking must begin with it, or the upstream refuses the request.
     return replace(message, parts=(*thinking, *parts))
 
 
-def _fits(thinking: Thinking, family: str, *, reasoning: bool) -> bool:
+def _is_usable(thinking: Thinking, family: str, *, reasoning: bool) -> bool:
     if thinking.signature is not None and thinking.signature.family == family:
         return True
     return reasoning and bool(thinking.text)

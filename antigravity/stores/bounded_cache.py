@@ -1,4 +1,4 @@
-"""A mapping in memory that never grows beyond its bounds."""
+"""A cache in memory with limits on number, size and age."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 
 class BoundedCache:
-    """Byte strings by key, bounded by number, size and age; what was used last stays longest.
+    """Byte strings by key; the least recently used ones are removed first.
 
-    ``now`` returns seconds; ``ttl`` is in seconds.
+    ``now`` returns seconds; ``ttl`` is in seconds since the last use.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class BoundedCache:
         return len(self._entries)
 
     def configure(self, *, max_entries: int, max_bytes: int, ttl: float) -> None:
-        """Keep so much for so long, from now on; what is beyond that goes at once."""
+        """Change the limits, and remove at once what exceeds them."""
         shorter = ttl < self._ttl
         self._max_entries = max_entries
         self._max_bytes = max_bytes
@@ -37,7 +37,7 @@ class BoundedCache:
         self._trim()
 
     def put(self, key: str, value: bytes) -> bool:
-        """Keep ``value``; return whether there is room for it at all."""
+        """Store ``value``; return false if it is larger than the cache."""
         self.delete(key)
         if len(value) > self._max_bytes or not self._max_entries:
             return False
@@ -47,7 +47,7 @@ class BoundedCache:
         return True
 
     def get(self, key: str) -> bytes | None:
-        """Return the value of ``key``, or ``None`` if it is not, or no longer, known."""
+        """Return the value of ``key``, ``None`` if it is missing or has expired."""
         entry = self._entries.get(key)
         if entry is None:
             return None
@@ -60,7 +60,7 @@ class BoundedCache:
         return value
 
     def has_ending(self, ending: str) -> bool:
-        """Return whether there is a key with this ending; it is looked for among all."""
+        """Return whether there is a key with this ending; this scans all keys."""
         return any(key.endswith(ending) for key in self._entries)
 
     def _trim(self) -> None:
@@ -68,7 +68,7 @@ class BoundedCache:
             self.delete(next(iter(self._entries)))
 
     def delete(self, key: str) -> bool:
-        """Forget ``key``; return whether it was known."""
+        """Remove ``key``; return whether it was there."""
         entry = self._entries.pop(key, None)
         if entry is None:
             return False

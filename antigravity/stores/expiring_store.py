@@ -1,4 +1,4 @@
-"""Entries with an expiry that survive a restart, written in batches beside the reactor."""
+"""A store of expiring entries in an SQLite file, written in batches outside the reactor."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from antigravity.interfaces.stores import Entry, IExpiringStore
 from antigravity.logs import make_logger
 from antigravity.stores.sqlite_file import SqliteFile, StoreFileError
 
-#: What has expired leaves the disk this much later at most, in seconds.
+#: Expired entries are removed from the disk within this many seconds.
 SWEEP: Final = 60.0
 
 
 @implementer(IExpiringStore)
 class ExpiringStore:
-    """Keeps entries in a :class:`SqliteFile`.
+    """Stores entries in a :class:`SqliteFile`.
 
-    ``run`` calls a function with arguments, in a thread perhaps, and returns a Deferred with
-    its result.  Changes are written ``delay`` seconds after the first of them, all at once.
-    What cannot be written is lost, and the first time that it happens is reported.
+    Changes that cannot be written are lost; the first failure is logged.
+
+    :param run: calls a function, possibly in a thread, and returns a Deferred with its result.
+    :param delay: the seconds after the first change until all changes are written.
     """
 
     log = make_logger()
@@ -48,31 +49,31 @@ class ExpiringStore:
         self._save_timer: IDelayedCall | None = None
         self._sweep_timer: IDelayedCall | None = None
         self._open = True
-        self._working = True
+        self._last_write_succeeded = True
 
     @inlineCallbacks
     def load(self) -> Any:
-        """Return a Deferred that fires with what is kept, the oldest first."""
+        """Return a Deferred that fires with all entries, oldest first."""
         try:
             entries = yield self._lock.run(self._run, self._file.read)
         except StoreFileError as error:
             self.log.error("{error}", error=str(error))
             return []
         if entries:
-            self._arm_sweep(min(entry.expires for entry in entries))
+            self._schedule_sweep(min(entry.expires for entry in entries))
         return entries
 
     def put(self, entry: Entry) -> None:
-        """Keep something, before long."""
+        """Schedule a write of an entry."""
         self._change(entry.key, entry)
 
     def delete(self, key: str) -> None:
-        """Keep what has this key no longer."""
+        """Schedule the removal of an entry."""
         self._change(key, None)
 
     @inlineCallbacks
     def stop(self) -> Any:
-        """Return a Deferred that fires when everything new is kept and all is closed."""
+        """Return a Deferred that fires when all changes are written and the file is closed."""
         self._open = False
         for timer in (self._save_timer, self._sweep_timer):
             if timer is not None and timer.active():
@@ -83,14 +84,14 @@ class ExpiringStore:
     def _change(self, key: str, entry: Entry | None) -> None:
         if self._open:
             self._changes[key] = entry
-            self._arm()
+            self._schedule_save()
 
-    def _arm(self) -> None:
-        """See to it that what is new is written; never two writes at a time."""
+    def _schedule_save(self) -> None:
+        """Schedule a write of the changes, unless one is scheduled or in progress."""
         if self._open and self._changes and self._save_timer is None and not self._lock.locked:
             self._save_timer = self._clock.callLater(self._delay, self._save)
 
-    def _arm_sweep(self, expires: float) -> None:
+    def _schedule_sweep(self, expires: float) -> None:
         if self._open and (self._sweep_timer is None or not self._sweep_timer.active()):
             later = max(expires - self._now(), 0.0) + SWEEP
             self._sweep_timer = self._clock.callLater(later, self._save, sweep=True)
@@ -99,7 +100,7 @@ class ExpiringStore:
         if self._save_timer is not None and self._save_timer.active():
             self._save_timer.cancel()
         self._save_timer = None
-        self._lock.run(self._write, sweep=sweep).addCallback(lambda _: self._arm())
+        self._lock.run(self._write, sweep=sweep).addCallback(lambda _: self._schedule_save())
 
     @inlineCallbacks
     def _write(self, *, sweep: bool = False) -> Any:
@@ -107,10 +108,10 @@ class ExpiringStore:
         try:
             earliest = yield self._run(partial(self._file.write, changes, sweep=sweep))
         except StoreFileError as error:
-            if self._working:
+            if self._last_write_succeeded:
                 self.log.error("{error}", error=str(error))
-            self._working = False
+            self._last_write_succeeded = False
             return
-        self._working = True
+        self._last_write_succeeded = True
         if earliest is not None:
-            self._arm_sweep(earliest)
+            self._schedule_sweep(earliest)

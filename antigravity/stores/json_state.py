@@ -1,4 +1,4 @@
-"""State in one JSON file, written seldom, whole, and for its owner's eyes only."""
+"""State in one JSON file, written as a whole, at intervals, readable by its owner only."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ from zope.interface import implementer
 from antigravity.interfaces.stores import IStateStore
 from antigravity.logs import make_logger
 
-#: The version of the file's form.
+#: The version of the file format.
 VERSION: Final = 1
-#: A larger file is none of ours.
+#: Larger files are ignored, since the gateway does not write them.
 _LARGEST: Final = 64 * 1024 * 1024
 
 
 @implementer(IStateStore)
 class JsonState:
-    """Keeps one JSON object.
+    """Stores one JSON object in a file.
 
-    ``write`` replaces a file atomically.  ``run`` calls a function with arguments, in a
-    thread perhaps, and returns a Deferred with its result.  Changes are written ``delay``
-    seconds after the first of them at the latest, never two writes at a time.  ``clean`` removes
-    what an earlier process left beside a file when it was killed.  The file's folder is made, but
-    nothing above it: a home that is gone, or not mounted, is not made anew.
+    The folder of the file is created if it is missing, but no folder above it, since the home
+    directory may not be mounted.
+
+    :param write: replaces a file atomically.
+    :param run: calls a function, possibly in a thread, and returns a Deferred with its result.
+    :param delay: the seconds after the first change until the file is written.
+    :param clean: removes temporary files that a killed process left beside a file.
     """
 
     log = make_logger()
@@ -58,14 +60,14 @@ class JsonState:
         self._stopping: list[Deferred[None]] = []
 
     def load(self) -> Mapping[str, Any]:
-        """Return what was kept; a file that is of no use is reported, and is left alone."""
+        """Return the stored object; an invalid file is reported and not changed."""
         try:
             self._clean(self._path)
             if self._path.stat().st_size > _LARGEST:
                 raise ValueError("it is too large")
             value = msgspec.json.decode(self._path.read_bytes())
             if not isinstance(value, dict) or value.get("version") != VERSION:
-                raise ValueError("it is not of this version")
+                raise ValueError("it has another version")
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, RecursionError) as error:
@@ -74,12 +76,12 @@ class JsonState:
         return value
 
     def watch(self, snapshot: Callable[[], Mapping[str, Any]]) -> None:
-        """Take the function that returns what is to be kept, as plain data."""
+        """Set the function that returns the object to store."""
         self._snapshot = snapshot
         self._open = True
 
     def changed(self) -> None:
-        """Take note that there is something new to keep; after the end, nothing is."""
+        """Schedule a write of the object, unless the store is stopped."""
         if not self._open:
             return
         self._dirty = True
@@ -105,7 +107,7 @@ class JsonState:
         self._save()
 
     def _save(self) -> None:
-        """Begin to write what is to be kept now."""
+        """Write the current object."""
         self._dirty = False
         if self._snapshot is None:
             self._written(None)
@@ -128,7 +130,7 @@ class JsonState:
         )
 
     def _written(self, _: object) -> None:
-        """Go on with what came meanwhile, and tell who waits for the end."""
+        """Handle changes during the write, then fire the Deferreds of :meth:`stop`."""
         self._writing = None
         if self._dirty and self._stopping:
             self._save()

@@ -1,4 +1,4 @@
-"""Byte strings in memory within bounds, and on disk too, so that they survive a restart."""
+"""A bounded cache that is also stored on disk, so that it survives a restart."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from antigravity.stores.bounded_cache import BoundedCache
 class PersistentCache(BoundedCache):
     """Like :class:`BoundedCache`; ``now`` returns seconds since the epoch.
 
-    What is only read is not written again: on disk an entry lives from when it was put there.
+    Reading an entry does not extend its life on disk.
 
-    :ivar disk: where else entries are kept, if anywhere.
+    :ivar disk: the store on disk, if there is one.
     """
 
     def __init__(
@@ -29,24 +29,24 @@ class PersistentCache(BoundedCache):
         super().__init__(now, max_entries=max_entries, max_bytes=max_bytes, ttl=ttl)
 
     def entries(self) -> list[Entry]:
-        """Return everything that is known, the oldest first."""
+        """Return all entries, oldest first."""
         return [Entry(key, expires, value) for key, (expires, value) in self._entries.items()]
 
     def restore(self, entries: Iterable[Entry]) -> None:
-        """Know again what ``disk`` has kept, the oldest first."""
+        """Restore the entries of ``disk``, oldest first."""
         for entry in entries:
             super().put(entry.key, entry.value)
 
     def put(self, key: str, value: bytes) -> bool:
-        """Keep ``value``; return whether there is room for it at all."""
-        kept = super().put(key, value)
-        if kept and self.disk is not None:
+        """Store ``value``; return false if it is larger than the cache."""
+        stored = super().put(key, value)
+        if stored and self.disk is not None:
             self.disk.put(Entry(key, self._now() + self._ttl, value))
-        return kept
+        return stored
 
     def delete(self, key: str) -> bool:
-        """Forget ``key``; return whether it was known."""
-        known = super().delete(key)
-        if known and self.disk is not None:
+        """Remove ``key``; return whether it was there."""
+        removed = super().delete(key)
+        if removed and self.disk is not None:
             self.disk.delete(key)
-        return known
+        return removed

@@ -1,4 +1,4 @@
-"""Files in memory under names that nobody can guess, for a bounded time."""
+"""Files in memory with names that cannot be guessed, for a limited time."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from zope.interface import implementer
 
 from antigravity.interfaces.files import IPublishedFiles, PublishedFile
 
-#: Looking for what has expired takes longer with each of them.
-MOST: Final = 10_000
+#: The number of files; the search for expired ones is linear.
+MAX_FILES: Final = 10_000
 
 
 @implementer(IPublishedFiles)
 class PublishedFiles:
-    """Keeps files until their time is over, or newer ones need their place.
+    """Files that are removed when they expire or newer ones need their space.
 
     ``now`` returns seconds.
     """
@@ -33,13 +33,13 @@ class PublishedFiles:
         return len(self._files)
 
     def configure(self, *, max_bytes: int, ttl: float) -> None:
-        """Keep so much for so long, from now on; what was kept before keeps its time."""
+        """Change the limits; files that are already there keep their expiry."""
         self._max_bytes = max_bytes
         self._ttl = ttl
         self._make_room(0, 0)
 
     def publish(self, mime_type: str, data: bytes) -> str:
-        """Keep a file, and return its name, empty if there is no room for it at all."""
+        """Store a file and return its name, empty if it is larger than the limit."""
         if len(data) > self._max_bytes:
             return ""
         self._make_room(1, len(data))
@@ -49,7 +49,7 @@ class PublishedFiles:
         return name
 
     def find(self, name: str) -> PublishedFile | None:
-        """Return a file, ``None`` if there is none of that name (any more)."""
+        """Return a file, ``None`` if it is missing or has expired."""
         self._expire()
         found = self._files.get(name)
         if found is None:
@@ -58,15 +58,15 @@ class PublishedFiles:
         return PublishedFile(mime_type, data, expires - self._now())
 
     def _make_room(self, files: int, size: int) -> None:
-        """Make room for so many files of so many bytes."""
+        """Remove the oldest files until ``files`` more of ``size`` bytes fit."""
         self._expire()
-        while len(self._files) > MOST - files or self._bytes + size > self._max_bytes:
-            self._forget(next(iter(self._files)))
+        while len(self._files) > MAX_FILES - files or self._bytes + size > self._max_bytes:
+            self._remove(next(iter(self._files)))
 
     def _expire(self) -> None:
         now = self._now()
         for name in [name for name, (expires, _, _) in self._files.items() if expires <= now]:
-            self._forget(name)
+            self._remove(name)
 
-    def _forget(self, name: str) -> None:
+    def _remove(self, name: str) -> None:
         self._bytes -= len(self._files.pop(name)[2])

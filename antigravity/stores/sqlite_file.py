@@ -1,6 +1,6 @@
-"""Entries with an expiry in one SQLite file, for its owner's eyes only.
+"""Expiring entries in one SQLite file, readable by its owner only.
 
-Everything here waits for the disk: it is called in threads, one call at a time.
+All functions block on the disk: call them in threads, one at a time.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Final
 
 from antigravity.interfaces.stores import Entry
 
-#: The version of the file's form.
+#: The version of the file format.
 VERSION: Final = 1
-#: Seconds to wait for another process that has the file.
-_PATIENCE: Final = 2.0
-#: What SQLite says if the file itself is at fault; all else may pass.
-_BROKEN: Final = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+#: Seconds to wait for another process that has locked the file.
+_LOCK_TIMEOUT: Final = 2.0
+#: The errors of SQLite that mean a damaged file; all others may be temporary.
+_DAMAGED: Final = {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _COMPANIONS: Final = ("-wal", "-shm")
 
 _SCHEMA: Final = f"""
@@ -34,11 +34,11 @@ _SCHEMA: Final = f"""
 
 
 class StoreFileError(Exception):
-    """The file could not be used; the message says why, and what was done about it."""
+    """The file cannot be used; the message names the reason and what was done."""
 
 
 class _UnusableError(Exception):
-    """The file is in order, and none of ours."""
+    """The file is valid, but was not written by the gateway."""
 
 
 class SqliteFile:
@@ -54,9 +54,9 @@ class SqliteFile:
         self._connection: sqlite3.Connection | None = None
 
     def read(self) -> list[Entry]:
-        """Return the newest entries that are within the bounds, the oldest first; drop the rest.
+        """Return the newest entries within the limits, oldest first; delete the others.
 
-        :raises StoreFileError: if the file is of no use.
+        :raises StoreFileError: if the file cannot be used.
         """
         with self._transaction() as connection:
             kept: list[Entry] = []
@@ -76,12 +76,12 @@ class SqliteFile:
         return kept[::-1]
 
     def write(self, changes: Mapping[str, Entry | None], *, sweep: bool = False) -> float | None:
-        """Keep the entries, drop those that are ``None`` and all that have expired.
+        """Write entries, and delete keys with ``None`` and all expired entries.
 
-        ``sweep`` leaves no trace of what was dropped.  Return when the next one expires,
-        ``None`` if there is none.
+        Return when the next entry expires, ``None`` if there is none.
 
-        :raises StoreFileError: if that is not possible now.
+        :param sweep: whether deleted data is removed from the write-ahead log, too.
+        :raises StoreFileError: if the file cannot be used now.
         """
         with self._transaction() as connection:
             connection.executemany(
@@ -99,13 +99,13 @@ class SqliteFile:
         return None if earliest is None else float(earliest)
 
     def close(self) -> None:
-        """Close the file; what is called next opens it again."""
+        """Close the file; the next call opens it again."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 
     def _empty_log(self) -> None:
-        """Empty the write-ahead log, in which there may be something that was dropped."""
+        """Empty the write-ahead log, which may hold deleted data."""
         with self._opened() as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
@@ -129,23 +129,25 @@ class SqliteFile:
             raise
 
     def _failed(self, error: Exception) -> StoreFileError:
-        """Close the file, and set it aside if it is of no use."""
+        """Close the file, rename it if it is damaged, and return the error."""
         try:
             self.close()
-            if isinstance(error, OSError) or not _is_broken(error):
+            if isinstance(error, OSError) or not _is_damaged(error):
                 return StoreFileError(f"{self._path} cannot be used now: {error}")
             aside = self._path.with_name(f"{self._path.name}.broken")
             os.replace(self._path, aside)
             for companion in self._companions():
                 companion.unlink(missing_ok=True)
-        except (sqlite3.Error, OSError) as trouble:
-            return StoreFileError(f"{self._path} is of no use ({error}), and stays so: {trouble}")
-        return StoreFileError(f"{self._path} is of no use ({error}): it is now {aside.name}")
+        except (sqlite3.Error, OSError) as failure:
+            return StoreFileError(
+                f"{self._path} is damaged ({error}) and could not be renamed: {failure}"
+            )
+        return StoreFileError(f"{self._path} is damaged ({error}); it was renamed to {aside.name}")
 
     def _open(self) -> sqlite3.Connection:
         self._make_private()
         connection = sqlite3.connect(
-            self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
+            self._path, timeout=_LOCK_TIMEOUT, isolation_level=None, check_same_thread=False
         )
         try:
             _prepare(connection)
@@ -155,7 +157,7 @@ class SqliteFile:
         return connection
 
     def _make_private(self) -> None:
-        """Make the file before SQLite does: its companions take their rights from it."""
+        """Create the file before SQLite does, since its companions inherit its permissions."""
         directory = self._path.parent
         directory.mkdir(mode=0o700, exist_ok=True)
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -170,7 +172,7 @@ class SqliteFile:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    """Set the connection up, and the tables of a new file."""
+    """Configure the connection, and create the tables of a new file."""
     connection.execute("PRAGMA secure_delete = ON")
     connection.execute("PRAGMA journal_mode = WAL").fetchall()
     connection.execute("PRAGMA synchronous = NORMAL")
@@ -182,9 +184,9 @@ def _prepare(connection: sqlite3.Connection) -> None:
         raise _UnusableError(f"its version is {version}, not {VERSION}")
 
 
-def _is_broken(error: Exception) -> bool:
-    # Errors of Python's own have no code: what was read made no sense to it.
-    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _BROKEN
+def _is_damaged(error: Exception) -> bool:
+    # Errors of Python have no code; they mean that the data was invalid.
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _DAMAGED
 
 
 def _blob(key: str) -> bytes:

@@ -250,7 +250,7 @@ def test_a_gateway_killed_under_load_knows_its_state_again(
             assert post(address, "hi", f"after-{number}")[0] == 200
         assert gateway.stop() in (0, -15)
         assert "is ignored" not in gateway.log
-        assert "is of no use" not in gateway.log
+        assert "is damaged" not in gateway.log
     assert upstream.refused == refused[0]
     assert not list(pool.parent.glob(".*.tmp"))
     (lock,) = msgspec.json.decode(pool.read_bytes())["lockouts"]["locks"]

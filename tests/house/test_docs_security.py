@@ -27,7 +27,7 @@ PAGE = " ".join((ROOT / "docs" / "security.rst").read_text("utf-8").split())
             f"{change_listeners.SUBSCRIBED_CHARACTERS // 1024} KiB"
         ),
         f"at most {media_fetch.MAX_FILES} files, {media_fetch.PARALLEL} at a time",
-        f"``images.url_max_bytes`` and {published_files.MOST} files are kept",
+        f"``images.url_max_bytes`` and {published_files.MAX_FILES} files are kept",
     ],
 )
 def test_limits(claim: str) -> None:

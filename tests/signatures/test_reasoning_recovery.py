@@ -49,7 +49,7 @@ def test_collector_keeps_unsigned_reasoning_only_where_it_is_wanted() -> None:
 
 
 def test_collector_forgets_reasoning_beyond_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thinking_recovery, "_MOST", 10)
+    monkeypatch.setattr(thinking_recovery, "_MAX_CHARACTERS", 10)
     long = collected(ThinkingDelta("x" * 11), ToolCallStart(0, "one", "f"))
     assert long == {}
     after = collected(

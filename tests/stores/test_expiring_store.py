@@ -254,7 +254,7 @@ def test_another_process_may_have_the_file_for_a_while(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors = logged(monkeypatch)
-    monkeypatch.setattr("antigravity.stores.sqlite_file._PATIENCE", 0.05)
+    monkeypatch.setattr("antigravity.stores.sqlite_file._LOCK_TIMEOUT", 0.05)
     kit = Kit(path)
     kit.put("before")
     kit.clock.advance(1.0)

@@ -1,4 +1,4 @@
-"""Entries are kept elsewhere while that is wanted, and no trace of them while it is not."""
+"""Entries are kept elsewhere while that is enabled, and no trace of them while it is not."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Elsewhere:
 
 
 class Kit:
-    def __init__(self, *, wanted: bool, known: Iterable[Entry] = ()) -> None:
+    def __init__(self, *, enabled: bool, known: Iterable[Entry] = ()) -> None:
         self.kept: dict[str, Entry] = {}
         self.made: list[Elsewhere] = []
         self.known = list(known)
-        self.store = OptionalStore(self.make, self.erase, lambda: self.known, wanted=wanted)
+        self.store = OptionalStore(self.make, self.erase, lambda: self.known, enabled=enabled)
 
     def make(self) -> Elsewhere:
         self.made.append(Elsewhere(self.kept))
@@ -64,7 +64,7 @@ ONE, TWO = Entry("one", 9.0, b"1"), Entry("two", 9.0, b"2")
 
 
 def test_while_it_is_wanted_it_is_a_store() -> None:
-    kit = Kit(wanted=True)
+    kit = Kit(enabled=True)
     verifyObject(IExpiringStore, kit.store)
     kit.store.put(ONE)
     kit.store.put(TWO)
@@ -75,7 +75,7 @@ def test_while_it_is_wanted_it_is_a_store() -> None:
 
 
 def test_while_it_is_not_nothing_is_left_of_earlier_times() -> None:
-    kit = Kit(wanted=False)
+    kit = Kit(enabled=False)
     kit.kept["old"] = ONE
     assert kit.loaded() == []
     assert kit.kept == {}
@@ -86,14 +86,14 @@ def test_while_it_is_not_nothing_is_left_of_earlier_times() -> None:
 
 
 def test_it_can_be_switched_at_any_time() -> None:
-    kit = Kit(wanted=True)
+    kit = Kit(enabled=True)
     kit.store.put(ONE)
     for _ in range(2):
-        assert kit.store.switch(wanted=False).called
+        assert kit.store.set_enabled(False).called
         assert kit.kept == {}
     kit.known = [TWO]
     for _ in range(2):
-        assert kit.store.switch(wanted=True).called
+        assert kit.store.set_enabled(True).called
         assert list(kit.kept) == ["two"]
     assert len(kit.made) == 2
     kit.store.put(ONE)
@@ -102,11 +102,11 @@ def test_it_can_be_switched_at_any_time() -> None:
 
 def test_what_comes_while_it_is_switched_on_is_kept() -> None:
     waiting: Deferred[list[Entry]] = Deferred()
-    kit = Kit(wanted=False)
+    kit = Kit(enabled=False)
     late = Elsewhere(kit.kept)
     late.load = lambda: waiting  # type: ignore[method-assign]
-    kit.store = OptionalStore(lambda: late, kit.erase, lambda: kit.known, wanted=False)
-    switched = kit.store.switch(wanted=True)
+    kit.store = OptionalStore(lambda: late, kit.erase, lambda: kit.known, enabled=False)
+    switched = kit.store.set_enabled(True)
     kit.known.append(ONE)
     kit.store.put(ONE)
     assert not switched.called

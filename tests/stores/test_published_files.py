@@ -74,7 +74,7 @@ def test_new_bounds_count_at_once() -> None:
 
 
 def test_there_is_an_end_to_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(published_files, "MOST", 100)
+    monkeypatch.setattr(published_files, "MAX_FILES", 100)
     kept, _ = files()
     names = [kept.publish("image/png", b"") for _ in range(102)]
     assert len(kept) == 100
