@@ -1,4 +1,4 @@
-"""Files that requests point to: fetched a few at a time, refused in words, bounded."""
+"""Media that a request refers to: parallel, limited in number and size."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from antigravity.interfaces.transport import Fetched
 from antigravity.ir.errors import InvalidRequestError, RequestTooLargeError
 
 
-class Web:
-    """Knows no address but those that it is told of."""
+class FakeFetcher:
+    """Leaves fetches open until the test ends them, and refuses ``bad``."""
 
     def __init__(self) -> None:
         self.running: dict[str, Deferred[Fetched]] = {}
@@ -24,12 +24,12 @@ class Web:
         return waiting
 
 
-class FetchingTests(SynchronousTestCase):
+class MediaFetchTests(SynchronousTestCase):
     def fetch(self, web: object, urls: list[str], most: int = 0) -> Deferred[object]:
         return Deferred.fromCoroutine(fetch_all(web, urls, most))
 
-    def test_all_of_them_a_few_at_a_time(self) -> None:
-        web = Web()
+    def test_media_are_fetched_a_few_at_a_time(self) -> None:
+        web = FakeFetcher()
         urls = [f"u{n}" for n in range(PARALLEL + 2)]
         done = self.fetch(web, urls)
         assert len(web.running) == PARALLEL
@@ -39,13 +39,13 @@ class FetchingTests(SynchronousTestCase):
         assert found["u9"] == ("image/png", "dTk=")
         assert set(found) == set(urls)
 
-    def test_what_must_not_be_fetched_is_said_and_ends_the_others(self) -> None:
-        web = Web()
+    def test_refused_address_cancels_other_fetches(self) -> None:
+        web = FakeFetcher()
         done = self.fetch(web, ["good", "bad"])
         assert self.failureResultOf(done, InvalidRequestError).value.message.startswith("it must")
         assert web.cancelled == ["good"]
 
-    def test_together_they_are_no_larger_than_a_body(self) -> None:
+    def test_total_size_is_limited(self) -> None:
         class Full:
             def fetch(self, url: str) -> Deferred[Fetched]:
                 return succeed(Fetched("image/png", b"12345"))
@@ -54,8 +54,8 @@ class FetchingTests(SynchronousTestCase):
         error = self.failureResultOf(self.fetch(Full(), ["a", "b", "c"], 10), RequestTooLargeError)
         assert "max_body_bytes" in error.value.message
 
-    def test_there_is_an_end_to_their_number(self) -> None:
-        web = Web()
+    def test_number_of_files_is_limited(self) -> None:
+        web = FakeFetcher()
         done = self.fetch(web, [f"u{n}" for n in range(MAX_FILES + 1)])
         self.failureResultOf(done, InvalidRequestError)
         assert not web.running

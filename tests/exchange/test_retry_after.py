@@ -1,4 +1,4 @@
-"""No client is told an absurd time to come back, in whatever way it would reach it."""
+"""Retry-After of upstreams: passed on if it is valid, and limited."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ DAY = 86400.0
 
 
 @pytest.mark.parametrize("value", SANE)
-def test_what_clients_understand_is_passed_on(value: str) -> None:
+def test_valid_retry_after_is_passed_on(value: str) -> None:
     assert is_retry_after(value)
     assert ("retry-after", value) in passed_headers({"retry-after": value})
 
 
 @pytest.mark.parametrize("value", ABSURD)
-def test_what_is_absurd_is_not(value: str) -> None:
+def test_invalid_retry_after_is_dropped(value: str) -> None:
     assert not is_retry_after(value)
     assert passed_headers({"retry-after": value, "x-ratelimit-limit": "5"}) == (
         ("x-ratelimit-limit", "5"),
@@ -35,7 +35,7 @@ def test_what_is_absurd_is_not(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", ABSURD)
-def test_a_refusal_that_is_passed_on_has_a_delay_within_the_ceiling(value: str) -> None:
+def test_delay_of_passed_refusal_is_limited(value: str) -> None:
     body = json.dumps({"error": {"message": "slow down"}}).encode()
     error = decode_error(429, {"retry-after": value}, body)
     error.upstream_status = 429
@@ -46,7 +46,7 @@ def test_a_refusal_that_is_passed_on_has_a_delay_within_the_ceiling(value: str) 
             assert 0 <= int(text) <= 31 * DAY + 1
 
 
-def test_the_ceiling_is_what_the_operator_says() -> None:
+def test_delay_is_cut_to_limit() -> None:
     error = RateLimitedError("m", retry_after=1e300)
     error.limit_delay(3600.0)
     assert error.retry_after == 3600.0

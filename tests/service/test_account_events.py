@@ -1,4 +1,4 @@
-"""Plugins see what becomes of accounts in a running gateway, and cannot harm it."""
+"""Account events of a running gateway reach plugins, whose failures do not harm it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from antigravity.plugins import PluginHost
 from tests.service.account_fixture import MODEL, AccountCase
 
 
-class Watcher:
+class EventPlugin:
     """A plugin that writes down what it sees, and reacts in the way that it is told."""
 
     def __init__(self, reaction: Any = None) -> None:
@@ -29,8 +29,8 @@ class Watcher:
         return self._reaction
 
 
-class AccountEvents(AccountCase):
-    async def test_locked_revoked_and_back(self) -> None:
+class AccountEventTests(AccountCase):
+    async def test_plugin_sees_locked_disabled_and_enabled_accounts(self) -> None:
         complaints: list[str] = []
 
         class Log:
@@ -38,7 +38,7 @@ class AccountEvents(AccountCase):
                 complaints.append(f"{plugin} {hook} {error}")
 
         self.patch(PluginHost, "log", Log())
-        first, last = Watcher(RuntimeError("boom")), Watcher(Deferred())
+        first, last = EventPlugin(RuntimeError("boom")), EventPlugin(Deferred())
         await self.start("revoked-1", "good-1", extra=[("first", first), ("last", last)])
         for _ in range(3):
             self.assertEqual(await self.ask(), 200)

@@ -1,4 +1,4 @@
-"""Which account has served is told to whom the operator says, and to nobody else."""
+"""The header with the account that served a request, and who gets it."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ class AccountHeaderTests(TestCase):
         self.assertEqual(response.code, 200)
         return response.headers.getRawHeaders("x-account-email")
 
-    async def test_this_machine_is_told_by_default(self) -> None:
+    async def test_local_client_gets_account_header_by_default(self) -> None:
         self.assertEqual(await self.serve("loopback"), ["me@mail.test"])
 
-    async def test_who_comes_through_a_proxy_is_not(self) -> None:
+    async def test_client_behind_proxy_gets_no_account_header(self) -> None:
         forwarded = {"x-forwarded-for": "203.0.113.9"}
         self.assertIsNone(await self.serve("loopback", **forwarded))
 
-    async def test_nobody_or_everybody(self) -> None:
+    async def test_account_header_can_be_off_or_for_all(self) -> None:
         self.assertIsNone(await self.serve("never"))
         forwarded = {"x-forwarded-for": "203.0.113.9"}
         self.assertEqual(await self.serve("always", **forwarded), ["me@mail.test"])

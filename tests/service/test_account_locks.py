@@ -1,4 +1,4 @@
-"""A lock with a far end in a running gateway: what ends it, and what a probe costs nobody."""
+"""Long account locks in a running gateway: what ends them, and probes of locked accounts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def once() -> str:
     return f"[[error 429 retry={FAR + next(_numbers)}s times=1]] hello"
 
 
-class LocksAtWork(AccountCase):
+class AccountLockTests(AccountCase):
     async def start(self, *secrets: str, extra: Any = (), **proxy: Any) -> None:
         proxy.setdefault("admin_key", Secret(ADMIN))
         self.refresh = proxy.pop("refresh", 900.0)
@@ -88,7 +88,7 @@ class LocksAtWork(AccountCase):
         self.assertEqual(done.exit_code, 0, done.output)
         return json.loads(done.stdout)
 
-    async def test_the_operators_path_unlocks_an_account_or_one_of_its_models(self) -> None:
+    async def test_unlock_endpoint_unlocks_account_or_model(self) -> None:
         await self.start("good-1")
         await self.lock()
         path = "/admin/accounts/codeassist-0/unlock"
@@ -102,7 +102,7 @@ class LocksAtWork(AccountCase):
         self.assertEqual((await self.administer(path))[1]["unlocked"], 1)
         self.assertEqual(await self.ask(), 200)
 
-    async def test_what_is_wrong_with_an_unlocking_is_said(self) -> None:
+    async def test_unlock_endpoint_reports_errors(self) -> None:
         await self.start("good-1")
         for path, body, code in (
             ("/admin/accounts/nobody/unlock", None, 404),
@@ -115,7 +115,7 @@ class LocksAtWork(AccountCase):
         await response.content()
         self.assertEqual(response.code, 401)
 
-    async def test_the_command_unlocks_by_label_and_by_model(self) -> None:
+    async def test_unlock_command_takes_label_and_model(self) -> None:
         await self.start("good-1")
         self.files.save(replace(self.files.find("codeassist-0"), label="work"))
         await self.lock()
@@ -123,7 +123,7 @@ class LocksAtWork(AccountCase):
         self.assertEqual(done, {"account": "codeassist-0", "model": MODEL, "unlocked": 1})
         self.assertEqual(await self.ask(), 200)
 
-    async def test_the_status_lists_locks(self) -> None:
+    async def test_status_lists_locks(self) -> None:
         await self.start("good-1")
         await self.lock()
         (self.home / "antigravity.toml").write_text(
@@ -137,7 +137,7 @@ class LocksAtWork(AccountCase):
         self.assertRegex(done.output, f"codeassist-0 +codeassist +{MODEL} +quota|rate")
         self.assertIn("LOCKED", done.output)
 
-    async def test_the_command_works_without_an_administration(self) -> None:
+    async def test_unlock_command_works_without_administration_key(self) -> None:
         await self.start("good-1", admin_key=Secret())
         await self.lock()
         await self.command("unlock", "codeassist-0", key="")
@@ -145,7 +145,7 @@ class LocksAtWork(AccountCase):
         await self.gateway.reload()
         self.assertEqual(await self.ask(), 200)
 
-    async def test_enabling_disabling_removing_and_adding_end_locks(self) -> None:
+    async def test_changes_of_account_end_its_locks(self) -> None:
         await self.start("good-1")
         assert self.gateway is not None
         await self.lock()
@@ -172,7 +172,7 @@ class LocksAtWork(AccountCase):
         await self.gateway.reload()
         self.assertEqual(await self.ask(), 200)
 
-    async def test_a_restart_keeps_a_lock_and_what_was_done_meanwhile_ends_it(self) -> None:
+    async def test_lock_survives_restart_unless_account_changed(self) -> None:
         await self.start("good-1")
         await self.lock()
         await self.stop()
@@ -183,7 +183,7 @@ class LocksAtWork(AccountCase):
         await self.run_gateway()
         self.assertEqual(await self.ask(), 200)
 
-    async def test_a_warmup_that_succeeds_ends_a_lock(self) -> None:
+    async def test_successful_warmup_ends_lock(self) -> None:
         await self.start("good-1")
         await self.lock()
         self.gateway.accounts.pool._finder.forced_interval = 0.0
@@ -192,7 +192,7 @@ class LocksAtWork(AccountCase):
         self.assertEqual((code, answer["results"][0]["state"]), (200, "warmed"))
         self.assertEqual(await self.ask(), 200)
 
-    async def test_a_quota_that_another_process_was_told_ends_a_lock(self) -> None:
+    async def test_quota_fetched_by_another_process_ends_lock(self) -> None:
         await self.start("good-1")
         assert self.gateway is not None
         quotas = QuotaFiles(self.home)
@@ -204,7 +204,7 @@ class LocksAtWork(AccountCase):
         await keeper._load_changed({"codeassist-0"})
         self.assertEqual(await self.ask(), 200)
 
-    async def test_a_refresh_on_the_command_line_ends_a_lock_within_seconds(self) -> None:
+    async def test_refresh_command_ends_lock_within_seconds(self) -> None:
         self.patch(quota_monitor, "PACE", 0.2)
         await self.start("good-1", refresh=0.0)
         await self.lock()
@@ -225,7 +225,7 @@ class LocksAtWork(AccountCase):
             self.assertLess(reactor.seconds(), end)
             await self.until_later(0.2)
 
-    async def test_a_probe_lifts_a_lock_that_is_not_needed_any_more(self) -> None:
+    async def test_successful_probe_ends_lock(self) -> None:
         scheduling = SchedulingSettings(probe_interval=0.2)
         await self.start("good-1", scheduling=scheduling)
         self.assertEqual(await self.ask(once()), 429)
@@ -233,7 +233,7 @@ class LocksAtWork(AccountCase):
         self.assertEqual(await self.ask(), 200)
         self.assertEqual(await self.ask(), 200)
 
-    async def test_a_probe_that_fails_leaves_the_request_with_what_it_would_have_got(self) -> None:
+    async def test_failed_probe_does_not_change_outcome_of_request(self) -> None:
         scheduling = SchedulingSettings(probe_interval=0.2)
         for error in ("429 retry=100h", "500", "503", "401", "404", "429"):
             await self.start("good-1", scheduling=scheduling)
@@ -254,7 +254,7 @@ class LocksAtWork(AccountCase):
             self.assertLess(abs(int(after) - expected), 60)
             await self.stop()
 
-    async def test_a_request_whose_probe_fails_is_served_by_another_account(self) -> None:
+    async def test_request_with_failed_probe_is_served_by_another_account(self) -> None:
         scheduling = SchedulingSettings(probe_interval=0.2)
         await self.start("good-1", "good-2", scheduling=scheduling)
         self.assertEqual(await self.ask(once()), 200)

@@ -1,4 +1,4 @@
-"""Accounts in a running gateway: the dead ones leave, what is left of the others is known."""
+"""Accounts in a running gateway: revoked ones are disabled, quotas are stored."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from antigravity.accounts.quota_files import QuotaFiles
 from tests.service.account_fixture import MODEL, AccountCase, reactor
 
 
-class AccountsAtWork(AccountCase):
-    async def test_a_revoked_account_is_disabled_with_reason_and_time(self) -> None:
+class AccountPoolTests(AccountCase):
+    async def test_revoked_account_is_disabled_with_reason_and_time(self) -> None:
         await self.start("revoked-1", "good-1")
         for _ in range(3):
             self.assertEqual(await self.ask(), 200)
@@ -22,7 +22,7 @@ class AccountsAtWork(AccountCase):
         refused = [each for each in self.simulator.log if each.path == "/token"]
         self.assertLessEqual(len(refused), 2, "each refresh token is tried once")
 
-    async def test_quotas_are_known_and_kept(self) -> None:
+    async def test_quotas_are_fetched_and_stored(self) -> None:
         await self.start("paid-1", "exhausted-1")
         quotas = QuotaFiles(self.home)
         await self.until(lambda: len(quotas.load()) == 2)

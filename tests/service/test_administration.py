@@ -1,4 +1,4 @@
-"""The operator sees and changes how the gateway serves; nobody else does."""
+"""The administration endpoints: what they show and change, and who may use them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class AdministrationTests(TestCase):
         )
         return response.code, await treq.json_content(response)
 
-    async def test_only_the_administrators_key_opens_it(self) -> None:
+    async def test_endpoints_require_administration_key(self) -> None:
         await self.start()
         self.assertEqual((await self.ask("GET", "/admin/status"))[0], 200)
         for key in (CLIENT, ""):
@@ -66,7 +66,7 @@ class AdministrationTests(TestCase):
             self.assertEqual(code, 401)
             self.assertIn("admin_key", str(body))
 
-    async def test_other_spellings_of_its_paths_need_the_key_too(self) -> None:
+    async def test_other_spellings_of_paths_require_key(self) -> None:
         await self.start()
         for path in (
             "/v1/admin/status",
@@ -81,7 +81,7 @@ class AdministrationTests(TestCase):
         for key in (CLIENT, ADMIN):  # an encoded slash separates nothing
             self.assertEqual((await self.ask("GET", "/admin%2Fstatus", key))[0], 404)
 
-    async def test_explain_says_who_and_why_nobody_else(self) -> None:
+    async def test_explain_names_chosen_account_and_reasons_against_others(self) -> None:
         await self.start()
         code, body = await self.ask("GET", "/admin/explain?model=claude-sonnet-5")
         self.assertEqual(code, 200)
@@ -93,7 +93,7 @@ class AdministrationTests(TestCase):
         self.assertEqual((await self.ask("GET", "/admin/explain"))[0], 400)
         self.assertEqual((await self.ask("GET", "/admin/explain?model=no-such"))[0], 404)
 
-    async def test_explain_lists_what_an_upstream_takes_and_refuses(self) -> None:
+    async def test_explain_lists_quirks_of_upstream(self) -> None:
         upstream = UpstreamSettings(
             "openai",
             base_url="https://api.mistral.ai/v1",
@@ -116,7 +116,7 @@ class AdministrationTests(TestCase):
         self.assertEqual(shown.exit_code, 0, shown.output)
         self.assertRegex(shown.output, r"mistral +call_ids_9 +tool call ids have exactly nine")
 
-    async def test_an_account_is_fixed_and_let_go(self) -> None:
+    async def test_account_is_fixed_and_released(self) -> None:
         await self.start()
         account = (await self.ask("GET", "/admin/status"))[1]["pool"]["accounts"][0]["id"]
         await self.ask("POST", "/admin/account", json={"account": account})
@@ -126,7 +126,7 @@ class AdministrationTests(TestCase):
         self.assertEqual((await self.ask("POST", "/admin/account", json={"account": 3}))[0], 400)
         self.assertEqual((await self.ask("DELETE", "/admin/bindings"))[0], 200)
 
-    async def test_a_bad_configuration_is_told_to_who_reloads(self) -> None:
+    async def test_reload_reports_invalid_configuration(self) -> None:
         await self.start()
         self.assertEqual((await self.ask("POST", "/admin/reload"))[0], 200)
         self.wrong = True
@@ -134,7 +134,7 @@ class AdministrationTests(TestCase):
         self.assertEqual(code, 409)
         self.assertIn("proxy.port: that is no port", str(body))
 
-    async def test_the_command_line_shows_it(self) -> None:
+    async def test_command_line_shows_status(self) -> None:
         await self.start()
         home = Path(self.mktemp())
         home.mkdir(mode=0o700)
@@ -158,10 +158,10 @@ class AdministrationTests(TestCase):
         self.assertIn("that is no port", refused.output)
 
 
-class ClosedTests(TestCase):
-    """Without a key there is no administration."""
+class DisabledAdministrationTests(TestCase):
+    """A gateway without an administration key."""
 
-    async def test_no_key_no_way_in(self) -> None:
+    async def test_endpoints_are_not_served_without_configured_key(self) -> None:
         host = PluginHost()
         host.load(installed=False)
         settings = Settings(ProxySettings(listen=["tcp:0:interface=127.0.0.1"]))

@@ -1,4 +1,4 @@
-"""Conversations take turns at the accounts, however many requests one of them has waiting."""
+"""Conversations take turns in the lease queue, however many requests one of them has."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.service.account_fixture import MODEL, AccountCase
 MANY = 40
 
 
-class FairTurns(AccountCase):
+class ConversationTurnTests(AccountCase):
     async def ask_as(self, done: list[str], name: str, body: Any, **headers: str) -> None:
         assert self.gateway is not None
         assert self.gateway.listener is not None
@@ -52,16 +52,16 @@ class FairTurns(AccountCase):
         status: Any = self.gateway.accounts.pool.status()
         return int(status["queue"]["waiting"])
 
-    async def test_one_account_and_conversations_that_are_named(self) -> None:
+    async def test_named_conversations_take_turns_at_one_account(self) -> None:
         await self.try_it("good-1", named=True)
 
-    async def test_one_account_and_conversations_known_by_their_first_text(self) -> None:
+    async def test_unnamed_conversations_take_turns_at_one_account(self) -> None:
         await self.try_it("good-1", named=False)
 
-    async def test_several_accounts(self) -> None:
+    async def test_conversations_take_turns_at_several_accounts(self) -> None:
         await self.try_it("good-1", "good-2", named=True)
 
-    async def test_keys_take_turns_whatever_conversations_they_have(self) -> None:
+    async def test_api_keys_take_turns_before_conversations(self) -> None:
         scheduling = SchedulingSettings(max_concurrency=1)
         await self.start("good-1", scheduling=scheduling, auth_mode="off", api_key=Secret("k"))
         done: list[str] = []

@@ -1,4 +1,4 @@
-"""JSON that is nested too deeply is a 400 of the protocol, wherever it stands; never a 500."""
+"""Deeply nested JSON anywhere in a request is a 400 in the protocol's shape, never a 500."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ class DeepJsonTests(TestCase):
         if logged:
             print("LOGGED", logged[0].type, path, len(value))
 
-    async def test_deep_json_in_every_place_is_no_error_of_the_gateway(self) -> None:
+    async def test_deep_json_in_any_field_is_client_error(self) -> None:
         await self.start()
         for depth, kind in VALUES:
             value = deep(depth, kind)
@@ -184,7 +184,7 @@ class DeepJsonTests(TestCase):
                 for path, body in bodies(model):
                     await self.check(path, body, value)
 
-    async def test_text_that_is_not_utf_8_in_every_place_is_no_error_of_the_gateway(self) -> None:
+    async def test_invalid_utf_8_in_any_field_is_client_error(self) -> None:
         await self.start()
         for value in ("\udcff",):
             for form in ('"{}"', '[{{"role":"{}","text":"{}"}}]'):
@@ -194,7 +194,7 @@ class DeepJsonTests(TestCase):
                     for path, body in bodies(model):
                         await self.check(path, body, form.format(value, value))
 
-    async def test_bodies_of_no_protocol_take_a_byte_order_mark_and_refuse_other_codes(
+    async def test_bodies_outside_protocols_accept_byte_order_mark_and_refuse_other_encodings(
         self,
     ) -> None:
         await self.start()
@@ -210,8 +210,8 @@ class DeepJsonTests(TestCase):
                 self.assertEqual(await self.status(path, bad), 400, (path, bad))
 
 
-class DeepAnswers(Resource):
-    """Answers every request with the same body."""
+class DeepResponse(Resource):
+    """Sends the same body for every request."""
 
     isLeaf = True  # noqa: N815 - the name is Twisted's
 
@@ -228,13 +228,13 @@ class DeepAnswers(Resource):
         return self.body
 
 
-class DeepAnswersTests(TestCase):
-    """Upstreams of each kind that answer with JSON that is nested too deeply."""
+class DeepResponseTests(TestCase):
+    """Upstreams of each kind that send deeply nested JSON."""
 
     timeout = 110
 
     async def start(self) -> None:
-        self.answers = DeepAnswers()
+        self.answers = DeepResponse()
         port = reactor.listenTCP(  # type: ignore[attr-defined]
             0, Site(self.answers), interface="127.0.0.1"
         )
@@ -271,7 +271,7 @@ class DeepAnswersTests(TestCase):
         self.assertNotIn("its log says why", text, told[:2000])
         self.assertEqual(self.flushLoggedErrors(), [], told[:2000])
 
-    async def test_deep_answer_of_an_upstream_is_an_error_of_the_upstream(self) -> None:
+    async def test_deep_response_is_upstream_error(self) -> None:
         await self.start()
         message = {"role": "user", "content": "hello"}
         contents = {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]}

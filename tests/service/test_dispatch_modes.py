@@ -20,14 +20,14 @@ def session(number: int) -> dict[str, Any]:
     return {"metadata": {"user_id": f"conversation {number}"}}
 
 
-class Off(DispatchCase):
-    async def test_it_serves_nothing(self) -> None:
+class OffTests(DispatchCase):
+    async def test_off_serves_nothing(self) -> None:
         await self.start({"claude": self.upstream("anthropic", "sk-1")}, self.zai("off"))
         self.assertEqual((await self.message()).status, 200)
         self.assertEqual((await self.message(model="zai:glm-4.7")).status, 404)
         self.assertEqual(self.served_by(), {"other": 1})
 
-    async def test_an_account_for_it_serves_its_own_models_only(self) -> None:
+    async def test_account_serves_own_models_while_mode_is_off(self) -> None:
         await self.start({"chat": self.upstream("openai", "sk-1")}, self.zai("off"))
         AccountFiles(self.home).save(
             AccountRecord(
@@ -44,12 +44,12 @@ class Off(DispatchCase):
         self.assertEqual([model["id"] for model in listed if "claude" in model["id"]], [])
 
 
-class ListOfModels(DispatchCase):
+class ModelListTests(DispatchCase):
     async def listed(self, mode: str) -> list[str]:
         await self.start({}, self.zai(mode, model_mapping={"claude-opus-4-8": "glm-5"}))
         return [model["id"] for model in (await self.ask("/v1/models")).json()["data"]]
 
-    async def test_zai_alone_lists_its_own_and_its_mapped_models(self) -> None:
+    async def test_zai_alone_lists_own_and_mapped_models(self) -> None:
         expected = {"glm-4.7", "glm-4.5-air", "glm-5", "claude-opus-4-8"}
         self.assertEqual(set(await self.listed("exclusive")), expected)
 
@@ -58,14 +58,14 @@ class ListOfModels(DispatchCase):
             self.assertEqual((await self.message(model=name)).status, 200)
 
 
-class Exclusive(DispatchCase):
+class ExclusiveTests(DispatchCase):
     async def begin(self, **more: Any) -> None:
         google = self.upstream("gemini_api", "g-1", priority=-3)
         claude = self.upstream("anthropic", "sk-1")
         zai = self.zai("exclusive", model_mapping={"claude-opus-4-8": "glm-5"})
         await self.start({"google": google, "claude": claude}, zai, **more)
 
-    async def test_it_alone_serves_clients_of_its_protocol(self) -> None:
+    async def test_exclusive_serves_all_clients_of_its_protocol(self) -> None:
         await self.begin()
         for asked, served in (
             ("claude-opus-4-8", "glm-5"),
@@ -82,20 +82,20 @@ class Exclusive(DispatchCase):
             self.assertEqual(self.reached()[-1].body["model"], served)
         self.assertEqual(self.served_by(), {"zai": 8})
 
-    async def test_also_when_it_cannot(self) -> None:
+    async def test_exclusive_does_not_fall_back_on_failure(self) -> None:
         await self.begin()
         self.simulator.state.refused.add("zai-key")
         answer = await self.message()
         self.assertEqual(answer.status, 503)
         self.assertEqual(set(self.served_by()), {"zai"})
 
-    async def test_a_name_that_asks_for_another_upstream_is_refused(self) -> None:
+    async def test_exclusive_refuses_model_of_named_other_upstream(self) -> None:
         await self.begin()
         answer = await self.message(model="claude/claude-sonnet-4-6")
         self.assertEqual(answer.status, 404)
         self.assertIn("zai alone serves", answer.json()["error"]["message"])
 
-    async def test_the_mapping_counts_as_far_as_it_knows_the_model(self) -> None:
+    async def test_exclusive_applies_mapping_to_known_models_only(self) -> None:
         await self.begin(
             custom_mapping={
                 "claude-haiku-4-5": "glm-4.6",
@@ -112,7 +112,7 @@ class Exclusive(DispatchCase):
             self.assertEqual(answer.headers["x-mapped-model"], served)
         self.assertEqual(self.served_by(), {"zai": 3})
 
-    async def test_clients_small_tasks_go_nowhere_else(self) -> None:
+    async def test_exclusive_serves_background_tasks(self) -> None:
         await self.begin(custom_mapping={"internal-background-task": "gemini-2.5-flash"})
         answer = await self.title("claude-haiku-4-5")
         self.assertEqual(answer.headers["x-mapped-model"], "glm-4.5-air")
@@ -124,7 +124,7 @@ class Exclusive(DispatchCase):
         self.assertEqual(answer.headers["x-mapped-model"], "gemini-2.5-flash")
         self.assertEqual(self.served_by(), {"zai": 1, "other": 1})
 
-    async def test_for_other_clients_it_comes_first(self) -> None:
+    async def test_exclusive_is_first_for_other_protocols(self) -> None:
         await self.begin()
         await self.chat()
         await self.chat(model="gemini-2.5-flash")
@@ -133,7 +133,7 @@ class Exclusive(DispatchCase):
         self.assertEqual((await self.chat()).status, 200)
         self.assertEqual([a.upstream for a in self.record.attempts], ["zai", "claude"])
 
-    async def test_it_is_explained(self) -> None:
+    async def test_explain_shows_dispatch_mode(self) -> None:
         await self.begin()
         found = {each["upstream"]: each for each in (await self.explain())["upstreams"]}
         self.assertEqual((found["zai"]["place"], found["zai"]["model"]), (0, "glm-4.7"))
@@ -143,8 +143,8 @@ class Exclusive(DispatchCase):
         self.assertEqual((found["zai"]["place"], found["claude"]["place"]), (0, 1))
 
 
-class Pooled(DispatchCase):
-    async def test_it_is_one_account_among_those_that_can_serve(self) -> None:
+class PooledTests(DispatchCase):
+    async def test_pooled_shares_requests_with_other_accounts(self) -> None:
         claude = self.upstream("anthropic", "sk-1", "sk-2", "sk-3")
         await self.start({"claude": claude}, self.zai("pooled"), scheduling=SPREAD)
         for number in range(8):
@@ -152,7 +152,7 @@ class Pooled(DispatchCase):
             self.assertEqual(answer.status, 200)
         self.assertEqual(self.served_by(), {"other": 6, "zai": 2})
 
-    async def test_conversations_stay_where_they_began(self) -> None:
+    async def test_pooled_conversations_stay_with_their_account(self) -> None:
         claude = self.upstream("anthropic", "sk-1")
         await self.start({"claude": claude}, self.zai("pooled"))
         first = [(await self.message(**session(n))).headers["x-mapped-model"] for n in range(16)]
@@ -163,7 +163,7 @@ class Pooled(DispatchCase):
             ]
             self.assertEqual(again, first)
 
-    async def test_either_serves_while_the_other_cannot(self) -> None:
+    async def test_pooled_zai_serves_while_others_are_limited(self) -> None:
         claude = self.upstream("anthropic", "sk-1")
         await self.start({"claude": claude}, self.zai("pooled"))
         self.simulator.state.refused.add("zai-key")
@@ -171,20 +171,20 @@ class Pooled(DispatchCase):
             answer = await self.message(**session(number))
             self.assertEqual((answer.status, answer.headers["x-mapped-model"]), (200, CLAUDE))
 
-    async def test_and_the_other_way_round(self) -> None:
+    async def test_pooled_others_serve_while_zai_is_limited(self) -> None:
         await self.start({"claude": self.upstream("anthropic", "bad-1")}, self.zai("pooled"))
         for number in range(6):
             answer = await self.message(**session(number))
             self.assertEqual((answer.status, answer.headers["x-mapped-model"]), (200, "glm-4.7"))
 
-    async def test_an_upstream_that_only_may_have_the_model_is_not_shut_out(self) -> None:
+    async def test_pooled_keeps_upstream_without_model_list(self) -> None:
         claude = self.upstream("anthropic", "sk-1")
         await self.start({"claude": claude}, self.zai("pooled"), scheduling=SPREAD)
         for number in range(4):
             await self.message(model="claude-sonnet-4-20250514", **session(number))
         self.assertEqual(self.served_by(), {"other": 2, "zai": 2})
 
-    async def test_it_is_explained(self) -> None:
+    async def test_explain_shows_dispatch_mode(self) -> None:
         await self.start({"claude": self.upstream("anthropic", "sk-1")}, self.zai("pooled"))
         explained = await self.explain()
         found = {each["upstream"]: each for each in explained["upstreams"]}
@@ -193,8 +193,8 @@ class Pooled(DispatchCase):
         self.assertEqual(sorted(e["state"] for e in explained["accounts"]), ["available", "chosen"])
 
 
-class Fallback(DispatchCase):
-    async def test_it_serves_only_while_nobody_else_can(self) -> None:
+class FallbackTests(DispatchCase):
+    async def test_fallback_serves_only_while_others_cannot(self) -> None:
         claude = self.upstream("anthropic", "sk-1", "sk-2", priority=5)
         await self.start({"claude": claude}, self.zai("fallback"))
         for number in range(4):
@@ -209,25 +209,25 @@ class Fallback(DispatchCase):
         self.assertEqual((answer.status, answer.headers["x-mapped-model"]), (200, "glm-4.7"))
         self.assertEqual(self.record.attempts[-1].upstream, "zai")
 
-    async def test_exhausted_accounts_are_not_asked_again(self) -> None:
+    async def test_fallback_does_not_retry_exhausted_accounts(self) -> None:
         claude = self.upstream("anthropic", "exhausted-1", "exhausted-2")
         await self.start({"claude": claude}, self.zai("fallback"))
         for _ in range(3):
             self.assertEqual((await self.message()).status, 200)
         self.assertEqual(self.served_by(), {"other": 2, "zai": 3})
 
-    async def test_it_serves_where_there_is_no_account(self) -> None:
+    async def test_fallback_serves_without_any_account(self) -> None:
         await self.start({"claude": self.upstream("anthropic")}, self.zai("fallback"))
         self.assertEqual((await self.message()).status, 200)
         self.assertEqual(self.served_by(), {"zai": 1})
 
-    async def test_what_it_has_no_model_for_it_never_serves(self) -> None:
+    async def test_fallback_does_not_serve_models_it_lacks(self) -> None:
         google = self.upstream("gemini_api", "exhausted-1")
         await self.start({"google": google}, self.zai("fallback"))
         self.assertEqual((await self.message(model="gemini-2.5-pro")).status, 429)
         self.assertEqual(self.served_by()["zai"], 0)
 
-    async def test_it_is_explained(self) -> None:
+    async def test_explain_shows_dispatch_mode(self) -> None:
         await self.start({"claude": self.upstream("anthropic", "sk-1")}, self.zai("fallback"))
         explained = await self.explain()
         found = {each["upstream"]: each for each in explained["upstreams"]}
@@ -236,7 +236,7 @@ class Fallback(DispatchCase):
         states = {each["upstream"]: each["state"] for each in explained["accounts"]}
         self.assertEqual(states, {"claude": "chosen", "zai": "available"})
 
-    async def test_it_changes_while_the_gateway_runs(self) -> None:
+    async def test_dispatch_mode_changes_on_reload(self) -> None:
         await self.start({"claude": self.upstream("anthropic", "sk-1")}, self.zai("fallback"))
         await self.message()
         self.settings = replace(
@@ -247,8 +247,8 @@ class Fallback(DispatchCase):
         self.assertEqual(self.served_by(), {"other": 1, "zai": 1})
 
 
-class Headers(DispatchCase):
-    async def test_zai_is_told_what_is_allowed_and_nothing_else(self) -> None:
+class HeaderTests(DispatchCase):
+    async def test_zai_gets_only_allowed_headers(self) -> None:
         await self.start({}, self.zai("exclusive"))
         body = {
             "model": CLAUDE,
@@ -283,8 +283,8 @@ class Headers(DispatchCase):
         self.assertEqual(request.headers["authorization"], "Bearer zai-key")
 
 
-class Priorities(DispatchCase):
-    async def test_lower_numbers_come_first_and_equal_ones_share(self) -> None:
+class PriorityTests(DispatchCase):
+    async def test_lower_priorities_are_first_and_equal_ones_share(self) -> None:
         upstreams = {
             "last": self.upstream("anthropic", "sk-last", priority=2),
             "two": self.upstream("openai", "sk-two", priority=1, models=[CLAUDE]),
@@ -299,7 +299,7 @@ class Priorities(DispatchCase):
         self.assertEqual((await self.message(**session(5))).status, 200)
         self.assertEqual(self.record.attempts[-1].upstream, "last")
 
-    async def test_without_numbers_the_protocol_and_the_order_count(self) -> None:
+    async def test_protocol_and_order_decide_without_priorities(self) -> None:
         upstreams = {
             "chat": self.upstream("openai", "sk-0", models=[CLAUDE]),
             "one": self.upstream("anthropic", "sk-one"),

@@ -76,7 +76,7 @@ def requests(model: str, count: int) -> dict[str, tuple[str, dict[str, Any]]]:
     }
 
 
-class LargeRequests(TestCase):
+class LargeRequestTests(TestCase):
     timeout = 120
 
     async def start(self, config: str = "") -> GatewayUnderTest:
@@ -147,7 +147,7 @@ class LargeRequests(TestCase):
             answer = await gateway.request("POST", path, body)
             self.assertEqual(answer.status, 400, f"{name} {answer.body[:300]!r}")
 
-    async def test_too_many_messages_are_refused_in_the_shape_of_the_protocol(self) -> None:
+    async def test_too_many_messages_are_refused_in_protocol_shape(self) -> None:
         gateway = await self.start("[limits]\nmax_messages = 20\n")
         for model in (CLAUDE, GEMINI, GPT):
             for name, (path, body) in requests(model, 21).items():
@@ -182,14 +182,14 @@ class LargeRequests(TestCase):
             self.assertIn("max_messages", answer.json()["error"]["message"])
         self.assertEqual(decoding, set())
 
-    async def test_changed_limits_hold_from_the_next_request_on(self) -> None:
+    async def test_changed_limits_apply_to_next_request(self) -> None:
         gateway = await self.start("[limits]\nmax_messages = 20\n")
         path, body = requests(CLAUDE, 21)["anthropic"]
         self.assertEqual((await gateway.request("POST", path, body)).status, 400)
         await gateway.reload("[limits]\nmax_messages = 21\n")
         self.assertEqual((await gateway.request("POST", path, body)).status, 200)
 
-    async def test_too_many_values_are_refused_everywhere(self) -> None:
+    async def test_too_many_values_are_refused_by_every_endpoint(self) -> None:
         gateway = await self.start("[limits]\nmax_values = 1000\n")
         for name, (path, body) in requests(CLAUDE, 3).items():
             body["metadata"] = {f"k{n}": "v" for n in range(1001)}
@@ -197,7 +197,7 @@ class LargeRequests(TestCase):
             self.assertEqual(answer.status, 413, name)
             self.assertIn("max_values", answer.json()["error"]["message"])
 
-    async def test_mcp_message_of_too_many_values_is_refused(self) -> None:
+    async def test_mcp_message_with_too_many_values_is_refused(self) -> None:
         gateway = await self.start()
         batch = [{"jsonrpc": "2.0", "method": "notifications/x"}] * 60_000
         answer = await gateway.request("POST", "/mcp", batch)
@@ -206,14 +206,14 @@ class LargeRequests(TestCase):
         answer = await gateway.request("POST", "/mcp", text, {"accept": "*/*"})
         self.assertNotEqual(answer.status, 413)
 
-    async def test_body_for_a_path_of_the_gateway_itself_is_small(self) -> None:
+    async def test_body_for_gateway_endpoint_has_small_limit(self) -> None:
         gateway = await self.start('[proxy]\nadmin_key = "sk-admin"\n')
         body = {"model": CLAUDE, "more": ["x"] * 100_000}
         for path in ("/v1/models/detect", "/admin/account", "/admin/tunnel/start"):
             answer = await gateway.request("POST", path, body, {"x-api-key": "sk-admin"})
             self.assertEqual(answer.status, 413, path)
 
-    async def test_long_text_with_half_a_character_is_cleaned_in_a_thread(self) -> None:
+    async def test_lone_surrogate_in_large_request_is_replaced_in_a_thread(self) -> None:
         cleaning = self.watch(service, "clean_json")
         gateway = await self.start()
         text = '{"model":"%s","max_tokens":9,"messages":[{"role":"user","content":"%s\\ud83d"}]}'

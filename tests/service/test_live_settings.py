@@ -1,4 +1,4 @@
-"""What is kept, logged and waited for follows the configuration while the gateway runs."""
+"""Settings of stores, logs and shutdown that apply on reload."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.service.restart_fixture import SENTINEL, RestartCase, reactor
 LINE = "tokens, 1 attempt(s)"
 
 
-class LiveSettings(RestartCase):
+class LiveSettingTests(RestartCase):
     async def reload(self, **tables: Any) -> None:
         """Change tables of the configuration."""
         self.next = replace(self.next, **tables)
@@ -31,7 +31,7 @@ class LiveSettings(RestartCase):
     def on_disk(self) -> list[str]:
         return sorted(path.name for path in (self.home / "state").glob("signatures.db"))
 
-    async def test_signatures_leave_the_disk_and_come_back(self) -> None:
+    async def test_signature_file_follows_setting(self) -> None:
         await self.start()
         message = await self.called()
         await self.reload(signatures=SignaturesSettings(persist=False))
@@ -44,7 +44,7 @@ class LiveSettings(RestartCase):
         for each in (message, later):
             self.assertNotEqual(await self.sent_signature(each), SENTINEL)
 
-    async def test_bounds_of_signatures_hold_at_once_and_over_a_restart(self) -> None:
+    async def test_limits_of_signatures_apply_at_once_and_after_restart(self) -> None:
         await self.start()
         message = await self.called()
         await self.reload(signatures=SignaturesSettings(ttl=0.0))
@@ -56,7 +56,7 @@ class LiveSettings(RestartCase):
         await self.restart()
         self.assertEqual(await self.sent_signature(message), SENTINEL)
 
-    async def test_stored_responses(self) -> None:
+    async def test_limits_of_stored_responses_apply_at_once(self) -> None:
         async def respond(**more: Any) -> tuple[int, Any]:
             body = {"model": "gpt-5.1", "input": "hello", **more}
             response = await treq.post(self.url("/v1/responses"), json=body, persistent=False)
@@ -75,7 +75,7 @@ class LiveSettings(RestartCase):
         code, _ = await respond(previous_response_id=second["id"])
         self.assertEqual(code, 200)
 
-    async def test_the_grace_of_a_shutdown(self) -> None:
+    async def test_shutdown_grace_applies_at_once(self) -> None:
         await self.start()
         await self.reload(proxy=replace(self.next.proxy, shutdown_grace=0.1))
         body = {
@@ -92,7 +92,7 @@ class LiveSettings(RestartCase):
         self.assertIn(b'data: {"error":', error)
         self.assertEqual(done, b"data: [DONE]")
 
-    async def test_the_level_of_the_log(self) -> None:
+    async def test_log_level_applies_at_once(self) -> None:
         lines: list[str] = []
         globalLogPublisher.addObserver(watch := lambda event: lines.append(str(event)))
         self.addCleanup(globalLogPublisher.removeObserver, watch)

@@ -1,4 +1,4 @@
-"""MCP through the whole gateway: the door, the configuration, and its changes."""
+"""MCP endpoints of a running gateway: admission, configuration and reload."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STRICT = '[proxy]\nauth_mode = "strict"\napi_key = "sk-right"\n'
 
 
 class Plugin:
-    """Two tools: one that waits, one that fails with something that is nobody's business."""
+    """Two tools: one that waits, one that fails with a secret in its message."""
 
     def __init__(self) -> None:
         self.waiting: list[Deferred[Any]] = []
@@ -70,7 +70,7 @@ class McpTests(TestCase):
         self.assertEqual(opened.status, 200)
         return {"mcp-session-id": opened.headers["mcp-session-id"], **headers}
 
-    async def test_every_form_of_key_opens_it_and_no_other_does(self) -> None:
+    async def test_every_form_of_api_key_is_accepted(self) -> None:
         await self.start(STRICT)
         for headers, path in (
             ({"authorization": "Bearer sk-right"}, "/mcp"),
@@ -86,32 +86,32 @@ class McpTests(TestCase):
             self.assertIsNone(refused.json()["id"])
             self.assertIn("www-authenticate", refused.headers)
 
-    async def test_a_session_is_for_its_key(self) -> None:
+    async def test_session_belongs_to_its_api_key(self) -> None:
         await self.start()
         headers = await self.session(**{"x-api-key": "one"})
         self.assertEqual((await self.post(LIST, **headers)).status, 200)
         self.assertEqual((await self.post(LIST, **{**headers, "x-api-key": "two"})).status, 404)
 
-    async def test_foreign_names_and_pages_are_refused(self) -> None:
+    async def test_foreign_hosts_and_origins_are_refused(self) -> None:
         await self.start()
         for headers in ({"host": "evil.example"}, {"origin": "http://evil.example"}):
             refused = await self.post(INITIALIZE, **headers)
             self.assertEqual(refused.status, 403)
             self.assertIn("error", refused.json())
 
-    async def test_a_body_that_is_too_large_is_refused_as_mcp_says_it(self) -> None:
+    async def test_large_body_is_refused_in_protocol_shape(self) -> None:
         await self.start("[proxy]\nmax_body_bytes = 1000\n")
         refused = await self.post({**LIST, "params": {"x": "x" * 2000}})
         self.assertEqual(refused.status, 413)
         self.assertEqual(refused.json()["jsonrpc"], "2.0")
 
-    async def test_other_methods_are_named(self) -> None:
+    async def test_method_not_allowed_names_allowed_methods(self) -> None:
         await self.start()
         refused = await self.gateway.request("PUT", "/mcp", LIST)
         self.assertEqual(refused.status, 405)
         self.assertEqual(set(refused.headers["allow"].split(", ")), {"GET", "POST", "DELETE"})
 
-    async def test_a_session_lives_on_when_the_configuration_changes(self) -> None:
+    async def test_session_survives_reload(self) -> None:
         await self.start()
         headers = await self.session()
         names = {t["name"] for t in (await self.post(LIST, **headers)).json()["result"]["tools"]}
@@ -126,7 +126,7 @@ class McpTests(TestCase):
         answer = await running
         self.assertEqual(answer.json()["result"]["content"][0]["text"], "still there")
 
-    async def test_it_can_be_switched_off_and_on(self) -> None:
+    async def test_endpoint_follows_setting(self) -> None:
         await self.start()
         headers = await self.session()
         await self.gateway.reload("[mcp]\nenabled = false\n")
@@ -136,7 +136,7 @@ class McpTests(TestCase):
         self.assertEqual((await self.post(LIST, **headers)).status, 404)  # the session is over
         self.assertEqual((await self.post(INITIALIZE)).status, 200)
 
-    async def test_stopping_waits_for_calls_that_run(self) -> None:
+    async def test_shutdown_waits_for_running_calls(self) -> None:
         await self.start()
         headers = await self.session()
         running = Deferred.fromCoroutine(self.post(CALL, **headers))
@@ -150,7 +150,7 @@ class McpTests(TestCase):
         self.assertEqual(answer.json()["result"]["content"][0]["text"], "in time")
         await stopped
 
-    async def test_a_failure_of_the_plugin_stays_here(self) -> None:
+    async def test_client_does_not_see_exception_of_plugin(self) -> None:
         await self.start()
         headers = await self.session()
         answer = await self.post(BROKEN, **headers)
@@ -158,7 +158,7 @@ class McpTests(TestCase):
         self.assertTrue(answer.json()["result"]["isError"])
         self.assertNotIn("hidden", json.dumps(answer.json()))
 
-    async def test_a_slash_too_many_is_forgiven(self) -> None:
+    async def test_trailing_slash_is_accepted(self) -> None:
         await self.start()
         self.assertEqual((await self.post(INITIALIZE, "/mcp/")).status, 200)
 

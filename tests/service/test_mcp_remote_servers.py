@@ -87,7 +87,7 @@ class SdkTests(RemoteTests):
         )
         self.assertEqual(prompt["messages"][0]["content"]["text"], "Greet Ada.")
 
-    async def test_as_a_program(self) -> None:
+    async def test_sdk_server_over_stdio(self) -> None:
         arguments = json.dumps([str(SDK_SERVER), "stdio"])
         await self.start(
             f"[mcp.servers.s]\ncommand = {json.dumps(sys.executable)}\nargs = {arguments}\n"
@@ -95,7 +95,7 @@ class SdkTests(RemoteTests):
         await self.until_ready("2026-07-28")
         await self.check()
 
-    async def test_over_http(self) -> None:
+    async def test_sdk_server_over_http(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listening:
             port, number = listening.getsockname()[1], listening.fileno()
             command = [sys.executable, SDK_SERVER, str(number)]
@@ -108,7 +108,7 @@ class SdkTests(RemoteTests):
 
 
 class Plugin:
-    """What another gateway offers."""
+    """The tools of another gateway."""
 
     def __init__(self) -> None:
         self.catalog = Catalog()
@@ -165,7 +165,7 @@ class OtherGatewayTests(RemoteTests):
         await self.start(f'[mcp.servers.o]\nurl = "{self.other.url}/mcp"\napi_key = "sk-other"\n')
         await self.until_ready("2026-07-28")
 
-    async def test_its_tools_are_called_with_our_key(self) -> None:
+    async def test_tools_are_called_with_configured_key(self) -> None:
         await self.pair()
         self.assertEqual(await self.tools(), {"o__region", "o__wait", "o__refuse", "o__ask"})
         refused = await self.call("o__refuse")
@@ -192,7 +192,7 @@ class OtherGatewayTests(RemoteTests):
             self.assertEqual(answer.json()["result"]["content"][0]["text"], region)
         self.assertEqual(self.plugin.seen[-1].revision, "2026-07-28")
 
-    async def test_changes_there_are_heard_here(self) -> None:
+    async def test_list_changes_are_forwarded(self) -> None:
         await self.pair()
         self.plugin.catalog.add_tool(Tool("late", "Came late.", lambda a, c: "late"))
         deadline = time.monotonic() + 60
@@ -201,7 +201,7 @@ class OtherGatewayTests(RemoteTests):
             await deferLater(reactor, 0.05)
         self.assertEqual((await self.call("o__late"))["content"][0]["text"], "late")
 
-    async def test_a_client_that_leaves_ends_the_call_there(self) -> None:
+    async def test_disconnected_client_cancels_remote_call(self) -> None:
         await self.pair()
         calling = Deferred.fromCoroutine(self.call("o__wait"))
         calling.addErrback(lambda failure: None)
@@ -215,7 +215,7 @@ class OtherGatewayTests(RemoteTests):
             assert time.monotonic() < deadline
             await deferLater(reactor, 0.02)
 
-    async def test_a_server_that_was_away_is_used_again(self) -> None:
+    async def test_server_is_used_again_after_outage(self) -> None:
         await self.pair()
         url = self.other.url
         await self.other.stop()
@@ -235,13 +235,13 @@ class ZaiTests(RemoteTests):
         url = f"{self.remote.simulator_url}/api/mcp/web_search_prime/mcp"
         await self.start(f'[mcp.servers.z]\nurl = "{url}"\napi_key = "{key}"\n')
 
-    async def test_its_tool_is_called(self) -> None:
+    async def test_zai_tool_is_called(self) -> None:
         await self.pair()
         await self.until_ready("2025-11-25")
         found = await self.call("z__webSearchPrime", search_query="otters")
         self.assertIn("otters", found["content"][0]["text"])
 
-    async def test_a_session_that_was_lost_is_opened_again_for_the_same_call(self) -> None:
+    async def test_lost_session_is_reopened_for_same_call(self) -> None:
         await self.pair()
         await self.until_ready("2025-11-25")
         state = self.remote.simulator.state
@@ -249,7 +249,7 @@ class ZaiTests(RemoteTests):
         found = await self.call("z__webSearchPrime", search_query="otters")
         self.assertFalse(found["isError"], found)
 
-    async def test_a_key_that_is_refused_is_said_to_the_operator(self) -> None:
+    async def test_refused_key_is_logged(self) -> None:
         await self.pair("bad-key")
         deadline = time.monotonic() + 60
         while True:

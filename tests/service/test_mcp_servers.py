@@ -122,13 +122,13 @@ class ServerTests(TestCase):
         return json.loads(file.read_text()) if file.exists() else None
 
 
-class EitherFamily:
-    """What is so whatever the server speaks."""
+class BothFamilies:
+    """Tests for servers of both families of revisions."""
 
     how: tuple[str, ...] = ()
     revision = ""
 
-    async def test_its_tools_prompts_and_resources_are_offered(self: Any) -> None:
+    async def test_tools_prompts_and_resources_are_offered(self: Any) -> None:
         await self.start(*self.how)
         await self.until_ready()
         self.assertEqual((await self.status())["a"]["revision"], self.revision)
@@ -162,7 +162,7 @@ class EitherFamily:
         self.assertEqual(found["completion"]["values"], ["Ada", "Alan"])
         self.assertEqual(found["completion"]["total"], 7)
 
-    async def test_what_goes_wrong_there_is_said_here(self: Any) -> None:
+    async def test_errors_of_server_are_forwarded(self: Any) -> None:
         await self.start(*self.how)
         await self.until_ready()
         failed = await self.call("a__fail")
@@ -174,7 +174,7 @@ class EitherFamily:
             (refused["isError"], refused["content"][0]["text"]), (True, "a: I will not.")
         )
 
-    async def test_progress_is_passed_on(self: Any) -> None:
+    async def test_progress_is_forwarded(self: Any) -> None:
         await self.start(*self.how)
         await self.until_ready()
         *progress, result = await self.post("a__steps", meta={"progressToken": "mine"})
@@ -185,7 +185,7 @@ class EitherFamily:
         ]
         self.assertEqual([told["params"] for told in progress], wanted)
 
-    async def test_what_clients_add_is_passed_on(self: Any) -> None:
+    async def test_metadata_of_client_is_forwarded(self: Any) -> None:
         await self.start(*self.how)
         await self.until_ready()
         (found,) = await self.post("a__meta", meta={"traceparent": "00-1", "x/y": 1})
@@ -194,7 +194,7 @@ class EitherFamily:
         known = f"{META}clientCapabilities" in meta
         self.assertEqual(known, self.revision == MODERN)
 
-    async def test_changed_lists_are_read_again(self: Any) -> None:
+    async def test_changed_lists_are_fetched_again(self: Any) -> None:
         await self.start(*self.how)
         await self.until_ready()
         await self.call("a__grow")
@@ -203,7 +203,7 @@ class EitherFamily:
             assert time.monotonic() < deadline
             await deferLater(reactor, 0.02)
 
-    async def test_a_server_that_dies_comes_back(self: Any) -> None:
+    async def test_server_that_exits_is_restarted(self: Any) -> None:
         await self.start(*self.how)
         await self.until_ready()
         died = await self.call("a__die")
@@ -217,7 +217,7 @@ class EitherFamily:
         await self.until_ready()
         self.assertEqual((await self.call("a__echo", "again"))["isError"], False)
 
-    async def test_a_client_that_leaves_cancels_the_call(self: Any) -> None:
+    async def test_disconnected_client_cancels_call(self: Any) -> None:
         await self.start(*self.how)
         await self.until_ready()
         calling = Deferred.fromCoroutine(self.call("a__wait"))
@@ -227,18 +227,18 @@ class EitherFamily:
         await self.until(lambda: list((self.folder / "a").glob("cancelled-*")))
 
 
-class LegacyTests(EitherFamily, ServerTests):
+class LegacyTests(BothFamilies, ServerTests):
     """A server with ``initialize``."""
 
     revision = "2025-06-18"
 
-    async def test_what_it_asks_of_clients_is_refused(self) -> None:
+    async def test_requests_of_legacy_server_to_clients_are_refused(self) -> None:
         await self.start()
         await self.until_ready()
         said = (await self.call("a__ask"))["content"][0]["text"]
         self.assertEqual(json.loads(said)["code"], -32601)
 
-    async def test_it_gets_its_environment_and_little_of_ours(self) -> None:
+    async def test_server_gets_configured_environment_only(self) -> None:
         os.environ["ANTIGRAVITY_TEST_LEAK"] = "1"
         self.addCleanup(os.environ.pop, "ANTIGRAVITY_TEST_LEAK")
         await self.start()
@@ -249,7 +249,7 @@ class LegacyTests(EitherFamily, ServerTests):
         self.assertNotIn("ANTIGRAVITY_TEST_LEAK", started["environ"])
         self.assertTrue(started["cwd"].endswith("state/mcp/a"), started["cwd"])
 
-    async def test_what_it_prints_is_logged_without_secrets(self) -> None:
+    async def test_stderr_is_logged_without_secrets(self) -> None:
         await self.start("noisy")
         await self.until_ready()
         await self.call("a__env")
@@ -257,25 +257,25 @@ class LegacyTests(EitherFamily, ServerTests):
         self.assertFalse([line for line in self.log if "sk-very-secret" in line])
         self.assertTrue([line for line in self.log if "my token is [redacted]" in line])
 
-    async def test_one_that_dies_of_the_first_question_is_not_asked_it_again(self) -> None:
+    async def test_server_that_exits_on_first_request_is_not_sent_it_again(self) -> None:
         await self.start("fragile")
         await self.until_ready()
         self.assertIsNotNone(self.started(1))
         self.assertIsNone(self.started(2))
 
-    async def test_only_the_tools_that_are_wanted(self) -> None:
+    async def test_only_configured_tools_are_offered(self) -> None:
         await self.start(more='tools = ["e*", "fail"]')
         await self.until_ready()
         self.assertEqual(await self.tools(), ["a__echo", "a__env", "a__fail"])
 
 
-class ModernTests(EitherFamily, ServerTests):
+class ModernTests(BothFamilies, ServerTests):
     """A server of the stateless revision."""
 
     how = ("modern",)
     revision = "2026-07-28"
 
-    async def test_what_it_asks_of_clients_is_passed_on(self) -> None:
+    async def test_requests_of_modern_server_to_clients_are_forwarded(self) -> None:
         await self.start("modern")
         await self.until_ready()
         (asked,) = await self.post("a__ask")
@@ -289,23 +289,23 @@ class ModernTests(EitherFamily, ServerTests):
         )
         self.assertEqual(told["result"]["content"][0]["text"], "You are Ada.")
 
-    async def test_a_client_that_cannot_be_asked_is_told_so(self) -> None:
+    async def test_client_without_capability_gets_error(self) -> None:
         await self.start("modern")
         await self.until_ready()
         with self.assertRaises(AssertionError) as caught:
             await self.call("a__ask")
         self.assertIn("elicitation/create", str(caught.exception))
 
-    async def test_the_newest_revision_is_taken_where_there_are_both(self) -> None:
+    async def test_newest_common_revision_is_used(self) -> None:
         await self.start("both")
         await self.until_ready()
         self.assertEqual((await self.status())["a"]["revision"], "2026-07-28")
 
 
-class LifeTests(ServerTests):
-    """Servers come, go, and never stay behind."""
+class LifeCycleTests(ServerTests):
+    """Servers are started, stopped and never left running."""
 
-    async def test_reload_changes_what_has_changed_and_nothing_else(self) -> None:
+    async def test_reload_restarts_changed_servers_only(self) -> None:
         await self.start()
         await self.until_ready()
         first = self.started()["pid"]
@@ -329,7 +329,7 @@ class LifeTests(ServerTests):
         await self.gateway.reload("[mcp]\nenabled = false\n")
         await self.until(lambda: not is_alive(self.started(1)["pid"]))
 
-    async def test_the_operator_sees_how_they_are(self) -> None:
+    async def test_status_lists_servers(self) -> None:
         await self.start()
         await self.until_ready()
         port = self.gateway.url.rpartition(":")[2]
@@ -341,7 +341,7 @@ class LifeTests(ServerTests):
         line = next(line for line in said.output.splitlines() if line.startswith("a "))
         self.assertEqual(line.split(), ["a", "ready", "2025-06-18", "10"])
 
-    async def test_a_dead_server_slows_nobody(self) -> None:
+    async def test_unavailable_server_delays_no_other(self) -> None:
         await self.start("silent", more="start_timeout = 300.0")
         began = time.monotonic()
         await self.gateway.reload(
@@ -366,7 +366,7 @@ class LifeTests(ServerTests):
         self.assertIn("refused", status["c"]["reason"])
         self.assertIn("exit code 127", status["d"]["reason"])
 
-    async def test_one_that_does_not_listen_is_killed_with_the_gateway(self) -> None:
+    async def test_server_that_ignores_signals_is_killed_with_gateway(self) -> None:
         self.patch(guarded, "GRACE", 0.3)
         await self.start("deaf")
         await self.until_ready()
@@ -374,12 +374,12 @@ class LifeTests(ServerTests):
         await self.gateway.stop()
         self.assertFalse(is_alive(pid))
 
-    async def test_one_that_never_answers_is_tried_again(self) -> None:
+    async def test_silent_server_is_tried_again(self) -> None:
         await self.start("silent", more="start_timeout = 0.4")
         await self.until(lambda: self.started(1))
         self.assertTrue([line for line in self.log if "not connected" in line])
 
-    async def test_a_call_takes_no_longer_than_it_may(self) -> None:
+    async def test_call_is_limited_in_time(self) -> None:
         await self.start(more="timeout = 0.3")
         await self.until_ready()
         late = await self.call("a__wait")

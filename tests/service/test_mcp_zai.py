@@ -1,4 +1,4 @@
-"""z.ai's tools through the whole gateway: switched by reload, with keys and sessions apart."""
+"""z.ai's MCP tools in a running gateway: reload, keys and separate sessions."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def message(answer: Answer) -> Any:
     return answer.json()
 
 
-def test_the_demo_has_them_too_and_no_other_part_of_z_ai() -> None:
+def test_demo_has_zai_tools_only() -> None:
     tools = ZaiMcpSettings(enabled=True, vision_enabled=True)
     zai = ZaiSettings(True, api_key=Secret("k"), dispatch_mode="exclusive", mcp=tools)
     shown = demo_settings(Settings(ProxySettings(zai=zai)), "http://simulator").proxy.zai
@@ -95,7 +95,7 @@ class ZaiToolsTests(TestCase):
         wanted = ("/api/mcp/", "chat/completions", "enerateContent", "/messages")
         return next(e for e in reversed(log) if any(word in e.path for word in wanted))
 
-    async def test_off_is_404_and_switches_work_while_it_runs(self) -> None:
+    async def test_disabled_endpoint_is_404_and_follows_reload(self) -> None:
         await self.start()
         on: dict[str, set[str]] = {
             "": set(),
@@ -109,7 +109,7 @@ class ZaiToolsTests(TestCase):
                 answer = await self.post(path, INITIALIZE)
                 self.assertEqual(answer.status, 200 if path in paths else 404, (switch, path))
 
-    async def test_a_search_goes_to_the_server_with_our_key(self) -> None:
+    async def test_search_is_sent_with_configured_key(self) -> None:
         await self.start("web_search", "web_reader")
         session = await self.session(SEARCH, key="client-key")
         self.assertEqual(self.seen.headers["authorization"], "Bearer zai-key")
@@ -120,7 +120,7 @@ class ZaiToolsTests(TestCase):
         self.assertNotIn("client-key", json.dumps(self.seen.headers))
         self.assertNotIn(session["mcp_session_id"], json.dumps(self.seen.headers))
 
-    async def test_sessions_are_their_openers(self) -> None:
+    async def test_session_belongs_to_its_api_key(self) -> None:
         await self.start("web_search")
         session = await self.session(SEARCH, key="alice")
         stolen = {**session, "authorization": "Bearer bob"}
@@ -136,21 +136,21 @@ class ZaiToolsTests(TestCase):
         self.assertEqual(ended.status, 200)
         self.assertEqual((await self.post(SEARCH, LIST, **session)).status, 404)
 
-    async def test_sessions_outlive_a_change_of_the_configuration(self) -> None:
+    async def test_session_survives_reload(self) -> None:
         await self.start("web_search")
         session = await self.session(SEARCH)
         await self.reload("web_search", "vision", key="other-key")
         self.assertEqual((await self.post(SEARCH, LIST, **session)).status, 200)
         self.assertEqual(self.seen.headers["authorization"], "Bearer other-key")
 
-    async def test_a_key_that_z_ai_refuses_is_not_the_clients(self) -> None:
+    async def test_refused_zai_key_is_not_reported_as_client_key(self) -> None:
         await self.start("web_search", key="bad-key")
         refused = await self.post(SEARCH, INITIALIZE)
         self.assertEqual(refused.status, 503)
         self.assertNotIn(b"bad-key", refused.body)
         self.assertNotIn("www-authenticate", refused.headers)
 
-    async def test_the_door_is_before_all_of_them(self) -> None:
+    async def test_endpoints_require_api_key(self) -> None:
         await self.start("web_search", "vision", proxy='auth_mode = "strict"\napi_key = "sk-right"')
         for path in (SEARCH, VISION):
             self.assertEqual((await self.post(path, INITIALIZE)).status, 401)
@@ -167,7 +167,7 @@ class ZaiToolsTests(TestCase):
         }
         return await self.gateway.mcp("tools/call", params, VISION)
 
-    async def test_z_ai_looks(self) -> None:
+    async def test_vision_tool_uses_zai(self) -> None:
         await self.start("vision")
         found = await self.look()
         self.assertEqual(found["content"], [{"type": "text", "text": "A cat."}])
@@ -175,7 +175,7 @@ class ZaiToolsTests(TestCase):
         self.assertEqual(self.seen.body["model"], "glm-4.6v")
         self.assertEqual(self.seen.headers["authorization"], "Bearer zai-key")
 
-    async def test_a_model_of_the_pool_looks(self) -> None:
+    async def test_vision_tool_uses_model_of_pool(self) -> None:
         await self.start("vision", vision='model = "gemini-2.5-flash"')
         found = await self.look()
         self.assertEqual(found["content"], [{"type": "text", "text": "A cat."}])
@@ -183,7 +183,7 @@ class ZaiToolsTests(TestCase):
         self.assertNotIn("/api/paas", self.seen.path)
         self.assertIn(base64.b64encode(PNG).decode(), json.dumps(self.seen.body))
 
-    async def test_a_model_that_cannot_see_is_named(self) -> None:
+    async def test_vision_tool_names_model_without_vision(self) -> None:
         await self.start("vision", vision='model = "claude-sonnet-5"')
         params = {
             "name": "analyze_video",
@@ -197,7 +197,7 @@ class ZaiToolsTests(TestCase):
         self.assertTrue(found["isError"])
         self.assertIn("mcp.vision.model", found["content"][0]["text"])
 
-    async def test_files_are_read_below_the_roots_alone(self) -> None:
+    async def test_files_outside_roots_are_refused(self) -> None:
         root = Path(self.mktemp()).absolute()
         root.mkdir()
         (root / "a.png").write_bytes(PNG)
@@ -211,7 +211,7 @@ class ZaiToolsTests(TestCase):
         for path in (root / "out.png", "/etc/hostname", f"{root}/../x"):
             self.assertTrue((await self.look(image_source=str(path)))["isError"])
 
-    async def test_addresses_on_the_operators_network_are_not_fetched(self) -> None:
+    async def test_private_addresses_are_not_fetched(self) -> None:
         await self.start("vision")
         found = await self.look(image_source=f"{self.gateway.simulator_url}/healthz")
         self.assertTrue(found["isError"])

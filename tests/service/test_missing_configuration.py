@@ -1,4 +1,4 @@
-"""What a gateway does when its configuration vanishes while it runs, and at its next start."""
+"""A configuration that disappears while the gateway runs, or before its next start."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ DAMAGES: tuple[Callable[[Path], None], ...] = (
 )
 
 
-class VanishedConfigurationTests(TestCase):
+class MissingConfigurationTests(TestCase):
     """A gateway that demands a key, and whose files are damaged."""
 
     def setUp(self) -> None:
@@ -155,7 +155,7 @@ class VanishedConfigurationTests(TestCase):
         _, ready = await self.ask("/readyz", KEY)
         self.assertEqual((ready["ready"], ready.get("configuration_current")), (True, False))
 
-    async def test_configuration_file_that_is_damaged_changes_nothing(self) -> None:
+    async def test_damaged_configuration_changes_nothing(self) -> None:
         await self.start()
         for damage in DAMAGES:
             damage(self.file)
@@ -172,7 +172,7 @@ class VanishedConfigurationTests(TestCase):
             self.assertIn("the configuration can be used again", lines)
             self.assertNotIn("configuration_current", (await self.ask("/readyz", KEY))[1])
 
-    async def test_file_of_the_option_that_is_damaged_changes_nothing(self) -> None:
+    async def test_damaged_file_of_option_changes_nothing(self) -> None:
         other = self.home.with_name(f"{self.home.name}.toml")
         other.write_text(CLOSED)
         await self.start("--config", str(other))
@@ -182,13 +182,13 @@ class VanishedConfigurationTests(TestCase):
             shutil.rmtree(other) if other.is_dir() else other.unlink(missing_ok=True)
             other.write_text(CLOSED)
 
-    async def test_home_that_disappears_changes_nothing_and_is_not_made_anew(self) -> None:
+    async def test_missing_home_changes_nothing_and_is_not_created(self) -> None:
         await self.start()
         self.home.rename(self.home.with_name("elsewhere"))
         await self.check_unchanged()
         self.assertFalse(self.file.exists())
 
-    async def test_accounts_stay_when_their_folder_disappears(self) -> None:
+    async def test_accounts_stay_without_their_folder(self) -> None:
         await self.start()
         folder = self.account.parent
         folder.rename(folder.with_name("elsewhere"))
@@ -199,7 +199,7 @@ class VanishedConfigurationTests(TestCase):
         folder.write_text("")
         await self.check_unchanged()
 
-    async def test_account_stays_when_its_file_is_damaged_and_goes_when_it_is_removed(self) -> None:
+    async def test_account_stays_with_damaged_file_and_leaves_with_removed_file(self) -> None:
         await self.start()
         for damage in (empty, dangling, looped, folder, pipe, endless, broken_json):
             damage(self.account)
@@ -214,7 +214,7 @@ class VanishedConfigurationTests(TestCase):
         await self.gateway.reload()
         self.assertEqual((await self.ask("/readyz", KEY))[0], 503)
 
-    async def test_what_is_written_down_opens_the_gateway(self) -> None:
+    async def test_configuration_without_key_opens_gateway(self) -> None:
         await self.start()
         self.file.write_text(CLOSED.replace('"strict"', '"off"'))
         await self.gateway.reload()
@@ -251,7 +251,7 @@ class StartTests(SynchronousTestCase):
         reader.prepare()
         return reader.read()
 
-    def test_start_fails_when_the_file_is_gone_or_says_nothing(self) -> None:
+    def test_start_fails_with_missing_or_empty_file(self) -> None:
         for make in (lambda file: None, empty, only_comments):
             make(self.file)
             with self.assertRaises(ConfigurationError) as caught:
@@ -259,29 +259,29 @@ class StartTests(SynchronousTestCase):
             self.assertIn(str(last_run_path(self.home)), str(caught.exception))
             self.file.unlink(missing_ok=True)
 
-    def test_start_fails_when_the_link_leads_nowhere(self) -> None:
+    def test_start_fails_with_dangling_link(self) -> None:
         self.file.symlink_to("nowhere")
         with self.assertRaises(ConfigurationError):
             self.read()
 
-    def test_start_with_settings_is_as_they_say(self) -> None:
+    def test_start_with_settings_follows_them(self) -> None:
         self.file.write_text("[log]\naccess = false\n")
         self.assertEqual(self.read().settings.proxy.auth_mode, "auto")
 
-    def test_start_after_an_open_run_makes_a_new_file(self) -> None:
+    def test_start_after_open_run_creates_file(self) -> None:
         write_last_run(self.home, LastRun(str(self.file), "off"))
         self.assertTrue(self.read().settings.proxy.api_key)
         self.assertTrue(self.file.exists())
 
-    def test_start_anew_once_the_note_is_removed(self) -> None:
+    def test_start_succeeds_once_the_marker_is_removed(self) -> None:
         last_run_path(self.home).unlink()
         self.assertTrue(prepare_home(self.home))
 
-    def test_missing_file_of_the_option_fails(self) -> None:
+    def test_start_fails_with_missing_file_of_option(self) -> None:
         with self.assertRaises(ConfigurationError):
             self.read("--config", str(self.home / "missing.toml"))
 
-    def test_file_in_the_place_of_the_home_fails(self) -> None:
+    def test_start_fails_with_file_as_home(self) -> None:
         last_run_path(self.home).unlink()
         last_run_path(self.home).parent.rmdir()
         self.home.rmdir()

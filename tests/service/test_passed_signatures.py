@@ -1,4 +1,4 @@
-"""Thinking is remembered of answers that were only passed on, for clients that drop it."""
+"""Thinking in passed-through responses is stored for clients that drop it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DIRECTIVES = '[[think hm]] [[tool get_weather {"city": "Rome"}]]'
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 
 
-class PassedSignatures(TestCase):
+class PassedSignatureTests(TestCase):
     async def start(self, **upstreams: UpstreamSettings) -> None:
         """Start a simulator, and a gateway that has one upstream after the other there."""
         self.simulator = build_simulator(reactor)
@@ -120,10 +120,10 @@ class PassedSignatures(TestCase):
         self.assertEqual(thought["text"], "hm")
         self.assertIsNotNone(parse_signature(thought["thoughtSignature"]), "it is the model's own")
 
-    async def test_a_stream_of_anthropic(self) -> None:
+    async def test_thinking_of_anthropic_stream_is_stored(self) -> None:
         await self.go_on_at_claude_elsewhere(stream=True)
 
-    async def test_a_whole_answer_of_anthropic(self) -> None:
+    async def test_thinking_of_whole_anthropic_response_is_stored(self) -> None:
         await self.go_on_at_claude_elsewhere(stream=False)
 
     async def generate(self, verb: str, *contents: object) -> str:
@@ -165,8 +165,8 @@ class PassedSignatures(TestCase):
         )
         self.assertEqual(sent["thoughtSignature"], part["thoughtSignature"])
 
-    async def test_a_stream_of_gemini(self) -> None:
+    async def test_thinking_of_gemini_stream_is_stored(self) -> None:
         await self.go_on_with_gemini("streamGenerateContent?alt=sse")
 
-    async def test_a_whole_answer_of_gemini(self) -> None:
+    async def test_thinking_of_whole_gemini_response_is_stored(self) -> None:
         await self.go_on_with_gemini("generateContent")

@@ -1,4 +1,4 @@
-"""How long a client waits for accounts that are limited again and again."""
+"""The total wait for accounts that are limited repeatedly."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ max_wait_seconds = 1.0
 LIMITED = "[[error 429 retry=0.4s]]"
 
 
-class Patience(TestCase):
-    def test_the_waits_of_all_attempts_add_up(self) -> Deferred[None]:
+class TotalWaitTests(TestCase):
+    def test_waits_of_all_attempts_add_up(self) -> Deferred[None]:
         return Deferred.fromCoroutine(self.waits())
 
     async def waits(self) -> None:

@@ -1,4 +1,4 @@
-"""A running gateway keeps the rest of each quota back, and tells clients and operator so."""
+"""Quota protection in a running gateway, and what clients and the operator see of it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ADMIN = "sk-admin"
 CLAUDE, GEMINI = "claude-sonnet-4-6", "gemini-2.5-flash"
 
 
-class ProtectionAtWork(TestCase):
+class QuotaProtectionTests(TestCase):
     timeout = 120
 
     async def start(self, *secrets: str) -> None:
@@ -107,7 +107,7 @@ class ProtectionAtWork(TestCase):
         (value,) = self.response.headers.getRawHeaders("Retry-After")
         return int(value)
 
-    async def test_a_protected_account_is_not_called_for_its_models(self) -> None:
+    async def test_protected_account_is_not_used_for_its_models(self) -> None:
         await self.start("left-8-low", "left-60-high")
         for _ in range(6):
             self.assertEqual(await self.chat(CLAUDE), 200)
@@ -119,7 +119,7 @@ class ProtectionAtWork(TestCase):
         other = await self.ask(f"/admin/explain?model={GEMINI}")
         self.assertNotIn("protected", {each["state"] for each in other["accounts"]})
 
-    async def test_clients_are_told_when_the_first_quota_is_renewed(self) -> None:
+    async def test_error_names_reset_of_first_quota(self) -> None:
         await self.start("left-8-a", "left-0-b")
         self.assertEqual(await self.chat(CLAUDE), 429)
         self.assertEqual(self.answer["error"]["code"], "quota_protected")
@@ -142,7 +142,7 @@ class ProtectionAtWork(TestCase):
         self.assertEqual(self.projects(), set())
         self.assertEqual(await self.chat(GEMINI), 200)
 
-    async def test_a_reload_switches_it_off_and_on(self) -> None:
+    async def test_protection_follows_reload(self) -> None:
         await self.start("left-8-a")
         self.assertEqual(await self.chat(CLAUDE), 429)
         on = self.settings
@@ -154,7 +154,7 @@ class ProtectionAtWork(TestCase):
         await self.gateway.reload()
         self.assertEqual(await self.chat(CLAUDE), 429)
 
-    async def test_the_command_line_shows_it(self) -> None:
+    async def test_command_line_shows_protection(self) -> None:
         await self.start("left-8-a")
         home = Path(self.mktemp())
         home.mkdir(mode=0o700)

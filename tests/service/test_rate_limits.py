@@ -1,4 +1,4 @@
-"""Limits of accounts in a running gateway, with a simulator behind it."""
+"""Rate limits of accounts in a running gateway in front of a simulator."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def kind_of(dialect: str, answer: Any) -> str:
     return str(error["status" if dialect == "gemini" else "type"])
 
 
-class LimitsAtWork(AccountCase):
+class RateLimitTests(AccountCase):
     def calls(self, path: str) -> int:
         """Return how often the upstream was asked at a path."""
         return sum(path in each.path for each in self.simulator.log)
@@ -47,7 +47,7 @@ class LimitsAtWork(AccountCase):
         assert self.gateway.listener is not None
         return f"http://127.0.0.1:{self.gateway.listener.ports[0].getHost().port}{path}"
 
-    async def test_26_requests_with_an_expired_token_make_one_refresh(self) -> None:
+    async def test_concurrent_requests_with_expired_token_share_one_refresh(self) -> None:
         await self.start("good-1")
         state = self.simulator.state
         await self.until(lambda: state.stats.tokens_issued)
@@ -65,7 +65,7 @@ class LimitsAtWork(AccountCase):
         self.assertEqual(self.calls("/token"), 1)
         self.assertEqual(self.calls("enerateContent"), 26)
 
-    async def test_no_call_before_the_reset_time_also_after_a_restart(self) -> None:
+    async def test_limited_account_is_not_used_before_reset_time_even_after_restart(self) -> None:
         await self.start("good-1")
         self.assertEqual(await self.ask(RESET), 429)
         asked = self.calls("enerateContent")
@@ -85,14 +85,14 @@ class LimitsAtWork(AccountCase):
             await self.run_gateway()
         self.assertEqual(await self.ask(model="gemini-2.5-pro"), 200, "other models are free")
 
-    async def test_another_account_serves_at_once(self) -> None:
+    async def test_other_account_serves_at_once(self) -> None:
         await self.start("good-1", "good-2")
         began = reactor.seconds()
         self.assertEqual(await self.ask(RESET), 200)
         self.assertEqual(self.calls("enerateContent"), 2)
         self.assertLess(reactor.seconds() - began, 30.0)
 
-    async def test_capacity_burns_no_account(self) -> None:
+    async def test_model_without_capacity_locks_no_account(self) -> None:
         await self.start("good-1", "good-2", "good-3")
         text = "[[error 503 reason=MODEL_CAPACITY_EXHAUSTED retry=90s times=1]]"
         response = await self.post(text)
@@ -104,7 +104,7 @@ class LimitsAtWork(AccountCase):
         self.assertEqual(self.calls("enerateContent"), 1)
         self.assertEqual(await self.ask(model="gemini-2.5-pro"), 200)
 
-    async def test_what_is_really_a_bad_request_locks_nobody(self) -> None:
+    async def test_bad_request_behind_429_locks_no_account(self) -> None:
         await self.start("good-1")
         body = (
             '{"error": {"code": 429, "status": "INVALID_ARGUMENT", "message": "bad schema", '
@@ -113,7 +113,7 @@ class LimitsAtWork(AccountCase):
         self.assertEqual(await self.ask(f"[[error 429 {body}]]"), 400)
         self.assertEqual(await self.ask(), 200)
 
-    async def test_the_operator_is_told_where_to_validate_an_account(self) -> None:
+    async def test_log_names_address_for_account_validation(self) -> None:
         await self.start("good-1")
         link = "https://accounts.google.com/signin/continue?plt=veiled"
         details = [{"reason": "VALIDATION_REQUIRED", "metadata": {"validation_url": link}}]
@@ -132,7 +132,7 @@ class LimitsAtWork(AccountCase):
             await self.stop()
             await self.run_gateway()
 
-    async def test_a_key_with_many_requests_does_not_starve_another(self) -> None:
+    async def test_api_key_with_many_requests_does_not_starve_another(self) -> None:
         await self.start("good-1", scheduling=SchedulingSettings(max_concurrency=1))
         self.assertEqual(await self.ask(), 200)
         path, body = DIALECTS["openai_chat"]

@@ -1,4 +1,4 @@
-"""Models that want their reasoning back on tool calls get it, whatever the client has dropped."""
+"""Reasoning that clients dropped is put back for models that need it with tool calls."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class HistoryCase(DispatchCase):
         return [m.get("reasoning_content") for m in messages if m["role"] == "assistant"]
 
 
-class ReasoningHistory(HistoryCase):
+class ReasoningHistoryTests(HistoryCase):
     """Every client has its reasoning put back."""
 
     async def check(self, kind: type[Any], *, stream: bool) -> None:
@@ -179,7 +179,7 @@ class ReasoningHistory(HistoryCase):
     async def test_streaming_gemini_client_that_drops_reasoning_has_it_put_back(self) -> None:
         await self.check(GenerateContentClient, stream=True)
 
-    async def test_reasoning_that_nobody_kept_gets_a_stand_in(self) -> None:
+    async def test_lost_reasoning_is_replaced_by_placeholder(self) -> None:
         await self.begin()
         for kind in (ChatClient, MessagesClient, ResponsesClient, GenerateContentClient):
             client: Any = kind(self, stream=False)
@@ -196,7 +196,7 @@ class ReasoningHistory(HistoryCase):
             self.assertEqual(self.sent_reasoning(), [None])
 
 
-class PassedReasoningHistory(HistoryCase):
+class PassedReasoningHistoryTests(HistoryCase):
     """Chat clients in front of chat upstreams, where requests pass as they are."""
 
     async def test_chat_client_that_keeps_reasoning_passes(self) -> None:
@@ -215,7 +215,7 @@ class PassedReasoningHistory(HistoryCase):
         self.assertEqual(self.sent_reasoning(), ["my own"])
         self.assertTrue(self.record.attempts[0].passed_through)
 
-    async def test_reasoning_that_an_upstream_refuses_is_taken_out(self) -> None:
+    async def test_reasoning_is_removed_for_upstream_that_refuses_it(self) -> None:
         quirks = ["no_reasoning_content"]
         await self.start({"chat": self.upstream("openai", "sk-1", apis=["chat"], quirks=quirks)})
         self.model = "gpt-oss-120b"
@@ -224,7 +224,7 @@ class PassedReasoningHistory(HistoryCase):
         await client.send([said, {"role": "user", "content": "go on"}])
         self.assertEqual(self.sent_reasoning(), [None])
 
-    async def test_model_that_is_only_better_with_reasoning_gets_no_stand_in(self) -> None:
+    async def test_model_that_does_not_demand_reasoning_gets_no_placeholder(self) -> None:
         self.model = "glm-4.7"
         await self.begin()
         client: Any = ChatClient(self, stream=False)
@@ -235,7 +235,7 @@ class PassedReasoningHistory(HistoryCase):
         self.assertEqual(self.sent_reasoning(), ["hm"])
 
 
-class AnthropicReasoningHistory(ReasoningHistory):
+class AnthropicReasoningHistoryTests(ReasoningHistoryTests):
     """The same behind an upstream of Anthropic's protocol, where thinking is a block."""
 
     name = "ant"
@@ -251,7 +251,7 @@ class AnthropicReasoningHistory(ReasoningHistory):
             found.append("".join(thoughts) or None)
         return found
 
-    async def test_model_that_is_only_better_with_reasoning_gets_no_stand_in(self) -> None:
+    async def test_model_that_does_not_demand_reasoning_gets_no_placeholder(self) -> None:
         self.model = "glm-4.7"
         await self.begin()
         client: Any = MessagesClient(self, stream=False)

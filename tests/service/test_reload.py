@@ -1,4 +1,4 @@
-"""A changed configuration is served without a restart; a bad one changes nothing."""
+"""Reload: a changed configuration applies without a restart, an invalid one changes nothing."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class ReloadTests(TestCase):
     def proxy(self, **fields: Any) -> Settings:
         return replace(self.settings, proxy=replace(self.settings.proxy, **fields))
 
-    async def test_a_new_key_is_asked_for_at_once(self) -> None:
+    async def test_new_api_key_applies_at_once(self) -> None:
         await self.start()
         self.assertEqual(await self.status(self.url()), 200)
         settings = self.proxy(auth_mode="strict", api_key=Secret("sk-new"))
@@ -77,7 +77,7 @@ class ReloadTests(TestCase):
         self.assertEqual(await self.status(self.url()), 401)
         self.assertEqual(await self.status(self.url(), **{"x-api-key": "sk-new"}), 200)
 
-    async def test_the_port_moves_and_a_running_answer_goes_on(self) -> None:
+    async def test_port_changes_during_running_response(self) -> None:
         await self.start()
         before = self.url()
         running = await treq.post(before, json=SLOW, persistent=False)
@@ -91,14 +91,14 @@ class ReloadTests(TestCase):
             await self.status(before)
         self.assertIn(b"[DONE]", await running.content())
 
-    async def test_a_bad_configuration_changes_nothing(self) -> None:
+    async def test_invalid_configuration_changes_nothing(self) -> None:
         await self.start()
         self.next = ConfigurationError("no", key="proxy.port")
         with self.assertRaises(ConfigurationError):
             await self.gateway.reload()
         self.assertEqual(await self.status(self.url()), 200)
 
-    async def test_a_port_that_is_taken_changes_nothing(self) -> None:
+    async def test_port_in_use_changes_nothing(self) -> None:
         await self.start()
         taken = self.url().rsplit(":", 1)[1].split("/")[0]
         settings = self.proxy(
@@ -109,7 +109,7 @@ class ReloadTests(TestCase):
             await self.gateway.reload()
         self.assertEqual(await self.status(self.url()), 200)
 
-    async def test_a_blocked_plugin_is_gone(self) -> None:
+    async def test_blocked_plugin_is_unloaded(self) -> None:
         await self.start()
         messages = self.url("/v1/messages")
         body = {**CHAT, "max_tokens": 9, "model": "gpt-5.1"}
@@ -122,22 +122,22 @@ class ReloadTests(TestCase):
             await self.gateway.reload()
         self.assertIn("anthropic", str(caught.exception))  # the demo has an upstream of that kind
 
-    async def test_a_policy_comes_is_used_and_cannot_go_while_it_is(self) -> None:
+    async def test_policy_of_plugin_is_used_and_cannot_be_unloaded_meanwhile(self) -> None:
         await self.start()
-        scheduling = replace(self.settings.proxy.scheduling, mode="Eldest")
+        scheduling = replace(self.settings.proxy.scheduling, mode="FirstAccountPolicy")
         settings = self.proxy(scheduling=scheduling)
         self.next = LoadedConfiguration(settings, plugins())
         with self.assertRaises(ConfigurationError) as caught:
             await self.gateway.reload()
-        for name in ("'Eldest'", "Balance, CacheFirst, PerformanceFirst"):
+        for name in ("'FirstAccountPolicy'", "Balance, CacheFirst, PerformanceFirst"):
             self.assertIn(name, str(caught.exception))
         self.assertEqual(self.mode(), "Balance")
 
-        host, policy = PluginHost(), Eldest()
+        host, policy = PluginHost(), FirstAccountPolicy()
         host.load(installed=False, extra=[("eldest", policy)])
         self.next = LoadedConfiguration(settings, host)
         await self.gateway.reload()
-        self.assertEqual(self.mode(), "Eldest")
+        self.assertEqual(self.mode(), "FirstAccountPolicy")
         self.assertEqual(await self.status(self.url()), 200)
         self.assertGreater(policy.asked, 0)
 
@@ -160,10 +160,10 @@ class ReloadTests(TestCase):
 
 
 @implementer(ISelectionPolicy)
-class Eldest:
+class FirstAccountPolicy:
     """A plugin that is a policy: the first account serves everything."""
 
-    name = "Eldest"
+    name = "FirstAccountPolicy"
     sticky = False
     asked = 0
 
@@ -201,16 +201,16 @@ class WatcherTests(SynchronousTestCase):
         for _ in range(times):
             self.clock.advance(INTERVAL)
 
-    def test_nothing_changes(self) -> None:
+    def test_watcher_reports_no_change_without_one(self) -> None:
         self.look(5)
         self.assertEqual(self.changes, [])
 
-    def test_a_change_is_told_once(self) -> None:
+    def test_watcher_reports_change_once(self) -> None:
         self.file.write_text("other")
         self.look(5)
         self.assertEqual(self.changes, [1])
 
-    def test_a_file_that_is_still_being_written_is_waited_for(self) -> None:
+    def test_watcher_waits_for_end_of_writing(self) -> None:
         for number in range(4):
             self.file.write_text("x" * (number + 2))
             os.utime(self.file, ns=(number + 1, number + 1))
@@ -219,7 +219,7 @@ class WatcherTests(SynchronousTestCase):
         self.look()
         self.assertEqual(self.changes, [1])
 
-    def test_a_file_in_a_folder_counts_and_so_does_a_missing_one(self) -> None:
+    def test_watcher_reports_new_and_removed_files(self) -> None:
         accounts = self.folder / "accounts"
         accounts.mkdir()
         self.look(2)
@@ -229,6 +229,6 @@ class WatcherTests(SynchronousTestCase):
         self.look(2)
         self.assertEqual(len(self.changes), 3)
 
-    def test_nobody_looks_after_the_end(self) -> None:
+    def test_stopped_watcher_reports_nothing(self) -> None:
         self.watcher.stopService()
         self.assertEqual(self.clock.getDelayedCalls(), [])

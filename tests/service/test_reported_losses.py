@@ -1,4 +1,4 @@
-"""What an upstream cannot be sent is refused, or named to the client, over sockets."""
+"""Content that an upstream cannot get is refused or reported to the client."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GEMINI_SOUND = {"inlineData": {"mimeType": "audio/wav", "data": SOUND}}
 GEMINI_FILE = "https://generativelanguage.googleapis.com/v1beta/files/abc"
 
 
-class ReportedLosses(DispatchCase):
+class ReportedLossTests(DispatchCase):
     async def begin(self, **proxy: Any) -> None:
         await self.start(
             {
@@ -99,7 +99,7 @@ class ReportedLosses(DispatchCase):
         )
         return Answer(response.code, {}, await response.content())
 
-    async def test_recording_beside_text_becomes_a_note_that_the_client_is_told_of(self) -> None:
+    async def test_recording_beside_text_becomes_a_reported_note(self) -> None:
         await self.begin()
         words = {"type": "text", "text": "Transcribe this"}
         for stream in (False, True):
@@ -117,7 +117,7 @@ class ReportedLosses(DispatchCase):
         self.assertIn("video", answer.headers[WARNINGS])
         self.assertIn("left out", json.dumps(self.sent()))
 
-    async def test_recording_of_a_form_that_responses_do_not_take_is_refused(self) -> None:
+    async def test_recording_in_format_unknown_to_responses_is_refused(self) -> None:
         await self.begin()
         ogg = {"inlineData": {"mimeType": "audio/ogg", "data": "T2dnUw=="}}
         self.refused(await self.generates("resp/unheard-of", ogg), "contents[0].parts[0]")
@@ -125,7 +125,7 @@ class ReportedLosses(DispatchCase):
         self.assertEqual(answer.status, 200, answer.body)
         self.assertIn("audio", answer.headers[WARNINGS])
 
-    async def test_older_recording_does_not_stop_a_conversation(self) -> None:
+    async def test_recording_in_history_is_not_refused(self) -> None:
         await self.begin()
         body = {
             "model": "ant/unheard-of",
@@ -139,7 +139,7 @@ class ReportedLosses(DispatchCase):
         self.assertEqual(answer.status, 200, answer.body)
         self.assertIn("audio", answer.headers[WARNINGS])
 
-    async def test_document_of_another_type_for_anthropic(self) -> None:
+    async def test_document_of_type_unknown_to_anthropic_is_reported(self) -> None:
         await self.begin()
         data = "data:application/msword;base64,/w=="
         file = {"type": "file", "file": {"filename": "a.doc", "file_data": data}}
@@ -149,14 +149,14 @@ class ReportedLosses(DispatchCase):
         self.assertEqual(answer.status, 200, answer.body)
         self.assertIn("document", answer.headers[WARNINGS])
 
-    async def test_hints_are_named_with_debug_headers_only(self) -> None:
+    async def test_lost_hints_are_reported_with_debug_headers_only(self) -> None:
         await self.begin()
         answer = await self.chats("ant/claude-sonnet-4-6", "hi", seed=1)
         self.assertEqual(answer.status, 200)
         self.assertNotIn(WARNINGS, answer.headers)
         self.assertIn("seed", " ".join(loss.field for loss in self.record.losses))
 
-    async def test_dropped_tool_is_named_without_debug_headers(self) -> None:
+    async def test_dropped_tool_is_reported_without_debug_headers(self) -> None:
         await self.begin()
         tools = [{"type": "file_search", "vector_store_ids": ["vs_1"]}]
         answer = await self.responds("ant/claude-sonnet-4-6", "hi", tools=tools)
@@ -166,7 +166,7 @@ class ReportedLosses(DispatchCase):
 
     # Outputs
 
-    async def test_image_and_speech_without_a_protocol_for_it_are_refused_at_once(self) -> None:
+    async def test_image_and_speech_are_refused_without_capable_protocol(self) -> None:
         await self.begin()
         for upstream in ("ant", "resp"):
             picture = {"model": f"{upstream}/gemini-3-pro-image", "prompt": "A cat"}
@@ -178,7 +178,7 @@ class ReportedLosses(DispatchCase):
             drawn = await self.generates(model, {"text": "A cat"}, generationConfig=config)
             self.refused(drawn, "image")
 
-    async def test_model_of_an_endpoint_that_its_upstream_has_not_is_refused_at_once(self) -> None:
+    async def test_model_with_own_endpoint_is_refused_without_that_endpoint(self) -> None:
         await self.begin()
         for upstream in ("chat", "resp", "ant"):
             picture = {"model": f"{upstream}/gpt-image-1", "prompt": "A cat"}
@@ -278,7 +278,7 @@ class ReportedLosses(DispatchCase):
         path = "/v1beta/models/ant/claude-sonnet-4-6:generateContent"
         self.refused(await self.ask(path, {"contents": contents}), "contents[2].parts[0]")
 
-    async def test_image_to_edit_that_lies_at_openai_is_refused_elsewhere(self) -> None:
+    async def test_image_stored_at_openai_is_refused_elsewhere(self) -> None:
         await self.begin()
         body = {
             "model": "gem/gemini-3-pro-image",
@@ -287,7 +287,7 @@ class ReportedLosses(DispatchCase):
         }
         self.refused(await self.ask("/v1/images/edits", body), "images[0].file_id")
 
-    async def test_file_to_its_own_provider_passes(self) -> None:
+    async def test_file_passes_to_its_provider(self) -> None:
         await self.begin()
         file = {"type": "file", "file": {"file_id": "file-abc"}}
         answer = await self.chats("chat/gpt-4o", [{"type": "text", "text": "?"}, file])
@@ -306,7 +306,7 @@ class ReportedLosses(DispatchCase):
 
     # Claude Code's attribution block
 
-    async def test_attribution_block_stays_with_anthropic(self) -> None:
+    async def test_attribution_block_is_sent_to_anthropic_only(self) -> None:
         await self.begin()
         system = [{"type": "text", "text": BLOCK}, {"type": "text", "text": "You help."}]
         models = ("chat/qwen3-coder", "resp/gpt-5.1", "gem/gemini-3-flash")
@@ -339,7 +339,7 @@ class ReportedLosses(DispatchCase):
             counts.append(answer.json()["input_tokens"])
         self.assertEqual(counts[0], counts[1])
 
-    async def test_text_about_the_block_and_one_that_is_not_first_stay(self) -> None:
+    async def test_other_texts_about_attribution_are_kept(self) -> None:
         await self.begin()
         for system in (
             [{"type": "text", "text": "You help."}, {"type": "text", "text": BLOCK}],
@@ -350,7 +350,7 @@ class ReportedLosses(DispatchCase):
 
     # Web search without the web
 
-    async def test_search_without_the_live_web_is_no_live_search(self) -> None:
+    async def test_search_without_live_web_becomes_no_live_search(self) -> None:
         await self.begin()
         search = {"type": "web_search", "external_web_access": False}
         choice = {"type": "web_search"}
@@ -387,7 +387,7 @@ class ReportedLosses(DispatchCase):
 
     # Turns that hold nothing but thinking
 
-    async def test_turn_of_thinking_alone_reaches_no_upstream(self) -> None:
+    async def test_turn_with_thinking_only_is_dropped(self) -> None:
         await self.begin()
         turn = {"type": "thinking", "thinking": "hm", "signature": ""}
         models = ("chat/kimi-k2.5", "chat/deepseek-v4-pro", "resp/gpt-5.1", "gem/gemini-3-flash")

@@ -1,4 +1,4 @@
-"""A tool loop goes on over a restart, for a client that has no field for signatures."""
+"""State that survives a restart: signatures and calibrated estimates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.service.restart_fixture import SENTINEL, RestartCase
 
 
 class RestartTests(RestartCase):
-    async def test_a_signature_survives_a_restart(self) -> None:
+    async def test_signature_survives_restart(self) -> None:
         await self.start()
         message = await self.called()
         await self.restart()
@@ -24,7 +24,7 @@ class RestartTests(RestartCase):
         for path in state.iterdir():
             self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600, path)
 
-    async def test_what_is_switched_off_is_not_kept_and_leaves_the_disk(self) -> None:
+    async def test_disabled_signature_store_removes_its_file(self) -> None:
         await self.start()
         message = await self.called()
         await self.stop()
@@ -37,7 +37,7 @@ class RestartTests(RestartCase):
         await self.restart(persist=False)
         self.assertEqual(await self.sent_signature(message), SENTINEL)
 
-    async def test_a_broken_file_costs_the_signatures_only(self) -> None:
+    async def test_damaged_file_loses_signatures_only(self) -> None:
         await self.start()
         message = await self.called()
         await self.stop()
@@ -50,13 +50,13 @@ class RestartTests(RestartCase):
         await self.restart()
         self.assertNotEqual(await self.sent_signature(message), SENTINEL)
 
-    async def test_an_old_signature_is_gone(self) -> None:
+    async def test_old_signature_expires(self) -> None:
         await self.start()
         message = await self.called()
         await self.restart(ttl=0.0)
         self.assertEqual(await self.sent_signature(message), SENTINEL)
 
-    async def test_estimates_learn_from_usage_also_over_a_restart(self) -> None:
+    async def test_estimates_learn_from_usage_across_restarts(self) -> None:
         message = {"role": "user", "content": "слово " * 400}
         ask = {"model": "gpt-5.1", "messages": [message], "max_tokens": 1000}
         await self.start()
@@ -69,7 +69,7 @@ class RestartTests(RestartCase):
         await self.restart()
         self.assertEqual(await self.count(ask), after)
 
-    async def test_a_body_that_is_only_passed_on_is_not_read_for_it(self) -> None:
+    async def test_passed_body_is_not_decoded_for_estimates(self) -> None:
         message = {"role": "user", "content": "слово " * 400}
         ask = {"model": "gpt-5.1", "messages": [message], "max_tokens": 1000}
         await self.start()

@@ -1,4 +1,4 @@
-"""An upstream that names an absurd time to come back: nothing absurd comes of it."""
+"""Absurd Retry-After values of upstreams are limited everywhere."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WAYS = {
 
 
 class Limited(Resource):
-    """Answers everything with a 429 and one ``Retry-After``."""
+    """Sends a 429 with one ``Retry-After`` for every request."""
 
     isLeaf = True  # noqa: N815 - a name that Twisted reads
 
@@ -51,7 +51,7 @@ class Limited(Resource):
         return b'{"error": {"message": "slow down", "code": 429, "status": "RESOURCE_EXHAUSTED"}}'
 
 
-class AbsurdDelays(TestCase):
+class RetryAfterBoundTests(TestCase):
     timeout = 120
 
     async def start(self, **scheduling: Any) -> None:
@@ -112,7 +112,7 @@ class AbsurdDelays(TestCase):
         kept = json.loads(text, parse_constant=self.fail)
         return list(kept["lockouts"]["locks"])
 
-    async def test_a_ceiling_holds_for_clients_files_and_restarts(self) -> None:
+    async def test_limit_applies_to_clients_files_and_restarts(self) -> None:
         for after in ABSURD:
             await self.start()
             self.upstream.after = after
@@ -132,7 +132,7 @@ class AbsurdDelays(TestCase):
                 self.assertLess(abs(told - CEILING), 60)
             await self.stop()
 
-    async def test_a_translated_request_is_told_no_more(self) -> None:
+    async def test_limit_applies_to_translated_errors(self) -> None:
         await self.start()
         self.upstream.after = ABSURD[0]
         for kind in ("anthropic", "gemini_api"):
@@ -140,7 +140,7 @@ class AbsurdDelays(TestCase):
             assert told is not None
             self.assertLess(abs(told - CEILING), 60)
 
-    async def test_the_ceiling_is_a_setting(self) -> None:
+    async def test_limit_is_configurable(self) -> None:
         await self.start(max_lock_seconds=3600.0)
         self.upstream.after = ABSURD[0]
         for kind in WAYS:
@@ -149,7 +149,7 @@ class AbsurdDelays(TestCase):
                 assert told is not None
                 self.assertLess(abs(told - 3600), 60)
 
-    async def test_what_is_no_time_locks_as_if_nothing_were_said(self) -> None:
+    async def test_invalid_retry_after_is_ignored(self) -> None:
         for after in STRANGE:
             await self.start()
             self.upstream.after = after

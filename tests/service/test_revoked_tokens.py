@@ -1,4 +1,4 @@
-"""Access tokens that die before their time cost a renewal, and no account."""
+"""Access tokens that are revoked early are renewed, and lock no account."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Observer:
         self.records.append(record)
 
 
-class DeadTokens(AccountCase):
+class RevokedTokenTests(AccountCase):
     async def start(self, *secrets: str, extra: Any = (), **proxy: Any) -> None:
         await super().start(*secrets, extra=extra, admin_key=Secret(ADMIN), **proxy)
         self.assertEqual(await self.ask(), 200)
@@ -53,7 +53,7 @@ class DeadTokens(AccountCase):
         )
         return (await response.json())["pool"]["lockouts"]
 
-    async def test_a_dead_token_is_renewed_once_whatever_its_age(self) -> None:
+    async def test_revoked_token_is_renewed_once_at_any_age(self) -> None:
         await self.start("good-1")
         for _ in range(3):  # one after the other, all within a second
             self.kill()
@@ -62,7 +62,7 @@ class DeadTokens(AccountCase):
             self.assertEqual((self.renewals() - before, self.asked() - asked), (1, 2))
         self.assertEqual(await self.locks(), [])
 
-    async def test_the_record_tells_of_a_renewal(self) -> None:
+    async def test_record_shows_renewal(self) -> None:
         observer = Observer()
         await self.start("good-1", extra=[("observer", observer)])
         self.kill()
@@ -72,7 +72,7 @@ class DeadTokens(AccountCase):
         self.assertEqual(first.credential, second.credential)
         self.assertEqual(observer.records[-1].outcome, "ok")
 
-    async def test_with_several_accounts_no_other_one_has_to_serve(self) -> None:
+    async def test_renewal_needs_no_other_account(self) -> None:
         await self.start("good-1", "good-2", "good-3")
         for number in range(6):
             self.kill()
@@ -81,7 +81,7 @@ class DeadTokens(AccountCase):
             self.assertEqual(response.code, 200)
         self.assertEqual(await self.locks(), [])
 
-    async def test_requests_with_the_same_dead_token_share_one_renewal(self) -> None:
+    async def test_requests_with_same_revoked_token_share_one_renewal(self) -> None:
         await self.start("good-1")
         self.kill()
         before = self.renewals()
@@ -94,7 +94,7 @@ class DeadTokens(AccountCase):
         self.assertEqual(self.renewals() - before, 1)
         self.assertEqual(await self.locks(), [])
 
-    async def test_streams_and_counts_are_renewed_for_too(self) -> None:
+    async def test_token_is_renewed_for_streams_and_counts(self) -> None:
         await self.start("good-1")
         self.kill()
         response = await self.post("hi", stream=True)
@@ -119,7 +119,7 @@ class DeadTokens(AccountCase):
             )
         self.assertEqual(await self.locks(), [])
 
-    async def test_a_quota_and_a_list_of_models_are_asked_for_again(self) -> None:
+    async def test_token_is_renewed_for_quota_and_model_list(self) -> None:
         await self.start("good-1")
         assert self.gateway is not None
         ((source, credential),) = self.gateway.accounts.in_use.quota_sources()
@@ -129,7 +129,7 @@ class DeadTokens(AccountCase):
         self.kill()
         self.assertTrue(await source.models(credential))  # type: ignore[attr-defined]
 
-    async def test_a_new_token_that_is_refused_too_is_the_accounts_fault(self) -> None:
+    async def test_refused_new_token_locks_account(self) -> None:
         await self.start("good-1")
         self.simulator.state.refused.add("good-1")
         before = self.renewals()
@@ -145,7 +145,7 @@ class DeadTokens(AccountCase):
         self.kill()
         self.assertEqual(await self.ask(), 200, "a token that has done well is renewed as any")
 
-    async def test_the_clock_says_nothing_of_the_tokens_life(self) -> None:
+    async def test_token_life_is_independent_of_clock(self) -> None:
         await self.start("good-1")
         self.simulator.state.lifetime = 1e300
         self.kill()

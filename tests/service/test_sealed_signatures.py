@@ -1,4 +1,4 @@
-"""A conversation that comes to the model of the client's own protocol from another family."""
+"""Sealed signatures in a conversation that returns to a model of the client's own protocol."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ GEMINI = {
 }
 
 
-class SealedSignatures(TestCase):
+class SealedSignatureTests(TestCase):
     def serve(self, path: str, body: Any) -> Deferred[None]:
         return Deferred.fromCoroutine(self.served(path, body))
 
@@ -81,12 +81,12 @@ class SealedSignatures(TestCase):
         self.assertNotIn("ag1.", sent[0])
         self.assertNotIn("YWcxL", sent[0])
 
-    def test_responses(self) -> Deferred[None]:
+    def test_responses_history_with_seals_is_translated(self) -> Deferred[None]:
         return self.serve("/v1/responses", RESPONSES)
 
-    def test_messages(self) -> Deferred[None]:
+    def test_messages_history_with_seals_is_translated(self) -> Deferred[None]:
         return self.serve("/v1/messages", MESSAGES)
 
-    def test_gemini(self) -> Deferred[None]:
+    def test_gemini_history_with_seals_is_translated(self) -> Deferred[None]:
         model = "demo-gemini_api/gemini-2.5-flash"
         return self.serve(f"/v1beta/models/{model}:generateContent", GEMINI)

@@ -1,4 +1,4 @@
-"""What clients get when the gateway stops and its patience with running requests is over."""
+"""What clients get when the gateway stops after the shutdown grace."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Reader(Protocol):
 
 
 class ShutdownTests(TestCase):
-    """One gateway with the simulator inside, which stops without any patience."""
+    """One gateway with the simulator inside, without shutdown grace."""
 
     async def start(self) -> None:
         settings = Settings(ProxySettings(listen=["tcp:0:interface=127.0.0.1"], shutdown_grace=0.0))
@@ -70,7 +70,7 @@ class ShutdownTests(TestCase):
         port = self.gateway.listener.ports[0].getHost().port
         return treq.post(f"http://127.0.0.1:{port}{path}", json=body, persistent=False)
 
-    async def test_stream_ends_with_an_error_of_its_protocol_and_is_not_reset(self) -> None:
+    async def test_stream_ends_with_protocol_error_without_reset(self) -> None:
         await self.start()
         readers: dict[tuple[str, str], Reader] = {}
         for protocol in ("chat", "responses", "anthropic", "gemini"):
@@ -106,7 +106,7 @@ class ShutdownTests(TestCase):
         await stopping
         self.assertEqual(self.flushLoggedErrors(), [])
 
-    async def test_whole_answer_is_an_error_of_its_protocol(self) -> None:
+    async def test_whole_response_is_protocol_error(self) -> None:
         await self.start()
         cases = [(p, m) for p in ("chat", "responses", "anthropic", "gemini") for m in MODELS]
         waiting = [self.post(*asked(*case, stream=False)) for case in cases]
@@ -119,7 +119,7 @@ class ShutdownTests(TestCase):
         await stopping
         self.assertEqual(self.flushLoggedErrors(), [])
 
-    async def test_models_that_are_asked_for_leave_no_traceback(self) -> None:
+    async def test_pending_model_lists_leave_no_traceback(self) -> None:
         await self.start()
         waiting = [
             self.post(*asked("chat", f"unknown-{number}", stream=False)) for number in range(5)

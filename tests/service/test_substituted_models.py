@@ -1,4 +1,4 @@
-"""A name that is served by another model of the client's own protocol, over sockets."""
+"""Model names that are served by another model of the client's own protocol."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ADAPTIVE = {"type": "adaptive"}
 BETA = "context-management-2025-06-27"
 
 
-class SwappedModels(DispatchCase):
+class SubstitutedModelTests(DispatchCase):
     async def begin(self, **mapping: str) -> None:
         """Start with one upstream for Claude and one for OpenAI's chat."""
         upstreams = {
@@ -27,7 +27,7 @@ class SwappedModels(DispatchCase):
     def sent(self) -> Any:
         return self.reached()[-1].body
 
-    async def test_what_suits_both_passes_byte_for_byte(self) -> None:
+    async def test_request_valid_for_both_models_passes_unchanged(self) -> None:
         await self.begin(mine=SMALL, claude_sonnet_4_5=SMALL)
         more = {"thinking": BUDGET, "max_tokens": 4000, "temperature": 1}
         answer = await self.message(model=OLD, **more)
@@ -39,7 +39,7 @@ class SwappedModels(DispatchCase):
         )
         self.assertNotIn("x-antigravity-warnings", answer.headers)
 
-    async def test_a_budget_becomes_what_the_model_knows(self) -> None:
+    async def test_thinking_budget_becomes_effort(self) -> None:
         await self.begin(claude_sonnet_4_5=NEW)
         for stream in (False, True):
             answer = await self.message(
@@ -51,13 +51,13 @@ class SwappedModels(DispatchCase):
             self.assertNotIn("temperature", self.sent())
             self.assertIn("thinking", answer.headers["x-antigravity-warnings"])
 
-    async def test_and_the_other_way_round(self) -> None:
+    async def test_effort_becomes_thinking_budget(self) -> None:
         await self.begin(claude_opus_4_8=OLD)
         answer = await self.message(model=NEW, thinking=ADAPTIVE, max_tokens=8000)
         self.assertEqual(answer.status, 200)
         self.assertEqual(self.sent()["thinking"]["type"], "enabled")
 
-    async def test_fields_and_headers_that_nobody_knows_here_stay(self) -> None:
+    async def test_unknown_fields_and_headers_are_kept(self) -> None:
         await self.begin(claude_opus_4_8=OLD)
         body = {
             "model": NEW,
@@ -82,7 +82,7 @@ class SwappedModels(DispatchCase):
             self.assertEqual(sent[name], body[name])
         self.assertEqual(self.reached()[-1].headers["anthropic-beta"], BETA)
 
-    async def test_a_conversation_may_pass_and_be_translated_in_turns(self) -> None:
+    async def test_conversation_may_alternate_between_passing_and_translation(self) -> None:
         await self.begin(claude_sonnet_4_5=NEW)
         tool = {"name": "f", "input_schema": {"type": "object"}}
         more: dict[str, Any] = {"model": OLD, "max_tokens": 9000, "tools": [tool]}
@@ -103,7 +103,7 @@ class SwappedModels(DispatchCase):
                 self.assertEqual(self.record.attempts[0].passed_through, not again)
                 self.assertEqual(len(self.record.attempts), 1)
 
-    async def test_models_of_openai(self) -> None:
+    async def test_substituted_openai_model(self) -> None:
         await self.begin(mine="gpt-5", gpt_4o="gpt-5")
         answer = await self.chat(model="gpt-4o", temperature=0.2, max_tokens=999, stop=["END"])
         self.assertEqual((answer.status, answer.headers["x-mapped-model"]), (200, "gpt-5"))
@@ -115,19 +115,19 @@ class SwappedModels(DispatchCase):
         self.assertEqual(self.record.route, ("custom_mapping: gpt-4o: gpt-4o -> gpt-5",))
         self.assertTrue(self.record.attempts[0].passed_through)
 
-    async def test_what_stops_an_answer_still_does(self) -> None:
+    async def test_stop_sequences_still_apply(self) -> None:
         await self.begin(gpt_4o="gpt-5")
         answer = await self.chat("[[say one END two]]", model="gpt-4o", stop=["END"])
         self.assertEqual(answer.json()["choices"][0]["message"]["content"], "one ")
 
-    async def test_who_asks_for_the_model_itself_is_not_helped(self) -> None:
+    async def test_request_for_model_itself_is_not_changed(self) -> None:
         await self.begin()
         for name in (NEW, f"claude/{NEW}"):
             answer = await self.message(model=name, thinking=BUDGET, max_tokens=4000)
             self.assertEqual(answer.status, 400)
             self.assertTrue(self.record.attempts[0].passed_through)
 
-    async def test_counts_are_told_of_it_too(self) -> None:
+    async def test_token_count_is_adapted_too(self) -> None:
         await self.begin(claude_sonnet_4_5=NEW)
         body = {
             "model": OLD,
@@ -139,7 +139,7 @@ class SwappedModels(DispatchCase):
         (request,) = (e for e in self.simulator.log if e.path.endswith("count_tokens"))
         self.assertEqual(request.body["thinking"]["type"], "adaptive")
 
-    async def test_a_stand_in_at_zai_is_asked_in_its_words(self) -> None:
+    async def test_substitute_at_zai_gets_its_own_fields(self) -> None:
         await self.start({}, self.zai("exclusive"))
         answer = await self.message(
             model=NEW, thinking=ADAPTIVE, output_config={"effort": "high"}, max_tokens=9000
@@ -150,7 +150,7 @@ class SwappedModels(DispatchCase):
         await self.message(model=NEW)
         self.assertTrue(self.record.attempts[0].passed_through)
 
-    async def test_models_of_gemini(self) -> None:
+    async def test_substituted_gemini_model(self) -> None:
         await self.begin(gemini_3_pro_preview="gemini-2.5-pro")
         config = {"thinkingConfig": {"thinkingLevel": "HIGH"}}
         said = [{"role": "user", "parts": [{"text": "hello"}]}]
@@ -163,7 +163,7 @@ class SwappedModels(DispatchCase):
         await self.ask(path, {"contents": said})
         self.assertTrue(self.record.attempts[0].passed_through)
 
-    async def test_fields_that_the_other_upstream_refuses_are_left_out(self) -> None:
+    async def test_fields_refused_by_upstream_are_removed(self) -> None:
         quirks = ["no_user", "no_max_completion_tokens"]
         upstream = self.upstream("openai", "sk-1", models=["mistral-*"], quirks=quirks)
         mapping = {"gpt-4.1": "mistral-large"}
@@ -178,7 +178,7 @@ class SwappedModels(DispatchCase):
         self.assertEqual((await self.ask("/v1/chat/completions", body)).status, 200)
         self.assertEqual(self.sent()["user"], "u")  # the client wrote it for this model
 
-    async def test_newer_models_of_the_same_line_are_told_what_they_take(self) -> None:
+    async def test_newer_model_of_same_line_gets_accepted_fields(self) -> None:
         mapping = {"gpt-5.1": "gpt-5.5", "gpt-5.2": "gpt-5.6-sol", "gpt-4.1": "o3"}
         await self.start({"chat": self.upstream("openai", "sk-1")}, custom_mapping=mapping)
         said = [{"role": "user", "content": "hi"}]
@@ -193,7 +193,7 @@ class SwappedModels(DispatchCase):
             self.assertEqual(answer.status, 200, answer.body)
             self.assertFalse(self.record.attempts[0].passed_through)
 
-    async def test_beginning_of_an_answer_does_not_go_to_a_gemini_that_takes_none(self) -> None:
+    async def test_prefill_is_not_sent_to_gemini_that_refuses_it(self) -> None:
         mapping = {"gemini-2.5-pro": "gemini-3.6-flash"}
         upstreams = {"google": self.upstream("gemini_api", "g-1")}
         await self.start(upstreams, custom_mapping=mapping)
@@ -205,7 +205,7 @@ class SwappedModels(DispatchCase):
             self.assertEqual(answer.status, 200, answer.body)
             self.assertIs(self.record.attempts[0].passed_through, passed)
 
-    async def test_forms_that_the_other_upstream_refuses_are_put_in_its_words(self) -> None:
+    async def test_forms_refused_by_upstream_are_converted(self) -> None:
         quirks = ["call_ids_9", "no_tool_choice_required", "no_json_schema", "low_temperature"]
         upstream = self.upstream("openai", "sk-1", models=["other-*"], quirks=quirks)
         await self.start({"chat": upstream}, custom_mapping={"gpt-4.1": "other-large"})

@@ -1,4 +1,4 @@
-"""No name leads anywhere by a rule that its user cannot see."""
+"""Unknown model names are refused unless an alias or a fallback model is configured."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from tests.service.dispatch_fixture import DispatchCase
 KNOWN = "gemini-2.5-flash"
 
 
-class UnknownModels(DispatchCase):
+class UnknownModelTests(DispatchCase):
     async def begin(self, **routing: object) -> None:
         """Start with one upstream that lists its models."""
         google = self.upstream("gemini_api", "g-1")
         await self.start({"google": google}, routing=RoutingSettings(**routing))  # type: ignore[arg-type]
 
-    async def test_nobody_serves_them_by_default_though_aliases_come_along(self) -> None:
+    async def test_unknown_model_is_refused_by_default(self) -> None:
         await self.begin()
         for name in ("gpt-4o", "claude-haiku-4-5", "no-such"):
             answer = await self.chat(model=name)
@@ -23,14 +23,14 @@ class UnknownModels(DispatchCase):
             self.assertEqual(answer.json()["error"]["code"], "model_not_found")
             self.assertEqual((self.record.route, self.record.attempts), ((), []))
 
-    async def test_an_alias_that_was_switched_on_is_in_the_record(self) -> None:
+    async def test_enabled_alias_is_in_record(self) -> None:
         await self.begin(builtin_aliases=True)
         answer = await self.chat(model="gpt-4o")
         target = shipped_aliases()["gpt-4o*"]
         self.assertEqual((answer.status, answer.headers["x-mapped-model"]), (200, target))
         self.assertEqual(self.record.route, (f"builtin_aliases: gpt-4o*: gpt-4o -> {target}",))
 
-    async def test_so_is_the_model_that_serves_whatever_nobody_knows(self) -> None:
+    async def test_fallback_for_unknown_models_is_in_record(self) -> None:
         await self.begin(fallback_model=KNOWN)
         answer = await self.chat(model="no-such")
         self.assertEqual((answer.status, answer.headers["x-mapped-model"]), (200, KNOWN))
@@ -40,14 +40,14 @@ class UnknownModels(DispatchCase):
             [{"rule": "routing.fallback_model", "source": "no-such", "target": KNOWN}],
         )
 
-    async def test_a_name_that_is_served_has_no_route(self) -> None:
+    async def test_known_model_has_no_route_in_record(self) -> None:
         await self.begin(builtin_aliases=True, fallback_model="gemini-2.5-pro")
         await self.chat(model=KNOWN)
         self.assertEqual((self.record.route, self.record.mapped_model), ((), KNOWN))
 
 
-class Capacity(DispatchCase):
-    async def test_a_model_without_capacity_is_told_in_each_dialect(self) -> None:
+class CapacityTests(DispatchCase):
+    async def test_error_of_model_without_capacity_has_protocol_shape(self) -> None:
         keys = ("g-1", "g-2", "g-3", "g-4")
         google = self.upstream("gemini_api", *keys)
         full = "[[error 503 reason=MODEL_CAPACITY_EXHAUSTED retry=40s]]"

@@ -1,4 +1,4 @@
-"""What real upstreams refuse never reaches them: requests in all protocols, over sockets.
+"""Requests of all protocols as real upstreams accept them, over sockets.
 
 The simulator refuses what the services refuse, in their words.
 """
@@ -37,7 +37,7 @@ MODELS = {
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
-class AcceptedRequests(DispatchCase):
+class ValidUpstreamRequestTests(DispatchCase):
     async def begin(self) -> None:
         await self.start(
             {
@@ -82,7 +82,7 @@ class AcceptedRequests(DispatchCase):
 
     # Instructions only
 
-    async def test_instructions_alone_get_a_turn_of_the_user(self) -> None:
+    async def test_instructions_alone_get_a_user_turn(self) -> None:
         await self.begin()
         system = [{"role": "system", "content": "Say hello."}]
         for model in self.models("ant", "gem", "resp"):
@@ -101,7 +101,7 @@ class AcceptedRequests(DispatchCase):
 
     # JSON mode
 
-    async def test_json_mode_says_json_where_the_prompt_does_not(self) -> None:
+    async def test_json_mode_adds_the_word_json_to_the_prompt(self) -> None:
         await self.begin()
         config = {"responseMimeType": "application/json"}
         for model in self.models("chat", "resp"):
@@ -118,7 +118,7 @@ class AcceptedRequests(DispatchCase):
 
     # Limits
 
-    async def test_low_limits_of_the_output_are_raised_for_responses(self) -> None:
+    async def test_low_output_limits_are_raised_for_responses(self) -> None:
         await self.begin()
         for limit in (1, 15):
             await self.write("resp/gpt-4.1", max_tokens=limit)
@@ -130,7 +130,7 @@ class AcceptedRequests(DispatchCase):
         await self.write("resp/gpt-4.1", max_tokens=17)
         self.assertEqual(self.sent()["max_output_tokens"], 17)
 
-    async def test_limit_has_the_name_that_the_model_takes(self) -> None:
+    async def test_output_limit_has_the_field_that_the_model_accepts(self) -> None:
         await self.begin()
         for model in MODELS["chat"]:
             await self.write(f"chat/{model}", max_tokens=50)
@@ -140,7 +140,7 @@ class AcceptedRequests(DispatchCase):
 
     # Log probabilities
 
-    async def test_top_logprobs_of_zero_are_no_wish(self) -> None:
+    async def test_zero_top_logprobs_are_not_requested(self) -> None:
         await self.begin()
         for model in self.models("resp", "ant", "gem"):
             await self.chat(model, logprobs=True, top_logprobs=0)
@@ -151,7 +151,7 @@ class AcceptedRequests(DispatchCase):
 
     # Sound
 
-    async def test_wishes_for_sound_reach_only_models_that_speak(self) -> None:
+    async def test_audio_output_is_requested_only_of_models_that_have_it(self) -> None:
         await self.begin()
         audio = {"voice": "alloy", "format": "wav"}
         for model in self.models("resp", "ant", "gem"):
@@ -163,7 +163,7 @@ class AcceptedRequests(DispatchCase):
             await self.generate(model, generationConfig={"speechConfig": speech})
             self.assertNotIn("Kore", json.dumps(self.sent()))
 
-    async def test_chat_is_heard_from_a_model_of_geminis_as_a_wav_file(self) -> None:
+    async def test_chat_audio_from_gemini_is_a_wav_file(self) -> None:
         await self.begin()
         wish = {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}}
         answer = await self.chat("gem/gemini-3.8-flash-lite-tts", **wish)
@@ -176,7 +176,7 @@ class AcceptedRequests(DispatchCase):
 
     # Identifiers
 
-    async def test_long_ids_of_users_are_shortened_to_the_same_short_ones(self) -> None:
+    async def test_long_user_ids_are_shortened_consistently(self) -> None:
         await self.begin()
         for model, longest in (("chat/gpt-5.1", 64), ("resp/gpt-5.1", 64), ("chat/llama-3.3", 64)):
             found = set()
@@ -194,7 +194,7 @@ class AcceptedRequests(DispatchCase):
         await self.write("chat/gpt-5.1", metadata={"user_id": "short"})
         self.assertEqual(self.sent()["user"], "short")
 
-    async def test_long_ids_of_calls_are_hashed_and_stay_paired(self) -> None:
+    async def test_long_call_ids_are_hashed_and_stay_paired(self) -> None:
         await self.begin()
         use = {"type": "tool_use", "id": CALL_ID, "name": "f", "input": {}}
         result = {"type": "tool_result", "tool_use_id": CALL_ID, "content": "done"}
@@ -237,7 +237,7 @@ class AcceptedRequests(DispatchCase):
             if model.startswith("resp/"):
                 await self.chat(model, tools=chat)
 
-    async def test_strict_tool_that_cannot_be_so_is_named_and_not_strict(self) -> None:
+    async def test_tool_that_cannot_be_strict_is_reported_and_not_strict(self) -> None:
         await self.begin()
         tree = {
             "type": "object",
@@ -258,7 +258,7 @@ class AcceptedRequests(DispatchCase):
         self.assertNotIn("strict", self.sent()["tools"][0]["function"])
         self.assertIn("tools.lookup.strict: left out", answer.headers["x-antigravity-warnings"])
 
-    async def test_null_for_an_optional_argument_is_taken_out_of_the_call(self) -> None:
+    async def test_null_optional_argument_is_removed_from_call(self) -> None:
         await self.begin()
         said = '[[tool f {"city": "Rome", "days": null}]]'
         wire = {"name": "f", "input_schema": TOOL_SCHEMA, "strict": True}
@@ -299,7 +299,7 @@ class AcceptedRequests(DispatchCase):
                 config = {"thinkingConfig": {"thinkingBudget": budget}, "temperature": 0.5}
                 await self.generate(model, generationConfig=config)
 
-    async def test_what_each_model_was_sent_is_what_it_takes(self) -> None:
+    async def test_every_model_gets_accepted_fields(self) -> None:
         await self.begin()
         await self.write("resp/gpt-5-pro", thinking={"type": "disabled"})
         self.assertEqual(self.sent()["reasoning"]["effort"], "high")
@@ -314,7 +314,7 @@ class AcceptedRequests(DispatchCase):
         self.assertNotIn("thinking", self.sent())
         self.assertEqual(self.sent()["output_config"]["effort"], "low")
 
-    async def test_forced_calls_become_an_instruction_where_they_are_refused(self) -> None:
+    async def test_forced_call_becomes_instruction_where_refused(self) -> None:
         await self.begin()
         tools = [{"type": "function", "function": {"name": "f", "parameters": TOOL_SCHEMA}}]
         named = {"type": "function", "function": {"name": "f"}}
@@ -325,13 +325,13 @@ class AcceptedRequests(DispatchCase):
         self.assertEqual(self.sent()["tool_choice"]["type"], "auto")
         self.assertIn("tool f", json.dumps(self.sent()["system"]))
 
-    async def test_beginning_of_an_answer_is_dropped_where_no_model_goes_on_with_it(self) -> None:
+    async def test_prefill_is_dropped_for_models_without_it(self) -> None:
         await self.begin()
         turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Well,"}]
         for model in self.models("ant", "gem"):
             await self.chat(model, messages=turns)
 
-    async def test_tools_go_up_in_responses_where_chat_takes_none_with_thinking(self) -> None:
+    async def test_tools_with_thinking_use_responses_where_chat_refuses_them(self) -> None:
         await self.start({"both": self.upstream("openai", "sk-1", apis=["chat", "responses"])})
         tools = [{"name": "f", "input_schema": TOOL_SCHEMA}]
         await self.write("both/gpt-5.6-sol", tools=tools, output_config={"effort": "high"})
@@ -341,7 +341,7 @@ class AcceptedRequests(DispatchCase):
 
     # Fields of OpenAI's alone
 
-    async def test_fields_of_openais_alone_go_to_its_models_only(self) -> None:
+    async def test_openai_fields_go_to_openai_models_only(self) -> None:
         await self.begin()
         more = {
             "text": {"verbosity": "low"},
@@ -362,7 +362,7 @@ class AcceptedRequests(DispatchCase):
 
     # Byte order marks
 
-    async def test_byte_order_mark_before_a_body_is_not_read(self) -> None:
+    async def test_byte_order_mark_before_body_is_ignored(self) -> None:
         await self.begin()
         said = [{"role": "user", "content": "Hi"}]
         asked: dict[str, Any] = {

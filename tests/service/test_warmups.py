@@ -1,4 +1,4 @@
-"""A running gateway warms accounts up, on schedule and for its operator alone."""
+"""Warm-ups of accounts in a running gateway, on schedule and on demand."""
 
 from __future__ import annotations
 
@@ -119,8 +119,8 @@ class WarmupCase(TestCase):
         return [each.body for each in self.simulator.log if "GenerateContent" in each.path]
 
 
-class Schedule(WarmupCase):
-    async def test_a_full_account_is_warmed_up_once_also_over_a_restart(self) -> None:
+class ScheduleTests(WarmupCase):
+    async def test_full_account_is_warmed_up_once_across_restart(self) -> None:
         await self.start("left-100-full", "left-60-begun", enabled=True, interval=0.1)
         await self.until(lambda: self.records)
         await deferLater(reactor, 0.5)
@@ -138,12 +138,12 @@ class Schedule(WarmupCase):
         self.assertEqual(len(self.generated()), 1)
         self.assertEqual(len(self.records), 1)
 
-    async def test_by_default_nothing_is_sent(self) -> None:
+    async def test_schedule_is_off_by_default(self) -> None:
         await self.start("left-100-full")
         await deferLater(reactor, 0.4)
         self.assertEqual(self.generated(), [])
 
-    async def test_an_upstream_that_stalls_does_not_delay_the_end(self) -> None:
+    async def test_stalled_warmup_does_not_delay_shutdown(self) -> None:
         self.patch(SimulatedResponder, "respond", lambda *_: Deferred())  # it never answers
         await self.start("left-100-full", enabled=True, interval=0.1)
         await self.until(lambda: self.generated())
@@ -153,8 +153,8 @@ class Schedule(WarmupCase):
         self.assertEqual([each.outcome for each in self.records], ["cancelled"])
 
 
-class OnDemand(WarmupCase):
-    async def test_an_account_is_warmed_up_for_a_model(self) -> None:
+class OnDemandTests(WarmupCase):
+    async def test_account_is_warmed_up_for_model(self) -> None:
         await self.start("left-60-a", "left-60-b")
         code, body = await self.post({"email": "USER1@mail.de", "model": "claude-sonnet-4-6"})
         self.assertEqual(code, 200)
@@ -176,7 +176,7 @@ class OnDemand(WarmupCase):
         (sent,) = self.generated()
         self.assertEqual(sent["project"], Account("left-60-b").project)
 
-    async def test_a_project_takes_the_place_of_the_accounts_own(self) -> None:
+    async def test_project_of_request_replaces_project_of_account(self) -> None:
         await self.start("left-60-a")
         wanted = {"account": "codeassist-0", "model": "claude-sonnet-4-6"}
         await self.post({**wanted, "project_id": "another"})
@@ -184,7 +184,7 @@ class OnDemand(WarmupCase):
         own = Account("left-60-a").project
         self.assertEqual([each["project"] for each in self.generated()], ["another", own])
 
-    async def test_without_a_model_what_is_full_is_warmed_up(self) -> None:
+    async def test_request_without_model_warms_up_full_quotas(self) -> None:
         await self.start("left-100-full", "left-60-begun", "exhausted-none")
         code, body = await self.post(b"")
         self.assertEqual(code, 200)
@@ -198,7 +198,7 @@ class OnDemand(WarmupCase):
         self.assertIn("warmed up", body["results"][0]["reason"])
         self.assertEqual(len(self.generated()), 1)
 
-    async def test_a_failure_is_told_and_locks_what_it_is_about(self) -> None:
+    async def test_failure_is_reported_and_locks_account(self) -> None:
         await self.start("exhausted-a", "left-60-b")
         _, body = await self.post({"account": "codeassist-0", "model": "claude-sonnet-4-6"})
         self.assertFalse(body["success"])
@@ -211,7 +211,7 @@ class OnDemand(WarmupCase):
         self.assertEqual(body["results"][0]["state"], "skipped", "it is locked for that model")
         self.assertEqual(len(self.generated()), 1)
 
-    async def test_only_the_operator_on_this_machine_may(self) -> None:
+    async def test_warmup_requires_local_operator(self) -> None:
         await self.start("left-60-a")
         wanted = {"account": "codeassist-0", "model": "claude-sonnet-4-6"}
         for key in (CLIENT, ""):
@@ -238,7 +238,7 @@ class OnDemand(WarmupCase):
         await response.content()
         self.assertEqual(self.generated(), [])
 
-    async def test_what_is_wrong_with_a_request_is_said(self) -> None:
+    async def test_invalid_request_is_refused(self) -> None:
         await self.start("left-60-a", "left-60-b")
         for body, code, words in (
             ({"account": "nobody"}, 404, "No account in use matches"),
@@ -251,7 +251,7 @@ class OnDemand(WarmupCase):
             self.assertIn(words, str(answer))
         self.assertEqual(self.generated(), [])
 
-    async def test_the_command_line_asks_for_it(self) -> None:
+    async def test_command_line_requests_warmup(self) -> None:
         await self.start("left-60-a", "exhausted-b")
         home = Path(self.mktemp())
         home.mkdir(mode=0o700)
@@ -272,10 +272,10 @@ class OnDemand(WarmupCase):
         self.assertEqual(json.loads(failed.output)["results"][0]["state"], "failed")
 
 
-class EveryUpstream(TestCase):
-    """Whatever an upstream speaks, it takes the request."""
+class EveryUpstreamTests(TestCase):
+    """Upstreams of every kind accept the request."""
 
-    async def test_all_kinds_of_the_demo(self) -> None:
+    async def test_all_kinds_of_upstream_are_warmed_up(self) -> None:
         host = PluginHost()
         host.load(installed=False)
         proxy = ProxySettings(listen=["tcp:0:interface=127.0.0.1"], admin_key=Secret(ADMIN))
