@@ -1,4 +1,4 @@
-"""The life of one request, as the door sees it."""
+"""The life of one request, as the web application sees it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way to upstreams: HTTP, with limits."""
+"""The HTTP client for upstreams, with limits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from antigravity.ir.call import Body
 
 
 class Timeouts(Struct, frozen=True):
-    """Limits in seconds; 0 switches one off.
+    """Limits in seconds; 0 disables one.
 
     ``connect`` for the connection, ``first_byte`` until the response headers, ``idle``
     between two reads of the body, ``total`` for the whole exchange.
@@ -66,7 +66,7 @@ class IIncomingResponse(Interface):
         """
 
     def abort() -> None:
-        """Close the connection; the body is of no interest."""
+        """Close the connection without reading the body."""
 
 
 class IHttpTransport(Interface):
@@ -75,7 +75,7 @@ class IHttpTransport(Interface):
     def send(request: OutgoingRequest) -> Deferred[IIncomingResponse]:
         """Return a Deferred that fires with the response once its headers are in.
 
-        It fails with ``UpstreamError`` (no connection, bad answer) or ``DeadlineError``.
+        It fails with ``UpstreamError`` (no connection, malformed response) or ``DeadlineError``.
         Cancelling it closes the connection within one reactor turn.
         """
 
@@ -91,12 +91,12 @@ class Fetched(Struct, frozen=True):
 
 
 class IMediaFetcher(Interface):
-    """Fetches what a client's request points to, and nothing on the operator's network."""
+    """Fetches files that a client's request refers to, but not from the operator's network."""
 
     def fetch(url: str) -> Deferred[Fetched]:
         """Return a Deferred that fires with the file.
 
         It fails with ``InvalidRequestError`` for an address that must not be reached (not
         http or https, private, loopback, link-local), for a file that is too large, and for
-        an answer that is none.
+        a response that is not a file.
         """

@@ -32,7 +32,7 @@ class Route(Struct, frozen=True):
 
 
 class Call(Struct, frozen=True):
-    """One request at the door: already authenticated, its body whole and decompressed.
+    """One admitted request, its body complete and decompressed.
 
     ``arguments`` are the values of the route's names, percent-decoded.  ``headers`` have
     lower-case names and the last value of each, as ``query`` has; credentials and cookies are

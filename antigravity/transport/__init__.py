@@ -1,1 +1,1 @@
-"""The way to upstreams and to the web: connections, limits, and nothing about protocols."""
+"""The HTTP client: connections to upstreams and to the web, and their limits."""

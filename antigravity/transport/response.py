@@ -69,17 +69,12 @@ class ResponseBody(Protocol):
         self._stopped = False
         self.paused = False
         #: Data that the reader has not received yet, in slices.
-        self._waiting: deque[Iterator[bytes]] = deque()
+        self._pending: deque[Iterator[bytes]] = deque()
         self._delivering = False
-        self._held = False
+        self._connection_paused = False
         self._next_turn: IDelayedCall | None = None
         #: Why the connection has ended, if it has.
-        self._over: Failure | None = None
-
-    @property
-    def ended(self) -> bool:
-        """Whether the reader has received the end."""
-        return self._reader is None
+        self._ended_with: Failure | None = None
 
     # Called by the connection.
 
@@ -98,9 +93,9 @@ class ResponseBody(Protocol):
             return
         self._last = self._seconds()
         if self._decoder is not None:
-            self._waiting.append(_slices(self._decoder.feed(data)))
-        elif self._waiting or len(data) > SLICE:
-            self._waiting.append(_slices((data,)))
+            self._pending.append(_slices(self._decoder.feed(data)))
+        elif self._pending or len(data) > SLICE:
+            self._pending.append(_slices((data,)))
         else:
             reader.dataReceived(data)
             return
@@ -117,9 +112,9 @@ class ResponseBody(Protocol):
         elif not isinstance(reason.value, ResponseDone):
             reason = failure_of(error_in_body(cause_of(reason), self._where))
         elif self._decoder is not None:
-            self._waiting.append(_slices(self._decoder.end()))
-        self._over = reason
-        if self._next_turn is None and not (self.paused and self._waiting):
+            self._pending.append(_slices(self._decoder.end()))
+        self._ended_with = reason
+        if self._next_turn is None and not (self.paused and self._pending):
             self._deliver()
 
     def _deliver(self) -> None:
@@ -129,7 +124,7 @@ class ResponseBody(Protocol):
         self._next_turn = None
         self._delivering = True
         try:
-            is_late = self._give()
+            is_late = self._deliver_slices()
         except GatewayError as error:  # it cannot be decompressed
             self.fail(error)
             return
@@ -137,29 +132,29 @@ class ResponseBody(Protocol):
             self._delivering = False
         if is_late:
             self._next_turn = self._reactor.callLater(0, self._deliver)
-            self._hold()
-        elif self._over is not None and not self._waiting:
-            self._end(self._over)
-        elif self._held and not self.paused and not self._waiting:
-            self._resume()
+            self._pause_connection()
+        elif self._ended_with is not None and not self._pending:
+            self._end(self._ended_with)
+        elif self._connection_paused and not self.paused and not self._pending:
+            self._resume_connection()
 
-    def _hold(self) -> None:
+    def _pause_connection(self) -> None:
         """Pause the connection."""
-        if self._is_coming:
-            self._held = True
+        if self._is_receiving:
+            self._connection_paused = True
             self.transport.pauseProducing()  # type: ignore[union-attr]
 
-    def _resume(self) -> None:
+    def _resume_connection(self) -> None:
         """Resume the connection."""
-        if self._is_coming:
-            self._held = False
+        if self._is_receiving:
+            self._connection_paused = False
             self.transport.resumeProducing()  # type: ignore[union-attr]
 
-    def _give(self) -> bool:
+    def _deliver_slices(self) -> bool:
         """Pass data on; return whether time ran out before all was passed."""
         until = self._seconds() + BUDGET
-        while self._waiting:
-            for piece in self._waiting[0]:
+        while self._pending:
+            for piece in self._pending[0]:
                 if self._reader is None or self._stopped:
                     break
                 self._reader.dataReceived(piece)
@@ -168,9 +163,9 @@ class ResponseBody(Protocol):
                 if self._seconds() > until:
                     return self._reader is not None and not self._stopped
             if self._reader is None or self._stopped:
-                self._waiting.clear()
+                self._pending.clear()
             else:
-                self._waiting.popleft()
+                self._pending.popleft()
         return False
 
     # Called by the reader.
@@ -178,33 +173,33 @@ class ResponseBody(Protocol):
     def pauseProducing(self) -> None:
         """Pause the connection and the delivery."""
         self.paused = True
-        self._hold()
+        self._pause_connection()
 
     def resumeProducing(self) -> None:
         """Continue; the idle time starts again."""
         self.paused = False
         self._last = self._seconds()
-        if self._waiting:
+        if self._pending:
             if self._next_turn is None:
                 self._deliver()
         else:
-            self._resume()
+            self._resume_connection()
 
     @property
-    def _is_coming(self) -> bool:
+    def _is_receiving(self) -> bool:
         """Whether the connection still belongs to this body, and the reader has not stopped it."""
-        return self._reader is not None and not self._stopped and self._over is None
+        return self._reader is not None and not self._stopped and self._ended_with is None
 
     def stopProducing(self) -> None:
         """Close the connection; ``connectionLost`` follows with the next reactor turn."""
         if self._reader is not None and not self._stopped:
             self._stopped = True
-            self._waiting.clear()
+            self._pending.clear()
             self._release()
-            if self._over is None:
+            if self._ended_with is None:
                 self._abort_connection()
             else:
-                self._over = failure_of(CancelledByClientError("the response was not read"))
+                self._ended_with = failure_of(CancelledByClientError("the response was not read"))
                 self._next_turn = self._reactor.callLater(0, self._deliver)
 
     loseConnection = stopProducing
@@ -215,7 +210,7 @@ class ResponseBody(Protocol):
     def fail(self, failure: GatewayError) -> None:
         """Close the connection and end the body with ``failure`` now."""
         if self._reader is not None and not self._stopped:
-            if self._over is None:
+            if self._ended_with is None:
                 self._abort_connection()
             self._end(failure_of(failure))
 
@@ -223,7 +218,7 @@ class ResponseBody(Protocol):
         """Fail if the upstream has sent nothing for too long."""
         self._timer = None
         remaining = self._idle
-        if not self.paused and not self._waiting:
+        if not self.paused and not self._pending:
             remaining -= self._seconds() - self._last
         if remaining <= 0:
             self.fail(deadline("idle", self._idle, self._where))
@@ -234,18 +229,18 @@ class ResponseBody(Protocol):
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
-        self._forget_turn()
+        self._cancel_turn()
         self._on_end()
 
-    def _forget_turn(self) -> None:
+    def _cancel_turn(self) -> None:
         waiting, self._next_turn = self._next_turn, None
         if waiting is not None:
             waiting.cancel()
 
     def _end(self, reason: Failure) -> None:
         reader, self._reader = self._reader, None
-        self._waiting.clear()
-        self._forget_turn()
+        self._pending.clear()
+        self._cancel_turn()
         if reader is not None:
             if not self._stopped:
                 self._release()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from tests.faults.faults_kit import NATIVE, FaultCase, check_refusal
 from tests.transport.certificates import certificate
-from tests.transport.fake_upstream import Script, listen, ok
+from tests.transport.fake_upstream import FakeUpstream, listen, ok
 
 
 class TlsOfUpstreams(FaultCase):
     async def test_self_signed_upstream_is_said_at_once_and_locks_no_account(self) -> None:
-        script = Script(lambda peer, got: peer.write(ok(b"{}")))
+        script = FakeUpstream(lambda peer, got: peer.write(ok(b"{}")))
         port = listen(self, script, certificate("127.0.0.1"))
         await self.start(address=f"https://127.0.0.1:{port}")
         records = self.watched()

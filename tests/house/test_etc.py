@@ -21,7 +21,7 @@ DEFAULTS = ProxySettings()
 
 
 def settings_of(environ: Mapping[str, str], folder: Path) -> ProxySettings:
-    """Return the settings of the door that an environment makes; a wrong name is an error."""
+    """Return the ``[proxy]`` settings that an environment makes; a wrong name is an error."""
     configuration = load(folder, None, environ=environ)
     assert configuration.warnings == () or all(
         w.severity != "error" for w in configuration.warnings

@@ -29,7 +29,7 @@ class Received:
 class Peer(Protocol):
     """One connection; ``lost`` fires when it is gone."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: FakeUpstream) -> None:
         self.script = script
         self.buffer = b""
         self.lost: Deferred[None] = Deferred()
@@ -63,7 +63,7 @@ class Peer(Protocol):
         self.transport.loseConnection()
 
 
-class Script(Factory):
+class FakeUpstream(Factory):
     """What a peer does with a request."""
 
     noisy = False

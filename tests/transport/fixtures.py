@@ -13,7 +13,7 @@ from antigravity.interfaces.transport import (
     Timeouts,
 )
 from antigravity.transport.client import HttpTransport
-from tests.transport.fake_upstream import Script, listen, reactor
+from tests.transport.fake_upstream import FakeUpstream, listen, reactor
 
 
 class Reader(Protocol):
@@ -41,8 +41,8 @@ class TransportTestCase(TestCase):
         self.transport = HttpTransport(reactor)
         self.addCleanup(lambda: self.transport.close())
 
-    def serve(self, answer: Any) -> Script:
-        script = Script(answer)
+    def serve(self, answer: Any) -> FakeUpstream:
+        script = FakeUpstream(answer)
         self.port = listen(self, script)
         self.url = f"http://127.0.0.1:{self.port}"
         return script

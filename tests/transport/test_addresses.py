@@ -1,4 +1,4 @@
-"""Which addresses are anybody's business; names of files and their types."""
+"""Public and other IP addresses; URLs of files, and file types."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from antigravity.transport.web_address import join, parse
         "", "localhost", "1.2.3", "0x7f.1",
     ],
 )  # fmt: skip
-def test_not_public(address: str) -> None:
+def test_address_is_not_public(address: str) -> None:
     assert not is_public(address)
 
 
@@ -31,7 +31,7 @@ def test_not_public(address: str) -> None:
     "address",
     ["1.1.1.1", "8.8.8.8", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "64:ff9b::808:808"],
 )
-def test_public(address: str) -> None:
+def test_address_is_public(address: str) -> None:
     assert is_public(address)
 
 
@@ -45,7 +45,7 @@ def test_public(address: str) -> None:
         ("https://h/%41?x=1&y=%20", "https://h/%41?x=1&y=%20"),
     ],
 )
-def test_addresses_are_put_in_order(url: str, again: str) -> None:
+def test_url_is_normalized(url: str, again: str) -> None:
     assert parse(url).url == again
 
 
@@ -57,13 +57,13 @@ def test_addresses_are_put_in_order(url: str, again: str) -> None:
         "http://h:x/", "http://[::1", "http://[fe80::1%25eth0]/", "https://" + "x" * 9000,
     ],
 )  # fmt: skip
-def test_what_is_no_address_of_a_file(url: str) -> None:
+def test_url_that_must_not_be_fetched_is_refused(url: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         parse(url)
     assert "secret" not in str(caught.value)
 
 
-def test_redirects_are_relative_to_what_redirects() -> None:
+def test_redirect_is_relative_to_its_url() -> None:
     base = parse("https://h/a/b?x")
     assert join(base, "../c").url == "https://h/c"
     assert join(base, "//other/").url == "https://other/"
@@ -90,7 +90,7 @@ def test_redirects_are_relative_to_what_redirects() -> None:
         (b"plain text", None),
     ],
 )
-def test_magic(data: bytes, mime_type: str | None) -> None:
+def test_file_type_is_sniffed(data: bytes, mime_type: str | None) -> None:
     assert sniff(data) == mime_type
     assert mime_type_of("application/octet-stream", data) == (
         mime_type or "application/octet-stream"

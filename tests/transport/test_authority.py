@@ -1,4 +1,4 @@
-"""What of an address says where a request goes."""
+"""The authority of a URL."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from antigravity.transport.authority import Authority, _read, authority_of
         ("https://user:secret@h:1/x", True, "h:1", "h:1"),
     ],
 )
-def test_host_and_port(url: str, secure: bool, where: str, host: str) -> None:
+def test_authority_has_host_and_port(url: str, secure: bool, where: str, host: str) -> None:
     assert authority_of(url.encode()) == Authority(secure, where, host.encode())
 
 
 @pytest.mark.parametrize("url", ["http://[::1/x", "http://" + "h" * 400 + "/x"])
-def test_what_names_no_host(url: str) -> None:
+def test_url_without_host_is_refused(url: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - any will do
         authority_of(url.encode())
 
 
-def test_nothing_behind_the_host_is_remembered() -> None:
+def test_path_and_query_are_not_cached() -> None:
     _read.cache_clear()
     for number in range(10):
         authority_of(f"https://h/{number}?key={number}".encode())

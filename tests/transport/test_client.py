@@ -1,4 +1,4 @@
-"""The HTTP client over real sockets: good answers, and limits."""
+"""The HTTP client over real sockets: responses and limits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.transport.fixtures import Reader, TransportTestCase
 
 
 class GoodAnswers(TransportTestCase):
-    async def test_a_request_and_its_answer(self) -> None:
+    async def test_request_gets_its_response(self) -> None:
         script = self.serve(lambda peer, got: peer.write(ok(b"fine", "X-A: 1", "x-a: 2")))
         response = await self.transport.send(self.request(b"body"))
         verifyObject(IHttpTransport, self.transport)
@@ -39,14 +39,14 @@ class GoodAnswers(TransportTestCase):
         self.assertEqual(got.headers["accept-encoding"], "identity")
         self.assertEqual(got.headers["host"], f"127.0.0.1:{self.port}")
 
-    async def test_connections_are_used_again(self) -> None:
+    async def test_connections_are_reused(self) -> None:
         script = self.serve(lambda peer, got: peer.write(CHUNKED + chunk(b"x") + chunk(b"")))
         for _ in range(3):
             response = await self.transport.send(self.request())
             self.assertEqual(await response.collect(10), b"x")
         self.assertEqual(len(script.peers), 1)
 
-    async def test_a_connection_leaves_no_lines_in_the_log(self) -> None:
+    async def test_connections_are_not_logged(self) -> None:
         self.serve(lambda peer, got: peer.write(CHUNKED + chunk(b"x") + chunk(b"")))
         with capturedLogs() as events:
             response = await self.transport.send(self.request())
@@ -54,14 +54,14 @@ class GoodAnswers(TransportTestCase):
             await self.transport.close()
         self.assertEqual([event["log_format"] for event in events], [])
 
-    async def test_a_large_body_goes_up_whole(self) -> None:
+    async def test_large_body_is_sent_completely(self) -> None:
         script = self.serve(lambda peer, got: peer.write(ok(b"")))
         body = bytes(range(256)) * 16 * 1024
         response = await self.transport.send(self.request(body))
         self.assertEqual(await response.collect(0), b"")
         self.assertEqual(script.requests[0].body, body)
 
-    async def test_body_is_let_go_without_a_garbage_collection(self) -> None:
+    async def test_body_is_freed_without_garbage_collection(self) -> None:
         self.serve(lambda peer, got: peer.write(ok(b"fine")))
         body = bytes(200_000)
         before = sys.getrefcount(body)
@@ -83,7 +83,7 @@ class GoodAnswers(TransportTestCase):
         response.abort()
         self.assertEqual(len(script.requests), 1)
 
-    async def test_an_answer_that_came_whole_can_be_dropped_without_harm(self) -> None:
+    async def test_complete_response_can_be_aborted(self) -> None:
         script = self.serve(lambda peer, got: peer.write(ok(b"abc")))
         response = await self.transport.send(self.request())
         await pause(0.05)
@@ -92,7 +92,7 @@ class GoodAnswers(TransportTestCase):
         self.assertEqual(await response.collect(10), b"abc")
         self.assertLessEqual(len(script.peers), 2)
 
-    async def test_dropping_a_finished_answer_spares_the_connection_of_the_next(self) -> None:
+    async def test_aborting_a_complete_response_keeps_the_connection(self) -> None:
         def answer(peer: Peer, got: Received) -> None:
             if got.first.startswith("POST /first"):
                 peer.write(ok(b"", status="204 No Content"))
@@ -107,7 +107,7 @@ class GoodAnswers(TransportTestCase):
         self.assertEqual(await second.collect(10), b"ab")
         self.assertEqual(len(script.peers), 1)
 
-    async def test_a_reader_that_pauses_stops_the_upstream(self) -> None:
+    async def test_paused_reader_pauses_the_upstream(self) -> None:
         sent = []
 
         class Flood:
@@ -155,7 +155,7 @@ class GoodAnswers(TransportTestCase):
         self.assertIsInstance(await reader.done, CancelledByClientError)
         await script.peers[0].lost
 
-    async def test_a_reader_may_pause_before_the_first_byte(self) -> None:
+    async def test_reader_may_pause_before_the_first_byte(self) -> None:
         def answer(peer: Peer, got: Received) -> None:
             peer.write(CHUNKED + chunk(b"a"))
             reactor.callLater(0.1, peer.write, chunk(b"b"))
@@ -176,7 +176,7 @@ class GoodAnswers(TransportTestCase):
 
 
 class Limits(TransportTestCase):
-    async def test_slow_headers(self) -> None:
+    async def test_slow_headers_reach_the_first_byte_limit(self) -> None:
         script = self.serve(lambda peer, got: None)
         limits = Timeouts(5, 0.1, 5, 0)
         error = await self.failing(
@@ -188,7 +188,7 @@ class Limits(TransportTestCase):
         self.assertEqual(error.code, "first_byte_timeout")
         await script.peers[0].lost
 
-    async def test_a_stall_in_the_body(self) -> None:
+    async def test_stalled_body_reaches_the_idle_limit(self) -> None:
         script = self.serve(lambda peer, got: peer.write(CHUNKED + chunk(b"a")))
         reader = Reader()
         response = await self.transport.send(self.request(timeouts=Timeouts(5, 5, 0.1, 0)))
@@ -199,7 +199,7 @@ class Limits(TransportTestCase):
         self.assertEqual(reader.data, b"a")
         await script.peers[0].lost
 
-    async def test_a_paused_reader_is_not_an_idle_upstream(self) -> None:
+    async def test_paused_reader_does_not_reach_the_idle_limit(self) -> None:
         def answer(peer: Peer, got: Received) -> None:
             peer.write(CHUNKED + chunk(b"a"))
             reactor.callLater(0.5, peer.write, chunk(b"b") + chunk(b""))
@@ -215,7 +215,7 @@ class Limits(TransportTestCase):
         self.assertIsInstance(await reader.done, ResponseDone)
         self.assertEqual(reader.data, b"ab")
 
-    async def test_a_trickle_is_not_idle_but_reaches_the_total(self) -> None:
+    async def test_slow_body_reaches_the_total_limit_only(self) -> None:
         def answer(peer: Peer, got: Received) -> None:
             def more() -> None:
                 if not peer.gone:
@@ -234,20 +234,20 @@ class Limits(TransportTestCase):
         await script.peers[0].lost
         await pause(0.1)  # for the server's own timer
 
-    async def test_the_total_counts_for_an_answer_that_nobody_has_read_yet(self) -> None:
+    async def test_total_limit_holds_for_an_unread_response(self) -> None:
         script = self.serve(lambda peer, got: peer.write(CHUNKED + chunk(b"a")))
         response = await self.transport.send(self.request(timeouts=Timeouts(5, 5, 5, 0.1)))
         await script.peers[0].lost
         await self.failing(response.collect(10), DeadlineError)
 
-    async def test_a_body_with_more_bytes_than_wanted(self) -> None:
+    async def test_body_beyond_the_limit_fails(self) -> None:
         script = self.serve(lambda peer, got: peer.write(CHUNKED + chunk(b"x" * 50) * 3))
         response = await self.transport.send(self.request())
         error = await self.failing(response.collect(100), UpstreamError)
         self.assertIn("more than 100 bytes", error.message)
         await script.peers[0].lost
 
-    async def test_a_body_that_announces_too_many_bytes(self) -> None:
+    async def test_content_length_beyond_the_limit_fails(self) -> None:
         script = self.serve(
             lambda peer, got: peer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\nx")
         )

@@ -1,4 +1,4 @@
-"""Compressed responses are read as if they were not, within limits."""
+"""Compressed responses are decompressed within limits."""
 
 from __future__ import annotations
 
@@ -56,42 +56,42 @@ def unpack(name: str, data: bytes, sizes: list[int] | None = None) -> bytes:
 
 @pytest.mark.parametrize("name", PACKED)
 @given(sizes=st.lists(st.integers(1, 300), max_size=20))
-def test_bodies_are_decompressed_wherever_they_are_cut(name: str, sizes: list[int]) -> None:
+def test_body_is_decompressed_in_any_segmentation(name: str, sizes: list[int]) -> None:
     assert unpack(name, PACKED[name], sizes) == TEXT
 
 
 @pytest.mark.parametrize("name", ["", "identity", "UTF-8", "none"])
-def test_nothing_is_done_where_nothing_is_compressed(name: str) -> None:
+def test_plain_coding_needs_no_decoder(name: str) -> None:
     assert decoder_for(name) is None
 
 
 @pytest.mark.parametrize("name", ["gzip", "zstd"])
-def test_a_body_that_is_not_compressed_at_all_is_passed_on(name: str) -> None:
+def test_plain_body_with_a_coding_is_passed_on(name: str) -> None:
     assert unpack(name, b'{"a":1}', [1, 1, 1]) == b'{"a":1}'
     assert unpack(name, b"") == b""
     assert unpack(name, b"{") == b"{"
 
 
 @pytest.mark.parametrize("name", ["compress", "gzip, gzip, gzip, gzip"])
-def test_other_codings_are_refused_with_a_remedy(name: str) -> None:
+def test_unsupported_coding_error_names_the_remedy(name: str) -> None:
     with pytest.raises(UnusableResponseError, match="turn compression off"):
         decoder_for(name)
 
 
 @pytest.mark.parametrize("name", ["gzip", "deflate", "zstd"])
-def test_a_cut_body_is_an_error(name: str) -> None:
+def test_truncated_body_fails(name: str) -> None:
     with pytest.raises(UpstreamError, match="cut off"):
         unpack(name, PACKED[name][:-10])
 
 
 @pytest.mark.parametrize("name", ["gzip", "zstd"])
-def test_garbage_is_an_error(name: str) -> None:
+def test_corrupt_body_fails(name: str) -> None:
     with pytest.raises(UpstreamError, match="cannot be decompressed"):
         unpack(name, PACKED[name][:8] + b"\xff" * 100)
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstd.compress], ids=["gzip", "zstd"])
-def test_a_bomb_is_refused_before_it_fills_the_memory(pack: Any) -> None:
+def test_decompression_bomb_is_refused_early(pack: Any) -> None:
     data = pack(bytes(100_000_000))
     decoder = decoder_for("zstd" if pack is zstd.compress else "gzip")
     assert decoder is not None
@@ -108,12 +108,12 @@ def test_a_bomb_is_refused_before_it_fills_the_memory(pack: Any) -> None:
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstd.compress], ids=["gzip", "zstd"])
-def test_there_may_only_be_so_many_frames(pack: Any) -> None:
+def test_number_of_frames_is_limited(pack: Any) -> None:
     with pytest.raises(UnusableResponseError, match="frames"):
         unpack("zstd" if pack is zstd.compress else "gzip", pack(b"") * (MAX_FRAMES + 1))
 
 
-def test_brotli_is_read_by_the_package_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_brotli_uses_the_installed_package(monkeypatch: pytest.MonkeyPatch) -> None:
     class Decompressor:
         """As the package ``Brotli`` has it: bounded output, the rest on the next call."""
 
@@ -146,7 +146,7 @@ class Compressed(TransportTestCase):
 
         self.serve(answer)
 
-    async def test_bodies_are_read_and_their_headers_say_nothing_of_it(self) -> None:
+    async def test_response_hides_its_coding(self) -> None:
         for name in ("gzip", "deflate", "zstd"):
             self.answer_with(PACKED[name], name)
             response = await self.transport.send(self.request())
@@ -154,7 +154,7 @@ class Compressed(TransportTestCase):
             self.assertNotIn("content-length", response.headers())
             self.assertEqual(await response.collect(10**6), TEXT)
 
-    async def test_streams_are_read_as_they_come(self) -> None:
+    async def test_stream_is_decompressed_as_it_arrives(self) -> None:
         packer = zlib.compressobj(wbits=31)
         first = packer.compress(b"one") + packer.flush(zlib.Z_SYNC_FLUSH)
         head = CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
@@ -168,19 +168,19 @@ class Compressed(TransportTestCase):
         self.assertIsInstance(await reader.done, ResponseDone)
         self.assertEqual(reader.data, b"one two")
 
-    async def test_limits_are_those_of_what_comes_out(self) -> None:
+    async def test_limit_holds_for_the_decompressed_size(self) -> None:
         self.answer_with(gzip.compress(bytes(100_000)), "gzip")
         response = await self.transport.send(self.request())
         error = await self.failing(response.collect(50_000), UpstreamError)
         self.assertEqual(error.code, "answer_too_large")
 
-    async def test_bombs_end_as_an_error(self) -> None:
+    async def test_decompression_bomb_fails_the_response(self) -> None:
         self.answer_with(gzip.compress(bytes(50_000_000)), "gzip")
         response = await self.transport.send(self.request())
         error = await self.failing(response.collect(10**9), UnusableResponseError)
         self.assertEqual(error.code, "bad_compression")
 
-    async def test_unknown_codings_end_as_an_error(self) -> None:
+    async def test_unsupported_coding_fails_the_response(self) -> None:
         self.answer_with(b"x", "compress")
         response = await self.transport.send(self.request())
         error = await self.failing(response.collect(100), UnusableResponseError)

@@ -1,4 +1,4 @@
-"""Servers that answer, or go, before the request is sent: what they have said is not lost."""
+"""Responses of servers that respond, or close, before the request is sent."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class EarlyResponses(TransportTestCase):
         response = await self.transport.send(self.request(LARGE, **options))
         return response.status(), await response.collect(1000)
 
-    async def test_refusal_with_length_and_close_is_the_answer(self) -> None:
+    async def test_refusal_with_length_and_close_is_delivered(self) -> None:
         def act(peer: Early) -> None:
             peer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 4\r\n\r\nnope")
             # Not a full close: a kernel may throw away what is there when a reset follows.
@@ -82,7 +82,7 @@ class EarlyResponses(TransportTestCase):
         self.hasty(act)
         self.assertEqual(await self.answer(), (413, b"nope"))
 
-    async def test_refusal_that_ends_with_the_connection_is_the_answer(self) -> None:
+    async def test_refusal_that_ends_with_the_connection_is_delivered(self) -> None:
         def act(peer: Early) -> None:
             peer.write(b"HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\nno key")
             reactor.callLater(0.05, peer.transport.loseConnection)
@@ -90,7 +90,7 @@ class EarlyResponses(TransportTestCase):
         self.hasty(act)
         self.assertEqual(await self.answer(), (401, b"no key"))
 
-    async def test_refusal_of_server_that_reads_no_more_is_the_answer_at_once(self) -> None:
+    async def test_refusal_of_a_server_that_stops_reading_is_delivered_at_once(self) -> None:
         def act(peer: Early) -> None:
             peer.transport.pauseProducing()
             peer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 4\r\n\r\nnope")
@@ -101,7 +101,7 @@ class EarlyResponses(TransportTestCase):
         await factory.peers[0].lost  # nothing more is sent, and no connection is left
         self.assertLess(factory.peers[0].received, len(LARGE))
 
-    async def test_head_is_given_while_body_of_request_goes_up(self) -> None:
+    async def test_head_is_delivered_while_the_request_is_sent(self) -> None:
         def act(peer: Early) -> None:
             peer.transport.pauseProducing()
             peer.write(b"HTTP/1.1 400 Bad\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n")
@@ -112,7 +112,7 @@ class EarlyResponses(TransportTestCase):
         factory.peers[0].write(b"0\r\n\r\n")
         self.assertEqual(await response.collect(1000), b"no")
 
-    async def test_answer_in_full_while_the_whole_request_is_still_read(self) -> None:
+    async def test_response_completes_while_the_request_is_still_read(self) -> None:
         def act(peer: Early) -> None:
             peer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n")
             reactor.callLater(0.5, peer.write, b"0\r\n\r\n")
@@ -120,7 +120,7 @@ class EarlyResponses(TransportTestCase):
         self.hasty(act)
         self.assertEqual(await self.answer(), (200, b"ok"))
 
-    async def test_early_answer_that_is_cut_is_an_error(self) -> None:
+    async def test_truncated_early_response_fails(self) -> None:
         def act(peer: Early) -> None:
             peer.write(b"HTTP/1.1 400 Bad\r\nContent-Length: 400\r\n\r\nhalf")
             reactor.callLater(0.05, peer.transport.abortConnection)
@@ -129,7 +129,7 @@ class EarlyResponses(TransportTestCase):
         response = await self.transport.send(self.request(LARGE))
         await self.failing(response.collect(1000), UpstreamError)
 
-    async def test_cancelling_an_early_answer_closes_the_connection(self) -> None:
+    async def test_cancelling_an_early_response_closes_the_connection(self) -> None:
         def act(peer: Early) -> None:
             peer.write(b"HTTP/1.1 400 Bad\r\nTransfer-Encoding: chunked\r\n\r\n")
 
@@ -138,7 +138,7 @@ class EarlyResponses(TransportTestCase):
         response.abort()
         await factory.peers[0].lost
 
-    async def test_interim_responses_are_passed_over(self) -> None:
+    async def test_interim_responses_are_skipped(self) -> None:
         def act(peer: Early) -> None:
             peer.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 3)
             peer.write(b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n")
@@ -147,13 +147,13 @@ class EarlyResponses(TransportTestCase):
         self.hasty(act)
         self.assertEqual(await self.answer(), (413, b"nope"))
 
-    async def test_reset_while_the_body_goes_up_is_said(self) -> None:
+    async def test_reset_while_the_request_is_sent_fails(self) -> None:
         self.hasty(lambda peer: peer.reset())
         error = await self.failing(self.answer(), UpstreamError)
         self.assertIn("closed the connection before it responded", error.message)
         self.assertIsNone(error.code)
 
-    async def test_server_that_reads_nothing_ends_with_the_limit(self) -> None:
+    async def test_server_that_reads_nothing_reaches_the_limit(self) -> None:
         factory = self.hasty(lambda peer: peer.transport.pauseProducing())
         limits = Timeouts(5, 0.2, 5, 0)
         error = await self.failing(self.answer(timeouts=limits), UpstreamError)
@@ -161,7 +161,7 @@ class EarlyResponses(TransportTestCase):
         factory.peers[0].transport.resumeProducing()
         await factory.peers[0].lost
 
-    async def test_connection_is_used_again_after_an_answer_in_time(self) -> None:
+    async def test_connection_is_reused_after_a_normal_response(self) -> None:
         def act(peer: Early) -> None:
             peer.received = 0
             peer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")

@@ -1,4 +1,4 @@
-"""The HTTP client over real sockets: every way in which an exchange can fail or be ended."""
+"""Failures and cancellations of the HTTP client, over real sockets."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Faults(TransportTestCase):
         error = await self.failing(response.collect(1000), UpstreamError)
         self.assertIn("broke off", error.message)
 
-    async def test_a_body_cut_before_its_length(self) -> None:
+    async def test_body_shorter_than_its_length_fails(self) -> None:
         await self.cut(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome")
 
-    async def test_a_chunked_body_cut(self) -> None:
+    async def test_truncated_chunked_body_fails(self) -> None:
         await self.cut(CHUNKED + chunk(b"some"))
 
-    async def test_a_body_without_a_length_ends_with_the_connection(self) -> None:
+    async def test_body_without_length_ends_with_the_connection(self) -> None:
         def answer(peer: Peer, got: Received) -> None:
             peer.write(b"HTTP/1.0 200 OK\r\n\r\nsome")
             peer.close()
@@ -44,7 +44,7 @@ class Faults(TransportTestCase):
         response = await self.transport.send(self.request())
         self.assertEqual(await response.collect(1000), b"some")
 
-    async def test_a_body_without_a_length_does_not_end_with_a_reset(self) -> None:
+    async def test_body_without_length_fails_at_a_reset(self) -> None:
         def answer(peer: Peer, got: Received) -> None:
             peer.write(b"HTTP/1.1 200 OK\r\n\r\nsome")
             reactor.callLater(0.05, peer.transport.abortConnection)
@@ -54,7 +54,7 @@ class Faults(TransportTestCase):
         error = await self.failing(response.collect(1000), UpstreamError)
         self.assertIn("broke off", error.message)
 
-    async def test_nobody_listens(self) -> None:
+    async def test_refused_connection_fails(self) -> None:
         port = reactor.listenTCP(0, Factory(), interface="127.0.0.1")
         number = port.getHost().port
         await port.stopListening()
@@ -62,12 +62,12 @@ class Faults(TransportTestCase):
         error = await self.failing(self.transport.send(self.request()), UpstreamError)
         self.assertEqual(error.message, f"connection refused by 127.0.0.1:{number}")
 
-    async def test_no_answer_at_all(self) -> None:
+    async def test_close_without_response_fails(self) -> None:
         self.serve(lambda peer, got: peer.close())
         error = await self.failing(self.transport.send(self.request()), UpstreamError)
         self.assertIn("closed the connection before it responded", error.message)
 
-    async def test_an_answer_that_is_not_http(self) -> None:
+    async def test_response_that_is_not_http_fails(self) -> None:
         def answer(peer: Peer, got: Received) -> None:
             peer.write(b"hello\r\n\r\n")
             peer.close()
@@ -76,11 +76,11 @@ class Faults(TransportTestCase):
         error = await self.failing(self.transport.send(self.request()), UpstreamError)
         self.assertIn("not HTTP", error.message)
 
-    async def test_a_url_that_is_none(self) -> None:
+    async def test_malformed_url_fails(self) -> None:
         for url in ("ftp://127.0.0.1/", "http://127.0.0.1:9/\x7f", "http://h\xe4/"):
             await self.failing(self.transport.send(self.request(url=url)), UnavailableError)
 
-    async def test_a_post_on_a_new_connection_is_never_sent_twice(self) -> None:
+    async def test_post_on_a_new_connection_is_never_sent_again(self) -> None:
         script = self.serve(lambda peer, got: peer.transport.abortConnection())
         await self.failing(self.transport.send(self.request()), UpstreamError)
         self.assertEqual(len(script.requests), 1)
@@ -98,7 +98,7 @@ class Faults(TransportTestCase):
         greeted: list[Peer] = []
         return self.serve(answer)
 
-    async def test_a_kept_connection_that_was_just_closed_is_no_failure(self) -> None:
+    async def test_request_on_a_stale_connection_is_sent_again(self) -> None:
         script = self.stale(0)
         for _ in range(3):
             body = await (await self.transport.send(self.request())).collect(10)
@@ -106,14 +106,14 @@ class Faults(TransportTestCase):
         self.assertEqual(len(script.requests), 5)
         self.assertFalse(self.transport.active)
 
-    async def test_who_has_worked_on_a_post_is_not_sent_it_again(self) -> None:
+    async def test_post_that_was_processed_is_not_sent_again(self) -> None:
         self.patch(client, "STALE_WITHIN", 0.05)
         script = self.stale(0.1)
         await (await self.transport.send(self.request())).collect(10)
         await self.failing(self.transport.send(self.request()), UpstreamError)
         self.assertEqual(len(script.requests), 2)
 
-    async def test_there_is_an_end_to_sending_again(self) -> None:
+    async def test_number_of_resends_is_limited(self) -> None:
         def answer(peer: Peer, got: Received) -> None:
             if len(script.requests) <= 4:
                 waiting.append(peer)
@@ -133,7 +133,7 @@ class Faults(TransportTestCase):
 
 
 class Cancelling(TransportTestCase):
-    async def test_before_the_headers(self) -> None:
+    async def test_cancelling_before_the_headers_closes_the_connection(self) -> None:
         arrived: Deferred[None] = Deferred()
         script = self.serve(lambda peer, got: arrived.callback(None))
         sending = self.transport.send(self.request())
@@ -142,7 +142,7 @@ class Cancelling(TransportTestCase):
         await self.failing(sending, CancelledError)
         await script.peers[0].lost
 
-    async def test_while_the_body_goes_up(self) -> None:
+    async def test_cancelling_while_the_request_is_sent_closes_the_connection(self) -> None:
         script = self.serve(lambda peer, got: None)
         sending = self.transport.send(self.request(b"x" * 50_000_000))
         while not script.peers:
@@ -151,7 +151,7 @@ class Cancelling(TransportTestCase):
         await self.failing(sending, CancelledError)
         await script.peers[0].lost
 
-    async def test_collecting(self) -> None:
+    async def test_cancelling_collect_closes_the_connection(self) -> None:
         script = self.serve(lambda peer, got: peer.write(CHUNKED + chunk(b"a")))
         response = await self.transport.send(self.request())
         collecting = response.collect(100)
@@ -159,13 +159,13 @@ class Cancelling(TransportTestCase):
         await self.failing(collecting, CancelledError)
         await script.peers[0].lost
 
-    async def test_aborting_an_unread_answer(self) -> None:
+    async def test_aborting_an_unread_response_closes_the_connection(self) -> None:
         script = self.serve(lambda peer, got: peer.write(CHUNKED + chunk(b"a")))
         response = await self.transport.send(self.request())
         response.abort()
         await script.peers[0].lost
 
-    async def test_closing_ends_what_goes_on(self) -> None:
+    async def test_closing_the_transport_fails_all_requests(self) -> None:
         arrived: Deferred[None] = Deferred()
 
         def answer(peer: Peer, got: Received) -> None:
@@ -185,14 +185,14 @@ class Cancelling(TransportTestCase):
         for peer in script.peers:
             await peer.lost
 
-    async def test_no_garbage_errors(self) -> None:
-        await self.test_before_the_headers()
+    async def test_no_unhandled_errors_are_left(self) -> None:
+        await self.test_cancelling_before_the_headers_closes_the_connection()
         gc.collect()
         self.assertEqual(self.flushLoggedErrors(), [])
 
 
 class PlainProxy(TransportTestCase):
-    async def test_http_goes_with_the_absolute_address(self) -> None:
+    async def test_http_request_through_a_proxy_has_the_absolute_url(self) -> None:
         script = self.serve(lambda peer, got: peer.write(ok(b"via")))
         proxy = f"http://us%40er:pa%3Ass@127.0.0.1:{self.port}"
         for _ in range(2):
@@ -206,7 +206,7 @@ class PlainProxy(TransportTestCase):
         self.assertEqual(got.headers["proxy-authorization"], f"Basic {expected}")
         self.assertEqual(len(script.peers), 1)
 
-    async def test_a_proxy_that_is_none(self) -> None:
+    async def test_malformed_proxy_url_fails(self) -> None:
         self.url = "http://upstream.invalid"
         error = await self.failing(
             self.transport.send(self.request(proxy="socks5://u:secret@h:1")), UnavailableError

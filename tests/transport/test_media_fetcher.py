@@ -1,4 +1,4 @@
-"""The fetcher reaches the public Internet, what an operator allows, and nothing else."""
+"""The fetcher reaches the public Internet and allowed hosts only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,16 @@ from antigravity.interfaces.transport import IMediaFetcher
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.transport.media import MediaFetcher
 from tests.transport.certificates import certificate, trusting
-from tests.transport.fake_upstream import Peer, Received, Script, chunk, listen, ok, pause, reactor
+from tests.transport.fake_upstream import (
+    FakeUpstream,
+    Peer,
+    Received,
+    chunk,
+    listen,
+    ok,
+    pause,
+    reactor,
+)
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 100
 
@@ -65,8 +74,8 @@ class FetcherCase(TestCase):
         self.addCleanup(lambda: fetcher.close())
         return fetcher
 
-    def serve(self, answer: Any, context: Any = None) -> Script:
-        script = Script(answer)
+    def serve(self, answer: Any, context: Any = None) -> FakeUpstream:
+        script = FakeUpstream(answer)
         self.port = listen(self, script, context)
         return script
 
@@ -80,7 +89,7 @@ class FetcherCase(TestCase):
 
 
 class Fetching(FetcherCase):
-    async def test_a_file(self) -> None:
+    async def test_file_is_fetched(self) -> None:
         script = self.serve(lambda peer, got: peer.write(ok(PNG, "Content-Type: image/x-PNG; a=b")))
         fetcher = self.fetcher()
         verifyObject(IMediaFetcher, fetcher)
@@ -90,11 +99,11 @@ class Fetching(FetcherCase):
         self.assertEqual(script.requests[0].headers["host"], "pub.test")
         self.assertEqual(self.reactor.connected, [("93.184.216.34", 80)])
 
-    async def test_the_type_is_sniffed_where_it_is_not_given(self) -> None:
+    async def test_missing_type_is_sniffed(self) -> None:
         self.serve(lambda peer, got: peer.write(ok(PNG)))
         self.assertEqual((await self.fetcher().fetch("http://pub.test/")).mime_type, "image/png")
 
-    async def test_tls_is_for_the_name(self) -> None:
+    async def test_certificate_is_checked_for_the_host_name(self) -> None:
         signed = certificate("pub.test")
         self.serve(lambda peer, got: peer.write(ok(PNG)), signed)
         fetcher = self.fetcher(policy=trusting(signed))
@@ -103,7 +112,7 @@ class Fetching(FetcherCase):
         other = self.fetcher({"other.test": [["93.184.216.34"]]}, policy=trusting(signed))
         self.assertIn("another name", await self.refused(other.fetch("https://other.test/")))
 
-    async def test_redirects(self) -> None:
+    async def test_redirects_are_followed(self) -> None:
         def answer(peer: Peer, got: Received) -> None:
             number = int(got.first.split("/")[1].split(" ")[0])
             if number:
@@ -117,7 +126,7 @@ class Fetching(FetcherCase):
         message = await self.refused(self.fetcher().fetch("http://pub.test/4"))
         self.assertIn("more than 3 times", message)
 
-    async def test_a_head_without_an_end(self) -> None:
+    async def test_endless_head_fails(self) -> None:
         def answer(peer: Peer, got: Received) -> None:
             peer.write(b"HTTP/1.1 200 OK\r\n")
             peer.write(b"X: y\r\n" * 300_000)
@@ -139,7 +148,7 @@ class Fetching(FetcherCase):
 
 
 class Guarding(FetcherCase):
-    async def test_addresses_that_are_not_public(self) -> None:
+    async def test_addresses_that_are_not_public_are_refused(self) -> None:
         for address in ("127.0.0.1", "10.1.2.3", "169.254.169.254", "::ffff:10.0.0.1", "fe80::1"):
             fetcher = self.fetcher({"evil.test": [[address]]})
             message = await self.refused(fetcher.fetch("http://evil.test/?secret"))
@@ -147,19 +156,19 @@ class Guarding(FetcherCase):
             self.assertIn("media.allowed_hosts", message)
             self.assertEqual(self.reactor.connected, [])
 
-    async def test_one_bad_address_is_enough(self) -> None:
+    async def test_host_with_one_private_address_is_refused(self) -> None:
         fetcher = self.fetcher({"evil.test": [["93.184.216.34", "127.0.0.1"]]})
         await self.refused(fetcher.fetch("http://evil.test/"))
         self.assertEqual(self.reactor.connected, [])
 
-    async def test_written_addresses_in_every_form(self) -> None:
+    async def test_literal_private_addresses_are_refused_in_every_form(self) -> None:
         names = {"2130706433": [["127.0.0.1"]], "0x7f.1": [["127.0.0.1"]], "127.1": [["127.0.0.1"]]}
         fetcher = self.fetcher(names)
         for host in ("127.0.0.1", "2130706433", "0x7f.1", "127.1"):
             await self.refused(fetcher.fetch(f"http://{host}/"))
         self.assertEqual(self.reactor.connected, [])
 
-    async def test_a_name_that_changes_its_mind(self) -> None:
+    async def test_name_is_resolved_once(self) -> None:
         self.serve(lambda peer, got: peer.write(ok(PNG)))
         fetcher = self.fetcher({"evil.test": [["93.184.216.34"], ["127.0.0.1"]]})
         await fetcher.fetch("http://evil.test/")
@@ -167,7 +176,7 @@ class Guarding(FetcherCase):
         self.assertEqual(self.reactor.connected, [("93.184.216.34", 80)])
         await self.refused(fetcher.fetch("http://evil.test/"))
 
-    async def test_redirects_are_checked_again(self) -> None:
+    async def test_redirect_targets_are_checked(self) -> None:
         for location in (
             "http://evil.test/",
             "http://pub.test:8080/",
@@ -183,15 +192,15 @@ class Guarding(FetcherCase):
             await self.refused(self.fetcher(names).fetch("http://pub.test/"))
             self.assertEqual(len(script.requests), 1)
 
-    async def test_other_ports(self) -> None:
+    async def test_other_ports_are_refused(self) -> None:
         message = await self.refused(self.fetcher().fetch("http://pub.test:8080/"))
         self.assertIn("pub.test:8080", message)
 
-    async def test_a_name_that_does_not_resolve(self) -> None:
+    async def test_name_that_does_not_resolve_fails(self) -> None:
         message = await self.refused(self.fetcher().fetch("http://nowhere.test/"))
         self.assertIn("does not resolve", message)
 
-    async def test_what_an_operator_allows(self) -> None:
+    async def test_allowed_hosts_may_be_private(self) -> None:
         self.serve(lambda peer, got: peer.write(ok(PNG)))
         names = {"intra.test": [["10.0.0.1"]]}
         fetcher = self.fetcher(names, allowed_hosts=["Intra.test"])
@@ -201,13 +210,13 @@ class Guarding(FetcherCase):
         await fetcher.fetch("http://intra.test:8080/")
         await self.refused(fetcher.fetch("http://intra.test/"))
 
-    async def test_fetching_can_be_switched_off(self) -> None:
+    async def test_fetching_can_be_disabled(self) -> None:
         message = await self.refused(self.fetcher(fetch=False).fetch("http://pub.test/"))
         self.assertIn("media.fetch", message)
 
 
 class Bounds(FetcherCase):
-    async def test_a_file_that_is_too_large(self) -> None:
+    async def test_too_large_file_fails(self) -> None:
         def endless(peer: Peer, got: Received) -> None:
             peer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
             peer.write(chunk(b"x" * 1000) * 100)
@@ -219,7 +228,7 @@ class Bounds(FetcherCase):
             self.assertIn("http://pub.test/a is larger than 4096 bytes (media.max_bytes)", message)
             await script.peers[0].lost
 
-    async def test_a_server_that_is_too_slow(self) -> None:
+    async def test_slow_server_reaches_the_timeout(self) -> None:
         def trickle(peer: Peer, got: Received) -> None:
             peer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
 
@@ -238,7 +247,7 @@ class Bounds(FetcherCase):
             await script.peers[0].lost
             await pause(0.1)  # for the server's own timer
 
-    async def test_the_time_is_for_all_redirects_together(self) -> None:
+    async def test_timeout_holds_for_all_redirects_together(self) -> None:
         def again(peer: Peer, got: Received) -> None:
             reactor.callLater(0.2, peer.write, ok(b"", "Location: /", status="302 Found"))
 
@@ -247,12 +256,12 @@ class Bounds(FetcherCase):
         self.assertIn("media.timeout", message)
         await pause(0.2)  # for the server's own timer
 
-    async def test_time_is_over_while_a_name_does_not_resolve(self) -> None:
+    async def test_timeout_holds_while_a_name_is_resolved(self) -> None:
         fetcher = self.fetcher(timeout=0.1)
         self.reactor.nameResolver.resolveHostName = lambda *more: None  # type: ignore[method-assign]
         self.assertIn("media.timeout", await self.refused(fetcher.fetch("http://pub.test/")))
 
-    async def test_redirects_from_tls_to_the_network_and_back_to_itself(self) -> None:
+    async def test_redirects_to_private_addresses_and_loops_are_refused(self) -> None:
         signed = certificate("pub.test")
         for location in ("http://evil.test/", "//evil.test/", "https://evil.test/", "/again"):
             script = self.serve(
@@ -267,7 +276,7 @@ class Bounds(FetcherCase):
             self.assertEqual({host for host, _ in self.reactor.connected}, {"93.184.216.34"})
             self.assertLessEqual(len(script.requests), 4)
 
-    async def test_compressed_files_are_bounded_by_what_they_hold(self) -> None:
+    async def test_limit_holds_for_the_decompressed_file(self) -> None:
         bomb = gzip.compress(b"\0" * 30_000_000)
         self.serve(lambda peer, got: peer.write(ok(bomb, "Content-Encoding: gzip")))
         message = await self.refused(self.fetcher(max_bytes=1_000_000).fetch("http://pub.test/"))
@@ -276,18 +285,18 @@ class Bounds(FetcherCase):
         self.serve(lambda peer, got: peer.write(ok(small, "Content-Encoding: gzip")))
         self.assertEqual((await self.fetcher().fetch("http://pub.test/")).data, PNG)
 
-    async def test_type_of_a_page_is_believed_only_of_pages(self) -> None:
+    async def test_type_of_a_page_is_sniffed(self) -> None:
         html = "Content-Type: text/html; charset=utf-8"
         self.serve(lambda peer, got: peer.write(ok(PNG, html)))
         self.assertEqual((await self.fetcher().fetch("http://pub.test/")).mime_type, "image/png")
         self.serve(lambda peer, got: peer.write(ok(b"<html>log in", html)))
         self.assertEqual((await self.fetcher().fetch("http://pub.test/")).mime_type, "text/html")
 
-    async def test_file_without_a_byte_is_none(self) -> None:
+    async def test_empty_file_fails(self) -> None:
         self.serve(lambda peer, got: peer.write(ok(b"", "Content-Type: image/png")))
         self.assertIn("is empty", await self.refused(self.fetcher().fetch("http://pub.test/")))
 
-    async def test_answers_that_are_none(self) -> None:
+    async def test_error_status_fails(self) -> None:
         self.serve(lambda peer, got: peer.write(ok(b"", status="404 Not Found")))
         message = await self.refused(self.fetcher().fetch("http://pub.test/?secret"))
         self.assertEqual(message, "http://pub.test/ responded with status 404")

@@ -1,4 +1,4 @@
-"""What happens within one reactor turn, and what time costs: no sockets, a clock by hand."""
+"""Effects within one reactor turn, and timers, with a fake clock."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Turns(SynchronousTestCase):
         protocol.makeConnection(wire)
         return protocol, wire
 
-    def test_cancelling_aborts_at_once(self) -> None:
+    def test_cancelling_aborts_the_connection_at_once(self) -> None:
         sending = self.send()
         _, wire = self.connect()
         sending.cancel()
@@ -65,14 +65,14 @@ class Turns(SynchronousTestCase):
         self.assertTrue(wire.disconnected)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
-    def test_cancelling_while_connecting(self) -> None:
+    def test_cancelling_while_connecting_stops_the_attempt(self) -> None:
         sending = self.send()
         sending.cancel()
         self.failureResultOf(sending, CancelledError)
         self.assertTrue(self.reactor.connectors[-1].stoppedConnecting)
         self.assertEqual(self.transport.active, set())
 
-    def test_stopping_a_reader_aborts_at_once(self) -> None:
+    def test_stopping_a_body_aborts_the_connection_at_once(self) -> None:
         sending = self.send(Timeouts(20, 300, 300, 600))
         protocol, wire = self.connect()
         protocol.dataReceived(HEAD + b"1\r\na\r\n")
@@ -82,7 +82,7 @@ class Turns(SynchronousTestCase):
         self.assertTrue(wire.disconnected)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
-    def test_connecting_for_too_long(self) -> None:
+    def test_slow_connection_reaches_the_connect_limit(self) -> None:
         sending = self.send()
         self.reactor.advance(19.9)
         self.assertNoResult(sending)
@@ -92,14 +92,14 @@ class Turns(SynchronousTestCase):
         self.assertIn("upstreams.NAME.timeouts.connect", error.message)
         self.assertEqual(error.code, "connect_timeout")
 
-    def test_a_limit_of_nothing_is_none(self) -> None:
+    def test_limit_of_zero_is_no_limit(self) -> None:
         sending = self.send(Timeouts(0, 0, 0, 0))
         self.connect()
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         sending.cancel()
         self.failureResultOf(sending)
 
-    def test_reading_costs_no_timers(self) -> None:
+    def test_reading_sets_no_timers(self) -> None:
         sending = self.send(Timeouts(20, 300, 10, 0))
         protocol, _ = self.connect()
         protocol.dataReceived(HEAD)
@@ -117,7 +117,7 @@ class Turns(SynchronousTestCase):
         self.assertIn("sent nothing for 10 s", str(reader.reason))
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
-    def test_the_idle_time_begins_anew_when_a_reader_resumes(self) -> None:
+    def test_idle_time_starts_again_when_the_reader_resumes(self) -> None:
         sending = self.send(Timeouts(20, 300, 10, 0))
         protocol, _ = self.connect()
         protocol.dataReceived(HEAD)
@@ -145,7 +145,7 @@ class Consumer:
 
 
 class Sending(SynchronousTestCase):
-    def test_a_large_body_waits_for_its_consumer(self) -> None:
+    def test_large_body_waits_for_its_consumer(self) -> None:
         body = bytes(PIECE * 3 + 1)
         producer = BodyProducer(body)
         consumer = Consumer(producer, 2)
@@ -156,7 +156,7 @@ class Sending(SynchronousTestCase):
         self.successResultOf(done)
         self.assertEqual(consumer.data, body)
 
-    def test_a_body_in_pieces_is_one_body(self) -> None:
+    def test_body_in_pieces_is_sent_as_one(self) -> None:
         for sizes in ((3, 0, 5), (PIECE, 1), (1, PIECE * 2 + 7, 2), (PIECE * 2,)):
             pieces = tuple(bytes([65 + place]) * size for place, size in enumerate(sizes))
             views = tuple(memoryview(piece) for piece in pieces)
@@ -168,7 +168,7 @@ class Sending(SynchronousTestCase):
             self.successResultOf(done)
             self.assertEqual(consumer.data, b"".join(pieces))
 
-    def test_stopping_ends_it(self) -> None:
+    def test_stopped_producer_writes_nothing(self) -> None:
         producer = BodyProducer(bytes(PIECE * 3))
         consumer = Consumer(producer, 1)
         done = producer.startProducing(consumer)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The HTTP client: response heads have a limit, whatever they are made of."""
+"""Heads of responses have a limit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FLOODS = {
 
 
 class LongHeads(TransportTestCase):
-    async def test_response_head_without_end_fails_and_the_connection_is_cut(self) -> None:
+    async def test_endless_head_aborts_the_connection(self) -> None:
         for name, flood in FLOODS.items():
             script = self.serve(lambda peer, got, flood=flood: peer.write(flood))
             with capturedLogs() as events:
@@ -27,14 +27,14 @@ class LongHeads(TransportTestCase):
             self.assertLess(len(events), 2 * HEAD_LIMIT // 25, name)
             await script.peers[0].lost
 
-    async def test_trailers_without_end_fail_and_the_connection_is_cut(self) -> None:
+    async def test_endless_trailers_abort_the_connection(self) -> None:
         flood = CHUNKED + chunk(b"x") + b"0\r\n" + b"a: b\r\n" * 100_000
         script = self.serve(lambda peer, got: peer.write(flood))
         response = await self.transport.send(self.request())
         await self.failing(response.collect(10), GatewayError)
         await script.peers[0].lost
 
-    async def test_chunk_extension_without_end_fails_and_the_connection_is_cut(self) -> None:
+    async def test_endless_chunk_extension_aborts_the_connection(self) -> None:
         script = self.serve(lambda peer, got: peer.write(CHUNKED + b"1;" + b"x" * 200_000))
         response = await self.transport.send(self.request())
         await self.failing(response.collect(10), GatewayError)

@@ -1,4 +1,4 @@
-"""What takes a reader long is given to it in slices, over several turns of the event loop."""
+"""Slow readers get large data in slices, over several reactor turns."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class SlicesTests(SynchronousTestCase):
             count += 1
         return count
 
-    def test_slow_reader_gets_a_large_piece_over_several_turns_and_the_upstream_waits(self) -> None:
+    def test_slow_reader_gets_slices_over_several_turns_and_pauses_the_upstream(self) -> None:
         reader = self.body(0.6 * BUDGET)
         data = bytes(range(256)) * (SLICE // 256) * 6
         self.under_test.dataReceived(data)
@@ -103,7 +103,7 @@ class SlicesTests(SynchronousTestCase):
         self.assertEqual(len(b"".join(reader.got)), 20 * SLICE)
         self.assertEqual(self.loop.calls, [])
 
-    def test_end_is_told_behind_what_waits(self) -> None:
+    def test_end_follows_pending_data(self) -> None:
         reader = self.body(2 * BUDGET)
         self.under_test.dataReceived(b"x" * 3 * SLICE)
         self.under_test.connectionLost(END)
@@ -113,7 +113,7 @@ class SlicesTests(SynchronousTestCase):
         self.assertIsInstance(reader.reason, ResponseDone)
         self.assertEqual((self.killed, self.ended), (0, 1))
 
-    def test_decompressed_data_comes_in_slices_too(self) -> None:
+    def test_decompressed_data_is_sliced(self) -> None:
         reader = self.body(0.6 * BUDGET, "gzip")
         self.under_test.dataReceived(gzip.compress(bytes(100 * SLICE)))
         self.under_test.connectionLost(END)
@@ -122,7 +122,7 @@ class SlicesTests(SynchronousTestCase):
         self.assertEqual(b"".join(reader.got), bytes(100 * SLICE))
         self.assertIsInstance(reader.reason, ResponseDone)
 
-    def test_cut_off_compression_is_an_error_behind_what_waits(self) -> None:
+    def test_truncated_compression_fails_after_pending_data(self) -> None:
         reader = self.body(2 * BUDGET, "gzip")
         self.under_test.dataReceived(gzip.compress(bytes(100 * SLICE))[:-9])
         self.under_test.connectionLost(END)
@@ -130,7 +130,7 @@ class SlicesTests(SynchronousTestCase):
         self.assertIsInstance(reader.reason, UpstreamError)
         self.assertEqual(self.killed, 0)
 
-    def test_reader_that_pauses_gets_the_rest_when_it_goes_on(self) -> None:
+    def test_paused_reader_gets_the_rest_when_it_resumes(self) -> None:
         reader = self.body(0)
         reader.pauses_after = 2
         self.under_test.dataReceived(b"x" * 5 * SLICE)
@@ -140,7 +140,9 @@ class SlicesTests(SynchronousTestCase):
         self.assertEqual(len(reader.got), 5)
         self.assertIsInstance(reader.reason, ResponseDone)
 
-    def test_reader_that_stops_gets_nothing_more_and_another_connection_is_left_alone(self) -> None:
+    def test_stopped_reader_gets_nothing_more_and_keeps_a_finished_connection(
+        self,
+    ) -> None:
         reader = self.body(2 * BUDGET)
         self.under_test.dataReceived(b"x" * 5 * SLICE)
         self.under_test.connectionLost(END)
@@ -150,7 +152,7 @@ class SlicesTests(SynchronousTestCase):
         self.assertIsInstance(reader.reason, CancelledByClientError)
         self.assertEqual((self.killed, self.ended), (0, 1))
 
-    def test_reader_that_stops_while_more_comes_ends_the_connection(self) -> None:
+    def test_stopped_reader_aborts_a_running_connection(self) -> None:
         reader = self.body(2 * BUDGET)
         self.under_test.dataReceived(b"x" * 5 * SLICE)
         self.under_test.stopProducing()

@@ -16,9 +16,9 @@ from antigravity.transport.client import HttpTransport
 from tests.transport.certificates import certificate, trusting
 from tests.transport.fake_upstream import (
     CHUNKED,
+    FakeUpstream,
     Peer,
     Received,
-    Script,
     chunk,
     listen,
     ok,
@@ -48,8 +48,8 @@ class TlsCase(TestCase):
         self.trusting = HttpTransport(reactor, policy=trusting(self.certificate))
         self.addCleanup(lambda: self.trusting.close())
 
-    def serve(self, answer: Any) -> Script:
-        script = Script(answer)
+    def serve(self, answer: Any) -> FakeUpstream:
+        script = FakeUpstream(answer)
         self.port = listen(self, script, self.certificate)
         return script
 
@@ -58,7 +58,7 @@ class TlsCase(TestCase):
         url = f"https://{host}:{self.port}/v1"
         return OutgoingRequest("POST", url, (), b"hello", limits, **options)
 
-    def proxy(self, answer: bytes = b"HTTP/1.1 200 Connection established\r\n\r\n") -> Script:
+    def proxy(self, answer: bytes = b"HTTP/1.1 200 Connection established\r\n\r\n") -> FakeUpstream:
         """Run a small proxy that connects every name to the TLS server."""
 
         def connect(peer: Peer, got: Received) -> None:
@@ -77,7 +77,7 @@ class TlsCase(TestCase):
 
             connecting.addCallback(connected)
 
-        script = Script(connect)
+        script = FakeUpstream(connect)
         self.proxy_port = listen(self, script)
         return script
 
@@ -90,12 +90,12 @@ class TlsCase(TestCase):
 
 
 class Tls(TlsCase):
-    async def test_a_trusted_certificate(self) -> None:
+    async def test_trusted_certificate_is_accepted(self) -> None:
         self.serve(lambda peer, got: peer.write(ok(b"safe")))
         response = await self.trusting.send(self.request())
         self.assertEqual(await response.collect(10), b"safe")
 
-    async def test_a_self_signed_certificate_is_refused_by_default(self) -> None:
+    async def test_self_signed_certificate_is_refused_by_default(self) -> None:
         script = self.serve(lambda peer, got: peer.write(ok(b"")))
         transport = HttpTransport(reactor)
         self.addCleanup(lambda: transport.close())
@@ -112,8 +112,8 @@ class Tls(TlsCase):
         self.assertIn("belongs to another name", str(error))
         self.assertEqual(script.requests, [])
 
-    async def test_plain_http_on_a_tls_port_is_explained(self) -> None:
-        script = Script(lambda peer, got: None)
+    async def test_plain_http_on_a_tls_port_has_a_hint(self) -> None:
+        script = FakeUpstream(lambda peer, got: None)
         self.port = listen(self, script)
         request = self.request(timeouts=Timeouts(5, 0.2, 5, 0))
         await self.failing(self.trusting.send(request))
@@ -135,7 +135,7 @@ class Tls(TlsCase):
         script.peers[0].transport.resumeProducing()
         await script.peers[0].lost
 
-    async def test_connections_are_used_again(self) -> None:
+    async def test_connections_are_reused(self) -> None:
         script = self.serve(lambda peer, got: peer.write(ok(b"x")))
         for _ in range(3):
             await (await self.trusting.send(self.request())).collect(10)
@@ -143,7 +143,7 @@ class Tls(TlsCase):
 
 
 class Tunnels(TlsCase):
-    async def test_the_tunnel_is_to_the_name_and_the_tls_within_it(self) -> None:
+    async def test_tunnel_is_opened_to_the_name_with_tls_inside(self) -> None:
         server = self.serve(lambda peer, got: peer.write(ok(b"deep")))
         proxy = self.proxy()
         url = f"http://user:pass@127.0.0.1:{self.proxy_port}"
@@ -157,7 +157,7 @@ class Tunnels(TlsCase):
         self.assertEqual(server.requests[0].first, "POST /v1 HTTP/1.1")
         self.assertNotIn("proxy-authorization", server.requests[0].headers)
 
-    async def test_a_proxy_that_refuses(self) -> None:
+    async def test_refusing_proxy_fails(self) -> None:
         self.serve(lambda peer, got: None)
         proxy = self.proxy(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
         url = f"http://user:secret@127.0.0.1:{self.proxy_port}"
@@ -167,7 +167,7 @@ class Tunnels(TlsCase):
         self.assertNotIn("secret", error.message)
         await proxy.peers[0].lost
 
-    async def test_a_proxy_that_makes_no_sense(self) -> None:
+    async def test_malformed_response_of_a_proxy_fails(self) -> None:
         self.serve(lambda peer, got: None)
         for answer in (b"SSH-2.0-x\r\n\r\n", b"x" * 20_000):
             self.proxy(answer)
@@ -175,7 +175,7 @@ class Tunnels(TlsCase):
             error = await self.failing(self.trusting.send(self.request("up.test", proxy=url)))
             self.assertIn("malformed response", error.message)
 
-    async def test_a_proxy_that_is_silent_counts_as_connecting(self) -> None:
+    async def test_silent_proxy_reaches_the_connect_limit(self) -> None:
         self.serve(lambda peer, got: None)
         proxy = self.proxy(b"")
         request = self.request(
@@ -187,7 +187,7 @@ class Tunnels(TlsCase):
         self.assertIn("timeouts.connect", error.message)
         await proxy.peers[0].lost
 
-    async def test_cancelling_while_the_proxy_connects(self) -> None:
+    async def test_cancelling_while_the_proxy_connects_closes_the_connection(self) -> None:
         self.serve(lambda peer, got: None)
         proxy = self.proxy(b"")
         url = f"http://127.0.0.1:{self.proxy_port}"
@@ -198,7 +198,7 @@ class Tunnels(TlsCase):
         await self.failing(sending, CancelledError)
         await proxy.peers[0].lost
 
-    async def test_a_proxy_that_is_not_there(self) -> None:
+    async def test_unreachable_proxy_fails(self) -> None:
         self.serve(lambda peer, got: None)
         url = "http://127.0.0.1:1"
         error = await self.failing(self.trusting.send(self.request("up.test", proxy=url)))

@@ -1,4 +1,4 @@
-"""TLS that cannot be: said plainly, soon, and nobody's account is blamed."""
+"""TLS that fails is reported soon and clearly, and locks no account."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from antigravity.ir.errors import TLS_FAILED, UpstreamError
 from antigravity.transport.client import HttpTransport
 from antigravity.upstreams.fallback import worth_trying_next
 from tests.transport.certificates import certificate, trusting
-from tests.transport.fake_upstream import Script, listen, ok, pause, reactor
+from tests.transport.fake_upstream import FakeUpstream, listen, ok, pause, reactor
 
 
 class Mute(Protocol):
@@ -66,7 +66,7 @@ class TlsFaults(TestCase):
         raise AssertionError("nothing was raised")
 
     def serve(self, signed: Any) -> int:
-        self.script = Script(lambda peer, got: peer.write(ok(b"{}")))
+        self.script = FakeUpstream(lambda peer, got: peer.write(ok(b"{}")))
         return listen(self, self.script, signed)
 
     def blames_nobody(self, error: UpstreamError) -> None:
@@ -94,14 +94,14 @@ class TlsFaults(TestCase):
         self.blames_nobody(error)
 
     async def test_plain_text_in_place_of_tls(self) -> None:
-        self.script = Script(lambda peer, got: None)
+        self.script = FakeUpstream(lambda peer, got: None)
         error = await self.fails(listen(self, Mutes(b"HTTP/1.1 400 Bad Request\r\n\r\n")))
         self.assertIn("is it an http address?", error.message)
         self.blames_nobody(error)
 
     async def test_handshake_that_hangs_ends_with_the_limit_for_connecting(self) -> None:
         factory = Mutes(b"")
-        self.script = Script(lambda peer, got: None)
+        self.script = FakeUpstream(lambda peer, got: None)
         error = await self.fails(listen(self, factory), connect=0.2, first_byte=60)
         self.assertIn("did not complete the TLS handshake within 0.2 s", error.message)
         self.assertIn("upstreams.NAME.timeouts.connect", error.message)

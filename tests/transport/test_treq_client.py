@@ -81,7 +81,7 @@ def test_url_that_is_not_ascii_is_refused(agent: FakeAgent) -> None:
     assert agent.requests == []
 
 
-def test_url_is_one_of_those_that_treq_does_not_parse() -> None:
+def test_encoded_text_is_an_encoded_url() -> None:
     url = EncodedText("https://h/%7e")
     assert url.to_uri() is url
     assert url.to_text() == "https://h/%7e"
@@ -139,7 +139,7 @@ def test_jar_stays_empty(agent: FakeAgent) -> None:
 
 
 class CookieTests(TransportTestCase):
-    async def test_no_credential_gets_a_cookie_that_another_one_was_sent(self) -> None:
+    async def test_credentials_do_not_share_cookies(self) -> None:
         upstream = self.serve(
             lambda peer, _: peer.write(ok(b"{}", "Set-Cookie: session=one; Path=/"))
         )
@@ -152,7 +152,7 @@ class CookieTests(TransportTestCase):
         assert len(upstream.peers) == 1
         assert ["cookie" in each.headers for each in upstream.requests] == [False] * 3
 
-    async def test_cookie_of_the_request_itself_goes_out(self) -> None:
+    async def test_cookie_header_of_the_request_is_sent(self) -> None:
         upstream = self.serve(lambda peer, _: peer.write(ok(b"{}")))
         request = OutgoingRequest("GET", self.url + "/", (("cookie", "a=1"),))
         await (await self.transport.send(request)).collect(100)

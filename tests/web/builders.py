@@ -1,4 +1,4 @@
-"""Fakes and helpers for the tests of the door."""
+"""Fakes and builders for the tests of the web application."""
 
 from __future__ import annotations
 

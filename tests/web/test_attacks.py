@@ -1,4 +1,4 @@
-"""What an attacker would try on a gateway that others can reach, and finds shut."""
+"""Attacks on a gateway that others can reach."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def web(**proxy: Any) -> WebHarness:
 
 @pytest.mark.parametrize("way", REACHABLE)
 @pytest.mark.parametrize("peer", PEERS)
-def test_key_is_demanded_of_every_address_where_others_can_connect(
+def test_key_is_required_on_every_listener_that_others_can_reach(
     way: dict[str, Any], peer: str
 ) -> None:
     asked = web(**way)
@@ -57,7 +57,7 @@ def test_key_is_demanded_of_every_address_where_others_can_connect(
 
 @pytest.mark.parametrize("mode", ["strict", "all_except_health"])
 @pytest.mark.parametrize("pretence", PRETENCES)
-def test_headers_excuse_nobody_from_the_key(mode: str, pretence: str) -> None:
+def test_no_header_replaces_the_key(mode: str, pretence: str) -> None:
     asked = web(auth_mode=mode)
     for path in ("/v1/models", "/readyz", "/mcp", "/v1/api/event_logging", "/"):
         assert asked.ask("GET", path, None, pretence).status == 401, path
@@ -79,12 +79,12 @@ def test_headers_excuse_nobody_from_the_key(mode: str, pretence: str) -> None:
         "/openai/healthz",
     ],
 )
-def test_only_the_health_path_is_open_in_mode_all_except_health(path: str) -> None:
+def test_mode_all_except_health_opens_only_the_health_path(path: str) -> None:
     assert web(auth_mode="all_except_health").ask("GET", path).status == 401
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "PROPFIND", "CONNECT"])
-def test_health_path_does_nothing_but_answer(method: str) -> None:
+def test_health_path_only_reports_health(method: str) -> None:
     asked = web(auth_mode="all_except_health")
     assert asked.ask(method, "/healthz").status in (404, 405)
     assert asked.exchange.calls == []
@@ -106,7 +106,7 @@ def test_health_path_does_nothing_but_answer(method: str) -> None:
         "/files/v1/chat/completions",
     ],
 )
-def test_no_other_path_is_behind_the_one_of_files(path: str) -> None:
+def test_path_of_files_leads_to_no_other_path(path: str) -> None:
     asked = web(auth_mode="strict", admin_key=Secret("sk-admin"))
     for method in ("GET", "HEAD"):
         assert asked.ask(method, path).status == 404
@@ -118,7 +118,7 @@ def test_no_other_path_is_behind_the_one_of_files(path: str) -> None:
     ("method", "path"),
     [("OPTIONS", "/v1/messages"), ("GET", "/files/x"), ("POST", "/healthz"), ("GET", "/healthz")],
 )
-def test_body_without_the_key_is_small(method: str, path: str) -> None:
+def test_request_without_key_has_a_small_body_limit(method: str, path: str) -> None:
     asked = web(auth_mode="all_except_health")
     assert asked.ask(method, path, b"x" * 1000).status != 413
     asked.connect()
@@ -152,7 +152,7 @@ def test_body_without_the_key_is_small(method: str, path: str) -> None:
         ("[fe80::1%evil/]", 400),
     ],
 )
-def test_names_that_others_can_choose_are_refused_on_a_network(
+def test_host_names_that_others_can_choose_are_refused_on_a_network(
     mode: str, host: str, status: int
 ) -> None:
     asked = web(allow_lan_access=True, auth_mode=mode)
@@ -173,7 +173,7 @@ def test_two_hosts_and_a_target_of_another_host_are_refused() -> None:
 @pytest.mark.parametrize(
     "origin", ["http://127.0.0.1:8045", "http://192.168.1.7", "null", "", "http://localhost"]
 )
-def test_page_on_the_network_is_refused_with_and_without_the_key(origin: str) -> None:
+def test_foreign_origin_is_refused_with_and_without_the_key(origin: str) -> None:
     asked = web(allow_lan_access=True)
     for keys in ((), (f"x-api-key: {KEY}",)):
         asked.connect("192.168.1.9")
@@ -183,12 +183,12 @@ def test_page_on_the_network_is_refused_with_and_without_the_key(origin: str) ->
 
 
 @pytest.mark.parametrize("pretence", PRETENCES)
-def test_tunnel_excuses_nobody_from_the_key(pretence: str) -> None:
+def test_key_is_required_through_the_tunnel(pretence: str) -> None:
     asked = web(auth_mode="all_except_health", admin_key=Secret("sk-admin"))
     asked.close()
-    entrance = TunnelAccess()
-    entrance.names = frozenset({"name.trycloudflare.com"})
-    asked.site = asked.app.site(asked.clock, entrance)
+    access = TunnelAccess()
+    access.names = frozenset({"name.trycloudflare.com"})
+    asked.site = asked.app.site(asked.clock, access)
     for host in ("name.trycloudflare.com", "localhost", "127.0.0.1"):
         asked.connect()
         assert asked.ask("GET", "/v1/models", None, pretence, host=host).status == 401
@@ -198,7 +198,7 @@ def test_tunnel_excuses_nobody_from_the_key(pretence: str) -> None:
 
 
 @pytest.mark.parametrize("peer", ["192.168.1.9", "::ffff:10.0.0.1", "fe80::1", "169.254.1.1"])
-def test_who_comes_from_elsewhere_is_not_of_this_machine(peer: str) -> None:
+def test_forwarded_request_is_not_loopback(peer: str) -> None:
     asked = web(allow_lan_access=True)
     asked.connect(peer)
     asked.ask("POST", "/v1/messages", b"{}", f"x-api-key: {KEY}")

@@ -1,4 +1,4 @@
-"""Keys open the door in every form that clients send, and nothing else does."""
+"""API keys authenticate in every form that clients send, and nothing else does."""
 
 from __future__ import annotations
 
@@ -32,51 +32,53 @@ def authenticator(mode: str, key: str = KEY, lan: bool = False) -> Authenticator
         ("auto", True, True, False),
     ],
 )
-def test_the_modes(mode: str, lan: bool, health: bool, others: bool) -> None:
-    door = authenticator(mode, lan=lan)
+def test_each_mode_requires_the_key_where_it_should(
+    mode: str, lan: bool, health: bool, others: bool
+) -> None:
+    checker = authenticator(mode, lan=lan)
     for path, is_open in (("/healthz", health), ("/v1/messages", others), ("/readyz", others)):
         if is_open:
-            assert door.authenticate("GET", path, []) == ""
+            assert checker.authenticate("GET", path, []) == ""
         else:
             with pytest.raises(AuthenticationError):
-                door.authenticate("GET", path, [])
+                checker.authenticate("GET", path, [])
             with pytest.raises(AuthenticationError):
-                door.authenticate("GET", path, ["sk-wrong", ""])
-        assert door.authenticate("GET", path, ["other", KEY]) in (
+                checker.authenticate("GET", path, ["sk-wrong", ""])
+        assert checker.authenticate("GET", path, ["other", KEY]) in (
             principal_of(KEY),
             principal_of("other"),
         )
 
 
 @pytest.mark.parametrize("path", ["/healthz/", "//healthz", "/healthz/x", "/%68ealthz", "/Healthz"])
-def test_only_the_health_path_itself_is_open(path: str) -> None:
+def test_paths_below_the_health_path_need_the_key(path: str) -> None:
     with pytest.raises(AuthenticationError):
         authenticator("all_except_health").authenticate("GET", path, [])
 
 
-def test_an_empty_key_lets_nobody_in_and_says_so() -> None:
-    door = authenticator("strict", key="")
-    assert "no key is set" in door.problem()
+def test_empty_api_key_refuses_all_requests_and_is_reported() -> None:
+    checker = authenticator("strict", key="")
+    assert "no key is set" in checker.problem()
     for keys in ([], [""], ["x"]):
         with pytest.raises(AuthenticationError, match="operator has set none"):
-            door.authenticate("POST", "/v1/messages", keys)
+            checker.authenticate("POST", "/v1/messages", keys)
     assert authenticator("strict").problem() == authenticator("off", key="").problem() == ""
 
 
-def test_preflights_pass() -> None:
+def test_preflight_needs_no_key() -> None:
     assert authenticator("strict").authenticate("OPTIONS", "/v1/messages", []) == ""
 
 
-def test_without_authentication_users_are_told_apart_by_their_keys() -> None:
-    door = authenticator("off")
-    names = {door.authenticate("POST", "/", [key]) for key in ("a", "b", "")}
+def test_mode_off_distinguishes_clients_by_their_keys() -> None:
+    checker = authenticator("off")
+    names = {checker.authenticate("POST", "/", [key]) for key in ("a", "b", "")}
     assert len(names) == 3
     assert "" in names
 
 
 @settings(deadline=None)
 @given(st.text(min_size=1))
-def test_a_principal_is_stable_and_gives_nothing_away(key: str) -> None:
+def test_principal_is_stable_and_does_not_reveal_the_key(key: str) -> None:
     assert principal_of(key) == principal_of(key)
     assert len(principal_of(key)) == 16
     assert key not in principal_of(key) or len(key) < 4
@@ -84,22 +86,22 @@ def test_a_principal_is_stable_and_gives_nothing_away(key: str) -> None:
 
 @settings(deadline=None)
 @given(st.text(), st.text(min_size=1))
-def test_only_the_right_key_opens(candidate: str, key: str) -> None:
+def test_only_the_right_key_authenticates(candidate: str, key: str) -> None:
     key = key.encode("utf-8", "replace").decode()
     candidate = candidate.encode("utf-8", "replace").decode()
-    door = authenticator("strict", key=key)
+    checker = authenticator("strict", key=key)
     if candidate == key:
-        assert door.authenticate("GET", "/", [candidate]) == principal_of(key)
+        assert checker.authenticate("GET", "/", [candidate]) == principal_of(key)
     else:
         with pytest.raises(AuthenticationError):
-            door.authenticate("GET", "/", [candidate])
+            checker.authenticate("GET", "/", [candidate])
 
 
 @pytest.mark.parametrize(
     ("header", "token"),
     [("Bearer x", "x"), ("bearer  x ", "x"), ("Basic eDp5", ""), ("x", ""), ("Bearer", "")],
 )
-def test_bearer(header: str, token: str) -> None:
+def test_bearer_token_is_parsed(header: str, token: str) -> None:
     assert bearer(header) == token
 
 
@@ -115,7 +117,9 @@ def test_bearer(header: str, token: str) -> None:
         ("/v1/messages", ["x-api-key: dummy", f"x-api-key: {KEY}"]),
     ],
 )
-def test_every_form_works_and_none_goes_further(path: str, headers: list[str]) -> None:
+def test_every_form_of_key_authenticates_and_is_not_passed_on(
+    path: str, headers: list[str]
+) -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret(KEY))
     answer = web.ask("POST", path, b"{}", *headers, "Cookie: a=b", "Proxy-Authorization: Basic x")
     assert answer.status == 200
@@ -128,7 +132,7 @@ def test_every_form_works_and_none_goes_further(path: str, headers: list[str]) -
     web.close()
 
 
-def test_a_refusal_says_what_to_do_in_the_callers_shape() -> None:
+def test_refusal_names_the_remedy_in_the_clients_protocol() -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret(KEY))
     answer = web.ask("POST", "/v1/messages", b"{}", "x-api-key: nope")
     assert answer.status == 401
@@ -143,14 +147,14 @@ def test_a_refusal_says_what_to_do_in_the_callers_shape() -> None:
     assert not web.exchange.calls
 
 
-def test_a_key_that_is_not_ascii() -> None:
+def test_key_may_contain_non_ascii_characters() -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret("schlüssel"))
     raw = "schlüssel".encode().decode("latin-1")
     assert web.ask("POST", "/v1/messages", b"{}", f"x-api-key: {raw}").status == 200
     assert web.ask("POST", "/v1/messages?key=schl%C3%BCssel", b"{}").status == 200
 
 
-def test_a_changed_key_counts_from_the_next_request_on() -> None:
+def test_changed_key_is_used_from_the_next_request_on() -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret(KEY))
     assert web.ask("GET", "/readyz", None, f"x-api-key: {KEY}").status == 200
     web.configure(api_key=Secret("sk-new"))
@@ -173,19 +177,19 @@ def test_a_changed_key_counts_from_the_next_request_on() -> None:
         "x-goog-api-key: \u00ef\u00bb\u00bf{}\u00e2\u0080\u008b",  # in UTF-8
     ],
 )
-def test_right_key_is_known_whatever_stands_around_it(header: str) -> None:
+def test_whitespace_and_quotes_around_a_key_are_ignored(header: str) -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret(KEY))
     assert web.ask("GET", "/v1/models", None, header.format(KEY)).status == 200
     assert web.ask("GET", "/v1/models", None, header.format("sk-rigt")).status == 401
 
 
 @pytest.mark.parametrize("around", ["%20{}%0A", "{}%0D%0A", "%EF%BB%BF{}", "%22{}%22", "+{}+"])
-def test_right_key_in_the_query_is_known_whatever_stands_around_it(around: str) -> None:
+def test_whitespace_and_quotes_around_a_key_in_the_query_are_ignored(around: str) -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret(KEY))
     assert web.ask("GET", f"/v1/models?key={around.format(KEY)}").status == 200
 
 
-def test_key_of_spaces_alone_is_none() -> None:
+def test_key_of_spaces_is_no_key() -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret())
     for header in ("x-api-key: ''", "Authorization: Bearer  ", "Authorization: Bearer"):
         assert web.ask("GET", "/v1/models", None, header).status == 401

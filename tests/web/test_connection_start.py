@@ -1,4 +1,4 @@
-"""How a connection may begin, and what the log shows of what clients choose."""
+"""First bytes of a connection, and what clients can write into the log."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CLIENT_HELLO = bytes.fromhex("16030100b8010000b40303")
         ("é".encode(), "not an HTTP request"),
     ],
 )
-def test_other_protocol_is_answered_at_once_and_the_connection_closed(
+def test_other_protocol_is_refused_at_once_and_the_connection_closed(
     wire: bytes, words: str
 ) -> None:
     web = WebHarness()
@@ -41,7 +41,7 @@ def test_other_protocol_is_answered_at_once_and_the_connection_closed(
 
 
 @pytest.mark.parametrize("wire", [GET.replace(b"\r\n", b"\n"), b"GET / HTTP/1.1\n"])
-def test_request_whose_lines_end_otherwise_is_refused_at_once(wire: bytes) -> None:
+def test_request_with_bare_line_feeds_is_refused_at_once(wire: bytes) -> None:
     web = WebHarness()
     web.send(wire)
     (answer,) = web.responses()
@@ -50,14 +50,14 @@ def test_request_whose_lines_end_otherwise_is_refused_at_once(wire: bytes) -> No
 
 
 @pytest.mark.parametrize("place", range(1, len(GET)))
-def test_request_may_come_in_two_parts(place: int) -> None:
+def test_request_may_arrive_in_two_parts(place: int) -> None:
     web = WebHarness()
     web.send(GET[:place])
     web.send(GET[place:])
     assert [each.status for each in web.responses()] == [200]
 
 
-def test_tls_after_a_request_is_answered_at_once_too() -> None:
+def test_tls_after_a_request_is_refused_at_once() -> None:
     web = WebHarness()
     web.send(GET)
     web.send(CLIENT_HELLO)
@@ -81,7 +81,7 @@ def test_empty_lines_before_a_request_are_ignored(parts: list[bytes]) -> None:
     assert [each.status for each in web.responses()] == [200, 200]
 
 
-def test_empty_lines_without_end_are_refused() -> None:
+def test_too_many_empty_lines_are_refused() -> None:
     web = WebHarness()
     for _ in range(40):
         web.send(b"\r\n")
@@ -91,7 +91,7 @@ def test_empty_lines_without_end_are_refused() -> None:
 @pytest.mark.parametrize(
     "trailer", [b"no colon", b": no name", b"a b: c", b"\0\xff", b"a: b\r\nc", b" folded"]
 )
-def test_trailer_that_is_no_field_is_ignored(trailer: bytes) -> None:
+def test_malformed_trailer_is_ignored(trailer: bytes) -> None:
     web = WebHarness()
     body = b"2\r\n{}\r\n0\r\n" + trailer + b"\r\n\r\n"
     web.send(POST + b"Transfer-Encoding: chunked\r\n\r\n" + body + GET)
@@ -119,7 +119,7 @@ def logged() -> Iterator[list[str]]:
         "GET /v1/models/" + "%1b" * 10_000 + " HTTP/1.1",
     ],
 )
-def test_log_shows_the_beginning_of_what_a_client_chose(logged: list[str], line: str) -> None:
+def test_log_has_only_the_beginning_of_method_and_path(logged: list[str], line: str) -> None:
     web = WebHarness(log=True)
     web.send(f"{line}\r\nHost: localhost\r\n\r\n".encode())
     assert len(web.responses()) == 1
@@ -129,7 +129,7 @@ def test_log_shows_the_beginning_of_what_a_client_chose(logged: list[str], line:
     assert "".join(logged).isprintable()
 
 
-def test_error_tells_the_beginning_of_a_method() -> None:
+def test_error_has_only_the_beginning_of_a_method() -> None:
     answer = WebHarness().ask("B" * 30_000, "/healthz")
     assert answer.status in (404, 405)
     assert len(answer.body) < 1000

@@ -1,4 +1,4 @@
-"""Files that answers gave the address of, and those addresses."""
+"""Files that responses refer to, and their URLs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def web(**proxy: object) -> WebHarness:
     return made
 
 
-def test_a_file_needs_its_name_and_no_key() -> None:
+def test_file_is_served_by_name_without_key() -> None:
     asked = web(auth_mode="strict", api_key=Secret("k"))
     answer = asked.ask("GET", "/files/abc.png")
     assert (answer.status, answer.body) == (200, PICTURE.data)
@@ -29,7 +29,7 @@ def test_a_file_needs_its_name_and_no_key() -> None:
 
 
 @pytest.mark.parametrize("kind", ["text/html", "image/svg+xml", "image/png; x", ""])
-def test_what_is_no_picture_is_not_shown(kind: str) -> None:
+def test_file_that_is_no_image_is_an_attachment(kind: str) -> None:
     asked = WebHarness()
     asked.exchange.files["abc"] = PublishedFile(kind, b"<script>", 59.5)
     answer = asked.ask("GET", "/files/abc")
@@ -38,18 +38,18 @@ def test_what_is_no_picture_is_not_shown(kind: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/files/", "/files/abd.png", "/files/abc.png/", "/files/a/b"])
-def test_there_is_no_list_and_nothing_else(path: str) -> None:
+def test_files_are_not_listed(path: str) -> None:
     answer = web().ask("GET", path)
     assert answer.status == 404
     assert b"picture" not in answer.body
 
 
 @pytest.mark.parametrize("path", ["/files", "/file/abc.png", "//files/abc.png"])
-def test_nothing_beside_it_is_open(path: str) -> None:
+def test_other_paths_need_the_key(path: str) -> None:
     assert web(auth_mode="strict", api_key=Secret("k")).ask("GET", path).status == 401
 
 
-def test_only_fetching_is_open() -> None:
+def test_other_methods_need_the_key() -> None:
     asked = web(auth_mode="strict", api_key=Secret("k"))
     assert asked.ask("DELETE", "/files/abc.png").status == 401
 
@@ -70,7 +70,7 @@ def test_only_fetching_is_open() -> None:
         ((), {"public_url": "https://llm.example/at/"}, "localhost", "https://llm.example/at"),
     ],
 )
-def test_where_clients_find_the_gateway(
+def test_base_url_is_the_one_that_the_client_used(
     headers: tuple[str, ...], proxy: dict[str, object], host: str, address: str
 ) -> None:
     asked = WebHarness(**proxy)

@@ -1,4 +1,4 @@
-"""Who comes through a proxy is a stranger, and browsers take answers as they are called."""
+"""Requests through a proxy are not local, and browsers do not take responses for pages."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CHAT = "/v1/chat/completions"
         "Fly-Client-IP",
     ],
 )
-def test_a_proxy_leaves_traces(name: str) -> None:
+def test_headers_of_proxies_make_a_request_remote(name: str) -> None:
     web = WebHarness()
     web.ask("POST", CHAT, b"{}", f"{name}: x")
     assert not web.exchange.call.loopback
@@ -49,7 +49,7 @@ def test_a_proxy_leaves_traces(name: str) -> None:
         ("128.0.0.1", False),
     ],
 )
-def test_addresses_of_this_machine(address: str, loopback: bool) -> None:
+def test_loopback_addresses_are_local(address: str, loopback: bool) -> None:
     web = WebHarness()
     web.connect(address)
     web.ask("POST", CHAT, b"{}")
@@ -57,7 +57,7 @@ def test_addresses_of_this_machine(address: str, loopback: bool) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/v1/messages", "/nowhere", "/files/x", "/mcp"])
-def test_no_answer_is_taken_for_a_page(path: str) -> None:
+def test_every_response_forbids_content_sniffing(path: str) -> None:
     assert WebHarness().ask("GET", path).headers["x-content-type-options"] == "nosniff"
 
 

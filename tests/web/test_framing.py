@@ -1,4 +1,4 @@
-"""Raw bytes: framing, limits, time, pipelining."""
+"""Framing, limits, timeouts and pipelining, in raw bytes."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def refused(web: WebHarness, status: int) -> None:
         b"\x16\x03\x01\x02\x00\x01\x00\r\n",
     ],
 )
-def test_a_message_whose_end_is_in_doubt_is_refused(wire: bytes) -> None:
+def test_message_with_ambiguous_framing_is_refused(wire: bytes) -> None:
     web = WebHarness()
     web.send(wire)
     refused(web, 400)
@@ -88,7 +88,7 @@ def test_a_message_whose_end_is_in_doubt_is_refused(wire: bytes) -> None:
         b"GET /v1/models HTTP/1.1\r\nHost:\r\n\r\n",
     ],
 )
-def test_exactly_one_host_is_needed(wire: bytes) -> None:
+def test_exactly_one_host_header_is_required(wire: bytes) -> None:
     web = WebHarness()
     web.send(wire)
     (answer,) = web.responses()
@@ -96,7 +96,7 @@ def test_exactly_one_host_is_needed(wire: bytes) -> None:
     assert "Host" in answer.json["message"]
 
 
-def test_too_large_a_body_is_refused_before_it_is_read() -> None:
+def test_body_with_too_large_content_length_is_refused_before_it_is_read() -> None:
     web = WebHarness(max_body_bytes=1000)
     web.send(HEAD + b"Content-Length: 1001\r\nExpect: 100-continue\r\n\r\n")
     refused(web, 413)
@@ -105,7 +105,7 @@ def test_too_large_a_body_is_refused_before_it_is_read() -> None:
     refused(web, 413)
 
 
-def test_a_chunked_body_is_refused_when_it_grows_too_large() -> None:
+def test_chunked_body_is_refused_at_the_limit() -> None:
     web = WebHarness(max_body_bytes=1000)
     web.send(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
     web.send(b"1f4\r\n" + b"x" * 500 + b"\r\n1f4\r\n" + b"x" * 500 + b"\r\n")
@@ -117,13 +117,13 @@ def test_a_chunked_body_is_refused_when_it_grows_too_large() -> None:
     refused(web, 413)
 
 
-def test_who_may_not_come_in_need_not_send_a_body() -> None:
+def test_refused_request_need_not_send_its_body() -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret("k"))
     web.send(HEAD + b"Content-Length: 500000\r\nExpect: 100-continue\r\n\r\n")
     refused(web, 401)
 
 
-def test_too_many_and_too_large_headers() -> None:
+def test_too_many_and_too_large_headers_are_refused() -> None:
     web = WebHarness()
     web.send(HEAD + b"".join(b"X-%d: y\r\n" % number for number in range(300)))
     refused(web, 431)
@@ -138,7 +138,7 @@ def test_too_many_and_too_large_headers() -> None:
     refused(web, 431)
 
 
-def test_continue() -> None:
+def test_expect_100_continue_gets_an_interim_response() -> None:
     web = WebHarness()
     web.send(HEAD + b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n")
     assert web.wire() == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -147,7 +147,7 @@ def test_continue() -> None:
     web.close()
 
 
-def test_chunked_bodies_with_extensions_and_trailers() -> None:
+def test_chunk_extensions_and_trailers_are_ignored() -> None:
     web = WebHarness()
     web.send(
         HEAD
@@ -159,7 +159,7 @@ def test_chunked_bodies_with_extensions_and_trailers() -> None:
     assert [answer.status for answer in web.responses()] == [200, 200]
 
 
-def test_http_1_0() -> None:
+def test_http_1_0_request_closes_the_connection() -> None:
     web = WebHarness()
     web.send(b"GET /healthz HTTP/1.0\r\n\r\n")
     assert web.wire().startswith(b"HTTP/1.0 200 OK\r\n")
@@ -178,14 +178,14 @@ def test_http_1_0() -> None:
 
 
 @pytest.mark.parametrize("value", ["close", "Close", "keep-alive, close", "close, TE"])
-def test_connection_close(value: str) -> None:
+def test_connection_header_closes_the_connection(value: str) -> None:
     web = WebHarness()
     answer = web.ask("GET", "/healthz", None, f"Connection: {value}")
     assert answer.headers["connection"] == "close"
     assert web.transport.disconnecting
 
 
-def test_pipelined_requests_are_answered_one_after_the_other() -> None:
+def test_pipelined_requests_are_processed_in_order() -> None:
     web = WebHarness()
     waiting: list[Deferred[Reply]] = []
 
@@ -208,7 +208,7 @@ def test_pipelined_requests_are_answered_one_after_the_other() -> None:
     web.close()
 
 
-def test_others_have_their_turn_between_pipelined_requests() -> None:
+def test_pipelined_requests_take_one_reactor_turn_each() -> None:
     web = WebHarness()
     health = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     web.send(health * 1000)
@@ -217,7 +217,7 @@ def test_others_have_their_turn_between_pipelined_requests() -> None:
     assert len(web.responses()) == 1000
 
 
-def test_client_that_leaves_between_pipelined_requests_leaves_nothing_behind() -> None:
+def test_disconnect_between_pipelined_requests_leaves_no_timer() -> None:
     web = WebHarness()
     health = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     web.send(health * 2)
@@ -226,14 +226,14 @@ def test_client_that_leaves_between_pipelined_requests_leaves_nothing_behind() -
     assert not web.clock.getDelayedCalls()
 
 
-def test_a_refused_request_ends_the_pipeline() -> None:
+def test_refused_request_ends_the_pipeline() -> None:
     web = WebHarness(max_body_bytes=10)
     health = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     web.send(health + HEAD + b"Content-Length: 99\r\n\r\n" + health)
     assert [answer.status for answer in web.responses()] == [200, 413]
 
 
-def test_reading_stops_while_too_much_waits() -> None:
+def test_reading_pauses_while_too_many_bytes_are_pending() -> None:
     web = WebHarness()
     web.exchange.pending()
     web.send(HEAD + b"Content-Length: 2\r\n\r\n{}")
@@ -254,7 +254,7 @@ PIPELINE = (
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(0, len(PIPELINE)), max_size=12))
-def test_any_segmentation_gives_the_same_calls(cuts: list[int]) -> None:
+def test_segmentation_does_not_change_the_calls(cuts: list[int]) -> None:
     web = WebHarness()
     places = [0, *sorted(cuts), len(PIPELINE)]
     for start, stop in itertools.pairwise(places):
@@ -265,7 +265,7 @@ def test_any_segmentation_gives_the_same_calls(cuts: list[int]) -> None:
     web.close()
 
 
-def test_a_slow_head_times_out_however_it_drips() -> None:
+def test_slow_head_times_out() -> None:
     web = WebHarness(body_timeout=60, idle_timeout=500)
     web.send(b"P")
     for byte in (HEAD + b"X-Slow: " + b"y" * 100)[1:]:
@@ -277,7 +277,7 @@ def test_a_slow_head_times_out_however_it_drips() -> None:
     refused(web, 408)
 
 
-def test_a_stuck_body_times_out() -> None:
+def test_stuck_body_times_out() -> None:
     web = WebHarness(body_timeout=60)
     web.send(HEAD + b"Content-Length: 1000\r\n\r\n")
     for _ in range(59):
@@ -288,7 +288,7 @@ def test_a_stuck_body_times_out() -> None:
     refused(web, 408)
 
 
-def test_a_large_body_over_a_slow_line_is_waited_for() -> None:
+def test_slow_body_that_makes_progress_does_not_time_out() -> None:
     web = WebHarness(body_timeout=60)
     web.send(HEAD + b"Content-Length: 2000000\r\n\r\n")
     for _ in range(200):
@@ -298,7 +298,7 @@ def test_a_large_body_over_a_slow_line_is_waited_for() -> None:
     web.close()
 
 
-def test_an_idle_connection_is_closed() -> None:
+def test_idle_connection_is_closed() -> None:
     web = WebHarness(idle_timeout=120)
     web.clock.advance(119)
     assert web.ask("GET", "/healthz").status == 200
@@ -309,7 +309,7 @@ def test_an_idle_connection_is_closed() -> None:
     web.close()
 
 
-def test_a_running_stream_never_times_out() -> None:
+def test_stream_does_not_time_out() -> None:
     web = WebHarness(idle_timeout=10, body_timeout=10)
     stream = FakeStream()
     web.exchange.answer = lambda call: stream.reply()
@@ -326,7 +326,7 @@ def test_a_running_stream_never_times_out() -> None:
     web.close()
 
 
-def test_an_answer_that_is_still_on_its_way_keeps_the_connection() -> None:
+def test_unsent_response_keeps_the_connection() -> None:
     web = WebHarness(idle_timeout=10)
     web.ask("GET", "/healthz")
     web.channel.pauseProducing()
@@ -337,7 +337,7 @@ def test_an_answer_that_is_still_on_its_way_keeps_the_connection() -> None:
     assert web.transport.disconnecting
 
 
-def test_zero_is_no_limit() -> None:
+def test_timeout_of_zero_is_no_limit() -> None:
     web = WebHarness(idle_timeout=0, body_timeout=0, max_body_bytes=0)
     web.clock.advance(10_000)
     web.send(HEAD + b"Content-Length: 5\r\n\r\n")
@@ -347,7 +347,7 @@ def test_zero_is_no_limit() -> None:
     web.close()
 
 
-def test_one_connection_needs_one_timer() -> None:
+def test_connection_uses_one_timer() -> None:
     web = WebHarness()
     for _ in range(50):
         web.ask("POST", "/v1/messages", b"{}")
@@ -356,7 +356,7 @@ def test_one_connection_needs_one_timer() -> None:
     web.close()
 
 
-def test_losing_the_connection_in_mid_request_leaves_nothing_behind() -> None:
+def test_disconnect_during_a_request_leaves_no_timer() -> None:
     for wire in (b"", b"PO", HEAD, HEAD + b"Content-Length: 5\r\n\r\nab"):
         web = WebHarness()
         if wire:
@@ -365,6 +365,6 @@ def test_losing_the_connection_in_mid_request_leaves_nothing_behind() -> None:
         assert not web.exchange.calls
 
 
-def test_parse_is_strict() -> None:
+def test_parser_of_the_tests_is_strict() -> None:
     with pytest.raises(AssertionError):
         parse(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab")

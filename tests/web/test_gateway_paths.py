@@ -1,4 +1,4 @@
-"""The gateway's own paths, errors, request ids, and what plugins add."""
+"""The gateway's own paths, errors, request ids, and routes of plugins."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from antigravity.web.host_policy import cors_headers
 from tests.web.builders import WebHarness
 
 
-def test_health() -> None:
+def test_healthz_responds() -> None:
     web = WebHarness()
     answer = web.ask("GET", "/healthz")
     assert (answer.status, answer.body) == (200, b'{"status":"ok"}')
     assert answer.headers["content-type"] == "application/json"
 
 
-def test_readiness() -> None:
+def test_readyz_reports_readiness() -> None:
     web = WebHarness()
     answer = web.ask("GET", "/readyz")
     assert (answer.status, answer.json) == (200, {"ready": True, "reasons": []})
@@ -30,7 +30,7 @@ def test_readiness() -> None:
     assert (answer.status, answer.json["ready"]) == (503, False)
 
 
-def test_welcome() -> None:
+def test_root_responds_with_a_welcome() -> None:
     answer = WebHarness().ask("GET", "/")
     assert answer.status == 200
     assert answer.headers["content-type"].startswith("text/plain")
@@ -39,13 +39,13 @@ def test_welcome() -> None:
 
 @pytest.mark.parametrize("path", ["/v1/api/event_logging", "/v1/api/event_logging/batch"])
 @pytest.mark.parametrize("method", ["POST", "GET", "PUT"])
-def test_telemetry_is_swallowed(path: str, method: str) -> None:
+def test_telemetry_is_accepted_and_discarded(path: str, method: str) -> None:
     web = WebHarness()
     answer = web.ask(method, path, b"\xff not json")
     assert (answer.status, answer.body) == (200, b"{}")
 
 
-def test_detect() -> None:
+def test_detect_responds_with_the_upstream() -> None:
     web = WebHarness()
     answer = web.ask("POST", "/v1/models/detect", b'{"model":"m","x":1}')
     assert answer.json == {"model": "m", "upstream": "u"}
@@ -69,7 +69,7 @@ def _fail(error: Exception) -> Deferred[Any]:
 
 
 @pytest.mark.parametrize("path", ["/v1/responses", "/responses", "/openai/v1/responses/"])
-def test_websockets_are_sent_to_http(path: str) -> None:
+def test_websocket_request_is_refused_with_426(path: str) -> None:
     answer = WebHarness().ask(
         "GET", path, None, "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"
     )
@@ -101,7 +101,7 @@ def test_websockets_are_sent_to_http(path: str) -> None:
         ("BREW", "/v1/messages", [], 405, "anthropic"),
     ],
 )
-def test_errors_have_the_callers_shape(
+def test_errors_have_the_shape_of_the_clients_protocol(
     method: str, path: str, headers: list[str], status: int, shape: str
 ) -> None:
     web = WebHarness()
@@ -128,7 +128,9 @@ def test_errors_have_the_callers_shape(
         ([], None),
     ],
 )
-def test_request_ids(headers: list[str], expected: str | None) -> None:
+def test_request_id_is_taken_from_the_client_or_made(
+    headers: list[str], expected: str | None
+) -> None:
     web = WebHarness()
     first = web.ask("POST", "/v1/messages", b"{}", *headers).headers["x-request-id"]
     assert web.exchange.call.request_id == first
@@ -140,7 +142,7 @@ def test_request_ids(headers: list[str], expected: str | None) -> None:
         assert first == expected
 
 
-def test_a_call_says_where_it_came_from() -> None:
+def test_call_has_query_headers_and_origin_of_the_request() -> None:
     web = WebHarness()
     web.ask(
         "POST", "/v1/messages?a=1&a=2&b=&$alt=json;enum-encoding=int", b"{}", "X-Y: 1", "X-Y: 2"
@@ -183,7 +185,7 @@ def test_plugins_may_add_routes() -> None:
     web.close()
 
 
-def test_the_resource_works_under_treq_without_our_channel() -> None:
+def test_resource_works_without_the_gateways_channel() -> None:
     web = WebHarness()
     client = StubTreq(web.app.resource())
     done: list[Any] = []
@@ -198,11 +200,11 @@ def test_the_resource_works_under_treq_without_our_channel() -> None:
     assert done[1].code == 403
 
 
-def test_cors_headers_without_an_origin() -> None:
+def test_no_cors_headers_without_an_origin() -> None:
     assert cors_headers("") == ()
 
 
-def test_an_empty_key_is_told_at_start_up() -> None:
+def test_empty_key_is_logged_at_startup() -> None:
     from twisted.internet.testing import EventLoggingObserver
     from twisted.logger import globalLogPublisher
 

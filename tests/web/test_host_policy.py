@@ -1,4 +1,4 @@
-"""Foreign names and foreign pages stay outside."""
+"""Foreign host names and origins are refused."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.web.builders import WebHarness
         ("localhost:8o", ""),
     ],
 )
-def test_host_names(host: str, name: str) -> None:
+def test_host_header_is_parsed(host: str, name: str) -> None:
     assert host_name(host) == name
 
 
@@ -55,7 +55,9 @@ EVIL = ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "213070643
         ({"allowed_hosts": ["*"]}, [*GOOD, *EVIL], []),
     ],
 )
-def test_hosts(proxy: dict[str, object], good: list[str], bad: list[str]) -> None:
+def test_only_allowed_hosts_are_accepted(
+    proxy: dict[str, object], good: list[str], bad: list[str]
+) -> None:
     origins = HostPolicy(ProxySettings(**proxy), hostname="Box")  # type: ignore[arg-type]
     for host in good * 2:
         origins.check_host(host)
@@ -83,7 +85,7 @@ def test_origins_are_compared_as_browsers_write_them(origin: str, normal: str) -
     assert normal_origin(origin) == normal
 
 
-def test_origins() -> None:
+def test_only_allowed_origins_are_accepted() -> None:
     listed = HostPolicy(ProxySettings(allowed_origins=["https://app.example/"]))
     assert listed.check_origin(None) == ""
     assert listed.check_origin("https://app.example") == "https://app.example"
@@ -101,7 +103,7 @@ def test_origins() -> None:
     assert everybody.check_origin("http://localhost:3000") == "http://localhost:3000"
 
 
-def test_a_foreign_page_is_refused_before_anything_else() -> None:
+def test_foreign_origin_is_refused_first() -> None:
     web = WebHarness()
     for header in ("Origin: https://evil.example", "Origin: null"):
         answer = web.ask("POST", "/v1/messages", None, header, "Content-Length: 9")
@@ -113,13 +115,13 @@ def test_a_foreign_page_is_refused_before_anything_else() -> None:
     assert not web.exchange.calls
 
 
-def test_two_origins_are_one_too_many() -> None:
+def test_two_origins_are_refused() -> None:
     web = WebHarness(allowed_origins=["https://a.example"])
     headers = ("Origin: https://evil.example", "Origin: https://a.example")
     assert web.ask("GET", "/v1/models", None, *headers).status == 403
 
 
-def test_a_listed_page_may_read_answers_and_errors() -> None:
+def test_allowed_origin_may_read_responses_and_errors() -> None:
     web = WebHarness(allowed_origins=["https://a.example"])
     for path, status in (("/v1/models", 200), ("/nowhere", 404)):
         answer = web.ask("GET", path, None, "Origin: https://a.example")
@@ -131,7 +133,7 @@ def test_a_listed_page_may_read_answers_and_errors() -> None:
     assert "access-control-allow-origin" not in web.ask("GET", "/v1/models").headers
 
 
-def test_preflight() -> None:
+def test_preflight_responds_for_allowed_origins() -> None:
     web = WebHarness(allowed_origins=["https://a.example"], auth_mode="strict")
     answer = web.ask(
         "OPTIONS",
@@ -156,7 +158,7 @@ def test_preflight() -> None:
     assert not web.exchange.calls
 
 
-def test_an_absolute_target_names_the_host() -> None:
+def test_absolute_target_replaces_the_host_header() -> None:
     web = WebHarness()
     assert web.ask("GET", "http://127.0.0.1:8045/v1/models?limit=1").status == 200
     assert web.exchange.call.query == {"limit": "1"}

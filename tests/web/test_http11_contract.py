@@ -448,7 +448,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: name.name)
-def test_private_name_is_what_it_was(name: Name) -> None:
+def test_private_name_has_its_meaning(name: Name) -> None:
     try:
         holds = name.holds()
     except (AttributeError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""Who tries keys is slowed down; who has the right one is not."""
+"""Clients that try keys are slowed down; clients with the right key are not."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def statuses(web: WebHarness) -> list[int]:
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/admin/status"])
-def test_wrong_keys_are_answered_later_and_later(path: str) -> None:
+def test_each_wrong_key_is_refused_later(path: str) -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret(KEY), admin_key=Secret("sk-admin"))
     for _ in range(FREE):
         assert web.ask("GET", path, None, "x-api-key: sk-wrong").status == 401
@@ -56,7 +56,7 @@ def test_wrong_keys_are_answered_later_and_later(path: str) -> None:
     assert waits[-1] == pytest.approx(LONGEST_DELAY, abs=0.1)
 
 
-def test_right_key_is_served_at_once_behind_the_same_address() -> None:
+def test_right_key_from_the_same_address_is_not_delayed() -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret(KEY))
     for _ in range(200):
         web.connect()
@@ -69,7 +69,7 @@ def test_right_key_is_served_at_once_behind_the_same_address() -> None:
         assert statuses(web) == [200]
 
 
-def test_request_with_a_body_is_refused_late_and_its_body_is_not_read() -> None:
+def test_delayed_refusal_does_not_read_the_body() -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret(KEY))
     for _ in range(FREE + 1):
         web.connect()
@@ -81,7 +81,7 @@ def test_request_with_a_body_is_refused_late_and_its_body_is_not_read() -> None:
 
 
 @pytest.mark.parametrize("body", ["", "{}"])
-def test_client_that_leaves_while_it_waits_leaves_nothing_behind(body: str) -> None:
+def test_disconnect_during_the_delay_leaves_no_timer(body: str) -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret(KEY))
     for _ in range(FREE + 1):
         web.connect()
@@ -92,7 +92,7 @@ def test_client_that_leaves_while_it_waits_leaves_nothing_behind(body: str) -> N
     assert web.wire() == b""
 
 
-def test_too_many_at_a_time_are_refused_at_once() -> None:
+def test_too_many_delayed_refusals_are_429_at_once() -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret(KEY))
     transports: list[Transport] = []
     for _ in range(100):
@@ -107,7 +107,7 @@ def test_too_many_at_a_time_are_refused_at_once() -> None:
 
 
 @pytest.mark.parametrize("body", ["", "{}"])
-def test_log_has_no_line_for_each_of_too_many(logged: list[str], body: str) -> None:
+def test_too_many_wrong_keys_are_not_logged_one_by_one(logged: list[str], body: str) -> None:
     web = WebHarness(log=True, auth_mode="strict", api_key=Secret(KEY))
     for _ in range(500):
         web.connect()
@@ -118,7 +118,7 @@ def test_log_has_no_line_for_each_of_too_many(logged: list[str], body: str) -> N
     assert web.app.admission.key_throttle.total == 500
 
 
-def test_missing_key_and_open_paths_cost_nothing() -> None:
+def test_missing_key_and_open_paths_are_not_delayed() -> None:
     web = WebHarness(auth_mode="all_except_health", api_key=Secret(KEY))
     for _ in range(50):
         assert web.ask("GET", "/v1/models").status == 401
@@ -134,20 +134,20 @@ def test_other_addresses_are_not_slowed_down() -> None:
     assert throttle.throttle(WRONG, "203.0.113.2", 0.0) == (WRONG, 0.0)
 
 
-def test_wrong_keys_are_forgotten_with_time() -> None:
+def test_wrong_keys_expire() -> None:
     throttle = KeyThrottle()
     for _ in range(FREE + 3):
         throttle.throttle(WRONG, "203.0.113.1", 0.0)
     assert throttle.throttle(WRONG, "203.0.113.1", 10 * HALF_LIFE) == (WRONG, 0.0)
 
 
-def test_other_errors_pass() -> None:
+def test_other_errors_are_not_delayed() -> None:
     throttle, error = KeyThrottle(), AuthenticationError("No key was sent.")
     assert throttle.throttle(error, "203.0.113.1", 0.0) == (error, 0.0)
     assert throttle.total == 0
 
 
-def test_memory_and_waiting_answers_are_bounded() -> None:
+def test_addresses_and_delayed_refusals_are_bounded() -> None:
     throttle = KeyThrottle()
     for number in range(ADDRESSES + 500):
         throttle.throttle(WRONG, f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 0.0)
@@ -161,7 +161,7 @@ def test_memory_and_waiting_answers_are_bounded() -> None:
     assert late == ALL_WAITING
 
 
-def test_log_tells_once_in_a_while(logged: list[str]) -> None:
+def test_log_lines_are_limited(logged: list[str]) -> None:
     throttle = KeyThrottle()
     for number in range(2000):
         throttle.throttle(WRONG, "203.0.113.1", number * 0.001)
@@ -176,7 +176,7 @@ def test_log_tells_once_in_a_while(logged: list[str]) -> None:
     assert len(logged) == 1 + LINES
 
 
-def test_client_is_one_address_or_one_network() -> None:
+def test_client_is_an_ipv4_address_or_an_ipv6_network() -> None:
     assert network_of("203.0.113.1") == network_of("::ffff:203.0.113.1") == "203.0.113.1"
     assert network_of("2001:db8::1") == network_of("2001:db8::ffff:1") == "2001:db8::/64"
     assert network_of("fe80::1%eth0") == "fe80::/64"
@@ -185,7 +185,7 @@ def test_client_is_one_address_or_one_network() -> None:
     assert len(network_of("tunnel " + "x" * 5000)) <= 128
 
 
-def test_address_is_the_peer_whatever_headers_say() -> None:
+def test_client_is_the_peer_whatever_the_headers_are() -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret(KEY))
     for number in range(FREE + 1):
         web.connect("203.0.113.1")

@@ -1,4 +1,4 @@
-"""Bodies are decompressed as they come, and never grow beyond the limit."""
+"""Bodies are decompressed as they arrive, and never exceed the limit."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_skippable_frames_count_too() -> None:
         feed_all(body, b"\x50\x2a\x4d\x18\0\0\0\0" * 200_000)
 
 
-def test_others_have_their_turn_while_a_body_is_decompressed() -> None:
+def test_decompression_yields_to_other_requests() -> None:
     web = WebHarness()
     one_step = lambda: lambda: True  # noqa: E731
     web.site.cooperator = Cooperator(one_step, lambda call: web.clock.callLater(1, call))
@@ -134,7 +134,7 @@ def test_others_have_their_turn_while_a_body_is_decompressed() -> None:
     web.close()
 
 
-def test_client_that_leaves_stops_the_decompression() -> None:
+def test_disconnect_stops_the_decompression() -> None:
     web = WebHarness()
     wire = gzip.compress(bytes(50 * 1024 * 1024))
     head = f"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(wire)}\r\n"
@@ -144,7 +144,7 @@ def test_client_that_leaves_stops_the_decompression() -> None:
     assert not web.exchange.calls
 
 
-def test_body_that_breaks_late_is_refused_after_its_first_slices() -> None:
+def test_body_that_is_corrupt_at_its_end_is_refused() -> None:
     web = WebHarness()
     wire = gzip.compress(bytes(5 * 1024 * 1024))[:-8] + b"\xff" * 8
     head = f"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(wire)}\r\n"
@@ -156,7 +156,7 @@ def test_body_that_breaks_late_is_refused_after_its_first_slices() -> None:
     web.close()
 
 
-def test_one_byte_at_a_time() -> None:
+def test_body_may_arrive_byte_by_byte() -> None:
     for coding, compress in CODINGS.items():
         body = RequestBody(1000, coding)
         for byte in compress(b"hello, world"):
@@ -165,7 +165,7 @@ def test_one_byte_at_a_time() -> None:
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd"])
-def test_a_bomb_is_stopped_at_the_limit(coding: str) -> None:
+def test_decompression_stops_at_the_limit(coding: str) -> None:
     limit = 1024 * 1024
     bomb = CODINGS[coding](bytes(200 * limit))
     assert len(bomb) < limit
@@ -181,7 +181,7 @@ def test_a_bomb_is_stopped_at_the_limit(coding: str) -> None:
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd"])
-def test_broken_compression(coding: str) -> None:
+def test_corrupt_compression_is_refused(coding: str) -> None:
     with pytest.raises(InvalidRequestError, match="decompressed"):
         RequestBody(1000, coding).feed(b"\xff" * 100)
     whole = CODINGS[coding](b"x" * 100)
@@ -191,7 +191,7 @@ def test_broken_compression(coding: str) -> None:
         body.finish()
 
 
-def test_a_window_that_would_take_much_memory_is_refused() -> None:
+def test_window_beyond_the_limit_is_refused() -> None:
     compressor = zstd.ZstdCompressor(options={zstd.CompressionParameter.window_log: 27})
     frame = compressor.compress(b"x") + compressor.flush()
     with pytest.raises(InvalidRequestError, match="decompressed"):
@@ -199,12 +199,12 @@ def test_a_window_that_would_take_much_memory_is_refused() -> None:
 
 
 @pytest.mark.parametrize("coding", ["br", "gzip, zstd", "compress", "gzip;q=1"])
-def test_unknown_codings(coding: str) -> None:
+def test_unknown_coding_is_refused(coding: str) -> None:
     with pytest.raises(UnsupportedEncodingError):
         RequestBody(1000, coding)
 
 
-def test_exactly_the_limit_is_fine() -> None:
+def test_body_may_have_exactly_the_limit() -> None:
     body = RequestBody(10)
     body.feed(b"12345")
     body.feed(b"67890")
@@ -214,7 +214,7 @@ def test_exactly_the_limit_is_fine() -> None:
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd"])
-def test_calls_get_the_plain_body(coding: str) -> None:
+def test_call_has_the_decompressed_body(coding: str) -> None:
     web = WebHarness()
     data = b'{"model":"m"}' * 50
     answer = web.ask("POST", "/v1/messages", CODINGS[coding](data), f"Content-Encoding: {coding}")
@@ -224,7 +224,7 @@ def test_calls_get_the_plain_body(coding: str) -> None:
     assert not {"content-encoding", "content-length"} & set(call.headers)
 
 
-def test_an_unknown_coding_is_415_and_says_what_works() -> None:
+def test_unknown_coding_is_415_and_names_the_supported_ones() -> None:
     web = WebHarness()
     answer = web.ask("POST", "/v1/responses", b"x", "Content-Encoding: br")
     assert answer.status == 415
@@ -232,7 +232,7 @@ def test_an_unknown_coding_is_415_and_says_what_works() -> None:
     assert answer.headers["accept-encoding"] == "gzip, deflate, zstd"
 
 
-def test_a_truncated_body_is_400_and_the_connection_lives_on() -> None:
+def test_truncated_body_is_400_and_keeps_the_connection() -> None:
     web = WebHarness()
     short = gzip.compress(b"x" * 99)[:-4]
     assert web.ask("POST", "/v1/messages", short, "Content-Encoding: gzip").status == 400
@@ -240,7 +240,7 @@ def test_a_truncated_body_is_400_and_the_connection_lives_on() -> None:
     web.close()
 
 
-def test_a_bomb_at_the_door() -> None:
+def test_decompression_beyond_the_limit_is_413() -> None:
     web = WebHarness(max_body_bytes=100_000)
     bomb = gzip.compress(bytes(10_000_000))
     answer = web.ask("POST", "/v1/messages", bomb, "Content-Encoding: gzip")

@@ -1,4 +1,4 @@
-"""Replies: whole and streamed, to clients that read slowly, leave early, or ask for the head."""
+"""Responses, whole and streamed, to clients that are slow, disconnect, or request the head."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def streaming() -> tuple[WebHarness, FakeStream]:
     return web, stream
 
 
-def test_a_whole_reply() -> None:
+def test_whole_response_has_its_length() -> None:
     web = WebHarness()
     web.exchange.answer = lambda call: Reply(
         201, "application/json", (("X-Mapped-Model", "ümlaut\r\nEvil: 1"),), b"{}"
@@ -52,7 +52,7 @@ def test_a_whole_reply() -> None:
     web.close()
 
 
-def test_a_stream() -> None:
+def test_streamed_response_is_chunked() -> None:
     web, stream = streaming()
     assert web.wire().endswith(b"\r\n\r\n")  # the head is out before the first event
     stream.write(b"data: 1\n\n")
@@ -70,7 +70,7 @@ def test_a_stream() -> None:
     web.close()
 
 
-def test_a_slow_client_pauses_the_stream() -> None:
+def test_slow_client_pauses_the_stream() -> None:
     web, stream = streaming()
     web.transport.producer.pauseProducing()
     assert stream.happened == ["pause"]
@@ -81,7 +81,7 @@ def test_a_slow_client_pauses_the_stream() -> None:
     assert stream.happened == ["pause", "resume"]
 
 
-def test_a_stream_to_a_client_that_does_not_read_begins_paused() -> None:
+def test_stream_to_a_congested_client_starts_paused() -> None:
     web = WebHarness()
     stream = FakeStream()
     waiting: Deferred[Reply] = Deferred()
@@ -94,7 +94,7 @@ def test_a_stream_to_a_client_that_does_not_read_begins_paused() -> None:
     assert stream.happened == ["pause", "resume"]
 
 
-def test_a_client_that_leaves_before_the_reply_cancels_the_exchange(logged: Any) -> None:
+def test_disconnect_before_the_response_cancels_the_exchange(logged: Any) -> None:
     web = WebHarness()
     web.exchange.pending()
     web.send(ASK)
@@ -103,7 +103,7 @@ def test_a_client_that_leaves_before_the_reply_cancels_the_exchange(logged: Any)
     assert not failures(logged)
 
 
-def test_a_client_that_leaves_in_mid_stream_cancels_it(logged: Any) -> None:
+def test_disconnect_during_a_stream_cancels_it(logged: Any) -> None:
     web, stream = streaming()
     stream.write(b"data: 1\n\n")
     web.lose()
@@ -116,7 +116,7 @@ def test_a_client_that_leaves_in_mid_stream_cancels_it(logged: Any) -> None:
     web.close()
 
 
-def test_a_stream_that_minds_its_cancellation_is_fine_too(logged: Any) -> None:
+def test_stream_may_fail_when_it_is_cancelled(logged: Any) -> None:
     web = WebHarness()
     stream = FakeStream()
 
@@ -130,7 +130,7 @@ def test_a_stream_that_minds_its_cancellation_is_fine_too(logged: Any) -> None:
     assert not failures(logged)
 
 
-def test_a_reply_that_comes_after_the_client_left_is_dropped(logged: Any) -> None:
+def test_reply_after_a_disconnect_is_dropped(logged: Any) -> None:
     web = WebHarness()
     stream = FakeStream()
     late: Deferred[Reply] = Deferred(lambda d: d.callback(stream.reply()))
@@ -143,7 +143,7 @@ def test_a_reply_that_comes_after_the_client_left_is_dropped(logged: Any) -> Non
     assert not failures(logged)
 
 
-def test_a_bug_that_shows_when_the_client_left_is_logged(logged: Any) -> None:
+def test_error_after_a_disconnect_is_logged(logged: Any) -> None:
     web = WebHarness()
     web.exchange.answer = lambda call: Deferred(lambda d: d.errback(ValueError("a bug")))
     web.send(ASK)
@@ -151,7 +151,7 @@ def test_a_bug_that_shows_when_the_client_left_is_logged(logged: Any) -> None:
     assert failures(logged) == ["a bug"]
 
 
-def test_registering_after_the_client_left_stops_the_stream() -> None:
+def test_producer_registered_after_a_disconnect_is_stopped() -> None:
     web = WebHarness()
     web.exchange.pending()
     web.send(ASK)
@@ -163,7 +163,7 @@ def test_registering_after_the_client_left_stops_the_stream() -> None:
     stream.consumer.unregisterProducer()
 
 
-def test_a_stream_that_fails_is_cut_not_finished(logged: Any) -> None:
+def test_failed_stream_aborts_the_connection(logged: Any) -> None:
     web, stream = streaming()
     stream.write(b"data: 1\n\n")
     stream.done.errback(ValueError("a bug"))
@@ -173,7 +173,7 @@ def test_a_stream_that_fails_is_cut_not_finished(logged: Any) -> None:
     web.close()
 
 
-def test_a_stream_that_does_not_even_start(logged: Any) -> None:
+def test_stream_that_fails_to_start_aborts_the_connection(logged: Any) -> None:
     web = WebHarness()
 
     class Broken:
@@ -196,7 +196,7 @@ def test_a_stream_that_does_not_even_start(logged: Any) -> None:
         (lambda call: fail(CancelledError()), 503, False),
     ],
 )
-def test_whatever_the_exchange_throws_has_the_callers_shape(
+def test_errors_of_the_exchange_have_the_shape_of_the_protocol(
     answer: Any, status: int, logs: bool, logged: Any
 ) -> None:
     web = WebHarness()
@@ -211,7 +211,7 @@ def test_whatever_the_exchange_throws_has_the_callers_shape(
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/healthz", "/", "/v1/models/m"])
-def test_head_has_the_headers_of_get_and_no_body(path: str) -> None:
+def test_head_request_gets_headers_without_body(path: str) -> None:
     web = WebHarness()
     got = web.ask("GET", path)
     head = web.ask("HEAD", path)
@@ -220,7 +220,7 @@ def test_head_has_the_headers_of_get_and_no_body(path: str) -> None:
     assert web.ask("GET", "/healthz").status == 200
 
 
-def test_the_body_is_let_go_of_when_the_call_is_made() -> None:
+def test_body_is_freed_when_the_call_is_made() -> None:
     web, stream = streaming()
     request = stream.consumer
     assert request.take_body() == b""
@@ -228,7 +228,7 @@ def test_the_body_is_let_go_of_when_the_call_is_made() -> None:
     assert web.exchange.call.body == b"{}"
 
 
-def test_the_access_log_never_holds_a_key(logged: Any) -> None:
+def test_access_log_has_no_key(logged: Any) -> None:
     web = WebHarness(log=True)
     web.ask("POST", "/v1/messages?key=sk-secret&x=1", b"{}", "X-Request-Id: abc")
     web.ask("POST", "/v1/messages", b"{}")

@@ -1,4 +1,4 @@
-"""Misspelt paths are understood, right ones never touched."""
+"""Misspelt paths are corrected, right ones never changed."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def resolve(
         ("POST", "/v1/v1beta/models/g%3AcountTokens", "/v1beta/models/g%3AcountTokens", "gemini"),
     ],
 )
-def test_corrections(method: str, asked: str, served: str, protocol: str) -> None:
+def test_misspelt_path_is_corrected(method: str, asked: str, served: str, protocol: str) -> None:
     match = resolve(method, asked, {})
     assert (match.path, match.candidate.protocol.name) == (served, protocol)
     assert resolve(method, served, {}).path == served
@@ -130,7 +130,7 @@ def test_corrections(method: str, asked: str, served: str, protocol: str) -> Non
         ("POST", "/v1/%6Dessages", "anthropic", "generate", "", {}),
     ],
 )
-def test_routes(
+def test_path_is_routed_with_its_arguments(
     method: str, path: str, protocol: str, operation: str, tag: str, arguments: dict[str, str]
 ) -> None:
     match = resolve(method, path, {})
@@ -141,7 +141,7 @@ def test_routes(
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/models/m"])
-def test_shared_paths_go_to_the_protocol_that_the_client_speaks(path: str) -> None:
+def test_shared_path_is_routed_by_the_headers(path: str) -> None:
     def asked(headers: dict[str, str], credentials: tuple[str, ...] = ()) -> str:
         return str(resolve("GET", path, headers, credentials).candidate.protocol.name)
 
@@ -154,13 +154,13 @@ def test_shared_paths_go_to_the_protocol_that_the_client_speaks(path: str) -> No
     assert asked(CLAUDE, ("key",)) == "anthropic"
 
 
-def test_an_exact_path_goes_before_the_headers() -> None:
+def test_literal_path_is_preferred_to_the_headers() -> None:
     for credentials in ((), GOOGLE):
         match = resolve("GET", "/v1/models/claude", {}, credentials)
         assert (match.candidate.protocol.name, match.candidate.route.tag) == ("anthropic", "claude")
 
 
-def test_a_wrong_method_names_the_right_ones() -> None:
+def test_wrong_method_error_names_the_allowed_ones() -> None:
     for path, allowed in (
         ("/v1/messages", ("POST",)),
         ("/v1/models", ("GET", "HEAD")),
@@ -172,12 +172,12 @@ def test_a_wrong_method_names_the_right_ones() -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1beta/models/g", "/v1beta/models/g:write"])
-def test_a_path_without_its_verb_names_the_verbs(path: str) -> None:
+def test_missing_verb_error_names_the_verbs(path: str) -> None:
     with pytest.raises(NoSuchMethodError, match=r"end the path with one of :.*:generateContent, "):
         resolve("POST", path, {})
 
 
-def test_hints() -> None:
+def test_not_found_error_suggests_a_path() -> None:
     with pytest.raises(NotFoundError, match="Did you mean POST /v1/chat/completions"):
         resolve("POST", "/v1/chat/completion", {})
     with pytest.raises(NotFoundError, match=r"^Not found: GET /xyz\.$"):
@@ -194,13 +194,13 @@ def test_hints() -> None:
         ("/mcp/zai-mcp-server/mcp", "proxy.zai.mcp.enabled and vision_enabled"),
     ],
 )
-def test_what_is_switched_off_names_its_switch(path: str, switch: str) -> None:
+def test_error_for_a_disabled_endpoint_names_the_setting(path: str, switch: str) -> None:
     with pytest.raises(NotFoundError, match=f"{switch} in the configuration is off"):
         resolve("POST", path, {})
 
 
 @pytest.mark.parametrize("path", ["/v1/models/%FF", "/v1/models/%00", "/v1/models/%C3"])
-def test_paths_that_are_no_text(path: str) -> None:
+def test_undecodable_path_is_refused(path: str) -> None:
     with pytest.raises(InvalidRequestError):
         resolve("GET", path, {})
 
@@ -212,7 +212,7 @@ SEGMENTS = st.sampled_from(WORDS + ODD)
 
 @settings(deadline=None)
 @given(st.lists(SEGMENTS, max_size=40), st.sampled_from(["GET", "POST"]))
-def test_any_path_is_served_or_refused_and_corrected_once(parts: list[str], method: str) -> None:
+def test_corrected_path_needs_no_further_correction(parts: list[str], method: str) -> None:
     path = "/" + "/".join(parts)
     readings = [correction.path for correction in corrections(path)]
     assert len(set(readings)) == len(readings) < 400
@@ -232,14 +232,14 @@ def test_any_path_is_served_or_refused_and_corrected_once(parts: list[str], meth
 
 @settings(deadline=None)
 @given(st.text(min_size=1).filter(lambda text: "\0" not in text and text.isprintable()))
-def test_any_model_name_survives_the_path(model: str) -> None:
+def test_any_model_name_can_be_sent_in_the_path(model: str) -> None:
     from urllib.parse import quote
 
     path = f"/v1beta/models/{quote(model, safe='')}:generateContent"
     assert resolve("POST", path, {}).arguments == {"model": model}
 
 
-def test_the_client_is_told_of_a_correction() -> None:
+def test_response_has_the_correction() -> None:
     web = WebHarness()
     answer = web.ask("POST", "/v1/v1/messages?beta=true", b"{}")
     assert answer.headers["x-path-corrected"] == "/v1/v1/messages -> /v1/messages"

@@ -1,4 +1,4 @@
-"""The door closes in order: idle connections at once, busy ones after their answer."""
+"""Shutdown: idle connections close at once, others after their response."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.web.builders import FakeStream, WebHarness
 ASK = b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
 
 
-def test_an_idle_connection_goes_when_the_last_port_does() -> None:
+def test_idle_connection_closes_with_the_last_port() -> None:
     web = WebHarness()
     web.site.doStart()
     web.site.doStart()  # a second port, as when the port is changed
@@ -20,7 +20,7 @@ def test_an_idle_connection_goes_when_the_last_port_does() -> None:
     web.close()
 
 
-def test_a_running_request_is_answered_and_is_the_last() -> None:
+def test_current_request_is_completed_and_is_the_last() -> None:
     web = WebHarness()
     web.site.doStart()
     waiting = web.exchange.pending()
@@ -33,7 +33,7 @@ def test_a_running_request_is_answered_and_is_the_last() -> None:
     web.close()
 
 
-def test_a_request_that_is_half_in_is_still_served() -> None:
+def test_partly_received_request_is_still_served() -> None:
     web = WebHarness()
     web.site.doStart()
     web.send(ASK[:20])
@@ -44,7 +44,7 @@ def test_a_request_that_is_half_in_is_still_served() -> None:
     assert web.transport.disconnecting
 
 
-def test_in_the_end_streams_are_cut() -> None:
+def test_streams_are_aborted_in_the_end() -> None:
     web = WebHarness()
     stream = FakeStream()
     web.exchange.answer = lambda call: stream.reply()
@@ -59,7 +59,7 @@ def test_in_the_end_streams_are_cut() -> None:
     web.close()
 
 
-def test_who_does_not_read_the_last_answer_is_cut_after_a_while() -> None:
+def test_client_that_does_not_read_is_aborted_after_a_timeout() -> None:
     web = WebHarness()
     web.ask("GET", "/healthz")
     gone: list[None] = []
@@ -72,7 +72,7 @@ def test_who_does_not_read_the_last_answer_is_cut_after_a_while() -> None:
     assert gone == [None]
 
 
-def test_nothing_to_close() -> None:
+def test_shutdown_without_connections_ends_at_once() -> None:
     web = WebHarness()
     web.close()
     gone: list[None] = []

@@ -1,4 +1,4 @@
-"""What only real sockets show: resets, disconnects, clients that do not read."""
+"""Resets, disconnects and slow clients, over real sockets."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Sockets(TestCase):
         return client
 
     @inlineCallbacks
-    def test_who_sends_too_much_reads_the_refusal(self):
+    def test_client_that_sends_too_much_can_read_the_refusal(self):
         self.serve(settings(max_body_bytes=1000))
         client = self.connect()
 
@@ -100,7 +100,7 @@ class Sockets(TestCase):
         self.assertFalse(self.exchange.calls)
 
     @inlineCallbacks
-    def test_who_does_not_read_stops_the_stream_and_who_leaves_ends_it(self):
+    def test_slow_client_pauses_the_stream_and_disconnect_ends_it(self):
         exchange = self.serve(settings())
         hose = Hose()
         exchange.answer = lambda call: Reply(200, "text/event-stream", stream=hose)
@@ -116,7 +116,7 @@ class Sockets(TestCase):
         yield hose.cancelled
 
     @inlineCallbacks
-    def test_who_leaves_before_the_answer_cancels_it(self):
+    def test_disconnect_before_the_response_cancels_the_exchange(self):
         exchange = self.serve(settings())
         left: Deferred[None] = Deferred()
         asked: Deferred[None] = Deferred()
