@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from antigravity.exchange.fanout.parallel import run_parallel
-from antigravity.interfaces.transport import Fetched, IMediaFetcher
+from antigravity.interfaces.transport import FetchedFile, IMediaFetcher
 from antigravity.ir.errors import InvalidRequestError, RequestTooLargeError
 
 #: Files of one request, and how many of them are fetched at the same time.
@@ -36,7 +36,7 @@ async def fetch_all(
 
     async def fetch(url: str) -> None:
         nonlocal size
-        file: Fetched = await fetcher.fetch(url)
+        file: FetchedFile = await fetcher.fetch(url)
         size += len(file.data)
         if most_bytes and size > most_bytes:
             raise RequestTooLargeError(

@@ -83,7 +83,7 @@ class IHttpTransport(Interface):
         """Return a Deferred that fires when all connections are closed."""
 
 
-class Fetched(Struct, frozen=True):
+class FetchedFile(Struct, frozen=True):
     """A file from the web."""
 
     mime_type: str
@@ -93,7 +93,7 @@ class Fetched(Struct, frozen=True):
 class IMediaFetcher(Interface):
     """Fetches files that a client's request refers to, but not from the operator's network."""
 
-    def fetch(url: str) -> Deferred[Fetched]:
+    def fetch(url: str) -> Deferred[FetchedFile]:
         """Return a Deferred that fires with the file.
 
         It fails with ``InvalidRequestError`` for an address that must not be reached (not

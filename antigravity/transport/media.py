@@ -10,7 +10,7 @@ from zope.interface import implementer
 
 from antigravity.config.settings import MediaSettings
 from antigravity.interfaces.transport import (
-    Fetched,
+    FetchedFile,
     IHttpTransport,
     IIncomingResponse,
     IMediaFetcher,
@@ -56,7 +56,7 @@ class MediaFetcher:
         guard = GuardedEndpoints(reactor, caching_policy(policy), self._allowed, most)
         self._transport: IHttpTransport = HttpTransport(reactor, endpoints=guard, persistent=False)
 
-    def fetch(self, url: str) -> Deferred[Fetched]:
+    def fetch(self, url: str) -> Deferred[FetchedFile]:
         """Return a Deferred that fires with the file."""
         return Deferred.fromCoroutine(self._fetch(url))
 
@@ -64,7 +64,7 @@ class MediaFetcher:
         """Return a Deferred that fires when all connections are closed."""
         return self._transport.close()
 
-    async def _fetch(self, url: str) -> Fetched:
+    async def _fetch(self, url: str) -> FetchedFile:
         if not self._settings.fetch:
             raise InvalidRequestError(
                 "this gateway fetches no URLs (media.fetch is false); send the data inline"
@@ -78,7 +78,7 @@ class MediaFetcher:
             if status == 200:
                 data = await self._read(response, address)
                 mime_type = mime_type_of(headers.get("content-type", ""), data)
-                return Fetched(_checked_type(mime_type, data, address), data)
+                return FetchedFile(_checked_type(mime_type, data, address), data)
             response.abort()
             if status not in _REDIRECTS or not headers.get("location"):
                 raise InvalidRequestError(f"{address.shown} responded with status {status}")

@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from antigravity.exchange.media_fetch import MAX_FILES, PARALLEL, fetch_all
-from antigravity.interfaces.transport import Fetched
+from antigravity.interfaces.transport import FetchedFile
 from antigravity.ir.errors import InvalidRequestError, RequestTooLargeError
 
 
@@ -14,10 +14,10 @@ class FakeFetcher:
     """Leaves fetches open until the test ends them, and refuses ``bad``."""
 
     def __init__(self) -> None:
-        self.running: dict[str, Deferred[Fetched]] = {}
+        self.running: dict[str, Deferred[FetchedFile]] = {}
         self.cancelled: list[str] = []
 
-    def fetch(self, url: str) -> Deferred[Fetched]:
+    def fetch(self, url: str) -> Deferred[FetchedFile]:
         if url == "bad":
             return fail(InvalidRequestError("it must not be fetched"))
         self.running[url] = waiting = Deferred(lambda _: self.cancelled.append(url))
@@ -34,7 +34,7 @@ class MediaFetchTests(SynchronousTestCase):
         done = self.fetch(web, urls)
         assert len(web.running) == PARALLEL
         for url in urls:
-            web.running[url].callback(Fetched("image/png", url.encode()))
+            web.running[url].callback(FetchedFile("image/png", url.encode()))
         found = self.successResultOf(done)
         assert found["u9"] == ("image/png", "dTk=")
         assert set(found) == set(urls)
@@ -47,8 +47,8 @@ class MediaFetchTests(SynchronousTestCase):
 
     def test_total_size_is_limited(self) -> None:
         class Full:
-            def fetch(self, url: str) -> Deferred[Fetched]:
-                return succeed(Fetched("image/png", b"12345"))
+            def fetch(self, url: str) -> Deferred[FetchedFile]:
+                return succeed(FetchedFile("image/png", b"12345"))
 
         assert self.successResultOf(self.fetch(Full(), ["a", "b"], 10))
         error = self.failureResultOf(self.fetch(Full(), ["a", "b", "c"], 10), RequestTooLargeError)

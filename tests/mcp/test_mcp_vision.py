@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred, fail, succeed
 
-from antigravity.interfaces.transport import Fetched
+from antigravity.interfaces.transport import FetchedFile
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.mcp.vision.files import FileRefusedError
 from antigravity.mcp.vision.media_sources import MediaSources
@@ -49,10 +49,10 @@ class Fetcher:
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {"https://x/a.png": PNG}
 
-    def fetch(self, url: str) -> Deferred[Fetched]:
+    def fetch(self, url: str) -> Deferred[FetchedFile]:
         if url not in self.files:
             return fail(InvalidRequestError("x is not on the public Internet"))
-        return succeed(Fetched("image/png", self.files[url]))
+        return succeed(FetchedFile("image/png", self.files[url]))
 
 
 class Eyes(Client):
