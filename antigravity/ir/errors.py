@@ -221,6 +221,6 @@ class CancelledByClientError(GatewayError):
     status = 499
 
 
-def incomplete_response() -> UpstreamError:
+def incomplete_response_error() -> UpstreamError:
     """Return the error for a response that ended before it was complete."""
     return UpstreamError("The upstream broke off before its response was complete; try again.")

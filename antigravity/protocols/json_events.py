@@ -26,7 +26,7 @@ from antigravity.ir.errors import (
     UpstreamCredentialError,
     UpstreamError,
     credential_refused,
-    incomplete_response,
+    incomplete_response_error,
 )
 from antigravity.ir.events import Event, Finish, ResponseStart, StreamFailure
 from antigravity.protocols.rate_limits import BILLING_CODE, read_limit
@@ -139,7 +139,7 @@ class JsonEventDecoder(ABC):
         """Return what the end of the body means."""
         if self._finished or self._failed:
             return ()
-        return self._failure(incomplete_response())
+        return self._failure(incomplete_response_error())
 
     def _failure(self, error: GatewayError) -> Sequence[Event]:
         self._failed = True

@@ -13,7 +13,7 @@ import msgspec
 from zope.interface import implementer
 
 from antigravity.interfaces.protocols import IStreamDecoder
-from antigravity.ir.errors import GatewayError, UpstreamError, incomplete_response
+from antigravity.ir.errors import GatewayError, UpstreamError, incomplete_response_error
 from antigravity.ir.events import (
     Event,
     Finish,
@@ -70,7 +70,7 @@ class PassedAnswerDecoder:
         """Return what the end of the body means."""
         if self._ended or self._failed:
             return ()
-        return self._fail(incomplete_response())
+        return self._fail(incomplete_response_error())
 
     def _fail(self, error: GatewayError) -> Sequence[Event]:
         self._failed = True

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from zope.interface import implementer
 
 from antigravity.interfaces.protocols import IStreamEncoder
-from antigravity.ir.errors import GatewayError, incomplete_response
+from antigravity.ir.errors import GatewayError, incomplete_response_error
 from antigravity.ir.events import Event, ResponseStart, StreamFailure, ToolCallDelta, UsageUpdate
 from antigravity.ir.usage import Usage
 from antigravity.protocols.event_sequencer import (
@@ -103,4 +103,4 @@ class StreamEncoder(ABC):
         """Return the terminal events, or the error of a response that is not complete."""
         if self.sequencer.over:
             return b""
-        return self.complete() if self.sequencer.close() else self.fail(incomplete_response())
+        return self.complete() if self.sequencer.close() else self.fail(incomplete_response_error())

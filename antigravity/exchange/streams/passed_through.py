@@ -18,7 +18,12 @@ from antigravity.interfaces.protocols import (
     ITap,
 )
 from antigravity.interfaces.server_traits import IFramer
-from antigravity.ir.errors import FaultyEndError, GatewayError, UpstreamError, incomplete_response
+from antigravity.ir.errors import (
+    FaultyEndError,
+    GatewayError,
+    UpstreamError,
+    incomplete_response_error,
+)
 from antigravity.ir.events import StreamFailure
 from antigravity.ir.usage import Usage
 from antigravity.redaction.errors import may_tell_of_errors, redact_errors
@@ -189,7 +194,7 @@ class _TappedStream(ABC):
         if self._tap.finished or self._tap.failure is not None:
             self.failure = self._tap.failure
             return rest + closing + self._encode_end()
-        error = error or incomplete_response()
+        error = error or incomplete_response_error()
         return rest + self._fail(error)
 
     def _closing_events(self) -> bytes:

@@ -10,7 +10,7 @@ import msgspec
 from zope.interface import implementer
 
 from antigravity.interfaces.protocols import IStreamDecoder
-from antigravity.ir.errors import GatewayError, UpstreamError, incomplete_response
+from antigravity.ir.errors import GatewayError, UpstreamError, incomplete_response_error
 from antigravity.ir.events import (
     CitationEvent,
     Event,
@@ -115,7 +115,7 @@ class AnthropicStreamDecoder:
             return ()
         if self._stop is not None and self._stop.stop_reason is not None:
             return self._message_stop(b"")
-        return self._fail(incomplete_response())
+        return self._fail(incomplete_response_error())
 
     def _fail(self, error: GatewayError) -> list[Event]:
         self._ended = True

@@ -10,7 +10,7 @@ import msgspec
 from zope.interface import implementer
 
 from antigravity.interfaces.protocols import IStreamDecoder
-from antigravity.ir.errors import GatewayError, UpstreamError, incomplete_response
+from antigravity.ir.errors import GatewayError, UpstreamError, incomplete_response_error
 from antigravity.ir.events import (
     CitationEvent,
     Event,
@@ -107,7 +107,7 @@ class GeminiStreamDecoder:
         choices = self._choices.values()
         if self._failed or (choices and all(choice.finished for choice in choices)):
             return ()
-        return self._fail(incomplete_response())
+        return self._fail(incomplete_response_error())
 
     def _chunk(self, chunk: wire.Answer) -> list[Event]:
         events: list[Event] = []

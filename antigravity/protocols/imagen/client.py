@@ -19,7 +19,7 @@ from antigravity.ir.errors import (
     GatewayError,
     InvalidRequestError,
     UpstreamError,
-    incomplete_response,
+    incomplete_response_error,
 )
 from antigravity.ir.events import (
     Event,
@@ -146,7 +146,7 @@ class PredictDecoder:
         """Return a failure if there was no body."""
         if self._seen:
             return ()
-        return [StreamFailure(incomplete_response())]
+        return [StreamFailure(incomplete_response_error())]
 
 
 def _filtered(reason: str | None, index: int) -> list[Event]:

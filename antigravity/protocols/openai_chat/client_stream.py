@@ -19,7 +19,7 @@ from antigravity.ir.errors import (
     EmptyResponseError,
     GatewayError,
     UpstreamError,
-    incomplete_response,
+    incomplete_response_error,
 )
 from antigravity.ir.events import Event, ResponseStart, StreamFailure, UsageUpdate
 from antigravity.ir.request import Request
@@ -123,7 +123,7 @@ class ChatStreamDecoder:
             return self._failed(_nothing(done=done))
         for choice in choices:
             if choice.broken or not (choice.finish or (done and choice.whole())):
-                return self._failed(incomplete_response())
+                return self._failed(incomplete_response_error())
         self._over = True
         return [event for choice in choices for event in choice.end()]
 
@@ -136,5 +136,5 @@ def _nothing(*, done: bool) -> GatewayError:
     return (
         EmptyResponseError("The upstream ended its answer before it said anything.")
         if done
-        else incomplete_response()
+        else incomplete_response_error()
     )

@@ -9,7 +9,7 @@ import msgspec
 from zope.interface import implementer
 
 from antigravity.interfaces.protocols import IStreamDecoder
-from antigravity.ir.errors import GatewayError, UpstreamError, incomplete_response
+from antigravity.ir.errors import GatewayError, UpstreamError, incomplete_response_error
 from antigravity.ir.events import (
     Event,
     Finish,
@@ -75,7 +75,7 @@ class ResponsesDecoder:
             if self._output.complete:
                 self._finish("response.completed", {})
             else:
-                self._fail(incomplete_response())
+                self._fail(incomplete_response_error())
         return self._take()
 
     def _whole(self, wire: WireEvent) -> None:
