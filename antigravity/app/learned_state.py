@@ -12,7 +12,7 @@ from twisted.internet.defer import inlineCallbacks
 from antigravity.app.build import open_state
 from antigravity.config.settings import Settings
 from antigravity.context.calibration import Calibration
-from antigravity.context.memory import ContextMemory
+from antigravity.context.plan_store import PlanStore
 from antigravity.deferreds import call_in_thread
 from antigravity.interfaces.stores import Entry, IStateStore
 from antigravity.logs import make_logger
@@ -68,7 +68,7 @@ class LearnedState:
             self._state = open_state(
                 reactor, directory / CALIBRATION_FILE, delay=_CALIBRATION_DELAY
             )
-        self.contexts = ContextMemory(self._contexts)
+        self.contexts = PlanStore(self._contexts)
         self.calibration = (
             Calibration() if self._state is None else Calibration(self._state.changed)
         )

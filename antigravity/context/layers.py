@@ -36,7 +36,7 @@ _SUMMARY: Final = (
 )
 
 
-class Plan(Struct, frozen=True):
+class CompressionPlan(Struct, frozen=True):
     """Up to which message each layer reaches; 0 is not at all.
 
     Results of tools before ``results`` are shortened, those before ``rounds`` are replaced by
@@ -56,7 +56,7 @@ class Plan(Struct, frozen=True):
         return max(self.results, self.rounds, self.thinking, self.fork)
 
 
-NOTHING: Final = Plan()
+NO_COMPRESSION: Final = CompressionPlan()
 
 
 class Applied(Struct, frozen=True):
@@ -66,7 +66,7 @@ class Applied(Struct, frozen=True):
     layers: tuple[str, ...]
 
 
-def apply(messages: Sequence[Message], plan: Plan, *, keep_signatures: bool) -> Applied:
+def apply(messages: Sequence[Message], plan: CompressionPlan, *, keep_signatures: bool) -> Applied:
     """Return the history as the plan wants it.
 
     The head, the last turn of the user and what follows it always come back as they are.
@@ -91,7 +91,12 @@ def apply(messages: Sequence[Message], plan: Plan, *, keep_signatures: bool) -> 
 
 
 def changed(
-    index: int, message: Message, plan: Plan, found: dict[str, None], *, keep_signatures: bool
+    index: int,
+    message: Message,
+    plan: CompressionPlan,
+    found: dict[str, None],
+    *,
+    keep_signatures: bool,
 ) -> Message:
     """Return one message behind the fork as the plan wants it; note the layers in ``found``."""
     if index < plan.thinking:

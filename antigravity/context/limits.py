@@ -7,11 +7,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from antigravity.context.decision import Limits
+from antigravity.context.compression import Limits
 from antigravity.context.estimate import ASCII_PER_TOKEN, MARGIN, OTHER_PER_TOKEN
 from antigravity.ir.capabilities import Capabilities
 
-#: Room for an answer whose length the client does not limit.
+#: Tokens reserved for a response whose length the client does not limit.
 ANSWER: Final = 4_096
 #: It takes no larger part of a small window.
 ANSWER_SHARE: Final = 0.125
@@ -37,7 +37,7 @@ class Thresholds(Struct, frozen=True):
         return bool(self.l1 or self.l2 or self.l3)
 
 
-class Room(Struct, frozen=True):
+class ModelWindow(Struct, frozen=True):
     """The window of a model in tokens, and what the model can do besides."""
 
     window: int

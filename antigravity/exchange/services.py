@@ -8,7 +8,7 @@ from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
 
 from antigravity.context.calibration import Calibration
-from antigravity.context.memory import ContextMemory
+from antigravity.context.plan_store import PlanStore
 from antigravity.exchange.background import Background
 from antigravity.exchange.streams.converted import InThread
 from antigravity.exchange.turns import Turns
@@ -31,7 +31,7 @@ class Services(Struct, frozen=True):
     transport: IHttpTransport
     signatures: SignatureStore
     calibration: Calibration
-    contexts: ContextMemory
+    contexts: PlanStore
     conversations: BoundedCache
     files: PublishedFiles
     new_id: Callable[[str], str]

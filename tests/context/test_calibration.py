@@ -36,9 +36,9 @@ def test_a_factor_stays_within_its_bounds(ratios: list[float]) -> None:
     for ratio in ratios:
         observe(calibration, ratio)
         assert LOWEST <= calibration.factor("m") <= HIGHEST
-    told = [ratio for ratio in ratios if LOWEST / 2 <= ratio <= HIGHEST * 2]
-    if len(told) > ENOUGH:
-        clamped = [min(max(ratio, LOWEST), HIGHEST) for ratio in told]
+    reported = [ratio for ratio in ratios if LOWEST / 2 <= ratio <= HIGHEST * 2]
+    if len(reported) > ENOUGH:
+        clamped = [min(max(ratio, LOWEST), HIGHEST) for ratio in reported]
         assert min(clamped) - 1e-3 <= calibration.factor("m") <= max(clamped) + 1e-3
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from antigravity.context.decision import Limits, Terms, decide, forked
+from antigravity.context.compression import CompressionRules, Limits, decide, with_fork
 from antigravity.context.estimate import estimate_tokens
 from antigravity.context.history import clean_cuts, digest, head_length, last_user, rounds
-from antigravity.context.layers import NOTHING, Plan, apply
+from antigravity.context.layers import NO_COMPRESSION, CompressionPlan, apply
 from antigravity.ir.parts import CacheControl, Part, Text, Thinking, ToolCall, ToolResult
 from antigravity.ir.request import Message, Request
 from antigravity.ir.signature import Signature
@@ -26,8 +26,8 @@ def measure(messages: Sequence[Message]) -> int:
     return estimate_tokens(request_of(messages))
 
 
-def terms(fit: int, **more: int) -> Terms:
-    return Terms(Limits(fit, fit, fit, fit), **more)  # type: ignore[arg-type]
+def terms(fit: int, **more: int) -> CompressionRules:
+    return CompressionRules(Limits(fit, fit, fit, fit), **more)  # type: ignore[arg-type]
 
 
 def traces(messages: Sequence[Message]) -> list[object]:
@@ -53,12 +53,12 @@ def is_within(short: list[object], whole: list[object]) -> bool:
 
 def compressed(
     messages: tuple[Message, ...], fit: int, rounds_kept: int = 5
-) -> tuple[Plan, tuple[Message, ...]]:
+) -> tuple[CompressionPlan, tuple[Message, ...]]:
     """Return the plan for a limit, and the history after it."""
-    decision = decide(messages, NOTHING, terms(fit, keep_rounds=rounds_kept), measure)
+    decision = decide(messages, NO_COMPRESSION, terms(fit, keep_rounds=rounds_kept), measure)
     plan = decision.plan
     if decision.fork:
-        plan = forked(plan, decision.fork, "they talked")
+        plan = with_fork(plan, decision.fork, "they talked")
     return plan, apply(messages, plan, keep_signatures=False).messages
 
 
@@ -77,7 +77,7 @@ def test_what_holds_whatever_is_compressed(
     assert after[0].role == "user"
     added = len(after[head].parts) if plan.fork else 0
     assert is_within(traces([*after[:head], *after[head + bool(added) :]]), traces(messages))
-    if plan == NOTHING:
+    if plan == NO_COMPRESSION:
         assert after == messages
     else:
         assert measure(after) < measure(messages)
@@ -85,8 +85,8 @@ def test_what_holds_whatever_is_compressed(
 
 @given(histories(), st.integers(50, 40_000))
 def test_what_fits_is_not_touched(messages: tuple[Message, ...], spare: int) -> None:
-    decision = decide(messages, NOTHING, terms(measure(messages) + spare), measure)
-    assert decision.plan == NOTHING
+    decision = decide(messages, NO_COMPRESSION, terms(measure(messages) + spare), measure)
+    assert decision.plan == NO_COMPRESSION
     assert decision.fork == 0
     applied = apply(messages, decision.plan, keep_signatures=False)
     assert (applied.messages, applied.layers) == (messages, ())
@@ -137,7 +137,7 @@ def session(count: int, size: int, thinking: int = 0) -> tuple[Message, ...]:
 def test_the_last_rounds_stay_and_older_results_become_notes() -> None:
     messages = session(20, 4_000)
     plan, after = compressed(messages, 15_000)
-    assert plan == Plan(rounds=rounds(messages)[-5])
+    assert plan == CompressionPlan(rounds=rounds(messages)[-5])
     texts = [str(p.parts) for m in after for p in m.parts if isinstance(p, ToolResult)]
     assert ["left out to save room" in text for text in texts] == [True] * 15 + [False] * 5
     assert [p for m in after for p in m.parts if isinstance(p, ToolCall)] == [
@@ -148,7 +148,7 @@ def test_the_last_rounds_stay_and_older_results_become_notes() -> None:
 def test_old_thinking_goes_and_that_of_the_last_four_messages_stays() -> None:
     messages = session(10, 10, thinking=6_000)
     plan, after = compressed(messages, 12_000)
-    assert plan == Plan(thinking=len(messages) - 4)
+    assert plan == CompressionPlan(thinking=len(messages) - 4)
     thinking = [any(isinstance(p, Thinking) for p in m.parts) for m in after]
     assert [i for i, thinks in enumerate(thinking) if thinks] == [17, 19]
 
@@ -156,7 +156,7 @@ def test_old_thinking_goes_and_that_of_the_last_four_messages_stays() -> None:
 def test_signatures_stay_where_they_are_demanded() -> None:
     def left(part: Part) -> tuple[Part, ...]:
         messages = (says("a"), answers(part, Text("b")), says("c"))
-        applied = apply(messages, Plan(thinking=2), keep_signatures=True)
+        applied = apply(messages, CompressionPlan(thinking=2), keep_signatures=True)
         return applied.messages[1].parts[:-1]
 
     gemini, claude = Signature("g", "gemini"), Signature("c", "claude")
@@ -180,41 +180,41 @@ def test_a_fork_takes_the_first_place_that_frees_enough() -> None:
     messages = [says("Build it.")]
     for number in range(40):
         messages += [answers(Text(prose(2_000))), says(f"Next, {number}.")]
-    decision = decide(messages, NOTHING, terms(20_000), measure)
+    decision = decide(messages, NO_COMPRESSION, terms(20_000), measure)
     assert decision.fork in clean_cuts(messages)
-    plan = forked(decision.plan, decision.fork, "They built 20.")
+    plan = with_fork(decision.plan, decision.fork, "They built 20.")
     after = apply(messages, plan, keep_signatures=False)
     assert after.layers == ("l3",)
     assert 0.2 * 20_000 < measure(after.messages) <= 0.5 * 20_000
     assert "They built 20." in str(after.messages[1])
-    trimmed = apply(messages, forked(plan, plan.fork, ""), keep_signatures=False)
+    trimmed = apply(messages, with_fork(plan, plan.fork, ""), keep_signatures=False)
     assert trimmed.layers == ("trim",)
     assert "left out" in str(trimmed.messages[1])
 
 
 def test_what_cannot_fit_is_not_forked() -> None:
     messages = (*session(10, 500), answers(Text("Done.")), says(prose(90_000)))
-    decision = decide(messages, NOTHING, terms(10_000), measure)
+    decision = decide(messages, NO_COMPRESSION, terms(10_000), measure)
     assert decision.fork == 0
-    assert terms(10_000).limits.hopeless(decision.tokens)
+    assert terms(10_000).limits.cannot_fit(decision.tokens)
 
 
 def test_each_layer_waits_for_its_own_limit() -> None:
     messages = session(20, 4_000, thinking=2_000)
     size = measure(messages)
-    early = Terms(Limits(size * 4, size // 2, size * 2, size * 3))
-    decision = decide(messages, NOTHING, early, measure)
+    early = CompressionRules(Limits(size * 4, size // 2, size * 2, size * 3))
+    decision = decide(messages, NO_COMPRESSION, early, measure)
     assert (decision.plan.rounds > 0, decision.plan.thinking, decision.fork) == (True, 0, 0)
-    late = Terms(Limits(size * 4, size * 2, size // 2, size * 3))
-    decision = decide(messages, NOTHING, late, measure)
+    late = CompressionRules(Limits(size * 4, size * 2, size // 2, size * 3))
+    decision = decide(messages, NO_COMPRESSION, late, measure)
     assert (decision.plan.rounds, decision.plan.thinking > 0, decision.fork) == (0, True, 0)
 
 
 def test_a_small_gain_is_not_worth_a_cache() -> None:
     messages = (says(prose(30_000)), *session(8, 1_000)[1:])
     size = measure(messages)
-    early = Terms(Limits(size * 2, size - 100, size * 2, size * 2))
-    assert decide(messages, NOTHING, early, measure).plan == NOTHING
+    early = CompressionRules(Limits(size * 2, size - 100, size * 2, size * 2))
+    assert decide(messages, NO_COMPRESSION, early, measure).plan == NO_COMPRESSION
 
 
 def test_cache_breakpoints_do_not_change_a_digest() -> None:

@@ -6,9 +6,9 @@ import msgspec
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from antigravity.context.decision import Limits
+from antigravity.context.compression import Limits
 from antigravity.context.estimate import estimate_tokens
-from antigravity.context.limits import Room, Thresholds, may_exceed
+from antigravity.context.limits import ModelWindow, Thresholds, may_exceed
 from antigravity.ir.capabilities import Capabilities
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Message, Request
@@ -25,18 +25,18 @@ def same(limit: int) -> Limits:
 
 def test_the_output_that_is_asked_for_takes_its_part_of_the_window() -> None:
     none = Thresholds()
-    room = Room(100_000, COUNTS)
+    room = ModelWindow(100_000, COUNTS)
     assert room.limits(8_000, none) == same(92_000)
     assert room.limits(None, none) == same(100_000 - 4_096)
     assert room.limits(64_000, none) == same(84_000), "the model gives no more than 16000"
-    assert Room(100_000).limits(90_000, none) == same(50_000)
-    assert Room(8_000).limits(None, none) == same(7_000)
-    assert Room(100_000, APART).limits(16_000, none) == same(100_000 - 4_096)
+    assert ModelWindow(100_000).limits(90_000, none) == same(50_000)
+    assert ModelWindow(8_000).limits(None, none) == same(7_000)
+    assert ModelWindow(100_000, APART).limits(16_000, none) == same(100_000 - 4_096)
     assert room.limits(8_000, none, 60_000) == same(60_000)
 
 
 def test_thresholds_are_parts_of_the_window() -> None:
-    limits = Room(100_000, COUNTS).limits(8_000, Thresholds(0.4, 0, 0.99))
+    limits = ModelWindow(100_000, COUNTS).limits(8_000, Thresholds(0.4, 0, 0.99))
     assert limits == Limits(92_000, 40_000, 92_000, 92_000)
     assert limits.lowest == 40_000
     assert Thresholds(0, 0, 0.5).early
@@ -47,7 +47,7 @@ def test_thresholds_are_parts_of_the_window() -> None:
 def test_the_least_limit_is_none_that_a_request_can_undercut(
     window: int, requested: int, counts: bool
 ) -> None:
-    room = Room(window, COUNTS if counts else APART)
+    room = ModelWindow(window, COUNTS if counts else APART)
     assert room.least(Thresholds()) <= room.limits(requested, Thresholds()).lowest
     assert room.least(Thresholds()) <= room.limits(None, Thresholds()).lowest
 

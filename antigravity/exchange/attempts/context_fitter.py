@@ -12,12 +12,12 @@ from typing import Any, Final, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from antigravity.context.decision import CompressionDecision, Terms, decide, forked
+from antigravity.context.compression import CompressionDecision, CompressionRules, decide, with_fork
 from antigravity.context.estimate import estimate_tokens
 from antigravity.context.history import digest, head_length, last_user
-from antigravity.context.layers import NOTHING, Plan, apply
-from antigravity.context.limits import Room, Thresholds, may_exceed
-from antigravity.context.memory import Remembered
+from antigravity.context.layers import NO_COMPRESSION, CompressionPlan, apply
+from antigravity.context.limits import ModelWindow, Thresholds, may_exceed
+from antigravity.context.plan_store import CachedPlan
 from antigravity.context.tool_output import SHORTEST
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.operations.internal_requests import InternalProtocol, Serve
@@ -75,9 +75,9 @@ class _LongRequest(Struct, frozen=True):
 
     request: Request
     key: str
-    remembered: Remembered
-    plan: Plan
-    terms: Terms
+    remembered: CachedPlan
+    plan: CompressionPlan
+    terms: CompressionRules
     model: str
 
 
@@ -103,7 +103,7 @@ class ContextFitter:
         )
         self._fits: dict[tuple[str, str], _Fit] = {}
         #: Plans to remember, made by a function that may run in a thread.
-        self._planned: list[tuple[str, Remembered]] = []
+        self._planned: list[tuple[str, CachedPlan]] = []
         self._retried = False
 
     def concerns(self, option: RoutingOption) -> bool:
@@ -143,7 +143,7 @@ class ContextFitter:
         earlier = long.plan.summary
         older = OlderPart(messages[begin : decision.fork], earlier, long.terms.limits.summary)
         summary = await summarise(self._context, self._serve, older)
-        plan = forked(decision.plan, decision.fork, summary or earlier)
+        plan = with_fork(decision.plan, decision.fork, summary or earlier)
         fit.fitted = await self._compute(self._apply_plan, long, plan)
 
     async def shorten_after(self, option: RoutingOption, error: GatewayError) -> bool:
@@ -170,8 +170,8 @@ class ContextFitter:
             ceiling = min(ceiling, long.remembered.ceiling)
         contexts = context.services.contexts
         contexts.refused(model, len(context.call.body))
-        contexts.put(long.key, replace(long.remembered, ceiling=ceiling, told=True))
-        if self._client_compacts() and not long.remembered.told:
+        contexts.put(long.key, replace(long.remembered, ceiling=ceiling, is_reported=True))
+        if self._client_compacts() and not long.remembered.is_reported:
             return False
         self._retried = True
         self._fits.clear()
@@ -183,8 +183,8 @@ class ContextFitter:
     async def _compute(self, function: Callable[..., T], *arguments: Any) -> T:
         """Return the result of a pure function, and remember the plans that it made."""
         result = await self._context.compute(function, *arguments)
-        planned, self._planned = self._planned, []
-        for key, remembered in planned:
+        with_plan, self._planned = self._planned, []
+        for key, remembered in with_plan:
             self._context.services.contexts.put(key, remembered)
         return result
 
@@ -204,7 +204,7 @@ class ContextFitter:
             return _Fit(long=long, decision=decision)
         return _Fit(self._apply_plan(long, decision.plan))
 
-    def _apply_plan(self, long: _LongRequest, plan: Plan) -> FittedRequest | None:
+    def _apply_plan(self, long: _LongRequest, plan: CompressionPlan) -> FittedRequest | None:
         """Note a plan, and return the request that it makes; ``None`` if that does not help."""
         request = long.request
         shown = plan
@@ -212,10 +212,10 @@ class ContextFitter:
             shown = replace(plan, results=last_user(request.messages))
         applied = apply(request.messages, shown, keep_signatures=long.terms.keep_signatures)
         after = self._measure(long, applied.messages)
-        if not applied.layers or (plan != NOTHING and long.terms.limits.hopeless(after)):
+        if not applied.layers or (plan != NO_COMPRESSION and long.terms.limits.cannot_fit(after)):
             return None
         if plan != long.plan and not self._context.is_repaired:
-            remembered = long.remembered.planned(plan, self._context.request.messages)
+            remembered = long.remembered.with_plan(plan, self._context.request.messages)
             self._planned.append((long.key, remembered))
         before = self._measure(long, request.messages)
         return FittedRequest(
@@ -240,9 +240,9 @@ class ContextFitter:
             request = await context.compute(recovering, request, recall, family)
         key = await context.compute(_key, context, target.model, raw)
         remembered = context.services.contexts.get(key)
-        room = self._room(option) or Room(_UNLIMITED)
+        room = self._room(option) or ModelWindow(_UNLIMITED)
         limits = room.limits(request.max_output_tokens, self._thresholds, remembered.ceiling)
-        terms = Terms(
+        terms = CompressionRules(
             limits,
             self._settings.context_compression_keep_rounds,
             target.capabilities.requires_signatures,
@@ -262,7 +262,7 @@ class ContextFitter:
             return False
         services, body = self._context.services, self._context.call.body
         model = option.target.model
-        if services.contexts.suspects(model, len(body)):
+        if services.contexts.may_be_too_long(model, len(body)):
             return True
         room = self._room(option)
         if room is None:
@@ -270,13 +270,13 @@ class ContextFitter:
         least = room.least(self._thresholds)
         return may_exceed(body, least, services.calibration.factor(model))
 
-    def _room(self, option: RoutingOption) -> Room | None:
+    def _room(self, option: RoutingOption) -> ModelWindow | None:
         window = self._context.snapshot.router.context_window(option)
         if not window:
             return None
         if option.native and _WIDE_BETA in self._context.call.headers.get("anthropic-beta", ""):
             window = max(window, _WIDE)
-        return Room(window, option.target.capabilities)
+        return ModelWindow(window, option.target.capabilities)
 
     def _measure(self, long: _LongRequest, messages: Sequence[Message]) -> int:
         request = replace(long.request, messages=tuple(messages))
@@ -297,7 +297,7 @@ class ContextFitter:
 
     def _client_acts_first(self, long: _LongRequest) -> bool:
         """Return whether the client gets the error first, to shorten the conversation itself."""
-        if long.remembered.told or long.plan != NOTHING or self._thresholds.early:
+        if long.remembered.is_reported or long.plan != NO_COMPRESSION or self._thresholds.early:
             return False
         return self._client_compacts()
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from antigravity.context.transcript import read_summary, summary_request
+from antigravity.context.summary_request import read_summary, summary_request
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.operations.internal_requests import (
     PROTOCOL,

@@ -7,43 +7,43 @@ from collections.abc import Sequence
 from typing import Final, Protocol
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from antigravity.context.history import digest
-from antigravity.context.layers import NOTHING, Plan
+from antigravity.context.layers import NO_COMPRESSION, CompressionPlan
 from antigravity.ir.request import Message
 
 #: Models whose refusals are remembered at a time.
 MODELS: Final = 256
 
 
-class Remembered(Struct, frozen=True):
+class CachedPlan(Struct, frozen=True):
     """What is known of one conversation.
 
     The ``plan`` holds for histories whose first ``plan.covers`` messages have ``digest``.
     ``ceiling`` is how many estimated tokens the upstream has turned out to take (0: unknown).
-    ``told`` says that the client knows from an error that its history is too long.
+    ``is_reported`` says that the client knows from an error that its history is too long.
     """
 
-    plan: Plan = NOTHING
+    plan: CompressionPlan = NO_COMPRESSION
     digest: str = ""
     ceiling: int = 0
-    told: bool = False
+    is_reported: bool = field(default=False, name="told")
 
-    def plan_for(self, messages: Sequence[Message]) -> Plan:
+    def plan_for(self, messages: Sequence[Message]) -> CompressionPlan:
         """Return the plan if it was made for the beginning of this history, else none."""
         covers = self.plan.covers
         if not covers or covers > len(messages) or digest(messages[:covers]) != self.digest:
-            return NOTHING
+            return NO_COMPRESSION
         return self.plan
 
-    def planned(self, plan: Plan, messages: Sequence[Message]) -> Remembered:
+    def with_plan(self, plan: CompressionPlan, messages: Sequence[Message]) -> CachedPlan:
         """Return this with another plan, for this history and those that begin with it."""
         return replace(self, plan=plan, digest=digest(messages[: plan.covers]))
 
 
-UNKNOWN: Final = Remembered()
+UNKNOWN: Final = CachedPlan()
 
 
 class ByteStore(Protocol):
@@ -57,17 +57,17 @@ class ByteStore(Protocol):
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
-_DECODER: Final = msgspec.msgpack.Decoder(Remembered)
+_DECODER: Final = msgspec.msgpack.Decoder(CachedPlan)
 
 
-class ContextMemory:
+class PlanStore:
     """Conversations by key, and how large the requests were that upstreams have refused."""
 
     def __init__(self, store: ByteStore) -> None:
         self._store = store
         self._refused: OrderedDict[str, int] = OrderedDict()
 
-    def get(self, key: str) -> Remembered:
+    def get(self, key: str) -> CachedPlan:
         """Return what is known of a conversation."""
         kept = self._store.get(key)
         if kept is None:
@@ -77,7 +77,7 @@ class ContextMemory:
         except msgspec.DecodeError:
             return UNKNOWN  # of another version
 
-    def put(self, key: str, remembered: Remembered) -> None:
+    def put(self, key: str, remembered: CachedPlan) -> None:
         """Know this of a conversation from now on."""
         self._store.put(key, _ENCODER.encode(remembered))
 
@@ -88,6 +88,6 @@ class ContextMemory:
         if len(self._refused) > MODELS:
             self._refused.popitem(last=False)
 
-    def suspects(self, model: str, size: int) -> bool:
+    def may_be_too_long(self, model: str, size: int) -> bool:
         """Return whether a body of so many bytes may be too long, going by what was refused."""
         return size >= self._refused.get(model, size + 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from antigravity.context.decision import SUMMARY_TOKENS
+from antigravity.context.compression import SUMMARY_TOKENS
 from antigravity.context.tool_output import cut
 from antigravity.ir.parts import Media, Opaque, Part, Text, Thinking, ToolCall, ToolResult
 from antigravity.ir.request import Message, Request, ThinkingConfig

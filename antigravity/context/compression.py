@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from antigravity.context.history import clean_cuts, head_length, last_user, rounds
-from antigravity.context.layers import Plan, apply, changed
+from antigravity.context.layers import CompressionPlan, apply, changed
 from antigravity.ir.request import Message
 
 #: A layer has done enough if so much of its limit is left in use.
@@ -52,12 +52,12 @@ class Limits(Struct, frozen=True):
         """How many tokens a summary may have."""
         return min(SUMMARY_TOKENS, int(self.fit * SUMMARY_SHARE))
 
-    def hopeless(self, tokens: int) -> bool:
+    def cannot_fit(self, tokens: int) -> bool:
         """Return whether so many tokens will not fit, even if the estimate is too high."""
         return tokens > self.fit * DOUBT
 
 
-class Terms(Struct, frozen=True):
+class CompressionRules(Struct, frozen=True):
     """What a decision has to respect."""
 
     limits: Limits
@@ -68,14 +68,14 @@ class Terms(Struct, frozen=True):
 class CompressionDecision(Struct, frozen=True):
     """The new plan, the tokens after it, and where a fork is wanted besides (0: nowhere)."""
 
-    plan: Plan
+    plan: CompressionPlan
     before: int
     tokens: int
     fork: int = 0
 
 
 def decide(
-    messages: Sequence[Message], plan: Plan, terms: Terms, measure: Measure
+    messages: Sequence[Message], plan: CompressionPlan, terms: CompressionRules, measure: Measure
 ) -> CompressionDecision:
     """Return the plan for a history that an earlier ``plan`` was made for, if there was one."""
     limits = terms.limits
@@ -97,16 +97,20 @@ def decide(
     return CompressionDecision(plan, before, now, fork)
 
 
-def forked(plan: Plan, fork: int, summary: str) -> Plan:
+def with_fork(plan: CompressionPlan, fork: int, summary: str) -> CompressionPlan:
     """Return the plan with a fork; an empty ``summary`` leaves the history before it out."""
     return replace(plan, fork=fork, summary=summary)
 
 
-def _after(messages: Sequence[Message], plan: Plan, terms: Terms, measure: Measure) -> int:
+def _after(
+    messages: Sequence[Message], plan: CompressionPlan, terms: CompressionRules, measure: Measure
+) -> int:
     return measure(apply(messages, plan, keep_signatures=terms.keep_signatures).messages)
 
 
-def _layers(messages: Sequence[Message], plan: Plan, terms: Terms) -> list[tuple[int, Plan]]:
+def _layers(
+    messages: Sequence[Message], plan: CompressionPlan, terms: CompressionRules
+) -> list[tuple[int, CompressionPlan]]:
     """Return the limit of each layer but the last, and how far the layer may reach."""
     limits, end = terms.limits, last_user(messages)
     starts = [start for start in rounds(messages) if start <= end]
@@ -115,9 +119,9 @@ def _layers(messages: Sequence[Message], plan: Plan, terms: Terms) -> list[tuple
         old = end
     recent = _answer_start(messages, min(end, len(messages) - PROTECTED))
     return [
-        (limits.l1, Plan(results=end)),
-        (limits.l1, Plan(rounds=old)),
-        (limits.l2, Plan(thinking=recent)),
+        (limits.l1, CompressionPlan(results=end)),
+        (limits.l1, CompressionPlan(rounds=old)),
+        (limits.l2, CompressionPlan(thinking=recent)),
     ]
 
 
@@ -131,7 +135,7 @@ def _answer_start(messages: Sequence[Message], index: int) -> int:
     return index
 
 
-def _joined(plan: Plan, further: Plan) -> Plan:
+def _joined(plan: CompressionPlan, further: CompressionPlan) -> CompressionPlan:
     """Return the plan reaching as far as either; a layer never draws back."""
     return replace(
         plan,
@@ -143,8 +147,8 @@ def _joined(plan: Plan, further: Plan) -> Plan:
 
 def _fork(
     messages: Sequence[Message],
-    plan: Plan,
-    terms: Terms,
+    plan: CompressionPlan,
+    terms: CompressionRules,
     measure: Measure,
     now: int,
     *,
@@ -170,7 +174,7 @@ def _fork(
 
     place = _first(places, lambda cut: left(cut) <= wanted)
     after = left(place) + terms.limits.summary
-    if after >= now or terms.limits.hopeless(after):
+    if after >= now or terms.limits.cannot_fit(after):
         return 0
     return place if must or now - after >= terms.limits.l3 * WORTH else 0
 

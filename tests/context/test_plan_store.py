@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from antigravity.context.decision import Limits, Terms, decide, forked
+from antigravity.context.compression import CompressionRules, Limits, decide, with_fork
 from antigravity.context.estimate import estimate_tokens
-from antigravity.context.layers import NOTHING, Plan, apply
-from antigravity.context.memory import UNKNOWN, ContextMemory, Remembered
+from antigravity.context.layers import NO_COMPRESSION, CompressionPlan, apply
+from antigravity.context.plan_store import UNKNOWN, CachedPlan, PlanStore
 from antigravity.ir.parts import CacheControl, Text
 from antigravity.ir.request import Message, Request
 from antigravity.stores.bounded_cache import BoundedCache
@@ -17,21 +17,21 @@ from tests.context.histories import prose, round_of, says
 
 TURNS = 300
 WINDOW = 40_000
-TERMS = Terms(Limits(WINDOW, WINDOW, WINDOW, WINDOW))
+TERMS = CompressionRules(Limits(WINDOW, WINDOW, WINDOW, WINDOW))
 
 
 def measure(messages: Sequence[Message]) -> int:
     return estimate_tokens(Request("m", tuple(messages), "test"))
 
 
-def memory() -> ContextMemory:
-    return ContextMemory(BoundedCache(lambda: 0.0, max_entries=9, max_bytes=99_999, ttl=9.0))
+def memory() -> PlanStore:
+    return PlanStore(BoundedCache(lambda: 0.0, max_entries=9, max_bytes=99_999, ttl=9.0))
 
 
 class Session:
     """Turns of one conversation, each with what was remembered of the one before."""
 
-    def __init__(self, terms: Terms = TERMS) -> None:
+    def __init__(self, terms: CompressionRules = TERMS) -> None:
         self.memory = memory()
         self.terms = terms
         self.messages: list[Message] = [says("Mend the roof.")]
@@ -47,9 +47,9 @@ class Session:
         new = decision.plan
         if decision.fork:
             self.summaries += 1
-            new = forked(new, decision.fork, f"summary {self.summaries}")
+            new = with_fork(new, decision.fork, f"summary {self.summaries}")
         if new != plan:
-            self.memory.put("k", known.planned(new, self.messages))
+            self.memory.put("k", known.with_plan(new, self.messages))
         sent = apply(self.messages, new, keep_signatures=False).messages
         assert measure(sent) <= WINDOW
         if sent[: len(self.sent)] != self.sent:
@@ -73,7 +73,7 @@ def test_three_hundred_turns_change_the_prefix_a_few_times(
 
 
 def test_early_thresholds_do_not_cut_at_every_turn() -> None:
-    session = Session(Terms(Limits(WINDOW, 16_000, 22_000, 28_000)))
+    session = Session(CompressionRules(Limits(WINDOW, 16_000, 22_000, 28_000)))
     for number in range(TURNS):
         session.turn()
         session.messages += round_of(number, 2_000, thinking=1_000)
@@ -83,18 +83,18 @@ def test_early_thresholds_do_not_cut_at_every_turn() -> None:
 
 def test_a_plan_holds_for_the_history_that_it_was_made_for() -> None:
     messages = [says("a"), *round_of(0, 10), *round_of(1, 10)]
-    known = UNKNOWN.planned(Plan(rounds=3), messages)
+    known = UNKNOWN.with_plan(CompressionPlan(rounds=3), messages)
     assert known.plan_for(messages) == known.plan
     assert known.plan_for([*messages, says("more")]) == known.plan
-    assert known.plan_for(messages[:2]) == NOTHING
-    assert known.plan_for([says("b"), *messages[1:]]) == NOTHING
+    assert known.plan_for(messages[:2]) == NO_COMPRESSION
+    assert known.plan_for([says("b"), *messages[1:]]) == NO_COMPRESSION
     wandering = [Message("user", (Text("a", cache=CacheControl()),)), *messages[1:]]
     assert known.plan_for(wandering) == known.plan
 
 
 def test_what_was_kept_is_known_again() -> None:
     known = memory()
-    remembered = Remembered(Plan(1, 2, 3, 4, "s"), "d", 5, True)
+    remembered = CachedPlan(CompressionPlan(1, 2, 3, 4, "s"), "d", 5, True)
     known.put("k", remembered)
     assert known.get("k") == remembered
     assert known.get("other") == UNKNOWN
@@ -103,20 +103,20 @@ def test_what_was_kept_is_known_again() -> None:
 def test_what_makes_no_sense_is_not_known() -> None:
     store = BoundedCache(lambda: 0.0, max_entries=9, max_bytes=999, ttl=9.0)
     store.put("k", b"\xc1nonsense")
-    assert ContextMemory(store).get("k") == UNKNOWN
+    assert PlanStore(store).get("k") == UNKNOWN
 
 
 def test_a_body_as_large_as_a_refused_one_is_suspect() -> None:
     known = memory()
-    assert not known.suspects("m", 10**9)
+    assert not known.may_be_too_long("m", 10**9)
     known.refused("m", 500)
     known.refused("m", 700)
-    assert known.suspects("m", 500)
-    assert not known.suspects("m", 499)
-    assert not known.suspects("other", 500)
+    assert known.may_be_too_long("m", 500)
+    assert not known.may_be_too_long("m", 499)
+    assert not known.may_be_too_long("other", 500)
     for number in range(300):
         known.refused(f"m{number}", 1)
-    assert not known.suspects("m", 10**9), "the number of models is bounded"
+    assert not known.may_be_too_long("m", 10**9), "the number of models is bounded"
 
 
 def test_the_summary_is_asked_for_once_until_the_next_cut() -> None:
