@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
-from twisted.web.server import Request
-
-from antigravity.simulator import google_accounts, wire_formats
-from antigravity.simulator.embeddings_api import VERBS, EmbeddingsApi
-from antigravity.simulator.errors import ApiError, google_error
-from antigravity.simulator.images_api import ImagesApi
+from antigravity.simulator import embeddings, google_accounts, wire_formats
+from antigravity.simulator.errors import ApiError
 from antigravity.simulator.parsers import gemini as gemini_parser
-from antigravity.simulator.request_handler import RequestHandler, alt_of, bearer, query_of
+from antigravity.simulator.request_handler import Call, alt_of, bearer, query_of
 from antigravity.simulator.responder import Responder, Result, send
 from antigravity.simulator.state import Account, State, check_key
 from antigravity.simulator.validation import code_assist
+from antigravity.simulator.validation import embeddings as embeddings_validation
 from antigravity.simulator.validation import gemini as gemini_validation
 from antigravity.simulator.validation.gemini_contents import check_contents
 from antigravity.simulator.validation.gemini_models import check_model
 from antigravity.simulator.validation.gemini_schema import COUNT_REQUEST
 from antigravity.simulator.validation.google_errors import read_body
+from antigravity.simulator.validation.images import check_predict
 
 _LOOPBACK: Final = ("http://127.0.0.1", "http://[::1]", "http://localhost")
 
 
-def check_google_key(request: Request, headers: dict[str, str]) -> str:
-    """Return the API key of a request.
+def check_google_key(call: Call) -> str:
+    """Return the API key of a call.
 
     :raises ApiError: with the service's message, if anything is wrong.
     """
-    key = headers.get("x-goog-api-key") or query_of(request).get("key", "")
+    key = call.headers.get("x-goog-api-key") or query_of(call.request).get("key", "")
     if not key:
         raise ApiError(
             401,
@@ -44,73 +43,67 @@ def check_google_key(request: Request, headers: dict[str, str]) -> str:
 class GoogleApi:
     """The Gemini API, Code Assist and OAuth."""
 
-    def __init__(
-        self, state: State, handler: RequestHandler, responder: Responder, raw_schemas: bool
-    ) -> None:
+    def __init__(self, state: State, responder: Responder, raw_schemas: bool) -> None:
         self._state = state
-        self._handler = handler
         self._responder = responder
-        self._embeddings = EmbeddingsApi(responder)
-        self._images = ImagesApi(responder)
         self._raw_schemas = raw_schemas
 
-    def gemini(self, request: Request, target: str) -> Result:
+    def gemini(self, call: Call, target: str) -> Result | dict[str, Any]:
         """Generate, count tokens or embed, according to the verb after the model's name."""
         name, _, verb = target.rpartition(":")
-
-        def endpoint(headers: dict[str, str], body: dict[str, Any]) -> Result | dict[str, Any]:
-            key = check_google_key(request, headers)
-            model = check_model(name)
-            if verb == "countTokens":
+        model, body = check_model(name), call.body
+        match verb:
+            case "countTokens":
                 return _count(model, body)
-            if verb in VERBS:
-                return self._embeddings.gemini(request, model, verb, body, key)
-            if verb == "predict":
-                return self._images.predict(request, model, body, key)
-            if verb not in ("generateContent", "streamGenerateContent"):
-                raise ApiError(404)
-            view = gemini_parser.parse(model, gemini_validation.check(model, body), body)
-            wire_format = (
-                wire_formats.GEMINI if alt_of(request) == "sse" else wire_formats.GEMINI_ARRAY
-            )
-            stream = verb == "streamGenerateContent"
-            return self._responder.respond(request, wire_format, view, stream, key)
+            case "embedContent" | "batchEmbedContents":
+                return self._embed(call, model, batch=verb == "batchEmbedContents")
+            case "predict":
+                view = check_predict(model, body)
+                return self._responder.respond(
+                    call.request, wire_formats.PREDICT, view, False, call.key
+                )
+            case "generateContent" | "streamGenerateContent":
+                view = gemini_parser.parse(model, gemini_validation.check(model, body), body)
+                sse = alt_of(call.request) == "sse"
+                wire_format = wire_formats.GEMINI if sse else wire_formats.GEMINI_ARRAY
+                stream = verb == "streamGenerateContent"
+                return self._responder.respond(call.request, wire_format, view, stream, call.key)
+        raise ApiError(404)
 
-        return self._handler.serve(request, google_error, endpoint)
+    def _embed(self, call: Call, model: str, batch: bool) -> Result:
+        inputs = embeddings_validation.check_gemini(model, call.body, batch)
+        vectors = embeddings.encode_gemini_vectors(model, inputs, batch)
+        wire_format = replace(wire_formats.GEMINI, encode_response=lambda *_: vectors)
+        view = embeddings.build_view(model, inputs, call.body)
+        return self._responder.respond(call.request, wire_format, view, False, call.key)
 
-    def internal(self, request: Request, verb: str) -> Result:
+    def internal(self, call: Call, verb: str) -> Result | dict[str, Any]:
         """Serve a verb of ``v1internal``."""
+        account = self._state.account(bearer(call.headers))
+        match verb:
+            case "loadCodeAssist":
+                return google_accounts.load_code_assist(self._state, account, call.body)
+            case "onboardUser":
+                return google_accounts.onboard_user(self._state, account, call.body)
+            case "fetchAvailableModels":
+                return google_accounts.fetch_models(self._state, account)
+            case "retrieveUserQuotaSummary":
+                return google_accounts.quota(self._state, account)
+        check_key(account.refresh_token)
+        match verb:
+            case "countTokens":
+                inner = code_assist.unwrap_count_request(call.body)
+                return {"totalTokens": gemini_parser.parse("", inner, call.body).count_tokens()}
+            case "generateContent" | "streamGenerateContent":
+                return self._generate(call, account, verb)
+        raise ApiError(404)
 
-        def endpoint(headers: dict[str, str], body: dict[str, Any]) -> Result | dict[str, Any]:
-            account = self._state.account(bearer(headers))
-            match verb:
-                case "loadCodeAssist":
-                    return google_accounts.load_code_assist(self._state, account, body)
-                case "onboardUser":
-                    return google_accounts.onboard_user(self._state, account, body)
-                case "fetchAvailableModels":
-                    return google_accounts.fetch_models(self._state, account)
-                case "retrieveUserQuotaSummary":
-                    return google_accounts.quota(self._state, account)
-            check_key(account.refresh_token)
-            match verb:
-                case "countTokens":
-                    inner = code_assist.unwrap_count_request(body)
-                    return {"totalTokens": gemini_parser.parse("", inner, body).count_tokens()}
-                case "generateContent" | "streamGenerateContent":
-                    return self._generate(request, account, body, verb)
-            raise ApiError(404)
-
-        return self._handler.serve(request, google_error, endpoint)
-
-    def _generate(
-        self, request: Request, account: Account, body: dict[str, Any], verb: str
-    ) -> Result:
-        model, inner = code_assist.unwrap_request(body, account.project, self._raw_schemas)
-        view = gemini_parser.parse(model, inner, body)
-        sse = alt_of(request) == "sse"
+    def _generate(self, call: Call, account: Account, verb: str) -> Result:
+        model, inner = code_assist.unwrap_request(call.body, account.project, self._raw_schemas)
+        view = gemini_parser.parse(model, inner, call.body)
+        sse = alt_of(call.request) == "sse"
         return self._responder.respond(
-            request,
+            call.request,
             wire_formats.CODE_ASSIST if sse else wire_formats.CODE_ASSIST_ARRAY,
             view,
             verb == "streamGenerateContent",
@@ -118,41 +111,29 @@ class GoogleApi:
             (("x-cloudaicompanion-trace-id", f"simtrace{self._state.next_number():08d}"),),
         )
 
-    def token(self, request: Request) -> Result:
+    def token(self, call: Call) -> Result:
         """Issue an access token."""
+        response = google_accounts.token(self._state, call.body)
+        self._state.stats.refused += response.status >= 400
+        return send(call.request, response)
 
-        def endpoint(_: dict[str, str], body: dict[str, Any]) -> Result:
-            response = google_accounts.token(self._state, body)
-            self._state.stats.refused += response.status >= 400
-            return send(request, response)
-
-        return self._handler.serve(request, google_error, endpoint)
-
-    def authorize(self, request: Request) -> Result:
+    def authorize(self, call: Call) -> Result:
         """Redirect the browser back with an authorization code."""
-        query = query_of(request)
+        query = query_of(call.request)
+        target = query.get("redirect_uri", "")
+        if not target.startswith(_LOOPBACK):
+            raise ApiError(400, "redirect_uri_mismatch")
+        code = f"sim-code-{self._state.next_number():08d}"
+        self._state.store_challenge(code, query.get("code_challenge", ""))
+        mark = "&" if "?" in target else "?"
+        place = f"{target}{mark}code={code}&state={quote(query.get('state', ''), safe='')}"
+        call.request.setResponseCode(302)
+        call.request.setHeader(b"location", place.encode("utf-8"))
+        return b""
 
-        def endpoint(_: dict[str, str], __: dict[str, Any]) -> Result:
-            target = query.get("redirect_uri", "")
-            if not target.startswith(_LOOPBACK):
-                raise ApiError(400, "redirect_uri_mismatch")
-            code = f"sim-code-{self._state.next_number():08d}"
-            self._state.store_challenge(code, query.get("code_challenge", ""))
-            mark = "&" if "?" in target else "?"
-            place = f"{target}{mark}code={code}&state={quote(query.get('state', ''), safe='')}"
-            request.setResponseCode(302)
-            request.setHeader(b"location", place.encode("utf-8"))
-            return b""
-
-        return self._handler.serve(request, google_error, endpoint)
-
-    def user_info(self, request: Request) -> Result:
+    def user_info(self, call: Call) -> dict[str, Any]:
         """Return the profile of the access token's account."""
-
-        def endpoint(headers: dict[str, str], _: dict[str, Any]) -> dict[str, Any]:
-            return google_accounts.user_info(self._state.account(bearer(headers)))
-
-        return self._handler.serve(request, google_error, endpoint)
+        return google_accounts.user_info(self._state.account(bearer(call.headers)))
 
 
 def _count(model: str, raw: dict[str, Any]) -> dict[str, Any]:

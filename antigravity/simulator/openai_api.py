@@ -1,37 +1,40 @@
-"""The endpoints of OpenAI: keys, chat completions, completions and responses."""
+"""The endpoints of OpenAI: keys, chat completions, responses, embeddings, images and audio."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
-from twisted.web.server import Request
-
-from antigravity.simulator import wire_formats
-from antigravity.simulator.audio_api import AudioApi
-from antigravity.simulator.embeddings_api import EmbeddingsApi
+from antigravity.simulator import embeddings, wire_formats
 from antigravity.simulator.encoders.events import Context, sse
 from antigravity.simulator.encoders.responses import encode_events, encode_output, encode_response
-from antigravity.simulator.errors import ApiError, Headers, openai_error
-from antigravity.simulator.images_api import ImagesApi
+from antigravity.simulator.errors import ApiError
 from antigravity.simulator.multipart import is_multipart
 from antigravity.simulator.parsers import chat as chat_parser
 from antigravity.simulator.parsers import responses as responses_parser
-from antigravity.simulator.request_handler import RequestHandler, bearer
+from antigravity.simulator.request_handler import Call, bearer
 from antigravity.simulator.responder import Responder, Result
 from antigravity.simulator.script import Script
 from antigravity.simulator.state import State, check_key
 from antigravity.simulator.stored_responses import StoredResponse, StoredResponses, as_queued
 from antigravity.simulator.validation import chat as chat_validation
+from antigravity.simulator.validation import embeddings as embeddings_validation
+from antigravity.simulator.validation import images as images_validation
+from antigravity.simulator.validation import openai_audio
 from antigravity.simulator.validation import responses as responses_validation
+from antigravity.simulator.view import View
+from antigravity.simulator.wire_formats import WireFormat
+
+_TEXT_FORMATS: Final = ("text", "srt", "vtt")
 
 
-def check_openai_key(headers: dict[str, str]) -> str:
-    """Return the API key of a request.
+def check_openai_key(call: Call) -> str:
+    """Return the API key of a call.
 
     :raises ApiError: with the service's message, if anything is wrong.
     """
-    key = bearer(headers)
+    key = bearer(call.headers)
     if not key:
         raise ApiError(
             401,
@@ -52,144 +55,112 @@ def check_openai_key(headers: dict[str, str]) -> str:
 class OpenAiApi:
     """OpenAI's APIs."""
 
-    def __init__(self, state: State, handler: RequestHandler, responder: Responder) -> None:
+    def __init__(self, state: State, responder: Responder) -> None:
         self._state = state
-        self._handler = handler
         self._responder = responder
-        self._embeddings = EmbeddingsApi(responder)
-        self._images = ImagesApi(responder)
-        self._audio = AudioApi(responder)
         self._stored = StoredResponses()
 
-    def chat(self, request: Request, lenient: bool = False) -> Result:
+    def chat(self, call: Call, lenient: bool = False) -> Result:
         """Respond to a chat completion; compatible services are lenient."""
+        body = chat_validation.check(call.body, lenient)
+        return self._respond(call, wire_formats.CHAT, chat_parser.parse(body), body.get("stream"))
 
-        def endpoint(headers: dict[str, str], body: dict[str, Any]) -> Result:
-            key = check_openai_key(headers)
-            body = chat_validation.check(body, lenient)
-            view = chat_parser.parse(body)
-            return self._responder.respond(
-                request, wire_formats.CHAT, view, bool(body.get("stream")), key, self._headers()
-            )
-
-        return self._handler.serve(request, openai_error, endpoint)
-
-    def completion(self, request: Request) -> Result:
+    def completion(self, call: Call) -> Result:
         """Respond to a legacy completion."""
+        body = chat_validation.check_completion(call.body)
+        view = chat_parser.parse_completion(body)
+        return self._respond(call, wire_formats.COMPLETIONS, view, body.get("stream"))
 
-        def endpoint(headers: dict[str, str], body: dict[str, Any]) -> Result:
-            key = check_openai_key(headers)
-            body = chat_validation.check_completion(body)
-            view = chat_parser.parse_completion(body)
-            stream = bool(body.get("stream"))
-            return self._responder.respond(
-                request, wire_formats.COMPLETIONS, view, stream, key, self._headers()
-            )
-
-        return self._handler.serve(request, openai_error, endpoint)
-
-    def response(self, request: Request) -> Result:
+    def response(self, call: Call) -> Result:
         """Create a response, and store it."""
+        body, items = self._check_response(call)
+        view = responses_parser.parse(body, items)
+        background = body.get("background") is True
 
-        def endpoint(headers: dict[str, str], body: dict[str, Any]) -> Result:
-            key = check_openai_key(headers)
-            body, items = self._check_response(body, key)
-            view = responses_parser.parse(body, items)
-            background = body.get("background") is True
+        def store(script: Script, context: Context) -> None:
+            if body.get("store") is False:
+                return
+            made = encode_output(script, context)
+            whole = {**encode_response(script, context), "background": background}
+            stream = b"".join(chunk for chunk, _ in sse(encode_events(script, context)))
+            stored = StoredResponse(call.key, items, made, whole, stream)
+            self._stored.responses.put(whole["id"], stored)
+            for item in made:
+                self._state.items.put(item["id"], True)
 
-            def store(script: Script, context: Context) -> None:
-                if body.get("store") is False:
-                    return
-                made = encode_output(script, context)
-                whole = {**encode_response(script, context), "background": background}
-                stream_body = b"".join(piece for piece, _ in sse(encode_events(script, context)))
-                self._stored.responses.put(
-                    whole["id"], StoredResponse(key, items, made, whole, stream_body)
-                )
-                for item in made:
-                    self._state.items.put(item["id"], True)
-
-            wire_format = wire_formats.RESPONSES
-            if background:
-                wire_format = replace(
-                    wire_format, encode_response=lambda *made: as_queued(encode_response(*made))
-                )
-            stream = bool(body.get("stream"))
-            return self._responder.respond(
-                request, wire_format, view, stream, key, self._headers(), store
+        wire_format = wire_formats.RESPONSES
+        if background:
+            wire_format = replace(
+                wire_format, encode_response=lambda *made: as_queued(encode_response(*made))
             )
+        return self._respond(call, wire_format, view, body.get("stream"), store)
 
-        return self._handler.serve(request, openai_error, endpoint)
-
-    def embeddings(self, request: Request) -> Result:
-        """Respond with vectors."""
-
-        def endpoint(headers: dict[str, str], body: dict[str, Any]) -> Result:
-            key = check_openai_key(headers)
-            return self._embeddings.openai(request, body, key, self._headers())
-
-        return self._handler.serve(request, openai_error, endpoint)
-
-    def images(self, request: Request, *, edit: bool) -> Result:
-        """Generate or edit images."""
-
-        def endpoint(headers: dict[str, str], body: dict[str, Any]) -> Result:
-            key = check_openai_key(headers)
-            form = is_multipart(headers.get("content-type", ""))
-            if form and not edit:
-                raise ApiError(400, "Unsupported content type: 'multipart/form-data'.")
-            return self._images.openai(request, body, key, self._headers(), form=form, edit=edit)
-
-        return self._handler.serve(request, openai_error, endpoint)
-
-    def transcribe(self, request: Request, english: bool) -> Result:
-        """Respond with a transcript, or a translation."""
-
-        def endpoint(headers: dict[str, str], body: dict[str, Any]) -> Result:
-            key = check_openai_key(headers)
-            if not is_multipart(headers.get("content-type", "")):
-                raise ApiError(400, "Could not parse multipart form")
-            return self._audio.transcribe(request, body, key, self._headers(), english=english)
-
-        return self._handler.serve(request, openai_error, endpoint)
-
-    def speak(self, request: Request) -> Result:
-        """Respond with speech."""
-
-        def endpoint(headers: dict[str, str], body: dict[str, Any]) -> Result:
-            key = check_openai_key(headers)
-            return self._audio.speak(request, body, key, self._headers())
-
-        return self._handler.serve(request, openai_error, endpoint)
-
-    def stored(self, request: Request, name: str, operation: str = "") -> Result:
-        """Serve an operation on a stored response."""
-
-        def endpoint(headers: dict[str, str], body: dict[str, Any]) -> dict[str, Any] | bytes:
-            return self._stored.serve(request, check_openai_key(headers), name, operation)
-
-        return self._handler.serve(request, openai_error, endpoint)
-
-    def input_tokens(self, request: Request) -> Result:
+    def input_tokens(self, call: Call) -> dict[str, Any]:
         """Count the tokens of the input of a response."""
+        counted = responses_parser.parse(*self._check_response(call)).count_tokens()
+        return {"object": "response.input_tokens", "input_tokens": counted}
 
-        def endpoint(headers: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-            key = check_openai_key(headers)
-            body, items = self._check_response(body, key)
-            counted = responses_parser.parse(body, items).count_tokens()
-            return {"object": "response.input_tokens", "input_tokens": counted}
+    def stored(self, call: Call, name: str, operation: str = "") -> dict[str, Any] | bytes:
+        """Serve an operation on a stored response."""
+        return self._stored.serve(call.request, call.key, name, operation)
 
-        return self._handler.serve(request, openai_error, endpoint)
+    def embeddings(self, call: Call) -> Result:
+        """Respond with vectors."""
+        body = call.body
+        inputs = embeddings_validation.check_openai(body)
+        encoding = str(body.get("encoding_format") or "float")
+        vectors = embeddings.encode_openai_vectors(body["model"], inputs, encoding)
+        wire_format = replace(wire_formats.CHAT, encode_response=lambda *_: vectors)
+        return self._respond(
+            call, wire_format, embeddings.build_view(body["model"], inputs, body), stream=False
+        )
 
-    def _headers(self) -> Headers:
-        return (
+    def images(self, call: Call, *, edit: bool = False) -> Result:
+        """Generate or edit images."""
+        form = is_multipart(call.headers.get("content-type", ""))
+        if form and not edit:
+            raise ApiError(400, "Unsupported content type: 'multipart/form-data'.")
+        view = images_validation.check(call.body, form, edit)
+        return self._respond(call, wire_formats.IMAGES, view, view.body["stream"])
+
+    def transcribe(self, call: Call, *, english: bool = False) -> Result:
+        """Respond with a transcript, or with a translation into English."""
+        if not is_multipart(call.headers.get("content-type", "")):
+            raise ApiError(400, "Could not parse multipart form")
+        view = openai_audio.check_recording(call.body, english)
+        wire_format = wire_formats.TRANSCRIPT
+        if call.body.get("response_format") in _TEXT_FORMATS:
+            wire_format = replace(wire_format, whole_type="text/plain; charset=utf-8")
+        return self._respond(call, wire_format, view, view.body["stream"])
+
+    def speak(self, call: Call) -> Result:
+        """Respond with speech."""
+        view = openai_audio.check_speech(call.body)
+        wire_format = wire_formats.SPEECH_EVENTS
+        if call.body.get("stream_format") != "sse":
+            media_type = openai_audio.MEDIA_TYPES[call.body.get("response_format", "mp3")]
+            wire_format = replace(wire_formats.SPEECH_BYTES, stream_type=media_type)
+        return self._respond(call, wire_format, view, stream=True)
+
+    def _respond(
+        self,
+        call: Call,
+        wire_format: WireFormat,
+        view: View,
+        stream: Any,
+        done: Callable[[Script, Context], None] = lambda *_: None,
+    ) -> Result:
+        headers = (
             ("x-request-id", f"req_sim{self._state.next_number():08d}"),
             ("openai-version", "2020-10-01"),
         )
+        return self._responder.respond(
+            call.request, wire_format, view, bool(stream), call.key, headers, done
+        )
 
-    def _check_response(self, body: dict[str, Any], key: str) -> tuple[dict[str, Any], list[Any]]:
+    def _check_response(self, call: Call) -> tuple[dict[str, Any], list[Any]]:
         def find_earlier(name: str) -> list[Any]:
-            found = self._stored.find(name, key)
+            found = self._stored.find(name, call.key)
             if found is None:
                 raise ApiError(
                     400,
@@ -199,4 +170,4 @@ class OpenAiApi:
                 )
             return found.conversation
 
-        return responses_validation.check(body, find_earlier, self._state.items.__contains__)
+        return responses_validation.check(call.body, find_earlier, self._state.items.__contains__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote
 
@@ -22,7 +23,21 @@ from antigravity.simulator.responder import Result, send
 from antigravity.simulator.state import LoggedRequest, State
 
 ErrorRenderer = Callable[[ApiError], HttpResponse]
-Endpoint = Callable[[dict[str, str], dict[str, Any]], Result | dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request with its headers, its parsed body and its API key."""
+
+    request: Request
+    headers: dict[str, str]
+    body: Any
+    key: str = ""
+
+
+#: Serves a call; parameters of the path are passed by name.
+Endpoint = Callable[..., Result | dict[str, Any]]
+KeyCheck = Callable[[Call], str]
 
 _PARSE: Final[dict[ErrorRenderer, str]] = {
     anthropic_error: "The request body is not valid JSON: {}",
@@ -94,8 +109,19 @@ class RequestHandler:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def serve(self, request: Request, shape: ErrorRenderer, endpoint: Endpoint) -> Result:
-        """Return the result of an endpoint for the headers and the body of a request."""
+    def serve(
+        self,
+        request: Request,
+        render_error: ErrorRenderer,
+        check_key: KeyCheck,
+        endpoint: Endpoint,
+        **names: str,
+    ) -> Result:
+        """Return the result of an endpoint.
+
+        :param check_key: returns the API key of a call.
+        :param names: the parameters of the path.
+        """
         headers = headers_of(request)
         raw = content_of(request)
         body, problem = _parse(request, raw)
@@ -109,11 +135,16 @@ class RequestHandler:
         self._state.record(entry, len(raw))
         try:
             if problem is not None:
-                raise ApiError(400, _PARSE[shape].format(problem))
-            result = _run_endpoint(endpoint, headers, body)
+                raise ApiError(400, _PARSE[render_error].format(problem))
+            call = Call(request, headers, body)
+            result = endpoint(replace(call, key=check_key(call)), **names)
         except ApiError as error:
             self._state.stats.refused += 1
-            return send(request, shape(error))
+            return send(request, render_error(error))
+        except RecursionError:
+            # How deeply a body may be nested depends on Python.
+            self._state.stats.refused += 1
+            return send(request, render_error(ApiError(400, "The body is nested too deeply.")))
         return send(request, HttpResponse(200, (), result)) if isinstance(result, dict) else result
 
     def refuse(self, request: Request, error: ApiError) -> bytes:
@@ -122,14 +153,6 @@ class RequestHandler:
         self._state.record(LoggedRequest(method, path_of(request), "", headers_of(request)), 0)
         self._state.stats.refused += 1
         return send(request, find_error_renderer(request)(error))
-
-
-def _run_endpoint(endpoint: Endpoint, headers: dict[str, str], body: Any) -> Any:
-    """Return the endpoint's result; bodies that are nested too deeply for Python are refused."""
-    try:
-        return endpoint(headers, body)
-    except RecursionError:
-        raise ApiError(400, "The body is nested too deeply.") from None
 
 
 def _parse(request: Request, raw: bytes) -> tuple[Any, str | None]:

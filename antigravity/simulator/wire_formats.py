@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from antigravity.simulator.encoders import anthropic, chat, gemini, responses
+from antigravity.simulator.encoders import anthropic, audio, chat, gemini, images, responses
 from antigravity.simulator.encoders.events import (
     Context,
     ErrorEncoder,
@@ -97,3 +97,28 @@ CODE_ASSIST: Final = replace(
     ),
 )
 CODE_ASSIST_ARRAY: Final = replace(CODE_ASSIST, framing=json_array, stream_type="application/json")
+IMAGES: Final = WireFormat(
+    "images", "", images.encode_response, images.encode_events, images.encode_error, openai_error
+)
+PREDICT: Final = replace(
+    IMAGES,
+    name="predict",
+    encode_response=images.encode_predictions,
+    render_error=google_error,
+)
+TRANSCRIPT: Final = WireFormat(
+    "transcript",
+    "",
+    audio.encode_transcript,
+    audio.encode_transcript_events,
+    audio.encode_error,
+    openai_error,
+)
+SPEECH_EVENTS: Final = replace(TRANSCRIPT, name="speech", encode_events=audio.encode_speech_events)
+#: An audio stream cannot report an error.
+SPEECH_BYTES: Final = replace(
+    SPEECH_EVENTS,
+    encode_events=audio.encode_speech,
+    framing=audio.frame_bytes,
+    encode_error=lambda *_: [],
+)
