@@ -15,7 +15,7 @@ from antigravity.protocols.openai_images.protocol import (
     OPENAI_IMAGE_EDITS_SERVER,
     OPENAI_IMAGES_SERVER,
 )
-from antigravity.protocols.openai_passing import native_only_client
+from antigravity.protocols.openai_native_only import native_only_client
 from antigravity.protocols.openai_responses.protocol import (
     OPENAI_RESPONSES_CLIENT,
     OPENAI_RESPONSES_SERVER,

@@ -81,7 +81,7 @@ def _interested(context: RequestContext, plugins: tuple[_Plugin, ...]) -> list[_
     A request that continues a stored response belongs to a user's conversation.
     """
     headers = context.call.headers
-    interested = [each for each in plugins if _ask(each, each.wants, headers)]
+    interested = [each for each in plugins if _ask(each, each.may_match, headers)]
     return [] if interested and _continues(context) else interested
 
 

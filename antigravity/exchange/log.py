@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from antigravity.exchange.model_name import MAX_LENGTH
-from antigravity.ir.plain import brief
+from antigravity.ir.printable import shorten
 from antigravity.ir.record import ExchangeRecord
 from antigravity.logs import make_logger
 
@@ -43,4 +43,4 @@ def _reasons(record: ExchangeRecord) -> str:
     if record.outcome != "error":
         return ""
     failed = [f"{a.upstream} ({a.credential}): {a.error}" for a in record.attempts if a.error]
-    return ": " + brief("; ".join(failed) or record.error or "")
+    return ": " + shorten("; ".join(failed) or record.error or "")

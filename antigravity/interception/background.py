@@ -53,13 +53,13 @@ class BackgroundTasks:
         self._is_client = is_client
         self._wordings = wordings
 
-    def wants(self, headers: Mapping[str, str]) -> bool:
+    def may_match(self, headers: Mapping[str, str]) -> bool:
         """Return whether the client sent a request with these headers."""
         return self._is_client(headers)
 
     def detect(self, request: Request, headers: Mapping[str, str]) -> str | None:
         """Return the kind of background task, ``None`` for a request of the user."""
-        if not self.wants(headers):
+        if not self.may_match(headers):
             return None
         text = last_user_text(request)
         if text is None:

@@ -25,13 +25,13 @@ class ClaudeCodeWarmup:
     name = "claude-code"
     marks = (WORD.encode(),)
 
-    def wants(self, headers: Mapping[str, str]) -> bool:
+    def may_match(self, headers: Mapping[str, str]) -> bool:
         """Return whether Claude Code sent a request with these headers."""
         return is_claude_code(headers)
 
     def matches(self, request: Request, headers: Mapping[str, str]) -> bool:
         """Return whether the request is a warm-up request."""
-        return self.wants(headers) and is_warmup(request)
+        return self.may_match(headers) and is_warmup(request)
 
 
 def is_warmup(request: Request) -> bool:

@@ -1,6 +1,6 @@
 """What is recognised among requests before they are routed.
 
-Both kinds of object are asked :meth:`wants` first, for every request, so that only the bodies
+Both kinds of object are asked :meth:`may_match` first, for every request, so that only the bodies
 of clients that somebody knows are decoded.  What they raise is logged and means no.
 """
 
@@ -22,7 +22,7 @@ class IWarmupFilter(Interface):
         "empty if there are none.  :type: tuple[bytes, ...]"
     )
 
-    def wants(headers: Mapping[str, str]) -> bool:
+    def may_match(headers: Mapping[str, str]) -> bool:
         """Return whether a request with these headers (names in lower case) may match."""
 
     def matches(request: Request, headers: Mapping[str, str]) -> bool:
@@ -34,7 +34,7 @@ class IBackgroundDetector(Interface):
 
     name = Attribute("The name, for logs.  :type: str")
 
-    def wants(headers: Mapping[str, str]) -> bool:
+    def may_match(headers: Mapping[str, str]) -> bool:
         """Return whether a request with these headers (names in lower case) may be one."""
 
     def detect(request: Request, headers: Mapping[str, str]) -> str | None:

@@ -24,7 +24,7 @@ from antigravity.ir.usage import Usage
 from antigravity.sse import ServerSentEvent
 
 
-class Encoded(Struct, frozen=True):
+class EncodedRequest(Struct, frozen=True):
     """A request in a protocol's words: JSON ``body``, and what could not be said in it."""
 
     body: bytes
@@ -170,14 +170,14 @@ class IRepairingTap(ITap):
         """Return an event that clients can read, mostly ``event`` itself."""
 
 
-class IWholeRepairingTap(ITap):
+class IBodyRepairingTap(ITap):
     """A tap that knows what clients cannot read in whole responses of compatible servers."""
 
-    def repair_whole(body: bytes) -> bytes:
+    def repair_body(body: bytes) -> bytes:
         """Return a body that clients can read, mostly ``body`` itself."""
 
 
-class ICollectingTap(ITap):
+class IReasoningTap(ITap):
     """A tap that also finds what a client may drop although later turns need it."""
 
     def collect(tell: Callable[[Event], None], family: str, *, unsigned: bool = False) -> None:
@@ -189,17 +189,17 @@ class ICollectingTap(ITap):
         :param unsigned: whether thinking without a signature is wanted, too.
         """
 
-    def whole(body: bytes) -> None:
+    def watch_body(body: bytes) -> None:
         """Look at a whole answer, instead of events."""
 
 
-class INamingTap(ITap):
+class IResponseIdTap(ITap):
     """A tap that finds the id under which an upstream keeps its answer."""
 
-    def name(tell: Callable[[str], None]) -> None:
+    def on_response_id(tell: Callable[[str], None]) -> None:
         """Tell the id, as soon as it is known, from now on."""
 
-    def whole(body: bytes) -> None:
+    def watch_body(body: bytes) -> None:
         """Look at a whole answer, instead of events."""
 
 
@@ -220,7 +220,7 @@ class IClientSide(Interface):
 class IClientProtocol(IClientSide):
     """How to be a client of one protocol."""
 
-    def encode(request: Request, target: Target) -> Encoded:
+    def encode(request: Request, target: Target) -> EncodedRequest:
         """Return the request, already lowered to :attr:`traits`, as a streaming one.
 
         What the protocol has no words for is left out, and named in the warnings.
@@ -228,7 +228,7 @@ class IClientProtocol(IClientSide):
         :raises InvalidRequestError: for what the target can't do and nobody should guess.
         """
 
-    def encode_count(request: Request, target: Target) -> Encoded | None:
+    def encode_count(request: Request, target: Target) -> EncodedRequest | None:
         """Return a request to count tokens, or ``None`` if the protocol has none."""
 
     def decoder(request: Request, target: Target) -> IStreamDecoder:
@@ -254,7 +254,7 @@ class IClientProtocol(IClientSide):
 
 
 __all__ = [
-    "Encoded",
+    "EncodedRequest",
     "IClientProtocol",
     "IClientSide",
     "IServerProtocol",

@@ -86,10 +86,10 @@ class IUpstream(Interface):
         """
 
 
-class IKeepingUpstream(IUpstream):
+class IStoringUpstream(IUpstream):
     """An upstream that keeps its answers, and can be asked for them."""
 
-    def kept(call: Call, credential: Credential) -> Sequence[OutgoingRequest]:
+    def stored_requests(call: Call, credential: Credential) -> Sequence[OutgoingRequest]:
         """Return the HTTP requests to try, in order, for a ``stored`` call.
 
         ``credential`` is the one that the answer was made with.

@@ -21,7 +21,7 @@ class AudioRules(Struct, frozen=True):
 NO_RULES: Final = AudioRules()
 
 
-class SpeechWish(Struct, frozen=True):
+class SpeechOptions(Struct, frozen=True):
     """How a text is to be spoken; an empty field: nobody cares.
 
     ``voice`` is a name, ``manner`` is in words, ``speed`` a multiple of the usual one.

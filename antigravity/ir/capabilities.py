@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from antigravity.ir.images import NO_WISH, ImageWish
+from antigravity.ir.images import NO_IMAGE_OPTIONS, ImageOptions
 from antigravity.ir.media import MediaKind
 from antigravity.ir.parts import Media
 from antigravity.ir.request import Effort
@@ -152,14 +152,14 @@ class Target(Struct, frozen=True):
     """The model that a request goes to, as the upstream names it, and what it can do.
 
     ``quirks`` are switches of the upstream that its protocol encoder knows by name: ``X`` says
-    that it takes something, ``no_X`` that it refuses it.  ``wish``
+    that it takes something, ``no_X`` that it refuses it.  ``image_options``
     is what the client's name for the model said about images (``…-16x9-4k``).
     """
 
     model: str
     capabilities: Capabilities = Capabilities()
     quirks: frozenset[str] = frozenset()
-    wish: ImageWish = NO_WISH
+    image_options: ImageOptions = NO_IMAGE_OPTIONS
 
     def takes(self, name: str, usual: bool = False) -> bool:
         """Return whether the target takes what ``name`` stands for.

@@ -11,7 +11,7 @@ import math
 from typing import ClassVar, Final
 
 from antigravity.ir.delays import LONGEST_DELAY
-from antigravity.ir.plain import plain
+from antigravity.ir.printable import strip_controls
 from antigravity.redaction.credentials import CREDENTIALS
 
 #: The code of an :class:`UnusableResponseError` for an upstream whose TLS handshake fails.
@@ -62,7 +62,7 @@ class GatewayError(Exception):
         help_url: str = "",
     ) -> None:
         redact = CREDENTIALS.redact
-        message = redact(plain(message))  # upstreams and clients have a say in it
+        message = redact(strip_controls(message))  # upstreams and clients have a say in it
         super().__init__(message)
         self.message = message
         self.param = param and redact(param)

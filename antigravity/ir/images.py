@@ -10,7 +10,7 @@ from msgspec import Struct
 RESOLUTIONS: Final = {"512": 512, "1K": 1024, "2K": 2048, "4K": 4096}
 
 
-class ImageWish(Struct, frozen=True):
+class ImageOptions(Struct, frozen=True):
     """What was said about an image; an empty field: nothing.
 
     ``width`` and ``height`` are in pixels, or a bare ratio where ``is_ratio``.
@@ -29,10 +29,10 @@ class ImageWish(Struct, frozen=True):
     background: str = ""
     mask: bool = False
 
-    def over(self, other: ImageWish) -> ImageWish:
+    def over(self, other: ImageOptions) -> ImageOptions:
         """Return this wish, completed by what only ``other`` says."""
         sized = self if self.width else other
-        return ImageWish(
+        return ImageOptions(
             sized.width,
             sized.height,
             sized.is_ratio,
@@ -45,4 +45,4 @@ class ImageWish(Struct, frozen=True):
         )
 
 
-NO_WISH: Final = ImageWish()
+NO_IMAGE_OPTIONS: Final = ImageOptions()

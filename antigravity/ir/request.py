@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from antigravity.ir.audio import SpeechWish
-from antigravity.ir.images import ImageWish
+from antigravity.ir.audio import SpeechOptions
+from antigravity.ir.images import ImageOptions
 from antigravity.ir.parts import Part, Text
 from antigravity.ir.tools import JsonObject, Tool, ToolChoice
 
@@ -93,10 +93,10 @@ class Request(Struct, frozen=True):
     thinking: ThinkingConfig = ThinkingConfig()
     response_format: ResponseFormat = ResponseFormat()
     modalities: tuple[str, ...] = ()
-    image: ImageWish | None = None
+    image: ImageOptions | None = None
     image_config: JsonObject | None = None
     audio_config: JsonObject | None = None
-    speech: SpeechWish | None = None
+    speech: SpeechOptions | None = None
     metadata: dict[str, Any] = {}
     user: str | None = None
     prompt_cache_key: str | None = None

@@ -1,4 +1,4 @@
-"""Fit the wish for an image to what the target's model can make.
+"""Fit the image_options for an image to what the target's model can make.
 
 What was named outright and does not exist is refused, naming what does; a size in pixels
 becomes the nearest shape that there is.
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from antigravity.ir.capabilities import Capabilities, Loss, Target
 from antigravity.ir.errors import InvalidRequestError
-from antigravity.ir.images import NO_WISH, RESOLUTIONS, ImageWish
+from antigravity.ir.images import NO_IMAGE_OPTIONS, RESOLUTIONS, ImageOptions
 from antigravity.ir.parts import Media
 from antigravity.ir.request import Request
 
@@ -39,22 +39,22 @@ def fit_image(request: Request, target: Target) -> tuple[Request, tuple[Loss, ..
     capabilities = target.capabilities
     if "image" not in capabilities.outputs:
         return request, ()
-    wish = (request.image or NO_WISH).over(target.wish)
+    image_options = (request.image or NO_IMAGE_OPTIONS).over(target.image_options)
     losses: list[Loss] = []
     config: dict[str, Any] = dict(request.image_config or {})
     told = {key: config.pop(key) for key in (*_RATIO, *_SIZE) if config.get(key)}
     ratio = next((told[key] for key in _RATIO if key in told), "")
     if not ratio:
-        ratio = _ratio(wish, capabilities, target.model, losses)
+        ratio = _ratio(image_options, capabilities, target.model, losses)
     size = next((told[key] for key in _SIZE if key in told), "")
     if not size:
-        size = _resolution(wish, capabilities, target.model, losses)
+        size = _resolution(image_options, capabilities, target.model, losses)
     config |= {key: value for key, value in ((_RATIO[0], ratio), (_SIZE[0], size)) if value}
     if request.image is not None:
         _check_references(request, capabilities, target.model)
-        _check_looks(wish, capabilities, target.model, losses)
-        if wish.format in capabilities.image_formats:
-            config["mimeType"] = f"image/{wish.format}"
+        _check_looks(image_options, capabilities, target.model, losses)
+        if image_options.format in capabilities.image_formats:
+            config["mimeType"] = f"image/{image_options.format}"
     return replace(request, image_config=config or None), tuple(losses)
 
 
@@ -70,43 +70,47 @@ def nearest_ratio(width: int, height: int, ratios: Sequence[str]) -> tuple[str, 
     return best, math.exp(distance(best)) - 1
 
 
-def _ratio(wish: ImageWish, capabilities: Capabilities, model: str, losses: list[Loss]) -> str:
-    if not wish.width:
+def _ratio(
+    image_options: ImageOptions, capabilities: Capabilities, model: str, losses: list[Loss]
+) -> str:
+    if not image_options.width:
         return ""
     ratios = capabilities.image_ratios
     if not ratios:
         losses.append(Loss("size", f"the shapes of {model} are not known here; it was left out"))
         return ""
-    best, off = nearest_ratio(wish.width, wish.height, ratios)
+    best, off = nearest_ratio(image_options.width, image_options.height, ratios)
     if off > TOLERANCE:
-        separator = ":" if wish.is_ratio else "x"
-        wanted = f"{wish.width}{separator}{wish.height}"
+        separator = ":" if image_options.is_ratio else "x"
+        wanted = f"{image_options.width}{separator}{image_options.height}"
         losses.append(Loss("size", f"{wanted} became {best}, the nearest shape of {model}"))
     return best
 
 
-def _resolution(wish: ImageWish, capabilities: Capabilities, model: str, losses: list[Loss]) -> str:
+def _resolution(
+    image_options: ImageOptions, capabilities: Capabilities, model: str, losses: list[Loss]
+) -> str:
     """Return the resolution to ask for, empty for the model's own."""
     sizes = capabilities.image_sizes
-    if wish.resolution:
-        if wish.resolution in sizes:
-            return wish.resolution
+    if image_options.resolution:
+        if image_options.resolution in sizes:
+            return image_options.resolution
         choices = f"it has {', '.join(sizes)}" if sizes else "it has one resolution only"
         raise InvalidRequestError(
-            f"{model} makes no images of the size {wish.resolution}; {choices}.",
+            f"{model} makes no images of the size {image_options.resolution}; {choices}.",
             param="image_size",
         )
-    if wish.quality:
-        return _at_most(wish.quality, sizes, model, losses)
-    if wish.width and not wish.is_ratio and sizes:
-        side = math.sqrt(wish.width * wish.height)
+    if image_options.quality:
+        return _at_most(image_options.quality, sizes, model, losses)
+    if image_options.width and not image_options.is_ratio and sizes:
+        side = math.sqrt(image_options.width * image_options.height)
         known = sorted(sizes, key=RESOLUTIONS.__getitem__)
         return next((size for size in known if RESOLUTIONS[size] * _MARGIN >= side), known[-1])
     return ""
 
 
 def _at_most(wanted: str, sizes: Sequence[str], model: str, losses: list[Loss]) -> str:
-    """Return a resolution that will do for a quality: a wish, which may be met in part."""
+    """Return a resolution that will do for a quality: a image_options, which may be met in part."""
     if wanted in sizes:
         return wanted
     smaller = [size for size in sizes if RESOLUTIONS[size] <= RESOLUTIONS[wanted]]
@@ -129,20 +133,20 @@ def _check_references(request: Request, capabilities: Capabilities, model: str) 
 
 
 def _check_looks(
-    wish: ImageWish, capabilities: Capabilities, model: str, losses: list[Loss]
+    image_options: ImageOptions, capabilities: Capabilities, model: str, losses: list[Loss]
 ) -> None:
-    if wish.background == "transparent":
+    if image_options.background == "transparent":
         raise InvalidRequestError(
             f"{model} makes no transparent images. `background` may be: auto, opaque.",
             param="background",
         )
-    if wish.format and wish.format not in capabilities.image_formats:
+    if image_options.format and image_options.format not in capabilities.image_formats:
         losses.append(
             Loss("output_format", f"{model} chooses it; output_format in the answer says which")
         )
-    if wish.mask:
+    if image_options.mask:
         losses.append(
             Loss("mask", f"{model} knows none; it is shown to it with words, and not enforced")
         )
-    if wish.compression is not None:
+    if image_options.compression is not None:
         losses.append(Loss("output_compression", f"{model} has no such setting"))

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from antigravity.ir.audio import SpeechWish
+from antigravity.ir.audio import SpeechOptions
 from antigravity.ir.capabilities import Capabilities, Loss, Target
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.parts import Part, Text
@@ -41,7 +41,7 @@ def fit_speech(request: Request, target: Target) -> tuple[Request, tuple[Loss, .
     elif manner and not capabilities.speech_manner:
         request = replace(request, messages=_led_by(request.messages, manner))
         manner = ""
-    wish = SpeechWish(voice, manner)
+    wish = SpeechOptions(voice, manner)
     return replace(request, speech=wish, audio_config=config), tuple(losses)
 
 
@@ -64,7 +64,7 @@ def _voice(wanted: str, capabilities: Capabilities, model: str, losses: list[Los
     )
 
 
-def _manner(wish: SpeechWish, losses: list[Loss]) -> str:
+def _manner(wish: SpeechOptions, losses: list[Loss]) -> str:
     """Return how to speak, in words."""
     if wish.speed == 1.0:
         return wish.manner

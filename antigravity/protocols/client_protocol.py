@@ -8,7 +8,7 @@ from msgspec import Struct
 from zope.interface import implementer
 
 from antigravity.interfaces.embeddings import EncodedEmbedding, IEmbeddingClient
-from antigravity.interfaces.protocols import Encoded, IClientProtocol, IStreamDecoder, ITap
+from antigravity.interfaces.protocols import EncodedRequest, IClientProtocol, IStreamDecoder, ITap
 from antigravity.ir.capabilities import Model, Target, Traits
 from antigravity.ir.embeddings import EmbeddingInput, EmbeddingRequest, EmbeddingResponse
 from antigravity.ir.errors import GatewayError, UpstreamError
@@ -42,7 +42,7 @@ class DecodingTap:
                 self.meaningful = True
 
 
-def no_count_request(request: Request, target: Target) -> Encoded | None:
+def no_count_request(request: Request, target: Target) -> EncodedRequest | None:
     """Return ``None``: the gateway estimates the tokens."""
     return None
 
@@ -69,13 +69,13 @@ class ClientProtocol(Struct, frozen=True, kw_only=True, eq=False):
 
     name: str
     traits: Traits
-    encode: Callable[[Request, Target], Encoded]
+    encode: Callable[[Request, Target], EncodedRequest]
     decoder: Callable[[Request, Target], IStreamDecoder]
     decode_error: Callable[[int, Mapping[str, str], bytes], GatewayError]
     decode_models: Callable[[bytes], Sequence[Model]]
     make_tap: Callable[[], ITap] | None = None
     decode_usage: Callable[[bytes], Usage | None] = no_usage
-    encode_count: Callable[[Request, Target], Encoded | None] = no_count_request
+    encode_count: Callable[[Request, Target], EncodedRequest | None] = no_count_request
     decode_count: Callable[[bytes], int] = no_count
 
     def tap(self) -> ITap:

@@ -14,7 +14,7 @@ from antigravity.interfaces.upstreams import IModelProtocols, IUpstream
 from antigravity.ir.aspects import differences
 from antigravity.ir.capabilities import Model, Target, within
 from antigravity.ir.errors import NotFoundError, UnavailableError
-from antigravity.ir.images import NO_WISH, ImageWish
+from antigravity.ir.images import NO_IMAGE_OPTIONS, ImageOptions
 from antigravity.routing import image_suffix
 from antigravity.routing.capability_table import CapabilityTable
 from antigravity.routing.catalog import ModelCatalog
@@ -180,11 +180,11 @@ class Router:
         self, requested: str, name: str, protocol: str, rule: str = ""
     ) -> RoutingDecision:
         """Return the decision for ``name``, which ``rule`` has substituted for ``requested``."""
-        model, steps, wish = self._split_image_suffix(*self._resolve(name))
+        model, steps, image_options = self._split_image_suffix(*self._resolve(name))
         exclusive = self._exclusive(protocol)
         if exclusive is not None:
             model, steps = await self._map_for_exclusive(exclusive, name, model, steps)
-            wish = wish if steps else NO_WISH
+            image_options = image_options if steps else NO_IMAGE_OPTIONS
         named = self._named(model)
         if named is not None:
             model = named.strip_prefix(model)
@@ -199,7 +199,9 @@ class Router:
             reasons = select(await self._facts(protocol), model, capabilities.family)
         options = tuple(
             self._compare(
-                self._option(self._entries[each.upstream], model, protocol, wish, each.rank),
+                self._option(
+                    self._entries[each.upstream], model, protocol, image_options, each.rank
+                ),
                 requested,
             )
             for each in reasons
@@ -288,28 +290,28 @@ class Router:
 
     def _split_image_suffix(
         self, model: str, steps: tuple[MappingStep, ...]
-    ) -> tuple[str, tuple[MappingStep, ...], ImageWish]:
+    ) -> tuple[str, tuple[MappingStep, ...], ImageOptions]:
         """Return the model without an image suffix, and the meaning of the suffix.
 
         A name that is mapped or listed has no suffix.
         """
-        base, wish = image_suffix.split(model)
-        if wish == NO_WISH or steps:
-            return model, steps, NO_WISH
+        base, image_options = image_suffix.split(model)
+        if image_options == NO_IMAGE_OPTIONS or steps:
+            return model, steps, NO_IMAGE_OPTIONS
         listed = (self._catalog.known(upstream) or () for upstream in self.upstreams)
         if any(known.id == model for models in listed for known in models):
-            return model, steps, NO_WISH
+            return model, steps, NO_IMAGE_OPTIONS
         served, more = self._resolve(base)
         if not self._table.capabilities(served.rpartition("/")[2]).image_ratios:
-            return model, steps, NO_WISH
-        return served, (MappingStep("image suffix", model, base), *more), wish
+            return model, steps, NO_IMAGE_OPTIONS
+        return served, (MappingStep("image suffix", model, base), *more), image_options
 
     def _option(
         self,
         entry: UpstreamEntry,
         model: str,
         protocol: str,
-        wish: ImageWish = NO_WISH,
+        image_options: ImageOptions = NO_IMAGE_OPTIONS,
         rank: int = 0,
     ) -> RoutingOption:
         upstream = entry.upstream
@@ -325,7 +327,7 @@ class Router:
         if capabilities.protocol in self._clients and IModelProtocols.providedBy(upstream):
             own: Any = upstream
             name = capabilities.protocol if capabilities.protocol in own.model_protocols else name
-        target = Target(model, capabilities, upstream.quirks, wish)
+        target = Target(model, capabilities, upstream.quirks, image_options)
         return RoutingOption(upstream, self._clients[name], target, name == protocol, rank)
 
     async def _not_found_message(self, requested: str, protocol: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from zope.interface.exceptions import Invalid
 from zope.interface.verify import verifyObject
 
-from antigravity.interfaces.protocols import Encoded, IStreamDecoder, ITap
+from antigravity.interfaces.protocols import EncodedRequest, IStreamDecoder, ITap
 from antigravity.ir.capabilities import Target, Traits
 from antigravity.ir.errors import (
     GatewayError,
@@ -38,12 +38,12 @@ def check_client_protocol(protocol: Any) -> Faults:
         encoded = attempt(protocol.encode, lowered, _TARGET)
         if isinstance(encoded, Raised):
             yield f"{encoded} at {what}"
-        elif isinstance(encoded, Encoded):
+        elif isinstance(encoded, EncodedRequest):
             said = said or lowered
             if type(encoded.body) is not bytes:
                 yield f"encodes {what} as {_kind(encoded.body)}, not as bytes"
         elif not isinstance(encoded, InvalidRequestError):
-            yield f"encodes {what} as {_kind(encoded)}, not as an Encoded"
+            yield f"encodes {what} as {_kind(encoded)}, not as an EncodedRequest"
     if said is not None:  # what can say none of it, images only for instance, is left alone
         yield from _check_decoder(protocol, said)
     yield from _check_tap(protocol)

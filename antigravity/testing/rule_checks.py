@@ -32,10 +32,10 @@ def check_background_detector(rule: Any) -> Faults:
 
 def _check_rule(rule: Any, method: str, kind: Any) -> Faults:
     for headers in ({}, {"user-agent": "somebody/1.0"}):
-        wants = attempt(rule.wants, headers)
-        if not isinstance(wants, bool):
-            said = wants if isinstance(wants, Raised) else f"returns {wants!r}, not whether"
-            yield f"wants {said} for the headers {headers}"
+        found = attempt(rule.may_match, headers)
+        if not isinstance(found, bool):
+            said = found if isinstance(found, Raised) else f"returns {found!r}, not whether"
+            yield f"may_match {said} for the headers {headers}"
             break
     for what, request in SAMPLES:
         found = attempt(getattr(rule, method), request, {})

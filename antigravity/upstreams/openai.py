@@ -14,7 +14,7 @@ from antigravity.interfaces.embeddings import IEmbeddingKind, IEmbeddingUpstream
 from antigravity.interfaces.transport import OutgoingRequest
 from antigravity.interfaces.upstreams import (
     Credential,
-    IKeepingUpstream,
+    IStoringUpstream,
     IUpstreamKind,
     UpstreamOperation,
 )
@@ -69,7 +69,7 @@ _PATHS: Final = {
 }
 
 
-@implementer(IEmbeddingUpstream, IKeepingUpstream)
+@implementer(IEmbeddingUpstream, IStoringUpstream)
 class OpenAIUpstream(HttpUpstream):
     """A base address that has chat completions, responses, or both.
 
@@ -101,7 +101,7 @@ class OpenAIUpstream(HttpUpstream):
         """Return whether there is such an operation."""
         return self._speaks(protocol) and (protocol, operation) in _PATHS
 
-    def kept(self, call: Call, credential: Credential) -> Sequence[OutgoingRequest]:
+    def stored_requests(self, call: Call, credential: Credential) -> Sequence[OutgoingRequest]:
         """Return the HTTP requests about a response that was made with ``credential``."""
         path = f"/responses/{quote(call.arguments['id'], safe='')}{_KEPT[call.route.tag]}"
         query = urlencode(call.parameters)

@@ -20,7 +20,7 @@ from antigravity.protocols.anthropic.protocol import ANTHROPIC_CLIENT, ANTHROPIC
 from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
 from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT
 from antigravity.protocols.openai_completions.protocol import OPENAI_COMPLETIONS_SERVER
-from antigravity.protocols.openai_passing import native_only_client
+from antigravity.protocols.openai_native_only import native_only_client
 from antigravity.routing.decision import RoutingDecision, RoutingOption
 
 COMPLETIONS = OPENAI_COMPLETIONS_SERVER

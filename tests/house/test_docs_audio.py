@@ -6,6 +6,7 @@ import re
 
 from antigravity.config.settings import AudioSettings
 from antigravity.protocols.openai_speech.schema import STREAM_FORMATS, TYPES
+from antigravity.protocols.openai_transcriptions.audio_file import CONTENTS
 from antigravity.protocols.openai_transcriptions.schema import (
     FORMATS,
     GRANULARITIES,
@@ -15,7 +16,6 @@ from antigravity.protocols.openai_transcriptions.schema import (
     TRANSLATIONS,
     TranscriptBody,
 )
-from antigravity.protocols.openai_transcriptions.sounds import CONTENTS
 from antigravity.routing.capability_table import load_table
 from tests.house.pages import ROOT, tables
 

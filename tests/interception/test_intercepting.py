@@ -234,7 +234,7 @@ class Pings:
     name = "pings"
     marks = ()
 
-    def wants(self, headers: Any) -> bool:
+    def may_match(self, headers: Any) -> bool:
         return bool(headers.get("user-agent") == "pinger/1")
 
     def matches(self, request: Any, headers: Any) -> bool:
@@ -248,7 +248,7 @@ class Broken:
     name = "broken"
     marks = ()
 
-    def wants(self, headers: Any) -> bool:
+    def may_match(self, headers: Any) -> bool:
         return True
 
     def matches(self, request: Any, headers: Any) -> bool:

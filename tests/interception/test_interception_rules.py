@@ -93,7 +93,7 @@ WORK = {
 @pytest.mark.parametrize("name", WARMUPS)
 def test_a_warmup(name: str) -> None:
     found = ClaudeCodeWarmup()
-    assert found.wants(CLAUDE_CODE)
+    assert found.may_match(CLAUDE_CODE)
     assert found.matches(WARMUPS[name], CLAUDE_CODE)
 
 
@@ -104,7 +104,7 @@ def test_no_warmup(name: str) -> None:
 
 def test_only_claude_code_warms_up() -> None:
     found = ClaudeCodeWarmup()
-    assert found.wants({"x-app": "cli", "user-agent": "Bun/1.3"})
+    assert found.may_match({"x-app": "cli", "user-agent": "Bun/1.3"})
     others: tuple[dict[str, str], ...] = (
         {},
         {"user-agent": "curl/8.9"},
@@ -112,7 +112,7 @@ def test_only_claude_code_warms_up() -> None:
         {"x-app": "web"},
     )
     for headers in others:
-        assert not found.wants(headers)
+        assert not found.may_match(headers)
         assert not found.matches(WARMUPS["the word"], headers)
 
 

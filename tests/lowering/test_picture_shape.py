@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from antigravity.ir.capabilities import Loss, Target
 from antigravity.ir.errors import InvalidRequestError
-from antigravity.ir.images import NO_WISH, ImageWish
+from antigravity.ir.images import NO_IMAGE_OPTIONS, ImageOptions
 from antigravity.ir.media import InlineData
 from antigravity.ir.parts import Media, Text
 from antigravity.ir.request import Message, Request
@@ -26,12 +26,14 @@ RATIOS = TABLE.capabilities(PRO).image_ratios
 
 
 def fit(
-    model: str, wish: ImageWish | None = NO_WISH, *, images: int = 0, **fields: Any
+    model: str, wish: ImageOptions | None = NO_IMAGE_OPTIONS, *, images: int = 0, **fields: Any
 ) -> tuple[dict[str, Any] | None, tuple[Loss, ...]]:
-    suffix = fields.pop("suffix", NO_WISH)
+    suffix = fields.pop("suffix", NO_IMAGE_OPTIONS)
     parts = (*[Media("image", InlineData("AAAA"), "image/png")] * images, Text("a cat"))
     request = Request(model, (Message("user", parts),), "openai_images", image=wish, **fields)
-    fitted, losses = fit_image(request, Target(model, TABLE.capabilities(model), wish=suffix))
+    fitted, losses = fit_image(
+        request, Target(model, TABLE.capabilities(model), image_options=suffix)
+    )
     return fitted.image_config, losses
 
 
@@ -66,19 +68,19 @@ def test_no_other_shape_is_nearer(width: int, height: int) -> None:
 
 
 def test_a_size_becomes_shape_and_resolution() -> None:
-    assert fit(PRO, ImageWish(1792, 1024)) == ({"aspectRatio": "16:9", "imageSize": "1K"}, ())
-    config, _ = fit(PRO, ImageWish(3840, 2160))
+    assert fit(PRO, ImageOptions(1792, 1024)) == ({"aspectRatio": "16:9", "imageSize": "1K"}, ())
+    config, _ = fit(PRO, ImageOptions(3840, 2160))
     assert config == {"aspectRatio": "16:9", "imageSize": "4K"}
-    assert fit(PRO, ImageWish(2048, 2048))[0] == {"aspectRatio": "1:1", "imageSize": "2K"}
-    assert fit(FLASH, ImageWish(256, 256))[0] == {"aspectRatio": "1:1", "imageSize": "512"}
-    assert fit(PRO, ImageWish(256, 256))[0] == {"aspectRatio": "1:1", "imageSize": "1K"}
-    assert fit(OLD, ImageWish(2048, 2048))[0] == {"aspectRatio": "1:1"}
-    assert fit(PRO, ImageWish(16, 9, is_ratio=True))[0] == {"aspectRatio": "16:9"}
+    assert fit(PRO, ImageOptions(2048, 2048))[0] == {"aspectRatio": "1:1", "imageSize": "2K"}
+    assert fit(FLASH, ImageOptions(256, 256))[0] == {"aspectRatio": "1:1", "imageSize": "512"}
+    assert fit(PRO, ImageOptions(256, 256))[0] == {"aspectRatio": "1:1", "imageSize": "1K"}
+    assert fit(OLD, ImageOptions(2048, 2048))[0] == {"aspectRatio": "1:1"}
+    assert fit(PRO, ImageOptions(16, 9, is_ratio=True))[0] == {"aspectRatio": "16:9"}
     assert fit(PRO) == (None, ())
 
 
 def test_a_shape_that_is_far_off_is_named() -> None:
-    config, (loss,) = fit(PRO, ImageWish(3000, 1000))
+    config, (loss,) = fit(PRO, ImageOptions(3000, 1000))
     assert config is not None
     assert config["aspectRatio"] == "21:9"
     assert loss.field == "size"
@@ -86,27 +88,27 @@ def test_a_shape_that_is_far_off_is_named() -> None:
 
 
 def test_what_was_named_outright_is_refused_where_there_is_not() -> None:
-    assert fit(PRO, ImageWish(resolution="4K"))[0] == {"imageSize": "4K"}
+    assert fit(PRO, ImageOptions(resolution="4K"))[0] == {"imageSize": "4K"}
     with pytest.raises(InvalidRequestError, match="it has 1K, 2K, 4K") as refused:
-        fit(PRO, ImageWish(resolution="512"))
+        fit(PRO, ImageOptions(resolution="512"))
     assert refused.value.param == "image_size"
     with pytest.raises(InvalidRequestError, match="one resolution only"):
-        fit(OLD, ImageWish(resolution="2K"))
+        fit(OLD, ImageOptions(resolution="2K"))
 
 
 def test_a_quality_is_met_as_far_as_can_be() -> None:
-    assert fit(PRO, ImageWish(quality="4K")) == ({"imageSize": "4K"}, ())
-    config, (loss,) = fit(IMAGEN, ImageWish(quality="4K"))
+    assert fit(PRO, ImageOptions(quality="4K")) == ({"imageSize": "4K"}, ())
+    config, (loss,) = fit(IMAGEN, ImageOptions(quality="4K"))
     assert config == {"imageSize": "2K"}
     assert loss == Loss("quality", f"{IMAGEN} gives 2K")
-    assert fit(OLD, ImageWish(quality="1K")) == (None, ())
-    assert fit(OLD, ImageWish(quality="2K"))[1][0].field == "quality"
+    assert fit(OLD, ImageOptions(quality="1K")) == (None, ())
+    assert fit(OLD, ImageOptions(quality="2K"))[1][0].field == "quality"
 
 
 def test_what_goes_before_what() -> None:
-    suffix = ImageWish(16, 9, is_ratio=True, resolution="4K")
+    suffix = ImageOptions(16, 9, is_ratio=True, resolution="4K")
     assert fit(PRO, suffix=suffix)[0] == {"aspectRatio": "16:9", "imageSize": "4K"}
-    said = ImageWish(1024, 1024, quality="1K")
+    said = ImageOptions(1024, 1024, quality="1K")
     assert fit(PRO, said, suffix=suffix)[0] == {"aspectRatio": "1:1", "imageSize": "1K"}
     own = {"aspect_ratio": "3:2", "imageSize": "2K", "personGeneration": "ALLOW_NONE"}
     config, _ = fit(PRO, None, suffix=suffix, image_config=own)
@@ -119,11 +121,11 @@ def test_what_goes_before_what() -> None:
 
 def test_looks() -> None:
     with pytest.raises(InvalidRequestError, match="auto, opaque"):
-        fit(PRO, ImageWish(background="transparent"))
-    assert fit(PRO, ImageWish(format="webp"))[1][0].field == "output_format"
-    assert fit(IMAGEN, ImageWish(format="jpeg")) == ({"mimeType": "image/jpeg"}, ())
-    assert fit(PRO, ImageWish(compression=50))[1][0].field == "output_compression"
-    assert fit(PRO, ImageWish(mask=True), images=2)[1][0].field == "mask"
+        fit(PRO, ImageOptions(background="transparent"))
+    assert fit(PRO, ImageOptions(format="webp"))[1][0].field == "output_format"
+    assert fit(IMAGEN, ImageOptions(format="jpeg")) == ({"mimeType": "image/jpeg"}, ())
+    assert fit(PRO, ImageOptions(compression=50))[1][0].field == "output_compression"
+    assert fit(PRO, ImageOptions(mask=True), images=2)[1][0].field == "mask"
 
 
 def test_references() -> None:
@@ -138,21 +140,21 @@ def test_references() -> None:
 
 def test_other_models_are_left_alone() -> None:
     config = {"aspect_ratio": "1:1"}
-    assert fit("gpt-5", ImageWish(7, 1), image_config=config) == (config, ())
+    assert fit("gpt-5", ImageOptions(7, 1), image_config=config) == (config, ())
 
 
 @pytest.mark.parametrize(
     ("name", "base", "wish"),
     [
-        (PRO, PRO, NO_WISH),
-        (f"{PRO}-16x9", PRO, ImageWish(16, 9, is_ratio=True)),
-        (f"{PRO}-4k", PRO, ImageWish(resolution="4K")),
-        (f"{PRO}-16x9-4K", PRO, ImageWish(16, 9, is_ratio=True, resolution="4K")),
-        (f"{PRO}-2k-9X16", PRO, ImageWish(9, 16, is_ratio=True, resolution="2K")),
-        (f"{PRO}-1k-4k", f"{PRO}-1k", ImageWish(resolution="4K")),
-        (f"{PRO}-0x9", f"{PRO}-0x9", NO_WISH),
-        ("gpt-4", "gpt-4", NO_WISH),
+        (PRO, PRO, NO_IMAGE_OPTIONS),
+        (f"{PRO}-16x9", PRO, ImageOptions(16, 9, is_ratio=True)),
+        (f"{PRO}-4k", PRO, ImageOptions(resolution="4K")),
+        (f"{PRO}-16x9-4K", PRO, ImageOptions(16, 9, is_ratio=True, resolution="4K")),
+        (f"{PRO}-2k-9X16", PRO, ImageOptions(9, 16, is_ratio=True, resolution="2K")),
+        (f"{PRO}-1k-4k", f"{PRO}-1k", ImageOptions(resolution="4K")),
+        (f"{PRO}-0x9", f"{PRO}-0x9", NO_IMAGE_OPTIONS),
+        ("gpt-4", "gpt-4", NO_IMAGE_OPTIONS),
     ],
 )
-def test_ends_of_names(name: str, base: str, wish: ImageWish) -> None:
+def test_ends_of_names(name: str, base: str, wish: ImageOptions) -> None:
     assert split(name) == (base, wish)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from antigravity.ir.audio import SpeechWish
+from antigravity.ir.audio import SpeechOptions
 from antigravity.ir.capabilities import Target
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.parts import Text
@@ -16,7 +16,7 @@ TABLE = load_table(())
 NEW, OLD, TALKER = "gemini-3.8-flash-tts", "gemini-2.5-flash-preview-tts", "gpt-audio"
 
 
-def fit(model: str, wish: SpeechWish | None) -> tuple[Request, list[str]]:
+def fit(model: str, wish: SpeechOptions | None) -> tuple[Request, list[str]]:
     request = Request(
         model, (Message("user", (Text("Hello."),)),), "p", modalities=("audio",), speech=wish
     )
@@ -30,13 +30,13 @@ def words(request: Request) -> list[str]:
 
 @pytest.mark.parametrize("name", ["Kore", "kore", "KORE"])
 def test_a_voice_of_the_models_own(name: str) -> None:
-    fitted, losses = fit(NEW, SpeechWish(name))
+    fitted, losses = fit(NEW, SpeechOptions(name))
     assert fitted.audio_config == {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": "Kore"}}}
     assert losses == []
 
 
 def test_a_voice_of_others_is_stood_in_for() -> None:
-    fitted, losses = fit(NEW, SpeechWish("alloy"))
+    fitted, losses = fit(NEW, SpeechOptions("alloy"))
     own = TABLE.capabilities(NEW)
     name = own.voice_names["alloy"]
     assert fitted.audio_config == {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": name}}}
@@ -51,16 +51,16 @@ def test_every_stand_in_is_a_voice_of_the_models() -> None:
 
 def test_unknown_voices_are_refused_with_those_that_there_are() -> None:
     with pytest.raises(InvalidRequestError, match=r"Zephyr.*alloy") as refused:
-        fit(NEW, SpeechWish("nobody"))
+        fit(NEW, SpeechOptions("nobody"))
     assert refused.value.param == "voice"
 
 
 def test_no_voice_is_the_models_choice() -> None:
-    assert fit(NEW, SpeechWish())[0].audio_config is None
+    assert fit(NEW, SpeechOptions())[0].audio_config is None
 
 
 def test_where_the_manner_is_told() -> None:
-    wish = SpeechWish("Kore", "Softly.", 1.5)
+    wish = SpeechOptions("Kore", "Softly.", 1.5)
     beside, losses = fit(NEW, wish)
     assert beside.speech is not None
     assert beside.speech.manner == "Softly. Speak at 1.5 times the usual pace."
@@ -73,7 +73,7 @@ def test_where_the_manner_is_told() -> None:
 
 
 def test_a_model_that_talks_is_told_to_read() -> None:
-    fitted, losses = fit(TALKER, SpeechWish("verse", "Softly."))
+    fitted, losses = fit(TALKER, SpeechOptions("verse", "Softly."))
     assert fitted.audio_config == {"voice": "verse", "format": "pcm16"}
     assert fitted.modalities == ("text", "audio")
     assert "word for word" in fitted.system[0].text

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from antigravity.accounts.sessions import session_from_request
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.protocols.conversation_hint import hint
-from antigravity.protocols.glance import members
+from antigravity.protocols.member_scan import members
 from tests.pairs.pairs_kit import SERVERS, call_of, decode
 
 ID = "0123abcd-aaaa-bbbb-cccc-0123456789ab"

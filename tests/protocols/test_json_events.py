@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from zope.interface.verify import verifyObject
 
-from antigravity.interfaces.protocols import Encoded, IClientProtocol, ITap
+from antigravity.interfaces.protocols import EncodedRequest, IClientProtocol, ITap
 from antigravity.ir.capabilities import Target, Traits
 from antigravity.ir.errors import (
     ContextLengthError,
@@ -58,7 +58,7 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> Gatewa
 CLIENT = ClientProtocol(
     name="own",
     traits=Traits("other"),
-    encode=lambda request, target: Encoded(b"{}"),
+    encode=lambda request, target: EncodedRequest(b"{}"),
     decoder=lambda request, target: Decoder(),
     decode_error=decode_error,
     decode_models=lambda body: [],

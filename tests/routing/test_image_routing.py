@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from antigravity.interfaces.upstreams import IModelProtocols
 from antigravity.ir.capabilities import Model
-from antigravity.ir.images import NO_WISH, ImageWish
+from antigravity.ir.images import NO_IMAGE_OPTIONS, ImageOptions
 from antigravity.protocols.gemini.protocol import GEMINI_CLIENT
 from antigravity.protocols.imagen.client import imagen_client
 from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT
@@ -28,7 +28,7 @@ CLIENTS = {
     for client in (GEMINI_CLIENT, imagen_client(GEMINI_CLIENT), OPENAI_CHAT_CLIENT)
 }
 FLASH, IMAGEN = "gemini-3.1-flash-image", "imagen-4.0-generate-001"
-WIDE = ImageWish(16, 9, is_ratio=True)
+WIDE = ImageOptions(16, 9, is_ratio=True)
 
 
 class Upstream:
@@ -79,29 +79,29 @@ def first(made: Router, asked: str, protocol: str = "openai_images") -> RoutingO
 def test_suffix_sets_image_format() -> None:
     decision = decide(router(), f"{FLASH}-16x9")
     target = decision.options[0].target
-    assert (target.model, target.wish) == (FLASH, WIDE)
+    assert (target.model, target.image_options) == (FLASH, WIDE)
     assert [hop.rule for hop in decision.steps] == ["image suffix"]
-    assert first(router(), FLASH).target.wish == NO_WISH
-    assert first(router(), f"g/{FLASH}-16x9").target.wish == WIDE
+    assert first(router(), FLASH).target.image_options == NO_IMAGE_OPTIONS
+    assert first(router(), f"g/{FLASH}-16x9").target.image_options == WIDE
 
 
 def test_listed_name_has_no_suffix() -> None:
     made = router(None, f"{FLASH}-4k")
     decide(made, FLASH)  # now it is known what is listed
     target = first(made, f"{FLASH}-4k").target
-    assert (target.model, target.wish) == (f"{FLASH}-4k", NO_WISH)
+    assert (target.model, target.image_options) == (f"{FLASH}-4k", NO_IMAGE_OPTIONS)
     mapped = first(router({f"{FLASH}-4k": "gpt-5"}), f"{FLASH}-4k").target
-    assert (mapped.model, mapped.wish) == ("gpt-5", NO_WISH)
+    assert (mapped.model, mapped.image_options) == ("gpt-5", NO_IMAGE_OPTIONS)
 
 
 def test_name_without_suffix_is_mapped() -> None:
     target = first(router({"paint": FLASH}), "paint-16x9").target
-    assert (target.model, target.wish) == (FLASH, WIDE)
+    assert (target.model, target.image_options) == (FLASH, WIDE)
 
 
 def test_other_models_have_no_suffix() -> None:
     target = first(router(), "sizes-4k", "openai_chat").target
-    assert (target.model, target.wish) == ("sizes-4k", NO_WISH)
+    assert (target.model, target.image_options) == ("sizes-4k", NO_IMAGE_OPTIONS)
 
 
 def test_model_can_have_its_own_protocol() -> None:

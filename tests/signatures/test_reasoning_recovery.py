@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 from zope.interface.verify import verifyObject
 
-from antigravity.interfaces.protocols import ICollectingTap
+from antigravity.interfaces.protocols import IReasoningTap
 from antigravity.ir.call import Call
 from antigravity.ir.capabilities import Capabilities, Target
 from antigravity.ir.events import Event, ThinkingDelta, ToolCallStart
@@ -118,7 +118,7 @@ def tapped(
 ) -> dict[str, StoredThinking]:
     kept: dict[str, StoredThinking] = {}
     tap = client.tap()
-    verifyObject(ICollectingTap, tap)
+    verifyObject(IReasoningTap, tap)
     collector = SignatureCollector(kept.__setitem__, unsigned=unsigned)
     tap.collect(collector.feed, "other", unsigned=unsigned)
     for event in events:
@@ -154,7 +154,7 @@ def test_chat_tap_keeps_reasoning_of_a_whole_response() -> None:
     kept: dict[str, StoredThinking] = {}
     tap: Any = OPENAI_CHAT_CLIENT.tap()
     tap.collect(SignatureCollector(kept.__setitem__, unsigned=True).feed, "other", unsigned=True)
-    tap.whole(body)
+    tap.watch_body(body)
     assert kept == {"a": StoredThinking(None, (Thinking("hm"),))}
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
 
-from antigravity.interfaces.protocols import ICollectingTap
+from antigravity.interfaces.protocols import IReasoningTap
 from antigravity.ir.capabilities import Capabilities, Target
 from antigravity.ir.parts import Thinking
 from antigravity.ir.request import Request
@@ -57,7 +57,7 @@ def whole(name: str, body: object, family: str) -> Memories:
     found: Memories = {}
     tap = CLIENTS[name].tap()
     tap.collect(SignatureCollector(found.__setitem__).feed, family)
-    tap.whole(json.dumps(body).encode())
+    tap.watch_body(json.dumps(body).encode())
     return found
 
 
@@ -177,12 +177,12 @@ def test_a_call_without_an_id_is_nobodys() -> None:
 @pytest.mark.parametrize("name", CLIENTS)
 def test_nobody_is_told_unless_somebody_asks(name: str) -> None:
     tap = CLIENTS[name].tap()
-    verifyObject(ICollectingTap, tap)
+    verifyObject(IReasoningTap, tap)
     blocks = named([{"type": "thinking", "thinking": "x", "signature": "s"}, {"type": "tool_use"}])
     parts = named([{"functionCall": {"name": "f"}, "thoughtSignature": "c2ln"}])
     for event in events_of(blocks) if name == "anthropic" else chunks_of(parts):
         tap.watch(event)
-    tap.whole(json.dumps({"content": blocks, "candidates": parts}).encode())
+    tap.watch_body(json.dumps({"content": blocks, "candidates": parts}).encode())
 
 
 @pytest.mark.parametrize("name", CLIENTS)
@@ -250,4 +250,4 @@ def test_no_bytes_raise(pieces: list[bytes]) -> None:
             ):
                 tap.watch(ServerSentEvent("content_block_start", seasoned))
                 tap.watch(ServerSentEvent("content_block_delta", seasoned))
-                tap.whole(seasoned)
+                tap.watch_body(seasoned)

@@ -15,7 +15,7 @@ from zope.interface import implementer
 from antigravity.hookspecs import hookimpl
 from antigravity.interfaces.embeddings import IEmbeddingKind
 from antigravity.interfaces.mcp_values import PromptArgument
-from antigravity.interfaces.protocols import Encoded
+from antigravity.interfaces.protocols import EncodedRequest
 from antigravity.interfaces.selection import Selection
 from antigravity.interfaces.transport import OutgoingRequest
 from antigravity.ir.call import HttpReply, Route
@@ -80,16 +80,16 @@ class Absent:
         return []
 
 
-def encode_calls(request: Any, target: Any) -> Encoded:
+def encode_calls(request: Any, target: Any) -> EncodedRequest:
     for message in request.messages:
         for part in message.parts:
             if isinstance(part, ToolCall):
                 raising()
-    return Encoded(b"{}")
+    return EncodedRequest(b"{}")
 
 
-def encode_names(request: Any, target: Any) -> Encoded:
-    return Encoded(json.dumps([tool.name for tool in request.tools]).encode())
+def encode_names(request: Any, target: Any) -> EncodedRequest:
+    return EncodedRequest(json.dumps([tool.name for tool in request.tools]).encode())
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def encode_names(request: Any, target: Any) -> Encoded:
         ({"encode": encode_names}, "at a request with tools that the provider runs"),
         ({"traits": {"family": "other"}}, "traits that are dict"),
         ({"encode": lambda request, target: b"{}"}, "encodes a question as bytes"),
-        ({"encode": lambda request, target: Encoded({})}, "as dict, not as bytes"),  # type: ignore[arg-type]
+        ({"encode": lambda request, target: EncodedRequest({})}, "as dict, not as bytes"),  # type: ignore[arg-type]
         ({"encode": encode_calls}, "at a request with tools, a call and its result"),
         ({"encode": encode_calls}, "raises KeyError: 'missing' (test_more_checks.py, line"),
         ({"decode_models": lambda body: json.loads(body)["models"]}, "a list of models that is"),
@@ -268,7 +268,7 @@ class Rule:
     name = "rule"
     marks: Any = (b"ping",)
 
-    def wants(self, headers: Mapping[str, str]) -> bool:
+    def may_match(self, headers: Mapping[str, str]) -> bool:
         return "user-agent" in headers
 
     def matches(self, request: Any, headers: Any) -> bool:
@@ -283,7 +283,7 @@ class Rule:
     [
         ({"marks": ("ping",)}, "no tuple of bytes"),
         ({"marks": b"ping"}, "no tuple of bytes"),
-        ({"wants": lambda headers: headers["user-agent"]}, "wants raises KeyError"),
+        ({"may_match": lambda headers: headers["user-agent"]}, "may_match raises KeyError"),
         ({"matches": lambda request, headers: request.messages[-1].text}, "matches raises"),
         ({"matches": lambda request, headers: None}, "matches returns a NoneType"),
     ],

@@ -41,11 +41,11 @@ from antigravity.exchange.streams.translated import Translator, empty_response_e
 from antigravity.exchange.token_estimate import learn_from_usage
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import (
+    IBodyRepairingTap,
     IClientProtocol,
-    ICollectingTap,
-    INamingTap,
+    IReasoningTap,
+    IResponseIdTap,
     ITap,
-    IWholeRepairingTap,
 )
 from antigravity.interfaces.server_traits import IFramer
 from antigravity.interfaces.transport import IIncomingResponse
@@ -187,12 +187,12 @@ def _passed_whole(
     """Return the reply with the JSON object that an upstream sent, and end the record."""
     context, option, headers = attempt.context, attempt.option, response.headers()
     context.recorder.first_byte()
-    repairing = IWholeRepairingTap(tap, None)
+    repairing = IBodyRepairingTap(tap, None)
     if repairing is not None:
-        body = repairing.repair_whole(body)
-    collecting = ICollectingTap(tap, None) or INamingTap(tap, None)
+        body = repairing.repair_body(body)
+    collecting = IReasoningTap(tap, None) or IResponseIdTap(tap, None)
     if collecting is not None:
-        collecting.whole(body)
+        collecting.watch_body(body)
     usage = option.client.decode_usage(body)
     context.recorder.end(None, usage)
     learn_from_usage(context, option.target.model, usage, context.decoded)
@@ -241,7 +241,7 @@ def _tap(attempt: Attempt) -> ITap:
     """Return a tap that remembers the thinking behind tool calls and the response's id."""
     context, option, target = attempt.context, attempt.option, attempt.option.target
     tap: ITap = option.client.tap()
-    collecting = ICollectingTap(tap, None)
+    collecting = IReasoningTap(tap, None)
     if collecting is not None:
         keep = partial(context.services.signatures.remember, context.call.principal)
         family, unsigned = target.capabilities.family, target.wants_reasoning

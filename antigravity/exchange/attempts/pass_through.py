@@ -6,7 +6,7 @@ from typing import Final
 
 from antigravity.exchange.context import RequestContext
 from antigravity.interfaces.upstreams import UpstreamOperation
-from antigravity.ir.images import NO_WISH
+from antigravity.ir.images import NO_IMAGE_OPTIONS
 from antigravity.ir.signature import holds_seals
 from antigravity.protocols.json_body import members_of
 from antigravity.routing.decision import RoutingOption
@@ -32,7 +32,7 @@ def can_pass_through(
     to an upstream they would be forged.
     """
     body, traits = context.call.body, context.traits
-    if context.is_rewritten or not option.native or option.target.wish != NO_WISH:
+    if context.is_rewritten or not option.native or option.target.image_options != NO_IMAGE_OPTIONS:
         return False
     if not option.upstream.passes(option.client.name, operation, body) or holds_seals(body):
         return False

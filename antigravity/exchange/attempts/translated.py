@@ -25,7 +25,7 @@ from antigravity.exchange.token_estimate import estimate_input_tokens, learn_fro
 from antigravity.interfaces.audio import IConverted, IConverter
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import (
-    Encoded,
+    EncodedRequest,
     IClientProtocol,
     IStreamEncoder,
 )
@@ -69,7 +69,7 @@ async def attempt_translated(attempt: Attempt) -> Reply:
     return await _whole(attempt, source, response, completed)
 
 
-async def _encode(attempt: Attempt) -> tuple[Lowered, Encoded]:
+async def _encode(attempt: Attempt) -> tuple[Lowered, EncodedRequest]:
     """Return the request as the option can take it, and its bytes."""
     context, client, target = attempt.context, attempt.option.client, attempt.option.target
     if not context.is_large:
@@ -90,7 +90,7 @@ async def _encode(attempt: Attempt) -> tuple[Lowered, Encoded]:
 
 def _translate(
     request: Request, recall: Recall | None, client: IClientProtocol, target: Target
-) -> tuple[Lowered, Encoded]:
+) -> tuple[Lowered, EncodedRequest]:
     """Return the lowered and encoded request, with the thinking that ``recall`` knows put back."""
     if recall is not None:
         family, reasoning = target.capabilities.family, target.wants_reasoning
@@ -99,7 +99,7 @@ def _translate(
     lowered = lower(request, client.traits, target, client.name)
     unknown = foreign_extensions(request, client.name)
     lowered = replace(lowered, losses=unknown + lowered.losses)
-    encoded: Encoded = client.encode(lowered.request, target)
+    encoded: EncodedRequest = client.encode(lowered.request, target)
     return lowered, encoded
 
 

@@ -14,7 +14,7 @@ from antigravity.exchange.streams.bounds import RESPONSE_LIMIT
 from antigravity.exchange.streams.raw import RawEventStream, is_events
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.server_traits import StoredResponses
-from antigravity.interfaces.upstreams import IKeepingUpstream
+from antigravity.interfaces.upstreams import IStoringUpstream
 from antigravity.ir.capabilities import Target
 from antigravity.ir.errors import NotFoundError
 from antigravity.redaction.errors import redact_errors
@@ -52,13 +52,13 @@ async def _forward(
     call, snapshot = context.call, context.snapshot
     credential = origin_credential(context, origin)
     upstream: Any = next((u for u in snapshot.router.upstreams if u.name == origin.upstream), None)
-    if credential is None or not IKeepingUpstream.providedBy(upstream):
+    if credential is None or not IStoringUpstream.providedBy(upstream):
         raise stored.not_found(call)
     client = snapshot.clients[context.protocol.name]
     context.recorder.begin(origin.model, stream=False)
     option = RoutingOption(upstream, client, Target(origin.model), True)
     context.recorder.attempt(option, credential, passed=True)
-    requests = upstream.kept(call, credential)
+    requests = upstream.stored_requests(call, credential)
     try:
         response = await first_good(
             context.services.transport, upstream, client, credential, requests

@@ -10,7 +10,7 @@ from msgspec import Struct
 from antigravity.exchange.context import Continuation, RequestContext
 from antigravity.exchange.operations.response_store import ResponseOrigin, ResponseStore
 from antigravity.exchange.plan import Plan
-from antigravity.interfaces.protocols import INamingTap, ITap
+from antigravity.interfaces.protocols import IResponseIdTap, ITap
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import NotFoundError
 from antigravity.routing.decision import RoutingOption
@@ -93,9 +93,9 @@ def remember_origin(
     context: RequestContext, option: RoutingOption, credential: Credential, tap: ITap
 ) -> None:
     """Store the origin of a response that is passed through, once its id is known."""
-    stored, naming = context.traits.stored_responses, INamingTap(tap, None)
+    stored, naming = context.traits.stored_responses, IResponseIdTap(tap, None)
     if stored is None or naming is None:
         return
     if stored.wants_store(context.call.body):
         origin = ResponseOrigin(option.upstream.name, credential.id, option.target.model)
-        naming.name(partial(client_responses(context).put_origin, origin=origin))
+        naming.on_response_id(partial(client_responses(context).put_origin, origin=origin))

@@ -15,7 +15,7 @@ from antigravity.exchange.plan import Plan
 from antigravity.exchange.response_headers import COUNT_SOURCE
 from antigravity.exchange.token_estimate import estimate_input_tokens
 from antigravity.interfaces.exchange import Reply
-from antigravity.interfaces.protocols import Encoded, IClientProtocol
+from antigravity.interfaces.protocols import EncodedRequest, IClientProtocol
 from antigravity.ir.call import TokenCount
 from antigravity.ir.capabilities import Target
 from antigravity.ir.errors import GatewayError
@@ -81,9 +81,9 @@ async def count_tokens(context: RequestContext, plan: Plan) -> TokenCount:
     return TokenCount(estimate, "estimate")
 
 
-def _translate(request: Request, client: IClientProtocol, target: Target) -> Encoded | None:
+def _translate(request: Request, client: IClientProtocol, target: Target) -> EncodedRequest | None:
     lowered = lower(request, client.traits, target, client.name)
-    encoded: Encoded | None = client.encode_count(lowered.request, target)
+    encoded: EncodedRequest | None = client.encode_count(lowered.request, target)
     return encoded
 
 

@@ -12,7 +12,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from antigravity.ir.errors import UnusableResponseError
-from antigravity.ir.plain import plain
+from antigravity.ir.printable import strip_controls
 from antigravity.redaction.credentials import CREDENTIALS
 
 Form = Literal["events", "json", "html", "text"]
@@ -38,7 +38,9 @@ class ResponseSource(Struct, frozen=True):
         kind = self.content_type.partition(";")[0].strip().lower()
         if form == "html" and "html" not in kind and "xml" not in kind:
             kind = "text/html"
-        excerpt = CREDENTIALS.redact(plain(text.decode("utf-8", "replace").strip()))[:_QUOTED]
+        excerpt = CREDENTIALS.redact(strip_controls(text.decode("utf-8", "replace").strip()))[
+            :_QUOTED
+        ]
         quoted = f" It says: {excerpt}" if excerpt and form == "text" else ""
         who = f"The upstream {self.upstream}" if self.upstream else "The upstream"
         return UnusableResponseError(

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from antigravity.interfaces.mcp_values import McpError
 from antigravity.ir.errors import GatewayError
-from antigravity.ir.plain import brief
+from antigravity.ir.printable import shorten
 from antigravity.logs import make_logger
 from antigravity.mcp.catalog import Catalog
 from antigravity.mcp.client.channel import Channel, Receive
@@ -133,7 +133,7 @@ class FederatedServer:
             try:
                 reason = await self._connect_once()
             except (GatewayError, McpError) as error:
-                reason = brief(error.message)
+                reason = shorten(error.message)
             except OSError as error:
                 reason = f"it cannot be started: {error.strerror or 'unknown error'}"
             except CancelledError:

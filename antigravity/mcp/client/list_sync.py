@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from antigravity.interfaces.mcp_values import Json, McpError
 from antigravity.ir.errors import GatewayError
-from antigravity.ir.plain import brief
+from antigravity.ir.printable import shorten
 from antigravity.logs import make_logger
 from antigravity.mcp.catalog import Catalog
 from antigravity.mcp.client import list_entries
@@ -57,7 +57,7 @@ class ListSync:
             except McpError as error:
                 if kind == "tools":
                     raise
-                self._warn_incomplete(f"{kind}/list", f"it was refused: {brief(error.message)}")
+                self._warn_incomplete(f"{kind}/list", f"it was refused: {shorten(error.message)}")
 
     def heard(self, session: RemoteSession, message: Notification) -> None:
         """Handle a notification that belongs to no request."""
@@ -98,7 +98,7 @@ class ListSync:
             except McpError:
                 return  # the server does not know the method
             except GatewayError as error:
-                self.log.debug("{name}: {why}", name=self._sender.name, why=brief(error.message))
+                self.log.debug("{name}: {why}", name=self._sender.name, why=shorten(error.message))
             finally:
                 listening.addErrback(_forget)
                 listening.cancel()
@@ -137,7 +137,7 @@ class ListSync:
     def _not_refreshed(self, failure: Failure) -> None:
         error, name = failure.value, self._sender.name
         if isinstance(error, (GatewayError, McpError)):
-            why = brief(error.message)
+            why = shorten(error.message)
             self.log.warn("the lists of {name} are out of date: {why}", name=name, why=why)
         elif not isinstance(error, CancelledError):
             self.log.failure("reading the lists of {name} failed", failure, name=name)
@@ -193,7 +193,7 @@ class ListSync:
                     return []
                 if not found:
                     raise
-                self._warn_incomplete(method, f"a page was refused: {brief(error.message)}")
+                self._warn_incomplete(method, f"a page was refused: {shorten(error.message)}")
                 return found
             before, page = page, self._page(result.get(key), method)
             if page and page == before:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from antigravity.interfaces.protocols import Encoded
+from antigravity.interfaces.protocols import EncodedRequest
 from antigravity.ir.capabilities import Target
 from antigravity.ir.request import Request
 from antigravity.protocols.anthropic.client_content import Turn, text_block, turns
@@ -28,19 +28,19 @@ _FIXED: Final = frozenset({"model", "messages", "stream", "max_tokens"})
 _LOWEST_TOP_P: Final = 0.95  # while thinking
 
 
-def encode_request(request: Request, target: Target) -> Encoded:
+def encode_request(request: Request, target: Target) -> EncodedRequest:
     """Return the body of a streaming request."""
     losses = Losses()
     body = _body(request, target, losses)
-    return Encoded(msgspec.json.encode(body), losses.all())
+    return EncodedRequest(msgspec.json.encode(body), losses.all())
 
 
-def encode_count(request: Request, target: Target) -> Encoded:
+def encode_count(request: Request, target: Target) -> EncodedRequest:
     """Return the body of a request to count tokens."""
     losses = Losses()
     body = _body(request, target, losses)
     counted = {name: value for name, value in body.items() if name in _COUNTED}
-    return Encoded(msgspec.json.encode(counted), losses.all())
+    return EncodedRequest(msgspec.json.encode(counted), losses.all())
 
 
 def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:

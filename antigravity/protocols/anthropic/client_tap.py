@@ -14,10 +14,10 @@ from msgspec import Struct
 from zope.interface import implementer
 
 from antigravity.interfaces.protocols import (
+    IBodyRepairingTap,
     IClosingTap,
-    ICollectingTap,
+    IReasoningTap,
     IRepairingTap,
-    IWholeRepairingTap,
 )
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import (
@@ -82,7 +82,7 @@ class _Thought:
             yield ThinkingSignature(Signature(signature, NATIVE_FAMILY))
 
 
-@implementer(ICollectingTap, IClosingTap, IRepairingTap, IWholeRepairingTap)
+@implementer(IReasoningTap, IClosingTap, IRepairingTap, IBodyRepairingTap)
 class AnthropicTap:
     """Watches one stream, or one whole answer.
 
@@ -137,9 +137,9 @@ class AnthropicTap:
             self.failure = self.failure or error_in_event(name, event.data, decode_error)
 
     repair = staticmethod(repair_event)
-    repair_whole = staticmethod(repair_body)
+    repair_body = staticmethod(repair_body)
 
-    def whole(self, body: bytes) -> None:
+    def watch_body(self, body: bytes) -> None:
         """Look at a whole message."""
         if self._tell is None or b'"tool_use"' not in body:
             return

@@ -26,7 +26,7 @@ from antigravity.ir.errors import (
 )
 from antigravity.ir.json_reader import decode
 from antigravity.ir.too_long import as_anthropic_says
-from antigravity.protocols.anthropic.reading import dotted
+from antigravity.protocols.anthropic.request_reader import dotted
 from antigravity.protocols.rate_limits import BILLING_CODE, Limit, read_limit
 
 _TYPES: Final = {

@@ -14,13 +14,13 @@ from antigravity.protocols.anthropic import (
     client_request,
     errors,
     schema,
-    server_glance,
     server_reasoning,
     server_reply,
+    server_scan,
 )
 from antigravity.protocols.anthropic.client_stream import AnthropicStreamDecoder
 from antigravity.protocols.anthropic.client_tap import AnthropicTap
-from antigravity.protocols.anthropic.reading import read, reject
+from antigravity.protocols.anthropic.request_reader import read, reject
 from antigravity.protocols.anthropic.server_request import decode_request
 from antigravity.protocols.anthropic.server_stream import PING, AnthropicStreamEncoder
 from antigravity.protocols.client_protocol import ClientProtocol
@@ -63,7 +63,7 @@ ANTHROPIC_SERVER: Final = ServerProtocol(
     ),
     traits=ServerTraits(
         conversation_hint=_conversation_hint,
-        needs_translation=server_glance.needs_translation,
+        needs_translation=server_scan.needs_translation,
         calls_without_reasoning=server_reasoning.calls_without_reasoning,
     ),
     keepalive=PING,

@@ -23,7 +23,7 @@ from antigravity.ir.parts import (
 )
 from antigravity.ir.signature import Signature, unseal
 from antigravity.protocols.anthropic import schema
-from antigravity.protocols.anthropic.reading import read, read_text, reject
+from antigravity.protocols.anthropic.request_reader import read, read_text, reject
 from antigravity.protocols.anthropic.web_search import read_citation, read_search
 from antigravity.protocols.tool_arguments import object_text
 

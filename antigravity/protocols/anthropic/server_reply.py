@@ -15,8 +15,8 @@ from antigravity.ir.events import Finish
 from antigravity.ir.response import Response, unfold
 from antigravity.ir.usage import Usage
 from antigravity.protocols.anthropic.errors import error_object
-from antigravity.protocols.anthropic.reading import reject
 from antigravity.protocols.anthropic.reasons import stop_reason
+from antigravity.protocols.anthropic.request_reader import reject
 from antigravity.protocols.anthropic.server_blocks import BlockWriter
 from antigravity.protocols.anthropic.tool_input import as_object
 from antigravity.protocols.anthropic.usage import wire_usage

@@ -19,7 +19,7 @@ from antigravity.ir.request import (
 )
 from antigravity.ir.tools import FunctionTool, HostedTool, Tool, ToolChoice, WebSearchTool
 from antigravity.protocols.anthropic import schema
-from antigravity.protocols.anthropic.reading import read, reject
+from antigravity.protocols.anthropic.request_reader import read, reject
 from antigravity.protocols.anthropic.server_content import ContentReader
 from antigravity.protocols.json_body import members_of
 

@@ -11,16 +11,16 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from antigravity.interfaces.protocols import Encoded
+from antigravity.interfaces.protocols import EncodedRequest
 from antigravity.ir.capabilities import Capabilities, Target
 from antigravity.ir.errors import InvalidRequestError
-from antigravity.ir.marks import has_cache_breakpoints, has_citations
 from antigravity.ir.request import Request
+from antigravity.ir.request_features import has_cache_breakpoints, has_citations
 from antigravity.protocols.gemini.client_config import encode_config
 from antigravity.protocols.gemini.client_contents import encode_contents
 from antigravity.protocols.gemini.client_tools import encode_choice, encode_tools
-from antigravity.protocols.gemini.drawing import draws, fit_drawing
-from antigravity.protocols.gemini.speaking import styled
+from antigravity.protocols.gemini.image_request import draws, fit_image_request
+from antigravity.protocols.gemini.speech_request import styled
 from antigravity.protocols.instructions import OPENING
 from antigravity.protocols.losses import Losses
 
@@ -30,24 +30,24 @@ _MERGED: Final = frozenset(
 )
 
 
-def encode_body(request: Request, target: Target) -> Encoded:
+def encode_body(request: Request, target: Target) -> EncodedRequest:
     """Return the body of a request for an answer.
 
     :raises InvalidRequestError: for what the target cannot do and nobody should guess.
     """
     losses = Losses()
     body = _body(request, target, losses)
-    return Encoded(msgspec.json.encode(body), losses.all())
+    return EncodedRequest(msgspec.json.encode(body), losses.all())
 
 
-def encode_count_body(request: Request, target: Target) -> Encoded:
+def encode_count_body(request: Request, target: Target) -> EncodedRequest:
     """Return the body of a request to count tokens.
 
     :raises InvalidRequestError: as :func:`encode_body`.
     """
     losses = Losses()
     body = {"model": f"models/{target.model}", **_body(request, target, losses)}
-    return Encoded(msgspec.json.encode({"generateContentRequest": body}), losses.all())
+    return EncodedRequest(msgspec.json.encode({"generateContentRequest": body}), losses.all())
 
 
 def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def _body(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
             hosted_tools_with_functions=False,
         )
         if draws(capabilities):
-            request = fit_drawing(request, losses)
+            request = fit_image_request(request, losses)
     extensions = request.extensions if request.protocol == "gemini" else {}
     tools = encode_tools(request, capabilities, extensions, losses)
     contents = encode_contents(request, capabilities, losses)

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 from zope.interface import implementer
 
-from antigravity.interfaces.protocols import ICollectingTap
+from antigravity.interfaces.protocols import IReasoningTap
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import Event, ThinkingDelta, ThinkingSignature, ToolCallStart
 from antigravity.ir.signature import Signature
@@ -48,7 +48,7 @@ _CONTENT: Final = (
 )
 
 
-@implementer(ICollectingTap)
+@implementer(IReasoningTap)
 class GeminiTap:
     """Watches one stream.
 
@@ -118,7 +118,7 @@ class GeminiTap:
         elif self.failure is None and not _CANDIDATES.search(data):
             self.failure = error_in_event(event.event, data, decode_error)
 
-    def whole(self, body: bytes) -> None:
+    def watch_body(self, body: bytes) -> None:
         """Look at a whole answer."""
         if self._tell is not None and _THOUGHT in body:
             self._think(body)

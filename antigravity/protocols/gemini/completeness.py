@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from antigravity.ir.capabilities import Capabilities
-from antigravity.protocols.gemini.drawing import draws, may_pass
+from antigravity.protocols.gemini.image_request import draws, may_pass
 
 _CALL: Final = re.compile(rb'"function(?:Call|_call)"\s*:')
 _RESPONSE: Final = re.compile(rb'"function(?:Response|_response)"\s*:')

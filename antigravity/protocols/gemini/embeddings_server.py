@@ -16,7 +16,7 @@ from antigravity.protocols.gemini.embeddings_schema import (
     EmbedConfig,
     EmbedRequest,
 )
-from antigravity.protocols.gemini.reading import (
+from antigravity.protocols.gemini.request_reader import (
     extras,
     normal,
     read,

@@ -9,7 +9,7 @@ import msgspec
 from antigravity.ir.call import HttpReply
 from antigravity.ir.errors import GatewayError
 from antigravity.protocols import replies
-from antigravity.protocols.gemini.reading import dotted
+from antigravity.protocols.gemini.request_reader import dotted
 
 _STATUSES: Final = {
     400: "INVALID_ARGUMENT",

@@ -21,8 +21,8 @@ from antigravity.protocols.gemini import (
     client_reply,
     completeness,
     errors,
-    server_glance,
     server_reply,
+    server_scan,
 )
 from antigravity.protocols.gemini.client_config import MAX_STOP
 from antigravity.protocols.gemini.client_request import encode_body, encode_count_body
@@ -33,8 +33,8 @@ from antigravity.protocols.gemini.server_request import decode_request, model_of
 from antigravity.protocols.gemini.server_stream import GeminiStreamEncoder
 from antigravity.protocols.gemini.signatures import family_of
 from antigravity.protocols.gemini.with_model import with_model
-from antigravity.protocols.glance import members
 from antigravity.protocols.json_body import members_of
+from antigravity.protocols.member_scan import members
 from antigravity.protocols.server_protocol import ServerProtocol
 
 NAME: Final = "gemini"
@@ -72,7 +72,7 @@ def _with_model(call: Call, model: str) -> Body:
 
 def _requested_choices(call: Call) -> RequestedChoices:
     """Return how many candidates a request asks for."""
-    return RequestedChoices(server_glance.choices(members_of(call)))
+    return RequestedChoices(server_scan.choices(members_of(call)))
 
 
 def _conversation_hint(call: Call) -> str | None:
@@ -92,7 +92,7 @@ GEMINI_SERVER: Final = ServerProtocol(
     routes=(*_routes("/v1beta"), *_routes("/v1")),
     traits=ServerTraits(
         conversation_hint=_conversation_hint,
-        needs_translation=server_glance.needs_translation,
+        needs_translation=server_scan.needs_translation,
         is_complete=completeness.is_complete,
         requested_choices=_requested_choices,
         framing=StreamFraming(array_framer, errors.failed_chunk),

@@ -9,7 +9,7 @@ from msgspec import Struct, UnsetType
 from antigravity.ir.request import Effort, ResponseFormat, Sampling, ThinkingConfig
 from antigravity.protocols.gemini import schema
 from antigravity.protocols.gemini.json_schema.from_gemini import from_gemini, lower_types
-from antigravity.protocols.gemini.reading import extras, refused
+from antigravity.protocols.gemini.request_reader import extras, refused
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from antigravity.ir.signature import Signature
 from antigravity.protocols.gemini import base64_text, schema, signatures
 from antigravity.protocols.gemini.arguments import json_text
 from antigravity.protocols.gemini.call_ids import CallIds
-from antigravity.protocols.gemini.reading import extras, refused
+from antigravity.protocols.gemini.request_reader import extras, refused
 from antigravity.protocols.gemini.youtube import is_youtube
 from antigravity.protocols.tool_arguments import object_text
 

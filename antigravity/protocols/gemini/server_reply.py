@@ -10,7 +10,7 @@ from antigravity.ir.capabilities import Capabilities, Model
 from antigravity.ir.events import Finish
 from antigravity.ir.response import Choice, Response, unfold
 from antigravity.protocols.gemini import token_counts
-from antigravity.protocols.gemini.reading import refused
+from antigravity.protocols.gemini.request_reader import refused
 from antigravity.protocols.gemini.server_candidate import (
     Candidate,
     WirePart,

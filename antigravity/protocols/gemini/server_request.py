@@ -9,7 +9,7 @@ from msgspec import UNSET
 from antigravity.ir.call import Call
 from antigravity.ir.request import Request
 from antigravity.protocols.gemini import schema
-from antigravity.protocols.gemini.reading import extras, normal, read, refused
+from antigravity.protocols.gemini.request_reader import extras, normal, read, refused
 from antigravity.protocols.gemini.server_config import Decoded, decode_config
 from antigravity.protocols.gemini.server_parts import decode_messages, decode_system
 from antigravity.protocols.gemini.server_tools import decode_choice, decode_tools

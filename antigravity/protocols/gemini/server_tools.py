@@ -17,7 +17,7 @@ from antigravity.ir.tools import (
 )
 from antigravity.protocols.gemini import schema
 from antigravity.protocols.gemini.json_schema.from_gemini import from_gemini, lower_types
-from antigravity.protocols.gemini.reading import extras, refused
+from antigravity.protocols.gemini.request_reader import extras, refused
 
 #: The values of the enum ``FunctionCallingConfig.Mode``, by number.
 _MODES: Final = ("MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED")

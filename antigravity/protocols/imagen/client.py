@@ -9,7 +9,7 @@ import msgspec
 from zope.interface import implementer
 
 from antigravity.interfaces.protocols import (
-    Encoded,
+    EncodedRequest,
     IClientProtocol,
     IStreamDecoder,
     ITap,
@@ -77,7 +77,7 @@ def imagen_client(google: IClientProtocol) -> ClientProtocol:
     )
 
 
-def _encode(request: Request, target: Target) -> Encoded:
+def _encode(request: Request, target: Target) -> EncodedRequest:
     """Return the request.
 
     :raises InvalidRequestError: if there are no words to draw by.
@@ -93,7 +93,7 @@ def _encode(request: Request, target: Target) -> Encoded:
     if mime_type:
         parameters["outputOptions"] = {"mimeType": mime_type}
     body = {"instances": [{"prompt": prompt}], "parameters": parameters}
-    return Encoded(msgspec.json.encode(body), tuple(losses))
+    return EncodedRequest(msgspec.json.encode(body), tuple(losses))
 
 
 def _prompt(request: Request) -> tuple[str, list[Loss]]:

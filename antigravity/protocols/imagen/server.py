@@ -8,7 +8,7 @@ from antigravity.interfaces.protocols import IServerProtocol
 from antigravity.interfaces.server_traits import RequiredModalities, ServerTraits
 from antigravity.ir.call import Call, Head, HttpReply, ReplyContext, Route
 from antigravity.ir.errors import InvalidRequestError
-from antigravity.ir.images import RESOLUTIONS, ImageWish
+from antigravity.ir.images import RESOLUTIONS, ImageOptions
 from antigravity.ir.media import InlineData
 from antigravity.ir.parts import Media, Text
 from antigravity.ir.request import Message, Request, Sampling
@@ -89,13 +89,13 @@ def _encode_response(response: Response, context: ReplyContext) -> HttpReply:
     return json_reply({"predictions": predictions})
 
 
-def _wish(parameters: Parameters) -> ImageWish:
+def _wish(parameters: Parameters) -> ImageOptions:
     width, height = _ratio(parameters.aspect_ratio)
     size = (parameters.sample_image_size or parameters.image_size or "").upper()
     if size and size not in RESOLUTIONS:
         raise bad_field("parameters.sampleImageSize", "is no resolution", tuple(RESOLUTIONS))
     options = parameters.output_options
-    return ImageWish(
+    return ImageOptions(
         width,
         height,
         is_ratio=True,

@@ -12,20 +12,20 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from antigravity.interfaces.protocols import Encoded
+from antigravity.interfaces.protocols import EncodedRequest
 from antigravity.ir.capabilities import Target
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Message, Request
 from antigravity.protocols.identifiers import OPENAI_MAX, short_identifier
 from antigravity.protocols.instructions import OPENING, needs_opening
 from antigravity.protocols.losses import Losses
+from antigravity.protocols.openai_chat.client_audio import audio_fields
 from antigravity.protocols.openai_chat.client_messages import MessageWriter
 from antigravity.protocols.openai_chat.client_settings import (
     form_fields,
     limit_fields,
     sampling_fields,
 )
-from antigravity.protocols.openai_chat.client_sound import sound_fields
 from antigravity.protocols.openai_chat.client_thinking import thinking_fields
 from antigravity.protocols.openai_chat.client_tools import write_tools
 from antigravity.protocols.openai_chat.schema import NAME
@@ -38,7 +38,7 @@ _HINTS: Final = frozenset(("stream_options", "user", "prompt_cache_key", "safety
 _OF_CLIENT: Final = {"user": OPENAI_MAX, "prompt_cache_key": OPENAI_MAX}
 
 
-def encode(request: Request, target: Target) -> Encoded:
+def encode(request: Request, target: Target) -> EncodedRequest:
     """Return the request as a streaming one."""
     losses = Losses()
     form, hint = form_fields(request, target, losses)
@@ -52,7 +52,7 @@ def encode(request: Request, target: Target) -> Encoded:
         **limit_fields(request, target, losses),
         **thinking_fields(request, target, losses),
         **form,
-        **sound_fields(request, target, losses),
+        **audio_fields(request, target, losses),
         **_about_client(request, target, losses),
         "stream": True,
     }
@@ -60,7 +60,7 @@ def encode(request: Request, target: Target) -> Encoded:
         body["stream_options"] = {"include_usage": True}
     _extend(body, request, losses)
     _leave_out(body, target, losses)
-    return Encoded(msgspec.json.encode(body), losses.all())
+    return EncodedRequest(msgspec.json.encode(body), losses.all())
 
 
 def _messages(request: Request, target: Target, losses: Losses) -> list[dict[str, Any]]:

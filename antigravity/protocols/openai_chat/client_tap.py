@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 from zope.interface import implementer
 
-from antigravity.interfaces.protocols import IClosingTap, ICollectingTap, IWholeRepairingTap
+from antigravity.interfaces.protocols import IBodyRepairingTap, IClosingTap, IReasoningTap
 from antigravity.ir.errors import GatewayError
 from antigravity.ir.events import Event, ThinkingDelta, ToolCallStart
 from antigravity.ir.request import Request
@@ -43,7 +43,7 @@ _CALL: Final = re.compile(rb'"tool_calls"\s*:\s*\[\s*\{')
 _MOST: Final = 4 * 1024 * 1024
 
 
-@implementer(ICollectingTap, IClosingTap, IWholeRepairingTap)
+@implementer(IReasoningTap, IClosingTap, IBodyRepairingTap)
 class ChatTap:
     """Watches one stream, or one whole answer."""
 
@@ -70,9 +70,9 @@ class ChatTap:
         """
         self._tell = tell if unsigned else None
 
-    repair_whole = staticmethod(repair_body)
+    repair_body = staticmethod(repair_body)
 
-    def whole(self, body: bytes) -> None:
+    def watch_body(self, body: bytes) -> None:
         """Look at a whole answer."""
         if self._tell is not None and _REASONING.search(body) and _CALL.search(body):
             self._held = [ServerSentEvent("", body)]

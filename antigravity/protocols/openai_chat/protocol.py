@@ -10,7 +10,7 @@ from antigravity.ir.capabilities import Traits
 from antigravity.protocols.client_protocol import ClientProtocol
 from antigravity.protocols.conversation_hint import hint
 from antigravity.protocols.json_body import members_of, peek, with_model
-from antigravity.protocols.openai_chat import server_glance, server_reasoning
+from antigravity.protocols.openai_chat import server_reasoning, server_scan
 from antigravity.protocols.openai_chat.client_reply import decode_models, decode_usage
 from antigravity.protocols.openai_chat.client_request import encode
 from antigravity.protocols.openai_chat.client_stream import ChatStreamDecoder
@@ -27,7 +27,7 @@ from antigravity.sse import KEEPALIVE_COMMENT
 
 def _requested_choices(call: Call) -> RequestedChoices:
     """Return how many choices a request asks for."""
-    return RequestedChoices(server_glance.choices(members_of(call)))
+    return RequestedChoices(server_scan.choices(members_of(call)))
 
 
 def _conversation_hint(call: Call) -> str | None:
@@ -45,7 +45,7 @@ OPENAI_CHAT_SERVER: Final = ServerProtocol(
     traits=ServerTraits(
         conversation_hint=_conversation_hint,
         drops_reasoning=True,
-        needs_translation=server_glance.needs_translation,
+        needs_translation=server_scan.needs_translation,
         calls_without_reasoning=server_reasoning.calls_without_reasoning,
         requested_choices=_requested_choices,
     ),

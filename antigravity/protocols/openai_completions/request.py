@@ -16,8 +16,8 @@ from antigravity.ir.call import Call
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Message, Request, Sampling, ThinkingConfig
-from antigravity.protocols.glance import count, elements, members
 from antigravity.protocols.json_body import bad_field, convert, load_object
+from antigravity.protocols.member_scan import count, elements, members
 
 NAME: Final = "openai_completions"
 #: So many answers may be wanted at once, to all prompts together.

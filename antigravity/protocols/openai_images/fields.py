@@ -10,8 +10,8 @@ from antigravity.ir.events import FinishReason
 from antigravity.ir.media import InlineData, UrlSource
 from antigravity.ir.parts import Media
 from antigravity.ir.usage import Usage
+from antigravity.protocols.openai_images.call_parser import parse_call
 from antigravity.protocols.openai_images.pictures import has_alpha, size_of
-from antigravity.protocols.openai_images.reading import asked
 from antigravity.protocols.openai_images.schema import quality_of, response_format_of
 from antigravity.protocols.openai_shapes import model_text
 
@@ -26,14 +26,14 @@ def image_fields(image: Media, context: ReplyContext) -> dict[str, Any] | None:
         return {"url": source.url}
     if not isinstance(source, InlineData):
         return None
-    if response_format_of(asked(context.call).body) == "url" and context.publish is not None:
+    if response_format_of(parse_call(context.call).body) == "url" and context.publish is not None:
         return {"url": context.publish(image.mime_type, source.data)}
     return {"b64_json": source.data}
 
 
 def image_properties(image: Media, context: ReplyContext) -> dict[str, Any]:
     """Return the properties of an image, never ``auto``; they are read from inline data."""
-    body = asked(context.call).body
+    body = parse_call(context.call).body
     source = image.source
     if isinstance(source, InlineData):
         size, transparent = size_of(source.data), has_alpha(source.data)

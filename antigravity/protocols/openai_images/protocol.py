@@ -9,7 +9,7 @@ from antigravity.ir.call import Body, Call, Head, ReplyContext, Route
 from antigravity.ir.request import Request
 from antigravity.protocols.json_body import replace_model
 from antigravity.protocols.multipart import is_form, read_form
-from antigravity.protocols.openai_images.reading import asked
+from antigravity.protocols.openai_images.call_parser import parse_call
 from antigravity.protocols.openai_images.reply import encode_response
 from antigravity.protocols.openai_images.request import decode
 from antigravity.protocols.openai_images.schema import EDITS, GENERATIONS
@@ -21,7 +21,7 @@ from antigravity.sse import KEEPALIVE_COMMENT
 
 def _peek(call: Call) -> Head:
     """Return model and streaming switch; the model may be left to the gateway."""
-    body = asked(call).body
+    body = parse_call(call).body
     return Head(body.model or "", bool(body.stream))
 
 
@@ -35,7 +35,7 @@ def _server(name: str, path: str, events: str) -> ServerProtocol:
     """Return the protocol of one endpoint; ``events`` is how the names of its events begin."""
 
     def decode_call(call: Call) -> Request:
-        return decode(call, asked(call).body.model or "", edit=name == EDITS)
+        return decode(call, parse_call(call).body.model or "", edit=name == EDITS)
 
     def encoder(context: ReplyContext) -> ImagesStreamEncoder:
         return ImagesStreamEncoder(context, events)

@@ -8,12 +8,12 @@ from antigravity.ir.call import Call
 from antigravity.ir.parts import Part, Text
 from antigravity.ir.request import Message, Request, Sampling
 from antigravity.protocols.json_body import bad_field
-from antigravity.protocols.openai_images.reading import asked, references
+from antigravity.protocols.openai_images.call_parser import parse_call, references
 from antigravity.protocols.openai_images.schema import (
     EDITS,
     GENERATIONS,
+    options_of,
     response_format_of,
-    wish_of,
 )
 
 #: No model of another protocol has a field for a mask; it is shown to it, and explained.
@@ -28,7 +28,7 @@ def decode(call: Call, model: str, *, edit: bool) -> Request:
 
     :raises InvalidRequestError: naming the field at fault in ``param``.
     """
-    given = asked(call)
+    given = parse_call(call)
     body = given.body
     if not body.prompt.strip():
         raise bad_field("prompt", "is required")
@@ -48,7 +48,7 @@ def decode(call: Call, model: str, *, edit: bool) -> Request:
         stream=bool(body.stream),
         modalities=("image",),
         sampling=Sampling(n=body.n or 1),
-        image=wish_of(body),
+        image=options_of(body),
         user=body.user,
         extensions=given.unknown,
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from antigravity.ir.images import RESOLUTIONS, ImageWish
+from antigravity.ir.images import RESOLUTIONS, ImageOptions
 from antigravity.protocols.json_body import bad_field
 
 GENERATIONS: Final = "openai_images"
@@ -65,7 +65,7 @@ class ImagesBody(Struct):
 KNOWN: Final = frozenset(ImagesBody.__struct_encode_fields__)
 
 
-def wish_of(body: ImagesBody) -> ImageWish:
+def options_of(body: ImagesBody) -> ImageOptions:
     """Return what the image should be like.
 
     :raises InvalidRequestError: naming the choices for what is none of them.
@@ -78,7 +78,7 @@ def wish_of(body: ImagesBody) -> ImageWish:
     if named:
         resolution = _one_of("image_size", named.upper(), tuple(RESOLUTIONS))
     quality = (body.quality or "auto").lower()
-    return ImageWish(
+    return ImageOptions(
         width=width,
         height=height,
         is_ratio=is_ratio,

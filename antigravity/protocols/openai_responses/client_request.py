@@ -9,11 +9,11 @@ from typing import Any, Final, get_args
 import msgspec
 from msgspec.structs import replace
 
-from antigravity.interfaces.protocols import Encoded
+from antigravity.interfaces.protocols import EncodedRequest
 from antigravity.ir.capabilities import Capabilities, Target
-from antigravity.ir.marks import has_cache_breakpoints
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Effort, Message, Request, ThinkingConfig
+from antigravity.ir.request_features import has_cache_breakpoints
 from antigravity.ir.tools import ToolChoice, WebSearchTool
 from antigravity.protocols.identifiers import OPENAI_MAX, short_identifier
 from antigravity.protocols.instructions import (
@@ -52,7 +52,7 @@ _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_-]")
 _LEAST_OUTPUT: Final = 16
 
 
-def encode(request: Request, target: Target) -> Encoded:
+def encode(request: Request, target: Target) -> EncodedRequest:
     """Return the body of a streaming request that the upstream doesn't store."""
     losses = Losses()
     own = request.protocol == NAME
@@ -83,7 +83,7 @@ def encode(request: Request, target: Target) -> Encoded:
         body = {**_extensions(request.extensions, losses), **without_nulls(body)}
     body = without_nulls(body)
     _leave_out(body, target, losses)
-    return Encoded(msgspec.json.encode(body), losses.all())
+    return EncodedRequest(msgspec.json.encode(body), losses.all())
 
 
 def _with_words(request: Request, target: Target, losses: Losses) -> Request:

@@ -15,8 +15,8 @@ from antigravity.protocols.openai_responses import (
     client_reply,
     client_request,
     conversation,
-    server_glance,
     server_request,
+    server_scan,
     stored,
 )
 from antigravity.protocols.openai_responses.client_content import AUDIO_FORMATS
@@ -81,7 +81,7 @@ OPENAI_RESPONSES_SERVER: Final = ServerProtocol(
     routes=ROUTES,
     traits=ServerTraits(
         conversation_hint=_conversation_hint,
-        needs_translation=server_glance.needs_translation,
+        needs_translation=server_scan.needs_translation,
         native_only_error=server_request.native_only_error,
         stored_responses=StoredResponses(
             previous_id=conversation.previous_id,

@@ -9,8 +9,8 @@ import msgspec
 from antigravity.ir.call import Call
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.request import Effort, Request, ResponseFormat, Sampling, ThinkingConfig
-from antigravity.protocols.glance import given
 from antigravity.protocols.json_body import bad_field, load_object, members_of
+from antigravity.protocols.member_scan import given
 from antigravity.protocols.openai_responses.schema import (
     NAME,
     FormatField,

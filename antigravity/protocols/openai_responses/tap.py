@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 from zope.interface import implementer
 
-from antigravity.interfaces.protocols import IClosingTap, INamingTap
+from antigravity.interfaces.protocols import IClosingTap, IResponseIdTap
 from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.ir.usage import Usage
 from antigravity.protocols import lenient
@@ -62,7 +62,7 @@ class _Created(Struct, frozen=True):
 _MOST: Final = 4 * 1024 * 1024
 
 
-@implementer(INamingTap, IClosingTap)
+@implementer(IResponseIdTap, IClosingTap)
 class ResponsesTap:
     """Knows an event by its name, and reads only those that end a stream."""
 
@@ -77,11 +77,11 @@ class ResponsesTap:
         self._items: list[bytes] | None = []  # the events of those that have ended
         self._held = 0
 
-    def name(self, tell: Callable[[str], None]) -> None:
+    def on_response_id(self, tell: Callable[[str], None]) -> None:
         """Tell the id, as soon as it is known, from now on."""
         self._tell = tell
 
-    def whole(self, body: bytes) -> None:
+    def watch_body(self, body: bytes) -> None:
         """Look at a whole answer."""
         if self._tell is not None:
             try:

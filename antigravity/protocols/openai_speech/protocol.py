@@ -13,18 +13,18 @@ from antigravity.ir.response import Response
 from antigravity.protocols.json_body import replace_model
 from antigravity.protocols.openai_shapes import encode_error
 from antigravity.protocols.openai_speech.mp3 import available
-from antigravity.protocols.openai_speech.schema import SPEECH, asked, check, wish_of
+from antigravity.protocols.openai_speech.schema import SPEECH, check, options_of, parse_call
 from antigravity.protocols.openai_speech.stream import SpeechStreamEncoder
 from antigravity.protocols.server_protocol import ServerProtocol
 
 
 def _peek(call: Call) -> Head:
     """Return the model; the response always streams."""
-    return Head(asked(call).body.model or "", True)
+    return Head(parse_call(call).body.model or "", True)
 
 
 def _decode(call: Call) -> Request:
-    told = asked(call)
+    told = parse_call(call)
     check(told, ("mp3", "wav", "pcm") if available() else ("wav", "pcm"))
     return Request(
         told.body.model or "",
@@ -32,7 +32,7 @@ def _decode(call: Call) -> Request:
         SPEECH,
         stream=True,
         modalities=("audio",),
-        speech=wish_of(told.body),
+        speech=options_of(told.body),
         extensions=told.unknown,
     )
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
-from antigravity.ir.audio import SpeechWish
+from antigravity.ir.audio import SpeechOptions
 from antigravity.ir.call import Call
 from antigravity.protocols.json_body import bad_field, convert, load_object
 
@@ -41,7 +41,7 @@ class SpeechBody(Struct):
 _KNOWN: Final = frozenset(SpeechBody.__struct_encode_fields__)
 
 
-class Asked(Struct):
+class ParsedCall(Struct):
     """What a call asks for: its fields, and the names and values of those not known here."""
 
     body: SpeechBody
@@ -58,21 +58,21 @@ class Asked(Struct):
         return self.body.stream_format == "sse"
 
 
-def asked(call: Call) -> Asked:
+def parse_call(call: Call) -> ParsedCall:
     """Return what a call asks for.
 
     :raises InvalidRequestError: naming the field at fault.
     """
     known = call.memo.get(_MEMO)
-    if not isinstance(known, Asked):
+    if not isinstance(known, ParsedCall):
         fields = {name: v for name, v in load_object(call.body).items() if v is not None}
         body: SpeechBody = convert(fields, SpeechBody)
         unknown = {name: value for name, value in fields.items() if name not in _KNOWN}
-        known = call.memo[_MEMO] = Asked(body, unknown)
+        known = call.memo[_MEMO] = ParsedCall(body, unknown)
     return known
 
 
-def check(told: Asked, writable: tuple[str, ...]) -> None:
+def check(told: ParsedCall, writable: tuple[str, ...]) -> None:
     """Look whether what is asked for can be had where the gateway writes the sound itself.
 
     ``writable`` are the formats that it can.
@@ -95,7 +95,7 @@ def check(told: Asked, writable: tuple[str, ...]) -> None:
         raise bad_field("stream_format", problem, STREAM_FORMATS)
 
 
-def wish_of(body: SpeechBody) -> SpeechWish:
+def options_of(body: SpeechBody) -> SpeechOptions:
     """Return how the text is to be spoken.
 
     :raises InvalidRequestError: for a voice that is no name.
@@ -105,4 +105,4 @@ def wish_of(body: SpeechBody) -> SpeechWish:
         voice = voice.get("id")
     if voice is not None and not isinstance(voice, str):
         raise bad_field("voice", "must be a name, or an object with an `id`")
-    return SpeechWish(voice or "", (body.instructions or "").strip(), body.speed or 1.0)
+    return SpeechOptions(voice or "", (body.instructions or "").strip(), body.speed or 1.0)

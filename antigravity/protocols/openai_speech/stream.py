@@ -26,7 +26,7 @@ from antigravity.protocols.event_sequencer import EventOrder, OrderedEvent
 from antigravity.protocols.openai_shapes import error_event, model_text
 from antigravity.protocols.openai_speech import events
 from antigravity.protocols.openai_speech.mp3 import Mp3Writer
-from antigravity.protocols.openai_speech.schema import TYPES, asked
+from antigravity.protocols.openai_speech.schema import TYPES, parse_call
 from antigravity.protocols.stream_encoder import StreamEncoder
 
 
@@ -39,7 +39,7 @@ class SpeechStreamEncoder(StreamEncoder):
 
     def __init__(self, context: ReplyContext) -> None:
         super().__init__(EventOrder(parallel_calls=True))
-        wanted = asked(context.call)
+        wanted = parse_call(context.call)
         self._format = wanted.format
         self._events = wanted.events
         self.content_type = "text/event-stream" if wanted.events else TYPES[wanted.format]

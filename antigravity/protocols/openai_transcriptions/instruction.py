@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from antigravity.ir.request import ResponseFormat
-from antigravity.protocols.openai_transcriptions.reading import Asked
+from antigravity.protocols.openai_transcriptions.call_parser import ParsedCall
 
 #: What a model says where nobody speaks: an empty answer would look like a failure.
 SILENCE: Final = "[no speech]"
@@ -28,7 +28,7 @@ _SPEAKERS: Final = (
 )
 
 
-def instruction(told: Asked, operator: str, *, english: bool, seconds: float | None) -> str:
+def instruction(told: ParsedCall, operator: str, *, english: bool, seconds: float | None) -> str:
     """Return the words, the operator's first."""
     body = told.body
     lines = [operator.strip(), _ENGLISH if english else _EXACT]
@@ -56,7 +56,7 @@ def instruction(told: Asked, operator: str, *, english: bool, seconds: float | N
     return "\n".join(line for line in lines if line)
 
 
-def answer_format(told: Asked) -> ResponseFormat:
+def answer_format(told: ParsedCall) -> ResponseFormat:
     """Return the form of the answer: text, or segments with times."""
     if not told.timed:
         return ResponseFormat()

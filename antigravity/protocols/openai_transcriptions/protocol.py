@@ -10,7 +10,7 @@ from antigravity.ir.request import Request
 from antigravity.ir.response import Response
 from antigravity.protocols.multipart import read_form
 from antigravity.protocols.openai_shapes import encode_error
-from antigravity.protocols.openai_transcriptions.reading import asked
+from antigravity.protocols.openai_transcriptions.call_parser import parse_call
 from antigravity.protocols.openai_transcriptions.reply import encode_response
 from antigravity.protocols.openai_transcriptions.request import decode
 from antigravity.protocols.openai_transcriptions.schema import TRANSCRIPTIONS, TRANSLATIONS
@@ -21,7 +21,7 @@ from antigravity.sse import KEEPALIVE_COMMENT
 
 def _peek(call: Call) -> Head:
     """Return model and streaming switch; the model may be left to the gateway."""
-    body = asked(call).body
+    body = parse_call(call).body
     return Head(body.model or "", body.stream)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from antigravity.ir.call import HttpReply, ReplyContext
 from antigravity.ir.response import Response
+from antigravity.protocols.openai_transcriptions.call_parser import ParsedCall, parse_call
 from antigravity.protocols.openai_transcriptions.captions import srt, vtt
 from antigravity.protocols.openai_transcriptions.fields import (
     incomplete_transcript,
@@ -15,7 +16,6 @@ from antigravity.protocols.openai_transcriptions.fields import (
     token_fields,
     transcript_text,
 )
-from antigravity.protocols.openai_transcriptions.reading import Asked, asked
 from antigravity.protocols.openai_transcriptions.request import length_of
 from antigravity.protocols.openai_transcriptions.schema import TRANSLATIONS
 from antigravity.protocols.openai_transcriptions.segments import Segment, Transcript, parse
@@ -33,7 +33,7 @@ def encode_response(response: Response, context: ReplyContext, protocol: str) ->
     failure = incomplete_transcript(choice.finish, choice.refusal or "")
     if failure is not None:
         raise failure
-    wanted = asked(context.call)
+    wanted = parse_call(context.call)
     if not wanted.timed:
         return _plain(response, wanted)
     transcript = parse(choice.text, length_of(context.call))
@@ -47,7 +47,7 @@ def encode_response(response: Response, context: ReplyContext, protocol: str) ->
     return json_reply(_verbose(transcript, wanted, protocol))
 
 
-def _plain(response: Response, wanted: Asked) -> HttpReply:
+def _plain(response: Response, wanted: ParsedCall) -> HttpReply:
     choice = response.choices[0]
     text = transcript_text(choice.text)
     if wanted.body.response_format == "text":
@@ -73,7 +73,7 @@ def _diarized(transcript: Transcript) -> dict[str, Any]:
     }
 
 
-def _verbose(transcript: Transcript, wanted: Asked, protocol: str) -> dict[str, Any]:
+def _verbose(transcript: Transcript, wanted: ParsedCall, protocol: str) -> dict[str, Any]:
     english = protocol == TRANSLATIONS
     body: dict[str, Any] = {
         "task": "translate" if english else "transcribe",

@@ -10,11 +10,16 @@ from antigravity.ir.errors import RequestTooLargeError
 from antigravity.ir.media import InlineData, kind_of
 from antigravity.ir.parts import Media, Text
 from antigravity.ir.request import Message, Request, Sampling
+from antigravity.protocols.openai_transcriptions.audio_file import sound_type
+from antigravity.protocols.openai_transcriptions.call_parser import (
+    ParsedCall,
+    check,
+    parse_call,
+    recording,
+)
 from antigravity.protocols.openai_transcriptions.duration import duration_of
 from antigravity.protocols.openai_transcriptions.instruction import answer_format, instruction
-from antigravity.protocols.openai_transcriptions.reading import Asked, asked, check, recording
 from antigravity.protocols.openai_transcriptions.schema import TRANSLATIONS
-from antigravity.protocols.openai_transcriptions.sounds import sound_type
 
 _SECONDS = "transcript_seconds"
 _MIB = 1024 * 1024
@@ -26,7 +31,7 @@ def decode(call: Call, protocol: str) -> Request:
     :raises InvalidRequestError: naming the field at fault.
     :raises RequestTooLargeError: if the recording is too large to go up inside of a request.
     """
-    told = asked(call)
+    told = parse_call(call)
     check(told, protocol)
     form, part = recording(call)
     mime_type = sound_type(part.filename or "", call.body, part.start, part.end)
@@ -55,12 +60,12 @@ def length_of(call: Call) -> float | None:
     return seconds
 
 
-def _sampling(told: Asked) -> Sampling:
+def _sampling(told: ParsedCall) -> Sampling:
     wanted = "logprobs" in told.body.include and told.body.response_format == "json"
     return Sampling(temperature=told.body.temperature, logprobs=True if wanted else None)
 
 
-def _extensions(told: Asked) -> dict[str, Any]:
+def _extensions(told: ParsedCall) -> dict[str, Any]:
     """Return what nothing is made of here, so that it is named as lost."""
     more = [name for name in told.body.include if name != "logprobs"]
     if "logprobs" in told.body.include and told.body.response_format != "json":

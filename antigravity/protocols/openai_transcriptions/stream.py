@@ -11,6 +11,7 @@ from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.ir.events import Finish, LogprobsDelta, RefusalDelta, TextDelta
 from antigravity.protocols.event_sequencer import EventOrder, OrderedEvent
 from antigravity.protocols.openai_shapes import error_event
+from antigravity.protocols.openai_transcriptions.call_parser import parse_call
 from antigravity.protocols.openai_transcriptions.fields import (
     incomplete_transcript,
     logprob_fields,
@@ -19,7 +20,6 @@ from antigravity.protocols.openai_transcriptions.fields import (
     transcript_text,
 )
 from antigravity.protocols.openai_transcriptions.instruction import SILENCE
-from antigravity.protocols.openai_transcriptions.reading import asked
 from antigravity.protocols.openai_transcriptions.request import length_of
 from antigravity.protocols.openai_transcriptions.segments import parse
 from antigravity.protocols.stream_encoder import StreamEncoder
@@ -35,7 +35,7 @@ class TranscriptStreamEncoder(StreamEncoder):
 
     def __init__(self, context: ReplyContext) -> None:
         super().__init__(EventOrder(parallel_calls=True))
-        self._asked = asked(context.call)
+        self._asked = parse_call(context.call)
         self._seconds = length_of(context.call)
         self._text: list[str] = []
         self._held = ""

@@ -114,7 +114,7 @@ def test_an_event_that_lacks_nothing_stays_as_it_is(event: ServerSentEvent) -> N
     ],
 )
 def test_a_whole_message_can_be_read(change: dict[str, Any]) -> None:
-    body = AnthropicTap().repair_whole(json.dumps(HEAD | change).encode())
+    body = AnthropicTap().repair_body(json.dumps(HEAD | change).encode())
     message = anthropic.types.Message.model_validate_json(body, strict=False)
     assert all(isinstance(getattr(block, "input", {}), dict) for block in message.content)
 
@@ -123,7 +123,7 @@ def test_a_whole_message_can_be_read(change: dict[str, Any]) -> None:
     "body", [b"{}", b"[", b'{"type":"error","error":{}}', json.dumps(HEAD).encode()]
 )
 def test_what_is_no_message_or_a_good_one_stays_as_it_is(body: bytes) -> None:
-    assert AnthropicTap().repair_whole(body) is body
+    assert AnthropicTap().repair_body(body) is body
 
 
 CHAT = {
@@ -151,7 +151,7 @@ CHAT = {
 )
 def test_a_whole_chat_completion_can_be_read(choice: dict[str, Any], head: dict[str, Any]) -> None:
     wire = CHAT | head | {"choices": [CHAT["choices"][0] | choice]}  # type: ignore[index]
-    body = ChatTap().repair_whole(json.dumps(wire).encode())
+    body = ChatTap().repair_body(json.dumps(wire).encode())
     found = ChatCompletion.model_validate_json(body).choices[0]
     assert (found.message.content, found.finish_reason) == ("hi", "stop")
 
@@ -161,7 +161,7 @@ def test_a_whole_chat_completion_can_be_read(choice: dict[str, Any], head: dict[
 def test_calls_in_a_whole_chat_completion_can_be_read(arguments: Any, many: bool) -> None:
     call = {"function": {"name": "f", "arguments": arguments}}
     choice = {"message": {"tool_calls": [call] if many else call}, "finish_reason": None}
-    body = ChatTap().repair_whole(json.dumps(CHAT | {"choices": [choice]}).encode())
+    body = ChatTap().repair_body(json.dumps(CHAT | {"choices": [choice]}).encode())
     found = ChatCompletion.model_validate_json(body).choices[0]
     assert found.finish_reason == "tool_calls"
     (called,) = found.message.tool_calls or ()
@@ -176,7 +176,7 @@ def test_thinking_in_parts_of_a_chat_completion_stands_beside_its_text() -> None
         {"type": "text", "text": "hi"},
     ]
     wire = CHAT | {"choices": [{"message": {"content": parts}}]}
-    message = json.loads(ChatTap().repair_whole(json.dumps(wire).encode()))["choices"][0]["message"]
+    message = json.loads(ChatTap().repair_body(json.dumps(wire).encode()))["choices"][0]["message"]
     assert message == {"role": "assistant", "content": "hi", "reasoning_content": "hm"}
 
 
@@ -192,5 +192,5 @@ def test_thinking_in_parts_of_a_chat_completion_stands_beside_its_text() -> None
 )
 def test_what_is_no_chat_completion_or_a_good_one_stays_as_it_is(wire: Any) -> None:
     body = json.dumps(wire).encode()
-    assert ChatTap().repair_whole(body) is body
-    assert ChatTap().repair_whole(b"nonsense") == b"nonsense"
+    assert ChatTap().repair_body(body) is body
+    assert ChatTap().repair_body(b"nonsense") == b"nonsense"

@@ -20,7 +20,7 @@ from antigravity.ir.events import (
     StreamFailure,
     TextDelta,
 )
-from antigravity.ir.images import ImageWish
+from antigravity.ir.images import ImageOptions
 from antigravity.ir.media import InlineData
 from antigravity.ir.parts import Media, Text
 from antigravity.ir.request import Message, Request, Sampling
@@ -148,7 +148,7 @@ def test_call_is_decoded() -> None:
     assert SERVER.peek(asked).model == request.model == "imagen-4.0-generate-001"
     assert request.messages == (user("a cat"),)
     assert request.sampling.n == 2
-    assert request.image == ImageWish(
+    assert request.image == ImageOptions(
         3, 4, is_ratio=True, resolution="2K", format="jpeg", compression=80
     )
     assert request.extensions == {"negativePrompt": "dogs"}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antigravity.ir.errors import InvalidRequestError
-from antigravity.ir.images import ImageWish
+from antigravity.ir.images import ImageOptions
 from antigravity.ir.media import FileReference, InlineData, UrlSource
 from antigravity.ir.parts import Media, Text
 from antigravity.protocols.multipart import parse_form
@@ -28,7 +28,7 @@ from tests.protocols.openai_images.builders import (
 CAT, DOG, MASK = png(8, 8), png(16, 8), png(8, 9)
 
 
-def wish(**fields: Any) -> ImageWish:
+def wish(**fields: Any) -> ImageOptions:
     image = DRAW.decode(draw(prompt="a cat", **fields)).image
     assert image is not None
     return image
@@ -42,7 +42,7 @@ def test_a_plain_one() -> None:
     assert request.messages[0].parts == (Text("a cat"),)
     assert request.modalities == ("image",)
     assert request.user == "me"
-    assert request.image == ImageWish(background="auto")
+    assert request.image == ImageOptions(background="auto")
     assert request.extensions == {}
 
 

@@ -14,7 +14,7 @@ from openai.types.responses.response_item import ResponseItem
 from pydantic import TypeAdapter
 from zope.interface.verify import verifyObject
 
-from antigravity.interfaces.protocols import INamingTap
+from antigravity.interfaces.protocols import IResponseIdTap
 from antigravity.ir import events as ev
 from antigravity.ir.call import Call
 from antigravity.ir.errors import InvalidRequestError
@@ -61,7 +61,7 @@ def page(*parameters: tuple[str, str], items: Any = INPUT) -> Any:
 
 
 def test_it_keeps_answers() -> None:
-    assert verifyObject(INamingTap, OPENAI_RESPONSES_CLIENT.tap())
+    assert verifyObject(IResponseIdTap, OPENAI_RESPONSES_CLIENT.tap())
 
 
 def test_a_response_comes_back_byte_for_byte() -> None:
@@ -187,7 +187,7 @@ def event(name: str, **response: Any) -> ServerSentEvent:
 def test_a_tap_tells_the_id_once_and_early() -> None:
     told: list[str] = []
     tap = OPENAI_RESPONSES_CLIENT.tap()
-    tap.name(told.append)
+    tap.on_response_id(told.append)
     tap.watch(event("response.created", id="resp_1", status="queued"))
     assert told == ["resp_1"]
     tap.watch(event("response.in_progress", id="resp_1"))
@@ -202,7 +202,7 @@ def test_a_tap_tells_the_id_once_and_early() -> None:
 def test_a_tap_that_is_told_nonsense_waits_for_the_end(beginning: bytes) -> None:
     told: list[str] = []
     tap = OPENAI_RESPONSES_CLIENT.tap()
-    tap.name(told.append)
+    tap.on_response_id(told.append)
     tap.watch(ServerSentEvent("response.created", beginning))
     assert told == []
     tap.watch(event("response.completed", id="resp_2"))
@@ -213,7 +213,7 @@ def test_a_tap_finds_the_id_of_a_whole_answer() -> None:
     told: list[str] = []
     for body in (b'{"id":"resp_3","output":[]}', b"nonsense", b"{}"):
         tap = OPENAI_RESPONSES_CLIENT.tap()
-        tap.whole(body)
-        tap.name(told.append)
-        tap.whole(body)
+        tap.watch_body(body)
+        tap.on_response_id(told.append)
+        tap.watch_body(body)
     assert told == ["resp_3"]

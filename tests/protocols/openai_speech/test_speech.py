@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from antigravity.ir.audio import SpeechWish
+from antigravity.ir.audio import SpeechOptions
 from antigravity.ir.call import Call, ReplyContext
 from antigravity.ir.errors import (
     EmptyResponseError,
@@ -79,7 +79,7 @@ def test_call_is_decoded() -> None:
     asked = call(instructions=" Softly. ", speed=1.5, metadata={"a": 1})
     request = SERVER.decode(asked)
     assert request.messages[0].parts == (Text("Hello."),)
-    assert request.speech == SpeechWish("alloy", "Softly.", 1.5)
+    assert request.speech == SpeechOptions("alloy", "Softly.", 1.5)
     assert request.modalities == ("audio",)
     assert request.extensions == {"metadata": {"a": 1}}
     assert SERVER.peek(asked).stream
@@ -87,8 +87,8 @@ def test_call_is_decoded() -> None:
 
 def test_voice_may_be_given_by_id() -> None:
     request = SERVER.decode(call(voice={"id": "voice_1"}))
-    assert request.speech == SpeechWish("voice_1")
-    assert SERVER.decode(call(voice=None)).speech == SpeechWish()
+    assert request.speech == SpeechOptions("voice_1")
+    assert SERVER.decode(call(voice=None)).speech == SpeechOptions()
 
 
 @pytest.mark.parametrize(

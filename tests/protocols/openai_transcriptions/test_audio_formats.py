@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antigravity.ir.errors import InvalidRequestError
+from antigravity.protocols.openai_transcriptions.audio_file import CONTENTS, sound_type
 from antigravity.protocols.openai_transcriptions.duration import duration_of
-from antigravity.protocols.openai_transcriptions.sounds import CONTENTS, sound_type
 from tests.protocols.openai_transcriptions.builders import wav
 
 MP4 = struct.pack(">I4s4sI", 24, b"ftyp", b"M4A ", 0) + bytes(8)

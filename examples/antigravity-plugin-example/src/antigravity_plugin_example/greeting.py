@@ -19,7 +19,7 @@ class GreetingFilter:
     def __init__(self, client: str) -> None:
         self._client = client
 
-    def wants(self, headers: Mapping[str, str]) -> bool:
+    def may_match(self, headers: Mapping[str, str]) -> bool:
         return headers.get("user-agent", "").startswith(f"{self._client}/")
 
     def matches(self, request: Request, headers: Mapping[str, str]) -> bool:

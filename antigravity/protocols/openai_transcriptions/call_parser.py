@@ -23,7 +23,7 @@ from antigravity.protocols.openai_transcriptions.schema import (
 _MEMO = "transcript"
 
 
-class Asked(Struct):
+class ParsedCall(Struct):
     """What a call asks for: its fields, and the names and values of those not known here."""
 
     body: TranscriptBody
@@ -46,18 +46,18 @@ class Asked(Struct):
         return self.body.response_format == "diarized_json"
 
 
-def asked(call: Call) -> Asked:
+def parse_call(call: Call) -> ParsedCall:
     """Return what a call asks for.
 
     :raises InvalidRequestError: naming the field at fault.
     """
     known = call.memo.get(_MEMO)
-    if not isinstance(known, Asked):
+    if not isinstance(known, ParsedCall):
         known = call.memo[_MEMO] = _read(read_form(call))
     return known
 
 
-def _read(form: Form) -> Asked:
+def _read(form: Form) -> ParsedCall:
     fields: dict[str, Any] = {}
     for wire_name, text in form.fields():
         name = wire_name.removesuffix("[]")
@@ -70,10 +70,10 @@ def _read(form: Form) -> Asked:
     # All values are text.
     body: TranscriptBody = convert(fields, TranscriptBody, strict=False)
     unknown = {name: value for name, value in fields.items() if name not in KNOWN | {FILE}}
-    return Asked(body, unknown)
+    return ParsedCall(body, unknown)
 
 
-def check(told: Asked, protocol: str) -> None:
+def check(told: ParsedCall, protocol: str) -> None:
     """Look whether what is asked for can be had where models follow instructions.
 
     :raises InvalidRequestError: naming the choices for what cannot.

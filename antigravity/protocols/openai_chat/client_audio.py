@@ -12,7 +12,7 @@ from antigravity.protocols.losses import Losses
 _STREAMED: Final = "pcm16"
 
 
-def sound_fields(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
+def audio_fields(request: Request, target: Target, losses: Losses) -> dict[str, Any]:
     """Return what kinds of output are wanted, and how sound should be."""
     fields: dict[str, Any] = {}
     if request.modalities:

@@ -29,7 +29,7 @@ def may_pass(body: bytes) -> bool:
     return _REFUSED.search(body) is None
 
 
-def fit_drawing(request: Request, losses: Losses) -> Request:
+def fit_image_request(request: Request, losses: Losses) -> Request:
     """Return the request without what Code Assist refuses when it is to draw."""
     if request.system:
         losses.add("system", "put before the first turn: the service takes none here")

@@ -21,25 +21,25 @@ _MASK: Final = "mask"
 _MEMO: Final = "images"
 
 
-class Asked(Struct):
+class ParsedCall(Struct):
     """What a call holds: its fields, and the names and values of those not known here."""
 
     body: ImagesBody
     unknown: dict[str, Any]
 
 
-def asked(call: Call) -> Asked:
+def parse_call(call: Call) -> ParsedCall:
     """Return what a call asks for.
 
     :raises InvalidRequestError: naming the field at fault.
     """
     known = call.memo.get(_MEMO)
-    if not isinstance(known, Asked):
+    if not isinstance(known, ParsedCall):
         known = call.memo[_MEMO] = _read(call)
     return known
 
 
-def _read(call: Call) -> Asked:
+def _read(call: Call) -> ParsedCall:
     fields: dict[str, Any]
     if is_form(call.headers):
         # An empty field of a form says nothing; all values are text.
@@ -54,7 +54,7 @@ def _read(call: Call) -> Asked:
         strict=not is_form(call.headers),
     )
     unknown = {name: value for name, value in fields.items() if name not in KNOWN}
-    return Asked(body, {name: v for name, v in unknown.items() if name not in _IMAGES})
+    return ParsedCall(body, {name: v for name, v in unknown.items() if name not in _IMAGES})
 
 
 def references(call: Call) -> tuple[list[Media], Media | None]:
@@ -62,7 +62,7 @@ def references(call: Call) -> tuple[list[Media], Media | None]:
 
     :raises InvalidRequestError: if there is none, or something is no image.
     """
-    body = asked(call).body
+    body = parse_call(call).body
     if is_form(call.headers):
         images, masks = _files(read_form(call))
     else:

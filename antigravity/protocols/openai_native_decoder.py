@@ -38,7 +38,7 @@ def count(usage: Any, name: str) -> int:
 
 
 @implementer(IStreamDecoder)
-class PassedAnswerDecoder:
+class NativeOnlyDecoder:
     """Decodes images and transcripts, whole ones and events; ``decode_error`` reads errors."""
 
     def __init__(self, decode_error: DecodeError) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from antigravity.ir.aspects import Aspect, Aspects
 from antigravity.ir.capabilities import Capabilities
-from antigravity.protocols.glance import (
+from antigravity.protocols.member_scan import (
     Check,
     Members,
     above,

@@ -7,7 +7,7 @@ from typing import Final
 
 from antigravity.ir.aspects import Aspect, Aspects
 from antigravity.ir.capabilities import Capabilities
-from antigravity.protocols.glance import Check, above, any_of, given, lacking, marked, members
+from antigravity.protocols.member_scan import Check, above, any_of, given, lacking, marked, members
 
 _MEDIA: Final = {"image": (b'"input_image"',), "document": (b'"input_file"',)}
 #: What an upstream keeps for the client, and nobody else can make sense of.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from antigravity.ir.audio import SpeechWish
+from antigravity.ir.audio import SpeechOptions
 
 
-def styled(contents: list[dict[str, Any]], wish: SpeechWish) -> list[dict[str, Any]]:
+def styled(contents: list[dict[str, Any]], wish: SpeechOptions) -> list[dict[str, Any]]:
     """Return the contents with the manner of speaking beside each text."""
     if not wish.manner:
         return contents

@@ -14,7 +14,7 @@ from msgspec import Struct
 from zope.interface import implementer
 
 from antigravity.interfaces.protocols import (
-    Encoded,
+    EncodedRequest,
     IClientProtocol,
     IStreamDecoder,
     ITap,
@@ -26,7 +26,7 @@ from antigravity.ir.usage import Usage
 from antigravity.protocols import lenient
 from antigravity.protocols.client_protocol import ClientProtocol
 from antigravity.protocols.embedded_errors import DecodeError, error_in_event
-from antigravity.protocols.openai_passed_answers import PassedAnswerDecoder
+from antigravity.protocols.openai_native_decoder import NativeOnlyDecoder
 from antigravity.sse import ServerSentEvent
 
 _MALFORMED: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -127,10 +127,10 @@ def native_only_client(
     """
 
     def decoder(request: Request, target: Target) -> IStreamDecoder:
-        decoder: IStreamDecoder = PassedAnswerDecoder(client.decode_error)
+        decoder: IStreamDecoder = NativeOnlyDecoder(client.decode_error)
         return decoder
 
-    def encode(request: Request, target: Target) -> Encoded:
+    def encode(request: Request, target: Target) -> EncodedRequest:
         raise InvalidRequestError(
             f"{target.model} is asked at an endpoint of its own ({name}), which this request "
             "cannot be put into."

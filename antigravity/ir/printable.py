@@ -11,12 +11,12 @@ _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-
 _LONGEST: Final = 2000
 
 
-def plain(text: str) -> str:
+def strip_controls(text: str) -> str:
     """Return ``text`` without what could harm a terminal."""
     return _CONTROLS.sub("", text)
 
 
-def brief(text: str) -> str:
+def shorten(text: str) -> str:
     """Return the same, and not more of it than a log can bear."""
-    text = plain(text[: _LONGEST + 1])
+    text = strip_controls(text[: _LONGEST + 1])
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
