@@ -171,7 +171,7 @@ class UpstreamError(GatewayError):
 
 
 class EmptyResponseError(UpstreamError):
-    """The upstream ended its answer before it said anything."""
+    """The upstream sent a response without content."""
 
 
 class FaultyEndError(EmptyResponseError):
@@ -224,3 +224,8 @@ class CancelledByClientError(GatewayError):
 def incomplete_response_error() -> UpstreamError:
     """Return the error for a response that ended before it was complete."""
     return UpstreamError("The upstream broke off before its response was complete; try again.")
+
+
+def empty_response_error() -> EmptyResponseError:
+    """Return the error for a response that ended before it had any content."""
+    return EmptyResponseError("The upstream sent a response without content; try again.")

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.streams.pump import Pump
-from antigravity.exchange.streams.translated import Translator, empty_response_error
+from antigravity.exchange.streams.translated import Translator
 from antigravity.interfaces.transport import IIncomingResponse
-from antigravity.ir.errors import GatewayError
+from antigravity.ir.errors import GatewayError, empty_response_error
 
 
 async def begin(

@@ -37,7 +37,7 @@ from antigravity.exchange.streams.raw import (
     is_json,
 )
 from antigravity.exchange.streams.response_form import FormDetector
-from antigravity.exchange.streams.translated import Translator, empty_response_error
+from antigravity.exchange.streams.translated import Translator
 from antigravity.exchange.token_estimate import learn_from_usage
 from antigravity.interfaces.exchange import Reply
 from antigravity.interfaces.protocols import (
@@ -51,7 +51,7 @@ from antigravity.interfaces.server_traits import IFramer
 from antigravity.interfaces.transport import IIncomingResponse
 from antigravity.interfaces.upstreams import UpstreamOperation
 from antigravity.ir.call import HttpReply
-from antigravity.ir.errors import GatewayError, UpstreamError
+from antigravity.ir.errors import GatewayError, UpstreamError, empty_response_error
 from antigravity.ir.events import StreamFailure
 from antigravity.ir.request import Request
 from antigravity.ir.surrogates import repair_surrogates, replace_broken_text

@@ -19,13 +19,13 @@ from antigravity.exchange.plan import Plan
 from antigravity.exchange.response_headers import COUNT_SOURCE, warnings
 from antigravity.exchange.streams.bounds import RESPONSE_LIMIT
 from antigravity.exchange.streams.response_form import FormDetector, ResponseSource
-from antigravity.exchange.streams.translated import empty_response_error
 from antigravity.interfaces.accounts import UpstreamModel
 from antigravity.interfaces.embeddings import IEmbeddingClient, IEmbeddingServer
 from antigravity.interfaces.exchange import Reply
 from antigravity.ir.call import HttpReply
 from antigravity.ir.capabilities import Loss
 from antigravity.ir.embeddings import EmbeddingInput, EmbeddingRequest, EmbeddingResponse
+from antigravity.ir.errors import empty_response_error
 from antigravity.ir.surrogates import repair_surrogates
 from antigravity.ir.usage import Usage
 from antigravity.protocols.embedded_errors import error_in

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from antigravity.exchange.streams.event_source import EventSource
 from antigravity.interfaces.audio import IDeliberateEncoder
 from antigravity.interfaces.protocols import IStreamEncoder
-from antigravity.ir.errors import EmptyResponseError, GatewayError
+from antigravity.ir.errors import GatewayError, empty_response_error
 from antigravity.ir.events import Event, StreamFailure
 from antigravity.ir.response import Response, ResponseFold
 from antigravity.ir.usage import Usage
@@ -44,11 +44,6 @@ class Translator(Protocol):
 
     def keepalive(self) -> bytes:
         """Return a keep-alive that may be sent now."""
-
-
-def empty_response_error() -> EmptyResponseError:
-    """Return the error for a response that ended without content."""
-    return EmptyResponseError("The upstream sent a response without content; try again.")
 
 
 class TranslatedStream:

@@ -16,9 +16,9 @@ from zope.interface import implementer
 
 from antigravity.interfaces.protocols import IStreamDecoder
 from antigravity.ir.errors import (
-    EmptyResponseError,
     GatewayError,
     UpstreamError,
+    empty_response_error,
     incomplete_response_error,
 )
 from antigravity.ir.events import Event, ResponseStart, StreamFailure, UsageUpdate
@@ -120,7 +120,7 @@ class ChatStreamDecoder:
         """Return the ends of all choices, if the stream may end like this."""
         choices = self._choices.values()
         if not any(choice.finish or choice.meaningful for choice in choices):
-            return self._failed(_nothing(done=done))
+            return self._failed(empty_response_error() if done else incomplete_response_error())
         for choice in choices:
             if choice.broken or not (choice.finish or (done and choice.whole())):
                 return self._failed(incomplete_response_error())
@@ -130,11 +130,3 @@ class ChatStreamDecoder:
     def _failed(self, error: GatewayError) -> Sequence[Event]:
         self._over = True
         return [*self._start("", ""), StreamFailure(error)]
-
-
-def _nothing(*, done: bool) -> GatewayError:
-    return (
-        EmptyResponseError("The upstream ended its answer before it said anything.")
-        if done
-        else incomplete_response_error()
-    )
