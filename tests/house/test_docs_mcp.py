@@ -65,6 +65,6 @@ def test_figures_are_true() -> None:
     assert "after 1 second, then 2, 4 and so on up to 60" in TEXT
     assert (federated_server.FIRST_PAUSE, federated_server.LONGEST_PAUSE) == (1.0, 60.0)
     assert "a second later it and all that it has started get SIGTERM, and after 5 more" in TEXT
-    assert (stdio_channel.POLITE, guarded.GRACE) == (1.0, 5.0)
+    assert (stdio_channel.EXIT_TIMEOUT, guarded.GRACE) == (1.0, 5.0)
     assert "waits up to 10 seconds" in TEXT
     assert bridge.GRACE == 10.0
