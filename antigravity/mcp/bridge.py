@@ -1,7 +1,7 @@
-"""Between a client that writes and reads lines, and an endpoint over HTTP.
+"""Connects a client that speaks stdio to an endpoint over HTTP.
 
-Messages are passed on as they are, in both families of revisions.  Where HTTP wants more than
-a line says (a session, headers that repeat the body), it is put in here.
+Messages pass unchanged, in both families of revisions.  The bridge adds what HTTP needs in
+addition: a session, and headers that repeat parts of the body.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from antigravity.mcp.protocol.headers import (
 )
 from antigravity.mcp.protocol.messages import Message, Notification, Request, RequestId, Response
 
-#: Seconds for answers that are still to come when the client has said all.
+#: Seconds to wait for pending responses after the client has closed its output.
 GRACE: Final = 10.0
 _FAREWELL: Final = 2.0
 _FIRST_PAUSE: Final = 1.0
@@ -44,9 +44,9 @@ _END: Final = b""
 
 
 class Bridge:
-    """Passes lines on to ``address``.
+    """Forwards lines to ``address``.
 
-    ``write`` gets each line for the client, ``say`` what only people should read.
+    ``write`` receives each line for the client, ``say`` messages for the user.
     """
 
     def __init__(
@@ -73,16 +73,16 @@ class Bridge:
         self._quiet: Deferred[None] | None = None
 
     def feed(self, line: bytes) -> None:
-        """Take a line of the client."""
+        """Handle a line of the client."""
         if line.strip():
             self._lines.put(line)
 
     def end(self) -> None:
-        """Take the end of what the client says."""
+        """Handle the end of the client's output."""
         self._lines.put(_END)
 
     async def run(self) -> None:
-        """Pass everything on, until the client has said all and was answered."""
+        """Forward messages until the client has closed its output and has all responses."""
         try:
             while (line := await self._lines.get()) != _END:
                 await self._take(line)
@@ -135,7 +135,7 @@ class Bridge:
             self._fail([request], error)
 
     async def _tell(self, line: bytes, message: Message) -> None:
-        """Pass on a message that is not answered."""
+        """Forward a message that gets no response."""
         try:
             await self._post(line, self._headers(message))
         except GatewayError as error:
@@ -144,7 +144,7 @@ class Bridge:
             self._listen()
 
     def _cancels(self, message: Notification) -> bool:
-        """End the connection of a request, where that is how it is cancelled."""
+        """Close the connection of a request, in revisions that cancel requests that way."""
         if message.method != "notifications/cancelled":
             return False
         id = message.params.get("requestId")  # noqa: A001
@@ -205,7 +205,7 @@ class Bridge:
             await self.link.post(line, headers, about=about, endless=endless)
 
     def _headers(self, message: Message) -> Headers:
-        """Return the headers that repeat what a message of the stateless revision says."""
+        """Return the headers of the stateless revision that repeat parts of a message."""
         if isinstance(message, Response):
             return ()
         meta = message.params.get("_meta")
@@ -224,7 +224,7 @@ class Bridge:
     # -- the session --
 
     def _open_again(self, lost: str) -> Deferred[None]:
-        """Open the session anew that the client opened: it need not know."""
+        """Open a new session in place of the lost one, unnoticed by the client."""
         return Deferred.fromCoroutine(self._reopen(lost))
 
     async def _reopen(self, lost: str) -> None:
@@ -238,7 +238,7 @@ class Bridge:
             await self.link.post(_INITIALIZED)
         finally:
             self._unheard = None
-        self._say("The session was lost, and is open again.")
+        self._say("The session was lost; a new one is open.")
 
     def _listen(self) -> None:
         if self._listening is None and self.link.session:
@@ -293,5 +293,5 @@ class Bridge:
 
 
 def _stopped(failure: Failure) -> None:
-    """Take note of what was stopped here."""
+    """Note which requests the bridge cancelled."""
     failure.trap(CancelledError)

@@ -1,4 +1,4 @@
-"""What is offered over MCP: one catalog that its owner changes, and many seen as one."""
+"""A catalog of tools, prompts and resources that its owner can change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from antigravity.interfaces.mcp import (
 )
 from antigravity.interfaces.mcp_values import McpChange
 
-#: Between a namespace and a name.
+#: Separates a namespace from a name.
 SEPARATOR: Final = "__"
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _NAMESPACE: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]|_(?!_)){0,62}[A-Za-z0-9]|[A-Za-z0-9]")
@@ -28,11 +28,11 @@ Watcher = Callable[[McpChange], None]
 def check_name(name: str) -> str:
     """Return the name of a tool.
 
-    :raises ValueError: if it is none that all clients can use.
+    :raises ValueError: if some clients could not use it.
     """
     if not _NAME.fullmatch(name):
         raise ValueError(
-            f"{name!r} is no name for a tool: up to 128 letters, digits, '_', '-' and '.'"
+            f"{name!r} is not a valid tool name: use up to 128 letters, digits, '_', '-' and '.'"
         )
     return name
 
@@ -40,30 +40,30 @@ def check_name(name: str) -> str:
 def check_namespace(namespace: str) -> str:
     """Return the name of a namespace, which may be empty.
 
-    :raises ValueError: if names could not be told apart behind it.
+    :raises ValueError: if prefixed names would be ambiguous.
     """
     if namespace and not _NAMESPACE.fullmatch(namespace):
         raise ValueError(
-            f"{namespace!r} is no namespace: up to 64 letters, digits, '-', '.' and single '_', "
-            "with a letter or digit at both ends"
+            f"{namespace!r} is not a valid namespace: use up to 64 letters, digits, '-', '.' and "
+            "single '_', with a letter or digit at both ends"
         )
     return namespace
 
 
 class Watchers:
-    """Those that want to hear of changes."""
+    """Functions to call when something changes."""
 
     def __init__(self) -> None:
         self._watchers: dict[object, Watcher] = {}
 
     def add(self, watcher: Watcher) -> Callable[[], None]:
-        """Tell ``watcher`` from now on; return what ends that."""
+        """Call ``watcher`` for every change; return a function that stops that."""
         key = object()
         self._watchers[key] = watcher
         return lambda: self._watchers.pop(key, None) and None
 
-    def tell(self, change: McpChange) -> None:
-        """Tell everybody."""
+    def notify(self, change: McpChange) -> None:
+        """Call all watchers."""
         for watcher in list(self._watchers.values()):
             watcher(change)
 
@@ -97,69 +97,69 @@ class Catalog:
         return tuple(self._templates.values())
 
     def watch(self, changed: Watcher) -> Callable[[], None]:
-        """Call ``changed`` for every change; return what ends that."""
+        """Call ``changed`` for every change; return a function that stops that."""
         return self._watchers.add(changed)
 
     def set_tools(self, tools: Iterable[IMcpTool]) -> None:
-        """Offer these tools and no others."""
+        """Replace the tools."""
         self._tools = {tool.name: tool for tool in tools}
-        self._watchers.tell(McpChange("tools"))
+        self._watchers.notify(McpChange("tools"))
 
     def set_prompts(self, prompts: Iterable[IMcpPrompt]) -> None:
-        """Offer these prompts and no others."""
+        """Replace the prompts."""
         self._prompts = {prompt.name: prompt for prompt in prompts}
-        self._watchers.tell(McpChange("prompts"))
+        self._watchers.notify(McpChange("prompts"))
 
     def set_resources(
         self,
         resources: Iterable[IMcpResource],
         templates: Iterable[IMcpResourceTemplate] = (),
     ) -> None:
-        """Offer these resources and templates and no others."""
+        """Replace the resources and templates."""
         self._resources = {resource.uri: resource for resource in resources}
         self._templates = {template.uri_template: template for template in templates}
-        self._watchers.tell(McpChange("resources"))
+        self._watchers.notify(McpChange("resources"))
 
     def add_tool(self, tool: IMcpTool) -> str:
-        """Offer one more tool, and return its name.
+        """Add a tool, and return its name.
 
         :raises ValueError: if the name is taken.
         """
         return self._add(self._tools, check_name(tool.name), tool, "tools")
 
     def add_prompt(self, prompt: IMcpPrompt) -> str:
-        """Offer one more prompt, and return its name.
+        """Add a prompt, and return its name.
 
         :raises ValueError: if the name is taken.
         """
         return self._add(self._prompts, prompt.name, prompt, "prompts")
 
     def add_resource(self, resource: IMcpResource) -> str:
-        """Offer one more resource, and return its address.
+        """Add a resource, and return its URI.
 
-        :raises ValueError: if the address is taken.
+        :raises ValueError: if the URI is taken.
         """
         return self._add(self._resources, resource.uri, resource, "resources")
 
     def add_template(self, template: IMcpResourceTemplate) -> str:
-        """Offer one more resource template, and return it.
+        """Add a resource template, and return its URI template.
 
-        :raises ValueError: if it is there already.
+        :raises ValueError: if the URI template is taken.
         """
         return self._add(self._templates, template.uri_template, template, "resources")
 
     def remove_tool(self, name: str) -> None:
-        """Offer a tool no longer."""
+        """Remove a tool."""
         if self._tools.pop(name, None) is not None:
-            self._watchers.tell(McpChange("tools"))
+            self._watchers.notify(McpChange("tools"))
 
     def resource_updated(self, uri: str) -> None:
-        """Say that a resource holds something else now."""
-        self._watchers.tell(McpChange("resource", uri))
+        """Notify watchers that the content of a resource has changed."""
+        self._watchers.notify(McpChange("resource", uri))
 
     def _add(self, known: dict[str, Any], name: str, candidate: object, kind: Any) -> str:
         if name in known:
             raise ValueError(f"the name {name!r} is taken")
         known[name] = candidate
-        self._watchers.tell(McpChange(kind))
+        self._watchers.notify(McpChange(kind))
         return name

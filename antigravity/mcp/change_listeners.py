@@ -1,4 +1,4 @@
-"""Clients of the stateless revisions that listen for changes."""
+"""Clients of the stateless revisions that subscribe to changes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _LISTS: Final = {
     "prompts": "promptsListChanged",
     "resources": "resourcesListChanged",
 }
-#: Resources that one client may subscribe to, and the characters of their addresses together.
+#: The number of resources that one client may subscribe to, and the total length of their URIs.
 MOST_SUBSCRIPTIONS: Final = 1000
 SUBSCRIBED_CHARACTERS: Final = 128 * 1024
 
 
 class Listener:
-    """A client that listens for changes."""
+    """A client with an open ``subscriptions/listen`` request."""
 
     def __init__(self, id: messages.RequestId, wanted: dict[str, Any], log: EventLog) -> None:  # noqa: A002
         self.id = id
@@ -30,8 +30,8 @@ class Listener:
         self._kinds = {kind for kind, field in _LISTS.items() if wanted.get(field)}
         self._uris = frozenset(wanted.get("resourceSubscriptions", ()))
 
-    def tell(self, change: McpChange) -> None:
-        """Tell of a change, if it was asked for."""
+    def notify(self, change: McpChange) -> None:
+        """Notify the client of a change that it subscribed to."""
         if change.kind == "resource":
             if change.uri in self._uris:
                 self.send("notifications/resources/updated", {"uri": change.uri})
@@ -39,7 +39,7 @@ class Listener:
             self.send(f"notifications/{change.kind}/list_changed", {})
 
     def send(self, method: str, params: dict[str, Any]) -> None:
-        """Send a notification, marked as one for this client."""
+        """Send a notification with the subscription's id."""
         meta = {f"{META}subscriptionId": self.id}
         data = messages.notification(method, {"_meta": meta, **params})
         if not self.log.is_waiting(data):
@@ -47,12 +47,12 @@ class Listener:
 
 
 def wanted_changes(wanted: Any) -> dict[str, Any]:
-    """Return what of a filter can be served.
+    """Return the supported part of a filter.
 
-    :raises McpError: if it is none.
+    :raises McpError: if it is not a valid filter.
     """
     if not isinstance(wanted, Mapping):
-        raise McpError(messages.INVALID_PARAMS, "The parameter notifications is an object.")
+        raise McpError(messages.INVALID_PARAMS, "The parameter notifications must be an object.")
     found: dict[str, Any] = {field: True for field in _LISTS.values() if wanted.get(field) is True}
     uris = wanted.get("resourceSubscriptions")
     if uris is not None:
@@ -64,8 +64,8 @@ def wanted_changes(wanted: Any) -> dict[str, Any]:
         ):
             raise McpError(
                 messages.INVALID_PARAMS,
-                f"resourceSubscriptions are up to {MOST_SUBSCRIPTIONS} addresses of "
-                f"{SUBSCRIBED_CHARACTERS} characters together.",
+                f"resourceSubscriptions can have {MOST_SUBSCRIPTIONS} URIs with "
+                f"{SUBSCRIBED_CHARACTERS} characters in total.",
             )
         found["resourceSubscriptions"] = uris
     return found

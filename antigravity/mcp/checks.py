@@ -1,4 +1,4 @@
-"""Whether what somebody wants to offer is something that clients can use."""
+"""Checks that clients can use a tool before it is offered."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check_tool(tool: Any) -> None:
     check_name(tool.name)
     schema = tool.input_schema
     if not isinstance(schema, Mapping) or schema.get("type") != "object":
-        raise ValueError(f"the input schema of {tool.name} is not of type object")
+        raise ValueError(f"the input schema of {tool.name} must have type object")
     _check_schema(tool.name, schema)
     _check_mirrored(tool.name, schema)
     if tool.output_schema is not None:
@@ -31,13 +31,13 @@ def check_tool(tool: Any) -> None:
 
 
 def check_relayed(tool: Any) -> None:
-    """Check a tool of another server, whose schemas are that one's business.
+    """Check a tool of another server, which validates its own schemas.
 
     :raises ValueError: if clients could not call it.
     """
     check_name(tool.name)
     if not isinstance(tool.input_schema, Mapping) or tool.input_schema.get("type") != "object":
-        raise ValueError(f"the input schema of {tool.name} is not of type object")
+        raise ValueError(f"the input schema of {tool.name} must have type object")
     _check_mirrored(tool.name, tool.input_schema)
 
 
@@ -49,14 +49,18 @@ def _check_schema(name: str, schema: Json) -> None:
 
 
 def _check_mirrored(name: str, schema: Json) -> None:
-    """Check the names of headers that repeat arguments: clients leave out tools with bad ones."""
+    """Check the names in ``x-mcp-header``: clients ignore tools with invalid ones."""
     seen: set[str] = set()
     for header, path in mirrored(schema):
         inner: Any = schema
         for key in path:
             inner = inner["properties"][key]
         if not _TOKEN.fullmatch(header) or header.lower() in seen:
-            raise ValueError(f"the tool {name}: x-mcp-header {header!r} is no header, or is twice")
+            raise ValueError(
+                f"the tool {name}: x-mcp-header {header!r} is not a valid or unique header name"
+            )
         if inner.get("type") not in _MIRRORED_TYPES:
-            raise ValueError(f"the tool {name}: x-mcp-header is for {', '.join(_MIRRORED_TYPES)}")
+            raise ValueError(
+                f"the tool {name}: x-mcp-header needs one of the types {', '.join(_MIRRORED_TYPES)}"
+            )
         seen.add(header.lower())

@@ -1,4 +1,4 @@
-"""One call and the client behind it, as tools, prompts and resources see them."""
+"""The context of one call, which gives tools, prompts and resources access to the client."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from antigravity.mcp.protocol.revisions import Revision
 LEVELS: Final[tuple[str, ...]] = get_args(LogLevel)
 _ACTIONS: Final = ("accept", "decline", "cancel")
 
-#: Sends a request to the client, for a Deferred that fires with its result.
+#: Sends a request to the client, and returns a Deferred that fires with the result.
 Ask = Callable[["CallContext", ClientRequest], Deferred[Json]]
 
 
 def capability(request: ClientRequest) -> dict[str, Any]:
-    """Return the capability that a client needs to answer ``request``."""
+    """Return the capability that a client needs for ``request``."""
     if request.method == "sampling/createMessage":
         return {"sampling": {"tools": {}} if "tools" in request.params else {}}
     if request.method == "roots/list":
@@ -32,15 +32,17 @@ def capability(request: ClientRequest) -> dict[str, Any]:
 
 
 def check_answer(request: ClientRequest, answer: object) -> Json:
-    """Return what a client has answered.
+    """Return the result of a client's response to ``request``.
 
-    :raises McpError: if it can't be that.
+    :raises McpError: if it is not a valid result.
     """
     if not isinstance(answer, Mapping):
-        raise McpError(messages.INVALID_PARAMS, f"The answer to {request.method} is no object.")
+        raise McpError(
+            messages.INVALID_PARAMS, f"The result of {request.method} must be an object."
+        )
     if request.method == "elicitation/create" and answer.get("action") not in _ACTIONS:
         raise McpError(
-            messages.INVALID_PARAMS, f"The answer to {request.method} has no known action."
+            messages.INVALID_PARAMS, f"The result of {request.method} has no known action."
         )
     return answer
 
@@ -77,7 +79,7 @@ class CallContext:
         self._names: dict[str, int] = {}
 
     def progress(self, progress: float, total: float | None = None, message: str = "") -> None:
-        """Tell how far the call is; nothing is sent if the client did not ask for it."""
+        """Report progress to the client, if it asked for that."""
         token = self.meta.get("progressToken")
         if self.is_over or not isinstance(token, (str, int)) or isinstance(token, bool):
             return
@@ -89,7 +91,7 @@ class CallContext:
         self.post_response.send(messages.notification("notifications/progress", params), spare=True)
 
     def log(self, level: LogLevel, data: Any, logger: str = "") -> None:
-        """Send a log message to the client, if it wants messages of this level."""
+        """Send a log message to the client, if it asked for messages of this level."""
         if self.is_over or self.level is None:
             return
         if LEVELS.index(level) < LEVELS.index(self.level):
@@ -100,7 +102,7 @@ class CallContext:
         self.post_response.send(messages.notification("notifications/message", params), spare=True)
 
     def can_ask(self, request: ClientRequest) -> bool:
-        """Return whether the client says that it can answer such a request."""
+        """Return whether the client's capabilities include such a request."""
         if request.method == "elicitation/create" and not self.rules.elicitation:
             return False
         ((name, wanted),) = capability(request).items()
@@ -112,7 +114,7 @@ class CallContext:
         return all(key in has for key in wanted)
 
     def ask(self, requests: Mapping[str, ClientRequest]) -> Deferred[Mapping[str, Json]]:
-        """Ask something of the client; see :class:`IMcpContext`."""
+        """Send requests to the client; see :class:`IMcpContext`."""
         for request in requests.values():
             if not self.can_ask(request):
                 needed = {"requiredCapabilities": capability(request)}
@@ -125,7 +127,7 @@ class CallContext:
                     McpError(code, f"The client does not support {request.method}.", needed)
                 )
         if self.is_over:
-            return fail(McpError(messages.INTERNAL_ERROR, "The call is over."))
+            return fail(McpError(messages.INTERNAL_ERROR, "The call has ended."))
         return self._ask_all({self._unique(name): one for name, one in requests.items()}, requests)
 
     def _ask_all(
@@ -143,20 +145,20 @@ class CallContext:
         return gathered.addCallbacks(named, _first)
 
     def elicit(self, message: str, schema: Json, name: str = "elicitation") -> Deferred[Json]:
-        """Ask the user; the result has ``action`` and, if it is ``accept``, ``content``."""
+        """Ask the user; the result has ``action`` and, if that is ``accept``, ``content``."""
         params = {"mode": "form", "message": message, "requestedSchema": schema}
         return self._ask_one(name, ClientRequest("elicitation/create", params))
 
     def sample(self, params: Json, name: str = "sampling") -> Deferred[Json]:
-        """Ask the client's model."""
+        """Request a completion from the client's model."""
         return self._ask_one(name, ClientRequest("sampling/createMessage", params))
 
     def list_roots(self, name: str = "roots") -> Deferred[Json]:
-        """Ask for the client's folders."""
+        """Request the client's root directories."""
         return self._ask_one(name, ClientRequest("roots/list"))
 
     def disconnect(self) -> None:
-        """Hang up on the client for now, where it can come back for the answer."""
+        """Close the connection, where the revision lets the client resume."""
         if self.rules.priming and not self.is_over:
             self.post_response.hang_up()
 
@@ -164,17 +166,18 @@ class CallContext:
         return self.ask({name: request}).addCallback(lambda answers: answers[name])
 
     def _unique(self, name: str) -> str:
-        """Return ``name``, numbered if it was used already: every question has its own."""
+        """Return a unique name for a request: ``name``, with a number if it is taken."""
         number = self._names[name] = self._names.get(name, 0) + 1
         return name if number == 1 else f"{name}-{number}"
 
 
 class RepeatedCallContext(CallContext):
-    """A call in a revision where questions end it, and it begins anew with the answers.
+    """A call in a revision in which requests to the client end the call, which then starts again.
 
-    ``answers`` are those that the client brought; ``need`` is told what else is asked.
+    ``answers`` are the results that the client sent along; ``need`` is called with the requests
+    that have no result yet.
 
-    :ivar used: the answers that were given to the call.
+    :ivar used: the results that the call has used.
     """
 
     answers: Mapping[str, Any] = {}
@@ -198,6 +201,6 @@ class RepeatedCallContext(CallContext):
 
 
 def _first(failure: Failure) -> Failure:
-    """Return the failure within that of a gathering."""
+    """Return the failure inside the ``FirstError`` of a ``gatherResults``."""
     inner = getattr(failure.value, "subFailure", None)
     return inner if isinstance(inner, Failure) else failure

@@ -1,4 +1,4 @@
-"""An MCP endpoint: one path, all revisions."""
+"""An MCP endpoint: one path for all revisions of the protocol."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from antigravity.mcp.stateful import SESSION_HEADER, Stateful
 from antigravity.mcp.stateless import Stateless
 
 METHODS: Final = ("POST", "GET", "DELETE")
-#: Changes within this time are told as one.
+#: Seconds in which changes are collected into one notification.
 _TOGETHER: Final = 0.05
 
 
 class Limits(Struct, frozen=True):
-    """How much an endpoint serves; times are in seconds, 0 is no limit for ``calls``."""
+    """Limits of an endpoint; times are in seconds, 0 is no limit for ``calls``."""
 
     calls: CallLimits = CallLimits()
     session_ttl: float = 3600.0
@@ -42,14 +42,14 @@ class Limits(Struct, frozen=True):
 
 
 def _nothing(_: object) -> None:
-    """Tell nobody."""
+    """Do nothing."""
 
 
 @implementer(IMcpEndpoint)
 class McpEndpoint:
-    """Offers what ``registry`` holds.
+    """Serves the contents of ``registry``.
 
-    ``enter`` and ``leave`` are told of every call that runs.
+    ``enter`` and ``leave`` are called at the start and end of every call.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class McpEndpoint:
         self.configure(limits)
 
     def configure(self, limits: Limits) -> None:
-        """Serve by other limits from now on."""
+        """Use other limits from now on."""
         self._calls.limits = limits.calls
         self._stateful.sessions.ttl = limits.session_ttl
         self._stateful.sessions.most = limits.max_sessions
@@ -93,7 +93,7 @@ class McpEndpoint:
         return _not_allowed(METHODS)
 
     def stop(self) -> None:
-        """End everything that runs."""
+        """Cancel all calls and end all streams."""
         self._unwatch()
         timer, self._timer = self._timer, None
         if timer is not None and timer.active():
@@ -105,10 +105,10 @@ class McpEndpoint:
     def _post(self, call: McpCall) -> Deferred[Reply]:
         kind = call.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind and kind != "application/json":
-            return _refuse(415, "The body is application/json.")
+            return _refuse(415, "The request body must be application/json.")
         wanted = parse_accept(call.headers)
         if not wanted.whole and not wanted.stream:
-            return _refuse(406, "The answer is application/json or text/event-stream.")
+            return _refuse(406, "Accept must allow application/json or text/event-stream.")
         try:
             parsed = messages.parse(call.body)
         except MalformedMessageError as error:
@@ -118,7 +118,7 @@ class McpEndpoint:
         return self._stateful.post(call, parsed)
 
     def _is_stateless(self, call: McpCall, parsed: Parsed) -> bool:
-        """Return whether a request is of a revision without sessions."""
+        """Return whether a request uses a stateless revision."""
         version = call.headers.get(VERSION_HEADER, "").strip()
         if version in _STATELESS:
             return True
@@ -155,5 +155,5 @@ def _refuse(status: int, message: str) -> Deferred[Reply]:
 
 
 def _not_allowed(methods: tuple[str, ...]) -> Deferred[Reply]:
-    error = McpError(messages.INVALID_REQUEST, f"Only {', '.join(methods)} is served here.")
+    error = McpError(messages.INVALID_REQUEST, f"This path supports only {', '.join(methods)}.")
     return error_reply(405, error, headers=(("Allow", ", ".join(methods)),))

@@ -1,4 +1,4 @@
-"""Streams of events to clients, at the speed at which they read."""
+"""Event streams to clients, with flow control."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from antigravity.sse import KEEPALIVE_COMMENT
 
 @implementer(IReplyStream, IPushProducer)
 class EventStream:
-    """Writes what a log holds behind ``after``, and what comes, until it ends.
+    """Writes the messages of a log after number ``after``, until the log ends.
 
-    A client that does not read leaves its messages in the log.  ``prime`` begins with an
-    event without data, from whose id on a client can come back.  ``left`` is called when the
-    client goes before the end.
+    While the client does not read, its messages stay in the log.  With ``prime`` the stream
+    begins with an event without data, so that the client has an id to resume from.  ``left`` is
+    called when the client disconnects before the end.
     """
 
     def __init__(
@@ -65,9 +65,9 @@ class EventStream:
         return written
 
     def hang_up(self, retry: float) -> None:
-        """End the connection, not the stream; the client may come back in ``retry`` seconds."""
+        """Close the connection, not the stream; the client can resume after ``retry`` seconds."""
         if self._consumer is None:
-            self._retry = retry  # as soon as it has begun
+            self._retry = retry  # applied when the stream starts
             return
         self._pump()
         if self._consumer is not None:
@@ -75,7 +75,7 @@ class EventStream:
         self.finish()
 
     def finish(self) -> None:
-        """Write no more, and say that this was all."""
+        """End the stream."""
         if self._over:
             return
         self._release()
@@ -87,7 +87,7 @@ class EventStream:
             written.callback(None)
 
     def abandon(self) -> None:
-        """Write no more: nobody is there to read it."""
+        """Stop writing: the client disconnected."""
         if self._over:
             return
         self._release()
@@ -95,16 +95,16 @@ class EventStream:
         self._left()
 
     def pauseProducing(self) -> None:
-        """Leave messages in the log: the client's buffers are full."""
+        """Leave messages in the log while the client's buffers are full."""
         self._paused = True
 
     def resumeProducing(self) -> None:
-        """Write on."""
+        """Continue to write."""
         self._paused = False
         self._pump()
 
     def stopProducing(self) -> None:
-        """Stop for good: the client is gone."""
+        """Stop writing: the client disconnected."""
         self.abandon()
 
     def _release(self) -> None:
@@ -115,7 +115,7 @@ class EventStream:
             timer.cancel()
 
     def wake(self) -> None:
-        """Write what the log has got."""
+        """Write the new messages of the log."""
         self._pump()
 
     def _pump(self) -> None:
@@ -127,7 +127,7 @@ class EventStream:
                 break
             self._after = waiting[-1][0]
             self._consumer.write(b"".join([self._log.event(n, data) for n, data in waiting]))
-            if self._consumer is None:  # it went while it was written to
+            if self._consumer is None:  # it disconnected during the write
                 return
         if self._log.ended and not self._paused:
             self.finish()

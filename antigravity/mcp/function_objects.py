@@ -1,6 +1,6 @@
-"""Tools, prompts and resources made of functions.
+"""Tools, prompts and resources that call a function.
 
-A function may return its value at once, or a Deferred or coroutine of it.
+A function can return its value, a Deferred or a coroutine.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from antigravity.interfaces.mcp import (
 )
 from antigravity.interfaces.mcp_values import Completion, Json, PromptArgument
 
-#: Returns values for an argument: its name, what was typed, and the other arguments.
+#: Completes an argument, given its name, the text so far, and the other arguments.
 Complete = Callable[[str, str, Mapping[str, str]], Any]
 
 
@@ -66,13 +66,13 @@ class Prompt(Struct, frozen=True, eq=False):
         return self.function(arguments, context)
 
     def complete(self, argument: str, value: str, known: Mapping[str, str]) -> Any:
-        """Return values for an argument."""
+        """Return completions for an argument."""
         return self.values(argument, value, known)
 
 
 @implementer(IMcpResource)
 class Resource(Struct, frozen=True, eq=False):
-    """A resource that calls ``function`` with its address and the context."""
+    """A resource that calls ``function`` with its URI and the context."""
 
     uri: str
     name: str
@@ -88,7 +88,7 @@ class Resource(Struct, frozen=True, eq=False):
 
 @implementer(IMcpResourceTemplate, IMcpCompleter)
 class Template(Struct, frozen=True, eq=False):
-    """Resources that call ``function`` with address, arguments and context."""
+    """A template of resources that calls ``function`` with URI, arguments and context."""
 
     uri_template: str
     name: str
@@ -103,5 +103,5 @@ class Template(Struct, frozen=True, eq=False):
         return self.function(uri, arguments, context)
 
     def complete(self, argument: str, value: str, known: Mapping[str, str]) -> Any:
-        """Return values for an argument."""
+        """Return completions for an argument."""
         return self.values(argument, value, known)

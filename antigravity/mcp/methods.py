@@ -1,4 +1,4 @@
-"""What clients ask of tools, prompts and resources, the same in all revisions."""
+"""The methods for tools, prompts and resources, which are the same in all revisions."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from antigravity.mcp.protocol.schemas import SchemaError, Validator
 from antigravity.mcp.registry import McpRegistry
 
 _MOST_COMPLETIONS: Final = 100
-#: What is kept for a client that subscribes must be bounded.
+#: The maximum length of a URI, so that subscriptions take bounded memory.
 LONGEST_URI: Final = 4096
-_OUR_FAULT: Final = "failed; the gateway's log says why."
+_INTERNAL_FAILURE: Final = "failed; see the gateway's log."
 
 Method = Callable[[Mapping[str, Any], CallContext], Any]
 
@@ -50,9 +50,9 @@ class Methods:
         return method in self._methods
 
     def call(self, method: str, params: Mapping[str, Any], context: CallContext) -> Any:
-        """Return the result of ``method``, or a Deferred of it.
+        """Return the result of ``method``, or a Deferred that fires with it.
 
-        :raises McpError: if it has none.
+        :raises McpError: if the request is not valid.
         """
         found = self._methods.get(method)
         if found is None:
@@ -91,13 +91,15 @@ class Methods:
         arguments = params.get("arguments")
         arguments = {} if arguments is None else arguments
         if not isinstance(arguments, dict):
-            raise McpError(messages.INVALID_PARAMS, "The arguments of a tool are a JSON object.")
+            raise McpError(
+                messages.INVALID_PARAMS, "The arguments of a tool must be a JSON object."
+            )
         if context.rules.stateless:
             check_parameters(tool.input_schema, arguments, context.headers)
         if not IMcpRelayed.providedBy(tool):
             problems = self._validator(name, "input", tool.input_schema).problems(arguments)
             if problems:
-                return content.failed(f"The arguments do not fit the tool's schema: {problems}")
+                return content.failed(f"The arguments do not match the tool's schema: {problems}")
         called: Deferred[Any] = txaio.as_future(tool.call, arguments, context)
         called.addCallback(self._tool_result, name, tool, context)
         return called.addErrback(self._tool_failed, name)
@@ -110,8 +112,10 @@ class Methods:
         if schema is not None and not found.is_error and not IMcpRelayed.providedBy(tool):
             problems = self._validator(name, "output", schema).problems(found.structured)
             if problems:
-                self.log.error("the tool {name} broke its output schema", name=name)
-                return content.failed("The tool's answer does not fit its own schema.")
+                self.log.error(
+                    "the result of the tool {name} does not match its output schema", name=name
+                )
+                return content.failed("The tool's result does not match its output schema.")
         return content.encode_tool_result(found, context.rules)
 
     def _tool_failed(self, failure: Failure, name: str) -> Any:
@@ -123,10 +127,10 @@ class Methods:
         if isinstance(error, GatewayError):
             return content.failed(error.message)
         self.log.failure("the tool {name} failed", failure=failure, name=name)
-        return content.failed(f"The tool {_OUR_FAULT}")
+        return content.failed(f"The tool {_INTERNAL_FAILURE}")
 
     def _validator(self, name: str, kind: str, schema: Any) -> Validator:
-        """Return a validator, made once for each schema."""
+        """Return the validator of a schema, from a cache."""
         found = self._validators.get((name, kind))
         if found is None or found.schema is not schema:
             if len(self._validators) >= 10_000:
@@ -135,7 +139,7 @@ class Methods:
                 found = self._validators[name, kind] = Validator(schema)
             except SchemaError as error:
                 raise McpError(
-                    messages.INTERNAL_ERROR, f"The tool {name} can't be called: {error}"
+                    messages.INTERNAL_ERROR, f"The tool {name} cannot be called: {error}"
                 ) from None
         return found
 
@@ -173,14 +177,14 @@ class Methods:
         raise McpError(context.rules.resource_not_found, "Resource not found", {"uri": uri})
 
     def check_resource(self, params: Mapping[str, Any], context: CallContext) -> str:
-        """Return the address that ``params`` name.
+        """Return the URI in ``params``.
 
-        :raises McpError: if there is nothing.
+        :raises McpError: if there is no such resource.
         """
         uri = text(params, "uri")
         if not _is_short(uri):
             raise McpError(
-                messages.INVALID_PARAMS, f"An address has up to {LONGEST_URI} characters."
+                messages.INVALID_PARAMS, f"A URI can have up to {LONGEST_URI} characters."
             )
         if uri not in self.registry.resources():
             self._template_of(uri, context)
@@ -195,7 +199,7 @@ class Methods:
         if isinstance(error, GatewayError):
             raise McpError(messages.INTERNAL_ERROR, error.message)
         self.log.failure("{what} failed", failure=failure, what=what)
-        raise McpError(messages.INTERNAL_ERROR, f"{what} {_OUR_FAULT}")
+        raise McpError(messages.INTERNAL_ERROR, f"{what} {_INTERNAL_FAILURE}")
 
     # -- completion --
 
@@ -220,7 +224,7 @@ class Methods:
                 found = None
             if found is not None:
                 return found
-        raise McpError(messages.INVALID_PARAMS, "There is no such prompt or resource template.")
+        raise McpError(messages.INVALID_PARAMS, "Unknown prompt or resource template.")
 
 
 def _is_short(uri: str) -> bool:
@@ -228,36 +232,38 @@ def _is_short(uri: str) -> bool:
 
 
 def unknown_method(method: str) -> McpError:
-    """Return the error for a method that there is not."""
+    """Return the error for an unknown method."""
     return McpError(messages.METHOD_NOT_FOUND, f"Method not found: {method[:200]}")
 
 
 def text(params: Mapping[str, Any], key: str) -> str:
-    """Return a parameter that is a string.
+    """Return a parameter of type string.
 
-    :raises McpError: if it is none.
+    :raises McpError: if it is missing or has another type.
     """
     value = params.get(key)
     if not isinstance(value, str):
-        raise McpError(messages.INVALID_PARAMS, f"The parameter {key} is a string.")
+        raise McpError(messages.INVALID_PARAMS, f"The parameter {key} must be a string.")
     return value
 
 
 def texts(params: Mapping[str, Any], key: str) -> dict[str, str]:
-    """Return a parameter that is an object of strings; it may be missing.
+    """Return an optional parameter that is an object of strings.
 
-    :raises McpError: if it is something else.
+    :raises McpError: if it has another type.
     """
     value = params.get(key) or {}
     if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
-        raise McpError(messages.INVALID_PARAMS, f"The parameter {key} is an object of strings.")
+        raise McpError(
+            messages.INVALID_PARAMS, f"The parameter {key} must be an object with string values."
+        )
     return value
 
 
 def _completion_wanted(params: Mapping[str, Any]) -> tuple[str, str, dict[str, str]]:
     argument, around = params.get("argument"), params.get("context")
     if not isinstance(argument, Mapping):
-        raise McpError(messages.INVALID_PARAMS, "The parameter argument is an object.")
+        raise McpError(messages.INVALID_PARAMS, "The parameter argument must be an object.")
     known = texts(around, "arguments") if isinstance(around, Mapping) else {}
     return text(argument, "name"), text(argument, "value"), known
 

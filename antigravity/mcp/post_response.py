@@ -1,4 +1,4 @@
-"""The answer to one POST: whole if it is ready soon and alone, else a stream."""
+"""The response to one POST: a single body if it is ready soon, otherwise an event stream."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from antigravity.sse import encode_event
 
 JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream"
-#: How long a client waits for an answer without hearing anything.
+#: Seconds after which a response that is not ready becomes a stream.
 _PATIENCE: Final = 2.0
 _RETRY: Final = 0.5
 
 
 class AcceptedTypes(Struct, frozen=True):
-    """What a client can read: ``whole`` answers, ``stream`` ones."""
+    """What a client accepts: single (``whole``) responses, and event streams (``stream``)."""
 
     whole: bool
     stream: bool
 
 
 def parse_accept(headers: Mapping[str, str]) -> AcceptedTypes:
-    """Return what the ``Accept`` header says; who sends none can read anything."""
+    """Return what the ``Accept`` header allows; without one, everything."""
     wanted = headers.get("accept", "*/*").lower()
     types = {one.partition(";")[0].strip() for one in wanted.split(",")}
     if types & {"*/*", ""}:
@@ -49,27 +49,27 @@ def error_reply(
     id: messages.RequestId | None = None,  # noqa: A002
     headers: tuple[tuple[str, str], ...] = (),
 ) -> Deferred[Reply]:
-    """Return a Deferred that has fired with an error."""
+    """Return a fired Deferred with an error response."""
     return succeed(Reply(status, JSON, headers, messages.error(id, error)))
 
 
 def message_reply(
     wanted: AcceptedTypes, data: bytes, headers: tuple[tuple[str, str], ...] = ()
 ) -> Deferred[Reply]:
-    """Return a Deferred that has fired with one message."""
+    """Return a fired Deferred with a response that holds one message."""
     if wanted.whole:
         return succeed(Reply(200, JSON, headers, data))
     return succeed(Reply(200, EVENTS, headers, encode_event(b"message", data)))
 
 
 class PostResponse:
-    """Collects ``expected`` answers, and other messages on their way.
+    """Collects the responses to ``expected`` requests, and other messages in between.
 
-    ``gone`` is called when the client leaves before the end.
+    ``gone`` is called when the client disconnects before the end.
 
-    :ivar reply: fires with the HTTP answer.
-    :ivar complete: fires when all answers are in.
-    :ivar begun: whether the answer is a stream.
+    :ivar reply: fires with the HTTP response.
+    :ivar complete: fires when the last response is there.
+    :ivar begun: whether the HTTP response is a stream that has begun.
     """
 
     logger = make_logger()
@@ -106,31 +106,33 @@ class PostResponse:
 
     @property
     def can_stream(self) -> bool:
-        """Whether the client can be sent anything but the answer."""
+        """Whether the client accepts messages besides the responses."""
         return self._wanted.stream
 
     def send(self, data: bytes, *, spare: bool = False) -> None:
-        """Send a message besides the answers; it is lost on who reads no streams."""
+        """Send a message besides the responses; clients that accept no streams do not get it."""
         if self._wanted.stream and not self._left:
             self._begin()
             self.log.append(data, spare=spare)
 
     def result(self, id: messages.RequestId, value: Mapping[str, Any]) -> None:  # noqa: A002
-        """Send the result of a request, or an error if it is nothing that JSON can say."""
+        """Send the result of a request, or an error if it cannot be encoded as JSON."""
         try:
             data = messages.result(id, value)
         except (TypeError, ValueError, OverflowError, RecursionError):
-            self.logger.failure("the answer to an MCP request is not JSON")
-            broken = McpError(messages.INTERNAL_ERROR, "The answer is broken; the log says how.")
+            self.logger.failure("the result of an MCP request cannot be encoded as JSON")
+            broken = McpError(
+                messages.INTERNAL_ERROR, "The result cannot be encoded; see the gateway's log."
+            )
             data = messages.error(id, broken)
         self.respond(data)
 
     def fail(self, id: messages.RequestId, error: McpError, status: int = 200) -> None:  # noqa: A002
-        """Send the error that a request ended with."""
+        """Send an error as the response to a request."""
         self.respond(messages.error(id, error), status)
 
     def respond(self, data: bytes, status: int = 200) -> None:
-        """Send an answer, with ``status`` if it is the whole of it."""
+        """Send a response; a single one gets the HTTP ``status``."""
         self._expected -= 1
         if self.begun:
             self.log.append(data)
@@ -139,12 +141,12 @@ class PostResponse:
         self._check(status)
 
     def skip(self) -> None:
-        """Expect one answer less: its call was cancelled."""
+        """Expect one response less, because its call was cancelled."""
         self._expected -= 1
         self._check(200)
 
     def hang_up(self) -> None:
-        """End the connection for now; the answers wait in the log."""
+        """Close the connection; the client can fetch the responses later, from the log."""
         if self._wanted.stream and not self._left:
             self._begin()
             if self._stream is not None:
@@ -187,7 +189,7 @@ class PostResponse:
         self.reply.callback(Reply(200, EVENTS, (), stream=self._stream))
 
     def _leave(self) -> None:
-        """Note that the client has gone; answers in a log may still be fetched."""
+        """Note that the client disconnected; it can still fetch responses from the log."""
         self._stop_timer()
         if not self._left:
             self._left = not self.begun
@@ -200,5 +202,5 @@ class PostResponse:
 
 
 def no_content(status: int = 202) -> Deferred[Reply]:
-    """Return a Deferred that has fired with an answer without a body."""
+    """Return a fired Deferred with a response without a body."""
     return succeed(Reply(status, ""))

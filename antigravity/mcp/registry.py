@@ -1,4 +1,4 @@
-"""All catalogs of an endpoint, seen as one."""
+"""All catalogs of an endpoint, combined."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _KINDS: Final[tuple[Kind, ...]] = ("tools", "prompts", "resources")
 
 
 class McpRegistry:
-    """Catalogs that come and go while the gateway runs.
+    """Combines catalogs, which can be added and removed at any time.
 
-    ListSync are made once for each state of the catalogs.  Names of a namespace stand behind
-    ``NAMESPACE__``; of two that are the same, the first one is used.
+    The combined lists are cached until a catalog changes.  Names in a namespace get the prefix
+    ``NAMESPACE__``; if two names are equal, the first is used.
     """
 
     def __init__(self, catalogs: Iterable[IMcpCatalog] = ()) -> None:
@@ -31,23 +31,23 @@ class McpRegistry:
 
     @property
     def catalogs(self) -> Sequence[IMcpCatalog]:
-        """The catalogs, in the order in which they came."""
+        """The catalogs, in the order in which they were added."""
         return tuple(self._catalogs)
 
     def add(self, catalog: IMcpCatalog) -> None:
-        """Offer what ``catalog`` holds, until it is removed."""
+        """Add a catalog."""
         self._catalogs[catalog] = catalog.watch(self._changed)
         self._changed_all()
 
     def remove(self, catalog: IMcpCatalog) -> None:
-        """Offer what ``catalog`` holds no longer."""
+        """Remove a catalog."""
         unwatch = self._catalogs.pop(catalog, None)
         if unwatch is not None:
             unwatch()
             self._changed_all()
 
     def replace(self, catalogs: Iterable[IMcpCatalog]) -> None:
-        """Offer these catalogs instead of all others."""
+        """Replace all catalogs."""
         before = self._shape()
         for unwatch in self._catalogs.values():
             unwatch()
@@ -56,10 +56,10 @@ class McpRegistry:
         after = self._shape()
         for kind in _KINDS:
             if before[kind] != after[kind]:
-                self._watchers.tell(McpChange(kind))
+                self._watchers.notify(McpChange(kind))
 
     def watch(self, changed: Watcher) -> Callable[[], None]:
-        """Call ``changed`` for every change; return what ends that."""
+        """Call ``changed`` for every change; return a function that stops that."""
         return self._watchers.add(changed)
 
     def tools(self) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class McpRegistry:
         return self._all("prompts", lambda c: c.prompts(), "name")
 
     def resources(self) -> dict[str, Any]:
-        """Return the resources by address."""
+        """Return the resources by URI."""
         return self._all("resources", lambda c: c.resources(), "uri")
 
     def templates(self) -> dict[str, Any]:
@@ -93,20 +93,20 @@ class McpRegistry:
 
     def _changed(self, change: McpChange) -> None:
         if change.kind == "resource":
-            self._watchers.tell(change)
+            self._watchers.notify(change)
             return
         self._seen.pop(change.kind, None)
         if change.kind == "resources":
             self._seen.pop("templates", None)
-        self._watchers.tell(change)
+        self._watchers.notify(change)
 
     def _changed_all(self) -> None:
         self._seen.clear()
         for kind in _KINDS:
-            self._watchers.tell(McpChange(kind))
+            self._watchers.notify(McpChange(kind))
 
     def _shape(self) -> dict[Kind, object]:
-        """Return what clients can see of everything."""
+        """Return all lists as clients see them, to find out which have changed."""
         newest = next(iter(REVISIONS.values()))
         return {
             "tools": [lists.tool(name, one, newest) for name, one in self.tools().items()],

@@ -19,18 +19,18 @@ from antigravity.mcp.protocol import content, messages
 
 
 class CallLimits(Struct, frozen=True):
-    """``most`` calls run at once, each for up to ``timeout`` seconds; 0 is no limit."""
+    """The number of calls at a time, and the seconds that each may take; 0 is no limit."""
 
     most: int = 256
     timeout: float = 600.0
 
 
 class RunningCall:
-    """One call that runs.
+    """A running call.
 
     :ivar done: fires with its result; fails with an ``McpError``, or with ``CancelledError``
         once it was cancelled.
-    :ivar reason: why it was cancelled, where the client did not want it.
+    :ivar reason: why the gateway cancelled it, empty if the client did.
     """
 
     def __init__(self, context: CallContext, running: Deferred[Any]) -> None:
@@ -41,19 +41,19 @@ class RunningCall:
         self._running = running
 
     def cancel(self, reason: str = "") -> None:
-        """Stop it; ``reason`` is for who still waits for its result, if anybody does."""
+        """Cancel it; a client that still waits for the result gets ``reason``."""
         if not self.is_settled:
             self.reason = reason
             self._end()
-            self._running.cancel()  # first: it may take questions back on its stream
+            self._running.cancel()  # first: it can withdraw its requests to the client
             self.done.errback(CancelledError())
 
     def stop(self) -> None:
-        """Stop what runs, whose result is settled."""
+        """Cancel the function of a call that already has a result."""
         self._running.cancel()
 
     def settle(self, value: Any) -> None:
-        """Take the result or failure of what runs."""
+        """Set the result or failure of the call, unless it has one."""
         if not self.is_settled:
             self._end()
             self.done.callback(value)
@@ -65,7 +65,7 @@ class RunningCall:
 
 
 class CallTable:
-    """Runs calls.  ``enter`` and ``leave`` are told of each."""
+    """Runs calls; ``enter`` and ``leave`` are called at the start and end of each."""
 
     log = make_logger()
 
@@ -92,7 +92,7 @@ class CallTable:
         return self._run(method, running, context)
 
     def cancel_all(self, reason: str) -> None:
-        """Stop everything that runs."""
+        """Cancel all running calls."""
         for call in list(self._running):
             call.cancel(reason)
 
@@ -117,7 +117,7 @@ class CallTable:
         return call
 
     def _too_long(self, call: RunningCall, method: str) -> None:
-        message = f"It was not done within {self.limits.timeout:g} seconds, and was stopped."
+        message = f"The call took longer than {self.limits.timeout:g} seconds and was stopped."
         if method == "tools/call":
             call.settle(content.failed(message))
         else:
@@ -126,17 +126,15 @@ class CallTable:
         call.stop()
 
     def _explain(self, failure: Failure, method: str, call: RunningCall) -> Any:
-        """Return what a client may be told; what is our fault goes to the log."""
+        """Return the error for the client; log the details of unexpected ones."""
         if failure.check(McpError):
             return failure
         if failure.check(CancelledError):
             if call.is_settled:
                 return None
-            return Failure(McpError(messages.INTERNAL_ERROR, "The call was cancelled here."))
+            return Failure(McpError(messages.INTERNAL_ERROR, "The gateway cancelled the call."))
         self.log.failure("{method} failed", failure=failure, method=method)
-        return Failure(
-            McpError(messages.INTERNAL_ERROR, "The gateway made a mistake; its log says which.")
-        )
+        return Failure(McpError(messages.INTERNAL_ERROR, "Internal error; see the gateway's log."))
 
 
 def as_error(failure: Failure) -> McpError:

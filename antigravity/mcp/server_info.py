@@ -1,4 +1,4 @@
-"""Who the gateway is as an MCP server, and what it can do."""
+"""The gateway's name and capabilities as an MCP server."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _CAPABILITIES: Final = {
 
 
 class ServerInfo(Struct, frozen=True):
-    """A server's name for programs and for people, and what a model should know of it."""
+    """The server's name, title, and instructions for models."""
 
     name: str = "antigravity"
     title: str = "antigravity gateway"
     instructions: str = ""
 
     def implementation(self) -> dict[str, Any]:
-        """Return who it is."""
+        """Return the ``serverInfo`` object."""
         return {"name": self.name, "title": self.title, "version": VERSION}
 
     def initialized(self, revision: Revision) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Sessions of the stateful revisions: who the client is, and what it has open."""
+"""Sessions of the stateful revisions, with their streams and subscriptions."""
 
 from __future__ import annotations
 
@@ -49,29 +49,29 @@ class Session:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a call runs, or the client listens."""
+        """Whether a call is running, or the client has the stream open."""
         return bool(self.calls) or any(
             log.reader is not None and not log.ended for log in self.streams.values()
         )
 
     def new_log(self) -> EventLog:
-        """Return a log for one POST, which the client may come back for."""
+        """Return a log for one POST, from which the client can resume."""
         name = self._number("stream")
         log = self.streams[name] = EventLog(name)
         return log
 
     def expect(self, answered: Callable[[Response], None]) -> RequestId:
-        """Return an id for a request to the client; ``answered`` is called with the answer."""
+        """Return an id for a request to the client; ``answered`` is called with the response."""
         found = f"gateway-{self._number('request')}"
         self._asked[found] = answered
         return found
 
     def forget(self, id: RequestId) -> bool:  # noqa: A002
-        """Wait no longer for an answer; return whether it was still waited for."""
+        """Stop waiting for a response; return whether it was still pending."""
         return self._asked.pop(id, None) is not None
 
     def answered(self, response: Response) -> None:
-        """Take an answer; one that nobody waits for is ignored."""
+        """Handle a response; one without a pending request is ignored."""
         answered = self._asked.pop(response.id, None)
         if answered is not None:
             answered(response)
@@ -82,9 +82,9 @@ class Session:
 
 
 class FinishedStreams:
-    """Streams that have ended, kept for a while for clients that were cut off.
+    """Ended streams, kept for a while so that disconnected clients can resume them.
 
-    At most ``most`` of them and ``limit`` bytes, over all sessions; the oldest goes first.
+    At most ``most`` streams and ``limit`` bytes over all sessions; the oldest are dropped first.
     """
 
     def __init__(self, most: int = 2000, limit: int = 64 * 1024 * 1024) -> None:
@@ -94,7 +94,7 @@ class FinishedStreams:
         self._kept: OrderedDict[tuple[str, str], tuple[Session, EventLog]] = OrderedDict()
 
     def keep(self, session: Session, log: EventLog) -> None:
-        """Keep a stream that has ended."""
+        """Keep an ended stream."""
         self._kept[session.id, log.name] = session, log
         self._size += log.size
         while self._kept and (len(self._kept) > self._most or self._size > self._limit):
@@ -103,7 +103,7 @@ class FinishedStreams:
             owner.streams.pop(oldest.name, None)
 
     def drop(self, session: Session) -> None:
-        """Keep nothing of a session that has ended."""
+        """Drop all streams of a session."""
         for name in session.streams:
             found = self._kept.pop((session.id, name), None)
             if found is not None:
@@ -113,7 +113,7 @@ class FinishedStreams:
 class SessionTable:
     """All sessions of an endpoint: at most ``most``, each for ``ttl`` seconds without use.
 
-    ``ended`` is called with a session that has expired or had to go.
+    ``ended`` is called with each session that expires or is removed.
     """
 
     def __init__(self, clock: IReactorTime, ended: Callable[[Session], None]) -> None:
@@ -132,7 +132,7 @@ class SessionTable:
         return tuple(self._sessions.values())
 
     def add(self, session: Session) -> bool:
-        """Take in a session; return ``False`` if there are too many that are in use."""
+        """Add a session; return ``False`` if too many sessions are in use."""
         while len(self._sessions) >= self.most:
             idle = next((one for one in self._sessions.values() if not one.is_busy), None)
             if idle is None:
@@ -144,7 +144,7 @@ class SessionTable:
         return True
 
     def find(self, id: str, principal: str) -> Session | None:  # noqa: A002
-        """Return a session of ``principal``, which is used by that."""
+        """Return a session of ``principal`` and mark it as used, or ``None``."""
         session = self._sessions.get(id)
         if session is None or not secrets.compare_digest(session.principal, principal):
             return None

@@ -1,4 +1,4 @@
-"""The revisions with sessions, 2024-11-05 to 2025-11-25, over HTTP."""
+"""Serves the stateful revisions, 2024-11-05 to 2025-11-25, over HTTP."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ from antigravity.mcp.server_info import ServerInfo
 from antigravity.mcp.sessions import FinishedStreams, Session, SessionTable
 
 SESSION_HEADER: Final = "mcp-session-id"
-#: What servers of these revisions say where a session is not known.
+#: The error code for unknown sessions in these revisions.
 _NO_SESSION: Final = -32001
-#: What a session keeps of it lives as long as the session.
+#: The maximum size of an ``initialize`` request, parts of which are kept with the session.
 LONGEST_INITIALIZE: Final = 64 * 1024
 
 
 class Stateful:
-    """Serves sessions."""
+    """Serves clients that have sessions."""
 
     def __init__(
         self, calls: CallTable, clock: IReactorTime, server_info: ServerInfo, keepalive: float
@@ -57,7 +57,7 @@ class Stateful:
     # -- HTTP --
 
     def post(self, call: McpCall, parsed: Parsed) -> Deferred[Reply]:
-        """Serve messages of a client."""
+        """Serve a POST with messages of a client."""
         wanted = parse_accept(call.headers)
         first = parsed.messages[0]
         if isinstance(first, Request) and first.method == "initialize" and not parsed.is_batch:
@@ -84,11 +84,13 @@ class Stateful:
         return self._answer(session, requests, wanted, is_batch=parsed.is_batch)
 
     def listen(self, call: McpCall) -> Deferred[Reply]:
-        """Open the stream that belongs to no request, or one that was cut off."""
+        """Open the stream that belongs to no request, or resume an interrupted one."""
         if SESSION_HEADER not in call.headers:
             return error_reply(
                 405,
-                McpError(messages.INVALID_REQUEST, "Only a session has a stream to listen to."),
+                McpError(
+                    messages.INVALID_REQUEST, "A stream needs a session; send initialize first."
+                ),
                 headers=(("Allow", "POST, DELETE"),),
             )
         session = self._session(call)
@@ -96,7 +98,7 @@ class Stateful:
             return session
         if not parse_accept(call.headers).stream:
             return error_reply(
-                406, McpError(messages.INVALID_REQUEST, f"The answer is {EVENTS}; accept it.")
+                406, McpError(messages.INVALID_REQUEST, f"Accept must allow {EVENTS}.")
             )
         log, after = session.standalone, session.standalone.delivered - 1
         last = call.headers.get("last-event-id", "").strip()
@@ -106,7 +108,7 @@ class Stateful:
             if place is None or found is None:
                 return error_reply(
                     400,
-                    McpError(messages.INVALID_REQUEST, "Nothing is kept of this stream any more."),
+                    McpError(messages.INVALID_REQUEST, "This stream can no longer be resumed."),
                 )
             log, after = found, place[1]
         reader = EventStream(
@@ -128,7 +130,7 @@ class Stateful:
         return no_content(204)
 
     def changed(self, change: McpChange) -> None:
-        """Tell all sessions of a change."""
+        """Notify all sessions of a change."""
         for session in self.sessions.all():
             if change.kind == "resource":
                 if change.uri in session.subscriptions:
@@ -146,14 +148,14 @@ class Stateful:
         self, call: McpCall, request: Request, wanted: AcceptedTypes
     ) -> Deferred[Reply]:
         if len(call.body) > LONGEST_INITIALIZE:
-            error = McpError(messages.INVALID_REQUEST, "initialize is too large.")
+            error = McpError(messages.INVALID_REQUEST, "The initialize request is too large.")
             return error_reply(413, error, request.id)
         asked = request.params.get("protocolVersion")
         client = request.params.get("clientInfo")
         capabilities = request.params.get("capabilities")
         if not isinstance(asked, str) or not isinstance(client, (Mapping, type(None))):
             error = McpError(
-                messages.INVALID_PARAMS, "initialize has a protocolVersion and a clientInfo."
+                messages.INVALID_PARAMS, "initialize needs a protocolVersion and a clientInfo."
             )
             return error_reply(400, error, request.id)
         session = Session(
@@ -170,11 +172,11 @@ class Stateful:
         return message_reply(wanted, messages.result(request.id, result), headers)
 
     def _session(self, call: McpCall) -> Session | Deferred[Reply]:
-        """Return the session of a call, or the answer that there is none."""
+        """Return the session of a call, or an error response."""
         version = call.headers.get(VERSION_HEADER, "").strip()
         if version and (version not in REVISIONS or REVISIONS[version].stateless):
             known = ", ".join(name for name, r in REVISIONS.items() if not r.stateless)
-            message = f"MCP-Protocol-Version: a session has one of {known}."
+            message = f"MCP-Protocol-Version must be one of {known} in a session."
             return error_reply(400, McpError(messages.INVALID_REQUEST, message))
         found = call.headers.get(SESSION_HEADER, "").strip()
         if not found:
@@ -182,7 +184,7 @@ class Stateful:
             return error_reply(400, McpError(messages.INVALID_REQUEST, message))
         session = self.sessions.find(found, call.principal)
         if session is None:
-            message = "There is no such session (any more); send initialize."
+            message = "Session not found or expired; send initialize."
             return error_reply(404, McpError(_NO_SESSION, message))
         return session
 
@@ -216,7 +218,7 @@ class Stateful:
         log = session.new_log()
 
         def all_in(_: Any) -> None:
-            """Keep what the client may come back for, and nothing else."""
+            """Keep the stream if the client can resume it, otherwise drop it."""
             if post_response.begun:
                 self._finished.keep(session, log)
             else:
@@ -227,7 +229,7 @@ class Stateful:
             wanted,
             self._clock,
             self.keepalive,
-            lambda: None,  # whoever is cut off may come back; cancelling is a message
+            lambda: None,  # a disconnected client can resume; it cancels with a message
             expected=len(requests),
             is_batch=is_batch,
             prime=session.revision.priming,
@@ -239,7 +241,7 @@ class Stateful:
 
     def _start(self, session: Session, request: Request, post_response: PostResponse) -> None:
         if request.id in session.calls:
-            error = McpError(messages.INVALID_REQUEST, "A request with this id is running.")
+            error = McpError(messages.INVALID_REQUEST, "A request with this id is already running.")
             post_response.fail(request.id, error)
             return
         context = CallContext(
@@ -280,9 +282,9 @@ class Stateful:
     def _own_method(
         self, session: Session, request: Request, context: CallContext
     ) -> dict[str, Any] | None:
-        """Return the result of a method about the session, ``None`` for all others.
+        """Return the result of a method that concerns the session, ``None`` for other methods.
 
-        :raises McpError: if it has none.
+        :raises McpError: if the request is not valid.
         """
         match request.method:
             case "ping":
@@ -290,7 +292,9 @@ class Stateful:
             case "logging/setLevel":
                 level = text(request.params, "level")
                 if level not in LEVELS:
-                    raise McpError(messages.INVALID_PARAMS, f"The levels are {', '.join(LEVELS)}.")
+                    raise McpError(
+                        messages.INVALID_PARAMS, f"The level must be one of {', '.join(LEVELS)}."
+                    )
                 session.level = level
                 return {}
             case "resources/subscribe":
@@ -309,7 +313,7 @@ class Stateful:
         return None
 
     def _ask(self, session: Session, context: CallContext, asked: ClientRequest) -> Deferred[Json]:
-        """Send a request to the client, on the stream of the call."""
+        """Send a request to the client on the stream of the call."""
         if not context.post_response.can_stream:
             raise McpError(messages.INVALID_REQUEST, f"The client does not accept {EVENTS}.")
 

@@ -1,4 +1,4 @@
-"""The revision without sessions, 2026-07-28, over HTTP: every request speaks for itself."""
+"""Serves the stateless revision 2026-07-28 over HTTP."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from antigravity.mcp.protocol.revisions import REVISIONS, Revision
 from antigravity.mcp.running_calls import CallTable, RunningCall, as_error
 from antigravity.mcp.server_info import ServerInfo
 
-#: How long clients may keep what they were told, in milliseconds.
+#: How long clients may cache results, in milliseconds.
 _TTL: Final = {
     "server/discover": 300_000,
     "tools/list": 30_000,
@@ -52,7 +52,7 @@ _MOST_LISTENERS: Final = 1000
 
 
 class Stateless:
-    """Serves requests that stand alone."""
+    """Serves requests without sessions."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Stateless:
         """Serve a request of a client."""
         message = parsed.messages[0]
         if parsed.is_batch:
-            error = McpError(messages.INVALID_REQUEST, "A body holds one message.")
+            error = McpError(messages.INVALID_REQUEST, "The body must hold one message.")
             return error_reply(400, error)
         if not isinstance(message, Request):
             return no_content()
@@ -91,9 +91,9 @@ class Stateless:
             return error_reply(_status(error, early=True), error, message.id)
 
     def changed(self, change: McpChange) -> None:
-        """Tell those that listen of a change."""
+        """Notify subscribed clients of a change."""
         for listener in list(self._listeners):
-            listener.tell(change)
+            listener.notify(change)
 
     def stop(self) -> None:
         """End all streams."""
@@ -115,7 +115,7 @@ class Stateless:
     def _listen(self, request: Request) -> Deferred[Reply]:
         wanted = wanted_changes(request.params.get("notifications"))
         if len(self._listeners) >= _MOST_LISTENERS:
-            raise McpError(messages.INTERNAL_ERROR, "Too many clients are listening.")
+            raise McpError(messages.INTERNAL_ERROR, "Too many clients are subscribed.")
         log = EventLog()
         listener = Listener(request.id, wanted, log)
         self._listeners.add(listener)
@@ -138,7 +138,7 @@ class Stateless:
         context = self._context(call, request, revision, post_response)
 
         def need(requests: Mapping[str, ClientRequest]) -> None:
-            """Answer with what is needed, and stop the call once it is back here."""
+            """Respond with the requests to the client, then cancel the call."""
             if not context.is_over:
                 context.is_over = True
                 self._need(call, request, context, requests)
@@ -173,7 +173,7 @@ class Stateless:
         return context
 
     def _answers(self, call: McpCall, request: Request) -> dict[str, Any]:
-        """Return what the client was asked before, with what it brings now."""
+        """Return earlier requests to the client with the results that it sent."""
         params = request.params
         found: dict[str, Any] = {}
         if params.get("requestState") is not None:
@@ -182,7 +182,7 @@ class Stateless:
         if "inputResponses" in params:
             brought = params["inputResponses"]
             if not isinstance(brought, Mapping):
-                raise McpError(messages.INVALID_PARAMS, "inputResponses is an object.")
+                raise McpError(messages.INVALID_PARAMS, "inputResponses must be an object.")
             found |= brought
         return found
 
@@ -241,9 +241,9 @@ class Stateless:
 
 
 def check(request: Request, headers: Mapping[str, str]) -> Revision:
-    """Return the revision of a request whose ``_meta`` and headers are as they must be.
+    """Return the revision of a request after checking its ``_meta`` and headers.
 
-    :raises McpError: if they are not.
+    :raises McpError: if they are not valid.
     """
     meta = request.params.get("_meta")
     version = meta.get(f"{META}protocolVersion") if isinstance(meta, Mapping) else None
@@ -255,7 +255,7 @@ def check(request: Request, headers: Mapping[str, str]) -> Revision:
     if given is None:
         raise mismatch("MCP-Protocol-Version is missing.")
     if given.strip() != version:
-        raise mismatch("MCP-Protocol-Version is not what the body says.")
+        raise mismatch("MCP-Protocol-Version differs from the body.")
     revision = REVISIONS.get(version)
     if revision is None or not revision.stateless:
         raise McpError(
@@ -268,7 +268,7 @@ def check(request: Request, headers: Mapping[str, str]) -> Revision:
 
 
 def _status(error: McpError, *, early: bool) -> int:
-    """Return the HTTP status of an error, ``early`` if no method was called."""
+    """Return the HTTP status of an error; ``early`` if no method was called."""
     if error.code == messages.METHOD_NOT_FOUND and early:
         return 404
     if error.code in _BAD_REQUEST or (early and error.code == messages.INVALID_PARAMS):

@@ -1,4 +1,4 @@
-"""How a program is called."""
+"""The command line of a program."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from msgspec import Struct
 
 
 class Command(Struct, frozen=True):
-    """A program to run in ``directory``; its arguments and its environment may be secret.
+    """A program to run in ``directory``; its arguments and environment can hold secrets.
 
-    ``executable`` without a folder is looked for on the ``PATH`` of that environment.
+    An ``executable`` without a folder is searched on the ``PATH`` of the environment.
     """
 
     executable: Path

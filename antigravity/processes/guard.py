@@ -1,15 +1,15 @@
-"""Run a program that must not outlive who started this.
+"""Run a program that must not outlive the process that started this script.
 
 Usage: ``guard.py GRACE INPUT DIRECTORY PROGRAM ARGUMENT…``
 
-It is a script of its own, started with a pipe as its standard input.  A byte in the pipe asks
-the program to end.  The end of the pipe, which comes also when the gateway was killed, does
-the same and, GRACE seconds later, kills it.  The program leads a process group of its own, so
-whatever it has started ends with it.  On Linux the kernel kills the program when this
-script was killed.  INPUT is the number of the file that the program reads, ``-`` for none;
-DIRECTORY is where it runs.  What has to be done between fork and exec is done here, where there
-is one thread: the gateway has several, and to fork it could leave a child with a lock that
-nobody holds any more.  Nothing here is imported from the package: it must start fast and alone.
+The gateway starts this script with a pipe as its standard input.  A byte in the pipe asks the
+program to exit.  The end of the pipe, which also comes when the gateway is killed, does the same
+and, GRACE seconds later, kills it.  The program leads a process group of its own, so that the
+processes which it has started end with it.  On Linux the kernel kills the program when this
+script is killed.  INPUT is the number of the file descriptor that the program reads, ``-`` for
+none; DIRECTORY is its working directory.  The steps between fork and exec are done here, in a
+process with one thread: the gateway has several, so a fork of it could inherit a locked lock.
+This script imports nothing from the package, so that it starts fast and alone.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 _CANNOT_START = 127
-#: Seconds for what a program leaves behind, once it has ended, and between two looks at it.
+#: Seconds that remaining processes of an exited program get, and the interval of checks.
 _LINGER = 1.0
 _LOOK = 0.02
 
 
 def _die_with_parent() -> Callable[[], None] | None:
-    """Return what a child has to do so that it is killed when we are, where that can be had."""
+    """Return a function with which the child asks to be killed with this process, if supported."""
     if not sys.platform.startswith("linux"):
         return None
     try:
@@ -51,24 +51,24 @@ def _die_with_parent() -> Callable[[], None] | None:
 
 
 class _Group:
-    """The program and all that it has started."""
+    """The process group of the program."""
 
     def __init__(self, child: subprocess.Popen[bytes]) -> None:
         self._child = child
         self._pid = child.pid
 
     def terminate(self) -> None:
-        """Ask them to end."""
+        """Ask the processes to exit."""
         if not self._signal(signal.SIGTERM):
             self._child.terminate()
 
     def kill(self) -> None:
-        """End them."""
+        """Kill the processes."""
         if not hasattr(signal, "SIGKILL") or not self._signal(signal.SIGKILL):
             self._child.kill()
 
     def sweep(self) -> None:
-        """End what the program has left behind."""
+        """Kill the remaining processes of an exited program."""
         if not self._signal(signal.SIGTERM):
             return
         until = time.monotonic() + _LINGER
@@ -77,7 +77,7 @@ class _Group:
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: int) -> bool:
-        """Send a signal; return whether there was anybody."""
+        """Send a signal; return whether the group still exists."""
         try:
             os.killpg(self._pid, number)
         except (AttributeError, ProcessLookupError, PermissionError):
@@ -86,7 +86,7 @@ class _Group:
 
 
 def _obey(group: _Group, grace: float) -> None:
-    """Pass on what comes through the pipe."""
+    """Handle the bytes and the end of the pipe."""
     while os.read(0, 1):
         group.terminate()
     group.terminate()
@@ -100,14 +100,14 @@ def _start(command: Sequence[str], source: str) -> subprocess.Popen[bytes]:
     group: dict[str, Any] = {"process_group": 0} if hasattr(os, "setpgid") else {}
     child = subprocess.Popen(command, stdin=stdin, preexec_fn=_die_with_parent(), **group)  # noqa: S603 - that is what this is for
     if stdin != subprocess.DEVNULL:
-        os.close(stdin)  # its end must come when the gateway closes it
+        os.close(stdin)  # its end must be seen when the gateway closes it
     return child
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the program and return its exit code; 128 and more is a signal."""
+    """Run the program, and return its exit code, or 128 plus the number of a signal."""
     grace, source, directory, *command = arguments
-    if hasattr(os, "setsid"):  # a Ctrl-C in the terminal is for the gateway, which stops in order
+    if hasattr(os, "setsid"):  # Ctrl-C in the terminal is for the gateway, which stops in order
         with contextlib.suppress(PermissionError):
             os.setsid()
     place = f" in {directory}"

@@ -1,4 +1,4 @@
-"""A program as a sub-process that ends when the gateway does, however that ends."""
+"""A subprocess that always ends with the gateway, even if that is killed."""
 
 # ruff: noqa: N802, N803 - the names are Twisted's
 
@@ -19,29 +19,29 @@ from zope.interface import implementer
 
 from antigravity.processes.command import Command
 
-#: How long a program may take to end once it was told to, in seconds.
+#: Seconds that a program has to exit after it was asked to.
 GRACE: Final = 5.0
-#: How much longer the guard may take to see to that.
+#: Further seconds that the guard has to kill it.
 _MORE: Final = 3.0
-#: How long pipes may stay open once it has ended.
+#: Seconds that pipes may stay open after it has exited.
 _ECHO: Final = 1.0
 _LONGEST_LINE: Final = 64 * 1024
 _GUARD: Final = Path(__file__).with_name("guard.py")
-#: Where the guard finds what its program is to read.
+#: The file descriptor from which the program reads.
 _INPUT: Final = 3
 
 OnLine = Callable[[str], object]
 OnOutput = Callable[[bytes], object]
-#: Gets the exit code, ``None`` if there is none.
+#: Called with the exit code, ``None`` if there is none.
 OnEnd = Callable[[int | None], object]
 
 
 class GuardedProcess(ProcessProtocol):
-    """One run of a program behind ``guard.py``.
+    """A running program behind ``guard.py``.
 
-    ``on_line`` gets each line that it prints, ``on_end`` is called once, at last.  With
-    ``on_output`` the program has a standard input, and this gets its standard output as it
-    comes; lines are then those of its standard error.
+    ``on_line`` is called with each line that it prints, and ``on_end`` once, after all of them.
+    With ``on_output`` the program has a standard input, and that is called with its standard
+    output in chunks; the lines are then those of its standard error.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class GuardedProcess(ProcessProtocol):
     def write(self, data: bytes) -> bool:
         """Write to the program's standard input.
 
-        Return ``False`` if it has none any more, or has left too much unread.
+        Return ``False`` if that is closed, or too much of it is unread.
         """
         if self._is_over or self.transport is None or self._on_output is None:
             return False
@@ -76,24 +76,24 @@ class GuardedProcess(ProcessProtocol):
         return self._input.write(data)
 
     def close_input(self) -> None:
-        """Let the program's standard input end: nothing more will come."""
+        """Close the program's standard input."""
         if not self._is_over and self.transport is not None and self._on_output is not None:
             self.transport.closeChildFD(_INPUT)
 
     def leave(self) -> None:
-        """Ask it to take nothing new, and to end when it has done what it is at."""
+        """Ask it to finish its work and exit."""
         if not self._is_over and self.transport is not None:
             self.transport.write(b"\n")
 
     def stop(self) -> None:
-        """Make it end within moments."""
+        """Terminate it, and kill it soon after."""
         if self._is_over or self.transport is None:
             return
         self.transport.closeStdin()
         self._set_timer(GRACE + _MORE, self._kill)
 
     def _kill(self) -> None:
-        """Kill a guard that did not end; what it guards goes with it."""
+        """Kill a guard that did not exit, and its program with it."""
         self._timer = None
         transport: Any = self.transport
         try:
@@ -101,10 +101,10 @@ class GuardedProcess(ProcessProtocol):
         except (AttributeError, ProcessLookupError, PermissionError):
             transport.signalProcess("KILL")
 
-    # -- what Twisted tells --
+    # -- called by Twisted --
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
-        """Take what it prints, line by line."""
+        """Split its output into lines."""
         if childFD == 1 and self._on_output is not None:
             self._on_output(data)
             return
@@ -121,13 +121,13 @@ class GuardedProcess(ProcessProtocol):
             self._on_line(text)
 
     def processExited(self, reason: Failure) -> None:
-        """Wait a moment for the end of its output."""
+        """Wait a moment for the rest of its output."""
         self._is_over = True
         assert self.transport is not None
         self._set_timer(_ECHO, self.transport.loseConnection)
 
     def processEnded(self, reason: Failure) -> None:
-        """Tell that it is over."""
+        """Report the end of the program."""
         self._is_over = True
         self._cancel_timer()
         for rest in self._buffers.values():
@@ -146,7 +146,7 @@ class GuardedProcess(ProcessProtocol):
 
 @implementer(IPushProducer)
 class _Input:
-    """Writes to a pipe at the speed at which it is read, and keeps the rest within bounds."""
+    """Writes to a pipe with flow control and a bounded buffer."""
 
     LIMIT: Final = 256 * 1024 * 1024
 
@@ -192,7 +192,7 @@ def spawn(
 ) -> GuardedProcess:
     """Start ``command`` and return its run.
 
-    :raises OSError: if not even its guard can be started.
+    :raises OSError: if the guard cannot be started.
     """
     process = GuardedProcess(reactor, on_line, on_end, on_output)
     files: dict[int, Any] = {0: "w", 1: "r", 2: "r"}
@@ -207,9 +207,9 @@ def spawn(
             sys.executable,
             arguments,
             env=dict(command.environment),
-            path=None,  # the guard goes there: with a path, Twisted would have to fork
+            path=None,  # the guard changes to it: with a path, Twisted would have to fork
             childFDs=files,
         )
     except NotImplementedError as error:  # on Windows without pywin32
-        raise OSError(f"processes cannot be started here: {error}") from error
+        raise OSError(f"subprocesses cannot be started: {error}") from error
     return process

@@ -1,1 +1,1 @@
-"""The gateway on the Internet: Cloudflare's cloudflared, run, watched and installed."""
+"""The tunnel: runs, monitors and installs Cloudflare's cloudflared."""

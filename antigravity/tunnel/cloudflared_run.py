@@ -1,4 +1,4 @@
-"""What is known of one run of cloudflared, from the lines that it has said."""
+"""The state of one run of cloudflared, read from its output."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from antigravity.tunnel.output import (
     find_quick_address,
     is_permanent_failure,
     lost_connection,
-    origins,
     parse_line,
+    parse_origins,
     registered_connection,
     unknown_tunnel_connection,
 )
 
-#: What a line has changed: the tunnel's names, whether it is up, that it never will with this
-#: token, or that it never will under this address.
+#: What a line reports: nothing, new host names, a change of connections, a failure that restarts
+#: cannot repair, or that the tunnel's address no longer exists.
 LineEffect = Literal["", "names", "connection", "permanent_failure", "address_gone"]
 
 
 class CloudflaredRun:
-    """Reads the lines of one run for the tunnel of ``settings`` to ``port``.
+    """Reads the output of one run, for the tunnel of ``settings`` to ``port``.
 
-    :ivar names: under which names the tunnel can be called now.
-    :ivar connections: the connections to Cloudflare that stand.
-    :ivar reason: the last thing that it complained of.
-    :ivar has_output: whether it said anything at all.
+    :ivar names: the host names of the tunnel.
+    :ivar connections: the open connections to Cloudflare.
+    :ivar reason: the last error message.
+    :ivar has_output: whether it has printed anything.
     """
 
     log = make_logger()
@@ -47,37 +47,37 @@ class CloudflaredRun:
 
     @property
     def is_up(self) -> bool:
-        """Whether clients can come."""
+        """Whether clients can reach the gateway through the tunnel."""
         return bool(self.connections) and bool(self.names or not self._is_quick)
 
     @property
     def can_keep_trying(self) -> bool:
-        """Whether cloudflared, which goes on trying by itself, has come far enough to be left."""
+        """Whether cloudflared can be left to retry by itself."""
         return bool(self.names) if self._is_quick else self.has_output
 
     def read(self, raw: str) -> LineEffect:
-        """Log a line, learn from it, and return what it has changed."""
+        """Log a line, and return what it reports."""
         self.has_output = True
-        said = parse_line(self._cleaner.clean(raw))
-        getattr(self.log, said.level)("cloudflared: {text}", text=said.text)
-        if said.is_reason:
-            self.reason = said.text
-        if not self._is_quick and is_permanent_failure(said.text):
+        line = parse_line(self._cleaner.clean(raw))
+        getattr(self.log, line.level)("cloudflared: {text}", text=line.text)
+        if line.is_reason:
+            self.reason = line.text
+        if not self._is_quick and is_permanent_failure(line.text):
             return "permanent_failure"
         if (
             self._is_quick
             and self.names
-            and (connection := unknown_tunnel_connection(said.text)) is not None
+            and (connection := unknown_tunnel_connection(line.text)) is not None
         ):
             self.connections.discard(connection)
             return "connection" if self.connections else "address_gone"
-        if (connection := registered_connection(said.text)) is not None:
+        if (connection := registered_connection(line.text)) is not None:
             self.connections.add(connection)
             return "connection"
-        if (connection := lost_connection(said.text)) is not None:
+        if (connection := lost_connection(line.text)) is not None:
             self.connections.discard(connection)
             return "connection"
-        return self._read_names(said.text, raw)
+        return self._read_names(line.text, raw)
 
     def _read_names(self, text: str, raw: str) -> LineEffect:
         if self._is_quick:
@@ -86,14 +86,16 @@ class CloudflaredRun:
                 self.names = frozenset({name})
                 return "names"
             return ""
-        told = origins(raw)  # the whole of it: what is logged may be shortened
-        if told is None:
+        origins_found = parse_origins(raw)  # not the cleaned line, which may be cut
+        if origins_found is None:
             return ""
-        ours = {origin.hostname.lower() for origin in told if self._is_ours(origin.service)}
-        if told and not ours:
+        ours = {
+            origin.hostname.lower() for origin in origins_found if self._is_ours(origin.service)
+        }
+        if origins_found and not ours:
             self.log.warn(
-                "no public name of the tunnel leads here: set its service at Cloudflare to "
-                "http://127.0.0.1:{port}",
+                "no host name of the tunnel leads to this gateway: set its service at Cloudflare "
+                "to http://127.0.0.1:{port}",
                 port=self._port,
             )
         if self._settings.hostname:

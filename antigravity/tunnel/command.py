@@ -1,4 +1,4 @@
-"""How cloudflared is called: nothing secret on the command line, nothing needless around it."""
+"""The command line of cloudflared: without secrets, and with a minimal environment."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Final
 from antigravity.config.settings import TunnelSettings
 from antigravity.processes.command import Command
 
-#: What goes over from our own environment: where certificates and temporary files are, and
-#: what programs cannot start without.
+#: The variables that cloudflared inherits: paths of certificates and temporary files, and those
+#: that programs need to start.
 _KEPT: Final = (
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
@@ -22,20 +22,20 @@ _KEPT: Final = (
     "SYSTEMROOT",
 )
 _CONFIGURATION: Final = "config.yml"
-#: It must not be empty; and cloudflared would else read one of the user's or the machine's,
-#: with other origins in it.
+#: The content of cloudflared's configuration file.  Without this file it would read the user's or
+#: the machine's, with other origins.
 _CONTENT: Final = "# Made anew at each start of the tunnel.\nno-autoupdate: true\n"
 
 
 def tunnel_directory(home: Path) -> Path:
-    """Return the folder that cloudflared takes for its user's home."""
+    """Return the folder that cloudflared uses as its home."""
     return home / "state" / "tunnel"
 
 
 def prepare(home: Path) -> None:
-    """Make the folder, and the configuration file in it.
+    """Create the folder and its configuration file.
 
-    :raises OSError: if that can't be done.
+    :raises OSError: if that fails.
     """
     directory = tunnel_directory(home)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def tunnel_command(
     home: Path,
     environ: Mapping[str, str] = os.environ,
 ) -> Command:
-    """Return how to run the tunnel of the settings to ``port`` of this machine."""
+    """Return the command for the tunnel of the settings to local ``port``."""
     directory = tunnel_directory(home)
     arguments = [
         "tunnel",

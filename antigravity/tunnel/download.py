@@ -1,4 +1,4 @@
-"""Get a file of a known size and digest over HTTPS."""
+"""Download a file of a known size and digest over HTTPS."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from antigravity.ir.errors import GatewayError
 from antigravity.tunnel.release import InstallError
 from antigravity.version import VERSION
 
-#: Gets how many bytes are there, and how many there will be.
+#: Called with the number of bytes so far, and the total.
 Progress = Callable[[int, int], object]
 
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
@@ -33,38 +33,38 @@ _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
 def check_address(url: str) -> str:
-    """Return ``url`` if it may be asked: HTTPS, or on this machine.
+    """Return ``url`` if it is allowed: HTTPS, or on this machine.
 
-    :raises InstallError: if it may not.
+    :raises InstallError: if it is not.
     """
     parts = urlsplit(url)
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         return url
-    raise InstallError(f"{parts.scheme}://{parts.hostname} is not asked: that is not HTTPS")
+    raise InstallError(f"{parts.scheme}://{parts.hostname} is not allowed: it is not HTTPS")
 
 
 class ReleaseDownload:
-    """Asks with a transport; ``proxy`` is an HTTP proxy to go through, if any."""
+    """Downloads over a transport, through the HTTP ``proxy`` if there is one."""
 
     def __init__(self, transport: IHttpTransport, proxy: str = "") -> None:
         self._transport = transport
         self._proxy = proxy or None
 
     async def read(self, url: str) -> bytes:
-        """Return a small answer.
+        """Return a small response body.
 
-        :raises InstallError: if there is none.
+        :raises InstallError: if the request fails.
         """
         try:
             response = await self._get(url, "application/vnd.github+json")
             return bytes(await response.collect(_LARGEST_ANSWER))
         except GatewayError as error:
-            raise InstallError(f"no answer from {urlsplit(url).hostname}: {error}") from error
+            raise InstallError(f"{urlsplit(url).hostname} cannot be reached: {error}") from error
 
     async def save(self, url: str, file: IO[bytes], size: int, progress: Progress) -> str:
-        """Write what is at ``url`` to ``file``, and return its SHA-256.
+        """Write the body at ``url`` to ``file``, and return its SHA-256.
 
-        :raises InstallError: if it does not come, or is not ``size`` bytes large.
+        :raises InstallError: if the request fails, or the body does not have ``size`` bytes.
         """
         try:
             response = await self._get(url, "application/octet-stream")
@@ -72,10 +72,10 @@ class ReleaseDownload:
             response.deliver(sink)
             return await sink.done
         except GatewayError as error:
-            raise InstallError(f"the download broke off: {error}") from error
+            raise InstallError(f"the download was interrupted: {error}") from error
 
     async def _get(self, url: str, accept: str) -> IIncomingResponse:
-        """Return the answer; redirects are followed, nothing secret goes along."""
+        """Return the response, after redirects; no request holds a secret."""
         headers = (("accept", accept), ("user-agent", f"antigravity/{VERSION}"))
         limits = Timeouts(first_byte=60.0, idle=60.0)
         for _ in range(_MOST_REDIRECTS + 1):
@@ -88,13 +88,13 @@ class ReleaseDownload:
             location = response.headers().get("location", "")
             response.abort()
             if status not in _REDIRECTS or not location:
-                raise InstallError(f"{urlsplit(url).hostname} answers {status}")
+                raise InstallError(f"{urlsplit(url).hostname} responded with status {status}")
             url = urljoin(url, location)
         raise InstallError("there are too many redirects")
 
 
 class _Sink(Protocol):
-    """Writes a body to a file, and tells its digest at the end."""
+    """Writes a body to a file and computes its digest."""
 
     def __init__(self, file: IO[bytes], size: int, progress: Progress) -> None:
         self._file = file
@@ -106,7 +106,7 @@ class _Sink(Protocol):
         self.done: Deferred[str] = Deferred(lambda _: self._stop(None))
 
     def dataReceived(self, data: bytes) -> None:
-        """Take a piece."""
+        """Write a part of the body."""
         self._seen += len(data)
         if self._seen > self._size:
             self._stop(InstallError(f"the file is larger than {self._size} bytes"))
@@ -126,7 +126,7 @@ class _Sink(Protocol):
             transport.stopProducing()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell the end."""
+        """Report the end of the body."""
         if self.done.called:
             return
         if self._fault is not None:
@@ -146,4 +146,4 @@ def check_digest(found: str, wanted: str) -> None:
     :raises InstallError: if they differ.
     """
     if not hmac.compare_digest(found, wanted):
-        raise InstallError(f"the file is not the one that was released: SHA-256 {found}")
+        raise InstallError(f"the file differs from the released one: its SHA-256 is {found}")

@@ -1,4 +1,4 @@
-"""Where the program cloudflared is."""
+"""Find the program cloudflared."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ NAME: Final = "cloudflared"
 
 
 class NotInstalledError(Exception):
-    """There is no cloudflared; the text says how to get one."""
+    """cloudflared was not found; the message says how to install it."""
 
 
 def installed_path(home: Path) -> Path:
-    """Return where ``antigravity tunnel install`` puts it."""
+    """Return the path at which ``antigravity tunnel install`` installs it."""
     return home / "bin" / (f"{NAME}.exe" if os.name == "nt" else NAME)
 
 
 def find_executable(tunnel: TunnelSettings, home: Path) -> Path:
-    """Return the program: the one of the settings, else on the PATH, else in the home.
+    """Return the path of the program: from the settings, the PATH, or the gateway's home.
 
-    :raises NotInstalledError: if it is nowhere.
+    :raises NotInstalledError: if it is not found.
     """
     if tunnel.executable:
         found = shutil.which(Path(tunnel.executable).expanduser())
         if found is None:
-            raise NotInstalledError(f"tunnel.executable: {tunnel.executable} is no program")
+            raise NotInstalledError(
+                f"tunnel.executable: {tunnel.executable} is not an executable file"
+            )
         return Path(found).absolute()
     found = shutil.which(NAME) or shutil.which(installed_path(home))
     if found is None:

@@ -1,4 +1,4 @@
-"""Install cloudflared into the home directory: downloaded, verified, whole or not at all."""
+"""Install cloudflared into the home directory: download, verify, then replace atomically."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from antigravity.tunnel.release import InstallError, WantedAsset, asset_name, wa
 
 GITHUB_API: Final = "https://api.github.com"
 _RELEASES: Final = "repos/cloudflare/cloudflared/releases"
-#: No release is larger, packed or not.
+#: The maximum size of a release, packed or unpacked.
 _LARGEST: Final = 300 * 1024 * 1024
 
 
 async def find_release(
     web: ReleaseDownload, api: str = GITHUB_API, version: str = "", sha256: str = "", name: str = ""
 ) -> WantedAsset:
-    """Return the file to install: of ``version``, or of the latest release.
+    """Return the file to install, of ``version`` or of the latest release.
 
     :raises InstallError: if there is none.
     """
@@ -34,18 +34,18 @@ async def find_release(
     answer = await web.read(f"{api.rstrip('/')}/{_RELEASES}/{which}")
     wanted = wanted_asset(answer, name or asset_name(), sha256)
     if not 0 < wanted.size <= _LARGEST:
-        raise InstallError(f"{wanted.name} has a size that makes no sense: {wanted.size} bytes")
+        raise InstallError(f"{wanted.name} has an implausible size: {wanted.size} bytes")
     return wanted
 
 
 async def install(
     web: ReleaseDownload, wanted: WantedAsset, home: Path, progress: Progress
 ) -> Path:
-    """Put the program into the home and return where it is.
+    """Install the program in the home, and return its path.
 
-    What was there before stays until the new one is verified.
+    The old program stays until the new one is verified.
 
-    :raises InstallError: if it can't be got, or is not what was released.
+    :raises InstallError: if the download fails, or the file differs from the released one.
     """
     path = installed_path(home)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ async def install(
 
 @contextlib.contextmanager
 def _temporary(path: Path) -> Iterator[tuple[Path, IO[bytes]]]:
-    """Make a file beside ``path``; it is deleted at the end, if it is still there."""
+    """Create a temporary file beside ``path``, which is deleted at the end."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         yield Path(name), os.fdopen(descriptor, "wb")
@@ -80,13 +80,13 @@ def _put(program: Path, path: Path) -> None:
 
 
 def _unpack(packed: Path, target: IO[bytes]) -> None:
-    """Write the program in an archive to ``target``; nothing else of the archive is touched."""
+    """Write the program in an archive to ``target``; ignore the other members."""
     try:
         with tarfile.open(packed, "r:gz") as archive:
             member = archive.getmember(NAME)
             source = archive.extractfile(member) if member.isfile() else None
             if source is None or member.size > _LARGEST:
-                raise InstallError("the archive holds no program")
+                raise InstallError("the archive does not contain the program")
             shutil.copyfileobj(source, target)
     except (KeyError, tarfile.TarError, EOFError) as error:
         raise InstallError(f"the archive cannot be read: {error}") from error

@@ -1,4 +1,4 @@
-"""What cloudflared says, line by line: read for what it means, cleaned for the log."""
+"""Parse and clean the output lines of cloudflared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Level = Literal["debug", "info", "warn", "error"]
 
 _LINE: Final = re.compile(r"\d{4}-\d\d-\d\dT\S+ (DBG|INF|WRN|ERR|FTL|PNC) (.*)")
 _LEVELS: Final[dict[str, Level]] = {"DBG": "debug", "INF": "info", "WRN": "warn"}
-#: The service that hands out addresses is below the same domain.
+#: The API that assigns addresses is in the same domain.
 _QUICK: Final = re.compile(r"https://(?!api\.)([a-z0-9-]+\.trycloudflare\.com)\b", re.IGNORECASE)
 _REGISTERED: Final = re.compile(
     r"\bRegistered tunnel connection|Connection [0-9a-f-]{36} registered", re.IGNORECASE
@@ -28,20 +28,20 @@ _CONFIGURATION: Final = re.compile(r'Updated to new configuration config=("(?:[^
 _HOPELESS: Final = re.compile(
     r"token is not valid|Invalid tunnel secret|Unauthorized: Tunnel not found", re.IGNORECASE
 )
-#: What Cloudflare says of a quick tunnel that it has given up: its address no longer exists.
+#: Errors for a quick tunnel that Cloudflare has removed: its address no longer exists.
 _GONE: Final = re.compile(
     r"Unauthorized: (?:Tunnel not found|Failed to get tunnel)|Tunnel not found|"
     r"tunnel .{0,80}\b(?:does not exist|was deleted|has been deleted)",
     re.IGNORECASE,
 )
-#: Failed requests are told with their whole address: a query may hold a client's key, and the
-#: name of a file is all that it takes to have it.
+#: Failed requests are logged with their whole address.  A query can hold a client's key, and the
+#: name of a file is enough to download it.
 _ASKED: Final = re.compile(r"(https?://[^\s\"?]*?(?:/files/|\?))[^\s\"]+")
 _HELP: Final = re.compile(r"See 'cloudflared .*--help'")
 
 
 class LogLine(Struct, frozen=True):
-    """One line.  ``is_log`` tells lines of its log from all else that it prints."""
+    """One line; ``is_log`` says whether it is a log line or other output."""
 
     level: Level
     text: str
@@ -49,13 +49,13 @@ class LogLine(Struct, frozen=True):
 
     @property
     def is_reason(self) -> bool:
-        """Whether it may say why cloudflared ends, if it does."""
-        told = self.level == "error" or not self.is_log
-        return told and bool(self.text) and not _HELP.search(self.text)
+        """Whether it can be the reason if cloudflared exits."""
+        is_error = self.level == "error" or not self.is_log
+        return is_error and bool(self.text) and not _HELP.search(self.text)
 
 
 class Origin(Struct, frozen=True):
-    """A public name of a tunnel, and where Cloudflare sends what asks for it."""
+    """A host name of a tunnel, and the service to which Cloudflare forwards its requests."""
 
     service: str = ""
     hostname: str = ""
@@ -70,18 +70,18 @@ class _TokenParts(Struct, frozen=True):
 
 
 class Cleaner(LogLineCleaner):
-    """Takes the token out of lines, and what else must not be in a log."""
+    """Removes the tunnel's token and the queries of clients from lines."""
 
     def __init__(self, token: str = "") -> None:
         super().__init__((token, _secret_in(token)))
 
     def clean(self, line: str) -> str:
-        """Return ``line`` fit for the log, without what clients have asked for."""
+        """Return ``line`` for the log, without secrets and clients' queries."""
         return super().clean(_ASKED.sub(r"\1[hidden]", line))
 
 
 def _secret_in(token: str) -> str:
-    """Return the secret that a token wraps, ``""`` if it wraps none."""
+    """Return the secret inside a token, ``""`` if there is none."""
     try:
         plain = base64.b64decode(token + "=" * (-len(token) % 4), validate=True)
         return decode(plain, _TokenParts).s
@@ -90,7 +90,7 @@ def _secret_in(token: str) -> str:
 
 
 def parse_line(line: str) -> LogLine:
-    """Return what a clean line is."""
+    """Return a parsed line."""
     match = _LINE.fullmatch(line)
     if match is None:
         return LogLine("info", line, False)
@@ -98,7 +98,7 @@ def parse_line(line: str) -> LogLine:
 
 
 def find_quick_address(text: str) -> str:
-    """Return the name that a quick tunnel was given, ``""`` if ``text`` tells none."""
+    """Return the host name of a quick tunnel, ``""`` if ``text`` does not report one."""
     match = _QUICK.search(text)
     return match[1].lower() if match else ""
 
@@ -118,8 +118,8 @@ def _index(text: str) -> str:
     return match[1] if match else "0"
 
 
-def origins(line: str) -> tuple[Origin, ...] | None:
-    """Return where a tunnel's names lead, if the whole ``line`` tells that."""
+def parse_origins(line: str) -> tuple[Origin, ...] | None:
+    """Return the origins of a tunnel, ``None`` if the ``line`` does not report them."""
     match = _CONFIGURATION.search(line)
     if match is None:
         return None
@@ -132,10 +132,10 @@ def origins(line: str) -> tuple[Origin, ...] | None:
 
 
 def is_permanent_failure(text: str) -> bool:
-    """Return whether trying again with the same token can't help."""
+    """Return whether a restart with the same token cannot help."""
     return bool(_HOPELESS.search(text))
 
 
 def unknown_tunnel_connection(text: str) -> str | None:
-    """Return the number of the connection that Cloudflare refused as to no tunnel it knows."""
+    """Return the number of the connection that Cloudflare refused because of an unknown tunnel."""
     return _index(text) if _GONE.search(text) else None

@@ -1,4 +1,4 @@
-"""Releases of cloudflared: which file is for which machine, and what it must look like."""
+"""Releases of cloudflared: the file for each platform, with its size and digest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MACHINES: Final = {
     "i686": "386",
     "x86": "386",
 }
-#: What is released, by system; Windows runs programs for amd64 on ARM too.
+#: The released architectures by system; Windows on ARM runs programs for amd64, too.
 _RELEASED: Final = {
     "linux": ("amd64", "arm64", "arm", "386"),
     "darwin": ("amd64", "arm64"),
@@ -31,7 +31,7 @@ _DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})", re.IGNORECASE)
 
 
 class InstallError(Exception):
-    """cloudflared is not installed; the text says why, and what else can be done."""
+    """cloudflared was not installed; the message says why, and what to do."""
 
 
 class Asset(Struct, frozen=True):
@@ -44,14 +44,14 @@ class Asset(Struct, frozen=True):
 
 
 class Release(Struct, frozen=True):
-    """A release, as GitHub tells it."""
+    """A release, from GitHub's API."""
 
     tag_name: str
     assets: tuple[Asset, ...] = ()
 
 
 class WantedAsset(Struct, frozen=True):
-    """The file to get: its address, its size in bytes, its SHA-256 in hexadecimal."""
+    """The file to download, with its size in bytes and its SHA-256 in hexadecimal."""
 
     version: str
     name: str
@@ -61,7 +61,7 @@ class WantedAsset(Struct, frozen=True):
 
 
 def asset_name(system: str = "", machine: str = "") -> str:
-    """Return the name of the file for a machine, this one by default.
+    """Return the name of the file for a platform, by default the current one.
 
     :raises InstallError: if there is none.
     """
@@ -78,16 +78,16 @@ def asset_name(system: str = "", machine: str = "") -> str:
 
 
 def wanted_asset(answer: bytes, name: str, sha256: str = "") -> WantedAsset:
-    """Return the file called ``name`` of the release that GitHub has told in ``answer``.
+    """Return the file called ``name`` of a release, from a response of GitHub's API.
 
-    ``sha256`` is what somebody trusts more than GitHub, if anybody does.
+    ``sha256`` is used instead of GitHub's digest, if given.
 
-    :raises InstallError: if it is not there, or nobody says what it must look like.
+    :raises InstallError: if there is no such file, or no digest.
     """
     try:
         release = decode(answer, Release)
     except msgspec.DecodeError as error:
-        raise InstallError(f"the list of the release makes no sense: {error}") from None
+        raise InstallError(f"the description of the release is malformed: {error}") from None
     for asset in release.assets:
         if asset.name == name:
             break
@@ -96,7 +96,7 @@ def wanted_asset(answer: bytes, name: str, sha256: str = "") -> WantedAsset:
     told = _DIGEST.fullmatch(asset.digest or "")
     if not sha256 and told is None:
         raise InstallError(
-            f"release {release.tag_name} tells no SHA-256 of {name}; give one with --sha256"
+            f"release {release.tag_name} has no SHA-256 for {name}; pass one with --sha256"
         )
     digest = sha256 or (told[1] if told else "")
     return WantedAsset(

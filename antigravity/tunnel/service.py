@@ -21,47 +21,47 @@ from antigravity.tunnel.command import prepare, tunnel_command
 from antigravity.tunnel.executable import NotInstalledError, find_executable
 from antigravity.tunnel.tunnel_port import TunnelPort
 
-#: Seconds before cloudflared is started again; doubled each time that it did not help.
+#: Seconds before cloudflared is restarted; doubled after each failure.
 FIRST_PAUSE: Final = 2.0
 LONGEST_PAUSE: Final = 300.0
-#: A tunnel that stood for so long is well: the pauses begin anew.
-WELL_AFTER: Final = 60.0
-#: Seconds for which a quick tunnel may be without a connection: Cloudflare gives it up meanwhile.
+#: After so many seconds of connection, the pauses start again from the first.
+STABLE_AFTER: Final = 60.0
+#: Seconds that a quick tunnel may be without a connection: then Cloudflare has removed it.
 GONE_AFTER: Final = 300.0
 
 REFUSAL: Final = (
-    "authentication is off: everybody on the Internet could use your accounts. Set auth_mode = "
-    '"all_except_health" and an api_key in the [proxy] table of the configuration. If everybody '
-    "may come in, start it with --insecure, or set insecure = true in the [tunnel] table"
+    "authentication is off: anyone on the Internet could use your accounts. Set auth_mode = "
+    '"all_except_health" and an api_key in the [proxy] table of the configuration. If that '
+    "is intended, start it with --insecure, or set insecure = true in the [tunnel] table"
 )
 
 State = Literal["off", "refused", "starting", "up", "waiting", "failed"]
 
 
 class Process(Protocol):
-    """A run of cloudflared, as the tunnel sees it."""
+    """A running cloudflared."""
 
     def leave(self) -> None:
-        """Ask it to end when it has done what it is at."""
+        """Ask it to finish its requests and exit."""
 
     def stop(self) -> None:
-        """Make it end within moments."""
+        """Terminate it."""
 
 
 Spawn = Callable[[Command, OnLine, OnEnd], Process]
 
 
 class TunnelListener(Protocol):
-    """The way in, which has to know the tunnel's names."""
+    """The listener for the tunnel, which admits requests for the tunnel's host names."""
 
     names: frozenset[str]
 
 
 class Tunnel:
-    """Runs cloudflared for as long as it is wanted.
+    """Runs cloudflared while the tunnel is enabled.
 
-    ``wanted`` is what the settings say, until the operator says otherwise; changed settings
-    have the last word again.  Whatever happens, :meth:`_settle` looks what is to be done.
+    The settings enable it, until the operator overrides them; changed settings override the
+    operator again.  After every change, :meth:`_settle` starts or stops cloudflared as needed.
     """
 
     log = make_logger()
@@ -98,13 +98,13 @@ class Tunnel:
         self._waiting: list[Deferred[None]] = []
         self._failures = 0
         self._restarts = 0
-        self._stood_since = 0.0
+        self._up_since = 0.0
         self._address = ""
 
-    # -- what others ask of it --
+    # -- public methods --
 
     def use(self, settings: Settings) -> None:
-        """Follow ``settings`` from now on."""
+        """Apply ``settings``."""
         before, self._settings = self._settings, settings.tunnel
         self._auth_mode = effective_auth_mode(settings.proxy)
         if self._settings != before:
@@ -116,9 +116,9 @@ class Tunnel:
         self._settle()
 
     def start(self, insecure: bool = False) -> None:
-        """Want the tunnel; ``insecure`` is the operator's word that everybody may come in.
+        """Enable the tunnel; ``insecure`` permits it although authentication is off.
 
-        :raises ConflictError: if it cannot be, with the remedy.
+        :raises ConflictError: if it cannot start; the message names the remedy.
         """
         self._insecure = self._insecure or insecure
         if problem := self._refusal():
@@ -135,13 +135,13 @@ class Tunnel:
         self._settle()
 
     def stop(self) -> Deferred[None]:
-        """Want it no more; return a Deferred that fires when nothing of it is left."""
+        """Disable the tunnel; return a Deferred that fires when it is closed."""
         self._wanted = self._insecure = False
         self._settle()
-        return self._quiet()
+        return self._when_stopped()
 
     def leave(self) -> None:
-        """Take nothing new, and let running requests end: the gateway is going to stop."""
+        """Refuse new requests and let running ones end, because the gateway is stopping."""
         self._is_closed = True
         self._cancel_timer()
         self._closed(self._port.shut())
@@ -149,15 +149,15 @@ class Tunnel:
             self._process.leave()
 
     def close(self) -> Deferred[None]:
-        """End for good; return a Deferred that fires when nothing of it is left."""
+        """Close the tunnel for good; return a Deferred that fires when that is done."""
         self._is_closed = True
         if self._is_in:
             self._withdraw()
         self._state = "off"
-        return self._quiet()
+        return self._when_stopped()
 
     def status(self) -> dict[str, object]:
-        """Return how it is, for the operator."""
+        """Return its state, for the operator."""
         run, timer = self._run, self._timer
         names = sorted(run.names) if run is not None else []
         retry = timer.getTime() - self._clock.seconds() if timer is not None else 0.0
@@ -174,14 +174,14 @@ class Tunnel:
             "start_timeout": self._settings.start_timeout,
         }
 
-    # -- what is to be done --
+    # -- state changes --
 
     def _refusal(self) -> str:
         is_open = self._auth_mode == "off"
         return REFUSAL if is_open and not (self._insecure or self._settings.insecure) else ""
 
     def _settle(self) -> None:
-        """Bring what is to what should be."""
+        """Start or stop cloudflared, whichever the settings require."""
         if self._is_closed:
             return
         problem = self._refusal() if self._wanted else ""
@@ -197,7 +197,7 @@ class Tunnel:
             self._launch()
 
     def _withdraw(self) -> None:
-        """Close the way in at once, and make cloudflared end."""
+        """Close the listener at once, and stop cloudflared."""
         self._is_in = False
         self._cancel_timer()
         self._listener.names = frozenset()
@@ -210,20 +210,20 @@ class Tunnel:
     def _closed(self, closing: Deferred[Any]) -> None:
         self._closing += 1
         closing.addErrback(lambda failure: self.log.failure("closing the tunnel failed", failure))
-        closing.addCallback(self._is_shut)
+        closing.addCallback(self._on_closed)
 
-    def _is_shut(self, result: object) -> None:
+    def _on_closed(self, result: object) -> None:
         self._closing -= 1
         self._settle()
-        self._tell_quiet()
+        self._notify_stopped()
 
-    def _quiet(self) -> Deferred[None]:
+    def _when_stopped(self) -> Deferred[None]:
         waiting: Deferred[None] = Deferred()
         self._waiting.append(waiting)
-        self._tell_quiet()
+        self._notify_stopped()
         return waiting
 
-    def _tell_quiet(self) -> None:
+    def _notify_stopped(self) -> None:
         if self._process is None and not self._closing:
             waiting, self._waiting = self._waiting, []
             for done in waiting:
@@ -240,7 +240,7 @@ class Tunnel:
         self._state, self._reason, self._verdict = "starting", "", ""
         self._is_in, self._was_stopped = True, False
         if self._auth_mode == "off":
-            self.log.warn("the tunnel starts INSECURE: everybody on the Internet may come in")
+            self.log.warn("the tunnel starts INSECURE: anyone on the Internet can use the gateway")
         settings = self._settings
         try:
             executable = self._find(settings, self._home)
@@ -248,7 +248,7 @@ class Tunnel:
             prepare(self._home)
             run = CloudflaredRun(settings, port)
             command = tunnel_command(executable, settings, port, self._home)
-            self._process = self._spawn(command, partial(self._said, run), self._ended)
+            self._process = self._spawn(command, partial(self._on_line, run), self._ended)
         except (NotInstalledError, CannotListenError, OSError) as error:
             self._died(str(error))
             return
@@ -256,16 +256,16 @@ class Tunnel:
         self._listener.names = run.names
         self._set_timer(settings.start_timeout, self._is_late)
 
-    def _said(self, run: CloudflaredRun, line: str) -> None:
-        news = run.read(line)
+    def _on_line(self, run: CloudflaredRun, line: str) -> None:
+        effect = run.read(line)
         if run is not self._run or self._verdict:
-            return  # it is only ending still
-        if news == "permanent_failure":
+            return  # it is already stopping
+        if effect == "permanent_failure":
             self._give_up(run.reason)
-        elif news == "names":
+        elif effect == "names":
             self._listener.names = run.names
-            self._tell_address(run)
-        elif news == "address_gone":
+            self._log_address(run)
+        elif effect == "address_gone":
             self._down("Cloudflare no longer knows its address")
             self._abandon(self._reason)
             return
@@ -276,12 +276,12 @@ class Tunnel:
         if run.is_up and self._state == "starting":
             self._cancel_timer()
             self._state, self._reason = "up", ""
-            self._stood_since = self._clock.seconds()
+            self._up_since = self._clock.seconds()
             self.log.info("the tunnel is_up")
 
     def _down(self, reason: str) -> None:
-        """Note that clients cannot come by a tunnel that still runs."""
-        if self._state == "up" and self._clock.seconds() - self._stood_since >= WELL_AFTER:
+        """Note that a running tunnel has no connection."""
+        if self._state == "up" and self._clock.seconds() - self._up_since >= STABLE_AFTER:
             self._failures = 0
         self._cancel_timer()
         self._state, self._reason = "starting", reason
@@ -291,11 +291,11 @@ class Tunnel:
         self._timer = None
         self._abandon(f"there was no connection to Cloudflare for {GONE_AFTER:g} s")
 
-    def _tell_address(self, run: CloudflaredRun) -> None:
+    def _log_address(self, run: CloudflaredRun) -> None:
         address = ", ".join(f"https://{name}" for name in sorted(run.names))
         if self._address and address != self._address:
             self.log.warn(
-                "the tunnel has another address now: {new} (it was {old})",
+                "the tunnel's address has changed to {new} (it was {old})",
                 new=address or "none",
                 old=self._address,
             )
@@ -308,19 +308,19 @@ class Tunnel:
         run, seconds = self._run, self._settings.start_timeout
         if run is not None and run.can_keep_trying:
             self._reason = f"there is no connection to Cloudflare after {seconds:g} s"
-            self.log.warn("the tunnel is slow: {why}; it goes on trying", why=self._reason)
+            self.log.warn("the tunnel is slow: {why}; cloudflared keeps trying", why=self._reason)
             return
-        what = "said no address" if run is not None and run.has_output else "said nothing"
+        what = "reported no address" if run is not None and run.has_output else "printed nothing"
         self._abandon(f"cloudflared {what} within {seconds:g} s")
 
     def _abandon(self, reason: str) -> None:
-        """End a run that leads nowhere; :meth:`_ended` starts the next one."""
+        """Stop a run that has failed; :meth:`_ended` starts the next one."""
         self._verdict = reason
         if self._process is not None:
             self._process.stop()
 
     def _give_up(self, reason: str) -> None:
-        self.log.error("the tunnel cannot be: {why}", why=reason)
+        self.log.error("the tunnel failed: {why}", why=reason)
         self._withdraw()
         self._state, self._reason = "failed", reason
 
@@ -328,21 +328,21 @@ class Tunnel:
         self._process = None
         run, self._run = self._run, None
         if not self._was_stopped and not self._is_closed:
-            told = f": {run.reason}" if run is not None and run.reason else ""
-            self._died(self._verdict or f"cloudflared ended with exit code {code}{told}")
+            detail = f": {run.reason}" if run is not None and run.reason else ""
+            self._died(self._verdict or f"cloudflared ended with exit code {code}{detail}")
         self._settle()
-        self._tell_quiet()
+        self._notify_stopped()
 
     def _died(self, reason: str) -> None:
-        """Try again after a while."""
+        """Schedule a restart."""
         self._listener.names = frozenset()
         self._cancel_timer()
-        if self._state == "up" and self._clock.seconds() - self._stood_since >= WELL_AFTER:
+        if self._state == "up" and self._clock.seconds() - self._up_since >= STABLE_AFTER:
             self._failures = 0
         pause = min(FIRST_PAUSE * 2**self._failures, LONGEST_PAUSE)
         self._failures += 1
         self._state, self._reason = "waiting", reason
-        self.log.error("the tunnel is down: {why}; again in {s:g} s", why=reason, s=pause)
+        self.log.error("the tunnel is down: {why}; next attempt in {s:g} s", why=reason, s=pause)
         self._set_timer(pause, self._again)
 
     def _again(self) -> None:

@@ -1,4 +1,4 @@
-"""The port of 127.0.0.1 where cloudflared finds the gateway; it is for nobody else."""
+"""The port on 127.0.0.1 to which cloudflared forwards requests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IListeningPort
 
 
 class TunnelPort:
-    """Opens and closes the way in; ``site`` serves who comes."""
+    """Opens and closes the port; ``site`` serves its requests."""
 
     def __init__(self, reactor: Any, site: Any) -> None:
         self._reactor = reactor
@@ -17,9 +17,9 @@ class TunnelPort:
         self._port: IListeningPort | None = None
 
     def open(self, number: int) -> int:
-        """Listen on port ``number``, or on any for 0, and return which one it is.
+        """Listen on port ``number``, or on a free one for 0, and return its number.
 
-        It stays the same one until it is closed.
+        The port keeps its number until it is closed.
 
         :raises CannotListenError: if it is in use.
         """
@@ -30,7 +30,7 @@ class TunnelPort:
         return int(address.port)
 
     def shut(self) -> Deferred[Any]:
-        """Let nobody in any more; who is in may finish.
+        """Stop accepting connections; running requests may finish.
 
         Return a Deferred that fires when the port is free.
         """
@@ -38,9 +38,9 @@ class TunnelPort:
         return maybeDeferred(lambda: None if port is None else port.stopListening())
 
     def close(self) -> Deferred[Any]:
-        """Let nobody in, and cut off who is.
+        """Stop accepting connections, and close the open ones.
 
-        Return a Deferred that fires when all are gone and the port is free.
+        Return a Deferred that fires when all are closed and the port is free.
         """
         shut = self.shut()
         return DeferredList([shut, self._site.close_all()])

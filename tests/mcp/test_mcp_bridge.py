@@ -206,7 +206,7 @@ def test_a_session_that_was_lost_is_opened_again_unheard() -> None:
         "notifications/initialized",
         "tools/list",
     ]
-    assert "open again" in client.told[0]
+    assert "a new one is open" in client.told[0]
 
 
 def test_several_requests_open_it_once() -> None:

@@ -14,7 +14,7 @@ from antigravity.mcp.client.relayed_objects import _tool_result
 from antigravity.mcp.client.remote_session import RemoteSession
 from antigravity.mcp.client.request_sender import RequestSender
 from antigravity.mcp.client.stdio_channel import StdioChannel
-from antigravity.mcp.protocol.messages import Notification, Request, parse_answers
+from antigravity.mcp.protocol.messages import Notification, Request, parse_responses
 from antigravity.mcp.protocol.messages import Response as Answer
 from antigravity.redaction.credentials import CREDENTIALS
 from tests.mcp.mcp_kit import Reader, answer
@@ -162,7 +162,7 @@ def test_of_two_calls_neither_takes_an_answer_without_an_id_from_pipes() -> None
 
 
 def test_requests_and_notifications_without_parameters() -> None:
-    found = parse_answers(
+    found = parse_responses(
         b'[{"method": "ping", "id": "p", "params": null}, {"method": "n", "id": null}]'
     )
     assert found == (Request("p", "ping", {}), Notification("n", {}))
@@ -277,7 +277,7 @@ def test_prompts_that_are_refused_take_no_tools_away() -> None:
 
 
 def test_a_body_may_begin_with_a_byte_order_mark() -> None:
-    found = parse_answers(b'\xef\xbb\xbf{"id": 2, "result": {"x": 1}}')
+    found = parse_responses(b'\xef\xbb\xbf{"id": 2, "result": {"x": 1}}')
     assert found == (Answer(2, {"x": 1}),)
 
 

@@ -82,10 +82,10 @@ def test_of_two_that_are_the_same_the_first_is_used() -> None:
 
 def test_names_that_clients_cannot_use_are_refused() -> None:
     for name in ("", "a b", "ä", "a" * 129):
-        with pytest.raises(ValueError, match="no name"):
+        with pytest.raises(ValueError, match="not a valid"):
             Catalog().add_tool(tool(name))
     for namespace in ("a__b", "_a", "a_", "a b", "-"):
-        with pytest.raises(ValueError, match="no namespace"):
+        with pytest.raises(ValueError, match="not a valid namespace"):
             Catalog(namespace)
     catalog = Catalog("a_b.c-d")
     catalog.add_tool(tool("x"))
@@ -135,7 +135,7 @@ def test_tools_that_nobody_could_call_are_refused(schema: Any) -> None:
 
 def test_a_schema_that_refers_elsewhere_is_never_fetched() -> None:
     validator = Validator({"type": "object", "$ref": "http://127.0.0.1:1/schema"})
-    with pytest.raises(SchemaError, match="refers"):
+    with pytest.raises(SchemaError, match="reference"):
         validator.problems({})
 
 

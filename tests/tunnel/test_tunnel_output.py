@@ -12,8 +12,8 @@ from antigravity.tunnel.output import (
     find_quick_address,
     is_permanent_failure,
     lost_connection,
-    origins,
     parse_line,
+    parse_origins,
     registered_connection,
 )
 from tests.tunnel.tunnel_kit import (
@@ -60,13 +60,14 @@ def test_connections_come_and_go() -> None:
 
 def test_names_and_where_they_lead() -> None:
     line = configured(("llm.example.org", "http://localhost:8046"), ("x.example", "ssh://x:22"))
-    assert origins(line) == (
+    assert parse_origins(line) == (
         Origin("http://localhost:8046", "llm.example.org"),
         Origin("ssh://x:22", "x.example"),
     )
-    assert origins(REGISTERED) is None
-    assert origins('INF Updated to new configuration config="{broken" version=1') is None
-    assert origins('INF Updated to new configuration config="{\\"ingress\\":7}" version=1') is None
+    assert parse_origins(REGISTERED) is None
+    assert parse_origins('INF Updated to new configuration config="{broken" version=1') is None
+    line = 'INF Updated to new configuration config="{\\"ingress\\":7}" version=1'
+    assert parse_origins(line) is None
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_any_line_is_understood(text: str) -> None:
         find_quick_address,
         registered_connection,
         lost_connection,
-        origins,
+        parse_origins,
         is_permanent_failure,
     ):
         read(said.text)

@@ -15,7 +15,7 @@ from antigravity.config.secret import Secret
 from antigravity.config.settings import ProxySettings, Settings, TunnelSettings
 from antigravity.ir.errors import ConflictError
 from antigravity.tunnel.executable import NotInstalledError
-from antigravity.tunnel.service import FIRST_PAUSE, GONE_AFTER, LONGEST_PAUSE, WELL_AFTER, Tunnel
+from antigravity.tunnel.service import FIRST_PAUSE, GONE_AFTER, LONGEST_PAUSE, STABLE_AFTER, Tunnel
 from tests.tunnel.tunnel_kit import BAD_TOKEN, HELP, REGISTERED, REQUESTING, TOKEN, box, configured
 
 LOCKED = ProxySettings(auth_mode="strict", api_key=Secret("sk-key"))
@@ -230,7 +230,7 @@ def test_pauses_grow_while_it_dies_and_shrink_when_it_was_well(house: House) -> 
     assert pauses[-1] == LONGEST_PAUSE
     assert house.status("restarts") == 10
     house.stand()
-    house.clock.advance(WELL_AFTER)
+    house.clock.advance(STABLE_AFTER)
     house.die()
     assert house.status("retry_in") == FIRST_PAUSE
 
@@ -266,8 +266,8 @@ def test_one_that_tells_no_address_in_time_is_ended_and_tried_again(
     assert house.run.asked == ["stop"]
     house.die(None)
     assert house.state == "waiting"
-    what = "no address" if said else "nothing"
-    assert house.status("reason") == f"cloudflared said {what} within 60 s"
+    what = "reported no address" if said else "printed nothing"
+    assert house.status("reason") == f"cloudflared {what} within 60 s"
 
 
 def test_one_that_has_an_address_but_no_connection_is_left_to_try(house: House) -> None:
@@ -396,7 +396,7 @@ def test_without_a_connection_it_is_not_up(house: House) -> None:
 def test_a_tunnel_that_is_gone_is_made_anew_and_its_address_told(house: House) -> None:
     house.use()
     house.stand("old-name")
-    house.clock.advance(WELL_AFTER)
+    house.clock.advance(STABLE_AFTER)
     house.run.say(LOST, GONE, GONE)
     assert house.state == "starting"
     assert "no longer knows" in house.status("reason")

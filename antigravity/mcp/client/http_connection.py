@@ -23,7 +23,7 @@ from antigravity.ir.errors import DeadlineError, GatewayError
 from antigravity.mcp.client.errors import McpConnectionError, SessionLostError
 from antigravity.mcp.client.event_reader import EventReader
 from antigravity.mcp.protocol import messages
-from antigravity.mcp.protocol.lost_session import names_session, tells_of_lost_session
+from antigravity.mcp.protocol.lost_session import mentions_session, reports_lost_session
 from antigravity.mcp.protocol.messages import Message, RequestId, Response
 from antigravity.version import USER_AGENT
 
@@ -165,7 +165,7 @@ class HttpConnection:
             what = "has moved to another address" if status < 400 else "rejected the key"
             raise McpConnectionError(f"{name} {what} ({status}).", status)
         data = await self._collect(response, _LARGEST_ERROR)
-        if session and (status == 404 or (status == 400 and tells_of_lost_session(data, about))):
+        if session and (status == 404 or (status == 400 and reports_lost_session(data, about))):
             raise self._lost(session, status)
         if not self._deliver(data, about):
             raise McpConnectionError(f"{name} responded with status {status}.", status)
@@ -180,7 +180,7 @@ class HttpConnection:
         if status != 200 or _kind_of(response) != _EVENTS:
             if status == 400 and session:
                 data = await self._collect(response, _LARGEST_ERROR)
-                if names_session(data):
+                if mentions_session(data):
                     raise self._lost(session, status)
             response.abort()
             if status == 404 and session:
@@ -298,7 +298,7 @@ class HttpConnection:
         if not data.strip():
             return False
         try:
-            found = messages.parse_answers(data, about)
+            found = messages.parse_responses(data, about)
         except messages.MalformedMessageError:
             return False
         self._receive(data, found, about)

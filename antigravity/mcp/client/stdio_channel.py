@@ -125,7 +125,7 @@ class StdioChannel:
         try:
             # A response without an id belongs to the pending request, if there is exactly one.
             about = next(iter(self._pending)) if len(self._pending) == 1 else None
-            found = messages.parse_answers(line, about)
+            found = messages.parse_responses(line, about)
         except messages.MalformedMessageError:
             self.log.debug("{name} printed a line that is not a message", name=self._name)
             return

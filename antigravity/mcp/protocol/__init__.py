@@ -1,1 +1,1 @@
-"""What MCP says on the wire, sans-IO: no framework, no sockets, no clock of its own."""
+"""MCP's messages, sans-IO: no framework, no sockets, no clock of its own."""

@@ -1,4 +1,4 @@
-"""What tools, prompts and resources return, in the words of a revision."""
+"""Encode the results of tools, prompts and resources for a revision."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _BLOCKS = (Text, Image, Audio, ResourceLink, Embedded)
 
 
 def tool_result(value: Any, *, has_schema: bool) -> ToolResult:
-    """Return what a tool returned as a whole result.
+    """Return a tool's return value as a complete result.
 
-    :raises TypeError: if it returned something that is none.
+    :raises TypeError: if the value is not a result or content.
     """
     if isinstance(value, ToolResult):
         return value
@@ -41,7 +41,7 @@ def tool_result(value: Any, *, has_schema: bool) -> ToolResult:
         return ToolResult((value,))
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         return ToolResult(tuple(value))
-    raise TypeError(f"a tool returned {type(value).__name__}, which is no content")
+    raise TypeError(f"a tool returned {type(value).__name__}, which is not content")
 
 
 def encode_tool_result(found: ToolResult, revision: Revision) -> dict[str, Any]:
@@ -68,13 +68,15 @@ def failed(message: str) -> dict[str, Any]:
 def encode_prompt(value: Any, revision: Revision) -> dict[str, Any]:
     """Return the result of ``prompts/get``.
 
-    :raises TypeError: if the prompt returned something that is none.
+    :raises TypeError: if the prompt did not return messages.
     """
     if isinstance(value, str):
         value = PromptResult((PromptMessage(Text(value)),))
     elif not isinstance(value, PromptResult):
         if not isinstance(value, Sequence) or isinstance(value, (bytes, bytearray)):
-            raise TypeError(f"a prompt returned {type(value).__name__}, which is no prompt")
+            raise TypeError(
+                f"a prompt returned {type(value).__name__}, which is not a prompt result"
+            )
         value = PromptResult(value)
     messages = [
         {"role": m.role, "content": block(m.content, revision)}
@@ -91,19 +93,21 @@ def encode_prompt(value: Any, revision: Revision) -> dict[str, Any]:
 def encode_resource(value: Any, uri: str, mime_type: str) -> dict[str, Any]:
     """Return the result of ``resources/read``.
 
-    :raises TypeError: if the resource returned something that is none.
+    :raises TypeError: if the resource did not return contents.
     """
     if isinstance(value, (str, bytes, Contents)):
         value = (value,)
     if not isinstance(value, Sequence):
-        raise TypeError(f"a resource returned {type(value).__name__}, which is no contents")
+        raise TypeError(
+            f"a resource returned {type(value).__name__}, which is not resource contents"
+        )
     return {"contents": [_contents(one, uri, mime_type) for one in value]}
 
 
 def block(content: Any, revision: Revision) -> Any:
     """Return one block of content.
 
-    :raises TypeError: if it is none.
+    :raises TypeError: if it is not content.
     """
     match content:
         case str():
@@ -125,7 +129,7 @@ def block(content: Any, revision: Revision) -> Any:
         case Mapping():
             return content
         case _:
-            raise TypeError(f"{type(content).__name__} is no content")
+            raise TypeError(f"{type(content).__name__} is not content")
     if content.annotations is not None:
         out["annotations"] = content.annotations
     return out

@@ -1,4 +1,4 @@
-"""The messages of one stream, numbered, kept for clients that come back for them."""
+"""The numbered messages of one stream, kept for clients that resume it."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ _LIMIT: Final = 256 * 1024
 
 
 class Reader(Protocol):
-    """Who reads a log."""
+    """Receives the messages of a log."""
 
     def wake(self) -> None:
-        """Read on: there is more, or nothing more will come."""
+        """Read: there are new messages, or the log has ended."""
 
     def finish(self) -> None:
-        """Read no more: somebody else does."""
+        """Stop reading: another reader took over."""
 
 
 class EventLog:
-    """Messages that go one way, read from a cursor.
+    """Messages in one direction, read from a cursor.
 
-    Beyond ``limit`` bytes the oldest messages go that were delivered or can be spared
-    (progress, logs); answers that nobody has had yet stay.
+    Above ``limit`` bytes the oldest messages are dropped that were delivered or are expendable
+    (progress, logs); undelivered responses stay.
 
-    :ivar ended: whether nothing more will come.
-    :ivar delivered: the number of the next message that no reader has had.
-    :ivar reader: who reads now, if anybody does.
+    :ivar ended: whether the log is complete.
+    :ivar delivered: the number of the first message that was not delivered.
+    :ivar reader: the current reader, if there is one.
     """
 
     def __init__(self, name: str = "", limit: int = _LIMIT) -> None:
@@ -43,22 +43,22 @@ class EventLog:
 
     @property
     def size(self) -> int:
-        """The bytes that are held."""
+        """The size of the kept messages in bytes."""
         return self._size
 
     def attach(self, reader: Reader) -> None:
-        """Let ``reader`` read, and nobody else: no message goes two ways."""
+        """Make ``reader`` the only reader, so that no message is delivered twice."""
         older, self.reader = self.reader, reader
         if older is not None:
             older.finish()
 
     def detach(self, reader: Reader) -> None:
-        """Let ``reader`` read no more."""
+        """Remove ``reader``."""
         if self.reader is reader:
             self.reader = None
 
     def append(self, data: bytes, *, spare: bool = False) -> None:
-        """Add a message; ``spare`` says that the stream makes sense without it."""
+        """Add a message; a ``spare`` one may be dropped."""
         if self.ended:
             return
         self._entries.append((self._next, data, spare))
@@ -69,20 +69,20 @@ class EventLog:
         self._call()
 
     def end(self) -> None:
-        """Say that nothing more will come."""
+        """Mark the log as complete."""
         if not self.ended:
             self.ended = True
             self._call()
 
     def after(self, number: int) -> list[tuple[int, bytes]]:
-        """Return the messages behind ``number`` that are still held, and call them delivered."""
+        """Return the kept messages after ``number``, and mark them as delivered."""
         found = [(n, data) for n, data, _ in self._entries if n > number]
         if found:
             self.delivered = max(self.delivered, found[-1][0] + 1)
         return found
 
     def is_waiting(self, data: bytes) -> bool:
-        """Return whether the same message is there that nobody has had yet."""
+        """Return whether an equal message is still undelivered."""
         return any(held == data for n, held, _ in self._entries if n >= self.delivered)
 
     def event(self, number: int, data: bytes) -> bytes:
@@ -92,7 +92,7 @@ class EventLog:
         return b"id: %b\n%b" % (self.event_id(number), encode_event(b"message", data))
 
     def event_id(self, number: int) -> bytes:
-        """Return the id of a message, 0 for the place before the first one."""
+        """Return the event id of a message; number 0 is the position before the first one."""
         return f"{self.name}-{number}".encode()
 
     def _call(self) -> None:
@@ -113,7 +113,7 @@ class EventLog:
 
 
 def parse_event_id(text: str) -> tuple[str, int] | None:
-    """Return the stream and the number in an event's id, ``None`` if it is none of ours."""
+    """Return the stream and the number in an event id, ``None`` if it is not valid."""
     name, dash, number = text.strip().rpartition("-")
     if not dash or not number.isdecimal() or len(number) > 12:
         return None

@@ -1,4 +1,4 @@
-"""The headers of the stateless revisions, which repeat what the body says."""
+"""The headers of the stateless revisions, which repeat parts of the body."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any, Final
 from antigravity.interfaces.mcp_values import Json, McpError
 from antigravity.mcp.protocol.messages import HEADER_MISMATCH, Request
 
-#: What keys of the protocol's own in ``_meta`` begin with.
+#: The prefix of the protocol's own keys in ``_meta``.
 META: Final = "io.modelcontextprotocol/"
 VERSION_HEADER: Final = "mcp-protocol-version"
 METHOD_HEADER: Final = "mcp-method"
 NAME_HEADER: Final = "mcp-name"
 PARAMETER_PREFIX: Final = "mcp-param-"
-#: Which parameter ``Mcp-Name`` repeats.
+#: The parameter that ``Mcp-Name`` repeats, by method.
 NAMED: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 
 _BEGIN, _END = "=?base64?", "?="
@@ -31,9 +31,9 @@ def mismatch(message: str) -> McpError:
 
 
 def check_headers(request: Request, headers: Mapping[str, str]) -> None:
-    """Compare the headers that every request has with its body.
+    """Compare the headers that every request needs with its body.
 
-    :raises McpError: if one is missing or says something else.
+    :raises McpError: if one is missing or differs.
     """
     _compare("Mcp-Method", headers.get(METHOD_HEADER), request.method)
     parameter = NAMED.get(request.method)
@@ -47,9 +47,9 @@ def check_headers(request: Request, headers: Mapping[str, str]) -> None:
 def check_parameters(
     schema: Json, arguments: Mapping[str, Any], headers: Mapping[str, str]
 ) -> None:
-    """Compare the headers that repeat arguments of a tool with these.
+    """Compare the headers that repeat arguments of a tool with the arguments.
 
-    :raises McpError: if one is missing, can't be read, or says something else.
+    :raises McpError: if one is missing, malformed or differs.
     """
     for name, path in mirrored(schema):
         value: Any = arguments
@@ -62,7 +62,7 @@ def check_parameters(
         elif given is None:
             raise mismatch(f"Mcp-Param-{name} is missing.")
         elif not _same(decode(given), value):
-            raise mismatch(f"Mcp-Param-{name} is not what the body says.")
+            raise mismatch(f"Mcp-Param-{name} differs from the body.")
 
 
 def mirrored(schema: Json) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -82,11 +82,11 @@ def mirrored(schema: Json) -> Iterator[tuple[str, tuple[str, ...]]]:
 def decode(value: str) -> str:
     """Return the text in a header's value.
 
-    :raises McpError: if it can't be read.
+    :raises McpError: if it is malformed.
     """
     value = value.strip(" \t")
     if not _VISIBLE.fullmatch(value):
-        raise mismatch("a value holds characters that headers have not.")
+        raise mismatch("a value holds characters that headers cannot hold.")
     if not (value.startswith(_BEGIN) and value.endswith(_END)):
         return value
     try:
@@ -123,7 +123,7 @@ def _compare(name: str, given: str | None, wanted: object) -> None:
     if given is None:
         raise mismatch(f"{name} is missing.")
     if given.strip(" \t") != wanted:
-        raise mismatch(f"{name} is not what the body says.")
+        raise mismatch(f"{name} differs from the body.")
 
 
 def _same(given: str, value: object) -> bool:

@@ -49,15 +49,15 @@ def template(uri_template: str, found: Any, revision: Revision) -> dict[str, Any
 
 
 def page(key: str, entries: Sequence[dict[str, Any]], params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the page of ``entries`` that ``params`` ask for.
+    """Return the page of ``entries`` that ``params`` request.
 
-    :raises McpError: if the cursor is none of ours.
+    :raises McpError: if the cursor is not valid.
     """
     cursor = params.get("cursor")
     start = 0
     if cursor is not None:
         if not (isinstance(cursor, str) and cursor.isdecimal() and len(cursor) < 10):
-            raise McpError(INVALID_PARAMS, "The cursor is not one that was given.")
+            raise McpError(INVALID_PARAMS, "The cursor is not valid.")
         start = int(cursor)
     out: dict[str, Any] = {key: list(entries[start : start + _PAGE])}
     if start + _PAGE < len(entries):

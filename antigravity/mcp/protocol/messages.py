@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0 as MCP uses it: messages in, messages out."""
+"""JSON-RPC 2.0 as MCP uses it: parse and encode messages."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RequestId = str | int
 
 
 class Request(Struct, frozen=True):
-    """Something that wants an answer."""
+    """A message that needs a response."""
 
     id: RequestId
     method: str
@@ -38,14 +38,14 @@ class Request(Struct, frozen=True):
 
 
 class Notification(Struct, frozen=True):
-    """Something that wants none."""
+    """A message that gets no response."""
 
     method: str
     params: Mapping[str, Any]
 
 
 class Response(Struct, frozen=True):
-    """An answer of the other side: a ``result``, or an ``error``."""
+    """The response to a request: a ``result`` or an ``error``."""
 
     id: RequestId
     result: Mapping[str, Any] | None = None
@@ -63,7 +63,7 @@ class Parsed(Struct, frozen=True):
 
 
 class MalformedMessageError(McpError):
-    """A message that can't be read; ``id`` is its id where that can."""
+    """A malformed message; ``id`` is its id, if that could be read."""
 
     def __init__(self, code: int, message: str, id: RequestId | None = None) -> None:  # noqa: A002
         super().__init__(code, message)
@@ -73,7 +73,7 @@ class MalformedMessageError(McpError):
 def parse(body: bytes) -> Parsed:
     """Return the messages in ``body``.
 
-    :raises MalformedMessageError: if it holds none.
+    :raises MalformedMessageError: if it is not a message or a batch of messages.
     """
     try:
         data = msgspec.json.decode(body)
@@ -83,21 +83,21 @@ def parse(body: bytes) -> Parsed:
         return Parsed((_message(data),), False)
     if not 0 < len(data) <= _MOST_IN_A_BATCH:
         raise MalformedMessageError(
-            INVALID_REQUEST, f"A batch holds 1 to {_MOST_IN_A_BATCH} messages."
+            INVALID_REQUEST, f"A batch must hold 1 to {_MOST_IN_A_BATCH} messages."
         )
     return Parsed(tuple(map(_message, data)), True)
 
 
-def parse_answers(body: bytes, about: RequestId | None = None) -> tuple[Message, ...]:
-    """Return the messages that a server sends, as far as they can be understood.
+def parse_responses(body: bytes, about: RequestId | None = None) -> tuple[Message, ...]:
+    """Return the messages of a server, which may deviate from the specification.
 
-    Servers may deviate from the specification: ``jsonrpc`` may be missing, members may be null,
-    and our ids, which are integers, may come back as texts or as floating point numbers.  An error
-    that is empty, such as ``{"code": 0}``, is ignored where there is a result.  What
-    has an id that answers nothing is an answer with an error, so that nobody waits for it.  An
-    answer without an id is one to the request ``about``, if that is given.
+    ``jsonrpc`` may be missing, members may be null, and the gateway's integer ids may come back
+    as strings or floating point numbers.  An empty error such as ``{"code": 0}`` is ignored
+    beside a result.  A message with an id but no valid result is a response with an error, so
+    that its caller does not wait for ever.  A response without an id belongs to the request
+    ``about``, if that is given.
 
-    :raises MalformedMessageError: if nothing in it is a message.
+    :raises MalformedMessageError: if it holds no message.
     """
     try:
         data = msgspec.json.decode(body.removeprefix(BOM_UTF8))
@@ -130,23 +130,23 @@ def _lenient(data: dict[str, Any], about: RequestId | None) -> Message | None:
     if id is None:
         return None
     result, failure = data.get("result", _ABSENT), data.get("error")
-    if failure is not None and not (isinstance(result, dict) and _says_nothing(failure)):
+    if failure is not None and not (isinstance(result, dict) and _is_empty_error(failure)):
         return Response(id, error=_error(failure))
     if isinstance(result, dict) or result is None:
         return Response(id, result or {})
     what = "no result" if result is _ABSENT else "a result that is not an object"
-    return Response(id, error=McpError(INTERNAL_ERROR, f"The server answered with {what}."))
+    return Response(id, error=McpError(INTERNAL_ERROR, f"The server sent {what}."))
 
 
-def _says_nothing(failure: Any) -> bool:
-    """Return whether an error is the empty value of some language, such as ``{"code": 0}``."""
+def _is_empty_error(failure: Any) -> bool:
+    """Return whether an error is an empty value such as ``{"code": 0}``."""
     if not isinstance(failure, dict):
         return not failure
     return not any(failure.values())
 
 
 def _own_id(found: Any, about: RequestId | None) -> RequestId | None:
-    """Return an id as we have written it."""
+    """Return an id in the form in which the gateway sent it."""
     if isinstance(found, str) and found.isascii() and found.strip().isdigit() and len(found) < 20:
         return int(found)
     if isinstance(found, float) and found.is_integer():
@@ -157,7 +157,7 @@ def _own_id(found: Any, about: RequestId | None) -> RequestId | None:
 def _message(data: Any) -> Message:
     if not isinstance(data, dict) or data.get("jsonrpc") != "2.0":
         raise MalformedMessageError(
-            INVALID_REQUEST, 'A message is a JSON object with "jsonrpc": "2.0".', _id_of(data)
+            INVALID_REQUEST, 'A message must be a JSON object with "jsonrpc": "2.0".', _id_of(data)
         )
     if "method" in data:
         return _call(data)
@@ -165,13 +165,13 @@ def _message(data: Any) -> Message:
     failed = data.get("error") is not None
     if found is None or ("result" in data and failed) or not data.keys() & {"result", "error"}:
         raise MalformedMessageError(
-            INVALID_REQUEST, "The message is no request, notification or response.", found
+            INVALID_REQUEST, "The message is not a request, notification or response.", found
         )
     if failed or "result" not in data:
         return Response(found, error=_error(data["error"]))
     result = {} if data["result"] is None else data["result"]
     if not isinstance(result, dict):
-        raise MalformedMessageError(INVALID_REQUEST, "A result is a JSON object.", found)
+        raise MalformedMessageError(INVALID_REQUEST, "A result must be a JSON object.", found)
     return Response(found, result)
 
 
@@ -179,13 +179,14 @@ def _call(data: dict[str, Any]) -> Message:
     method, params = data["method"], data.get("params", {})
     found = _id_of(data)
     if not isinstance(method, str):
-        raise MalformedMessageError(INVALID_REQUEST, "A method is a string.", found)
+        raise MalformedMessageError(INVALID_REQUEST, "A method must be a string.", found)
     if "id" in data and found is None:
         raise MalformedMessageError(
-            INVALID_REQUEST, f"An id is an integer or a string of up to {_LONGEST_ID} characters."
+            INVALID_REQUEST,
+            f"An id must be an integer or a string of up to {_LONGEST_ID} characters.",
         )
     if not isinstance(params, dict):
-        raise MalformedMessageError(INVALID_PARAMS, "Parameters are a JSON object.", found)
+        raise MalformedMessageError(INVALID_PARAMS, "Parameters must be a JSON object.", found)
     return Notification(method, params) if found is None else Request(found, method, params)
 
 
@@ -200,7 +201,7 @@ def _error(data: Any) -> McpError:
     if isinstance(data, str) and data:
         return McpError(INTERNAL_ERROR, data)
     if not isinstance(data, dict):
-        return McpError(INTERNAL_ERROR, "The other side reported an error that can't be read.")
+        return McpError(INTERNAL_ERROR, "The other side reported a malformed error.")
     code, message = data.get("code"), data.get("message")
     return McpError(
         code if isinstance(code, int) else INTERNAL_ERROR,
@@ -210,12 +211,12 @@ def _error(data: Any) -> McpError:
 
 
 def result(id: RequestId, value: Mapping[str, Any]) -> bytes:  # noqa: A002
-    """Return the answer to a request."""
+    """Return the response to a request."""
     return msgspec.json.encode({"jsonrpc": "2.0", "id": id, "result": value})
 
 
 def error(id: RequestId | None, failure: McpError) -> bytes:  # noqa: A002
-    """Return the answer to a request that failed; ``None`` where its id is not known."""
+    """Return an error response; ``id`` is ``None`` if the request's id is unknown."""
     found: dict[str, Any] = {"code": failure.code, "message": failure.message}
     if failure.data is not None:
         found["data"] = failure.data

@@ -1,4 +1,4 @@
-"""The revisions of MCP, and in what they differ."""
+"""The revisions of MCP and their differences."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from antigravity.mcp.protocol.messages import INVALID_PARAMS, RESOURCE_NOT_FOUND
 class Revision(Struct, frozen=True):
     """One revision.
 
-    ``stateless``: no sessions, every request speaks for itself.  ``batches``: several messages
-    in one body.  ``audio``, ``links``: content of these kinds.  ``titles``: names for people.
-    ``structured``: results with a schema, an object or ``any_structure``.  ``elicitation``:
-    questions to the user.  ``priming``: a stream begins with an event without data.
+    ``stateless``: there are no sessions.  ``batches``: a body can hold several messages.
+    ``audio``, ``links``: content of these kinds.  ``titles``: display names.
+    ``structured``: results with a schema, objects or ``any_structure``.  ``elicitation``:
+    requests for input from the user.  ``priming``: a stream begins with an event without data.
     """
 
     name: str
@@ -56,11 +56,11 @@ _ALL: Final = (
 
 #: All revisions by name, the newest first.
 REVISIONS: Final = {revision.name: revision for revision in _ALL}
-#: The newest revision with sessions, offered to clients that ask for one that nobody knows.
+#: The newest revision with sessions, offered to clients that request an unknown one.
 NEWEST_STATEFUL: Final = next(r for r in _ALL if not r.stateless)
 
 
 def negotiate(wanted: str) -> Revision:
-    """Return the revision of a session for a client that wants ``wanted``."""
+    """Return the revision of a session for a client that requests ``wanted``."""
     found = REVISIONS.get(wanted)
     return NEWEST_STATEFUL if found is None or found.stateless else found

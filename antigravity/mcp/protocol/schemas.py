@@ -1,6 +1,6 @@
-"""JSON Schema: whether one is sound, and whether a value fits it.
+"""Validate JSON Schemas, and values against them.
 
-Nothing is ever fetched: a reference to another document makes a schema unusable.
+Nothing is fetched: a schema with a reference to another document is invalid.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ _LONGEST: Final = 300
 
 
 class SchemaError(ValueError):
-    """A schema that can't be used, with the reason."""
+    """A schema is invalid; the message says why."""
 
 
 class Validator:
-    """Checks values against one schema, of draft 2020-12 unless it names another.
+    """Validates values against one schema, of draft 2020-12 unless it names another.
 
-    :raises SchemaError: if the schema is not sound.
+    :raises SchemaError: if the schema is invalid.
     """
 
     def __init__(self, schema: Json) -> None:
-        # The library takes a while to import: only who has a schema to check pays for it.
+        # Imported on first use: importing the library takes long.
         from jsonschema import exceptions, validators
         from referencing import Registry
 
@@ -32,7 +32,7 @@ class Validator:
         default = validators.Draft202012Validator if "$schema" not in schema else None
         kind = validators.validator_for(schema, default=default)
         if kind is None:
-            raise SchemaError(f"the dialect {schema['$schema']!r} is not known")
+            raise SchemaError(f"the dialect {schema['$schema']!r} is unknown")
         try:
             kind.check_schema(schema)
         except exceptions.SchemaError as error:
@@ -42,9 +42,9 @@ class Validator:
         self._inner = kind(schema, registry=Registry())
 
     def problems(self, value: Any) -> str:
-        """Return what is wrong with ``value``, ``""`` if it fits.
+        """Return the problems of ``value``, ``""`` if it is valid.
 
-        :raises SchemaError: if the schema refers to what is not there.
+        :raises SchemaError: if the schema has a reference that cannot be resolved.
         """
         from referencing.exceptions import Unresolvable
 
@@ -56,7 +56,7 @@ class Validator:
                 if len(found) == _MOST_ERRORS:
                     break
         except Unresolvable as error:
-            raise SchemaError("the schema refers to something that is not in it") from error
-        except RecursionError:  # of the value, or a schema that refers to itself for ever
-            return "it is nested too deeply to be checked"
+            raise SchemaError("the schema has a reference that cannot be resolved") from error
+        except RecursionError:  # the value is nested too deeply, or the schema refers to itself
+            return "it is nested too deeply"
         return "; ".join(found)

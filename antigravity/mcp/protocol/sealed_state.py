@@ -1,6 +1,6 @@
-"""State that a client keeps for the gateway, sealed so that it can't be changed or lent.
+"""State that a client keeps for the gateway, sealed so that it cannot be changed or shared.
 
-A sealed state holds for one principal, one request and a short time.
+A sealed state is valid for one principal, one request and a short time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LONGEST: Final = 1024 * 1024
 
 
 class StateSealer:
-    """Seals with ``key``; ``time`` tells seconds, ``ttl`` is how long a state holds."""
+    """Seals with ``key``; ``time`` returns seconds, and a state is valid for ``ttl`` seconds."""
 
     def __init__(self, key: bytes, time: Callable[[], float], ttl: float = 3600.0) -> None:
         self._key = key
@@ -32,21 +32,22 @@ class StateSealer:
     def seal(self, state: Mapping[str, Any], principal: str, about: bytes) -> str:
         """Return ``state`` as text for the request ``about`` of ``principal``.
 
-        :raises McpError: if it is too large to travel.
+        :raises McpError: if it is too large.
         """
         body = msgspec.json.encode([int(self._time() + self._ttl), state])
         if len(body) > _LONGEST:
-            raise McpError(INVALID_PARAMS, "The answers so far are too large to go on with.")
+            raise McpError(INVALID_PARAMS, "The input so far is too large to continue.")
         sealed = self._tag(body, principal, about) + body
         return base64.urlsafe_b64encode(sealed).decode().rstrip("=")
 
     def open(self, text: object, principal: str, about: bytes) -> dict[str, Any]:
         """Return the state in ``text``.
 
-        :raises McpError: if it was not sealed for this, or is too old.
+        :raises McpError: if it was not sealed for this request, or has expired.
         """
         broken = McpError(
-            INVALID_PARAMS, "The requestState is not valid here (any more); begin anew."
+            INVALID_PARAMS,
+            "The requestState is invalid or expired; send the request again without it.",
         )
         if not isinstance(text, str) or len(text) > 2 * _LONGEST:
             raise broken
@@ -71,9 +72,9 @@ class StateSealer:
 
 
 def about(method: str, params: Mapping[str, Any]) -> bytes:
-    """Return what a sealed state is about: a request without the answers it brings.
+    """Return the identity of a request: its method and parameters without the input responses.
 
-    :raises McpError: if its arguments are nested too deeply for that.
+    :raises McpError: if its arguments are nested too deeply.
     """
     found = {key: params.get(key) for key in ("name", "uri", "arguments")}
     try:

@@ -1,7 +1,7 @@
-"""Addresses that fit a URI template (RFC 6570, simple and reserved expansion).
+"""Match URIs against a URI template (RFC 6570, simple and reserved expansion).
 
-Templates come from other servers and addresses from clients, so the time that it takes grows with
-their lengths and not faster, which it would with regular expressions.
+Templates come from other servers and URIs from clients, so matching takes time proportional to
+their lengths.  Regular expressions could take exponential time.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from urllib.parse import unquote
 from msgspec import Struct
 
 _EXPRESSION: Final = re.compile(r"\{(\+?)([A-Za-z_][A-Za-z0-9_]*)\}")
-#: Names in one template.
+#: The maximum number of variables in one template.
 MOST_NAMES: Final = 16
 _YES: Final = b"\1"
 
 
 class _Literal(Struct, frozen=True):
-    """Text that stands there as it is."""
+    """Literal text."""
 
     text: str
 
     def reach(self, uri: str, after: bytearray) -> bytearray:
-        """Return from where on ``uri`` fits, if what follows fits where ``after`` says so."""
+        """Return where ``uri`` matches from, given the positions of the next part (``after``)."""
         found = bytearray(len(after))
         place = uri.find(self.text)
         while place >= 0:
@@ -34,18 +34,18 @@ class _Literal(Struct, frozen=True):
         return found
 
     def end(self, uri: str, begin: int, after: bytearray) -> int:
-        """Return where it ends in an ``uri`` that fits, and what follows begins."""
+        """Return the position after this part in a matching ``uri``."""
         return begin + len(self.text)
 
 
 class _Name(Struct, frozen=True):
-    """What has a name: at least one character, and no slash if it is not ``reserved``."""
+    """A variable: at least one character, without slashes unless it is ``reserved``."""
 
     name: str
     reserved: bool
 
     def reach(self, uri: str, after: bytearray) -> bytearray:
-        """Return from where on ``uri`` fits, if what follows fits where ``after`` says so."""
+        """Return where ``uri`` matches from, given the positions of the next part (``after``)."""
         if self.reserved:
             last = max(0, after.rfind(_YES))
             return bytearray(_YES * last + b"\0" * (len(after) - last))
@@ -55,14 +55,14 @@ class _Name(Struct, frozen=True):
         return found
 
     def end(self, uri: str, begin: int, after: bytearray) -> int:
-        """Return where it ends in an ``uri`` that fits: as late as can be."""
+        """Return the last possible position after this part in a matching ``uri``."""
         slash = -1 if self.reserved else uri.find("/", begin)
         last = len(uri) if slash < 0 else slash
         return after.rfind(_YES, begin + 1, last + 1)
 
 
 def match(template: str, uri: str) -> dict[str, str] | None:
-    """Return the values of the template's names in ``uri``, ``None`` if it does not fit."""
+    """Return the values of the variables in ``uri``, ``None`` if it does not match."""
     pieces = _pieces(template)
     if not _may_fit(pieces, uri):
         return None
@@ -84,14 +84,14 @@ def match(template: str, uri: str) -> dict[str, str] | None:
 def check_template(template: str) -> str:
     """Return ``template``.
 
-    :raises ValueError: if it holds what is not understood here.
+    :raises ValueError: if it uses unsupported syntax.
     """
     _pieces(template)
     return template
 
 
 def _may_fit(pieces: tuple[_Literal | _Name, ...], uri: str) -> bool:
-    """Return whether the beginning and the end are the right ones, which is soon seen."""
+    """Return whether the literal beginning and end match, a quick check."""
     first, last = (pieces[0], pieces[-1]) if pieces else (_Literal(""), _Literal(""))
     begins = not isinstance(first, _Literal) or uri.startswith(first.text)
     return begins and (not isinstance(last, _Literal) or uri.endswith(last.text))
@@ -111,9 +111,9 @@ def _pieces(template: str) -> tuple[_Literal | _Name, ...]:
     if end < len(template):
         pieces.append(_Literal(template[end:]))
     if "{" in _EXPRESSION.sub("", template):
-        raise ValueError(f"the template {template!r} holds more than {{name}} and {{+name}}")
+        raise ValueError(f"the template {template!r} can only use {{name}} and {{+name}}")
     if len(set(names)) < len(names):
-        raise ValueError(f"the template {template!r} names something twice")
+        raise ValueError(f"the template {template!r} uses a name twice")
     if len(names) > MOST_NAMES:
         raise ValueError(f"the template {template!r} has more than {MOST_NAMES} names")
     return tuple(pieces)

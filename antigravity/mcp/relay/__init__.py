@@ -1,1 +1,1 @@
-"""Endpoints that hand everything on to a remote MCP server, with a key of ours."""
+"""Endpoints that relay all messages to a remote MCP server, with the gateway's key."""

@@ -1,4 +1,4 @@
-"""One path whose requests go to a remote server, and whose answers come from there."""
+"""A path whose requests are relayed to a remote server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from antigravity.interfaces.transport import IHttpTransport, IIncomingResponse, 
 from antigravity.ir.errors import DeadlineError, GatewayError
 from antigravity.logs import make_logger
 from antigravity.mcp.protocol import messages
-from antigravity.mcp.protocol.lost_session import tells_of_lost_session
+from antigravity.mcp.protocol.lost_session import reports_lost_session
 from antigravity.mcp.relay.sessions import RelayedSession, RelayedSessions
 from antigravity.mcp.relay.stream import RelayStream
 from antigravity.mcp.relay.target import (
@@ -24,21 +24,21 @@ from antigravity.mcp.relay.target import (
     Headers,
     RelayTarget,
     is_listening,
-    kind_of,
     request_headers,
     response_headers,
+    safe_content_type,
 )
 from antigravity.redaction.errors import redact_errors
 
 METHODS: Final = ("POST", "GET", "DELETE")
-#: What is not a stream is collected, up to so many bytes.
+#: The maximum size of a response that is not a stream.
 _LARGEST: Final = 64 * 1024 * 1024
-#: What servers say where a session is not known.
+#: The error code for unknown sessions.
 _NO_SESSION: Final = -32001
 
 
 class _RefusalError(Exception):
-    """An answer that the gateway gives in place of the server."""
+    """An error response of the gateway's own."""
 
     def __init__(self, status: int, message: str, code: int = messages.INTERNAL_ERROR) -> None:
         super().__init__(message)
@@ -48,10 +48,10 @@ class _RefusalError(Exception):
 
 @implementer(IMcpEndpoint)
 class RelayEndpoint:
-    """Hands requests on to ``remote``, with its credentials in place of the client's.
+    """Relays requests to ``remote``, with its credentials in place of the client's.
 
-    ``enter`` and ``leave`` are told of every call that runs; ``most`` may run at once, and as
-    many clients may listen; 0 is no limit.
+    ``enter`` and ``leave`` are called at the start and end of every call.  At most ``most``
+    calls run at once, and as many clients may listen; 0 is no limit.
     """
 
     log = make_logger()
@@ -85,7 +85,7 @@ class RelayEndpoint:
     async def _handle(self, call: McpCall) -> Reply:
         try:
             if call.method not in METHODS:
-                raise _RefusalError(405, f"Only {', '.join(METHODS)} is served here.")
+                raise _RefusalError(405, f"This path supports only {', '.join(METHODS)}.")
             session = self._session(call)
             listening = is_listening(call.method, call.headers)
             if self.most and self._running[listening] >= self.most:
@@ -101,7 +101,7 @@ class RelayEndpoint:
             return None
         session = self.sessions.find(named, call.principal)
         if session is None:
-            message = "There is no such session (any more); send initialize."
+            message = "Session not found or expired; send initialize."
             raise _RefusalError(404, message, _NO_SESSION)
         return session
 
@@ -119,10 +119,10 @@ class RelayEndpoint:
             raise self._explained(error) from error
         finally:
             run.end()
-        return Reply(response.status(), kind_of(kind), headers, body)
+        return Reply(response.status(), safe_content_type(kind), headers, body)
 
     def _stream(self, response: IIncomingResponse, headers: Headers, kind: str, run: _Run) -> Reply:
-        """Return an answer that goes on; ``run`` goes on with it."""
+        """Return a streamed response, counted by ``run`` until it ends."""
 
         def ended(stream: RelayStream) -> None:
             self._streams.discard(stream)
@@ -149,18 +149,18 @@ class RelayEndpoint:
     def _answered(
         self, call: McpCall, session: RelayedSession | None, response: IIncomingResponse
     ) -> Headers:
-        """Return the headers of the answer, and keep the sessions as the server has them."""
+        """Return the headers for the client, and update its session."""
         status, headers = response.status(), response.headers()
         if status in (401, 403):
             response.abort()
             self.log.error(
-                "{name} refused the gateway's key ({n})", name=self.remote.name, n=status
+                "{name} rejected the gateway's key ({n})", name=self.remote.name, n=status
             )
-            raise _RefusalError(503, f"{self.remote.name} refused the gateway's key.")
+            raise _RefusalError(503, f"{self.remote.name} rejected the gateway's key.")
         if 300 <= status < 400:
             response.abort()
             raise _RefusalError(
-                502, f"{self.remote.name} is elsewhere now; its address is outdated."
+                502, f"{self.remote.name} has moved; its configured address is outdated."
             )
         if session is not None and (status == 404 or (call.method == "DELETE" and status < 300)):
             self.sessions.close(session)
@@ -175,24 +175,24 @@ class RelayEndpoint:
     def _check_session(
         self, call: McpCall, session: RelayedSession | None, status: int, body: bytes
     ) -> None:
-        """See whether a server says with a 400 that it has lost a session.
+        """Check whether a 400 of the server means that it lost the session.
 
-        :raises _RefusalError: if it does: clients know what to do after a 404.
+        :raises _RefusalError: if so, with status 404, which clients can handle.
         """
-        if session is not None and status == 400 and tells_of_lost_session(body, _id_of(call)):
+        if session is not None and status == 400 and reports_lost_session(body, _id_of(call)):
             self.sessions.close(session)
-            message = "The server has lost the session; send initialize."
+            message = "The server no longer has the session; send initialize."
             raise _RefusalError(404, message, _NO_SESSION)
 
     def _explained(self, error: GatewayError) -> _RefusalError:
         if isinstance(error, DeadlineError):
-            message = f"{self.remote.name} did not answer within {self.remote.patience:g} seconds."
+            message = f"{self.remote.name} did not respond within {self.remote.timeout:g} seconds."
             return _RefusalError(504, message)
         return _RefusalError(error.status, f"{self.remote.name}: {error.message}.")
 
 
 class _Run:
-    """Counts one request while it runs."""
+    """Counts one running request."""
 
     def __init__(
         self, endpoint: RelayEndpoint, session: RelayedSession | None, listening: bool
@@ -208,11 +208,11 @@ class _Run:
             endpoint._enter(self)
 
     def again(self) -> _Run:
-        """Return one more of the same."""
+        """Return a count of one more request of the same kind."""
         return _Run(self._endpoint, self._session, self._listening)
 
     def end(self) -> None:
-        """Count it no longer."""
+        """Stop counting the request."""
         if self._is_over:
             return
         self._is_over = True
@@ -224,7 +224,7 @@ class _Run:
 
 
 def _id_of(call: McpCall) -> messages.RequestId | None:
-    """Return the id of the request in a body, if one can be read."""
+    """Return the id of the request in a body, ``None`` if there is none."""
     try:
         parsed = messages.parse(call.body)
     except messages.MalformedMessageError as error:

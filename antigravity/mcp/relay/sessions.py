@@ -1,4 +1,4 @@
-"""Whose session is whose: clients get names of ours for the sessions of a remote server."""
+"""The gateway's own ids for the sessions of a remote server."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from twisted.internet.interfaces import IReactorTime
 
 
 class RelayedSession:
-    """A session of ``principal``: our ``id`` for it, and ``theirs``.
+    """A session of ``principal``: the gateway's ``id``, and the server's (``theirs``).
 
-    ``streams`` counts the answers that are on their way in it.
+    ``streams`` counts its streamed responses in progress.
     """
 
     def __init__(self, principal: str, theirs: str) -> None:
@@ -26,8 +26,8 @@ class RelayedSession:
 class RelayedSessions:
     """At most ``most`` sessions, each for ``ttl`` seconds without use.
 
-    The key of the remote server is one for all clients, so a session's name is all that keeps
-    them apart.  Names of ours can't be guessed, and hold for one principal.
+    All clients share one key at the remote server, so only the session id separates them.  The
+    gateway's ids cannot be guessed, and each is valid for one principal.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
@@ -51,7 +51,7 @@ class RelayedSessions:
         return session
 
     def find(self, id: str, principal: str) -> RelayedSession | None:  # noqa: A002
-        """Return a session of ``principal``, which is used by that."""
+        """Return a session of ``principal`` and mark it as used, or ``None``."""
         self._expire()
         session = self._sessions.get(id)
         if session is None or not secrets.compare_digest(session.principal, principal):
@@ -68,7 +68,7 @@ class RelayedSessions:
         self._sessions.move_to_end(session.id)
 
     def _expire(self) -> None:
-        """Forget what was not used for too long; the oldest stands first."""
+        """Remove expired sessions; the least recently used come first."""
         before = self._clock.seconds() - self.ttl
         while self.ttl and self._sessions:
             oldest = next(iter(self._sessions.values()))

@@ -1,4 +1,4 @@
-"""The body of a remote server's answer, handed on event by event at the client's speed."""
+"""The body of a remote server's response, relayed event by event with flow control."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from antigravity.sse import EventTooLargeError
 
 @implementer(IReplyStream, IPushProducer)
 class RelayStream(Protocol):
-    """Reads ``response`` while the client does; ``ended`` is called once, whatever happens."""
+    """Relays ``response`` to the client; ``ended`` is called once at the end or a failure."""
 
     transport: Any
 
@@ -45,33 +45,33 @@ class RelayStream(Protocol):
         return written
 
     def abandon(self) -> None:
-        """Stop the server's answer: nobody is there to read it."""
+        """Abort the server's response: the client disconnected."""
         if not self._is_over:
             self._consumer = None
             self._close()
 
     def finish(self) -> None:
-        """Stop the server's answer, and end the client's as if that were all."""
+        """Abort the server's response, and end the client's in order."""
         if not self._is_over:
             self._close()
             self._let_go(None)
 
     def pauseProducing(self) -> None:
-        """Read nothing more: the client does not keep up."""
+        """Pause the server's response while the client does not read."""
         if not self._is_over:
             self.transport.pauseProducing()
 
     def resumeProducing(self) -> None:
-        """Read on."""
+        """Resume the server's response."""
         if not self._is_over:
             self.transport.resumeProducing()
 
     def stopProducing(self) -> None:
-        """Stop for good: the client is gone."""
+        """Abort the server's response: the client disconnected."""
         self.abandon()
 
     def dataReceived(self, data: bytes) -> None:
-        """Hand on what has come."""
+        """Relay a part of the response."""
         if self._consumer is None:
             return
         try:
@@ -84,7 +84,7 @@ class RelayStream(Protocol):
             self._consumer.write(events)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """End as the server's answer did."""
+        """End the client's response the way the server's ended."""
         if not self._is_over:
             self._over()
             rest = self._redactor.rest()

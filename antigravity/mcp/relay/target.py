@@ -1,4 +1,4 @@
-"""A remote server: where it is, with what we come, and which headers travel."""
+"""A remote server: its address, credentials, and the headers that are relayed."""
 
 from __future__ import annotations
 
@@ -17,47 +17,49 @@ Headers = tuple[tuple[str, str], ...]
 SESSION: Final = "mcp-session-id"
 _PREFIX: Final = "mcp-"
 _PLACE: Final = "last-event-id"
-#: What goes up besides all that begins with ``mcp-``.  Credentials are the gateway's business.
+#: Request headers that are relayed besides ``mcp-*``.  The credentials are the gateway's own.
 _UP: Final = frozenset({"accept", "accept-language", "content-type", _PLACE})
-#: What MCP consists of.
+#: The content types of MCP.
 _KINDS: Final = ("application/json", "text/event-stream")
-#: What comes down besides: never a challenge to log in, cookies, or what is about a connection.
+#: Response headers that are relayed: no login challenge, no cookies, no connection headers.
 _DOWN: Final = frozenset({"allow", "content-language", "retry-after"})
 
 
 class RelayTarget(Struct, frozen=True):
     """A server at ``url``; ``headers`` hold its credentials.
 
-    ``name`` is for messages.  ``patience`` is how long an answer may take to begin, and be silent.
+    ``name`` is for messages.  ``timeout`` limits the seconds of silence before and in a response.
     """
 
     name: str
     url: str
     headers: Headers = ()
-    patience: float = 600.0
+    timeout: float = 600.0
 
     def __repr__(self) -> str:
         return f"<RelayTarget {self.name}>"
 
     def timeouts(self, *, listening: bool) -> Timeouts:
-        """Return the limits; who listens may hear nothing for a long time."""
-        return Timeouts(first_byte=self.patience, idle=0.0 if listening else self.patience)
+        """Return the time limits; a stream of changes may be silent for any time."""
+        return Timeouts(first_byte=self.timeout, idle=0.0 if listening else self.timeout)
 
 
 def is_listening(method: str, headers: Mapping[str, str]) -> bool:
-    """Return whether a request is for a stream of changes, which has no end of its own."""
+    """Return whether a request opens a stream of changes, which does not end by itself."""
     return method == "GET" or headers.get("mcp-method", "").strip() == "subscriptions/listen"
 
 
 def request_headers(remote: RelayTarget, headers: Mapping[str, str], session: str) -> Headers:
-    """Return the headers for the server; ``session`` is what it calls the session."""
+    """Return the headers for the server; ``session`` is its own session id."""
     own = {name.lower() for name, _ in remote.headers}
     found = [
         (name, value)
         for name, value in headers.items()
         if (name in _UP or name.startswith(_PREFIX)) and name != SESSION and name not in own
     ]
-    if not session:  # all clients have one key there: a place alone could be in another's stream
+    if (
+        not session
+    ):  # all clients share one key: an event id alone could belong to another client's stream
         found = [(name, value) for name, value in found if name != _PLACE]
     if session:
         found.append((SESSION, session))
@@ -65,20 +67,20 @@ def request_headers(remote: RelayTarget, headers: Mapping[str, str], session: st
 
 
 def response_headers(headers: Mapping[str, str]) -> Headers:
-    """Return the headers for the client, but for the session's."""
+    """Return the headers for the client, except the session id."""
     return tuple(
-        (_spelt(name), CREDENTIALS.redact(value))
+        (_canonical_name(name), CREDENTIALS.redact(value))
         for name, value in headers.items()
         if (name in _DOWN or name.startswith(_PREFIX)) and name != SESSION
         if name != "retry-after" or is_retry_after(value)
     )
 
 
-def kind_of(content_type: str) -> str:
-    """Return what an answer is called here: a page of theirs would be one of ours."""
+def safe_content_type(content_type: str) -> str:
+    """Return the content type for the client: HTML becomes plain text, as it would run here."""
     kind = content_type.partition(";")[0].strip().lower()
     return content_type if kind in _KINDS or not kind else "text/plain; charset=utf-8"
 
 
-def _spelt(name: str) -> str:
+def _canonical_name(name: str) -> str:
     return "-".join(part.capitalize() for part in name.split("-"))

@@ -1,1 +1,1 @@
-"""Tools that look at images and videos, with whatever model can see."""
+"""Tools that analyse images and videos with a vision model."""

@@ -1,7 +1,7 @@
-"""Read a file below folders that are allowed, and nothing else, whatever changes meanwhile.
+"""Read a file below allowed folders, safely against concurrent changes.
 
-Every folder on the way is opened from the one before it, and no link is followed: what is read
-is below the root at the moment it is opened, not only at the moment it was looked at.
+Each folder of the path is opened relative to the one before it, and links are not followed, so
+that the file is below the root at the moment when it is opened.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Final
 _READ: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 _FOLDER: Final = _READ | getattr(os, "O_DIRECTORY", 0)
-#: A pipe without a writer must not keep us waiting.
+#: Without O_NONBLOCK, opening a pipe without a writer would block.
 _FILE: Final = _READ | _NO_LINK | getattr(os, "O_NONBLOCK", 0)
 _CAN_BE_SAFE: Final = bool(_NO_LINK) and os.open in os.supports_dir_fd
 
 
 class FileRefusedError(Exception):
-    """The file is not to be had; the text says why, and nothing of what is elsewhere."""
+    """The file cannot be read; the message reveals nothing about other files."""
 
 
 class FileTooLargeError(FileRefusedError):
@@ -29,16 +29,16 @@ class FileTooLargeError(FileRefusedError):
 
 
 def read_below(roots: Sequence[Path], path: str, limit: int) -> bytes:
-    """Return the content of the file at ``path``, which waits for the disk.
+    """Return the content of the file at ``path``; this blocks on the disk.
 
-    :raises FileRefusedError: if it is not below one of ``roots``, or can't be read.
+    :raises FileRefusedError: if it is not below one of ``roots``, or cannot be read.
     """
     root, *names = _split(roots, path)
     try:
         descriptor = _open(root, names)
     except FileNotFoundError:
-        raise FileRefusedError("there is no such file") from None
-    except (OSError, ValueError):  # also for a link on the way
+        raise FileRefusedError("file not found") from None
+    except (OSError, ValueError):  # also for a link in the path
         raise FileRefusedError("the file cannot be opened, or is a link") from None
     try:
         return _content(descriptor, limit)
@@ -59,20 +59,20 @@ def _content(descriptor: int, limit: int) -> bytes:
 
 
 def _split(roots: Sequence[Path], path: str) -> list[str]:
-    """Return the root that ``path`` is below, and the names on the way from there.
+    """Return the root above ``path``, and the names of the path from there.
 
-    :raises FileRefusedError: if it is below none.
+    :raises FileRefusedError: if it is below no root.
     """
     if not _CAN_BE_SAFE:
         raise FileRefusedError("files cannot be read safely on this machine")
     pure = PurePath(path)
     if not pure.is_absolute() or ".." in pure.parts:
-        raise FileRefusedError("a path begins at the root and has no '..' in it")
+        raise FileRefusedError("the path must be absolute and must not contain '..'")
     for root in roots:
         size = len(root.parts)
         if len(pure.parts) > size and pure.parts[:size] == root.parts:
             return [str(root), *pure.parts[size:]]
-    raise FileRefusedError("it is not below a folder that the operator has listed")
+    raise FileRefusedError("it is not below a folder that the configuration allows")
 
 
 def _open(root: str, names: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""Images and videos, from wherever a client says that they are."""
+"""Load images and videos from data: URLs, addresses and files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MIB: Final = 1024 * 1024
 
 
 class Kind(Struct, frozen=True):
-    """What may be looked at, by its content."""
+    """A kind of media: its formats, by content, and its maximum size."""
 
     media: MediaKind
     noun: str
@@ -34,15 +34,15 @@ class Kind(Struct, frozen=True):
 
 IMAGE: Final = Kind("image", "image", 5 * _MIB, ("image/png", "image/jpeg"), "png, jpg or jpeg")
 VIDEO: Final = Kind("video", "video", 8 * _MIB, ("video/mp4", "video/quicktime"), "mp4, mov or m4v")
-#: How files of QuickTime may begin that are older than the box that tells the type.
+#: The first boxes of old QuickTime files, which have no box for the type.
 _OLD_BOXES: Final = (b"moov", b"mdat", b"wide", b"free", b"skip")
 
-#: Calls a function that waits for the disk in a thread.
+#: Calls a function that blocks on the disk, in a thread.
 InThread = Callable[..., Deferred[Any]]
 
 
 class MediaSources:
-    """Gets what is named: ``data:`` URLs, addresses, and paths below ``roots``."""
+    """Loads ``data:`` URLs, addresses, and paths below ``roots``."""
 
     def __init__(self, fetcher: IMediaFetcher, roots: Sequence[Path], in_thread: InThread) -> None:
         self._fetcher = fetcher
@@ -50,9 +50,9 @@ class MediaSources:
         self._in_thread = in_thread
 
     async def get(self, source: str, kind: Kind) -> Media:
-        """Return what is at ``source``.
+        """Return the media at ``source``.
 
-        :raises ToolError: if it is not there, or not of that kind.
+        :raises ToolError: if it cannot be found or is not of the right kind.
         :raises GatewayError: if it must not be fetched.
         """
         source = source.strip()
@@ -61,7 +61,7 @@ class MediaSources:
             raise too_large(kind)
         mime_type = _type_of(data)
         if mime_type not in kind.types:
-            raise ToolError(f"The {kind.noun} is none: it has to be {kind.names}.")
+            raise ToolError(f"The {kind.noun} is not valid: it must be {kind.names}.")
         return Media(kind.media, InlineData(base64.b64encode(data).decode()), mime_type)
 
     async def _read(self, source: str, kind: Kind) -> bytes:
@@ -77,27 +77,27 @@ class MediaSources:
             raise too_large(kind) from error
         except FileRefusedError as error:
             raise ToolError(
-                f"The {kind.noun} was not read: {error}. Give its address, or a data: URL."
+                f"The {kind.noun} cannot be read: {error}. Pass its address, or a data: URL."
             ) from error
         return data
 
 
 def too_large(kind: Kind) -> ToolError:
-    """Return what is said of something that is too large."""
+    """Return the error for media that are too large."""
     return ToolError(f"The {kind.noun} is larger than {kind.limit // _MIB} MiB.")
 
 
 def _inline(source: str, kind: Kind) -> bytes:
     found = split_data_url(source)
     if found is None:
-        raise ToolError("A data: URL has to be base64: data:image/png;base64,...")
+        raise ToolError("A data: URL must use base64: data:image/png;base64,...")
     text = found[1]
     if len(text) // 4 * 3 > kind.limit + 3:
         raise too_large(kind)
     try:
         return base64.b64decode(unquote(text), validate=True)
     except (binascii.Error, ValueError):
-        raise ToolError("The data: URL holds no valid base64.") from None
+        raise ToolError("The data: URL does not hold valid base64.") from None
 
 
 def _path_of_file_url(source: str) -> str:
@@ -106,7 +106,9 @@ def _path_of_file_url(source: str) -> str:
     except ValueError:
         raise ToolError("The file: URL is malformed.") from None
     if parts.netloc not in ("", "localhost") or parts.query or parts.fragment:
-        raise ToolError("A file: URL names a file of the gateway's machine: file:///folder/file")
+        raise ToolError(
+            "A file: URL must name a file on the gateway's machine: file:///folder/file"
+        )
     return unquote(parts.path)
 
 

@@ -1,4 +1,4 @@
-"""The eight tools: their names, what they take, and what the model is told."""
+"""The eight vision tools: names, arguments and instructions for the model."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from antigravity.mcp.vision.media_sources import IMAGE, VIDEO, Kind
 _WHERE: Final = "an http(s) address, a data: URL, or the path of a file that the gateway may read"
 _IMAGE: Final = f"The image: {_WHERE}. Png or jpeg, up to 5 MiB."
 _VIDEO: Final = f"The video: {_WHERE}. Mp4, mov or m4v, up to 8 MiB."
-_PROMPT: Final = "What you want to know or have."
+_PROMPT: Final = "What you want to know."
 
 
 class VisionTool(Struct, frozen=True):
     """One tool.
 
-    ``sources`` are the arguments that name what to look at, with their descriptions; ``wanted``
-    are required besides, and ``optional`` ones are put into words by their ``{value}``.
-    ``choices`` say for a value of a required argument what the model is to do.
+    ``sources`` are the arguments that name media, with their descriptions.  ``wanted`` are the
+    other required arguments; ``optional`` ones add a sentence with their ``{value}`` to the
+    prompt.  ``choices`` map the values of a required argument to the kind of response.
     """
 
     name: str
@@ -48,7 +48,7 @@ class VisionTool(Struct, frozen=True):
         return {"type": "object", "properties": properties, "required": required}
 
     def prompt(self, arguments: Mapping[str, Any]) -> str:
-        """Return what the model is asked."""
+        """Return the prompt for the model."""
         lines = [arguments["prompt"]]
         for name, choices in self.choices.items():
             lines.append(f"Your answer is {choices[arguments[name]]}.")

@@ -1,4 +1,4 @@
-"""The tools, as MCP clients call them."""
+"""The vision tools as MCP tools."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HINTS: Final = {"readOnlyHint": True, "openWorldHint": True}
 
 
 class Vision:
-    """Offers the tools.  From :meth:`use` on it looks with what it is given there.
+    """Serves the vision tools with the media sources and model of the last :meth:`use`.
 
     :ivar catalog: the tools.
     """
@@ -43,7 +43,7 @@ class Vision:
         )
 
     def use(self, sources: MediaSources, see: AskVisionModel) -> None:
-        """Look with these from now on; running calls keep what they have."""
+        """Use these from now on; running calls keep the ones before."""
         self._sources, self._see = sources, see
 
     async def _call(self, tool: VisionTool, arguments: dict[str, Any], context: IMcpContext) -> str:
@@ -57,11 +57,11 @@ class Vision:
         sight = VisionRequest(tool.instructions, tool.prompt(arguments), tuple(media))
         said = await see(sight, context.principal)
         if not said.strip():
-            raise ToolError("The model has looked and said nothing; try again.")
+            raise ToolError("The model returned no text; try again.")
         return said
 
 
 def _inner(failure: Failure) -> Failure:
-    """Return the failure within that of a gathering."""
+    """Return the failure inside the ``FirstError`` of a ``gatherResults``."""
     inner = getattr(failure.value, "subFailure", None)
     return inner if isinstance(inner, Failure) else failure

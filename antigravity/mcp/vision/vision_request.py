@@ -1,4 +1,4 @@
-"""What a model is to look at, and who asks it."""
+"""A request to a vision model."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from antigravity.ir.parts import Media
 
 
 class VisionRequest(Struct, frozen=True):
-    """Images or a video, what is wanted (``prompt``), and the model's role (``instructions``)."""
+    """Images or a video with a ``prompt`` and system ``instructions``."""
 
     instructions: str
     prompt: str
     media: tuple[Media, ...]
 
 
-#: Returns a Deferred of what the model says; the text is the name of the client's key.  It fails
-#: with a ``GatewayError`` or a ``ToolError``.
+#: Returns a Deferred that fires with the model's text; the string is the client's principal.
+#: It fails with a ``GatewayError`` or a ``ToolError``.
 AskVisionModel = Callable[[VisionRequest, str], Deferred[str]]

@@ -1,4 +1,4 @@
-"""Have a model of z.ai look."""
+"""Send vision requests to a model of z.ai."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ class ZaiVision(Struct, frozen=True):
     url: str
     key: str
     model: str
-    patience: float
+    timeout: float
 
     def __repr__(self) -> str:
         return f"<ZaiVision {self.model}>"
 
     def see(self, sight: VisionRequest, principal: str) -> Deferred[str]:
-        """Return a Deferred of what the model says."""
+        """Return a Deferred that fires with the model's text."""
         return Deferred.fromCoroutine(self._see(sight))
 
     async def _see(self, sight: VisionRequest) -> str:
         if not self.key:
             raise ToolError(
-                "The gateway has no key for z.ai; its operator sets proxy.zai.api_key, or "
+                "The gateway has no key for z.ai: set proxy.zai.api_key in its configuration, or "
                 "mcp.vision.model for another model."
             )
-        limits = Timeouts(first_byte=self.patience, idle=self.patience)
+        limits = Timeouts(first_byte=self.timeout, idle=self.timeout)
         body = msgspec.json.encode(request_body(sight, self.model))
         request = OutgoingRequest("POST", self.url, self._headers(), body, limits)
         response = await self.transport.send(request)
@@ -111,23 +111,29 @@ class _Failed(Struct, frozen=True):
 
 
 def answer_of(body: bytes) -> str:
-    """Return the text of an answer.
+    """Return the text of a response.
 
-    :raises ToolError: if it is none.
+    :raises ToolError: if it is not a valid response.
     """
     try:
         choices = decode(body, _Answer).choices
     except msgspec.DecodeError:
-        raise ToolError("z.ai answered something that is no answer.") from None
+        raise ToolError("z.ai sent a malformed response.") from None
     return (choices[0].message.content or "") if choices else ""
 
 
 def _refused(status: int, body: bytes) -> ToolError:
     if status in (401, 403):
-        log.error("z.ai refused the gateway's key ({status})", status=status)
-        return ToolError("z.ai refused the gateway's key; its operator has to look at it.")
+        log.error("z.ai rejected the gateway's key ({status})", status=status)
+        return ToolError(
+            "z.ai rejected the gateway's key; check proxy.zai.api_key in its configuration."
+        )
     try:
         words = decode(body, _Failed).error.message[:_LONGEST_WORDS]
     except msgspec.DecodeError:
         words = ""
-    return ToolError(f"z.ai answered {status}: {words}" if words else f"z.ai answered {status}.")
+    return ToolError(
+        f"z.ai responded with status {status}: {words}"
+        if words
+        else f"z.ai responded with status {status}."
+    )
