@@ -22,7 +22,7 @@ from antigravity.ir.usage import Usage
 from antigravity.lowering.pipeline import lower
 from antigravity.sse import ServerSentEvent
 from antigravity.testing.samples import SAMPLES
-from antigravity.testing.trying import ODD_TEXTS, Faults, Raised, attempt, shown
+from antigravity.testing.trying import ODD_TEXTS, Faults, Raised, attempt, format_body
 
 _TARGET: Final = Target("a-model")
 
@@ -67,9 +67,9 @@ def check_client_side(protocol: Any) -> Faults:
     for body in (*ODD_TEXTS, b"<html>", b'{"error": "text"}', b'{"error": {"message": 1}}'):
         error = attempt(protocol.decode_error, 500, {}, body)
         if isinstance(error, Raised):
-            yield f"{error} at the body of an error that is {shown(body)}"
+            yield f"{error} at the body of an error that is {format_body(body)}"
         elif not isinstance(error, GatewayError):
-            yield f"makes {_kind(error)}, not a GatewayError, of a 500 that is {shown(body)}"
+            yield f"makes {_kind(error)}, not a GatewayError, of a 500 that is {format_body(body)}"
             return
 
 
@@ -93,9 +93,10 @@ def _check_decoder(protocol: Any, request: Request) -> Faults:
         decoded = attempt(decoder.decode, ServerSentEvent("", text))
         if isinstance(decoded, Raised | GatewayError):
             said = decoded if isinstance(decoded, Raised) else f"raises {_kind(decoded)}"
-            yield f"its decoder {said} at an event that is {shown(text)}"
+            yield f"its decoder {said} at an event that is {format_body(text)}"
         elif not isinstance(decoded, Sequence):
-            yield f"its decoder makes {_kind(decoded)}, no sequence, of an event: {shown(text)}"
+            body = format_body(text)
+            yield f"its decoder makes {_kind(decoded)}, no sequence, of an event: {body}"
 
 
 def _check_tap(protocol: Any) -> Faults:
@@ -121,13 +122,14 @@ def _check_bodies(protocol: Any) -> Faults:
         usage = attempt(protocol.decode_usage, text)
         if usage is not None and not isinstance(usage, Usage):
             said = usage if isinstance(usage, Raised) else f"finds {_kind(usage)}, no Usage"
-            yield f"{said} in an answer that is {shown(text)}"
+            yield f"{said} in an answer that is {format_body(text)}"
             break
     for reader, what in (("decode_models", "a list of models"), ("decode_count", "a count")):
         for text in ODD_TEXTS:
             found = attempt(getattr(protocol, reader), text)
             if isinstance(found, Raised):
-                yield f"{found} at {what} that is {shown(text)}; {reader} raises an UpstreamError"
+                body = format_body(text)
+                yield f"{found} at {what} that is {body}; {reader} raises an UpstreamError"
                 break
 
 

@@ -13,7 +13,7 @@ from antigravity.ir.parts import Text
 from antigravity.ir.usage import Usage
 from antigravity.testing.client_checks import check_client_side
 from antigravity.testing.server_checks import check_readers, check_reply, check_server_side
-from antigravity.testing.trying import ODD_TEXTS, Faults, Raised, attempt, shown
+from antigravity.testing.trying import ODD_TEXTS, Faults, Raised, attempt, format_body
 
 _OPERATIONS: Final = ("embed", "embed_batch")
 _INPUTS: Final = (
@@ -49,13 +49,13 @@ def check_embedding_client(protocol: Any) -> Faults:
         found = attempt(protocol.decode_embeddings, text, 2)
         if not isinstance(found, GatewayError):
             said = found if isinstance(found, Raised) else "finds two vectors"
-            yield f"{said} in an answer that is {shown(text)}; that is an UpstreamError"
+            yield f"{said} in an answer that is {format_body(text)}; that is an UpstreamError"
             break
     for text in ODD_TEXTS:
         usage = attempt(protocol.decode_usage, text)
         if usage is not None and not isinstance(usage, Usage):
             said = usage if isinstance(usage, Raised) else f"finds a {type(usage).__name__}"
-            yield f"{said} in an answer that is {shown(text)}; decode_usage returns None"
+            yield f"{said} in an answer that is {format_body(text)}; decode_usage returns None"
             break
 
 

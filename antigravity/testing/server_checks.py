@@ -20,7 +20,7 @@ from antigravity.ir.events import Event, Finish, ResponseStart, StreamFailure, T
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Message, Request
 from antigravity.ir.response import Choice, Response
-from antigravity.testing.trying import ODD_TEXTS, Faults, Raised, attempt, shown
+from antigravity.testing.trying import ODD_TEXTS, Faults, Raised, attempt, format_body
 
 _ERRORS: Final = (
     AuthenticationError,
@@ -78,7 +78,7 @@ def check_readers(protocol: Any, route: Route, *readers: str) -> Faults:
         for body in ODD_TEXTS:
             found = attempt(getattr(protocol, reader), _call(route, body))
             if isinstance(found, Raised):
-                at = f"{reader} {found} at a body that is {shown(body)}"
+                at = f"{reader} {found} at a body that is {format_body(body)}"
                 yield f"{at}; what is the client's mistake is an InvalidRequestError"
                 break
 

@@ -1,4 +1,4 @@
-"""Call what a plugin has written, and say what went wrong, and where."""
+"""Call functions of a plugin, and report what they raise."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from antigravity.plugins import describe_error
 
 Faults = Iterator[str]
 
-#: Bodies and events that nobody expects: broken, and JSON of every shape.
+#: Invalid bodies and events: malformed, and JSON of every type.
 ODD_TEXTS: Final = (b"{garbage", b"", b"[]", b"null", b"1", b'"text"', b"{}", b"\xff\xfe")
 
 
 class Raised(Struct, frozen=True):
-    """Something that was raised and should not have been."""
+    """An exception that should not have been raised."""
 
     what: str
 
@@ -26,7 +26,7 @@ class Raised(Struct, frozen=True):
 
 
 def attempt(call: Callable[..., Any], *arguments: object) -> Any:
-    """Return the result, or what was raised: a ``GatewayError``, or anything else as ``Raised``."""
+    """Return the result of a call; of exceptions, a ``GatewayError`` or ``Raised``."""
     try:
         return call(*arguments)
     except GatewayError as error:
@@ -35,6 +35,6 @@ def attempt(call: Callable[..., Any], *arguments: object) -> Any:
         return Raised(describe_error(error))
 
 
-def shown(text: bytes) -> str:
-    """Return an odd text as a message shows it."""
+def format_body(text: bytes) -> str:
+    """Return an invalid body as messages show it."""
     return repr(text)[1:] if text else "empty"
