@@ -6,16 +6,16 @@ With ``pytest_plugins = ["antigravity.testing"]`` in a ``conftest.py`` there is 
 
 from __future__ import annotations
 
-from antigravity.testing.answers import Answer
 from antigravity.testing.gateway import GatewayUnderTest, start_gateway
 from antigravity.testing.plugins import LoadedPlugin, load_plugin
-from antigravity.testing.threaded import ThreadedGateway, run_gateway
+from antigravity.testing.responses import GatewayResponse
+from antigravity.testing.threaded_gateway import ThreadedGateway, run_gateway
 
 #: Where pytest finds the fixtures.
 pytest_plugins = ("antigravity.testing.fixtures",)
 
 __all__ = [
-    "Answer",
+    "GatewayResponse",
     "GatewayUnderTest",
     "LoadedPlugin",
     "ThreadedGateway",

@@ -10,20 +10,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from antigravity.plugins import PluginInfo, PluginProblem, Registry, describe_error
+from antigravity.testing.attempts import Problems
 from antigravity.testing.client_checks import check_client_protocol
 from antigravity.testing.embedding_checks import check_embedding_client, check_embedding_server
 from antigravity.testing.mcp_checks import check_mcp_prompt, check_mcp_resource, check_mcp_tool
+from antigravity.testing.offline_services import offline_services
 from antigravity.testing.rule_checks import (
     check_background_detector,
     check_selection_policy,
     check_warmup_filter,
 )
 from antigravity.testing.server_checks import check_server_protocol
-from antigravity.testing.trying import Faults
-from antigravity.testing.unplugged import unplugged_services
 from antigravity.testing.upstream_checks import check_upstream_kind
 
-_Check = tuple[str, str, Mapping[str, Any], Callable[[Any], Faults]]
+_Check = tuple[str, str, Mapping[str, Any], Callable[[Any], Problems]]
 
 
 def check_registered(registry: Registry, infos: Iterable[PluginInfo]) -> Iterator[PluginProblem]:
@@ -42,8 +42,8 @@ def check_registered(registry: Registry, infos: Iterable[PluginInfo]) -> Iterato
 def _checks(registry: Registry) -> Sequence[_Check]:
     """Return the table of checks: hook, name of the kind, objects by name, check of one."""
 
-    def check_kind(candidate: Any) -> Faults:
-        services = unplugged_services(candidate.kind, registry.clients)
+    def check_kind(candidate: Any) -> Problems:
+        services = offline_services(candidate.kind, registry.clients)
         return check_upstream_kind(candidate, services, registry.embedding_clients)
 
     embedding_servers, embedding_clients = registry.embedding_servers, registry.embedding_clients
@@ -71,7 +71,7 @@ def _checks(registry: Registry) -> Sequence[_Check]:
     )
 
 
-def _shared_routes(registry: Registry, info: PluginInfo) -> Faults:
+def _shared_routes(registry: Registry, info: PluginInfo) -> Problems:
     """Yield the routes that another protocol has too; only one of the two is served."""
     own = info.registered.get("protocols", ())
     taken = {
@@ -88,7 +88,7 @@ def _shared_routes(registry: Registry, info: PluginInfo) -> Faults:
                 yield f"server protocol {server.name!r} has the route {where}, as {other!r} has"
 
 
-def _guarded(check: Callable[[Any], Faults], candidate: object) -> Faults:
+def _guarded(check: Callable[[Any], Problems], candidate: object) -> Problems:
     """Return the faults; an exception is one, too."""
     try:
         yield from check(candidate)

@@ -21,13 +21,19 @@ from antigravity.ir.request import Request
 from antigravity.ir.usage import Usage
 from antigravity.lowering.pipeline import lower
 from antigravity.sse import ServerSentEvent
+from antigravity.testing.attempts import (
+    INVALID_BODIES,
+    Problems,
+    UnexpectedError,
+    attempt,
+    format_body,
+)
 from antigravity.testing.samples import SAMPLES
-from antigravity.testing.trying import ODD_TEXTS, Faults, Raised, attempt, format_body
 
 _TARGET: Final = Target("a-model")
 
 
-def check_client_protocol(protocol: Any) -> Faults:
+def check_client_protocol(protocol: Any) -> Problems:
     """Check the client side of a protocol."""
     yield from check_client_side(protocol)
     if not isinstance(protocol.traits, Traits):
@@ -36,7 +42,7 @@ def check_client_protocol(protocol: Any) -> Faults:
     for what, request in SAMPLES:
         lowered = lower(request, protocol.traits, _TARGET).request
         encoded = attempt(protocol.encode, lowered, _TARGET)
-        if isinstance(encoded, Raised):
+        if isinstance(encoded, UnexpectedError):
             yield f"{encoded} at {what}"
         elif isinstance(encoded, EncodedRequest):
             said = said or lowered
@@ -50,7 +56,7 @@ def check_client_protocol(protocol: Any) -> Faults:
     yield from _check_bodies(protocol)
 
 
-def check_client_side(protocol: Any) -> Faults:
+def check_client_side(protocol: Any) -> Problems:
     """Check what clients of all kinds have."""
     if not isinstance(protocol.traits, Traits):
         yield f"has traits that are {_kind(protocol.traits)}, not Traits"
@@ -64,16 +70,16 @@ def check_client_side(protocol: Any) -> Faults:
         yield "does not take a 429 for a limit"
     elif limited.retry_after != 7:
         yield "does not read Retry-After"
-    for body in (*ODD_TEXTS, b"<html>", b'{"error": "text"}', b'{"error": {"message": 1}}'):
+    for body in (*INVALID_BODIES, b"<html>", b'{"error": "text"}', b'{"error": {"message": 1}}'):
         error = attempt(protocol.decode_error, 500, {}, body)
-        if isinstance(error, Raised):
+        if isinstance(error, UnexpectedError):
             yield f"{error} at the body of an error that is {format_body(body)}"
         elif not isinstance(error, GatewayError):
             yield f"makes {_kind(error)}, not a GatewayError, of a 500 that is {format_body(body)}"
             return
 
 
-def _check_decoder(protocol: Any, request: Request) -> Faults:
+def _check_decoder(protocol: Any, request: Request) -> Problems:
     first, second = (protocol.decoder(request, _TARGET) for _ in range(2))
     if first is second:
         yield "gives two answers one decoder"
@@ -88,18 +94,18 @@ def _check_decoder(protocol: Any, request: Request) -> Faults:
         yield "does not end with one StreamFailure what makes no sense"
     if not any(isinstance(event, StreamFailure) for event in second.close()):
         yield "passes off an answer that breaks off at once as complete"
-    for text in ODD_TEXTS:
+    for text in INVALID_BODIES:
         decoder = protocol.decoder(request, _TARGET)
         decoded = attempt(decoder.decode, ServerSentEvent("", text))
-        if isinstance(decoded, Raised | GatewayError):
-            said = decoded if isinstance(decoded, Raised) else f"raises {_kind(decoded)}"
+        if isinstance(decoded, UnexpectedError | GatewayError):
+            said = decoded if isinstance(decoded, UnexpectedError) else f"raises {_kind(decoded)}"
             yield f"its decoder {said} at an event that is {format_body(text)}"
         elif not isinstance(decoded, Sequence):
             body = format_body(text)
             yield f"its decoder makes {_kind(decoded)}, no sequence, of an event: {body}"
 
 
-def _check_tap(protocol: Any) -> Faults:
+def _check_tap(protocol: Any) -> Problems:
     first, second = protocol.tap(), protocol.tap()
     fault = _lacks(ITap, first)
     if fault:
@@ -112,22 +118,24 @@ def _check_tap(protocol: Any) -> Faults:
         yield "its tap has seen something before there was anything to see"
     else:
         watched = attempt(first.watch, ServerSentEvent("", b"{}"))
-        if isinstance(watched, Raised | GatewayError):
+        if isinstance(watched, UnexpectedError | GatewayError):
             yield f"its tap fails at an event that is {{}}: {watched}"
 
 
-def _check_bodies(protocol: Any) -> Faults:
+def _check_bodies(protocol: Any) -> Problems:
     """Check the readers of whole bodies against bodies that are none."""
-    for text in ODD_TEXTS:
+    for text in INVALID_BODIES:
         usage = attempt(protocol.decode_usage, text)
         if usage is not None and not isinstance(usage, Usage):
-            said = usage if isinstance(usage, Raised) else f"finds {_kind(usage)}, no Usage"
+            said = (
+                usage if isinstance(usage, UnexpectedError) else f"finds {_kind(usage)}, no Usage"
+            )
             yield f"{said} in an answer that is {format_body(text)}"
             break
     for reader, what in (("decode_models", "a list of models"), ("decode_count", "a count")):
-        for text in ODD_TEXTS:
+        for text in INVALID_BODIES:
             found = attempt(getattr(protocol, reader), text)
-            if isinstance(found, Raised):
+            if isinstance(found, UnexpectedError):
                 body = format_body(text)
                 yield f"{found} at {what} that is {body}; {reader} raises an UpstreamError"
                 break

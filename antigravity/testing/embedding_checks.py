@@ -11,9 +11,15 @@ from antigravity.ir.embeddings import EmbeddingInput, EmbeddingRequest, Embeddin
 from antigravity.ir.errors import GatewayError, InvalidRequestError
 from antigravity.ir.parts import Text
 from antigravity.ir.usage import Usage
+from antigravity.testing.attempts import (
+    INVALID_BODIES,
+    Problems,
+    UnexpectedError,
+    attempt,
+    format_body,
+)
 from antigravity.testing.client_checks import check_client_side
 from antigravity.testing.server_checks import check_readers, check_reply, check_server_side
-from antigravity.testing.trying import ODD_TEXTS, Faults, Raised, attempt, format_body
 
 _OPERATIONS: Final = ("embed", "embed_batch")
 _INPUTS: Final = (
@@ -22,7 +28,7 @@ _INPUTS: Final = (
 )
 
 
-def check_embedding_server(protocol: Any) -> Faults:
+def check_embedding_server(protocol: Any) -> Problems:
     """Check the server side of a protocol for vectors."""
     yield from check_server_side(protocol)
     routes = [route for route in protocol.routes if route.operation == "embed"]
@@ -38,33 +44,35 @@ def check_embedding_server(protocol: Any) -> Faults:
         yield from check_reply("encode_embeddings", encode, response, request, call)
 
 
-def check_embedding_client(protocol: Any) -> Faults:
+def check_embedding_client(protocol: Any) -> Problems:
     """Check the client side of a protocol for vectors."""
     yield from check_client_side(protocol)
     if not isinstance(protocol.largest_batch, int) or protocol.largest_batch < 1:
         yield f"has a largest_batch of {protocol.largest_batch!r}"
         return
     yield from _check_encoding(protocol)
-    for text in ODD_TEXTS:
+    for text in INVALID_BODIES:
         found = attempt(protocol.decode_embeddings, text, 2)
         if not isinstance(found, GatewayError):
-            said = found if isinstance(found, Raised) else "finds two vectors"
+            said = found if isinstance(found, UnexpectedError) else "finds two vectors"
             yield f"{said} in an answer that is {format_body(text)}; that is an UpstreamError"
             break
-    for text in ODD_TEXTS:
+    for text in INVALID_BODIES:
         usage = attempt(protocol.decode_usage, text)
         if usage is not None and not isinstance(usage, Usage):
-            said = usage if isinstance(usage, Raised) else f"finds a {type(usage).__name__}"
+            said = (
+                usage if isinstance(usage, UnexpectedError) else f"finds a {type(usage).__name__}"
+            )
             yield f"{said} in an answer that is {format_body(text)}; decode_usage returns None"
             break
 
 
-def _check_encoding(protocol: Any) -> Faults:
+def _check_encoding(protocol: Any) -> Problems:
     for inputs in (_INPUTS[:1], _INPUTS[: protocol.largest_batch]):
         what = f"{len(inputs)} input(s)"
         request = EmbeddingRequest("a-model", inputs, "check")
         encoded = attempt(protocol.encode_embedding, request, inputs, Target("a-model"))
-        if isinstance(encoded, Raised):
+        if isinstance(encoded, UnexpectedError):
             yield f"{encoded} at {what}"
         elif isinstance(encoded, EncodedEmbedding):
             if type(encoded.body) is not bytes:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from antigravity.testing.threaded import ThreadedGateway, run_gateway
+from antigravity.testing.threaded_gateway import ThreadedGateway, run_gateway
 
 
 @pytest.fixture

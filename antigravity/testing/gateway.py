@@ -21,7 +21,7 @@ from antigravity.config.home import FILE_NAME
 from antigravity.config.settings import Settings
 from antigravity.config.snapshot import load
 from antigravity.plugins import PluginHost
-from antigravity.testing.answers import Answer
+from antigravity.testing.responses import GatewayResponse
 from antigravity.transport.body_producer import BodyProducer
 
 #: The stateless revision of MCP, in which one request is all.
@@ -114,7 +114,7 @@ class GatewayUnderTest:
         path: str,
         body: object = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> GatewayResponse:
         """Ask the gateway; ``body`` is bytes, or something to send as JSON."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         sent = Headers({"content-type": ["application/json"]} if body is not None else {})
@@ -126,7 +126,7 @@ class GatewayUnderTest:
         )
         found = response.headers.getAllRawHeaders()
         names = {name.decode().lower(): values[-1].decode() for name, values in found}
-        return Answer(response.code, names, await treq.content(response))
+        return GatewayResponse(response.code, names, await treq.content(response))
 
     async def mcp(
         self, method: str, params: Mapping[str, Any] | None = None, path: str = "/mcp"

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from antigravity.interfaces.accounts import UpstreamModel
 from antigravity.interfaces.selection import Candidate, Selection, SelectionContext
+from antigravity.testing.attempts import Problems, UnexpectedError, attempt
 from antigravity.testing.samples import SAMPLES
-from antigravity.testing.trying import Faults, Raised, attempt
 
 _OPTION: Final = UpstreamModel("an-upstream", "a-model")
 _CANDIDATES: Final = (
@@ -18,34 +18,38 @@ _CANDIDATES: Final = (
 )
 
 
-def check_warmup_filter(rule: Any) -> Faults:
+def check_warmup_filter(rule: Any) -> Problems:
     """Check a filter for warm-ups."""
     if not isinstance(rule.marks, tuple) or not all(isinstance(m, bytes) for m in rule.marks):
         yield "has marks that are no tuple of bytes"
     yield from _check_rule(rule, "matches", bool)
 
 
-def check_background_detector(rule: Any) -> Faults:
+def check_background_detector(rule: Any) -> Problems:
     """Check a detector of background tasks."""
     yield from _check_rule(rule, "detect", str | None)
 
 
-def _check_rule(rule: Any, method: str, kind: Any) -> Faults:
+def _check_rule(rule: Any, method: str, kind: Any) -> Problems:
     for headers in ({}, {"user-agent": "somebody/1.0"}):
         found = attempt(rule.may_match, headers)
         if not isinstance(found, bool):
-            said = found if isinstance(found, Raised) else f"returns {found!r}, not whether"
+            said = (
+                found if isinstance(found, UnexpectedError) else f"returns {found!r}, not whether"
+            )
             yield f"may_match {said} for the headers {headers}"
             break
     for what, request in SAMPLES:
         found = attempt(getattr(rule, method), request, {})
         if not isinstance(found, kind):
-            said = found if isinstance(found, Raised) else f"returns a {type(found).__name__}"
+            said = (
+                found if isinstance(found, UnexpectedError) else f"returns a {type(found).__name__}"
+            )
             yield f"{method} {said} for {what}"
             break
 
 
-def check_selection_policy(policy: Any) -> Faults:
+def check_selection_policy(policy: Any) -> Problems:
     """Check a way to choose among accounts: it chooses among those that it is offered."""
     for candidates in ((), _CANDIDATES):
         selection = policy.select(candidates, SelectionContext())
@@ -60,6 +64,8 @@ def check_selection_policy(policy: Any) -> Faults:
     for bound in (None, _CANDIDATES[0]):
         moves = attempt(policy.moves, bound, _CANDIDATES, SelectionContext("a-session"))
         if not isinstance(moves, bool):
-            said = moves if isinstance(moves, Raised) else f"returns {moves!r}, not whether"
+            said = (
+                moves if isinstance(moves, UnexpectedError) else f"returns {moves!r}, not whether"
+            )
             yield f"moves {said}"
             return

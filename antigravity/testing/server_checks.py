@@ -20,7 +20,13 @@ from antigravity.ir.events import Event, Finish, ResponseStart, StreamFailure, T
 from antigravity.ir.parts import Text
 from antigravity.ir.request import Message, Request
 from antigravity.ir.response import Choice, Response
-from antigravity.testing.trying import ODD_TEXTS, Faults, Raised, attempt, format_body
+from antigravity.testing.attempts import (
+    INVALID_BODIES,
+    Problems,
+    UnexpectedError,
+    attempt,
+    format_body,
+)
 
 _ERRORS: Final = (
     AuthenticationError,
@@ -35,7 +41,7 @@ _TEXT: Final = "Forty-two"
 _START: Final = ResponseStart("an-id", "a-model")
 
 
-def check_server_protocol(protocol: Any) -> Faults:
+def check_server_protocol(protocol: Any) -> Problems:
     """Check the server side of a protocol."""
     yield from check_server_side(protocol)
     if not isinstance(protocol.keepalive, bytes):
@@ -54,7 +60,7 @@ def check_server_protocol(protocol: Any) -> Faults:
             yield from check_reply("encode_model", protocol.encode_model, model, _call(route))
 
 
-def check_server_side(protocol: Any) -> Faults:
+def check_server_side(protocol: Any) -> Problems:
     """Check what servers of all kinds have."""
     if not protocol.routes:
         yield "has no routes, so nobody can reach it"
@@ -72,21 +78,21 @@ def check_server_side(protocol: Any) -> Faults:
         yield "does not say Retry-After although it is known"
 
 
-def check_readers(protocol: Any, route: Route, *readers: str) -> Faults:
+def check_readers(protocol: Any, route: Route, *readers: str) -> Problems:
     """Check that bodies of any shape are read, or refused as a client's mistake."""
     for reader in readers:
-        for body in ODD_TEXTS:
+        for body in INVALID_BODIES:
             found = attempt(getattr(protocol, reader), _call(route, body))
-            if isinstance(found, Raised):
+            if isinstance(found, UnexpectedError):
                 at = f"{reader} {found} at a body that is {format_body(body)}"
                 yield f"{at}; what is the client's mistake is an InvalidRequestError"
                 break
 
 
-def check_reply(what: str, encode: Any, *arguments: object) -> Faults:
+def check_reply(what: str, encode: Any, *arguments: object) -> Problems:
     """Check that something is encoded as a reply that can be sent."""
     reply = attempt(encode, *arguments)
-    if isinstance(reply, Raised):
+    if isinstance(reply, UnexpectedError):
         yield f"{what} {reply}"
     elif isinstance(reply, GatewayError):
         yield f"{what} refuses what is asked for"
@@ -108,7 +114,7 @@ def _context(protocol: Any, route: Route) -> ReplyContext:
     )
 
 
-def _check_whole(protocol: Any, route: Route) -> Faults:
+def _check_whole(protocol: Any, route: Route) -> Problems:
     if not protocol.traits.is_conversation:
         return  # its answers are no text
     response = Response("an-id", "a-model", (Choice((Text(_TEXT),)),))
@@ -119,7 +125,7 @@ def _check_whole(protocol: Any, route: Route) -> Faults:
         yield "leaves the text out of a whole answer"
 
 
-def _check_encoder(protocol: Any, route: Route) -> Faults:
+def _check_encoder(protocol: Any, route: Route) -> Problems:
     where = f"its stream at {route.path}"
 
     def written(*events: Event, ends: bool = True) -> tuple[bytes, bool]:

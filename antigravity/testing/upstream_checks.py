@@ -17,7 +17,7 @@ from antigravity.interfaces.transport import OutgoingRequest
 from antigravity.interfaces.upstreams import Credential, IModelProtocols, IUpstream
 from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.plugins import describe_error
-from antigravity.testing.trying import Faults, Raised, attempt
+from antigravity.testing.attempts import Problems, UnexpectedError, attempt
 from antigravity.upstreams.services import UpstreamServices
 
 _NOWHERE: Final = "http://127.0.0.1:9"
@@ -26,7 +26,7 @@ _KEY: Final = "a-key"
 
 def check_upstream_kind(
     kind: Any, services: UpstreamServices, embedding_protocols: Collection[str]
-) -> Faults:
+) -> Problems:
     """Check a kind of upstream: it says what it lacks, or builds what can be asked.
 
     ``embedding_protocols`` are the names of the protocols for vectors that are spoken.
@@ -51,7 +51,7 @@ def check_upstream_kind(
 
 def _check_names(
     kind: Any, upstream: Any, services: UpstreamServices, embedding_protocols: Collection[str]
-) -> Faults:
+) -> Problems:
     if upstream.name != services.name:
         yield f"builds an upstream of the name {upstream.name!r}; services.name says otherwise"
     embeds = IEmbeddingUpstream.providedBy(upstream)
@@ -69,14 +69,14 @@ def _check_names(
         yield "is marked with IEmbeddingKind, and its upstreams make no vectors"
 
 
-def _check_upstream(upstream: Any, services: UpstreamServices) -> Faults:
+def _check_upstream(upstream: Any, services: UpstreamServices) -> Problems:
     credential = Credential("mine-1", services.name, _KEY)
     for name in upstream.protocols[:1]:
         client = services.protocols.get(name)
         operation = "stream" if client is None or client.traits.streams else "generate"
         prepared = attempt(upstream.prepare, operation, name, "a-model", b"{}", credential, {})
-        if isinstance(prepared, Raised | GatewayError):
-            said = prepared if isinstance(prepared, Raised) else f"raises {prepared!r}"
+        if isinstance(prepared, UnexpectedError | GatewayError):
+            said = prepared if isinstance(prepared, UnexpectedError) else f"raises {prepared!r}"
             yield f"prepare {said}; what goes wrong is a failure of its Deferred"
         else:
             yield from _check_fired("prepare", prepared, _check_requests)
@@ -88,9 +88,11 @@ def _check_upstream(upstream: Any, services: UpstreamServices) -> Faults:
             yield f"{method} returns {answer!r}, not whether"
 
 
-def _check_fired(method: str, result: object, check: Any) -> Faults:
+def _check_fired(method: str, result: object, check: Any) -> Problems:
     if not isinstance(result, Deferred):
-        said = result if isinstance(result, Raised) else f"returns a {type(result).__name__}"
+        said = (
+            result if isinstance(result, UnexpectedError) else f"returns a {type(result).__name__}"
+        )
         yield f"{method} {said}, not a Deferred"
         return
     fired: list[Any] = []
@@ -104,11 +106,11 @@ def _check_fired(method: str, result: object, check: Any) -> Faults:
         yield from check(value)
 
 
-def _check_nothing(value: object) -> Faults:
+def _check_nothing(value: object) -> Problems:
     return iter(())
 
 
-def _check_requests(requests: object) -> Faults:
+def _check_requests(requests: object) -> Problems:
     if not isinstance(requests, Sequence) or not requests:
         yield "prepare gives no requests to send"
         return

@@ -13,8 +13,8 @@ from twisted.trial.unittest import TestCase
 
 from antigravity.hookspecs import hookimpl
 from antigravity.mcp.function_objects import Tool
-from antigravity.testing.answers import Answer
 from antigravity.testing.gateway import start_gateway
+from antigravity.testing.responses import GatewayResponse
 
 INITIALIZE = {
     "jsonrpc": "2.0",
@@ -62,7 +62,7 @@ class McpTests(TestCase):
         )
         self.addCleanup(lambda: Deferred.fromCoroutine(self.gateway.stop()))
 
-    async def post(self, body: object, path: str = "/mcp", **headers: str) -> Answer:
+    async def post(self, body: object, path: str = "/mcp", **headers: str) -> GatewayResponse:
         return await self.gateway.request("POST", path, body, headers)
 
     async def session(self, **headers: str) -> dict[str, str]:

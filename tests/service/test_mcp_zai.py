@@ -15,8 +15,8 @@ from antigravity.app.demo import demo_settings
 from antigravity.config.mcp_settings import ZaiMcpSettings
 from antigravity.config.secret import Secret
 from antigravity.config.settings import ProxySettings, Settings, ZaiSettings
-from antigravity.testing.answers import Answer
 from antigravity.testing.gateway import start_gateway
+from antigravity.testing.responses import GatewayResponse
 
 SEARCH, READER, VISION = (
     "/mcp/web_search_prime/mcp",
@@ -41,7 +41,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 50
 PICTURE = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
 
 
-def message(answer: Answer) -> Any:
+def message(answer: GatewayResponse) -> Any:
     """Return the one message in an answer, whole or streamed."""
     if "event-stream" in answer.headers.get("content-type", ""):
         (found,) = answer.chunks()
@@ -78,7 +78,7 @@ class ZaiToolsTests(TestCase):
             f'[mcp.vision]\nzai_url = "{base}/api/paas/v4/chat/completions"\n{vision}'
         )
 
-    async def post(self, path: str, body: object, **headers: str) -> Answer:
+    async def post(self, path: str, body: object, **headers: str) -> GatewayResponse:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.gateway.request("POST", path, body, BOTH | named)
 

@@ -13,9 +13,9 @@ from antigravity.ir.events import TextDelta
 from antigravity.plugins import PluginHost
 from antigravity.testing.client_checks import check_client_protocol
 from antigravity.testing.mcp_checks import check_mcp_tool
+from antigravity.testing.offline_services import offline_services
 from antigravity.testing.rule_checks import check_selection_policy
 from antigravity.testing.server_checks import check_server_protocol
-from antigravity.testing.unplugged import unplugged_services
 from antigravity.testing.upstream_checks import check_upstream_kind
 
 Check = Callable[[Any], Iterator[str]]
@@ -120,7 +120,7 @@ def test_a_tool_has_to_say_what_it_takes() -> None:
 
 
 def test_a_kind_has_to_build_an_upstream(registry: Any) -> None:
-    services = unplugged_services("mine", registry.clients)
+    services = offline_services("mine", registry.clients)
     kind = Changed(registry.upstream_kinds["openai"], build=lambda settings, services: object())
     (fault,) = check_upstream_kind(kind, services, registry.embedding_clients)
     assert "IUpstream" in fault

@@ -17,7 +17,7 @@ from twisted.trial.unittest import TestCase
 
 from antigravity.config.errors import ConfigurationError
 from antigravity.hookspecs import hookimpl
-from antigravity.testing import Answer, load_plugin, start_gateway
+from antigravity.testing import GatewayResponse, load_plugin, start_gateway
 
 reactor: Any = default_reactor
 EXAMPLE = Path(__file__).parents[2] / "examples" / "antigravity-plugin-example"
@@ -63,7 +63,7 @@ def test_what_a_gateway_would_leave_out_fails(broken: object, said: str) -> None
 
 
 def test_an_answer_can_be_read_as_events() -> None:
-    answer = Answer(200, {}, b'data: {"a": 1}\n\ndata: [DONE]\n\n')
+    answer = GatewayResponse(200, {}, b'data: {"a": 1}\n\ndata: [DONE]\n\n')
     assert answer.chunks() == [{"a": 1}]
     assert [event.data for event in answer.events()] == [b'{"a": 1}', b"[DONE]"]
 

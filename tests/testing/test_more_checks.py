@@ -28,13 +28,13 @@ from antigravity.testing.checks import check_registered
 from antigravity.testing.client_checks import check_client_protocol
 from antigravity.testing.embedding_checks import check_embedding_client, check_embedding_server
 from antigravity.testing.mcp_checks import check_mcp_prompt, check_mcp_resource
+from antigravity.testing.offline_services import offline_services
 from antigravity.testing.rule_checks import (
     check_background_detector,
     check_selection_policy,
     check_warmup_filter,
 )
 from antigravity.testing.server_checks import check_server_protocol
-from antigravity.testing.unplugged import unplugged_services
 from antigravity.testing.upstream_checks import check_upstream_kind
 
 
@@ -236,7 +236,7 @@ def sent(**changed: Any) -> Any:
     ],
 )
 def test_upstreams(registry: Any, changed: Mapping[str, Any], fault: str) -> None:
-    services = unplugged_services("mine", registry.clients)
+    services = offline_services("mine", registry.clients)
     original = registry.upstream_kinds["anthropic"]
 
     def build(settings: Any, services: Any) -> Any:
@@ -259,7 +259,7 @@ def test_a_kind_that_promises_vectors(registry: Any) -> None:
         def build(self, settings: Any, services: Any) -> Any:
             return registry.upstream_kinds["anthropic"].build(settings, services)
 
-    services = unplugged_services("promising", registry.clients)
+    services = offline_services("promising", registry.clients)
     (fault,) = check_upstream_kind(Promising(), services, ())
     assert "make no vectors" in fault
 

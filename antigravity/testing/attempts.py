@@ -10,13 +10,13 @@ from msgspec import Struct
 from antigravity.ir.errors import GatewayError
 from antigravity.plugins import describe_error
 
-Faults = Iterator[str]
+Problems = Iterator[str]
 
 #: Invalid bodies and events: malformed, and JSON of every type.
-ODD_TEXTS: Final = (b"{garbage", b"", b"[]", b"null", b"1", b'"text"', b"{}", b"\xff\xfe")
+INVALID_BODIES: Final = (b"{garbage", b"", b"[]", b"null", b"1", b'"text"', b"{}", b"\xff\xfe")
 
 
-class Raised(Struct, frozen=True):
+class UnexpectedError(Struct, frozen=True):
     """An exception that should not have been raised."""
 
     what: str
@@ -26,13 +26,13 @@ class Raised(Struct, frozen=True):
 
 
 def attempt(call: Callable[..., Any], *arguments: object) -> Any:
-    """Return the result of a call; of exceptions, a ``GatewayError`` or ``Raised``."""
+    """Return the result of a call; of exceptions, a ``GatewayError`` or ``UnexpectedError``."""
     try:
         return call(*arguments)
     except GatewayError as error:
         return error
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-        return Raised(describe_error(error))
+        return UnexpectedError(describe_error(error))
 
 
 def format_body(text: bytes) -> str:

@@ -15,7 +15,7 @@ from antigravity.upstreams.services import UpstreamServices
 
 
 @implementer(IHttpTransport)
-class Unplugged:
+class OfflineTransport:
     """Sends nothing."""
 
     def send(self, request: OutgoingRequest) -> Deferred[IIncomingResponse]:
@@ -27,6 +27,6 @@ class Unplugged:
         return succeed(None)
 
 
-def unplugged_services(name: str, protocols: Mapping[str, IClientProtocol]) -> UpstreamServices:
+def offline_services(name: str, protocols: Mapping[str, IClientProtocol]) -> UpstreamServices:
     """Return what an upstream of that name can be built with."""
-    return UpstreamServices(name, Unplugged(), Clock(), protocols)
+    return UpstreamServices(name, OfflineTransport(), Clock(), protocols)

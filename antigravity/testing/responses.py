@@ -11,7 +11,7 @@ from msgspec import Struct
 from antigravity.sse import ServerSentEvent, SseDecoder
 
 
-class Answer(Struct, frozen=True):
+class GatewayResponse(Struct, frozen=True):
     """A whole HTTP answer; ``headers`` have lower-case names."""
 
     status: int

@@ -12,8 +12,8 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import blockingCallFromThread
 
-from antigravity.testing.answers import Answer
 from antigravity.testing.gateway import GatewayUnderTest, start_gateway
+from antigravity.testing.responses import GatewayResponse
 
 _LOCK: Final = threading.Lock()
 
@@ -63,11 +63,13 @@ class ThreadedGateway:
         """The simulator, whose ``log`` holds the requests that it got."""
         return self.gateway.simulator
 
-    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> GatewayResponse:
         """Ask with ``GET``."""
         return self.request("GET", path, headers=headers)
 
-    def post(self, path: str, body: object, headers: Mapping[str, str] | None = None) -> Answer:
+    def post(
+        self, path: str, body: object, headers: Mapping[str, str] | None = None
+    ) -> GatewayResponse:
         """Ask with ``POST``; ``body`` is bytes, or something to send as JSON."""
         return self.request("POST", path, body, headers)
 
@@ -77,9 +79,9 @@ class ThreadedGateway:
         path: str,
         body: object = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> GatewayResponse:
         """Ask the gateway, and return the whole answer."""
-        answer: Answer = self._wait(self.gateway.request(method, path, body, headers))
+        answer: GatewayResponse = self._wait(self.gateway.request(method, path, body, headers))
         return answer
 
     def mcp(self, method: str, params: Mapping[str, Any] | None = None, path: str = "/mcp") -> Any:
