@@ -29,8 +29,8 @@ from antigravity.protocols.request_limits import rough_count, rough_schema_cost
 from antigravity.signatures.store import StoredThinking
 from antigravity.signatures.thinking_recovery import call_ids
 
-#: Memories that are looked up before others have their turn.
-_RECALLED_AT_ONCE = 500
+#: Lookups before other requests have their turn of the event loop.
+_LOOKUPS_PER_TURN = 500
 #: Requests are large from so many JSON values on: to translate them takes some 25 ms.
 _LARGE_VALUES = 4000
 #: Or from so many bytes on.
@@ -222,20 +222,20 @@ class RequestContext:
         result: T = await background.run(size, function, *arguments)
         return result
 
-    async def recall(self, request: Request) -> Callable[[str], StoredThinking | None]:
-        """Return what gives the memory of a tool call; for a large request a thread may use it."""
+    async def thinking_lookup(self, request: Request) -> Callable[[str], StoredThinking | None]:
+        """Return what finds the stored thinking of a tool call; a thread may use the result."""
         signatures, principal = self.services.signatures, self.call.principal
-        recall = partial(signatures.recall, principal)
+        find = partial(signatures.recall, principal)
         if not self.is_large:
-            return recall
+            return find
         found: dict[str, StoredThinking] = {}
         names = await self.compute(call_ids, request) if len(signatures) else ()
         for place, name in enumerate(names):
-            if place % _RECALLED_AT_ONCE == _RECALLED_AT_ONCE - 1:
+            if place % _LOOKUPS_PER_TURN == _LOOKUPS_PER_TURN - 1:
                 await deferLater(self.services.clock, 0)
-            memory = recall(name)
-            if memory is not None:
-                found[name] = memory
+            thinking = find(name)
+            if thinking is not None:
+                found[name] = thinking
         return found.get
 
     async def fetch_media(self, request: Request, traits: Traits) -> Request:

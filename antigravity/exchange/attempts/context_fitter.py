@@ -234,10 +234,10 @@ class ContextFitter:
             return None  # the client wants the upstream to shorten it
         raw = request.messages
         if not context.is_repaired:
-            recall = await context.recall(request)
+            lookup = await context.thinking_lookup(request)
             family, reasoning = target.capabilities.family, target.wants_reasoning
             recovering = partial(recover, reasoning=reasoning)
-            request = await context.compute(recovering, request, recall, family)
+            request = await context.compute(recovering, request, lookup, family)
         key = await context.compute(_key, context, target.model, raw)
         remembered = context.services.contexts.get(key)
         room = self._room(option) or ModelWindow(_UNLIMITED)

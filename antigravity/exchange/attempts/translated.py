@@ -41,7 +41,7 @@ from antigravity.signatures.repair import REPAIRED
 from antigravity.signatures.store import StoredThinking
 from antigravity.signatures.thinking_recovery import SignatureCollector, recover
 
-Recall = Callable[[str], StoredThinking | None]
+ThinkingLookup = Callable[[str], StoredThinking | None]
 
 
 async def attempt_translated(attempt: Attempt) -> Reply:
@@ -78,23 +78,23 @@ async def _encode(attempt: Attempt) -> tuple[Lowered, EncodedRequest]:
     fitted = attempt.fitted
     request = context.request if fitted is None else fitted.request
     request = await context.fetch_media(request, client.traits)
-    recall: Recall | None = None
+    lookup: ThinkingLookup | None = None
     if not context.is_repaired and fitted is None:
-        recall = await context.recall(request)
+        lookup = await context.thinking_lookup(request)
     try:
-        return await context.compute(_translate, request, recall, client, target)
+        return await context.compute(_translate, request, lookup, client, target)
     except UnreadablePartError as error:
         await context.compute(set_error_path, error, context.original_call.body)
         raise
 
 
 def _translate(
-    request: Request, recall: Recall | None, client: IClientProtocol, target: Target
+    request: Request, lookup: ThinkingLookup | None, client: IClientProtocol, target: Target
 ) -> tuple[Lowered, EncodedRequest]:
-    """Return the lowered and encoded request, with the thinking that ``recall`` knows put back."""
-    if recall is not None:
+    """Return the lowered and encoded request, with the thinking that ``lookup`` knows put back."""
+    if lookup is not None:
         family, reasoning = target.capabilities.family, target.wants_reasoning
-        request = recover(request, recall, family, reasoning=reasoning)
+        request = recover(request, lookup, family, reasoning=reasoning)
     request = replace(request, model=target.model, stream=True)
     lowered = lower(request, client.traits, target, client.name)
     unknown = foreign_extensions(request, client.name)
