@@ -16,12 +16,12 @@ from antigravity.web.host_policy import HostPolicy
 from antigravity.web.key_throttle import KeyThrottle
 from antigravity.web.request_head import RequestHead
 
-#: The longest body of a request that needs no key in a mode in which others need one, in bytes.
+#: Most bytes of a body without a key, in a mode in which most requests need one.
 _KEYLESS_BODY = 64 * 1024
 
 
-class Limits(Struct, frozen=True):
-    """How much and how long, in bytes and seconds; 0 is no limit."""
+class ConnectionSettings(Struct, frozen=True):
+    """ConnectionSettings in bytes and seconds; 0 disables one."""
 
     max_body_bytes: int
     body_timeout: float
@@ -30,7 +30,7 @@ class Limits(Struct, frozen=True):
 
 
 class AdmissionPolicy:
-    """Admits requests.
+    """Decides which requests are admitted.
 
     :meth:`configure` replaces all that depends on the settings at once, so that a request is
     checked against one snapshot.
@@ -54,7 +54,7 @@ class AdmissionPolicy:
         if problem:
             self.log.warn("{problem}", problem=problem)
         self._rules = authenticator, HostPolicy(proxy, self._hostname)
-        self.limits = Limits(
+        self.limits = ConnectionSettings(
             max_body_bytes=proxy.max_body_bytes,
             body_timeout=proxy.body_timeout,
             idle_timeout=proxy.idle_timeout,
@@ -70,17 +70,17 @@ class AdmissionPolicy:
             return
         if head.fault:
             raise InvalidRequestError(head.fault)
-        authenticator, origins = self._rules
+        authenticator, host_policy = self._rules
         if head.tunnel is not None:
             head.tunnel.check_path(head.path)
         if head.tunnel is None or not head.tunnel.is_tunnel_host(head.host):
-            origins.check_host(head.host)
-        head.allowed_origin = origins.check_origin(head.origin)
+            host_policy.check_host(head.host)
+        head.allowed_origin = host_policy.check_origin(head.origin)
         head.principal = authenticator.authenticate(head.method, head.path, head.all_keys())
         head.admitted = True
 
     def body_limit(self, head: RequestHead) -> int:
-        """Return how large the body of an admitted request may be, in bytes; 0 is no limit.
+        """Return the most bytes of the body of an admitted request; 0 is no limit.
 
         Requests without a key are small where others need one.
         """

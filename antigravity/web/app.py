@@ -203,7 +203,7 @@ class WebApp:
             if not failure.check(CancelledError, GatewayError):
                 self.log.failure("{where} failed", failure=failure, where=head.where)
             return None
-        error = self.admission.errors.explain(failure, head.where)
+        error = self.admission.errors.error_for(failure, head.where)
         if request.startedWriting:
             return abort_connection(request)
         clock = request.channel.site.reactor

@@ -92,7 +92,7 @@ class ErrorRenderer:
         extra = _headers_for(error, reply.headers)
         return msgspec.structs.replace(reply, headers=reply.headers + extra) if extra else reply
 
-    def explain(self, failure: Failure, where: str) -> GatewayError:
+    def error_for(self, failure: Failure, where: str) -> GatewayError:
         """Return the error that a client may see for ``failure``; unexpected ones are logged.
 
         :param where: method and path of the request.

@@ -191,7 +191,7 @@ class GatewayRequest(Request):
 
     def processingFailed(self, reason: Failure) -> Failure:
         """Respond with an internal error; the traceback is logged."""
-        error = self.channel.site.admission.errors.explain(reason, head_of(self).where)
+        error = self.channel.site.admission.errors.error_for(reason, head_of(self).where)
         if not self.startedWriting:
             self.respond_with(error)
         else:

@@ -119,7 +119,7 @@ class FakeStream:
 
 @implementer(IExchange)
 class FakeExchange:
-    """Notes calls; answers with what ``answer`` makes of them."""
+    """Notes calls; responds with what ``answer`` makes of them."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[IServerProtocol, Call]] = []
@@ -269,7 +269,7 @@ class WebHarness:
         self.clock.advance(0)  # pipelined requests have a turn of the loop each
         return parse(self.wire())
 
-    def ask(
+    def request(
         self,
         method: str,
         path: str,

@@ -48,19 +48,19 @@ def web(**proxy: Any) -> WebHarness:
 def test_key_is_required_on_every_listener_that_others_can_reach(
     way: dict[str, Any], peer: str
 ) -> None:
-    asked = web(**way)
-    asked.connect(peer)
-    assert asked.ask("GET", "/v1/models").status == 401
-    assert asked.ask("GET", "/healthz").status == 200
-    assert asked.ask("GET", "/v1/models", None, f"x-api-key: {KEY}").status == 200
+    gateway = web(**way)
+    gateway.connect(peer)
+    assert gateway.request("GET", "/v1/models").status == 401
+    assert gateway.request("GET", "/healthz").status == 200
+    assert gateway.request("GET", "/v1/models", None, f"x-api-key: {KEY}").status == 200
 
 
 @pytest.mark.parametrize("mode", ["strict", "all_except_health"])
 @pytest.mark.parametrize("pretence", PRETENCES)
 def test_no_header_replaces_the_key(mode: str, pretence: str) -> None:
-    asked = web(auth_mode=mode)
+    gateway = web(auth_mode=mode)
     for path in ("/v1/models", "/readyz", "/mcp", "/v1/api/event_logging", "/"):
-        assert asked.ask("GET", path, None, pretence).status == 401, path
+        assert gateway.request("GET", path, None, pretence).status == 401, path
 
 
 @pytest.mark.parametrize(
@@ -80,14 +80,14 @@ def test_no_header_replaces_the_key(mode: str, pretence: str) -> None:
     ],
 )
 def test_mode_all_except_health_opens_only_the_health_path(path: str) -> None:
-    assert web(auth_mode="all_except_health").ask("GET", path).status == 401
+    assert web(auth_mode="all_except_health").request("GET", path).status == 401
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "PROPFIND", "CONNECT"])
 def test_health_path_only_reports_health(method: str) -> None:
-    asked = web(auth_mode="all_except_health")
-    assert asked.ask(method, "/healthz").status in (404, 405)
-    assert asked.exchange.calls == []
+    gateway = web(auth_mode="all_except_health")
+    assert gateway.request(method, "/healthz").status in (404, 405)
+    assert gateway.exchange.calls == []
 
 
 @pytest.mark.parametrize(
@@ -107,11 +107,11 @@ def test_health_path_only_reports_health(method: str) -> None:
     ],
 )
 def test_path_of_files_leads_to_no_other_path(path: str) -> None:
-    asked = web(auth_mode="strict", admin_key=Secret("sk-admin"))
+    gateway = web(auth_mode="strict", admin_key=Secret("sk-admin"))
     for method in ("GET", "HEAD"):
-        assert asked.ask(method, path).status == 404
-    assert asked.ask("POST", path, b"{}").status == 401
-    assert asked.exchange.calls == []
+        assert gateway.request(method, path).status == 404
+    assert gateway.request("POST", path, b"{}").status == 401
+    assert gateway.exchange.calls == []
 
 
 @pytest.mark.parametrize(
@@ -119,15 +119,15 @@ def test_path_of_files_leads_to_no_other_path(path: str) -> None:
     [("OPTIONS", "/v1/messages"), ("GET", "/files/x"), ("POST", "/healthz"), ("GET", "/healthz")],
 )
 def test_request_without_key_has_a_small_body_limit(method: str, path: str) -> None:
-    asked = web(auth_mode="all_except_health")
-    assert asked.ask(method, path, b"x" * 1000).status != 413
-    asked.connect()
-    assert asked.ask(method, path, b"x" * 100_000).status == 413
-    asked.connect()
+    gateway = web(auth_mode="all_except_health")
+    assert gateway.request(method, path, b"x" * 1000).status != 413
+    gateway.connect()
+    assert gateway.request(method, path, b"x" * 100_000).status == 413
+    gateway.connect()
     head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
-    asked.send(head.encode() + b"10000\r\n" + b"x" * 0x10000 + b"\r\n10\r\n")
-    asked.send(b"x" * 16)
-    assert [each.status for each in asked.responses()] == [413]
+    gateway.send(head.encode() + b"10000\r\n" + b"x" * 0x10000 + b"\r\n10\r\n")
+    gateway.send(b"x" * 16)
+    assert [each.status for each in gateway.responses()] == [413]
 
 
 @pytest.mark.parametrize("mode", ["off", "all_except_health"])
@@ -155,51 +155,51 @@ def test_request_without_key_has_a_small_body_limit(method: str, path: str) -> N
 def test_host_names_that_others_can_choose_are_refused_on_a_network(
     mode: str, host: str, status: int
 ) -> None:
-    asked = web(allow_lan_access=True, auth_mode=mode)
-    asked.app.admission._hostname = "Box"
-    asked.configure()
-    assert asked.ask("GET", "/healthz", host=host).status == status
+    gateway = web(allow_lan_access=True, auth_mode=mode)
+    gateway.app.admission._hostname = "Box"
+    gateway.configure()
+    assert gateway.request("GET", "/healthz", host=host).status == status
 
 
 def test_two_hosts_and_a_target_of_another_host_are_refused() -> None:
-    asked = web(allow_lan_access=True)
-    assert asked.ask("GET", "/healthz", None, "Host: localhost").status == 400
-    asked.connect()
-    assert asked.ask("GET", "http://evil.example/healthz").status == 403
-    asked.connect()
-    assert asked.ask("GET", "ftp://localhost/healthz").status == 400
+    gateway = web(allow_lan_access=True)
+    assert gateway.request("GET", "/healthz", None, "Host: localhost").status == 400
+    gateway.connect()
+    assert gateway.request("GET", "http://evil.example/healthz").status == 403
+    gateway.connect()
+    assert gateway.request("GET", "ftp://localhost/healthz").status == 400
 
 
 @pytest.mark.parametrize(
     "origin", ["http://127.0.0.1:8045", "http://192.168.1.7", "null", "", "http://localhost"]
 )
 def test_foreign_origin_is_refused_with_and_without_the_key(origin: str) -> None:
-    asked = web(allow_lan_access=True)
+    gateway = web(allow_lan_access=True)
     for keys in ((), (f"x-api-key: {KEY}",)):
-        asked.connect("192.168.1.9")
-        answer = asked.ask("POST", "/v1/messages", b"{}", f"Origin: {origin}", *keys)
-        assert answer.status == 403
-    assert asked.exchange.calls == []
+        gateway.connect("192.168.1.9")
+        response = gateway.request("POST", "/v1/messages", b"{}", f"Origin: {origin}", *keys)
+        assert response.status == 403
+    assert gateway.exchange.calls == []
 
 
 @pytest.mark.parametrize("pretence", PRETENCES)
 def test_key_is_required_through_the_tunnel(pretence: str) -> None:
-    asked = web(auth_mode="all_except_health", admin_key=Secret("sk-admin"))
-    asked.close()
+    gateway = web(auth_mode="all_except_health", admin_key=Secret("sk-admin"))
+    gateway.close()
     access = TunnelAccess()
     access.names = frozenset({"name.trycloudflare.com"})
-    asked.site = asked.app.site(asked.clock, access)
+    gateway.site = gateway.app.site(gateway.clock, access)
     for host in ("name.trycloudflare.com", "localhost", "127.0.0.1"):
-        asked.connect()
-        assert asked.ask("GET", "/v1/models", None, pretence, host=host).status == 401
-        asked.connect()
-        answer = asked.ask("GET", "/admin/status", None, "x-api-key: sk-admin", host=host)
-        assert answer.status == 404
+        gateway.connect()
+        assert gateway.request("GET", "/v1/models", None, pretence, host=host).status == 401
+        gateway.connect()
+        response = gateway.request("GET", "/admin/status", None, "x-api-key: sk-admin", host=host)
+        assert response.status == 404
 
 
 @pytest.mark.parametrize("peer", ["192.168.1.9", "::ffff:10.0.0.1", "fe80::1", "169.254.1.1"])
 def test_forwarded_request_is_not_loopback(peer: str) -> None:
-    asked = web(allow_lan_access=True)
-    asked.connect(peer)
-    asked.ask("POST", "/v1/messages", b"{}", f"x-api-key: {KEY}")
-    assert not asked.exchange.call.loopback
+    gateway = web(allow_lan_access=True)
+    gateway.connect(peer)
+    gateway.request("POST", "/v1/messages", b"{}", f"x-api-key: {KEY}")
+    assert not gateway.exchange.call.loopback

@@ -121,8 +121,10 @@ def test_every_form_of_key_authenticates_and_is_not_passed_on(
     path: str, headers: list[str]
 ) -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret(KEY))
-    answer = web.ask("POST", path, b"{}", *headers, "Cookie: a=b", "Proxy-Authorization: Basic x")
-    assert answer.status == 200
+    response = web.request(
+        "POST", path, b"{}", *headers, "Cookie: a=b", "Proxy-Authorization: Basic x"
+    )
+    assert response.status == 200
     call = web.exchange.call
     assert call.principal == principal_of(KEY)
     assert KEY not in repr(call)
@@ -134,32 +136,32 @@ def test_every_form_of_key_authenticates_and_is_not_passed_on(
 
 def test_refusal_names_the_remedy_in_the_clients_protocol() -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret(KEY))
-    answer = web.ask("POST", "/v1/messages", b"{}", "x-api-key: nope")
-    assert answer.status == 401
-    assert answer.json["shape"] == "anthropic"
+    response = web.request("POST", "/v1/messages", b"{}", "x-api-key: nope")
+    assert response.status == 401
+    assert response.json["shape"] == "anthropic"
     for word in ("wrong", "x-api-key", "x-goog-api-key", "Bearer", "?key=", "[proxy]"):
-        assert word in answer.json["message"]
-    assert "nope" not in answer.body.decode()
-    assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert word in response.json["message"]
+    assert "nope" not in response.body.decode()
+    assert response.headers["www-authenticate"].startswith("Bearer")
     web.connect()
-    assert web.ask("GET", "/healthz").status == 401
-    assert web.ask("POST", "/v1/api/event_logging", b"{}").status == 401
+    assert web.request("GET", "/healthz").status == 401
+    assert web.request("POST", "/v1/api/event_logging", b"{}").status == 401
     assert not web.exchange.calls
 
 
 def test_key_may_contain_non_ascii_characters() -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret("schlüssel"))
     raw = "schlüssel".encode().decode("latin-1")
-    assert web.ask("POST", "/v1/messages", b"{}", f"x-api-key: {raw}").status == 200
-    assert web.ask("POST", "/v1/messages?key=schl%C3%BCssel", b"{}").status == 200
+    assert web.request("POST", "/v1/messages", b"{}", f"x-api-key: {raw}").status == 200
+    assert web.request("POST", "/v1/messages?key=schl%C3%BCssel", b"{}").status == 200
 
 
 def test_changed_key_is_used_from_the_next_request_on() -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret(KEY))
-    assert web.ask("GET", "/readyz", None, f"x-api-key: {KEY}").status == 200
+    assert web.request("GET", "/readyz", None, f"x-api-key: {KEY}").status == 200
     web.configure(api_key=Secret("sk-new"))
-    assert web.ask("GET", "/readyz", None, f"x-api-key: {KEY}").status == 401
-    assert web.ask("GET", "/readyz", None, "x-api-key: sk-new").status == 200
+    assert web.request("GET", "/readyz", None, f"x-api-key: {KEY}").status == 401
+    assert web.request("GET", "/readyz", None, "x-api-key: sk-new").status == 200
     web.close()
 
 
@@ -179,17 +181,17 @@ def test_changed_key_is_used_from_the_next_request_on() -> None:
 )
 def test_whitespace_and_quotes_around_a_key_are_ignored(header: str) -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret(KEY))
-    assert web.ask("GET", "/v1/models", None, header.format(KEY)).status == 200
-    assert web.ask("GET", "/v1/models", None, header.format("sk-rigt")).status == 401
+    assert web.request("GET", "/v1/models", None, header.format(KEY)).status == 200
+    assert web.request("GET", "/v1/models", None, header.format("sk-rigt")).status == 401
 
 
 @pytest.mark.parametrize("around", ["%20{}%0A", "{}%0D%0A", "%EF%BB%BF{}", "%22{}%22", "+{}+"])
 def test_whitespace_and_quotes_around_a_key_in_the_query_are_ignored(around: str) -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret(KEY))
-    assert web.ask("GET", f"/v1/models?key={around.format(KEY)}").status == 200
+    assert web.request("GET", f"/v1/models?key={around.format(KEY)}").status == 200
 
 
 def test_key_of_spaces_is_no_key() -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret())
     for header in ("x-api-key: ''", "Authorization: Bearer  ", "Authorization: Bearer"):
-        assert web.ask("GET", "/v1/models", None, header).status == 401
+        assert web.request("GET", "/v1/models", None, header).status == 401

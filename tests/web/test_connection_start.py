@@ -32,10 +32,10 @@ def test_other_protocol_is_refused_at_once_and_the_connection_closed(
 ) -> None:
     web = WebHarness()
     web.send(wire)
-    (answer,) = web.responses()
-    assert answer.status == 400
-    assert words in answer.json["message"]
-    assert answer.headers["connection"] == "close"
+    (response,) = web.responses()
+    assert response.status == 400
+    assert words in response.json["message"]
+    assert response.headers["connection"] == "close"
     web.send(wire * 100)  # what still comes is not looked at
     assert len(web.responses()) == 1
 
@@ -44,9 +44,9 @@ def test_other_protocol_is_refused_at_once_and_the_connection_closed(
 def test_request_with_bare_line_feeds_is_refused_at_once(wire: bytes) -> None:
     web = WebHarness()
     web.send(wire)
-    (answer,) = web.responses()
-    assert answer.status == 400
-    assert "carriage return" in answer.json["message"]
+    (response,) = web.responses()
+    assert response.status == 400
+    assert "carriage return" in response.json["message"]
 
 
 @pytest.mark.parametrize("place", range(1, len(GET)))
@@ -130,6 +130,6 @@ def test_log_has_only_the_beginning_of_method_and_path(logged: list[str], line: 
 
 
 def test_error_has_only_the_beginning_of_a_method() -> None:
-    answer = WebHarness().ask("B" * 30_000, "/healthz")
-    assert answer.status in (404, 405)
-    assert len(answer.body) < 1000
+    response = WebHarness().request("B" * 30_000, "/healthz")
+    assert response.status in (404, 405)
+    assert len(response.body) < 1000

@@ -18,40 +18,40 @@ def web(**proxy: object) -> WebHarness:
 
 
 def test_file_is_served_by_name_without_key() -> None:
-    asked = web(auth_mode="strict", api_key=Secret("k"))
-    answer = asked.ask("GET", "/files/abc.png")
-    assert (answer.status, answer.body) == (200, PICTURE.data)
-    assert answer.headers["content-type"] == "image/png"
-    assert answer.headers["cache-control"] == "private, max-age=59"
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert "sandbox" in answer.headers["content-security-policy"]
-    assert asked.ask("HEAD", "/files/abc.png").status == 200
+    gateway = web(auth_mode="strict", api_key=Secret("k"))
+    response = gateway.request("GET", "/files/abc.png")
+    assert (response.status, response.body) == (200, PICTURE.data)
+    assert response.headers["content-type"] == "image/png"
+    assert response.headers["cache-control"] == "private, max-age=59"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert "sandbox" in response.headers["content-security-policy"]
+    assert gateway.request("HEAD", "/files/abc.png").status == 200
 
 
 @pytest.mark.parametrize("kind", ["text/html", "image/svg+xml", "image/png; x", ""])
 def test_file_that_is_no_image_is_an_attachment(kind: str) -> None:
-    asked = WebHarness()
-    asked.exchange.files["abc"] = PublishedFile(kind, b"<script>", 59.5)
-    answer = asked.ask("GET", "/files/abc")
-    assert answer.headers["content-type"] == "application/octet-stream"
-    assert answer.headers["content-disposition"] == "attachment"
+    gateway = WebHarness()
+    gateway.exchange.files["abc"] = PublishedFile(kind, b"<script>", 59.5)
+    response = gateway.request("GET", "/files/abc")
+    assert response.headers["content-type"] == "application/octet-stream"
+    assert response.headers["content-disposition"] == "attachment"
 
 
 @pytest.mark.parametrize("path", ["/files/", "/files/abd.png", "/files/abc.png/", "/files/a/b"])
 def test_files_are_not_listed(path: str) -> None:
-    answer = web().ask("GET", path)
-    assert answer.status == 404
-    assert b"picture" not in answer.body
+    response = web().request("GET", path)
+    assert response.status == 404
+    assert b"picture" not in response.body
 
 
 @pytest.mark.parametrize("path", ["/files", "/file/abc.png", "//files/abc.png"])
 def test_other_paths_need_the_key(path: str) -> None:
-    assert web(auth_mode="strict", api_key=Secret("k")).ask("GET", path).status == 401
+    assert web(auth_mode="strict", api_key=Secret("k")).request("GET", path).status == 401
 
 
 def test_other_methods_need_the_key() -> None:
-    asked = web(auth_mode="strict", api_key=Secret("k"))
-    assert asked.ask("DELETE", "/files/abc.png").status == 401
+    gateway = web(auth_mode="strict", api_key=Secret("k"))
+    assert gateway.request("DELETE", "/files/abc.png").status == 401
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,6 @@ def test_other_methods_need_the_key() -> None:
 def test_base_url_is_the_one_that_the_client_used(
     headers: tuple[str, ...], proxy: dict[str, object], host: str, address: str
 ) -> None:
-    asked = WebHarness(**proxy)
-    asked.ask("POST", "/v1/chat/completions", b"{}", *headers, host=host)
-    assert asked.exchange.call.base_url == address
+    gateway = WebHarness(**proxy)
+    gateway.request("POST", "/v1/chat/completions", b"{}", *headers, host=host)
+    assert gateway.exchange.call.base_url == address

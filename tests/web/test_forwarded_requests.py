@@ -33,7 +33,7 @@ CHAT = "/v1/chat/completions"
 )
 def test_headers_of_proxies_make_a_request_remote(name: str) -> None:
     web = WebHarness()
-    web.ask("POST", CHAT, b"{}", f"{name}: x")
+    web.request("POST", CHAT, b"{}", f"{name}: x")
     assert not web.exchange.call.loopback
 
 
@@ -52,13 +52,13 @@ def test_headers_of_proxies_make_a_request_remote(name: str) -> None:
 def test_loopback_addresses_are_local(address: str, loopback: bool) -> None:
     web = WebHarness()
     web.connect(address)
-    web.ask("POST", CHAT, b"{}")
+    web.request("POST", CHAT, b"{}")
     assert web.exchange.call.loopback is loopback
 
 
 @pytest.mark.parametrize("path", ["/", "/v1/messages", "/nowhere", "/files/x", "/mcp"])
 def test_every_response_forbids_content_sniffing(path: str) -> None:
-    assert WebHarness().ask("GET", path).headers["x-content-type-options"] == "nosniff"
+    assert WebHarness().request("GET", path).headers["x-content-type-options"] == "nosniff"
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def logged() -> Iterator[list[str]]:
 def test_names_of_files_are_not_logged(logged: list[str]) -> None:
     web = WebHarness(log=True)
     web.exchange.files["SECRETNAME.png"] = PublishedFile("image/png", b"x", 9.0)
-    assert web.ask("GET", "/files/SECRETNAME.png").status == 200
-    assert web.ask("GET", "/files/SECRETNAME.png/x").status == 404
+    assert web.request("GET", "/files/SECRETNAME.png").status == 200
+    assert web.request("GET", "/files/SECRETNAME.png/x").status == 404
     assert any("GET /files/* 200" in line for line in logged)
     assert "SECRETNAME" not in "".join(logged)

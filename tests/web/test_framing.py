@@ -17,12 +17,12 @@ HEAD = b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\n"
 
 
 def refused(web: WebHarness, status: int) -> None:
-    """Check that the one answer is ``status`` and that nothing more is read."""
-    (answer,) = web.responses()
-    assert answer.status == status, answer.body
-    assert answer.headers["connection"] == "close"
-    assert answer.json["message"]
-    assert "x-request-id" in answer.headers
+    """Check that the one response is ``status`` and that nothing more is read."""
+    (response,) = web.responses()
+    assert response.status == status, response.body
+    assert response.headers["connection"] == "close"
+    assert response.json["message"]
+    assert "x-request-id" in response.headers
     before = web.wire()
     web.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert web.wire() == before
@@ -91,9 +91,9 @@ def test_message_with_ambiguous_framing_is_refused(wire: bytes) -> None:
 def test_exactly_one_host_header_is_required(wire: bytes) -> None:
     web = WebHarness()
     web.send(wire)
-    (answer,) = web.responses()
-    assert answer.status == 400
-    assert "Host" in answer.json["message"]
+    (response,) = web.responses()
+    assert response.status == 400
+    assert "Host" in response.json["message"]
 
 
 def test_body_with_too_large_content_length_is_refused_before_it_is_read() -> None:
@@ -143,7 +143,7 @@ def test_expect_100_continue_gets_an_interim_response() -> None:
     web.send(HEAD + b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n")
     assert web.wire() == b"HTTP/1.1 100 Continue\r\n\r\n"
     web.send(b"{}")
-    assert [answer.status for answer in web.responses()] == [100, 200]
+    assert [response.status for response in web.responses()] == [100, 200]
     web.close()
 
 
@@ -156,7 +156,7 @@ def test_chunk_extensions_and_trailers_are_ignored() -> None:
     )
     assert web.exchange.call.body == b"{}abc"
     assert "x-t" not in web.exchange.call.headers
-    assert [answer.status for answer in web.responses()] == [200, 200]
+    assert [response.status for response in web.responses()] == [200, 200]
 
 
 def test_http_1_0_request_closes_the_connection() -> None:
@@ -180,8 +180,8 @@ def test_http_1_0_request_closes_the_connection() -> None:
 @pytest.mark.parametrize("value", ["close", "Close", "keep-alive, close", "close, TE"])
 def test_connection_header_closes_the_connection(value: str) -> None:
     web = WebHarness()
-    answer = web.ask("GET", "/healthz", None, f"Connection: {value}")
-    assert answer.headers["connection"] == "close"
+    response = web.request("GET", "/healthz", None, f"Connection: {value}")
+    assert response.headers["connection"] == "close"
     assert web.transport.disconnecting
 
 
@@ -189,11 +189,11 @@ def test_pipelined_requests_are_processed_in_order() -> None:
     web = WebHarness()
     waiting: list[Deferred[Reply]] = []
 
-    def answer(call: object) -> Deferred[Reply]:
+    def response(call: object) -> Deferred[Reply]:
         waiting.append(Deferred())
         return waiting[-1]
 
-    web.exchange.answer = answer
+    web.exchange.answer = response
     web.send(
         (HEAD + b"Content-Length: 1\r\n\r\n") * 1 + b"1" + HEAD + b"Content-Length: 1\r\n\r\n2"
     )
@@ -203,7 +203,7 @@ def test_pipelined_requests_are_processed_in_order() -> None:
     web.clock.advance(0)
     assert len(waiting) == 2
     waiting[1].callback(Reply(200, "text/plain", (), b"two"))
-    assert [answer.body for answer in web.responses()] == [b"one", b"two", b'{"status":"ok"}']
+    assert [response.body for response in web.responses()] == [b"one", b"two", b'{"status":"ok"}']
     assert [call.body for _, call in web.exchange.calls] == [b"1", b"2"]
     web.close()
 
@@ -230,7 +230,7 @@ def test_refused_request_ends_the_pipeline() -> None:
     web = WebHarness(max_body_bytes=10)
     health = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     web.send(health + HEAD + b"Content-Length: 99\r\n\r\n" + health)
-    assert [answer.status for answer in web.responses()] == [200, 413]
+    assert [response.status for response in web.responses()] == [200, 413]
 
 
 def test_reading_pauses_while_too_many_bytes_are_pending() -> None:
@@ -260,7 +260,7 @@ def test_segmentation_does_not_change_the_calls(cuts: list[int]) -> None:
     for start, stop in itertools.pairwise(places):
         if start != stop:
             web.send(PIPELINE[start:stop])
-    assert [answer.status for answer in web.responses()] == [200, 200, 200]
+    assert [response.status for response in web.responses()] == [200, 200, 200]
     assert [call.body for _, call in web.exchange.calls] == [b"hello", b"abcde", b""]
     web.close()
 
@@ -301,7 +301,7 @@ def test_slow_body_that_makes_progress_does_not_time_out() -> None:
 def test_idle_connection_is_closed() -> None:
     web = WebHarness(idle_timeout=120)
     web.clock.advance(119)
-    assert web.ask("GET", "/healthz").status == 200
+    assert web.request("GET", "/healthz").status == 200
     web.clock.advance(119)
     assert not web.transport.disconnecting
     web.clock.advance(2)
@@ -328,7 +328,7 @@ def test_stream_does_not_time_out() -> None:
 
 def test_unsent_response_keeps_the_connection() -> None:
     web = WebHarness(idle_timeout=10)
-    web.ask("GET", "/healthz")
+    web.request("GET", "/healthz")
     web.channel.pauseProducing()
     web.clock.advance(100)
     assert not web.transport.disconnecting
@@ -350,7 +350,7 @@ def test_timeout_of_zero_is_no_limit() -> None:
 def test_connection_uses_one_timer() -> None:
     web = WebHarness()
     for _ in range(50):
-        web.ask("POST", "/v1/messages", b"{}")
+        web.request("POST", "/v1/messages", b"{}")
         web.clock.advance(0.1)
         assert len(web.clock.getDelayedCalls()) == 1
     web.close()

@@ -16,45 +16,45 @@ from tests.web.builders import WebHarness
 
 def test_healthz_responds() -> None:
     web = WebHarness()
-    answer = web.ask("GET", "/healthz")
-    assert (answer.status, answer.body) == (200, b'{"status":"ok"}')
-    assert answer.headers["content-type"] == "application/json"
+    response = web.request("GET", "/healthz")
+    assert (response.status, response.body) == (200, b'{"status":"ok"}')
+    assert response.headers["content-type"] == "application/json"
 
 
 def test_readyz_reports_readiness() -> None:
     web = WebHarness()
-    answer = web.ask("GET", "/readyz")
-    assert (answer.status, answer.json) == (200, {"ready": True, "reasons": []})
+    response = web.request("GET", "/readyz")
+    assert (response.status, response.json) == (200, {"ready": True, "reasons": []})
     web.exchange.is_ready = False
-    answer = web.ask("GET", "/readyz")
-    assert (answer.status, answer.json["ready"]) == (503, False)
+    response = web.request("GET", "/readyz")
+    assert (response.status, response.json["ready"]) == (503, False)
 
 
 def test_root_responds_with_a_welcome() -> None:
-    answer = WebHarness().ask("GET", "/")
-    assert answer.status == 200
-    assert answer.headers["content-type"].startswith("text/plain")
-    assert b"antigravity" in answer.body
+    response = WebHarness().request("GET", "/")
+    assert response.status == 200
+    assert response.headers["content-type"].startswith("text/plain")
+    assert b"antigravity" in response.body
 
 
 @pytest.mark.parametrize("path", ["/v1/api/event_logging", "/v1/api/event_logging/batch"])
 @pytest.mark.parametrize("method", ["POST", "GET", "PUT"])
 def test_telemetry_is_accepted_and_discarded(path: str, method: str) -> None:
     web = WebHarness()
-    answer = web.ask(method, path, b"\xff not json")
-    assert (answer.status, answer.body) == (200, b"{}")
+    response = web.request(method, path, b"\xff not json")
+    assert (response.status, response.body) == (200, b"{}")
 
 
 def test_detect_responds_with_the_upstream() -> None:
     web = WebHarness()
-    answer = web.ask("POST", "/v1/models/detect", b'{"model":"m","x":1}')
-    assert answer.json == {"model": "m", "upstream": "u"}
+    response = web.request("POST", "/v1/models/detect", b'{"model":"m","x":1}')
+    assert response.json == {"model": "m", "upstream": "u"}
     for body in (b"", b"[]", b"{}", b'{"model":1}', b"\xff"):
-        assert web.ask("POST", "/v1/models/detect", body).status == 400
+        assert web.request("POST", "/v1/models/detect", body).status == 400
     web.exchange.detect = lambda model: _failed(NotFoundError("no such model"))  # type: ignore[method-assign]
-    answer = web.ask("POST", "/v1/models/detect", b'{"model":"m"}')
-    assert (answer.status, answer.json["shape"]) == (404, "openai_chat")
-    web.ask("GET", "/v1/models/detect")
+    response = web.request("POST", "/v1/models/detect", b'{"model":"m"}')
+    assert (response.status, response.json["shape"]) == (404, "openai_chat")
+    web.request("GET", "/v1/models/detect")
     assert web.exchange.call.arguments == {"model": "detect"}
 
 
@@ -70,13 +70,13 @@ def _fail(error: Exception) -> Deferred[Any]:
 
 @pytest.mark.parametrize("path", ["/v1/responses", "/responses", "/openai/v1/responses/"])
 def test_websocket_request_is_refused_with_426(path: str) -> None:
-    answer = WebHarness().ask(
+    response = WebHarness().request(
         "GET", path, None, "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"
     )
-    assert (answer.status, answer.phrase) == (426, "Upgrade Required")
-    assert answer.json["shape"].startswith("openai")
-    assert answer.headers["upgrade"]
-    assert answer.headers["connection"] == "Upgrade"
+    assert (response.status, response.phrase) == (426, "Upgrade Required")
+    assert response.json["shape"].startswith("openai")
+    assert response.headers["upgrade"]
+    assert response.headers["connection"] == "Upgrade"
 
 
 @pytest.mark.parametrize(
@@ -106,14 +106,14 @@ def test_errors_have_the_shape_of_the_clients_protocol(
 ) -> None:
     web = WebHarness()
     if path == "//":
-        assert web.ask(method, path).status in (200, 404)
+        assert web.request(method, path).status in (200, 404)
         return
-    answer = web.ask(method, path, None, *headers)
-    assert (answer.status, answer.json["shape"]) == (status, shape)
-    assert answer.headers["content-type"] == "application/json"
-    assert answer.headers["x-request-id"]
+    response = web.request(method, path, None, *headers)
+    assert (response.status, response.json["shape"]) == (status, shape)
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["x-request-id"]
     if status == 405:
-        assert answer.headers["allow"]
+        assert response.headers["allow"]
 
 
 @pytest.mark.parametrize(
@@ -132,10 +132,10 @@ def test_request_id_is_taken_from_the_client_or_made(
     headers: list[str], expected: str | None
 ) -> None:
     web = WebHarness()
-    first = web.ask("POST", "/v1/messages", b"{}", *headers).headers["x-request-id"]
+    first = web.request("POST", "/v1/messages", b"{}", *headers).headers["x-request-id"]
     assert web.exchange.call.request_id == first
     if expected is None:
-        second = web.ask("GET", "/nothing", None, *headers).headers["x-request-id"]
+        second = web.request("GET", "/nothing", None, *headers).headers["x-request-id"]
         assert first != second
         assert first.startswith("req_")
     else:
@@ -144,17 +144,17 @@ def test_request_id_is_taken_from_the_client_or_made(
 
 def test_call_has_query_headers_and_origin_of_the_request() -> None:
     web = WebHarness()
-    web.ask(
+    web.request(
         "POST", "/v1/messages?a=1&a=2&b=&$alt=json;enum-encoding=int", b"{}", "X-Y: 1", "X-Y: 2"
     )
     call = web.exchange.call
     assert call.query == {"a": "2", "b": "", "$alt": "json;enum-encoding=int"}
     assert call.headers["x-y"] == "2"
     assert call.loopback
-    web.ask("POST", "/v1/messages", b"{}", "X-Forwarded-For: 1.2.3.4")
+    web.request("POST", "/v1/messages", b"{}", "X-Forwarded-For: 1.2.3.4")
     assert not web.exchange.calls[1][1].loopback
     web.connect("192.168.1.9")
-    web.ask("POST", "/v1/messages", b"{}")
+    web.request("POST", "/v1/messages", b"{}")
     assert not web.exchange.calls[2][1].loopback
 
 
@@ -176,12 +176,12 @@ def test_plugins_may_add_routes() -> None:
         api_key=Secret("k"),
     )
     key = "x-api-key: k"
-    assert web.ask("GET", "/plug").status == 401
-    answer = web.ask("GET", "/plug", None, key)
-    assert (answer.body, bool(answer.headers["x-request-id"])) == (b"plain", True)
-    assert web.ask("POST", "/plug/you", b"", key).body == b"hello you"
-    assert web.ask("GET", "/broken", None, key).json["message"] == "not today"
-    assert web.ask("DELETE", "/any", b"body", key).body == b"body"
+    assert web.request("GET", "/plug").status == 401
+    response = web.request("GET", "/plug", None, key)
+    assert (response.body, bool(response.headers["x-request-id"])) == (b"plain", True)
+    assert web.request("POST", "/plug/you", b"", key).body == b"hello you"
+    assert web.request("GET", "/broken", None, key).json["message"] == "not today"
+    assert web.request("DELETE", "/any", b"body", key).body == b"body"
     web.close()
 
 

@@ -106,36 +106,36 @@ def test_only_allowed_origins_are_accepted() -> None:
 def test_foreign_origin_is_refused_first() -> None:
     web = WebHarness()
     for header in ("Origin: https://evil.example", "Origin: null"):
-        answer = web.ask("POST", "/v1/messages", None, header, "Content-Length: 9")
-        assert answer.status == 403
-        assert answer.json["shape"] == "anthropic"
-        assert "access-control-allow-origin" not in answer.headers
+        response = web.request("POST", "/v1/messages", None, header, "Content-Length: 9")
+        assert response.status == 403
+        assert response.json["shape"] == "anthropic"
+        assert "access-control-allow-origin" not in response.headers
         web.connect()
-    assert web.ask("GET", "/v1/models", None, host="evil.example").status == 403
+    assert web.request("GET", "/v1/models", None, host="evil.example").status == 403
     assert not web.exchange.calls
 
 
 def test_two_origins_are_refused() -> None:
     web = WebHarness(allowed_origins=["https://a.example"])
     headers = ("Origin: https://evil.example", "Origin: https://a.example")
-    assert web.ask("GET", "/v1/models", None, *headers).status == 403
+    assert web.request("GET", "/v1/models", None, *headers).status == 403
 
 
 def test_allowed_origin_may_read_responses_and_errors() -> None:
     web = WebHarness(allowed_origins=["https://a.example"])
     for path, status in (("/v1/models", 200), ("/nowhere", 404)):
-        answer = web.ask("GET", path, None, "Origin: https://a.example")
-        assert answer.status == status
-        assert answer.headers["access-control-allow-origin"] == "https://a.example"
-        assert "X-Request-Id" in answer.headers["access-control-expose-headers"]
-        assert "Origin" in answer.headers["vary"]
-        assert "access-control-allow-credentials" not in answer.headers
-    assert "access-control-allow-origin" not in web.ask("GET", "/v1/models").headers
+        response = web.request("GET", path, None, "Origin: https://a.example")
+        assert response.status == status
+        assert response.headers["access-control-allow-origin"] == "https://a.example"
+        assert "X-Request-Id" in response.headers["access-control-expose-headers"]
+        assert "Origin" in response.headers["vary"]
+        assert "access-control-allow-credentials" not in response.headers
+    assert "access-control-allow-origin" not in web.request("GET", "/v1/models").headers
 
 
 def test_preflight_responds_for_allowed_origins() -> None:
     web = WebHarness(allowed_origins=["https://a.example"], auth_mode="strict")
-    answer = web.ask(
+    response = web.request(
         "OPTIONS",
         "/v1/messages",
         None,
@@ -144,23 +144,23 @@ def test_preflight_responds_for_allowed_origins() -> None:
         "Access-Control-Request-Headers: content-type, x-api-key",
         "Access-Control-Request-Private-Network: true",
     )
-    assert answer.status == 204
-    assert answer.headers["access-control-allow-headers"] == "content-type, x-api-key"
-    assert "POST" in answer.headers["access-control-allow-methods"]
-    assert answer.headers["access-control-allow-private-network"] == "true"
-    odd = web.ask(
+    assert response.status == 204
+    assert response.headers["access-control-allow-headers"] == "content-type, x-api-key"
+    assert "POST" in response.headers["access-control-allow-methods"]
+    assert response.headers["access-control-allow-private-network"] == "true"
+    odd = web.request(
         "OPTIONS", "/", None, "Origin: https://a.example", "Access-Control-Request-Headers: a;b"
     )
     assert "access-control-allow-headers" not in odd.headers
-    assert web.ask("OPTIONS", "/", None, "Origin: https://evil.example").status == 403
-    plain = web.ask("OPTIONS", "/v1/messages")
+    assert web.request("OPTIONS", "/", None, "Origin: https://evil.example").status == 403
+    plain = web.request("OPTIONS", "/v1/messages")
     assert (plain.status, plain.headers["allow"]) == (204, "POST, OPTIONS")
     assert not web.exchange.calls
 
 
 def test_absolute_target_replaces_the_host_header() -> None:
     web = WebHarness()
-    assert web.ask("GET", "http://127.0.0.1:8045/v1/models?limit=1").status == 200
+    assert web.request("GET", "http://127.0.0.1:8045/v1/models?limit=1").status == 200
     assert web.exchange.call.query == {"limit": "1"}
-    assert web.ask("GET", "http://evil.example/v1/models").status == 403
-    assert web.ask("GET", "nonsense").status == 400
+    assert web.request("GET", "http://evil.example/v1/models").status == 403
+    assert web.request("GET", "nonsense").status == 400

@@ -40,7 +40,7 @@ def statuses(web: WebHarness) -> list[int]:
 def test_each_wrong_key_is_refused_later(path: str) -> None:
     web = WebHarness(auth_mode="strict", api_key=Secret(KEY), admin_key=Secret("sk-admin"))
     for _ in range(FREE):
-        assert web.ask("GET", path, None, "x-api-key: sk-wrong").status == 401
+        assert web.request("GET", path, None, "x-api-key: sk-wrong").status == 401
     waits = []
     for _ in range(12):
         web.transport.clear()
@@ -121,8 +121,8 @@ def test_too_many_wrong_keys_are_not_logged_one_by_one(logged: list[str], body: 
 def test_missing_key_and_open_paths_are_not_delayed() -> None:
     web = WebHarness(auth_mode="all_except_health", api_key=Secret(KEY))
     for _ in range(50):
-        assert web.ask("GET", "/v1/models").status == 401
-        assert web.ask("GET", "/healthz", None, "x-api-key: sk-wrong").status == 200
+        assert web.request("GET", "/v1/models").status == 401
+        assert web.request("GET", "/healthz", None, "x-api-key: sk-wrong").status == 200
     assert web.app.admission.key_throttle.total == 0
 
 

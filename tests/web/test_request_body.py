@@ -123,7 +123,7 @@ def test_decompression_yields_to_other_requests() -> None:
     turns = 0
     while not web.exchange.calls:
         web.connect()
-        assert web.ask("GET", "/healthz").status == 200
+        assert web.request("GET", "/healthz").status == 200
         web.lose()
         web.clock.advance(1)
         turns += 1
@@ -152,7 +152,7 @@ def test_body_that_is_corrupt_at_its_end_is_refused() -> None:
     while not web.wire():
         web.clock.advance(0)
     assert [response.status for response in web.responses()] == [400]
-    assert web.ask("POST", "/v1/messages", b"{}").status == 200
+    assert web.request("POST", "/v1/messages", b"{}").status == 200
     web.close()
 
 
@@ -217,8 +217,10 @@ def test_body_may_have_exactly_the_limit() -> None:
 def test_call_has_the_decompressed_body(coding: str) -> None:
     web = WebHarness()
     data = b'{"model":"m"}' * 50
-    answer = web.ask("POST", "/v1/messages", CODINGS[coding](data), f"Content-Encoding: {coding}")
-    assert answer.status == 200
+    response = web.request(
+        "POST", "/v1/messages", CODINGS[coding](data), f"Content-Encoding: {coding}"
+    )
+    assert response.status == 200
     call = web.exchange.call
     assert call.body == data
     assert not {"content-encoding", "content-length"} & set(call.headers)
@@ -226,33 +228,33 @@ def test_call_has_the_decompressed_body(coding: str) -> None:
 
 def test_unknown_coding_is_415_and_names_the_supported_ones() -> None:
     web = WebHarness()
-    answer = web.ask("POST", "/v1/responses", b"x", "Content-Encoding: br")
-    assert answer.status == 415
-    assert answer.json["shape"] == "openai_responses"
-    assert answer.headers["accept-encoding"] == "gzip, deflate, zstd"
+    response = web.request("POST", "/v1/responses", b"x", "Content-Encoding: br")
+    assert response.status == 415
+    assert response.json["shape"] == "openai_responses"
+    assert response.headers["accept-encoding"] == "gzip, deflate, zstd"
 
 
 def test_truncated_body_is_400_and_keeps_the_connection() -> None:
     web = WebHarness()
     short = gzip.compress(b"x" * 99)[:-4]
-    assert web.ask("POST", "/v1/messages", short, "Content-Encoding: gzip").status == 400
-    assert web.ask("POST", "/v1/messages", b"{}").status == 200
+    assert web.request("POST", "/v1/messages", short, "Content-Encoding: gzip").status == 400
+    assert web.request("POST", "/v1/messages", b"{}").status == 200
     web.close()
 
 
 def test_decompression_beyond_the_limit_is_413() -> None:
     web = WebHarness(max_body_bytes=100_000)
     bomb = gzip.compress(bytes(10_000_000))
-    answer = web.ask("POST", "/v1/messages", bomb, "Content-Encoding: gzip")
-    assert answer.status == 413
-    assert answer.json["shape"] == "anthropic"
+    response = web.request("POST", "/v1/messages", bomb, "Content-Encoding: gzip")
+    assert response.status == 413
+    assert response.json["shape"] == "anthropic"
     assert not web.exchange.calls
 
 
 def test_forms_are_not_parsed() -> None:
     web = WebHarness()
     headers = ["Content-Type: multipart/form-data; boundary=x"]
-    assert web.ask("POST", "/v1/chat/completions?a=b", b"--x garbage", *headers).status == 200
+    assert web.request("POST", "/v1/chat/completions?a=b", b"--x garbage", *headers).status == 200
     assert web.exchange.call.body == b"--x garbage"
     assert web.exchange.call.query == {"a": "b"}
 

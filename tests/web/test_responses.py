@@ -41,14 +41,14 @@ def test_whole_response_has_its_length() -> None:
     web.exchange.answer = lambda call: Reply(
         201, "application/json", (("X-Mapped-Model", "ümlaut\r\nEvil: 1"),), b"{}"
     )
-    answer = web.ask("POST", "/v1/messages", b"{}")
-    assert (answer.status, answer.body) == (201, b"{}")
-    assert answer.headers["content-type"] == "application/json"
-    assert answer.headers["content-length"] == "2"
-    assert answer.headers["server"] == "antigravity"
-    assert "evil" not in answer.headers
-    assert answer.headers["x-mapped-model"].startswith("ümlaut")
-    assert "date" in answer.headers
+    response = web.request("POST", "/v1/messages", b"{}")
+    assert (response.status, response.body) == (201, b"{}")
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["content-length"] == "2"
+    assert response.headers["server"] == "antigravity"
+    assert "evil" not in response.headers
+    assert response.headers["x-mapped-model"].startswith("ümlaut")
+    assert "date" in response.headers
     web.close()
 
 
@@ -59,14 +59,14 @@ def test_streamed_response_is_chunked() -> None:
     stream.write(b"")
     stream.write(b"data: 2\n\n")
     stream.finish()
-    (answer,) = web.responses()
-    assert answer.body == b"data: 1\n\ndata: 2\n\n"
-    assert answer.headers["content-type"] == "text/event-stream"
-    assert answer.headers["cache-control"] == "no-cache"
-    assert answer.headers["x-accel-buffering"] == "no"
-    assert answer.headers["x-mapped-model"] == "m"
+    (response,) = web.responses()
+    assert response.body == b"data: 1\n\ndata: 2\n\n"
+    assert response.headers["content-type"] == "text/event-stream"
+    assert response.headers["cache-control"] == "no-cache"
+    assert response.headers["x-accel-buffering"] == "no"
+    assert response.headers["x-mapped-model"] == "m"
     assert stream.happened == []
-    assert web.ask("GET", "/healthz").status == 200
+    assert web.request("GET", "/healthz").status == 200
     web.close()
 
 
@@ -187,7 +187,7 @@ def test_stream_that_fails_to_start_aborts_the_connection(logged: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "status", "logs"),
+    ("response", "status", "logs"),
     [
         (lambda call: fail(ValueError("secret")), 500, True),
         (lambda call: 1 / 0, 500, True),
@@ -197,27 +197,27 @@ def test_stream_that_fails_to_start_aborts_the_connection(logged: Any) -> None:
     ],
 )
 def test_errors_of_the_exchange_have_the_shape_of_the_protocol(
-    answer: Any, status: int, logs: bool, logged: Any
+    response: Any, status: int, logs: bool, logged: Any
 ) -> None:
     web = WebHarness()
-    web.exchange.answer = answer
-    response = web.ask("POST", "/v1/messages", b"{}")
+    web.exchange.answer = response
+    response = web.request("POST", "/v1/messages", b"{}")
     assert response.status == status
     assert response.json["shape"] == "anthropic"
     assert "secret" not in response.body.decode()
     assert bool(failures(logged)) == logs
-    assert web.ask("GET", "/healthz").status == 200
+    assert web.request("GET", "/healthz").status == 200
     web.close()
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/healthz", "/", "/v1/models/m"])
 def test_head_request_gets_headers_without_body(path: str) -> None:
     web = WebHarness()
-    got = web.ask("GET", path)
-    head = web.ask("HEAD", path)
+    got = web.request("GET", path)
+    head = web.request("HEAD", path)
     assert head.status == 200
     assert head.headers["x-length"] == got.headers["content-length"]
-    assert web.ask("GET", "/healthz").status == 200
+    assert web.request("GET", "/healthz").status == 200
 
 
 def test_body_is_freed_when_the_call_is_made() -> None:
@@ -230,8 +230,8 @@ def test_body_is_freed_when_the_call_is_made() -> None:
 
 def test_access_log_has_no_key(logged: Any) -> None:
     web = WebHarness(log=True)
-    web.ask("POST", "/v1/messages?key=sk-secret&x=1", b"{}", "X-Request-Id: abc")
-    web.ask("POST", "/v1/messages", b"{}")
+    web.request("POST", "/v1/messages?key=sk-secret&x=1", b"{}", "X-Request-Id: abc")
+    web.request("POST", "/v1/messages", b"{}")
     web.exchange.pending()
     web.send(ASK)
     web.clock.advance(2)
@@ -250,6 +250,6 @@ def test_access_log_has_no_key(logged: Any) -> None:
 
 def test_no_access_log_when_it_is_off(logged: Any) -> None:
     web = WebHarness(log=False)
-    web.ask("GET", "/healthz")
+    web.request("GET", "/healthz")
     web.close()
     assert not [event for event in logged if event.get("request_id")]

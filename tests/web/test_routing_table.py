@@ -55,7 +55,7 @@ def resolve(
 
 
 @pytest.mark.parametrize(
-    ("method", "asked", "served", "protocol"),
+    ("method", "gateway", "served", "protocol"),
     [
         ("POST", "/v1/v1/chat/completions", "/v1/chat/completions", "openai_chat"),
         ("POST", "/chat/completions", "/v1/chat/completions", "openai_chat"),
@@ -89,8 +89,8 @@ def resolve(
         ("POST", "/v1/v1beta/models/g%3AcountTokens", "/v1beta/models/g%3AcountTokens", "gemini"),
     ],
 )
-def test_misspelt_path_is_corrected(method: str, asked: str, served: str, protocol: str) -> None:
-    match = resolve(method, asked, {})
+def test_misspelt_path_is_corrected(method: str, gateway: str, served: str, protocol: str) -> None:
+    match = resolve(method, gateway, {})
     assert (match.path, match.candidate.protocol.name) == (served, protocol)
     assert resolve(method, served, {}).path == served
 
@@ -142,16 +142,16 @@ def test_path_is_routed_with_its_arguments(
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/models/m"])
 def test_shared_path_is_routed_by_the_headers(path: str) -> None:
-    def asked(headers: dict[str, str], credentials: tuple[str, ...] = ()) -> str:
+    def gateway(headers: dict[str, str], credentials: tuple[str, ...] = ()) -> str:
         return str(resolve("GET", path, headers, credentials).candidate.protocol.name)
 
-    assert asked({}) == "openai_chat"
-    assert asked({}, ("authorization",)) == "openai_chat"
-    assert asked(CLAUDE) == "anthropic"
-    assert asked({}, GOOGLE) == "gemini"
-    assert asked(CLAUDE, GOOGLE) == "gemini"
-    assert asked({}, ("key",)) == "gemini"
-    assert asked(CLAUDE, ("key",)) == "anthropic"
+    assert gateway({}) == "openai_chat"
+    assert gateway({}, ("authorization",)) == "openai_chat"
+    assert gateway(CLAUDE) == "anthropic"
+    assert gateway({}, GOOGLE) == "gemini"
+    assert gateway(CLAUDE, GOOGLE) == "gemini"
+    assert gateway({}, ("key",)) == "gemini"
+    assert gateway(CLAUDE, ("key",)) == "anthropic"
 
 
 def test_literal_path_is_preferred_to_the_headers() -> None:
@@ -241,12 +241,12 @@ def test_any_model_name_can_be_sent_in_the_path(model: str) -> None:
 
 def test_response_has_the_correction() -> None:
     web = WebHarness()
-    answer = web.ask("POST", "/v1/v1/messages?beta=true", b"{}")
-    assert answer.headers["x-path-corrected"] == "/v1/v1/messages -> /v1/messages"
+    response = web.request("POST", "/v1/v1/messages?beta=true", b"{}")
+    assert response.headers["x-path-corrected"] == "/v1/v1/messages -> /v1/messages"
     assert web.exchange.protocol == "anthropic"
     assert web.exchange.call.query == {"beta": "true"}
-    assert "x-path-corrected" not in web.ask("POST", "/v1/messages", b"{}").headers
-    telemetry = web.ask("POST", "/api/event_logging/batch/", b"{}")
+    assert "x-path-corrected" not in web.request("POST", "/v1/messages", b"{}").headers
+    telemetry = web.request("POST", "/api/event_logging/batch/", b"{}")
     assert telemetry.headers["x-path-corrected"].endswith("-> /v1/api/event_logging/batch")
     assert telemetry.body == b"{}"
-    assert web.ask("GET", "//healthz").json == {"status": "ok"}
+    assert web.request("GET", "//healthz").json == {"status": "ok"}

@@ -14,7 +14,7 @@ def test_idle_connection_closes_with_the_last_port() -> None:
     web.site.doStart()  # a second port, as when the port is changed
     web.site.doStop()
     assert not web.transport.disconnecting
-    assert "connection" not in web.ask("GET", "/healthz").headers
+    assert "connection" not in web.request("GET", "/healthz").headers
     web.site.doStop()
     assert web.transport.disconnecting
     web.close()
@@ -39,8 +39,8 @@ def test_partly_received_request_is_still_served() -> None:
     web.send(ASK[:20])
     web.site.doStop()
     web.send(ASK[20:])
-    (answer,) = web.responses()
-    assert (answer.status, answer.headers["connection"]) == (200, "close")
+    (response,) = web.responses()
+    assert (response.status, response.headers["connection"]) == (200, "close")
     assert web.transport.disconnecting
 
 
@@ -61,7 +61,7 @@ def test_streams_are_aborted_in_the_end() -> None:
 
 def test_client_that_does_not_read_is_aborted_after_a_timeout() -> None:
     web = WebHarness()
-    web.ask("GET", "/healthz")
+    web.request("GET", "/healthz")
     gone: list[None] = []
     web.site.close_all().addCallback(gone.append)
     assert web.transport.disconnecting

@@ -87,16 +87,16 @@ class Sockets(TestCase):
             size = 20_000_000
             head = b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
             client.sendall(head % size)
-            client.sendall(bytes(size))  # all of it, before looking at the answer
-            answer = b""
+            client.sendall(bytes(size))  # all of it, before looking at the response
+            response = b""
             while piece := client.recv(65536):
-                answer += piece
+                response += piece
             client.close()
-            return answer
+            return response
 
-        answer = yield deferToThread(upload)
-        self.assertTrue(answer.startswith(b"HTTP/1.1 413 "), answer[:100])
-        self.assertIn(b'"shape": "anthropic"', answer)
+        response = yield deferToThread(upload)
+        self.assertTrue(response.startswith(b"HTTP/1.1 413 "), response[:100])
+        self.assertIn(b'"shape": "anthropic"', response)
         self.assertFalse(self.exchange.calls)
 
     @inlineCallbacks
@@ -119,16 +119,16 @@ class Sockets(TestCase):
     def test_disconnect_before_the_response_cancels_the_exchange(self):
         exchange = self.serve(settings())
         left: Deferred[None] = Deferred()
-        asked: Deferred[None] = Deferred()
+        gateway: Deferred[None] = Deferred()
 
-        def answer(call: object) -> Deferred[Reply]:
-            asked.callback(None)
+        def response(call: object) -> Deferred[Reply]:
+            gateway.callback(None)
             return Deferred(lambda _: left.callback(None))
 
-        exchange.answer = answer
+        exchange.answer = response
         client = self.connect()
         client.sendall(ASK)
-        yield asked
+        yield gateway
         client.close()
         yield left
 

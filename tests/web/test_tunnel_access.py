@@ -14,7 +14,7 @@ CHAT = "/v1/chat/completions"
 
 
 def web(**proxy: object) -> tuple[WebHarness, TunnelAccess]:
-    """Return an application that is asked through a tunnel called ``NAME``."""
+    """Return an application that is gateway through a tunnel called ``NAME``."""
     made = WebHarness(**proxy)
     made.close()
     access = TunnelAccess()
@@ -26,26 +26,26 @@ def web(**proxy: object) -> tuple[WebHarness, TunnelAccess]:
 
 @pytest.mark.parametrize("headers", [EDGE, ()], ids=["from the edge", "without a trace of it"])
 def test_tunnel_request_is_never_loopback(headers: tuple[str, ...]) -> None:
-    asked, _ = web()
-    assert asked.ask("POST", CHAT, b"{}", *headers, host=NAME).status == 200
-    assert not asked.exchange.call.loopback
+    gateway, _ = web()
+    assert gateway.request("POST", CHAT, b"{}", *headers, host=NAME).status == 200
+    assert not gateway.exchange.call.loopback
 
 
 @pytest.mark.parametrize("header", EDGE)
 def test_request_of_a_tunnel_to_the_local_port_is_not_loopback(header: str) -> None:
-    asked = WebHarness()
-    asked.ask("POST", CHAT, b"{}", header)
-    assert not asked.exchange.call.loopback
+    gateway = WebHarness()
+    gateway.request("POST", CHAT, b"{}", header)
+    assert not gateway.exchange.call.loopback
 
 
 def test_host_name_of_the_tunnel_is_allowed_only_there_and_while_it_lasts() -> None:
-    asked, access = web()
-    assert asked.ask("GET", "/healthz", host=NAME.upper() + ":443").status == 200
-    assert asked.ask("GET", "/healthz", host="evil.example").status == 403
+    gateway, access = web()
+    assert gateway.request("GET", "/healthz", host=NAME.upper() + ":443").status == 200
+    assert gateway.request("GET", "/healthz", host="evil.example").status == 403
     access.names = frozenset({"other.trycloudflare.com"})
-    assert asked.ask("GET", "/healthz", host=NAME).status == 403
-    assert asked.ask("GET", "/healthz", host="other.trycloudflare.com").status == 200
-    assert WebHarness().ask("GET", "/healthz", host=NAME).status == 403
+    assert gateway.request("GET", "/healthz", host=NAME).status == 403
+    assert gateway.request("GET", "/healthz", host="other.trycloudflare.com").status == 200
+    assert WebHarness().request("GET", "/healthz", host=NAME).status == 403
 
 
 @pytest.mark.parametrize(
@@ -63,15 +63,15 @@ def test_host_name_of_the_tunnel_is_allowed_only_there_and_while_it_lasts() -> N
     ],
 )
 def test_administration_is_not_available_through_the_tunnel(path: str) -> None:
-    asked, _ = web(admin_key=Secret("sk-admin"))
-    answer = asked.ask("POST", path, b"{}", "X-Api-Key: sk-admin", host=NAME)
-    assert (answer.status, "tunnel" in answer.json["message"]) == (404, True)
+    gateway, _ = web(admin_key=Secret("sk-admin"))
+    response = gateway.request("POST", path, b"{}", "X-Api-Key: sk-admin", host=NAME)
+    assert (response.status, "tunnel" in response.json["message"]) == (404, True)
 
 
 def test_tunnel_requests_pass_the_same_admission_checks() -> None:
-    asked, _ = web(auth_mode="all_except_health", api_key=Secret("sk-right"))
-    assert asked.ask("GET", "/healthz", host=NAME).status == 200
-    assert asked.ask("GET", "/v1beta/models/gemini", host=NAME).status == 401
-    assert asked.ask("GET", "/v1beta/models/gemini?key=sk-right", host=NAME).status == 200
-    page = asked.ask("GET", "/healthz", None, "Origin: https://evil.example", host=NAME)
+    gateway, _ = web(auth_mode="all_except_health", api_key=Secret("sk-right"))
+    assert gateway.request("GET", "/healthz", host=NAME).status == 200
+    assert gateway.request("GET", "/v1beta/models/gemini", host=NAME).status == 401
+    assert gateway.request("GET", "/v1beta/models/gemini?key=sk-right", host=NAME).status == 200
+    page = gateway.request("GET", "/healthz", None, "Origin: https://evil.example", host=NAME)
     assert page.status == 403
