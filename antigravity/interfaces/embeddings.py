@@ -1,4 +1,4 @@
-"""Vectors for texts and media: a server of a protocol for them, a client of it, an upstream.
+"""Embeddings: the server side of a protocol for them, the client side, and upstreams.
 
 Protocols are sans-IO and synchronous.  One object may be several of these, or of those in
 :mod:`antigravity.interfaces.protocols`; they are registered alike.
@@ -22,7 +22,7 @@ from antigravity.ir.usage import Usage
 
 
 class EncodedEmbedding(Struct, frozen=True):
-    """Inputs in a protocol's words, and what could not be said of them."""
+    """The body of a request for embeddings, and what it could not express."""
 
     operation: EmbedOperation
     body: bytes
@@ -30,13 +30,13 @@ class EncodedEmbedding(Struct, frozen=True):
 
 
 class IEmbeddingServer(IServerSide):
-    """How to be a server of a protocol for vectors: its routes have the operation ``embed``."""
+    """The server side of a protocol for embeddings: its routes have the operation ``embed``."""
 
     def operation(call: Call) -> EmbedOperation:
-        """Return what an upstream of the same protocol is asked with this body."""
+        """Return the operation of an upstream of the same protocol for this body."""
 
     def count_inputs(call: Call) -> int:
-        """Return how many vectors a body asks for, as far as a glance at it tells."""
+        """Return how many vectors a body asks for, without decoding it."""
 
     def decode_embedding(call: Call) -> EmbeddingRequest:
         """Return the request.
@@ -51,7 +51,7 @@ class IEmbeddingServer(IServerSide):
 
 
 class IEmbeddingClient(IClientSide):
-    """How to be a client of a protocol for vectors."""
+    """The client side of a protocol for embeddings."""
 
     largest_batch = Attribute("Inputs that one request may hold.  :type: int")
 
@@ -60,21 +60,21 @@ class IEmbeddingClient(IClientSide):
     ) -> EncodedEmbedding:
         """Return some of a request's inputs, which have the same ``dimensions``.
 
-        :raises InvalidRequestError: for what the target can't do and nobody should guess.
+        :raises InvalidRequestError: if the target cannot do it.
         """
 
     def decode_embeddings(body: bytes, expected: int) -> EmbeddingResponse:
-        """Return the vectors in an answer, in the order of the inputs.
+        """Return the vectors in a response, in the order of the inputs.
 
-        :raises UpstreamError: if it does not hold as many as are expected.
+        :raises UpstreamError: if the number of vectors is not ``expected``.
         """
 
     def decode_usage(body: bytes) -> Usage | None:
-        """Return the usage in an answer that is passed through, if it has one."""
+        """Return the usage in a response that is passed through, if it has one."""
 
 
 class IEmbeddingUpstream(Interface):
-    """An upstream that can be asked for vectors."""
+    """An upstream that serves embeddings."""
 
     embedding_protocols = Attribute(
         "Names of the protocols for vectors that it speaks, best first.  :type: tuple[str, ...]"
@@ -82,4 +82,4 @@ class IEmbeddingUpstream(Interface):
 
 
 class IEmbeddingKind(Interface):
-    """Marks a kind of upstream whose upstreams are such; errors name it to people."""
+    """Marks a kind of upstream that serves embeddings; error messages name it."""

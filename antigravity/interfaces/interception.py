@@ -1,7 +1,7 @@
-"""What is recognised among requests before they are routed.
+"""Rules that recognise special requests before they are routed.
 
-Both kinds of object are asked :meth:`may_match` first, for every request, so that only the bodies
-of clients that somebody knows are decoded.  What they raise is logged and means no.
+:meth:`may_match` is called first, for every request, so that only bodies of known clients are
+decoded.  Exceptions are logged, and the rule does not match.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from antigravity.ir.request import Request
 
 
 class IWarmupFilter(Interface):
-    """Recognises requests that a client sends only to warm a cache; the gateway says "OK"."""
+    """Recognises requests that only warm a cache; the gateway responds "OK" itself."""
 
     name = Attribute("The name, for records and logs.  :type: str")
     marks = Attribute(
-        "Byte strings of which a body that matches holds one, looked for before it is decoded; "
-        "empty if there are none.  :type: tuple[bytes, ...]"
+        "Byte strings, one of which every matching body contains; empty: bodies are not searched.  "
+        ":type: tuple[bytes, ...]"
     )
 
     def may_match(headers: Mapping[str, str]) -> bool:
         """Return whether a request with these headers (names in lower case) may match."""
 
     def matches(request: Request, headers: Mapping[str, str]) -> bool:
-        """Return whether ``request`` is a warm-up that no model has to answer."""
+        """Return whether ``request`` is a warm-up that needs no model."""
 
 
 class IBackgroundDetector(Interface):
-    """Recognises small tasks that a client sets on its own, such as titles."""
+    """Recognises small tasks that clients send in the background, such as titles."""
 
     name = Attribute("The name, for logs.  :type: str")
 
@@ -38,4 +38,4 @@ class IBackgroundDetector(Interface):
         """Return whether a request with these headers (names in lower case) may be one."""
 
     def detect(request: Request, headers: Mapping[str, str]) -> str | None:
-        """Return the kind of task that ``request`` is (``title``, say), ``None`` if it is none."""
+        """Return the kind of the task (``title``, say), ``None`` if it is not a background task."""

@@ -1,10 +1,10 @@
-"""What a wire protocol must know: to be a server of it, and to be a client of it.
+"""The two sides of a wire protocol: the server that clients call, and the client of upstreams.
 
-Everything here is sans-IO and synchronous.  One object per protocol serves all requests;
-what belongs to one request lives in the encoder or decoder made for it.
+Everything here is sans-IO and synchronous.  One object per protocol serves all requests; the state
+of one request is in the encoder or decoder made for it.
 
-What works on requests (``decode``, ``encode``, ``encode_count``, ``with_model``, ``peek``) must be
-pure: it is called in a thread for large requests.
+Functions of requests (``decode``, ``encode``, ``encode_count``, ``with_model``, ``peek``) must be
+pure: for large requests they are called in a thread.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from antigravity.sse import ServerSentEvent
 
 
 class EncodedRequest(Struct, frozen=True):
-    """A request in a protocol's words: JSON ``body``, and what could not be said in it."""
+    """The JSON ``body`` of a request to an upstream, and what it could not express."""
 
     body: bytes
     warnings: tuple[Loss, ...] = ()
 
 
 class IStreamEncoder(Interface):
-    """Turns events into the bytes of one streamed reply, in a legal order whatever comes in.
+    """Encodes events as the bytes of one streamed reply, in a legal order for any input.
 
     After the end (:meth:`end`, a ``Finish`` of all choices followed by :meth:`end`, or a
     ``StreamFailure``) nothing more is ever written: later calls return ``b""``.
@@ -47,30 +47,29 @@ class IStreamEncoder(Interface):
         """
 
     def keepalive() -> bytes:
-        """Return bytes that are legal now and mean nothing, or ``b""`` where there are none."""
+        """Return bytes that are legal now and have no meaning, ``b""`` if there are none."""
 
     def end() -> bytes:
         """Return the terminal events.
 
-        Called once all events are in.  If no choice has finished, the stream ends with the
-        protocol's error event: an answer that stops without a reason is never passed off
-        as complete.
+        Called once, after the last event.  If no choice has finished, the stream ends with the
+        protocol's error event: a response without a finish reason never looks complete.
         """
 
 
 class IPartialFailures(Interface):
-    """A stream encoder that can name what failed of several answers, and go on."""
+    """A stream encoder that can report that one of several responses failed, and continue."""
 
     def failed(error: GatewayError) -> bytes:
-        """Return the bytes that name one failure."""
+        """Return the bytes that report one failure."""
 
 
 class IServerSide(Interface):
-    """What all servers of protocols have, whatever they serve."""
+    """What all server protocols have in common."""
 
     name = Attribute("The protocol's name, such as ``anthropic``.  :type: str")
-    routes = Attribute("What it serves.  :type: tuple[Route, ...]")
-    traits = Attribute("What is special about it; often nothing.  :type: ServerTraits")
+    routes = Attribute("Its routes.  :type: tuple[Route, ...]")
+    traits = Attribute("Its special features, often none.  :type: ServerTraits")
 
     def peek(call: Call) -> Head:
         """Return model and streaming switch of a ``generate`` or ``count_tokens`` call.
@@ -82,14 +81,14 @@ class IServerSide(Interface):
         """Return the call's body for another model, otherwise byte for byte as it came."""
 
     def encode_error(error: GatewayError, request_id: str) -> HttpReply:
-        """Return the error in the protocol's shape, with ``Retry-After`` where it is known."""
+        """Return the error in the protocol's form, with ``Retry-After`` if it is known."""
 
 
 class IServerProtocol(IServerSide):
-    """How to be a server of one protocol."""
+    """The server side of one protocol."""
 
     keepalive = Attribute(
-        "Bytes that mean nothing between two whole events of a begun stream, or none.  :type: bytes"
+        "Bytes without meaning that may stand between two events, often empty.  :type: bytes"
     )
 
     def decode(call: Call) -> Request:
@@ -115,30 +114,30 @@ class IServerProtocol(IServerSide):
 
 
 class IStreamDecoder(Interface):
-    """Turns an upstream's server-sent events into events of the representation.
+    """Decodes an upstream's server-sent events to events of the representation.
 
-    Sequences that it returns are legal: a ``ResponseStart`` first, deltas of a tool call
+    It returns legal sequences: a ``ResponseStart`` first, deltas of a tool call
     between its start and its end, a ``Finish`` for each choice, never anything after a
     ``StreamFailure``.
     """
 
     def decode(event: ServerSentEvent) -> Sequence[Event]:
-        """Return what ``event`` means.  Malformed data gives a ``StreamFailure``.
+        """Return the decoded events.  Malformed data becomes a ``StreamFailure``.
 
-        It raises nothing: that would be a fault of the protocol, which ends the answer.
+        It raises nothing; an exception is a bug of the protocol and ends the response.
         """
 
     def close() -> Sequence[Event]:
-        """Return what the end of the body means.
+        """Return the events for the end of the body.
 
-        Nothing after a proper end, else a ``StreamFailure`` saying that the upstream broke off.
+        There are none after a proper end, else a ``StreamFailure``: the response is incomplete.
         """
 
 
 class ITap(Interface):
-    """Watches a stream that is passed through as it is, at the lowest cost.
+    """Observes a stream that is passed through unchanged, at the lowest cost.
 
-    It decodes only the events that can hold usage or an end.
+    It decodes only events that can hold usage or the end.
     """
 
     usage = Attribute("The last usage seen.  :type: Usage | None")
@@ -147,109 +146,109 @@ class ITap(Interface):
     failure = Attribute("The error event that was seen, if any.  :type: GatewayError | None")
 
     def watch(event: ServerSentEvent) -> None:
-        """Look at one event.
+        """Observe one event.
 
-        :raises msgspec.DecodeError: if no client can read it; behind the end it is left out.
+        :raises msgspec.DecodeError: if no client can read it; after the end it is left out.
         """
 
 
 class IClosingTap(ITap):
-    """A tap that knows what a stream lacks that ended in order, but without its last events."""
+    """A tap that can complete a stream that ended in order, but without its last events."""
 
     def close() -> bytes | None:
         """Return the bytes that make the stream complete, often none.
 
-        ``None``: the answer is not complete.  Called once, at an end that is no cut.
+        ``None``: the response is incomplete.  Called once, if the body ended in order.
         """
 
 
 class IRepairingTap(ITap):
-    """A tap that knows what clients cannot read in the events of compatible servers."""
+    """A tap that repairs events of compatible servers that clients cannot read."""
 
     def repair(event: ServerSentEvent) -> ServerSentEvent:
         """Return an event that clients can read, mostly ``event`` itself."""
 
 
 class IBodyRepairingTap(ITap):
-    """A tap that knows what clients cannot read in whole responses of compatible servers."""
+    """A tap that repairs whole responses of compatible servers that clients cannot read."""
 
     def repair_body(body: bytes) -> bytes:
         """Return a body that clients can read, mostly ``body`` itself."""
 
 
 class IReasoningTap(ITap):
-    """A tap that also finds what a client may drop although later turns need it."""
+    """A tap that finds the reasoning that clients may drop although later turns need it."""
 
-    def collect(tell: Callable[[Event], None], family: str, *, unsigned: bool = False) -> None:
-        """Tell of tool calls, and of the signed thinking before them, from now on.
+    def collect(on_event: Callable[[Event], None], family: str, *, unsigned: bool = False) -> None:
+        """Call ``on_event`` for each tool call, and for the signed thinking before it.
 
-        Of other events nobody is told.  What costs something is done when a tool is called.
+        Nothing is decoded before a tool is called.
 
-        :param family: whose signatures the model makes.
-        :param unsigned: whether thinking without a signature is wanted, too.
+        :param family: the model family that makes the signatures.
+        :param unsigned: whether thinking without a signature is reported, too.
         """
 
     def watch_body(body: bytes) -> None:
-        """Look at a whole answer, instead of events."""
+        """Observe a whole response, instead of events."""
 
 
 class IResponseIdTap(ITap):
-    """A tap that finds the id under which an upstream keeps its answer."""
+    """A tap that finds the id under which an upstream stores its response."""
 
-    def on_response_id(tell: Callable[[str], None]) -> None:
-        """Tell the id, as soon as it is known, from now on."""
+    def on_response_id(callback: Callable[[str], None]) -> None:
+        """Call ``callback`` with the id as soon as it is known."""
 
     def watch_body(body: bytes) -> None:
-        """Look at a whole answer, instead of events."""
+        """Observe a whole response, instead of events."""
 
 
 class IClientSide(Interface):
-    """What all clients of upstreams have, whatever they ask for."""
+    """What all client protocols have in common."""
 
     name = Attribute("The protocol's name; the same as its server side's.  :type: str")
-    traits = Attribute("What requests in this protocol can say.  :type: Traits")
+    traits = Attribute("What requests in this protocol can express.  :type: Traits")
 
     def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
-        """Return the error in an answer with a status of 400 or more.
+        """Return the error in a response with a status of 400 or more.
 
-        ``headers`` have lower-case names.  The delay until a retry makes sense is taken from
-        wherever the protocol puts it.  401 and 403 become an ``UpstreamCredentialError``.
+        ``headers`` have lower-case names.  ``retry_after`` is read from where the protocol puts it.
+        401 and 403 become an ``UpstreamCredentialError``.
         """
 
 
 class IClientProtocol(IClientSide):
-    """How to be a client of one protocol."""
+    """The client side of one protocol."""
 
     def encode(request: Request, target: Target) -> EncodedRequest:
         """Return the request, already lowered to :attr:`traits`, as a streaming one.
 
-        What the protocol has no words for is left out, and named in the warnings.
+        What the protocol cannot express is left out, and named in the warnings.
 
-        :raises InvalidRequestError: for what the target can't do and nobody should guess.
+        :raises InvalidRequestError: if the target cannot do it and leaving it out would mislead.
         """
 
     def encode_count(request: Request, target: Target) -> EncodedRequest | None:
         """Return a request to count tokens, or ``None`` if the protocol has none."""
 
     def decoder(request: Request, target: Target) -> IStreamDecoder:
-        """Return a decoder for the streamed answer to ``request``."""
+        """Return a decoder for the streamed response to ``request``."""
 
     def tap() -> ITap:
         """Return a tap for one stream that is passed through."""
 
     def decode_usage(body: bytes) -> Usage | None:
-        """Return the usage in a whole JSON answer that is passed through, if it has one."""
+        """Return the usage in a whole JSON response that is passed through, if it has one."""
 
     def decode_count(body: bytes) -> int:
-        """Return the tokens in the answer to :meth:`encode_count`.
+        """Return the tokens in the response to :meth:`encode_count`.
 
-        :raises UpstreamError: if it holds none.
+        :raises UpstreamError: if it has none.
         """
 
     def decode_models(body: bytes) -> Sequence[Model]:
         """Return the models in the upstream's list.
 
-        :raises UpstreamError: if it is no list.
+        :raises UpstreamError: if it is not a list.
         """
 
 

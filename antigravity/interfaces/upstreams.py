@@ -87,12 +87,12 @@ class IUpstream(Interface):
 
 
 class IStoringUpstream(IUpstream):
-    """An upstream that keeps its answers, and can be asked for them."""
+    """An upstream that stores its responses and serves them again."""
 
     def stored_requests(call: Call, credential: Credential) -> Sequence[OutgoingRequest]:
         """Return the HTTP requests to try, in order, for a ``stored`` call.
 
-        ``credential`` is the one that the answer was made with.
+        ``credential`` is the one that the response was made with.
         """
 
 

@@ -93,9 +93,9 @@ class AnthropicTap:
 
     __slots__ = (
         "_held",
+        "_on_event",
         "_open",
         "_stopped",
-        "_tell",
         "_thoughts",
         "_unsigned",
         "failure",
@@ -109,7 +109,7 @@ class AnthropicTap:
         self.finished = False
         self.meaningful = False
         self.failure: GatewayError | None = None
-        self._tell: Callable[[Event], None] | None = None
+        self._on_event: Callable[[Event], None] | None = None
         self._unsigned = False
         self._thoughts: list[_Thought] = []
         self._open: list[bytes] | None = None
@@ -117,10 +117,10 @@ class AnthropicTap:
         self._stopped = False
 
     def collect(
-        self, tell: Callable[[Event], None], family: str, *, unsigned: bool = False
+        self, on_event: Callable[[Event], None], family: str, *, unsigned: bool = False
     ) -> None:
         """Tell of tool calls, and of the thinking before them, from now on."""
-        self._tell = tell
+        self._on_event = on_event
         self._unsigned = unsigned
 
     def watch(self, event: ServerSentEvent) -> None:
@@ -141,7 +141,7 @@ class AnthropicTap:
 
     def watch_body(self, body: bytes) -> None:
         """Look at a whole message."""
-        if self._tell is None or b'"tool_use"' not in body:
+        if self._on_event is None or b'"tool_use"' not in body:
             return
         if b'"thinking"' not in body and b'"redacted_thinking"' not in body:
             return
@@ -189,7 +189,7 @@ class AnthropicTap:
     def _begin(self, block: Block) -> None:
         """Hold thinking from now on, or tell of it if this is the call that it led to."""
         self._open = None
-        if self._tell is None:
+        if self._on_event is None:
             return
         if block.type in ("thinking", "redacted_thinking"):
             thought = _Thought(block)
@@ -200,9 +200,9 @@ class AnthropicTap:
             thoughts, self._thoughts, self._held = self._thoughts, [], 0
             for thought in thoughts:
                 for event in thought.events(unsigned=self._unsigned):
-                    self._tell(event)
+                    self._on_event(event)
             if block.id:
-                self._tell(ToolCallStart(0, block.id, block.name))
+                self._on_event(ToolCallStart(0, block.id, block.name))
 
     def _hold(self, data: bytes) -> None:
         self._count(len(data))
@@ -213,5 +213,5 @@ class AnthropicTap:
         """Count the bytes that are held, and drop them all beyond the limit."""
         self._held += size + _COST
         if self._held > _MOST:
-            self._tell = self._open = None
+            self._on_event = self._open = None
             self._thoughts.clear()

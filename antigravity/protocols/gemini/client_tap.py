@@ -61,7 +61,7 @@ class GeminiTap:
         "_counted",
         "_family",
         "_held",
-        "_tell",
+        "_on_event",
         "_thoughts",
         "_usage",
         "failure",
@@ -75,17 +75,17 @@ class GeminiTap:
         self.failure: GatewayError | None = None
         self._usage: Usage | None = None
         self._counted: bytes | None = None
-        self._tell: Callable[[Event], None] | None = None
+        self._on_event: Callable[[Event], None] | None = None
         self._family = FAMILY
         #: Chunks with thinking, undecoded, since the last call.
         self._thoughts: list[bytes] = []
         self._held = 0
 
     def collect(
-        self, tell: Callable[[Event], None], family: str, *, unsigned: bool = False
+        self, on_event: Callable[[Event], None], family: str, *, unsigned: bool = False
     ) -> None:
         """Tell of tool calls, and of the signed thinking before them, from now on."""
-        self._tell = tell
+        self._on_event = on_event
         self._family = CLAUDE if family == CLAUDE else FAMILY
 
     @property
@@ -111,7 +111,7 @@ class GeminiTap:
             self._counted = data
         if not self.meaningful:
             self.meaningful = _says_something(data)
-        if self._tell is not None and (self._thoughts or _THOUGHT in data):
+        if self._on_event is not None and (self._thoughts or _THOUGHT in data):
             self._think(data)
         if _FINISH in data or _ERROR in data or _BLOCKED in data:
             self._end(data)
@@ -120,7 +120,7 @@ class GeminiTap:
 
     def watch_body(self, body: bytes) -> None:
         """Look at a whole answer."""
-        if self._tell is not None and _THOUGHT in body:
+        if self._on_event is not None and _THOUGHT in body:
             self._think(body)
 
     def _think(self, data: bytes) -> None:
@@ -131,7 +131,7 @@ class GeminiTap:
         elif _CALL in data:
             self._thoughts.append(data)
         if self._held > _MOST:
-            self._tell = None
+            self._on_event = None
             self._thoughts = []
         elif _CALL in data:
             thoughts, self._thoughts, self._held = self._thoughts, [], 0
@@ -150,17 +150,17 @@ class GeminiTap:
 
     def _part(self, part: wire.AnswerPart) -> None:
         """Tell of one part; of a call only where its id is the client's word for it too."""
-        assert self._tell is not None
+        assert self._on_event is not None
         value, call = part.thought_signature, part.function_call
         signature = Signature(value, self._family) if value else None
         if call is not None:
             if call.id:
-                self._tell(ToolCallStart(0, call.id, call.name, signature=signature))
+                self._on_event(ToolCallStart(0, call.id, call.name, signature=signature))
         elif part.thought:
             if part.text:
-                self._tell(ThinkingDelta(part.text))
+                self._on_event(ThinkingDelta(part.text))
             if signature is not None:
-                self._tell(ThinkingSignature(signature))
+                self._on_event(ThinkingSignature(signature))
 
     def _end(self, data: bytes) -> None:
         """Take the end in that a chunk may hold."""

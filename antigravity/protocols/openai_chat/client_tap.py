@@ -57,31 +57,31 @@ class ChatTap:
         self.finished = False
         self.meaningful = False
         self.failure: GatewayError | None = None
-        self._tell: Callable[[Event], None] | None = None
+        self._on_event: Callable[[Event], None] | None = None
         self._held: list[ServerSentEvent] = []
         self._size = 0
 
     def collect(
-        self, tell: Callable[[Event], None], family: str, *, unsigned: bool = False
+        self, on_event: Callable[[Event], None], family: str, *, unsigned: bool = False
     ) -> None:
         """Tell of tool calls, and of the reasoning before them, from now on.
 
         Reasoning has no signatures here: without ``unsigned`` there is nothing to tell.
         """
-        self._tell = tell if unsigned else None
+        self._on_event = on_event if unsigned else None
 
     repair_body = staticmethod(repair_body)
 
     def watch_body(self, body: bytes) -> None:
         """Look at a whole answer."""
-        if self._tell is not None and _REASONING.search(body) and _CALL.search(body):
+        if self._on_event is not None and _REASONING.search(body) and _CALL.search(body):
             self._held = [ServerSentEvent("", body)]
             self._tell_of_calls()
 
     def watch(self, event: ServerSentEvent) -> None:
         """Look at one event."""
         data = event.data
-        if self._tell is not None:
+        if self._on_event is not None:
             self._think(event)
         if not self.meaningful and _CONTENT.search(data):
             self.meaningful = True
@@ -127,21 +127,21 @@ class ChatTap:
         self._held.append(event)
         self._size += len(event.data)
         if self._size > _MOST:
-            self._tell = None
+            self._on_event = None
             self._held = []
         elif called:
             self._tell_of_calls()
 
     def _tell_of_calls(self) -> None:
         """Decode what is held, and tell of the first call in it, if it has begun."""
-        assert self._tell is not None
+        assert self._on_event is not None
         decoder = ChatStreamDecoder(Request("", (), NAME))
         events = [found for event in self._held for found in decoder.decode(event)]
         if not any(isinstance(event, ToolCallStart) for event in events):
             return
         for event in events:
             if isinstance(event, ThinkingDelta | ToolCallStart):
-                self._tell(event)
+                self._on_event(event)
         self._held = []
         self._size = 0
 

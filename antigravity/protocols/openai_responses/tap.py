@@ -71,19 +71,19 @@ class ResponsesTap:
         self.finished = False
         self.meaningful = False
         self.failure: GatewayError | None = None
-        self._tell: Callable[[str], None] | None = None
+        self._on_response_id: Callable[[str], None] | None = None
         self._created = b""
         self._open = 0  # items that have begun and not ended
         self._items: list[bytes] | None = []  # the events of those that have ended
         self._held = 0
 
-    def on_response_id(self, tell: Callable[[str], None]) -> None:
-        """Tell the id, as soon as it is known, from now on."""
-        self._tell = tell
+    def on_response_id(self, callback: Callable[[str], None]) -> None:
+        """Call ``callback`` with the id as soon as it is known."""
+        self._on_response_id = callback
 
     def watch_body(self, body: bytes) -> None:
-        """Look at a whole answer."""
-        if self._tell is not None:
+        """Observe a whole response."""
+        if self._on_response_id is not None:
             try:
                 self._named(lenient.decode(body, _Answer))
             except MALFORMED:
@@ -139,16 +139,16 @@ class ResponsesTap:
             self._items.append(data)
 
     def _begin(self, data: bytes) -> None:
-        if self._tell is not None:
+        if self._on_response_id is not None:
             try:
                 self._named(lenient.decode(data, _Terminal).response)
             except MALFORMED:
                 return  # it will be told at the end
 
     def _named(self, answer: _Answer) -> None:
-        tell, self._tell = self._tell, None
-        if tell is not None and answer.id:
-            tell(answer.id)
+        callback, self._on_response_id = self._on_response_id, None
+        if callback is not None and answer.id:
+            callback(answer.id)
 
     def _end(self, data: bytes) -> None:
         try:
