@@ -45,13 +45,13 @@ def read(name: str) -> list[Retired]:
         if line and not line.startswith("#"):
             old, arrow, new = line.partition(" -> ")
             assert arrow, f"{name}: {line!r} has no ' -> '"
-            new, _, paths = new.partition(" in ") if name == "retired_names.txt" else (new, "", "")
+            new, _, paths = new.partition(" in ") if name == "retired_names.list" else (new, "", "")
             entries.append(Retired(old.strip(), new.strip(), tuple(paths.split())))
     return entries
 
 
-NAMES = read("retired_names.txt")
-PHRASES = read("retired_phrases.txt")
+NAMES = read("retired_names.list")
+PHRASES = read("retired_phrases.list")
 
 
 def files(folders: tuple[str, ...], suffixes: tuple[str, ...]) -> list[Path]:
