@@ -1,8 +1,8 @@
-"""Estimate how many tokens a request takes, where no upstream can be asked.
+"""Estimates the tokens of a request.
 
-ASCII text is counted as four characters a token, other text as one and a half, with a
-margin on top, because a count that is too low lets a client run into the context limit.
-Everything counts: system, tools, schemas, images, documents, tool calls and their results.
+A token has four characters of ASCII text, or one and a half of other text.  A margin is added,
+since an estimate that is too low lets a client exceed the context window.  Everything counts:
+system prompts, tools, schemas, images, documents, tool calls and their results.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ ASCII_PER_TOKEN: Final = 4.0
 OTHER_PER_TOKEN: Final = 1.5
 MARGIN: Final = 1.15
 PER_MESSAGE: Final = 4.0
-#: Tokens of one image; what Gemini counts for a tile, and a fair guess elsewhere.
+#: Tokens of one image: the value for a tile of Gemini, used for all models.
 PER_IMAGE: Final = 258.0
-#: Bytes of base64 text per token, for media whose length is what costs.
+#: Bytes of base64 text per token, for media that are charged by length.
 DOCUMENT_BYTES_PER_TOKEN: Final = 30.0
 AUDIO_BYTES_PER_TOKEN: Final = 700.0
 VIDEO_BYTES_PER_TOKEN: Final = 1500.0
-#: What a file costs of which only the address is known.
+#: Tokens of a file of which only the address is known.
 UNSEEN_FILE: Final = 1500.0
 
 
@@ -61,10 +61,7 @@ def estimate_tokens(request: Request) -> int:
 
 
 def estimate_parts(parts: Iterable[Text | Media | TokenIds]) -> int:
-    """Return the estimated tokens of what becomes one vector, at least 1.
-
-    They are charged for, and never too many for a context: there is no margin.
-    """
+    """Return the estimated tokens of one embedding input, at least 1, without the margin."""
     sizes = (len(p.ids) if isinstance(p, TokenIds) else _part(p) for p in parts)
     return max(1, math.ceil(sum(sizes)))
 

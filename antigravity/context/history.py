@@ -1,4 +1,4 @@
-"""Where a history may be cut, and whether it still begins as it did: pure."""
+"""The structure of a history: its head, its rounds, and where it may be cut.  Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ENCODER = msgspec.msgpack.Encoder()
 
 
 def head_length(messages: Sequence[Message]) -> int:
-    """Return how many messages stand before the first answer: what the user set out with."""
+    """Return the number of messages before the first response, which state the user's task."""
     for index, message in enumerate(messages):
         if message.role == "assistant":
             return index
@@ -23,7 +23,7 @@ def head_length(messages: Sequence[Message]) -> int:
 
 
 def last_user(messages: Sequence[Message]) -> int:
-    """Return where the last turn of the user is; the number of messages if there is none.
+    """Return the index of the user's last turn; the number of messages if there is none.
 
     Adjacent messages of the user are one turn.
     """
@@ -38,11 +38,11 @@ def last_user(messages: Sequence[Message]) -> int:
 
 
 def clean_cuts(messages: Sequence[Message]) -> list[int]:
-    """Return where a history can begin anew, in order: no call is parted from its result.
+    """Return the indexes where a history can be cut without separating a call from its result.
 
-    That is where an answer begins (what was called before is settled by then), and where the
-    user speaks after an answer that called nothing.  The last turn of the user, and the
-    calls that it answers, are always behind the last cut.
+    These are the beginnings of responses, since earlier calls have their results by then, and the
+    messages of the user after a response without calls.  The user's last turn, and the calls whose
+    results it has, are always after the last cut.
     """
     end = last_user(messages)
     cuts: list[int] = []
@@ -56,13 +56,13 @@ def clean_cuts(messages: Sequence[Message]) -> list[int]:
             if before.role != "assistant":
                 cuts.append(index)
                 called = False
-        elif before.role == "assistant" and not called and _speaks(message):
+        elif before.role == "assistant" and not called and _is_users(message):
             cuts.append(index)
     return cuts
 
 
 def rounds(messages: Sequence[Message]) -> list[int]:
-    """Return where each round of tools begins: an answer with calls, and all that it adjoins."""
+    """Return the index of each tool round, which begins with a response that has calls."""
     found: list[int] = []
     start = 0
     for index, message in enumerate(messages):
@@ -76,7 +76,7 @@ def rounds(messages: Sequence[Message]) -> list[int]:
 
 
 def digest(messages: Iterable[Message]) -> str:
-    """Return a hash of what messages say; cache breakpoints, which wander, do not count."""
+    """Return a hash of messages, without cache breakpoints, since these move between turns."""
     whole = hashlib.blake2b(digest_size=16)
     for message in messages:
         plain = replace(message, parts=tuple(_plain(part) for part in message.parts))
@@ -93,8 +93,8 @@ def _plain(part: Part) -> Part:
     return part
 
 
-def _speaks(message: Message) -> bool:
-    """Return whether a message is the user's own, and no tool's."""
+def _is_users(message: Message) -> bool:
+    """Return whether a message is written by the user, rather than by tools."""
     return message.role == "user" and not _has(message, ToolResult)
 
 

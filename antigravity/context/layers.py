@@ -1,8 +1,8 @@
-"""What each layer of compression does to a history: pure, and the same in every turn.
+"""The layers of compression, applied to a history.  Pure.
 
-A plan says up to which message of the *client's* history each layer reaches.  As long as the
-plan stays, a longer history begins with the same messages as the shorter one before it, so
-that the upstream's prefix cache goes on serving them.
+A plan names the message of the *client's* history up to which each layer applies.  While the plan
+stays the same, the compressed history of the next turn begins with the same messages, so that the
+upstream's prompt cache remains valid.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from antigravity.context.tool_output import shortened, stubbed
 from antigravity.ir.parts import Part, Text, Thinking
 from antigravity.ir.request import Message
 
-#: The layers, in the order in which they are tried, as clients and operators read them.
+#: The names of the layers in headers and records, in the order in which they are tried.
 RESULTS: Final = "l0"
 ROUNDS: Final = "l1"
 THINKING: Final = "l2"
@@ -37,11 +37,11 @@ _SUMMARY: Final = (
 
 
 class CompressionPlan(Struct, frozen=True):
-    """Up to which message each layer reaches; 0 is not at all.
+    """The index of the message up to which each layer applies; 0 disables a layer.
 
-    Results of tools before ``results`` are shortened, those before ``rounds`` are replaced by
-    a note.  Thinking before ``thinking`` is left out.  What stands between the head and
-    ``fork`` is replaced by ``summary``, or left out if that is empty.
+    Tool results before ``results`` are shortened, those before ``rounds`` are replaced by a note.
+    Thinking before ``thinking`` is removed.  The messages between the head and ``fork`` are
+    replaced by ``summary``, or removed if that is empty.
     """
 
     results: int = 0
@@ -52,7 +52,7 @@ class CompressionPlan(Struct, frozen=True):
 
     @property
     def covers(self) -> int:
-        """How many messages the plan says something about."""
+        """The number of messages that the plan affects."""
         return max(self.results, self.rounds, self.thinking, self.fork)
 
 
@@ -60,18 +60,17 @@ NO_COMPRESSION: Final = CompressionPlan()
 
 
 class Applied(Struct, frozen=True):
-    """A history after a plan, and the layers that have changed it."""
+    """A compressed history, and the layers that changed it."""
 
     messages: tuple[Message, ...]
     layers: tuple[str, ...]
 
 
 def apply(messages: Sequence[Message], plan: CompressionPlan, *, keep_signatures: bool) -> Applied:
-    """Return the history as the plan wants it.
+    """Return the history after a plan was applied.
 
-    The head, the last turn of the user and what follows it always come back as they are.
-    ``keep_signatures`` keeps the signatures of thinking that is left out, for models that
-    demand them.
+    The head, the user's last turn and the messages after it do not change.  ``keep_signatures``
+    keeps the signatures of removed thinking, for models that require them.
     """
     end, head = last_user(messages), head_length(messages)
     out = list(messages[:head])
@@ -98,9 +97,9 @@ def changed(
     *,
     keep_signatures: bool,
 ) -> Message:
-    """Return one message behind the fork as the plan wants it; note the layers in ``found``."""
+    """Return one message after a plan was applied, and add the layers to ``found``."""
     if index < plan.thinking:
-        before, message = message, _unthought(message, keep_signatures=keep_signatures)
+        before, message = message, _without_thinking(message, keep_signatures=keep_signatures)
         if message is not before:
             found[THINKING] = None
     if index < plan.rounds:
@@ -115,11 +114,11 @@ def changed(
 
 
 def fork_message(summary: str) -> Message:
-    """Return what stands in the place of the history before a fork."""
+    """Return the message that replaces the history before a fork."""
     return Message("user", (Text(_SUMMARY.format(summary) if summary else _TRIMMED),))
 
 
-def _unthought(message: Message, *, keep_signatures: bool) -> Message:
+def _without_thinking(message: Message, *, keep_signatures: bool) -> Message:
     if not any(isinstance(part, Thinking) for part in message.parts):
         return message
     parts: list[Part] = []
@@ -127,7 +126,7 @@ def _unthought(message: Message, *, keep_signatures: bool) -> Message:
         if not isinstance(part, Thinking):
             parts.append(part)
         elif keep_signatures and part.signature is not None:
-            # Claude signs what it has thought: its signature means nothing without the text.
+            # The signature of Claude covers the text of the thinking, so the text must stay.
             claude = part.signature.family == "claude"
             parts.append(part if claude or not part.text else replace(part, text=""))
     if len(parts) == len(message.parts) and all(

@@ -1,4 +1,4 @@
-"""How much fits a model, and a bound that tells small requests without reading them: pure."""
+"""Limits of a model's context window, and a quick test for small requests.  Pure."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from antigravity.context.estimate import ASCII_PER_TOKEN, MARGIN, OTHER_PER_TOKE
 from antigravity.ir.capabilities import Capabilities
 
 #: Tokens reserved for a response whose length the client does not limit.
-ANSWER: Final = 4_096
-#: It takes no larger part of a small window.
-ANSWER_SHARE: Final = 0.125
-#: A limit on the output may take so much of the window; nobody means more.
+RESPONSE_TOKENS: Final = 4_096
+#: The largest share of a window that is reserved for such a response.
+RESPONSE_SHARE: Final = 0.125
+#: The largest share of a window that is reserved for the client's limit of the response.
 OUTPUT_SHARE: Final = 0.5
 
-#: Estimated tokens per byte of a body, at the most.  Characters outside of ASCII have two
+#: The largest number of estimated tokens per byte of a body.  Characters outside of ASCII have two
 #: bytes or more.
 _ASCII_RATE: Final = MARGIN / ASCII_PER_TOKEN
 _OTHER_RATE: Final = MARGIN / OTHER_PER_TOKEN / 2
 
 
 class Thresholds(Struct, frozen=True):
-    """Parts of the window from which on layers act; 0 is only where a request would not fit."""
+    """The share of the window above which each layer applies; 0 means only if necessary."""
 
     l1: float = 0.0
     l2: float = 0.0
@@ -33,18 +33,21 @@ class Thresholds(Struct, frozen=True):
 
     @property
     def early(self) -> bool:
-        """Whether any layer acts before it has to."""
+        """Whether a layer can apply before it is necessary."""
         return bool(self.l1 or self.l2 or self.l3)
 
 
 class ModelWindow(Struct, frozen=True):
-    """The window of a model in tokens, and what the model can do besides."""
+    """The context window of a model in tokens, and its capabilities."""
 
     window: int
     capabilities: Capabilities = Capabilities()
 
     def limits(self, requested: int | None, thresholds: Thresholds, ceiling: int = 0) -> Limits:
-        """Return the limits for a request that wants so much output."""
+        """Return the limits for a request with a limit of ``requested`` output tokens.
+
+        :param ceiling: the number of tokens that the upstream accepts, 0 if it is not known.
+        """
         fit = self.window - self._reserved(requested)
         if ceiling:
             fit = min(fit, ceiling)
@@ -54,25 +57,25 @@ class ModelWindow(Struct, frozen=True):
         )
         return Limits(fit, l1, l2, l3)
 
-    def least(self, thresholds: Thresholds) -> int:
-        """Return the lowest limit that any request can have."""
+    def lowest_limit(self, thresholds: Thresholds) -> int:
+        """Return the lowest limit of any request."""
         most = self.window if self.capabilities.window_counts_output else None
         return self.limits(most, thresholds).lowest
 
     def _reserved(self, requested: int | None) -> int:
-        """Return what of the window is the answer's."""
+        """Return the number of tokens reserved for the response."""
         capabilities = self.capabilities
         if requested is None or not capabilities.window_counts_output:
-            return min(ANSWER, int(self.window * ANSWER_SHARE))
+            return min(RESPONSE_TOKENS, int(self.window * RESPONSE_SHARE))
         most: Sequence[int] = (capabilities.max_output_tokens or requested, requested)
         return min(*most, int(self.window * OUTPUT_SHARE))
 
 
 def may_exceed(body: bytes, limit: int, factor: float) -> bool:
-    """Return whether a body can be estimated at more tokens than ``limit``.
+    """Return whether a body may have more estimated tokens than ``limit``.
 
-    ``factor`` is the calibration's.  Files that are only referred to are not seen here: where
-    they are too much, the upstream says so.
+    ``factor`` is the calibration factor.  Referenced files do not count here; if they are too
+    large, the upstream refuses the request.
     """
     if len(body) * _OTHER_RATE * factor <= limit:
         return False

@@ -1,4 +1,4 @@
-"""What was decided for a conversation, so that its next turn begins as this one did: pure."""
+"""Compression plans by conversation, so that the next turn begins with the same messages.  Pure."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from antigravity.context.history import digest
 from antigravity.context.layers import NO_COMPRESSION, CompressionPlan
 from antigravity.ir.request import Message
 
-#: Models whose refusals are remembered at a time.
+#: The number of models with a refused size.
 MODELS: Final = 256
 
 
 class CachedPlan(Struct, frozen=True):
-    """What is known of one conversation.
+    """The compression plan of one conversation.
 
-    The ``plan`` holds for histories whose first ``plan.covers`` messages have ``digest``.
-    ``ceiling`` is how many estimated tokens the upstream has turned out to take (0: unknown).
-    ``is_reported`` says that the client knows from an error that its history is too long.
+    The ``plan`` applies to histories whose first ``plan.covers`` messages have ``digest``.
+    ``ceiling`` is the number of estimated tokens that the upstream accepts, 0 if it is not known.
+    ``is_reported`` says that the client has got an error that its history is too long.
     """
 
     plan: CompressionPlan = NO_COMPRESSION
@@ -32,14 +32,14 @@ class CachedPlan(Struct, frozen=True):
     is_reported: bool = field(default=False, name="told")
 
     def plan_for(self, messages: Sequence[Message]) -> CompressionPlan:
-        """Return the plan if it was made for the beginning of this history, else none."""
+        """Return the plan, if it was made for the beginning of this history."""
         covers = self.plan.covers
         if not covers or covers > len(messages) or digest(messages[:covers]) != self.digest:
             return NO_COMPRESSION
         return self.plan
 
     def with_plan(self, plan: CompressionPlan, messages: Sequence[Message]) -> CachedPlan:
-        """Return this with another plan, for this history and those that begin with it."""
+        """Return a copy with another plan, for histories that begin like this one."""
         return replace(self, plan=plan, digest=digest(messages[: plan.covers]))
 
 
@@ -47,13 +47,13 @@ UNKNOWN: Final = CachedPlan()
 
 
 class ByteStore(Protocol):
-    """Byte strings by key, bounded."""
+    """A bounded store of byte strings."""
 
     def get(self, key: str) -> bytes | None:
-        """Return what is kept under ``key``."""
+        """Return the value of ``key``, if there is one."""
 
     def put(self, key: str, value: bytes) -> bool:
-        """Keep ``value``; return whether there is room for it."""
+        """Store ``value``; return false if it is too large."""
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -61,33 +61,33 @@ _DECODER: Final = msgspec.msgpack.Decoder(CachedPlan)
 
 
 class PlanStore:
-    """Conversations by key, and how large the requests were that upstreams have refused."""
+    """Plans by conversation, and the sizes of requests that upstreams have refused."""
 
     def __init__(self, store: ByteStore) -> None:
         self._store = store
         self._refused: OrderedDict[str, int] = OrderedDict()
 
     def get(self, key: str) -> CachedPlan:
-        """Return what is known of a conversation."""
-        kept = self._store.get(key)
-        if kept is None:
+        """Return the plan of a conversation."""
+        stored = self._store.get(key)
+        if stored is None:
             return UNKNOWN
         try:
-            return _DECODER.decode(kept)
+            return _DECODER.decode(stored)
         except msgspec.DecodeError:
             return UNKNOWN  # of another version
 
-    def put(self, key: str, remembered: CachedPlan) -> None:
-        """Know this of a conversation from now on."""
-        self._store.put(key, _ENCODER.encode(remembered))
+    def put(self, key: str, plan: CachedPlan) -> None:
+        """Store the plan of a conversation."""
+        self._store.put(key, _ENCODER.encode(plan))
 
     def refused(self, model: str, size: int) -> None:
-        """Take note that a body of so many bytes was too long for a model."""
+        """Record that a body of ``size`` bytes was too long for a model."""
         self._refused[model] = min(size, self._refused.get(model, size))
         self._refused.move_to_end(model)
         if len(self._refused) > MODELS:
             self._refused.popitem(last=False)
 
     def may_be_too_long(self, model: str, size: int) -> bool:
-        """Return whether a body of so many bytes may be too long, going by what was refused."""
+        """Return whether a smaller or equal body was refused as too long for a model."""
         return size >= self._refused.get(model, size + 1)

@@ -1,4 +1,4 @@
-"""Ask a model for a summary of the older part of a conversation: pure."""
+"""The request for a summary of the older part of a conversation.  Pure."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from antigravity.context.tool_output import cut
 from antigravity.ir.parts import Media, Opaque, Part, Text, Thinking, ToolCall, ToolResult
 from antigravity.ir.request import Message, Request, ThinkingConfig
 
-#: A summary is held to so many characters per token that it may have.
+#: The maximum of characters of a summary per token of its limit.
 SUMMARY_CHARACTERS: Final = 3
-#: Characters of a transcript per token of the model's window, with room for the rest.
+#: The maximum of characters of a transcript per token of the model's window.
 CHARACTERS_PER_TOKEN: Final = 2.5
-#: The window of a model whose window is not known.
+#: The default if the model's window is not known.
 UNKNOWN_WINDOW: Final = 128_000
 
 _CALL: Final = 1_000
@@ -42,7 +42,8 @@ def summary_request(
 ) -> Request:
     """Return the request for a summary of ``messages`` and of an ``earlier`` summary.
 
-    ``tokens`` is how long it may be, ``window`` what the model takes that is to write it.
+    :param tokens: the maximum of tokens of the summary.
+    :param window: the context window of the model that writes it.
     """
     transcript = "\n".join(_lines(messages))
     room = int(((window or UNKNOWN_WINDOW) - 2 * SUMMARY_TOKENS) * CHARACTERS_PER_TOKEN)
@@ -60,26 +61,26 @@ def summary_request(
 
 
 def read_summary(text: str, tokens: int) -> str:
-    """Return the summary in a model's answer; empty if there is none."""
+    """Return the summary in the text of a response, empty if there is none."""
     return cut(text.strip(), tokens * SUMMARY_CHARACTERS)
 
 
 def _lines(messages: Sequence[Message]) -> Iterator[str]:
     for message in messages:
         for part in message.parts:
-            line = _said(part)
+            line = _transcribe(part)
             if line:
                 yield f"[{message.role}] {line}"
 
 
-def _said(part: Part) -> str:
+def _transcribe(part: Part) -> str:
     match part:
         case Text():
             return cut(part.text, _TEXT)
         case ToolCall():
             return f"called {part.name}: {cut(part.arguments, _CALL)}"
         case ToolResult():
-            inner = "\n".join(filter(None, map(_said, part.parts)))
+            inner = "\n".join(filter(None, map(_transcribe, part.parts)))
             return f"tool {'failed' if part.is_error else 'answered'}: {cut(inner, _RESULT)}"
         case Media():
             return f"({part.kind})"

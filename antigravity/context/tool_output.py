@@ -1,6 +1,6 @@
-"""Shorten what tools have said where it is far longer than it is worth: pure.
+"""Shortens long tool results.  Pure.
 
-Every function gives back what it has made before: what is short enough is left as it is.
+All functions are idempotent, and return short results unchanged.
 """
 
 from __future__ import annotations
@@ -14,46 +14,46 @@ from msgspec.structs import replace
 from antigravity.ir.parts import Media, Part, Text, ToolResult
 from antigravity.ir.request import Message
 
-#: A longer result is cut to this, whatever it is.
+#: The maximum of characters of any result.
 LONGEST: Final = 200_000
-#: A longer picture of a web page in words is cut to what follows.
+#: An accessibility snapshot of a web page with more characters is cut to ``SNAPSHOT_KEPT``.
 SNAPSHOT_LONGEST: Final = 20_000
 SNAPSHOT_KEPT: Final = 16_000
-#: What may follow a notice that the whole output lies in a file.
+#: The maximum of characters after a notice that the output was saved to a file.
 SAVED_KEPT: Final = 2_000
-#: A run of so many characters of base64 is nothing that a model reads.
+#: A run of base64 with this many characters is replaced by a note.
 BLOB_LONGEST: Final = 2_048
-#: How much of what is kept is from the beginning; the rest is from the end.
+#: The share of the kept characters that is from the beginning; the rest is from the end.
 HEAD_SHARE: Final = 0.7
-#: A result this short is not worth being replaced by a note.
+#: Results up to this length are not replaced by a note.
 STUB_WORTH: Final = 400
-#: Nothing shorter than this is ever changed by :func:`shortened`.
+#: :func:`shortened` does not change shorter texts.
 SHORTEST: Final = BLOB_LONGEST
 
-#: Each looks at a character a few times at most, however often it fails: a longer run begins only
-#: where none goes on, and a line only where one begins.
+#: These patterns run in linear time: a run begins only after a character that is not part of one,
+#: and a line only at the beginning of a line.
 _KIND: Final = r"data:(?P<kind>[\w.+/-]{1,80}+)(?:;(?!base64,)[\w=.-]{1,80}+){0,4};base64,"
 _RUN: Final = re.compile(rf"(?:{_KIND})?(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{{2048,}}+={{0,2}}")
 _LINE: Final = re.compile(r"^(?:[A-Za-z0-9+/]{60,76}+)\r?\n", re.MULTILINE)
 _LAST_LINE: Final = re.compile(r"[A-Za-z0-9+/]{1,75}+={0,2}(?=\r?\n|\Z)")
 _BEGIN: Final = re.compile(rf"(?:{_KIND})(?:[A-Za-z0-9+/]{{1,76}}\r?\n)?\Z")
-#: So many lines are a blob.
+#: The number of lines of base64 that are replaced by a note.
 _BLOB_LINES: Final = 32
-#: So much may stand between the beginning of a data URL and the second line of its data.
+#: The maximum of characters between the beginning of a data URL and the second line of its data.
 _LONGEST_BEGIN: Final = 512
-#: More of a text is not looked at.
-_LOOKED_AT: Final = 8 * LONGEST
+#: The number of characters of a text that are searched.
+_SEARCHED: Final = 8 * LONGEST
 _SAVED: Final = re.compile(
     r"\b(?:output|result|content|response)\b[^\n]{0,200}?"
     r"\b(?:saved|written|persisted) (?:to|in|at)\b"
     r"[^\n]{0,500}",
     re.IGNORECASE,
 )
-#: Where a notice is looked for.
+#: The number of characters that are searched for a notice.
 _SAVED_WITHIN: Final = 2_000
-#: Elements of a page as browser tools number them.
+#: Elements of a page, as browser tools number them.
 _ELEMENT: Final = re.compile(r"\[ref=\w+\]|\buid=\d+_\d+")
-#: Fewer of them are an excerpt.
+#: The number of elements that identifies an accessibility snapshot.
 _ELEMENTS: Final = 20
 
 
@@ -69,10 +69,10 @@ def cut(text: str, kept: int, head_share: float = HEAD_SHARE) -> str:
 
 
 def shortened_text(text: str) -> str:
-    """Return a tool's text without blobs, and within the limit for its kind."""
+    """Return the text of a tool result without base64, shortened to the limit for its kind."""
     if len(text) < SHORTEST:
         return text
-    text = _without_blobs(cut(text, _LOOKED_AT))
+    text = _without_blobs(cut(text, _SEARCHED))
     saved = _SAVED.search(text, 0, _SAVED_WITHIN)
     if saved is not None:
         return text[: saved.end()] + cut(text[saved.end() :], SAVED_KEPT)
@@ -82,17 +82,17 @@ def shortened_text(text: str) -> str:
 
 
 def shortened(message: Message) -> Message:
-    """Return the message with its tool results within their limits."""
+    """Return the message with shortened tool results."""
     return _with_results(message, _shortened_result)
 
 
 def stubbed(message: Message) -> Message:
-    """Return the message with a note in the place of each tool result that is longer."""
+    """Return the message with notes instead of its tool results, except for short ones."""
     return _with_results(message, _stub)
 
 
 def _without_blobs(text: str) -> str:
-    """Return a text with a note in the place of each blob, in one line or many."""
+    """Return a text with notes instead of base64 data, on one line or several."""
     if max(map(len, text.split()), default=0) >= BLOB_LONGEST:
         text = _RUN.sub(lambda found: _note(found["kind"], len(found[0])), text)
     pieces: list[str] = []
@@ -111,7 +111,7 @@ def _without_blobs(text: str) -> str:
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int]]:
-    """Yield begin and end of the blocks of lines that are base64."""
+    """Yield the begin and end of each block of base64 lines."""
     begin = end = lines = 0
     for line in _LINE.finditer(text):
         if line.start() != end:
@@ -130,7 +130,7 @@ def _note(kind: str | None, size: int) -> str:
 
 
 def _is_snapshot(text: str) -> bool:
-    """Return whether a text is a web page as browser tools write it down for models."""
+    """Return whether a text is an accessibility snapshot of a web page by a browser tool."""
     elements = _ELEMENT.finditer(text)
     return sum(1 for _, _ in zip(range(_ELEMENTS), elements, strict=False)) == _ELEMENTS
 

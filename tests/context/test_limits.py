@@ -48,8 +48,8 @@ def test_the_least_limit_is_none_that_a_request_can_undercut(
     window: int, requested: int, counts: bool
 ) -> None:
     room = ModelWindow(window, COUNTS if counts else APART)
-    assert room.least(Thresholds()) <= room.limits(requested, Thresholds()).lowest
-    assert room.least(Thresholds()) <= room.limits(None, Thresholds()).lowest
+    assert room.lowest_limit(Thresholds()) <= room.limits(requested, Thresholds()).lowest
+    assert room.lowest_limit(Thresholds()) <= room.limits(None, Thresholds()).lowest
 
 
 @given(

@@ -267,7 +267,7 @@ class ContextFitter:
         room = self._room(option)
         if room is None:
             return False
-        least = room.least(self._thresholds)
+        least = room.lowest_limit(self._thresholds)
         return may_exceed(body, least, services.calibration.factor(model))
 
     def _room(self, option: RoutingOption) -> ModelWindow | None:
