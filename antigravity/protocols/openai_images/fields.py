@@ -11,7 +11,7 @@ from antigravity.ir.media import InlineData, UrlSource
 from antigravity.ir.parts import Media
 from antigravity.ir.usage import Usage
 from antigravity.protocols.openai_images.call_parser import parse_call
-from antigravity.protocols.openai_images.pictures import has_alpha, size_of
+from antigravity.protocols.openai_images.image_size import has_alpha, size_of
 from antigravity.protocols.openai_images.schema import quality_of, response_format_of
 from antigravity.protocols.openai_shapes import model_text
 

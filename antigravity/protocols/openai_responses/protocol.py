@@ -23,7 +23,10 @@ from antigravity.protocols.openai_responses.client_content import AUDIO_FORMATS
 from antigravity.protocols.openai_responses.client_stream import ResponsesDecoder
 from antigravity.protocols.openai_responses.encrypted import FAMILY
 from antigravity.protocols.openai_responses.schema import NAME
-from antigravity.protocols.openai_responses.server_stream import ResponsesEncoder, encode_response
+from antigravity.protocols.openai_responses.server_stream import (
+    ResponsesStreamEncoder,
+    encode_response,
+)
 from antigravity.protocols.openai_responses.tap import ResponsesTap
 from antigravity.protocols.openai_shapes import (
     encode_error,
@@ -96,7 +99,7 @@ OPENAI_RESPONSES_SERVER: Final = ServerProtocol(
     peek=peek,
     decode=_decode,
     with_model=with_model,
-    encoder=ResponsesEncoder,
+    encoder=ResponsesStreamEncoder,
     encode_response=encode_response,
     encode_count=_encode_count,
     encode_models=encode_models,

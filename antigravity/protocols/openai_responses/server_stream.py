@@ -57,7 +57,7 @@ from antigravity.protocols.openai_shapes import media_as_text
 from antigravity.protocols.stream_encoder import StreamEncoder
 
 
-class ResponsesEncoder(StreamEncoder):
+class ResponsesStreamEncoder(StreamEncoder):
     """Encodes one streamed response.  One output item is open at a time.
 
     ``final_response`` is the JSON of the response object that ended the stream as complete
@@ -259,27 +259,27 @@ class ResponsesEncoder(StreamEncoder):
             self._message(leave_searches=False).text(text)
 
 
-_WRITERS: Final[dict[type, Callable[[ResponsesEncoder, Any], None]]] = {
-    TextDelta: ResponsesEncoder._text,
-    RefusalDelta: ResponsesEncoder._refusal,
-    CitationEvent: ResponsesEncoder._citation,
-    LogprobsDelta: ResponsesEncoder._logprobs,
-    ThinkingDelta: ResponsesEncoder._thinking,
-    ThinkingSignature: ResponsesEncoder._thinking_signature,
-    RedactedThinking: ResponsesEncoder._redacted,
-    TextSignature: ResponsesEncoder._text_signature,
-    ToolCallStart: ResponsesEncoder._start_call,
-    ToolCallDelta: ResponsesEncoder._call_delta,
-    ToolCallEnd: ResponsesEncoder._end,
-    MediaOutput: ResponsesEncoder._media,
-    WebSearchEvent: ResponsesEncoder._web_search,
-    Finish: ResponsesEncoder._end,
+_WRITERS: Final[dict[type, Callable[[ResponsesStreamEncoder, Any], None]]] = {
+    TextDelta: ResponsesStreamEncoder._text,
+    RefusalDelta: ResponsesStreamEncoder._refusal,
+    CitationEvent: ResponsesStreamEncoder._citation,
+    LogprobsDelta: ResponsesStreamEncoder._logprobs,
+    ThinkingDelta: ResponsesStreamEncoder._thinking,
+    ThinkingSignature: ResponsesStreamEncoder._thinking_signature,
+    RedactedThinking: ResponsesStreamEncoder._redacted,
+    TextSignature: ResponsesStreamEncoder._text_signature,
+    ToolCallStart: ResponsesStreamEncoder._start_call,
+    ToolCallDelta: ResponsesStreamEncoder._call_delta,
+    ToolCallEnd: ResponsesStreamEncoder._end,
+    MediaOutput: ResponsesStreamEncoder._media,
+    WebSearchEvent: ResponsesStreamEncoder._web_search,
+    Finish: ResponsesStreamEncoder._end,
 }
 
 
 def encode_response(response: Response, context: ReplyContext) -> HttpReply:
     """Return a whole response, the object at the end of a stream of the same events."""
-    encoder = ResponsesEncoder(context, quiet=True)
+    encoder = ResponsesStreamEncoder(context, quiet=True)
     encoder.encode(UsageUpdate(response.usage))
     for event in unfold(response.choices[0]):
         encoder.encode(event)

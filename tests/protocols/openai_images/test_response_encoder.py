@@ -23,7 +23,7 @@ from antigravity.ir.events import (
 from antigravity.ir.media import InlineData, UrlSource
 from antigravity.ir.response import Response, fold
 from antigravity.ir.usage import Usage
-from antigravity.protocols.openai_images.pictures import size_of
+from antigravity.protocols.openai_images.image_size import size_of
 from tests.protocols.openai_images.builders import (
     DRAW,
     EDIT,
