@@ -1,7 +1,7 @@
-"""What is checked of the things that plugins register, besides that they have all methods.
+"""Checks of the objects that plugins register, beyond their methods.
 
-Every check returns sentences, one for each fault.  They say nothing of what an object is for;
-they hold it to what its interface promises in any case.
+Every check yields one sentence for each problem.  The checks verify what the interface of an object
+guarantees, not its purpose.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _Check = tuple[str, str, Mapping[str, Any], Callable[[Any], Problems]]
 
 
 def check_registered(registry: Registry, infos: Iterable[PluginInfo]) -> Iterator[PluginProblem]:
-    """Check everything that some plugins have registered."""
+    """Check all objects that plugins have registered."""
     checks = _checks(registry)
     for info in infos:
         for hook, kind, objects, check in checks:
@@ -40,7 +40,7 @@ def check_registered(registry: Registry, infos: Iterable[PluginInfo]) -> Iterato
 
 
 def _checks(registry: Registry) -> Sequence[_Check]:
-    """Return the table of checks: hook, name of the kind, objects by name, check of one."""
+    """Return the table of checks: hook, name of the kind, objects by name, check."""
 
     def check_kind(candidate: Any) -> Problems:
         services = offline_services(candidate.kind, registry.clients)
@@ -72,7 +72,7 @@ def _checks(registry: Registry) -> Sequence[_Check]:
 
 
 def _shared_routes(registry: Registry, info: PluginInfo) -> Problems:
-    """Yield the routes that another protocol has too; only one of the two is served."""
+    """Yield routes that another protocol has, too; only one of the two is served."""
     own = info.registered.get("protocols", ())
     taken = {
         (route.method, route.path): server.name
@@ -89,7 +89,7 @@ def _shared_routes(registry: Registry, info: PluginInfo) -> Problems:
 
 
 def _guarded(check: Callable[[Any], Problems], candidate: object) -> Problems:
-    """Return the faults; an exception is one, too."""
+    """Yield the problems; an exception is one, too."""
     try:
         yield from check(candidate)
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything

@@ -1,4 +1,4 @@
-"""What is checked of the client side of a protocol."""
+"""Checks of the client side of a protocol."""
 
 from __future__ import annotations
 
@@ -38,51 +38,54 @@ def check_client_protocol(protocol: Any) -> Problems:
     yield from check_client_side(protocol)
     if not isinstance(protocol.traits, Traits):
         return
-    said = None
+    first_encoded = None
     for what, request in SAMPLES:
         lowered = lower(request, protocol.traits, _TARGET).request
         encoded = attempt(protocol.encode, lowered, _TARGET)
         if isinstance(encoded, UnexpectedError):
             yield f"{encoded} at {what}"
         elif isinstance(encoded, EncodedRequest):
-            said = said or lowered
+            first_encoded = first_encoded or lowered
             if type(encoded.body) is not bytes:
                 yield f"encodes {what} as {_kind(encoded.body)}, not as bytes"
         elif not isinstance(encoded, InvalidRequestError):
             yield f"encodes {what} as {_kind(encoded)}, not as an EncodedRequest"
-    if said is not None:  # what can say none of it, images only for instance, is left alone
-        yield from _check_decoder(protocol, said)
+    if (
+        first_encoded is not None
+    ):  # protocols that support none, such as those for images, are not checked further
+        yield from _check_decoder(protocol, first_encoded)
     yield from _check_tap(protocol)
     yield from _check_bodies(protocol)
 
 
 def check_client_side(protocol: Any) -> Problems:
-    """Check what clients of all kinds have."""
+    """Check what all client protocols have in common."""
     if not isinstance(protocol.traits, Traits):
         yield f"has traits that are {_kind(protocol.traits)}, not Traits"
     refused = protocol.decode_error(401, {}, b"{}")
     if not isinstance(refused, UpstreamCredentialError):
-        yield "takes a 401 of an upstream for something else than trouble with its credential"
+        yield "does not decode a 401 as an UpstreamCredentialError"
     elif refused.upstream_status != 401:
-        yield "does not keep the upstream_status of an error"
+        yield "does not set the upstream_status of an error"
     limited = protocol.decode_error(429, {"retry-after": "7"}, b"no JSON")
     if not isinstance(limited, RateLimitedError):
-        yield "does not take a 429 for a limit"
+        yield "does not decode a 429 as a RateLimitedError"
     elif limited.retry_after != 7:
-        yield "does not read Retry-After"
+        yield "does not decode Retry-After"
     for body in (*INVALID_BODIES, b"<html>", b'{"error": "text"}', b'{"error": {"message": 1}}'):
         error = attempt(protocol.decode_error, 500, {}, body)
         if isinstance(error, UnexpectedError):
             yield f"{error} at the body of an error that is {format_body(body)}"
         elif not isinstance(error, GatewayError):
-            yield f"makes {_kind(error)}, not a GatewayError, of a 500 that is {format_body(body)}"
+            text = format_body(body)
+            yield f"returns {_kind(error)}, not a GatewayError, for a 500 that is {text}"
             return
 
 
 def _check_decoder(protocol: Any, request: Request) -> Problems:
     first, second = (protocol.decoder(request, _TARGET) for _ in range(2))
     if first is second:
-        yield "gives two answers one decoder"
+        yield "uses one decoder for two responses"
         return
     fault = _lacks(IStreamDecoder, first)
     if fault:
@@ -91,18 +94,21 @@ def _check_decoder(protocol: Any, request: Request) -> Problems:
     events = [*first.decode(ServerSentEvent("", b"{garbage")), *first.close()]
     failures = [event for event in events if isinstance(event, StreamFailure)]
     if len(failures) != 1 or events[-1] is not failures[0]:
-        yield "does not end with one StreamFailure what makes no sense"
+        yield "does not end a malformed stream with one StreamFailure"
     if not any(isinstance(event, StreamFailure) for event in second.close()):
-        yield "passes off an answer that breaks off at once as complete"
+        yield "treats a response that ends at once as complete"
     for text in INVALID_BODIES:
         decoder = protocol.decoder(request, _TARGET)
         decoded = attempt(decoder.decode, ServerSentEvent("", text))
         if isinstance(decoded, UnexpectedError | GatewayError):
-            said = decoded if isinstance(decoded, UnexpectedError) else f"raises {_kind(decoded)}"
-            yield f"its decoder {said} at an event that is {format_body(text)}"
+            problem = (
+                decoded if isinstance(decoded, UnexpectedError) else f"raises {_kind(decoded)}"
+            )
+            yield f"its decoder {problem} at an event that is {format_body(text)}"
         elif not isinstance(decoded, Sequence):
             body = format_body(text)
-            yield f"its decoder makes {_kind(decoded)}, no sequence, of an event: {body}"
+            kind = _kind(decoded)
+            yield f"its decoder returns {kind}, not a sequence, for an event that is {body}"
 
 
 def _check_tap(protocol: Any) -> Problems:
@@ -111,11 +117,11 @@ def _check_tap(protocol: Any) -> Problems:
     if fault:
         yield f"its tap: {fault}"
     elif first is second:
-        yield "gives two streams one tap"
+        yield "uses one tap for two streams"
     elif not protocol.traits.streams:
         return  # there are no streams to watch
     elif first.finished or first.meaningful or first.failure is not None:
-        yield "its tap has seen something before there was anything to see"
+        yield "its tap reports something before the first event"
     else:
         watched = attempt(first.watch, ServerSentEvent("", b"{}"))
         if isinstance(watched, UnexpectedError | GatewayError):
@@ -123,14 +129,16 @@ def _check_tap(protocol: Any) -> Problems:
 
 
 def _check_bodies(protocol: Any) -> Problems:
-    """Check the readers of whole bodies against bodies that are none."""
+    """Check the decoders of whole bodies with invalid bodies."""
     for text in INVALID_BODIES:
         usage = attempt(protocol.decode_usage, text)
         if usage is not None and not isinstance(usage, Usage):
-            said = (
-                usage if isinstance(usage, UnexpectedError) else f"finds {_kind(usage)}, no Usage"
+            problem = (
+                usage
+                if isinstance(usage, UnexpectedError)
+                else f"returns {_kind(usage)}, not a Usage"
             )
-            yield f"{said} in an answer that is {format_body(text)}"
+            yield f"{problem} in a response that is {format_body(text)}"
             break
     for reader, what in (("decode_models", "a list of models"), ("decode_count", "a count")):
         for text in INVALID_BODIES:
@@ -146,7 +154,7 @@ def _kind(thing: object) -> str:
 
 
 def _lacks(interface: Any, thing: object) -> str:
-    """Return what a thing lacks of an interface; it need not say that it provides it."""
+    """Return what an object lacks of an interface, whether or not it declares it."""
     try:
         verifyObject(interface, thing, tentative=True)
     except Invalid as error:

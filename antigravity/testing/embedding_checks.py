@@ -1,4 +1,4 @@
-"""What is checked of protocols for vectors."""
+"""Checks of protocols for embeddings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _INPUTS: Final = (
 
 
 def check_embedding_server(protocol: Any) -> Problems:
-    """Check the server side of a protocol for vectors."""
+    """Check the server side of a protocol for embeddings."""
     yield from check_server_side(protocol)
     routes = [route for route in protocol.routes if route.operation == "embed"]
     if not routes:
@@ -45,7 +45,7 @@ def check_embedding_server(protocol: Any) -> Problems:
 
 
 def check_embedding_client(protocol: Any) -> Problems:
-    """Check the client side of a protocol for vectors."""
+    """Check the client side of a protocol for embeddings."""
     yield from check_client_side(protocol)
     if not isinstance(protocol.largest_batch, int) or protocol.largest_batch < 1:
         yield f"has a largest_batch of {protocol.largest_batch!r}"
@@ -54,16 +54,16 @@ def check_embedding_client(protocol: Any) -> Problems:
     for text in INVALID_BODIES:
         found = attempt(protocol.decode_embeddings, text, 2)
         if not isinstance(found, GatewayError):
-            said = found if isinstance(found, UnexpectedError) else "finds two vectors"
-            yield f"{said} in an answer that is {format_body(text)}; that is an UpstreamError"
+            problem = found if isinstance(found, UnexpectedError) else "returns two vectors"
+            yield f"{problem} in a response that is {format_body(text)}; that is an UpstreamError"
             break
     for text in INVALID_BODIES:
         usage = attempt(protocol.decode_usage, text)
         if usage is not None and not isinstance(usage, Usage):
-            said = (
-                usage if isinstance(usage, UnexpectedError) else f"finds a {type(usage).__name__}"
+            problem = (
+                usage if isinstance(usage, UnexpectedError) else f"returns a {type(usage).__name__}"
             )
-            yield f"{said} in an answer that is {format_body(text)}; decode_usage returns None"
+            yield f"{problem} in a response that is {format_body(text)}; decode_usage returns None"
             break
 
 
@@ -78,7 +78,7 @@ def _check_encoding(protocol: Any) -> Problems:
             if type(encoded.body) is not bytes:
                 yield f"encodes {what} as a {type(encoded.body).__name__}, not as bytes"
             if encoded.operation not in _OPERATIONS:
-                yield f"encodes {what} for {encoded.operation!r}, which is no operation"
+                yield f"encodes {what} for {encoded.operation!r}, which is not an operation"
         elif not isinstance(encoded, InvalidRequestError):
             kind = type(encoded).__name__
             yield f"encodes {what} as a {kind}, not as an EncodedEmbedding"

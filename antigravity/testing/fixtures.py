@@ -12,7 +12,7 @@ from antigravity.testing.threaded_gateway import ThreadedGateway, run_gateway
 
 @pytest.fixture
 def antigravity_gateway() -> Iterator[Callable[..., ThreadedGateway]]:
-    """Give a function that starts gateways, with the parameters of ``run_gateway``.
+    """Return a function that starts gateways, with the parameters of ``run_gateway``.
 
     They are stopped after the test.
     """

@@ -1,4 +1,4 @@
-"""A real gateway on a free port, with the simulator behind it, for the time of a test."""
+"""A real gateway on a free port, with the simulator as its upstream, for tests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from antigravity.plugins import PluginHost
 from antigravity.testing.responses import GatewayResponse
 from antigravity.transport.body_producer import BodyProducer
 
-#: The stateless revision of MCP, in which one request is all.
+#: The stateless revision of MCP, which needs no session.
 _MCP_REVISION: Final = "2026-07-28"
 _MCP_META: Final = "io.modelcontextprotocol/"
 
@@ -32,9 +32,9 @@ Plugins = Iterable[tuple[str, object]]
 
 
 class GatewayUnderTest:
-    """A running gateway; made by :func:`start_gateway`.
+    """A running gateway; created by :func:`start_gateway`.
 
-    :ivar url: where it is, without a path.
+    :ivar url: its base URL.
     """
 
     def __init__(
@@ -52,23 +52,23 @@ class GatewayUnderTest:
 
     @property
     def plugins(self) -> PluginHost:
-        """The plugins that serve now."""
+        """The current plugins."""
         return self._configured.plugins
 
     @property
     def simulator_url(self) -> str:
-        """Where the simulator is, without a path."""
+        """The base URL of the simulator."""
         return "" if self._demo is None else self._demo.address
 
     @property
     def simulator(self) -> Any:
-        """The simulator, whose ``log`` holds the requests that it got."""
+        """The simulator; its ``log`` contains the requests that it received."""
         return None if self._demo is None else self._demo.simulator
 
     async def start(self, config: str) -> None:
         """Start with ``config``, the text of a configuration file.
 
-        :raises ConfigurationError: if it cannot be used.
+        :raises ConfigurationError: if the configuration is invalid.
         """
         if self._demo is not None:
             await self._demo.start()
@@ -92,7 +92,7 @@ class GatewayUnderTest:
         self.url = f"http://127.0.0.1:{address.port}"
 
     async def stop(self) -> None:
-        """Stop everything; nothing is left behind."""
+        """Stop the gateway and the simulator, and close all connections."""
         if self._gateway is not None:
             await maybeDeferred(self._gateway.stopService)
         if self._demo is not None:
@@ -100,9 +100,9 @@ class GatewayUnderTest:
         await self._connections.closeCachedConnections()
 
     async def reload(self, config: str) -> None:
-        """Go on with another configuration, as if the file had been edited.
+        """Reload with another configuration, like after an edit of the file.
 
-        :raises ConfigurationError: if it cannot be used; then nothing changes.
+        :raises ConfigurationError: if the configuration is invalid; then nothing changes.
         """
         assert self._gateway is not None
         self._write(config)
@@ -115,7 +115,7 @@ class GatewayUnderTest:
         body: object = None,
         headers: Mapping[str, str] | None = None,
     ) -> GatewayResponse:
-        """Ask the gateway; ``body`` is bytes, or something to send as JSON."""
+        """Send a request to the gateway; ``body`` is bytes, or a value to send as JSON."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         sent = Headers({"content-type": ["application/json"]} if body is not None else {})
         for name, value in (headers or {}).items():
@@ -133,7 +133,7 @@ class GatewayUnderTest:
     ) -> Any:
         """Return the result of one MCP request: ``mcp("tools/call", {"name": …})``.
 
-        :raises AssertionError: if the answer is an error.
+        :raises AssertionError: if the response is an error.
         """
         meta = {
             f"{_MCP_META}protocolVersion": _MCP_REVISION,
@@ -154,11 +154,11 @@ class GatewayUnderTest:
         named = (params or {}).get("name", (params or {}).get("uri"))
         if isinstance(named, str):
             headers["mcp-name"] = named
-        answer = await self.request("POST", path, message, headers)
+        response = await self.request("POST", path, message, headers)
         replies = (
-            answer.chunks()
-            if "event-stream" in answer.headers.get("content-type", "")
-            else [answer.json()]
+            response.chunks()
+            if "event-stream" in response.headers.get("content-type", "")
+            else [response.json()]
         )
         (reply,) = (reply for reply in replies if reply.get("id") == 1)
         if "result" not in reply:
@@ -206,7 +206,7 @@ async def start_gateway(
     :param installed: whether to use the plugins that are installed, too.
     :param simulated: whether to add the simulator as upstreams ``demo-openai``,
         ``demo-anthropic``, ``demo-gemini_api`` and ``demo-codeassist``, after those of ``config``.
-    :raises ConfigurationError: if ``config`` cannot be used.
+    :raises ConfigurationError: if ``config`` is invalid.
     """
     gateway = GatewayUnderTest(reactor, home, plugins, installed=installed, simulated=simulated)
     await gateway.start(config)

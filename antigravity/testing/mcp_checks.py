@@ -1,4 +1,4 @@
-"""What is checked of things for MCP clients.  None of them is called: it may do something."""
+"""Checks of MCP tools, prompts and resources, which are not called: a call may have effects."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ def check_mcp_tool(tool: Any) -> Problems:
     if tool.input_schema.get("type") != "object":
         yield 'has an input_schema whose type is not "object"'
     if not tool.description:
-        yield "has no description, so no model knows what it is for"
+        yield "has no description, so models cannot know its purpose"
 
 
 def check_mcp_prompt(prompt: Any) -> Problems:
     """Check a prompt."""
     for argument in prompt.arguments:
         if not isinstance(argument, PromptArgument):
-            yield f"has the argument {argument!r}, which is no PromptArgument"
+            yield f"has the argument {argument!r}, which is not a PromptArgument"
 
 
 def check_mcp_resource(resource: Any) -> Problems:
     """Check a resource."""
     if not urlsplit(resource.uri).scheme:
-        yield "has an address without a scheme, such as the note: of note:today"
+        yield "has a URI without a scheme, such as note: in note:today"

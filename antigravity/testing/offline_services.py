@@ -1,4 +1,4 @@
-"""A way to upstreams that leads nowhere, for objects that are built and never asked."""
+"""Services without a connection, to build upstreams that are only inspected."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from antigravity.upstreams.services import UpstreamServices
 
 @implementer(IHttpTransport)
 class OfflineTransport:
-    """Sends nothing."""
+    """A transport without a connection."""
 
     def send(self, request: OutgoingRequest) -> Deferred[IIncomingResponse]:
         """Return a Deferred that has failed."""
-        return fail(UnavailableError("There is no connection here."))
+        return fail(UnavailableError("This transport has no connection."))
 
     def close(self) -> Deferred[None]:
         """Return a Deferred that has fired."""
@@ -28,5 +28,5 @@ class OfflineTransport:
 
 
 def offline_services(name: str, protocols: Mapping[str, IClientProtocol]) -> UpstreamServices:
-    """Return what an upstream of that name can be built with."""
+    """Return the services of an upstream, without a connection."""
     return UpstreamServices(name, OfflineTransport(), Clock(), protocols)

@@ -1,4 +1,4 @@
-"""Load one plugin as the gateway would, but without mercy."""
+"""Load one plugin like the gateway, but fail on any problem."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from antigravity.testing.checks import check_registered
 
 
 class LoadedPlugin(Struct, frozen=True):
-    """A plugin that is in order.
+    """A plugin that passed all checks.
 
-    ``info`` says what it has registered, ``registry`` holds that beside what is built in,
+    ``info`` lists what it registered, ``registry`` contains that and the built-in objects,
     ``host`` calls its observers: ``host.notify("exchange_finished", record=record)``.
     """
 
@@ -28,10 +28,10 @@ def load_plugin(
 ) -> LoadedPlugin:
     """Load a module or object as a plugin, with the built-in ones and no other.
 
-    What it registers is checked as ``antigravity plugins check`` does it.
+    What it registers is checked like by ``antigravity plugins check``.
 
     :param settings: its table ``[plugins.NAME]``.
-    :raises AssertionError: with all that a gateway would report and leave out.
+    :raises AssertionError: with all problems that a gateway would report.
     """
     host = PluginHost({name: settings or {}})
     host.load(extra=[(name, plugin)], installed=False)
@@ -47,5 +47,5 @@ def load_plugin(
 def _info(host: PluginHost, name: str) -> PluginInfo:
     (info,) = (info for info in host.plugins() if info.name == name)
     if not info.hooks:
-        raise AssertionError(f"{name} implements no hook; are its functions marked with hookimpl?")
+        raise AssertionError(f"{name} implements no hook; mark its functions with hookimpl")
     return info

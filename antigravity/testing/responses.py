@@ -1,4 +1,4 @@
-"""What a gateway under test has answered."""
+"""The responses of a gateway under test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from antigravity.sse import ServerSentEvent, SseDecoder
 
 
 class GatewayResponse(Struct, frozen=True):
-    """A whole HTTP answer; ``headers`` have lower-case names."""
+    """A complete HTTP response; ``headers`` have lower-case names."""
 
     status: int
     headers: Mapping[str, str]
@@ -26,7 +26,7 @@ class GatewayResponse(Struct, frozen=True):
     def json(self) -> Any:
         """Return the body, decoded.
 
-        :raises ValueError: if it is no JSON.
+        :raises ValueError: if the body is not JSON.
         """
         return json.loads(self.body)
 
@@ -36,5 +36,5 @@ class GatewayResponse(Struct, frozen=True):
         return [*decoder.feed(self.body), *decoder.close()]
 
     def chunks(self) -> list[Any]:
-        """Return the JSON of the server-sent events in the body, ``[DONE]`` left out."""
+        """Return the JSON of the server-sent events in the body, without ``[DONE]``."""
         return [json.loads(event.data) for event in self.events() if event.data != b"[DONE]"]

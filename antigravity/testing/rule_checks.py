@@ -1,4 +1,4 @@
-"""What is checked of rules: for warm-ups, for background tasks, and for the choice of accounts."""
+"""Checks of rules: warm-up filters, background detectors and selection policies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CANDIDATES: Final = (
 def check_warmup_filter(rule: Any) -> Problems:
     """Check a filter for warm-ups."""
     if not isinstance(rule.marks, tuple) or not all(isinstance(m, bytes) for m in rule.marks):
-        yield "has marks that are no tuple of bytes"
+        yield "has marks that are not a tuple of bytes"
     yield from _check_rule(rule, "matches", bool)
 
 
@@ -34,38 +34,38 @@ def _check_rule(rule: Any, method: str, kind: Any) -> Problems:
     for headers in ({}, {"user-agent": "somebody/1.0"}):
         found = attempt(rule.may_match, headers)
         if not isinstance(found, bool):
-            said = (
-                found if isinstance(found, UnexpectedError) else f"returns {found!r}, not whether"
+            problem = (
+                found if isinstance(found, UnexpectedError) else f"returns {found!r}, not a bool"
             )
-            yield f"may_match {said} for the headers {headers}"
+            yield f"may_match {problem} for the headers {headers}"
             break
     for what, request in SAMPLES:
         found = attempt(getattr(rule, method), request, {})
         if not isinstance(found, kind):
-            said = (
+            problem = (
                 found if isinstance(found, UnexpectedError) else f"returns a {type(found).__name__}"
             )
-            yield f"{method} {said} for {what}"
+            yield f"{method} {problem} for {what}"
             break
 
 
 def check_selection_policy(policy: Any) -> Problems:
-    """Check a way to choose among accounts: it chooses among those that it is offered."""
+    """Check a selection policy: it selects among its candidates."""
     for candidates in ((), _CANDIDATES):
         selection = policy.select(candidates, SelectionContext())
         if not isinstance(selection, Selection):
-            yield "does not answer with a Selection"
+            yield "does not return a Selection"
             return
         if any(each not in candidates for each in selection.order):
-            yield "chooses accounts that it was not offered"
+            yield "selects accounts that are not candidates"
             return
     if not any(each.available for each in selection.order):
-        yield "chooses nobody although accounts are free"
+        yield "selects no account although some are free"
     for bound in (None, _CANDIDATES[0]):
         moves = attempt(policy.moves, bound, _CANDIDATES, SelectionContext("a-session"))
         if not isinstance(moves, bool):
-            said = (
-                moves if isinstance(moves, UnexpectedError) else f"returns {moves!r}, not whether"
+            problem = (
+                moves if isinstance(moves, UnexpectedError) else f"returns {moves!r}, not a bool"
             )
-            yield f"moves {said}"
+            yield f"moves {problem}"
             return

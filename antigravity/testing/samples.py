@@ -1,4 +1,4 @@
-"""Requests that a client of any protocol may send."""
+"""Sample requests that clients of any protocol may send."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _user(*parts: Text | Media | ToolResult) -> Message:
     return Message("user", parts)
 
 
-#: What each one is, and the request.
+#: A description, and the request.
 SAMPLES: Final = (
     ("a question", _request(_user(Text("Hello")))),
     (

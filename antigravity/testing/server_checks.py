@@ -1,4 +1,4 @@
-"""What is checked of the server side of a protocol."""
+"""Checks of the server side of a protocol."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ERRORS: Final = (
     RateLimitedError,
     UpstreamError,
 )
-_SAID: Final = "Nothing is as it should be."
+_MESSAGE: Final = "The check failed on purpose."
 _TEXT: Final = "Forty-two"
 _START: Final = ResponseStart("an-id", "a-model")
 
@@ -61,41 +61,43 @@ def check_server_protocol(protocol: Any) -> Problems:
 
 
 def check_server_side(protocol: Any) -> Problems:
-    """Check what servers of all kinds have."""
+    """Check what all server protocols have in common."""
     if not protocol.routes:
-        yield "has no routes, so nobody can reach it"
+        yield "has no routes, so it is not reachable"
     for route in protocol.routes:
         if not route.path.startswith("/"):
             yield f"has the route {route.path!r}, which does not begin with a slash"
     for kind in _ERRORS:
-        reply: HttpReply = protocol.encode_error(kind(_SAID), "req_check")
+        reply: HttpReply = protocol.encode_error(kind(_MESSAGE), "req_check")
         if reply.status < 400:
-            yield f"says {kind.__name__} with status {reply.status}"
-        if _SAID.encode() not in reply.body:
-            yield f"does not say the message of a {kind.__name__}"
-    limited: HttpReply = protocol.encode_error(RateLimitedError(_SAID, retry_after=7), "req_check")
+            yield f"encodes {kind.__name__} with status {reply.status}"
+        if _MESSAGE.encode() not in reply.body:
+            yield f"does not contain the message of a {kind.__name__}"
+    limited: HttpReply = protocol.encode_error(
+        RateLimitedError(_MESSAGE, retry_after=7), "req_check"
+    )
     if ("retry-after", "7") not in [(name.lower(), value) for name, value in limited.headers]:
-        yield "does not say Retry-After although it is known"
+        yield "does not set Retry-After"
 
 
 def check_readers(protocol: Any, route: Route, *readers: str) -> Problems:
-    """Check that bodies of any shape are read, or refused as a client's mistake."""
+    """Check that readers accept invalid bodies, or raise ``InvalidRequestError``."""
     for reader in readers:
         for body in INVALID_BODIES:
             found = attempt(getattr(protocol, reader), _call(route, body))
             if isinstance(found, UnexpectedError):
                 at = f"{reader} {found} at a body that is {format_body(body)}"
-                yield f"{at}; what is the client's mistake is an InvalidRequestError"
+                yield f"{at}; report it as an InvalidRequestError"
                 break
 
 
 def check_reply(what: str, encode: Any, *arguments: object) -> Problems:
-    """Check that something is encoded as a reply that can be sent."""
+    """Check that an encoder returns a valid ``HttpReply``."""
     reply = attempt(encode, *arguments)
     if isinstance(reply, UnexpectedError):
         yield f"{what} {reply}"
     elif isinstance(reply, GatewayError):
-        yield f"{what} refuses what is asked for"
+        yield f"{what} raises a GatewayError"
     elif not isinstance(reply, HttpReply):
         yield f"{what} returns a {type(reply).__name__}, not an HttpReply"
     elif type(reply.body) is not bytes:
@@ -116,32 +118,32 @@ def _context(protocol: Any, route: Route) -> ReplyContext:
 
 def _check_whole(protocol: Any, route: Route) -> Problems:
     if not protocol.traits.is_conversation:
-        return  # its answers are no text
+        return  # its responses are not text
     response = Response("an-id", "a-model", (Choice((Text(_TEXT),)),))
     context = _context(protocol, route)
     yield from check_reply("encode_response", protocol.encode_response, response, context)
     reply = attempt(protocol.encode_response, response, context)
     if isinstance(reply, HttpReply) and _TEXT not in str(reply.body):
-        yield "leaves the text out of a whole answer"
+        yield "does not contain the text of a whole response"
 
 
 def _check_encoder(protocol: Any, route: Route) -> Problems:
     where = f"its stream at {route.path}"
 
     def written(*events: Event, ends: bool = True) -> tuple[bytes, bool]:
-        """Return a stream, and whether it goes on after its end."""
+        """Return a stream, and whether it continues after its end."""
         encoder = protocol.encoder(_context(protocol, route))
         out = b"".join([encoder.encode(event) for event in events])
         if ends:
             out += encoder.end()
         return out, bool(encoder.encode(TextDelta("more")) or encoder.end())
 
-    demanding = not protocol.traits.is_conversation  # its answers are no text
+    demanding = not protocol.traits.is_conversation  # its responses are not text
     try:
         encoder = protocol.encoder(_context(protocol, route))
     except GatewayError:
         if demanding:
-            return  # it looks at the body again, and this one is none
+            return  # it reads the body again, and this one is empty
         raise
     if not isinstance(encoder.content_type, str) or "/" not in encoder.content_type:
         yield f"{where} has no content type"
@@ -149,18 +151,18 @@ def _check_encoder(protocol: Any, route: Route) -> Problems:
         yield f"{where} has a keepalive that is not bytes"
     whole, goes_on = written(_START, TextDelta(_TEXT), Finish("stop"))
     if not whole and not demanding:
-        yield f"{where} says nothing at all"
+        yield f"{where} is empty"
     if goes_on:
-        yield f"{where} goes on after its end"
-    error = StreamFailure(UpstreamError(_SAID))
+        yield f"{where} continues after its end"
+    error = StreamFailure(UpstreamError(_MESSAGE))
     failed, goes_on = written(_START, TextDelta(_TEXT), error, ends=False)
     if goes_on:
-        yield f"{where} goes on after an error"
+        yield f"{where} continues after an error"
     if demanding or protocol.traits.may_answer_with_files:
-        return  # text alone is no answer, and there may be no words for an error
+        return  # its responses contain more than text
     if _TEXT.encode() not in whole:
-        yield f"{where} leaves the text out"
-    if _SAID.encode() not in failed:
-        yield f"{where} does not say the message of an error"
+        yield f"{where} does not contain the text"
+    if _MESSAGE.encode() not in failed:
+        yield f"{where} does not contain the message of an error"
     if written(_START, TextDelta(_TEXT))[0] == whole:
-        yield f"{where} passes off an answer without a Finish as complete"
+        yield f"{where} treats a response without a Finish as complete"

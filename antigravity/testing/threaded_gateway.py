@@ -1,4 +1,4 @@
-"""Gateways for tests that block: the reactor runs in a thread of its own."""
+"""Gateways for blocking tests: the reactor runs in a thread of its own."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _running_reactor() -> Any:
 
 
 class ThreadedGateway:
-    """The methods of :class:`GatewayUnderTest`, which wait; made by :func:`run_gateway`."""
+    """The methods of :class:`GatewayUnderTest`, blocking; created by :func:`run_gateway`."""
 
     def __init__(self, reactor: Any, gateway: GatewayUnderTest) -> None:
         self._reactor = reactor
@@ -50,27 +50,27 @@ class ThreadedGateway:
 
     @property
     def url(self) -> str:
-        """Where it is, without a path; official SDKs can be pointed at it."""
+        """The base URL; official SDKs can use it."""
         return self.gateway.url
 
     @property
     def simulator_url(self) -> str:
-        """Where the simulator is, without a path."""
+        """The base URL of the simulator."""
         return self.gateway.simulator_url
 
     @property
     def simulator(self) -> Any:
-        """The simulator, whose ``log`` holds the requests that it got."""
+        """The simulator; its ``log`` contains the requests that it received."""
         return self.gateway.simulator
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> GatewayResponse:
-        """Ask with ``GET``."""
+        """Send a ``GET`` request."""
         return self.request("GET", path, headers=headers)
 
     def post(
         self, path: str, body: object, headers: Mapping[str, str] | None = None
     ) -> GatewayResponse:
-        """Ask with ``POST``; ``body`` is bytes, or something to send as JSON."""
+        """Send a ``POST`` request; ``body`` is bytes, or a value to send as JSON."""
         return self.request("POST", path, body, headers)
 
     def request(
@@ -80,26 +80,26 @@ class ThreadedGateway:
         body: object = None,
         headers: Mapping[str, str] | None = None,
     ) -> GatewayResponse:
-        """Ask the gateway, and return the whole answer."""
-        answer: GatewayResponse = self._wait(self.gateway.request(method, path, body, headers))
-        return answer
+        """Send a request to the gateway, and return the response."""
+        response: GatewayResponse = self._wait(self.gateway.request(method, path, body, headers))
+        return response
 
     def mcp(self, method: str, params: Mapping[str, Any] | None = None, path: str = "/mcp") -> Any:
         """Return the result of one MCP request: ``mcp("tools/call", {"name": …})``.
 
-        :raises AssertionError: if the answer is an error.
+        :raises AssertionError: if the response is an error.
         """
         return self._wait(self.gateway.mcp(method, params, path))
 
     def reload(self, config: str) -> None:
-        """Go on with another configuration, as if the file had been edited.
+        """Reload with another configuration, like after an edit of the file.
 
-        :raises ConfigurationError: if it cannot be used; then nothing changes.
+        :raises ConfigurationError: if the configuration is invalid; then nothing changes.
         """
         self._wait(self.gateway.reload(config))
 
     def stop(self) -> None:
-        """Stop everything."""
+        """Stop the gateway and the simulator."""
         self._wait(self.gateway.stop())
 
     def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -118,9 +118,9 @@ def run_gateway(
     installed: bool = False,
     simulated: bool = True,
 ) -> Iterator[ThreadedGateway]:
-    """Run a gateway while the block lasts; the parameters are those of ``start_gateway``.
+    """Run a gateway in a ``with`` block; the parameters are those of ``start_gateway``.
 
-    :raises ConfigurationError: if ``config`` cannot be used.
+    :raises ConfigurationError: if ``config`` is invalid.
     """
     reactor = _running_reactor()
     with tempfile.TemporaryDirectory(prefix="antigravity-") as folder:

@@ -1,4 +1,4 @@
-"""What is checked of kinds of upstream."""
+"""Checks of kinds of upstream."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _KEY: Final = "a-key"
 def check_upstream_kind(
     kind: Any, services: UpstreamServices, embedding_protocols: Collection[str]
 ) -> Problems:
-    """Check a kind of upstream: it says what it lacks, or builds what can be asked.
+    """Check a kind of upstream: it reports missing settings, or builds an upstream.
 
-    ``embedding_protocols`` are the names of the protocols for vectors that are spoken.
+    ``embedding_protocols`` are the names of the client protocols for embeddings.
     """
     bare = UpstreamSettings(kind=kind.kind)
     given = UpstreamSettings(kind=kind.kind, base_url=_NOWHERE, api_key=Secret(_KEY))
@@ -53,20 +53,20 @@ def _check_names(
     kind: Any, upstream: Any, services: UpstreamServices, embedding_protocols: Collection[str]
 ) -> Problems:
     if upstream.name != services.name:
-        yield f"builds an upstream of the name {upstream.name!r}; services.name says otherwise"
+        yield f"builds an upstream of the name {upstream.name!r}, not of services.name"
     embeds = IEmbeddingUpstream.providedBy(upstream)
     vectors = upstream.embedding_protocols if embeds else ()
     if not upstream.protocols and not vectors:
-        yield "speaks no protocol"
+        yield "has no protocol"
     special = upstream.model_protocols if IModelProtocols.providedBy(upstream) else ()
     for name in (*upstream.protocols, *special):
         if name not in services.protocols:
-            yield f"speaks {name!r}, and there is no client protocol of that name"
+            yield f"has the protocol {name!r}, and there is no client protocol of this name"
     for name in vectors:
         if name not in embedding_protocols:
-            yield f"speaks {name!r}, and there is no such client protocol for vectors"
+            yield f"has the protocol {name!r}, and there is no such client protocol for embeddings"
     if IEmbeddingKind.providedBy(kind) and not embeds:
-        yield "is marked with IEmbeddingKind, and its upstreams make no vectors"
+        yield "provides IEmbeddingKind, but its upstreams create no embeddings"
 
 
 def _check_upstream(upstream: Any, services: UpstreamServices) -> Problems:
@@ -76,32 +76,33 @@ def _check_upstream(upstream: Any, services: UpstreamServices) -> Problems:
         operation = "stream" if client is None or client.traits.streams else "generate"
         prepared = attempt(upstream.prepare, operation, name, "a-model", b"{}", credential, {})
         if isinstance(prepared, UnexpectedError | GatewayError):
-            said = prepared if isinstance(prepared, UnexpectedError) else f"raises {prepared!r}"
-            yield f"prepare {said}; what goes wrong is a failure of its Deferred"
+            problem = prepared if isinstance(prepared, UnexpectedError) else f"raises {prepared!r}"
+            yield f"prepare {problem}; report errors through its Deferred"
         else:
             yield from _check_fired("prepare", prepared, _check_requests)
     yield from _check_fired("models", attempt(upstream.models, credential), _check_nothing)
     for method, argument in (("try_next", UpstreamError("It failed.")), ("wraps", None)):
         call = getattr(upstream, method)
-        answer = attempt(call) if argument is None else attempt(call, argument)
-        if not isinstance(answer, bool):
-            yield f"{method} returns {answer!r}, not whether"
+        result = attempt(call) if argument is None else attempt(call, argument)
+        if not isinstance(result, bool):
+            yield f"{method} returns {result!r}, not a bool"
 
 
 def _check_fired(method: str, result: object, check: Any) -> Problems:
     if not isinstance(result, Deferred):
-        said = (
+        problem = (
             result if isinstance(result, UnexpectedError) else f"returns a {type(result).__name__}"
         )
-        yield f"{method} {said}, not a Deferred"
+        yield f"{method} {problem}, not a Deferred"
         return
     fired: list[Any] = []
     failed: list[Any] = []
     result.addCallbacks(fired.append, failed.append)
-    result.cancel()  # if it waits for something that cannot come here
+    result.cancel()  # if it waits for a connection
     for failure in failed:
         if failure.check(GatewayError, CancelledError) is None:
-            yield f"{method} fails with {describe_error(failure.value)}, which is no GatewayError"
+            error = describe_error(failure.value)
+            yield f"{method} fails with {error}, which is not a GatewayError"
     for value in fired:
         yield from check(value)
 
@@ -112,16 +113,16 @@ def _check_nothing(value: object) -> Problems:
 
 def _check_requests(requests: object) -> Problems:
     if not isinstance(requests, Sequence) or not requests:
-        yield "prepare gives no requests to send"
+        yield "prepare returns no requests"
         return
     for request in requests:
         if not isinstance(request, OutgoingRequest):
-            yield f"prepare gives a {type(request).__name__}, not an OutgoingRequest"
+            yield f"prepare returns a {type(request).__name__}, not an OutgoingRequest"
             return
         if not str(request.url).startswith(("http://", "https://")):
-            yield "prepare gives a request whose url is no http or https address"
+            yield "prepare returns a request whose url is not an http or https address"
         if not _are_headers(request.headers):
-            yield "prepare gives headers that are not pairs of text"
+            yield "prepare returns headers that are not pairs of text"
 
 
 def _are_headers(headers: object) -> bool:

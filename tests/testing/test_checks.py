@@ -1,4 +1,4 @@
-"""What ``plugins check`` finds in things that have all methods and do the wrong thing."""
+"""Checks of objects that have all methods but behave incorrectly."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def registry() -> Any:
     return host.registry
 
 
-class Endless:
+class EndlessEncoder:
     content_type = "text/plain"
 
     def encode(self, event: Any) -> bytes:
@@ -56,39 +56,39 @@ def silent(error: GatewayError, request_id: str) -> HttpReply:
     return HttpReply(200, b"{}")
 
 
-def test_a_server_protocol_has_to_say_errors(registry: Any) -> None:
+def test_check_reports_server_that_hides_errors(registry: Any) -> None:
     faults = list(
         check_server_protocol(Changed(registry.servers["anthropic"], encode_error=silent))
     )
-    assert "says NotFoundError with status 200" in faults
-    assert "does not say the message of a RateLimitedError" in faults
+    assert "encodes NotFoundError with status 200" in faults
+    assert "does not contain the message of a RateLimitedError" in faults
 
 
-def test_a_stream_has_to_end(registry: Any) -> None:
-    endless = Changed(registry.servers["gemini"], encoder=lambda context: Endless())
+def test_check_reports_stream_without_end(registry: Any) -> None:
+    endless = Changed(registry.servers["gemini"], encoder=lambda context: EndlessEncoder())
     faults = " ".join(check_server_protocol(endless))
-    assert "goes on after its end" in faults
-    assert "goes on after an error" in faults
-    assert "does not say the message of an error" in faults
+    assert "continues after its end" in faults
+    assert "continues after an error" in faults
+    assert "does not contain the message of an error" in faults
     assert "without a Finish" in faults
 
 
-def test_a_server_protocol_has_to_be_reachable(registry: Any) -> None:
+def test_check_reports_server_without_routes(registry: Any) -> None:
     hidden = Changed(registry.servers["gemini"], routes=())
-    assert list(check_server_protocol(hidden)) == ["has no routes, so nobody can reach it"]
+    assert list(check_server_protocol(hidden)) == ["has no routes, so it is not reachable"]
 
 
-def test_a_client_protocol_has_to_know_errors(registry: Any) -> None:
+def test_check_reports_client_that_ignores_error_types(registry: Any) -> None:
     deaf = Changed(
         registry.clients["openai_chat"],
         decode_error=lambda status, headers, body: GatewayError("Something went wrong."),
     )
     faults = " ".join(check_client_protocol(deaf))
-    assert "trouble with its credential" in faults
-    assert "does not take a 429 for a limit" in faults
+    assert "does not decode a 401" in faults
+    assert "does not decode a 429 as a RateLimitedError" in faults
 
 
-class Gullible:
+class IncompleteDecoder:
     def decode(self, event: Any) -> list[Any]:
         return []
 
@@ -96,22 +96,24 @@ class Gullible:
         return []
 
 
-def test_a_client_protocol_has_to_doubt(registry: Any) -> None:
-    gullible = Changed(registry.clients["openai_chat"], decoder=lambda request, target: Gullible())
+def test_check_reports_decoder_that_accepts_incomplete_streams(registry: Any) -> None:
+    gullible = Changed(
+        registry.clients["openai_chat"], decoder=lambda request, target: IncompleteDecoder()
+    )
     faults = " ".join(check_client_protocol(gullible))
-    assert "passes off an answer that breaks off" in faults
+    assert "treats a response that ends at once" in faults
     assert "one StreamFailure" in faults
 
 
-def test_a_policy_has_to_choose_among_the_offered() -> None:
+def test_check_reports_policy_that_returns_no_selection() -> None:
     class Inventive:
         def select(self, candidates: Any, context: Any) -> Any:
             return ["somebody"]
 
-    assert list(check_selection_policy(Inventive())) == ["does not answer with a Selection"]
+    assert list(check_selection_policy(Inventive())) == ["does not return a Selection"]
 
 
-def test_a_tool_has_to_say_what_it_takes() -> None:
+def test_check_reports_tool_without_description() -> None:
     class Mute:
         input_schema: dict[str, Any] = {}
         description = ""
@@ -119,7 +121,7 @@ def test_a_tool_has_to_say_what_it_takes() -> None:
     assert len(list(check_mcp_tool(Mute()))) == 2
 
 
-def test_a_kind_has_to_build_an_upstream(registry: Any) -> None:
+def test_check_reports_kind_that_builds_no_upstream(registry: Any) -> None:
     services = offline_services("mine", registry.clients)
     kind = Changed(registry.upstream_kinds["openai"], build=lambda settings, services: object())
     (fault,) = check_upstream_kind(kind, services, registry.embedding_clients)

@@ -1,4 +1,4 @@
-"""The kit that authors of plugins test with."""
+"""The testing kit for authors of plugins."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def register_routes(register: Any, settings: Any) -> None:
     register("GET", settings.get("path", "/hello"), hello)
 
 
-def test_a_plugin_is_loaded_with_its_settings() -> None:
+def test_load_plugin_passes_settings() -> None:
     loaded = load_plugin(plugin(register_routes=register_routes), {"path": "/there"}, name="mine")
     assert loaded.info.name == "mine"
     assert loaded.info.registered["routes"] == ("GET /there",)
@@ -57,12 +57,12 @@ def test_a_plugin_is_loaded_with_its_settings() -> None:
         (unmarked(register_routes=lambda register: None), "hookimpl"),
     ],
 )
-def test_what_a_gateway_would_leave_out_fails(broken: object, said: str) -> None:
+def test_load_plugin_fails_for_rejected_plugin(broken: object, said: str) -> None:
     with pytest.raises(AssertionError, match=said):
         load_plugin(broken)
 
 
-def test_an_answer_can_be_read_as_events() -> None:
+def test_gateway_response_decodes_events() -> None:
     answer = GatewayResponse(200, {}, b'data: {"a": 1}\n\ndata: [DONE]\n\n')
     assert answer.chunks() == [{"a": 1}]
     assert [event.data for event in answer.events()] == [b'{"a": 1}', b"[DONE]"]
@@ -71,7 +71,7 @@ def test_an_answer_can_be_read_as_events() -> None:
 class GatewayTests(TestCase):
     """A gateway in the reactor of the test."""
 
-    def test_it_serves_from_the_simulator_and_the_plugin(self) -> Deferred[None]:
+    def test_gateway_serves_simulator_and_plugin(self) -> Deferred[None]:
         return Deferred.fromCoroutine(self._serves())
 
     async def _serves(self) -> None:
@@ -86,12 +86,12 @@ class GatewayTests(TestCase):
         self.assertEqual((await gateway.request("GET", "/hello")).status, 404)
         self.assertEqual((await gateway.request("GET", "/moved")).text, "hello")
 
-    def test_a_bad_configuration_leaves_nothing_behind(self) -> Deferred[Any]:
+    def test_invalid_configuration_stops_everything(self) -> Deferred[Any]:
         started = start_gateway(reactor, Path(self.mktemp()), config="[proxy]\nport = 'x'")
         return self.assertFailure(Deferred.fromCoroutine(started), ConfigurationError)
 
 
-def test_the_example_tests_itself(tmp_path: Path) -> None:
+def test_example_plugin_passes_its_tests(tmp_path: Path) -> None:
     """In a process of its own: its gateways run in a thread, with the only reactor there is."""
     report = tmp_path / "report.xml"
     done = subprocess.run(

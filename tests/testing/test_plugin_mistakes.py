@@ -1,4 +1,4 @@
-"""Faults that authors of plugins make, each found and named with its place."""
+"""Checks report typical mistakes of plugins with their location."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def registry() -> Any:
     return host.registry
 
 
-def test_the_built_in_ones_are_in_order() -> None:
+def test_builtin_plugins_pass_all_checks() -> None:
     host = PluginHost()
     host.load(installed=False)
     assert list(check_registered(host.registry, host.plugins())) == []
@@ -100,28 +100,30 @@ def encode_names(request: Any, target: Any) -> EncodedRequest:
         ({"encode": lambda request, target: b"{}"}, "encodes a question as bytes"),
         ({"encode": lambda request, target: EncodedRequest({})}, "as dict, not as bytes"),  # type: ignore[arg-type]
         ({"encode": encode_calls}, "at a request with tools, a call and its result"),
-        ({"encode": encode_calls}, "raises KeyError: 'missing' (test_more_checks.py, line"),
+        ({"encode": encode_calls}, "raises KeyError: 'missing' (test_plugin_mistakes.py, line"),
         ({"decode_models": lambda body: json.loads(body)["models"]}, "a list of models that is"),
         ({"decode_count": raising}, "decode_count raises an UpstreamError"),
-        ({"decode_usage": lambda body: json.loads(body)["usage"]}, "in an answer that is"),
+        ({"decode_usage": lambda body: json.loads(body)["usage"]}, "in a response that is"),
         ({"tap": lambda: None}, "its tap:"),
-        ({"decoder": lambda request, target: Absent()}, "makes NoneType, no sequence"),
+        ({"decoder": lambda request, target: Absent()}, "returns NoneType, not a sequence"),
     ],
 )
-def test_client_protocols(registry: Any, changed: Mapping[str, Any], fault: str) -> None:
+def test_check_reports_faulty_client_protocol(
+    registry: Any, changed: Mapping[str, Any], fault: str
+) -> None:
     assert fault in said(check_client_protocol, Changed(registry.clients["openai_chat"], **changed))
 
 
-def test_what_belongs_to_one_answer_must_not_be_shared(registry: Any) -> None:
+def test_check_reports_shared_decoder_and_tap(registry: Any) -> None:
     original = registry.clients["anthropic"]
     decoder, tap = original.decoder(None, None), original.tap()
     shared = Changed(original, decoder=lambda request, target: decoder, tap=lambda: tap)
     faults = said(check_client_protocol, shared)
-    assert "gives two answers one decoder" in faults
-    assert "gives two streams one tap" in faults
+    assert "uses one decoder for two responses" in faults
+    assert "uses one tap for two streams" in faults
 
 
-def test_errors_of_any_shape_have_to_be_read(registry: Any) -> None:
+def test_check_reports_error_decoder_that_raises(registry: Any) -> None:
     original = registry.clients["openai_chat"]
 
     def careless(status: int, headers: Any, body: bytes) -> GatewayError:
@@ -134,8 +136,8 @@ def test_errors_of_any_shape_have_to_be_read(registry: Any) -> None:
     faults = said(check_client_protocol, Changed(original, decode_error=careless))
     assert "raises TypeError" in faults
     assert "at the body of an error that is '[]'" in faults
-    assert "(test_more_checks.py, line" in faults, "not a place in the standard library"
-    assert "does not keep the upstream_status" in faults
+    assert "(test_plugin_mistakes.py, line" in faults, "not a place in the standard library"
+    assert "does not set the upstream_status" in faults
 
 
 @pytest.mark.parametrize(
@@ -146,19 +148,24 @@ def test_errors_of_any_shape_have_to_be_read(registry: Any) -> None:
         ({"decode": raising}, "decode raises KeyError"),
         ({"encode_response": raising}, "encode_response raises KeyError"),
         ({"encode_response": lambda response, context: b"{}"}, "returns a bytes, not an HttpReply"),
-        ({"encode_response": lambda response, context: HttpReply(200, b"{}")}, "leaves the text"),
+        (
+            {"encode_response": lambda response, context: HttpReply(200, b"{}")},
+            "does not contain the text",
+        ),
         ({"encode_models": lambda models, call: HttpReply(200, "[]")}, "a body that is a str"),  # type: ignore[arg-type]
         (
             {"encode_error": lambda error, name: HttpReply(error.status, error.message.encode())},
-            "does not say Retry-After",
+            "does not set Retry-After",
         ),
     ],
 )
-def test_server_protocols(registry: Any, changed: Mapping[str, Any], fault: str) -> None:
+def test_check_reports_faulty_server_protocol(
+    registry: Any, changed: Mapping[str, Any], fault: str
+) -> None:
     assert fault in said(check_server_protocol, Changed(registry.servers["anthropic"], **changed))
 
 
-def test_a_way_in_that_another_protocol_has(registry: Any) -> None:
+def test_check_reports_route_of_another_protocol(registry: Any) -> None:
     anthropic = registry.servers["anthropic"]
     mine = Changed(anthropic, name="mine", routes=(Route("POST", "/v1/messages", "generate"),))
     with_mine = Changed(registry, all_servers=[*registry.all_servers, mine])
@@ -177,7 +184,9 @@ def test_a_way_in_that_another_protocol_has(registry: Any) -> None:
         ({"encode_error": lambda error, name: HttpReply(200, b"")}, "with status 200"),
     ],
 )
-def test_servers_of_vectors(registry: Any, changed: Mapping[str, Any], fault: str) -> None:
+def test_check_reports_faulty_embedding_server(
+    registry: Any, changed: Mapping[str, Any], fault: str
+) -> None:
     original = registry.embedding_servers["openai_embeddings"]
     assert said(check_embedding_server, original) == ""
     assert fault in said(check_embedding_server, Changed(original, **changed))
@@ -190,19 +199,24 @@ def test_servers_of_vectors(registry: Any, changed: Mapping[str, Any], fault: st
         ({"encode_embedding": raising}, "raises KeyError"),
         ({"encode_embedding": lambda request, inputs, target: b"{}"}, "not as an EncodedEmbedding"),
         ({"decode_embeddings": raising}, "that is an UpstreamError"),
-        ({"decode_embeddings": lambda body, expected: None}, "finds two vectors"),
+        ({"decode_embeddings": lambda body, expected: None}, "returns two vectors"),
         ({"decode_usage": raising}, "decode_usage returns None"),
-        ({"decode_error": lambda status, headers, body: None}, "does not take a 429 for a limit"),
+        (
+            {"decode_error": lambda status, headers, body: None},
+            "does not decode a 429 as a RateLimitedError",
+        ),
         ({"traits": None}, "traits that are NoneType"),
     ],
 )
-def test_clients_of_vectors(registry: Any, changed: Mapping[str, Any], fault: str) -> None:
+def test_check_reports_faulty_embedding_client(
+    registry: Any, changed: Mapping[str, Any], fault: str
+) -> None:
     original = registry.embedding_clients["openai_embeddings"]
     assert said(check_embedding_client, original) == ""
     assert fault in said(check_embedding_client, Changed(original, **changed))
 
 
-def test_an_operation_that_is_none(registry: Any) -> None:
+def test_check_reports_unknown_embedding_operation(registry: Any) -> None:
     original = registry.embedding_clients["openai_embeddings"]
 
     def encode(request: Any, inputs: Any, target: Any) -> Any:
@@ -210,7 +224,7 @@ def test_an_operation_that_is_none(registry: Any) -> None:
         return structs.replace(encoded, operation="vectors")
 
     wrong = Changed(original, encode_embedding=encode)
-    assert "for 'vectors', which is no operation" in said(check_embedding_client, wrong)
+    assert "for 'vectors', which is not an operation" in said(check_embedding_client, wrong)
 
 
 def sent(**changed: Any) -> Any:
@@ -222,20 +236,22 @@ def sent(**changed: Any) -> Any:
     ("changed", "fault"),
     [
         ({"name": "another"}, "of the name 'another'"),
-        ({"protocols": ()}, "speaks no protocol"),
-        ({"protocols": ("parlay",)}, "speaks 'parlay', and there is no client protocol"),
+        ({"protocols": ()}, "has no protocol"),
+        ({"protocols": ("parlay",)}, "has the protocol 'parlay', and there is no client protocol"),
         ({"prepare": raising}, "prepare raises KeyError"),
         ({"prepare": lambda *arguments: []}, "prepare returns a list, not a Deferred"),
-        ({"prepare": lambda *arguments: succeed([])}, "gives no requests"),
-        ({"prepare": lambda *arguments: fail(KeyError("a"))}, "which is no GatewayError"),
-        ({"prepare": sent(url="/path")}, "no http or https address"),
+        ({"prepare": lambda *arguments: succeed([])}, "returns no requests"),
+        ({"prepare": lambda *arguments: fail(KeyError("a"))}, "which is not a GatewayError"),
+        ({"prepare": sent(url="/path")}, "not an http or https address"),
         ({"prepare": sent(headers={"a": "b"})}, "not pairs of text"),
         ({"prepare": sent(headers=(("a", None),))}, "not pairs of text"),
         ({"models": lambda credential: []}, "models returns a list, not a Deferred"),
-        ({"try_next": lambda error: None}, "try_next returns None, not whether"),
+        ({"try_next": lambda error: None}, "try_next returns None, not a bool"),
     ],
 )
-def test_upstreams(registry: Any, changed: Mapping[str, Any], fault: str) -> None:
+def test_check_reports_faulty_upstream(
+    registry: Any, changed: Mapping[str, Any], fault: str
+) -> None:
     services = offline_services("mine", registry.clients)
     original = registry.upstream_kinds["anthropic"]
 
@@ -251,7 +267,7 @@ def test_upstreams(registry: Any, changed: Mapping[str, Any], fault: str) -> Non
     assert fault in faults(Changed(original, build=build))
 
 
-def test_a_kind_that_promises_vectors(registry: Any) -> None:
+def test_check_reports_embedding_kind_without_embeddings(registry: Any) -> None:
     @implementer(IEmbeddingKind)
     class Promising:
         kind = "promising"
@@ -261,7 +277,7 @@ def test_a_kind_that_promises_vectors(registry: Any) -> None:
 
     services = offline_services("promising", registry.clients)
     (fault,) = check_upstream_kind(Promising(), services, ())
-    assert "make no vectors" in fault
+    assert "create no embeddings" in fault
 
 
 class Rule:
@@ -281,19 +297,19 @@ class Rule:
 @pytest.mark.parametrize(
     ("changed", "fault"),
     [
-        ({"marks": ("ping",)}, "no tuple of bytes"),
-        ({"marks": b"ping"}, "no tuple of bytes"),
+        ({"marks": ("ping",)}, "not a tuple of bytes"),
+        ({"marks": b"ping"}, "not a tuple of bytes"),
         ({"may_match": lambda headers: headers["user-agent"]}, "may_match raises KeyError"),
         ({"matches": lambda request, headers: request.messages[-1].text}, "matches raises"),
         ({"matches": lambda request, headers: None}, "matches returns a NoneType"),
     ],
 )
-def test_warmup_filters(changed: Mapping[str, Any], fault: str) -> None:
+def test_check_reports_faulty_warmup_filter(changed: Mapping[str, Any], fault: str) -> None:
     assert said(check_warmup_filter, Rule()) == ""
     assert fault in said(check_warmup_filter, Changed(Rule(), **changed))
 
 
-def test_background_detectors() -> None:
+def test_check_reports_faulty_background_detector() -> None:
     assert said(check_background_detector, Rule()) == ""
     wrong = Changed(Rule(), detect=lambda request, headers: True)
     assert "detect returns a bool" in said(check_background_detector, wrong)
@@ -322,25 +338,27 @@ def someone_else(candidates: Any, context: Any) -> Selection:
 @pytest.mark.parametrize(
     ("changed", "fault"),
     [
-        ({"select": nobody}, "chooses nobody although accounts are free"),
-        ({"select": someone_else}, "that it was not offered"),
+        ({"select": nobody}, "selects no account although some are free"),
+        ({"select": someone_else}, "that are not candidates"),
         ({"moves": lambda bound, candidates, context: bound}, "moves returns None"),
         ({"moves": lambda bound, candidates, context: bound.busy}, "moves raises AttributeError"),
     ],
 )
-def test_selection_policies(changed: Mapping[str, Any], fault: str) -> None:
+def test_check_reports_faulty_selection_policy(changed: Mapping[str, Any], fault: str) -> None:
     assert said(check_selection_policy, Policy()) == ""
     assert fault in said(check_selection_policy, Changed(Policy(), **changed))
 
 
-def test_things_for_mcp() -> None:
+def test_check_reports_faulty_mcp_prompt_and_resource() -> None:
     prompt = Changed(None, arguments=(PromptArgument("to", "Whom."), "from"))
-    assert said(check_mcp_prompt, prompt) == "has the argument 'from', which is no PromptArgument"
+    assert (
+        said(check_mcp_prompt, prompt) == "has the argument 'from', which is not a PromptArgument"
+    )
     assert "without a scheme" in said(check_mcp_resource, Changed(None, uri="rules"))
     assert said(check_mcp_resource, Changed(None, uri="note:rules")) == ""
 
 
-def test_what_a_check_raises_is_a_fault_with_its_place() -> None:
+def test_exception_of_a_check_is_reported_with_its_line() -> None:
     class Policies:
         @hookimpl
         def register_selection_policies(self, register: Any) -> None:
@@ -354,12 +372,14 @@ def test_what_a_check_raises_is_a_fault_with_its_place() -> None:
 
             register(Mistyped())
 
-    with pytest.raises(AssertionError, match=r"lastused' \(test_more_checks\.py, line \d+\)"):
+    with pytest.raises(AssertionError, match=r"lastused' \(test_plugin_mistakes\.py, line \d+\)"):
         load_plugin(Policies())
 
 
-def test_the_faults_of_all_hooks_are_told_with_their_place() -> None:
+def test_exception_of_a_hook_is_reported_with_its_line() -> None:
     module = ModuleType("faulty")
     vars(module)["register_routes"] = hookimpl(lambda register, settings: settings["colour"])
-    with pytest.raises(AssertionError, match=r"KeyError: 'colour' \(test_more_checks\.py, line"):
+    with pytest.raises(
+        AssertionError, match=r"KeyError: 'colour' \(test_plugin_mistakes\.py, line"
+    ):
         load_plugin(module)
