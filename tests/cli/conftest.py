@@ -1,4 +1,4 @@
-"""Commands run in this process, on a fresh home."""
+"""Fixtures that run commands in this process, on a new home."""
 
 from __future__ import annotations
 

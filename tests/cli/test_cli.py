@@ -1,4 +1,4 @@
-"""The commands do what they say, in words for people and in JSON, and never show a secret."""
+"""Commands: text and JSON output, exit codes, masked secrets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.cli.builders import Result, Run, configure
 SECRET = "AIzaVeiled-0123456789"
 
 
-def test_the_life_of_an_account(run: Run) -> None:
+def test_account_is_added_listed_disabled_and_removed(run: Run) -> None:
     added = run("accounts", "add", "gemini_api", "--label", "me", stdin=f"{SECRET}\n")
     assert added.code == 0
     assert "for upstream gemini_api" in added.out
@@ -72,7 +72,7 @@ def test_the_life_of_an_account(run: Run) -> None:
         ([], "", "Missing argument 'KIND' (codeassist, gemini_api, anthropic, openai, zai)"),
     ],
 )
-def test_an_account_that_makes_no_sense_is_refused(
+def test_invalid_account_is_refused(
     run: Run, tmp_path: Path, arguments: list[str], stdin: str, words: str
 ) -> None:
     configure(tmp_path, '[upstreams.own]\nkind = "anthropic"\nbase_url = "https://a"\n')
@@ -83,7 +83,7 @@ def test_an_account_that_makes_no_sense_is_refused(
     assert run("accounts", "list", "--json").json == {"accounts": [], "broken": []}
 
 
-def test_secret_loses_what_was_pasted_around_it(run: Run, tmp_path: Path) -> None:
+def test_pasted_secret_is_cleaned(run: Run, tmp_path: Path) -> None:
     result = run("accounts", "add", "openai", stdin=f'"Bearer {SECRET}"\u200b\r\n')
     assert result.code == 0
     assert "ignored white space, quotes or 'Bearer' around the API key" in result.err
@@ -98,7 +98,7 @@ def test_secret_loses_what_was_pasted_around_it(run: Run, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "secret", [f"{SECRET}\u200bx", f"{SECRET} x", f"{SECRET}\x00", "sk-\u2026x"]
 )
-def test_secret_that_is_none_is_refused(run: Run, tmp_path: Path, secret: str) -> None:
+def test_invalid_secret_is_refused(run: Run, tmp_path: Path, secret: str) -> None:
     result = run("accounts", "add", "openai", stdin=secret)
     assert result.code == 1
     assert "the API key must not contain" in result.err
@@ -106,9 +106,7 @@ def test_secret_that_is_none_is_refused(run: Run, tmp_path: Path, secret: str) -
     assert run("accounts", "add", "--from", "-", stdin=many).code == 1
 
 
-def test_configuration_check_tells_of_keys_with_something_around_them(
-    run: Run, tmp_path: Path
-) -> None:
+def test_config_check_warns_of_keys_that_are_cleaned(run: Run, tmp_path: Path) -> None:
     file = configure(tmp_path, '[proxy]\napi_key = "sk-Veiled "\n')
     told = run("config", "check")
     assert f"warning: {file}:2: proxy.api_key: white space, quotes or 'Bearer'" in told.out
@@ -118,7 +116,7 @@ def test_configuration_check_tells_of_keys_with_something_around_them(
     assert f"error: {file}:2: proxy.api_key: it must not contain spaces" in told.out
 
 
-def test_an_account_can_bring_its_own_address(run: Run) -> None:
+def test_account_may_have_its_own_address(run: Run) -> None:
     def add(secret: str, *more: str) -> dict[str, Any]:
         result = run("accounts", "add", "openai", secret, "--json", *more)
         return dict(result.json["account"])
@@ -133,13 +131,13 @@ def test_an_account_can_bring_its_own_address(run: Run) -> None:
     assert run("config", "check").code == 0
 
 
-def test_a_google_account_says_what_else_it_needs(run: Run) -> None:
+def test_codeassist_account_without_oauth_client_is_reported(run: Run) -> None:
     result = run("accounts", "add", "codeassist", "1//token")
     assert result.code == 0
     assert "upstreams.codeassist.oauth.client_id" in result.err
 
 
-def test_a_broken_account_is_named_and_can_be_removed(run: Run, tmp_path: Path) -> None:
+def test_malformed_account_file_is_reported_and_can_be_removed(run: Run, tmp_path: Path) -> None:
     run("accounts", "add", "openai", "k")
     broken = tmp_path / "home" / "accounts" / "bad.json"
     broken.write_text("{")
@@ -150,7 +148,7 @@ def test_a_broken_account_is_named_and_can_be_removed(run: Run, tmp_path: Path) 
     assert run("accounts", "remove", "bad").code == 0
 
 
-def test_a_bad_configuration_is_told_in_lines(run: Run, tmp_path: Path) -> None:
+def test_each_problem_of_the_configuration_is_one_line(run: Run, tmp_path: Path) -> None:
     file = configure(tmp_path, '[proxy]\nprot = 1\nauth_mode = "x"\n')
     checked = run("config", "check")
     assert checked.code == 1
@@ -168,7 +166,7 @@ def test_a_bad_configuration_is_told_in_lines(run: Run, tmp_path: Path) -> None:
     assert run("doctor").code == 1
 
 
-def test_warnings_do_not_make_it_invalid(run: Run, tmp_path: Path) -> None:
+def test_configuration_with_warnings_is_valid(run: Run, tmp_path: Path) -> None:
     configure(tmp_path, '[upstreams.a]\nkind = "openai"\n')
     result = run("config", "check")
     assert result.code == 0
@@ -199,7 +197,7 @@ def test_settings_are_shown_masked_with_their_origin(
     assert any(line.split() == ["log.access", "true", "default"] for line in lines)
 
 
-def test_the_path_is_shown_even_of_a_bad_file(run: Run, tmp_path: Path) -> None:
+def test_config_path_works_with_invalid_file(run: Run, tmp_path: Path) -> None:
     file = configure(tmp_path, "=")
     assert run("config", "path").out == f"{file}\n"
     other = run("config", "path", "--home", str(tmp_path / "o"), "--json").json
@@ -237,7 +235,7 @@ def test_status_without_a_configuration_file_names_the_file(run: Run, tmp_path: 
     assert "missing" in result.err
 
 
-def test_unlock_of_an_unknown_account_without_a_gateway_says_both(run: Run, tmp_path: Path) -> None:
+def test_unlock_reports_unknown_account_and_missing_gateway(run: Run, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         settings = f'proxy.port = {taken.getsockname()[1]}\nproxy.admin_key = "sk-admin-1"\n'
@@ -248,7 +246,7 @@ def test_unlock_of_an_unknown_account_without_a_gateway_says_both(run: Run, tmp_
     assert "nothing listens at" in result.err
 
 
-def test_another_file_can_be_checked(run: Run, tmp_path: Path) -> None:
+def test_config_option_selects_another_file(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "other.toml"
     file.write_text("port = 1")
     assert f"{file}:1: port" in run("config", "check", "--config", str(file)).out
@@ -291,7 +289,7 @@ def port() -> Iterator[int]:
         thread.join()
 
 
-def test_models_are_asked_of_the_running_gateway(run: Run, tmp_path: Path, port: int) -> None:
+def test_models_lists_models_of_the_running_gateway(run: Run, tmp_path: Path, port: int) -> None:
     file = configure(tmp_path, f'[proxy]\nport = {port}\napi_key = "sk-Veiled"\n')
     assert run("models").out.split() == ["MODEL", "OWNER", "gpt-x", "o"]
     assert run("models", "--json").json == {"data": [{"id": "gpt-x", "owned_by": "o"}]}
@@ -301,7 +299,7 @@ def test_models_are_asked_of_the_running_gateway(run: Run, tmp_path: Path, port:
     assert "responds with 401: wrong key" in refused.err
 
 
-def test_models_without_a_gateway_say_so(run: Run, tmp_path: Path) -> None:
+def test_models_without_gateway_fails_with_remedy(run: Run, tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         configure(tmp_path, f"proxy.port = {taken.getsockname()[1]}")
@@ -311,7 +309,7 @@ def test_models_without_a_gateway_say_so(run: Run, tmp_path: Path) -> None:
     assert result.err.endswith("; run 'antigravity doctor' for details\n")
 
 
-def test_a_key_that_looks_like_another_kind_is_remarked_upon(run: Run, tmp_path: Path) -> None:
+def test_key_of_another_kind_is_reported(run: Run, tmp_path: Path) -> None:
     configure(tmp_path, '[upstreams.own]\nkind = "openai"\nbase_url = "https://a"\n')
     doubt = "this looks like a secret of kind anthropic, but it was added for gemini_api"
     key = "sk-ant-Veiled-0123456789"
@@ -322,7 +320,7 @@ def test_a_key_that_looks_like_another_kind_is_remarked_upon(run: Run, tmp_path:
         assert "looks like" not in result.err
 
 
-def test_files_about_models_are_checked_with_the_configuration(run: Run, tmp_path: Path) -> None:
+def test_config_check_reports_invalid_model_files(run: Run, tmp_path: Path) -> None:
     configure(tmp_path, 'models.files = ["own.toml"]\n')
     checked = run("config", "check")
     assert checked.code == 1
@@ -337,7 +335,7 @@ def findings(result: Result) -> dict[str, tuple[str, str]]:
     return {each["name"]: (each["status"], each["detail"]) for each in result.json["findings"]}
 
 
-def test_the_doctor_finds_a_healthy_gateway(run: Run, tmp_path: Path, port: int) -> None:
+def test_doctor_finds_a_healthy_gateway(run: Run, tmp_path: Path, port: int) -> None:
     configure(tmp_path, f'proxy.port = {port}\nupstreams.a = {{ kind="openai", api_key="k" }}\n')
     result = run("doctor", "--json")
     assert result.code == 0
@@ -347,7 +345,7 @@ def test_the_doctor_finds_a_healthy_gateway(run: Run, tmp_path: Path, port: int)
     assert set(found) == {"python", "name", "home", "configuration", "upstreams", "gateway"}
 
 
-def test_the_doctor_finds_what_is_wrong_and_says_the_remedy(run: Run, tmp_path: Path) -> None:
+def test_doctor_reports_problems_with_remedies(run: Run, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
         file = configure(tmp_path, f"proxy.port = {number}")
@@ -369,7 +367,7 @@ def test_the_doctor_finds_what_is_wrong_and_says_the_remedy(run: Run, tmp_path: 
     assert found["upstreams"] == ("warning", "there are none")
 
 
-def test_the_doctor_is_content_before_the_first_start(
+def test_doctor_reports_no_failure_before_the_first_start(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket() as free:
@@ -383,7 +381,7 @@ def test_the_doctor_is_content_before_the_first_start(
 
 
 @pytest.mark.parametrize("text", [None, "# nothing\n"])
-def test_doctor_finds_that_the_configuration_vanished(
+def test_doctor_reports_missing_configuration_file(
     run: Run, tmp_path: Path, text: str | None
 ) -> None:
     file = configure(tmp_path, text or "")
@@ -395,9 +393,7 @@ def test_doctor_finds_that_the_configuration_vanished(
     assert findings(result)["configuration"][0] == "failed"
 
 
-def test_doctor_finds_a_dangling_link_in_place_of_the_configuration(
-    run: Run, tmp_path: Path
-) -> None:
+def test_doctor_reports_dangling_link_to_configuration(run: Run, tmp_path: Path) -> None:
     file = configure(tmp_path, "")
     file.unlink()
     file.symlink_to("nowhere")
@@ -407,9 +403,7 @@ def test_doctor_finds_a_dangling_link_in_place_of_the_configuration(
         assert "a link to a file that does not exist" in result.out + result.err
 
 
-def test_doctor_finds_that_the_newest_configuration_is_not_in_force(
-    run: Run, tmp_path: Path
-) -> None:
+def test_doctor_reports_configuration_that_is_not_in_force(run: Run, tmp_path: Path) -> None:
     file = configure(tmp_path, "")
     write_last_run(file.parent, LastRun(str(file), "off", "file.toml:3: this is no valid TOML"))
     result = run("doctor", "--json")
@@ -417,7 +411,7 @@ def test_doctor_finds_that_the_newest_configuration_is_not_in_force(
     assert "file.toml:3" in findings(result)["reload"][1]
 
 
-def test_doctor_shows_its_key_to_a_gateway_that_demands_it(
+def test_doctor_sends_the_key_to_the_gateway(
     run: Run, tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Gateway, "strict", True)
@@ -425,7 +419,7 @@ def test_doctor_shows_its_key_to_a_gateway_that_demands_it(
     assert findings(run("doctor", "--json"))["gateway"][0] == "ok"
 
 
-def test_the_doctor_notices_the_joke_module(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_reports_the_standard_library_module(monkeypatch: pytest.MonkeyPatch) -> None:
     def joke(*arguments: object, **options: object) -> subprocess.CompletedProcess[bytes]:
         return subprocess.CompletedProcess([], 1)
 
@@ -434,19 +428,21 @@ def test_the_doctor_notices_the_joke_module(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("arguments", [[], ["accounts"], ["--help"], ["accounts", "add", "--help"]])
-def test_help_is_no_error(run: Run, arguments: list[str]) -> None:
+def test_help_exits_with_zero(run: Run, arguments: list[str]) -> None:
     result = run(*arguments)
     assert (result.code, result.err) == (0, "")
     assert "antigravity" in result.out
 
 
 @pytest.mark.parametrize("arguments", [["bogus"], ["config", "bogus"], ["version", "--bogus"]])
-def test_a_wrong_command_is_one_line(run: Run, arguments: list[str]) -> None:
+def test_unknown_command_is_reported_in_one_line(run: Run, arguments: list[str]) -> None:
     result = run(*arguments)
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
 
 
-def test_a_bug_is_one_line_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unexpected_error_is_reported_in_one_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("antigravity.cli.version.platform", None)
     result = run("version")
     assert result.code == 1
@@ -455,7 +451,7 @@ def test_a_bug_is_one_line_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> Non
     )
 
 
-def test_an_unwritable_home_is_one_line(run: Run, tmp_path: Path) -> None:
+def test_unwritable_home_is_reported_in_one_line(run: Run, tmp_path: Path) -> None:
     (tmp_path / "home").write_text("a file")
     result = run("accounts", "add", "openai", "k")
     assert result.code == 1

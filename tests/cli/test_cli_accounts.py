@@ -1,4 +1,4 @@
-"""Many accounts at once: what is taken, what is left, and never a secret on the screen."""
+"""Adding, exporting and importing many accounts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_tokens_in_a_text_are_added(run: Run, tmp_path: Path) -> None:
     assert (again["added"], again["unchanged"], again["left"]) == (1, 1, [])
 
 
-def test_a_list_is_added_with_what_it_says(run: Run, tmp_path: Path) -> None:
+def test_json_list_of_accounts_is_added_with_its_fields(run: Run, tmp_path: Path) -> None:
     entries = [
         {"email": "a@x", "refresh_token": "Veiled-1"},
         {"kind": "opnai", "secret": "Veiled-2", "label": "wrong"},
@@ -56,7 +56,7 @@ def test_a_list_is_added_with_what_it_says(run: Run, tmp_path: Path) -> None:
     assert files(tmp_path).find("a@x").secret.reveal() == "Veiled-5"
 
 
-def test_a_kind_is_for_those_that_do_not_show_theirs(run: Run, tmp_path: Path) -> None:
+def test_kind_argument_applies_to_unrecognised_tokens(run: Run, tmp_path: Path) -> None:
     text = '["Veiled-1", "Veiled-2"]'
     result = run("accounts", "add", "gemini_api", "--from", "-", "--upstream", "g", stdin=text)
     assert result.out.endswith("2 added.\n")
@@ -73,7 +73,7 @@ def test_a_kind_is_for_those_that_do_not_show_theirs(run: Run, tmp_path: Path) -
         (["--from", "/nowhere/at/all"], "", "does not exist"),
     ],
 )
-def test_nothing_to_add_is_a_failure(
+def test_text_without_accounts_fails(
     run: Run, tmp_path: Path, arguments: list[str], stdin: str, words: str
 ) -> None:
     result = run("accounts", "add", *arguments, stdin=stdin)
@@ -83,7 +83,7 @@ def test_nothing_to_add_is_a_failure(
     assert files(tmp_path).load() == ([], [])
 
 
-def test_a_key_never_goes_where_it_was_not_meant(run: Run, tmp_path: Path) -> None:
+def test_ambiguous_key_is_not_added_to_any_upstream(run: Run, tmp_path: Path) -> None:
     configure(
         tmp_path,
         '[upstreams.a]\nkind = "openai"\napi_key = "k"\n[upstreams.b]\nkind = "openai"\n',
@@ -95,7 +95,7 @@ def test_a_key_never_goes_where_it_was_not_meant(run: Run, tmp_path: Path) -> No
     assert files(tmp_path).load()[0][0].upstream == "b"
 
 
-def test_what_is_exported_with_secrets_can_be_added_again(run: Run, tmp_path: Path) -> None:
+def test_export_with_secrets_can_be_added_again(run: Run, tmp_path: Path) -> None:
     run("accounts", "add", "--label", "me@x", stdin=f"{REFRESH} {OPENAI}")
     run("accounts", "disable", openai_id(tmp_path), "--reason", "rest")
     shown = run("accounts", "export")
@@ -151,7 +151,7 @@ def tools(tmp_path: Path) -> Path:
     return home
 
 
-def test_import_takes_accounts_and_leaves_settings_to_decide(
+def test_import_adds_accounts_and_writes_settings_to_a_file(
     run: Run, tmp_path: Path, tools: Path
 ) -> None:
     result = run("accounts", "import", str(tools))
@@ -171,9 +171,7 @@ def test_import_takes_accounts_and_leaves_settings_to_decide(
     assert [each.label for each in files(tmp_path).load()[0]] == ["1@x", "2@x"]
 
 
-def test_import_never_takes_back_an_account_that_is_newer(
-    run: Run, tmp_path: Path, tools: Path
-) -> None:
+def test_import_keeps_newer_account_without_replace(run: Run, tmp_path: Path, tools: Path) -> None:
     run("accounts", "add", "codeassist", "1//Veiled-newer", "--label", "1@x")
     first = run("accounts", "import", str(tools), "--json").json
     assert (first["added"], first["unchanged"]) == (1, 0)
@@ -187,7 +185,7 @@ def test_import_never_takes_back_an_account_that_is_newer(
     assert files(tmp_path).find("1@x").secret.reveal() == "1//Veiled-1"
 
 
-def test_import_of_nothing_says_what_is_missing(run: Run, tmp_path: Path) -> None:
+def test_import_of_empty_folder_reports_what_is_missing(run: Run, tmp_path: Path) -> None:
     result = run("accounts", "import", str(tmp_path))
     assert (result.code, "give its path" in result.err) == (1, True)
 

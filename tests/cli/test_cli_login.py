@@ -1,4 +1,4 @@
-"""Logging in: with a browser or without, and never with somebody else's answer."""
+"""``antigravity accounts login``, with and without a browser."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def accounts(tmp_path: Path) -> list[Any]:
     return AccountFiles(tmp_path / "home").load()[0]
 
 
-def test_the_browser_comes_back(
+def test_redirect_of_browser_adds_the_account(
     run: Run, tmp_path: Path, simulated: Simulated, browse: Callable[[Browser], None]
 ) -> None:
     configure(tmp_path, simulated.table())
@@ -108,7 +108,7 @@ def test_a_new_login_enables_the_account_again(
     assert again.secret != record.secret
 
 
-def test_the_answer_is_pasted(
+def test_pasted_redirect_adds_the_account(
     run: Run, tmp_path: Path, simulated: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(tmp_path, simulated.table())
@@ -153,7 +153,7 @@ def test_the_answer_is_pasted(
     assert len(accounts(tmp_path)) == 4
 
 
-def test_a_code_of_another_login_is_of_no_use(
+def test_code_of_another_login_is_refused(
     run: Run, tmp_path: Path, simulated: Simulated, browse: Callable[[Browser], None]
 ) -> None:
     configure(tmp_path, simulated.table())
@@ -164,7 +164,7 @@ def test_a_code_of_another_login_is_of_no_use(
     assert accounts(tmp_path) == []
 
 
-def test_strangers_cannot_end_a_login(
+def test_foreign_redirect_does_not_end_the_login(
     run: Run, tmp_path: Path, simulated: Simulated, browse: Callable[[Browser], None]
 ) -> None:
     configure(tmp_path, simulated.table())
@@ -185,7 +185,7 @@ def test_strangers_cannot_end_a_login(
     assert seen == [400, 400, 400, 404, 200]
 
 
-def test_who_says_no_is_not_logged_in(
+def test_denied_consent_fails(
     run: Run, tmp_path: Path, simulated: Simulated, browse: Callable[[Browser], None]
 ) -> None:
     configure(tmp_path, simulated.table())
@@ -197,7 +197,7 @@ def test_who_says_no_is_not_logged_in(
     )
 
 
-def test_nobody_comes_back(
+def test_login_times_out(
     run: Run, tmp_path: Path, simulated: Simulated, browse: Callable[[Browser], None]
 ) -> None:
     configure(tmp_path, simulated.table())
@@ -223,7 +223,7 @@ def test_nobody_comes_back(
         ),
     ],
 )
-def test_what_is_missing_is_named(
+def test_missing_oauth_settings_are_reported(
     run: Run, tmp_path: Path, text: str, arguments: list[str], words: str
 ) -> None:
     configure(tmp_path, text)
@@ -231,7 +231,7 @@ def test_what_is_missing_is_named(
     assert (result.code, words in result.err) == (1, True)
 
 
-def test_a_client_that_is_refused(
+def test_refused_oauth_client_is_reported(
     run: Run, tmp_path: Path, simulated: Simulated, browse: Callable[[Browser], None]
 ) -> None:
     configure(tmp_path, simulated.table(client_id="bad-client"))
@@ -240,7 +240,7 @@ def test_a_client_that_is_refused(
     assert "refuses the client (invalid_client); check client_id" in result.err
 
 
-def test_without_permission_there_is_no_label(
+def test_account_without_email_permission_has_no_label(
     run: Run, tmp_path: Path, simulated: Simulated, browse: Callable[[Browser], None]
 ) -> None:
     configure(tmp_path, simulated.table(userinfo_url=f"{simulated.address}/nowhere"))
@@ -249,7 +249,7 @@ def test_without_permission_there_is_no_label(
     assert [each.label for each in accounts(tmp_path)] == [""]
 
 
-def test_both_loopback_addresses_lead_back() -> None:
+def test_redirect_is_received_on_both_loopback_addresses() -> None:
     if not socket.has_ipv6:
         pytest.skip("this machine has no IPv6")
     callback = LoginCallback("/cb", lambda query: query, ValueError)
@@ -273,5 +273,7 @@ def test_both_loopback_addresses_lead_back() -> None:
         ({"SSH_CONNECTION": "1", "BROWSER": "b"}, "linux", True),
     ],
 )
-def test_whether_there_is_a_browser(environ: dict[str, str], platform: str, there: bool) -> None:
+def test_has_browser_depends_on_display_and_session(
+    environ: dict[str, str], platform: str, there: bool
+) -> None:
     assert has_browser(environ, platform) is there

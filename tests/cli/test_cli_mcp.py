@@ -1,4 +1,4 @@
-"""``antigravity mcp`` as a program: lines in, lines out, a clean end."""
+"""``antigravity mcp`` as a program on standard input and output."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class BridgeTests(TestCase):
     async def run_bridge(self, *options: str, **more: Any) -> Any:
         return await deferToThread(lambda: bridge(*options, **more))
 
-    async def test_lines_in_lines_out_and_a_clean_end(self) -> None:
+    async def test_bridge_forwards_lines_and_exits_cleanly(self) -> None:
         await self.start()
         done = await self.run_bridge("--url", self.url)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
@@ -68,13 +68,13 @@ class BridgeTests(TestCase):
         self.assertEqual(answers[2]["result"], {})
         self.assertEqual(answers[3]["result"]["tools"], [])
 
-    async def test_the_key_of_the_environment_opens(self) -> None:
+    async def test_bridge_uses_the_key_of_the_environment(self) -> None:
         await self.start(STRICT)
         done = await self.run_bridge("--url", self.url, ANTIGRAVITY_KEY="sk-right")
         self.assertEqual(len(done.stdout.splitlines()), 3)
         self.assertNotIn("sk-right", done.stdout + done.stderr)
 
-    async def test_a_wrong_key_is_said_and_not_shown(self) -> None:
+    async def test_bridge_reports_wrong_key_without_showing_it(self) -> None:
         await self.start(STRICT)
         done = await self.run_bridge("--url", self.url, "--key", "sk-wrong", lines=[INITIALIZE])
         self.assertEqual(done.returncode, 0)
@@ -82,7 +82,7 @@ class BridgeTests(TestCase):
         self.assertIn("refused the key", done.stderr)
         self.assertNotIn("sk-wrong", done.stdout + done.stderr)
 
-    async def test_the_configuration_says_where_and_with_which_key(self) -> None:
+    async def test_bridge_uses_address_and_key_of_the_configuration(self) -> None:
         await self.start(STRICT)
         port = self.gateway.url.rpartition(":")[2]
         home = Path(self.mktemp())
@@ -94,7 +94,7 @@ class BridgeTests(TestCase):
         done = await self.run_bridge("--home", str(home), "--url", self.url, lines=[INITIALIZE])
         self.assertIn("refused the key", done.stderr)
 
-    async def test_without_a_gateway_every_request_is_answered(self) -> None:
+    async def test_bridge_without_gateway_answers_requests_with_errors(self) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -104,12 +104,12 @@ class BridgeTests(TestCase):
         self.assertEqual(sorted(m["id"] for m in found), [1, 2, 3])
         self.assertTrue(all("refused" in m["error"]["message"] for m in found))
 
-    async def test_an_address_that_is_none(self) -> None:
+    async def test_bridge_refuses_invalid_address(self) -> None:
         done = await self.run_bridge("--url", "gateway")
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertIn("--url", done.stderr)
 
-    async def test_a_client_that_stops_reading_ends_it(self) -> None:
+    async def test_bridge_exits_when_the_client_stops_reading(self) -> None:
         await self.start()
 
         def run() -> int:

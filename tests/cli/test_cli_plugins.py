@@ -1,4 +1,4 @@
-"""``antigravity plugins list``: who is there, with what, and who was left out."""
+"""``antigravity plugins``: list, check and new."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def listed(capsys: pytest.CaptureFixture[str]) -> Any:
 
 
 @pytest.mark.usefixtures("install", "home")
-def test_the_built_in_plugins_are_listed_with_what_they_have(
+def test_builtin_plugins_are_listed_with_their_registrations(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     data = listed(capsys)
@@ -92,7 +92,7 @@ def exchange_finished(record: Any) -> None:
     pass
 
 
-def test_the_list_shows_all_that_a_plugin_has(
+def test_list_shows_all_registrations_of_a_plugin(
     install: Any, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plugin = with_policy(Grabbing())
@@ -105,7 +105,7 @@ def test_the_list_shows_all_that_a_plugin_has(
 
 
 @pytest.mark.usefixtures("home")
-def test_a_broken_plugin_is_named_and_the_others_are_listed(
+def test_broken_plugin_is_reported_and_others_are_listed(
     install: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install(good=with_routes(), broken=ImportError("no module named 'gone'"))
@@ -119,7 +119,7 @@ def test_a_broken_plugin_is_named_and_the_others_are_listed(
     assert "plugin broken could not be loaded: ImportError: no module named 'gone'" in told.err
 
 
-def test_what_is_refused_does_not_count_as_registered(
+def test_refused_object_is_not_listed(
     install: Any, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install(one=with_routes(), two=with_routes())
@@ -131,7 +131,7 @@ def test_what_is_refused_does_not_count_as_registered(
     ]
 
 
-def test_blocked_plugins_are_named_and_not_loaded(
+def test_blocked_plugins_are_listed_and_not_loaded(
     install: Any, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install(evil=AssertionError("it was loaded"))
@@ -144,7 +144,7 @@ def test_blocked_plugins_are_named_and_not_loaded(
 
 
 @pytest.mark.usefixtures("home")
-def test_real_entry_points_are_read(
+def test_entry_points_of_distributions_are_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     folder = tmp_path / "site"
@@ -164,7 +164,7 @@ def test_real_entry_points_are_read(
     assert plugin["hooks"] == ["exchange_finished"]
 
 
-def test_check_finds_nothing_in_what_is_built_in(
+def test_check_of_builtin_plugins_finds_no_problem(
     home: Path, install: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["plugins", "check", "--json"]) == 0
@@ -193,7 +193,7 @@ class Grabbing:
         return False
 
 
-def test_check_names_faults_and_fails(
+def test_check_reports_problems_and_fails(
     home: Path, install: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install(mine=with_policy(Grabbing()), broken=ValueError("no"))
@@ -206,7 +206,7 @@ def test_check_names_faults_and_fails(
     assert "broken: could not be loaded: ValueError: no" in capsys.readouterr().out
 
 
-def test_check_knows_whom_it_does_not_know(
+def test_check_of_unknown_plugin_fails(
     home: Path, install: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (home / "antigravity.toml").write_text('[plugins]\nblocked = ["gemini"]\n')
@@ -217,7 +217,7 @@ def test_check_knows_whom_it_does_not_know(
     )
 
 
-def test_new_makes_a_plugin_whose_tests_pass(
+def test_new_plugin_passes_its_own_tests(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "made"
@@ -237,7 +237,7 @@ def test_new_makes_a_plugin_whose_tests_pass(
 
 
 @pytest.mark.parametrize("name", ["My", "a--b", "9to5", "é", "a b", "../up"])
-def test_new_wants_a_name(
+def test_new_refuses_invalid_name(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     assert main(["plugins", "new", name, "--into", str(tmp_path / "made")]) == 1
@@ -245,7 +245,7 @@ def test_new_wants_a_name(
     assert not (tmp_path / "made").exists()
 
 
-def test_new_takes_no_name_that_is_taken(
+def test_new_refuses_name_of_builtin_plugin(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["plugins", "new", "openai", "--into", str(tmp_path / "made")]) == 1
@@ -253,7 +253,7 @@ def test_new_takes_no_name_that_is_taken(
     assert not (tmp_path / "made").exists()
 
 
-def test_the_doctor_knows_what_plugins_bring(
+def test_doctor_accepts_kinds_and_policies_of_plugins(
     home: Path, install: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = home / "antigravity.toml"
@@ -270,7 +270,7 @@ def test_the_doctor_knows_what_plugins_bring(
     assert "there is no selection policy 'Grabbing' (a blocked plugin may provide it: mine)" in said
 
 
-def test_new_overwrites_nothing(
+def test_new_refuses_existing_folder(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "work").write_text("mine")

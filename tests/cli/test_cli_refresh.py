@@ -1,4 +1,4 @@
-"""Accounts are asked about now: whether they work, and what is left of them."""
+"""``antigravity accounts refresh``: whether accounts work, and their quotas."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def add(run: Run, kind: str, secret: str, label: str) -> None:
     assert run("accounts", "add", kind, secret, "--label", label).code == 0
 
 
-def test_tier_and_quota_are_shown_and_kept(
+def test_tier_and_quota_are_shown_and_stored(
     run: Run, tmp_path: Path, simulated: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(discovery, "POLL_INTERVAL", 0.01)
@@ -40,7 +40,9 @@ def test_tier_and_quota_are_shown_and_kept(
     assert len(QuotaFiles(tmp_path / "home").load()) == 3
 
 
-def test_a_revoked_account_is_disabled(run: Run, tmp_path: Path, simulated: Simulated) -> None:
+def test_account_with_revoked_token_is_disabled(
+    run: Run, tmp_path: Path, simulated: Simulated
+) -> None:
     configure(tmp_path, simulated.table())
     add(run, "codeassist", "revoked-Veiled", "r@x")
     add(run, "codeassist", "good-Veiled", "g@x")
@@ -55,7 +57,7 @@ def test_a_revoked_account_is_disabled(run: Run, tmp_path: Path, simulated: Simu
     assert run("accounts", "refresh", "r@x").code == 1, "it can be asked about all the same"
 
 
-def test_keys_are_tried(run: Run, tmp_path: Path, simulated: Simulated) -> None:
+def test_keys_are_checked_with_a_request(run: Run, tmp_path: Path, simulated: Simulated) -> None:
     address = simulated.address
     configure(tmp_path, f'[upstreams.g]\nkind = "gemini_api"\nbase_url = "{address}"\n')
     add(run, "gemini_api", "good-Veiled", "good")
@@ -68,11 +70,11 @@ def test_keys_are_tried(run: Run, tmp_path: Path, simulated: Simulated) -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["--json"]])
-def test_without_accounts_nobody_is_asked(run: Run, arguments: list[str]) -> None:
+def test_refresh_without_accounts_sends_nothing(run: Run, arguments: list[str]) -> None:
     assert run("accounts", "refresh", *arguments).code == 0
 
 
-def test_a_missing_client_is_named(run: Run, tmp_path: Path, simulated: Simulated) -> None:
+def test_missing_oauth_client_is_reported(run: Run, tmp_path: Path, simulated: Simulated) -> None:
     configure(tmp_path, simulated.table(client_id="", client_secret=""))
     add(run, "codeassist", "good-Veiled", "g@x")
     result = run("accounts", "refresh")

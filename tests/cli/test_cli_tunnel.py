@@ -1,4 +1,4 @@
-"""``antigravity tunnel`` without a gateway, and what the doctor says of cloudflared."""
+"""``antigravity tunnel`` without a gateway, and the findings of ``doctor`` about cloudflared."""
 
 from __future__ import annotations
 
@@ -27,20 +27,22 @@ def _nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "no-bin"))
 
 
-def test_the_doctor_is_silent_where_no_tunnel_is_configured(run: Run, tmp_path: Path) -> None:
+def test_doctor_reports_nothing_without_a_configured_tunnel(run: Run, tmp_path: Path) -> None:
     configure(tmp_path, "")
     assert findings(run) == []
 
 
 @pytest.mark.parametrize(("enabled", "status"), [("true", "failed"), ("false", "warning")])
-def test_the_doctor_misses_cloudflared(run: Run, tmp_path: Path, enabled: str, status: str) -> None:
+def test_doctor_reports_missing_cloudflared(
+    run: Run, tmp_path: Path, enabled: str, status: str
+) -> None:
     configure(tmp_path, f'[tunnel]\nenabled = {enabled}\nprotocol = "http2"\n')
     (finding,) = findings(run)
     assert finding["status"] == status
     assert "antigravity tunnel install" in finding["remedy"]
 
 
-def test_the_doctor_tells_which_one_there_is(run: Run, tmp_path: Path) -> None:
+def test_doctor_shows_version_and_path_of_cloudflared(run: Run, tmp_path: Path) -> None:
     home = configure(tmp_path, '[tunnel]\nprotocol = "http2"\n').parent
     text = "#!/bin/sh\n[ \"$1\" = --version ] && echo 'cloudflared version 2026.3.0 (built …)'\n"
     path = program(tmp_path / "home/bin/cloudflared", text)
@@ -51,7 +53,7 @@ def test_the_doctor_tells_which_one_there_is(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["\0 for another machine", "#!/bin/sh\nexit 1\n"])
-def test_the_doctor_notices_one_that_does_not_run(run: Run, tmp_path: Path, text: str) -> None:
+def test_doctor_reports_cloudflared_that_does_not_run(run: Run, tmp_path: Path, text: str) -> None:
     configure(tmp_path, '[tunnel]\nprotocol = "http2"\n')
     program(tmp_path / "home/bin/cloudflared", text)
     (finding,) = findings(run)
@@ -60,7 +62,9 @@ def test_the_doctor_notices_one_that_does_not_run(run: Run, tmp_path: Path, text
 
 
 @pytest.mark.parametrize("command", ["start", "stop", "status"])
-def test_the_commands_say_what_is_missing(run: Run, tmp_path: Path, command: str) -> None:
+def test_tunnel_commands_without_gateway_fail_with_remedy(
+    run: Run, tmp_path: Path, command: str
+) -> None:
     file = configure(tmp_path, "[proxy]\nport = 1\n")
     refused = run("tunnel", command)
     assert refused.code == 1

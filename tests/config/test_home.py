@@ -1,4 +1,4 @@
-"""A home is made once, for its owner alone, and never written over."""
+"""The home directory: created once, private, never overwritten."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_a_new_home_has_a_random_key_and_is_private(tmp_path: Path) -> None:
+def test_new_home_has_random_keys_and_is_private(tmp_path: Path) -> None:
     homes = [tmp_path / "deep" / "one", tmp_path / "two"]
     umask = os.umask(0)
     try:
@@ -34,7 +34,7 @@ def test_a_new_home_has_a_random_key_and_is_private(tmp_path: Path) -> None:
     assert load(homes[0], environ={}).warnings == ()
 
 
-def test_an_existing_file_is_never_touched(tmp_path: Path) -> None:
+def test_existing_file_is_not_changed(tmp_path: Path) -> None:
     file = tmp_path / "antigravity.toml"
     file.write_text("# mine\n")
     assert not prepare_home(tmp_path)
@@ -44,12 +44,12 @@ def test_an_existing_file_is_never_touched(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["accounts", "antigravity.toml"]
 
 
-def test_no_file_is_made_where_another_one_is_used(tmp_path: Path) -> None:
+def test_no_file_is_created_if_it_is_elsewhere(tmp_path: Path) -> None:
     assert not prepare_home(tmp_path, with_file=False)
     assert [p.name for p in tmp_path.iterdir()] == ["accounts"]
 
 
-def test_the_option_beats_the_environment_beats_the_platform(tmp_path: Path) -> None:
+def test_home_of_option_precedes_environment_and_platform(tmp_path: Path) -> None:
     environ = {"ANTIGRAVITY_HOME": str(tmp_path / "env")}
     assert find_home(tmp_path / "option", environ) == tmp_path / "option"
     assert find_home(None, environ) == tmp_path / "env"
@@ -58,7 +58,7 @@ def test_the_option_beats_the_environment_beats_the_platform(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_a_crash_while_writing_leaves_the_old_file_and_no_litter(
+def test_failed_write_keeps_old_file_and_no_temporary_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     file = tmp_path / "file"
@@ -74,7 +74,7 @@ def test_a_crash_while_writing_leaves_the_old_file_and_no_litter(
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_new_file_can_be_made_where_there_are_no_hard_links(
+def test_new_file_is_created_without_hard_links(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def link(*arguments: object) -> None:

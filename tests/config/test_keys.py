@@ -1,4 +1,4 @@
-"""Keys lose what was pasted around them; what is no key then is refused."""
+"""Cleaning of pasted keys and headers, and refusal of invalid ones."""
 
 from __future__ import annotations
 
@@ -66,23 +66,23 @@ INSIDE = (
 
 
 @pytest.mark.parametrize("form", AROUND)
-def test_key_loses_what_stands_around_it(form: str) -> None:
+def test_key_is_cleaned_of_quotes_names_and_spaces(form: str) -> None:
     assert clean_key(form.format(KEY)) == KEY
     assert clean_header("X-Api-Key", form.format(KEY)) == KEY
 
 
 @pytest.mark.parametrize("text", ["Bearer", "Bearer ", "bearer:", '""', "OPENAI_API_KEY="])
-def test_what_stands_around_keys_alone_is_no_key(text: str) -> None:
+def test_text_without_key_is_empty(text: str) -> None:
     assert clean_key(text) == ""
 
 
 @pytest.mark.parametrize("text", ["a,b;", "it's-me", "user:pass", "key=value", "abc==", "1//0g-x"])
-def test_key_keeps_signs_that_belong_to_it(text: str) -> None:
+def test_key_keeps_its_punctuation(text: str) -> None:
     assert clean_key(text) == text
 
 
 @pytest.mark.parametrize(("text", "why"), INSIDE)
-def test_key_with_something_else_in_it_is_refused_and_not_told(text: str, why: str) -> None:
+def test_invalid_key_is_refused_without_quoting_it(text: str, why: str) -> None:
     with pytest.raises(KeyFormatError, match=why) as caught:
         clean_key(text)
     assert text not in str(caught.value)
@@ -90,7 +90,7 @@ def test_key_with_something_else_in_it_is_refused_and_not_told(text: str, why: s
 
 
 @given(st.text(max_size=40))
-def test_cleaning_twice_is_cleaning_once_and_gives_a_sendable_key(text: str) -> None:
+def test_cleaning_is_idempotent_and_gives_a_valid_header(text: str) -> None:
     try:
         key = clean_key(text)
     except KeyFormatError:
@@ -111,7 +111,7 @@ def test_cleaning_twice_is_cleaning_once_and_gives_a_sendable_key(text: str) -> 
         ("X-Quoted", '"kept"', '"kept"'),
     ],
 )
-def test_header_keeps_its_words_and_loses_its_edges(name: str, value: str, clean: str) -> None:
+def test_header_keeps_inner_spaces_and_is_trimmed(name: str, value: str, clean: str) -> None:
     assert clean_header(name, value) == clean
 
 
@@ -122,7 +122,7 @@ def test_header_that_cannot_be_sent_is_refused(value: str) -> None:
             clean_header(name, value)
 
 
-def test_header_for_people_may_have_any_letter_and_one_with_a_key_may_not() -> None:
+def test_only_headers_without_keys_may_have_other_than_ascii() -> None:
     assert clean_header("X-Title", "Caf\u00e9 \u2603") == "Caf\u00e9 \u2603"
     for name, value in (("Authorization", "Basic \u00fc"), ("X-Api-Key", "sk-\u00fc")):
         with pytest.raises(KeyFormatError):

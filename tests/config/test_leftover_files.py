@@ -1,4 +1,4 @@
-"""What a process that was killed while it wrote has left is removed, and nothing else."""
+"""Removal of temporary files that killed processes have left."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def test_leftovers_of_one_file_go(tmp_path: Path) -> None:
+def test_leftovers_of_one_file_are_removed(tmp_path: Path) -> None:
     for name in ("a.json", ".a.json.x1.tmp", ".a.json.x2.tmp", ".b.json.x3.tmp", "a.json.tmp"):
         (tmp_path / name).write_text("{")
     remove_leftovers(tmp_path, "a.json")
     assert names(tmp_path) == {"a.json", ".b.json.x3.tmp", "a.json.tmp"}
 
 
-def test_what_somebody_else_may_be_writing_stays(tmp_path: Path) -> None:
+def test_recent_temporary_files_are_kept(tmp_path: Path) -> None:
     (tmp_path / ".a.json.new.tmp").write_text("{")
     old = tmp_path / ".a.json.old.tmp"
     old.write_text("{")
@@ -34,12 +34,12 @@ def test_what_somebody_else_may_be_writing_stays(tmp_path: Path) -> None:
     assert names(tmp_path) == {".a.json.new.tmp"}
 
 
-def test_a_folder_that_is_missing_is_no_matter(tmp_path: Path) -> None:
+def test_missing_folder_is_ignored(tmp_path: Path) -> None:
     remove_leftovers(tmp_path / "missing")
     QuotaFiles(tmp_path).load()
 
 
-def test_a_state_begins_with_a_clean_folder(tmp_path: Path) -> None:
+def test_loading_state_removes_leftovers(tmp_path: Path) -> None:
     (tmp_path / ".s.json.abc.tmp").write_text('{"cut')
     state = JsonState(
         tmp_path / "s.json",

@@ -1,4 +1,4 @@
-"""The commented file and the manual name every key with its true default."""
+"""The commented file and the manual list every setting with its default."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def bare(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("path", DOCUMENTED, ids=dotted)
-def test_every_key_is_there_with_its_default(path: KeyPath) -> None:
+def test_every_setting_is_in_the_file_with_its_default(path: KeyPath) -> None:
     value: Any = tomllib.loads(uncommented())
     for part in path:
         value = value["example" if part == "*" else part]
@@ -64,7 +64,7 @@ def test_uncommenting_everything_gives_a_valid_configuration(tmp_path: Path) -> 
     assert [problem.key for problem in configuration.warnings] == ["mcp.servers.example"]
 
 
-def test_as_it_is_it_changes_nothing(tmp_path: Path) -> None:
+def test_commented_file_sets_nothing(tmp_path: Path) -> None:
     (tmp_path / "antigravity.toml").write_text(master_text(), encoding="utf-8")
     assert load(tmp_path, environ={}).settings == load(tmp_path / "none", environ={}).settings
 
@@ -97,7 +97,7 @@ def written(value: Any) -> str:
     return str(value)
 
 
-def test_the_manual_names_every_key_with_its_default() -> None:
+def test_manual_lists_every_setting_with_its_default() -> None:
     text = (
         (ROOT / "docs" / "configuration.rst")
         .read_text(encoding="utf-8")
@@ -112,12 +112,12 @@ def test_the_manual_names_every_key_with_its_default() -> None:
     assert rows == expected
 
 
-def test_the_manual_is_good_restructured_text() -> None:
+def test_manual_is_valid_restructured_text() -> None:
     text = (ROOT / "docs" / "configuration.rst").read_text(encoding="utf-8")
     publish_doctree(text, settings_overrides={"halt_level": 2, "report_level": 2})
 
 
-def test_the_examples_of_the_manual_are_valid(tmp_path: Path) -> None:
+def test_examples_of_the_manual_are_valid(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "configuration.rst").read_text(encoding="utf-8")
     blocks = re.findall(r"^\.\. code-block:: toml\n\n((?:   .*\n|\n)+)", text, re.MULTILINE)
     assert len(blocks) > 4

@@ -1,4 +1,4 @@
-"""Servers of MCP in the configuration: what is wrong is named, what is secret is not shown."""
+"""Checks of the MCP servers in the configuration."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def read(home: Path, text: str) -> Configuration:
         ('[proxy.zai.mcp]\nweb_reader_url = ""', "proxy.zai.mcp.web_reader_url"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path: Path, text: str, key: str) -> None:
+def test_invalid_mcp_settings_are_reported(tmp_path: Path, text: str, key: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         read(tmp_path, text)
     assert [problem.key for problem in caught.value.problems] == [key]
@@ -55,18 +55,18 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, key: str) -> None:
         ),
     ],
 )
-def test_what_has_no_effect_is_a_warning(tmp_path: Path, text: str, key: str) -> None:
+def test_setting_without_effect_is_a_warning(tmp_path: Path, text: str, key: str) -> None:
     assert [problem.key for problem in read(tmp_path, text).warnings] == [key]
 
 
-def test_either_key_for_z_ai_will_do(tmp_path: Path) -> None:
+def test_either_zai_key_is_sufficient(tmp_path: Path) -> None:
     on = "enabled = true\nweb_search_enabled = true"
     text = f'[proxy.zai]\napi_key = "k"\n[proxy.zai.mcp]\n{on}'
     assert read(tmp_path, text).warnings == ()
     assert read(tmp_path, f'[proxy.zai.mcp]\napi_key = "k"\n{on}').warnings == ()
 
 
-def test_secrets_are_not_shown(tmp_path: Path) -> None:
+def test_secrets_of_servers_are_masked(tmp_path: Path) -> None:
     text = (
         '[mcp.servers.a]\nurl = "http://x"\napi_key = "KEY-ONE"\nheaders = { "X-T" = "KEY-TWO" }\n'
         '[mcp.servers.b]\ncommand = "b"\nenv = { TOKEN = "KEY-THREE" }\n'

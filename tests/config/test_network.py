@@ -1,4 +1,4 @@
-"""Who can reach an endpoint decides who needs a key."""
+"""Which endpoints other machines can reach, and the authentication mode that follows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Command line beats environment beats file beats default; broken files say where."""
+"""Precedence of command line, environment, file and defaults, and errors of files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from antigravity.config.snapshot import load
 from antigravity.config.toml_lines import key_lines
 
 
-def test_command_line_beats_environment_beats_file_beats_default(tmp_path: Path) -> None:
+def test_command_line_precedes_environment_file_and_default(tmp_path: Path) -> None:
     (tmp_path / "antigravity.toml").write_text(
         "[proxy]\nport = 1\nbody_timeout = 1\nidle_timeout = 1\n"
     )
@@ -32,7 +32,7 @@ def test_command_line_beats_environment_beats_file_beats_default(tmp_path: Path)
     assert origin(("proxy", "shutdown_grace")) is None
 
 
-def test_the_environment_can_say_everything(tmp_path: Path) -> None:
+def test_environment_can_set_every_type(tmp_path: Path) -> None:
     (tmp_path / "antigravity.toml").write_text(
         '[upstreams.My-Base]\nkind = "openai"\n[proxy.custom_mapping]\na = "b"\n'
     )
@@ -66,7 +66,7 @@ def test_the_environment_can_say_everything(tmp_path: Path) -> None:
     assert configuration.warnings == ()
 
 
-def test_a_bad_variable_is_named(tmp_path: Path) -> None:
+def test_invalid_variable_is_reported_by_name(tmp_path: Path) -> None:
     environ = {
         "ANTIGRAVITY_PROXY__PROT": "1",
         "ANTIGRAVITY_PROXY__PORT": "many",
@@ -84,7 +84,7 @@ def test_a_bad_variable_is_named(tmp_path: Path) -> None:
     assert "hidden" not in str(caught.value)
 
 
-def test_a_variable_that_is_no_setting_is_a_warning(tmp_path: Path) -> None:
+def test_unknown_variable_is_a_warning(tmp_path: Path) -> None:
     configuration = load(tmp_path, environ={"ANTIGRAVITY_PROXY_PORT": "1"})
     (warning,) = configuration.warnings
     assert warning.suggestion == "ANTIGRAVITY_PROXY__PORT"
@@ -100,7 +100,9 @@ def test_a_variable_that_is_no_setting_is_a_warning(tmp_path: Path) -> None:
         (b"[proxy]\n# \xff\n", 2, "UTF-8"),
     ],
 )
-def test_a_broken_file_says_where(tmp_path: Path, data: bytes, line: int | None, word: str) -> None:
+def test_syntax_error_has_file_and_line(
+    tmp_path: Path, data: bytes, line: int | None, word: str
+) -> None:
     file = tmp_path / "x.toml"
     file.write_bytes(data)
     with pytest.raises(ConfigurationError) as caught:
@@ -119,7 +121,7 @@ def test_a_broken_file_says_where(tmp_path: Path, data: bytes, line: int | None,
         ({}, "Worded otherwise (somewhere)", None),
     ],
 )
-def test_line_of_broken_file_depends_on_no_words(
+def test_line_of_syntax_error_is_found_in_any_python_version(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     members: dict[str, object],
@@ -141,14 +143,14 @@ def test_line_of_broken_file_depends_on_no_words(
     assert (problem.message, problem.line) == (f"this is not valid TOML: {message}", line)
 
 
-def test_a_file_that_was_asked_for_must_exist(tmp_path: Path) -> None:
+def test_file_of_option_must_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="does not exist"):
         load(tmp_path, tmp_path / "none.toml", environ={})
     with pytest.raises(ConfigurationError):
         load(tmp_path, tmp_path, environ={})
 
 
-def test_a_file_may_begin_with_a_byte_order_mark_and_have_windows_lines(tmp_path: Path) -> None:
+def test_file_may_have_byte_order_mark_and_windows_line_ends(tmp_path: Path) -> None:
     (tmp_path / "antigravity.toml").write_bytes(b"\xef\xbb\xbf[proxy]\r\nport = 1\r\n")
     configuration = load(tmp_path, environ={})
     assert configuration.settings.proxy.port == 1
@@ -181,7 +183,7 @@ y = 3
 '''
 
 
-def test_lines_are_found_in_spite_of_everything() -> None:
+def test_lines_of_keys_are_found_in_all_toml_syntax() -> None:
     tomllib.loads(TRICKY)
     assert key_lines(TRICKY) == {
         ("a",): 2,
@@ -214,7 +216,7 @@ def test_lines_are_found_in_spite_of_everything() -> None:
 
 
 @given(st.text(alphabet="ab.=[]{}\"'\\#, \n1-_", max_size=60))
-def test_every_key_of_any_valid_text_has_a_line(text: str) -> None:
+def test_every_key_of_generated_toml_has_a_line(text: str) -> None:
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError:

@@ -1,4 +1,4 @@
-"""A configuration takes another one's place unless something that kept it closed is missing."""
+"""A configuration replaces another one unless a setting that restricted access is missing."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def read(home: Path, text: str, **environ: str) -> Configuration:
         (OTHER, "[proxy]\n[log]\n[upstreams]\n", ""),
     ],
 )
-def test_what_is_missing_opens_nothing(tmp_path: Path, before: str, after: str, key: str) -> None:
+def test_missing_setting_never_widens_access(
+    tmp_path: Path, before: str, after: str, key: str
+) -> None:
     old = read(tmp_path, before)
     new = read(tmp_path, after)
     with pytest.raises(ConfigurationError) as caught:
@@ -66,18 +68,18 @@ def test_what_is_missing_opens_nothing(tmp_path: Path, before: str, after: str, 
         (OTHER, "[proxy]\nport = 1\n"),
     ],
 )
-def test_what_is_written_down_counts(tmp_path: Path, before: str, after: str) -> None:
+def test_explicit_setting_takes_effect(tmp_path: Path, before: str, after: str) -> None:
     old = read(tmp_path, before)
     check_replacement(old, read(tmp_path, after))
 
 
-def test_environment_keeps_the_gateway_closed_whatever_the_file_loses(tmp_path: Path) -> None:
+def test_setting_of_environment_permits_its_absence_in_the_file(tmp_path: Path) -> None:
     environ = {"ANTIGRAVITY_PROXY__AUTH_MODE": "strict", "ANTIGRAVITY_PROXY__API_KEY": "sk-1"}
     old = read(tmp_path, OTHER, **environ)
     check_replacement(old, read(tmp_path, "[proxy]\nport = 1\n", **environ))
 
 
-def test_note_is_read_again_and_anything_else_is_none(tmp_path: Path) -> None:
+def test_last_run_is_read_back_and_malformed_record_is_ignored(tmp_path: Path) -> None:
     assert read_last_run(tmp_path) is None
     note = LastRun("/a.toml", "strict", "it is gone")
     write_last_run(tmp_path, note)

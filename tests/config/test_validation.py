@@ -1,4 +1,4 @@
-"""Everything that is wrong with a configuration is named at once, with place and remedy."""
+"""Validation reports all problems of a configuration with place and remedy."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def problems(
     return {problem.key: problem for problem in caught.value.problems}
 
 
-def test_nothing_gives_the_defaults(tmp_path: Path) -> None:
+def test_empty_configuration_gives_the_defaults(tmp_path: Path) -> None:
     configuration = load(tmp_path, environ={})
     assert configuration.settings.proxy.port == 8045
     assert configuration.warnings == ()
@@ -62,7 +62,7 @@ def test_all_problems_are_reported_with_file_and_line(tmp_path: Path) -> None:
     assert found["proxy.allow_lan_access"].message == "expected true or false, got text"
 
 
-def test_a_problem_is_one_line_that_says_it_all(tmp_path: Path) -> None:
+def test_problem_is_one_line_with_place_key_and_remedy(tmp_path: Path) -> None:
     found = problems(tmp_path, '[log]\nlevel = "infos"\n')
     assert str(found["log.level"]) == (
         f"{tmp_path}/antigravity.toml:2: log.level: 'infos' is not allowed; "
@@ -79,14 +79,14 @@ def test_a_problem_is_one_line_that_says_it_all(tmp_path: Path) -> None:
         ("[proxy.zai.mcp]\nvision = true", "vision_enabled"),
     ],
 )
-def test_an_unknown_key_is_an_error_that_says_what_was_meant(
+def test_unknown_key_is_an_error_with_suggestion(
     tmp_path: Path, text: str, suggestion: str
 ) -> None:
     (problem,) = problems(tmp_path, text).values()
     assert problem.suggestion == suggestion
 
 
-def test_an_unknown_key_with_nothing_like_it_lists_what_there_is(tmp_path: Path) -> None:
+def test_unknown_key_without_suggestion_lists_valid_keys(tmp_path: Path) -> None:
     assert problems(tmp_path, "[log]\nzzzz = 1")["log.zzzz"].allowed == ("level", "access")
 
 
@@ -143,7 +143,7 @@ def test_an_unknown_key_with_nothing_like_it_lists_what_there_is(tmp_path: Path)
         ("[proxy]\nlisten = [2000-01-01]", "proxy.listen[0]", 2),
     ],
 )
-def test_bad_values_are_found_where_they_stand(
+def test_invalid_values_are_reported_with_their_place(
     tmp_path: Path, text: str, key: str, line: int
 ) -> None:
     found = problems(tmp_path, text)
@@ -162,7 +162,7 @@ def test_bad_values_are_found_where_they_stand(
         "ssl:8443:privateKey=key.pem:certKey=cert.pem",
     ],
 )
-def test_good_endpoints_are_accepted(tmp_path: Path, endpoint: str) -> None:
+def test_valid_endpoints_are_accepted(tmp_path: Path, endpoint: str) -> None:
     configuration = load(tmp_path, environ={}, overrides={"proxy.listen": [endpoint]})
     assert configuration.settings.proxy.listen == [endpoint]
 
@@ -191,7 +191,7 @@ def test_sizes_may_have_a_unit(tmp_path: Path, text: str, size: int) -> None:
     assert read(tmp_path, f"proxy.max_body_bytes = {text}").settings.proxy.max_body_bytes == size
 
 
-def test_secrets_are_hidden_and_never_quoted(tmp_path: Path) -> None:
+def test_secrets_are_masked_and_never_quoted(tmp_path: Path) -> None:
     settings = read(tmp_path, 'proxy.api_key = "sk-veiled"').settings
     assert settings.proxy.api_key == Secret("sk-veiled")
     assert "veiled" not in repr(settings)
@@ -205,7 +205,7 @@ def test_secrets_are_hidden_and_never_quoted(tmp_path: Path) -> None:
     assert "veiled" not in "".join(map(str, found.values()))
 
 
-def test_an_unknown_kind_is_a_warning_unless_the_kinds_are_known(tmp_path: Path) -> None:
+def test_unknown_kind_is_a_warning_unless_plugins_are_loaded(tmp_path: Path) -> None:
     text = '[upstreams.x]\nkind = "opnai"\n'
     (warning,) = read(tmp_path, text).warnings
     assert (warning.severity, warning.suggestion, warning.line) == ("warning", "openai", 2)
@@ -214,7 +214,7 @@ def test_an_unknown_kind_is_a_warning_unless_the_kinds_are_known(tmp_path: Path)
     assert read(tmp_path, text, known=KnownNames(("opnai",), ("Balance",))).warnings == ()
 
 
-def test_an_unknown_mode_is_a_warning_unless_the_policies_are_known(tmp_path: Path) -> None:
+def test_unknown_mode_is_a_warning_unless_plugins_are_loaded(tmp_path: Path) -> None:
     text = '[proxy.scheduling]\nmode = "Blance"\n'
     (warning,) = read(tmp_path, text).warnings
     assert (warning.severity, warning.suggestion, warning.line) == ("warning", "Balance", 2)
@@ -226,7 +226,7 @@ def test_an_unknown_mode_is_a_warning_unless_the_policies_are_known(tmp_path: Pa
     assert read(tmp_path, text, known=KnownNames((), ("Blance",))).warnings == ()
 
 
-def test_the_built_in_names_are_those_of_the_built_in_plugins() -> None:
+def test_builtin_names_match_the_builtin_plugins() -> None:
     host = PluginHost()
     host.load(installed=False)
     assert host.registry.known_names == KnownNames(
@@ -250,14 +250,12 @@ def test_the_built_in_names_are_those_of_the_built_in_plugins() -> None:
         ('[proxy.zai]\nenabled = true\n[upstreams.zai]\nkind = "anthropic"', "proxy.zai"),
     ],
 )
-def test_what_is_legal_but_surely_not_meant_is_a_warning(
-    tmp_path: Path, text: str, key: str
-) -> None:
+def test_valid_but_suspicious_setting_is_a_warning(tmp_path: Path, text: str, key: str) -> None:
     (warning,) = read(tmp_path, text).warnings
     assert (warning.key, warning.severity) == (key, "warning")
 
 
-def test_what_only_a_kind_or_a_plugin_understands_is_left_as_it_is(tmp_path: Path) -> None:
+def test_options_of_kinds_and_plugins_are_not_checked(tmp_path: Path) -> None:
     text = "[plugins.p]\nbig = 99999999999999999999\nday = 2000-01-01\nx = [{ y = 1 }]\n"
     plugin = read(tmp_path, text).settings.plugins["p"]
     assert plugin["big"] == 99999999999999999999
@@ -271,7 +269,7 @@ def test_a_listener_on_loopback_needs_no_authentication(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["0", "1e300", "nan", '"400d"'])
-def test_a_time_beyond_its_bounds_is_told_them(value: str, tmp_path: Path) -> None:
+def test_time_out_of_bounds_is_reported_with_its_bounds(value: str, tmp_path: Path) -> None:
     file = tmp_path / "antigravity.toml"
     file.write_text(f"[proxy.scheduling]\nmax_lock_seconds = {value}\n")
     with pytest.raises(ConfigurationError) as caught:

@@ -1,4 +1,4 @@
-"""Timers that go by a clock which cannot be set."""
+"""A clock that cannot be set, for timers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plugins bring protocols for vectors by the hook that brings all protocols."""
+"""Embedding protocols of plugins, registered with ``register_protocols``."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def load(*protocols: object) -> PluginHost:
     return host
 
 
-def test_both_sides_are_taken_in_and_served() -> None:
+def test_embedding_protocol_of_plugin_is_registered_and_served() -> None:
     server = replace(OPENAI_EMBEDDINGS_SERVER, name="own_embeddings")
     client = replace(OPENAI_EMBEDDINGS_CLIENT, name="own_embeddings")
     host = load(server, client)
@@ -49,7 +49,7 @@ def test_both_sides_are_taken_in_and_served() -> None:
     assert plugin.registered["protocols"] == ("own_embeddings",)
 
 
-def test_one_object_may_serve_conversations_and_vectors() -> None:
+def test_one_object_may_provide_generation_and_embeddings() -> None:
     @implementer(IServerProtocol, IEmbeddingServer)
     class Both:
         name = "both"
@@ -65,7 +65,7 @@ def test_one_object_may_serve_conversations_and_vectors() -> None:
     assert [door for door in host.registry.all_servers if door is both] == [both]
 
 
-def test_what_lacks_a_method_is_refused_by_its_name() -> None:
+def test_object_without_a_method_is_refused_with_its_name() -> None:
     @implementer(IEmbeddingServer)
     class Half:
         name = "half"
@@ -78,11 +78,11 @@ def test_what_lacks_a_method_is_refused_by_its_name() -> None:
     assert "half" not in host.registry.embedding_servers
 
 
-def test_a_name_can_be_taken_once() -> None:
+def test_second_protocol_of_the_same_name_is_refused() -> None:
     host = load(OPENAI_EMBEDDINGS_CLIENT)
     ((_, reason),) = [(problem.plugin, problem.reason) for problem in host.problems]
     assert "'openai_embeddings' is taken" in reason
 
 
-def test_the_kinds_of_upstream_that_make_vectors_are_known() -> None:
+def test_embedding_kinds_of_upstream_are_listed() -> None:
     assert load().registry.embedding_kinds == ("openai", "gemini_api")

@@ -1,4 +1,4 @@
-"""Plugins come in by one door; one that is broken is named and left out."""
+"""Loading plugins, their registrations, and their observers."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def told(host: PluginHost) -> list[tuple[str, str]]:
 
 
 class Loading(SynchronousTestCase):
-    def test_the_built_in_ones_bring_every_protocol(self) -> None:
+    def test_built_in_plugins_register_every_protocol(self) -> None:
         host = load()
         self.assertEqual(host.problems, [])
         self.assertEqual({p.name for p in host.plugins() if p.builtin}, set(DEFAULT_PLUGINS))
@@ -86,7 +86,7 @@ class Loading(SynchronousTestCase):
         registering = [hook for hook in HOOKS if hook.startswith("register_")]
         self.assertEqual(list(load().registry.hooks), registering)
 
-    def test_a_plugin_that_raises_is_named_and_the_others_work(self) -> None:
+    def test_plugin_that_raises_is_reported_and_others_are_loaded(self) -> None:
         class Raising:
             @hookimpl
             def register_upstreams(self, register: Callable[[object], None]) -> None:
@@ -104,7 +104,7 @@ class Loading(SynchronousTestCase):
         self.assertIn("mine", host.registry.upstream_kinds)
         self.assertIn("anthropic", host.registry.servers)
 
-    def test_a_hook_that_does_not_exist_is_refused(self) -> None:
+    def test_plugin_with_unknown_hook_is_refused_with_suggestion(self) -> None:
         class Misspelt:
             @hookimpl
             def register_upstream(self, register: Callable[[object], None]) -> None:
@@ -116,7 +116,7 @@ class Loading(SynchronousTestCase):
         self.assertIn("no hook 'register_upstream'; did you mean 'register_upstreams'?", reason)
         self.assertNotIn("misspelt", [plugin.name for plugin in host.plugins()])
 
-    def test_a_hook_that_is_not_marked_is_named(self) -> None:
+    def test_hook_without_marker_is_reported(self) -> None:
         class Unmarked(Upstreams):
             def exchange_finished(self, record: ExchangeRecord) -> None:
                 raise AssertionError("it was called")
@@ -127,7 +127,7 @@ class Loading(SynchronousTestCase):
         self.assertIn("exchange_finished is not marked with hookimpl", reason)
         self.assertIn("mine", host.registry.upstream_kinds)
 
-    def test_an_entry_point_that_cannot_be_imported_is_named(self) -> None:
+    def test_entry_point_that_cannot_be_imported_is_reported(self) -> None:
         points = (
             EntryPoint("gone", "no.such.module:plugin", "antigravity"),
             EntryPoint("openai", "antigravity.builtin.anthropic", "antigravity"),
@@ -144,7 +144,7 @@ class Loading(SynchronousTestCase):
         )
         self.assertIn("openai_chat", host.registry.servers)
 
-    def test_what_lacks_a_method_is_refused_by_its_name(self) -> None:
+    def test_object_without_a_method_is_refused_with_its_name(self) -> None:
         host = load(("half", Upstreams(HalfKind(), Kind())))
         ((name, reason),) = told(host)
         self.assertEqual(name, "half")
@@ -154,7 +154,7 @@ class Loading(SynchronousTestCase):
             set(host.registry.upstream_kinds) - set(load().registry.upstream_kinds), {"mine"}
         )
 
-    def test_what_is_no_protocol_is_refused(self) -> None:
+    def test_object_without_protocol_interface_is_refused(self) -> None:
         class Wrong:
             @hookimpl
             def register_protocols(self, register: Callable[[object], None]) -> None:
@@ -165,7 +165,7 @@ class Loading(SynchronousTestCase):
         self.assertEqual([name for name, _ in told(host)], ["wrong", "wrong"])
         self.assertTrue(all("IServerProtocol" in reason for _, reason in told(host)))
 
-    def test_a_name_belongs_to_who_comes_first(self) -> None:
+    def test_second_object_of_the_same_name_is_refused(self) -> None:
         class Twin:
             @hookimpl
             def register_protocols(self, register: Callable[[object], None]) -> None:
@@ -210,7 +210,7 @@ class Loading(SynchronousTestCase):
         (mine,) = (plugin for plugin in host.plugins() if plugin.name == "policies")
         self.assertEqual(mine.registered["selection_policies"], ("Mine",))
 
-    def test_a_blocked_plugin_is_never_asked(self) -> None:
+    def test_blocked_plugin_is_not_loaded(self) -> None:
         blocked = Upstreams(Kind())
         host = load(("mine", blocked), blocked=["mine", "anthropic"])
         self.assertIsNone(blocked.settings)
@@ -257,7 +257,7 @@ class Observer:
 
 
 class Observing(SynchronousTestCase):
-    def test_values_deferreds_and_coroutines_are_all_fine(self) -> None:
+    def test_observer_may_return_value_deferred_or_coroutine(self) -> None:
         waiting: Deferred[None] = Deferred()
         done: list[str] = []
 
@@ -277,7 +277,7 @@ class Observing(SynchronousTestCase):
         waiting.callback(None)
         self.assertEqual(done, ["req_1"])
 
-    def test_one_that_fails_harms_neither_the_others_nor_the_exchange(self) -> None:
+    def test_failure_of_observer_affects_no_other(self) -> None:
         def explode(record: ExchangeRecord) -> object:
             raise RuntimeError("boom")
 
@@ -305,14 +305,14 @@ class Observing(SynchronousTestCase):
             [("coroutine", "boom later"), ("deferred", "boom deferred"), ("now", "boom")],
         )
 
-    def test_nobody_need_watch(self) -> None:
+    def test_notify_without_observers_does_nothing(self) -> None:
         host = load()
         host.notify("exchange_started", record=RECORD)
         host.notify("exchange_finished", record=RECORD)
 
 
 class Serving(SynchronousTestCase):
-    def test_routes_are_served_behind_the_door(self) -> None:
+    def test_routes_of_plugins_pass_admission(self) -> None:
         class Routes:
             @hookimpl
             def register_routes(self, register: Callable[..., None], settings: Any) -> None:
