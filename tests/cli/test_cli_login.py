@@ -157,7 +157,7 @@ def test_code_of_another_login_is_refused(
     run: Run, tmp_path: Path, simulated: Simulated, browse: Callable[[Browser], None]
 ) -> None:
     configure(tmp_path, simulated.table())
-    simulated.simulator.state.keep_challenge("stolen", "somebody-elses-challenge")
+    simulated.simulator.state.store_challenge("stolen", "somebody-elses-challenge")
     browse(lambda url: get(back(url, code="stolen")) and None)
     result = run("accounts", "login")
     assert (result.code, "the code is wrong" in result.err) == (1, True)

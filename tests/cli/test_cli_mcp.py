@@ -78,8 +78,8 @@ class BridgeTests(TestCase):
         await self.start(STRICT)
         done = await self.run_bridge("--url", self.url, "--key", "sk-wrong", lines=[INITIALIZE])
         self.assertEqual(done.returncode, 0)
-        self.assertIn("refused the key", json.loads(done.stdout)["error"]["message"])
-        self.assertIn("refused the key", done.stderr)
+        self.assertIn("rejected the key", json.loads(done.stdout)["error"]["message"])
+        self.assertIn("rejected the key", done.stderr)
         self.assertNotIn("sk-wrong", done.stdout + done.stderr)
 
     async def test_bridge_uses_address_and_key_of_the_configuration(self) -> None:
@@ -92,7 +92,7 @@ class BridgeTests(TestCase):
         self.assertEqual(len(done.stdout.splitlines()), 3, done.stderr)
         # To another address it does not go.
         done = await self.run_bridge("--home", str(home), "--url", self.url, lines=[INITIALIZE])
-        self.assertIn("refused the key", done.stderr)
+        self.assertIn("rejected the key", done.stderr)
 
     async def test_bridge_without_gateway_answers_requests_with_errors(self) -> None:
         with socket.socket() as probe:
