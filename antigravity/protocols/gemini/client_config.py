@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
+
 from antigravity.ir.capabilities import Capabilities
 from antigravity.ir.request import Request, Sampling
 from antigravity.protocols.gemini.json_schema.clean import clean
+from antigravity.protocols.gemini.schema import SAMPLING_FIELDS, GenerationConfig
 from antigravity.protocols.gemini.thinking import thinking_fields
 from antigravity.protocols.losses import Losses
 
 MAX_STOP: Final = 5
+#: The fields of ``Sampling`` with their names on the wire.
+_SAMPLING_FIELDS: Final = {
+    field.name: field.encode_name
+    for field in msgspec.structs.fields(GenerationConfig)
+    if field.name in SAMPLING_FIELDS
+}
 _PENALTIES: Final = ("presencePenalty", "frequencyPenalty")
 
 
@@ -37,12 +46,7 @@ def encode_config(
 def _sampling(request: Request, capabilities: Capabilities, losses: Losses) -> dict[str, Any]:
     sampling = request.sampling
     fields: dict[str, Any] = {
-        "temperature": sampling.temperature,
-        "topP": sampling.top_p,
-        "topK": sampling.top_k,
-        "seed": sampling.seed,
-        "presencePenalty": sampling.presence_penalty,
-        "frequencyPenalty": sampling.frequency_penalty,
+        wire_name: getattr(sampling, name) for name, wire_name in _SAMPLING_FIELDS.items()
     }
     if not capabilities.sampling and any(value is not None for value in fields.values()):
         losses.add("sampling", "the model takes no sampling parameters; they were dropped")

@@ -6,7 +6,7 @@ arguments, schemas, responses) is ``Any``: nothing inside it is ever renamed or 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -139,6 +139,17 @@ class GenerationConfig(Wire):
     thinking_config: ThinkingSettings | UnsetType = UNSET
     image_config: dict[str, Any] | UnsetType = UNSET
     speech_config: dict[str, Any] | UnsetType = UNSET
+
+
+#: The fields of ``GenerationConfig`` that both sides copy to and from ``Sampling``.
+SAMPLING_FIELDS: Final = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+)
 
 
 class GenerateRequest(Wire):

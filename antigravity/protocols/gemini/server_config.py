@@ -39,15 +39,12 @@ def decode_config(config: schema.GenerationConfig, raw: dict[str, Any], at: str)
     """Return the configuration in the representation's words."""
     rest = extras(raw, schema.GenerationConfig)
     form = _form(config, raw, rest)
-    top_k = _or_none(config.top_k)
+    scalars = {name: _or_none(getattr(config, name)) for name in schema.SAMPLING_FIELDS}
+    if scalars["top_k"] is not None:
+        scalars["top_k"] = int(scalars["top_k"])
     return Decoded(
         sampling=Sampling(
-            temperature=_or_none(config.temperature),
-            top_p=_or_none(config.top_p),
-            top_k=None if top_k is None else int(top_k),
-            seed=_or_none(config.seed),
-            presence_penalty=_or_none(config.presence_penalty),
-            frequency_penalty=_or_none(config.frequency_penalty),
+            **scalars,
             logprobs=_or_none(config.response_logprobs),
             top_logprobs=_or_none(config.logprobs),
             n=_candidates(config, at),

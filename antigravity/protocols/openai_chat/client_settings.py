@@ -10,6 +10,7 @@ from antigravity.ir.request import Request, ResponseFormat
 from antigravity.protocols.instructions import json_instruction, says_json
 from antigravity.protocols.losses import Losses
 from antigravity.protocols.openai_chat.client_thinking import is_at_rest
+from antigravity.protocols.openai_chat.schema import SAMPLING_FIELDS
 
 _MAX_STOP: Final = 4
 _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_-]")
@@ -24,21 +25,21 @@ def sampling_fields(request: Request, target: Target, losses: Losses) -> dict[st
     able = capabilities.sampling or (
         capabilities.sampling_at_rest and is_at_rest(request, capabilities)
     )
-    for name in ("temperature", "top_p", *_PENALTIES, "top_k"):
-        value = getattr(sampling, name)
+    for field in SAMPLING_FIELDS:
+        name, value = field.name, getattr(sampling, field.name)
         if value is None:
             continue
-        if not able or (name in _PENALTIES and not capabilities.penalties):
+        if field.randomness and not (able and (capabilities.penalties or name not in _PENALTIES)):
             losses.add(f"sampling.{name}", "dropped: the model takes no sampling parameters")
-        elif name == "top_k" and not target.takes(name):
-            losses.add("sampling.top_k", "dropped: chat has no such field")
+        elif not field.usual and not target.takes(name):
+            losses.add(f"sampling.{name}", "dropped: chat has no such field")
         else:
             fields[name] = value
     if fields.get("temperature", 0) > 1 and target.takes("low_temperature"):
         losses.add("sampling.temperature", "the temperature was cut to 1")
         fields["temperature"] = 1.0
-    if sampling.seed is not None:
-        fields["random_seed" if target.takes("random_seed") else "seed"] = sampling.seed
+    if "seed" in fields and target.takes("random_seed"):
+        fields["random_seed"] = fields.pop("seed")
     fields |= _logprobs(request, target, losses)
     if sampling.n > 1:
         fields["n"] = min(sampling.n, capabilities.max_choices)

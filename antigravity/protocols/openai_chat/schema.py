@@ -262,6 +262,28 @@ class ChatRequest(Struct):
     safety_identifier: str | None = None
 
 
+class ScalarField(Struct, frozen=True):
+    """A field of the body that ``Sampling`` has under the same name.
+
+    ``usual`` says that targets take it of which nothing is known, ``randomness`` that models
+    without sampling parameters refuse it.
+    """
+
+    name: str
+    usual: bool = True
+    randomness: bool = True
+
+
+#: The scalar fields of ``ChatRequest`` that both sides copy to and from ``Sampling``.
+SAMPLING_FIELDS: Final = (
+    ScalarField("temperature"),
+    ScalarField("top_p"),
+    ScalarField("presence_penalty"),
+    ScalarField("frequency_penalty"),
+    ScalarField("top_k", usual=False),
+    ScalarField("seed", randomness=False),
+)
+
 _TOOL_TYPES: Final = ("function", "custom", "web_search")
 
 #: What the fields with a choice of values may hold.

@@ -7,7 +7,7 @@ from typing import Any
 from antigravity.ir.call import Call
 from antigravity.ir.request import Request, ResponseFormat, Sampling, ThinkingConfig
 from antigravity.protocols.json_body import bad_field, convert, load_object
-from antigravity.protocols.openai_chat.schema import ALLOWED, NAME, ChatRequest
+from antigravity.protocols.openai_chat.schema import ALLOWED, NAME, SAMPLING_FIELDS, ChatRequest
 from antigravity.protocols.openai_chat.server_messages import read_messages
 from antigravity.protocols.openai_chat.server_tools import read_tool_choice, read_tools
 
@@ -65,12 +65,7 @@ def _extensions(body: dict[str, Any], wire: ChatRequest) -> dict[str, Any]:
 
 def _sampling(wire: ChatRequest) -> Sampling:
     return Sampling(
-        temperature=wire.temperature,
-        top_p=wire.top_p,
-        top_k=wire.top_k,
-        seed=wire.seed,
-        presence_penalty=wire.presence_penalty,
-        frequency_penalty=wire.frequency_penalty,
+        **{field.name: getattr(wire, field.name) for field in SAMPLING_FIELDS},
         logprobs=wire.logprobs,
         top_logprobs=wire.top_logprobs,
         n=wire.n or 1,
