@@ -198,4 +198,4 @@ class Compressed(ScriptedCase):
         error = check_refusal("openai_chat", answer, 502)
         self.assertIn("compress", error["message"])
         self.assertEqual(self.calls, 1)
-        self.assertIn("asked", json.dumps(error))
+        self.assertIn("none was requested", json.dumps(error))
