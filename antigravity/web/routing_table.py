@@ -195,7 +195,7 @@ class RoutingTable:
         :raises HTTPException: if no rule matches.
         :raises InvalidRequestError: if the path cannot be decoded.
         """
-        if path.startswith("//"):  # the adapter would drop slashes
+        if path.startswith("//") and path.strip("/"):  # the adapter would drop slashes
             raise NotFound
         found: tuple[str, Mapping[str, str]] = self._adapter.match(decode_path(path), method)
         return found
