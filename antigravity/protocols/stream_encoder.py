@@ -1,4 +1,4 @@
-"""The base of stream encoders: what all of them do alike."""
+"""The base class of stream encoders."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ SEQUENTIAL = EventOrder()
 class StreamEncoder(ABC):
     """Encodes one streamed response; events reach :meth:`write` in an order that is legal.
 
-    A subclass writes events, the end and a failure, and need not look for any other order than
-    the one that :class:`EventSequencer` promises.  See :class:`IStreamEncoder` for its callers.
+    A subclass writes events, the end and a failure; :class:`EventSequencer` says in which order
+    they come.  Callers see :class:`IStreamEncoder`.
 
     :ivar usage: the last usage that was reported.
     """
 
     content_type: str = "text/event-stream"
     #: What :meth:`keepalive` returns before the end.
-    idle_bytes: ClassVar[bytes] = KEEPALIVE_COMMENT
+    keepalive_bytes: ClassVar[bytes] = KEEPALIVE_COMMENT
 
     def __init__(self, order: EventOrder = SEQUENTIAL) -> None:
         self.sequencer = EventSequencer(order)
@@ -55,11 +55,11 @@ class StreamEncoder(ABC):
         """Return the end of a response that failed."""
 
     def start(self, event: ResponseStart) -> bytes:
-        """Return what comes before the first choice."""
+        """Return the bytes before the first choice, often none."""
         return b""
 
-    def count(self) -> bytes:
-        """Return what a new :attr:`usage` adds."""
+    def write_usage(self) -> bytes:
+        """Return the bytes that a new :attr:`usage` adds, often none."""
         return b""
 
     def encode(self, event: Event) -> bytes:
@@ -84,7 +84,7 @@ class StreamEncoder(ABC):
                 return self.start(event)
             case UsageUpdate():
                 self.usage = event.usage
-                return self.count()
+                return self.write_usage()
             case StreamFailure():
                 return self.fail(event.error)
             case _:
@@ -92,7 +92,7 @@ class StreamEncoder(ABC):
 
     def keepalive(self) -> bytes:
         """Return bytes that are legal now and mean nothing, or ``b""`` where there are none."""
-        return b"" if self.sequencer.over else self.idle_bytes
+        return b"" if self.sequencer.over else self.keepalive_bytes
 
     def abort(self, error: GatewayError) -> bytes:
         """End the stream with an error that the encoder has found itself."""

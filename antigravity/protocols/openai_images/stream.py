@@ -69,7 +69,7 @@ class ImagesStreamEncoder(StreamEncoder):
                 self._reasons.add(event.reason)
         return b""
 
-    def count(self) -> bytes:
+    def write_usage(self) -> bytes:
         """Return the image that waits for its usage."""
         return self._flush() if self._finished else b""
 

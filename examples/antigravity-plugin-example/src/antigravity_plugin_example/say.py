@@ -20,7 +20,7 @@ class SayEncoder(StreamEncoder):
     """Writes the text as it comes."""
 
     content_type = PLAIN
-    idle_bytes = b""
+    keepalive_bytes = b""
 
     def write(self, event: OrderedEvent) -> bytes:
         return event.text.encode() if isinstance(event, TextDelta) else b""
