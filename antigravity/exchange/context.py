@@ -65,9 +65,10 @@ class AttemptState(Struct):
 class RequestContext:
     """One request with everything that its attempts share.
 
-    It does not change, except that ``head`` and ``request`` are read from the body on first use,
-    and that :attr:`attempts` and the recorder follow what happens.
+    It does not change, except that the request is decoded on first use, and that
+    :attr:`attempts` and the recorder follow what happens.
 
+    :ivar head: model and streaming switch; :meth:`read_head` reads them once.
     :ivar call: the request as it is served; :ivar original_call: as it was before stored history
         was put into its body.
     :ivar is_rewritten: whether :attr:`request` differs from the body that the client sent.
@@ -97,7 +98,7 @@ class RequestContext:
         self.attempts = AttemptState()
         self.continuation: Continuation | None = None
         self.is_repaired = self.is_rewritten = False
-        self._head: Head | None = None
+        self.head = Head("", False)
         self._fetched: dict[str, tuple[str, str]] = {}
         self._use(call)
 
@@ -148,18 +149,13 @@ class RequestContext:
         branch.traits = replace(protocol.traits, conversation_hint=hint)
         branch.recorder = self.recorder.branch()
         branch.attempts = AttemptState()
-        branch._head = Head(self.head.model, stream)
+        branch.head = Head(self.head.model, stream)
         return branch
 
     # -- what the body holds --------------------------------------------------------------
 
-    @property
-    def head(self) -> Head:
-        """Model and streaming switch."""
-        return self._head or self.read_head()
-
-    def read_head(self) -> Head:
-        """Read model and streaming switch from the body.
+    def read_head(self) -> None:
+        """Read :attr:`head` from the body.
 
         :raises InvalidRequestError: if there is no model, or its name is not valid.
         """
@@ -169,8 +165,7 @@ class RequestContext:
             model = default_model(required, self.snapshot.settings)
             head = Head(model, head.stream)
         check_model_name(head.model)
-        self._head = head
-        return head
+        self.head = head
 
     @property
     def request(self) -> Request:

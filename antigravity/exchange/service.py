@@ -139,7 +139,7 @@ class Exchange:
         context = RequestContext(services, snapshot, protocol, call, recorder)
         if context.is_large or context.value_count >= limits.lowest:
             await context.compute(check_request, call.body, limits)
-        if context.is_large and call.route.operation in _WITH_MODEL:
+        if call.route.operation in _WITH_MODEL:
             await context.compute(context.read_head)
         return context
 

@@ -31,7 +31,9 @@ def context(text: str = "Hi", **headers: str) -> RequestContext:
     snapshot: Any = SimpleNamespace(settings=Settings())
     call = Call(PROTOCOL.routes[0], {}, {}, headers, body(text), principal="p")
     recorder: Any = SimpleNamespace(branch=lambda: "branch")
-    return RequestContext(services, snapshot, PROTOCOL, call, recorder)
+    made = RequestContext(services, snapshot, PROTOCOL, call, recorder)
+    made.read_head()
+    return made
 
 
 def test_request_is_decoded_on_first_use() -> None:

@@ -105,6 +105,7 @@ async def send_internal(
         recorder.intercept(internal.label)
     recorder.begin(internal.model, stream=False)
     context = RequestContext(services, snapshot, protocol, call, recorder)
+    context.read_head()
 
     async def run() -> Reply:
         return await serve(context)
