@@ -60,9 +60,11 @@ class SurrogateJoiner:
         """
         if self._half is not None or b"\\u" in data:
             return True
-        if data.isascii() or data[:1] not in _BEGINS:
-            return b"\xed" in data
-        return b"\xed" in data or replace_broken_text(data) is not data
+        if data.isascii():
+            return False
+        if b"\xed" in data:
+            return True
+        return data[:1] in _BEGINS and replace_broken_text(data) is not data
 
     def feed(self, event: ServerSentEvent) -> Sequence[ServerSentEvent]:
         """Return the events that are ready, repaired; ``event`` itself if it needs nothing."""
