@@ -1,1 +1,1 @@
-"""Scheduled warm-ups: tiny requests, so that the windows of full quotas begin."""
+"""Warm-ups: small requests that start the periods of full quotas."""

@@ -1,4 +1,4 @@
-"""Which quota of which account was warmed up when, also in earlier runs.  Pure."""
+"""The history of warm-ups by account and quota.  Pure."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-#: A file that grows beyond this is none of ours; accounts times quotas are far fewer.
-_MOST: Final = 50_000
+#: The limit of restored entries; there are far fewer accounts and quotas.
+_MAX_ENTRIES: Final = 50_000
 
 
 class WarmedUp(Struct, frozen=True):
-    """The last warm-up of one quota; ``name`` is that of the models which draw on it.
+    """The last warm-up of one quota; ``name`` is its model or model group.
 
-    ``failed`` also says that nobody knows how it ended.
+    ``failed`` is also set while the result is not known.
     """
 
     account: str
@@ -27,7 +27,7 @@ class WarmedUp(Struct, frozen=True):
 class WarmupHistory:
     """The last warm-up of each quota.
 
-    ``now`` returns seconds since the epoch; ``changed`` is called when there is something new.
+    ``now`` returns seconds since the epoch; ``changed`` is called after each change.
     """
 
     def __init__(
@@ -40,38 +40,38 @@ class WarmupHistory:
     def __len__(self) -> int:
         return len(self._last)
 
-    def note(self, account: str, names: Collection[str], *, failed: bool) -> None:
-        """Note a warm-up of some quotas."""
+    def record(self, account: str, names: Collection[str], *, failed: bool) -> None:
+        """Record a warm-up of some quotas."""
         for name in names:
             self._last[account, name] = WarmedUp(account, name, self._now(), failed)
         self._changed()
 
     def last(self, account: str, name: str) -> WarmedUp | None:
-        """Return the last warm-up of a quota; none can have been later than now."""
+        """Return the last warm-up of a quota; ignore one in the future."""
         found = self._last.get((account, name))
         return None if found is None or found.at > self._now() else found
 
     def forget(self, before: float) -> None:
-        """Forget what was before a time."""
+        """Remove the entries before a time."""
         kept = {key: each for key, each in self._last.items() if each.at >= before}
         if len(kept) < len(self._last):
             self._last = kept
             self._changed()
 
     def snapshot(self) -> dict[str, Any]:
-        """Return everything as plain data."""
+        """Return all entries as plain data."""
         return {"warmups": msgspec.to_builtins(list(self._last.values()))}
 
     def restore(self, data: Mapping[str, Any]) -> int:
-        """Take in a snapshot; return how many of its entries make no sense."""
+        """Restore a snapshot; return the number of its invalid entries."""
         rows = data.get("warmups")
         rows = rows if isinstance(rows, list) else []
-        senseless = max(0, len(rows) - _MOST)
-        for row in rows[:_MOST]:
+        invalid = max(0, len(rows) - _MAX_ENTRIES)
+        for row in rows[:_MAX_ENTRIES]:
             try:
                 each = msgspec.convert(row, WarmedUp)
             except msgspec.ValidationError:
-                senseless += 1
+                invalid += 1
                 continue
             self._last[each.account, each.name] = each
-        return senseless
+        return invalid

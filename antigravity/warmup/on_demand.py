@@ -1,4 +1,4 @@
-"""What an operator wants warmed up, and what became of it."""
+"""Warm-ups on demand of the operator."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from antigravity.warmup.scheduler import Outcome, Sources, WarmupScheduler
 
 
 class WarmupsOnDemand:
-    """Sends warm-ups at once.  ``credentials`` returns all accounts that may be used."""
+    """Sends warm-ups immediately.  ``credentials`` returns all usable accounts."""
 
     def __init__(
         self,
@@ -31,11 +31,11 @@ class WarmupsOnDemand:
         self._quotas = quotas
 
     async def warm_up(self, account: str, model: str, project: str) -> dict[str, Any]:
-        """Warm up an account (or all) for a model (or for everything that is due).
+        """Warm up one account or all, for one model or all quotas that are due.
 
-        Return a JSON object that says what became of each.
+        Return a JSON object with the result of each warm-up.
 
-        :raises GatewayError: if there is no such account, or the model has to be named.
+        :raises GatewayError: if there is no such account, or the model must be named.
         """
         chosen = self._find(account) if account else None
         if model:
@@ -48,18 +48,18 @@ class WarmupsOnDemand:
         }
 
     def _find(self, account: str) -> Credential:
-        """Return the account of that id, label, or beginning of an id."""
+        """Return the account with that id, label, or beginning of an id."""
         return find_account(list(self._credentials()), account)
 
     async def _for_model(
         self, chosen: Credential | None, model: str, project: str
     ) -> Sequence[Outcome]:
-        """Warm up for one model, whatever is left of its quota."""
+        """Warm up for one model, whatever its remaining quota."""
         if chosen is not None:
             return await self._scheduler.warm_up([_warmup(chosen, model, project)])
         skipped: list[Outcome] = []
         warmups: list[Warmup] = []
-        for _, credential in self._watched(None):
+        for _, credential in self._monitored(None):
             quota = self._quotas.quota(credential.id)
             if quota is not None and model not in quota.models and model not in quota.renamed:
                 reason = "the account has no such model"
@@ -69,11 +69,11 @@ class WarmupsOnDemand:
         return [*await self._scheduler.warm_up(warmups), *skipped]
 
     async def _for_all_due(self, chosen: Credential | None, project: str) -> Sequence[Outcome]:
-        """Warm up what the schedule would warm up now."""
+        """Warm up all quotas that are due."""
         skipped: list[Outcome] = []
         warmups: list[Warmup] = []
-        for source, credential in self._watched(chosen):
-            states, problem = await self._scheduler.survey(source, credential)
+        for source, credential in self._monitored(chosen):
+            states, problem = await self._scheduler.states(source, credential)
             for each in states:
                 if each.state == "due":
                     warmups.append(_warmup(credential, each.model, project))
@@ -82,8 +82,8 @@ class WarmupsOnDemand:
                     skipped.append(_skipped(credential, each.name, reason))
         return [*await self._scheduler.warm_up(warmups), *skipped]
 
-    def _watched(self, chosen: Credential | None) -> list[tuple[Any, Credential]]:
-        """Return the accounts whose quotas can be asked for.
+    def _monitored(self, chosen: Credential | None) -> list[tuple[Any, Credential]]:
+        """Return the accounts whose quotas can be fetched.
 
         :raises GatewayError: if there is none.
         """
@@ -96,12 +96,11 @@ class WarmupsOnDemand:
             return found
         if chosen is not None:
             raise InvalidRequestError(
-                "The upstream of this account does not tell its quotas: say which model.",
+                "The upstream of this account does not report quotas; name a model.",
                 param="model",
             )
         raise NotFoundError(
-            "There is no account whose upstream tells its quotas: say which account, and which "
-            "model.",
+            "No account has an upstream that reports quotas; name an account and a model.",
             param="account",
             code="account_not_found",
         )

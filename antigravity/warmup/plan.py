@@ -1,4 +1,4 @@
-"""Which quotas are to be warmed up now, as far as is known of them.  Pure."""
+"""Decides which quotas need a warm-up now.  Pure."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from antigravity.config.settings import ScheduledWarmupSettings
 from antigravity.interfaces.quota import ModelQuota, Quota
 from antigravity.warmup.history import WarmupHistory
 
-#: A window that is longer than this is a weekly one; the others last for hours.
+#: Quota periods longer than this are weekly; the others last for hours.
 _DAY: Final = 24 * 3600.0
-#: A warm-up that failed is tried again after this.
+#: Seconds until a failed warm-up is repeated.
 RETRY: Final = 1800.0
 
 
 class WarmupState(Struct, frozen=True):
-    """How one quota of an account stands.
+    """Whether one quota of an account needs a warm-up.
 
-    ``due``: it is full, and nobody has begun its window.  ``stale``: it may be full, but that
-    has to be asked.  ``begun``: some of it is spent.  ``cooling``: it was warmed up not long
-    ago.  ``absent``: the account has no such models.
+    ``due``: it is full, so its period has not begun.  ``stale``: its value must be fetched first.
+    ``begun``: a part of it is used.  ``cooling``: the last warm-up is too recent.  ``absent``: the
+    account has no such models.
     """
 
     name: str
@@ -34,7 +34,7 @@ class WarmupState(Struct, frozen=True):
 
 
 class WarmupPlan:
-    """Decides by one configuration."""
+    """Decides by the settings of one configuration."""
 
     def __init__(
         self,
@@ -46,34 +46,34 @@ class WarmupPlan:
 
     @property
     def interval(self) -> float:
-        """Seconds between two looks at all quotas; 0 is never."""
+        """Seconds between two checks of all quotas; 0 disables them."""
         return self._settings.interval if self._settings.enabled else 0.0
 
     @property
     def fresh_for(self) -> float:
-        """For how many seconds a quota that was told is believed to be full."""
+        """Seconds for which a fetched quota is considered current."""
         return max(self._settings.interval, 60.0)
 
     @property
     def longest_cooldown(self) -> float:
-        """After this many seconds a warm-up is of no interest any more."""
+        """Seconds after which a warm-up has no effect on the plan any more."""
         return max(self._settings.cooldown, self._settings.weekly_cooldown, RETRY)
 
     def names_of(self, model: str) -> tuple[str, ...]:
-        """Return what is watched that a model belongs to; the model itself if nothing is."""
+        """Return the monitored names that include a model; the model itself if none does."""
         watched = self._settings.monitored_models
         return tuple(n for n in watched if self._groups.covers(n, model)) or (model,)
 
     def states(
         self, account: str, quota: Quota | None, history: WarmupHistory, now: float
     ) -> list[WarmupState]:
-        """Return how everything stands that is watched of an account."""
+        """Return the state of each monitored quota of an account."""
         return [
-            self._standing(account, name, quota, history, now)
+            self._state(account, name, quota, history, now)
             for name in self._settings.monitored_models
         ]
 
-    def _standing(
+    def _state(
         self, account: str, name: str, quota: Quota | None, history: WarmupHistory, now: float
     ) -> WarmupState:
         members = self._members(name, quota)
@@ -81,23 +81,23 @@ class WarmupPlan:
         last = history.last(account, name)
         if last is not None:
             cooldown = self._settings.weekly_cooldown if weekly else self._settings.cooldown
-            left = last.at + (min(RETRY, cooldown) if last.failed else cooldown) - now
-            if left > 0:
-                did = "tried in vain" if last.failed else "warmed up"
-                reason = f"it was {did} {now - last.at:.0f} s ago; not again for {left:.0f} s"
+            wait = last.at + (min(RETRY, cooldown) if last.failed else cooldown) - now
+            if wait > 0:
+                did = "the last warm-up failed" if last.failed else "it was warmed up"
+                reason = f"{did} {now - last.at:.0f} s ago; the next one is in {wait:.0f} s"
                 return WarmupState(name, "cooling", reason=reason)
         if quota is None:
-            return WarmupState(name, "stale", reason="what is left of it is not known")
+            return WarmupState(name, "stale", reason="its remaining quota is not known")
         if not members:
             return WarmupState(name, "absent", reason="the account has no such models")
         if any(each.reset is not None and each.reset <= now for _, each in members):
-            return WarmupState(name, "stale", reason="it has been renewed since it was known")
+            return WarmupState(name, "stale", reason="it was reset since it was fetched")
         model, best = max(members, key=lambda member: member[1].fraction or 0.0)
         fraction = best.fraction or 0.0
         if fraction < 1.0:
             return WarmupState(name, "begun", reason=f"{percent(fraction)} of it is left")
         if quota.fetched < now - self.fresh_for:
-            return WarmupState(name, "stale", model, "what is left of it was told too long ago")
+            return WarmupState(name, "stale", model, "it was fetched too long ago")
         return WarmupState(name, "due", model)
 
     def _members(self, name: str, quota: Quota | None) -> Sequence[tuple[str, ModelQuota]]:

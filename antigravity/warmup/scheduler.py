@@ -1,4 +1,4 @@
-"""Send warm-ups: on a schedule where quotas are full, and when the operator asks for them."""
+"""Sends warm-ups, on schedule for full quotas and on demand."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from antigravity.logs import make_logger
 from antigravity.warmup.history import WarmupHistory
 from antigravity.warmup.plan import WarmupPlan, WarmupState
 
-#: Seconds until it is looked again whether a scan is due.
+#: Seconds between two checks whether a scan is due.
 PACE: Final = 10.0
-#: The first scan comes so many seconds after the start, when quotas are known.
+#: Seconds from the start to the first scan, so that quotas are known by then.
 FIRST: Final = 30.0
-#: How much an interval differs from the last one.
+#: The random variation of an interval.
 JITTER: Final = 0.1
-#: The warm-ups of one scan are spread over so many seconds.
+#: Seconds over which the warm-ups of one scan are spread.
 SPREAD: Final = 20.0
-#: So many are under way at a time.
+#: The number of parallel warm-ups.
 AT_ONCE: Final = 3
 
-#: Returns the accounts whose quota can be asked for, and whom to ask.
+#: Returns the accounts whose quota can be fetched, each with its upstream.
 Sources = Callable[[], Iterable[tuple[IQuotaSource, Credential]]]
-#: Sends one; the function that it is given is to be called once nothing keeps it any more.
+#: Sends a warm-up, and calls the given function when the request begins.
 Send = Callable[[Warmup, Callable[[], None]], Deferred[None]]
 
 
@@ -51,7 +51,7 @@ OutcomeState = Literal["warmed", "skipped", "failed", "cancelled"]
 
 
 class Outcome(Struct, frozen=True):
-    """What became of a warm-up; ``model`` may be the name of a group that was left alone."""
+    """The result of a warm-up; ``model`` is a model group if it was skipped."""
 
     account: str
     upstream: str
@@ -61,10 +61,10 @@ class Outcome(Struct, frozen=True):
 
 
 class WarmupScheduler(Service):
-    """Keeps the schedule.  It is stopped before who waits for running exchanges.
+    """Runs the schedule.  It stops before the service that waits for running exchanges.
 
-    :param luck: returns a number from 0 to 1, which spreads requests.
-    :ivar plan: what the configuration says.
+    :param chance: returns a number from 0 to 1, which spreads requests.
+    :ivar plan: decides by the current settings.
     """
 
     log = make_logger()
@@ -76,7 +76,7 @@ class WarmupScheduler(Service):
         quotas: QuotaMonitor,
         send: Send,
         state: IStateStore | None = None,
-        luck: Callable[[], float] = random.random,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self.plan = WarmupPlan()
         self._clock = clock
@@ -84,73 +84,73 @@ class WarmupScheduler(Service):
         self._quotas = quotas
         self._send = send
         self._state = state
-        self._luck = luck
+        self._chance = chance
         changed = (lambda: None) if state is None else state.changed
         self.history = WarmupHistory(clock.seconds, changed)
         self._turns = DeferredSemaphore(AT_ONCE)
         self._running: set[tuple[str, str]] = set()
-        self._asked: set[Deferred[Any]] = set()
+        self._on_demand: set[Deferred[Any]] = set()
         self._timer: IDelayedCall | None = None
         self._round: Deferred[None] | None = None
         self._begins = 0.0
         self._scanned = -math.inf
         self._variation = 1.0
 
-    # Life
+    # Life cycle
 
     def startService(self) -> None:
-        """Remember what was warmed up, and begin to look."""
+        """Restore the history, and start the schedule."""
         super().startService()  # type: ignore[no-untyped-call]
         if self._state is not None:
-            senseless = self.history.restore(self._state.load())
-            if senseless:
-                self.log.warn("{n} kept warm-ups make no sense, and are dropped", n=senseless)
+            invalid = self.history.restore(self._state.load())
+            if invalid:
+                self.log.warn("ignored {n} invalid entries of the stored warm-ups", n=invalid)
             self._state.watch(self.history.snapshot)
         self._begins = self._clock.seconds() + FIRST
         self._timer = self._clock.callLater(PACE, self._tick)
 
     def stopService(self) -> Any:
-        """Cancel everything; return a Deferred that fires when what was done is kept."""
+        """Cancel all warm-ups, and return a Deferred that fires when the history is stored."""
         super().stopService()  # type: ignore[no-untyped-call]
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
         if self._round is not None:
             self._round.cancel()
-        for asked in list(self._asked):
-            asked.cancel()
+        for pending in list(self._on_demand):
+            pending.cancel()
         return succeed(None) if self._state is None else self._state.stop()
 
     # On demand
 
     def warm_up(self, warmups: Sequence[Warmup]) -> Deferred[list[Outcome]]:
-        """Return a Deferred that fires with what became of each; all are sent now."""
-        asked = self._all(warmups)
-        self._asked.add(asked)
-        return asked.addBoth(self._answered, asked)
+        """Send warm-ups now, and return a Deferred that fires with their results."""
+        pending = self._all(warmups)
+        self._on_demand.add(pending)
+        return pending.addBoth(self._finished, pending)
 
-    async def survey(
-        self, source: IQuotaSource, credential: Credential, *, insist: bool = True
+    async def states(
+        self, source: IQuotaSource, credential: Credential, *, force: bool = True
     ) -> tuple[Sequence[WarmupState], str]:
-        """Return how the quotas of an account stand, asked for anew if that is needed.
+        """Return the states of an account's quotas, fetched if necessary, and an error.
 
-        The text says why they could not be asked for, if they could not.
+        The error is empty if no fetch failed.
 
-        :param insist: whether to ask although that was done just now, perhaps in vain.
+        :param force: whether to fetch even if the last attempt is recent.
         """
         problem = ""
-        states = self._standings(credential)
+        states = self._states(credential)
         stale = any(each.state == "stale" for each in states)
-        if stale and (insist or self._may_ask(credential)):
+        if stale and (force or self._may_fetch(credential)):
             try:
                 await self._quotas.refresh(source, credential)
             except GatewayError as error:
                 problem = error.message
-            states = self._standings(credential)
+            states = self._states(credential)
         return states, problem
 
-    def _answered(self, result: Any, asked: Deferred[Any]) -> Any:
-        self._asked.discard(asked)
+    def _finished(self, result: Any, pending: Deferred[Any]) -> Any:
+        self._on_demand.discard(pending)
         return result
 
     # The schedule
@@ -162,29 +162,29 @@ class WarmupScheduler(Service):
             self._timer = self._clock.callLater(PACE, self._tick)
             return
         self._scanned = now
-        self._variation = 1.0 + JITTER * (2 * self._luck() - 1)
+        self._variation = 1.0 + JITTER * (2 * self._chance() - 1)
         scan = self._round = Deferred.fromCoroutine(self._scan())
-        scan.addErrback(self._broken)
-        scan.addBoth(self._ended)
+        scan.addErrback(self._log_failure)
+        scan.addBoth(self._schedule_next)
 
-    def _ended(self, _: object) -> None:
+    def _schedule_next(self, _: object) -> None:
         self._round = None
         if self.running:
             self._timer = self._clock.callLater(PACE, self._tick)
 
-    def _broken(self, failure: Failure) -> None:
+    def _log_failure(self, failure: Failure) -> None:
         if self.running or not failure.check(CancelledError):
             self.log.failure("the scheduled warm-up failed", failure=failure)
 
     async def _scan(self) -> None:
-        """Warm up everything that is due."""
+        """Warm up all quotas that are due."""
         self.history.forget(self._clock.seconds() - self.plan.longest_cooldown)
         due: list[Warmup] = []
         for source, credential in list(self._sources()):
-            states, problem = await self.survey(source, credential, insist=False)
+            states, problem = await self.states(source, credential, force=False)
             if problem:
                 self.log.warn(
-                    "the quota of {credential} is not known: {problem}",
+                    "the quota of {credential} could not be fetched: {problem}",
                     credential=credential.id,
                     problem=problem,
                 )
@@ -195,56 +195,56 @@ class WarmupScheduler(Service):
             ]
         await self._all(due, spread=SPREAD)
 
-    def _standings(self, credential: Credential) -> list[WarmupState]:
+    def _states(self, credential: Credential) -> list[WarmupState]:
         quota, now = self._quotas.quota(credential.id), self._clock.seconds()
         return self.plan.states(credential.id, quota, self.history, now)
 
-    def _may_ask(self, credential: Credential) -> bool:
-        """Return whether the upstream was not asked just now, in vain or not."""
+    def _may_fetch(self, credential: Credential) -> bool:
+        """Return whether the last attempt to fetch a quota is old enough."""
         since = self._clock.seconds() - self._quotas.last_fetch(credential.id)
         return bool(since >= self.plan.fresh_for * (1.0 - 2 * JITTER))
 
     # One warm-up
 
     def _all(self, warmups: Sequence[Warmup], spread: float = 0.0) -> Deferred[list[Outcome]]:
-        """Return a Deferred that fires with the outcomes; cancelling it cancels all of them."""
+        """Return a Deferred that fires with the results; cancelling it cancels all warm-ups."""
         sent = [Deferred.fromCoroutine(self._warm(each, spread)) for each in warmups]
-        # They are cancelled in this order: first those that wait for the turn of others.
+        # Cancelled in this order, so that those waiting for their turn do not start.
         return gatherResults(sent[::-1], consumeErrors=True).addCallback(lambda done: done[::-1])
 
     async def _warm(self, warmup: Warmup, spread: float) -> Outcome:
         key = (warmup.credential, warmup.model)
         if key in self._running:
-            return _outcome(warmup, "skipped", "one is under way already")
+            return _outcome(warmup, "skipped", "another one is in progress")
         self._running.add(key)
         try:
             if spread:
-                await deferLater(self._clock, spread * self._luck())
+                await deferLater(self._clock, spread * self._chance())
             await self._turns.acquire()
             try:
                 if not self.running:
                     raise CancelledError
-                return await self._sent(warmup)
+                return await self._send_one(warmup)
             finally:
                 self._turns.release()
-        except CancelledError:  # by who waits for all of them: they get what there is
+        except CancelledError:  # the other results are still needed
             return _outcome(warmup, "cancelled", "it was cancelled")
         finally:
             self._running.discard(key)
 
-    async def _sent(self, warmup: Warmup) -> Outcome:
+    async def _send_one(self, warmup: Warmup) -> Outcome:
         account, names = warmup.credential, self.plan.names_of(warmup.model)
         sent = False
 
         def begun() -> None:
             nonlocal sent
             sent = True
-            self.history.note(account, names, failed=True)
+            self.history.record(account, names, failed=True)
 
         try:
             await self._send(warmup, begun)
         except GatewayError as error:
-            what = "failed" if sent else "is not possible now"
+            what = "failed" if sent else "was not possible"
             self.log.warn(
                 "warming up {account} for {model} {what}: {error}",
                 account=account,
@@ -253,7 +253,7 @@ class WarmupScheduler(Service):
                 error=error.message,
             )
             return _outcome(warmup, "failed" if sent else "skipped", error.message)
-        self.history.note(account, names, failed=False)
+        self.history.record(account, names, failed=False)
         self.log.info("warmed up {account} for {model}", account=account, model=warmup.model)
         return _outcome(warmup, "warmed")
 

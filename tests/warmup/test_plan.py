@@ -82,7 +82,7 @@ def test_an_account_without_such_models_is_left_alone(history: WarmupHistory) ->
 
 
 def test_four_hours_lie_between_two_warm_ups(history: WarmupHistory, time: Time) -> None:
-    history.note("a", ["claude"], failed=False)
+    history.record("a", ["claude"], failed=False)
     for hours, state in ((0.0, "cooling"), (3.99, "cooling"), (4.0, "due")):
         time.now = NOW + hours * HOUR
         assert standing(quota(time.now, sonnet=1.0), history, time.now).state == state
@@ -90,7 +90,7 @@ def test_four_hours_lie_between_two_warm_ups(history: WarmupHistory, time: Time)
 
 
 def test_six_days_lie_between_those_of_a_weekly_quota(history: WarmupHistory, time: Time) -> None:
-    history.note("a", ["claude"], failed=False)
+    history.record("a", ["claude"], failed=False)
     day = 24 * HOUR
     for days, state in ((5.99, "cooling"), (6.0, "due")):
         time.now = NOW + days * day
@@ -102,7 +102,7 @@ def test_six_days_lie_between_those_of_a_weekly_quota(history: WarmupHistory, ti
 
 
 def test_a_failure_is_tried_again_sooner(history: WarmupHistory, time: Time) -> None:
-    history.note("a", ["claude"], failed=True)
+    history.record("a", ["claude"], failed=True)
     time.now = NOW + RETRY - 1
     found = standing(quota(time.now, sonnet=1.0), history, time.now)
     assert (found.state, "in vain" in found.reason) == ("cooling", True)
@@ -113,13 +113,13 @@ def test_a_failure_is_tried_again_sooner(history: WarmupHistory, time: Time) -> 
 def test_a_clock_that_was_set_back_keeps_nothing_from_being_warmed_up(
     history: WarmupHistory, time: Time
 ) -> None:
-    history.note("a", ["claude"], failed=False)
+    history.record("a", ["claude"], failed=False)
     time.now = NOW - 24 * HOUR
     assert standing(quota(time.now, sonnet=1.0), history, time.now).state == "due"
 
 
 def test_cooldowns_are_settings(history: WarmupHistory) -> None:
-    history.note("a", ["claude"], failed=False)
+    history.record("a", ["claude"], failed=False)
     assert standing(quota(sonnet=1.0), history, NOW + 60, cooldown=60.0).state == "due"
 
 
@@ -130,7 +130,7 @@ def test_a_model_counts_for_its_group() -> None:
 
 
 def test_history_comes_back_without_what_makes_no_sense(history: WarmupHistory, time: Time) -> None:
-    history.note("a", ["claude", "flash"], failed=False)
+    history.record("a", ["claude", "flash"], failed=False)
     kept = history.snapshot()
     kept["warmups"] += [{"account": 7}, "x"]
     again = WarmupHistory(time)

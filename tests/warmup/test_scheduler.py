@@ -64,7 +64,7 @@ class Setting:
         if state is not None:
             store = JsonState(state, self.clock, write=write_atomically)
         self.scheduler = WarmupScheduler(
-            self.clock, self.sources, self.quotas, self.send, store, luck=lambda: 0.5
+            self.clock, self.sources, self.quotas, self.send, store, chance=lambda: 0.5
         )
         self.configure()
         self.scheduler.startService()
