@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from msgspec import Struct, structs
 
 from antigravity.config.secret import Secret
-from antigravity.redaction.credentials import TELLTALE
+from antigravity.redaction.credentials import SECRET_NAME
 
 #: Tables of strings in which only the name indicates that a value is a credential.
 _FOREIGN: Final = frozenset({"headers", "options", "plugins", "env", "extra"})
@@ -32,7 +32,7 @@ def find_credentials(value: object, name: str = "", *, foreign: bool = False) ->
         case Mapping():
             foreign = foreign or name in _FOREIGN
             for key, item in value.items():
-                if name != "env" or TELLTALE.search(str(key)):
+                if name != "env" or SECRET_NAME.search(str(key)):
                     yield from find_credentials(item, str(key), foreign=foreign)
         case list() | tuple():
             if name == "args":
@@ -41,7 +41,7 @@ def find_credentials(value: object, name: str = "", *, foreign: bool = False) ->
                 yield from find_credentials(item, name, foreign=foreign)
         case str() if "://" in value:
             yield from _of_address(value)
-        case str() if foreign and TELLTALE.search(name):
+        case str() if foreign and SECRET_NAME.search(name):
             yield from _parts(value)
 
 
@@ -58,9 +58,9 @@ def _of_arguments(arguments: Sequence[str]) -> Iterator[str]:
     for before, text in zip(("", *arguments), arguments, strict=False):
         for separator in ("=", ": "):
             name, _, value = text.partition(separator)
-            if value and TELLTALE.search(name):
+            if value and SECRET_NAME.search(name):
                 yield from _parts(value)
-        if before.startswith("-") and TELLTALE.search(before) and not text.startswith("-"):
+        if before.startswith("-") and SECRET_NAME.search(before) and not text.startswith("-"):
             yield from _parts(text)
 
 
@@ -70,7 +70,7 @@ def _of_address(text: str) -> Iterator[str]:
     except ValueError:
         return
     for key, value in parse_qsl(parts.query):
-        if TELLTALE.search(key):
+        if SECRET_NAME.search(key):
             yield value
     if parts.password:
         user, password = unquote(parts.username or ""), unquote(parts.password)

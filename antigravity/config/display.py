@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 
 from antigravity.config.paths import KeyPath
 from antigravity.config.secret import Secret
-from antigravity.redaction.credentials import TELLTALE
+from antigravity.redaction.credentials import SECRET_NAME
 
 #: Tables whose meaning only upstreams and plugins know; any value may be secret.
 _FOREIGN = frozenset({"headers", "options", "plugins"})
@@ -49,7 +49,7 @@ def foreign(value: Any) -> Any:
     """Return a foreign table with values masked whose names indicate a secret."""
     if isinstance(value, dict):
         return {
-            key: masked(item, hide=True) if TELLTALE.search(str(key)) else foreign(item)
+            key: masked(item, hide=True) if SECRET_NAME.search(str(key)) else foreign(item)
             for key, item in value.items()
         }
     if isinstance(value, list):

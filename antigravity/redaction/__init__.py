@@ -1,1 +1,1 @@
-"""Credentials in use, and how they are taken out of what upstreams say of errors.  Pure."""
+"""Removes the credentials in use from errors, log lines and passed-through events.  Pure."""

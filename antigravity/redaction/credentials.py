@@ -1,4 +1,4 @@
-"""The credentials that are in use, and texts without them."""
+"""The credentials in use, and their removal from texts."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from antigravity.redaction.forms import SHORTEST, forms_of
 #: The replacement for a credential.
 REDACTED: Final = "[redacted]"
 
-#: So many values that were sent are known at a time; the oldest are forgotten first.
-_MOST_SENT: Final = 4096
-#: A string of JSON that holds an escape.
+#: The number of recently sent values; the oldest are removed first.
+_MAX_SENT: Final = 4096
+#: A JSON string with an escape sequence.
 _STRING: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)++"', re.DOTALL)
-#: JSON in strings of JSON is looked into so far.
+#: The depth to which JSON inside of JSON strings is searched.
 _DEPTH: Final = 3
 
 #: Names of settings, headers and parameters whose values are credentials.
-TELLTALE: Final = re.compile(r"key|token|secret|passw|auth|credential|cookie", re.IGNORECASE)
+SECRET_NAME: Final = re.compile(r"key|token|secret|passw|auth|credential|cookie", re.IGNORECASE)
 
 _Codec = Literal["utf-8", "latin-1"]
 
 
 class Credentials:
-    """All credentials in use, of whatever owner, and what takes them out of texts.
+    """All credentials in use, and their removal from texts.
 
-    A search takes about as long for a thousand credentials as for one.
+    The time of a search hardly depends on the number of credentials.
     """
 
     def __init__(self) -> None:
@@ -39,24 +39,21 @@ class Credentials:
         self._table: _Table | None = None
 
     def hold(self, owner: object, values: Iterable[str]) -> None:
-        """Take ``values`` for the credentials of ``owner``, in place of those it held before.
-
-        Whoever holds some must :meth:`release` them.
-        """
+        """Set the credentials of ``owner``, which must :meth:`release` them when it ends."""
         self._held[id(owner)] = frozenset().union(*map(forms_of, values))
         self._table = None
 
     def release(self, owner: object) -> None:
-        """Forget the credentials of ``owner``."""
+        """Remove the credentials of ``owner``."""
         self._held.pop(id(owner), None)
         self._table = None
 
     def sent(self, value: str) -> None:
-        """Take note of a value that authorizes requests, such as ``Bearer …``."""
+        """Record the value of an authorization header, such as ``Bearer …``."""
         if value in self._sent:
             return
-        if len(self._sent) >= _MOST_SENT:
-            for oldest in list(self._sent)[: _MOST_SENT // 8]:
+        if len(self._sent) >= _MAX_SENT:
+            for oldest in list(self._sent)[: _MAX_SENT // 8]:
                 del self._sent[oldest]
             self._table = None
         scheme, _, rest = value.partition(" ")
@@ -84,7 +81,7 @@ class Credentials:
         return value if redacted is data else msgspec.json.decode(redacted)
 
     def _redact(self, text: str, codec: _Codec, depth: int) -> str:
-        """Look for the forms, then behind the escapes of JSON, however they are written."""
+        """Remove all forms, then those that JSON escape sequences hide."""
         if self._table is None:
             self._table = _Table()
             for forms in (*self._held.values(), *self._sent.values()):
@@ -107,10 +104,10 @@ class Credentials:
 
 
 class _Table:
-    """Forms of credentials by their beginnings, the longest first.
+    """Forms of credentials by their first characters, the longest first.
 
-    A regular expression finds the places where one may begin: it knows which characters stand at
-    each place of a beginning, and the table then knows whether it is one.
+    A regular expression finds possible beginnings, by the characters that occur at each position;
+    a look-up in the table then decides.
     """
 
     def __init__(self) -> None:
@@ -119,17 +116,17 @@ class _Table:
         self._beginning: re.Pattern[str] | None = None
 
     def add(self, forms: Iterable[str]) -> None:
-        """Enter some forms."""
+        """Add forms."""
         for form in forms:
-            # Bytes are searched as Latin-1, where a letter that is not ASCII is several.
+            # Bytes are searched as Latin-1, in which a non-ASCII letter is several characters.
             for each in {form, form.encode("utf-8", "surrogatepass").decode("latin-1")}:
                 known = self._forms.setdefault(each[:SHORTEST], [])
                 if each not in known:
                     known.append(each)
                     known.sort(key=len, reverse=True)
-                    self._note(each)
+                    self._add_characters(each)
 
-    def _note(self, form: str) -> None:
+    def _add_characters(self, form: str) -> None:
         for characters, character in zip(self._characters, form, strict=False):
             if character not in characters:
                 characters.add(character)
@@ -158,9 +155,9 @@ class _Table:
 
 @lru_cache(maxsize=1024)
 def authorizes(name: str) -> bool:
-    """Return whether a header with this name holds a credential, as its name tells."""
-    return TELLTALE.search(name) is not None
+    """Return whether the name of a header shows that its value is a credential."""
+    return SECRET_NAME.search(name) is not None
 
 
-#: Those of this process.  Errors are made everywhere, and each must be free of them.
+#: The credentials of this process; every error must be free of them.
 CREDENTIALS: Final = Credentials()

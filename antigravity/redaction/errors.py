@@ -1,4 +1,4 @@
-"""Credentials in the errors that stand in events and bodies which are passed on.
+"""Removes credentials from errors in passed-through events and bodies.
 
 Only the parts that describe an error are searched; a model's content is never changed.
 """
@@ -13,9 +13,9 @@ import msgspec
 
 from antigravity.redaction.credentials import CREDENTIALS, Credentials
 
-_NAMES_OF_ERRORS: Final = frozenset({"error", "errors"})
-#: Members whose value tells of an error, and those that can hold such members.
-_TELLS: Final = frozenset(
+_ERROR_NAMES: Final = frozenset({"error", "errors"})
+#: Members whose value describes an error.
+_ERROR_MEMBERS: Final = frozenset(
     {
         "error",
         "errors",
@@ -28,19 +28,20 @@ _TELLS: Final = frozenset(
         "stop_details",
     }
 )
-_LEADS: Final = frozenset({"response", "choices", "candidates"})
+#: Members that can contain such members.
+_CONTAINERS: Final = frozenset({"response", "choices", "candidates"})
 #: The members of a body that is only an error.
 _ERROR_ONLY: Final = frozenset({"error", "errors", "detail", "jsonrpc", "id", "request_id"})
 #: Larger bodies are not errors.
 _LARGEST: Final = 8 * 1024 * 1024
 
-#: A member that tells of an error and is not null, or an object that calls itself an error.
+#: A member that describes an error and is not null, or an object whose type is an error.
 _HINT: Final = re.compile(
     rb'"(?:%b)"\s*:\s*(?!null)[^\s]|:\s*"errors?"|"isError"\s*:\s*true'
-    % "|".join(sorted(_TELLS)).encode()
+    % "|".join(sorted(_ERROR_MEMBERS)).encode()
 )
 
-#: A tool's answer that says of itself that it is an error, in a message of MCP.
+#: The result of a failed tool in an MCP message.
 _FAILED_TOOL: Final = re.compile(rb'"isError"\s*:\s*true')
 
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -48,36 +49,35 @@ _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def redact_errors(data: bytes, name: str = "", credentials: Credentials = CREDENTIALS) -> bytes:
-    """Return an event's data, or a body, without credentials in what it says of errors.
+    """Return the data of an event, or a body, without credentials in its errors.
 
-    All other bytes stay as they are.  ``name`` is the event's.  The same object comes back
-    if there is nothing to take out.
+    All other bytes stay as they are.  ``name`` is the name of the event.  If nothing changes, the
+    same object is returned.
     """
-    if name not in _NAMES_OF_ERRORS and not may_tell_of_errors(data):
+    if name not in _ERROR_NAMES and not may_describe_error(data):
         return data
     if len(data) > _LARGEST:
         return data
     redacted = credentials.redact_bytes(data)
-    if redacted is data or name in _NAMES_OF_ERRORS:
+    if redacted is data or name in _ERROR_NAMES:
         return redacted
     if not _has_content(data) or _is_error(data):
         return redacted
     return _redact_members(data, credentials)
 
 
-def may_tell_of_errors(data: bytes) -> bool:
-    """Return whether an event or a body must be looked at; cheap, as it is asked of all.
+def may_describe_error(data: bytes) -> bool:
+    """Return whether an event or a body must be searched; this test is fast.
 
-    It must where a member may be there that tells of an error (text may hold the same), and
-    where there is none that holds content.
+    It must be searched if it may have a member that describes an error, or if it has no content.
     """
-    # One of these is there wherever an upstream says something of an error in its own words.
+    # Every description of an error by an upstream contains one of these.
     hinted = b"rror" in data or b"Message" in data or b"_details" in data
     return (hinted and _HINT.search(data) is not None) or not _has_content(data)
 
 
 def _has_content(data: bytes) -> bool:
-    """Return whether there are members that hold content, or lead to it."""
+    """Return whether there are members with content, or that contain such members."""
     return (
         b'"choices"' in data
         or b'"delta"' in data
@@ -98,12 +98,12 @@ def _has_content(data: bytes) -> bool:
 
 
 def _is_error(data: bytes) -> bool:
-    """Return whether an object says of itself that it is an error, and nothing else."""
+    """Return whether an object describes an error and nothing else."""
     try:
         members = _OBJECT.decode(data)
     except (ValueError, RecursionError):
         return False
-    if any(_text(members, key) in _NAMES_OF_ERRORS for key in ("type", "object")):
+    if any(_text(members, key) in _ERROR_NAMES for key in ("type", "object")):
         return True
     if "jsonrpc" in members and "result" in members:
         return _FAILED_TOOL.search(data) is not None
@@ -116,7 +116,7 @@ def _text(members: Mapping[str, msgspec.Raw], key: str) -> str:
 
 
 def _redact_members(data: bytes, credentials: Credentials) -> bytes:
-    """Return the JSON without credentials in those members that tell of an error."""
+    """Return the JSON without credentials in the members that describe an error."""
     try:
         if data.lstrip()[:1] == b"[":
             items = [_redacted(item, credentials) for item in _ARRAY.decode(data)]
@@ -125,9 +125,9 @@ def _redact_members(data: bytes, credentials: Credentials) -> bytes:
     except (ValueError, RecursionError):
         return data
     for key, value in members.items():
-        if key in _TELLS:
+        if key in _ERROR_MEMBERS:
             members[key] = msgspec.Raw(credentials.redact_bytes(bytes(value)))
-        elif key in _LEADS:
+        elif key in _CONTAINERS:
             members[key] = _redacted(value, credentials)
     return msgspec.json.encode(members)
 

@@ -1,4 +1,4 @@
-"""Credentials in the error events of streams that are passed on.  Sans-IO."""
+"""Removes credentials from error events in passed-through streams.  Sans-IO."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import re
 from typing import Final
 
 from antigravity.redaction.credentials import CREDENTIALS, Credentials
-from antigravity.redaction.errors import may_tell_of_errors, redact_errors
+from antigravity.redaction.errors import may_describe_error, redact_errors
 from antigravity.sse import EventSplitter, SseDecoder
 
 #: The blank lines between events.
 _BLANK: Final = re.compile(rb"((?>\r\n|\n|\r){2,})")
-#: The lines of an event that are looked at by what they mean.
+#: The lines of an event that are decoded.
 _FIELDS: Final = (b"data:", b"event:")
 
 
 def redact_events(events: bytes, credentials: Credentials = CREDENTIALS) -> bytes:
-    """Return whole events without credentials in what they say of errors, or in comments."""
+    """Return whole events without credentials in their errors and comments."""
     pieces = _BLANK.split(events)
     return b"".join([_redact_event(piece, credentials) for piece in pieces])
 
@@ -30,7 +30,7 @@ def _redact_event(block: bytes, credentials: Credentials) -> bytes:
             continue
         if frame.data in block:
             block = block.replace(frame.data, redacted)
-        else:  # its data stands on several lines
+        else:  # its data spans several lines
             data = redacted.replace(b"\n", b"\ndata: ")
             name = f"event: {frame.event}\n".encode() if frame.event else b""
             block = name + b"data: " + data
@@ -43,25 +43,25 @@ def _redact_event(block: bytes, credentials: Credentials) -> bytes:
 
 
 def has_comments(events: bytes) -> bool:
-    """Return whether a line is a comment; comments are passed on to the client."""
+    """Return whether a line is a comment, which is passed on to the client."""
     return events.startswith(b":") or b"\n:" in events or b"\r:" in events
 
 
 class EventRedactor:
-    """Hands on whole events, without credentials in what they say of errors.
+    """Removes credentials from the errors of a stream, event by event.
 
-    :raises EventTooLargeError: from :meth:`feed`, when one event exceeds the cutter's limit.
+    :raises EventTooLargeError: from :meth:`feed`, if one event exceeds the splitter's limit.
     """
 
     def __init__(self) -> None:
-        self._cutter = EventSplitter()
+        self._splitter = EventSplitter()
 
     def feed(self, chunk: bytes) -> bytes:
-        """Return all that is now known to belong to whole events."""
-        whole = self._cutter.feed(chunk)
-        suspect = may_tell_of_errors(whole) or has_comments(whole)
+        """Return the events that are complete after this chunk."""
+        whole = self._splitter.feed(chunk)
+        suspect = may_describe_error(whole) or has_comments(whole)
         return redact_events(whole) if suspect else whole
 
     def rest(self) -> bytes:
-        """Return what stands behind the last whole event."""
-        return redact_events(self._cutter.rest())
+        """Return the bytes after the last complete event."""
+        return redact_events(self._splitter.rest())

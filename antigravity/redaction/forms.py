@@ -1,4 +1,4 @@
-"""The forms in which a credential can be repeated in an error."""
+"""The encoded forms in which a credential can occur in an error."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import quote, quote_plus
 
-#: A shorter value can be a placeholder such as ``none``, or stand in a text for something else.
+#: Shorter values are not redacted: they can be placeholders such as ``none``, or common words.
 SHORTEST: Final = 8
 
-#: What the usual encoders of URLs leave as it is: ``urllib``'s two, and JavaScript's two.
+#: The characters that common URL encoders keep: two of ``urllib``, and two of JavaScript.
 _SAFE: Final = ("", "/", "!'()*", ";,/?:@&=+$!'()*#")
-#: What no encoder changes; most keys consist of nothing else.
+#: The characters that no encoder changes, and that most keys consist of.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._~-]+")
 _PERCENT: Final = re.compile("%[0-9A-F]{2}")
-#: What encoders of JSON escape although they need not: Go, Gson, and those that mean it well.
-_NEEDLESS: Final = tuple(
+#: Characters that some JSON encoders (Go, Gson and others) escape without need.
+_OPTIONAL_ESCAPES: Final = tuple(
     {ord(each): f"\\u{ord(each):04x}" for each in characters}
     for characters in ("", "&<>", "&<>='", "&<>='+")
 )
-#: PHP's habit.
+#: PHP escapes slashes.
 _SLASH: Final[Mapping[int, str]] = {ord("/"): "\\/"}
 
 
 def forms_of(credential: str) -> frozenset[str]:
-    """Return ``credential`` as it is and as URLs, JSON, HTML and base64 write it.
+    """Return ``credential`` as it is, and encoded for URLs, JSON, HTML and base64.
 
-    None is shorter than :data:`SHORTEST`; a value that is too short itself has no forms.
+    No form is shorter than :data:`SHORTEST`; a shorter value has no forms.
     """
     if len(credential) < SHORTEST:
         return frozenset()
@@ -44,8 +44,8 @@ def forms_of(credential: str) -> frozenset[str]:
 def _escaped(text: str) -> Iterator[str]:
     for ascii_only in (True, False):
         escaped = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
-        for needless in _NEEDLESS:
-            form = escaped.translate(needless)
+        for escapes in _OPTIONAL_ESCAPES:
+            form = escaped.translate(escapes)
             yield from (form, form.translate(_SLASH))
 
 
@@ -57,7 +57,7 @@ def _percent_encoded(text: str) -> Iterator[str]:
 
 
 def _base64(text: str) -> Iterator[str]:
-    """Yield the text in base64, also as the user or the password of HTTP's basic scheme."""
+    """Yield the text in base64, alone and as user or password of HTTP basic authentication."""
     for value in (text, f"{text}:", f":{text}"):
         data = value.encode("utf-8", "surrogatepass")
         for encode in (b64encode, urlsafe_b64encode):

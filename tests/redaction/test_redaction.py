@@ -15,7 +15,7 @@ from antigravity.config.mcp_settings import McpServerSettings, McpSettings
 from antigravity.config.secret import Secret
 from antigravity.config.settings import ProxySettings, Settings, UpstreamSettings
 from antigravity.redaction.credentials import Credentials
-from antigravity.redaction.errors import may_tell_of_errors, redact_errors
+from antigravity.redaction.errors import may_describe_error, redact_errors
 from antigravity.redaction.events import EventRedactor, redact_events
 
 KEY = 'sk-a/b+c=d&"e\\f<g>'
@@ -182,7 +182,7 @@ def test_what_comes_in_each_stream_is_not_looked_at_closely() -> None:
         b'{"type":"response.created","response":{"error":null,"incomplete_details":null}}',
         b'{"usage":{"prompt_tokens_details":{}},"choices":[]}',
     ):
-        assert not may_tell_of_errors(event)
+        assert not may_describe_error(event)
 
 
 ERRORS = [

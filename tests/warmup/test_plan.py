@@ -105,7 +105,7 @@ def test_a_failure_is_tried_again_sooner(history: WarmupHistory, time: Time) -> 
     history.record("a", ["claude"], failed=True)
     time.now = NOW + RETRY - 1
     found = standing(quota(time.now, sonnet=1.0), history, time.now)
-    assert (found.state, "in vain" in found.reason) == ("cooling", True)
+    assert (found.state, "failed" in found.reason) == ("cooling", True)
     time.now += 1
     assert standing(quota(time.now, sonnet=1.0), history, time.now).state == "due"
 

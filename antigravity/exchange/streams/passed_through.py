@@ -26,7 +26,7 @@ from antigravity.ir.errors import (
 )
 from antigravity.ir.events import StreamFailure
 from antigravity.ir.usage import Usage
-from antigravity.redaction.errors import may_tell_of_errors, redact_errors
+from antigravity.redaction.errors import may_describe_error, redact_errors
 from antigravity.redaction.events import has_comments, redact_events
 from antigravity.sse import (
     EventSplitter,
@@ -271,7 +271,7 @@ class PassedThroughStream(_TappedStream):
 
     def _encode(self, event: ServerSentEvent) -> bytes:
         check_json(event.data)
-        if may_tell_of_errors(event.data) or event.event == "error":
+        if may_describe_error(event.data) or event.event == "error":
             self._may_have_errors = True
         self._tap.watch(event)
         return _encoded(event) if self._rewrites else b""
