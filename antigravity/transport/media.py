@@ -22,7 +22,7 @@ from antigravity.ir.sniff import mime_type_of, sniff
 from antigravity.transport.client import HttpTransport
 from antigravity.transport.endpoints import caching_policy
 from antigravity.transport.guarded_endpoints import GuardedEndpoints
-from antigravity.transport.web_address import WebAddress, join, parse
+from antigravity.transport.web_address import WebAddress, join_url, parse_url
 from antigravity.version import USER_AGENT
 
 MAX_REDIRECTS: Final = 3
@@ -69,7 +69,7 @@ class MediaFetcher:
             raise InvalidRequestError(
                 "this gateway fetches no URLs (media.fetch is false); send the data inline"
             )
-        address = self._checked(parse(url))
+        address = self._checked(parse_url(url))
         until = self._reactor.seconds() + self._settings.timeout
         for _ in range(MAX_REDIRECTS + 1):
             response = await self._send(address, until)
@@ -82,7 +82,7 @@ class MediaFetcher:
             response.abort()
             if status not in _REDIRECTS or not headers.get("location"):
                 raise InvalidRequestError(f"{address.shown} responded with status {status}")
-            address = self._checked(join(address, headers["location"]))
+            address = self._checked(join_url(address, headers["location"]))
         raise InvalidRequestError(f"the URL redirects more than {MAX_REDIRECTS} times")
 
     def _checked(self, address: WebAddress) -> WebAddress:

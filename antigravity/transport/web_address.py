@@ -63,7 +63,7 @@ def _host(name: str) -> str:
     return idna.encode(name.rstrip("."), uts46=True).decode("ascii")
 
 
-def parse(url: str) -> WebAddress:
+def parse_url(url: str) -> WebAddress:
     """Return ``url`` in its parts.
 
     :raises InvalidRequestError: if it is not an address that may be fetched at all.
@@ -88,13 +88,13 @@ def parse(url: str) -> WebAddress:
     return WebAddress(scheme, host, port or _PORTS[scheme], target)
 
 
-def join(base: WebAddress, location: str) -> WebAddress:
+def join_url(base: WebAddress, location: str) -> WebAddress:
     """Return where a redirect from ``base`` leads.
 
-    :raises InvalidRequestError: as :func:`parse` does.
+    :raises InvalidRequestError: as :func:`parse_url` does.
     """
     try:
         url = urljoin(base.url, location)
     except ValueError:
         raise InvalidRequestError("the URL redirects to a malformed one") from None
-    return parse(url)
+    return parse_url(url)

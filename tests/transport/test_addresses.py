@@ -7,7 +7,7 @@ import pytest
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.sniff import mime_type_of, sniff
 from antigravity.transport.public_addresses import is_public
-from antigravity.transport.web_address import join, parse
+from antigravity.transport.web_address import join_url, parse_url
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_address_is_public(address: str) -> None:
     ],
 )
 def test_url_is_normalized(url: str, again: str) -> None:
-    assert parse(url).url == again
+    assert parse_url(url).url == again
 
 
 @pytest.mark.parametrize(
@@ -59,17 +59,17 @@ def test_url_is_normalized(url: str, again: str) -> None:
 )  # fmt: skip
 def test_url_that_must_not_be_fetched_is_refused(url: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
-        parse(url)
+        parse_url(url)
     assert "secret" not in str(caught.value)
 
 
 def test_redirect_is_relative_to_its_url() -> None:
-    base = parse("https://h/a/b?x")
-    assert join(base, "../c").url == "https://h/c"
-    assert join(base, "//other/").url == "https://other/"
+    base = parse_url("https://h/a/b?x")
+    assert join_url(base, "../c").url == "https://h/c"
+    assert join_url(base, "//other/").url == "https://other/"
     assert base.shown == "https://h/a/b"
     with pytest.raises(InvalidRequestError):
-        join(base, "file:///etc/passwd")
+        join_url(base, "file:///etc/passwd")
 
 
 @pytest.mark.parametrize(
