@@ -25,9 +25,9 @@ from antigravity.stores.sqlite_file import SqliteFile
 SIGNATURES_FILE: Final = "signatures.db"
 CONTEXTS_FILE: Final = "contexts.db"
 #: Bounds of the compression plans; a time to live in seconds.
-_CONTEXTS: Final = 5_000
-_CONTEXTS_BYTES: Final = 32 * 1024 * 1024
-_CONTEXTS_TTL: Final = 3 * 24 * 3600.0
+_MAX_PLANS: Final = 5_000
+_MAX_PLAN_BYTES: Final = 32 * 1024 * 1024
+_PLAN_TTL: Final = 3 * 24 * 3600.0
 CALIBRATION_FILE: Final = "calibration.json"
 #: Seconds: calibration changes with nearly every request, and the last changes may be lost.
 _CALIBRATION_DELAY: Final = 30.0
@@ -48,20 +48,20 @@ class LearnedState:
         self.signatures = SignatureStore(reactor.seconds)
         self._configure(settings)
         self._contexts = PersistentCache(
-            reactor.seconds, max_entries=_CONTEXTS, max_bytes=_CONTEXTS_BYTES, ttl=_CONTEXTS_TTL
+            reactor.seconds, max_entries=_MAX_PLANS, max_bytes=_MAX_PLAN_BYTES, ttl=_PLAN_TTL
         )
         self._signatures_disk: OptionalStore | None = None
         self._contexts_disk: OptionalStore | None = None
         if directory is not None:
-            self.signatures.disk = self._signatures_disk = self._switched(
+            self.signatures.disk = self._signatures_disk = self._optional_store(
                 directory / SIGNATURES_FILE,
                 lambda: (self._bounds.max_entries, self._bounds.max_bytes),
                 self.signatures.entries,
                 enabled=settings.signatures.persist,
             )
-            self._contexts.disk = self._contexts_disk = self._switched(
+            self._contexts.disk = self._contexts_disk = self._optional_store(
                 directory / CONTEXTS_FILE,
-                lambda: (_CONTEXTS, _CONTEXTS_BYTES),
+                lambda: (_MAX_PLANS, _MAX_PLAN_BYTES),
                 self._contexts.entries,
                 enabled=settings.experimental.context_persist,
             )
@@ -77,9 +77,9 @@ class LearnedState:
     def start(self) -> Any:
         """Return a Deferred that fires when everything stored is loaded."""
         if self._signatures_disk is not None:
-            senseless = self.signatures.restore((yield self._signatures_disk.load()))
-            if senseless:
-                self.log.warn("{n} stored signatures are malformed; they are dropped", n=senseless)
+            malformed = self.signatures.restore((yield self._signatures_disk.load()))
+            if malformed:
+                self.log.warn("{n} stored signatures are malformed; they are dropped", n=malformed)
         if self._contexts_disk is not None:
             self._contexts.restore((yield self._contexts_disk.load()))
         if self._state is not None:
@@ -109,7 +109,7 @@ class LearnedState:
             ttl=bounds.ttl, max_entries=bounds.max_entries, max_bytes=bounds.max_bytes
         )
 
-    def _switched(
+    def _optional_store(
         self,
         path: Path,
         bounds: Callable[[], tuple[int, int]],
@@ -120,9 +120,9 @@ class LearnedState:
         run = partial(call_in_thread, self._reactor)
 
         def make() -> ExpiringStore:
-            most, size = bounds()
+            max_entries, max_bytes = bounds()
             now = self._reactor.seconds
-            file = SqliteFile(path, now, max_entries=most, max_bytes=size)
+            file = SqliteFile(path, now, max_entries=max_entries, max_bytes=max_bytes)
             return ExpiringStore(file, self._reactor, now, run=run)
 
         return OptionalStore(make, partial(run, self._delete, path), entries, enabled=enabled)

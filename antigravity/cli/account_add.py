@@ -100,7 +100,7 @@ def save_all(
     ) as accounts:
         for account in accounts:
             try:
-                saved.append(saver.save(saver.placed(account)))
+                saved.append(saver.save(saver.with_upstream(account)))
             except (AccountError, UnclearAccountError) as error:
                 what = account.label or f"{account.kind} {account.secret.masked()}"
                 left.append(SkippedItem(what, str(error)))
@@ -154,10 +154,10 @@ def stays_disabled(record: AccountRecord) -> str:
     return f"it stays {state(record)}; 'antigravity accounts enable {record.id}' uses it again"
 
 
-def _line(enrolled: RegisteredAccount) -> str:
-    record = enrolled.record
+def _line(registered: RegisteredAccount) -> str:
+    record = registered.record
     line = f"{record.id} for {record.upstream} ({record.label or record.secret.masked()})"
-    if enrolled.enabled_again:
+    if registered.enabled_again:
         return f"{line}, enabled again"
     return line if record.enabled else f"{line}: {stays_disabled(record)}"
 
@@ -168,13 +168,13 @@ def _add_one(invocation: Invocation, record: AccountRecord, secret: str | None) 
     saver = AccountSaver(invocation, settings)
     given = structs.replace(record, secret=Secret(_read_secret(secret, record.kind)))
     try:
-        enrolled = saver.save(saver.placed(given))
+        registered = saver.save(saver.with_upstream(given))
     except UnclearAccountError as error:
         remedy = "name its upstream with --upstream, a known one or a new one"
         raise click.ClickException(f"{error}; {remedy}") from None
-    saved = enrolled.record
-    data = {"updated": enrolled.outcome != "added", "account": view(saved)}
-    did = "Added" if enrolled.outcome == "added" else "Updated"
+    saved = registered.record
+    data = {"updated": registered.outcome != "added", "account": view(saved)}
+    did = "Added" if registered.outcome == "added" else "Updated"
     invocation.show(data, f"{did} {saved.id} for upstream {saved.upstream}.")
     if reason := stays_disabled(saved):
         note(f"antigravity: {reason}")

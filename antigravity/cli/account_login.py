@@ -70,10 +70,10 @@ def login(
         raise click.ClickException(str(error)) from None
     saver = AccountSaver(invocation, settings)
     fresh = AccountRecord("", KIND, Secret(granted.refresh_token), name, label or granted.email)
-    enrolled = saver.save(saver.placed(fresh))
-    record = enrolled.record
-    did = "Added" if enrolled.outcome == "added" else "Updated"
-    data = {"updated": enrolled.outcome != "added", "account": view(record)}
+    registered = saver.save(saver.with_upstream(fresh))
+    record = registered.record
+    did = "Added" if registered.outcome == "added" else "Updated"
+    data = {"updated": registered.outcome != "added", "account": view(record)}
     who = f" ({record.label})" if record.label else ""
     invocation.show(data, f"{did} {record.id}{who} for upstream {name}.")
     if reason := stays_disabled(record):

@@ -30,7 +30,7 @@ from antigravity.plugins import PluginHost
 from antigravity.transport.client import HttpTransport
 
 
-class Answer(Struct, frozen=True):
+class AccountCheck(Struct, frozen=True):
     """The result for one account: its quota, that it works, or an error."""
 
     record: AccountRecord
@@ -60,28 +60,28 @@ def refresh(invocation: Invocation, account: str | None) -> None:
     for problem in credential_store.problems:
         if problem.key.startswith("upstreams.") or not problem.key:
             note(f"antigravity: {problem}")
-    answers = run(
-        lambda reactor, transport: _ask(
+    checks = run(
+        lambda reactor, transport: _check_all(
             reactor, transport, settings, invocation.home, credential_store, records
         )
     )
-    data = {"accounts": [_data(answer) for answer in answers]}
-    text = _table(answers) if answers else "There are no enabled accounts."
-    if account is not None and answers and (quota := answers[0].quota):
+    data = {"accounts": [_data(check) for check in checks]}
+    text = _table(checks) if checks else "There are no enabled accounts."
+    if account is not None and checks and (quota := checks[0].quota):
         text += f"\n\n{_models(quota)}"
     invocation.show(data, text)
-    if not all(answer.works for answer in answers) or (account is not None and not answers):
+    if not all(check.works for check in checks) or (account is not None and not checks):
         click.get_current_context().exit(1)
 
 
-async def _ask(
+async def _check_all(
     reactor: Any,
     transport: HttpTransport,
     settings: Settings,
     home: Path,
     credential_store: CredentialStore,
     records: Sequence[AccountRecord],
-) -> list[Answer]:
+) -> list[AccountCheck]:
     """Check the accounts, one after the other."""
     disabler = AccountDisabler(
         AccountFiles(home), credential_store.remove, time.time, maybeDeferred
@@ -92,7 +92,7 @@ async def _ask(
         reactor, KnownQuotas(reactor.seconds), tuple, maybeDeferred, QuotaFiles(home)
     )
     by_id = {record.id: record for record in records}
-    answers = []
+    checks = []
     used = {
         name: each
         for name, each in credential_store.upstreams.items()
@@ -109,29 +109,29 @@ async def _ask(
     for upstream in upstreams.values():
         for credential in credential_store.credentials(upstream.name):
             if record := by_id.get(credential.id):
-                answers.append(await _answer(monitor, upstream, credential, record))
-    return answers
+                checks.append(await _check(monitor, upstream, credential, record))
+    return checks
 
 
-async def _answer(
+async def _check(
     monitor: QuotaMonitor, upstream: IUpstream, credential: Credential, record: AccountRecord
-) -> Answer:
+) -> AccountCheck:
     try:
         if IQuotaSource.providedBy(upstream):
-            return Answer(record, True, await monitor.refresh(upstream, credential))
+            return AccountCheck(record, True, await monitor.refresh(upstream, credential))
         await upstream.models(credential)
-        return Answer(record, True)
+        return AccountCheck(record, True)
     except GatewayError as error:
-        return Answer(record, False, error=error.message)
+        return AccountCheck(record, False, error=error.message)
 
 
-def _data(answer: Answer) -> dict[str, Any]:
-    record, quota = answer.record, answer.quota
+def _data(check: AccountCheck) -> dict[str, Any]:
+    record, quota = check.record, check.quota
     data: dict[str, Any] = {
         "id": record.id,
         "label": record.label,
-        "works": answer.works,
-        "error": answer.error,
+        "works": check.works,
+        "error": check.error,
     }
     if quota is not None:
         data |= {
@@ -145,23 +145,23 @@ def _data(answer: Answer) -> dict[str, Any]:
     return data
 
 
-def _table(answers: Sequence[Answer]) -> str:
+def _table(checks: Sequence[AccountCheck]) -> str:
     rows = []
-    for answer in answers:
-        quota = answer.quota
+    for check in checks:
+        quota = check.quota
         rows.append(
             (
-                answer.record.id,
-                answer.record.label or "-",
-                "works" if answer.works else answer.error,
+                check.record.id,
+                check.record.label or "-",
+                "works" if check.works else check.error,
                 (quota.tier or "-") if quota else "-",
-                _least(quota) if quota else "-",
+                _lowest(quota) if quota else "-",
             )
         )
-    return table(("ID", "LABEL", "STATE", "TIER", "LEAST LEFT"), rows)
+    return table(("ID", "LABEL", "STATE", "TIER", "LOWEST QUOTA"), rows)
 
 
-def _least(quota: Quota) -> str:
+def _lowest(quota: Quota) -> str:
     """Return the lowest remaining quota, with its model."""
     known = [(each.fraction, name) for name, each in quota.models.items()]
     left = [(fraction, name) for fraction, name in known if fraction is not None]
@@ -177,4 +177,4 @@ def _models(quota: Quota) -> str:
         )
         for name, each in sorted(quota.models.items())
     ]
-    return table(("MODEL", "LEFT", "UNTIL"), rows)
+    return table(("MODEL", "REMAINING", "RESETS"), rows)

@@ -35,7 +35,7 @@ class AccountSaver:
         self._records = {record.id: record for record in self._files.load()[0]}
         self._prepared = False
 
-    def placed(self, fresh: AccountRecord) -> AccountRecord:
+    def with_upstream(self, fresh: AccountRecord) -> AccountRecord:
         """Return ``fresh`` with the name of its upstream and a cleaned secret.
 
         :raises AccountError: if no upstream can use it.
@@ -59,19 +59,19 @@ class AccountSaver:
         :raises AccountError: if it cannot be saved.
         :raises UnclearAccountError: if the other accounts of its upstream are elsewhere.
         """
-        enrolled = register_account(fresh, self._records.values(), time.time())
-        record = enrolled.record
+        registered = register_account(fresh, self._records.values(), time.time())
+        record = registered.record
         others = [other for other in self._records.values() if other.id != record.id]
         existing = all_upstreams(self._settings, others).get(record.upstream)
         if existing is not None:
             check_fit(record, record.upstream, existing)
-        if enrolled.outcome == "unchanged":
+        if registered.outcome == "unchanged":
             self._files.touch(record.id)
         else:
             self._prepare()
             self._files.save(record)
             self._records[record.id] = record
-        return enrolled
+        return registered
 
     def known(self) -> tuple[AccountRecord, ...]:
         """Return all accounts."""

@@ -93,7 +93,7 @@ def import_accounts(invocation: Invocation, path: Path, upstream: str, replace: 
     for account in found.accounts:
         account = structs.replace(account, upstream=upstream)
         try:
-            known = find_registered(saver.placed(account), saver.known())
+            known = find_registered(saver.with_upstream(account), saver.known())
         except (AccountError, UnclearAccountError):
             known = None  # saving it says why it cannot be
         if known is None or replace:

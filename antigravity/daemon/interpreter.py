@@ -77,11 +77,11 @@ class Interpreter(Service):
 
     def __init__(self, clock: IReactorTime, is_busy: Callable[[], bool]) -> None:
         self._is_busy = is_busy
-        self._looking = LoopingCall(self.look)
-        self._looking.clock = clock
+        self._checks = LoopingCall(self.check)
+        self._checks.clock = clock
         self._before: Any = None
         self._libc: Any = None
-        self._looks = 0
+        self._count = 0
 
     def startService(self) -> None:
         """Apply the settings."""
@@ -95,25 +95,25 @@ class Interpreter(Service):
         if _collects_at_once():
             young, middle, _ = gc.get_threshold()
             gc.set_threshold(young, middle, _NEVER)
-            self._looking.start(INTERVAL, now=False)
+            self._checks.start(INTERVAL, now=False)
 
     def stopService(self) -> None:
         """Restore the settings."""
         super().stopService()
-        if self._looking.running:
-            self._looking.stop()
+        if self._checks.running:
+            self._checks.stop()
         interval, thresholds = self._before
         sys.setswitchinterval(interval)
         gc.set_threshold(*thresholds)
         gc.unfreeze()
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Run a full collection if it is due and delays no request."""
-        self._looks += 1
+        self._count += 1
         grown = gc.get_count()[2]
-        is_due = grown >= DUE or self._looks >= SELDOM
+        is_due = grown >= DUE or self._count >= SELDOM
         if grown >= OVERDUE or (is_due and not self._is_busy()):
             gc.collect()
-            if self._looks >= SELDOM:
+            if self._count >= SELDOM:
                 trim_memory(self._libc)
-                self._looks = 0
+                self._count = 0
