@@ -169,7 +169,7 @@ async def whole(attempt: Attempt, response: IIncomingResponse, tap: ITap | None 
         body = option.upstream.unwrap(replace_broken_text(repair_surrogates(detector.head)))
         check_json(body)
     except msgspec.DecodeError as error:
-        raise UpstreamError("The upstream's answer is no JSON; try again.") from error
+        raise UpstreamError("The upstream sent invalid JSON; try again.") from error
     failure = error_in(body, option.client.decode_error)
     if failure is not None:
         raise failure

@@ -170,8 +170,7 @@ async def _refused(
         body = b""  # an unknown compression; the status is enough
     if status < 400:
         moved = UnusableResponseError(
-            f"The upstream {upstream.name} answered {status} where an answer was "
-            "expected; check its base_url.",
+            f"The upstream {upstream.name} sent a redirect (status {status}); check its base_url.",
             upstream_status=status,
         )
         return Refused(moved, b"", "")
