@@ -39,7 +39,9 @@ class _Part(Struct):
     text: Any = None
 
 
-def hint(members: Mapping[str, Raw], turns: Raw | None, *, default_role: str = "") -> str | None:
+def conversation_key(
+    members: Mapping[str, Raw], turns: Raw | None, *, default_role: str = ""
+) -> str | None:
     """Return the key of the conversation of a body; ``None`` if it has no turns.
 
     :param members: those of the body.

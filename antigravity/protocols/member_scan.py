@@ -1,8 +1,7 @@
-"""What a request carries, seen without decoding it: for bodies that may pass as they are.
+"""Scans the members of a body without decoding them: for bodies that may be passed through.
 
-The members of an object are found at the speed of scanning; inside of them only marks are
-looked for.  A mark that stands in a text of its own is a false alarm, which costs a
-translation and nothing else.
+Inside of a member only marks (byte strings) are searched.  A mark that is part of a text is a false
+alarm, which costs a translation and nothing else.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from antigravity.ir.aspects import Aspect, Aspects
 from antigravity.ir.capabilities import Capabilities
 
 Members = Mapping[str, Raw]
-#: Whether members have something that a model of such capabilities may not take.
+#: Returns whether members have something that a model with such capabilities may refuse.
 Check = Callable[[Members, Capabilities], bool]
 
 
 def members(data: Raw | bytes) -> dict[str, Raw]:
-    """Return the members of an object, none if it is no object."""
+    """Return the members of an object; they are empty if it is none."""
     try:
         return msgspec.json.decode(data, type=dict[str, Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -30,20 +29,20 @@ def members(data: Raw | bytes) -> dict[str, Raw]:
 
 
 def elements(data: Raw | bytes) -> list[Raw]:
-    """Return the elements of an array, none if it is no array."""
+    """Return the elements of an array; they are empty if it is none."""
     try:
         return msgspec.json.decode(data, type=list[Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
 
 
-def given(found: Members, *names: str) -> bool:
-    """Return whether one of the members is there and not null."""
+def has_member(found: Members, *names: str) -> bool:
+    """Return whether one of the members exists and is not null."""
     return any(name in found and bytes(found[name]) != b"null" for name in names)
 
 
-def marked(found: Members, names: tuple[str, ...], *marks: bytes) -> bool:
-    """Return whether one of the members has one of the marks in it."""
+def contains_mark(found: Members, names: tuple[str, ...], *marks: bytes) -> bool:
+    """Return whether one of the members contains one of the marks."""
     for name in names:
         if name in found:
             data = bytes(found[name])
@@ -52,7 +51,7 @@ def marked(found: Members, names: tuple[str, ...], *marks: bytes) -> bool:
     return False
 
 
-def above(found: Members, limit: int | None, *names: str) -> bool:
+def exceeds(found: Members, limit: int | None, *names: str) -> bool:
     """Return whether one of the members is a number above ``limit``."""
     if limit is None:
         return False
@@ -64,7 +63,7 @@ def above(found: Members, limit: int | None, *names: str) -> bool:
 
 
 def count(found: Members, *names: str) -> int:
-    """Return the number in the first of the members that is there; 1 if none makes sense."""
+    """Return the number in the first of the members that exists, at least 1."""
     for name in names:
         if name in found:
             try:
@@ -74,17 +73,17 @@ def count(found: Members, *names: str) -> int:
     return 1
 
 
-def lacking(
+def unread_marks(
     capabilities: Capabilities, marks: Mapping[str, tuple[bytes, ...]]
 ) -> tuple[bytes, ...]:
-    """Return the marks of the kinds of media that a model can't read."""
+    """Return the marks of the kinds of media that a model cannot read."""
     return tuple(
         mark for kind, found in marks.items() if not capabilities.reads(kind) for mark in found
     )
 
 
-def any_of(
+def uses_any(
     checks: Mapping[Aspect, Check], found: Members, aspects: Aspects, capabilities: Capabilities
 ) -> bool:
-    """Return whether the check of one of the aspects says so."""
+    """Return whether the check of one of the aspects is true."""
     return any(checks[aspect](found, capabilities) for aspect in aspects if aspect in checks)

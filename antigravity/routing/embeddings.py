@@ -98,7 +98,6 @@ class EmbeddingRouter(Router):
 
 def _embedding_protocols(upstream: IUpstream, clients: Mapping[str, object]) -> tuple[str, ...]:
     """Return the names of the known embedding protocols that an upstream speaks."""
-    if not IEmbeddingUpstream.providedBy(upstream):
-        return ()
-    names: tuple[str, ...] = cast(IEmbeddingUpstream, upstream).embedding_protocols
+    embedding = IEmbeddingUpstream(upstream, None)
+    names: tuple[str, ...] = () if embedding is None else embedding.embedding_protocols
     return tuple(name for name in names if name in clients)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -324,9 +323,9 @@ class Router:
         name = protocol if protocol in protocols else protocols[0]
         if name != protocol and capabilities.tools_protocol in protocols:
             name = capabilities.tools_protocol
-        if capabilities.protocol in self._clients and IModelProtocols.providedBy(upstream):
-            own: Any = upstream
-            name = capabilities.protocol if capabilities.protocol in own.model_protocols else name
+        special, own = IModelProtocols(upstream, None), capabilities.protocol
+        if special is not None and own in self._clients and own in special.model_protocols:
+            name = own
         target = Target(model, capabilities, upstream.quirks, image_options)
         return RoutingOption(upstream, self._clients[name], target, name == protocol, rank)
 

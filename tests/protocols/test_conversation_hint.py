@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from antigravity.accounts.sessions import session_from_request
 from antigravity.ir.errors import InvalidRequestError
-from antigravity.protocols.conversation_hint import hint
+from antigravity.protocols.conversation_hint import conversation_key
 from antigravity.protocols.member_scan import members
 from tests.pairs.pairs_kit import SERVERS, call_of, decode
 
@@ -208,7 +208,7 @@ def test_malformed_turns_raise_nothing(protocol: str, turns: Any) -> None:
 def test_deep_nesting_raises_nothing() -> None:
     deep = b'{"messages":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     found = members(deep)
-    assert hint(found, found.get("messages")) is None
+    assert conversation_key(found, found.get("messages")) is None
 
 
 def test_members_are_scanned_once() -> None:

@@ -96,7 +96,7 @@ class UpstreamCall(Struct, frozen=True):
             self.option.client,
             self.credential,
         )
-        renewing = upstream if IRenewingUpstream.providedBy(upstream) else None
+        renewing = IRenewingUpstream(upstream, None)
         may_renew = True
         while True:
             requests = await upstream.prepare(

@@ -251,5 +251,6 @@ class _FanOut:
         self._begin()
 
     def _write_failure(self, error: GatewayError) -> None:
-        if self._stream is not None and IPartialFailures.providedBy(self._encoder):
-            self._stream.write(self._encoder.failed(error))
+        partial = IPartialFailures(self._encoder, None)
+        if self._stream is not None and partial is not None:
+            self._stream.write(partial.failed(error))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from antigravity.exchange.attempts.commit_point import begin
 from antigravity.exchange.attempts.upstream_call import Refused, first_good
@@ -51,8 +51,9 @@ async def _forward(
     """Return the reply of the upstream, for the account that made the response."""
     call, snapshot = context.call, context.snapshot
     credential = origin_credential(context, origin)
-    upstream: Any = next((u for u in snapshot.router.upstreams if u.name == origin.upstream), None)
-    if credential is None or not IStoringUpstream.providedBy(upstream):
+    found = next((u for u in snapshot.router.upstreams if u.name == origin.upstream), None)
+    upstream = IStoringUpstream(found, None)
+    if credential is None or upstream is None:
         raise stored.not_found(call)
     client = snapshot.clients[context.protocol.name]
     context.recorder.begin(origin.model, stream=False)

@@ -24,7 +24,7 @@ from antigravity.protocols.anthropic.request_reader import read, reject
 from antigravity.protocols.anthropic.server_request import decode_request
 from antigravity.protocols.anthropic.server_stream import PING, AnthropicStreamEncoder
 from antigravity.protocols.client_protocol import ClientProtocol
-from antigravity.protocols.conversation_hint import hint
+from antigravity.protocols.conversation_hint import conversation_key
 from antigravity.protocols.json_body import beginning, members_of, with_model
 from antigravity.protocols.server_protocol import ServerProtocol
 
@@ -43,7 +43,7 @@ def _peek(call: Call) -> Head:
 
 def _conversation_hint(call: Call) -> str | None:
     found = members_of(call)
-    return hint(found, found.get("messages"))
+    return conversation_key(found, found.get("messages"))
 
 
 def _encode_models(models: Sequence[Model], call: Call) -> HttpReply:

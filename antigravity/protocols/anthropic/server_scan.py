@@ -1,4 +1,4 @@
-"""What a client's request carries that another model may take in another way."""
+"""Scans requests for what another model of the protocol may refuse or read differently."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from antigravity.ir.capabilities import Capabilities
 from antigravity.protocols.member_scan import (
     Check,
     Members,
-    above,
-    any_of,
-    given,
-    lacking,
-    marked,
+    contains_mark,
+    exceeds,
+    has_member,
     members,
+    unread_marks,
+    uses_any,
 )
 
 _MEDIA: Final = {"image": (b'"image"',), "document": (b'"document"',)}
@@ -25,14 +25,14 @@ _OFF: Final = {"type": "disabled"}
 
 
 def needs_translation(body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
-    """Return whether a request has something of these aspects."""
-    return any_of(_CHECKS, members(body), aspects, capabilities)
+    """Return whether a request uses one of these aspects."""
+    return uses_any(_CHECKS, members(body), aspects, capabilities)
 
 
 def _thinking(found: Members, served: Capabilities) -> bool:
-    if marked(found, ("output_config",), b'"effort"'):
+    if contains_mark(found, ("output_config",), b'"effort"'):
         return True
-    if not given(found, "thinking"):
+    if not has_member(found, "thinking"):
         return False
     value: Any = msgspec.json.decode(found["thinking"])
     return value != _OFF or served.min_budget > 0
@@ -40,11 +40,13 @@ def _thinking(found: Members, served: Capabilities) -> bool:
 
 def _media(found: Members, served: Capabilities) -> bool:
     every = tuple(mark for marks in _MEDIA.values() for mark in marks)
-    if marked(found, ("messages",), *lacking(served, _MEDIA)):
+    if contains_mark(found, ("messages",), *unread_marks(served, _MEDIA)):
         return True
     if served.media_in_tool_results:
         return False
-    return marked(found, ("messages",), b'"tool_result"') and marked(found, ("messages",), *every)
+    return contains_mark(found, ("messages",), b'"tool_result"') and contains_mark(
+        found, ("messages",), *every
+    )
 
 
 def _prefill(found: Members, served: Capabilities) -> bool:
@@ -57,13 +59,13 @@ def _prefill(found: Members, served: Capabilities) -> bool:
 
 _CHECKS: Final[Mapping[Aspect, Check]] = {
     "thinking": _thinking,
-    "sampling": lambda found, _: given(found, "temperature", "top_p", "top_k"),
-    "limit": lambda found, served: above(found, served.max_output_tokens, "max_tokens"),
+    "sampling": lambda found, _: has_member(found, "temperature", "top_p", "top_k"),
+    "limit": lambda found, served: exceeds(found, served.max_output_tokens, "max_tokens"),
     "media": _media,
-    "tools": lambda found, _: given(found, "tools"),
+    "tools": lambda found, _: has_member(found, "tools"),
     "schema": lambda found, _: (
-        given(found, "output_format") or marked(found, ("output_config",), b'"format"')
+        has_member(found, "output_format") or contains_mark(found, ("output_config",), b'"format"')
     ),
-    "search": lambda found, _: marked(found, ("tools",), b'"web_search'),
+    "search": lambda found, _: contains_mark(found, ("tools",), b'"web_search'),
     "prefill": _prefill,
 }

@@ -15,7 +15,7 @@ from antigravity.ir.capabilities import Target, Traits
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.request import Request
 from antigravity.protocols.client_protocol import ClientProtocol
-from antigravity.protocols.conversation_hint import hint
+from antigravity.protocols.conversation_hint import conversation_key
 from antigravity.protocols.gemini import (
     client_errors,
     client_reply,
@@ -80,7 +80,7 @@ def _conversation_hint(call: Call) -> str | None:
     for name in ("generateContentRequest", "generate_content_request"):
         if name in found:
             found = members(found[name])
-    return hint(found, found.get("contents"), default_role="user")
+    return conversation_key(found, found.get("contents"), default_role="user")
 
 
 def _decoder(request: Request, target: Target) -> GeminiStreamDecoder:

@@ -1,4 +1,4 @@
-"""What a client's request carries that another model may take in another way.
+"""Scans requests for what another model of the protocol may refuse or read differently.
 
 Clients may write every name in two spellings.
 """
@@ -13,14 +13,14 @@ from antigravity.ir.capabilities import Capabilities
 from antigravity.protocols.member_scan import (
     Check,
     Members,
-    above,
-    any_of,
+    contains_mark,
     count,
     elements,
-    given,
-    lacking,
-    marked,
+    exceeds,
+    has_member,
     members,
+    unread_marks,
+    uses_any,
 )
 
 _MEDIA: Final = {
@@ -32,12 +32,12 @@ _MEDIA: Final = {
 
 
 def needs_translation(body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
-    """Return whether a request has something of these aspects."""
-    return any_of(_CHECKS, _with_config(members(body)), aspects, capabilities)
+    """Return whether a request uses one of these aspects."""
+    return uses_any(_CHECKS, _with_config(members(body)), aspects, capabilities)
 
 
 def choices(found: Members) -> int:
-    """Return how many candidates a request with these members wants."""
+    """Return how many candidates a request with these members asks for."""
     return count(_with_config(found), "candidateCount", "candidate_count")
 
 
@@ -56,31 +56,37 @@ def _prefill(found: Members, _: Capabilities) -> bool:
 
 
 _CHECKS: Final[Mapping[Aspect, Check]] = {
-    "thinking": lambda found, _: given(found, "thinkingConfig", "thinking_config"),
-    "sampling": lambda found, _: given(
+    "thinking": lambda found, _: has_member(found, "thinkingConfig", "thinking_config"),
+    "sampling": lambda found, _: has_member(
         found,
         "temperature",
         *("topP", "top_p", "topK", "top_k"),
         *("presencePenalty", "presence_penalty", "frequencyPenalty", "frequency_penalty"),
     ),
-    "logprobs": lambda found, _: given(found, "logprobs", "responseLogprobs", "response_logprobs"),
-    "choices": lambda found, served: above(
+    "logprobs": lambda found, _: has_member(
+        found, "logprobs", "responseLogprobs", "response_logprobs"
+    ),
+    "choices": lambda found, served: exceeds(
         found, served.max_choices, "candidateCount", "candidate_count"
     ),
-    "limit": lambda found, served: above(
+    "limit": lambda found, served: exceeds(
         found, served.max_output_tokens, "maxOutputTokens", "max_output_tokens"
     ),
-    "media": lambda found, served: marked(found, ("contents",), *lacking(served, _MEDIA)),
-    "modalities": lambda found, _: given(found, "responseModalities", "response_modalities"),
-    "tools": lambda found, _: given(found, "tools"),
+    "media": lambda found, served: contains_mark(
+        found, ("contents",), *unread_marks(served, _MEDIA)
+    ),
+    "modalities": lambda found, _: has_member(found, "responseModalities", "response_modalities"),
+    "tools": lambda found, _: has_member(found, "tools"),
     "schema": lambda found, _: (
-        given(
+        has_member(
             found,
             *("responseSchema", "response_schema"),
             *("responseJsonSchema", "response_json_schema"),
         )
-        or marked(found, ("tools",), b"parametersJsonSchema", b"parameters_json_schema")
+        or contains_mark(found, ("tools",), b"parametersJsonSchema", b"parameters_json_schema")
     ),
-    "search": lambda found, _: marked(found, ("tools",), b'"googleSearch', b'"google_search'),
+    "search": lambda found, _: contains_mark(
+        found, ("tools",), b'"googleSearch', b'"google_search'
+    ),
     "prefill": _prefill,
 }

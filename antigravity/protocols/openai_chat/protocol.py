@@ -8,7 +8,7 @@ from antigravity.interfaces.server_traits import RequestedChoices, ServerTraits
 from antigravity.ir.call import Call, Route
 from antigravity.ir.capabilities import Traits
 from antigravity.protocols.client_protocol import ClientProtocol
-from antigravity.protocols.conversation_hint import hint
+from antigravity.protocols.conversation_hint import conversation_key
 from antigravity.protocols.json_body import members_of, peek, with_model
 from antigravity.protocols.openai_chat import server_reasoning, server_scan
 from antigravity.protocols.openai_chat.client_reply import decode_models, decode_usage
@@ -32,7 +32,7 @@ def _requested_choices(call: Call) -> RequestedChoices:
 
 def _conversation_hint(call: Call) -> str | None:
     found = members_of(call)
-    return hint(found, found.get("messages"))
+    return conversation_key(found, found.get("messages"))
 
 
 OPENAI_CHAT_SERVER: Final = ServerProtocol(

@@ -1,4 +1,4 @@
-"""What a client's request carries that another model may take in another way."""
+"""Scans requests for what another model of the protocol may refuse or read differently."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from antigravity.ir.capabilities import Capabilities
 from antigravity.protocols.member_scan import (
     Check,
     Members,
-    above,
-    any_of,
+    contains_mark,
     count,
-    given,
-    lacking,
-    marked,
+    exceeds,
+    has_member,
     members,
+    unread_marks,
+    uses_any,
 )
 
 _MEDIA: Final = {
@@ -24,7 +24,7 @@ _MEDIA: Final = {
     "audio": (b'"input_audio"',),
     "document": (b'"file"',),
 }
-#: What only OpenAI's own models are told about a client.
+#: Fields about the client, for OpenAI's own models only.
 _OPENAI_ONLY: Final = (
     "user",
     "prompt_cache_key",
@@ -35,38 +35,42 @@ _OPENAI_ONLY: Final = (
 
 
 def needs_translation(body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
-    """Return whether a request has something of these aspects."""
-    return any_of(_CHECKS, members(body), aspects, capabilities)
+    """Return whether a request uses one of these aspects."""
+    return uses_any(_CHECKS, members(body), aspects, capabilities)
 
 
 def choices(found: Members) -> int:
-    """Return how many choices a request wants."""
+    """Return how many choices a request asks for."""
     return count(found, "n")
 
 
 def _thinking(found: Members, served: Capabilities) -> bool:
-    if given(found, "reasoning_effort"):
+    if has_member(found, "reasoning_effort"):
         known = {f'"{effort}"'.encode() for effort in served.efforts}
         return bytes(found["reasoning_effort"]) not in known
     # OpenAI's models that think refuse the old name of the limit.
-    return served.family == "openai" and served.thinking != "none" and given(found, "max_tokens")
+    return (
+        served.family == "openai" and served.thinking != "none" and has_member(found, "max_tokens")
+    )
 
 
 _CHECKS: Final[Mapping[Aspect, Check]] = {
     "thinking": _thinking,
-    "sampling": lambda found, _: given(
+    "sampling": lambda found, _: has_member(
         found, "temperature", "top_p", "presence_penalty", "frequency_penalty"
     ),
-    "stop": lambda found, _: given(found, "stop"),
-    "logprobs": lambda found, _: given(found, "logprobs", "top_logprobs"),
-    "choices": lambda found, served: above(found, served.max_choices, "n"),
-    "limit": lambda found, served: above(
+    "stop": lambda found, _: has_member(found, "stop"),
+    "logprobs": lambda found, _: has_member(found, "logprobs", "top_logprobs"),
+    "choices": lambda found, served: exceeds(found, served.max_choices, "n"),
+    "limit": lambda found, served: exceeds(
         found, served.max_output_tokens, "max_tokens", "max_completion_tokens"
     ),
-    "media": lambda found, served: marked(found, ("messages",), *lacking(served, _MEDIA)),
-    "modalities": lambda found, _: given(found, "modalities", "audio"),
-    "tools": lambda found, _: given(found, "tools", "functions"),
-    "schema": lambda found, _: marked(found, ("response_format",), b'"json_schema"'),
-    "search": lambda found, _: given(found, "web_search_options"),
-    "dialect": lambda found, served: served.family != "openai" and given(found, *_OPENAI_ONLY),
+    "media": lambda found, served: contains_mark(
+        found, ("messages",), *unread_marks(served, _MEDIA)
+    ),
+    "modalities": lambda found, _: has_member(found, "modalities", "audio"),
+    "tools": lambda found, _: has_member(found, "tools", "functions"),
+    "schema": lambda found, _: contains_mark(found, ("response_format",), b'"json_schema"'),
+    "search": lambda found, _: has_member(found, "web_search_options"),
+    "dialect": lambda found, served: served.family != "openai" and has_member(found, *_OPENAI_ONLY),
 }

@@ -6,7 +6,7 @@ from typing import Final
 
 from antigravity.interfaces.server_traits import ServerTraits
 from antigravity.ir.call import Call, Route
-from antigravity.protocols.conversation_hint import hint
+from antigravity.protocols.conversation_hint import conversation_key
 from antigravity.protocols.json_body import members_of, peek, with_model
 from antigravity.protocols.openai_completions import request
 from antigravity.protocols.openai_completions.reply import encode_response
@@ -18,7 +18,7 @@ from antigravity.sse import KEEPALIVE_COMMENT
 
 def _conversation_hint(call: Call) -> str | None:
     found = members_of(call)
-    return hint(found, found.get("prompt"), default_role="user")
+    return conversation_key(found, found.get("prompt"), default_role="user")
 
 
 OPENAI_COMPLETIONS_SERVER: Final = ServerProtocol(

@@ -9,7 +9,7 @@ from antigravity.ir.call import Call, HttpReply, Route, TokenCount
 from antigravity.ir.capabilities import Traits
 from antigravity.ir.request import Request
 from antigravity.protocols.client_protocol import ClientProtocol
-from antigravity.protocols.conversation_hint import hint
+from antigravity.protocols.conversation_hint import conversation_key
 from antigravity.protocols.json_body import members_of, peek, with_model
 from antigravity.protocols.openai_responses import (
     client_reply,
@@ -72,7 +72,7 @@ def _decode(call: Call) -> Request:
 
 def _conversation_hint(call: Call) -> str | None:
     found = members_of(call)
-    return hint(found, found.get("input"))
+    return conversation_key(found, found.get("input"))
 
 
 def _encode_count(count: TokenCount, call: Call) -> HttpReply:

@@ -10,7 +10,7 @@ from antigravity.ir.call import Call
 from antigravity.ir.errors import InvalidRequestError
 from antigravity.ir.request import Effort, Request, ResponseFormat, Sampling, ThinkingConfig
 from antigravity.protocols.json_body import bad_field, load_object, members_of
-from antigravity.protocols.member_scan import given
+from antigravity.protocols.member_scan import has_member
 from antigravity.protocols.openai_responses.schema import (
     NAME,
     FormatField,
@@ -93,9 +93,9 @@ def native_only_error(call: Call) -> InvalidRequestError | None:
     """Return why only an upstream of this protocol can serve a request, if that is so."""
     found = members_of(call)
     for name, remedy in _STORED_BY_OPENAI.items():
-        if given(found, name):
+        if has_member(found, name):
             return bad_field(name, f"refers to what OpenAI stores and isn't known here: {remedy}")
-    if given(found, "background") and bytes(found["background"]) == b"true":
+    if has_member(found, "background") and bytes(found["background"]) == b"true":
         return bad_field(
             "background", "works where OpenAI itself serves the model: leave it out, or stream"
         )

@@ -1,4 +1,4 @@
-"""What a client's request carries that another model may take in another way."""
+"""Scans requests for what another model of the protocol may refuse or read differently."""
 
 from __future__ import annotations
 
@@ -7,30 +7,38 @@ from typing import Final
 
 from antigravity.ir.aspects import Aspect, Aspects
 from antigravity.ir.capabilities import Capabilities
-from antigravity.protocols.member_scan import Check, above, any_of, given, lacking, marked, members
+from antigravity.protocols.member_scan import (
+    Check,
+    contains_mark,
+    exceeds,
+    has_member,
+    members,
+    unread_marks,
+    uses_any,
+)
 
 _MEDIA: Final = {"image": (b'"input_image"',), "document": (b'"input_file"',)}
-#: What an upstream keeps for the client, and nobody else can make sense of.
+#: Fields that refer to what one upstream stores.
 _KEPT_UPSTREAM: Final = ("previous_response_id", "conversation", "prompt", "background")
 
 
 def needs_translation(body: bytes, aspects: Aspects, capabilities: Capabilities) -> bool:
-    """Return whether a request has something of these aspects, and can be had in other words."""
+    """Return whether a request uses one of these aspects, and can be translated."""
     found = members(body)
-    if given(found, *_KEPT_UPSTREAM) and bytes(found.get("background", b"")) != b"false":
+    if has_member(found, *_KEPT_UPSTREAM) and bytes(found.get("background", b"")) != b"false":
         return False
-    return any_of(_CHECKS, found, aspects, capabilities)
+    return uses_any(_CHECKS, found, aspects, capabilities)
 
 
 _CHECKS: Final[Mapping[Aspect, Check]] = {
-    "thinking": lambda found, _: given(found, "reasoning"),
-    "sampling": lambda found, _: given(found, "temperature", "top_p"),
+    "thinking": lambda found, _: has_member(found, "reasoning"),
+    "sampling": lambda found, _: has_member(found, "temperature", "top_p"),
     "logprobs": lambda found, _: (
-        given(found, "top_logprobs") or marked(found, ("include",), b"logprobs")
+        has_member(found, "top_logprobs") or contains_mark(found, ("include",), b"logprobs")
     ),
-    "limit": lambda found, served: above(found, served.max_output_tokens, "max_output_tokens"),
-    "media": lambda found, served: marked(found, ("input",), *lacking(served, _MEDIA)),
-    "tools": lambda found, _: given(found, "tools"),
-    "schema": lambda found, _: marked(found, ("text",), b'"json_schema"'),
-    "search": lambda found, _: marked(found, ("tools",), b'"web_search'),
+    "limit": lambda found, served: exceeds(found, served.max_output_tokens, "max_output_tokens"),
+    "media": lambda found, served: contains_mark(found, ("input",), *unread_marks(served, _MEDIA)),
+    "tools": lambda found, _: has_member(found, "tools"),
+    "schema": lambda found, _: contains_mark(found, ("text",), b'"json_schema"'),
+    "search": lambda found, _: contains_mark(found, ("tools",), b'"web_search'),
 }
