@@ -1,1 +1,1 @@
-"""What can serve a request: each kind is protocols, addresses, authentication and quirks."""
+"""Kinds of upstream: each defines protocols, addresses, authentication and quirks."""

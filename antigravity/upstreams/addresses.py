@@ -1,4 +1,4 @@
-"""The base addresses of upstreams: checked once, joined for every request.  Pure."""
+"""The base addresses of upstreams.  Pure."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class BaseUrl(Struct, frozen=True):
 
 
 def parse_base(url: str, key: str) -> BaseUrl:
-    """Return the parts of ``url``, which stands at ``key`` in the configuration.
+    """Return the parts of ``url``, the value of ``key`` in the configuration.
 
-    :raises ConfigurationError: if it is no http or https address.
+    :raises ConfigurationError: if it is not an http or https address.
     """
     try:
         parts = urlsplit(url)
@@ -61,7 +61,7 @@ def parse_base(url: str, key: str) -> BaseUrl:
 def bases_of(settings: UpstreamSettings, name: str, defaults: Sequence[str]) -> tuple[BaseUrl, ...]:
     """Return the base addresses of an upstream, in the order in which they are tried.
 
-    :raises ConfigurationError: if one of them is wrong.
+    :raises ConfigurationError: if one of them is invalid.
     """
     if settings.base_urls:
         return tuple(
@@ -74,9 +74,9 @@ def bases_of(settings: UpstreamSettings, name: str, defaults: Sequence[str]) -> 
 
 
 def proxy_of(settings: UpstreamSettings, name: str) -> str | None:
-    """Return the proxy of an upstream, ``None`` for none.
+    """Return the proxy of an upstream, ``None`` if it has none.
 
-    :raises ConfigurationError: if it is no http address; the message does not repeat it.
+    :raises ConfigurationError: if it is not an http address; the message does not repeat it.
     """
     if not settings.http_proxy:
         return None

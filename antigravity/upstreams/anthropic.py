@@ -1,8 +1,8 @@
-"""Anthropic's Messages API, there and at those who serve it, too (z.ai, for one).
+"""Anthropic's Messages API, at Anthropic and at compatible providers such as z.ai.
 
-Quirks of an upstream that are known here:
+A quirk of an upstream that is used here:
 
-``client_user_agent``  it wants to know the client's own ``User-Agent``
+``client_user_agent``  it requires the ``User-Agent`` of the client
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ DEFAULT_VERSION: Final = "2023-06-01"
 
 CLIENT_USER_AGENT: Final = "client_user_agent"
 
-#: How OAuth tokens begin; the API takes them as Bearer only, and keys as ``x-api-key``.
-_OAUTH_START: Final = "sk-ant-oat"
+#: The prefix of OAuth tokens, which the API accepts as Bearer only, and keys as ``x-api-key``.
+_OAUTH_PREFIX: Final = "sk-ant-oat"
 
 _PATHS: Final = {
     "generate": ("/v1/messages", ""),
@@ -34,7 +34,7 @@ _PATHS: Final = {
 
 
 class AnthropicUpstream(HttpUpstream):
-    """A base address with Anthropic's paths below it, with or without ``/v1`` at its end."""
+    """A server with Anthropic's paths; its base address may end with ``/v1``."""
 
     kind = "anthropic"
     default_urls = ("https://api.anthropic.com",)
@@ -54,19 +54,19 @@ class AnthropicUpstream(HttpUpstream):
     def _authorization(self, credential: Credential, base: BaseUrl) -> HeaderPairs:
         scheme = self._settings.auth
         if scheme == "auto":
-            scheme = "bearer" if credential.secret.startswith(_OAUTH_START) else "x-api-key"
+            scheme = "bearer" if credential.secret.startswith(_OAUTH_PREFIX) else "x-api-key"
         if scheme == "bearer":
             return (("authorization", f"Bearer {credential.secret}"),)
         return (("x-api-key", credential.secret),)
 
     def _forwarded(self, headers: Mapping[str, str]) -> HeaderPairs:
-        """Return what an upstream is told of a client's headers: these, and no others ever."""
-        told = {"anthropic-version": headers.get("anthropic-version") or DEFAULT_VERSION}
+        """Return the client's headers to forward; no others are forwarded."""
+        forwarded = {"anthropic-version": headers.get("anthropic-version") or DEFAULT_VERSION}
         if betas := _joined(headers.get("anthropic-beta", ""), self._betas):
-            told["anthropic-beta"] = betas
+            forwarded["anthropic-beta"] = betas
         if CLIENT_USER_AGENT in self.quirks and (agent := headers.get("user-agent")):
-            told["user-agent"] = agent
-        return tuple(told.items())
+            forwarded["user-agent"] = agent
+        return tuple(forwarded.items())
 
 
 def _joined(*lists: str) -> str:
@@ -77,7 +77,7 @@ def _joined(*lists: str) -> str:
 
 @implementer(IUpstreamKind)
 class AnthropicKind:
-    """Makes upstreams of kind ``anthropic``."""
+    """Builds upstreams of kind ``anthropic``."""
 
     kind = "anthropic"
     description = "Anthropic's Messages API, or a compatible base URL"

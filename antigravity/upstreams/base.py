@@ -1,4 +1,4 @@
-"""What upstreams over HTTP have in common."""
+"""The base class of HTTP upstreams."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from antigravity.ir.call import Body
 from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import GatewayError, UnavailableError
 from antigravity.upstreams.addresses import BaseUrl, bases_of, proxy_of
-from antigravity.upstreams.asking import ask
-from antigravity.upstreams.fallback import worth_trying_next
+from antigravity.upstreams.metadata import fetch_first
+from antigravity.upstreams.next_address import should_try_next_address
 from antigravity.upstreams.quirks import resolve_quirks
 from antigravity.upstreams.services import UpstreamServices
 from antigravity.version import USER_AGENT
 
-#: Headers that no configuration may change: they are the gateway's or the connection's.
+#: Headers of the gateway or the connection, which the configuration must not set.
 _OWN_HEADERS: Final = frozenset(
     (
         "user-agent",
@@ -41,13 +41,13 @@ HeaderPairs = tuple[tuple[str, str], ...]
 def extra_headers(settings: UpstreamSettings, name: str) -> dict[str, str]:
     """Return the configured headers, names in lower case.  Their values may be secret.
 
-    :raises ConfigurationError: for a header that is not the operator's to set.
+    :raises ConfigurationError: for a header that only the gateway sets.
     """
     headers = {key.lower(): value for key, value in settings.headers.items()}
     for key in headers:
         if key in _OWN_HEADERS:
             raise ConfigurationError(
-                f"the header {key} is the gateway's own", key=f"upstreams.{name}.headers"
+                f"only the gateway sets the header {key}", key=f"upstreams.{name}.headers"
             )
     return headers
 
@@ -65,10 +65,9 @@ def timeouts_of(settings: UpstreamSettings, services: UpstreamServices) -> Timeo
 
 @implementer(IUpstream)
 class HttpUpstream(ABC):
-    """An upstream whose requests need nothing but an address and headers.
+    """An upstream whose requests need only an address and headers.
 
-    A kind says which protocols it speaks, where its paths are and how it wants its
-    credential.
+    Subclasses define the protocols, the paths and the headers for the credential.
     """
 
     kind: ClassVar[str]
@@ -116,14 +115,14 @@ class HttpUpstream(ABC):
 
     def try_next(self, error: GatewayError) -> bool:
         """Return whether the next base address should be tried."""
-        return worth_trying_next(error)
+        return should_try_next_address(error)
 
     def unwrap(self, payload: bytes) -> bytes:
-        """Return ``payload``: nothing is wrapped."""
+        """Return ``payload``, which has no envelope."""
         return payload
 
     def wraps(self) -> bool:
-        """Return ``False``: nothing is wrapped."""
+        """Return ``False``: there is no envelope."""
         return False
 
     def passes(self, protocol: str, operation: UpstreamOperation, body: bytes = b"") -> bool:
@@ -131,7 +130,7 @@ class HttpUpstream(ABC):
         return protocol in self.protocols
 
     def refused(self, error: GatewayError, credential: Credential) -> None:  # noqa: B027
-        """Take note of nothing: a key is not cached."""
+        """Do nothing: keys are not cached."""
 
     def models(self, credential: Credential) -> Deferred[Sequence[Model]]:
         """Return a Deferred that fires with the models in the upstream's list."""
@@ -141,36 +140,38 @@ class HttpUpstream(ABC):
         name = self.protocols[0]
         protocol = self._services.protocols[name]
         requests = await self.prepare("list_models", name, "", b"", credential, {})
-        body = await ask(self._services.transport, requests, protocol.decode_error, self.try_next)
+        body = await fetch_first(
+            self._services.transport, requests, protocol.decode_error, self.try_next
+        )
         models: Sequence[Model] = protocol.decode_models(body)
         return models
 
-    # What a kind fills in.
+    # Overridden by kinds.
 
     def _normal(self, base: BaseUrl) -> BaseUrl:
-        """Return ``base`` in the form that the paths are relative to."""
+        """Return ``base`` without the part that the paths repeat."""
         return base
 
     @abstractmethod
     def _target(self, operation: UpstreamOperation, protocol: str, model: str) -> tuple[str, str]:
-        """Return path and query of an operation.
+        """Return the path and query of an operation.
 
-        :raises GatewayError: if the upstream has no such operation.
+        :raises GatewayError: if the upstream does not have the operation.
         """
 
     @abstractmethod
     def _authorization(self, credential: Credential, base: BaseUrl) -> HeaderPairs:
-        """Return the headers that hold the credential."""
+        """Return the headers with the credential."""
 
     def _forwarded(self, headers: Mapping[str, str]) -> HeaderPairs:
-        """Return the client's headers that the upstream is told, and defaults of such."""
+        """Return the client's headers to forward, and their defaults."""
         return ()
 
     def _content(self, protocol: str, headers: Mapping[str, str]) -> HeaderPairs:
-        """Return the client's headers about its body and the answer's, where they may differ."""
+        """Return the client's headers about the bodies of request and response, if they vary."""
         return ()
 
-    # The request itself.
+    # The request.
 
     def _headers(
         self,

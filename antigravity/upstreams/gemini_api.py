@@ -31,13 +31,13 @@ _EMBEDDINGS: Final = "gemini_embeddings"
 _EMBEDDING_METHODS: Final = {"embed": "embedContent", "embed_batch": "batchEmbedContents"}
 
 
-_VERSION_AT_END: Final = re.compile(r"/v\d+(?:(?:alpha|beta)\d*)?$")
+_VERSION_SUFFIX: Final = re.compile(r"/v\d+(?:(?:alpha|beta)\d*)?$")
 
 
 def resource_of(model: str) -> str:
-    """Return the path of ``model``, which may be a bare name or ``models/…`` already.
+    """Return the path of ``model``, which is a bare name or begins with ``models/``.
 
-    :raises InvalidRequestError: if it would lead elsewhere.
+    :raises InvalidRequestError: if it would be another path.
     """
     segments = model.split("/")
     if any(segment in ("", ".", "..") for segment in segments):
@@ -49,7 +49,7 @@ def resource_of(model: str) -> str:
 
 @implementer(IEmbeddingUpstream, IModelProtocols)
 class GeminiApiUpstream(HttpUpstream):
-    """A base address with Gemini's paths below it, with or without a version at its end."""
+    """A server with Gemini's paths; its base address may end with a version."""
 
     kind = "gemini_api"
     default_urls = ("https://generativelanguage.googleapis.com",)
@@ -60,7 +60,7 @@ class GeminiApiUpstream(HttpUpstream):
         super().__init__(settings, services, ("gemini",))
 
     def _normal(self, base: BaseUrl) -> BaseUrl:
-        if _VERSION_AT_END.search(base.path):
+        if _VERSION_SUFFIX.search(base.path):
             return base
         return BaseUrl(base.origin, base.path + "/v1beta", base.query)
 
@@ -77,11 +77,11 @@ class GeminiApiUpstream(HttpUpstream):
         return f"{resource_of(model)}:{method}", query
 
     def passes(self, protocol: str, operation: UpstreamOperation, body: bytes = b"") -> bool:
-        """Return whether there is such an operation."""
+        """Return whether the upstream has this operation in this protocol."""
         if protocol == _IMAGEN:
             return operation == "generate"
-        spoken = self.embedding_protocols if operation in _EMBEDDING_METHODS else self.protocols
-        return protocol in spoken
+        is_embedding = operation in _EMBEDDING_METHODS
+        return protocol in (self.embedding_protocols if is_embedding else self.protocols)
 
     def _authorization(self, credential: Credential, base: BaseUrl) -> HeaderPairs:
         return (("x-goog-api-key", credential.secret),)
@@ -89,7 +89,7 @@ class GeminiApiUpstream(HttpUpstream):
 
 @implementer(IUpstreamKind, IEmbeddingKind)
 class GeminiApiKind:
-    """Makes upstreams of kind ``gemini_api``."""
+    """Builds upstreams of kind ``gemini_api``."""
 
     kind = "gemini_api"
     description = "Google's public Gemini API, with a key"

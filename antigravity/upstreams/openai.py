@@ -1,4 +1,4 @@
-"""OpenAI's APIs, there and at the many who serve them, too."""
+"""OpenAI's APIs, at OpenAI and at compatible providers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SPEECH: Final = "openai_speech"
 TRANSCRIPTIONS: Final = "openai_transcriptions"
 TRANSLATIONS: Final = "openai_translations"
 
-#: The protocols of what ``apis`` names.
+#: The protocols by their name in the setting ``apis``.
 _APIS: Final[Mapping[OpenAIApi, tuple[str, ...]]] = {
     "chat": (CHAT,),
     "responses": (RESPONSES,),
@@ -41,9 +41,9 @@ _APIS: Final[Mapping[OpenAIApi, tuple[str, ...]]] = {
     "images": (IMAGES, IMAGE_EDITS),
     "audio": (SPEECH, TRANSCRIPTIONS, TRANSLATIONS),
 }
-#: What others can be translated to.
+#: The protocols to which requests of other protocols are translated.
 _TRANSLATED: Final = (CHAT, RESPONSES)
-#: What is passed on only, and need not be JSON.
+#: The paths of protocols that are only passed through; their bodies need not be JSON.
 _PASSED: Final[Mapping[str, str]] = {
     IMAGES: "/images/generations",
     IMAGE_EDITS: "/images/edits",
@@ -51,8 +51,13 @@ _PASSED: Final[Mapping[str, str]] = {
     TRANSCRIPTIONS: "/audio/transcriptions",
     TRANSLATIONS: "/audio/translations",
 }
-#: What follows the id of a response, by what is asked about it.
-_KEPT: Final = {"retrieve": "", "delete": "", "input_items": "/input_items", "cancel": "/cancel"}
+#: The path after the id of a stored response, by the tag of the route.
+_STORED_PATHS: Final = {
+    "retrieve": "",
+    "delete": "",
+    "input_items": "/input_items",
+    "cancel": "/cancel",
+}
 _PATHS: Final = {
     (CHAT, "generate"): "/chat/completions",
     (CHAT, "stream"): "/chat/completions",
@@ -71,11 +76,10 @@ _PATHS: Final = {
 
 @implementer(IEmbeddingUpstream, IStoringUpstream)
 class OpenAIUpstream(HttpUpstream):
-    """A base address that has chat completions, responses, or both.
+    """A server with chat completions, responses, or both.
 
-    ``/v1`` is added to an address without any path and to no other: compatible servers put
-    their version where they like.  Chat comes first for translation: it is what all of
-    them do well.
+    ``/v1`` is added only to an address without a path, since compatible servers use various paths.
+    Chat completions come first for translation, since all servers support them well.
     """
 
     kind = "openai"
@@ -98,12 +102,12 @@ class OpenAIUpstream(HttpUpstream):
         super().__init__(settings, services, protocols)
 
     def passes(self, protocol: str, operation: UpstreamOperation, body: bytes = b"") -> bool:
-        """Return whether there is such an operation."""
+        """Return whether the upstream has this operation in this protocol."""
         return self._speaks(protocol) and (protocol, operation) in _PATHS
 
     def stored_requests(self, call: Call, credential: Credential) -> Sequence[OutgoingRequest]:
         """Return the HTTP requests about a response that was made with ``credential``."""
-        path = f"/responses/{quote(call.arguments['id'], safe='')}{_KEPT[call.route.tag]}"
+        path = f"/responses/{quote(call.arguments['id'], safe='')}{_STORED_PATHS[call.route.tag]}"
         query = urlencode(call.parameters)
         return [
             OutgoingRequest(

@@ -1,6 +1,6 @@
-"""What upstreams take and refuse: data by address, and the operator's own on top.
+"""Quirks of upstreams: from a data file by address, and from the settings.
 
-A quirk ``X`` says that an upstream takes something, ``no_X`` that it refuses it.  Encoders ask for
+A quirk ``X`` says that an upstream accepts something, ``no_X`` that it refuses it.  Encoders read
 them with :meth:`antigravity.ir.capabilities.Target.takes`.
 """
 
@@ -20,13 +20,13 @@ from msgspec import Struct, convert
 from antigravity.upstreams.addresses import BaseUrl
 
 _NO: Final = "no_"
-#: Other names of quirks that configurations may use.
+#: Aliases of quirks in configurations.
 _SPELLINGS: Final = {"max_tokens": "no_max_completion_tokens"}
 _LOCAL_ENDS: Final = (".localhost", ".local", ".lan", ".home", ".internal", ".test")
 
 
 class AddressRule(Struct, frozen=True, forbid_unknown_fields=True):
-    """The quirks of one provider: where it is, what it takes, and which page says so."""
+    """The quirks of one provider: its hosts, and the page that documents them."""
 
     name: str
     source: str
@@ -35,14 +35,14 @@ class AddressRule(Struct, frozen=True, forbid_unknown_fields=True):
     ports: tuple[int, ...] = ()
 
     def matches(self, host: str, port: int | None) -> bool:
-        """Return whether the rule is about a server at ``host``."""
+        """Return whether the rule applies to a server at ``host``."""
         if any(_pattern(each).fullmatch(host) for each in self.hosts):
             return True
         return port in self.ports and is_local(host)
 
 
 class QuirkTable(Struct, frozen=True):
-    """The data file: what each quirk stands for, and the rules in their order."""
+    """The data file: descriptions of the quirks, and the rules in their order."""
 
     names: dict[str, str]
     address: tuple[AddressRule, ...]
@@ -55,11 +55,11 @@ class QuirkTable(Struct, frozen=True):
         return tuple(name for quirks in found for name in quirks)
 
     def has(self, quirk: str) -> bool:
-        """Return whether the gateway knows a quirk: by its name, or as a field to leave out."""
+        """Return whether a quirk is known, by its name or as a field to omit."""
         return quirk in self.names or quirk in _SPELLINGS or quirk.startswith(_NO)
 
     def describe(self, quirk: str) -> str:
-        """Return one phrase that says what a quirk means."""
+        """Return a short description of a quirk."""
         known = self.names.get(quirk)
         if known is not None:
             return known
@@ -75,7 +75,7 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 def is_local(host: str) -> bool:
-    """Return whether a host is this machine or one in the same network, by its name alone."""
+    """Return whether the name of a host is that of this machine or the local network."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -85,32 +85,32 @@ def is_local(host: str) -> bool:
 
 @cache
 def quirk_table() -> QuirkTable:
-    """Return the table that comes with the gateway."""
+    """Return the shipped table."""
     text = files("antigravity.upstreams").joinpath("quirks.toml").read_text("utf-8")
     data: Mapping[str, Any] = tomllib.loads(text)
     return convert(data, QuirkTable)
 
 
 def resolve_quirks(own: Iterable[str], bases: Sequence[BaseUrl]) -> frozenset[str]:
-    """Return the quirks that hold for an upstream: those of its address, and its ``own`` on top.
+    """Return the quirks of an upstream: those of its addresses, overridden by its ``own``.
 
-    One body goes to all of several addresses, so there only what all take is taken.
+    Several addresses get the same body, so only what all of them accept is accepted.
     """
     table = quirk_table()
     found: dict[str, bool] = {}
-    each = [dict(map(_said, table.at(base))) for base in bases]
+    each = [dict(map(_parse, table.at(base))) for base in bases]
     for name in {name for quirks in each for name in quirks}:
-        verdicts = [quirks.get(name) for quirks in each]
-        if False in verdicts:
+        accepted = [quirks.get(name) for quirks in each]
+        if False in accepted:
             found[name] = False
-        elif all(verdicts):
+        elif all(accepted):
             found[name] = True
-    found.update(_said(name) for name in own)
-    return frozenset(name if taken else _NO + name for name, taken in found.items())
+    found.update(_parse(name) for name in own)
+    return frozenset(name if accepted else _NO + name for name, accepted in found.items())
 
 
-def _said(quirk: str) -> tuple[str, bool]:
-    """Return what a quirk is about, and whether that is taken."""
+def _parse(quirk: str) -> tuple[str, bool]:
+    """Return the subject of a quirk, and whether it is accepted."""
     quirk = _SPELLINGS.get(quirk, quirk)
     name = quirk.removeprefix(_NO)
     return name, name == quirk

@@ -1,4 +1,4 @@
-"""What every upstream is given besides its settings."""
+"""The collaborators of upstreams."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from antigravity.interfaces.transport import IHttpTransport
 from antigravity.interfaces.upstreams import Credential
 
 
-def _nobody(credential: Credential, reason: str) -> None:
-    """Tell nobody."""
+def _ignore(credential: Credential, reason: str) -> None:
+    """Do nothing."""
 
 
 class UpstreamServices(Struct, frozen=True):
     """Collaborators of one upstream.
 
-    ``name`` is the upstream's in the configuration.  ``protocols`` are the client sides by
-    name; upstreams read model lists and errors with them.  ``request_timeout`` is
-    the limit for a whole exchange where the settings have none.  ``on_credential_invalid``
-    is called with a credential that is of no use any more, and why.
+    ``name`` is the upstream's name in the configuration.  ``protocols`` are the client protocols
+    by name, which decode model lists and errors.  ``request_timeout`` is the default limit for a
+    whole exchange.  ``on_credential_invalid`` is called with a credential that has become
+    invalid, and the reason.
     """
 
     name: str
@@ -30,4 +30,4 @@ class UpstreamServices(Struct, frozen=True):
     clock: IReactorTime
     protocols: Mapping[str, IClientProtocol]
     request_timeout: float = 0.0
-    on_credential_invalid: Callable[[Credential, str], None] = _nobody
+    on_credential_invalid: Callable[[Credential, str], None] = _ignore

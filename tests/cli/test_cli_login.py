@@ -144,9 +144,9 @@ def test_pasted_redirect_adds_the_account(
     assert paste(lambda url: get(url)[1][:0]).code == 0, "a tunnel has brought it back"
     assert len(accounts(tmp_path)) == 4
     foreign = paste(lambda url: url.replace("state=", "state=x"))
-    assert (foreign.code, "its state is another" in foreign.err) == (1, True)
+    assert (foreign.code, "its state differs" in foreign.err) == (1, True)
     stateless = paste(lambda url: url.partition("&state")[0])
-    assert (stateless.code, "its state is another" in stateless.err) == (1, True)
+    assert (stateless.code, "its state differs" in stateless.err) == (1, True)
     wrong = paste(lambda url: "bad-code")
     assert (wrong.code, "has expired; log in again" in wrong.err) == (1, True)
     assert "nothing was pasted" in paste(lambda url: " ").err
@@ -160,7 +160,7 @@ def test_code_of_another_login_is_refused(
     simulated.simulator.state.store_challenge("stolen", "somebody-elses-challenge")
     browse(lambda url: get(back(url, code="stolen")) and None)
     result = run("accounts", "login")
-    assert (result.code, "the code is wrong" in result.err) == (1, True)
+    assert (result.code, "the code is invalid" in result.err) == (1, True)
     assert accounts(tmp_path) == []
 
 

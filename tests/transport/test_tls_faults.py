@@ -12,7 +12,7 @@ from antigravity.exchange.attempts.retry import next_step
 from antigravity.interfaces.transport import OutgoingRequest, Timeouts
 from antigravity.ir.errors import TLS_FAILED, UpstreamError
 from antigravity.transport.client import HttpTransport
-from antigravity.upstreams.fallback import worth_trying_next
+from antigravity.upstreams.next_address import should_try_next_address
 from tests.transport.certificates import certificate, trusting
 from tests.transport.fake_upstream import FakeUpstream, listen, ok, pause, reactor
 
@@ -72,7 +72,7 @@ class TlsFaults(TestCase):
     def blames_nobody(self, error: UpstreamError) -> None:
         self.assertEqual(error.code, TLS_FAILED)
         self.assertIsNone(rule_for(error), "no account is locked")
-        self.assertTrue(worth_trying_next(error), "another address may do")
+        self.assertTrue(should_try_next_address(error), "another address may do")
         self.assertEqual(next_step(error, 1, repaired=False, luck=0.5).action, "other")
         self.assertEqual(self.script.requests, [], "nothing was sent")
 

@@ -14,7 +14,7 @@ from antigravity.ir.errors import (
     UpstreamError,
 )
 from antigravity.upstreams.codeassist import envelope
-from antigravity.upstreams.codeassist.flight import SingleFlight
+from antigravity.upstreams.codeassist.single_flight import SingleFlight
 from tests.upstreams.codeassist_service import BODY
 
 

@@ -24,8 +24,8 @@ from antigravity.ir.errors import (
 )
 from antigravity.upstreams.anthropic import AnthropicKind
 from antigravity.upstreams.codeassist.kind import CodeAssistKind
-from antigravity.upstreams.fallback import worth_trying_next
 from antigravity.upstreams.gemini_api import GeminiApiKind
+from antigravity.upstreams.next_address import should_try_next_address
 from antigravity.upstreams.openai import OpenAIKind
 from antigravity.version import USER_AGENT
 from tests.upstreams.upstream_fakes import World, credential
@@ -300,7 +300,7 @@ class Gemini(Case):
     ],
 )
 def test_when_the_next_address_is_worth_a_try(error: Any, worth: bool) -> None:
-    assert worth_trying_next(error) is worth
+    assert should_try_next_address(error) is worth
 
 
 def test_nothing_tells_a_secret() -> None:

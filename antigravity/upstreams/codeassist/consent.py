@@ -21,20 +21,20 @@ from antigravity.config.settings import OAuthSettings
 from antigravity.interfaces.transport import IHttpTransport, OutgoingRequest, Timeouts
 from antigravity.ir.errors import GatewayError, UpstreamError
 from antigravity.protocols import lenient
-from antigravity.upstreams.asking import ask
 from antigravity.upstreams.codeassist.oauth import error_word
+from antigravity.upstreams.metadata import fetch_first
 from antigravity.version import USER_AGENT
 
-#: Where the browser comes back to, below the loopback address.
+#: The path of the redirect URI at the loopback address.
 CALLBACK_PATH: Final = "/oauth2/callback"
 
 _TIMEOUTS: Final = Timeouts(connect=10.0, first_byte=20.0, idle=20.0, total=30.0)
 
 
 class ConsentError(Exception):
-    """Nobody has logged in; the text says why, and what to do.
+    """The login failed; the text names the reason and what to do.
 
-    ``final`` if it is the answer to this attempt: the user has said no.
+    ``final`` says that the user has refused, so that no further response is expected.
     """
 
     def __init__(self, message: str, *, final: bool = False) -> None:
@@ -43,7 +43,7 @@ class ConsentError(Exception):
 
 
 class Consent(Struct, frozen=True):
-    """One attempt to log in: what the browser is sent to, and what must come back."""
+    """One login: the address for the browser, and the values to verify its response."""
 
     url: str
     redirect_uri: str
@@ -55,7 +55,7 @@ class Consent(Struct, frozen=True):
 
 
 class Granted(Struct, frozen=True):
-    """What a login has given."""
+    """The result of a login."""
 
     refresh_token: str
     email: str = ""
@@ -74,7 +74,7 @@ class _UserInfo(Struct):
 
 
 def ask_consent(settings: OAuthSettings, redirect_uri: str) -> Consent:
-    """Return a new attempt, whose URL is for the user's browser."""
+    """Return a new login, whose URL is for the user's browser."""
     state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(48)
     digest = hashlib.sha256(verifier.encode()).digest()
     query = {
@@ -95,27 +95,27 @@ def ask_consent(settings: OAuthSettings, redirect_uri: str) -> Consent:
 
 
 def code_in(query: str, consent: Consent) -> str:
-    """Return the code in the query that the browser came back with.
+    """Return the code in the query of the redirect.
 
-    :raises ConsentError: if it is not of this attempt, or the user said no.
+    :raises ConsentError: if it belongs to another login, or the user refused.
     """
     values = {key: found[-1] for key, found in parse_qs(query, errors="replace").items()}
     if not hmac.compare_digest(values.get("state", "").encode(), consent.state.encode()):
-        raise ConsentError("this answer is not for this login (its state is another); try again")
+        raise ConsentError("this response belongs to another login (its state differs); try again")
     if "error" in values:
         word = values["error"] if values["error"].replace("_", "").isalnum() else "refused"
         raise ConsentError(f"the login was refused ({word})", final=True)
     if not values.get("code"):
-        raise ConsentError("there is no code in this answer; try again")
+        raise ConsentError("the response has no code; try again")
     return values["code"]
 
 
 def code_in_text(text: str, consent: Consent) -> str:
-    """Return the code in what was pasted: the address that the browser ended at, or the code.
+    """Return the code in a pasted text, which is the redirect address or the code.
 
-    A bare code has no state; that it is of this attempt is for PKCE to prove.
+    A code alone has no state; PKCE proves that it belongs to this login.
 
-    :raises ConsentError: if there is none, or it is not of this attempt.
+    :raises ConsentError: if there is no code, or it belongs to another login.
     """
     text = text.strip()
     if not text:
@@ -124,7 +124,7 @@ def code_in_text(text: str, consent: Consent) -> str:
         try:
             query = urlsplit(text).query
         except ValueError:
-            raise ConsentError("this is no address") from None
+            raise ConsentError("this is not a valid address") from None
         return code_in(query or text.rpartition("?")[2], consent)
     if any(letter.isspace() for letter in text):
         raise ConsentError("this is neither an address nor a code")
@@ -138,9 +138,9 @@ async def redeem(
     code: str,
     proxy: str | None = None,
 ) -> Granted:
-    """Return what the code is good for, with the address of who has logged in if that is told.
+    """Exchange the code for tokens, and return them with the user's e-mail address, if available.
 
-    :raises ConsentError: if it is good for nothing.
+    :raises ConsentError: if the code is not accepted.
     """
     form = {
         "grant_type": "authorization_code",
@@ -159,15 +159,15 @@ async def redeem(
         proxy,
     )
     try:
-        body = await ask(transport, [request], _token_error, lambda error: False)
+        body = await fetch_first(transport, [request], _token_error, lambda error: False)
         tokens = lenient.decode(body, _Tokens, strict=False)
     except msgspec.DecodeError:
-        raise ConsentError("the OAuth server's answer makes no sense") from None
+        raise ConsentError("the OAuth server sent a malformed response") from None
     except GatewayError as error:
         raise ConsentError(error.message) from None
     if not tokens.refresh_token:
         raise ConsentError(
-            "the OAuth server gave no refresh token; take the access of this client away at "
+            "the OAuth server sent no refresh token; remove the access of this client at "
             "https://myaccount.google.com/connections and log in again"
         )
     return Granted(
@@ -181,13 +181,13 @@ _HEADERS: Final = (("user-agent", USER_AGENT), ("accept", "application/json"))
 async def _email(
     transport: IHttpTransport, settings: OAuthSettings, token: str, proxy: str | None
 ) -> str:
-    """Return the address of who has logged in; empty where the scopes don't allow it."""
+    """Return the e-mail address of the user, empty if the scopes do not permit it."""
     if not settings.userinfo_url:
         return ""
     headers = (*_HEADERS, ("authorization", f"Bearer {token}"))
     request = OutgoingRequest("GET", settings.userinfo_url, headers, b"", _TIMEOUTS, proxy)
     try:
-        body = await ask(transport, [request], _userinfo_error, lambda error: False)
+        body = await fetch_first(transport, [request], _userinfo_error, lambda error: False)
         user: _UserInfo = lenient.decode(body, _UserInfo)
         return user.email
     except (GatewayError, msgspec.DecodeError):
@@ -195,21 +195,21 @@ async def _email(
 
 
 def _userinfo_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
-    return UpstreamError("the address is not told", upstream_status=status)
+    return UpstreamError("the e-mail address is not available", upstream_status=status)
 
 
 def _token_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
-    """Return the error in the token endpoint's answer, with its remedy."""
+    """Return the error in the response of the token endpoint, with its remedy."""
     word = error_word(body)
     if word == "invalid_grant":
-        message = "the code is wrong, has been used or has expired; log in again"
+        message = "the code is invalid, was used before or has expired; log in again"
     elif word in ("invalid_client", "unauthorized_client"):
         message = f"the OAuth server refuses the client ({word}); check client_id and client_secret"
     elif word == "redirect_uri_mismatch":
         message = (
-            "the OAuth server refuses the address to come back to; the client must be of the "
+            "the OAuth server refuses the redirect address; the client must be of the "
             "type 'Desktop app'"
         )
     else:
-        message = f"the OAuth server gave no token ({f'{status} {word}'.rstrip()})"
+        message = f"the OAuth server sent no token ({f'{status} {word}'.rstrip()})"
     return UpstreamError(message, code=word or None, upstream_status=status)

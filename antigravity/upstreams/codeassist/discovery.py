@@ -1,4 +1,4 @@
-"""Finds the project that an account works in, and sets one up if there is none yet."""
+"""Finds the project of an account, and creates one if there is none."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from twisted.internet.task import deferLater
 from antigravity.interfaces.upstreams import Credential
 from antigravity.ir.errors import UpstreamError
 from antigravity.protocols import lenient
-from antigravity.upstreams.codeassist.flight import SingleFlight
+from antigravity.upstreams.codeassist.single_flight import SingleFlight
 
-#: How often, and how many seconds apart, it is asked whether a project is ready.
+#: The number of requests whether a new project is ready, and the seconds between them.
 POLLS: Final = 10
 POLL_INTERVAL: Final = 5.0
 
-#: Calls a method of the internal API: method, body, access token; gives the answer's body.
+#: Calls a method of the internal API with a body and an access token; returns the response body.
 Call = Callable[[str, bytes, str], Awaitable[bytes]]
 
 
@@ -30,24 +30,26 @@ class _Tier(Struct, rename="camel"):
 
 
 class _Assist(Struct, rename="camel"):
-    """The answer of ``loadCodeAssist``."""
+    """The response of ``loadCodeAssist``."""
 
     cloudaicompanion_project: Any = None
     allowed_tiers: list[_Tier] | None = None
 
 
 class _Operation(Struct):
-    """The answer of ``onboardUser``: something that is going on."""
+    """The response of ``onboardUser``: an operation in progress."""
 
     done: bool = False
     response: dict[str, Any] | None = None
 
 
 class ProjectDiscovery:
-    """Knows the projects of credentials, asking once for each.
+    """The projects of credentials, each requested once.
 
-    ``metadata`` is what the service is told of who asks.  Nothing is assumed: an account
-    without a project, or without a tier to set one up in, is an error that says what to set.
+    An account without a project, or without a tier for a new one, is an error that names the
+    setting.
+
+    :param metadata: describes the gateway to the service.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class ProjectDiscovery:
     async def _set_up(self, credential: Credential, assist: _Assist, token: str) -> str:
         tier = next((tier.id for tier in assist.allowed_tiers or () if tier.is_default), "")
         if not tier:
-            raise self._no_project(credential, "and no default tier to set one up in")
+            raise self._no_project(credential, "and no default tier to create one in")
         body = msgspec.json.encode({"tierId": tier, "metadata": self._metadata})
         for poll in range(POLLS):
             if poll:
@@ -91,8 +93,8 @@ class ProjectDiscovery:
                 project = _name_of((answer.response or {}).get("cloudaicompanionProject"))
                 if project:
                     return project
-                raise self._no_project(credential, "and none was set up")
-        raise self._no_project(credential, "and setting one up takes too long")
+                raise self._no_project(credential, "and none was created")
+        raise self._no_project(credential, "and creating one takes too long")
 
     def _no_project(self, credential: Credential, why: str) -> UpstreamError:
         return UpstreamError(
@@ -106,7 +108,7 @@ class ProjectDiscovery:
             return lenient.decode(body, kind)
         except msgspec.DecodeError:
             raise UpstreamError(
-                f"what upstream {self._upstream} says of its accounts makes no sense"
+                f"upstream {self._upstream} sent a malformed response about an account"
             ) from None
 
 

@@ -1,7 +1,7 @@
-"""Where Code Assist is served: the newest first, as the service itself would have it.
+"""The addresses of Code Assist, newest first.
 
-``upstreams.NAME.base_urls`` replaces the list.  Whether the next one is tried is for
-:mod:`antigravity.upstreams.fallback` to say.
+``upstreams.NAME.base_urls`` replaces the list.  :mod:`antigravity.upstreams.next_address` decides
+whether the next one is tried.
 """
 
 from __future__ import annotations

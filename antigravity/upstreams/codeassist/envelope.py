@@ -1,4 +1,4 @@
-"""The envelope around a Gemini body, and how it comes off.  Pure.
+"""The envelope of Code Assist around a Gemini body.  Pure.
 
 Only the names at the top of a body are read; what they hold is passed on as it is.
 """
@@ -17,10 +17,10 @@ from antigravity.version import USER_AGENT
 
 RequestType = Literal["agent", "image_gen"]
 
-#: What the envelope says of its sender: the gateway's own name.
+#: The name of the sender in the envelope.
 SENDER: Final = USER_AGENT.partition("/")[0]
 
-#: What changes least comes first: prefix caches live on that.  ``contents`` comes last.
+#: The members that change least come first, for the sake of prompt caches; ``contents`` comes last.
 _FIRST: Final[tuple[str, ...]] = (
     "systemInstruction",
     "system_instruction",
@@ -35,10 +35,10 @@ _FIRST: Final[tuple[str, ...]] = (
 )
 _LAST: Final[str] = "contents"
 
-#: What the public API has in the body, and the envelope outside or nowhere.
+#: Members of the public API that the envelope does not have inside.
 _NOT_INSIDE: Final = frozenset(("model",))
 
-#: What a count refuses besides.
+#: Members that token counting refuses in addition.
 _NOT_COUNTED: Final = _NOT_INSIDE | {
     "safetySettings",
     "safety_settings",
@@ -47,7 +47,7 @@ _NOT_COUNTED: Final = _NOT_INSIDE | {
 }
 _COUNT_WRAPPERS: Final = ("generateContentRequest", "generate_content_request")
 
-#: The field names of raw JSON Schemas; inside of text the quotes would be escaped.
+#: The members of raw JSON schemas; inside of text the quotes would be escaped.
 _RAW_SCHEMA: Final = re.compile(
     rb'(?<!\\)"(?:parameters|response|input|output)(?:JsonSchema|_json_schema)"\s*:'
 )
@@ -58,7 +58,7 @@ _FNV_PRIME: Final = 0x100000001B3
 
 
 class _Envelope(Struct, rename="camel", omit_defaults=True):
-    """A request; a project that is not known is left out."""
+    """A request; an unknown project is omitted."""
 
     request_id: str
     model: str
@@ -69,7 +69,7 @@ class _Envelope(Struct, rename="camel", omit_defaults=True):
 
 
 class _CountEnvelope(Struct):
-    """A count names neither project nor model: both are refused."""
+    """A token count without project and model, since both are refused."""
 
     request: Raw
 
@@ -78,7 +78,7 @@ _NOTHING: Final = Raw(b"null")
 
 
 class _Reply(Struct):
-    """An answer, or a payload of a stream."""
+    """A response, or a payload of a stream."""
 
     response: Raw = _NOTHING
 
@@ -94,12 +94,12 @@ def _fields(body: bytes | Raw) -> dict[str, Raw]:
 
 
 def has_raw_schema(body: bytes) -> bool:
-    """Return whether there is a raw JSON Schema in a Gemini request."""
+    """Return whether a Gemini request has a raw JSON schema."""
     return _RAW_SCHEMA.search(body) is not None
 
 
 def _ordered(fields: dict[str, Raw]) -> Raw:
-    """Return ``fields`` as JSON, in the order that is best for caches."""
+    """Return ``fields`` as JSON, in the best order for prompt caches."""
     last = fields.pop(_LAST, None)
     ordered: dict[str, Raw] = {name: fields.pop(name) for name in _FIRST if name in fields}
     ordered.update(fields)
@@ -117,9 +117,9 @@ def wrap(
     request_type: RequestType,
     session_id: str,
 ) -> bytes:
-    """Return ``body`` in an envelope; a session that it names itself stays.
+    """Return ``body`` in an envelope; keep its session, if it has one.
 
-    :raises InvalidRequestError: if it is no JSON object.
+    :raises InvalidRequestError: if it is not a JSON object.
     """
     fields = {name: raw for name, raw in _fields(body).items() if name not in _NOT_INSIDE}
     if "session_id" in fields:
@@ -137,9 +137,9 @@ def wrap(
 
 
 def wrap_count(body: bytes) -> bytes:
-    """Return ``body`` in the envelope of a count, without what that refuses.
+    """Return ``body`` in the envelope of a token count, without members that are refused.
 
-    :raises InvalidRequestError: if it is no JSON object.
+    :raises InvalidRequestError: if it is not a JSON object.
     """
     fields = _fields(body)
     for wrapper in _COUNT_WRAPPERS:
@@ -151,7 +151,7 @@ def wrap_count(body: bytes) -> bytes:
 
 
 def unwrap(payload: bytes) -> bytes:
-    """Return what ``response`` holds, or ``payload`` if there is none."""
+    """Return the member ``response``, or ``payload`` if there is none."""
     try:
         response = bytes(_REPLY(payload).response)
     except msgspec.DecodeError:
@@ -160,7 +160,7 @@ def unwrap(payload: bytes) -> bytes:
 
 
 def session_id(account: str) -> str:
-    """Return the session of an account: a negative number, the same every time."""
+    """Return the session of an account: a negative number that is always the same."""
     value = _FNV_OFFSET
     for byte in account.encode():
         value = ((value ^ byte) * _FNV_PRIME) & 0xFFFFFFFFFFFFFFFF
@@ -168,7 +168,7 @@ def session_id(account: str) -> str:
 
 
 def request_type(model: str) -> RequestType:
-    """Return what kind of request one for ``model`` is."""
+    """Return the type of a request for ``model``."""
     return "image_gen" if "image" in model.split("-") else "agent"
 
 

@@ -1,4 +1,4 @@
-"""What configurations can name."""
+"""The kind of upstream ``codeassist``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from antigravity.upstreams.services import UpstreamServices
 
 @implementer(IUpstreamKind)
 class CodeAssistKind:
-    """Makes upstreams of kind ``codeassist``."""
+    """Builds upstreams of kind ``codeassist``."""
 
     kind = "codeassist"
     description = "Google Code Assist accounts, with an OAuth client of your own"

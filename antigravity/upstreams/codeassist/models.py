@@ -23,14 +23,14 @@ class _Available(Struct):
 
 
 def decode_models(body: bytes) -> Sequence[Model]:
-    """Return the models in the answer of ``fetchAvailableModels``.
+    """Return the models in the response of ``fetchAvailableModels``.
 
-    :raises UpstreamError: if there are none in it.
+    :raises UpstreamError: if the response is malformed.
     """
     try:
         available = lenient.decode(body, _Available)
     except msgspec.DecodeError:
-        raise UpstreamError("the upstream's list of models makes no sense") from None
+        raise UpstreamError("the upstream sent a malformed list of models") from None
     return tuple(
         Model(
             id=name,

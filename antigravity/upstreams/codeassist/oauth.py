@@ -22,38 +22,38 @@ from antigravity.ir.errors import (
     UpstreamError,
 )
 from antigravity.protocols import lenient
-from antigravity.upstreams.asking import ask
-from antigravity.upstreams.codeassist.flight import SingleFlight
+from antigravity.upstreams.codeassist.single_flight import SingleFlight
+from antigravity.upstreams.metadata import fetch_first
 from antigravity.upstreams.services import UpstreamServices
 from antigravity.version import USER_AGENT
 
-#: Seconds before its end at which a token is replaced.
+#: A token is renewed this many seconds before it expires.
 EARLY: Final = 300.0
 
-#: A token younger than this is not the one that was refused: answers to requests with the
-#: one before may still come in.
+#: A token younger than this was not the refused one, since responses to requests with the earlier
+#: token may still arrive.
 YOUNG: Final = 30.0
 
-#: A token that was refused although it is a new one is not replaced for so many seconds.
+#: Seconds for which a token is not renewed if it was refused although it is new.
 IN_VAIN: Final = 600.0
 
-#: No token lasts longer, whatever the server says, in seconds.
+#: The maximum life of a token in seconds, whatever the server reports.
 LONGEST: Final = 86400.0
 
 _TIMEOUTS: Final = Timeouts(connect=10.0, first_byte=20.0, idle=20.0, total=30.0)
 
 
 class _Answer(Struct):
-    """The token endpoint's good answer (RFC 6749, section 5.1)."""
+    """A successful response of the token endpoint (RFC 6749, section 5.1)."""
 
     access_token: str
     expires_in: float = 3600.0
 
 
 class _Token(Struct, frozen=True):
-    """A token, what it was made from, and its times on the clock.
+    """An access token, its refresh token, and its times on the clock.
 
-    ``doubtful`` if it replaced a refused token and has not been accepted yet.
+    ``doubtful`` says that it replaced a refused token and has not been accepted yet.
     """
 
     access: str
@@ -82,7 +82,7 @@ class AccessTokens:
         self._refreshing: SingleFlight[str] = SingleFlight()
 
     def token(self, credential: Credential) -> Deferred[str]:
-        """Return a Deferred that fires with a token that lasts a while.
+        """Return a Deferred that fires with a token that does not expire soon.
 
         It fails with ``UpstreamCredentialError`` for a refresh token that is of no use any
         more, and with ``UnavailableError`` if there is no OAuth client to ask with.
@@ -98,14 +98,14 @@ class AccessTokens:
         )
 
     def refused(self, credential: Credential) -> None:
-        """Drop the token of ``credential``, unless it is a newer one than was refused."""
+        """Drop the token of ``credential``, unless it is newer than the refused one."""
         token = self._tokens.get(credential.id)
         least = IN_VAIN if token is not None and token.doubtful else YOUNG
         if token is not None and self._clock.seconds() - token.made >= least:
             del self._tokens[credential.id]
 
     def renews(self, credential: Credential, access: str) -> bool:
-        """Drop the token ``access``, which got a 401; return whether another one may do better.
+        """Drop the token ``access``, which got a 401; return whether another one may work.
 
         A newer token stays.  So does one that took the place of a refused token and never did
         better, for :data:`IN_VAIN` seconds: the account is at fault.
@@ -120,7 +120,7 @@ class AccessTokens:
         return True
 
     def accepted(self, credential: Credential) -> None:
-        """Take note that a token is a good one, also if it took the place of a refused one."""
+        """Record that a token works, even if it replaced a refused one."""
         token = self._tokens.get(credential.id)
         if token is not None and token.doubtful:
             self._tokens[credential.id] = replace(token, doubtful=False)
@@ -128,7 +128,7 @@ class AccessTokens:
     async def _refresh(self, credential: Credential) -> str:
         request = self._request(credential)
         try:
-            body = await ask(
+            body = await fetch_first(
                 self._services.transport,
                 [request],
                 lambda status, headers, body: self._error(credential, status, body),
@@ -137,7 +137,7 @@ class AccessTokens:
             answer: _Answer = lenient.decode(body, _Answer, strict=False)
         except msgspec.DecodeError:
             return self._last_resort(
-                credential, UpstreamError("the OAuth server's answer makes no sense")
+                credential, UpstreamError("the OAuth server sent a malformed response")
             )
         except UpstreamCredentialError as error:
             self._tokens.pop(credential.id, None)
@@ -154,7 +154,7 @@ class AccessTokens:
         return answer.access_token
 
     def _last_resort(self, credential: Credential, error: UpstreamError) -> str:
-        """Return the old token while it lasts.
+        """Return the old token until it expires.
 
         :raises UpstreamError: ``error``, if there is none.
         """
@@ -195,7 +195,7 @@ class AccessTokens:
         )
 
     def _error(self, credential: Credential, status: int, body: bytes) -> GatewayError:
-        """Return the error in the token endpoint's answer (RFC 6749, section 5.2)."""
+        """Return the error in the response of the token endpoint (RFC 6749, section 5.2)."""
         word = error_word(body)
         who = credential.id
         if word == "invalid_grant":
@@ -219,7 +219,7 @@ class AccessTokens:
             )
         reason = f"{status} {word}".rstrip()
         return UpstreamError(
-            f"the OAuth server gave no token for {who} ({reason})", upstream_status=status
+            f"the OAuth server sent no token for {who} ({reason})", upstream_status=status
         )
 
 

@@ -21,7 +21,7 @@ class _Plan(Struct):
 
 
 class _Assist(Struct, rename="camel"):
-    """What ``loadCodeAssist`` says of an account's tier; what is paid for counts first."""
+    """The tiers in the response of ``loadCodeAssist``; the paid one comes first."""
 
     current_tier: _Plan | None = None
     paid_tier: _Plan | None = None
@@ -36,22 +36,22 @@ class _Deprecated(Struct, rename="camel"):
 
 
 class _Available(Struct, rename="camel"):
-    """The answer of ``fetchAvailableModels``."""
+    """The response of ``fetchAvailableModels``."""
 
     models: dict[str, _Info]
     deprecated_model_ids: dict[str, _Deprecated] | None = None
 
 
 def read_quota(assist: bytes, available: bytes, now: float) -> Quota:
-    """Return what two answers say: of ``loadCodeAssist`` and of ``fetchAvailableModels``.
+    """Return the quota in the responses of ``loadCodeAssist`` and ``fetchAvailableModels``.
 
-    :raises UpstreamError: if they make no sense.
+    :raises UpstreamError: if they are malformed.
     """
     try:
         plans = lenient.decode(assist, _Assist)
         listed = lenient.decode(available, _Available)
     except msgspec.DecodeError:
-        raise UpstreamError("what the upstream says of quotas makes no sense") from None
+        raise UpstreamError("the upstream sent malformed quotas") from None
     plan = next((each for each in (plans.paid_tier, plans.current_tier) if each and each.id), None)
     return Quota(
         fetched=now,
@@ -71,7 +71,7 @@ def read_quota(assist: bytes, available: bytes, now: float) -> Quota:
 
 
 def _tier(plan: _Plan | None, *, paid: bool) -> Tier:
-    """Return the tier that a plan is; a paid one that says no more is PRO."""
+    """Return the tier of a plan; a paid plan with an unknown name is PRO."""
     if plan is None:
         return ""
     words = re.findall(r"[a-z]+", f"{plan.id} {plan.name or ''}".lower())
@@ -85,7 +85,7 @@ def _tier(plan: _Plan | None, *, paid: bool) -> Tier:
 
 
 def _model_quota(info: object) -> ModelQuota | None:
-    """Return what is left of a model; no fraction with a reset time means that nothing is."""
+    """Return the quota of a model; a reset time without a fraction means that it is used up."""
     if not isinstance(info, Mapping):
         return None
     fraction, reset = info.get("remainingFraction"), _time(info.get("resetTime"))

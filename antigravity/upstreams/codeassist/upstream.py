@@ -20,7 +20,6 @@ from antigravity.ir.call import Body
 from antigravity.ir.capabilities import Model
 from antigravity.ir.errors import GatewayError, UnavailableError, UpstreamCredentialError
 from antigravity.upstreams.addresses import bases_of, proxy_of
-from antigravity.upstreams.asking import ask
 from antigravity.upstreams.base import extra_headers, timeouts_of
 from antigravity.upstreams.codeassist import envelope
 from antigravity.upstreams.codeassist.discovery import ProjectDiscovery
@@ -28,7 +27,8 @@ from antigravity.upstreams.codeassist.endpoints import DEFAULT_BASE_URLS, path_o
 from antigravity.upstreams.codeassist.models import decode_models
 from antigravity.upstreams.codeassist.oauth import AccessTokens
 from antigravity.upstreams.codeassist.quota import read_quota
-from antigravity.upstreams.fallback import worth_trying_next
+from antigravity.upstreams.metadata import fetch_first
+from antigravity.upstreams.next_address import should_try_next_address
 from antigravity.upstreams.services import UpstreamServices
 from antigravity.version import USER_AGENT
 
@@ -37,7 +37,7 @@ Result = TypeVar("Result")
 PROTOCOL: Final = "gemini"
 _BEARER: Final = "Bearer "
 
-#: What the service is told of who asks; ``upstreams.NAME.options.ide_type`` replaces it.
+#: The client type in requests; ``upstreams.NAME.options.ide_type`` replaces it.
 DEFAULT_IDE_TYPE: Final = "IDE_UNSPECIFIED"
 
 _METHODS: Final[Mapping[UpstreamOperation, tuple[str, str]]] = {
@@ -50,10 +50,10 @@ _METHODS: Final[Mapping[UpstreamOperation, tuple[str, str]]] = {
 
 @implementer(IRenewingUpstream, IQuotaSource)
 class CodeAssistUpstream:
-    """Accounts with a refresh token; a credential's secret is that token.
+    """Code Assist with OAuth accounts; the secret of a credential is its refresh token.
 
-    The project is the credential's own (``extra["project"]``), else the configured one,
-    else what the service says.
+    The project is that of the credential (``extra["project"]``), else the configured one, else the
+    one that the service reports.
     """
 
     kind = "codeassist"
@@ -92,20 +92,20 @@ class CodeAssistUpstream:
 
     def try_next(self, error: GatewayError) -> bool:
         """Return whether the next base address should be tried."""
-        return worth_trying_next(error)
+        return should_try_next_address(error)
 
     def unwrap(self, payload: bytes) -> bytes:
         """Return the Gemini object in ``payload``."""
         return envelope.unwrap(payload)
 
     def wraps(self) -> bool:
-        """Return ``True``: answers come in an envelope."""
+        """Return ``True``: responses have an envelope."""
         return True
 
     def passes(self, protocol: str, operation: UpstreamOperation, body: bytes = b"") -> bool:
-        """Return whether a Gemini body may go into the envelope as it is.
+        """Return whether a Gemini body can be put into the envelope unchanged.
 
-        One with raw JSON Schemas may not: the service does not know those fields.
+        A body with raw JSON schemas cannot, since the service does not support those fields.
         """
         if protocol != PROTOCOL or operation == "list_models":
             return False
@@ -116,14 +116,14 @@ class CodeAssistUpstream:
         self._tokens.refused(credential)
 
     def renews(self, request: OutgoingRequest, credential: Credential) -> bool:
-        """Drop the access token of a request that got a 401; the next one gets another."""
+        """Drop the access token of a request that got a 401, so that the next one is new."""
         for name, value in request.headers:
             if name.lower() == "authorization" and value.startswith(_BEARER):
                 return self._tokens.renews(credential, value.removeprefix(_BEARER))
         return False
 
     def accepted(self, credential: Credential) -> None:
-        """Take note that the access token is a good one."""
+        """Record that the access token works."""
         self._tokens.accepted(credential)
 
     def models(self, credential: Credential) -> Deferred[Sequence[Model]]:
@@ -131,7 +131,7 @@ class CodeAssistUpstream:
         return Deferred.fromCoroutine(self._models(credential))
 
     def quota(self, credential: Credential) -> Deferred[Quota]:
-        """Return a Deferred that fires with what is left of the account."""
+        """Return a Deferred that fires with the quotas of the account."""
         return Deferred.fromCoroutine(self._quota(credential))
 
     async def _quota(self, credential: Credential) -> Quota:
@@ -157,9 +157,9 @@ class CodeAssistUpstream:
     async def _with_token(
         self, credential: Credential, use: Callable[[str], Awaitable[Result]]
     ) -> Result:
-        """Return what ``use`` returns, given a token; if that gets a 401, given a new one.
+        """Call ``use`` with a token, and again with a new token after a 401; return its result.
 
-        :raises GatewayError: as ``use`` does.
+        :raises GatewayError: if ``use`` does.
         """
         token = await self._tokens.token(credential)
         try:
@@ -246,4 +246,4 @@ class CodeAssistUpstream:
 
     async def _ask(self, requests: Sequence[OutgoingRequest]) -> bytes:
         decode_error = self._services.protocols[PROTOCOL].decode_error
-        return await ask(self._services.transport, requests, decode_error, self.try_next)
+        return await fetch_first(self._services.transport, requests, decode_error, self.try_next)

@@ -1,4 +1,4 @@
-"""One question at a time, however many wait for its answer."""
+"""Sharing of one request among all callers that need its result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class _Flight(Generic[T]):
-    """A question that is being asked."""
+    """A request in progress, and those that wait for it."""
 
     def __init__(self) -> None:
         self.asking: Deferred[T] | None = None
@@ -20,17 +20,16 @@ class _Flight(Generic[T]):
 
 
 class SingleFlight(Generic[T]):
-    """Shares the answer to a question among all who ask it before it has come.
+    """Shares the result of a request among all callers with the same key.
 
-    Who cancels leaves the answer to the others; when the last one has left, the question
-    is cancelled, too.
+    Cancelling one Deferred does not affect the others; when all are cancelled, so is the request.
     """
 
     def __init__(self) -> None:
         self._flights: dict[str, _Flight[T]] = {}
 
     def join(self, key: str, ask: Callable[[], Deferred[T]]) -> Deferred[T]:
-        """Return a Deferred that fires with the answer; ``ask`` is called if nobody has yet."""
+        """Return a Deferred that fires with the result; call ``ask`` if no request is running."""
         flight = self._flights.get(key)
         first = flight is None
         if flight is None:

@@ -1,4 +1,4 @@
-"""Whether an upstream's next address is worth a try after the one before has failed.  Pure."""
+"""Decides whether the next address of an upstream is tried after a failure.  Pure."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from antigravity.ir.errors import (
 )
 
 
-def worth_trying_next(error: GatewayError) -> bool:
-    """Return whether ``error`` is the address's fault rather than the request's.
+def should_try_next_address(error: GatewayError) -> bool:
+    """Return whether the address, rather than the account or the request, caused ``error``.
 
-    No connection, 404, 408 and 5xx are.  Limits and refusals (429, 401, 403) are the
-    account's, everything else is the request's.  A limit of time counts only while
-    connecting: later ones have cost the client's patience already.
+    That is so for failed connections, 404, 408 and 5xx.  Limits and refusals (429, 401, 403)
+    belong to the account, all other errors to the request.  Only a timeout of the connection
+    counts, since the client has already waited too long for a later one.
     """
     status = error.upstream_status
     if status is not None:
