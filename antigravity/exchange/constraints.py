@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from antigravity.exchange.context import RequestContext
+from antigravity.exchange.context import Continuation, RequestContext
+from antigravity.exchange.operations.stored_responses import origin_credential
 from antigravity.exchange.plan import Plan
 from antigravity.interfaces.server_traits import RequiredModalities
 from antigravity.ir.capabilities import Capabilities
-from antigravity.ir.errors import InvalidRequestError
+from antigravity.ir.errors import InvalidRequestError, NotFoundError
 from antigravity.routing.decision import RoutingOption
 
 #: Models that an error names at the most.
@@ -24,9 +25,9 @@ async def require_modalities(
 
     :raises InvalidRequestError: if none is left, naming models that can.
     """
-    left = tuple(each for each in plan.options if each.native or _can_serve(each, required))
-    if left:
-        return plan.with_options(left)
+    remaining = tuple(each for each in plan.options if each.native or _can_serve(each, required))
+    if remaining:
+        return plan.with_options(remaining)
     what = f"takes no {required.input}" if required.input else f"gives no {required.output}"
     if any(_has_modalities(each.target.capabilities, required) for each in plan.options):
         what += " in the protocol of the upstream that serves it"
@@ -66,12 +67,37 @@ def native_only(context: RequestContext, plan: Plan) -> Plan:
 
     :raises InvalidRequestError: if none is left.
     """
-    left = tuple(option for option in plan.options if option.native)
-    if len(left) == len(plan.options):
+    remaining = tuple(option for option in plan.options if option.native)
+    if len(remaining) == len(plan.options):
         return plan
     error = native_only_error(context)
     if error is None:
         return plan
-    if not left:
+    if not remaining:
         raise error
-    return plan.with_options(left)
+    return plan.with_options(remaining)
+
+
+def require_origin(context: RequestContext, plan: Plan, continuation: Continuation) -> Plan:
+    """Keep the options that can look up the response which a request continues.
+
+    :raises NotFoundError: if none is left.
+    """
+    origin = continuation.origin
+    remaining = tuple(option for option in plan.options if option.native)
+    if origin is not None:
+        remaining = tuple(each for each in remaining if each.upstream.name == origin.upstream)
+        remaining = remaining if origin_credential(context, origin) is not None else ()
+    elif continuation.is_other_clients:  # upstreams do not tell our clients apart
+        remaining = ()
+    if not remaining:
+        name = continuation.reference
+        where = (
+            "was not found, or has expired." if origin is None else "is stored by another upstream."
+        )
+        raise NotFoundError(
+            f"The response {name!r} {where} Send the whole conversation as input.",
+            param="previous_response_id",
+            code="previous_response_not_found",
+        )
+    return plan.with_options(remaining)

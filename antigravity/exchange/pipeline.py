@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from antigravity.exchange.attempts.loop import AttemptLoop
-from antigravity.exchange.constraints import native_only, require_modalities
+from antigravity.exchange.constraints import native_only, require_modalities, require_origin
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.fallback import with_fallback_models
 from antigravity.exchange.fanout.fan_out import fan_out
@@ -14,7 +14,7 @@ from antigravity.exchange.interception import (
     intercept_warmup,
     reroute_background_task,
 )
-from antigravity.exchange.operations.stored_responses import expand_history, only_with_history
+from antigravity.exchange.operations.stored_responses import expand_history
 from antigravity.exchange.plan import Plan
 from antigravity.interfaces.exchange import Reply
 
@@ -52,7 +52,7 @@ async def serve(context: RequestContext, plan: Plan) -> Reply:
         plan = native_only(context, plan)
     context.recorder.route(plan.decision)
     if context.continuation is not None:
-        plan = only_with_history(context, plan, context.continuation)
+        plan = require_origin(context, plan, context.continuation)
     is_image = required is not None and required.output == "image"
     if is_image or traits.requested_choices is not None:
         plan, parts = await split_choices(context, plan)

@@ -9,10 +9,8 @@ from msgspec import Struct
 
 from antigravity.exchange.context import Continuation, RequestContext
 from antigravity.exchange.operations.response_store import ResponseOrigin, ResponseStore
-from antigravity.exchange.plan import Plan
 from antigravity.interfaces.protocols import IResponseIdTap, ITap
 from antigravity.interfaces.upstreams import Credential
-from antigravity.ir.errors import NotFoundError
 from antigravity.routing.decision import RoutingOption
 
 
@@ -45,31 +43,6 @@ def expand_history(context: RequestContext) -> RequestContext:
         return context.with_history(stored.expand(body, [found]))
     is_other_clients = found is None and responses.is_other_clients(reference)
     return context.with_continuation(Continuation(reference, found, is_other_clients))
-
-
-def only_with_history(context: RequestContext, plan: Plan, continuation: Continuation) -> Plan:
-    """Keep the options that can look up the response which a request continues.
-
-    :raises NotFoundError: if none is left.
-    """
-    origin = continuation.origin
-    left = tuple(option for option in plan.options if option.native)
-    if origin is not None:
-        left = tuple(each for each in left if each.upstream.name == origin.upstream)
-        left = left if origin_credential(context, origin) is not None else ()
-    elif continuation.is_other_clients:  # upstreams do not tell our clients apart
-        left = ()
-    if not left:
-        name = continuation.reference
-        where = (
-            "was not found, or has expired." if origin is None else "is stored by another upstream."
-        )
-        raise NotFoundError(
-            f"The response {name!r} {where} Send the whole conversation as input.",
-            param="previous_response_id",
-            code="previous_response_not_found",
-        )
-    return plan.with_options(left)
 
 
 def origin_credential(context: RequestContext, origin: ResponseOrigin) -> Credential | None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from antigravity.exchange.attempts.pass_through import can_pass_through
 from antigravity.exchange.attempts.upstream_call import Refused, UpstreamCall
-from antigravity.exchange.constraints import native_only, native_only_error
+from antigravity.exchange.constraints import native_only, native_only_error, require_origin
 from antigravity.exchange.context import RequestContext
 from antigravity.exchange.operations.stored_responses import (
     expand_history,
-    only_with_history,
     origin_credential,
 )
 from antigravity.exchange.plan import Plan
@@ -42,7 +41,7 @@ async def serve_count(context: RequestContext) -> Reply:
     plan = native_only(context, Plan(decision))
     context = expand_history(context)
     if context.continuation is not None:
-        plan = only_with_history(context, plan, context.continuation)
+        plan = require_origin(context, plan, context.continuation)
     context.recorder.route(plan.decision)
     count = await count_tokens(context, plan)
     context.recorder.end(None, None)
