@@ -6,6 +6,7 @@ the response has content (``meaningful``) and when it is complete (``over``).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -46,26 +47,16 @@ class Translator(Protocol):
         """Return a keep-alive that may be sent now."""
 
 
-class TranslatedStream:
-    """Events of one protocol to the stream of another."""
+class _DecodedResponse(ABC):
+    """A translator that reads the events of a source; subclasses write or collect them."""
 
-    def __init__(self, source: EventSource, encoder: IStreamEncoder) -> None:
+    def __init__(self, source: EventSource) -> None:
         self._source = source
-        self._encoder = encoder
-        self._judge: Any = IDeliberateEncoder(encoder, None)
         self.over = False
-
-    @property
-    def meaningful(self) -> bool:
-        """Whether content was seen, and the encoder accepts it."""
-        return self._source.meaningful and (self._judge is None or self._judge.begun)
 
     @property
     def failure(self) -> GatewayError | None:
         """The error that ended the response, if any."""
-        if self._source.failure is None and self._judge is not None:
-            failure: GatewayError | None = self._judge.failure
-            return failure
         return self._source.failure
 
     @property
@@ -83,12 +74,42 @@ class TranslatedStream:
         return out
 
     def end(self, error: GatewayError | None) -> bytes:
-        """Return the end of the client's stream."""
+        """Return the client's bytes for the end of the body."""
         if self.over:
             return b""
         out = self._encode(self._source.end(error))
         self.over = True
-        return out if self._source.failure is not None else out + self._encoder.end()
+        return out if self._source.failure is not None else out + self._encode_end()
+
+    @abstractmethod
+    def _encode(self, events: Sequence[Event]) -> bytes:
+        """Return the client's bytes for some events."""
+
+    def _encode_end(self) -> bytes:
+        """Return the client's bytes for the end of a response that did not fail."""
+        return b""
+
+
+class TranslatedStream(_DecodedResponse):
+    """Encodes the events of one protocol as the stream of another."""
+
+    def __init__(self, source: EventSource, encoder: IStreamEncoder) -> None:
+        super().__init__(source)
+        self._encoder = encoder
+        self._judge: Any = IDeliberateEncoder(encoder, None)
+
+    @property
+    def meaningful(self) -> bool:
+        """Whether content was seen, and the encoder accepts it."""
+        return self._source.meaningful and (self._judge is None or self._judge.begun)
+
+    @property
+    def failure(self) -> GatewayError | None:
+        """The error that ended the response, or that the encoder found in it, if any."""
+        if self._source.failure is None and self._judge is not None:
+            failure: GatewayError | None = self._judge.failure
+            return failure
+        return self._source.failure
 
     def keepalive(self) -> bytes:
         """Return a keep-alive that may be sent now."""
@@ -102,45 +123,21 @@ class TranslatedStream:
             return encode(events[0])
         return b"".join([encode(event) for event in events])
 
+    def _encode_end(self) -> bytes:
+        return self._encoder.end()
 
-class ResponseCollector:
-    """Collects events to one whole response; there is no output before the end."""
+
+class ResponseCollector(_DecodedResponse):
+    """Collects events to one whole response; there is no output.
+
+    It is never ``meaningful``: a whole response can be retried until it is complete.
+    """
+
+    meaningful = False
 
     def __init__(self, source: EventSource) -> None:
-        self._source = source
+        super().__init__(source)
         self._fold = ResponseFold()
-        self.over = False
-
-    @property
-    def meaningful(self) -> bool:
-        """Never true: a whole response can be retried until it is complete."""
-        return False
-
-    @property
-    def failure(self) -> GatewayError | None:
-        """The error that ended the response, if any."""
-        return self._source.failure
-
-    @property
-    def usage(self) -> Usage | None:
-        """The last usage that was reported."""
-        return self._source.usage
-
-    def feed(self, data: bytes) -> bytes:
-        """Collect a chunk."""
-        self._collect(self._source.feed(data))
-        if self._source.failure is not None:
-            self.over = True
-        elif self._source.done:
-            self.end(None)
-        return b""
-
-    def end(self, error: GatewayError | None) -> bytes:
-        """Collect the end."""
-        if not self.over:
-            self.over = True
-            self._collect(self._source.end(error))
-        return b""
 
     def keepalive(self) -> bytes:
         """Return nothing: there is no stream."""
@@ -157,7 +154,8 @@ class ResponseCollector:
             raise empty_response_error()
         return self._fold.response()
 
-    def _collect(self, events: Sequence[Event]) -> None:
+    def _encode(self, events: Sequence[Event]) -> bytes:
         for event in events:
             if not isinstance(event, StreamFailure):
                 self._fold.feed(event)
+        return b""
