@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -87,6 +87,14 @@ def context_length_error(
         param="messages",
         code="context_length_exceeded",
     )
+
+
+def refuse(message: str, param: str | None = None, code: str | None = None) -> NoReturn:
+    """Refuse an invalid request.
+
+    :raises ApiError: always.
+    """
+    raise ApiError(400, message, param=param, code=code)
 
 
 @dataclass(frozen=True)

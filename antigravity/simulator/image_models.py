@@ -8,8 +8,7 @@ from typing import Final
 
 from antigravity.simulator.encoders.png import PNG_BASE64, png
 from antigravity.simulator.validation.gemini_models import version
-from antigravity.simulator.validation.refusal import name_set
-from antigravity.simulator.view import View, compact
+from antigravity.simulator.view import View, compact, name_set
 
 #: The side length of a square in pixels, by size.
 SIDES: Final = {"512": 512, "1K": 1024, "2K": 2048, "4K": 4096}

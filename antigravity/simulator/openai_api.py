@@ -137,8 +137,8 @@ class OpenAiApi:
         """Respond with speech."""
         view = openai_audio.check_speech(call.body)
         wire_format = wire_formats.SPEECH_EVENTS
-        if call.body.get("stream_format") != "sse":
-            media_type = openai_audio.MEDIA_TYPES[call.body.get("response_format", "mp3")]
+        if view.body.get("stream_format") != "sse":
+            media_type = openai_audio.MEDIA_TYPES[view.body.get("response_format", "mp3")]
             wire_format = replace(wire_formats.SPEECH_BYTES, stream_type=media_type)
         return self._respond(call, wire_format, view, stream=True)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from antigravity.simulator.validation.refusal import name_set
-from antigravity.simulator.view import View, compact
+from antigravity.simulator.view import View, compact, name_set
 
 SAMPLE_RATE: Final = 24_000
 #: Bytes of audio that count as one token: a 25th of a second.

@@ -160,6 +160,11 @@ def count(size: int) -> int:
     return -(-size // 4)
 
 
+def name_set(text: str) -> frozenset[str]:
+    """Return the names in a text."""
+    return frozenset(text.split())
+
+
 def compact(value: Any) -> str:
     """Return compact JSON."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from antigravity.simulator.errors import ApiError
+from antigravity.simulator.errors import ApiError, refuse
 from antigravity.simulator.validation import anthropic_tools
 from antigravity.simulator.validation.anthropic_blocks import check_block
 from antigravity.simulator.validation.anthropic_compatible import check_reasoning
@@ -19,7 +19,6 @@ from antigravity.simulator.validation.anthropic_thinking import (
     check_thinking,
     generation,
 )
-from antigravity.simulator.validation.refusal import refuse
 
 _MAX_OUTPUT: Final = 128_000
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from antigravity.simulator import signatures
+from antigravity.simulator.errors import refuse
 from antigravity.simulator.validation.anthropic_compatible import accepts_unsigned_thinking
 from antigravity.simulator.validation.data_urls import is_base64
-from antigravity.simulator.validation.refusal import refuse
 
 
 def check_block(place: str, block: dict[str, Any], role: str, index: int, model: str) -> None:

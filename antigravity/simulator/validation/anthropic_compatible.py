@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from antigravity.simulator.validation.refusal import refuse
+from antigravity.simulator.errors import refuse
 
 _UNSIGNED: Final = re.compile(r"(deepseek|kimi|glm|minimax)-", re.IGNORECASE)
 _DEMANDING: Final = re.compile(r"deepseek-(v4|reasoner)", re.IGNORECASE)

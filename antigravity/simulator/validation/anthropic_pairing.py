@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from antigravity.simulator.errors import refuse
 from antigravity.simulator.validation.anthropic_thinking import (
     blocks_of,
 )
-from antigravity.simulator.validation.refusal import refuse
 
 
 def check_pairing(messages: list[dict[str, Any]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from antigravity.simulator.validation.refusal import refuse
+from antigravity.simulator.errors import refuse
 
 _DOCS: Final = (
     " Please consult our documentation at https://docs.claude.com/en/docs/build-with-claude/"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from antigravity.simulator.errors import refuse
 from antigravity.simulator.validation.anthropic_thinking import generation
 from antigravity.simulator.validation.json_schema import (
     find_malformed,
     find_unknown_type,
     walk_schema,
 )
-from antigravity.simulator.validation.refusal import refuse
 
 #: What all strict tools of a request may have: tools, optional properties, unions.
 _STRICT_MOST: Final = (20, 24, 16)

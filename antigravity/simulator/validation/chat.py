@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from antigravity.simulator.errors import ApiError
+from antigravity.simulator.errors import ApiError, refuse
 from antigravity.simulator.validation.chat_messages import check_message, check_pairing
 from antigravity.simulator.validation.chat_reasoning import check_assistant_turns
 from antigravity.simulator.validation.chat_schema import CHAT, COMPATIBLE_CHAT, COMPLETION
@@ -17,7 +17,6 @@ from antigravity.simulator.validation.openai_models import (
     is_reasoning_model,
     version,
 )
-from antigravity.simulator.validation.refusal import refuse
 
 
 def check(body: dict[str, Any], lenient: bool = False) -> dict[str, Any]:

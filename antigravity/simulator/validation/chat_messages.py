@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from antigravity.simulator.errors import refuse
 from antigravity.simulator.validation.data_urls import data_url, is_base64
 from antigravity.simulator.validation.openai_errors import refuse_missing
-from antigravity.simulator.validation.refusal import refuse
 
 
 def check_message(index: int, message: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from antigravity.simulator.validation.refusal import refuse
+from antigravity.simulator.errors import refuse
 
 _DEEPSEEK: Final = re.compile(r"deepseek-(v4|reasoner)")
 _KIMI: Final = re.compile(r"kimi-(k2\.\d|k2-thinking|k3)")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from antigravity.simulator.errors import ApiError
+from antigravity.simulator.errors import ApiError, refuse
 from antigravity.simulator.image_models import is_image_model
 from antigravity.simulator.validation import gemini
 from antigravity.simulator.validation.gemini_contents import check_contents
-from antigravity.simulator.validation.gemini_models import check_model, invalid
+from antigravity.simulator.validation.gemini_models import check_model
 from antigravity.simulator.validation.gemini_schema import COUNT_ENVELOPE, ENVELOPE
 from antigravity.simulator.validation.google_errors import read_body
 
@@ -25,10 +25,10 @@ def unwrap_request(body: dict[str, Any], project: str, raw: bool) -> tuple[str, 
     outer = {name: value for name, value in body.items() if name != "request"}
     envelope = read_body(outer, ENVELOPE)
     if not isinstance(inner, dict):
-        invalid("Request contains an invalid argument.")
+        refuse("Request contains an invalid argument.")
     named = envelope.get("model")
     if not named:
-        invalid("Request contains an invalid argument.")
+        refuse("Request contains an invalid argument.")
     model = check_model(named)
     given = envelope.get("project")
     if given and given.startswith("sim-project-") and given != project:
@@ -41,7 +41,7 @@ def unwrap_request(body: dict[str, Any], project: str, raw: bool) -> tuple[str, 
         )
     wanted = "image_gen" if is_image_model(model) else "agent"
     if envelope.get("requestType") not in (None, "", wanted, "web_search"):
-        invalid(f"requestType must be {wanted} for {model}.")
+        refuse(f"requestType must be {wanted} for {model}.")
     return model, gemini.check(model, inner, internal=True, raw=raw)
 
 
@@ -52,6 +52,6 @@ def unwrap_count_request(body: dict[str, Any]) -> dict[str, Any]:
     """
     inner = read_body(body, COUNT_ENVELOPE, json_schema=False).get("request")
     if not inner:
-        invalid("Request contains an invalid argument.")
+        refuse("Request contains an invalid argument.")
     check_contents(str(inner.get("model", "")), inner)
     return dict(inner)

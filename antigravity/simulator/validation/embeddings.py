@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any, Final, NoReturn
 
 from antigravity.simulator.embeddings import EmbeddingInput
-from antigravity.simulator.errors import ApiError
+from antigravity.simulator.errors import ApiError, refuse
 from antigravity.simulator.validation.chat import check_model as check_openai_model
-from antigravity.simulator.validation.gemini_models import invalid
 from antigravity.simulator.validation.gemini_schema import BATCH_EMBED_REQUEST, EMBED_REQUEST
 from antigravity.simulator.validation.google_errors import read_body as read_google_body
 from antigravity.simulator.validation.openai_errors import read_body, refuse_missing
-from antigravity.simulator.validation.refusal import refuse
 from antigravity.simulator.validation.schema import choice, optional, struct
 
 _MOST: Final = 2048
@@ -131,14 +129,14 @@ def check_gemini(model: str, raw: dict[str, Any], batch: bool) -> list[Embedding
         return [_gemini_input(model, body)]
     requests = body.get("requests") or []
     if not requests:
-        invalid("* BatchEmbedContentsRequest.requests: requests must not be empty\n")
+        refuse("* BatchEmbedContentsRequest.requests: requests must not be empty\n")
     if len(requests) > _BATCH:
-        invalid(
+        refuse(
             f"* BatchEmbedContentsRequest.requests: at most {_BATCH} requests can be in one batch\n"
         )
     for index, each in enumerate(requests):
         if each.get("model", "").removeprefix("models/") != model:
-            invalid(
+            refuse(
                 f"* BatchEmbedContentsRequest.requests[{index}].model: model must match the model "
                 "of the batch\n"
             )
@@ -149,19 +147,19 @@ def _gemini_input(model: str, body: dict[str, Any]) -> EmbeddingInput:
     config = {**body, **(body.get("embedContentConfig") or {})}
     parts = (body.get("content") or {}).get("parts")
     if not parts:
-        invalid("* EmbedContentRequest.content: contents is not specified\n")
+        refuse("* EmbedContentRequest.content: contents is not specified\n")
     task = config.get("taskType", _NO_TASK).replace(_NO_TASK, "")
     if config.get("title") and task != "RETRIEVAL_DOCUMENT":
-        invalid("* EmbedContentRequest.title: title is only for task_type RETRIEVAL_DOCUMENT\n")
+        refuse("* EmbedContentRequest.title: title is only for task_type RETRIEVAL_DOCUMENT\n")
     texts, media = [], []
     for part in parts:
         blob = part.get("inlineData") or part.get("fileData")
         if blob is not None:
             if not model.startswith("gemini-embedding-2"):
-                invalid("The model does not support inputs other than text.")
+                refuse("The model does not support inputs other than text.")
             media.append(blob.get("data") or blob.get("fileUri", ""))
         elif not part.get("text"):
-            invalid("* EmbedContentRequest.content contains an empty Part.\n")
+            refuse("* EmbedContentRequest.content contains an empty Part.\n")
         else:
             texts.append(part["text"])
     size = _gemini_size(model, config.get("outputDimensionality"))
@@ -173,5 +171,5 @@ def _gemini_size(model: str, wanted: Any) -> int:
     if wanted is None:
         return largest
     if not 1 <= wanted <= largest:
-        invalid(f"output_dimensionality must be between 1 and {largest}.")
+        refuse(f"output_dimensionality must be between 1 and {largest}.")
     return int(wanted)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from antigravity.simulator.errors import refuse
 from antigravity.simulator.validation.gemini_contents import check_contents, check_function_name
 from antigravity.simulator.validation.gemini_images import check_drawing
-from antigravity.simulator.validation.gemini_models import invalid, version
+from antigravity.simulator.validation.gemini_models import version
 from antigravity.simulator.validation.gemini_schema import INTERNAL_REQUEST, REQUEST
 from antigravity.simulator.validation.gemini_speech import check_sound
 from antigravity.simulator.validation.google_errors import read_body, snake
@@ -29,7 +30,7 @@ def check(
     check_contents(model, body)
     contents = body.get("contents") or [{}]
     if (3, 5) <= version(model) < (99, 0) and contents[-1].get("role") == "model":
-        invalid("Requests ending with a model turn are not supported.")
+        refuse("Requests ending with a model turn are not supported.")
     declared = _check_tools(model, body, internal)
     _check_tool_config(body.get("toolConfig"), declared)
     _check_generation(model, body, declared, internal)
@@ -47,17 +48,17 @@ def _check_tools(model: str, body: dict[str, Any], internal: bool) -> list[str]:
             place = f"tools[{index}].function_declarations[{position}]"
             check_function_name(f"{place}.name", function.get("name"))
             if function["name"] in names:
-                invalid(f"Duplicate function declaration found: {function['name']}")
+                refuse(f"Duplicate function declaration found: {function['name']}")
             names.append(function["name"])
             if "parameters" in function and "parametersJsonSchema" in function:
-                invalid(
+                refuse(
                     f"* GenerateContentRequest.{place}: parameters and parameters_json_schema are "
                     "mutually exclusive.\n"
                 )
             if "parameters" in function:
                 kind = function["parameters"].get("type")
                 if kind not in ("OBJECT", None):
-                    invalid(
+                    refuse(
                         f"* GenerateContentRequest.{place}.parameters.type: schema at top-level "
                         "must be of type OBJECT\n"
                     )
@@ -69,14 +70,14 @@ def _check_tools(model: str, body: dict[str, Any], internal: bool) -> list[str]:
     config = body.get("toolConfig") or {}
     if names and hosted:
         if internal or version(model) < (3, 0):
-            invalid("Tool use with function calling is unsupported")
+            refuse("Tool use with function calling is unsupported")
         if not config.get("includeServerSideToolInvocations"):
-            invalid(
+            refuse(
                 "Please enable tool_config.include_server_side_tool_invocations to use Built-in "
                 "tools with Function calling."
             )
         if (config.get("functionCallingConfig") or {}).get("mode") == "AUTO":
-            invalid("Function calling mode AUTO is not supported with Built-in tools.")
+            refuse("Function calling mode AUTO is not supported with Built-in tools.")
     return names
 
 
@@ -85,21 +86,21 @@ def _check_schema(place: str, schema: dict[str, Any]) -> None:
     start = f"* GenerateContentRequest.{place}"
     kind = schema.get("type")
     if kind is None and not schema.get("anyOf"):
-        invalid(f"{start}.type: must be specified\n")
+        refuse(f"{start}.type: must be specified\n")
     if kind == "ARRAY" and "items" not in schema:
-        invalid(f"{start}.items: missing field.\n")
+        refuse(f"{start}.items: missing field.\n")
     if schema.get("enum") is not None:
         if kind != "STRING":
-            invalid(f"{start}.enum: only allowed for STRING type\n")
+            refuse(f"{start}.enum: only allowed for STRING type\n")
         for index, value in enumerate(schema["enum"]):
             if value == "":
-                invalid(f"{start}.enum[{index}]: cannot be empty\n")
+                refuse(f"{start}.enum[{index}]: cannot be empty\n")
     if kind == "STRING" and schema.get("format") not in (None, "enum", "date-time"):
-        invalid(f"{start}.format: only 'enum' and 'date-time' are supported for STRING type\n")
+        refuse(f"{start}.format: only 'enum' and 'date-time' are supported for STRING type\n")
     properties = schema.get("properties") or {}
     for index, name in enumerate(schema.get("required") or ()):
         if name not in properties:
-            invalid(f"{start}.required[{index}]: property is not defined\n")
+            refuse(f"{start}.required[{index}]: property is not defined\n")
     for name, child in properties.items():
         _check_schema(f"{place}.properties[{name}]", child)
     if "items" in schema:
@@ -112,7 +113,7 @@ def _check_json_schema(place: str, schema: Any) -> None:
     problem = find_malformed(schema) if isinstance(schema, dict) else "it"
     if problem is not None or find_unknown_type(schema, any_case=True) is not None:
         where = f" at {problem}" if problem not in (None, "it") else ""
-        invalid(f"* GenerateContentRequest.{place}: invalid JSON Schema{where}.\n")
+        refuse(f"* GenerateContentRequest.{place}: invalid JSON Schema{where}.\n")
 
 
 def _check_tool_config(config: Any, declared: list[str]) -> None:
@@ -121,19 +122,19 @@ def _check_tool_config(config: Any, declared: list[str]) -> None:
         return
     mode = calling.get("mode", "AUTO")
     if not declared and mode not in ("NONE", "MODE_UNSPECIFIED", "AUTO"):
-        invalid("Function calling config is set without function_declarations.")
+        refuse("Function calling config is set without function_declarations.")
     allowed = calling.get("allowedFunctionNames")
     if allowed and mode not in ("ANY", "VALIDATED"):
-        invalid("Allowed function names can only be set when the function calling mode is ANY.")
+        refuse("Allowed function names can only be set when the function calling mode is ANY.")
     for name in allowed or ():
         if name not in declared:
-            invalid(f"Allowed function name `{name}` is not in the function declarations.")
+            refuse(f"Allowed function name `{name}` is not in the function declarations.")
 
 
 def _check_range(config: dict[str, Any], name: str, low: float, high: float) -> None:
     value = config.get(name)
     if value is not None and not low <= value <= high:
-        invalid(
+        refuse(
             f"* GenerateContentRequest.generation_config.{snake(name)}: {snake(name)} must be in "
             f"the range [{low}, {high}].\n"
         )
@@ -149,27 +150,27 @@ def _check_generation(
     _check_range(config, "logprobs", 0, 20)
     limit = config.get("maxOutputTokens")
     if limit is not None and not 1 <= limit <= _MAX_OUTPUT:
-        invalid(
+        refuse(
             f"Unable to submit request because it has a maxOutputTokens value of {limit} but the "
             f"supported range is from 1 (inclusive) to {_MAX_OUTPUT + 1} (exclusive). Update the "
             "value and try again."
         )
     if len(config.get("stopSequences") or ()) > 5:
-        invalid("* GenerateContentRequest.generation_config.stop_sequences: at most 5 allowed.\n")
+        refuse("* GenerateContentRequest.generation_config.stop_sequences: at most 5 allowed.\n")
     if config.get("logprobs") is not None and not config.get("responseLogprobs"):
-        invalid("logprobs can only be set when response_logprobs is true.")
+        refuse("logprobs can only be set when response_logprobs is true.")
     mime = config.get("responseMimeType", "text/plain")
     if mime not in ("text/plain", "application/json", "text/x.enum"):
-        invalid(
+        refuse(
             "* GenerateContentRequest.generation_config.response_mime_type: allowed mimetypes are "
             "`text/plain`, `application/json`, `application/xml`, `application/yaml` and "
             "`text/x.enum`.\n"
         )
     schemas = [name for name in ("responseSchema", "responseJsonSchema") if name in config]
     if len(schemas) == 2:
-        invalid("Only one of response_schema and response_json_schema may be set.")
+        refuse("Only one of response_schema and response_json_schema may be set.")
     if schemas and mime == "text/plain":
-        invalid(
+        refuse(
             f"* GenerateContentRequest.generation_config.{snake(schemas[0])}: only allowed when "
             "response_mime_type is `application/json`.\n"
         )
@@ -179,7 +180,7 @@ def _check_generation(
         place = "generation_config.response_json_schema"
         _check_json_schema(place, config["responseJsonSchema"])
     if declared and mime == "application/json" and version(model) < (3, 0):
-        invalid("Function calling with a response mime type: 'application/json' is unsupported")
+        refuse("Function calling with a response mime type: 'application/json' is unsupported")
     _check_thinking(model, config.get("thinkingConfig") or {}, internal)
 
 
@@ -196,23 +197,23 @@ def _levels(model: str) -> tuple[str, ...]:
 def _check_thinking(model: str, thinking: dict[str, Any], internal: bool) -> None:
     budget, level = thinking.get("thinkingBudget"), thinking.get("thinkingLevel")
     if budget is not None and level is not None:
-        invalid("You can only set only one of thinking budget and thinking level.")
+        refuse("You can only set only one of thinking budget and thinking level.")
     if level is not None:
         if version(model) < (3, 0):
-            invalid("Thinking level is not supported for this model.")
+            refuse("Thinking level is not supported for this model.")
         if level not in _levels(model):
-            invalid(f"Thinking level {level} is not supported for this model.")
+            refuse(f"Thinking level {level} is not supported for this model.")
     if version(model) < (2, 5) and (budget or thinking.get("includeThoughts")):
-        invalid("Unable to submit request because Thinking is not supported by this model.")
+        refuse("Unable to submit request because Thinking is not supported by this model.")
     if budget is None or internal or version(model) != (2, 5) or budget == -1:
         return
     low, high = (128, 32768) if "pro" in model else (0, 24576)
     if "lite" in model and 0 < budget < 512:
-        invalid(f"The thinking budget {budget} is invalid. Please choose 0, or at least 512.")
+        refuse(f"The thinking budget {budget} is invalid. Please choose 0, or at least 512.")
     if budget == 0 and low:
-        invalid("Budget 0 is invalid. This model only works in thinking mode.")
+        refuse("Budget 0 is invalid. This model only works in thinking mode.")
     if not low <= budget <= high:
-        invalid(
+        refuse(
             f"The thinking budget {budget} is invalid. Please choose a value between {low} and "
             f"{high}."
         )

@@ -6,7 +6,8 @@ import re
 from typing import Any, Final
 
 from antigravity.simulator import signatures
-from antigravity.simulator.validation.gemini_models import invalid, is_claude, is_gemini_3
+from antigravity.simulator.errors import refuse
+from antigravity.simulator.validation.gemini_models import is_claude, is_gemini_3
 
 #: Values that clients send in place of a lost signature.
 SENTINELS: Final = ("skip_thought_signature_validator", "context_engineering_is_the_way_to_go")
@@ -24,13 +25,13 @@ def check_contents(model: str, body: dict[str, Any]) -> None:
     """
     contents = body.get("contents")
     if not contents:
-        invalid("* GenerateContentRequest.contents: contents is not specified\n")
+        refuse("* GenerateContentRequest.contents: contents is not specified\n")
     for index, content in enumerate(contents):
         if content.get("role") not in ("user", "model", None, ""):
-            invalid("Please use a valid role: user, model.")
+            refuse("Please use a valid role: user, model.")
         parts = content.get("parts")
         if not parts:
-            invalid(
+            refuse(
                 f"* GenerateContentRequest.contents[{index}].parts: contents.parts must not be "
                 "empty.\n"
             )
@@ -38,7 +39,7 @@ def check_contents(model: str, body: dict[str, Any]) -> None:
             _check_part(f"contents[{index}].parts[{position}]", part, content.get("role"), model)
     system = body.get("systemInstruction")
     if system is not None and not system.get("parts"):
-        invalid(
+        refuse(
             "* GenerateContentRequest.system_instruction.parts: contents.parts must not be empty.\n"
         )
     _check_function_turns(contents)
@@ -49,23 +50,23 @@ def check_contents(model: str, body: dict[str, Any]) -> None:
 def _check_part(place: str, part: dict[str, Any], role: Any, model: str) -> None:
     found = [name for name in _DATA if name in part]
     if len(found) > 1:
-        invalid(
+        refuse(
             f"Invalid value at '{place}' (oneof), oneof field 'data' is already set. Cannot set "
             f"'{found[1]}'"
         )
     if not found and "thoughtSignature" not in part:
-        invalid(
+        refuse(
             f"* GenerateContentRequest.{place}.data: required oneof field 'data' must have one "
             "initialized field\n"
         )
     for name in ("inlineData", "fileData"):
         if name in part and not part[name].get("mimeType") and name == "inlineData":
-            invalid(f"* GenerateContentRequest.{place}.inline_data.mime_type: must be set\n")
+            refuse(f"* GenerateContentRequest.{place}.inline_data.mime_type: must be set\n")
     call = part.get("functionCall")
     if call is not None:
         check_function_name(f"{place}.function_call.name", call.get("name"))
         if not isinstance(call.get("args", {}), dict):
-            invalid(
+            refuse(
                 f"Invalid value at '{place}.function_call.args' (type.googleapis.com/"
                 "google.protobuf.Struct)"
             )
@@ -73,7 +74,7 @@ def _check_part(place: str, part: dict[str, Any], role: Any, model: str) -> None
     if result is not None:
         check_function_name(f"{place}.function_response.name", result.get("name"))
         if not isinstance(result.get("response"), dict):
-            invalid(
+            refuse(
                 f"Invalid value at '{place}.function_response.response' "
                 "(type.googleapis.com/google.protobuf.Struct)"
             )
@@ -82,9 +83,9 @@ def _check_part(place: str, part: dict[str, Any], role: Any, model: str) -> None
     elif "thoughtSignature" in part:
         _check_signature(part)
     if role == "model" and result is not None:
-        invalid("Please ensure that function response parts have the role user.")
+        refuse("Please ensure that function response parts have the role user.")
     if role != "model" and call is not None:
-        invalid("Please ensure that function call parts have the role model.")
+        refuse("Please ensure that function call parts have the role model.")
 
 
 def check_function_name(place: str, name: Any) -> None:
@@ -93,9 +94,9 @@ def check_function_name(place: str, name: Any) -> None:
     :raises ApiError: with the service's message, if anything is wrong.
     """
     if not name:
-        invalid(f"* GenerateContentRequest.{place}: Name cannot be empty.\n")
+        refuse(f"* GenerateContentRequest.{place}: Name cannot be empty.\n")
     if not _FUNCTION.fullmatch(name):
-        invalid(
+        refuse(
             f"* GenerateContentRequest.{place}: [FIELD_INVALID] Invalid function name. Must start "
             "with a letter or an underscore. Must be alphanumeric (a-z, A-Z, 0-9), underscores "
             "(_), dots (.), colons (:), or dashes (-), with a maximum length of 64.\n"
@@ -108,12 +109,12 @@ def _check_signature(part: dict[str, Any]) -> None:
         return
     found = signatures.parse_signature(signature)
     if found is None:
-        invalid("Corrupted thought signature.")
+        refuse("Corrupted thought signature.")
     # What stands on a text is not bound to it: the pieces of a stream may have been joined.
     call = part.get("functionCall")
     content = None if call is None else signatures.digest([call["name"], call.get("args") or {}])
     if found.kind != "gemini" or content not in (None, found.digest):
-        invalid("Thought signature is not valid.")
+        refuse("Thought signature is not valid.")
 
 
 def _check_claude_part(place: str, part: dict[str, Any]) -> None:
@@ -121,13 +122,13 @@ def _check_claude_part(place: str, part: dict[str, Any]) -> None:
     signature = part.get("thoughtSignature")
     if part.get("thought"):
         if not signature:
-            invalid(f"{place}.thinking.signature: Field required")
+            refuse(f"{place}.thinking.signature: Field required")
         if not signatures.is_genuine(signature, "claude", part.get("text", "")):
-            invalid(f"{place}: Invalid `signature` in `thinking` block")
+            refuse(f"{place}: Invalid `signature` in `thinking` block")
     for name in ("functionCall", "functionResponse"):
         if name in part and not part[name].get("id"):
             kind = "tool_use.id" if name == "functionCall" else "tool_result.tool_use_id"
-            invalid(f"{place}.{kind}: Field required")
+            refuse(f"{place}.{kind}: Field required")
 
 
 def _parts(content: dict[str, Any], name: str) -> list[dict[str, Any]]:
@@ -155,26 +156,26 @@ def _check_function_turns(contents: list[dict[str, Any]]) -> None:
     for content in _join_model_turns(contents):
         calls, results = _parts(content, "functionCall"), _parts(content, "functionResponse")
         if results and not pending:
-            invalid(
+            refuse(
                 "Please ensure that function response turn comes immediately after a function "
                 "call turn."
             )
         if len(results) != len(pending):
-            invalid(
+            refuse(
                 "Please ensure that the number of function response parts is equal to the number "
                 "of function call parts of the function call turn."
             )
         wanted = sorted(call["name"] for call in pending)
         if sorted(result["name"] for result in results) != wanted:
-            invalid(
+            refuse(
                 "Please ensure that the names of the function response parts are those of the "
                 f"function call turn: {', '.join(wanted)}."
             )
         ids = {call.get("id") for call in pending}
         if any(result.get("id") not in ids for result in results if result.get("id")) and any(ids):
-            invalid("Please ensure that function response ids are those of the function calls.")
+            refuse("Please ensure that function response ids are those of the function calls.")
         if calls and before is None:
-            invalid(
+            refuse(
                 "Please ensure that function call turn comes immediately after a user turn or "
                 "after a function response turn."
             )
@@ -195,7 +196,7 @@ def _check_signatures_of_steps(contents: list[dict[str, Any]]) -> None:
             if "functionCall" not in part:
                 continue
             if first and not part.get("thoughtSignature"):
-                invalid(
+                refuse(
                     "Function call is missing a thought_signature in functionCall parts. This is "
                     "required for tools to work correctly, and missing thought_signature may lead "
                     "to degraded model performance. Additional data, function call "

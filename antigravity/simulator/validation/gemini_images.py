@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from antigravity.simulator.errors import refuse
 from antigravity.simulator.image_models import aspect_ratios, image_sizes, is_image_model
-from antigravity.simulator.validation.gemini_models import invalid
 
 _OUTSIDE = ("tools", "systemInstruction")
 _INSIDE = ("responseMimeType", "responseModalities")
@@ -21,21 +21,21 @@ def check_drawing(model: str, body: dict[str, Any], internal: bool) -> None:
     wanted = [str(name).upper() for name in config.get("responseModalities") or ()]
     if not is_image_model(model):
         if "IMAGE" in wanted:
-            invalid("Model does not support the requested response modalities: image")
+            refuse("Model does not support the requested response modalities: image")
         if "imageConfig" in config:
-            invalid("Image config is not enabled for this model.")
+            refuse("Image config is not enabled for this model.")
         return
     if body.get("tools"):
-        invalid("Function calling is not enabled for this model")
+        refuse("Function calling is not enabled for this model")
     if (config.get("candidateCount") or 1) > 1:
-        invalid("Multiple candidates is not enabled for this model")
+        refuse("Multiple candidates is not enabled for this model")
     if config.get("responseMimeType", "text/plain") != "text/plain":
-        invalid("JSON mode is not enabled for this model")
+        refuse("JSON mode is not enabled for this model")
     if internal:
         refused = [name for name in _OUTSIDE if name in body]
         refused += [name for name in _INSIDE if name in config]
         if refused:
-            invalid(f"Request contains an invalid argument: {', '.join(refused)}.")
+            refuse(f"Request contains an invalid argument: {', '.join(refused)}.")
     check_image_config(model, config.get("imageConfig") or {})
 
 
@@ -46,8 +46,6 @@ def check_image_config(model: str, config: dict[str, Any]) -> None:
     """
     ratio, size = config.get("aspectRatio"), config.get("imageSize")
     if ratio is not None and ratio not in aspect_ratios(model):
-        invalid(f"Invalid aspect ratio: {ratio}.")
+        refuse(f"Invalid aspect ratio: {ratio}.")
     if size is not None and size not in image_sizes(model):
-        invalid(
-            f"Invalid image size: {size}. Supported: {', '.join(image_sizes(model)) or 'none'}."
-        )
+        refuse(f"Invalid image size: {size}. Supported: {', '.join(image_sizes(model)) or 'none'}.")

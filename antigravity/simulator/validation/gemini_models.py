@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import NoReturn
 
 from antigravity.simulator.errors import ApiError
 
@@ -24,14 +23,6 @@ def is_gemini_3(model: str) -> bool:
 def is_claude(model: str) -> bool:
     """Return whether it is a Claude model behind Google's endpoint."""
     return model.startswith("claude")
-
-
-def invalid(message: str) -> NoReturn:
-    """Refuse a request as invalid.
-
-    :raises ApiError: always.
-    """
-    raise ApiError(400, message)
 
 
 def check_model(model: str) -> str:

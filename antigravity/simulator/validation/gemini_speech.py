@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from antigravity.simulator.errors import refuse
 from antigravity.simulator.speech import VOICES, is_speech_model
-from antigravity.simulator.validation.gemini_models import invalid, version
-from antigravity.simulator.validation.refusal import name_set
+from antigravity.simulator.validation.gemini_models import version
+from antigravity.simulator.view import name_set
 
 _SOUNDS: Final = name_set(
     """audio/aac audio/aiff audio/flac audio/m4a audio/mp3 audio/mp4 audio/mpeg audio/mpga audio/ogg
@@ -23,36 +24,36 @@ def check_sound(model: str, body: dict[str, Any]) -> None:
     for part in parts:
         kind = str((part.get("inlineData") or {}).get("mimeType", ""))
         if kind.startswith("audio/") and kind.partition(";")[0] not in _SOUNDS:
-            invalid(f"Unsupported MIME type: {kind}")
+            refuse(f"Unsupported MIME type: {kind}")
     config = body.get("generationConfig") or {}
     wanted = [str(name).upper() for name in config.get("responseModalities") or ()]
     if not is_speech_model(model):
         if "AUDIO" in wanted:
-            invalid("Model does not support the requested response modalities: audio")
+            refuse("Model does not support the requested response modalities: audio")
         return
     _check_speech(model, body, config, wanted)
     styled = any("speechMetadata" in part for part in parts)
     if styled and version(model) < (3, 8):
-        invalid(f"Speech metadata is not enabled for models/{model}")
+        refuse(f"Speech metadata is not enabled for models/{model}")
 
 
 def _check_speech(
     model: str, body: dict[str, Any], config: dict[str, Any], wanted: list[str]
 ) -> None:
     if wanted != ["AUDIO"]:
-        invalid(
+        refuse(
             f"The requested combination of response modalities ({', '.join(wanted) or 'TEXT'}) is "
             f"not supported by the model. models/{model} accepts the following combination of "
             "response modalities:\n* AUDIO\n"
         )
     if body.get("systemInstruction"):
-        invalid(f"Developer instruction is not enabled for models/{model}")
+        refuse(f"Developer instruction is not enabled for models/{model}")
     if body.get("tools"):
-        invalid(f"Tool use is not supported by models/{model}")
+        refuse(f"Tool use is not supported by models/{model}")
     if config.get("responseMimeType", "text/plain") != "text/plain":
-        invalid(f"JSON mode is not enabled for models/{model}")
+        refuse(f"JSON mode is not enabled for models/{model}")
     voice = (config.get("speechConfig") or {}).get("voiceConfig") or {}
     name = (voice.get("prebuiltVoiceConfig") or {}).get("voiceName")
     if name is not None and name not in VOICES:
         allowed = ", ".join(sorted(VOICES)).lower()
-        invalid(f"Voice name {name} is not supported. Allowed voice names are: {allowed}")
+        refuse(f"Voice name {name} is not supported. Allowed voice names are: {allowed}")

@@ -9,13 +9,11 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
-from antigravity.simulator.errors import ApiError
+from antigravity.simulator.errors import ApiError, refuse
 from antigravity.simulator.image_models import aspect_ratios, image_sizes, pixel_size
-from antigravity.simulator.validation.gemini_models import invalid
 from antigravity.simulator.validation.openai_errors import read_body, refuse_missing
-from antigravity.simulator.validation.refusal import name_set, refuse
 from antigravity.simulator.validation.schema import choice, optional, struct
-from antigravity.simulator.view import Attachment, Turn, View
+from antigravity.simulator.view import Attachment, Turn, View, name_set
 
 _FIELDS: Final = {
     "background": choice("transparent opaque auto") | None,
@@ -136,23 +134,23 @@ def check_predict(model: str, body: dict[str, Any]) -> View:
         raise ApiError(404, f"models/{model} is not found, or is not supported for predict.")
     instances = body.get("instances")
     if not isinstance(instances, list) or len(instances) != 1:
-        invalid("Exactly one instance is expected.")
+        refuse("Exactly one instance is expected.")
     prompt = instances[0].get("prompt") if isinstance(instances[0], dict) else None
     if not isinstance(prompt, str) or not prompt or set(instances[0]) != {"prompt"}:
-        invalid("Text prompt cannot be empty.")
+        refuse("Text prompt cannot be empty.")
     parameters = body.get("parameters") or {}
     if not isinstance(parameters, dict):
-        invalid("Invalid value at 'parameters'.")
+        refuse("Invalid value at 'parameters'.")
     for name in sorted(parameters.keys() - _PREDICT):
-        invalid(f"{name} parameter is not supported in Gemini API.")
+        refuse(f"{name} parameter is not supported in Gemini API.")
     number = parameters.get("sampleCount", 4)
     if not isinstance(number, int) or not 1 <= number <= 4:
-        invalid("sampleCount must be between 1 and 4.")
+        refuse("sampleCount must be between 1 and 4.")
     ratio, size = parameters.get("aspectRatio", "1:1"), parameters.get("sampleImageSize", "1K")
     if not isinstance(ratio, str) or ratio not in aspect_ratios(model):
-        invalid(f"aspectRatio {ratio} is not supported.")
+        refuse(f"aspectRatio {ratio} is not supported.")
     if "sampleImageSize" in parameters and size not in image_sizes(model):
-        invalid(f"sampleImageSize {size} is not supported.")
+        refuse(f"sampleImageSize {size} is not supported.")
     return View(
         model=model,
         turns=(Turn("user", (prompt,)),),

@@ -2,33 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
-from antigravity.simulator.errors import ApiError
-from antigravity.simulator.validation.refusal import name_set, refuse
+from msgspec import Meta
+
+from antigravity.simulator.errors import ApiError, refuse
+from antigravity.simulator.validation.openai_errors import read_body, refuse_missing
+from antigravity.simulator.validation.schema import choice, optional, struct
 from antigravity.simulator.view import Attachment, Turn, View
 
-_TRANSLATION_FIELDS: Final = name_set("file model prompt response_format temperature")
-_TRANSCRIPTION_FIELDS: Final = _TRANSLATION_FIELDS | name_set(
-    """language stream timestamp_granularities[] include[] chunking_strategy keywords[] languages[]
-    known_speaker_names[] known_speaker_references[] chunking_strategy[type]
-    chunking_strategy[prefix_padding_ms] chunking_strategy[silence_duration_ms]
-    chunking_strategy[threshold]"""
-)
-_SPEECH_FIELDS: Final = name_set(
-    "input model voice instructions response_format speed stream_format"
-)
-_MAX_FILE_BYTES: Final = 25 * 1024 * 1024
-_EXTENSIONS: Final = ("flac", "m4a", "mp3", "mp4", "mpeg", "mpga", "oga", "ogg", "wav", "webm")
-_SIGNATURES: Final = ("664c6143", "494433", "fff", "4f676753", "52494646", "1a45dfa3")
-_VOICES: Final = (
-    "alloy", "ash", "ballad", "coral", "echo", "fable", "nova", "onyx", "sage", "shimmer", "verse",
-    "marin", "cedar",
-)  # fmt: skip
 MEDIA_TYPES: Final = {
     "mp3": "audio/mpeg", "opus": "audio/opus", "aac": "audio/aac", "flac": "audio/flac",
     "wav": "audio/wav", "pcm": "audio/pcm",
 }  # fmt: skip
+#: All values of these forms are texts, but for the file.
+_TRANSLATION_FIELDS: Final = {
+    **optional(str, "model prompt response_format temperature"),
+    "file": Any,
+}
+_TRANSLATION: Final = struct(_TRANSLATION_FIELDS, closed=True)
+_TRANSCRIPTION: Final = struct(
+    {
+        **_TRANSLATION_FIELDS,
+        **optional(str, "language stream"),
+        **optional(
+            Any,
+            """timestamp_granularities[] include[] chunking_strategy keywords[] languages[]
+            known_speaker_names[] known_speaker_references[] chunking_strategy[type]
+            chunking_strategy[prefix_padding_ms] chunking_strategy[silence_duration_ms]
+            chunking_strategy[threshold]""",
+        ),
+    },
+    closed=True,
+)
+_VOICE: Final = choice("alloy ash ballad coral echo fable nova onyx sage shimmer verse marin cedar")
+_SPEECH: Final = struct(
+    {
+        "model": str,
+        "input": str,
+        "voice": _VOICE | struct({"id": str}),
+        "instructions": str | None,
+        "response_format": choice(" ".join(MEDIA_TYPES)) | None,
+        "speed": Annotated[float, Meta(ge=0.25, le=4.0)] | None,
+        "stream_format": choice("audio sse") | None,
+    },
+    closed=True,
+)
+_MAX_FILE_BYTES: Final = 25 * 1024 * 1024
+_EXTENSIONS: Final = ("flac", "m4a", "mp3", "mp4", "mpeg", "mpga", "oga", "ogg", "wav", "webm")
+_SIGNATURES: Final = ("664c6143", "494433", "fff", "4f676753", "52494646", "1a45dfa3")
 
 
 def check_recording(body: dict[str, Any], english: bool) -> View:
@@ -36,9 +58,8 @@ def check_recording(body: dict[str, Any], english: bool) -> View:
 
     :raises ApiError: with the service's message, if anything is wrong.
     """
-    for name in sorted(body.keys() - (_TRANSLATION_FIELDS if english else _TRANSCRIPTION_FIELDS)):
-        refuse(f"Unrecognized request argument supplied: {name}", name)
-    model = str(body.get("model") or "")
+    body = read_body(body, _TRANSLATION if english else _TRANSCRIPTION, unrecognized=True)
+    model = body.get("model")
     if not model:
         refuse("you must provide a model parameter", "model")
     if not ("whisper" in model or ("transcribe" in model and not english)):
@@ -52,14 +73,14 @@ def check_recording(body: dict[str, Any], english: bool) -> View:
     known = file["start"].startswith(_SIGNATURES) or file["start"][8:16] == b"ftyp".hex()
     if extension not in _EXTENSIONS or not known:
         refuse(f"Invalid file format. Supported formats: {list(_EXTENSIONS)}", "file")
-    _check_format(model, str(body.get("response_format") or "json"), english)
-    temperature = str(body.get("temperature") or "0")
+    _check_format(model, body.get("response_format") or "json", english)
+    temperature = body.get("temperature") or "0"
     if not temperature.replace(".", "", 1).isdigit() or float(temperature) > 1:
         refuse("temperature must be between 0 and 1", "temperature")
     recording = Attachment(
         f"audio/{extension}", file["size"], directives=str(file.get("directives", ""))
     )
-    prompt = str(body.get("prompt") or "")
+    prompt = body.get("prompt")
     streams = body.get("stream") in ("true", "True", "1") and "whisper" not in model
     return View(
         model=model,
@@ -86,33 +107,19 @@ def check_speech(body: dict[str, Any]) -> View:
 
     :raises ApiError: with the service's message, if anything is wrong.
     """
-    for name in sorted(body.keys() - _SPEECH_FIELDS):
-        refuse(f"Unknown parameter: '{name}'.", name, "unknown_parameter")
-    model = str(body.get("model") or "")
-    if "tts" not in model:
-        _no_model(model)
-    text = body.get("input")
-    if not isinstance(text, str) or not text:
-        refuse("Missing required parameter: 'input'.", "input", "missing_required_parameter")
-    voice = body.get("voice")
-    if isinstance(voice, dict):
-        voice = voice.get("id")
-    elif voice not in _VOICES:
-        refuse(f"Input should be {', '.join(map(repr, _VOICES))}", "voice")
-    if body.get("response_format", "mp3") not in tuple(MEDIA_TYPES):
-        refuse(f"Input should be {', '.join(map(repr, MEDIA_TYPES))}", "response_format")
-    speed = body.get("speed", 1.0)
-    if not isinstance(speed, int | float) or not 0.25 <= speed <= 4:
-        refuse("Input should be between 0.25 and 4.0", "speed")
-    if body.get("stream_format", "audio") not in ("audio", "sse"):
-        refuse("Input should be 'sse' or 'audio'", "stream_format")
+    body = read_body(body, _SPEECH)
+    if "tts" not in body["model"]:
+        _no_model(body["model"])
+    if not body["input"]:
+        refuse_missing("input")
+    voice = body["voice"]
     return View(
-        model=model,
-        turns=(Turn("user", (text,)),),
+        model=body["model"],
+        turns=(Turn("user", (body["input"],)),),
         body=body,
         speech_output=True,
-        voice=str(voice),
-        speech_style=str(body.get("instructions") or ""),
+        voice=voice if isinstance(voice, str) else voice["id"],
+        speech_style=body.get("instructions", ""),
     )
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from antigravity.simulator.errors import refuse
 from antigravity.simulator.validation.json_schema import (
     find_malformed,
     find_unknown_type,
     walk_schema,
 )
-from antigravity.simulator.validation.refusal import refuse
 
 #: Keywords that strict schemas may not have.
 _NOT_STRICT: Final = (

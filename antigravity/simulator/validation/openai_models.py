@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from antigravity.simulator.validation.refusal import refuse
+from antigravity.simulator.errors import refuse
 
 _VERSION: Final = re.compile(r"gpt-(\d+)(?:\.(\d+))?(?=-|$)")
 _ALL: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")

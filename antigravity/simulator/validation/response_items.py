@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from antigravity.simulator import signatures
-from antigravity.simulator.errors import ApiError
+from antigravity.simulator.errors import ApiError, refuse
 from antigravity.simulator.validation.chat_messages import check_file, check_image
 from antigravity.simulator.validation.openai_errors import check_choice, refuse_missing
-from antigravity.simulator.validation.refusal import refuse
 
 #: Prefixes of item ids.
 _PREFIX: Final = {

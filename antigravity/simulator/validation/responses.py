@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
+from antigravity.simulator.errors import refuse
 from antigravity.simulator.parsers.responses import items_of
 from antigravity.simulator.validation.chat import check_model
 from antigravity.simulator.validation.openai_errors import read_body, refuse_missing
 from antigravity.simulator.validation.openai_json_schema import check_format, check_function
 from antigravity.simulator.validation.openai_models import check_effort, is_reasoning_model
-from antigravity.simulator.validation.refusal import refuse
 from antigravity.simulator.validation.response_items import (
     check_item,
     check_pairing,
