@@ -1,4 +1,4 @@
-"""Passes that fit a request to its target, and put the answer back into the client's words.
+"""Passes that adapt a request to its target, and the response back to the client's request.
 
 Pure functions from representation to representation: no protocol appears here.
 """

@@ -1,4 +1,4 @@
-"""Claude Code's attribution block, which only Anthropic's API takes out of a prompt.
+"""Claude Code's attribution block, which only Anthropic's API removes from a prompt.
 
 Claude Code puts its version and a fingerprint into the first block of the system prompt.
 Anthropic's API removes it there, as long as it comes unchanged, first and in a block of its own.
@@ -15,14 +15,14 @@ from msgspec.structs import replace
 
 from antigravity.ir.request import Request
 
-#: What the block begins with.
+#: The beginning of the block.
 _MARK: Final = "x-anthropic-billing-header:"
 
 
 def without_attribution(request: Request) -> Request:
     """Return the request without the attribution block, if its system prompt begins with one.
 
-    A block that contains more than this one line is instructions, and stays.
+    A block with more than this one line has instructions, and stays.
     """
     if not request.system:
         return request

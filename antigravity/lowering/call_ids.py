@@ -1,4 +1,4 @@
-"""Ids of tool calls in the form that the target takes.
+"""Ids of tool calls in the form that the target accepts.
 
 An id that is too long, or has other characters, gives way to a hash of it.  The same id always
 becomes the same, so prompt caches hold, and clients never see it: what upstreams give ids to are
@@ -27,7 +27,7 @@ _HASH: Final = 32
 def fit_call_ids(
     request: Request, traits: Traits, target: Target
 ) -> tuple[Request, tuple[Loss, ...]]:
-    """Return the request with ids that the target takes; nothing that matters is ever lost."""
+    """Return the request with ids that the target accepts; no information is lost."""
     legal = _legal(traits, target)
     if legal is None:
         return request, ()
@@ -43,7 +43,7 @@ def fit_call_ids(
     fitted: dict[str, str] = {}
     for identifier in ids:
         if identifier not in taken:
-            fitted[identifier] = _fitted(identifier, taken, nine=target.takes("call_ids_9"))
+            fitted[identifier] = _replacement(identifier, taken, nine=target.takes("call_ids_9"))
             taken.add(fitted[identifier])
     messages = tuple(_with_ids(message, fitted) for message in request.messages)
     return replace(request, messages=messages), ()
@@ -62,7 +62,7 @@ def _legal(traits: Traits, target: Target) -> Callable[[str], bool] | None:
     )
 
 
-def _fitted(identifier: str, taken: set[str], *, nine: bool) -> str:
+def _replacement(identifier: str, taken: set[str], *, nine: bool) -> str:
     """Return a legal id that no other call has."""
     for attempt in range(1000):
         text = identifier if attempt == 0 else f"{identifier}\0{attempt}"

@@ -1,4 +1,4 @@
-"""Name what only the client's own protocol knows, so that a target of another never hears of it."""
+"""Reports the extensions of the client's protocol that a target of another protocol lacks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 from antigravity.ir.capabilities import Loss
 from antigravity.ir.request import Request
 
-#: What clients tell a server to do, not a model: the gateway does it, or it is about nothing.
+#: Instructions for a server rather than a model: the gateway follows them, or they do not apply.
 _FOR_SERVERS: Final = frozenset(
     {"include", "previous_response_id", "safety_identifier", "store", "stream_options"}
 )
@@ -19,7 +19,7 @@ _CONTENT: Final = frozenset({"mcp_servers", "container", "retrievalConfig"})
 def foreign_extensions(request: Request, protocol: str) -> tuple[Loss, ...]:
     """Return the losses of a request that goes to an upstream of ``protocol``.
 
-    A name without value says nothing, and one that begins with the protocol's own is about
+    A name without a value has no effect, and a name that begins with the protocol's own is for
     pieces of the field behind it.
     """
     if request.protocol == protocol:

@@ -18,21 +18,21 @@ from antigravity.ir.images import NO_IMAGE_OPTIONS, RESOLUTIONS, ImageOptions
 from antigravity.ir.parts import Media
 from antigravity.ir.request import Request
 
-#: How far the nearest ratio may be off before the client is told.
+#: The deviation of the nearest ratio above which the client gets a warning.
 TOLERANCE: Final = 0.05
-#: An image may be so much larger than a resolution, side by side, and still be of it.
+#: The factor by which the sides of an image may exceed a resolution that it still counts as.
 _MARGIN: Final = 1.4
 
-#: Both spellings that clients use.
+#: The two spellings of clients.
 _RATIO: Final = ("aspectRatio", "aspect_ratio")
 _SIZE: Final = ("imageSize", "image_size")
 
 
 def fit_image(request: Request, target: Target) -> tuple[Request, tuple[Loss, ...]]:
-    """Return the request with what the model is to be told, and what was lost.
+    """Return the request with the image options for the model, and the losses.
 
-    The client's own configuration goes before its other words, and those before what the
-    model's name asks for.
+    The client's own configuration comes first, then its other options, then the suffix of the
+    model name.
 
     :raises InvalidRequestError: for what was named and the model has not got.
     """
@@ -59,7 +59,7 @@ def fit_image(request: Request, target: Target) -> tuple[Request, tuple[Loss, ..
 
 
 def nearest_ratio(width: int, height: int, ratios: Sequence[str]) -> tuple[str, float]:
-    """Return the nearest of ``ratios``, and by which part of it the wanted one is off."""
+    """Return the nearest of ``ratios``, and the relative deviation of the wanted one from it."""
     wanted = math.log(width / height)
 
     def distance(ratio: str) -> float:

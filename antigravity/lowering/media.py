@@ -1,4 +1,4 @@
-"""Media that a target cannot take as the client sent it."""
+"""Media that a target does not accept in the client's form."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from antigravity.ir.media import FileReference, InlineData, MediaKind, UrlSource
 from antigravity.ir.parts import Media, Part, Text, ToolResult
 from antigravity.ir.request import Message, Request
 
-#: Whose models read the files that lie at a provider.
+#: The families of models that read files stored at each provider.
 FAMILIES: Final[dict[str, Family]] = {
     "openai": "openai",
     "anthropic": "claude",
     "google": "gemini",
 }
-#: Types of what is no image, recording or video, whatever it is.
+#: Types that are not images, audio or video.
 _TEXTS: Final = ("text/", "application/json", "application/xml", "application/xhtml")
 _A_KIND: Final[dict[MediaKind, str]] = {
     "image": "An image",
@@ -36,7 +36,7 @@ def _each(request: Request) -> Iterator[Media]:
 
 
 def urls_to_fetch(request: Request, traits: Traits) -> tuple[str, ...]:
-    """Return the addresses of the media that the target won't fetch itself, each once."""
+    """Return the addresses of the media that the target does not fetch itself, each once."""
     urls = (
         media.source.url
         for media in _each(request)
@@ -73,7 +73,7 @@ def with_fetched(request: Request, fetched: Mapping[str, tuple[str, str]]) -> Re
 
 
 def check_files(request: Request, traits: Traits, capabilities: Capabilities) -> None:
-    """Check that the target can read every file that is stored at a provider.
+    """Check that the target can read all files that are stored at a provider.
 
     A file of another provider, or one that is named where the target has no place for its id,
     cannot be fetched by the gateway either: it has no right to it.
@@ -148,9 +148,9 @@ def check_sole_media(
 def without_unsupported(
     request: Request, traits: Traits, capabilities: Capabilities, model: str
 ) -> tuple[Request, tuple[Loss, ...]]:
-    """Return the request with a note in the place of media that the target cannot take.
+    """Return the request with notes instead of media that the target does not accept.
 
-    Nothing is changed where it is not known what the model reads and the protocol has a form.
+    Media stay if the protocol supports them and the capabilities of the model are not known.
     """
     if all(
         capabilities.reads(media.kind) and not _why_not(media, traits, capabilities, model)
@@ -184,12 +184,12 @@ def _why_not(media: Media, traits: Traits, capabilities: Capabilities, model: st
 
 
 def _is_text(media: Media) -> bool:
-    """Return whether a document is plain text, which can be sent whatever its type is called."""
+    """Return whether a document is plain text, which can always be sent."""
     return _text_of(media) is not None
 
 
 def _text_of(media: Media) -> str | None:
-    """Return the text of a document that is plain text."""
+    """Return the text of a plain text document, if it is one."""
     if media.kind != "document" or not isinstance(media.source, InlineData):
         return None
     try:
@@ -199,7 +199,7 @@ def _text_of(media: Media) -> str | None:
 
 
 def _address(media: Media) -> str:
-    """Return the text by which a medium is found again in what the client sent."""
+    """Return a text that identifies a medium in the client's request."""
     match media.source:
         case InlineData(data):
             return data

@@ -10,7 +10,7 @@ from antigravity.ir.request import Request
 def check_outputs(request: Request, traits: Traits, capabilities: Capabilities, model: str) -> None:
     """Check that the target can return at least one of the requested kinds of output.
 
-    Text in place of a requested image or of speech would not answer the request.
+    Text instead of a requested image or speech would be useless to the client.
 
     :raises InvalidRequestError: if it can return none.
     """

@@ -1,4 +1,4 @@
-"""Every tool call has exactly one result, directly behind it and in the same order.
+"""Pairs tool calls and results: each call has one result, directly after it, in the same order.
 
 Upstreams refuse a history in which that does not hold; clients produce such histories when
 a turn is interrupted, when results are reordered, or when old turns are cut off.
@@ -21,7 +21,7 @@ INTERRUPTED: Final = "The tool call was interrupted; there is no result."
 
 
 def pair_tools(request: Request) -> tuple[Request, tuple[Loss, ...]]:
-    """Return the request with its tool calls and results paired, and what had to be changed.
+    """Return the request with paired tool calls and results, and the losses.
 
     A request that is in order already comes back as it is, but for the tool names that
     results lack.
@@ -36,7 +36,7 @@ def pair_tools(request: Request) -> tuple[Request, tuple[Loss, ...]]:
 
 
 class _Pairing:
-    """Walks a history; ``waiting`` are the calls of the last assistant turn without a result."""
+    """The state while a history is read; ``waiting`` are the last calls without a result."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
@@ -74,7 +74,7 @@ class _Pairing:
         self.messages.append(replace(message, parts=tuple(parts)))
 
     def unique(self, call: ToolCall) -> ToolCall:
-        """Return the call under an id that no call before it had."""
+        """Return the call with an id that no earlier call has."""
         identity = call.id or "call"
         number = self.numbers.get(call.id, 1)
         while identity in self.seen:
@@ -119,7 +119,7 @@ class _Pairing:
 
 
 def _inert(result: ToolResult) -> Iterable[Part]:
-    """Return what an orphan result says, as plain parts."""
+    """Return the content of a result without a call as plain parts."""
     yield Text("[A tool answered, but its call is not part of this conversation any more:]")
     yield from _parts(result.parts)
 

@@ -9,7 +9,7 @@ from antigravity.ir.events import Event, ToolCallDelta, ToolCallEnd, ToolCallSta
 
 
 class SingleToolCall:
-    """Lets the first tool call of each choice through and drops the others."""
+    """Keeps the first tool call of each choice and drops the others."""
 
     handles: tuple[type[Any], ...] = (ToolCallStart, ToolCallDelta, ToolCallEnd)
 
@@ -23,5 +23,5 @@ class SingleToolCall:
         return (event,) if event.call == first else ()
 
     def close(self) -> Sequence[Event]:
-        """Return nothing: nothing is held back."""
+        """Return no events: none are held back."""
         return ()

@@ -1,4 +1,4 @@
-"""All passes in their order, each only where the target needs it."""
+"""The order of all passes; each applies only if the target needs it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from antigravity.ir.capabilities import Loss, Target, Traits
 from antigravity.ir.events import Event, StreamFailure
 from antigravity.ir.request import Request, ResponseFormat
 from antigravity.lowering.attribution import without_attribution
+from antigravity.lowering.audio_output import fit_audio_output
 from antigravity.lowering.call_ids import fit_call_ids
 from antigravity.lowering.images import fit_image
 from antigravity.lowering.media import check_files, check_sole_media, without_unsupported
@@ -20,7 +21,6 @@ from antigravity.lowering.pairing import pair_tools
 from antigravity.lowering.parallel_calls import SingleToolCall
 from antigravity.lowering.property_names import fit_property_names
 from antigravity.lowering.provider_content import check_provider_content
-from antigravity.lowering.sound import fit_sound
 from antigravity.lowering.speech import fit_speech
 from antigravity.lowering.stop_sequences import StopSequences
 from antigravity.lowering.strict_tools import fit_strict_tools
@@ -29,7 +29,7 @@ from antigravity.lowering.structured_output import (
     must_call_tool,
     needs_emulation,
     needs_object,
-    wrap_answer,
+    wrap_schema,
 )
 from antigravity.lowering.summaries import with_readable_summaries
 from antigravity.lowering.system_turns import fold_system_turns, move_instructions
@@ -40,22 +40,22 @@ from antigravity.lowering.web_search import without_live_search
 
 
 class EventPass(Protocol):
-    """Something that changes the events of an answer on their way to the client.
+    """A pass that changes the events of a response.
 
-    ``handles`` are the event types that :meth:`feed` wants to see.
+    ``handles`` are the event types that :meth:`feed` processes.
     """
 
     handles: tuple[type[Any], ...]
 
     def feed(self, event: Event) -> Sequence[Event]:
-        """Return the events that ``event`` becomes."""
+        """Return the events that replace ``event``."""
 
     def close(self) -> Sequence[Event]:
-        """Return what was held back."""
+        """Return the events that were held back."""
 
 
 class EventPipeline:
-    """Sends events through the passes, first to last."""
+    """Applies the passes to events, first to last."""
 
     __slots__ = ("_passes", "_stops")
 
@@ -65,12 +65,12 @@ class EventPipeline:
 
     @property
     def empty(self) -> bool:
-        """Whether events come out as they go in."""
+        """Whether no pass applies."""
         return not self._passes
 
     @property
     def done(self) -> bool:
-        """Whether the answer is complete here although the upstream goes on."""
+        """Whether the response is complete although the upstream continues."""
         return self._stops is not None and self._stops.done
 
     def feed(self, events: Sequence[Event]) -> Sequence[Event]:
@@ -88,7 +88,7 @@ class EventPipeline:
         return events
 
     def close(self) -> Sequence[Event]:
-        """Return what the passes held back, in order."""
+        """Return the events that the passes held back, in order."""
         events: Sequence[Event] = ()
         for each in self._passes:
             changed: list[Event] = []
@@ -107,7 +107,7 @@ class Lowered(Struct, frozen=True):
 
 
 def lower(request: Request, traits: Traits, target: Target, protocol: str = "") -> Lowered:
-    """Fit ``request`` to a target that says what ``traits`` and its capabilities allow.
+    """Adapt ``request`` to the ``traits`` and capabilities of a target.
 
     ``protocol`` names the target's: a request in its own protocol is not held to what others
     can say.
@@ -141,7 +141,7 @@ def lower(request: Request, traits: Traits, target: Target, protocol: str = "") 
     losses += more
     request, more = fit_speech(request, target)
     losses += more
-    request, more, sound = fit_sound(request, traits, target)
+    request, more, sound = fit_audio_output(request, traits, target)
     losses += more
     if sound is not None:
         passes.append(sound)
@@ -160,7 +160,7 @@ def lower(request: Request, traits: Traits, target: Target, protocol: str = "") 
             request, structured = emulate_schema(request)
             passes.append(structured)
     if traits.strict == "openai" and needs_object(request, target):
-        request, wrapped = wrap_answer(request)
+        request, wrapped = wrap_schema(request)
         passes.append(wrapped)
     request, table = lower_tools(request, traits)
     if not table.trivial:

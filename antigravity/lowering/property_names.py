@@ -25,15 +25,13 @@ from antigravity.ir.tools import FunctionTool, JsonObject, Tool
 Names = Mapping[str, str]
 
 _UNSAFE: Final = re.compile(r"[^a-zA-Z0-9_.-]")
-#: Of a name before the hash that keeps it apart from others.
+#: The number of characters of a name before its hash.
 _STEM: Final = 54
 _HASH: Final = 8
 
 
-def fit_property_names(
-    request: Request, target: Target
-) -> tuple[Request, RestoredProperties | None]:
-    """Return the request with names that the model takes, and the pass that puts them back."""
+def fit_property_names(request: Request, target: Target) -> tuple[Request, PropertyNamePass | None]:
+    """Return the request with names that the model accepts, and the pass that restores them."""
     pattern = target.capabilities.property_names
     if not pattern or not request.tools:
         return request, None
@@ -52,7 +50,7 @@ def fit_property_names(
     messages = tuple(_in_message(message, changed) for message in request.messages)
     fitted = replace(request, tools=tuple(tools), messages=messages)
     back = {tool: {new: old for old, new in names.items()} for tool, names in changed.items()}
-    return fitted, RestoredProperties(back)
+    return fitted, PropertyNamePass(back)
 
 
 @cache
@@ -104,7 +102,7 @@ def _in_part(part: Part, changed: Mapping[str, Names]) -> Part:
 
 
 def _in_arguments(text: str, names: Names) -> str:
-    """Return arguments with other names at their top; what is no JSON object stays as it is."""
+    """Return arguments with renamed top-level members; other JSON values stay as they are."""
     try:
         value = msgspec.json.decode(text.encode(), type=dict[str, msgspec.Raw])
     except (ValueError, RecursionError):
@@ -114,8 +112,8 @@ def _in_arguments(text: str, names: Names) -> str:
     return msgspec.json.encode(_with_names(value, names)).decode()
 
 
-class RestoredProperties:
-    """Puts the client's names of properties back into the calls of functions that lost them.
+class PropertyNamePass:
+    """Restores the client's property names in the arguments of tool calls.
 
     The arguments of such a call are held back until they are complete.
     """
@@ -127,7 +125,7 @@ class RestoredProperties:
         self._open: dict[int, tuple[Names, list[str]]] = {}
 
     def feed(self, event: Event) -> Sequence[Event]:
-        """Return the events that ``event`` becomes."""
+        """Return the events that replace ``event``."""
         match event:
             case ToolCallStart():
                 names = self._tools.get(event.name)
@@ -144,5 +142,5 @@ class RestoredProperties:
         return (event,)
 
     def close(self) -> Sequence[Event]:
-        """Return nothing: an incomplete call is not to be run."""
+        """Return no events: an incomplete call must not be executed."""
         return ()

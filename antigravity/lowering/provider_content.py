@@ -10,7 +10,7 @@ from antigravity.ir.parts import Opaque
 from antigravity.ir.request import Request
 from antigravity.ir.tools import HostedTool
 
-#: Fields that refer to content at the provider, and what to send instead.
+#: Fields that refer to content stored at the provider, and the alternative for the client.
 _STORED: Final = {
     "cachedContent": "send the cached content itself",
     "cached_content": "send the cached content itself",
@@ -44,7 +44,7 @@ def check_provider_content(request: Request) -> None:
 
 
 def _references(request: Request) -> Iterator[tuple[str, str]]:
-    """Yield what a request refers to by an id alone, and that id."""
+    """Yield the type and id of each reference in a request."""
     for message in request.messages:
         for part in message.parts:
             if not isinstance(part, Opaque):

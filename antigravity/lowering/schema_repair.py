@@ -1,4 +1,4 @@
-"""JSON Schemas as draft 2020-12 has them, which is what upstreams check them against.
+"""Converts JSON schemas to draft 2020-12, which upstreams require.
 
 Clients send schemas of older drafts, of OpenAPI and of no standard at all: tuples in ``items``,
 ``exclusiveMinimum: true``, ``required`` on a property, ``type: "any"``, ``null`` for what is not
@@ -14,14 +14,14 @@ from typing import Any, Final
 JsonSchema = dict[str, Any]
 
 TYPES: Final = frozenset(("string", "number", "integer", "boolean", "array", "object", "null"))
-#: What other languages call them; ``None`` is any type.
+#: Type names of other languages; ``None`` is any type.
 _TYPE_NAMES: Final[Mapping[str, str | None]] = {
     "any": None, "int": "integer", "long": "integer", "float": "number", "double": "number",
     "decimal": "number", "str": "string", "text": "string", "date": "string", "datetime": "string",
     "file": "string", "bool": "boolean", "list": "array", "tuple": "array", "dict": "object",
     "map": "object", "none": "null",
 }  # fmt: skip
-#: Keywords whose value may be ``null`` and mean it.
+#: Keywords for which ``null`` is a valid value.
 _VALUES: Final = frozenset(("default", "const", "enum", "example", "examples"))
 _MAPS: Final = frozenset(
     ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
@@ -40,7 +40,7 @@ _COUNTS: Final = frozenset(
 )  # fmt: skip
 _NUMBERS: Final = frozenset(("minimum", "maximum", "multipleOf"))
 _EXCLUSIVE: Final = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}
-#: Patterns that every name matches.
+#: Patterns that match every name.
 _ALL_NAMES: Final = frozenset(("", ".*", "^.*$", "^(.*)$", "(.*)", "^.*", ".+", "^.+$", "^(.+)$"))
 _LONGEST_PATTERN: Final = 1000
 _MAX_DEPTH: Final = 100
@@ -54,7 +54,7 @@ def repair_schema(schema: JsonSchema) -> JsonSchema:
 
 
 class _Repair:
-    """Repairs the schemas within one document, copying only what changes."""
+    """Repairs the schemas of one document; unchanged parts are not copied."""
 
     def __init__(self, root: JsonSchema) -> None:
         self._root = root
@@ -78,12 +78,12 @@ class _Repair:
         changed = _adjust(fitted, schema) or changed
         if "$ref" in fitted and not self._resolves(fitted["$ref"]):
             pointer = fitted.pop("$ref")
-            _tell(fitted, f"see {pointer.rsplit('/', 1)[-1]}")
+            _describe(fitted, f"see {pointer.rsplit('/', 1)[-1]}")
             changed = True
         return fitted if changed else schema
 
     def _value(self, name: str, value: Any, depth: int) -> Any:
-        """Return the value of a keyword, ``_GONE`` where it says nothing."""
+        """Return the value of a keyword, ``_GONE`` if it has no effect."""
         if name in _MAPS:
             if not isinstance(value, dict):
                 return _GONE
@@ -110,7 +110,7 @@ class _Repair:
         return value if same else found
 
     def _resolves(self, pointer: str) -> bool:
-        """Return whether a reference leads anywhere; only paths in the document can be checked."""
+        """Return whether a reference can be resolved; only paths in the document are checked."""
         if not pointer.startswith("#/"):
             return pointer.startswith("#")
         place: Any = self._root
@@ -226,7 +226,7 @@ def _is_array(kind: Any) -> bool:
 
 
 def _require_marked(fitted: JsonSchema, schema: JsonSchema) -> bool:
-    """Require the properties that say so themselves, as drafts before the fourth had it."""
+    """Require the properties marked as required, as in drafts before the fourth."""
     properties = schema.get("properties")
     if not isinstance(properties, dict):
         return False
@@ -242,11 +242,11 @@ def _require_marked(fitted: JsonSchema, schema: JsonSchema) -> bool:
 
 
 def _fit_patterns(fitted: JsonSchema) -> bool:
-    """Say in words what is no regular expression, and plainly what any name matches."""
+    """Move invalid patterns to the description, and replace patterns that match every name."""
     changed = False
     pattern = fitted.get("pattern")
     if isinstance(pattern, str) and not _is_regular(pattern):
-        _tell(fitted, f"pattern: {fitted.pop('pattern')}")
+        _describe(fitted, f"pattern: {fitted.pop('pattern')}")
         changed = True
     patterns = fitted.get("patternProperties")
     if isinstance(patterns, dict):
@@ -273,7 +273,7 @@ def _is_regular(pattern: Any) -> bool:
     return True
 
 
-def _tell(schema: JsonSchema, words: str) -> None:
-    """Say something in the description of a schema."""
+def _describe(schema: JsonSchema, words: str) -> None:
+    """Add a sentence to the description of a schema."""
     said = schema.get("description")
     schema["description"] = f"{said} [{words}]" if isinstance(said, str) and said else f"[{words}]"

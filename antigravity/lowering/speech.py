@@ -19,7 +19,7 @@ _ALOUD: Final = (
 
 
 def fit_speech(request: Request, target: Target) -> tuple[Request, tuple[Loss, ...]]:
-    """Return the request with what the model is to be told, and what was lost.
+    """Return the request with the speech options for the model, and the losses.
 
     :raises InvalidRequestError: for a voice that the model has not got, naming those that it has.
     """
@@ -28,7 +28,7 @@ def fit_speech(request: Request, target: Target) -> tuple[Request, tuple[Loss, .
         return request, ()
     losses: list[Loss] = []
     voice = _voice(wish.voice, capabilities, target.model, losses)
-    manner = _manner(wish, losses)
+    manner = _instructions(wish, losses)
     if capabilities.family == "gemini":
         named = {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": voice}}}
         config: dict[str, Any] | None = named if voice else None
@@ -39,14 +39,14 @@ def fit_speech(request: Request, target: Target) -> tuple[Request, tuple[Loss, .
         request = replace(request, system=(*request.system, *said), modalities=("text", "audio"))
         manner = ""
     elif manner and not capabilities.speech_manner:
-        request = replace(request, messages=_led_by(request.messages, manner))
+        request = replace(request, messages=_with_instructions(request.messages, manner))
         manner = ""
     wish = SpeechOptions(voice, manner)
     return replace(request, speech=wish, audio_config=config), tuple(losses)
 
 
 def _voice(wanted: str, capabilities: Capabilities, model: str, losses: list[Loss]) -> str:
-    """Return the model's own name of a voice; nothing is the model's choice."""
+    """Return the model's name of a voice; with an empty one the model chooses."""
     voices = capabilities.voices
     if not wanted or not voices:
         return wanted
@@ -64,8 +64,8 @@ def _voice(wanted: str, capabilities: Capabilities, model: str, losses: list[Los
     )
 
 
-def _manner(wish: SpeechOptions, losses: list[Loss]) -> str:
-    """Return how to speak, in words."""
+def _instructions(wish: SpeechOptions, losses: list[Loss]) -> str:
+    """Return the instructions how to speak."""
     if wish.speed == 1.0:
         return wish.manner
     losses.append(Loss("speed", "said to the model in words; how well it keeps to it is its own"))
@@ -73,8 +73,8 @@ def _manner(wish: SpeechOptions, losses: list[Loss]) -> str:
     return f"{wish.manner.strip()} {pace}" if wish.manner.strip() else pace
 
 
-def _led_by(messages: tuple[Message, ...], manner: str) -> tuple[Message, ...]:
-    """Return the messages with the words about how to speak before the text."""
+def _with_instructions(messages: tuple[Message, ...], manner: str) -> tuple[Message, ...]:
+    """Return the messages with the instructions before the text."""
     first, *rest = messages
     lead: Part = Text(f"{manner.strip().rstrip('.:')}:")
     return (replace(first, parts=(lead, *first.parts)), *rest)

@@ -11,12 +11,12 @@ from antigravity.ir.events import Event, Finish, TextDelta
 
 #: So many sequences are looked for at most, each in every piece of text.
 MOST: Final = 1000
-#: Characters of one; as much text may be held back, and looked through again with each piece.
+#: The maximum length of one, since that much text may be held back and searched again.
 LONGEST: Final = 2000
 
 
 class _Tail:
-    """The end of a choice's text that may turn out to begin a stop sequence."""
+    """The end of a choice's text that may be the beginning of a stop sequence."""
 
     __slots__ = ("held", "stopped")
 
@@ -26,10 +26,10 @@ class _Tail:
 
 
 class StopSequences:
-    """Ends a choice where its text holds one of the sequences.
+    """Ends a choice at the first stop sequence in its text.
 
-    Text is held back only as long as it may be the beginning of one.  :attr:`done` tells
-    that all choices have ended here, so that the upstream need not go on.
+    Text is held back only while it may be the beginning of one.  :attr:`done` says
+    that all choices have ended, so that the upstream request can be aborted.
 
     :raises InvalidRequestError: if there are too many, or one is too long.
     """
@@ -48,7 +48,7 @@ class StopSequences:
         self.done = False
 
     def feed(self, event: Event) -> Sequence[Event]:
-        """Return the events that ``event`` becomes."""
+        """Return the events that replace ``event``."""
         choice = getattr(event, "choice", None)
         if choice is None:
             return (event,)
@@ -83,13 +83,13 @@ class StopSequences:
         return (TextDelta(text, event.choice),) if text else ()
 
     def _first(self, text: str) -> tuple[int, str | None]:
-        """Return place and name of the sequence that stands first in ``text``."""
+        """Return the position of the first stop sequence in ``text``, and that sequence."""
         found = ((text.find(sequence), sequence) for sequence in self._stop)
         hits = [(place, sequence) for place, sequence in found if place >= 0]
         return min(hits) if hits else (-1, None)
 
     def _overlap(self, text: str) -> int:
-        """Return how many characters at the end of ``text`` begin some sequence."""
+        """Return the number of characters at the end of ``text`` that begin a stop sequence."""
         for size in range(min(self._longest - 1, len(text)), 0, -1):
             end = text[-size:]
             place = bisect_left(self._stop, end)  # the first that could begin with it

@@ -18,12 +18,12 @@ from antigravity.ir.events import Event, ToolCallDelta, ToolCallEnd, ToolCallSta
 from antigravity.ir.request import Request
 from antigravity.ir.tools import FunctionTool, JsonObject, Tool
 
-#: Keywords that no strict schema may have.
+#: Keywords that strict schemas must not have.
 _REFUSED: Final = frozenset(
     ("allOf", "oneOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas",
      "patternProperties", "propertyNames", "unevaluatedProperties", "prefixItems", "contains")
 )  # fmt: skip
-#: Keywords that are removed, and described in the description instead.
+#: Keywords that are moved to the description.
 _TOLD: Final = frozenset(
     ("default", "minLength", "maxLength", "uniqueItems", "minProperties", "maxProperties",
      "minContains", "maxContains", "unevaluatedItems")
@@ -42,15 +42,15 @@ _EMPTY: Final[JsonObject] = {
 
 
 class _UnfitError(Exception):
-    """A schema cannot be made strict; the text says why."""
+    """A schema cannot be made strict; the text names the reason."""
 
 
 def fit_strict_tools(
     request: Request, traits: Traits, target: Target
-) -> tuple[Request, tuple[Loss, ...], OptionalArguments | None]:
-    """Return the request with strict functions as the target takes them.
+) -> tuple[Request, tuple[Loss, ...], NullArgumentPass | None]:
+    """Return the request with strict functions that the target accepts, and the losses.
 
-    The third is the pass that undoes in the answer what was changed, where anything was.
+    The third value is the pass that reverts the changes in the response, if there were any.
     """
     if traits.strict != "openai" or not any(_is_strict(tool) for tool in request.tools):
         return request, (), None
@@ -78,7 +78,7 @@ def fit_strict_tools(
         if tool.parameters is not None and schema != tool.parameters:
             changed[tool.name] = tool.parameters
         fitted.append(replace(tool, parameters=schema))
-    restorer = OptionalArguments(changed) if changed else None
+    restorer = NullArgumentPass(changed) if changed else None
     return replace(request, tools=tuple(fitted)), tuple(found), restorer
 
 
@@ -153,7 +153,7 @@ def _close(schema: JsonObject, fitted: JsonObject) -> None:
 
 
 def is_object(schema: Any) -> bool:
-    """Return whether a schema is one of objects."""
+    """Return whether a schema describes objects."""
     if not isinstance(schema, dict):
         return False
     kind = schema.get("type")
@@ -163,7 +163,7 @@ def is_object(schema: Any) -> bool:
 
 
 def is_nullable(schema: Any) -> bool:
-    """Return whether ``null`` fits a schema, as far as that can be told without its references."""
+    """Return whether a schema accepts ``null``, without resolving its references."""
     if not isinstance(schema, dict):
         return schema is True
     if "enum" in schema and None not in (schema["enum"] or ()):
@@ -179,7 +179,7 @@ def is_nullable(schema: Any) -> bool:
 
 
 def _nullable(schema: Any) -> Any:
-    """Return a schema that ``null`` fits, too."""
+    """Return a schema that also accepts ``null``."""
     if not isinstance(schema, dict):
         return {"anyOf": [{"type": "string"}, {"type": "null"}]}
     kind = schema.get("type")
@@ -197,9 +197,9 @@ def _nullable(schema: Any) -> Any:
 
 
 def without_nulls(value: Any, schema: Any, root: JsonObject, depth: int = 0) -> Any:
-    """Return arguments without the nulls that a client's own ``schema`` does not take.
+    """Return arguments without the nulls that the client's ``schema`` does not accept.
 
-    ``root`` is what references in ``schema`` are about.
+    ``root`` is the document that references in ``schema`` refer to.
     """
     schema = _resolved(schema, root)
     if not isinstance(schema, dict) or depth > _MAX_DEPTH:
@@ -221,7 +221,7 @@ def without_nulls(value: Any, schema: Any, root: JsonObject, depth: int = 0) -> 
 
 
 def _resolved(schema: Any, root: JsonObject) -> Any:
-    """Return what a reference within ``root`` leads to."""
+    """Return the target of a reference within ``root``."""
     for _ in range(8):
         reference = schema.get("$ref") if isinstance(schema, dict) else None
         if not isinstance(reference, str) or not reference.startswith("#"):
@@ -234,7 +234,7 @@ def _resolved(schema: Any, root: JsonObject) -> Any:
 
 
 def _branch(value: JsonObject, schema: JsonObject, root: JsonObject) -> JsonObject:
-    """Return the alternative that an object is of: the first that knows all of its names."""
+    """Return the first alternative that has all members of an object."""
     for inner in schema.get("anyOf") or ():
         found = _resolved(inner, root)
         if is_object(found) and set(value) <= set(found.get("properties") or ()):
@@ -243,8 +243,8 @@ def _branch(value: JsonObject, schema: JsonObject, root: JsonObject) -> JsonObje
     return schema
 
 
-class OptionalArguments:
-    """Takes nulls out of the arguments of functions that were made strict.
+class NullArgumentPass:
+    """Removes nulls from the arguments of functions that were made strict.
 
     The arguments of such a call are held back until they are complete.
     """
@@ -256,7 +256,7 @@ class OptionalArguments:
         self._open: dict[int, tuple[JsonObject, list[str]]] = {}
 
     def feed(self, event: Event) -> Sequence[Event]:
-        """Return the events that ``event`` becomes."""
+        """Return the events that replace ``event``."""
         match event:
             case ToolCallStart():
                 schema = self._schemas.get(event.name)
@@ -273,7 +273,7 @@ class OptionalArguments:
         return (event,)
 
     def close(self) -> Sequence[Event]:
-        """Return nothing: an incomplete call is not to be run."""
+        """Return no events: an incomplete call must not be executed."""
         return ()
 
 

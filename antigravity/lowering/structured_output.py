@@ -27,12 +27,12 @@ from antigravity.ir.tools import FunctionTool, ToolChoice
 
 _VALUE: Final = "value"
 _DEFINITIONS: Final = ("$defs", "definitions")
-#: What a schema of a plain object has not.
+#: Keywords that a schema of a plain object does not have.
 _NOT_AT_TOP: Final = frozenset(("$ref", "oneOf", "anyOf", "allOf", "enum", "not"))
 
 
 def needs_emulation(request: Request, capabilities: Capabilities) -> bool:
-    """Return whether the target cannot take the request's schema as it is."""
+    """Return whether the target does not accept the request's schema."""
     if request.response_format.kind != "schema":
         return False
     if not capabilities.structured_output:
@@ -41,13 +41,13 @@ def needs_emulation(request: Request, capabilities: Capabilities) -> bool:
 
 
 def must_call_tool(request: Request) -> bool:
-    """Return whether the client demands a call of its own tools, whatever the answer's form."""
+    """Return whether the client requires a call of one of its tools."""
     choice = request.tool_choice
     return bool(request.tools) and choice is not None and choice.mode == "required"
 
 
-def emulate_schema(request: Request) -> tuple[Request, StructuredAnswer]:
-    """Return the request with its schema as a tool, and the pass that undoes it."""
+def emulate_schema(request: Request) -> tuple[Request, StructuredOutputPass]:
+    """Return the request with its schema as a tool, and the pass that reverts this."""
     form = request.response_format
     taken = {tool.name for tool in request.tools if isinstance(tool, FunctionTool)}
     name = "structured_response"
@@ -70,11 +70,11 @@ def emulate_schema(request: Request) -> tuple[Request, StructuredAnswer]:
         tool_choice=choice,
         response_format=ResponseFormat(),
     )
-    return lowered, StructuredAnswer(name, wrapped=wrapped)
+    return lowered, StructuredOutputPass(name, wrapped=wrapped)
 
 
 def needs_object(request: Request, target: Target) -> bool:
-    """Return whether the target takes schemas of plain objects only, and this is none."""
+    """Return whether the target accepts only schemas of plain objects, and this is another one."""
     schema = request.response_format.schema
     if request.response_format.kind != "schema" or schema is None:
         return False
@@ -83,27 +83,27 @@ def needs_object(request: Request, target: Target) -> bool:
     return schema.get("type") != "object" or not _NOT_AT_TOP.isdisjoint(schema)
 
 
-def wrap_answer(request: Request) -> tuple[Request, WrappedAnswer]:
-    """Return the request with its schema as a member of an object, and the pass that undoes it."""
+def wrap_schema(request: Request) -> tuple[Request, UnwrapPass]:
+    """Return the request with its schema inside of an object, and the pass that reverts this."""
     form = request.response_format
     schema = _wrap(form.schema or {})
     if form.strict:
         schema["additionalProperties"] = False
     wrapped = replace(request, response_format=replace(form, schema=schema))
-    return wrapped, WrappedAnswer()
+    return wrapped, UnwrapPass()
 
 
 def _wrap(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return an object schema around one that is none: arguments are always an object."""
+    """Return an object schema with the schema as a member, since arguments must be an object."""
     inner = {key: value for key, value in schema.items() if key not in _DEFINITIONS}
     outer = {key: value for key, value in schema.items() if key in _DEFINITIONS}
     return {"type": "object", "properties": {_VALUE: inner}, "required": [_VALUE], **outer}
 
 
-class StructuredAnswer:
-    """Turns the call of the stand-in tool into text.
+class StructuredOutputPass:
+    """Converts the call of the schema tool into text.
 
-    Other text is held back until it is known that the tool was not called.
+    Other text is held back until it is certain that the tool was not called.
     """
 
     handles: tuple[type[Any], ...] = (TextDelta, ToolCallStart, ToolCallDelta, ToolCallEnd, Finish)
@@ -118,7 +118,7 @@ class StructuredAnswer:
         self._others = False
 
     def feed(self, event: Event) -> Sequence[Event]:
-        """Return the events that ``event`` becomes."""
+        """Return the events that replace ``event``."""
         match event:
             case TextDelta():
                 self._text.append(event)
@@ -139,7 +139,7 @@ class StructuredAnswer:
         return (event,)
 
     def close(self) -> Sequence[Event]:
-        """Return the text that turned out to be all there is."""
+        """Return the held back text, if the tool was not called."""
         return self._release()
 
     def _end(self, event: ToolCallEnd) -> Sequence[Event]:
@@ -158,8 +158,8 @@ class StructuredAnswer:
         return () if self._answered else tuple(held)
 
 
-class WrappedAnswer:
-    """Takes an answer out of the object that was put around it; it is held back until its end."""
+class UnwrapPass:
+    """Removes the added object from a response, which is held back until its end."""
 
     handles: tuple[type[Any], ...] = (TextDelta, Finish)
 
@@ -167,7 +167,7 @@ class WrappedAnswer:
         self._texts: dict[int, list[str]] = {}
 
     def feed(self, event: Event) -> Sequence[Event]:
-        """Return the events that ``event`` becomes."""
+        """Return the events that replace ``event``."""
         if isinstance(event, TextDelta):
             self._texts.setdefault(event.choice, []).append(event.text)
             return ()

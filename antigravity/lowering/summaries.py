@@ -1,4 +1,4 @@
-"""Summaries of compacted histories, which other protocols have no block for."""
+"""Summaries of compacted histories, which other protocols do not support."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from antigravity.ir.request import Message, Request
 
 
 def with_readable_summaries(request: Request) -> Request:
-    """Return the request with each summary that can be read as text.
+    """Return the request with readable summaries as text.
 
-    Anthropic's ``compaction`` block holds all that is left of the turns before it.
+    Anthropic's ``compaction`` block replaces all turns before it.
     """
     if not any(_summary(part) for message in request.messages for part in message.parts):
         return request

@@ -9,9 +9,9 @@ from antigravity.ir.request import Message, Request
 
 
 def fold_system_turns(request: Request) -> Request:
-    """Return the request with later system turns said by the user, marked as what they are.
+    """Return the request with later system turns as marked user turns.
 
-    They stay where they stood, so that a prompt cache of what comes before them holds.
+    They keep their position, so that the prompt cache of earlier turns stays valid.
     """
     if all(message.role != "system" for message in request.messages):
         return request
@@ -19,7 +19,7 @@ def fold_system_turns(request: Request) -> Request:
 
 
 def move_instructions(request: Request) -> Request:
-    """Return the request with its instructions said by the user, first of all."""
+    """Return the request with its instructions as the first user message."""
     if not request.system:
         return request
     said = Message("user", tuple(request.system))

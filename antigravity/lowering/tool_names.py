@@ -1,4 +1,4 @@
-"""Say a request's tools in words that the target has, and put the answer back into the client's.
+"""Maps the tools of a request to names and forms of the target, and responses back.
 
 Targets differ in the names that they take, and most know neither namespaces nor free-form
 (custom) tools.  One table per request maps every tool to a name on the wire; it is applied
@@ -30,7 +30,7 @@ _UNSAFE = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 class ToolIdentity(Struct, frozen=True):
-    """A tool as the client knows it."""
+    """A tool of the client."""
 
     name: str
     namespace: str | None = None
@@ -63,16 +63,16 @@ class ToolTable:
         return known if known is not None else self.add(ToolIdentity(name, namespace))
 
     def wire_names(self, name: str) -> list[str]:
-        """Return the wire names of all tools of that name, in whatever namespace."""
+        """Return the wire names of all tools of that name, in any namespace."""
         return self._named.get(name) or [self.wire_name(name)]
 
     def identity(self, wire: str) -> ToolIdentity | None:
-        """Return the tool that a wire name stands for."""
+        """Return the tool with a wire name, if there is one."""
         return self._from_wire.get(wire)
 
     @property
     def trivial(self) -> bool:
-        """Whether nothing has to be put back in the answer."""
+        """Whether responses need no mapping."""
         return all(
             wire == identity.name and (identity.namespace is None or self._traits.namespaces)
             for wire, identity in self._from_wire.items()
@@ -84,7 +84,7 @@ class ToolTable:
         return any(identity.kind == "custom" for identity in self._from_wire.values())
 
     def _name(self, identity: ToolIdentity) -> str:
-        """Return a free and legal name that looks like the tool's own."""
+        """Return an unused legal name similar to the tool's own."""
         traits = self._traits
         flat = identity.name
         if identity.namespace is not None and not traits.namespaces:
@@ -103,7 +103,7 @@ class ToolTable:
 
 
 def lower_tools(request: Request, traits: Traits) -> tuple[Request, ToolTable]:
-    """Return the request in words that ``traits`` allow, and the table that was used."""
+    """Return the request with tools that ``traits`` allow, and the table that was used."""
     table = ToolTable(traits)
     for tool in request.tools:
         if isinstance(tool, FunctionTool):
@@ -154,7 +154,7 @@ def _custom_parameters() -> dict[str, Any]:
 
 
 def _custom_description(tool: CustomTool) -> str:
-    """Return the description with the grammar, which a function has no other place for."""
+    """Return the description with the grammar, since functions have no member for it."""
     lines = [tool.description] if tool.description else []
     form = tool.format or {}
     grammar = form.get("grammar", form)

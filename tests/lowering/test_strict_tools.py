@@ -15,7 +15,7 @@ from antigravity.ir.parts import Text
 from antigravity.ir.request import Message, Request
 from antigravity.ir.tools import FunctionTool
 from antigravity.lowering.strict_tools import (
-    OptionalArguments,
+    NullArgumentPass,
     fit_strict_tools,
     strict_schema,
     without_nulls,
@@ -167,7 +167,7 @@ def test_nulls_are_taken_out_only_where_the_client_takes_none() -> None:
 
 
 def run(schemas: dict[str, Any], *events: Event) -> list[Event]:
-    each = OptionalArguments(schemas)
+    each = NullArgumentPass(schemas)
     found: list[Event] = []
     for event in events:
         found += each.feed(event) if isinstance(event, each.handles) else (event,)

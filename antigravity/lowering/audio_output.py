@@ -22,16 +22,16 @@ from antigravity.ir.pcm import RATE, samples_of, wav_head
 from antigravity.ir.request import Request
 
 _AUDIO: Final = "audio"
-#: The client protocols whose settings of audio output are OpenAI's or Gemini's, by family.
+#: The client protocols with audio output settings of OpenAI or Gemini, by family.
 _WORDS: Final = {"openai_chat": "openai", "gemini": "gemini"}
 _FALLBACK_VOICE: Final = "alloy"
 _BARE: Final = "pcm16"
 
 
-def fit_sound(
+def fit_audio_output(
     request: Request, traits: Traits, target: Target
-) -> tuple[Request, tuple[Loss, ...], SoundForm | None]:
-    """Return the request with its audio settings as the target takes them, and the losses.
+) -> tuple[Request, tuple[Loss, ...], AudioFormat | None]:
+    """Return the request with audio settings for the target, and the losses.
 
     The third item is the pass that converts the audio for the client, if one is needed.
 
@@ -40,8 +40,8 @@ def fit_sound(
     config = request.audio_config
     if request.speech is not None or (_AUDIO not in request.modalities and config is None):
         return request, (), None
-    if not _speaks(request, traits, target.capabilities):
-        return _silent(request, target)
+    if not _produces_audio(request, traits, target.capabilities):
+        return _without_audio(request, target)
     losses: list[Loss] = []
     words = _WORDS.get(request.protocol, "")
     form = _form(config or {}, losses) if words == "openai" else None
@@ -49,7 +49,7 @@ def fit_sound(
         told = dict(config or {}) if words == "openai" else _to_openai(config, target, losses)
         told["format"] = _BARE  # a stream can have no other
         modalities: tuple[str, ...] = ("text", _AUDIO)
-        form = form if words == "openai" else SoundForm(wav=False)
+        form = form if words == "openai" else AudioFormat(wav=False)
     else:
         told = dict(config or {}) if words == "gemini" else _to_gemini(config, target, losses)
         only = target.capabilities.outputs == (_AUDIO,)
@@ -61,8 +61,8 @@ def fit_sound(
     )
 
 
-def _speaks(request: Request, traits: Traits, capabilities: Capabilities) -> bool:
-    """Return whether the target speaks.
+def _produces_audio(request: Request, traits: Traits, capabilities: Capabilities) -> bool:
+    """Return whether the target produces audio.
 
     An unknown model is trusted to, if the request is in its own protocol, or asks for audio only.
     """
@@ -74,7 +74,7 @@ def _speaks(request: Request, traits: Traits, capabilities: Capabilities) -> boo
     return _AUDIO in capabilities.outputs
 
 
-def _silent(request: Request, target: Target) -> tuple[Request, tuple[Loss, ...], None]:
+def _without_audio(request: Request, target: Target) -> tuple[Request, tuple[Loss, ...], None]:
     others = tuple(kind for kind in request.modalities if kind != _AUDIO)
     if request.modalities and not others:
         raise InvalidRequestError(
@@ -90,14 +90,14 @@ def _silent(request: Request, target: Target) -> tuple[Request, tuple[Loss, ...]
     return replace(request, audio_config=None, modalities=modalities), (loss,), None
 
 
-def _form(config: dict[str, Any], losses: list[Loss]) -> SoundForm | None:
+def _form(config: dict[str, Any], losses: list[Loss]) -> AudioFormat | None:
     """Return the pass for the format that a client of OpenAI's wants."""
     wanted = config.get("format", "wav")
     if wanted == _BARE:
         return None
     if wanted != "wav":
         losses.append(Loss("audio.format", "sent as WAV: the model gives bare samples"))
-    return SoundForm(wav=True)
+    return AudioFormat(wav=True)
 
 
 def _to_gemini(config: dict[str, Any] | None, target: Target, losses: list[Loss]) -> dict[str, Any]:
@@ -133,10 +133,10 @@ def _to_openai(config: dict[str, Any] | None, target: Target, losses: list[Loss]
     return {"voice": own.get(wanted, first)}
 
 
-class SoundForm:
-    """Gives sound the form that the client wants: a WAV file, or Gemini's bare samples.
+class AudioFormat:
+    """Converts audio to the client's format: a WAV file, or Gemini's raw samples.
 
-    A file is whole before it is sent: its length stands in its head, and clients take one.
+    A file is sent as a whole, since its header has its length.
     """
 
     handles: tuple[type[Any], ...] = (MediaOutput, Finish)
@@ -146,7 +146,7 @@ class SoundForm:
         self._held: dict[int, list[MediaOutput]] = {}
 
     def feed(self, event: Event) -> Sequence[Event]:
-        """Return the events that ``event`` becomes."""
+        """Return the events that replace ``event``."""
         if isinstance(event, MediaOutput):
             if kind_of(event.mime_type) != _AUDIO or not isinstance(event.source, InlineData):
                 return (event,)
@@ -159,7 +159,7 @@ class SoundForm:
         return (event,)
 
     def close(self) -> Sequence[Event]:
-        """Return the sound of answers that have not ended."""
+        """Return the audio of choices that have not ended."""
         held, self._held = self._held, {}
         return [_as_wav(pieces) for pieces in held.values()]
 
@@ -172,7 +172,7 @@ def _labelled(event: MediaOutput) -> MediaOutput:
 
 
 def _as_wav(pieces: Sequence[MediaOutput]) -> MediaOutput:
-    """Return pieces of sound as one WAV file; what is no bare sound stays as it is."""
+    """Return pieces of audio as one WAV file; other formats stay as they are."""
     found = []
     for piece in pieces:
         assert isinstance(piece.source, InlineData)
