@@ -191,7 +191,7 @@ def test_what_mcp_says_on_the_wire_is_pure() -> None:
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_the_reactor_is_a_parameter(path: Path) -> None:
     # The kit for tests of plugins runs a reactor in a thread, for tests that know none.
-    if path.name != "tap.py" and path != PACKAGE / "testing" / "threaded.py":
+    if path.name != "tap.py" and path != PACKAGE / "testing" / "threaded_gateway.py":
         assert "twisted.internet.reactor" not in imported(path)
 
 
