@@ -5,22 +5,29 @@ from __future__ import annotations
 import itertools
 import json
 from collections import defaultdict
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
 from antigravity.exchange.fanout.merged_stream import MergedStream
+from antigravity.exchange.fanout.requested_choices import split_choices
 from antigravity.exchange.fanout.strategies import split_request
 from antigravity.exchange.fanout.usage_totals import sum_usage, usage_of_one_prompt
+from antigravity.exchange.plan import Plan
 from antigravity.ir import events as ev
 from antigravity.ir.call import Call, ReplyContext, Route
+from antigravity.ir.capabilities import Capabilities, Target
 from antigravity.ir.request import Message, Request, Sampling
 from antigravity.ir.usage import Usage
 from antigravity.protocols.gemini.protocol import GEMINI_SERVER
-from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_SERVER
+from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT, OPENAI_CHAT_SERVER
+from antigravity.protocols.openai_native_only import native_only_client
+from antigravity.routing.decision import RoutingDecision, RoutingOption
 from tests.exchange.test_pump import Consumer
 
 CHAT, GEMINI = OPENAI_CHAT_SERVER, GEMINI_SERVER
@@ -178,3 +185,39 @@ def test_chat_requested_choices(body: Any, wanted: int) -> None:
 def test_gemini_requested_choices(body: Any, wanted: int) -> None:
     call = Call(GEMINI.routes[0], {}, {}, {}, json.dumps(body).encode())
     assert GEMINI.traits.requested_choices(call).each == wanted
+
+
+@pytest.mark.parametrize(
+    ("clients", "n", "served_by", "parts"),
+    [
+        ("translated", 8, "translated", 0),
+        ("translated", 9, "translated", 2),
+        ("native-only, translated", 9, "native-only", 0),
+        ("translated, native-only", 8, "translated, native-only", 0),
+        # Nothing is translated to a native-only client, so it cannot serve a part.
+        ("translated, native-only", 9, "translated", 2),
+    ],
+)
+def test_split_choices(clients: str, n: int, served_by: str, parts: int) -> None:
+    upstream: Any = SimpleNamespace(name="u")
+    chat = OPENAI_CHAT_CLIENT
+    target = Target("m", Capabilities(max_choices=8))
+    options = {
+        "translated": RoutingOption(upstream, chat, target, False),
+        "native-only": RoutingOption(upstream, native_only_client("x", chat), target, True),
+    }
+    candidates = tuple(options[name] for name in clients.split(", "))
+    plan = Plan(RoutingDecision("m", "m", (), candidates, (), Capabilities()))
+    body = json.dumps({"model": "m", "n": n, "messages": []}).encode()
+    context: Any = SimpleNamespace(
+        traits=CHAT.traits,
+        call=Call(CHAT.routes[0], {}, {}, {}, body),
+        request=request(n),
+        decode=lambda: succeed(None),
+        compute=lambda function, *arguments: succeed(function(*arguments)),
+    )
+    found: list[Any] = []
+    Deferred.fromCoroutine(split_choices(context, plan)).addCallback(found.append)
+    ((changed, made),) = found
+    assert changed.options == tuple(options[name] for name in served_by.split(", "))
+    assert len(made) == parts
