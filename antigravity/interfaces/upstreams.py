@@ -77,7 +77,7 @@ class IUpstream(Interface):
         """Return whether ``body``, of the same protocol, may be passed through unchanged."""
 
     def refused(error: GatewayError, credential: Credential) -> None:
-        """Take note that ``credential`` was refused with a 401, so that cached tokens go."""
+        """Record that ``credential`` was refused with a 401, so that cached tokens go."""
 
     def models(credential: Credential) -> Deferred[Sequence[Model]]:
         """Return a Deferred that fires with the models that the credential can use.
@@ -108,7 +108,7 @@ class IRenewingUpstream(IUpstream):
         """
 
     def accepted(credential: Credential) -> None:
-        """Take note that a request with the token in use was served."""
+        """Record that a request with the token in use was served."""
 
 
 class IModelProtocols(Interface):
