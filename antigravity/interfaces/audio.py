@@ -1,4 +1,4 @@
-"""Answers that are sound: when they have begun, and work on them that a thread does."""
+"""Encoders of audio: when their response has started, and conversion in a thread."""
 
 from __future__ import annotations
 
@@ -8,37 +8,34 @@ from antigravity.ir.errors import GatewayError
 
 
 class IDeliberateEncoder(Interface):
-    """A stream encoder that knows itself when its answer has begun.
+    """A stream encoder that decides itself when its response has started.
 
-    What comes first may be no answer in its eyes, such as words where sound is wanted; until it
-    says that the answer has begun, an attempt may fail.
+    The first events may not count, such as text where audio was requested.  Until the response
+    has started, the attempt may fail and another one is made.
     """
 
-    begun = Attribute("Whether there is an answer that a client can be given.  :type: bool")
-    failure = Attribute("Why there is none, if that is known.  :type: GatewayError | None")
+    begun = Attribute("Whether the response has started.  :type: bool")
+    failure = Attribute("Why it has not started, if that is known.  :type: GatewayError | None")
 
 
 class IConverter(Interface):
-    """Works on the bytes of one stream, for so long that a thread does it.
-
-    No two of its methods run at a time.
-    """
+    """Converts the bytes of one stream in a thread; no two methods run at the same time."""
 
     def convert(data: bytes) -> bytes:
-        """Return what ``data`` becomes, often less than all of it; called in a thread."""
+        """Return the converted bytes, often not all of them yet; called in a thread."""
 
     def finish() -> bytes:
         """Return the end of the stream; called in a thread."""
 
     def failed(error: GatewayError) -> bytes:
-        """Return what ends a stream that broke off; nothing: the connection has to break, too."""
+        """Return the end of a stream that failed; if it is empty, the connection is aborted."""
 
 
 class IConverted(Interface):
-    """A stream encoder that may leave a part of its work to a thread."""
+    """A stream encoder whose output may have to be converted in a thread."""
 
     def converter() -> IConverter | None:
-        """Return what works on all further bytes of the stream, or ``None``: they are done.
+        """Return the converter of the stream, ``None`` if its bytes need no conversion.
 
         Called before the first event, if at all.
         """

@@ -1,4 +1,4 @@
-"""Sound: what the operator says about it, and what speech should be like."""
+"""Audio: the operator's rules, and the options of speech."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 class AudioRules(Struct, frozen=True):
-    """What the operator says about recordings that go to models inside of requests.
+    """The operator's rules for recordings that are sent to models inside of requests.
 
     ``instruction`` tells a model to transcribe; a larger file than ``max_bytes`` is refused
     (0: none is).
@@ -22,9 +22,9 @@ NO_RULES: Final = AudioRules()
 
 
 class SpeechOptions(Struct, frozen=True):
-    """How a text is to be spoken; an empty field: nobody cares.
+    """The options of speech; an empty field was not given.
 
-    ``voice`` is a name, ``manner`` is in words, ``speed`` a multiple of the usual one.
+    ``voice`` is a name, ``manner`` a description, ``speed`` a multiple of the usual speed.
     """
 
     voice: str = ""

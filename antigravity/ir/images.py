@@ -1,4 +1,4 @@
-"""What an image should be like."""
+"""The options of an image that a request asks for."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ RESOLUTIONS: Final = {"512": 512, "1K": 1024, "2K": 2048, "4K": 4096}
 
 
 class ImageOptions(Struct, frozen=True):
-    """What was said about an image; an empty field: nothing.
+    """The options of an image; an empty field was not given.
 
     ``width`` and ``height`` are in pixels, or a bare ratio where ``is_ratio``.
-    ``resolution`` is one of :data:`RESOLUTIONS` that was named outright; ``quality`` names one
-    that will do.  ``mask`` says that one came with the images to draw from.  ``format``,
+    ``resolution`` is one of :data:`RESOLUTIONS` that was requested; ``quality`` names one that is
+    enough.  ``mask`` says that a mask came with the input images.  ``format``,
     ``compression`` and ``background`` are OpenAI's.
     """
 
@@ -30,7 +30,7 @@ class ImageOptions(Struct, frozen=True):
     mask: bool = False
 
     def over(self, other: ImageOptions) -> ImageOptions:
-        """Return this wish, completed by what only ``other`` says."""
+        """Return these options, with those of ``other`` where they are not given."""
         sized = self if self.width else other
         return ImageOptions(
             sized.width,

@@ -1,4 +1,4 @@
-"""Reads JSON from clients, upstreams and files: every fault raises the same error."""
+"""Decodes JSON from clients, upstreams and files: every fault raises the same error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 T = TypeVar("T")
 
-#: What is wrong with it.
+#: Messages of errors.
 TOO_DEEP: Final = "it is nested too deeply"
 NO_TEXT: Final = "it is not UTF-8 text"
 
@@ -38,7 +38,7 @@ def decode(data: bytes | str, kind: type[T], *, strict: bool = ...) -> T: ...
 def decode(data: bytes | str, kind: Any = Any, *, strict: bool = True) -> Any:
     """Return the value in ``data``, as a ``kind``.  A byte order mark before it is ignored.
 
-    :raises msgspec.DecodeError: if it is no JSON, no UTF-8, nested too deeply, or no ``kind``.
+    :raises msgspec.DecodeError: if it is not JSON, not UTF-8, nested too deeply, or not a ``kind``.
     """
     mark = b"\xef\xbb\xbf" if isinstance(data, bytes) else "\ufeff"
     try:

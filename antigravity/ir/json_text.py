@@ -1,4 +1,4 @@
-"""JSON text as clients send it, made fit for every reader."""
+"""Repairs JSON text of clients that upstreams and readers refuse."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from antigravity.ir.surrogates import TooManySurrogatesError, repair_surrogates
 #: Bytes of a body that :func:`clean_json` may be called for in the event loop.
 SMALL: Final = 128 * 1024
 _MARK: Final = b"\xef\xbb\xbf"
-#: Halves of characters in one body; clients that cut text wrongly make one now and then.
+#: The most lone surrogates in one body; clients that cut text wrongly make a few.
 _MOST_HALVES: Final = 10_000
 
 
@@ -20,12 +20,11 @@ def may_need_cleaning(body: bytes) -> bool:
 
 
 def clean_json(body: bytes) -> bytes:
-    """Return a JSON body without a byte-order mark, and with U+FFFD for halves of characters.
+    """Return a JSON body without a byte-order mark, and with U+FFFD for lone surrogates.
 
-    Upstreams refuse both, and so do readers here.  Other bodies are returned as they are; so is,
-    without a copy, whatever needs no change.
+    Upstreams and readers refuse both.  Other bodies are returned without a copy.
 
-    :raises InvalidRequestError: if it holds very many such halves.
+    :raises InvalidRequestError: if there are too many lone surrogates.
     """
     if body.startswith(_MARK):
         body = body[len(_MARK) :]

@@ -1,22 +1,22 @@
-"""Text of others, made fit for people's eyes: upstreams, servers and clients have a say in it."""
+"""Makes text from upstreams, servers and clients safe to print."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-#: What a terminal would obey, or show in another order; new lines and tabs are harmless.
+#: Control characters, and those that change the order of text; line feeds and tabs are safe.
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-#: Who reads a log does not want more of one message.
+#: The longest message in a log, in characters.
 _LONGEST: Final = 2000
 
 
 def strip_controls(text: str) -> str:
-    """Return ``text`` without what could harm a terminal."""
+    """Return ``text`` without control characters."""
     return _CONTROLS.sub("", text)
 
 
 def shorten(text: str) -> str:
-    """Return the same, and not more of it than a log can bear."""
+    """Return ``text`` without control characters, cut to the length that a log takes."""
     text = strip_controls(text[: _LONGEST + 1])
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -1,4 +1,4 @@
-"""Marks on parts of a request that only some targets know."""
+"""Features of a request that only some targets support."""
 
 from __future__ import annotations
 
