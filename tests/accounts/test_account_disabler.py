@@ -62,7 +62,7 @@ def setting(tmp_path: Path) -> Setting:
     return Setting(tmp_path / "home")
 
 
-def test_it_is_gone_at_once_and_disabled_on_disk_soon(setting: Setting) -> None:
+def test_disable_removes_credential_then_writes_file(setting: Setting) -> None:
     setting.disabler.disable(setting.credential("a"), REASON)
     assert setting.ids() == ["codeassist-b"]
     assert all(record.enabled for record in setting.files.load()[0])
@@ -79,14 +79,14 @@ def test_it_is_gone_at_once_and_disabled_on_disk_soon(setting: Setting) -> None:
     )
 
 
-def test_it_is_written_once_however_many_notice(setting: Setting) -> None:
+def test_repeated_disable_writes_once(setting: Setting) -> None:
     credential = setting.credential("a")
     for _ in range(26):
         setting.disabler.disable(credential, REASON)
     assert len(setting.queue) == 1
 
 
-def test_an_account_with_a_new_secret_is_left_alone(setting: Setting) -> None:
+def test_account_with_new_secret_stays_enabled(setting: Setting) -> None:
     old = setting.credential("a")
     record = structs.replace(setting.files.find("codeassist-a"), secret=Secret("1//fresh"))
     setting.files.save(record)
@@ -98,7 +98,7 @@ def test_an_account_with_a_new_secret_is_left_alone(setting: Setting) -> None:
     assert len(credential_store.credentials("codeassist")) == 2
 
 
-def test_a_removed_file_and_a_broken_one_harm_nobody(setting: Setting) -> None:
+def test_missing_and_invalid_files_are_ignored(setting: Setting) -> None:
     setting.files.remove("codeassist-a")
     (setting.files.directory / "codeassist-b.json").write_text("{")
     for name in ("a", "b"):
@@ -108,7 +108,7 @@ def test_a_removed_file_and_a_broken_one_harm_nobody(setting: Setting) -> None:
     assert not setting.files.has("codeassist-a")
 
 
-def test_those_that_are_left_take_turns(setting: Setting) -> None:
+def test_remaining_credentials_take_turns(setting: Setting) -> None:
     setting.credential_store.next_credential("codeassist")
     setting.disabler.disable(setting.credential("b"), REASON)
     assert [setting.credential_store.next_credential("codeassist").id for _ in range(2)] == [

@@ -33,11 +33,11 @@ class Watched:
         return changes
 
 
-def test_those_that_are_there_from_the_beginning_are_no_news() -> None:
+def test_initial_accounts_are_not_reported() -> None:
     assert Watched("a", "b").told() == []
 
 
-def test_a_lock_is_told_once_and_again_if_it_gets_longer() -> None:
+def test_lock_is_reported_once_and_again_if_longer() -> None:
     watched = Watched("a")
     leases = [watched.kit.take() for _ in range(3)]
     for lease, delay in zip(leases, (30.0, 20.0, 50.0), strict=True):
@@ -50,7 +50,7 @@ def test_a_lock_is_told_once_and_again_if_it_gets_longer() -> None:
     assert watched.told() == []
 
 
-def test_what_a_lock_is_for() -> None:
+def test_lock_names_account_or_model() -> None:
     watched = Watched("a", "b", max_concurrency=1)
     one, two = watched.kit.take(), watched.kit.take()
     one.failed(UpstreamCredentialError("gone", code="invalid_grant"))
@@ -61,14 +61,14 @@ def test_what_a_lock_is_for() -> None:
     assert (full.account, full.model, full.reason) == ("", PRO.model, "capacity")
 
 
-def test_a_guess_that_was_wrong_is_told() -> None:
+def test_end_of_estimated_lock_is_reported() -> None:
     watched = Watched("a")
     watched.kit.take("", FLASH).failed(UpstreamError("broken", upstream_status=500))
     watched.kit.take("", FLASH).succeeded()
     assert [change.state for change in watched.told()] == ["locked", "unlocked"]
 
 
-def test_people_who_end_locks_are_told_of() -> None:
+def test_unlock_is_reported() -> None:
     watched = Watched("a")
     watched.kit.take().failed(RateLimitedError("slow", retry_after=30.0))
     watched.told()
@@ -77,7 +77,7 @@ def test_people_who_end_locks_are_told_of() -> None:
     assert watched.told() == [AccountChange("unlocked", "google", "a")]
 
 
-def test_accounts_that_come_and_go() -> None:
+def test_added_and_removed_accounts_are_reported() -> None:
     watched = Watched("a", "b")
     watched.kit.reload(Source(google=["b", "c"], zai=["z"]))
     assert watched.told() == [
@@ -89,7 +89,7 @@ def test_accounts_that_come_and_go() -> None:
     assert watched.told() == []
 
 
-def test_one_that_is_retired_is_told_of_once_with_the_reason() -> None:
+def test_disabled_account_is_reported_once_with_reason() -> None:
     watched = Watched("a", "b")
     watched.kit.pool.account_disabled(Credential("a", "google", "secret-a"), "revoked")
     watched.kit.reload(Source(google=["b"]))
@@ -98,7 +98,7 @@ def test_one_that_is_retired_is_told_of_once_with_the_reason() -> None:
     assert watched.told() == [AccountChange("enabled", "google", "a")]
 
 
-def test_protection_begins_and_ends() -> None:
+def test_protections_are_reported() -> None:
     watched = Watched("a", "b")
     until = BEGINNING + 900
     watched.protections["a"] = [Protection("gemini-pro", 0.05, 0.1, until)]
@@ -112,7 +112,7 @@ def test_protection_begins_and_ends() -> None:
     assert watched.told() == [AccountChange("unprotected", "google", "a", "gemini-pro")]
 
 
-def test_no_secret_and_no_address_is_told() -> None:
+def test_changes_have_no_secret_and_no_address() -> None:
     watched = Watched("a")
     watched.kit.take().failed(UpstreamCredentialError("no", upstream_status=401))
     (change,) = watched.told()

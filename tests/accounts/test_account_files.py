@@ -26,7 +26,7 @@ def record(identifier: str = "openai-1", **fields: object) -> AccountRecord:
     return AccountRecord(identifier, **values)  # type: ignore[arg-type]
 
 
-def test_what_is_saved_is_loaded_and_private(files: AccountFiles) -> None:
+def test_saved_account_is_loaded_and_private(files: AccountFiles) -> None:
     saved = record(label="ä@example.org", created=12.5, extra={"project": "p"})
     files.save(saved)
     assert files.load() == ([saved], [])
@@ -69,7 +69,7 @@ def test_unknown_fields_survive_a_rewrite(files: AccountFiles) -> None:
         b'{"kind": "openai", "secret": "veiled", "enabled": "veiled"}',
     ],
 )
-def test_a_broken_file_is_reported_and_skipped(files: AccountFiles, data: bytes) -> None:
+def test_invalid_file_is_reported(files: AccountFiles, data: bytes) -> None:
     files.save(record("good"))
     path = files.directory / "bad.json"
     path.write_bytes(data)
@@ -83,11 +83,11 @@ def test_a_broken_file_is_reported_and_skipped(files: AccountFiles, data: bytes)
     assert path.read_bytes() == data
 
 
-def test_no_directory_is_no_account(tmp_path: Path) -> None:
+def test_missing_directory_has_no_accounts(tmp_path: Path) -> None:
     assert AccountFiles(tmp_path / "none").load() == ([], [])
 
 
-def test_a_name_never_leads_out_of_the_directory(files: AccountFiles) -> None:
+def test_ids_cannot_leave_the_directory(files: AccountFiles) -> None:
     for name in ("../x", "", ".hidden", "a/b", "a\n"):
         with pytest.raises(AccountError):
             files.save(record(name))
@@ -95,7 +95,7 @@ def test_a_name_never_leads_out_of_the_directory(files: AccountFiles) -> None:
             files.remove(name)
 
 
-def test_accounts_are_found_by_id_label_and_beginning(files: AccountFiles) -> None:
+def test_find_by_id_label_or_prefix(files: AccountFiles) -> None:
     for number, label in (("10", "one"), ("11", "two"), ("2", "two")):
         files.save(record(f"openai-{number}", label=label))
     assert files.find("openai-10").id == "openai-10"
@@ -112,7 +112,7 @@ def test_accounts_are_found_by_id_label_and_beginning(files: AccountFiles) -> No
         files.remove("openai-10")
 
 
-def test_ids_are_the_same_for_the_same_secret_and_tell_nothing() -> None:
+def test_ids_depend_on_the_secret_without_revealing_it() -> None:
     identifier = credential_id("up", "sk-veiled")
     assert identifier == credential_id("up", "sk-veiled")
     assert identifier != credential_id("up", "sk-other")
@@ -120,7 +120,7 @@ def test_ids_are_the_same_for_the_same_secret_and_tell_nothing() -> None:
     assert "veiled" not in identifier
 
 
-def test_secret_loses_what_was_pasted_around_it_and_the_file_is_remarked_upon(
+def test_untidy_secret_is_stripped_and_reported(
     files: AccountFiles,
 ) -> None:
     path = files.directory / "openai-1.json"
@@ -132,7 +132,7 @@ def test_secret_loses_what_was_pasted_around_it_and_the_file_is_remarked_upon(
     assert files.untidy == []
 
 
-def test_secret_that_is_none_is_refused_with_its_line_and_not_told(files: AccountFiles) -> None:
+def test_invalid_secret_is_refused_with_its_line(files: AccountFiles) -> None:
     path = files.directory / "openai-1.json"
     path.write_text('{\n"kind": "openai",\n"secret": "veiled veiled"\n}')
     records, (broken,) = files.load()

@@ -20,7 +20,7 @@ def kinds(text: str, kind: str = "") -> list[tuple[str, str]]:
     return [(each.kind, each.secret.reveal()) for each in found.accounts]
 
 
-def test_tokens_are_found_between_words() -> None:
+def test_tokens_are_found_in_text() -> None:
     text = f"""my accounts:
     me@x: {REFRESH}, old;{ANTHROPIC}
     "{OPENAI}" ({GEMINI}) and again {REFRESH}."""
@@ -45,11 +45,11 @@ def test_tokens_are_found_between_words() -> None:
         "null",
     ],
 )
-def test_what_is_no_token_is_not_taken(text: str) -> None:
+def test_other_text_is_ignored(text: str) -> None:
     assert parse_accounts(text).accounts == ()
 
 
-def test_a_list_of_objects() -> None:
+def test_accounts_are_read_from_objects() -> None:
     entries = [
         {"email": "a@x", "refresh_token": "any-form"},
         {"kind": "openai", "secret": "k", "upstream": "deep", "label": "l", "enabled": False,
@@ -71,7 +71,7 @@ def test_a_list_of_objects() -> None:
     assert parse_accounts(json.dumps(entries[0])).accounts == (one,)
 
 
-def test_what_is_left_is_told_without_a_secret() -> None:
+def test_skipped_items_reveal_no_secret() -> None:
     entries = [7, {"label": "x"}, {"secret": "vei…led"}, {"secret": "vei led"}, "veiled"]
     found = parse_accounts(json.dumps(entries))
     assert found.accounts == ()
@@ -83,5 +83,5 @@ def test_what_is_left_is_told_without_a_secret() -> None:
     assert kinds('["veiled"]', "gemini_api") == [("gemini_api", "veiled")]
 
 
-def test_a_hostile_text_is_only_text() -> None:
+def test_any_text_is_parsed_without_error() -> None:
     assert parse_accounts("[" * 100_000).accounts == ()

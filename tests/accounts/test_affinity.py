@@ -15,7 +15,7 @@ def bindings(time: Time, **more: float) -> Bindings:
     return Bindings(lambda: time.now, **more)  # type: ignore[arg-type]
 
 
-def test_use_keeps_a_binding_and_age_ends_it() -> None:
+def test_binding_ends_after_its_ttl() -> None:
     time = Time()
     bound = bindings(time, ttl=100.0)
     assert bound.bind("s", "u", "f", "a")
@@ -28,7 +28,7 @@ def test_use_keeps_a_binding_and_age_ends_it() -> None:
     assert bound.get("s", "u", "f") is None
 
 
-def test_only_the_account_itself_is_dropped() -> None:
+def test_unbind_removes_only_the_given_account() -> None:
     bound = bindings(Time())
     bound.bind("s", "u", "f", "a")
     bound.bind("s", "u", "g", "a")
@@ -41,7 +41,7 @@ def test_only_the_account_itself_is_dropped() -> None:
     assert bound.counts() == {"b": 1}
 
 
-def test_who_was_not_used_for_longest_goes_first() -> None:
+def test_least_recently_used_binding_is_removed() -> None:
     bound = bindings(Time(), max_entries=2)
     bound.bind("one", "u", "f", "a")
     bound.bind("two", "u", "f", "b")
@@ -50,7 +50,7 @@ def test_who_was_not_used_for_longest_goes_first() -> None:
     assert [bound.get(name, "u", "f") for name in ("one", "two", "three")] == ["c", None, "a"]
 
 
-def test_a_snapshot_keeps_ages() -> None:
+def test_snapshot_keeps_times() -> None:
     time = Time()
     first = bindings(time, ttl=100.0)
     first.bind("old", "u", "f", "a")

@@ -74,9 +74,7 @@ def test_credentials_take_turns() -> None:
 
 
 @given(st.integers(1, 6), st.lists(st.sets(st.integers(0, 5)), max_size=40))
-def test_a_lease_is_never_excluded_and_found_if_there_is_one(
-    count: int, excluded: list[set[int]]
-) -> None:
+def test_next_credential_is_not_excluded(count: int, excluded: list[set[int]]) -> None:
     keys = [str(number) for number in range(count)]
     credential_store = CredentialStore(upstreams(a={"kind": "openai", "api_keys": keys}))
     ids = [credential.id for credential in credential_store.credentials("a")]
@@ -87,7 +85,7 @@ def test_a_lease_is_never_excluded_and_found_if_there_is_one(
         assert lease is None or lease.id not in exclude
 
 
-def test_an_account_alone_implies_its_upstream() -> None:
+def test_account_implies_its_upstream() -> None:
     records = [
         account("gemini_api", "1", label="me", extra={"project": "p", "n": 1}),
         account("zai", "2"),
@@ -111,7 +109,7 @@ def test_an_account_alone_implies_its_upstream() -> None:
     assert not credential_store.credentials("anthropic")
 
 
-def test_an_account_goes_to_the_configured_upstream_of_its_kind() -> None:
+def test_account_uses_configured_upstream_of_its_kind() -> None:
     configured = upstreams(deep={"kind": "openai", "base_url": "https://d", "api_key": "1"})
     records = [account("openai", "2"), account("openai", "1")]
     assert implied_upstreams(configured, records) == {}
@@ -134,16 +132,14 @@ def test_an_account_goes_to_the_configured_upstream_of_its_kind() -> None:
         ),
     ],
 )
-def test_where_it_is_not_clear_an_account_is_left_out(
-    tables: dict[str, Any], record: AccountRecord
-) -> None:
+def test_ambiguous_account_is_not_used(tables: dict[str, Any], record: AccountRecord) -> None:
     credential_store = CredentialStore(upstreams(**tables), [record])
     assert not any(credential_store.credentials(name) for name in credential_store.upstreams)
     assert implied_upstreams(upstreams(**tables), [record]) == {}
     assert record.id in str(credential_store.problems[0])
 
 
-def test_an_anthropic_key_never_goes_to_zai_nor_the_other_way_round() -> None:
+def test_keys_of_anthropic_and_zai_are_not_mixed() -> None:
     configured = upstreams(zai={"kind": "anthropic", "base_url": "https://api.z.ai/api/anthropic"})
     records = [account("anthropic", "a"), account("zai", "z")]
     credential_store = CredentialStore(configured, records)
@@ -157,14 +153,14 @@ def test_an_anthropic_key_never_goes_to_zai_nor_the_other_way_round() -> None:
     assert implied_upstreams(merged, records) == {}
 
 
-def test_another_account_does_not_make_an_account_unclear() -> None:
+def test_other_accounts_do_not_make_an_account_ambiguous() -> None:
     configured = upstreams(deep={"kind": "openai"})
     records = [account("openai", "1"), account("openai", "2", upstream="other")]
     credential_store = CredentialStore(configured, records)
     assert (secrets(credential_store, "deep"), secrets(credential_store, "other")) == (["1"], ["2"])
 
 
-def test_two_addresses_for_one_implied_upstream_do_not_mix() -> None:
+def test_accounts_with_two_addresses_are_not_mixed() -> None:
     records = [
         account("openai", "1", upstream="x", base_url="https://a"),
         account("openai", "2", upstream="x", base_url="https://b"),
@@ -182,13 +178,13 @@ def test_two_addresses_for_one_implied_upstream_do_not_mix() -> None:
         ({"enabled": False, "dispatch_mode": "pooled", "api_key": "k"}, []),
     ],
 )
-def test_the_short_form_of_zai_implies_an_upstream(table: dict[str, Any], names: list[str]) -> None:
+def test_zai_settings_imply_an_upstream(table: dict[str, Any], names: list[str]) -> None:
     configured = settings(proxy={"zai": table})
     assert list(implied_upstreams(configured, [])) == names
     assert secrets(CredentialStore(configured), "zai") == ["k"] * len(names)
 
 
-def test_a_table_for_zai_takes_the_place_of_the_short_form() -> None:
+def test_zai_table_replaces_the_implied_upstream() -> None:
     configured = settings(
         proxy={"zai": {"enabled": True, "dispatch_mode": "pooled", "api_key": "k"}},
         upstreams={"zai": {"kind": "anthropic", "api_key": "own"}},
@@ -197,7 +193,7 @@ def test_a_table_for_zai_takes_the_place_of_the_short_form() -> None:
     assert secrets(CredentialStore(configured), "zai") == ["own"]
 
 
-def test_an_upstream_that_lacks_something_is_a_warning() -> None:
+def test_incomplete_upstream_is_reported() -> None:
     credential_store = CredentialStore(
         upstreams(a={"kind": "openai"}, g={"kind": "codeassist", "refresh_token": "r"})
     )
@@ -207,7 +203,7 @@ def test_an_upstream_that_lacks_something_is_a_warning() -> None:
     }
 
 
-def test_a_kind_uses_only_its_sort_of_credential_and_a_plugins_kind_any() -> None:
+def test_credential_settings_by_kind() -> None:
     keys = {"api_key": "k", "api_keys": ["l"], "refresh_token": "r"}
     kinds = ("openai", "codeassist", "mine")
     credential_store = CredentialStore(
@@ -220,7 +216,7 @@ def test_a_kind_uses_only_its_sort_of_credential_and_a_plugins_kind_any() -> Non
     ]
 
 
-def test_what_is_switched_off_is_not_used() -> None:
+def test_disabled_upstreams_and_accounts_are_not_used() -> None:
     configured = upstreams(deep={"kind": "openai", "api_key": "1"})
     credential_store = CredentialStore(configured, [account("openai", "2", enabled=False)])
     assert secrets(credential_store, "deep") == ["1"]
@@ -229,7 +225,7 @@ def test_what_is_switched_off_is_not_used() -> None:
 
 
 @pytest.mark.parametrize("form", [" {}\n", "Bearer {}", '"{}"', "\ufeffBearer '{}'\u200b"])
-def test_credential_is_the_bare_key_whatever_stands_around_it(form: str) -> None:
+def test_credential_is_stripped(form: str) -> None:
     given = form.format("sk-1")
     table = {"kind": "openai", "api_key": given, "api_keys": [f"{given} "]}
     credential_store = CredentialStore(upstreams(a=table), [account("anthropic", given)])

@@ -17,7 +17,7 @@ def failing(kit: PoolFixture, account: str, error: Exception) -> None:
     kit.take(exclude=others).failed(error)
 
 
-def test_a_refused_account_is_not_tried_before_one_whose_server_failed() -> None:
+def test_failed_account_is_retried_before_a_refused_one() -> None:
     kit = PoolFixture(("dead", "shaky"))
     failing(kit, "dead", UpstreamCredentialError("401", upstream_status=401))
     failing(kit, "shaky", UpstreamError("500", upstream_status=500))
@@ -27,7 +27,7 @@ def test_a_refused_account_is_not_tried_before_one_whose_server_failed() -> None
         lease.release()
 
 
-def test_a_good_account_is_waited_for_rather_than_a_refused_one_tried() -> None:
+def test_request_waits_for_good_account_rather_than_retrying_refused_one() -> None:
     kit = PoolFixture(("dead", "limited"))
     failing(kit, "dead", UpstreamCredentialError("401", upstream_status=401))
     failing(kit, "limited", RateLimitedError("429", retry_after=3.0))
@@ -37,14 +37,14 @@ def test_a_good_account_is_waited_for_rather_than_a_refused_one_tried() -> None:
     assert waiting.result.credential.id == "limited"
 
 
-def test_a_refused_account_is_the_last_resort() -> None:
+def test_refused_account_is_the_last_resort() -> None:
     kit = PoolFixture(("dead", "empty"))
     failing(kit, "dead", UpstreamCredentialError("401", upstream_status=401))
     failing(kit, "empty", QuotaExhaustedError("429", retry_after=7200.0))
     assert kit.take().credential.id == "dead"
 
 
-def test_success_ends_a_guess() -> None:
+def test_success_ends_estimated_lock() -> None:
     kit = PoolFixture(("a",))
     failing(kit, "a", UpstreamCredentialError("401", upstream_status=401))
     kit.clock.advance(1.0)
@@ -52,7 +52,7 @@ def test_success_ends_a_guess() -> None:
     assert kit.pool.status()["lockouts"] == []
 
 
-def test_success_of_an_older_attempt_ends_nothing() -> None:
+def test_success_of_earlier_attempt_ends_no_lock() -> None:
     kit = PoolFixture(("a", "b"))
     older = kit.take(exclude={"b"})
     kit.clock.advance(1.0)
@@ -61,7 +61,7 @@ def test_success_of_an_older_attempt_ends_nothing() -> None:
     assert kit.take().credential.id == "b"
 
 
-def test_success_does_not_shorten_what_an_upstream_said() -> None:
+def test_success_does_not_end_named_lock() -> None:
     kit = PoolFixture(("a",))
     first, second = kit.take(), kit.take()
     first.failed(QuotaExhaustedError("429", retry_after=7200.0))

@@ -46,7 +46,7 @@ def served(queue: FairQueue[Item], most: int = 999) -> list[str]:
     return names
 
 
-def test_principals_take_turns_and_so_do_their_sessions() -> None:
+def test_principals_and_conversations_take_turns() -> None:
     queue = queue_of("p.s.1", "p.s.2", "p.s.3", "p.t.1", "q.s.1", "p.u.1")
     order = ["p.s.1", "q.s.1", "p.t.1", "p.u.1", "p.s.2", "p.s.3"]
     assert [item.name for item in queue] == order
@@ -54,14 +54,14 @@ def test_principals_take_turns_and_so_do_their_sessions() -> None:
     assert not list(queue)
 
 
-def test_who_was_served_goes_to_the_end() -> None:
+def test_served_principal_goes_to_the_end() -> None:
     queue = queue_of("p.s.1", "p.s.2", "q.s.1", "q.s.2")
     assert served(queue, 1) == ["p.s.1"]
     queue.add("r", "s", Item("r.s.1"))
     assert served(queue) == ["q.s.1", "p.s.2", "r.s.1", "q.s.2"]
 
 
-def test_nobody_saves_up_turns() -> None:
+def test_turns_do_not_accumulate() -> None:
     """One whose requests cannot be served for long gets no more than its turn when they can."""
     queue = queue_of(*(f"stuck.s.{number}" for number in range(50)))
     for number in range(50):
@@ -72,7 +72,7 @@ def test_nobody_saves_up_turns() -> None:
     assert served(queue, 2) == ["stuck.s.0", "busy.s.last"]
 
 
-def test_who_leaves_moves_nobody_else() -> None:
+def test_removed_item_does_not_change_order() -> None:
     queue = queue_of("p.s.1", "q.s.1", "r.s.1", "p.s.2")
     for item in queue:
         if item.name in ("p.s.1", "q.s.1"):
@@ -80,7 +80,7 @@ def test_who_leaves_moves_nobody_else() -> None:
     assert served(queue) == ["p.s.2", "r.s.1"]
 
 
-def test_the_last_of_who_has_most_makes_room() -> None:
+def test_last_item_of_largest_principal_makes_room() -> None:
     queue = queue_of("p.s.1", "p.t.1", "p.s.2", "q.s.1")
     for principal, name in (("r", "p.s.2"), ("q", "p.s.2"), ("p", None)):
         item = queue.least_due(principal)
@@ -88,7 +88,7 @@ def test_the_last_of_who_has_most_makes_room() -> None:
     assert FairQueue[Item]().least_due("p") is None
 
 
-def test_the_longest_conversation_makes_room_for_another_one_of_the_same_key() -> None:
+def test_longest_conversation_of_the_principal_makes_room() -> None:
     queue = queue_of("p.s.1", "p.s.2", "p.s.3", "p.t.1", "q.s.1", "q.s.2", "q.s.3")
     for session, name in (("u", "p.s.3"), ("t", "p.s.3"), ("s", None)):
         item = queue.least_due("p", session)
@@ -99,7 +99,7 @@ PLACES = st.tuples(st.sampled_from("pqr"), st.sampled_from("st"))
 
 
 @given(st.lists(PLACES, max_size=40))
-def test_between_two_turns_everybody_else_has_one(places: list[tuple[str, str]]) -> None:
+def test_all_others_are_served_between_two_turns(places: list[tuple[str, str]]) -> None:
     numbers = count()
     names = [f"{principal}.{session}.{next(numbers)}" for principal, session in places]
     left = {principal: sum(p == principal for p, _ in places) for principal in "pqr"}
@@ -119,7 +119,7 @@ def test_between_two_turns_everybody_else_has_one(places: list[tuple[str, str]])
         last[principal] = turn
 
 
-def test_one_request_of_another_key_is_not_behind_two_hundred() -> None:
+def test_single_request_is_not_behind_two_hundred_of_another_key() -> None:
     """Also where there is one account, so that nobody asks which conversation it is."""
     kit = PoolFixture(["a"], max_concurrency=1)
     running = [kit.take()]
@@ -144,7 +144,7 @@ def test_one_request_of_another_key_is_not_behind_two_hundred() -> None:
     assert kit.clock.getDelayedCalls() == []
 
 
-def test_a_full_queue_has_room_for_another_key() -> None:
+def test_full_queue_accepts_another_key() -> None:
     kit = PoolFixture(["a"], max_concurrency=1, queue_limit=3)
     lease = kit.take()
     greedy = [kit.ask(principal="greedy") for _ in range(3)]
@@ -163,7 +163,7 @@ def test_a_full_queue_has_room_for_another_key() -> None:
     assert kit.clock.getDelayedCalls() == []
 
 
-def test_no_queue_has_room_for_nobody() -> None:
+def test_queue_limit_of_zero_refuses_all() -> None:
     kit = PoolFixture(["a"], max_concurrency=1, queue_limit=0)
     kit.take()
     assert kit.refused("", PRO, principal="p").code == "queue_full"

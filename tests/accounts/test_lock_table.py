@@ -70,7 +70,7 @@ CAPACITY = OverloadedError("full", code="model_capacity_exhausted")
         (UpstreamError("n", upstream_status=404), [5]),
     ],
 )
-def test_steps_where_the_upstream_says_nothing(error: GatewayError, steps: list[float]) -> None:
+def test_durations_without_a_reset_time(error: GatewayError, steps: list[float]) -> None:
     assert Locks().after_each(error, len(steps)) == pytest.approx(steps)
 
 
@@ -83,11 +83,11 @@ def test_steps_where_the_upstream_says_nothing(error: GatewayError, steps: list[
         UnavailableError("u", code="oauth_client_missing", upstream_status=401),
     ],
 )
-def test_what_says_nothing_about_the_account_locks_nothing(error: GatewayError) -> None:
+def test_errors_of_the_request_lock_nothing(error: GatewayError) -> None:
     assert Locks().fail(error) == 0
 
 
-def test_what_is_locked() -> None:
+def test_scope_of_locks() -> None:
     locks = Locks()
     locks.fail(RateLimitedError("r"))
     assert (locks.left(), locks.left(model="n"), locks.left("b")) == (5, 0, 0)
@@ -100,7 +100,7 @@ def test_what_is_locked() -> None:
 
 
 @given(st.floats(0.001, 31 * 86400.0), st.integers(0, 6))
-def test_the_upstreams_own_time_wins_whatever_came_before(delay: float, before: int) -> None:
+def test_named_reset_time_overrides_durations(delay: float, before: int) -> None:
     locks = Locks()
     for _ in range(before):
         locks.fail(QuotaExhaustedError("q"))
@@ -109,7 +109,7 @@ def test_the_upstreams_own_time_wins_whatever_came_before(delay: float, before: 
 
 
 @pytest.mark.parametrize("nothing", [0.0, -5.0, math.nan])
-def test_a_delay_of_nothing_is_none(nothing: float) -> None:
+def test_zero_delay_is_ignored(nothing: float) -> None:
     assert Locks().fail(RateLimitedError("r", retry_after=nothing)) == 5
 
 
@@ -121,7 +121,7 @@ def test_the_longest_lock_wins() -> None:
     assert locks.left(model="n") == 600
 
 
-def test_success_ends_the_row_but_no_lock() -> None:
+def test_success_ends_the_streak_but_no_named_lock() -> None:
     locks = Locks()
     locks.after_each(QuotaExhaustedError("q"), 2)
     locks.table.record_success("u", "a", "m")
@@ -131,14 +131,14 @@ def test_success_ends_the_row_but_no_lock() -> None:
     assert locks.left() == 500
 
 
-def test_an_hour_without_failure_ends_the_row() -> None:
+def test_hour_without_failure_ends_the_streak() -> None:
     locks = Locks()
     locks.after_each(QuotaExhaustedError("q"), 2)
     locks.now += 3600.0
     assert locks.fail(QuotaExhaustedError("q")) == 60
 
 
-def test_failures_side_by_side_are_one() -> None:
+def test_parallel_failures_count_once() -> None:
     locks = Locks()
     began = locks.now
     locks.now += 2.0
@@ -148,7 +148,7 @@ def test_failures_side_by_side_are_one() -> None:
     assert locks.fail(QuotaExhaustedError("q"), since=locks.now - 1.0) == 300
 
 
-def test_jitter_spreads_only_capacity() -> None:
+def test_jitter_applies_to_capacity_only() -> None:
     table = LockTable(lambda: 0.0, chance=lambda: 1.0)
     table.record_failure("u", "a", "m", CAPACITY)
     table.record_failure("u", "a", "n", RateLimitedError("r", retry_after=10.0))
@@ -160,7 +160,7 @@ def test_jitter_spreads_only_capacity() -> None:
     assert other.until == 10.0
 
 
-def test_a_snapshot_loses_nothing() -> None:
+def test_snapshot_is_restored_completely() -> None:
     locks = Locks()
     locks.fail(QuotaExhaustedError("q"))
     locks.fail(CAPACITY)
@@ -178,7 +178,7 @@ def test_a_snapshot_loses_nothing() -> None:
     assert again.fail(QuotaExhaustedError("q")) == 300  # the row goes on
 
 
-def test_a_new_secret_that_is_refused_has_its_own_lock() -> None:
+def test_refused_new_secret_has_its_own_lock() -> None:
     locks = Locks()
     locks.table.record_failure(
         "u", "a", "m", UpstreamCredentialError("g", code="invalid_grant"), stamp="one"
@@ -197,14 +197,14 @@ def test_a_new_secret_that_is_refused_has_its_own_lock() -> None:
         {},
     ],
 )
-def test_a_broken_snapshot_is_no_disaster(data: dict[str, Any]) -> None:
+def test_invalid_snapshot_is_ignored(data: dict[str, Any]) -> None:
     locks = Locks()
     bad = locks.table.restore(data)
     assert bad == (4 if isinstance(data.get("locks"), list) else 0)
     assert len(locks.table) == 0
 
 
-def test_it_is_bounded_and_keeps_what_matters() -> None:
+def test_table_is_bounded_and_keeps_longest_locks() -> None:
     locks = Locks(max_entries=50)
     locks.fail(QuotaExhaustedError("q", retry_after=7200.0))
     for number in range(500):

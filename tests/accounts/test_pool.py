@@ -45,7 +45,7 @@ def refused() -> UpstreamCredentialError:
     return UpstreamCredentialError("no", upstream_status=401)
 
 
-def test_it_keeps_its_contract() -> None:
+def test_pool_provides_its_interface() -> None:
     kit = PoolFixture()
     verifyObject(IAccountPool, kit.pool)
     verifyObject(ILease, kit.take())
@@ -55,7 +55,7 @@ def state(path: Path, clock: Clock) -> JsonState:
     return JsonState(path, clock, write=write_atomically)
 
 
-def test_no_lease_before_the_reset_time_nor_after_a_restart(tmp_path: Path) -> None:
+def test_pool_waits_until_upstream_reset_time_also_after_restart(tmp_path: Path) -> None:
     path = tmp_path / "state" / "accounts.json"
     clock = Clock()
     clock.advance(BEGINNING)
@@ -78,14 +78,14 @@ def test_no_lease_before_the_reset_time_nor_after_a_restart(tmp_path: Path) -> N
     assert alone.take().credential.id == "a"
 
 
-def test_a_lock_beyond_all_ceilings_is_kept() -> None:
+def test_lock_of_thirty_days_is_kept() -> None:
     kit = PoolFixture(["a"])
     kit.take().failed(quota(30 * 86400.0))
     kit.clock.advance(29 * 86400.0)
     assert kit.refused().retry_after == 86400.0
 
 
-def test_capacity_locks_the_model_for_all_and_burns_nobody() -> None:
+def test_capacity_error_locks_model_for_all_accounts() -> None:
     kit = PoolFixture(["a", "b", "c"])
     kit.take().failed(OverloadedError("full", code="model_capacity_exhausted"))
     assert kit.states() == dict.fromkeys("abc", "locked")
@@ -102,7 +102,7 @@ def test_capacity_locks_the_model_for_all_and_burns_nobody() -> None:
     assert 39.0 <= refusal.retry_after <= 40.0
 
 
-def test_the_first_account_that_gets_free_serves_who_waits() -> None:
+def test_first_free_account_serves_waiting_request() -> None:
     kit = PoolFixture(["a", "b"])
     first = kit.take()
     first.failed(RateLimitedError("slow", retry_after=3000.0))
@@ -115,7 +115,7 @@ def test_the_first_account_that_gets_free_serves_who_waits() -> None:
     assert got(waiting).credential.id == second.credential.id
 
 
-def test_what_cannot_be_in_time_is_refused_at_once_with_the_truth() -> None:
+def test_request_that_cannot_be_served_in_time_is_refused_at_once() -> None:
     kit = PoolFixture(["a", "b"])
     kit.take().failed(quota(900.0))
     kit.take().failed(RateLimitedError("slow", retry_after=300.0))
@@ -126,7 +126,7 @@ def test_what_cannot_be_in_time_is_refused_at_once_with_the_truth() -> None:
     assert not any(f" {name} " in refusal.message for name in "ab")
 
 
-def test_those_that_wait_learn_at_once_that_it_is_in_vain() -> None:
+def test_waiting_requests_are_refused_when_waiting_is_useless() -> None:
     kit = PoolFixture(["a"], max_concurrency=1)
     lease = kit.take()
     waiting = kit.ask()
@@ -135,7 +135,7 @@ def test_those_that_wait_learn_at_once_that_it_is_in_vain() -> None:
     assert kit.clock.getDelayedCalls() == []
 
 
-def test_patience_ends() -> None:
+def test_request_is_refused_after_max_wait() -> None:
     kit = PoolFixture(["a"], max_concurrency=1)
     kit.take()
     waiting = kit.ask(max_wait=20.0)
@@ -148,7 +148,7 @@ def test_patience_ends() -> None:
     assert kit.clock.getDelayedCalls() == []
 
 
-def test_whoever_leaves_loses_nothing_for_others() -> None:
+def test_cancelled_request_does_not_affect_others() -> None:
     kit = PoolFixture(["a"], max_concurrency=1)
     lease = kit.take()
     waiting = [kit.ask(f"s{n}") for n in range(3)]
@@ -163,7 +163,7 @@ def test_whoever_leaves_loses_nothing_for_others() -> None:
     assert kit.clock.getDelayedCalls() == []
 
 
-def test_whoever_leaves_in_the_moment_of_the_call_gives_the_place_on() -> None:
+def test_request_cancelled_while_served_releases_its_lease() -> None:
     kit = PoolFixture(["a", "b"], max_concurrency=1)
     leases = [kit.take(), kit.take()]
     first = kit.ask("s1", PRO)
@@ -179,7 +179,7 @@ def test_whoever_leaves_in_the_moment_of_the_call_gives_the_place_on() -> None:
     assert kit.pool.status()["running"] == 0
 
 
-def test_a_hundred_demands_share_two_accounts_fairly() -> None:
+def test_hundred_requests_share_two_accounts_fairly() -> None:
     kit = PoolFixture(["a", "b"], max_concurrency=2, max_wait_seconds=1000.0)
     order: list[str] = []
     running: list[ILease] = []
@@ -207,7 +207,7 @@ def test_a_hundred_demands_share_two_accounts_fairly() -> None:
     assert kit.clock.getDelayedCalls() == []
 
 
-def test_a_full_queue_refuses() -> None:
+def test_full_queue_refuses_requests() -> None:
     kit = PoolFixture(["a"], max_concurrency=1, queue_limit=1)
     kit.take()
     waiting = kit.ask()
@@ -217,7 +217,7 @@ def test_a_full_queue_refuses() -> None:
     assert waits(waiting)
 
 
-def test_newcomers_do_not_overtake() -> None:
+def test_new_requests_do_not_overtake_waiting_ones() -> None:
     kit = PoolFixture(["a"], max_concurrency=1)
     kit.take().failed(RateLimitedError("slow", retry_after=10.0))
     waiting = kit.ask("old")
@@ -227,7 +227,7 @@ def test_newcomers_do_not_overtake() -> None:
     assert waits(newcomer)
 
 
-def test_the_next_attempt_goes_elsewhere() -> None:
+def test_excluded_account_is_not_used() -> None:
     kit = PoolFixture(["a", "b"])
     first = kit.take("s")
     first.failed(UpstreamError("broken", upstream_status=500))
@@ -238,7 +238,7 @@ def test_the_next_attempt_goes_elsewhere() -> None:
     assert refusal.retry_after == 8.0
 
 
-def test_a_guess_does_not_close_the_only_account() -> None:
+def test_estimated_lock_does_not_block_the_only_account() -> None:
     for guess in (
         UpstreamError("broken", upstream_status=500),
         UpstreamCredentialError("not for this model", upstream_status=403),
@@ -248,7 +248,7 @@ def test_a_guess_does_not_close_the_only_account() -> None:
         assert kit.take("s").credential.id == "a"
 
 
-def test_a_guess_is_believed_while_somebody_else_is_free() -> None:
+def test_estimated_lock_applies_while_another_account_is_free() -> None:
     kit = PoolFixture(["a", "b"])
     first = kit.take("s")
     first.failed(UpstreamError("broken", upstream_status=500))
@@ -256,13 +256,13 @@ def test_a_guess_is_believed_while_somebody_else_is_free() -> None:
     assert first.credential.id not in {kit.take(str(n)).credential.id for n in range(9)}
 
 
-def test_an_upstreams_word_closes_even_the_only_account() -> None:
+def test_named_reset_time_blocks_even_the_only_account() -> None:
     kit = PoolFixture(["a"])
     kit.take("s").failed(UpstreamError("come back", upstream_status=503, retry_after=3000.0))
     assert kit.refused("s").retry_after == 3000.0
 
 
-def test_all_tried_and_none_to_blame() -> None:
+def test_all_accounts_excluded_is_an_error() -> None:
     kit = PoolFixture(["a"])
     kit.take().failed(EmptyResponseError("nothing"))
     refusal = kit.refused(exclude=["a"])
@@ -271,19 +271,19 @@ def test_all_tried_and_none_to_blame() -> None:
     assert kit.take().credential.id == "a"  # an empty answer locks nobody
 
 
-def test_the_clients_own_errors_lock_nobody() -> None:
+def test_client_errors_lock_no_account() -> None:
     kit = PoolFixture(["a"])
     kit.take().failed(InvalidRequestError("no", upstream_status=400))
     assert kit.states() == {"a": "chosen"}
 
 
-def test_without_any_account_there_is_nothing_to_wait_for() -> None:
+def test_request_without_accounts_is_refused_at_once() -> None:
     refusal = PoolFixture([]).refused()
     assert isinstance(refusal, UnavailableError)
     assert refusal.code == "no_credential"
 
 
-def test_an_option_is_used_when_those_before_it_cannot_serve() -> None:
+def test_later_upstream_model_is_used_if_earlier_ones_cannot_serve() -> None:
     kit = PoolFixture(["a"])
     kit.source.upstreams["zai"] = ["z"]
     other = UpstreamModel("zai", "glm")
@@ -295,14 +295,14 @@ def test_an_option_is_used_when_those_before_it_cannot_serve() -> None:
     assert kit.take("", PRO, other).upstream_model == PRO
 
 
-def test_a_disabled_account_is_never_leased() -> None:
+def test_disabled_account_is_never_leased() -> None:
     kit = PoolFixture(["a", "b"], facts={"a": AccountFacts("ULTRA", disabled="by hand")})
     assert {kit.take(f"s{n}").credential.id for n in range(20)} == {"b"}
     kit.pool.fix("a")
     assert kit.take().credential.id == "b"
 
 
-def test_it_is_looked_at_the_last_moment() -> None:
+def test_disabled_account_is_noticed_while_waiting() -> None:
     kit = PoolFixture(["a"], max_concurrency=1)
     lease = kit.take()
     waiting = kit.ask()
@@ -311,7 +311,7 @@ def test_it_is_looked_at_the_last_moment() -> None:
     assert isinstance(error(waiting), UnavailableError)
 
 
-def test_a_removed_account_is_gone_and_a_new_one_serves_who_waits() -> None:
+def test_reload_serves_waiting_request_with_new_account() -> None:
     kit = PoolFixture(["a"], max_concurrency=1)
     lease = kit.take("s")
     waiting = kit.ask("s")
@@ -321,7 +321,7 @@ def test_a_removed_account_is_gone_and_a_new_one_serves_who_waits() -> None:
     assert waits(kit.ask("s"))
 
 
-def test_a_revoked_login_is_out_until_there_is_a_new_one(tmp_path: Path) -> None:
+def test_revoked_account_is_locked_until_it_has_a_new_secret(tmp_path: Path) -> None:
     clock = Clock()
     clock.advance(BEGINNING)
     kit = PoolFixture(["a"], clock=clock, state=state(tmp_path / "s.json", clock))
@@ -341,7 +341,7 @@ def test_a_revoked_login_is_out_until_there_is_a_new_one(tmp_path: Path) -> None
     assert "secret-a" not in (tmp_path / "s.json").read_text()
 
 
-def test_the_end_leaves_no_timers_and_nobody_waiting(tmp_path: Path) -> None:
+def test_stop_refuses_waiting_requests_and_cancels_timers(tmp_path: Path) -> None:
     clock = Clock()
     clock.advance(BEGINNING)
     kit = PoolFixture(
@@ -358,7 +358,7 @@ def test_the_end_leaves_no_timers_and_nobody_waiting(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "s.json").read_text())["bindings"]
 
 
-def test_a_lease_ends_once() -> None:
+def test_lease_ends_once() -> None:
     kit = PoolFixture(["a"], max_concurrency=1)
     lease = kit.take()
     lease.succeeded()
@@ -369,7 +369,7 @@ def test_a_lease_ends_once() -> None:
     assert waits(kit.ask())
 
 
-def test_explain_names_a_reason_for_each() -> None:
+def test_explain_names_a_reason_for_each_account() -> None:
     kit = PoolFixture(
         ["free", "pro", "off", "spared", "tried", "full", "out"],
         facts={
@@ -409,7 +409,7 @@ def test_explain_names_a_reason_for_each() -> None:
     assert kit.pool.status() == before  # asking changes nothing
 
 
-def test_status_is_json_and_tells_no_secret() -> None:
+def test_status_is_json_without_secrets() -> None:
     kit = PoolFixture(["alice", "bob"])
     kit.take("s").failed(quota(7200.0))
     kit.take("s")
@@ -435,9 +435,7 @@ def test_status_is_json_and_tells_no_secret() -> None:
         (RateLimitedError("slow", retry_after=5.0), False),
     ],
 )
-def test_only_trouble_with_the_account_ends_a_binding(
-    failure: UpstreamError, unbound: bool
-) -> None:
+def test_only_account_errors_end_a_binding(failure: UpstreamError, unbound: bool) -> None:
     kit = PoolFixture(["a", "b", "c", "d"])
     lease = kit.take("s")
     own = lease.credential.id

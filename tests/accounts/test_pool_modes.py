@@ -31,13 +31,13 @@ def slow(seconds: float) -> RateLimitedError:
 
 
 @pytest.mark.parametrize("name", ["CacheFirst", "Balance", "PerformanceFirst"])
-def test_all_modes_are_policies(name: str) -> None:
+def test_modes_provide_the_policy_interface(name: str) -> None:
     verifyObject(ISelectionPolicy, POLICIES[name])
     assert POLICIES[name].name == name
 
 
 @pytest.mark.parametrize("mode", ["CacheFirst", "Balance"])
-def test_a_conversation_stays_where_it_is(mode: str) -> None:
+def test_session_stays_with_its_account(mode: str) -> None:
     kit = PoolFixture(ALL, mode=mode)
     homes: dict[str, str] = {}
     for turn in range(5):
@@ -49,7 +49,7 @@ def test_a_conversation_stays_where_it_is(mode: str) -> None:
     assert set(homes.values()) == set(ALL)
 
 
-def test_cache_first_waits_for_its_own_account() -> None:
+def test_cache_first_waits_for_bound_account() -> None:
     kit = PoolFixture(ALL, mode="CacheFirst")
     own = kit.take("s")
     own.failed(slow(30.0))
@@ -60,7 +60,7 @@ def test_cache_first_waits_for_its_own_account() -> None:
     assert got(waiting).credential.id == own.credential.id
 
 
-def test_cache_first_moves_when_it_has_waited_enough() -> None:
+def test_cache_first_moves_session_after_max_wait() -> None:
     kit = PoolFixture(ALL, mode="CacheFirst", max_wait_seconds=40.0, max_concurrency=1)
     own = kit.take("s")
     waiting = kit.ask("s", max_wait=100.0)
@@ -74,14 +74,14 @@ def test_cache_first_moves_when_it_has_waited_enough() -> None:
     assert kit.take("s").credential.id == moved.credential.id
 
 
-def test_cache_first_does_not_wait_in_vain() -> None:
+def test_cache_first_does_not_wait_for_a_longer_lock() -> None:
     kit = PoolFixture(ALL, mode="CacheFirst", max_wait_seconds=40.0)
     own = kit.take("s")
     own.failed(slow(41.0))
     assert kit.take("s").credential.id != own.credential.id
 
 
-def test_cache_first_moves_at_the_end_of_a_shorter_patience() -> None:
+def test_cache_first_moves_session_after_a_shorter_wait() -> None:
     kit = PoolFixture(ALL, mode="CacheFirst", max_concurrency=1)
     own = kit.take("s")
     waiting = kit.ask("s", max_wait=10.0)
@@ -89,7 +89,7 @@ def test_cache_first_moves_at_the_end_of_a_shorter_patience() -> None:
     assert got(waiting).credential.id != own.credential.id
 
 
-def test_balance_moves_at_once_and_comes_back() -> None:
+def test_balance_uses_another_account_during_a_short_lock() -> None:
     kit = PoolFixture(ALL)
     own = kit.take("s")
     own.failed(slow(30.0))
@@ -100,7 +100,7 @@ def test_balance_moves_at_once_and_comes_back() -> None:
     assert kit.take("s").credential.id == own.credential.id
 
 
-def test_balance_moves_for_good_when_the_account_is_out_for_long() -> None:
+def test_balance_moves_session_after_a_long_lock() -> None:
     kit = PoolFixture(ALL)
     own = kit.take("s")
     own.failed(slow(7200.0))
@@ -109,7 +109,7 @@ def test_balance_moves_for_good_when_the_account_is_out_for_long() -> None:
     assert kit.take("s").credential.id == new != own.credential.id
 
 
-def test_who_moves_is_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_moved_session_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     lines: list[str] = []
 
     class Log:
@@ -140,7 +140,7 @@ def test_performance_first_spreads_by_load() -> None:
     assert kit.pool.status()["bindings"] == 0
 
 
-def test_performance_first_takes_turns_where_nobody_works() -> None:
+def test_performance_first_takes_turns_without_load() -> None:
     kit = PoolFixture(ALL, mode="PerformanceFirst")
     used = []
     for _ in range(6):
@@ -151,7 +151,7 @@ def test_performance_first_takes_turns_where_nobody_works() -> None:
     assert {used.count(name) for name in ALL} == {2}
 
 
-def test_a_conversation_leaves_a_hot_account_for_good() -> None:
+def test_session_leaves_overloaded_account() -> None:
     kit = PoolFixture(["a", "b"])
     kit.pool.fix("a")
     kit.take("s").succeeded()
@@ -171,12 +171,12 @@ def test_a_conversation_leaves_a_hot_account_for_good() -> None:
     assert kit.take(session).credential.id == "b"
 
 
-def test_a_conversations_own_burst_does_not_drive_it_away() -> None:
+def test_parallel_requests_of_a_session_do_not_overload_its_account() -> None:
     kit = PoolFixture(ALL)
     assert len({kit.take("s").credential.id for _ in range(26)}) == 1
 
 
-def test_conversations_are_bound_per_model() -> None:
+def test_sessions_are_bound_per_model() -> None:
     kit = PoolFixture(ALL)
     own = kit.take("s", PRO)
     own.failed(slow(7200.0))
@@ -184,7 +184,7 @@ def test_conversations_are_bound_per_model() -> None:
     assert kit.pool.status()["bindings"] == 2
 
 
-def test_the_order_of_the_pool() -> None:
+def test_order_by_tier_quota_and_load() -> None:
     facts = {
         "a": AccountFacts("FREE", 1.0),
         "b": AccountFacts("PRO", 0.2),
@@ -198,7 +198,7 @@ def test_the_order_of_the_pool() -> None:
     assert tried == ["d", "c", "b", "a"]
 
 
-def test_load_counts_where_quotas_are_alike() -> None:
+def test_load_decides_between_similar_quotas() -> None:
     kit = PoolFixture(
         ["a", "b"], facts={"a": AccountFacts("PRO", 0.53), "b": AccountFacts("PRO", 0.5)}
     )
@@ -206,7 +206,7 @@ def test_load_counts_where_quotas_are_alike() -> None:
     assert abs(used.count("a") - used.count("b")) <= 14
 
 
-def test_without_a_conversation_the_last_account_serves_for_a_minute() -> None:
+def test_requests_without_session_stay_with_recent_account() -> None:
     kit = PoolFixture(list("abcdefgh"))
     first = kit.take()
     first.succeeded()
@@ -218,13 +218,13 @@ def test_without_a_conversation_the_last_account_serves_for_a_minute() -> None:
     assert kit.take().credential.id != first.credential.id  # the turn of one that was idle
 
 
-def test_without_a_conversation_load_is_spread_all_the_same() -> None:
+def test_parallel_requests_without_session_are_spread() -> None:
     kit = PoolFixture(ALL)
     used = [kit.take().credential.id for _ in range(30)]
     assert all(7 <= used.count(name) <= 13 for name in ALL)
 
 
-def test_a_fixed_account_serves_what_it_can() -> None:
+def test_fixed_account_is_preferred() -> None:
     kit = PoolFixture(ALL)
 
     def serve(session: str) -> str:
@@ -243,7 +243,7 @@ def test_a_fixed_account_serves_what_it_can() -> None:
     assert {name: serve(name) for name in own} == own  # fixing has moved nobody for good
 
 
-def test_a_fixed_account_binds_nobody_whose_own_is_out() -> None:
+def test_fixed_account_does_not_move_sessions() -> None:
     kit = PoolFixture(ALL)
     own = kit.take("s")
     own.failed(slow(7200.0))
@@ -262,7 +262,7 @@ def test_bindings_can_be_cleared() -> None:
     assert kit.pool.status()["bindings"] == 0
 
 
-def test_two_processes_agree_without_talking() -> None:
+def test_two_processes_choose_the_same_account() -> None:
     one, two = PoolFixture(list("abcde")), PoolFixture(list("edcba"))
     for number in range(50):
         session = f"conversation {number}"
@@ -272,7 +272,7 @@ def test_two_processes_agree_without_talking() -> None:
         second.succeeded()
 
 
-def test_a_plugins_policy_is_chosen_by_name() -> None:
+def test_policy_of_a_plugin_is_selected_by_name() -> None:
     class Last:
         name = "Balance"
         sticky = False
@@ -316,7 +316,7 @@ class Broken:
     ],
     ids=["raises", "nothing", "stranger", "no time"],
 )
-def test_a_policy_that_fails_harms_nobody(answer: Any) -> None:
+def test_failing_policy_is_replaced_by_balance(answer: Any) -> None:
     kit = PoolFixture(ALL, policies={"Broken": Broken(answer)}, mode="Broken", max_concurrency=1)
     leases = [kit.take("s") for _ in ALL]
     waiting = kit.ask("s")
@@ -324,7 +324,7 @@ def test_a_policy_that_fails_harms_nobody(answer: Any) -> None:
     assert got(waiting).credential.id == leases[1].credential.id
 
 
-def test_another_policy_may_take_over_while_somebody_waits() -> None:
+def test_policy_can_change_while_requests_wait() -> None:
     kit = PoolFixture(ALL, mode="CacheFirst", max_concurrency=1)
     own = kit.take("s")
     waiting = kit.ask("s")
@@ -338,7 +338,7 @@ def candidate(name: str, load: int, foreign: int | None = None) -> Candidate:
     return Candidate(0, PRO, name, load=load, load_of_others=load if foreign is None else foreign)
 
 
-def test_hot_is_relative() -> None:
+def test_overload_is_relative_to_other_accounts() -> None:
     idle = [candidate("b", 0), candidate("c", 0)]
     assert is_overloaded(candidate("a", 5), [candidate("a", 5), *idle])
     assert not is_overloaded(candidate("a", 3), idle)
@@ -350,7 +350,7 @@ def test_hot_is_relative() -> None:
 @given(
     st.sets(st.integers(0, 50), min_size=2, max_size=8), st.integers(0, 10**6), st.integers(0, 7)
 )
-def test_rendezvous_moves_only_the_conversations_of_an_account_that_goes(
+def test_rendezvous_moves_only_sessions_of_a_removed_account(
     numbers: set[int], session: int, which: int
 ) -> None:
     accounts = sorted(f"account-{number}" for number in numbers)
@@ -364,7 +364,7 @@ def test_rendezvous_moves_only_the_conversations_of_an_account_that_goes(
     assert after == before or before == gone
 
 
-def test_options_are_never_reordered_by_affinity() -> None:
+def test_affinity_does_not_change_order_of_upstream_models() -> None:
     kit = PoolFixture(["a"])
     kit.source.upstreams["zai"] = ["z"]
     other = UpstreamModel("zai", "glm")

@@ -54,25 +54,25 @@ def slow(seconds: float) -> RateLimitedError:
         {name: AccountFacts("FREE", 0.2) for name in "abc"},
     ],
 )
-def test_an_upstream_gets_a_share_by_its_accounts(mode: str, facts: Any) -> None:
+def test_upstreams_of_a_rank_share_sessions_by_number_of_accounts(mode: str, facts: Any) -> None:
     kit = RankedKit(mode=mode, facts=facts)
     served = [kit.name(f"s{number}") for number in range(200)]
     assert 30 <= served.count("z") <= 70  # one of four accounts; tier and quota do not matter
 
 
-def test_within_an_upstream_the_tier_counts_all_the_same() -> None:
+def test_tier_decides_within_an_upstream() -> None:
     facts = {"a": AccountFacts("PRO"), "b": AccountFacts("FREE"), "c": AccountFacts("FREE")}
     kit = RankedKit(facts=facts)
     assert {kit.name(f"s{number}") for number in range(40)} == {"a", "z"}
 
 
-def test_load_is_spread_where_nobody_is_in_a_conversation() -> None:
+def test_load_without_sessions_is_spread_over_upstreams() -> None:
     kit = RankedKit(mode="PerformanceFirst", facts={"a": AccountFacts("ULTRA")})
     used = [kit.serve().credential.id for _ in range(8)]
     assert {used.count(name) for name in "abcz"} == {2}
 
 
-def test_requests_of_no_conversation_stay_for_a_minute_then_go_elsewhere() -> None:
+def test_requests_without_session_change_upstream_after_a_minute() -> None:
     kit = RankedKit()
     first = kit.name()
     kit.clock.advance(1.0)
@@ -85,7 +85,7 @@ def test_requests_of_no_conversation_stay_for_a_minute_then_go_elsewhere() -> No
 
 
 @pytest.mark.parametrize("mode", ["CacheFirst", "Balance"])
-def test_a_conversation_stays_whichever_upstream_it_is(mode: str) -> None:
+def test_session_stays_with_its_upstream(mode: str) -> None:
     kit = RankedKit(mode=mode)
     homes = {f"s{number}": kit.name(f"s{number}") for number in range(30)}
     assert {"z"} < set(homes.values())
@@ -99,7 +99,7 @@ def at_home_with(kit: RankedKit, account: str) -> str:
     return next(name for name in map(str, range(999)) if kit.name(name) == account)
 
 
-def test_a_short_lock_lends_a_conversation_to_the_other_upstream_only() -> None:
+def test_short_lock_does_not_move_session_to_other_upstream() -> None:
     kit = RankedKit(["a"])
     session = at_home_with(kit, "a")
     before = kit.bindings()
@@ -110,7 +110,7 @@ def test_a_short_lock_lends_a_conversation_to_the_other_upstream_only() -> None:
     assert kit.name(session) == "a"
 
 
-def test_a_long_lock_moves_it_for_good() -> None:
+def test_long_lock_moves_session_to_other_upstream() -> None:
     kit = RankedKit(["a"])
     session = at_home_with(kit, "a")
     before = kit.bindings()
@@ -121,7 +121,7 @@ def test_a_long_lock_moves_it_for_good() -> None:
     assert kit.name(session) == "z"
 
 
-def test_cache_first_waits_for_its_own_account_rather_than_for_the_other_upstreams() -> None:
+def test_cache_first_waits_rather_than_using_other_upstream() -> None:
     kit = RankedKit(["a"], mode="CacheFirst")
     session = at_home_with(kit, "z")
     kit.serve(session).failed(slow(30.0))
@@ -131,7 +131,7 @@ def test_cache_first_waits_for_its_own_account_rather_than_for_the_other_upstrea
     assert got(waiting).credential.id == "z"
 
 
-def test_who_was_bound_in_two_upstreams_before_belongs_to_one_from_now_on() -> None:
+def test_session_bound_to_two_upstreams_keeps_one() -> None:
     kit = RankedKit(["a"])
     kit.name("s", (0, 1))
     kit.serve("s", (0, 1)).failed(slow(30.0))
@@ -143,7 +143,7 @@ def test_who_was_bound_in_two_upstreams_before_belongs_to_one_from_now_on() -> N
 
 
 @pytest.mark.parametrize("mode", ["Balance", "PerformanceFirst"])
-def test_a_later_rank_serves_only_while_no_earlier_one_can(mode: str) -> None:
+def test_later_rank_serves_only_if_earlier_ones_cannot(mode: str) -> None:
     kit = RankedKit(["a", "b"], mode=mode)
     assert {kit.name(f"s{number}", (0, 1)) for number in range(20)} <= {"a", "b"}
     first = kit.serve("s", (0, 1))
@@ -156,11 +156,11 @@ def test_a_later_rank_serves_only_while_no_earlier_one_can(mode: str) -> None:
     assert kit.name("s", (0, 1)) == second.credential.id
 
 
-def test_a_later_rank_serves_where_an_earlier_one_has_no_accounts() -> None:
+def test_later_rank_serves_if_earlier_one_has_no_accounts() -> None:
     assert RankedKit([]).name("s", (0, 1)) == "z"
 
 
-def test_it_is_explained() -> None:
+def test_explain_names_ranks_and_turns() -> None:
     kit = RankedKit(["a"])
     session = at_home_with(kit, "z")
     kit.clock.advance(100_000.0)  # the conversation is forgotten, its turn is not
@@ -196,7 +196,9 @@ def candidates(draw: Any) -> Candidate:
 
 @pytest.mark.parametrize("mode", MODES)
 @given(st.lists(candidates(), max_size=12), st.sampled_from(["", "s"]))
-def test_ranks_are_kept_and_nobody_is_lost(mode: str, found: list[Candidate], session: str) -> None:
+def test_selection_keeps_ranks_and_candidates(
+    mode: str, found: list[Candidate], session: str
+) -> None:
     order = POLICIES[mode].select(found, SelectionContext(session, waited=60.0)).order
     assert [each.rank for each in order] == sorted(each.rank for each in order)
     free = [each for each in found if each.available]
