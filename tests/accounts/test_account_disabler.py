@@ -1,4 +1,4 @@
-"""A credential that is of no use any more is used no more, now and after a restart."""
+"""Invalid credentials are removed from use, at once and after a restart."""
 
 from __future__ import annotations
 

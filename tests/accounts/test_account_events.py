@@ -1,4 +1,4 @@
-"""Observers learn what becomes of accounts, once."""
+"""Observers are notified of each change of an account once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A rest of each quota is kept back, for its models alone, until the quota is renewed."""
+"""Quotas are protected below a threshold, for their models only, until they reset."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ def protection(**settings: Any) -> QuotaProtection:
         ("gpt-5", ""),
     ],
 )
-def test_a_model_is_in_the_group_that_fits_it_best(model: str, group: str) -> None:
+def test_model_belongs_to_most_specific_group(model: str, group: str) -> None:
     assert ModelGroups({}).group_of(model) == group
 
 
-def test_own_groups_add_to_the_shipped_ones_and_replace_them() -> None:
+def test_configured_groups_extend_and_replace_shipped_ones() -> None:
     groups = ModelGroups({"claude": ["claude-*", "gpt-oss-*"], "old": ["gemini-2.5-*"]})
     assert groups.covers("claude", "gpt-oss-120b")
     assert groups.covers("old", "gemini-2.5-pro")
@@ -68,7 +68,7 @@ def test_own_groups_add_to_the_shipped_ones_and_replace_them() -> None:
     assert not groups.covers("gemini-3-flash", "gemini-3-flash-image")
 
 
-def test_what_is_no_group_is_a_pattern() -> None:
+def test_name_without_group_is_a_pattern() -> None:
     groups = ModelGroups({})
     assert groups.covers("claude-opus-*", OPUS)
     assert not groups.covers("claude-opus-*", SONNET)
@@ -81,22 +81,22 @@ def test_what_is_no_group_is_a_pattern() -> None:
 @pytest.mark.parametrize(
     ("left", "spared"), [(0.11, False), (0.1, True), (0.07, True), (0.0, True)]
 )
-def test_at_the_threshold_or_below_an_account_is_spared(left: float, spared: bool) -> None:
+def test_account_at_or_below_threshold_is_protected(left: float, spared: bool) -> None:
     found = protection().for_model("a", quota(sonnet=left), SONNET, NOW)
     assert found == (Protection("claude", left, 0.1, RESET) if spared else None)
 
 
-def test_only_the_models_of_the_group_are_spared() -> None:
+def test_only_models_of_the_group_are_protected() -> None:
     kept = quota(sonnet=0.05, flash=0.9)
     assert protection().for_model("a", kept, OPUS, NOW), "it draws on the same quota"
     assert protection().for_model("a", kept, FLASH, NOW) is None
 
 
-def test_of_a_group_the_member_with_the_most_counts() -> None:
+def test_highest_member_counts_for_a_group() -> None:
     assert protection().for_model("a", quota(sonnet=0.0, opus=0.8), SONNET, NOW) is None
 
 
-def test_what_is_not_watched_or_not_known_is_not_spared() -> None:
+def test_unmonitored_or_unknown_quota_is_not_protected() -> None:
     assert protection(monitored_models=[FLASH]).current("a", quota(sonnet=0.0), NOW) == []
     unknown = Quota(NOW, models={SONNET: ModelQuota(None, RESET)})
     assert protection().current("a", unknown, NOW) == []
@@ -104,12 +104,12 @@ def test_what_is_not_watched_or_not_known_is_not_spared() -> None:
     assert off.current("a", quota(sonnet=0.0), NOW) == []
 
 
-def test_a_name_that_a_model_had_before_counts_for_it() -> None:
+def test_old_model_name_counts() -> None:
     kept = Quota(NOW, models={"new": ModelQuota(0.0, RESET)}, renamed={"old": "new"})
     assert protection(monitored_models=["new"]).for_model("a", kept, "old", NOW)
 
 
-def test_it_ends_when_the_quota_is_renewed_or_known_anew() -> None:
+def test_protection_ends_at_reset_or_with_new_quota() -> None:
     protects = protection()
     low = quota(sonnet=0.05)
     assert protects.for_model("a", low, SONNET, RESET - 1)
@@ -181,7 +181,7 @@ class Protected:
         return str(lease.credential.id)
 
 
-def test_another_account_serves_the_models_of_the_group_only() -> None:
+def test_other_account_serves_protected_models_only() -> None:
     kit = Protected("low", "high")
     kit.tell("low", sonnet=0.08, flash=0.9)
     kit.tell("high", sonnet=0.5, flash=0.2)
@@ -191,7 +191,7 @@ def test_another_account_serves_the_models_of_the_group_only() -> None:
     assert kit.who(FLASH) == "low", "other models go where the most is left"
 
 
-def test_with_everybody_protected_it_says_when_the_first_is_renewed() -> None:
+def test_error_names_first_reset_if_all_are_protected() -> None:
     kit = Protected("a", "b")
     kit.tell("a", sonnet=0.08)
     kit.clock.advance(100)
@@ -205,7 +205,7 @@ def test_with_everybody_protected_it_says_when_the_first_is_renewed() -> None:
     assert kit.who(SONNET) in ("a", "b")
 
 
-def test_without_a_reset_time_there_is_nothing_to_wait_for() -> None:
+def test_protection_without_reset_time_is_unavailable() -> None:
     kit = PoolFixture(
         ["a"], facts={"a": AccountFacts(protection=Protection("m", 0.0, 0.1, math.inf))}
     )
@@ -214,7 +214,7 @@ def test_without_a_reset_time_there_is_nothing_to_wait_for() -> None:
     assert (refusal.code, refusal.retry_after) == ("quota_protected", None)
 
 
-def test_who_waits_is_served_as_soon_as_a_quota_is_known_to_be_renewed() -> None:
+def test_waiting_request_is_served_when_quota_resets() -> None:
     kit = Protected("a")
     kit.tell("a", sonnet=0.08)
     kit.clock.advance(RESET - NOW - 50)
@@ -228,7 +228,7 @@ def test_who_waits_is_served_as_soon_as_a_quota_is_known_to_be_renewed() -> None
     got(waiting).release()
 
 
-def test_a_limit_of_the_upstream_that_lasts_longer_is_what_is_told() -> None:
+def test_longer_upstream_limit_is_reported() -> None:
     kit = Protected("a")
     lease = got(kit.ask(SONNET))
     kit.tell("a", sonnet=0.05)
@@ -237,7 +237,7 @@ def test_a_limit_of_the_upstream_that_lasts_longer_is_what_is_told() -> None:
     assert (refusal.code, refusal.retry_after) == ("quota_exhausted", 7200.0)
 
 
-def test_a_guessed_lock_does_not_open_a_protected_account() -> None:
+def test_estimated_lock_does_not_open_protected_account() -> None:
     kit = Protected("a")
     lease = got(kit.ask(SONNET))
     kit.clock.advance(RESET - NOW - 4)
@@ -249,7 +249,7 @@ def test_a_guessed_lock_does_not_open_a_protected_account() -> None:
     assert verdict.state == "locked"
 
 
-def test_status_and_explain_say_it_in_numbers() -> None:
+def test_status_and_explain_show_percentages() -> None:
     kit = Protected("a", "b")
     kit.tell("a", sonnet=0.0996, flash=0.5)
     kit.tell("b", sonnet=0.9)
@@ -270,7 +270,7 @@ def test_status_and_explain_say_it_in_numbers() -> None:
     assert found["b"].state == "chosen"
 
 
-def test_a_conversation_leaves_a_protected_account() -> None:
+def test_session_leaves_protected_account() -> None:
     kit = Protected("a", "b")
     request = LeaseRequest((UpstreamModel("google", SONNET),), "s")
     first = got(kit.pool.lease(request, 0.0))
@@ -287,7 +287,7 @@ def test_a_conversation_leaves_a_protected_account() -> None:
 # Staying true
 
 
-def test_an_account_in_use_that_is_close_is_asked_more_often() -> None:
+def test_quota_close_to_threshold_is_fetched_more_often() -> None:
     kit = Protected("a", "b")
     kit.monitor.startService()
     kit.clock.advance(0)

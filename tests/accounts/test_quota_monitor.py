@@ -1,4 +1,4 @@
-"""Quotas are asked for on a schedule, one account at a time, and known until they are renewed."""
+"""Quotas are fetched on a schedule, one account at a time."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def setting() -> Setting:
     return Setting()
 
 
-def test_one_at_a_time_and_each_once_in_an_interval(setting: Setting) -> None:
+def test_quotas_are_fetched_one_at_a_time_once_per_interval(setting: Setting) -> None:
     setting.start()
     assert setting.upstream.names == ["a"]
     setting.clock.advance(PACE)
@@ -97,7 +97,7 @@ def test_one_at_a_time_and_each_once_in_an_interval(setting: Setting) -> None:
     setting.stop()
 
 
-def test_what_is_not_known_is_not_guessed(setting: Setting) -> None:
+def test_unknown_quota_has_no_value(setting: Setting) -> None:
     setting.start()
     now = setting.clock.seconds()
     setting.answer(
@@ -114,7 +114,7 @@ def test_what_is_not_known_is_not_guessed(setting: Setting) -> None:
     setting.stop()
 
 
-def test_a_failure_is_no_obstacle_for_the_others(setting: Setting) -> None:
+def test_failed_fetch_does_not_stop_others(setting: Setting) -> None:
     setting.start()
     setting.upstream.asked[0][1].errback(UpstreamError("no"))
     assert setting.upstream.names == ["a", "b"]
@@ -125,7 +125,7 @@ def test_a_failure_is_no_obstacle_for_the_others(setting: Setting) -> None:
     setting.stop()
 
 
-def test_an_unexpected_error_does_not_end_the_service(setting: Setting) -> None:
+def test_unexpected_error_does_not_stop_the_service(setting: Setting) -> None:
     setting.start()
     setting.upstream.asked[0][1].errback(ValueError("a mistake"))
     setting.clock.advance(PACE)
@@ -134,7 +134,7 @@ def test_an_unexpected_error_does_not_end_the_service(setting: Setting) -> None:
 
 
 @pytest.mark.parametrize("error", [None, GatewayError("cancelled")])
-def test_it_stops_while_it_asks(setting: Setting, error: Exception | None) -> None:
+def test_stop_cancels_running_fetch(setting: Setting, error: Exception | None) -> None:
     setting.start()
     waiting = setting.upstream.asked[0][1]
     if error is not None:
@@ -145,7 +145,7 @@ def test_it_stops_while_it_asks(setting: Setting, error: Exception | None) -> No
     assert setting.clock.getDelayedCalls() == []
 
 
-def test_it_can_be_switched_off_and_on(setting: Setting) -> None:
+def test_interval_of_zero_disables_fetches(setting: Setting) -> None:
     setting.monitor.interval = 0
     setting.start()
     setting.clock.pump([PACE] * 3)
@@ -156,7 +156,7 @@ def test_it_can_be_switched_off_and_on(setting: Setting) -> None:
     setting.stop()
 
 
-def test_it_is_kept_over_a_restart(tmp_path: Path) -> None:
+def test_quotas_are_stored_over_a_restart(tmp_path: Path) -> None:
     first = Setting(tmp_path)
     first.start()
     quota = {"m": ModelQuota(0.25, first.clock.seconds() + 9999)}
@@ -176,7 +176,7 @@ def test_it_is_kept_over_a_restart(tmp_path: Path) -> None:
     assert sorted(QuotaFiles(tmp_path).load()) == ["a", "c"]
 
 
-def test_an_account_can_be_asked_at_once(setting: Setting) -> None:
+def test_refresh_fetches_at_once(setting: Setting) -> None:
     asked = setting.monitor.refresh(setting.upstream, Credential("z", "up", "s"))
     setting.answer()
     assert asked.called

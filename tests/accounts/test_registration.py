@@ -1,4 +1,4 @@
-"""An account that is added again is the same account, and comes back only with a new secret."""
+"""A registered account keeps its identity, and is enabled again only by a new secret."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def known(secret: str, kind: str = "codeassist", **fields: Any) -> AccountRecord
     return register_account(fresh(secret, kind, **fields), [], 10.0).record
 
 
-def test_a_new_account_gets_an_id_and_a_time() -> None:
+def test_new_account_gets_id_and_time() -> None:
     enrolled = register_account(fresh("1//one", label="me@x"), [known("1//two")], 5.0)
     assert enrolled.outcome == "added"
     assert enrolled.record.id == credential_id("codeassist", "1//one")
     assert enrolled.record.created == 5.0
 
 
-def test_a_new_token_of_the_same_person_replaces_the_old_one_and_enables() -> None:
+def test_new_token_of_same_user_replaces_old_one_and_enables() -> None:
     dead = structs.replace(
         known("1//one", label="Me@x", extra={"project": "p", "future": 1}),
         enabled=False,
@@ -41,7 +41,7 @@ def test_a_new_token_of_the_same_person_replaces_the_old_one_and_enables() -> No
     assert (record.enabled, record.disabled_reason, record.disabled_at) == (True, "", 0.0)
 
 
-def test_the_same_token_again_changes_nothing() -> None:
+def test_same_token_changes_nothing() -> None:
     dead = structs.replace(known("1//one"), enabled=False, disabled_reason="revoked")
     enrolled = register_account(fresh("1//one"), [dead], 5.0)
     assert (enrolled.record, enrolled.outcome, enrolled.enabled_again) == (dead, "unchanged", False)
@@ -49,7 +49,7 @@ def test_the_same_token_again_changes_nothing() -> None:
     assert (labelled.outcome, labelled.record.enabled) == ("updated", False)
 
 
-def test_a_first_token_that_comes_back_is_the_same_account() -> None:
+def test_first_token_identifies_the_account_again() -> None:
     first = known("1//one", label="me@x")
     second = register_account(fresh("1//two", label="me@x"), [first], 5.0).record
     again = register_account(fresh("1//one"), [second], 5.0)
@@ -66,7 +66,7 @@ def test_a_first_token_that_comes_back_is_the_same_account() -> None:
     ],
     ids=["keys", "labels", "none", "upstreams"],
 )
-def test_others_are_others(one: AccountRecord, two: AccountRecord) -> None:
+def test_different_accounts_are_not_merged(one: AccountRecord, two: AccountRecord) -> None:
     enrolled = register_account(two, [one], 5.0)
     assert enrolled.outcome == "added"
     assert enrolled.record.id != one.id

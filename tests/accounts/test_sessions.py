@@ -1,4 +1,4 @@
-"""Requests of one conversation get one key, and nobody else gets it."""
+"""Requests of one conversation get the same key, and no other request does."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def test_headers_name_the_conversation(name: str) -> None:
     assert found == session_from_headers({name: ID})
 
 
-def test_headers_that_say_nothing() -> None:
+def test_headers_without_session() -> None:
     assert session_from_headers({"x-session-id": " ", "x-request-id": ID}) is None
 
 
-def test_the_most_telling_header_counts() -> None:
+def test_most_specific_header_counts() -> None:
     headers = {"x-session-id": "second", "x-claude-code-session-id": "first"}
     assert session_from_headers(headers) == session_from_headers({"x-session-id": "first"})
 
@@ -70,19 +70,19 @@ def test_bodies_name_the_conversation(fields: dict[str, Any]) -> None:
         {},
     ],
 )
-def test_else_the_first_text_tells_conversations_apart(fields: dict[str, Any]) -> None:
+def test_first_text_distinguishes_conversations(fields: dict[str, Any]) -> None:
     first = session_from_request(request("one", **fields))
     assert first == session_from_request(request("one", **fields))
     assert first != session_from_request(request("two", **fields))
 
 
-def test_users_with_the_same_first_text_are_told_apart() -> None:
+def test_users_with_same_first_text_are_distinguished() -> None:
     assert session_from_request(request("hi", user="a")) != session_from_request(
         request("hi", user="b")
     )
 
 
-def test_only_what_the_user_said_counts() -> None:
+def test_only_text_of_the_user_counts() -> None:
     plain = session_from_request(request("fix it"))
     assert plain == session_from_request(
         request("<system-reminder>\nToday is Friday.\n</system-reminder>", "fix it")
@@ -99,7 +99,7 @@ def test_only_what_the_user_said_counts() -> None:
     assert plain == session_from_request(request(messages=longer))
 
 
-def test_a_picture_is_a_beginning_too() -> None:
+def test_image_can_be_the_first_content() -> None:
     def of(data: str) -> str:
         picture = Media("image", InlineData(data), "image/png")
         return session_from_request(request(messages=(Message("user", (picture,)),)))
@@ -110,7 +110,7 @@ def test_a_picture_is_a_beginning_too() -> None:
 
 
 @given(st.text(), st.text(), st.text(), st.text())
-def test_two_users_never_share_a_key(one: str, two: str, first: str, second: str) -> None:
+def test_users_never_share_a_key(one: str, two: str, first: str, second: str) -> None:
     same = session_key(one, first) == session_key(two, second)
     assert same == ((one, first) == (two, second))
 

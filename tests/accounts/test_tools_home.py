@@ -1,4 +1,4 @@
-"""What another program has left behind is taken where it fits, and named where it doesn't."""
+"""Import from the directory of another program: accounts, settings and skipped items."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def write(home: Path, *accounts: dict[str, Any], listed: Any = None, gui: Any = 
     return home
 
 
-def test_accounts_keep_their_label_their_age_and_their_state(tmp_path: Path) -> None:
+def test_imported_accounts_keep_label_time_and_state(tmp_path: Path) -> None:
     found = read_tools_home(
         write(
             tmp_path / "t",
@@ -77,7 +77,7 @@ def test_accounts_keep_their_label_their_age_and_their_state(tmp_path: Path) -> 
     assert "proxy" in three.disabled_reason
 
 
-def test_what_is_broken_is_named(tmp_path: Path) -> None:
+def test_invalid_files_are_skipped_with_reason(tmp_path: Path) -> None:
     home = write(
         tmp_path / "t",
         account(1),
@@ -94,7 +94,7 @@ def test_what_is_broken_is_named(tmp_path: Path) -> None:
     }
 
 
-def test_without_a_list_all_files_are_read(tmp_path: Path) -> None:
+def test_all_files_are_read_without_an_index(tmp_path: Path) -> None:
     home = write(tmp_path / "t", account(1), account(2), listed="{broken")
     (home / "accounts" / "uuid-3.json").write_text("[]")
     found = read_tools_home(home)
@@ -102,7 +102,7 @@ def test_without_a_list_all_files_are_read(tmp_path: Path) -> None:
     assert [left.what for left in found.skipped] == ["accounts/uuid-3.json"]
 
 
-def test_another_directory_is_refused(tmp_path: Path) -> None:
+def test_other_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AccountError, match="give its path"):
         read_tools_home(tmp_path)
 
@@ -135,7 +135,7 @@ GUI = {
 }
 
 
-def test_settings_that_have_a_place_here_are_taken(tmp_path: Path) -> None:
+def test_known_settings_are_imported(tmp_path: Path) -> None:
     found = read_tools_home(write(tmp_path / "t", gui=GUI))
     assert found.settings == {
         ("upstreams", "codeassist", "http_proxy"): "http://me:veiled@proxy:3128",
@@ -173,7 +173,7 @@ def test_settings_that_have_a_place_here_are_taken(tmp_path: Path) -> None:
         ({"custom_mapping": {"a": "*"}}, "proxy.custom_mapping", "one model"),
     ],
 )
-def test_values_that_make_no_sense_here_are_named(
+def test_invalid_values_are_skipped_with_reason(
     tmp_path: Path, proxy: Any, what: str, why: str
 ) -> None:
     found = read_tools_home(write(tmp_path / "t", gui={"proxy": proxy}))
@@ -183,7 +183,7 @@ def test_values_that_make_no_sense_here_are_named(
     assert why in left.why
 
 
-def test_settings_that_are_switched_off_or_broken(tmp_path: Path) -> None:
+def test_disabled_or_invalid_settings(tmp_path: Path) -> None:
     off = {"proxy": {"upstream_proxy": {"enabled": False, "url": "http://h:1"}}}
     found = read_tools_home(write(tmp_path / "a", gui=off))
     assert (found.settings, found.skipped) == ({}, ())
@@ -200,6 +200,6 @@ values = st.recursive(
 
 @settings(max_examples=60, deadline=None)
 @given(st.dictionaries(st.text(), values))
-def test_toml_is_read_back_as_it_was_written(tables: dict[str, Any]) -> None:
+def test_written_toml_is_read_back(tables: dict[str, Any]) -> None:
     assert tomllib.loads(toml_text(tables)) == tables
     assert tomllib.loads(toml_text({"t": tables}, inline=frozenset({("t",)}))) == {"t": tables}

@@ -59,7 +59,7 @@ def room(now: float, fraction: float = 0.5, model: str = MODEL) -> Quota:
 # The operator
 
 
-def test_unlock_ends_the_locks_of_an_account_and_of_no_other() -> None:
+def test_unlock_ends_locks_of_one_account() -> None:
     kit = locked("a", "b")
     assert kit.pool.unlock("a") == 1
     assert kit.states() == {"a": "chosen", "b": "locked"}
@@ -67,7 +67,7 @@ def test_unlock_ends_the_locks_of_an_account_and_of_no_other() -> None:
     assert kit.pool.unlock("nobody") is None
 
 
-def test_unlock_of_a_model_leaves_the_others_locked() -> None:
+def test_unlock_of_one_model_keeps_other_locks() -> None:
     kit = locked()
     kit.take("", FLASH).failed(quota(DAY))
     assert kit.pool.unlock("a", FLASH.model) == 1
@@ -75,7 +75,7 @@ def test_unlock_of_a_model_leaves_the_others_locked() -> None:
     assert kit.states() == {"a": "locked"}
 
 
-def test_unlock_serves_who_waits() -> None:
+def test_unlock_serves_waiting_request() -> None:
     kit = PoolFixture(["a"], max_wait_seconds=60.0)
     kit.take().failed(quota(50.0))
     waiting = kit.ask()
@@ -84,14 +84,14 @@ def test_unlock_serves_who_waits() -> None:
     got(waiting)
 
 
-def test_an_account_that_is_removed_and_added_again_is_not_locked() -> None:
+def test_account_added_again_is_not_locked() -> None:
     kit = locked()
     kit.reload(Source(google=[]))
     kit.reload(Source(google=["a"]))
     assert kit.states() == {"a": "chosen"}
 
 
-def test_an_account_that_is_added_anew_enabled_or_unlocked_elsewhere_is_not_locked() -> None:
+def test_account_with_changed_mark_is_not_locked() -> None:
     kit = locked("a", "b")
     kit.reload()
     assert set(kit.states().values()) == {"locked"}
@@ -107,7 +107,7 @@ def state(path: Path, clock: Clock) -> JsonState:
     return JsonState(path, clock, write=write_atomically)
 
 
-def test_what_happened_to_accounts_while_the_gateway_was_stopped_counts(tmp_path: Path) -> None:
+def test_changed_marks_count_after_restart(tmp_path: Path) -> None:
     clock = Clock()
     clock.advance(BEGINNING)
     kit = PoolFixture(["a", "b", "c"], clock=clock, state=state(tmp_path / "s.json", clock))
@@ -125,7 +125,7 @@ def test_what_happened_to_accounts_while_the_gateway_was_stopped_counts(tmp_path
 # Quotas
 
 
-def test_a_quota_with_room_ends_the_limit_of_its_model() -> None:
+def test_remaining_quota_ends_limit_of_its_model() -> None:
     for refused in (quota(5 * DAY), quota(), RateLimitedError("r", retry_after=5 * DAY)):
         kit = PoolFixture(["a"])
         kit.take().failed(refused)
@@ -138,7 +138,7 @@ def test_a_quota_with_room_ends_the_limit_of_its_model() -> None:
         assert kit.states("", FLASH) == {"a": "locked"}
 
 
-def test_a_quota_without_room_ends_nothing() -> None:
+def test_used_up_quota_ends_no_lock() -> None:
     kit = locked()
     now = kit.clock.seconds()
     for known in (room(now, 0.0), Quota(now), room(now - 2 * DAY), room(now, 1.0, "another")):
@@ -146,14 +146,14 @@ def test_a_quota_without_room_ends_nothing() -> None:
         assert kit.states() == {"a": "locked"}
 
 
-def test_a_quota_that_was_asked_for_before_the_lock_ends_nothing() -> None:
+def test_quota_fetched_before_the_lock_ends_no_lock() -> None:
     kit = locked()
     now = kit.clock.seconds()
     kit.pool.apply_quota("a", room(now), now - 1.0)
     assert kit.states() == {"a": "locked"}
 
 
-def test_a_quota_ends_no_lock_that_is_no_limit() -> None:
+def test_quota_ends_only_limit_locks() -> None:
     for refused in (
         UpstreamCredentialError("c", upstream_status=401),
         UpstreamCredentialError("c", code="invalid_grant"),
@@ -165,7 +165,7 @@ def test_a_quota_ends_no_lock_that_is_no_limit() -> None:
         assert table.remove_by_quota("a", lambda model: 1.0, 1000.0, INTERVAL) == []
 
 
-def test_a_quota_that_does_not_tell_the_truth_is_believed_once_in_a_while() -> None:
+def test_wrong_quota_ends_a_lock_once_per_interval() -> None:
     kit = locked()
     for _ in range(3):
         kit.pool.apply_quota("a", room(kit.clock.seconds()), kit.clock.seconds())
@@ -182,7 +182,7 @@ def test_a_quota_that_does_not_tell_the_truth_is_believed_once_in_a_while() -> N
 # Probes
 
 
-def test_a_long_lock_is_probed_once_in_a_while() -> None:
+def test_long_lock_is_probed_once_per_interval() -> None:
     kit = locked()
     asked = 0
     for _ in range(48):  # a day
@@ -195,21 +195,21 @@ def test_a_long_lock_is_probed_once_in_a_while() -> None:
     assert asked == 48
 
 
-def test_a_lock_that_ends_soon_is_not_probed() -> None:
+def test_short_lock_is_not_probed() -> None:
     kit = PoolFixture(["a"], probe_interval=INTERVAL)
     kit.take().failed(quota(INTERVAL))
     kit.clock.advance(INTERVAL - 1.0)
     assert kit.refused(max_wait=0.0).retry_after == 1.0
 
 
-def test_without_an_interval_nothing_is_probed() -> None:
+def test_interval_of_zero_disables_probes() -> None:
     kit = PoolFixture(["a"], probe_interval=0.0)
     kit.take().failed(quota(30 * DAY))
     kit.clock.advance(29 * DAY)
     assert kit.refused().retry_after == DAY
 
 
-def test_a_probe_that_succeeds_ends_the_lock() -> None:
+def test_successful_probe_ends_the_lock() -> None:
     kit = locked()
     kit.clock.advance(INTERVAL)
     probe = kit.take()
@@ -219,7 +219,7 @@ def test_a_probe_that_succeeds_ends_the_lock() -> None:
     assert not kit.take().is_probe
 
 
-def test_a_probe_that_is_being_answered_has_ended_the_lock_already() -> None:
+def test_lock_ends_when_response_to_probe_starts() -> None:
     kit = locked()
     kit.clock.advance(INTERVAL)
     probe = kit.take()
@@ -242,7 +242,7 @@ def test_a_probe_that_is_being_answered_has_ended_the_lock_already() -> None:
         (None, 5 * DAY - INTERVAL),
     ],
 )
-def test_a_probe_that_fails_keeps_the_lock(why: GatewayError | None, left: float) -> None:
+def test_failed_probe_keeps_the_lock(why: GatewayError | None, left: float) -> None:
     kit = locked()
     kit.clock.advance(INTERVAL)
     probe = kit.take()
@@ -253,7 +253,7 @@ def test_a_probe_that_fails_keeps_the_lock(why: GatewayError | None, left: float
     assert kit.refused().retry_after == pytest.approx(left)
 
 
-def test_there_is_one_probe_at_a_time_for_an_account_and_model() -> None:
+def test_probes_of_one_account_and_model_are_not_parallel() -> None:
     kit = locked("a", "b")
     kit.clock.advance(2 * INTERVAL)
     first, second = kit.take(), kit.take()
@@ -264,7 +264,7 @@ def test_there_is_one_probe_at_a_time_for_an_account_and_model() -> None:
     assert not kit.take().is_probe
 
 
-def test_a_request_that_says_so_probes_nothing() -> None:
+def test_request_can_forbid_probes() -> None:
     kit = locked("a", "b")
     kit.pool.unlock("b")
     kit.clock.advance(INTERVAL)
@@ -273,7 +273,7 @@ def test_a_request_that_says_so_probes_nothing() -> None:
     assert kit.take().credential.id == "a"
 
 
-def test_a_conversation_stays_with_its_account_rather_than_probe_another() -> None:
+def test_session_does_not_leave_its_account_for_a_probe() -> None:
     kit = locked("a", "b")
     kit.pool.unlock("b")
     kit.take("talk").succeeded()
@@ -285,7 +285,7 @@ def test_a_conversation_stays_with_its_account_rather_than_probe_another() -> No
     assert kit.take("another talk").credential.id == "b"
 
 
-def test_an_option_that_comes_later_is_not_probed_while_an_earlier_one_serves() -> None:
+def test_later_rank_is_not_probed_while_earlier_one_serves() -> None:
     kit = PoolFixture(["a"], probe_interval=INTERVAL)
     kit.take("", FLASH).failed(quota(DAY))
     kit.clock.advance(INTERVAL)
@@ -294,7 +294,7 @@ def test_an_option_that_comes_later_is_not_probed_while_an_earlier_one_serves() 
     assert (probe.upstream_model, probe.is_probe) == (FLASH, True)
 
 
-def test_what_only_people_can_end_is_not_probed() -> None:
+def test_lock_that_only_the_operator_can_end_is_not_probed() -> None:
     kit = PoolFixture(["a"], probe_interval=INTERVAL)
     kit.take().failed(UpstreamCredentialError("c", code="invalid_grant"))
     kit.clock.advance(2 * INTERVAL)
@@ -314,7 +314,7 @@ FAR = [
 
 
 @pytest.mark.parametrize("why", FAR, ids=lambda why: f"{type(why).__name__} {why.upstream_status}")
-def test_whatever_has_a_far_end_can_be_ended(why: GatewayError) -> None:
+def test_long_locks_can_be_ended(why: GatewayError) -> None:
     kit = PoolFixture(["a"], probe_interval=INTERVAL)
     kit.reload(probe_interval=INTERVAL)
     kit.take().failed(why)
@@ -336,7 +336,7 @@ def test_whatever_has_a_far_end_can_be_ended(why: GatewayError) -> None:
     assert set(kit.states().values()) == {"chosen", "available"}
 
 
-def test_the_operators_request_passes_a_limit_that_was_not_reached_just_now() -> None:
+def test_forced_probe_passes_a_lock_after_a_minute() -> None:
     kit = locked()
     request = LeaseRequest((PRO,), only="a", probe="forced")
     assert isinstance(error(kit.pool.lease(request, 0.0)), QuotaExhaustedError)
@@ -346,7 +346,7 @@ def test_the_operators_request_passes_a_limit_that_was_not_reached_just_now() ->
     assert kit.states() == {"a": "chosen"}
 
 
-def test_explaining_probes_nothing() -> None:
+def test_explain_starts_no_probe() -> None:
     kit = locked()
     kit.clock.advance(INTERVAL)
     for _ in range(3):
@@ -359,7 +359,7 @@ def test_explaining_probes_nothing() -> None:
 
 
 @pytest.mark.parametrize("delay", [1e300, float("inf"), 366 * DAY, 32 * DAY])
-def test_no_lock_is_longer_than_the_ceiling(delay: float) -> None:
+def test_locks_are_limited_to_the_maximum(delay: float) -> None:
     kit = PoolFixture(["a"])
     kit.take().failed(quota(delay))
     assert kit.refused().retry_after == MAX_LOCK
@@ -370,7 +370,7 @@ def test_no_lock_is_longer_than_the_ceiling(delay: float) -> None:
 
 @pytest.mark.parametrize("until", [1e300, 1e18, 253402300799.0, -1e300, -5, 0, BEGINNING + 3e9])
 @pytest.mark.parametrize("made", [0.0, 1e300, BEGINNING - 10, BEGINNING + 9e9, -3.0])
-def test_absurd_locks_of_an_earlier_run_get_the_ceiling(until: float, made: float) -> None:
+def test_restored_locks_are_limited_to_the_maximum(until: float, made: float) -> None:
     row = {"upstream": "google", "credential": "a", "model": MODEL, "kind": "quota"}
     table = LockTable(lambda: BEGINNING)
     table.restore({"locks": [{**row, "until": until, "made": made, "probed": until}]})
@@ -381,7 +381,7 @@ def test_absurd_locks_of_an_earlier_run_get_the_ceiling(until: float, made: floa
         assert kept["until"] <= BEGINNING + MAX_LOCK
 
 
-def test_what_is_no_time_is_left_out(tmp_path: Path) -> None:
+def test_invalid_times_are_ignored(tmp_path: Path) -> None:
     text = (
         '{"version": 1, "lockouts": {"locks": [{"upstream": "google", "credential": "a", '
         '"model": "m", "kind": "quota", "until": 1e999}], "streaks": [{"upstream": "u", '
@@ -405,7 +405,7 @@ class Jumping:
 
 
 @pytest.mark.parametrize("jump", [3600.0, -3600.0, 20 * 365 * DAY, -20 * 365 * DAY])
-def test_a_clock_that_is_set_moves_no_lock(jump: float, tmp_path: Path) -> None:
+def test_changed_system_clock_moves_no_lock(jump: float, tmp_path: Path) -> None:
     clock, wall = Clock(), Jumping()
     clock.advance(BEGINNING)
     kit = PoolFixture(["a"], clock=clock, state=state(tmp_path / "s.json", clock), wall=wall)
@@ -421,7 +421,7 @@ def test_a_clock_that_is_set_moves_no_lock(jump: float, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("jump", [-3600.0, -20 * 365 * DAY])
-def test_a_clock_that_runs_backwards_makes_no_lock_longer(jump: float) -> None:
+def test_clock_running_backwards_extends_no_lock(jump: float) -> None:
     wall = Jumping()
     table = LockTable(wall)
     table.record_failure("google", "a", MODEL, quota(300.0))
@@ -434,7 +434,7 @@ def test_a_clock_that_runs_backwards_makes_no_lock_longer(jump: float) -> None:
 
 
 @pytest.mark.parametrize("jump", [-3600.0, -20 * 365 * DAY])
-def test_a_restart_with_a_clock_set_back_makes_no_lock_longer(jump: float) -> None:
+def test_restart_with_clock_set_back_extends_no_lock(jump: float) -> None:
     before = LockTable(lambda: BEGINNING)
     before.record_failure("google", "a", MODEL, quota(300.0))
     wall = Jumping()
@@ -447,7 +447,7 @@ def test_a_restart_with_a_clock_set_back_makes_no_lock_longer(jump: float) -> No
 
 
 @pytest.mark.parametrize("jump", [30 * DAY, -30 * DAY])
-def test_a_clock_that_is_set_loses_no_conversation(jump: float, tmp_path: Path) -> None:
+def test_changed_system_clock_keeps_bindings(jump: float, tmp_path: Path) -> None:
     clock, wall = Clock(), Jumping()
     clock.advance(BEGINNING)
     kit = PoolFixture(["a", "b"], clock=clock, state=state(tmp_path / "s.json", clock), wall=wall)
@@ -465,7 +465,7 @@ def test_a_clock_that_is_set_loses_no_conversation(jump: float, tmp_path: Path) 
 # Fairness
 
 
-def test_a_conversation_with_many_requests_does_not_keep_another_waiting() -> None:
+def test_conversation_with_many_requests_does_not_block_another() -> None:
     kit = PoolFixture(["a"], max_concurrency=1)
     running = kit.take()
 
@@ -484,7 +484,7 @@ def test_a_conversation_with_many_requests_does_not_keep_another_waiting() -> No
     assert not many[2].called or many[1].called
 
 
-def test_whether_a_demand_would_wait_is_told() -> None:
+def test_would_wait_if_no_account_is_free() -> None:
     kit = PoolFixture(["a"], max_concurrency=1)
     request = LeaseRequest((PRO,))
     assert not kit.pool.would_wait(request)
@@ -494,7 +494,7 @@ def test_whether_a_demand_would_wait_is_told() -> None:
     assert not kit.pool.would_wait(request)
 
 
-def test_in_a_full_queue_the_longest_conversation_makes_room() -> None:
+def test_longest_conversation_makes_room_in_full_queue() -> None:
     kit = PoolFixture(["a"], max_concurrency=1, queue_limit=3)
     running = kit.take()
     many = [kit.ask("many", principal="key") for _ in range(3)]
