@@ -17,9 +17,9 @@ from antigravity.ir.events import Event, ThinkingDelta, ToolCallStart
 from antigravity.ir.parts import Part, Text, Thinking, ToolCall, ToolResult
 from antigravity.ir.request import Message, Request, ThinkingConfig
 from antigravity.ir.signature import Signature
-from antigravity.protocols.anthropic import server_reasoning as anthropic_reasoning
+from antigravity.protocols.anthropic import server_history as anthropic_reasoning
 from antigravity.protocols.anthropic.protocol import ANTHROPIC_CLIENT
-from antigravity.protocols.openai_chat import server_reasoning as chat_reasoning
+from antigravity.protocols.openai_chat import server_history as chat_reasoning
 from antigravity.protocols.openai_chat.protocol import OPENAI_CHAT_CLIENT, OPENAI_CHAT_SERVER
 from antigravity.routing.capability_table import load_table
 from antigravity.signatures import thinking_recovery

@@ -11,7 +11,7 @@ from antigravity.ir.capabilities import Target
 from antigravity.ir.request import Request
 from antigravity.protocols.anthropic.client_content import Turn, text_block, turns
 from antigravity.protocols.anthropic.client_schema import fit_schema
-from antigravity.protocols.anthropic.client_thinking import ThinkingPlan, fit_budget, plan
+from antigravity.protocols.anthropic.client_thinking_plan import ThinkingPlan, fit_budget, plan
 from antigravity.protocols.anthropic.client_tools import wire_choice, wire_tools
 from antigravity.protocols.anthropic.server_request import MESSAGE_FIELDS, OWN_EXTENSIONS
 from antigravity.protocols.identifiers import ANTHROPIC_MAX, short_identifier

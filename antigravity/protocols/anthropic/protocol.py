@@ -14,7 +14,7 @@ from antigravity.protocols.anthropic import (
     client_request,
     errors,
     schema,
-    server_reasoning,
+    server_history,
     server_reply,
     server_scan,
 )
@@ -64,7 +64,7 @@ ANTHROPIC_SERVER: Final = ServerProtocol(
     traits=ServerTraits(
         conversation_hint=_conversation_hint,
         needs_translation=server_scan.needs_translation,
-        calls_without_reasoning=server_reasoning.calls_without_reasoning,
+        calls_without_reasoning=server_history.calls_without_reasoning,
     ),
     keepalive=PING,
     peek=_peek,

@@ -26,7 +26,7 @@ from antigravity.protocols.openai_chat.client_settings import (
     limit_fields,
     sampling_fields,
 )
-from antigravity.protocols.openai_chat.client_thinking import thinking_fields
+from antigravity.protocols.openai_chat.client_thinking_fields import thinking_fields
 from antigravity.protocols.openai_chat.client_tools import write_tools
 from antigravity.protocols.openai_chat.schema import NAME
 

@@ -9,7 +9,7 @@ from antigravity.ir.capabilities import Target
 from antigravity.ir.request import Request, ResponseFormat
 from antigravity.protocols.instructions import json_instruction, says_json
 from antigravity.protocols.losses import Losses
-from antigravity.protocols.openai_chat.client_thinking import is_at_rest
+from antigravity.protocols.openai_chat.client_thinking_fields import is_at_rest
 from antigravity.protocols.openai_chat.schema import SAMPLING_FIELDS
 
 _MAX_STOP: Final = 4

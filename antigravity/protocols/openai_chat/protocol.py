@@ -10,7 +10,7 @@ from antigravity.ir.capabilities import Traits
 from antigravity.protocols.client_protocol import ClientProtocol
 from antigravity.protocols.conversation_hint import conversation_key
 from antigravity.protocols.json_body import members_of, peek, with_model
-from antigravity.protocols.openai_chat import server_reasoning, server_scan
+from antigravity.protocols.openai_chat import server_history, server_scan
 from antigravity.protocols.openai_chat.client_reply import decode_models, decode_usage
 from antigravity.protocols.openai_chat.client_request import encode
 from antigravity.protocols.openai_chat.client_stream import ChatStreamDecoder
@@ -46,7 +46,7 @@ OPENAI_CHAT_SERVER: Final = ServerProtocol(
         conversation_hint=_conversation_hint,
         drops_reasoning=True,
         needs_translation=server_scan.needs_translation,
-        calls_without_reasoning=server_reasoning.calls_without_reasoning,
+        calls_without_reasoning=server_history.calls_without_reasoning,
         requested_choices=_requested_choices,
     ),
     keepalive=KEEPALIVE_COMMENT,

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from antigravity.simulator.errors import ApiError, refuse
+from antigravity.simulator.validation.chat_assistant_turns import check_assistant_turns
 from antigravity.simulator.validation.chat_messages import check_message, check_pairing
-from antigravity.simulator.validation.chat_reasoning import check_assistant_turns
 from antigravity.simulator.validation.chat_schema import CHAT, COMPATIBLE_CHAT, COMPLETION
 from antigravity.simulator.validation.openai_errors import read_body, refuse_missing
 from antigravity.simulator.validation.openai_json_schema import check_format, check_function
