@@ -15,7 +15,7 @@ from antigravity import hookspecs
 from antigravity.interfaces.accounts import UpstreamModel
 from antigravity.interfaces.selection import Candidate, SelectionContext
 from antigravity.plugins import PluginHost
-from tests.house.pages import run, table
+from tests.house.pages import blocks, run, table
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.rst"), *(ROOT / "docs").glob("*.rst")])
@@ -39,10 +39,9 @@ def test_every_hook_has_a_section_titled_with_its_signature() -> None:
 
 
 def test_the_example_plugin_works() -> None:
-    text = (ROOT / "docs/plugins.rst").read_text("utf-8")
-    code = text.split("Example\n-------")[1].split(".. code-block:: python\n\n")[1]
+    (code,) = (text for text in blocks("docs/plugins.rst", "python") if "class MyKind" in text)
     namespace: dict[str, object] = {}
-    exec(inspect.cleandoc(code), namespace)  # our own page
+    exec(code, namespace)  # our own page
     plugin = type("Plugin", (), {})()
     for name in hooks():
         if name in namespace:

@@ -48,7 +48,7 @@ def shown() -> Any:
 
 
 class Server(Resource):
-    """A server as the page describes it; what it answers is up to the last words."""
+    """A server as the page describes it; the last prompt decides what it returns."""
 
     isLeaf = True  # noqa: N815 - a name of twisted.web
 
@@ -63,18 +63,18 @@ class Server(Resource):
         assert (request.method, request.path) == (b"POST", b"/dialogue")
         body = json.loads(request.content.read())
         self.bodies.append(body)
-        words = body["turns"][-1]["words"]
-        if words == "limit":
+        prompt = body["turns"][-1]["text"]
+        if prompt == "limit":
             request.setResponseCode(429)
             return b'{"message": "Slow down.", "wait_seconds": 7.5}'
         begin = {"id": "1", "voice": body["voice"]}
-        events: list[tuple[str, object]] = [("begin", begin), ("words", {"words": f"{words}!"})]
-        if words == "tool":
+        events: list[tuple[str, object]] = [("begin", begin), ("text", {"text": f"{prompt}!"})]
+        if prompt == "tool":
             call = {"id": "c1", "tool": body["tools"][0]["tool"], "input": {"city": "Paris"}}
             events.append(("call", call))
-        if words != "cut":
-            why = "tools" if words == "tool" else "done"
-            events.append(("end", {"read": 5, "wrote": 2, "why": why}))
+        if prompt != "cut":
+            reason = "tools" if prompt == "tool" else "done"
+            events.append(("end", {"tokens_in": 5, "tokens_out": 2, "reason": reason}))
         return b"".join(encode_event(n.encode(), json.dumps(d).encode()) for n, d in events)
 
 
@@ -100,15 +100,15 @@ class QuillTests(TestCase):
         listed = (await gateway.request("GET", "/v1/models")).json()
         self.assertEqual([model["id"] for model in listed["data"]], ["sage"])
 
-        def chat(words: str, **more: object) -> Any:
-            messages = [{"role": "user", "content": words}]
+        def chat(prompt: str, **more: object) -> Any:
+            messages = [{"role": "user", "content": prompt}]
             body = {"model": "sage", "messages": messages, **more}
             return gateway.request("POST", "/v1/chat/completions", body)
 
         answer = (await chat("Hello", max_tokens=9)).json()
         self.assertEqual(answer["choices"][0]["message"]["content"], "Hello!")
         self.assertEqual(answer["usage"]["total_tokens"], 7)
-        self.assertEqual(server.bodies[-1]["longest"], 9)
+        self.assertEqual(server.bodies[-1]["max_tokens"], 9)
 
         body: dict[str, Any] = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
         path = "/v1beta/models/sage:streamGenerateContent?alt=sse"
@@ -138,7 +138,7 @@ class QuillTests(TestCase):
 def test_it_is_in_order_and_its_own_test_passes() -> None:
     plugin = shown()
     assert load_plugin(plugin).info.registered["upstreams"] == ("quill",)
-    plugin.test_an_answer_is_read()
+    plugin.test_decoder_reads_response()
 
 
 def test_what_cannot_be_said_is_named() -> None:
