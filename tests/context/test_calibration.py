@@ -31,7 +31,7 @@ def observe(calibration: Calibration, ratio: float, *, estimate: int = 1_000_000
 
 
 @given(st.lists(st.floats(0.0, 100.0), max_size=60))
-def test_a_factor_stays_within_its_bounds(ratios: list[float]) -> None:
+def test_factor_stays_within_its_bounds(ratios: list[float]) -> None:
     calibration = Calibration()
     for ratio in ratios:
         observe(calibration, ratio)
@@ -47,9 +47,7 @@ def test_a_factor_stays_within_its_bounds(ratios: list[float]) -> None:
     st.floats(LOWEST, HIGHEST),
     st.lists(st.floats(-0.05, 0.05), min_size=60, max_size=60),
 )
-def test_a_factor_converges_whatever_was_before(
-    before: list[float], true: float, noise: list[float]
-) -> None:
+def test_factor_converges(before: list[float], true: float, noise: list[float]) -> None:
     calibration = Calibration()
     for ratio in before:
         observe(calibration, ratio)
@@ -58,7 +56,7 @@ def test_a_factor_converges_whatever_was_before(
     assert abs(calibration.factor("m") / true - 1) < 0.051
 
 
-def test_two_reports_change_nothing_and_three_do() -> None:
+def test_factor_applies_after_three_reports() -> None:
     changes: list[int] = []
     calibration = Calibration(lambda: changes.append(1))
     for reports in range(1, ENOUGH):
@@ -81,7 +79,7 @@ def test_two_reports_change_nothing_and_three_do() -> None:
         Usage(input_total=-5),
     ],
 )
-def test_odd_reports_teach_nothing(usage: Usage) -> None:
+def test_implausible_reports_are_ignored(usage: Usage) -> None:
     calibration = Calibration()
     for _ in range(5):
         calibration.observe("m", usage, lambda: 1000)
@@ -90,14 +88,14 @@ def test_odd_reports_teach_nothing(usage: Usage) -> None:
     assert calibration.snapshot() == {"models": {}}
 
 
-def test_what_does_not_count_is_not_even_estimated() -> None:
+def test_ignored_reports_are_not_estimated() -> None:
     def never() -> int:
         raise AssertionError
 
     Calibration().observe("m", Usage(input_total=2000, cached=1), never)
 
 
-def test_a_restart_forgets_nothing() -> None:
+def test_factors_survive_a_restart() -> None:
     before, after = Calibration(), Calibration()
     for _ in range(5):
         observe(before, 1.7)
@@ -108,13 +106,13 @@ def test_a_restart_forgets_nothing() -> None:
 
 
 @pytest.mark.parametrize("factor", [{"value": 1e9}, {"value": "x"}, {"reports": -1}, None])
-def test_what_makes_no_sense_is_not_restored(factor: Any) -> None:
+def test_invalid_snapshot_is_not_restored(factor: Any) -> None:
     calibration = Calibration()
     assert not calibration.restore({"models": {"m": factor}})
     assert calibration.factor("m") == 1.0
 
 
-def test_models_are_bounded() -> None:
+def test_number_of_models_is_limited() -> None:
     calibration = Calibration()
     for number in range(MODELS + 20):
         for _ in range(ENOUGH):
@@ -164,12 +162,12 @@ def errors() -> dict[str, tuple[int, int, int]]:
     return found  # type: ignore[return-value]
 
 
-def test_calibration_makes_estimates_better() -> None:
+def test_calibration_improves_estimates() -> None:
     for kind, (before, own, _) in errors().items():
         assert own < before, kind
 
 
-def test_the_errors_in_the_docs_are_those_that_are_measured() -> None:
+def test_documented_errors_match_measured_ones() -> None:
     document = docutils.core.publish_doctree(DOCS.read_text("utf-8"))
     tables = [
         [[cell.astext() for cell in row.findall(nodes.entry)] for row in table.findall(nodes.row)]

@@ -40,15 +40,15 @@ def with_part(part: Part) -> int:
         WebSearch("s", ("q",), (SearchResult("https://x.test", "title", "x" * 100),)),
     ],
 )
-def test_every_part_costs_something(part: Part) -> None:
+def test_every_part_has_tokens(part: Part) -> None:
     assert with_part(part) > with_part(Text("")) + 2
 
 
-def test_nothing_is_never_zero() -> None:
+def test_empty_request_has_one_token() -> None:
     assert estimate_tokens(EMPTY) == 1
 
 
-def test_system_tools_and_schema_count() -> None:
+def test_system_prompt_tools_and_schema_count() -> None:
     for fields in (
         {"system": (Text("be brief, be kind"),)},
         {"tools": (FunctionTool("f", "does", {"type": "object", "properties": {}}),)},
@@ -59,5 +59,5 @@ def test_system_tools_and_schema_count() -> None:
         assert estimate_tokens(Request("m", (), "test", **fields)) > 4  # type: ignore[arg-type]
 
 
-def test_scripts_without_spaces_cost_more_by_the_character() -> None:
+def test_scripts_without_spaces_have_more_tokens_per_character() -> None:
     assert estimate_text("漢字" * 10) > 2 * estimate_text("ab" * 10)

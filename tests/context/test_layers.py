@@ -64,9 +64,7 @@ def compressed(
 
 @settings(max_examples=50)
 @given(histories(), st.integers(50, 40_000), st.integers(0, 6))
-def test_what_holds_whatever_is_compressed(
-    messages: tuple[Message, ...], fit: int, kept: int
-) -> None:
+def test_invariants_of_compression(messages: tuple[Message, ...], fit: int, kept: int) -> None:
     plan, after = compressed(messages, fit, kept)
     before = request_of(messages)
     if not pair_tools(before)[1]:
@@ -84,7 +82,7 @@ def test_what_holds_whatever_is_compressed(
 
 
 @given(histories(), st.integers(50, 40_000))
-def test_what_fits_is_not_touched(messages: tuple[Message, ...], spare: int) -> None:
+def test_fitting_history_is_unchanged(messages: tuple[Message, ...], spare: int) -> None:
     decision = decide(messages, NO_COMPRESSION, terms(measure(messages) + spare), measure)
     assert decision.plan == NO_COMPRESSION
     assert decision.fork == 0
@@ -94,7 +92,7 @@ def test_what_fits_is_not_touched(messages: tuple[Message, ...], spare: int) -> 
 
 @settings(max_examples=50)
 @given(histories(), st.integers(50, 40_000), st.booleans())
-def test_the_same_again_changes_nothing(
+def test_repeated_decision_changes_nothing(
     messages: tuple[Message, ...], fit: int, signed: bool
 ) -> None:
     plan, after = compressed(messages, fit)
@@ -108,7 +106,7 @@ def test_the_same_again_changes_nothing(
 
 @settings(max_examples=50)
 @given(histories(), histories(), st.integers(50, 40_000))
-def test_a_longer_history_begins_as_the_shorter_did(
+def test_longer_history_keeps_the_compressed_prefix(
     messages: tuple[Message, ...], more: tuple[Message, ...], fit: int
 ) -> None:
     plan, after = compressed(messages, fit)
@@ -117,7 +115,7 @@ def test_a_longer_history_begins_as_the_shorter_did(
 
 
 @given(histories())
-def test_a_cut_parts_no_call_from_its_result(messages: tuple[Message, ...]) -> None:
+def test_cut_does_not_separate_call_and_result(messages: tuple[Message, ...]) -> None:
     for place in clean_cuts(messages):
         assert head_length(messages) <= place <= last_user(messages)
         called = [p.id for m in messages[place:] for p in m.parts if isinstance(p, ToolCall)]
@@ -134,7 +132,7 @@ def session(count: int, size: int, thinking: int = 0) -> tuple[Message, ...]:
     return tuple(messages)
 
 
-def test_the_last_rounds_stay_and_older_results_become_notes() -> None:
+def test_last_rounds_stay_and_older_results_become_notes() -> None:
     messages = session(20, 4_000)
     plan, after = compressed(messages, 15_000)
     assert plan == CompressionPlan(rounds=rounds(messages)[-5])
@@ -145,7 +143,7 @@ def test_the_last_rounds_stay_and_older_results_become_notes() -> None:
     ]
 
 
-def test_old_thinking_goes_and_that_of_the_last_four_messages_stays() -> None:
+def test_thinking_of_last_four_messages_stays() -> None:
     messages = session(10, 10, thinking=6_000)
     plan, after = compressed(messages, 12_000)
     assert plan == CompressionPlan(thinking=len(messages) - 4)
@@ -153,7 +151,7 @@ def test_old_thinking_goes_and_that_of_the_last_four_messages_stays() -> None:
     assert [i for i, thinks in enumerate(thinking) if thinks] == [17, 19]
 
 
-def test_signatures_stay_where_they_are_demanded() -> None:
+def test_required_signatures_stay() -> None:
     def left(part: Part) -> tuple[Part, ...]:
         messages = (says("a"), answers(part, Text("b")), says("c"))
         applied = apply(messages, CompressionPlan(thinking=2), keep_signatures=True)
@@ -166,7 +164,7 @@ def test_signatures_stay_where_they_are_demanded() -> None:
     assert left(Thinking("long")) == ()
 
 
-def test_thinking_of_an_answer_in_pieces_is_not_torn() -> None:
+def test_thinking_of_a_split_response_stays_together() -> None:
     thought = answers(Thinking("hm " * 400, Signature("s", "claude")))
     calls = [answers(ToolCall(f"c{n}", "Read")) for n in range(4)]
     results = Message("user", tuple(ToolResult(f"c{n}", (Text("x"),)) for n in range(4)))
@@ -176,7 +174,7 @@ def test_thinking_of_an_answer_in_pieces_is_not_torn() -> None:
     assert thought in after
 
 
-def test_a_fork_takes_the_first_place_that_frees_enough() -> None:
+def test_fork_is_at_the_first_sufficient_cut() -> None:
     messages = [says("Build it.")]
     for number in range(40):
         messages += [answers(Text(prose(2_000))), says(f"Next, {number}.")]
@@ -192,14 +190,14 @@ def test_a_fork_takes_the_first_place_that_frees_enough() -> None:
     assert "left out" in str(trimmed.messages[1])
 
 
-def test_what_cannot_fit_is_not_forked() -> None:
+def test_history_that_cannot_fit_is_not_forked() -> None:
     messages = (*session(10, 500), answers(Text("Done.")), says(prose(90_000)))
     decision = decide(messages, NO_COMPRESSION, terms(10_000), measure)
     assert decision.fork == 0
     assert terms(10_000).limits.cannot_fit(decision.tokens)
 
 
-def test_each_layer_waits_for_its_own_limit() -> None:
+def test_each_layer_applies_at_its_own_limit() -> None:
     messages = session(20, 4_000, thinking=2_000)
     size = measure(messages)
     early = CompressionRules(Limits(size * 4, size // 2, size * 2, size * 3))
@@ -210,7 +208,7 @@ def test_each_layer_waits_for_its_own_limit() -> None:
     assert (decision.plan.rounds, decision.plan.thinking > 0, decision.fork) == (0, True, 0)
 
 
-def test_a_small_gain_is_not_worth_a_cache() -> None:
+def test_small_gain_does_not_change_history() -> None:
     messages = (says(prose(30_000)), *session(8, 1_000)[1:])
     size = measure(messages)
     early = CompressionRules(Limits(size * 2, size - 100, size * 2, size * 2))

@@ -23,7 +23,7 @@ def same(limit: int) -> Limits:
     return Limits(limit, limit, limit, limit)
 
 
-def test_the_output_that_is_asked_for_takes_its_part_of_the_window() -> None:
+def test_requested_output_is_reserved() -> None:
     none = Thresholds()
     room = ModelWindow(100_000, COUNTS)
     assert room.limits(8_000, none) == same(92_000)
@@ -35,7 +35,7 @@ def test_the_output_that_is_asked_for_takes_its_part_of_the_window() -> None:
     assert room.limits(8_000, none, 60_000) == same(60_000)
 
 
-def test_thresholds_are_parts_of_the_window() -> None:
+def test_thresholds_are_shares_of_the_window() -> None:
     limits = ModelWindow(100_000, COUNTS).limits(8_000, Thresholds(0.4, 0, 0.99))
     assert limits == Limits(92_000, 40_000, 92_000, 92_000)
     assert limits.lowest == 40_000
@@ -44,9 +44,7 @@ def test_thresholds_are_parts_of_the_window() -> None:
 
 
 @given(st.integers(100, 300_000), st.integers(0, 200_000), st.booleans())
-def test_the_least_limit_is_none_that_a_request_can_undercut(
-    window: int, requested: int, counts: bool
-) -> None:
+def test_lowest_limit_is_a_lower_bound(window: int, requested: int, counts: bool) -> None:
     room = ModelWindow(window, COUNTS if counts else APART)
     assert room.lowest_limit(Thresholds()) <= room.limits(requested, Thresholds()).lowest
     assert room.lowest_limit(Thresholds()) <= room.limits(None, Thresholds()).lowest
@@ -61,20 +59,20 @@ def test_the_least_limit_is_none_that_a_request_can_undercut(
     ),
     st.sampled_from([0.5, 1.0, 2.3]),
 )
-def test_the_bound_is_one(messages: tuple[Message, ...], factor: float) -> None:
+def test_may_exceed_is_an_upper_bound(messages: tuple[Message, ...], factor: float) -> None:
     assume(b"iVBORw0KGgo=" not in msgspec.json.encode(messages))  # no image is as small as that
     body = msgspec.json.encode(messages)
     tokens = int(estimate_tokens(Request("m", messages, "test")) * factor)
     assert may_exceed(body, tokens - 1, factor)
 
 
-def test_small_bodies_pass_whatever_they_hold() -> None:
+def test_small_bodies_never_exceed() -> None:
     assert not may_exceed(b'{"a": "%s"}' % (b"x" * 100_000), 30_000, 1.0)
     assert may_exceed(b'{"a": "%s"}' % (b"x" * 100_000), 28_000, 1.0)
     assert not may_exceed("слово".encode() * 1_000, 4_000, 1.0)
 
 
-def test_the_shipped_windows_are_those_of_the_models() -> None:
+def test_shipped_context_windows() -> None:
     table = CapabilityTable(shipped_rules())
 
     def window(model: str) -> tuple[int | None, bool]:

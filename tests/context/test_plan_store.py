@@ -60,9 +60,7 @@ class Session:
 @pytest.mark.parametrize(
     ("size", "thinking", "most"), [(2_000, 0, 6), (2_000, 1_500, 14), (400, 3_000, 16), (700, 0, 2)]
 )
-def test_three_hundred_turns_change_the_prefix_a_few_times(
-    size: int, thinking: int, most: int
-) -> None:
+def test_three_hundred_turns_change_the_prefix_rarely(size: int, thinking: int, most: int) -> None:
     session = Session()
     for number in range(TURNS):
         session.turn()
@@ -81,7 +79,7 @@ def test_early_thresholds_do_not_cut_at_every_turn() -> None:
     assert measure(session.sent) <= 30_000
 
 
-def test_a_plan_holds_for_the_history_that_it_was_made_for() -> None:
+def test_plan_applies_to_its_history_only() -> None:
     messages = [says("a"), *round_of(0, 10), *round_of(1, 10)]
     known = UNKNOWN.with_plan(CompressionPlan(rounds=3), messages)
     assert known.plan_for(messages) == known.plan
@@ -92,7 +90,7 @@ def test_a_plan_holds_for_the_history_that_it_was_made_for() -> None:
     assert known.plan_for(wandering) == known.plan
 
 
-def test_what_was_kept_is_known_again() -> None:
+def test_stored_plan_is_loaded() -> None:
     known = memory()
     remembered = CachedPlan(CompressionPlan(1, 2, 3, 4, "s"), "d", 5, True)
     known.put("k", remembered)
@@ -100,13 +98,13 @@ def test_what_was_kept_is_known_again() -> None:
     assert known.get("other") == UNKNOWN
 
 
-def test_what_makes_no_sense_is_not_known() -> None:
+def test_invalid_plan_is_ignored() -> None:
     store = BoundedCache(lambda: 0.0, max_entries=9, max_bytes=999, ttl=9.0)
     store.put("k", b"\xc1nonsense")
     assert PlanStore(store).get("k") == UNKNOWN
 
 
-def test_a_body_as_large_as_a_refused_one_is_suspect() -> None:
+def test_body_as_large_as_a_refused_one_may_be_too_long() -> None:
     known = memory()
     assert not known.may_be_too_long("m", 10**9)
     known.refused("m", 500)
@@ -119,7 +117,7 @@ def test_a_body_as_large_as_a_refused_one_is_suspect() -> None:
     assert not known.may_be_too_long("m", 10**9), "the number of models is bounded"
 
 
-def test_the_summary_is_asked_for_once_until_the_next_cut() -> None:
+def test_summary_is_requested_once_per_cut() -> None:
     session = Session()
     for number in range(60):
         session.turn()

@@ -45,12 +45,12 @@ MESSAGES = [
 
 
 @pytest.mark.parametrize(("message", "expected"), MESSAGES)
-def test_the_sizes_are_read(message: str, expected: tuple[int, int] | None) -> None:
+def test_sizes_are_parsed(message: str, expected: tuple[int, int] | None) -> None:
     assert sizes(message) == expected
 
 
 @pytest.mark.parametrize(("message", "expected"), MESSAGES)
-def test_clients_of_anthropic_are_told_in_words_that_make_them_compact(
+def test_anthropic_clients_get_the_error_that_triggers_compaction(
     message: str, expected: tuple[int, int] | None
 ) -> None:
     error = ContextLengthError(message, param="$.messages", upstream_status=400)
@@ -65,7 +65,7 @@ def test_clients_of_anthropic_are_told_in_words_that_make_them_compact(
     assert as_anthropic_says(said["message"]) == said["message"]
 
 
-def test_no_other_error_is_rewritten() -> None:
+def test_other_errors_are_unchanged() -> None:
     said = error_object(GatewayError("9 tokens > 8 maximum"), "r")["error"]["message"]
     assert said == "9 tokens > 8 maximum"
 
@@ -80,7 +80,7 @@ def test_no_other_error_is_rewritten() -> None:
         "Your input exceeds the context window of this model.",
     ],
 )
-def test_openais_kin_is_understood(message: str) -> None:
+def test_errors_of_compatible_servers_are_recognised(message: str) -> None:
     host = PluginHost()
     host.load(installed=False)
     for name in ("openai_chat", "openai_responses"):

@@ -23,7 +23,7 @@ SNAPSHOT = "- Page Snapshot\n" + "".join(
 
 
 @given(st.text(max_size=300), st.integers(80, 300))
-def test_a_cut_keeps_both_ends_within_the_limit(text: str, kept: int) -> None:
+def test_cut_keeps_both_ends_within_the_limit(text: str, kept: int) -> None:
     short = cut(text, kept)
     assert len(short) <= kept
     assert cut(short, kept) == short
@@ -36,12 +36,12 @@ def test_a_cut_keeps_both_ends_within_the_limit(text: str, kept: int) -> None:
         assert text.endswith(tail.partition(" ...]\n")[2])
 
 
-def test_what_is_within_the_limits_is_left_alone() -> None:
+def test_short_text_is_unchanged() -> None:
     for text in ("", prose(19_000), prose(200_000), SNAPSHOT[:19_999], BLOB[:2_000]):
         assert shortened_text(text) is text or shortened_text(text) == text
 
 
-def test_a_blob_becomes_a_note() -> None:
+def test_base64_run_becomes_a_note() -> None:
     text = f"before data:image/png;base64,{BLOB} between {BLOB} after"
     short = shortened_text(text)
     whole = len("data:image/png;base64,") + len(BLOB)
@@ -51,14 +51,14 @@ def test_a_blob_becomes_a_note() -> None:
     )
 
 
-def test_a_blob_in_lines_becomes_a_note() -> None:
+def test_base64_lines_become_a_note() -> None:
     lines = base64.encodebytes(random.Random(1).randbytes(9_000)).decode()
     assert shortened_text(f"cert:\n{lines}end of it") == (
         f"cert:\n[base64 data left out: {len(lines)} characters]end of it"
     )
 
 
-def test_a_snapshot_of_a_page_keeps_seventy_and_thirty_percent() -> None:
+def test_page_snapshot_keeps_seventy_and_thirty_percent() -> None:
     assert len(SNAPSHOT) > 20_000
     short = shortened_text(SNAPSHOT)
     assert len(short) == 16_000
@@ -77,7 +77,7 @@ def test_a_snapshot_of_a_page_keeps_seventy_and_thirty_percent() -> None:
         "Error: result (812,021 characters) is too long. Output has been saved to /tmp/7.txt.",
     ],
 )
-def test_output_that_lies_in_a_file_keeps_the_notice(notice: str) -> None:
+def test_saved_output_keeps_the_notice(notice: str) -> None:
     text = f"{notice}\n\nPreview:\n{prose(30_000)}THE END"
     short = shortened_text(text)
     assert short.startswith(notice)
@@ -85,7 +85,7 @@ def test_output_that_lies_in_a_file_keeps_the_notice(notice: str) -> None:
     assert len(short) < len(notice) + 2_100
 
 
-def test_anything_is_cut_in_the_end() -> None:
+def test_any_long_text_is_cut() -> None:
     assert len(shortened_text(prose(300_000))) == 200_000
 
 
@@ -95,12 +95,12 @@ def test_anything_is_cut_in_the_end() -> None:
         max_size=6,
     )
 )
-def test_shortening_again_changes_nothing(pieces: list[str]) -> None:
+def test_shortening_is_idempotent(pieces: list[str]) -> None:
     once = shortened_text(" ".join(pieces))
     assert shortened_text(once) == once
 
 
-def test_only_results_are_touched() -> None:
+def test_only_tool_results_change() -> None:
     call = ToolCall("1", "f", f'{{"data": "{BLOB}"}}')
     picture = Media("image", InlineData(BLOB), "image/png")
     message = Message("user", (Text(BLOB), call, picture, ToolResult("1", (Text(BLOB), picture))))
@@ -112,7 +112,7 @@ def test_only_results_are_touched() -> None:
     assert shortened(small) is small
 
 
-def test_a_stub_says_what_is_gone_and_keeps_the_rest_of_the_result() -> None:
+def test_note_describes_removed_result() -> None:
     picture = Media("image", InlineData(BLOB), "image/png")
     message = Message("user", (ToolResult("1", (Text(prose(5_000)), picture), True, "f"),))
     (result,) = stubbed(message).parts

@@ -19,7 +19,7 @@ from antigravity.signatures.thinking_recovery import SignatureCollector, recover
     st.sampled_from(["gemini", "claude", "openai"]),
     st.sampled_from(["gemini", "claude", "openai"]),
 )
-def test_a_seal_keeps_the_family(value: str, family: str, native: str) -> None:
+def test_seal_keeps_the_family(value: str, family: str, native: str) -> None:
     if family == native and value.startswith("ag1."):
         return  # no provider's signature looks like a seal
     assert unseal(seal(Signature(value, family), native), native) == Signature(value, family)
@@ -37,7 +37,7 @@ CLAUDE = Signature("c", "claude")
 GEMINI = Signature("g", "gemini")
 
 
-def test_thinking_goes_with_the_first_call_after_it() -> None:
+def test_thinking_belongs_to_first_call_after_it() -> None:
     kept = collect(
         ThinkingDelta("a"),
         ThinkingDelta("b"),
@@ -56,7 +56,7 @@ def history(*parts: Thinking | ToolCall | Text) -> Request:
     return Request("m", (Message("assistant", parts),), "test")
 
 
-def test_what_a_client_dropped_is_put_back_for_its_family_only() -> None:
+def test_dropped_thinking_is_restored_for_its_family_only() -> None:
     kept = {"one": StoredThinking(GEMINI, (Thinking("ab", CLAUDE),))}
     bare = history(Text("so"), ToolCall("one", "f"))
     for_claude = recover(bare, kept.get, "claude").messages[0].parts
@@ -66,13 +66,13 @@ def test_what_a_client_dropped_is_put_back_for_its_family_only() -> None:
     assert recover(bare, kept.get, "openai") is bare
 
 
-def test_what_a_client_kept_is_not_doubled() -> None:
+def test_thinking_in_history_is_not_duplicated() -> None:
     kept = {"one": StoredThinking(None, (Thinking("ab", CLAUDE),))}
     whole = history(Thinking("ab", CLAUDE), ToolCall("one", "f"))
     assert recover(whole, kept.get, "claude") is whole
 
 
-def test_the_store_is_bounded_by_number_size_and_age() -> None:
+def test_store_is_limited_in_number_size_and_age() -> None:
     now = [0.0]
     store = SignatureStore(lambda: now[0], ttl=10, max_entries=3, max_bytes=5000)
     for number in range(5):
@@ -86,7 +86,7 @@ def test_the_store_is_bounded_by_number_size_and_age() -> None:
     assert store.recall("k", "big") is None
 
 
-def test_keys_do_not_see_each_other() -> None:
+def test_api_keys_are_separate() -> None:
     store = SignatureStore(lambda: 0.0)
     store.remember("alice", "call", StoredThinking(GEMINI))
     assert store.recall("bob", "call") is None
@@ -115,7 +115,7 @@ def store(now: list[float], disk: Disk, **bounds: int) -> SignatureStore:
 MEMORY = StoredThinking(GEMINI, (Thinking("ab", CLAUDE), Thinking(signature=CLAUDE, redacted="r")))
 
 
-def test_what_is_on_disk_is_known_again() -> None:
+def test_entries_are_restored_from_disk() -> None:
     now, disk = [0.0], Disk()
     store(now, disk).remember("k", "call", MEMORY)
     now[0] = 99.0
@@ -127,7 +127,7 @@ def test_what_is_on_disk_is_known_again() -> None:
     assert again.recall("k", "call") is None
 
 
-def test_the_disk_has_what_the_memory_has() -> None:
+def test_disk_matches_memory() -> None:
     now, disk = [0.0], Disk()
     small = store(now, disk, max_entries=3)
     for number in range(5):
@@ -138,7 +138,7 @@ def test_the_disk_has_what_the_memory_has() -> None:
     assert len(disk.kept) == len(small) == 1
 
 
-def test_bounds_that_have_shrunk_hold_for_what_is_restored() -> None:
+def test_lower_limits_apply_to_restored_entries() -> None:
     now, disk = [0.0], Disk()
     before = SignatureStore(lambda: now[0], ttl=1e9, disk=disk)  # type: ignore[arg-type]
     for number in range(5):
@@ -150,7 +150,7 @@ def test_bounds_that_have_shrunk_hold_for_what_is_restored() -> None:
     assert after.recall("k", "4") is None
 
 
-def test_what_makes_no_sense_is_dropped() -> None:
+def test_invalid_entries_are_removed() -> None:
     disk = Disk()
     disk.put(Entry("k\0a", 50.0, b"\xc1"))
     disk.put(Entry("k\0b", 50.0, b"\x90"))
@@ -159,7 +159,7 @@ def test_what_makes_no_sense_is_dropped() -> None:
     assert (len(again), disk.kept) == (0, {})
 
 
-def test_a_conversation_that_goes_on_keeps_its_own_and_seldom_writes() -> None:
+def test_use_renews_entries_with_few_writes() -> None:
     now, disk = [0.0], Disk()
     kept = store(now, disk)
     kept.remember("k", "call", MEMORY)
@@ -173,7 +173,7 @@ def test_a_conversation_that_goes_on_keeps_its_own_and_seldom_writes() -> None:
     assert kept.recall("k", "call") is None
 
 
-def test_tighter_bounds_hold_at_once_on_disk_too() -> None:
+def test_lower_limits_apply_on_disk() -> None:
     now, disk = [0.0], Disk()
     kept = store(now, disk)
     for number in range(4):

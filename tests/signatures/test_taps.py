@@ -139,7 +139,7 @@ def named(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @given(BLOCKS, st.booleans())
-def test_a_stream_of_anthropic(blocks: list[dict[str, Any]], with_names: bool) -> None:
+def test_tap_of_anthropic_stream(blocks: list[dict[str, Any]], with_names: bool) -> None:
     blocks = named(blocks)
     events = events_of(blocks, named=with_names)
     expected = decoded("anthropic", events, "claude")
@@ -148,7 +148,7 @@ def test_a_stream_of_anthropic(blocks: list[dict[str, Any]], with_names: bool) -
 
 
 @given(PARTS, st.sampled_from(["gemini", "claude"]))
-def test_a_stream_of_gemini(parts: list[dict[str, Any]], family: str) -> None:
+def test_tap_of_gemini_stream(parts: list[dict[str, Any]], family: str) -> None:
     parts = named(parts)
     expected = decoded("gemini", chunks_of(parts), family)
     assert tapped("gemini", chunks_of(parts), family) == expected
@@ -156,7 +156,7 @@ def test_a_stream_of_gemini(parts: list[dict[str, Any]], family: str) -> None:
     assert whole("gemini", answer, family) == expected
 
 
-def test_what_is_found() -> None:
+def test_found_thinking() -> None:
     blocks = [
         {"type": "thinking", "thinking": "hm, so", "signature": "sig"},
         {"type": "text", "text": "well"},
@@ -169,13 +169,13 @@ def test_what_is_found() -> None:
     }
 
 
-def test_a_call_without_an_id_is_nobodys() -> None:
+def test_call_without_id_is_ignored() -> None:
     part = {"functionCall": {"name": "f"}, "thoughtSignature": "c2ln"}
     assert tapped("gemini", chunks_of([part]), "gemini") == {}
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_nobody_is_told_unless_somebody_asks(name: str) -> None:
+def test_tap_without_listener_does_nothing(name: str) -> None:
     tap = CLIENTS[name].tap()
     verifyObject(IReasoningTap, tap)
     blocks = named([{"type": "thinking", "thinking": "x", "signature": "s"}, {"type": "tool_use"}])
@@ -186,9 +186,7 @@ def test_nobody_is_told_unless_somebody_asks(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_thinking_that_leads_to_no_call_is_never_decoded(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_thinking_without_call_is_not_decoded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def decode(data: bytes) -> Any:
         raise AssertionError("it was decoded")
 
@@ -204,7 +202,7 @@ def test_thinking_that_leads_to_no_call_is_never_decoded(
 
 
 @pytest.mark.parametrize(("name", "module"), [("anthropic", anthropic_tap), ("gemini", gemini_tap)])
-def test_what_is_held_is_bounded(name: str, module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_held_thinking_is_limited(name: str, module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST", 300)
     blocks = [
         *({"type": "thinking", "thinking": "x" * 50, "signature": "s"} for _ in range(9)),
@@ -223,7 +221,7 @@ def test_what_is_held_is_bounded(name: str, module: Any, monkeypatch: pytest.Mon
     assert (found, tap._thoughts) == ({}, [])
 
 
-def test_thinking_blocks_without_text_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_thinking_blocks_without_text_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(anthropic_tap, "_MOST", 10 * anthropic_tap._COST)
     tap: Any = ANTHROPIC_CLIENT.tap()
     found: Memories = {}
@@ -238,7 +236,7 @@ def test_thinking_blocks_without_text_are_bounded_too(monkeypatch: pytest.Monkey
 
 
 @given(st.lists(st.binary(max_size=40), max_size=5))
-def test_no_bytes_raise(pieces: list[bytes]) -> None:
+def test_any_bytes_are_accepted(pieces: list[bytes]) -> None:
     for client in CLIENTS.values():
         tap = client.tap()
         tap.collect(lambda event: None, "claude")

@@ -84,7 +84,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return errors
 
 
-def test_what_was_put_is_there_after_a_restart(path: Path) -> None:
+def test_entries_survive_a_restart(path: Path) -> None:
     kit = Kit(path)
     verifyObject(IExpiringStore, kit.store)
     kit.put("one", b"1")
@@ -103,7 +103,7 @@ def test_what_was_put_is_there_after_a_restart(path: Path) -> None:
     again.stop()
 
 
-def test_many_changes_are_one_write(path: Path) -> None:
+def test_changes_are_written_together(path: Path) -> None:
     kit = Kit(path)
     for number in range(50):
         kit.put(str(number))
@@ -115,7 +115,7 @@ def test_many_changes_are_one_write(path: Path) -> None:
     assert len(kept(path)) == 50
 
 
-def test_nobody_but_the_owner_can_read_it(path: Path) -> None:
+def test_file_is_readable_by_owner_only(path: Path) -> None:
     path.parent.mkdir(mode=0o755)
     path.touch(mode=0o644)
     kit = Kit(path)
@@ -129,7 +129,7 @@ def test_nobody_but_the_owner_can_read_it(path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["entries.db"]
 
 
-def test_the_bounds_hold_for_what_is_read_and_the_newest_stay(path: Path) -> None:
+def test_limits_apply_when_reading_and_keep_newest_entries(path: Path) -> None:
     kit = Kit(path)
     for number in range(10):
         kit.put(str(number), b"x" * 100)
@@ -141,7 +141,7 @@ def test_the_bounds_hold_for_what_is_read_and_the_newest_stay(path: Path) -> Non
     assert kept(path) == []
 
 
-def test_what_has_expired_leaves_the_disk_without_being_asked(path: Path) -> None:
+def test_expired_entries_are_removed_from_disk(path: Path) -> None:
     kit = Kit(path)
     kit.put("secret", b"what was thought", lasts=100.0)
     kit.put("longer", lasts=10_000.0)
@@ -155,7 +155,7 @@ def test_what_has_expired_leaves_the_disk_without_being_asked(path: Path) -> Non
     assert kept(path) == ["longer", "another"]
 
 
-def test_what_expired_while_nothing_ran_is_not_read(path: Path) -> None:
+def test_entries_expired_before_start_are_not_read(path: Path) -> None:
     kit = Kit(path)
     kit.put("old", lasts=-1.0)
     kit.put("new")
@@ -166,7 +166,7 @@ def test_what_expired_while_nothing_ran_is_not_read(path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"no database at all" * 100, b"SQLite format 3\0" + b"x" * 999]
 )
-def test_a_broken_file_is_reported_and_set_aside(
+def test_damaged_file_is_reported_and_renamed(
     path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors = logged(monkeypatch)
@@ -201,7 +201,7 @@ def test_a_broken_file_is_reported_and_set_aside(
         ),
     ],
 )
-def test_a_file_of_another_form_is_set_aside(
+def test_file_of_another_version_is_renamed(
     path: Path, statements: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors = logged(monkeypatch)
@@ -214,7 +214,7 @@ def test_a_file_of_another_form_is_set_aside(
     assert path.with_name("entries.db.broken").exists()
 
 
-def test_damage_that_is_found_late_costs_what_was_kept_and_nothing_else(
+def test_damage_found_later_loses_only_stored_entries(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     errors = logged(monkeypatch)
@@ -234,9 +234,7 @@ def test_damage_that_is_found_late_costs_what_was_kept_and_nothing_else(
     assert kept(path) == ["kept"]
 
 
-def test_a_place_that_cannot_be_written_is_reported_once(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_write_failure_is_reported_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     errors = logged(monkeypatch)
     path.parent.write_text("not a directory")
     kit = Kit(path)
@@ -250,9 +248,7 @@ def test_a_place_that_cannot_be_written_is_reported_once(
     assert kept(path) == ["now"]
 
 
-def test_another_process_may_have_the_file_for_a_while(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_can_be_locked_by_another_process(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     errors = logged(monkeypatch)
     monkeypatch.setattr("antigravity.stores.sqlite_file._LOCK_TIMEOUT", 0.05)
     kit = Kit(path)
@@ -270,7 +266,7 @@ def test_another_process_may_have_the_file_for_a_while(
     assert kept(path) == ["before", "after"]
 
 
-def test_two_writes_never_overlap_and_the_end_waits_for_both(path: Path) -> None:
+def test_writes_do_not_overlap_and_stop_waits(path: Path) -> None:
     kit = Kit(path, slow=True)
     kit.put("one", b"first")
     kit.clock.advance(1.0)

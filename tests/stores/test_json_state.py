@@ -58,7 +58,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "accounts.json"
 
 
-def test_many_changes_are_one_write(path: Path) -> None:
+def test_changes_are_written_together(path: Path) -> None:
     kit = Kit(path)
     verifyObject(IStateStore, kit.state)
     for _ in range(50):
@@ -75,7 +75,7 @@ def test_many_changes_are_one_write(path: Path) -> None:
     assert Kit(path).state.load()["value"] == 50
 
 
-def test_the_end_writes_what_is_new_and_nothing_after(path: Path) -> None:
+def test_stop_writes_pending_changes(path: Path) -> None:
     kit = Kit(path)
     kit.change()
     assert kit.state.stop().called
@@ -86,7 +86,7 @@ def test_the_end_writes_what_is_new_and_nothing_after(path: Path) -> None:
     assert kit.writes == 1
 
 
-def test_two_writes_never_overlap_and_the_last_change_wins(path: Path) -> None:
+def test_writes_do_not_overlap_and_last_change_wins(path: Path) -> None:
     kit = Kit(path, slow=True)
     kit.change()
     kit.clock.advance(3.0)
@@ -102,7 +102,7 @@ def test_two_writes_never_overlap_and_the_last_change_wins(path: Path) -> None:
     assert kit.clock.getDelayedCalls() == []
 
 
-def test_a_change_during_a_write_is_written_later(path: Path) -> None:
+def test_change_during_a_write_is_written_later(path: Path) -> None:
     kit = Kit(path, slow=True)
     kit.change()
     kit.clock.advance(3.0)
@@ -117,7 +117,7 @@ def test_a_change_during_a_write_is_written_later(path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "{", "[1]", '{"version": 99}', '{"value": 1}', "\xff", "[" * 100_000]
 )
-def test_a_broken_file_is_ignored_and_replaced_later(path: Path, text: str) -> None:
+def test_invalid_file_is_ignored_and_replaced(path: Path, text: str) -> None:
     path.parent.mkdir()
     path.write_bytes(text.encode("latin-1"))
     kit = Kit(path)
@@ -128,11 +128,11 @@ def test_a_broken_file_is_ignored_and_replaced_later(path: Path, text: str) -> N
     assert kit.kept() == 1
 
 
-def test_no_file_is_nothing(path: Path) -> None:
+def test_missing_file_is_empty(path: Path) -> None:
     assert Kit(path).state.load() == {}
 
 
-def test_a_write_that_fails_does_not_end_it(path: Path, tmp_path: Path) -> None:
+def test_failed_write_does_not_stop_the_store(path: Path, tmp_path: Path) -> None:
     path.parent.write_text("not a directory")
     kit = Kit(path)
     assert kit.state.load() == {}
@@ -145,7 +145,7 @@ def test_a_write_that_fails_does_not_end_it(path: Path, tmp_path: Path) -> None:
     assert kit.kept() == 2
 
 
-def test_a_home_that_is_gone_is_not_made_anew(tmp_path: Path) -> None:
+def test_missing_home_is_not_created(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     kit = Kit(home / "state" / "accounts.json")

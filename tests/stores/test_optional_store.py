@@ -63,7 +63,7 @@ class Kit:
 ONE, TWO = Entry("one", 9.0, b"1"), Entry("two", 9.0, b"2")
 
 
-def test_while_it_is_wanted_it_is_a_store() -> None:
+def test_enabled_store_stores_entries() -> None:
     kit = Kit(enabled=True)
     verifyObject(IExpiringStore, kit.store)
     kit.store.put(ONE)
@@ -74,7 +74,7 @@ def test_while_it_is_wanted_it_is_a_store() -> None:
     assert not kit.made[0].open
 
 
-def test_while_it_is_not_nothing_is_left_of_earlier_times() -> None:
+def test_disabled_store_erases_earlier_data() -> None:
     kit = Kit(enabled=False)
     kit.kept["old"] = ONE
     assert kit.loaded() == []
@@ -85,7 +85,7 @@ def test_while_it_is_not_nothing_is_left_of_earlier_times() -> None:
     assert kit.made == []
 
 
-def test_it_can_be_switched_at_any_time() -> None:
+def test_store_can_be_enabled_and_disabled_at_any_time() -> None:
     kit = Kit(enabled=True)
     kit.store.put(ONE)
     for _ in range(2):
@@ -100,7 +100,7 @@ def test_it_can_be_switched_at_any_time() -> None:
     assert kit.loaded() == [TWO, ONE]
 
 
-def test_what_comes_while_it_is_switched_on_is_kept() -> None:
+def test_entries_added_while_enabling_are_stored() -> None:
     waiting: Deferred[list[Entry]] = Deferred()
     kit = Kit(enabled=False)
     late = Elsewhere(kit.kept)
@@ -114,7 +114,7 @@ def test_what_comes_while_it_is_switched_on_is_kept() -> None:
     assert list(kit.kept) == ["one"]
 
 
-def test_tighter_bounds_hold_at_once() -> None:
+def test_lower_limits_apply_at_once() -> None:
     now = [0.0]
     store = BoundedCache(lambda: now[0], max_entries=9, max_bytes=99, ttl=50.0)
     for number in range(5):
@@ -133,7 +133,7 @@ def test_tighter_bounds_hold_at_once() -> None:
     assert len(store) == 0
 
 
-def test_what_is_known_can_be_kept_again() -> None:
+def test_entries_can_be_restored() -> None:
     store = PersistentCache(lambda: 1.0, max_entries=9, max_bytes=99, ttl=50.0)
     store.put("one", b"1")
     store.put("two", b"2")

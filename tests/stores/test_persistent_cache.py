@@ -23,7 +23,7 @@ def kept(disk: Disk, now: float = 100.0) -> PersistentCache:
     return PersistentCache(lambda: now, max_entries=2, max_bytes=10, ttl=50.0, disk=disk)  # type: ignore[arg-type]
 
 
-def test_what_is_put_is_known_after_a_restart() -> None:
+def test_put_survives_a_restart() -> None:
     disk = Disk()
     store = kept(disk)
     store.put("a", b"1")
@@ -35,7 +35,7 @@ def test_what_is_put_is_known_after_a_restart() -> None:
     assert len(again) == 1
 
 
-def test_what_goes_from_memory_goes_from_disk() -> None:
+def test_removal_from_memory_removes_from_disk() -> None:
     disk = Disk()
     store = kept(disk)
     for key in "abc":
@@ -47,7 +47,7 @@ def test_what_goes_from_memory_goes_from_disk() -> None:
     assert sorted(disk.entries) == ["c"]
 
 
-def test_what_is_read_is_not_written_again() -> None:
+def test_reading_does_not_write() -> None:
     disk = Disk()
     store = kept(disk)
     store.put("a", b"1")

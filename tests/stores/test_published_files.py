@@ -22,7 +22,7 @@ def files(max_bytes: int = 100, ttl: float = 60.0) -> tuple[PublishedFiles, Time
     return PublishedFiles(time, max_bytes=max_bytes, ttl=ttl), time
 
 
-def test_a_file_is_there_until_its_time_is_over() -> None:
+def test_file_is_available_until_it_expires() -> None:
     kept, time = files()
     name = kept.publish("image/png", b"picture")
     assert name.endswith(".png")
@@ -36,14 +36,14 @@ def test_a_file_is_there_until_its_time_is_over() -> None:
     assert len(kept) == 0
 
 
-def test_no_name_twice() -> None:
+def test_names_are_unique() -> None:
     kept, _ = files()
     assert kept.publish("image/png", b"a") != kept.publish("image/png", b"a")
     assert kept.find("") is None
     assert kept.find("a.png") is None
 
 
-def test_what_is_too_large_is_not_kept() -> None:
+def test_too_large_file_is_not_stored() -> None:
     kept, _ = files(max_bytes=3)
     name = kept.publish("image/png", b"abc")
     assert kept.publish("image/png", b"abcd") == ""
@@ -51,7 +51,7 @@ def test_what_is_too_large_is_not_kept() -> None:
 
 
 @given(st.lists(st.integers(0, 12), max_size=30), st.integers(1, 30))
-def test_the_oldest_make_room(sizes: list[int], limit: int) -> None:
+def test_oldest_files_make_room(sizes: list[int], limit: int) -> None:
     kept, _ = files(max_bytes=limit)
     names = [(kept.publish("image/png", bytes(size)), size) for size in sizes]
     known = [(name, size) for name, size in names if name and kept.find(name) is not None]
@@ -60,7 +60,7 @@ def test_the_oldest_make_room(sizes: list[int], limit: int) -> None:
     assert known == fitting[len(fitting) - len(known) :], "the newest are left"
 
 
-def test_new_bounds_count_at_once() -> None:
+def test_new_limits_apply_at_once() -> None:
     kept, time = files()
     old = kept.publish("image/png", bytes(60))
     new = kept.publish("image/png", bytes(30))
@@ -73,7 +73,7 @@ def test_new_bounds_count_at_once() -> None:
     assert kept.find(new) is not None, "it was promised for longer"
 
 
-def test_there_is_an_end_to_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_of_files_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(published_files, "MAX_FILES", 100)
     kept, _ = files()
     names = [kept.publish("image/png", b"") for _ in range(102)]

@@ -54,21 +54,21 @@ def standing(
     return found[0]
 
 
-def test_a_full_quota_is_due_once_for_its_group(history: WarmupHistory) -> None:
+def test_full_quota_is_due_once_for_its_group(history: WarmupHistory) -> None:
     found = standing(quota(sonnet=1.0, opus=1.0), history)
     assert (found.state, found.model) == ("due", OPUS)
 
 
 @pytest.mark.parametrize("left", [0.0, 0.5, 0.999, None])
-def test_what_is_not_full_is_left_alone(history: WarmupHistory, left: float | None) -> None:
+def test_used_quota_is_not_due(history: WarmupHistory, left: float | None) -> None:
     assert standing(quota(sonnet=left), history).state == "begun"
 
 
-def test_the_member_that_is_full_is_asked(history: WarmupHistory) -> None:
+def test_full_member_of_the_group_is_warmed_up(history: WarmupHistory) -> None:
     assert standing(quota(sonnet=1.0, opus=0.0), history).model == SONNET
 
 
-def test_what_may_be_full_has_to_be_asked_for(history: WarmupHistory) -> None:
+def test_old_quota_is_stale(history: WarmupHistory) -> None:
     assert standing(None, history).state == "stale"
     renewed = quota(reset=NOW - 1, sonnet=0.0)
     assert standing(renewed, history).state == "stale"
@@ -76,12 +76,12 @@ def test_what_may_be_full_has_to_be_asked_for(history: WarmupHistory) -> None:
     assert standing(quota(sonnet=1.0), history, NOW + 300).state == "due"
 
 
-def test_an_account_without_such_models_is_left_alone(history: WarmupHistory) -> None:
+def test_account_without_the_models_is_skipped(history: WarmupHistory) -> None:
     assert standing(quota(flash=1.0), history).state == "absent"
     assert standing(quota(flash=1.0), history, NOW, "gemini-3-flash").state == "due"
 
 
-def test_four_hours_lie_between_two_warm_ups(history: WarmupHistory, time: Time) -> None:
+def test_cooldown_of_four_hours(history: WarmupHistory, time: Time) -> None:
     history.record("a", ["claude"], failed=False)
     for hours, state in ((0.0, "cooling"), (3.99, "cooling"), (4.0, "due")):
         time.now = NOW + hours * HOUR
@@ -89,7 +89,7 @@ def test_four_hours_lie_between_two_warm_ups(history: WarmupHistory, time: Time)
     assert standing(quota(sonnet=1.0), WarmupHistory(time)).state == "due", "of this account only"
 
 
-def test_six_days_lie_between_those_of_a_weekly_quota(history: WarmupHistory, time: Time) -> None:
+def test_weekly_cooldown_of_six_days(history: WarmupHistory, time: Time) -> None:
     history.record("a", ["claude"], failed=False)
     day = 24 * HOUR
     for days, state in ((5.99, "cooling"), (6.0, "due")):
@@ -101,7 +101,7 @@ def test_six_days_lie_between_those_of_a_weekly_quota(history: WarmupHistory, ti
     assert standing(hourly, history, time.now).state == "due"
 
 
-def test_a_failure_is_tried_again_sooner(history: WarmupHistory, time: Time) -> None:
+def test_failed_warmup_is_repeated_earlier(history: WarmupHistory, time: Time) -> None:
     history.record("a", ["claude"], failed=True)
     time.now = NOW + RETRY - 1
     found = standing(quota(time.now, sonnet=1.0), history, time.now)
@@ -110,26 +110,24 @@ def test_a_failure_is_tried_again_sooner(history: WarmupHistory, time: Time) -> 
     assert standing(quota(time.now, sonnet=1.0), history, time.now).state == "due"
 
 
-def test_a_clock_that_was_set_back_keeps_nothing_from_being_warmed_up(
-    history: WarmupHistory, time: Time
-) -> None:
+def test_clock_set_back_does_not_delay_warmups(history: WarmupHistory, time: Time) -> None:
     history.record("a", ["claude"], failed=False)
     time.now = NOW - 24 * HOUR
     assert standing(quota(time.now, sonnet=1.0), history, time.now).state == "due"
 
 
-def test_cooldowns_are_settings(history: WarmupHistory) -> None:
+def test_cooldowns_follow_settings(history: WarmupHistory) -> None:
     history.record("a", ["claude"], failed=False)
     assert standing(quota(sonnet=1.0), history, NOW + 60, cooldown=60.0).state == "due"
 
 
-def test_a_model_counts_for_its_group() -> None:
+def test_warmup_of_a_model_counts_for_its_group() -> None:
     plan = WarmupPlan(ScheduledWarmupSettings(), ModelGroups({}))
     assert plan.names_of(SONNET) == ("claude",)
     assert plan.names_of("gemini-2.5-pro") == ("gemini-2.5-pro",)
 
 
-def test_history_comes_back_without_what_makes_no_sense(history: WarmupHistory, time: Time) -> None:
+def test_history_is_restored_without_invalid_entries(history: WarmupHistory, time: Time) -> None:
     history.record("a", ["claude", "flash"], failed=False)
     kept = history.snapshot()
     kept["warmups"] += [{"account": 7}, "x"]

@@ -105,7 +105,7 @@ class Setting:
         return [warmup.credential for warmup, _ in self.sent]
 
 
-def test_a_full_quota_is_warmed_up_once_in_four_hours() -> None:
+def test_full_quota_is_warmed_up_every_four_hours() -> None:
     setting = Setting()
     setting.pass_(FIRST - PACE)
     assert setting.upstream.asked == []
@@ -121,7 +121,7 @@ def test_a_full_quota_is_warmed_up_once_in_four_hours() -> None:
     setting.stop()
 
 
-def test_it_is_looked_every_five_minutes_until_a_quota_is_full() -> None:
+def test_quotas_are_checked_every_five_minutes() -> None:
     setting = Setting()
     setting.upstream.left = 0.3
     setting.pass_(FIRST + SPREAD)
@@ -135,7 +135,7 @@ def test_it_is_looked_every_five_minutes_until_a_quota_is_full() -> None:
     setting.stop()
 
 
-def test_after_a_restart_it_is_not_sent_again(tmp_path: Path) -> None:
+def test_warmup_is_not_repeated_after_restart(tmp_path: Path) -> None:
     first = Setting(state=tmp_path / "warmups.json")
     first.pass_(FIRST + SPREAD)
     first.answer()
@@ -150,7 +150,7 @@ def test_after_a_restart_it_is_not_sent_again(tmp_path: Path) -> None:
     second.stop()
 
 
-def test_one_that_was_under_way_at_the_end_counts_as_tried(tmp_path: Path) -> None:
+def test_warmup_running_at_stop_counts_as_failed(tmp_path: Path) -> None:
     first = Setting(state=tmp_path / "warmups.json")
     first.pass_(FIRST + SPREAD)
     first.stop()
@@ -164,7 +164,7 @@ def test_one_that_was_under_way_at_the_end_counts_as_tried(tmp_path: Path) -> No
     second.stop()
 
 
-def test_no_more_than_a_few_at_once() -> None:
+def test_parallel_warmups_are_limited() -> None:
     setting = Setting(*"abcdefgh")
     setting.pass_(FIRST + SPREAD)
     assert setting.names == list("abc")
@@ -175,7 +175,7 @@ def test_no_more_than_a_few_at_once() -> None:
     assert setting.names == list("abcd"), "those that waited were not sent at the end"
 
 
-def test_a_failure_is_tried_again_after_a_while_and_no_obstacle_for_others() -> None:
+def test_failed_warmup_is_repeated_and_does_not_block_others() -> None:
     setting = Setting("a", "b")
     setting.pass_(FIRST + SPREAD)
     setting.sent[0][1].errback(UpstreamError("broken"))
@@ -188,7 +188,7 @@ def test_a_failure_is_tried_again_after_a_while_and_no_obstacle_for_others() -> 
     setting.stop()
 
 
-def test_an_account_that_cannot_be_used_now_is_looked_at_again() -> None:
+def test_unusable_account_is_tried_in_the_next_scan() -> None:
     setting = Setting()
     setting.locked = True
     setting.pass_(FIRST + SPREAD)
@@ -200,7 +200,7 @@ def test_an_account_that_cannot_be_used_now_is_looked_at_again() -> None:
     setting.stop()
 
 
-def test_an_upstream_that_tells_no_quota_is_asked_once_in_a_scan() -> None:
+def test_failing_quota_is_fetched_once_per_scan() -> None:
     setting = Setting()
     setting.upstream.fails = True
     setting.pass_(FIRST)
@@ -211,7 +211,7 @@ def test_an_upstream_that_tells_no_quota_is_asked_once_in_a_scan() -> None:
     setting.stop()
 
 
-def test_it_is_switched_off_and_on_while_it_runs() -> None:
+def test_schedule_follows_settings_at_run_time() -> None:
     setting = Setting()
     setting.configure(enabled=False)
     setting.pass_(HOUR)
@@ -229,7 +229,7 @@ def results(deferred: Deferred[list[Outcome]]) -> list[str]:
     return found
 
 
-def test_what_is_asked_for_is_sent_at_once_and_counts_for_the_schedule() -> None:
+def test_warmup_on_demand_counts_for_the_schedule() -> None:
     setting = Setting()
     asked = setting.scheduler.warm_up([Warmup("up", "a", SONNET), Warmup("up", "b", SONNET)])
     setting.sent[0][1].callback(None)
@@ -240,7 +240,7 @@ def test_what_is_asked_for_is_sent_at_once_and_counts_for_the_schedule() -> None
     setting.stop()
 
 
-def test_the_same_is_not_sent_twice_side_by_side() -> None:
+def test_same_warmup_is_not_sent_twice_in_parallel() -> None:
     setting = Setting()
     first = setting.scheduler.warm_up([Warmup("up", "a", SONNET)])
     second = setting.scheduler.warm_up([Warmup("up", "a", SONNET)])
@@ -249,7 +249,7 @@ def test_the_same_is_not_sent_twice_side_by_side() -> None:
     setting.stop()
 
 
-def test_who_asked_is_told_when_it_ends_early() -> None:
+def test_stop_reports_cancelled_warmups() -> None:
     setting = Setting()
     asked = setting.scheduler.warm_up([Warmup("up", name, SONNET) for name in "abcd"])
     setting.sent[0][1].callback(None)
@@ -257,7 +257,7 @@ def test_who_asked_is_told_when_it_ends_early() -> None:
     assert results(asked) == ["warmed", "cancelled", "cancelled", "cancelled"]
 
 
-def test_who_goes_away_takes_the_requests_along() -> None:
+def test_cancelling_the_request_cancels_its_warmups() -> None:
     setting = Setting()
     asked = setting.scheduler.warm_up([Warmup("up", "a", SONNET)])
     asked.addErrback(lambda failure: failure.trap(CancelledError))
@@ -267,7 +267,7 @@ def test_who_goes_away_takes_the_requests_along() -> None:
 
 
 @pytest.mark.parametrize("kept", [b"{", b'{"version": 1, "warmups": [7]}'])
-def test_a_broken_history_is_no_obstacle(tmp_path: Path, kept: bytes) -> None:
+def test_invalid_history_is_ignored(tmp_path: Path, kept: bytes) -> None:
     (tmp_path / "warmups.json").write_bytes(kept)
     setting = Setting(state=tmp_path / "warmups.json")
     setting.pass_(FIRST + SPREAD)
