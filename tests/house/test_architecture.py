@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import tomllib
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from tests.house.pages import table
 from tests.house.test_imports import PACKAGE, modules, ours, room
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -48,3 +50,14 @@ def test_imports_of_rooms_point_down_or_sideways() -> None:
             if here in LAYERS and there in LAYERS and LAYERS[there] < LAYERS[here]:
                 wrong.add(f"{here} imports {there}")
     assert not wrong
+
+
+def test_files_named_in_the_page_exist() -> None:
+    page = (DOCS / "architecture.rst").read_text("utf-8")
+    named = re.findall(r"``(antigravity/[a-z_/]+(?:\.py|\.toml|/))``", page)
+    assert len(named) > 30
+    assert [name for name in named if not (DOCS.parent / name).exists()] == []
+
+
+def test_page_says_where_to_make_common_changes() -> None:
+    assert len(table("docs/architecture.rst", "To")) >= 20
