@@ -174,10 +174,11 @@ class EventSplitter:
         of memory: each piece counts :data:`PIECE_COST` bytes more than it is long.
     """
 
-    __slots__ = ("_held", "_limit", "_size")
+    __slots__ = ("_limit", "_size", "held")
 
     def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
-        self._held: list[bytes] = []
+        #: Bytes of an unfinished event.
+        self.held: list[bytes] = []
         self._size = 0
         self._limit = limit
 
@@ -186,15 +187,15 @@ class EventSplitter:
 
         ``tail`` is :attr:`SseDecoder.tail` where a decoder has read the same chunk.
         """
-        if not self._held and (tail == 0 or chunk.endswith(b"\n\n")):
+        if not self.held and (tail == 0 or chunk.endswith(b"\n\n")):
             return chunk
         end = len(chunk) - tail if tail is not None else self._find_end(chunk)
         if end <= 0:
             if chunk:
                 self._hold(chunk)
             return b""
-        whole = b"".join([*self._held, chunk[:end]]) if self._held else chunk[:end]
-        self._held, self._size = [], 0
+        whole = b"".join([*self.held, chunk[:end]]) if self.held else chunk[:end]
+        self.held, self._size = [], 0
         if end < len(chunk):
             self._hold(chunk[end:])
         return whole
@@ -202,21 +203,21 @@ class EventSplitter:
     def _find_end(self, chunk: bytes) -> int:
         """Return the place in a chunk behind the last blank line."""
         # A blank line may be split: search the last held bytes together with the chunk.
-        held = self._held[-1] if self._held else b""
+        held = self.held[-1] if self.held else b""
         return _boundary(held[-3:] + chunk) - min(len(held), 3)
 
     def rest(self) -> bytes:
         """Return what is held and forget it."""
-        held, self._held, self._size = b"".join(self._held), [], 0
+        held, self.held, self._size = b"".join(self.held), [], 0
         return held
 
     def _hold(self, piece: bytes) -> None:
         self._size += len(piece) + PIECE_COST
         if self._size > self._limit:
             raise EventTooLargeError(f"an event is larger than {self._limit} bytes")
-        if self._held and len(self._held[-1]) < 3:
-            piece = self._held.pop() + piece
-        self._held.append(piece)
+        if self.held and len(self.held[-1]) < 3:
+            piece = self.held.pop() + piece
+        self.held.append(piece)
 
 
 def _tail(lines: list[bytes], rest: bytes, size: int) -> int:

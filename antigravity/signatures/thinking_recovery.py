@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from antigravity.ir.events import (
     Event,
     RedactedThinking,
-    TextDelta,
     ThinkingDelta,
     ThinkingSignature,
     ToolCallStart,
@@ -19,6 +18,11 @@ from antigravity.ir.parts import Part, Thinking, ToolCall
 from antigravity.ir.request import Message, Request
 from antigravity.ir.signature import Signature
 from antigravity.signatures.store import StoredThinking
+
+#: The events that :class:`SignatureCollector` reads.
+COLLECTED_EVENTS: Final = frozenset(
+    (ThinkingDelta, ThinkingSignature, RedactedThinking, ToolCallStart)
+)
 
 #: The limit of characters of unsigned reasoning for one call.
 _MAX_CHARACTERS: Final = 1024 * 1024
@@ -46,7 +50,7 @@ class SignatureCollector:
     def feed(self, event: Event) -> None:
         """Process one event."""
         kind = type(event)
-        if kind is TextDelta or getattr(event, "choice", 0) != 0:
+        if kind not in COLLECTED_EVENTS or event.choice != 0:  # type: ignore[union-attr]
             return
         if kind is ThinkingDelta:
             text: str = event.text  # type: ignore[union-attr]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from antigravity.exchange.context import RequestContext
+from antigravity.exchange.streams.other_form import FormDetectingStream
 from antigravity.exchange.streams.pump import Pump
 from antigravity.exchange.streams.translated import Translator
 from antigravity.interfaces.transport import IIncomingResponse
@@ -51,6 +52,8 @@ async def begin(
             raise pump.error
         if abort_on_error or context.head.stream:
             raise empty_response_error()
+    if isinstance(translator, FormDetectingStream):
+        pump.translator = translator.inner  # the form is known
     began = True
     context.recorder.first_byte()
     return pump

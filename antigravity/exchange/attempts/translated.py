@@ -110,7 +110,7 @@ def _source(attempt: Attempt, lowered: Lowered, response: IIncomingResponse) -> 
         option.client.decoder(lowered.request, target),
         lowered.pipeline,
         option.upstream.unwrap if option.upstream.wraps() else None,
-        SignatureCollector(keep, unsigned=target.wants_reasoning).feed,
+        SignatureCollector(keep, unsigned=target.wants_reasoning),
         partial(estimate_input_tokens, context, target.model, lowered.request),
         whole=not option.client.traits.streams,
         held=not context.head.stream,

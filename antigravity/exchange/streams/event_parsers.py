@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from io import BytesIO
 from typing import Protocol
 
@@ -41,17 +42,18 @@ class AnyFormParser:
         self._limit = limit
         self._detector: FormDetector | None = FormDetector()
         self._parser: SseDecoder | JsonSplitter = SseDecoder(limit)
+        #: Returns the events that are complete with a chunk.
+        self.feed: Callable[[bytes], list[ServerSentEvent]] = self._detect
 
     @property
     def is_json(self) -> bool:
         """Whether the body is JSON instead of server-sent events."""
         return isinstance(self._parser, JsonSplitter)
 
-    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
-        """Return the events that are complete with this chunk."""
+    def _detect(self, chunk: bytes) -> list[ServerSentEvent]:
+        """Return the events that are complete with this chunk, once the form is known."""
         detector = self._detector
-        if detector is None:
-            return self._parser.feed(chunk)
+        assert detector is not None
         form = detector.feed(chunk)
         return [] if form is None else self._begin(form, detector.head)
 
@@ -71,9 +73,10 @@ class AnyFormParser:
         self._detector = None
         if form == "json":
             self._parser = JsonSplitter(self._limit)
-        elif form != "events":
+        self.feed = self._parser.feed
+        if form not in ("json", "events"):
             raise self._source.unusable(form, head)
-        return self._parser.feed(head)
+        return self.feed(head)
 
 
 class WholeBodyParser:

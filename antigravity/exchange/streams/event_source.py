@@ -10,13 +10,18 @@ from msgspec import Struct
 
 from antigravity.context.estimate import ASCII_PER_TOKEN
 from antigravity.exchange.streams.bounds import (
+    ITEM_LIMIT,
     RESPONSE_LIMIT,
     has_too_many_items,
     too_long,
     too_many_items,
 )
 from antigravity.exchange.streams.event_parsers import AnyFormParser, EventParser, event_parser
-from antigravity.exchange.streams.lone_surrogates import ArgumentsRepairer, SurrogateJoiner
+from antigravity.exchange.streams.lone_surrogates import (
+    TOOL_CALL_EVENTS,
+    ArgumentsRepairer,
+    SurrogateJoiner,
+)
 from antigravity.exchange.streams.response_form import ResponseSource
 from antigravity.interfaces.protocols import IStreamDecoder
 from antigravity.ir.errors import (
@@ -37,6 +42,7 @@ from antigravity.ir.events import (
 )
 from antigravity.ir.usage import Usage
 from antigravity.lowering.pipeline import EventPipeline
+from antigravity.signatures.thinking_recovery import COLLECTED_EVENTS, SignatureCollector
 from antigravity.sse import EventTooLargeError, ServerSentEvent
 
 #: Native reasons of a response that simply ended.
@@ -85,7 +91,7 @@ class EventSource:
         decoder: IStreamDecoder,
         pipeline: EventPipeline,
         unwrap: Unwrap | None,
-        watch: Callable[[Event], None] | None,
+        collector: SignatureCollector | None,
         estimate_input: Callable[[], int],
         *,
         whole: bool = False,
@@ -105,21 +111,18 @@ class EventSource:
         self._ends = ends or EndPolicy()
         self._pipeline = None if pipeline.empty else pipeline
         self._unwrap = unwrap
-        self._watch = watch
+        self._collector = collector
         self._estimate_input = estimate_input
         self._characters = 0
         self._received = 0
         self._closed = False
         self.meaningful = False
+        #: Whether the response is complete although the upstream may go on.
+        self.done = False
         self.failure: GatewayError | None = None
         self.usage: Usage | None = None
         #: The usage that the upstream itself has reported.
         self.reported: Usage | None = None
-
-    @property
-    def done(self) -> bool:
-        """Whether the response is complete although the upstream may go on."""
-        return self._pipeline is not None and self._pipeline.done
 
     def feed(self, data: bytes) -> Sequence[Event]:
         """Return the events that a chunk completes; none after a failure."""
@@ -134,7 +137,8 @@ class EventSource:
             return self._note([StreamFailure(_unreadable(error))])
         events: list[Event] = []
         for frame in frames:
-            if self._surrogates.needs_repair(frame.data):
+            text = frame.data
+            if self._surrogates.half is not None or not text.isascii() or b"\\u" in text:
                 for ready in self._surrogates.feed(frame):
                     events += self._decoded(ready)
             else:
@@ -146,7 +150,7 @@ class EventSource:
     def _decoded(self, frame: ServerSentEvent) -> Sequence[Event]:
         if self.failure is not None or self.done:
             return ()
-        if has_too_many_items(frame.data):
+        if len(frame.data) > ITEM_LIMIT and has_too_many_items(frame.data):
             return self._note([StreamFailure(too_many_items())])
         if self._unwrap is not None:
             frame = frame._replace(data=self._unwrap(frame.data))
@@ -165,6 +169,7 @@ class EventSource:
             events += self._rest(error)
         if self._pipeline is not None and self.failure is None:
             events += self._pipeline.close()
+            self.done = self._pipeline.done
         if self.done and self.usage is None:
             events.append(self._estimated_usage())
         return events
@@ -205,13 +210,14 @@ class EventSource:
 
     def _note(self, events: Sequence[Event]) -> Sequence[Event]:
         """Update the state, and return the events after the passes."""
-        events = self._arguments.feed(events)
+        if not TOOL_CALL_EVENTS.isdisjoint(map(type, events)):
+            events = self._arguments.feed(events)
         for event in events:
-            if self._watch is not None:
-                self._watch(event)
+            kind = type(event)
+            if kind in COLLECTED_EVENTS and self._collector is not None:
+                self._collector.feed(event)
             if not self.meaningful and has_content(event, self._ends):
                 self.meaningful = True
-            kind = type(event)
             if kind is TextDelta:
                 self._characters += len(event.text)  # type: ignore[union-attr]
             elif kind is UsageUpdate:
@@ -221,7 +227,10 @@ class EventSource:
                 if isinstance(error, FaultyEndError) and self._delivers(error):
                     return self._ended(events, error)
                 self.failure = error
-        return events if self._pipeline is None else self._pipeline.feed(events)
+        if self._pipeline is not None:
+            events = self._pipeline.feed(events)
+            self.done = self._pipeline.done
+        return events
 
     def _delivers(self, error: FaultyEndError) -> bool:
         """Return whether a response is delivered although it ended with such a reason."""

@@ -25,6 +25,9 @@ from antigravity.sse import ServerSentEvent
 #: Events that may come between the two surrogates of a pair.
 MAX_WAITING: Final = 16
 
+#: The events that :class:`ArgumentsRepairer` repairs, or needs for that.
+TOOL_CALL_EVENTS: Final = frozenset((ToolCallStart, ToolCallDelta, ToolCallEnd))
+
 #: The first bytes of JSON, in which bytes that are no UTF-8 are broken text and not audio.
 _BEGINS: Final = (b"{", b"[")
 
@@ -50,7 +53,8 @@ class SurrogateJoiner:
     """Joins surrogate pairs that are split between events; replaces all others by U+FFFD."""
 
     def __init__(self) -> None:
-        self._half: _HighSurrogate | None = None
+        #: A high surrogate whose low one may follow; its event is held.
+        self.half: _HighSurrogate | None = None
         self._waiting: list[ServerSentEvent] = []
 
     def needs_repair(self, data: bytes) -> bool:
@@ -58,7 +62,7 @@ class SurrogateJoiner:
 
         Bytes that are no UTF-8 need repair, too: they are parts of a character.
         """
-        if self._half is not None or b"\\u" in data:
+        if self.half is not None or b"\\u" in data:
             return True
         if data.isascii():
             return False
@@ -75,15 +79,15 @@ class SurrogateJoiner:
         if data[:1] in _BEGINS:
             data = replace_broken_text(data)
         halves = lone_surrogates_in(data)
-        if self._half is None and not halves:
+        if self.half is None and not halves:
             return (event if data is event.data else event._replace(data=data),)
         ready: list[ServerSentEvent] = []
-        if self._half is not None:
-            joined = self._joined(self._half, data, halves)
+        if self.half is not None:
+            joined = self._joined(self.half, data, halves)
             if joined is not None:
                 ready += self.close(cut=True)
                 data, halves = joined, lone_surrogates_in(joined)
-            elif self._goes_on(self._half, data) or len(self._waiting) >= MAX_WAITING:
+            elif self._goes_on(self.half, data) or len(self._waiting) >= MAX_WAITING:
                 ready += self.close()
             else:
                 self._waiting.append(event._replace(data=replace_all(data, halves)))
@@ -93,13 +97,13 @@ class SurrogateJoiner:
             ready.append(event._replace(data=replace_all(data, halves)))
             return ready
         others = [place for place in halves if place[0] != half.begin]
-        self._half = half  # where it is stays the same: what stands for others is as long
+        self.half = half  # where it is stays the same: what stands for others is as long
         self._waiting = [event._replace(data=replace_all(data, others))]
         return ready
 
     def close(self, *, cut: bool = False) -> list[ServerSentEvent]:
         """Return the held events; with ``cut`` the high surrogate is removed from them."""
-        half, self._half = self._half, None
+        half, self.half = self.half, None
         waiting, self._waiting = self._waiting, []
         if half is not None and waiting:
             data = waiting[0].data

@@ -38,7 +38,8 @@ class FormDetectingStream:
         source: ResponseSource,
         protocol: str = "",
     ) -> None:
-        self._inner = passed
+        #: The translator that was chosen.
+        self.inner = passed
         self._translated = translated
         self._source = source
         self._protocol = protocol
@@ -49,17 +50,17 @@ class FormDetectingStream:
     @property
     def meaningful(self) -> bool:
         """Whether content was seen."""
-        return self._inner.meaningful
+        return self.inner.meaningful
 
     @property
     def failure(self) -> GatewayError | None:
         """The error that ended the response, if any."""
-        return self._failure or self._inner.failure
+        return self._failure or self.inner.failure
 
     @property
     def usage(self) -> Usage | None:
         """The last usage that was reported."""
-        return self._inner.usage
+        return self.inner.usage
 
     def feed(self, data: bytes) -> bytes:
         """Return the client's bytes for a chunk of the upstream's body."""
@@ -71,8 +72,8 @@ class FormDetectingStream:
             data = self._choose(form)
         if self.over:
             return b""
-        out = self._inner.feed(data)
-        self.over = self._inner.over
+        out = self.inner.feed(data)
+        self.over = self.inner.over
         return out
 
     def end(self, error: GatewayError | None) -> bytes:
@@ -81,16 +82,16 @@ class FormDetectingStream:
         if self._detector is not None:
             form = self._detector.end()
             data = self._choose("events" if error is not None and form != "json" else form)
-            out = b"" if self.over else self._inner.feed(data)
+            out = b"" if self.over else self.inner.feed(data)
         if self.over:
             return out
-        out += self._inner.end(error)
+        out += self.inner.end(error)
         self.over = True
         return out
 
     def keepalive(self) -> bytes:
         """Return a keep-alive that may be sent now."""
-        return self._inner.keepalive()
+        return self.inner.keepalive()
 
     def _choose(self, form: Form) -> bytes:
         """Choose the translator, and return the bytes that were read so far."""
@@ -100,7 +101,7 @@ class FormDetectingStream:
             form == "events" and is_other_protocol(self._protocol, detector.head)
         ):
             try:
-                self._inner = self._translated()
+                self.inner = self._translated()
             except GatewayError as error:
                 self._failure = error
         elif form != "events":
@@ -121,7 +122,7 @@ def native_source(attempt: Attempt, response: IIncomingResponse, *, held: bool) 
         option.client.decoder(request, option.target),
         EventPipeline(()),
         upstream.unwrap if upstream.wraps() else None,
-        SignatureCollector(keep).feed,
+        SignatureCollector(keep),
         partial(estimate_input_tokens, context, option.target.model, request),
         lines=option.client.traits.json_lines,
         held=held,

@@ -130,7 +130,10 @@ class _TappedStream(ABC):
         if len(data) > ITEM_LIMIT and has_too_many_items(data):
             return too_many_items()
         try:
-            if self._surrogates.needs_repair(data):
+            may_need_repair = (
+                self._surrogates.half is not None or not data.isascii() or b"\\u" in data
+            )
+            if may_need_repair and self._surrogates.needs_repair(data):
                 self._add_joined(event, events[:place], out)
             else:
                 repaired = event if self._repair is None else self._repair(event)
@@ -277,7 +280,12 @@ class PassedThroughStream(_TappedStream):
         return _encoded(event) if self._rewrites else b""
 
     def _join(self, data: bytes, out: list[bytes]) -> bytes:
-        events = b"".join(out) if self._rewrites else self._splitter.feed(data, self._sse.tail)
+        if self._rewrites:
+            events = b"".join(out)
+        elif self._sse.tail == 0 and not self._splitter.held:
+            events = data  # a chunk of whole events
+        else:
+            events = self._splitter.feed(data, self._sse.tail)
         has_comment = self._sse.has_comments and has_comments(events)
         if self._may_have_errors or not out or has_comment:
             self._may_have_errors = False

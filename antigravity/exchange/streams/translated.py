@@ -52,6 +52,7 @@ class _DecodedResponse(ABC):
 
     def __init__(self, source: EventSource) -> None:
         self._source = source
+        self._judge: Any = None
         self.over = False
 
     @property
@@ -67,7 +68,8 @@ class _DecodedResponse(ABC):
     def feed(self, data: bytes) -> bytes:
         """Return the client's bytes for a chunk of the upstream's body."""
         out = self._encode(self._source.feed(data))
-        if self.failure is not None:
+        judge = self._judge
+        if self._source.failure is not None or (judge is not None and judge.failure is not None):
             self.over = True  # whatever the upstream still sends
         elif self._source.done and not self.over:
             out += self.end(None)
@@ -96,7 +98,7 @@ class TranslatedStream(_DecodedResponse):
     def __init__(self, source: EventSource, encoder: IStreamEncoder) -> None:
         super().__init__(source)
         self._encoder = encoder
-        self._judge: Any = IDeliberateEncoder(encoder, None)
+        self._judge = IDeliberateEncoder(encoder, None)
 
     @property
     def meaningful(self) -> bool:
