@@ -28,7 +28,7 @@ MEDIA = Media("image", InlineData("AAAA"), "image/png")
 
 #: An input with each thing that the table speaks of, and where it is found if it is kept.
 THINGS: dict[str, tuple[list[EmbeddingInput], str]] = {
-    "a text, or a list of them": ([EmbeddingInput((Text("said"),), "input")], "said"),
+    "a text, or a list of texts": ([EmbeddingInput((Text("said"),), "input")], "said"),
     "token ids": ([EmbeddingInput((TokenIds((77, 88)),), "input")], "77"),
     "images and other media": ([EmbeddingInput((MEDIA,), "input")], "AAAA"),
     "dimensions, outputDimensionality": (

@@ -72,7 +72,7 @@ REQUESTS: dict[str, tuple[Request, ...]] = {
     "log probabilities": (sampled(logprobs=True, top_logprobs=2),),
     "n above 1": (sampled(n=3),),
     "temperature above 1": (sampled(temperature=1.5),),
-    "a limit of the output beyond the model's": (replace(PLAIN, max_output_tokens=5000),),
+    "output limit above the model's": (replace(PLAIN, max_output_tokens=5000),),
     "verbosity, service tier": (
         replace(PLAIN, verbosity="low"),
         replace(PLAIN, service_tier="flex"),
@@ -80,17 +80,15 @@ REQUESTS: dict[str, tuple[Request, ...]] = {
     "cache breakpoints": (
         replace(PLAIN, messages=(Message("user", (Text("Hello!", cache=CacheControl()),)),)),
     ),
-    "a tool result marked as an error": (
-        looked(ToolResult("call_1", (Text("no"),), True, "look")),
-    ),
+    "error mark of a tool result": (looked(ToolResult("call_1", (Text("no"),), True, "look")),),
     "media in tool results": (looked(ToolResult("call_1", (IMAGE,), False, "look")),),
-    "a hosted tool of another provider": (
+    "hosted tool of another provider": (
         replace(PLAIN, tools=(HostedTool("abacus", "elsewhere", {"type": "abacus"}), FUNCTION)),
     ),
     "limits of a web search": (
         replace(PLAIN, tools=(WebSearchTool(max_uses=3, allowed_domains=("a.example",)),)),
     ),
-    "a file that lies at another provider": (
+    "file stored at another provider": (
         replace(
             PLAIN,
             messages=(
@@ -101,15 +99,17 @@ REQUESTS: dict[str, tuple[Request, ...]] = {
             ),
         ),
     ),
-    "sound beside text": (asked(Text("Hello!"), SOUND),),
-    "video beside text": (asked(Text("Hello!"), Media("video", InlineData("AAAA"), "video/mp4")),),
-    "a recording alone": (asked(SOUND),),
-    "a context of Google's cache": (
+    "audio with text": (asked(Text("Hello!"), SOUND),),
+    "video with text": (asked(Text("Hello!"), Media("video", InlineData("AAAA"), "video/mp4")),),
+    "audio without text": (asked(SOUND),),
+    "cachedContent of Google": (
         replace(
             PLAIN, protocol="gemini_elsewhere", extensions={"cachedContent": "cachedContents/a"}
         ),
     ),
-    "a search without the live web": (replace(PLAIN, tools=(WebSearchTool(live=False), FUNCTION)),),
+    "web search without the live web": (
+        replace(PLAIN, tools=(WebSearchTool(live=False), FUNCTION)),
+    ),
     "citations in the history": (
         said(Text("t", (Citation("https://a.example", start=0, end=1),))),
     ),
